@@ -1,0 +1,43 @@
+//! Compiles `proto/` into message types, services and the descriptor set that reflection serves.
+//!
+//! protox parses the files in pure Rust, so that a fresh machine needs no `protoc`.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+use prost::Message as _;
+
+const FILES: [&str; 5] = [
+    "keyward/v1/audit_service.proto",
+    "keyward/v1/error_reason.proto",
+    "keyward/v1/key.proto",
+    "keyward/v1/key_service.proto",
+    "keyward/v1/workspace_service.proto",
+];
+
+/// Messages that carry an `api_key`: they get no derived `Debug`, so that none can be logged by accident.
+const SECRET_BEARING: [&str; 7] = [
+    ".keyward.v1.BatchCheckRequest",
+    ".keyward.v1.CheckRequest",
+    ".keyward.v1.CheckRequest.subject",
+    ".keyward.v1.IssueResponse",
+    ".keyward.v1.RegisterWorkspaceResponse",
+    ".keyward.v1.RevokeRequest",
+    ".keyward.v1.RotateResponse",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_source_info(true).include_imports(true);
+    compiler.open_files(FILES)?;
+
+    let set = compiler.encode_file_descriptor_set();
+    let out = PathBuf::from(env::var("OUT_DIR")?).join("descriptors.bin");
+    fs::write(out, &set)?;
+
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .skip_debug(SECRET_BEARING)
+        .compile_fds(tonic_prost_build::FileDescriptorSet::decode(set.as_slice())?)?;
+    Ok(())
+}

@@ -1,0 +1,2 @@
+//! Keyward.
+pub mod wire;
