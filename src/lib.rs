@@ -1,2 +1,5 @@
 //! Keyward.
+
+pub mod domain;
+pub mod ports;
 pub mod wire;

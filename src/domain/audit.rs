@@ -1,0 +1,230 @@
+//! The log: one entry for each acknowledged change, chained by hash, change log and audit log at once.
+
+use std::net::IpAddr;
+
+use ring::digest;
+use serde_json::{Map, Value, json};
+
+use super::{
+    id::{KeyId, WorkspaceId},
+    text::{Comment, Owner, RequestId},
+    time::Timestamp,
+};
+
+/// A place in the log, from 1, without gaps; zero is before the first entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+impl Revision {
+    /// Before the first entry.
+    pub const ZERO: Self = Self(0);
+
+    /// The one after this.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl std::fmt::Display for Revision {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// Who asked for a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// The bearer of an administration key.
+    Admin {
+        /// That key.
+        key: KeyId,
+        /// Its owner.
+        owner: Option<Owner>,
+        /// Where the request came from.
+        address: Option<IpAddr>,
+    },
+    /// Whoever presented the key itself.
+    Holder {
+        /// That key.
+        key: KeyId,
+        /// Its owner.
+        owner: Option<Owner>,
+        /// Where the request came from.
+        address: Option<IpAddr>,
+    },
+    /// Keyward itself, or somebody at its command line on the machine.
+    System,
+}
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What was done.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Action {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The action as the log spells it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    /// The store was made, with the default workspace and the first administration key.
+    StoreInitialize = "store.initialize",
+    /// A new administration key was made on the machine.
+    AdminRecover = "admin.recover",
+    /// A workspace was registered, with its first key.
+    WorkspaceRegister = "workspace.register",
+    /// A key was issued.
+    KeyIssue = "key.issue",
+    /// A key was given a new secret.
+    KeyRotate = "key.rotate",
+    /// A key was revoked.
+    KeyRevoke = "key.revoke",
+    /// A retiring secret was ended by presenting it.
+    SecretEnd = "secret.end",
+    /// A key's fields were changed.
+    KeyUpdate = "key.update",
+    /// A key was switched off.
+    KeyDisable = "key.disable",
+    /// A key was switched on.
+    KeyEnable = "key.enable",
+}
+
+/// One field, before and after. Never a secret, a hash or a root (A5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldChange {
+    /// The field's name, as on the wire.
+    pub field: &'static str,
+    /// Before; `Null` if it had no value.
+    pub from: Value,
+    /// After; `Null` if it has no value.
+    pub to: Value,
+}
+
+/// One change, as it is told to the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// When it was accepted.
+    pub time: Timestamp,
+    /// Who asked.
+    pub actor: Actor,
+    /// What was done.
+    pub action: Action,
+    /// The workspace that it was done in.
+    pub workspace: WorkspaceId,
+    /// The key that it was done to.
+    pub key: Option<KeyId>,
+    /// What changed.
+    pub changes: Vec<FieldChange>,
+    /// Why, for example `compromised`.
+    pub reason: Option<&'static str>,
+    /// The operator's own words.
+    pub comment: Option<Comment>,
+    /// The request id given.
+    pub request_id: Option<RequestId>,
+}
+
+impl LogEntry {
+    /// The bytes that are stored, hashed and chained: JSON, version 1, fields in alphabetical order. Rows that the
+    /// entry changed are its `key_id`, and its `workspace_id` where `workspace_changed` is true.
+    #[must_use]
+    pub fn canonical_bytes(&self, revision: Revision, workspace_changed: bool) -> Vec<u8> {
+        let mut entry = Map::new();
+        let mut put = |name: &str, value: Value| {
+            if !value.is_null() {
+                entry.insert(name.to_owned(), value);
+            }
+        };
+        put("v", json!(1));
+        put("revision", json!(revision.0));
+        put("time_ms", json!(self.time.as_ms()));
+        put("actor", self.actor.to_json());
+        put("action", json!(self.action.as_str()));
+        put("workspace_id", json!(self.workspace.to_string()));
+        put("workspace_changed", if workspace_changed { json!(true) } else { Value::Null });
+        put("key_id", json!(self.key.map(|key| key.to_string())));
+        put("changes", if self.changes.is_empty() { Value::Null } else { self.changes_to_json() });
+        put("reason", json!(self.reason));
+        put("comment", json!(self.comment.as_ref().map(Comment::as_str).filter(|text| !text.is_empty())));
+        put("request_id", json!(self.request_id.as_ref().map(RequestId::as_str)));
+        Value::Object(entry).to_string().into_bytes()
+    }
+
+    fn changes_to_json(&self) -> Value {
+        self.changes
+            .iter()
+            .map(|change| json!({ "field": change.field, "from": change.from, "to": change.to }))
+            .collect()
+    }
+}
+
+impl Actor {
+    fn to_json(&self) -> Value {
+        let (kind, key, owner, address) = match self {
+            Self::Admin { key, owner, address } => ("admin", Some(key), owner.as_ref(), *address),
+            Self::Holder { key, owner, address } => ("holder", Some(key), owner.as_ref(), *address),
+            Self::System => ("system", None, None, None),
+        };
+        let mut actor = Map::from_iter([("kind".to_owned(), json!(kind))]);
+        let known = [
+            ("key_id", key.map(ToString::to_string)),
+            ("owner", owner.map(ToString::to_string)),
+            ("address", address.map(|address| address.to_canonical().to_string())),
+        ];
+        for (name, value) in known {
+            if let Some(value) = value {
+                actor.insert(name.to_owned(), json!(value));
+            }
+        }
+        Value::Object(actor)
+    }
+}
+
+/// The value that chains an entry to all before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chain(pub [u8; 32]);
+
+impl Chain {
+    /// What the first entry is chained to.
+    pub const START: Self = Self([0; 32]);
+
+    /// The value after this: `SHA-256(this ‖ revision ‖ digest)`, the revision as 8 bytes, big end first, the digest
+    /// the SHA-256 of the entry's bytes, so that a payload can be erased one day without breaking the chain.
+    #[must_use]
+    pub fn next(self, revision: Revision, entry: &[u8; 32]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&self.0);
+        context.update(&revision.0.to_be_bytes());
+        context.update(entry);
+        Self(array(context.finish().as_ref()))
+    }
+
+    /// What is signed where this is the head of the log.
+    #[must_use]
+    pub fn head_message(self, revision: Revision) -> Vec<u8> {
+        [b"keyward log head 1".as_slice(), &revision.0.to_be_bytes(), &self.0].concat()
+    }
+}
+
+/// The SHA-256 of an entry's bytes.
+#[must_use]
+pub fn entry_digest(bytes: &[u8]) -> [u8; 32] {
+    array(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+fn array(bytes: &[u8]) -> [u8; 32] {
+    bytes.try_into().unwrap_or([0; 32])
+}

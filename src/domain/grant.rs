@@ -1,0 +1,179 @@
+//! Grants: the scopes that a key holds, each for every resource or for some.
+
+use super::{
+    parse::ParseError,
+    resource::{Resource, ResourcePattern},
+    scope::{Scope, ScopePattern},
+};
+
+/// The most grants one key may hold.
+pub const MAX_GRANTS: usize = 256;
+const MAX_RESOURCES: usize = 256;
+
+/// A scope, perhaps bound to resources.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Grant {
+    scope: ScopePattern,
+    /// `None` is every resource; a list is never empty.
+    resources: Option<Box<[ResourcePattern]>>,
+}
+
+impl Grant {
+    /// A scope for every resource, and for requests that name none.
+    #[must_use]
+    pub const fn unbound(scope: ScopePattern) -> Self {
+        Self { scope, resources: None }
+    }
+
+    /// A scope for the named resources only.
+    ///
+    /// # Errors
+    /// No resource, or more than 256.
+    pub fn bound(scope: ScopePattern, mut resources: Vec<ResourcePattern>) -> Result<Self, ParseError> {
+        if resources.is_empty() || resources.len() > MAX_RESOURCES {
+            return Err(ParseError::new(
+                "1 to 256 resource patterns; a scope for every resource goes into `scopes`",
+            ));
+        }
+        resources.sort();
+        resources.dedup();
+        Ok(Self { scope, resources: Some(resources.into()) })
+    }
+
+    /// The scope.
+    #[must_use]
+    pub const fn scope(&self) -> &ScopePattern {
+        &self.scope
+    }
+
+    /// The resources that it is bound to, or `None` for every one.
+    #[must_use]
+    pub fn resources(&self) -> Option<&[ResourcePattern]> {
+        self.resources.as_deref()
+    }
+
+    /// Whether whoever holds this holds `other` too.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let resources_covered = match (&self.resources, &other.resources) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(mine), Some(theirs)) => {
+                theirs.iter().all(|theirs| mine.iter().any(|mine| mine.covers(theirs)))
+            }
+        };
+        resources_covered && self.scope.covers(&other.scope)
+    }
+
+    fn reaches(&self, resource: Option<Resource<'_>>) -> bool {
+        match (&self.resources, resource) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(patterns), Some(resource)) => patterns.iter().any(|pattern| pattern.matches(resource)),
+        }
+    }
+}
+
+/// How a set of grants answers one requirement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Some grant permits the scope on the resource.
+    Granted,
+    /// Some grant permits the scope, but none on this resource.
+    OtherResources,
+    /// No grant permits the scope.
+    Missing,
+}
+
+/// Everything that a key may do. The empty set permits nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
+pub struct Grants(Box<[Grant]>);
+
+impl Grants {
+    /// A set of grants, in one order whatever order they came in.
+    ///
+    /// # Errors
+    /// More than [`MAX_GRANTS`].
+    pub fn new(mut grants: Vec<Grant>) -> Result<Self, ParseError> {
+        if grants.len() > MAX_GRANTS {
+            return Err(ParseError::new("at most 256 scopes and grants together"));
+        }
+        grants.sort();
+        grants.dedup();
+        Ok(Self(grants.into()))
+    }
+
+    /// Whether these permit `required` on `resource`.
+    #[must_use]
+    pub fn verdict(&self, required: Scope<'_>, resource: Option<Resource<'_>>) -> Verdict {
+        let mut verdict = Verdict::Missing;
+        for grant in self.0.iter().filter(|grant| grant.scope.permits(required)) {
+            if grant.reaches(resource) {
+                return Verdict::Granted;
+            }
+            verdict = Verdict::OtherResources;
+        }
+        verdict
+    }
+
+    /// The grants, sorted.
+    pub fn iter(&self) -> std::slice::Iter<'_, Grant> {
+        self.0.iter()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for &'a Grants {
+    type Item = &'a Grant;
+    type IntoIter = std::slice::Iter<'a, Grant>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(scope: &str, resources: &[&str]) -> Grant {
+        let scope = ScopePattern::parse(scope).unwrap();
+        if resources.is_empty() {
+            return Grant::unbound(scope);
+        }
+        Grant::bound(scope, resources.iter().map(|text| ResourcePattern::parse(text).unwrap()).collect())
+            .unwrap()
+    }
+
+    #[test]
+    fn a_bound_grant_holds_for_its_resources_only() {
+        // S3
+        let grants =
+            Grants::new(vec![grant("storage:upload", &["space/a"]), grant("storage:read", &[])]).unwrap();
+        let ask = |scope, resource: Option<&'static str>| {
+            grants.verdict(Scope::parse(scope).unwrap(), resource.map(|text| Resource::parse(text).unwrap()))
+        };
+        assert_eq!(ask("storage:upload", Some("space/a")), Verdict::Granted);
+        assert_eq!(ask("storage:upload", Some("space/b")), Verdict::OtherResources);
+        assert_eq!(ask("storage:upload", None), Verdict::OtherResources);
+        assert_eq!(ask("storage:read", None), Verdict::Granted);
+        assert_eq!(ask("storage:read", Some("space/b")), Verdict::Granted);
+        assert_eq!(ask("storage:delete", Some("space/a")), Verdict::Missing);
+    }
+
+    #[test]
+    fn a_grant_covers_what_is_no_broader() {
+        let bound = grant("storage:*", &["space/*"]);
+        assert!(bound.covers(&grant("storage:read", &["space/a", "space/b"])));
+        assert!(bound.covers(&grant("storage:*", &["space/*"])));
+        assert!(!bound.covers(&grant("storage:read", &[])));
+        assert!(!bound.covers(&grant("storage:read", &["space/a", "project/b"])));
+        assert!(!bound.covers(&grant("other:read", &["space/a"])));
+        assert!(grant("storage:read", &[]).covers(&grant("storage:read", &["space/a"])));
+    }
+}

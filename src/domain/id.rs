@@ -1,0 +1,110 @@
+//! Public, random identifiers: `key_…` and `ws_…`, 128 bits each, safe to log.
+//!
+//! The 26 characters are Crockford's base 32 in lower case, as in `TypeID` 0.3: no case to lose, nothing to escape, one double click.
+
+use std::fmt;
+
+use super::{
+    parse::ParseError,
+    time::{Entropy, EntropyUnavailable},
+};
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const LENGTH: usize = 26;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $allowed:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// A new, random id.
+            ///
+            /// # Errors
+            /// There is no randomness.
+            pub fn generate(entropy: &dyn Entropy) -> Result<Self, EntropyUnavailable> {
+                let mut bytes = [0; 16];
+                entropy.fill(&mut bytes)?;
+                Ok(Self(u128::from_be_bytes(bytes)))
+            }
+
+            /// Reads an id in its one spelling.
+            ///
+            /// # Errors
+            #[doc = concat!("Anything but ", $allowed, ".")]
+            pub fn parse(text: &str) -> Result<Self, ParseError> {
+                text.strip_prefix($prefix).and_then(decode).map(Self).ok_or(ParseError::new($allowed))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str($prefix)?;
+                encode(self.0, formatter)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, formatter)
+            }
+        }
+    };
+}
+
+id!(
+    /// Names a key; public, random, safe to log.
+    KeyId, "key_", "`key_` and 26 characters of 0-9 a-z, as Issue returned it"
+);
+id!(
+    /// Names a workspace; public, random, safe to log.
+    WorkspaceId, "ws_", "`ws_` and 26 characters of 0-9 a-z, as RegisterWorkspace returned it"
+);
+
+fn encode(value: u128, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut text = [0_u8; LENGTH];
+    let mut rest = value;
+    for slot in text.iter_mut().rev() {
+        let digit = usize::try_from(rest & 31).unwrap_or(0);
+        *slot = ALPHABET.get(digit).copied().unwrap_or(b'0');
+        rest >>= 5;
+    }
+    std::str::from_utf8(&text).map_or(Err(fmt::Error), |text| formatter.write_str(text))
+}
+
+fn decode(text: &str) -> Option<u128> {
+    if text.len() != LENGTH || text.as_bytes().first().is_none_or(|first| *first > b'7') {
+        return None;
+    }
+    text.bytes().try_fold(0_u128, |value, byte| {
+        let digit = ALPHABET.iter().position(|known| *known == byte)?;
+        Some(value << 5 | u128::try_from(digit).ok()?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_in_one_spelling_only() {
+        for value in [0, 1, 31, 32, u128::MAX, u128::MAX / 3] {
+            let text = KeyId(value).to_string();
+            assert_eq!(text.len(), 30);
+            assert_eq!(KeyId::parse(&text), Ok(KeyId(value)));
+        }
+        let good = KeyId(u128::MAX).to_string();
+        for bad in [
+            "",
+            "key_",
+            "default",
+            &good.to_uppercase(),
+            &good.replace("key_", "ws_"),
+            &format!("{good} "),
+            "key_8zzzzzzzzzzzzzzzzzzzzzzzzz",
+        ] {
+            assert!(KeyId::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,435 @@
+//! A key: the lasting resource with its policy and state, and what can happen to it.
+//!
+//! Every change is a method that consumes the key and gives the changed one, or says why that cannot be. Revoked and
+//! expired are final (K9).
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    admin::AdminRights,
+    audit::Revision,
+    grant::Grants,
+    id::{KeyId, WorkspaceId},
+    network::AllowedNetworks,
+    secret::{Hint, KeyHash},
+    text::{Comment, Description, EnvironmentName, Metadata, Name, Owner},
+    time::Timestamp,
+};
+
+/// The grace of a rotation unless another is asked for (R2).
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest grace of a rotation.
+pub const MAX_GRACE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// How many replaced secrets may be in their grace at once.
+const MAX_RETIRING: usize = 2;
+
+/// A key. Holds hashes, never a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its id.
+    pub id: KeyId,
+    /// The workspace that it belongs to, for good.
+    pub workspace: WorkspaceId,
+    /// What people call it.
+    pub name: Name,
+    /// What people say about it.
+    pub description: Description,
+    /// The user or service that it belongs to, for good.
+    pub owner: Option<Owner>,
+    /// Who made it.
+    pub creator: Arc<Creator>,
+    /// Its environment, for good.
+    pub environment: EnvironmentName,
+    /// What it may do.
+    pub grants: Arc<Grants>,
+    /// Where it may be used from.
+    pub networks: Arc<AllowedNetworks>,
+    /// Labels of the user's own.
+    pub metadata: Arc<Metadata>,
+    /// What was done to it.
+    pub state: KeyState,
+    /// When it was issued.
+    pub created: Timestamp,
+    /// The millisecond from which on it is denied (K8).
+    pub expires: Option<Timestamp>,
+    /// When it was last changed.
+    pub updated: Timestamp,
+    /// The strings that prove it.
+    pub credentials: Credentials,
+    /// What it may administer; `None` for a holder's key.
+    pub admin: Option<Arc<AdminRights>>,
+    /// The log revision that last changed it; zero before it is stored.
+    pub revision: Revision,
+}
+
+/// Who made a key (T3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Creator {
+    /// Keyward itself, at its initialization or recovery.
+    System,
+    /// An administration key.
+    Admin {
+        /// That key.
+        key: KeyId,
+        /// Its owner.
+        owner: Option<Owner>,
+        /// Its workspace.
+        workspace: WorkspaceId,
+    },
+}
+
+/// What was done to a key. Expiry is not a state: it is computed from the time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyState {
+    /// Nothing.
+    Active,
+    /// It was switched off.
+    Disabled,
+    /// It was revoked, for good.
+    Revoked(Box<Revocation>),
+}
+
+/// A revocation, as it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// When it was accepted.
+    pub at: Timestamp,
+    /// The administration key that asked; `None` when the key itself was presented.
+    pub by: Option<KeyId>,
+    /// Why.
+    pub reason: RevokeReason,
+    /// The operator's own words.
+    pub comment: Comment,
+}
+
+/// Why a key is revoked; after RFC 5280, section 5.3.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevokeReason {
+    /// No reason was given.
+    Unspecified,
+    /// Others know the secret, or may.
+    Compromised,
+    /// The owner has left.
+    OwnerLeft,
+    /// Another key took its place.
+    Superseded,
+    /// Nobody used it.
+    Unused,
+    /// What it was for has ended.
+    CessationOfOperation,
+    /// The owner may no longer do what it allows.
+    PrivilegeWithdrawn,
+}
+
+impl RevokeReason {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::Unspecified,
+        Self::Compromised,
+        Self::OwnerLeft,
+        Self::Superseded,
+        Self::Unused,
+        Self::CessationOfOperation,
+        Self::PrivilegeWithdrawn,
+    ];
+
+    /// The reason as the log spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::Compromised => "compromised",
+            Self::OwnerLeft => "owner_left",
+            Self::Superseded => "superseded",
+            Self::Unused => "unused",
+            Self::CessationOfOperation => "cessation_of_operation",
+            Self::PrivilegeWithdrawn => "privilege_withdrawn",
+        }
+    }
+}
+
+/// Where a key stands at some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Usable.
+    Active,
+    /// Switched off.
+    Disabled,
+    /// Revoked, for good.
+    Revoked,
+    /// Past its expiry, for good.
+    Expired,
+}
+
+/// One current secret, and the replaced ones with their ends: one that stays valid for ever cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The newest secret.
+    pub current: Secret,
+    /// Replaced ones, newest first, at most two.
+    pub retiring: Vec<RetiringSecret>,
+}
+
+/// One string that proves a key, as its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// 1 for the first, one more for each rotation.
+    pub generation: u32,
+    /// Its keyed hash.
+    pub hash: KeyHash,
+    /// The root whose layer lies outermost in the hash.
+    pub root: u32,
+    /// What people recognize it by.
+    pub hint: Hint,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// A replaced secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetiringSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// The millisecond from which on it is denied (R2).
+    pub end: Timestamp,
+}
+
+/// Why a key cannot be changed so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TransitionError {
+    /// It is revoked, for good.
+    #[error("the key is revoked, and nothing restores it; issue another")]
+    Revoked,
+    /// It is expired, for good.
+    #[error("the key expired at {0}, and nothing restores it; issue another")]
+    Expired(Timestamp),
+    /// Two replaced secrets are in their grace already.
+    #[error("three secrets are live already; rotate with a grace of 0, or wait until {0}")]
+    TooManyLiveSecrets(Timestamp),
+}
+
+impl Key {
+    /// Where the key stands at `now`. Revoked before expired before disabled.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        match (&self.state, self.expires) {
+            (KeyState::Revoked(_), _) => Standing::Revoked,
+            (KeyState::Active | KeyState::Disabled, Some(expires)) if now >= expires => Standing::Expired,
+            (KeyState::Active, _) => Standing::Active,
+            (KeyState::Disabled, _) => Standing::Disabled,
+        }
+    }
+
+    /// The key itself, if it can still be changed at `now`.
+    ///
+    /// # Errors
+    /// It is revoked or expired (K9).
+    pub fn changeable(self, now: Timestamp) -> Result<Self, TransitionError> {
+        match (&self.state, self.expires) {
+            (KeyState::Revoked(_), _) => Err(TransitionError::Revoked),
+            (KeyState::Active | KeyState::Disabled, Some(expires)) if now >= expires => {
+                Err(TransitionError::Expired(expires))
+            }
+            (KeyState::Active | KeyState::Disabled, _) => Ok(Self { updated: now, ..self }),
+        }
+    }
+
+    /// Gives the key a new secret. The replaced one keeps working for `grace`, never past the key's expiry; those
+    /// replaced before keep their ends; a grace of zero ends them all.
+    ///
+    /// # Errors
+    /// It is revoked or expired, or two replaced secrets are in their grace and `grace` is not zero.
+    pub fn rotate(self, new: Secret, grace: Duration, now: Timestamp) -> Result<Self, TransitionError> {
+        let mut key = self.changeable(now)?;
+        let mut retiring = key.credentials.retiring;
+        if grace.is_zero() {
+            for earlier in &mut retiring {
+                earlier.end = earlier.end.min(now);
+            }
+        } else {
+            retiring.retain(|earlier| earlier.end > now);
+            if let Some(first_end) = retiring.iter().map(|earlier| earlier.end).min()
+                && retiring.len() >= MAX_RETIRING
+            {
+                return Err(TransitionError::TooManyLiveSecrets(first_end));
+            }
+        }
+        let end = now.saturating_add(grace).min(key.expires.unwrap_or(now.saturating_add(grace)));
+        retiring.insert(0, RetiringSecret { secret: key.credentials.current, end });
+        retiring.truncate(MAX_RETIRING);
+        key.credentials = Credentials { current: new, retiring };
+        Ok(key)
+    }
+
+    /// Ends the key for good. A revoked key stays as it was revoked; an expired one can be revoked, so that the
+    /// reason is on record.
+    #[must_use]
+    pub fn revoke(self, revocation: Revocation) -> Self {
+        match self.state {
+            KeyState::Revoked(_) => self,
+            KeyState::Active | KeyState::Disabled => {
+                Self { updated: revocation.at, state: KeyState::Revoked(Box::new(revocation)), ..self }
+            }
+        }
+    }
+
+    /// Ends one replaced secret now; those already ended stay as they are.
+    #[must_use]
+    pub fn end_secret(mut self, generation: u32, now: Timestamp) -> Self {
+        for earlier in
+            self.credentials.retiring.iter_mut().filter(|earlier| earlier.secret.generation == generation)
+        {
+            earlier.end = earlier.end.min(now);
+        }
+        Self { updated: now, ..self }
+    }
+
+    /// Switches the key off.
+    ///
+    /// # Errors
+    /// It is revoked or expired.
+    pub fn disable(self, now: Timestamp) -> Result<Self, TransitionError> {
+        Ok(Self { state: KeyState::Disabled, ..self.changeable(now)? })
+    }
+
+    /// Switches the key on.
+    ///
+    /// # Errors
+    /// It is revoked or expired.
+    pub fn enable(self, now: Timestamp) -> Result<Self, TransitionError> {
+        Ok(Self { state: KeyState::Active, ..self.changeable(now)? })
+    }
+}
+
+impl Credentials {
+    /// The first secret of a key.
+    #[must_use]
+    pub const fn new(first: Secret) -> Self {
+        Self { current: first, retiring: Vec::new() }
+    }
+
+    /// The secret with this hash, and its end if it was replaced.
+    #[must_use]
+    pub fn find(&self, hash: &KeyHash) -> Option<(&Secret, Option<Timestamp>)> {
+        self.iter().find(|(secret, _)| secret.hash.equals(hash))
+    }
+
+    /// Every secret, newest first, each with its end if it was replaced.
+    pub fn iter(&self) -> impl Iterator<Item = (&Secret, Option<Timestamp>)> {
+        let earlier = self.retiring.iter().map(|retiring| (&retiring.secret, Some(retiring.end)));
+        std::iter::once((&self.current, None)).chain(earlier)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::domain::{parse::ParseError, time::EntropyUnavailable};
+
+    pub(crate) fn at(ms: i64) -> Timestamp {
+        Timestamp::from_ms(ms).unwrap()
+    }
+
+    pub(crate) fn secret(generation: u32) -> Secret {
+        let byte = u8::try_from(generation).unwrap();
+        Secret {
+            generation,
+            hash: KeyHash::stored([byte; 32]),
+            root: 1,
+            hint: Hint::stored("kw_live_…abcd"),
+            created: at(0),
+        }
+    }
+
+    struct Ones;
+
+    impl crate::domain::time::Entropy for Ones {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+            bytes.fill(1);
+            Ok(())
+        }
+    }
+
+    pub(crate) fn key() -> Result<Key, ParseError> {
+        Ok(Key {
+            id: KeyId::generate(&Ones).unwrap(),
+            workspace: WorkspaceId::generate(&Ones).unwrap(),
+            name: Name::parse("CI")?,
+            description: Description::parse("")?,
+            owner: None,
+            creator: Arc::new(Creator::System),
+            environment: EnvironmentName::parse("live")?,
+            grants: Arc::default(),
+            networks: Arc::default(),
+            metadata: Arc::default(),
+            state: KeyState::Active,
+            created: at(0),
+            expires: None,
+            updated: at(0),
+            credentials: Credentials::new(secret(1)),
+            admin: None,
+            revision: Revision::ZERO,
+        })
+    }
+
+    fn ends(key: &Key) -> Vec<(u32, i64)> {
+        key.credentials
+            .retiring
+            .iter()
+            .map(|earlier| (earlier.secret.generation, earlier.end.as_ms()))
+            .collect()
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_rotation_keeps_the_old_secret_for_its_grace() {
+        // R1, R2
+        let key = key().unwrap().rotate(secret(2), HOUR, at(1_000)).unwrap();
+        assert_eq!(key.credentials.current.generation, 2);
+        assert_eq!(ends(&key), [(1, 3_601_000)]);
+        let key = key.rotate(secret(3), HOUR, at(2_000)).unwrap();
+        assert_eq!(ends(&key), [(2, 3_602_000), (1, 3_601_000)], "ends are kept");
+        let refused = key.clone().rotate(secret(4), HOUR, at(3_000));
+        assert_eq!(refused, Err(TransitionError::TooManyLiveSecrets(at(3_601_000))));
+        assert_eq!(
+            ends(&key.clone().rotate(secret(4), HOUR, at(3_601_000)).unwrap()),
+            [(3, 7_201_000), (2, 3_602_000)]
+        );
+        assert_eq!(
+            ends(&key.rotate(secret(4), Duration::ZERO, at(3_000)).unwrap()),
+            [(3, 3_000), (2, 3_000)]
+        );
+    }
+
+    #[test]
+    fn a_grace_never_passes_the_expiry() {
+        // R2
+        let key = Key { expires: Some(at(5_000)), ..key().unwrap() };
+        assert_eq!(ends(&key.rotate(secret(2), HOUR, at(1_000)).unwrap()), [(1, 5_000)]);
+    }
+
+    #[test]
+    fn revoked_and_expired_are_final() {
+        // K8, K9
+        let expiring = Key { expires: Some(at(5_000)), ..key().unwrap() };
+        assert_eq!(expiring.standing(at(4_999)), Standing::Active);
+        assert_eq!(expiring.standing(at(5_000)), Standing::Expired);
+        let expired = Err(TransitionError::Expired(at(5_000)));
+        assert_eq!(expiring.clone().enable(at(5_000)), expired);
+        assert_eq!(expiring.clone().disable(at(5_000)), expired);
+        assert_eq!(expiring.clone().rotate(secret(2), HOUR, at(5_000)), expired);
+
+        let revocation = Revocation {
+            at: at(1),
+            by: None,
+            reason: RevokeReason::Unused,
+            comment: Comment::parse("").unwrap(),
+        };
+        let revoked = expiring.revoke(revocation.clone());
+        assert_eq!(revoked.clone().enable(at(2)), Err(TransitionError::Revoked));
+        assert_eq!(revoked.clone().rotate(secret(2), HOUR, at(2)), Err(TransitionError::Revoked));
+        let again = revoked.clone().revoke(Revocation { at: at(9), ..revocation });
+        assert_eq!(again, revoked, "the first revocation stands");
+    }
+}

@@ -1,0 +1,22 @@
+//! What Keyward is about: keys, secrets, scopes, decisions, administration, audit.
+//!
+//! Everything here is pure: no I/O, no async, no clock and no randomness of its own. Values are parsed at birth, so
+//! that a value that exists is a value that is allowed.
+
+pub mod admin;
+pub mod audit;
+pub mod ceiling;
+pub mod decision;
+pub mod environment;
+pub mod grant;
+pub mod id;
+pub mod key;
+pub mod network;
+pub mod parse;
+pub mod resource;
+pub mod root;
+pub mod scope;
+pub mod secret;
+pub mod text;
+pub mod time;
+pub mod workspace;

@@ -1,0 +1,91 @@
+//! The networks that a key may be used from.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::parse::ParseError;
+
+/// Source networks (CIDR, RFC 4632 and RFC 4291). The empty list is no restriction, and is named so.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
+pub struct AllowedNetworks(Box<[IpNet]>);
+
+impl AllowedNetworks {
+    /// Takes at most 64 networks.
+    ///
+    /// # Errors
+    /// More than 64 networks.
+    pub fn new(mut networks: Vec<IpNet>) -> Result<Self, ParseError> {
+        if networks.len() > 64 {
+            return Err(ParseError::new("at most 64 networks"));
+        }
+        networks.sort();
+        networks.dedup();
+        Ok(Self(networks.into()))
+    }
+
+    /// Whether a request from `address` may use the key. An unknown address fits no restriction (S8).
+    #[must_use]
+    pub fn permit(&self, address: Option<IpAddr>) -> bool {
+        let within = |address: IpAddr| self.0.iter().any(|network| network.contains(&address.to_canonical()));
+        self.0.is_empty() || address.is_some_and(within)
+    }
+
+    /// The networks, sorted.
+    #[must_use]
+    pub const fn as_slice(&self) -> &[IpNet] {
+        &self.0
+    }
+}
+
+/// Reads one network.
+///
+/// # Errors
+/// Anything but an address, `/` and a prefix length, with no bit set behind the prefix; IPv4 within IPv6.
+pub fn parse_network(text: &str) -> Result<IpNet, ParseError> {
+    const ALLOWED: ParseError = ParseError::new(
+        "a network such as `10.0.0.0/8` or `2001:db8::/32`, with no bit set behind the prefix",
+    );
+    let network: IpNet = text.parse().ok().ok_or(ALLOWED)?;
+    let canonical = network.addr().to_canonical() == network.addr();
+    if network.trunc() == network && canonical { Ok(network) } else { Err(ALLOWED) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_within_or_not() {
+        // S8
+        let networks = AllowedNetworks::new(vec![
+            parse_network("10.0.0.0/8").unwrap(),
+            parse_network("2001:db8::/32").unwrap(),
+        ])
+        .unwrap();
+        let permit = |text: &str| networks.permit(Some(text.parse().unwrap()));
+        assert!(permit("10.1.2.3"));
+        assert!(permit("::ffff:10.1.2.3"));
+        assert!(permit("2001:db8::1"));
+        assert!(!permit("11.0.0.0"));
+        assert!(!permit("2001:db9::1"));
+        assert!(!networks.permit(None));
+        assert!(AllowedNetworks::default().permit(None));
+    }
+
+    #[test]
+    fn what_is_not_a_network_is_refused() {
+        for bad in [
+            "",
+            "10.0.0.0",
+            "10.0.0.1/8",
+            "10.0.0.0/33",
+            "::ffff:10.0.0.0/104",
+            "a/8",
+            "10.0.0.0/8 ",
+            "010.0.0.0/8",
+        ] {
+            assert!(parse_network(bad).is_err(), "{bad}");
+        }
+    }
+}

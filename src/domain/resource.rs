@@ -1,0 +1,123 @@
+//! Resources: `space/cdn-eu`, named by a request, and the patterns of them that a grant is bound to.
+
+use std::fmt;
+
+use super::parse::ParseError;
+
+const RESOURCE: &str = "segments of A-Z a-z 0-9 . _ ~ : @ + - divided by `/`, none of them empty, `.` or `..`, at most 256 characters in all";
+const PATTERN: &str = "segments of A-Z a-z 0-9 . _ ~ : @ + - divided by `/`, none of them empty, `.` or `..`, the last one perhaps `*`, at most 256 characters in all";
+
+/// The resource that a request touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resource<'a>(&'a str);
+
+impl<'a> Resource<'a> {
+    /// Takes a well-formed resource.
+    ///
+    /// # Errors
+    /// An empty or over-long one, an empty or dotted segment, other characters, a `*`.
+    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
+        if text.len() <= 256 && text.split('/').all(is_segment) {
+            Ok(Self(text))
+        } else {
+            Err(ParseError::new(RESOURCE))
+        }
+    }
+}
+
+/// The resources that a grant is bound to: one, or every one directly below a place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourcePattern(Box<str>);
+
+impl ResourcePattern {
+    /// Takes a well-formed resource, or one whose last segment is `*`.
+    ///
+    /// # Errors
+    /// As for a resource; a `*` anywhere else.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let fixed = match text.strip_suffix('*') {
+            None => text,
+            Some("") => return Ok(Self(text.into())),
+            Some(above) => above.strip_suffix('/').ok_or(ParseError::new(PATTERN))?,
+        };
+        if text.len() <= 256 && fixed.split('/').all(is_segment) {
+            Ok(Self(text.into()))
+        } else {
+            Err(ParseError::new(PATTERN))
+        }
+    }
+
+    /// Whether this names that resource. `*` stands for exactly one segment: `project/*` is not `project/p1/domain/d1`.
+    #[must_use]
+    pub fn matches(&self, resource: Resource<'_>) -> bool {
+        self.contains(resource.0)
+    }
+
+    /// Whether this names everything that `other` names.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.contains(&other.0)
+    }
+
+    fn contains(&self, text: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            None => *self.0 == *text,
+            Some(above) => text.strip_prefix(above).is_some_and(|last| !last.contains('/')),
+        }
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ResourcePattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+fn is_segment(text: &str) -> bool {
+    !matches!(text, "" | "." | "..")
+        && text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b':' | b'@' | b'+' | b'-')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, resource: &str) -> bool {
+        ResourcePattern::parse(pattern).unwrap().matches(Resource::parse(resource).unwrap())
+    }
+
+    #[test]
+    fn a_pattern_names_one_resource_or_those_directly_below() {
+        // S3
+        assert!(matches("space/cdn-eu", "space/cdn-eu"));
+        assert!(!matches("space/cdn-eu", "space/cdn-eu2"));
+        assert!(!matches("space/cdn-eu", "space/cdn"));
+        assert!(matches("space/*", "space/cdn-eu"));
+        assert!(!matches("space/*", "space"));
+        assert!(!matches("space/*", "spaces/a"));
+        assert!(!matches("space/*", "space/a/b"));
+        assert!(matches("*", "space"));
+        assert!(!matches("*", "space/a"));
+    }
+
+    #[test]
+    fn what_is_not_a_resource_is_refused() {
+        let long = "x".repeat(257);
+        for bad in [
+            "", "/", "a/", "/a", "a//b", "a/../b", ".", "a b", "a%2fb", "a*", "*/a", "a/*/b", "a/**", "a\0",
+            "ä", &long,
+        ] {
+            assert!(ResourcePattern::parse(bad).is_err(), "{bad}");
+            assert!(Resource::parse(bad).is_err(), "{bad}");
+        }
+        assert!(Resource::parse("space/*").is_err());
+    }
+}

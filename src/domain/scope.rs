@@ -1,0 +1,143 @@
+//! Scopes: `resource:action`, asked for by a request, and the patterns of them that a key holds.
+
+use std::fmt;
+
+use super::parse::ParseError;
+
+const SCOPE: &str = "`resource:action`, each 1 to 64 characters of a-z 0-9 _ - . and beginning with a letter";
+const PATTERN: &str = "`resource:action` or `resource:*`, each segment 1 to 64 characters of a-z 0-9 _ - . and beginning with a letter";
+
+/// One scope that a request needs; borrowed, because a Check allocates nothing that it can avoid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope<'a> {
+    text: &'a str,
+    resource: &'a str,
+}
+
+impl<'a> Scope<'a> {
+    /// Takes a well-formed scope.
+    ///
+    /// # Errors
+    /// Anything but `resource:action`; a wildcard is a right, not a requirement.
+    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
+        match text.split_once(':') {
+            Some((resource, action)) if is_segment(resource) && is_segment(action) => {
+                Ok(Self { text, resource })
+            }
+            _ => Err(ParseError::new(SCOPE)),
+        }
+    }
+
+    /// The scope as it was written.
+    #[must_use]
+    pub const fn as_str(&self) -> &'a str {
+        self.text
+    }
+}
+
+/// One scope that a key holds: a scope, or every action on one kind of resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopePattern {
+    text: Box<str>,
+    /// For `resource:*` the length of `resource`.
+    wildcard: Option<usize>,
+}
+
+impl ScopePattern {
+    /// Takes a well-formed scope or wildcard.
+    ///
+    /// # Errors
+    /// Anything but `resource:action` or `resource:*` (S4).
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let wildcard = match text.split_once(':') {
+            Some((resource, "*")) if is_segment(resource) => Some(resource.len()),
+            Some((resource, action)) if is_segment(resource) && is_segment(action) => None,
+            _ => return Err(ParseError::new(PATTERN)),
+        };
+        Ok(Self { text: text.into(), wildcard })
+    }
+
+    /// Whether this right satisfies that requirement. `project:read` satisfies neither `projects:read` nor
+    /// `project:readall` (S1).
+    #[must_use]
+    pub fn permits(&self, required: Scope<'_>) -> bool {
+        match self.wildcard {
+            None => *self.text == *required.text,
+            Some(length) => self.text.get(..length) == Some(required.resource),
+        }
+    }
+
+    /// Whether whoever holds this holds `other` too.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match self.wildcard {
+            None => self == other,
+            Some(length) => {
+                other.text.split_once(':').map(|(resource, _)| resource) == self.text.get(..length)
+            }
+        }
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for ScopePattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+fn is_segment(text: &str) -> bool {
+    text.len() <= 64
+        && text.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
+        && text.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-' | b'.')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permits(pattern: &str, scope: &str) -> bool {
+        ScopePattern::parse(pattern).unwrap().permits(Scope::parse(scope).unwrap())
+    }
+
+    #[test]
+    fn a_right_is_exactly_its_scope() {
+        // S1
+        assert!(permits("project:read", "project:read"));
+        for other in ["projects:read", "project:readall", "project:rea", "roject:read", "project:write"] {
+            assert!(!permits("project:read", other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_is_every_action_on_one_resource() {
+        // S4
+        assert!(permits("storage:*", "storage:upload"));
+        assert!(!permits("storage:*", "storages:upload"));
+        assert!(!permits("storage:*", "storag:upload"));
+        let wildcard = ScopePattern::parse("storage:*").unwrap();
+        assert!(wildcard.covers(&wildcard));
+        assert!(wildcard.covers(&ScopePattern::parse("storage:read").unwrap()));
+        assert!(!ScopePattern::parse("storage:read").unwrap().covers(&wildcard));
+    }
+
+    #[test]
+    fn what_is_not_a_scope_is_refused() {
+        let long = format!("{}:read", "x".repeat(65));
+        for bad in [
+            "", ":", "a", "a:", ":a", "a:b:c", "A:b", "a:B", "a b:c", "*:*", "*:a", "*", "a:b*", "a:**",
+            "1a:b", "a:ü", &long,
+        ] {
+            assert!(ScopePattern::parse(bad).is_err(), "{bad}");
+            assert!(Scope::parse(bad).is_err(), "{bad}");
+        }
+        assert!(Scope::parse("a:*").is_err(), "a requirement names what it needs");
+    }
+}

@@ -1,0 +1,167 @@
+//! Texts with a stated bound and alphabet: names, owners, labels, comments.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use super::parse::ParseError;
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $fits:expr, $allowed:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes a text that fits.
+            ///
+            /// # Errors
+            #[doc = concat!("Anything but ", $allowed, ".")]
+            pub fn parse(text: &str) -> Result<Self, ParseError> {
+                let fits: fn(&str) -> bool = $fits;
+                if fits(text) { Ok(Self(text.into())) } else { Err(ParseError::new($allowed)) }
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text!(
+    /// What people call a key or a workspace.
+    Name,
+    |text| (1..=128).contains(&text.chars().count()) && is_plain(text) && text.trim() == text,
+    "1 to 128 characters without control or bidirectional formatting characters, and no space at either end"
+);
+text!(
+    /// What people say about a key. May be empty.
+    Description,
+    |text| text.chars().count() <= 1024 && is_plain(text),
+    "at most 1,024 characters without control or bidirectional formatting characters"
+);
+text!(
+    /// What an operator says about a change. May be empty.
+    Comment,
+    |text| text.chars().count() <= 1024 && is_plain(text),
+    "at most 1,024 characters without control or bidirectional formatting characters"
+);
+text!(
+    /// The user or service that something belongs to: an id of the user's own, fit for a header.
+    Owner,
+    |text| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()),
+    "1 to 128 visible ASCII characters without spaces"
+);
+text!(
+    /// Makes a call safe to retry.
+    RequestId,
+    |text| (1..=64).contains(&text.len()) && text.bytes().all(is_label_byte),
+    "1 to 64 characters of a-z A-Z 0-9 _ - ."
+);
+text!(
+    /// The name of an environment.
+    EnvironmentName,
+    |text| {
+        (1..=32).contains(&text.len())
+            && text.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    },
+    "1 to 32 characters of a-z 0-9 -, beginning with a letter"
+);
+text!(
+    /// The name of a plan.
+    Plan,
+    |text| PLANS.contains(&text),
+    "`starter`, `pro` or `enterprise`"
+);
+
+impl EnvironmentName {
+    /// A name that stands in this source.
+    pub(super) fn literal(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+const PLANS: [&str; 3] = ["starter", "pro", "enterprise"];
+
+impl Default for Plan {
+    /// The plan of who asked for none (T2).
+    fn default() -> Self {
+        Self("starter".into())
+    }
+}
+
+/// Labels of the user's own: at most 32 pairs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Metadata(BTreeMap<String, String>);
+
+impl Metadata {
+    /// Takes labels that fit.
+    ///
+    /// # Errors
+    /// More than 32 pairs, a name outside 1 to 64 characters of `a-z A-Z 0-9 _ - .`, or a value over 256 characters
+    /// or with control or bidirectional formatting characters.
+    pub fn parse(pairs: BTreeMap<String, String>) -> Result<Self, ParseError> {
+        if pairs.len() > 32 {
+            return Err(ParseError::new("at most 32 pairs"));
+        }
+        for (name, value) in &pairs {
+            if !(1..=64).contains(&name.len()) || !name.bytes().all(is_label_byte) {
+                return Err(ParseError::new("pairs whose names are 1 to 64 characters of a-z A-Z 0-9 _ - ."));
+            }
+            if value.chars().count() > 256 || !is_plain(value) {
+                return Err(ParseError::new(
+                    "pairs whose values are at most 256 characters without control or bidirectional formatting characters",
+                ));
+            }
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The pairs, sorted by name.
+    #[must_use]
+    pub const fn pairs(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+}
+
+fn is_label_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// Whether a text can be shown to people without deceiving them: no control characters, and none that reorder,
+/// join or hide others (Unicode Technical Report 36, section 2.5).
+fn is_plain(text: &str) -> bool {
+    !text.chars().any(|character| {
+        character.is_control()
+            || matches!(character,
+                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_fits_or_is_refused() {
+        let long = "x".repeat(129);
+        for good in ["CI", "Zoë’s laptop", "東京", "a b"] {
+            assert!(Name::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", " a", "a ", "a\nb", "a\u{202e}b", "a\u{200b}b", "\u{0}", &long] {
+            assert!(Name::parse(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["", "a b", "zoë", "a\r\nb", &long] {
+            assert!(Owner::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}
