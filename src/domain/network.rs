@@ -46,7 +46,13 @@ pub fn parse_network(text: &str) -> Result<IpNet, ParseError> {
     const ALLOWED: ParseError = ParseError::new(
         "a network such as `10.0.0.0/8` or `2001:db8::/32`, with no bit set behind the prefix",
     );
-    let network: IpNet = text.parse().ok().ok_or(ALLOWED)?;
+    // std's parser of addresses is strict; ipnet's takes leading zeros, which others read as octal.
+    let (address, length) = text.split_once('/').ok_or(ALLOWED)?;
+    let address: IpAddr = address.parse().ok().ok_or(ALLOWED)?;
+    let network = length.parse().ok().and_then(|length| IpNet::new(address, length).ok()).ok_or(ALLOWED)?;
+    if network.prefix_len().to_string() != length {
+        return Err(ALLOWED);
+    }
     let canonical = network.addr().to_canonical() == network.addr();
     if network.trunc() == network && canonical { Ok(network) } else { Err(ALLOWED) }
 }
@@ -84,6 +90,8 @@ mod tests {
             "a/8",
             "10.0.0.0/8 ",
             "010.0.0.0/8",
+            "10.0.0.0/+8",
+            "10.0.0.0/08",
         ] {
             assert!(parse_network(bad).is_err(), "{bad}");
         }
