@@ -1,5 +1,7 @@
 //! Keyward.
 
 pub mod domain;
+pub mod follower;
+pub mod index;
 pub mod ports;
 pub mod wire;

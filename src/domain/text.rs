@@ -99,7 +99,7 @@ impl Default for Plan {
 }
 
 /// Labels of the user's own: at most 32 pairs.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Metadata(BTreeMap<String, String>);
 
 impl Metadata {

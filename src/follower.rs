@@ -1,0 +1,73 @@
+//! Follows the log into the index, in this process as in a replica: truth becomes memory on this road alone.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    index::Index,
+    ports::{KeyStore, StoreError},
+};
+
+/// How long to wait before a store that could not be read is read again.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// Takes what the store has into the index.
+pub struct Follower {
+    store: Arc<dyn KeyStore>,
+    index: Arc<Index>,
+}
+
+impl Follower {
+    /// Follows `store` into `index`.
+    #[must_use]
+    pub fn new(store: Arc<dyn KeyStore>, index: Arc<Index>) -> Self {
+        Self { store, index }
+    }
+
+    /// Takes over everything that is stored.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn load(&self) -> Result<(), StoreError> {
+        let view = self.store.load().await?;
+        self.index.apply(view);
+        Ok(())
+    }
+
+    /// Takes over change after change, for ever.
+    ///
+    /// # Errors
+    /// The store is gone, or contradicts itself: without it the view would grow old unnoticed, so that the process
+    /// must end.
+    pub async fn run(self) -> Result<(), StoreError> {
+        let mut revisions = self.store.revisions();
+        loop {
+            let head = *revisions.borrow_and_update();
+            if head > self.index.revision() {
+                self.catch_up().await?;
+            } else if revisions.changed().await.is_err() {
+                return Err(StoreError::Unavailable("the store was closed".to_owned()));
+            }
+        }
+    }
+
+    async fn catch_up(&self) -> Result<(), StoreError> {
+        match self.store.changes_after(self.index.revision()).await {
+            Ok(view) => {
+                self.index.apply(view);
+                Ok(())
+            }
+            Err(StoreError::TooOld) => self.load().await,
+            Err(StoreError::Unavailable(why)) => {
+                tracing::warn!(why, "the store cannot be read; trying again");
+                tokio::time::sleep(RETRY_AFTER).await;
+                Ok(())
+            }
+            Err(
+                error @ (StoreError::Conflict
+                | StoreError::RequestUsed { .. }
+                | StoreError::OutcomeUnknown(_)
+                | StoreError::Corrupt(_)),
+            ) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The complete in-memory view of all keys. Reads never wait; a miss is an answer.
+//!
+//! Only the follower writes here. A change to a key is one swap of its record; what a reader took before stays whole.
+
+mod sharing;
+
+use std::{
+    hash::{BuildHasherDefault, Hasher},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::sync::watch;
+
+use self::sharing::Sharing;
+use crate::{
+    domain::{
+        audit::Revision,
+        id::{KeyId, WorkspaceId},
+        key::Key,
+        secret::KeyHash,
+        time::Timestamp,
+        workspace::Workspace,
+    },
+    ports::View,
+};
+
+/// Every key and workspace.
+pub struct Index {
+    /// Cells by the first half of each secret's hash; all secrets of a key lead to one cell.
+    by_hash: papaya::HashMap<u128, Arc<Cell>, BuildHasherDefault<RandomAlready>>,
+    /// Cells by key.
+    by_id: papaya::HashMap<KeyId, Arc<Cell>>,
+    workspaces: papaya::HashMap<WorkspaceId, Arc<Workspace>>,
+    /// Ids of keys whose rows cannot be trusted; they are in neither map above.
+    damaged: papaya::HashMap<String, &'static str>,
+    default_workspace: OnceLock<WorkspaceId>,
+    /// The same as in `applied`, for the path of a Check.
+    revision: AtomicU64,
+    applied: watch::Sender<Revision>,
+    /// Held while a view is applied: the follower is the only writer, and this makes that true.
+    sharing: Mutex<Sharing>,
+}
+
+/// One key's place: its record, which is swapped whole, and what is counted beside it.
+struct Cell {
+    key: ArcSwap<Key>,
+    /// Start of the minute of the last use, in milliseconds; the lowest number before the first.
+    last_use_ms: AtomicI64,
+}
+
+/// A key as it stood when it was found.
+pub struct Found {
+    key: Guard<Arc<Key>>,
+    cell: Arc<Cell>,
+}
+
+impl Found {
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The key, to be kept.
+    #[must_use]
+    pub fn shared(&self) -> Arc<Key> {
+        Arc::clone(&self.key)
+    }
+
+    /// The start of the minute of the last use that this process knows of.
+    #[must_use]
+    pub fn last_use(&self) -> Option<Timestamp> {
+        Timestamp::from_ms(self.cell.last_use_ms.load(Ordering::Relaxed)).ok()
+    }
+
+    /// Notes a use in the minute that begins at `minute`, unless one as late is noted. True if it was news.
+    #[must_use]
+    pub fn use_is_news(&self, minute: Timestamp) -> bool {
+        let minute = minute.as_ms();
+        self.cell.last_use_ms.load(Ordering::Relaxed) < minute
+            && self.cell.last_use_ms.fetch_max(minute, Ordering::Relaxed) < minute
+    }
+
+    /// Takes a noted use back, so that the next one is news again.
+    pub fn forget_use(&self) {
+        self.cell.last_use_ms.store(i64::MIN, Ordering::Relaxed);
+    }
+}
+
+/// The view will not follow the log any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped;
+
+impl Default for Index {
+    fn default() -> Self {
+        Self {
+            by_hash: papaya::HashMap::default(),
+            by_id: papaya::HashMap::default(),
+            workspaces: papaya::HashMap::default(),
+            damaged: papaya::HashMap::default(),
+            default_workspace: OnceLock::new(),
+            revision: AtomicU64::new(0),
+            applied: watch::Sender::new(Revision::ZERO),
+            sharing: Mutex::default(),
+        }
+    }
+}
+
+impl Index {
+    /// The key that a presented secret proves, whether or not it may still be used.
+    #[must_use]
+    pub fn by_hash(&self, hash: &KeyHash) -> Option<Found> {
+        let found = take(self.by_hash.pin().get(&hash.slot())?);
+        found.key.credentials.find(hash).is_some().then_some(found)
+    }
+
+    /// A key by its id.
+    #[must_use]
+    pub fn by_id(&self, id: KeyId) -> Option<Found> {
+        self.by_id.pin().get(&id).map(take)
+    }
+
+    /// A workspace by its id.
+    #[must_use]
+    pub fn workspace(&self, id: WorkspaceId) -> Option<Arc<Workspace>> {
+        self.workspaces.pin().get(&id).map(Arc::clone)
+    }
+
+    /// The workspace that a global caller means when it names none.
+    #[must_use]
+    pub fn default_workspace(&self) -> Option<WorkspaceId> {
+        self.default_workspace.get().copied()
+    }
+
+    /// What is wrong with a key's rows, if they cannot be trusted.
+    #[must_use]
+    pub fn damage(&self, id: KeyId) -> Option<&'static str> {
+        self.damaged.pin().get(&id.to_string()).copied()
+    }
+
+    /// A key that satisfies `wanted`, if there is one; reads them all.
+    pub fn any(&self, mut wanted: impl FnMut(&Key) -> bool) -> Option<Arc<Key>> {
+        self.by_id.pin().values().map(|cell| cell.key.load_full()).find(|key| wanted(key))
+    }
+
+    /// The revision up to which the view follows the log.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        Revision(self.revision.load(Ordering::Acquire))
+    }
+
+    /// Waits until the view has `revision`.
+    ///
+    /// # Errors
+    /// The index is being dropped.
+    pub async fn reached(&self, revision: Revision) -> Result<(), Stopped> {
+        let mut applied = self.applied.subscribe();
+        applied.wait_for(|applied| *applied >= revision).await.map(drop).map_err(|_gone| Stopped)
+    }
+
+    /// Takes over rows as they stand at the view's revision. Rows that are newer here stay.
+    pub fn apply(&self, view: View) {
+        let mut sharing = self.sharing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for workspace in view.workspaces {
+            if workspace.is_default {
+                let _first = self.default_workspace.set(workspace.id);
+            }
+            self.workspaces.pin().insert(workspace.id, Arc::new(workspace));
+        }
+        for mut key in view.keys {
+            sharing.share(&mut key);
+            self.put(Arc::new(key));
+        }
+        for damaged in view.damaged {
+            tracing::error!(row.id = %damaged.id, why = damaged.why, "a stored row cannot be trusted; its key is denied");
+            if let Ok(id) = KeyId::parse(&damaged.id) {
+                self.remove(id);
+            }
+            self.damaged.pin().insert(damaged.id, damaged.why);
+        }
+        sharing.prune();
+        if let Some(revision) = view.revision {
+            self.revision.store(revision.0, Ordering::Release);
+            self.applied.send_replace(revision);
+        }
+    }
+
+    fn put(&self, key: Arc<Key>) {
+        self.damaged.pin().remove(&key.id.to_string());
+        let by_id = self.by_id.pin();
+        let by_hash = self.by_hash.pin();
+        let Some(cell) = by_id.get(&key.id) else {
+            let cell =
+                Arc::new(Cell { key: ArcSwap::new(Arc::clone(&key)), last_use_ms: AtomicI64::new(i64::MIN) });
+            for (secret, _) in key.credentials.iter() {
+                by_hash.insert(secret.hash.slot(), Arc::clone(&cell));
+            }
+            by_id.insert(key.id, cell);
+            return;
+        };
+        if cell.key.load().revision > key.revision {
+            return;
+        }
+        // The record first: a hash that leads to a record without it is unknown, never wrong.
+        let before = cell.key.swap(Arc::clone(&key));
+        for (secret, _) in key.credentials.iter() {
+            by_hash.insert(secret.hash.slot(), Arc::clone(cell));
+        }
+        for (secret, _) in before.credentials.iter() {
+            if key.credentials.find(&secret.hash).is_none() {
+                by_hash.remove(&secret.hash.slot());
+            }
+        }
+    }
+
+    fn remove(&self, id: KeyId) {
+        let by_id = self.by_id.pin();
+        let Some(cell) = by_id.remove(&id) else { return };
+        for (secret, _) in cell.key.load().credentials.iter() {
+            self.by_hash.pin().remove(&secret.hash.slot());
+        }
+    }
+}
+
+fn take(cell: &Arc<Cell>) -> Found {
+    Found { key: cell.key.load(), cell: Arc::clone(cell) }
+}
+
+/// Passes on half of a key that is random already: a keyed hash, whose value nobody outside can choose.
+#[derive(Default)]
+struct RandomAlready(u64);
+
+impl Hasher for RandomAlready {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, value: u128) {
+        self.0 = u64::try_from(value & u128::from(u64::MAX)).unwrap_or_default();
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
