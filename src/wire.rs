@@ -1,7 +1,8 @@
 //! The generated messages and services of `proto/`, and the descriptor set that reflection serves.
 //!
 //! Only `grpc` and `cli` know these types; everything inside speaks `domain`.
-#![allow(clippy::all, clippy::pedantic, clippy::allow_attributes_without_reason, reason = "generated code")]
+#![allow(clippy::all, clippy::pedantic, reason = "generated code")]
+#![allow(clippy::as_conversions, clippy::allow_attributes_without_reason, reason = "generated code")]
 #![allow(missing_docs, unreachable_pub, reason = "generated code")]
 
 pub mod v1 {
