@@ -173,7 +173,7 @@ impl Index {
         }
         for mut key in view.keys {
             sharing.share(&mut key);
-            self.put(Arc::new(key));
+            self.put(&Arc::new(key));
         }
         for damaged in view.damaged {
             tracing::error!(row.id = %damaged.id, why = damaged.why, "a stored row cannot be trusted; its key is denied");
@@ -189,13 +189,13 @@ impl Index {
         }
     }
 
-    fn put(&self, key: Arc<Key>) {
+    fn put(&self, key: &Arc<Key>) {
         self.damaged.pin().remove(&key.id.to_string());
         let by_id = self.by_id.pin();
         let by_hash = self.by_hash.pin();
         let Some(cell) = by_id.get(&key.id) else {
             let cell =
-                Arc::new(Cell { key: ArcSwap::new(Arc::clone(&key)), last_use_ms: AtomicI64::new(i64::MIN) });
+                Arc::new(Cell { key: ArcSwap::new(Arc::clone(key)), last_use_ms: AtomicI64::new(i64::MIN) });
             for (secret, _) in key.credentials.iter() {
                 by_hash.insert(secret.hash.slot(), Arc::clone(&cell));
             }
@@ -206,7 +206,7 @@ impl Index {
             return;
         }
         // The record first: a hash that leads to a record without it is unknown, never wrong.
-        let before = cell.key.swap(Arc::clone(&key));
+        let before = cell.key.swap(Arc::clone(key));
         for (secret, _) in key.credentials.iter() {
             by_hash.insert(secret.hash.slot(), Arc::clone(cell));
         }

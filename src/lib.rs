@@ -3,5 +3,6 @@
 pub mod domain;
 pub mod follower;
 pub mod index;
+pub mod operations;
 pub mod ports;
 pub mod wire;

@@ -178,6 +178,9 @@ pub trait KeyStore: Send + Sync {
     /// by itself.
     fn commit(&self, mutation: Mutation) -> Pending<'_, Revision>;
 
+    /// Passes unless this request id was used before, which is [`StoreError::RequestUsed`].
+    fn require_unused(&self, request: RequestMark) -> Pending<'_, ()>;
+
     /// The newest durable revision; changes with each commit.
     fn revisions(&self) -> watch::Receiver<Revision>;
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, marker::PhantomData, net::IpAddr, sync::Arc};
 use super::{
     audit::Actor,
     ceiling::{Ceiling, CeilingPart},
-    id::WorkspaceId,
+    id::{KeyId, WorkspaceId},
     key::{Creator, Key, Standing},
     parse::ParseError,
     time::Timestamp,
@@ -326,6 +326,12 @@ impl<P> AdminPermit<P> {
         let _granter: AdminPermit<GrantAdmin> = self.also()?;
         beyond_admin(&self.caller.rights, theirs)
             .map_or(Ok(()), |part| Err(AdminRefusal::CeilingExceeded(part)))
+    }
+
+    /// The caller's own key.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        self.caller.key.id
     }
 
     /// Who the log says it was.

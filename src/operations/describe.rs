@@ -1,0 +1,74 @@
+//! Values as the log tells them: JSON that a person reads, the same words as on the wire. Never a secret or a hash.
+
+use serde_json::{Value, json};
+
+use crate::domain::{
+    admin::{AdminRights, AdminScope},
+    ceiling::{Ceiling, EnvironmentCeiling, GrantCeiling, LifetimeCeiling},
+    grant::{Grant, Grants},
+    key::KeyState,
+    network::AllowedNetworks,
+    text::Metadata,
+    time::Timestamp,
+};
+
+/// Grants: a bound one with its resources; `null` for none.
+pub(super) fn grants(grants: &Grants) -> Value {
+    let each = |grant: &Grant| match grant.resources() {
+        None => json!(grant.scope().as_str()),
+        Some(resources) => {
+            let resources: Vec<_> = resources.iter().map(ToString::to_string).collect();
+            json!({ "scope": grant.scope().as_str(), "resources": resources })
+        }
+    };
+    if grants.is_empty() { Value::Null } else { grants.iter().map(each).collect() }
+}
+
+/// Networks; `null` for no restriction.
+pub(super) fn networks(networks: &AllowedNetworks) -> Value {
+    match networks.as_slice() {
+        [] => Value::Null,
+        some => some.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Labels; `null` for none.
+pub(super) fn metadata(metadata: &Metadata) -> Value {
+    if metadata.pairs().is_empty() { Value::Null } else { json!(metadata.pairs()) }
+}
+
+/// A time, in RFC 3339; `null` for none.
+pub(super) fn time(time: Option<Timestamp>) -> Value {
+    json!(time.map(|time| time.to_string()))
+}
+
+/// What was done to a key.
+pub(super) const fn state(state: &KeyState) -> &'static str {
+    match state {
+        KeyState::Active => "active",
+        KeyState::Disabled => "disabled",
+        KeyState::Revoked(_) => "revoked",
+    }
+}
+
+/// What an administration key may do and hand out.
+pub(super) fn admin(rights: &AdminRights) -> Value {
+    let scopes: Vec<_> = rights.scopes.iter().copied().map(AdminScope::as_str).collect();
+    json!({ "scopes": scopes, "global": rights.global, "ceiling": ceiling(&rights.ceiling) })
+}
+
+fn ceiling(ceiling: &Ceiling) -> Value {
+    let grants = match &ceiling.grants {
+        GrantCeiling::Any => json!("any"),
+        GrantCeiling::Within(within) => grants(within),
+    };
+    let environments = match &ceiling.environments {
+        EnvironmentCeiling::Any => json!("any"),
+        EnvironmentCeiling::Within(names) => names.iter().map(ToString::to_string).collect(),
+    };
+    let lifetime = match ceiling.lifetime {
+        LifetimeCeiling::Any => json!("any"),
+        LifetimeCeiling::AtMost(longest) => json!(format!("{} s", longest.as_secs())),
+    };
+    json!({ "grants": grants, "environments": environments, "lifetime": lifetime })
+}

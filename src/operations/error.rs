@@ -1,0 +1,79 @@
+//! Why Keyward could not do what a caller asked. A denied Check is not among these: it is an answer.
+
+use crate::{
+    domain::{admin::AdminRefusal, id::KeyId, key::TransitionError, parse::ParseError},
+    ports::StoreError,
+};
+
+/// Why an operation was not carried out, by what the caller does next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OperationError {
+    /// A field is not what it takes.
+    #[error("{field}: {why}")]
+    Invalid {
+        /// The field, by its path on the wire.
+        field: String,
+        /// What it takes.
+        why: ParseError,
+    },
+    /// What was sent to identify the caller is not a usable administration key.
+    #[error("what was sent in `authorization` is not a usable administration key")]
+    CallerInvalid,
+    /// The caller may not.
+    #[error(transparent)]
+    Refused(#[from] AdminRefusal),
+    /// There is no such key within reach.
+    #[error("there is no key {0}")]
+    KeyNotFound(KeyId),
+    /// There is no such workspace within reach.
+    #[error("there is no such workspace")]
+    WorkspaceNotFound,
+    /// The key's state does not allow it.
+    #[error(transparent)]
+    Transition(#[from] TransitionError),
+    /// Without this key, nobody could make administration keys any more.
+    #[error("it is the last usable global key with `admin:grant`; issue another first")]
+    LastRoot,
+    /// The request id has done its work already, and the secret was shown then.
+    #[error(
+        "this request id was carried out already, and the secret of {0} was shown then; rotate the key if it was lost"
+    )]
+    SecretAlreadyShown(KeyId),
+    /// The request id was used for something else.
+    #[error("this request id was used with other arguments")]
+    RequestIdReused,
+    /// Others changed the key again and again.
+    #[error("the key was changed by others again and again; try again")]
+    Contended,
+    /// The view does not have the wanted revision yet.
+    #[error("this Keyward has not seen that revision yet; try again")]
+    RevisionAhead,
+    /// Too many revocations by possession from one source.
+    #[error("too many revocations from this source; try again in {0} seconds")]
+    SourceLimited(u64),
+    /// The store could not do it.
+    #[error("{0}")]
+    Store(StoreError),
+}
+
+impl OperationError {
+    /// A field that is not what it takes.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, why: ParseError) -> Self {
+        Self::Invalid { field: field.into(), why }
+    }
+}
+
+impl From<StoreError> for OperationError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::RequestUsed { key, same_arguments: true } => Self::SecretAlreadyShown(key),
+            StoreError::RequestUsed { same_arguments: false, .. } => Self::RequestIdReused,
+            StoreError::Conflict
+            | StoreError::Unavailable(_)
+            | StoreError::OutcomeUnknown(_)
+            | StoreError::Corrupt(_)
+            | StoreError::TooOld => Self::Store(error),
+        }
+    }
+}

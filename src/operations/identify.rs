@@ -1,0 +1,43 @@
+//! Who is asking: the one place where a presented administration key becomes a caller.
+
+use std::net::IpAddr;
+
+use super::{Operations, error::OperationError};
+use crate::domain::{
+    admin::{AdminCaller, Caller},
+    secret::PresentedKey,
+};
+
+impl Operations {
+    /// The caller who presented this, or nobody in particular where nothing was presented.
+    ///
+    /// # Errors
+    /// Something was presented, and it is not a usable administration key: unknown, a holder's, expired, disabled,
+    /// revoked, past its grace, or bound to other networks. Which of these is not told.
+    pub fn identify(
+        &self,
+        presented: Option<&str>,
+        address: Option<IpAddr>,
+    ) -> Result<Caller, OperationError> {
+        let Some(text) = presented else {
+            return Ok(Caller::Anonymous { address });
+        };
+        self.admin(text, address).map(Caller::Admin).ok_or(OperationError::CallerInvalid)
+    }
+
+    fn admin(&self, text: &str, address: Option<IpAddr>) -> Option<AdminCaller> {
+        let Ok(PresentedKey::Native(plaintext)) = PresentedKey::parse(text, &self.environments) else {
+            return None;
+        };
+        let hash = plaintext.hash(&self.lookup);
+        let found = self.index.by_hash(&hash)?;
+        let now = self.clock.now();
+        let (_, end) = found.key().credentials.find(&hash)?;
+        if end.is_some_and(|end| now >= end) {
+            return None;
+        }
+        let caller = AdminCaller::new(found.shared(), address, now)?;
+        self.uses.note(&found, now);
+        Some(caller)
+    }
+}

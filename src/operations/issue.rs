@@ -1,0 +1,172 @@
+//! Issue: makes a key. Nobody hands out beyond their ceiling, and the secret is shown this once.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Operations, WithSecret, change, describe, entry, error::OperationError, write_key};
+use crate::{
+    domain::{
+        admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, IssueKeys},
+        audit::{Action, Actor, FieldChange, Revision},
+        ceiling::CeilingPart,
+        grant::Grants,
+        id::{KeyId, WorkspaceId},
+        key::{Creator, Credentials, Key, KeyState},
+        network::AllowedNetworks,
+        parse::ParseError,
+        secret::SecretKey,
+        text::{Description, EnvironmentName, Metadata, Name, Owner},
+        time::Timestamp,
+    },
+    ports::{Mutation, RequestMark},
+};
+
+/// What a new key is to be.
+pub struct NewKey {
+    /// What people call it.
+    pub name: Name,
+    /// What people say about it.
+    pub description: Description,
+    /// The user or service that it belongs to.
+    pub owner: Option<Owner>,
+    /// Its environment.
+    pub environment: EnvironmentName,
+    /// What it may do; empty for an administration key only.
+    pub grants: Grants,
+    /// Where it may be used from.
+    pub networks: AllowedNetworks,
+    /// Labels of the user's own.
+    pub metadata: Metadata,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+    /// What it may administer; `None` for a holder's key.
+    pub admin: Option<AdminRights>,
+    /// The request id that makes a retry safe.
+    pub request: Option<RequestMark>,
+}
+
+/// Proof that the caller may make the kind of key that is asked for.
+#[derive(Debug)]
+pub enum IssuePermit {
+    /// A holder's key.
+    Holder(AdminPermit<IssueKeys>),
+    /// An administration key.
+    Admin(AdminPermit<GrantAdmin>),
+}
+
+impl IssuePermit {
+    /// The workspace that the caller is bound to, if any.
+    #[must_use]
+    pub fn bound_to(&self) -> Option<WorkspaceId> {
+        match self {
+            Self::Holder(permit) => permit.bound_to(),
+            Self::Admin(permit) => permit.bound_to(),
+        }
+    }
+
+    fn require_ceiling(&self, key: &Key) -> Result<(), OperationError> {
+        match (self, &key.admin) {
+            (Self::Holder(permit), None) => Ok(permit.require_ceiling(key)?),
+            (Self::Admin(permit), Some(_)) => Ok(permit.require_ceiling(key)?),
+            (Self::Holder(_), Some(_)) | (Self::Admin(_), None) => {
+                Err(AdminRefusal::CeilingExceeded(CeilingPart::AdminScopes).into())
+            }
+        }
+    }
+
+    fn actor(&self) -> Actor {
+        match self {
+            Self::Holder(permit) => permit.actor(),
+            Self::Admin(permit) => permit.actor(),
+        }
+    }
+
+    fn creator(&self) -> Creator {
+        match self {
+            Self::Holder(permit) => permit.creator(),
+            Self::Admin(permit) => permit.creator(),
+        }
+    }
+}
+
+impl Operations {
+    /// Makes a key in a workspace that the caller reaches.
+    ///
+    /// # Errors
+    /// It would expire in the past, or go beyond the caller's ceiling; the request id was used before; the store.
+    pub async fn issue(
+        &self,
+        permit: IssuePermit,
+        workspace: WorkspaceId,
+        new: NewKey,
+    ) -> Result<WithSecret, OperationError> {
+        let now = self.clock.now();
+        let request = new.request.clone();
+        self.require_unused(request.as_ref()).await?;
+        let (key, secret) = self.make(new, workspace, permit.creator(), now)?;
+        permit.require_ceiling(&key)?;
+        let mut entry = entry(permit.actor(), Action::KeyIssue, &key, now);
+        entry.changes = all_fields(&key);
+        entry.request_id = request.as_ref().map(|request| request.id.clone());
+        let revision = self.commit(Mutation { request, ..write_key(entry, key.clone()) }).await?;
+        Ok(with_secret(key, secret, revision))
+    }
+
+    /// A key as it will be, and its secret; nothing is stored yet.
+    pub(super) fn make(
+        &self,
+        new: NewKey,
+        workspace: WorkspaceId,
+        creator: Creator,
+        now: Timestamp,
+    ) -> Result<(Key, SecretKey), OperationError> {
+        if new.expires.is_some_and(|expires| expires <= now) {
+            return Err(OperationError::invalid("expire_time", ParseError::new("in the future, or absent")));
+        }
+        let id = KeyId::generate(&*self.entropy)?;
+        let (secret, first) = self.draw(new.admin.is_some(), &new.environment, 1, now)?;
+        let key = Key {
+            id,
+            workspace,
+            name: new.name,
+            description: new.description,
+            owner: new.owner,
+            creator: Arc::new(creator),
+            environment: new.environment,
+            grants: Arc::new(new.grants),
+            networks: Arc::new(new.networks),
+            metadata: Arc::new(new.metadata),
+            state: KeyState::Active,
+            created: now,
+            expires: new.expires,
+            updated: now,
+            credentials: Credentials::new(first),
+            admin: new.admin.map(Arc::new),
+            revision: Revision::ZERO,
+        };
+        Ok((key, secret))
+    }
+}
+
+/// A key as it was stored, and its secret.
+pub(super) fn with_secret(mut key: Key, secret: SecretKey, revision: Revision) -> WithSecret {
+    key.revision = revision;
+    WithSecret { key, secret, revision }
+}
+
+/// Every field of a new key, for the log.
+pub(super) fn all_fields(key: &Key) -> Vec<FieldChange> {
+    let fields = [
+        ("name", json!(key.name.as_str())),
+        ("description", json!(Some(key.description.as_str()).filter(|text| !text.is_empty()))),
+        ("owner", json!(key.owner.as_ref().map(Owner::as_str))),
+        ("environment", json!(key.environment.as_str())),
+        ("grants", describe::grants(&key.grants)),
+        ("allowed_cidrs", describe::networks(&key.networks)),
+        ("metadata", describe::metadata(&key.metadata)),
+        ("expire_time", describe::time(key.expires)),
+        ("admin", key.admin.as_deref().map_or(serde_json::Value::Null, describe::admin)),
+    ];
+    fields.into_iter().filter(|(_, to)| !to.is_null()).map(|(field, to)| change(field, (), to)).collect()
+}

@@ -1,0 +1,79 @@
+//! Reads the log, and verifies it.
+
+use super::{Operations, error::OperationError};
+use crate::{
+    domain::{
+        admin::{AdminPermit, ReadAudit},
+        audit::Revision,
+        id::WorkspaceId,
+        parse::ParseError,
+    },
+    ports::{LogFilter, LogRecord, Verification},
+};
+
+/// A page of the log.
+#[derive(Debug)]
+pub struct LogPage {
+    /// The records, newest first.
+    pub records: Vec<LogRecord>,
+    /// The token that asks for the next page; empty after the last.
+    pub next_page_token: String,
+}
+
+impl Operations {
+    /// The records that match, newest first; to a bound caller those of its workspace only.
+    ///
+    /// # Errors
+    /// The workspace is out of reach; the page token is not one of this list. The store.
+    pub async fn query_log(
+        &self,
+        permit: AdminPermit<ReadAudit>,
+        filter: LogFilter,
+        page_token: &str,
+        page_size: usize,
+    ) -> Result<LogPage, OperationError> {
+        let list = format!("log {:?} {filter:?}", permit.bound_to());
+        let before = self.place(&list, page_token)?;
+        let mut records = self.store.query_log(filter, before, page_size.saturating_add(1)).await?;
+        let more = records.len() > page_size;
+        records.truncate(page_size);
+        let place = records.last().filter(|_| more).map(|last| last.revision.to_string());
+        let next_page_token =
+            place.map(|place| super::cursor::seal(&self.cursors, &list, &place)).unwrap_or_default();
+        Ok(LogPage { records, next_page_token })
+    }
+
+    /// The workspace whose records a request means: the one named, the caller's own, or all (`None`).
+    ///
+    /// # Errors
+    /// It does not exist, or is out of reach.
+    pub fn log_workspace(
+        &self,
+        permit: &AdminPermit<ReadAudit>,
+        named: Option<WorkspaceId>,
+    ) -> Result<Option<WorkspaceId>, OperationError> {
+        match named.or(permit.bound_to()) {
+            None => Ok(None),
+            some => self.workspace(permit, some).map(Some),
+        }
+    }
+
+    /// Reads the whole log and says whether its chain holds.
+    ///
+    /// # Errors
+    /// The caller is bound to one workspace. The store.
+    pub async fn verify_log(&self, permit: AdminPermit<ReadAudit>) -> Result<Verification, OperationError> {
+        permit.require_global()?;
+        Ok(self.store.verify_log().await?)
+    }
+
+    fn place(&self, list: &str, token: &str) -> Result<Option<Revision>, OperationError> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let place = super::cursor::open(&self.cursors, list, token).and_then(|text| text.parse().ok());
+        let foreign =
+            ParseError::new("empty, or the next_page_token of the page before, with the same filter");
+        place.map(|place| Some(Revision(place))).ok_or(OperationError::invalid("page_token", foreign))
+    }
+}

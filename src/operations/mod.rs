@@ -1,0 +1,265 @@
+//! What callers can ask for, one verb per file. Each change is one mutation: committed, then in memory, then answered.
+
+pub mod check;
+mod cursor;
+mod describe;
+pub mod error;
+pub mod identify;
+pub mod initialize;
+pub mod issue;
+pub mod log;
+pub mod register;
+pub mod revoke;
+pub mod rotate;
+pub mod show;
+mod source_limit;
+pub mod switch;
+pub mod update;
+pub mod uses;
+
+use std::sync::Arc;
+
+use self::{error::OperationError, source_limit::SourceLimit, uses::Uses};
+use crate::{
+    domain::{
+        admin::AdminPermit,
+        audit::{Action, Actor, FieldChange, LogEntry, Revision},
+        environment::Environments,
+        id::{KeyId, WorkspaceId},
+        key::{Key, Secret},
+        root::{LookupKey, MacKey},
+        secret::SecretKey,
+        text::EnvironmentName,
+        time::{Clock, Entropy, EntropyUnavailable, Timestamp},
+    },
+    index::{Found, Index},
+    ports::{KeyStore, Mutation, RequestMark, Rows, StoreError},
+};
+
+/// How often a change is judged anew when others change the same key at the same time.
+const ATTEMPTS: usize = 16;
+
+/// Everything that the verbs need.
+pub struct Operations {
+    store: Arc<dyn KeyStore>,
+    index: Arc<Index>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    lookup: LookupKey,
+    cursors: MacKey,
+    environments: Environments,
+    uses: Uses,
+    revocations_by_source: SourceLimit,
+}
+
+/// What an operations object is made of.
+pub struct Parts {
+    /// Where truth is kept.
+    pub store: Arc<dyn KeyStore>,
+    /// The view of it, which a follower keeps.
+    pub index: Arc<Index>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Hashes what is presented.
+    pub lookup: LookupKey,
+    /// Codes page tokens.
+    pub cursors: MacKey,
+    /// The environments there are.
+    pub environments: Environments,
+    /// Takes note of uses.
+    pub uses: Uses,
+}
+
+/// A key as it is after a change, and the revision of that change.
+#[derive(Debug)]
+pub struct Changed {
+    /// The key.
+    pub key: Key,
+    /// The log revision.
+    pub revision: Revision,
+}
+
+/// A key with a new secret, which is shown this once.
+pub struct WithSecret {
+    /// The key.
+    pub key: Key,
+    /// The new secret.
+    pub secret: SecretKey,
+    /// The log revision.
+    pub revision: Revision,
+}
+
+/// What one attempt at changing a key comes to.
+enum Attempt<T> {
+    /// Nothing needs to change.
+    Done(T),
+    /// This is to be committed.
+    Commit(Box<Mutation>, T),
+}
+
+impl Operations {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, index, clock, entropy, lookup, cursors, environments, uses } = parts;
+        let revocations_by_source = SourceLimit::default();
+        Self { store, index, clock, entropy, lookup, cursors, environments, uses, revocations_by_source }
+    }
+
+    /// The environments there are.
+    #[must_use]
+    pub const fn environments(&self) -> &Environments {
+        &self.environments
+    }
+
+    /// The workspace that an administrative request means: the one it names, else the caller's own, else the default
+    /// one.
+    ///
+    /// # Errors
+    /// It does not exist, or is out of the caller's reach: both look the same (T1).
+    pub fn workspace<P>(
+        &self,
+        permit: &AdminPermit<P>,
+        named: Option<WorkspaceId>,
+    ) -> Result<WorkspaceId, OperationError> {
+        let meant = named.or(permit.bound_to()).or_else(|| self.index.default_workspace());
+        let reached = meant.filter(|meant| permit.bound_to().is_none_or(|bound| bound == *meant));
+        reached.filter(|id| self.index.workspace(*id).is_some()).ok_or(OperationError::WorkspaceNotFound)
+    }
+
+    /// A key by its id, if the caller may know of it.
+    ///
+    /// # Errors
+    /// It does not exist, or is out of the caller's reach: both look the same (T1). Its rows cannot be trusted.
+    fn key<P>(&self, permit: &AdminPermit<P>, id: KeyId) -> Result<Found, OperationError> {
+        if permit.bound_to().is_none()
+            && let Some(why) = self.index.damage(id)
+        {
+            return Err(StoreError::Corrupt(format!("{id}: {why}")).into());
+        }
+        self.index
+            .by_id(id)
+            .filter(|found| permit.reaches(found.key()))
+            .ok_or(OperationError::KeyNotFound(id))
+    }
+
+    /// Commits one change of a key. `attempt` judges the key as it stands; where another change came first, it
+    /// judges again.
+    async fn change<T>(
+        &self,
+        read: impl Fn() -> Result<Found, OperationError>,
+        mut attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<T>, OperationError>,
+    ) -> Result<(T, Option<Revision>), OperationError> {
+        for _ in 0..ATTEMPTS {
+            let key = read()?.key().clone();
+            match attempt(key, self.clock.now())? {
+                Attempt::Done(value) => return Ok((value, None)),
+                Attempt::Commit(mutation, value) => match self.commit(*mutation).await {
+                    Ok(revision) => return Ok((value, Some(revision))),
+                    Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+        Err(OperationError::Contended)
+    }
+
+    /// The same where the outcome is the key itself.
+    async fn change_key(
+        &self,
+        read: impl Fn() -> Result<Found, OperationError>,
+        mut attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<Key>, OperationError>,
+    ) -> Result<Changed, OperationError> {
+        let (mut key, revision) = self.change(read, &mut attempt).await?;
+        let revision = revision.unwrap_or(key.revision);
+        key.revision = revision;
+        Ok(Changed { key, revision })
+    }
+
+    /// Commits, and waits until memory has it: only then may anybody be told.
+    async fn commit(&self, mutation: Mutation) -> Result<Revision, OperationError> {
+        let revision = self.store.commit(mutation).await?;
+        self.reached(revision).await?;
+        Ok(revision)
+    }
+
+    async fn catch_up(&self) -> Result<(), OperationError> {
+        let head = *self.store.revisions().borrow();
+        self.reached(head).await
+    }
+
+    async fn reached(&self, revision: Revision) -> Result<(), OperationError> {
+        let stopped = |_stopped| StoreError::OutcomeUnknown("Keyward is stopping".to_owned()).into();
+        self.index.reached(revision).await.map_err(stopped)
+    }
+
+    /// Passes unless the request id has been used: so that a retry is told so, whatever else has changed since.
+    async fn require_unused(&self, request: Option<&RequestMark>) -> Result<(), OperationError> {
+        match request {
+            None => Ok(()),
+            Some(mark) => Ok(self.store.require_unused(mark.clone()).await?),
+        }
+    }
+
+    /// Draws a secret that begins as its environment says.
+    fn draw(
+        &self,
+        admin: bool,
+        environment: &EnvironmentName,
+        generation: u32,
+        now: Timestamp,
+    ) -> Result<(SecretKey, Secret), OperationError> {
+        let environment = if admin {
+            Ok(self.environments.admin())
+        } else {
+            self.environments.holder(environment.as_str())
+        };
+        let environment = environment.map_err(|why| OperationError::invalid("environment", why))?;
+        let secret = SecretKey::generate(&environment.prefix, &*self.entropy)?;
+        let kept = Secret {
+            generation,
+            hash: secret.hash(&self.lookup),
+            root: self.lookup.root(),
+            hint: secret.hint(),
+            created: now,
+        };
+        Ok((secret, kept))
+    }
+}
+
+/// An entry about a change of a key, to be completed by the verb.
+fn entry(actor: Actor, action: Action, key: &Key, now: Timestamp) -> LogEntry {
+    LogEntry {
+        time: now,
+        actor,
+        action,
+        workspace: key.workspace,
+        key: Some(key.id),
+        changes: Vec::new(),
+        reason: None,
+        comment: None,
+        request_id: None,
+    }
+}
+
+/// A mutation that writes one key and stands on nothing else.
+fn write_key(entry: LogEntry, key: Key) -> Mutation {
+    Mutation { entry, rows: Rows { workspace: None, key: Some(key) }, expects: Vec::new(), request: None }
+}
+
+/// One changed field.
+fn change(
+    field: &'static str,
+    from: impl Into<serde_json::Value>,
+    to: impl Into<serde_json::Value>,
+) -> FieldChange {
+    FieldChange { field, from: from.into(), to: to.into() }
+}
+
+impl From<EntropyUnavailable> for OperationError {
+    fn from(_: EntropyUnavailable) -> Self {
+        Self::Store(StoreError::Unavailable(EntropyUnavailable.to_string()))
+    }
+}

@@ -1,0 +1,67 @@
+//! Register: makes a workspace and its first key in one step, or neither.
+
+use super::{Operations, WithSecret, change, entry, error::OperationError, issue::NewKey, issue::all_fields};
+use crate::{
+    domain::{
+        admin::{AdminPermit, IssueKeys, ManageWorkspaces},
+        audit::{Action, Revision},
+        id::WorkspaceId,
+        text::{Name, Owner, Plan},
+        workspace::Workspace,
+    },
+    operations::issue::with_secret,
+    ports::{Mutation, Rows},
+};
+
+/// What a new workspace is to be.
+pub struct NewWorkspace {
+    /// What people call it.
+    pub name: Name,
+    /// The user or service that it belongs to.
+    pub owner: Option<Owner>,
+    /// Its plan.
+    pub plan: Plan,
+}
+
+impl Operations {
+    /// Makes a workspace with its first key.
+    ///
+    /// # Errors
+    /// The caller is not global or may not issue; the key would expire in the past or go beyond the caller's ceiling;
+    /// the request id was used before; the store.
+    pub async fn register(
+        &self,
+        permit: AdminPermit<ManageWorkspaces>,
+        issuer: AdminPermit<IssueKeys>,
+        new: NewWorkspace,
+        first_key: NewKey,
+    ) -> Result<(Workspace, WithSecret), OperationError> {
+        permit.require_global()?;
+        let now = self.clock.now();
+        let request = first_key.request.clone();
+        self.require_unused(request.as_ref()).await?;
+        let mut workspace = Workspace {
+            id: WorkspaceId::generate(&*self.entropy)?,
+            name: new.name,
+            owner: new.owner,
+            plan: new.plan,
+            is_default: false,
+            created: now,
+            revision: Revision::ZERO,
+        };
+        let (key, secret) = self.make(first_key, workspace.id, permit.creator(), now)?;
+        issuer.require_ceiling(&key)?;
+        let mut entry = entry(permit.actor(), Action::WorkspaceRegister, &key, now);
+        entry.request_id = request.as_ref().map(|request| request.id.clone());
+        entry.changes = vec![
+            change("workspace.name", (), workspace.name.as_str()),
+            change("workspace.owner", (), workspace.owner.as_ref().map(Owner::as_str)),
+            change("workspace.plan", (), workspace.plan.as_str()),
+        ];
+        entry.changes.extend(all_fields(&key));
+        let rows = Rows { workspace: Some(workspace.clone()), key: Some(key.clone()) };
+        let revision = self.commit(Mutation { entry, rows, expects: Vec::new(), request }).await?;
+        workspace.revision = revision;
+        Ok((workspace, with_secret(key, secret, revision)))
+    }
+}

@@ -1,0 +1,150 @@
+//! Revoke: ends a key for good, by id or by presenting it.
+
+use std::net::IpAddr;
+
+use super::{Attempt, Changed, Operations, change, describe, entry, error::OperationError, write_key};
+use crate::{
+    domain::{
+        admin::{AdminPermit, RevokeKeys},
+        audit::{Action, Actor, Revision},
+        id::KeyId,
+        key::{Key, KeyState, Revocation, RevokeReason, Standing},
+        secret::{KeyHash, PresentedKey},
+        text::Comment,
+        time::Timestamp,
+    },
+    ports::Mutation,
+};
+
+impl Operations {
+    /// Ends a key for good. A key that is revoked already stays as it was revoked.
+    ///
+    /// # Errors
+    /// It is out of reach; it is an administration key above the caller; it is the last root. The store.
+    pub async fn revoke(
+        &self,
+        permit: AdminPermit<RevokeKeys>,
+        id: KeyId,
+        reason: RevokeReason,
+        comment: Comment,
+    ) -> Result<Changed, OperationError> {
+        let read = || self.key(&permit, id);
+        self.change_key(read, |key, now| {
+            permit.require_grant_over(&key)?;
+            let by = Some(permit.key_id());
+            self.revocation(key, permit.actor(), Revocation { at: now, by, reason, comment: comment.clone() })
+        })
+        .await
+    }
+
+    /// Ends whatever was presented: the key, if it is its current secret, or only the secret, if it is a retiring
+    /// one. Tells nobody whether there was anything to end (V3, X7).
+    ///
+    /// # Errors
+    /// Too many calls from this source. The store.
+    pub async fn revoke_presented(
+        &self,
+        text: &str,
+        reason: RevokeReason,
+        comment: Comment,
+        source: Option<IpAddr>,
+    ) -> Result<(), OperationError> {
+        self.revocations_by_source.spend(source, self.clock.now()).map_err(OperationError::SourceLimited)?;
+        let Ok(PresentedKey::Native(plaintext)) = PresentedKey::parse(text, &self.environments) else {
+            return Ok(());
+        };
+        let hash = plaintext.hash(&self.lookup);
+        if self.index.by_hash(&hash).is_none() {
+            return Ok(());
+        }
+        let read = || self.index.by_hash(&hash).ok_or(OperationError::Contended);
+        let attempt = |key: Key, now| {
+            let actor = Actor::Holder { key: key.id, owner: key.owner.clone(), address: source };
+            let revocation = Revocation { at: now, by: None, reason, comment: comment.clone() };
+            self.end_presented(key, &hash, actor, revocation)
+        };
+        match self.change_key(read, attempt).await {
+            // Gone between two attempts: a rotation dropped the secret, which is what was wanted.
+            Ok(_) | Err(OperationError::Contended) => Ok(()),
+            Err(OperationError::LastRoot) => {
+                tracing::error!(
+                    "the last root key was presented for revocation: run `keyward recover`, then revoke it"
+                );
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn end_presented(
+        &self,
+        key: Key,
+        hash: &KeyHash,
+        actor: Actor,
+        revocation: Revocation,
+    ) -> Result<Attempt<Key>, OperationError> {
+        let now = revocation.at;
+        match key.credentials.find(hash).map(|(secret, end)| (secret.generation, end)) {
+            None => Ok(Attempt::Done(key)),
+            Some((_, None)) => self.revocation(key, actor, revocation),
+            Some((_, Some(end))) if now >= end || key.standing(now) == Standing::Revoked => {
+                Ok(Attempt::Done(key))
+            }
+            Some((generation, Some(end))) => {
+                let mut entry = entry(actor, Action::SecretEnd, &key, now);
+                entry.changes = vec![
+                    change("generation", generation, generation),
+                    change("end_time", describe::time(Some(end)), describe::time(Some(now))),
+                ];
+                entry.reason = stated(revocation.reason);
+                entry.comment = Some(revocation.comment);
+                let key = key.end_secret(generation, now);
+                Ok(Attempt::Commit(Box::new(write_key(entry, key.clone())), key))
+            }
+        }
+    }
+
+    fn revocation(
+        &self,
+        key: Key,
+        actor: Actor,
+        revocation: Revocation,
+    ) -> Result<Attempt<Key>, OperationError> {
+        let now = revocation.at;
+        if let KeyState::Revoked(_) = key.state {
+            return Ok(Attempt::Done(key));
+        }
+        let expects = self.other_root(&key, now)?;
+        let mut entry = entry(actor, Action::KeyRevoke, &key, now);
+        entry.changes = vec![change("state", describe::state(&key.state), "revoked")];
+        entry.reason = stated(revocation.reason);
+        entry.comment = Some(revocation.comment.clone());
+        let key = key.revoke(revocation);
+        Ok(Attempt::Commit(Box::new(Mutation { expects, ..write_key(entry, key.clone()) }), key))
+    }
+
+    /// What a change that takes a root key out of service stands on: another root that stays (its revision is
+    /// expected, so that two cannot go at once). Nothing for other keys.
+    ///
+    /// # Errors
+    /// There is no other.
+    pub(super) fn other_root(
+        &self,
+        key: &Key,
+        now: Timestamp,
+    ) -> Result<Vec<(KeyId, Revision)>, OperationError> {
+        if !is_live_root(key, now) {
+            return Ok(Vec::new());
+        }
+        let other = self.index.any(|other| other.id != key.id && is_live_root(other, now));
+        other.map(|other| vec![(other.id, other.revision)]).ok_or(OperationError::LastRoot)
+    }
+}
+
+fn is_live_root(key: &Key, now: Timestamp) -> bool {
+    key.admin.as_ref().is_some_and(|rights| rights.is_root()) && key.standing(now) == Standing::Active
+}
+
+fn stated(reason: RevokeReason) -> Option<&'static str> {
+    (reason != RevokeReason::Unspecified).then(|| reason.as_str())
+}

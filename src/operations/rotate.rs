@@ -1,0 +1,66 @@
+//! Rotate: gives a key a new secret. The old one keeps working for the grace; the key stays the same.
+
+use std::time::Duration;
+
+use super::{
+    Attempt, Operations, WithSecret, change, describe, entry, error::OperationError, issue::with_secret,
+    write_key,
+};
+use crate::{
+    domain::{
+        admin::{AdminPermit, RotateKeys},
+        audit::{Action, FieldChange},
+        id::KeyId,
+        key::Key,
+    },
+    ports::{Mutation, RequestMark},
+};
+
+impl Operations {
+    /// Gives a key a new secret, and the one it replaces a grace.
+    ///
+    /// # Errors
+    /// It is out of reach, or holds more than the caller may hand out: a new secret is a key handed out. It is revoked
+    /// or expired. Three secrets are live already. The request id was used before. The store.
+    pub async fn rotate(
+        &self,
+        permit: AdminPermit<RotateKeys>,
+        id: KeyId,
+        grace: Duration,
+        request: Option<RequestMark>,
+    ) -> Result<WithSecret, OperationError> {
+        self.require_unused(request.as_ref()).await?;
+        let read = || self.key(&permit, id);
+        let (rotated, revision) = self
+            .change(read, |key, now| {
+                permit.require_ceiling(&key)?;
+                permit.require_grant_over(&key)?;
+                let generation = key.credentials.current.generation.saturating_add(1);
+                let (secret, kept) = self.draw(key.admin.is_some(), &key.environment, generation, now)?;
+                let before = key.clone();
+                let key = key.rotate(kept, grace, now)?;
+                let mut entry = entry(permit.actor(), Action::KeyRotate, &key, now);
+                entry.changes = ends(&before, &key);
+                entry.request_id = request.as_ref().map(|request| request.id.clone());
+                let mutation = Mutation { request: request.clone(), ..write_key(entry, key.clone()) };
+                Ok(Attempt::Commit(Box::new(mutation), (key, secret)))
+            })
+            .await?;
+        let (key, secret) = rotated;
+        let revision = revision.unwrap_or(key.revision);
+        Ok(with_secret(key, secret, revision))
+    }
+}
+
+/// What the log tells: the generation that is current now, and when each earlier one ends.
+fn ends(before: &Key, after: &Key) -> Vec<FieldChange> {
+    let generation = |key: &Key| key.credentials.current.generation;
+    let ends = |key: &Key| -> serde_json::Value {
+        let each = |(secret, end): (&crate::domain::key::Secret, _)| serde_json::json!({ "generation": secret.generation, "end_time": describe::time(end) });
+        key.credentials.iter().skip(1).map(each).collect()
+    };
+    vec![
+        change("generation", generation(before), generation(after)),
+        change("retiring", ends(before), ends(after)),
+    ]
+}

@@ -1,0 +1,95 @@
+//! Limits calls by where they come from: ten at once, then one a second.
+//!
+//! Bounded: it remembers 4,096 sources; those beyond share one allowance, so that many sources cannot fill memory.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Mutex, PoisonError},
+};
+
+use crate::domain::time::Timestamp;
+
+const BURST: u64 = 10;
+const REFILL_MS: u64 = 1_000;
+const SOURCES: usize = 4_096;
+
+/// Allowances by source.
+#[derive(Default)]
+pub(super) struct SourceLimit(Mutex<HashMap<Option<IpAddr>, Allowance>>);
+
+/// When the allowance is whole again; it is spent by moving that ahead (GCRA, ITU-T I.371).
+#[derive(Clone, Copy)]
+struct Allowance {
+    whole_ms: u64,
+}
+
+impl SourceLimit {
+    /// Spends one call of a source.
+    ///
+    /// # Errors
+    /// There is none left; the seconds to wait for one.
+    pub(super) fn spend(&self, source: Option<IpAddr>, now: Timestamp) -> Result<(), u64> {
+        let now = u64::try_from(now.as_ms()).unwrap_or(0);
+        let mut allowances = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = source.map(network_of);
+        if allowances.len() >= SOURCES && !allowances.contains_key(&source) {
+            allowances.retain(|_, allowance| allowance.whole_ms > now);
+        }
+        let full = allowances.len() >= SOURCES && !allowances.contains_key(&source);
+        let allowance =
+            allowances.entry(if full { None } else { source }).or_insert(Allowance { whole_ms: now });
+        // A clock that was set back must not lock anybody out for longer than a whole refill.
+        let whole = allowance.whole_ms.clamp(now, now + BURST * REFILL_MS);
+        let wait = (whole + REFILL_MS).saturating_sub(now + BURST * REFILL_MS);
+        if wait > 0 {
+            return Err(wait.div_ceil(1_000));
+        }
+        *allowance = Allowance { whole_ms: whole + REFILL_MS };
+        Ok(())
+    }
+}
+
+/// An IPv4 address, or the /64 that an IPv6 address is one of many of.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_ms(1_000_000 + ms).unwrap()
+    }
+
+    #[test]
+    fn a_source_has_ten_calls_and_one_more_each_second() {
+        // V3
+        let limit = SourceLimit::default();
+        let one = Some("192.0.2.1".parse().unwrap());
+        for _ in 0..10 {
+            assert_eq!(limit.spend(one, at(0)), Ok(()));
+        }
+        assert_eq!(limit.spend(one, at(0)), Err(1));
+        assert_eq!(limit.spend(one, at(999)), Err(1));
+        assert_eq!(limit.spend(one, at(1_000)), Ok(()));
+        assert_eq!(limit.spend(one, at(1_000)), Err(1));
+        assert_eq!(limit.spend(Some("192.0.2.2".parse().unwrap()), at(0)), Ok(()), "others have their own");
+    }
+
+    #[test]
+    fn many_sources_fill_no_memory_and_share_what_is_left() {
+        // V3
+        let limit = SourceLimit::default();
+        let source = |number: u32| Some(IpAddr::V4(number.into()));
+        let passed = (0..100_000).filter(|number| limit.spend(source(*number), at(0)).is_ok()).count();
+        assert_eq!(passed, SOURCES + 10);
+        assert!(limit.0.lock().unwrap().len() <= SOURCES + 1);
+        let neighbours = ["2001:db8::1", "2001:db8::2"].map(|text| network_of(text.parse().unwrap()));
+        assert_eq!(neighbours[0], neighbours[1]);
+    }
+}

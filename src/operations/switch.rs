@@ -1,0 +1,68 @@
+//! Disable and enable: the pair that can be undone.
+
+use super::{Attempt, Changed, Operations, change, describe, entry, error::OperationError, write_key};
+use crate::{
+    domain::{
+        admin::{AdminPermit, UpdateKeys},
+        audit::Action,
+        id::KeyId,
+        key::{Key, KeyState},
+        text::Comment,
+        time::Timestamp,
+    },
+    ports::Mutation,
+};
+
+/// Which way to switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// Off.
+    Disable,
+    /// On.
+    Enable,
+}
+
+impl Operations {
+    /// Switches a key off or on. One that stands so already stays as it is.
+    ///
+    /// # Errors
+    /// It is out of reach, revoked or expired; it is an administration key above the caller; it is the last root.
+    pub async fn switch(
+        &self,
+        permit: AdminPermit<UpdateKeys>,
+        id: KeyId,
+        switch: Switch,
+        comment: Comment,
+    ) -> Result<Changed, OperationError> {
+        let read = || self.key(&permit, id);
+        self.change_key(read, |key, now| {
+            permit.require_grant_over(&key)?;
+            let before = describe::state(&key.state);
+            let expects = match switch {
+                Switch::Disable => self.other_root(&key, now)?,
+                Switch::Enable => Vec::new(),
+            };
+            let stands_so = stands(&key.state, switch);
+            let (key, action) = turn(key, switch, now)?;
+            if stands_so {
+                return Ok(Attempt::Done(key));
+            }
+            let mut entry = entry(permit.actor(), action, &key, now);
+            entry.changes = vec![change("state", before, describe::state(&key.state))];
+            entry.comment = Some(comment.clone());
+            Ok(Attempt::Commit(Box::new(Mutation { expects, ..write_key(entry, key.clone()) }), key))
+        })
+        .await
+    }
+}
+
+const fn stands(state: &KeyState, switch: Switch) -> bool {
+    matches!((state, switch), (KeyState::Disabled, Switch::Disable) | (KeyState::Active, Switch::Enable))
+}
+
+fn turn(key: Key, switch: Switch, now: Timestamp) -> Result<(Key, Action), OperationError> {
+    match switch {
+        Switch::Disable => Ok((key.disable(now)?, Action::KeyDisable)),
+        Switch::Enable => Ok((key.enable(now)?, Action::KeyEnable)),
+    }
+}

@@ -1,0 +1,142 @@
+//! Update: changes the fields of a key that can change. What it may do afterwards stays under the caller's ceiling.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Attempt, Changed, Operations, change, describe, entry, error::OperationError, write_key};
+use crate::{
+    domain::{
+        admin::{AdminPermit, UpdateKeys},
+        audit::{Action, FieldChange},
+        grant::{Grant, Grants},
+        id::KeyId,
+        key::Key,
+        network::AllowedNetworks,
+        parse::ParseError,
+        text::{Description, Metadata, Name},
+        time::Timestamp,
+    },
+    ports::Mutation,
+};
+
+/// New values; `None` leaves a field as it is.
+#[derive(Debug, Default)]
+pub struct KeyChanges {
+    /// What people call it.
+    pub name: Option<Name>,
+    /// What people say about it.
+    pub description: Option<Description>,
+    /// Scopes for every resource, in place of those it has.
+    pub unbound: Option<Vec<Grant>>,
+    /// Scopes for certain resources, in place of those it has.
+    pub bound: Option<Vec<Grant>>,
+    /// When it ends; `Some(None)` is never.
+    pub expires: Option<Option<Timestamp>>,
+    /// Where it may be used from.
+    pub networks: Option<AllowedNetworks>,
+    /// Labels of the user's own.
+    pub metadata: Option<Metadata>,
+}
+
+impl Operations {
+    /// Changes a key's fields, all of them or none.
+    ///
+    /// # Errors
+    /// It is out of reach, revoked or expired; it would hold nothing, expire in the past, or go beyond the caller's
+    /// ceiling; it is an administration key above the caller, or the last root. The store.
+    pub async fn update(
+        &self,
+        permit: AdminPermit<UpdateKeys>,
+        id: KeyId,
+        changes: KeyChanges,
+    ) -> Result<Changed, OperationError> {
+        let read = || self.key(&permit, id);
+        self.change_key(read, |key, now| {
+            permit.require_grant_over(&key)?;
+            let before = key.clone();
+            let key = apply(key.changeable(now)?, &changes, now)?;
+            if key.grants != before.grants || key.expires != before.expires {
+                permit.require_ceiling(&key)?;
+            }
+            let expects = if key.expires.is_some() && before.expires != key.expires {
+                self.other_root(&before, now)?
+            } else {
+                Vec::new()
+            };
+            let fields = differences(&before, &key);
+            if fields.is_empty() {
+                return Ok(Attempt::Done(before));
+            }
+            let mut entry = entry(permit.actor(), Action::KeyUpdate, &key, now);
+            entry.changes = fields;
+            Ok(Attempt::Commit(Box::new(Mutation { expects, ..write_key(entry, key.clone()) }), key))
+        })
+        .await
+    }
+}
+
+fn apply(mut key: Key, changes: &KeyChanges, now: Timestamp) -> Result<Key, OperationError> {
+    if let Some(name) = &changes.name {
+        key.name = name.clone();
+    }
+    if let Some(description) = &changes.description {
+        key.description = description.clone();
+    }
+    if let Some(networks) = &changes.networks {
+        key.networks = Arc::new(networks.clone());
+    }
+    if let Some(metadata) = &changes.metadata {
+        key.metadata = Arc::new(metadata.clone());
+    }
+    if let Some(expires) = changes.expires {
+        if expires.is_some_and(|expires| expires <= now) {
+            let why = ParseError::new("in the future, or absent; to end the key now, revoke it");
+            return Err(OperationError::invalid("key.expire_time", why));
+        }
+        key.expires = expires;
+    }
+    if changes.unbound.is_some() || changes.bound.is_some() {
+        key.grants = Arc::new(new_grants(&key, changes)?);
+    }
+    Ok(key)
+}
+
+fn new_grants(key: &Key, changes: &KeyChanges) -> Result<Grants, OperationError> {
+    if key.admin.is_some() {
+        let why = ParseError::new("left alone for an administration key, which holds no grants");
+        return Err(OperationError::invalid("update_mask", why));
+    }
+    let kept = |bound: bool| -> Vec<Grant> {
+        key.grants.iter().filter(|grant| grant.resources().is_some() == bound).cloned().collect()
+    };
+    let mut grants = changes.unbound.clone().unwrap_or_else(|| kept(false));
+    grants.extend(changes.bound.clone().unwrap_or_else(|| kept(true)));
+    let field = if changes.unbound.is_some() { "key.scopes" } else { "key.grants" };
+    if grants.is_empty() {
+        return Err(OperationError::invalid(
+            field,
+            ParseError::new("such that at least one scope or grant is left"),
+        ));
+    }
+    Grants::new(grants).map_err(|why| OperationError::invalid(field, why))
+}
+
+/// One field of a key, as the log tells it.
+type Field = fn(&Key) -> Value;
+
+fn differences(before: &Key, after: &Key) -> Vec<FieldChange> {
+    let fields: [(&'static str, Field); 6] = [
+        ("name", |key| key.name.as_str().into()),
+        ("description", |key| key.description.as_str().into()),
+        ("grants", |key| describe::grants(&key.grants)),
+        ("expire_time", |key| describe::time(key.expires)),
+        ("allowed_cidrs", |key| describe::networks(&key.networks)),
+        ("metadata", |key| describe::metadata(&key.metadata)),
+    ];
+    let differing = fields
+        .into_iter()
+        .map(|(field, of)| (field, of(before), of(after)))
+        .filter(|(_, from, to)| from != to);
+    differing.map(|(field, from, to)| change(field, from, to)).collect()
+}
