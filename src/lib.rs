@@ -1,5 +1,6 @@
 //! Keyward.
 
+pub mod cli;
 pub mod domain;
 pub mod follower;
 pub mod index;

@@ -1,0 +1,215 @@
+//! `keyward audit query`: who changed what, when, from where and why.
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+
+use crate::{
+    cli::{
+        Outcome,
+        failure::Failure,
+        json, names,
+        page::{self, PageArgs},
+        parse::{self, KeyId},
+        session::Session,
+        table::Table,
+        time,
+    },
+    wire::v1::{Actor, AuditAction, AuditRecord, FieldChange, QueryLogRequest, QueryLogResponse},
+};
+
+/// Show changes that match, newest first
+#[derive(Args, Debug)]
+pub struct QueryArgs {
+    /// Only changes in this workspace. Left out: that of the administration key, or all
+    #[arg(long, value_name = "ID")]
+    workspace: Option<String>,
+    /// Only changes of this key
+    #[arg(long, value_name = "KEY_ID", value_parser = KeyId)]
+    key_id: Option<String>,
+    /// Only changes asked for with this administration key
+    #[arg(long, value_name = "KEY_ID", value_parser = KeyId)]
+    actor: Option<String>,
+    /// Only changes of this kind
+    #[arg(long, value_enum)]
+    action: Option<Action>,
+    /// Only changes at or after this time
+    #[arg(long, value_name = "TIME", value_parser = parse::instant)]
+    since: Option<Timestamp>,
+    /// Only changes before this time
+    #[arg(long, value_name = "TIME", value_parser = parse::instant)]
+    until: Option<Timestamp>,
+    /// Shows old and new values, not the names of the changed fields alone
+    #[arg(long)]
+    values: bool,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Action {
+    /// The store was made
+    StoreInitialize,
+    /// An administration key was made with `keyward recover`
+    AdminRecover,
+    /// A workspace was registered
+    WorkspaceRegister,
+    /// A key was issued
+    KeyIssue,
+    /// A key was given a new secret
+    KeyRotate,
+    /// A key was revoked
+    KeyRevoke,
+    /// A retiring secret was ended by presenting it
+    SecretEnd,
+    /// A key's fields were changed
+    KeyUpdate,
+    /// A key was switched off
+    KeyDisable,
+    /// A key was switched on
+    KeyEnable,
+}
+
+impl From<Action> for AuditAction {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::StoreInitialize => Self::StoreInitialize,
+            Action::AdminRecover => Self::AdminRecover,
+            Action::WorkspaceRegister => Self::WorkspaceRegister,
+            Action::KeyIssue => Self::KeyIssue,
+            Action::KeyRotate => Self::KeyRotate,
+            Action::KeyRevoke => Self::KeyRevoke,
+            Action::SecretEnd => Self::SecretEnd,
+            Action::KeyUpdate => Self::KeyUpdate,
+            Action::KeyDisable => Self::KeyDisable,
+            Action::KeyEnable => Self::KeyEnable,
+        }
+    }
+}
+
+pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+    let all = args.page.is_all();
+    let mut request = QueryLogRequest {
+        page_size: args.page.size(),
+        page_token: args.page.first_token(),
+        workspace_id: args.workspace.unwrap_or_default(),
+        key_id: args.key_id.unwrap_or_default(),
+        actor_key_id: args.actor.unwrap_or_default(),
+        action: args.action.map(AuditAction::from).unwrap_or_default().into(),
+        start_time: args.since.map(time::to_wire),
+        end_time: args.until.map(time::to_wire),
+    };
+    let mut audit = session.audit().await?;
+    loop {
+        let answer = audit.query_log(request.clone()).await.map_err(session.rpc())?.into_inner();
+        show(&answer, all, args.values, session)?;
+        if !all || answer.next_page_token.is_empty() {
+            return Ok(Outcome::Done);
+        }
+        request.page_token = answer.next_page_token;
+    }
+}
+
+fn show(
+    answer: &QueryLogResponse,
+    all: bool,
+    values: bool,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
+    match (session.json, all) {
+        (true, true) => answer
+            .records
+            .iter()
+            .try_for_each(|record| session.console.print_json_line(&json::record(record))),
+        (true, false) => session.console.print_json(&json::log(answer)),
+        (false, _) => {
+            session.console.print(&text(&answer.records, values))?;
+            if !all && !answer.next_page_token.is_empty() {
+                session.console.note(&page::more(&answer.next_page_token));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn text(records: &[AuditRecord], values: bool) -> String {
+    let mut table = Table::with_header(&[
+        "REVISION", "TIME", "ACTION", "KEY", "ACTOR", "ADDRESS", "REASON", "COMMENT", "CHANGES",
+    ]);
+    let field = |change: &FieldChange| {
+        if values {
+            format!("{}: {} → {}", change.field, or_none(&change.from), or_none(&change.to))
+        } else {
+            change.field.clone()
+        }
+    };
+    for record in records {
+        table.row([
+            record.revision.to_string(),
+            time::shown(record.time.as_ref()),
+            names::for_eyes(&names::audit_action(record.action)),
+            record.key_id.clone(),
+            record.actor.as_ref().map(who).unwrap_or_default(),
+            record.actor.as_ref().map(|actor| actor.address.clone()).unwrap_or_default(),
+            record.reason.clone(),
+            record.comment.clone(),
+            record.changes.iter().map(field).collect::<Vec<_>>().join(", "),
+        ]);
+    }
+    table.render()
+}
+
+fn who(actor: &Actor) -> String {
+    let kind = names::for_eyes(&names::actor_kind(actor.kind));
+    match (actor.key_id.as_str(), actor.owner.as_str()) {
+        ("", _) => kind,
+        (id, "") => format!("{kind} {id}"),
+        (id, owner) => format!("{kind} {id} ({owner})"),
+    }
+}
+
+fn or_none(value: &str) -> &str {
+    if value.is_empty() { "none" } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_shown_one_a_line() {
+        let record = AuditRecord {
+            revision: 12,
+            action: AuditAction::KeyUpdate.into(),
+            key_id: "key_1".into(),
+            actor: Some(Actor {
+                kind: 1,
+                key_id: "key_0".into(),
+                owner: "ann".into(),
+                address: "127.0.0.1".into(),
+            }),
+            changes: vec![
+                FieldChange { field: "name".into(), from: "\"a\"".into(), to: "\"b\"".into() },
+                FieldChange { field: "expire_time".into(), from: String::new(), to: "\"x\"".into() },
+            ],
+            ..Default::default()
+        };
+        let header =
+            "REVISION  TIME  ACTION      KEY    ACTOR              ADDRESS    REASON  COMMENT  CHANGES\n";
+        let start = "12        -     key-update  key_1  admin key_0 (ann)  127.0.0.1  -       -        ";
+        let records = [record];
+        assert_eq!(text(&records, false), format!("{header}{start}name, expire_time\n"));
+        assert_eq!(
+            text(&records, true),
+            format!("{header}{start}name: \"a\" → \"b\", expire_time: none → \"x\"\n")
+        );
+    }
+
+    #[test]
+    fn every_action_of_the_wire_can_be_asked_for() {
+        let given: Vec<i32> =
+            Action::value_variants().iter().map(|action| AuditAction::from(*action).into()).collect();
+        let on_the_wire: Vec<i32> = (1..100).filter(|value| AuditAction::try_from(*value).is_ok()).collect();
+        assert_eq!(given, on_the_wire);
+    }
+}

@@ -1,0 +1,150 @@
+//! How a client command reaches its server, and as whom.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use clap::Args;
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint, Uri},
+};
+
+use super::{
+    credential::{self, Credential},
+    failure::{Failure, root_cause},
+    parse,
+};
+use crate::domain::secret::HeldSecret;
+
+/// Above the flags that every client command has.
+pub(super) const HEADING: &str = "Server and output";
+
+/// Where the server is, and who asks.
+#[derive(Args, Debug)]
+#[command(next_help_heading = HEADING)]
+pub(super) struct ConnectionArgs {
+    /// The server
+    #[arg(
+        long,
+        help = "The server: http://HOST:PORT, or unix:///PATH",
+        value_name = "URL",
+        env = "KEYWARD_SERVER",
+        default_value = "http://127.0.0.1:50051"
+    )]
+    server: String,
+    /// A file that holds the administration key. Without it the key is taken from the variable `KEYWARD_ADMIN_KEY`
+    #[arg(long, value_name = "FILE", env = "KEYWARD_ADMIN_KEY_FILE")]
+    admin_key_file: Option<PathBuf>,
+    /// How long to wait for the connection, and again for each answer
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::timeout)]
+    timeout: Duration,
+}
+
+/// A channel whose calls carry the caller and a deadline.
+pub(super) type Caller = InterceptedService<Channel, Credentials>;
+
+/// Adds the caller and the deadline to each call.
+#[derive(Clone)]
+pub(super) struct Credentials {
+    authorization: Option<MetadataValue<Ascii>>,
+    timeout: Duration,
+}
+
+impl ConnectionArgs {
+    /// The server, for messages.
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Connects with the administration key, if one is configured.
+    ///
+    /// A file that was named goes before the key that the environment holds.
+    pub(super) async fn connect(&self, from_environment: Option<&HeldSecret>) -> Result<Caller, Failure> {
+        let authorization = match &self.admin_key_file {
+            Some(path) => Some(Credential::from_file(path)?.authorization()?),
+            None => from_environment.map(credential::authorization).transpose()?,
+        };
+        self.open(authorization).await
+    }
+
+    /// Connects as nobody, without looking for an administration key.
+    pub(super) async fn connect_as_nobody(&self) -> Result<Caller, Failure> {
+        self.open(None).await
+    }
+
+    /// Whether a key sent to this server crosses a network that others may read.
+    pub(super) fn is_exposed(&self) -> bool {
+        let host = self.server.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+        let is_local = |host: String| {
+            let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+            host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        };
+        !self.server.starts_with("unix:") && !host.is_some_and(is_local)
+    }
+
+    async fn open(&self, authorization: Option<MetadataValue<Ascii>>) -> Result<Caller, Failure> {
+        let channel = self.endpoint()?.connect().await.map_err(|error| Failure::Unreachable {
+            server: self.server.clone(),
+            cause: root_cause(&error),
+        })?;
+        Ok(InterceptedService::new(channel, Credentials { authorization, timeout: self.timeout }))
+    }
+
+    fn endpoint(&self) -> Result<Endpoint, Failure> {
+        if !self.server.starts_with("http://") && !self.server.starts_with("unix:") {
+            let hint = "write http://HOST:PORT or unix:///PATH; this version speaks no TLS of its own";
+            return Err(Failure::input(format!("cannot use {} as a server: {hint}", self.server)));
+        }
+        let endpoint = Endpoint::from_shared(self.server.clone()).map_err(|error| {
+            Failure::input(format!("cannot use {} as a server: {}", self.server, root_cause(&error)))
+        })?;
+        Ok(endpoint.connect_timeout(self.timeout))
+    }
+}
+
+impl Interceptor for Credentials {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(authorization) = &self.authorization {
+            request.metadata_mut().insert("authorization", authorization.clone());
+        }
+        request.set_timeout(self.timeout);
+        Ok(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(server: &str) -> ConnectionArgs {
+        ConnectionArgs { server: server.to_owned(), admin_key_file: None, timeout: Duration::from_secs(1) }
+    }
+
+    #[test]
+    fn only_loopback_and_unix_sockets_keep_a_key_on_the_machine() {
+        for (server, exposed) in [
+            ("http://127.0.0.1:50051", false),
+            ("http://localhost:50051", false),
+            ("http://[::1]:50051", false),
+            ("unix:///run/keyward.sock", false),
+            ("http://10.0.0.1:50051", true),
+            ("http://localhost.example:50051", true),
+            ("http://127.0.0.1.example:50051", true),
+        ] {
+            assert_eq!(at(server).is_exposed(), exposed, "{server}");
+        }
+    }
+
+    #[test]
+    fn other_schemes_are_refused_before_anything_is_sent() {
+        for (server, usable) in [
+            ("http://127.0.0.1:50051", true),
+            ("https://127.0.0.1:50051", false),
+            ("127.0.0.1:50051", false),
+            ("http://", false),
+        ] {
+            assert_eq!(at(server).endpoint().is_ok(), usable, "{server}");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Every gRPC error as words: what happened, which fields are wrong, what to do next. The one table for it.
+
+use std::error::Error as _;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::failure::{Explanation, root_cause};
+use crate::wire::v1::ErrorReason;
+
+const MAYBE_DONE: &str = "if it was a change, it may have happened: look with `keyward list` or `keyward audit query` \
+                          before you repeat it; --request-id makes issue and rotate safe to repeat";
+
+/// What a status says, with everything that its details add.
+pub(super) fn status(server: &str, status: &Status) -> Explanation {
+    let details = status.get_error_details();
+    let info = details.error_info().filter(|info| info.domain == "keyward");
+    let reason = info.map(|info| info.reason.clone()).unwrap_or_default();
+    let known = ErrorReason::from_str_name(&format!("ERROR_REASON_{reason}"));
+    let mut metadata: Vec<(String, String)> =
+        info.map(|info| info.metadata.clone().into_iter().collect()).unwrap_or_default();
+    metadata.sort();
+    Explanation {
+        code: code_name(status.code()),
+        message: message(server, status),
+        violations: violations(&details),
+        metadata,
+        next: next_step(server, status.code(), known, &details),
+        reason,
+    }
+}
+
+fn message(server: &str, status: &Status) -> String {
+    match status.source() {
+        _ if is_client_timeout(status) => format!("{server} gave no answer in time"),
+        Some(source) => format!("{server} gave no answer: {}", root_cause(source)),
+        None if status.message().is_empty() => status.code().description().to_owned(),
+        None => status.message().to_owned(),
+    }
+}
+
+/// tonic's client reports its own deadline as CANCELLED.
+fn is_client_timeout(status: &Status) -> bool {
+    status.code() == Code::Cancelled && status.message() == "Timeout expired"
+}
+
+fn violations(details: &ErrorDetails) -> Vec<(String, String)> {
+    let fields = details.bad_request().into_iter().flat_map(|bad| &bad.field_violations);
+    let preconditions = details.precondition_failure().into_iter().flat_map(|failure| &failure.violations);
+    let quotas = details.quota_failure().into_iter().flat_map(|failure| &failure.violations);
+    fields
+        .map(|v| (v.field.clone(), v.description.clone()))
+        .chain(preconditions.map(|v| (v.subject.clone(), v.description.clone())))
+        .chain(quotas.map(|v| (v.subject.clone(), v.description.clone())))
+        .collect()
+}
+
+fn next_step(server: &str, code: Code, reason: Option<ErrorReason>, details: &ErrorDetails) -> String {
+    let step = match reason {
+        Some(reason) => by_reason(reason).to_owned(),
+        None => by_code(server, code),
+    };
+    match details.retry_info().and_then(|info| info.retry_delay) {
+        Some(delay) if step.is_empty() => format!("try again after {} s", delay.as_secs_f64().ceil()),
+        Some(delay) => format!("{step}; try again after {} s", delay.as_secs_f64().ceil()),
+        None => step,
+    }
+}
+
+fn by_reason(reason: ErrorReason) -> &'static str {
+    match reason {
+        ErrorReason::CallerMissing => {
+            "name a file that holds an administration key with KEYWARD_ADMIN_KEY_FILE or --admin-key-file; \
+             the first such key was made when the server was initialized"
+        }
+        ErrorReason::CallerInvalid => {
+            "see that the file, or KEYWARD_ADMIN_KEY, holds a whole administration key of this server, neither \
+             revoked nor expired; `keyward recover` on the server's machine makes a new one"
+        }
+        ErrorReason::AdminScopeMissing => "use an administration key that has this scope",
+        ErrorReason::GlobalCallerRequired => "use a global administration key",
+        ErrorReason::CeilingExceeded => "ask for less, or use an administration key with a higher ceiling",
+        ErrorReason::KeyNotFound => "`keyward list` shows the keys within reach of your administration key",
+        ErrorReason::WorkspaceNotFound => {
+            "see that --workspace is right and within reach of your administration key"
+        }
+        ErrorReason::KeyRevoked | ErrorReason::KeyExpired => "issue a new key with `keyward issue`",
+        ErrorReason::TooManyLiveSecrets => {
+            "wait for a grace to end, or end all earlier secrets with --grace 0"
+        }
+        ErrorReason::LastRootKey => "issue another global administration key with admin:grant first",
+        ErrorReason::SecretAlreadyShown => {
+            "if the secret was lost, make another with `keyward rotate KEY_ID --grace 0`, without this request id"
+        }
+        ErrorReason::RequestIdReused => "use another --request-id, or the same arguments as before",
+        ErrorReason::Conflict => "run the same command again",
+        ErrorReason::RevisionAhead => {
+            "try again in a moment, or see that --min-revision came from this server"
+        }
+        ErrorReason::StoreUnavailable => "nothing was changed; the server's log says why, then try again",
+        ErrorReason::OutcomeUnknown | ErrorReason::DeadlineExceeded => MAYBE_DONE,
+        ErrorReason::StoreCorrupt => {
+            "look at the server's log before anything else; `keyward audit verify` checks the log"
+        }
+        ErrorReason::SourceLimited => "wait before you try again",
+        ErrorReason::Internal => "the server's log has the details; please report it",
+        ErrorReason::Unspecified | ErrorReason::FieldInvalid => "",
+    }
+}
+
+/// For errors that carry no reason: they come from a proxy, another service, or the connection.
+fn by_code(server: &str, code: Code) -> String {
+    match code {
+        Code::Unavailable => format!("is `keyward serve` running at {server}? {MAYBE_DONE}"),
+        Code::Cancelled | Code::DeadlineExceeded => format!("--timeout gives it longer; {MAYBE_DONE}"),
+        Code::Unknown | Code::Internal | Code::Aborted => {
+            format!("see that {server} is Keyward's gRPC port; {MAYBE_DONE}")
+        }
+        Code::Unimplemented => {
+            format!("see that {server} is Keyward's gRPC port, and a version that knows this command")
+        }
+        Code::Ok
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::DataLoss
+        | Code::Unauthenticated => String::new(),
+    }
+}
+
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVER: &str = "http://127.0.0.1:50051";
+
+    fn keyward(code: Code, message: &str, reason: &str, metadata: &[(&str, &str)]) -> Status {
+        let mut details = ErrorDetails::new();
+        let metadata = metadata.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        details.set_error_info(reason, "keyward", metadata.collect::<std::collections::HashMap<_, _>>());
+        Status::with_error_details(code, message, details)
+    }
+
+    #[test]
+    fn a_missing_caller_is_told_where_the_key_comes_from() {
+        let text = status(
+            SERVER,
+            &keyward(Code::Unauthenticated, "an administration key is needed", "CALLER_MISSING", &[]),
+        )
+        .text();
+        assert!(text.starts_with(
+            "keyward: an administration key is needed (UNAUTHENTICATED, CALLER_MISSING)\nnext: "
+        ));
+        assert!(text.contains("KEYWARD_ADMIN_KEY_FILE"), "{text}");
+    }
+
+    #[test]
+    fn wrong_fields_are_named_one_by_one() {
+        let mut details = ErrorDetails::with_bad_request_violation("name", "must not be empty");
+        details.add_bad_request_violation("scopes[1]", "no action\u{1b}[2J");
+        details.set_error_info("FIELD_INVALID", "keyward", std::collections::HashMap::new());
+        let text = status(
+            SERVER,
+            &Status::with_error_details(Code::InvalidArgument, "two fields are wrong", details),
+        )
+        .text();
+        let expected = "keyward: two fields are wrong (INVALID_ARGUMENT, FIELD_INVALID)\n  \
+                        name: must not be empty\n  scopes[1]: no action\\u{1b}[2J\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn metadata_is_shown() {
+        let shown = status(
+            SERVER,
+            &keyward(Code::AlreadyExists, "shown already", "SECRET_ALREADY_SHOWN", &[("key_id", "key_1")]),
+        );
+        assert!(shown.text().contains("\n  key_id: key_1\nnext: if the secret was lost"), "{}", shown.text());
+        assert_eq!(shown.json()["error"]["metadata"]["key_id"], "key_1");
+    }
+
+    #[test]
+    fn a_timeout_says_that_the_change_may_have_happened() {
+        let text = status(SERVER, &Status::cancelled("Timeout expired")).text();
+        assert!(
+            text.starts_with("keyward: http://127.0.0.1:50051 gave no answer in time (CANCELLED)"),
+            "{text}"
+        );
+        assert!(text.contains("--timeout") && text.contains("may have happened"), "{text}");
+    }
+
+    #[test]
+    fn a_foreign_domain_is_not_taken_for_ours() {
+        let details = ErrorDetails::with_error_info(
+            "CALLER_MISSING",
+            "proxy.example",
+            std::collections::HashMap::new(),
+        );
+        let shown = status(SERVER, &Status::with_error_details(Code::Unauthenticated, "no", details));
+        assert_eq!(shown.reason, "");
+    }
+}

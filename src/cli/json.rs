@@ -1,0 +1,257 @@
+//! Answers as JSON for scripts: the wire's field names in `snake_case`, every field always there.
+//!
+//! An absent message is `null`, an empty text `""`. Times are RFC 3339, durations decimal seconds with an `s`
+//! (`"86400s"`), enum values bare names (`"ACTIVE"`), numbers numbers, chain values lower-case hexadecimal.
+
+use serde_json::{Value, json};
+
+use super::{names, time};
+use crate::wire::v1;
+
+pub(super) fn key(key: &v1::Key) -> Value {
+    json!({
+        "id": key.id,
+        "workspace_id": key.workspace_id,
+        "name": key.name,
+        "description": key.description,
+        "owner": key.owner,
+        "creator": key.creator.as_ref().map(creator),
+        "environment": key.environment,
+        "hint": key.hint,
+        "scopes": key.scopes,
+        "grants": list(&key.grants, grant),
+        "allowed_cidrs": key.allowed_cidrs,
+        "metadata": key.metadata,
+        "state": names::key_state(key.state),
+        "create_time": key.create_time.as_ref().map(time::rfc3339),
+        "expire_time": key.expire_time.as_ref().map(time::rfc3339),
+        "update_time": key.update_time.as_ref().map(time::rfc3339),
+        "last_use_time": key.last_use_time.as_ref().map(time::rfc3339),
+        "revocation": key.revocation.as_ref().map(revocation),
+        "secrets": list(&key.secrets, secret),
+        "admin": key.admin.as_ref().map(admin),
+        "revision": key.revision,
+    })
+}
+
+/// The answers that hold a key and a revision.
+pub(super) fn changed(changed: Option<&v1::Key>, revision: u64) -> Value {
+    json!({ "key": changed.map(key), "revision": revision })
+}
+
+pub(super) fn keys(page: &v1::ListKeysResponse) -> Value {
+    json!({ "keys": list(&page.keys, key), "next_page_token": page.next_page_token })
+}
+
+pub(super) fn registered(workspace: Option<&v1::Workspace>, first: Option<&v1::Key>, revision: u64) -> Value {
+    json!({ "workspace": workspace.map(self::workspace), "key": first.map(key), "revision": revision })
+}
+
+fn workspace(workspace: &v1::Workspace) -> Value {
+    json!({
+        "id": workspace.id,
+        "name": workspace.name,
+        "owner": workspace.owner,
+        "plan": workspace.plan,
+        "create_time": workspace.create_time.as_ref().map(time::rfc3339),
+        "revision": workspace.revision,
+    })
+}
+
+fn creator(creator: &v1::Creator) -> Value {
+    json!({ "key_id": creator.key_id, "owner": creator.owner, "workspace_id": creator.workspace_id })
+}
+
+fn grant(grant: &v1::Grant) -> Value {
+    json!({ "scope": grant.scope, "resources": grant.resources })
+}
+
+fn revocation(revocation: &v1::Revocation) -> Value {
+    json!({
+        "revoke_time": revocation.revoke_time.as_ref().map(time::rfc3339),
+        "reason": names::revoke_reason(revocation.reason),
+        "comment": revocation.comment,
+        "revoked_by": revocation.revoked_by,
+    })
+}
+
+fn secret(secret: &v1::Secret) -> Value {
+    json!({
+        "generation": secret.generation,
+        "hint": secret.hint,
+        "state": names::secret_state(secret.state),
+        "create_time": secret.create_time.as_ref().map(time::rfc3339),
+        "end_time": secret.end_time.as_ref().map(time::rfc3339),
+    })
+}
+
+fn admin(admin: &v1::AdminRights) -> Value {
+    json!({ "scopes": admin.scopes, "global": admin.global, "ceiling": admin.ceiling.as_ref().map(ceiling) })
+}
+
+fn ceiling(ceiling: &v1::Ceiling) -> Value {
+    json!({
+        "any_grant": ceiling.any_grant,
+        "scopes": ceiling.scopes,
+        "grants": list(&ceiling.grants, grant),
+        "any_environment": ceiling.any_environment,
+        "environments": ceiling.environments,
+        "any_lifetime": ceiling.any_lifetime,
+        "max_lifetime": ceiling.max_lifetime.as_ref().map(time::duration_seconds),
+    })
+}
+
+pub(super) fn check(answer: &v1::CheckResponse) -> Value {
+    json!({
+        "allowed": answer.allowed,
+        "denial": answer.denial.as_ref().map(denial),
+        "key": answer.key.as_ref().map(checked_key),
+        "limits": list(&answer.limits, limit),
+        "degraded": answer.degraded,
+        "revision": answer.revision,
+    })
+}
+
+fn denial(denial: &v1::Denial) -> Value {
+    json!({
+        "reason": names::denial_reason(denial.reason),
+        "message": denial.message,
+        "missing_scopes": denial.missing_scopes,
+        "retry_after": denial.retry_after.as_ref().map(time::duration_seconds),
+        "failures": list(&denial.failures, failure),
+    })
+}
+
+fn failure(failure: &v1::DenialFailure) -> Value {
+    json!({ "reason": names::denial_reason(failure.reason), "message": failure.message })
+}
+
+fn checked_key(key: &v1::CheckedKey) -> Value {
+    json!({
+        "id": key.id,
+        "workspace_id": key.workspace_id,
+        "owner": key.owner,
+        "creator": key.creator.as_ref().map(creator),
+        "environment": key.environment,
+        "scopes": key.scopes,
+        "grants": list(&key.grants, grant),
+        "plan": key.plan,
+        "metadata": key.metadata,
+        "secret": key.secret.as_ref().map(checked_secret),
+    })
+}
+
+fn checked_secret(secret: &v1::CheckedSecret) -> Value {
+    json!({ "generation": secret.generation, "retiring_at": secret.retiring_at.as_ref().map(time::rfc3339) })
+}
+
+fn limit(limit: &v1::LimitState) -> Value {
+    json!({
+        "name": limit.name,
+        "limit": limit.limit,
+        "remaining": limit.remaining,
+        "reset_time": limit.reset_time.as_ref().map(time::rfc3339),
+        "window": limit.window.as_ref().map(time::duration_seconds),
+    })
+}
+
+pub(super) fn log(page: &v1::QueryLogResponse) -> Value {
+    json!({ "records": list(&page.records, record), "next_page_token": page.next_page_token })
+}
+
+pub(super) fn record(record: &v1::AuditRecord) -> Value {
+    json!({
+        "revision": record.revision,
+        "time": record.time.as_ref().map(time::rfc3339),
+        "actor": record.actor.as_ref().map(actor),
+        "action": names::audit_action(record.action),
+        "workspace_id": record.workspace_id,
+        "key_id": record.key_id,
+        "changes": list(&record.changes, change),
+        "reason": record.reason,
+        "comment": record.comment,
+        "request_id": record.request_id,
+        "chain": hex(&record.chain),
+    })
+}
+
+fn actor(actor: &v1::Actor) -> Value {
+    json!({
+        "kind": names::actor_kind(actor.kind),
+        "key_id": actor.key_id,
+        "owner": actor.owner,
+        "address": actor.address,
+    })
+}
+
+fn change(change: &v1::FieldChange) -> Value {
+    json!({ "field": change.field, "from": change.from, "to": change.to })
+}
+
+/// Lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+fn list<T>(items: &[T], each: impl Fn(&T) -> Value) -> Value {
+    items.iter().map(each).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use prost_reflect::DescriptorPool;
+
+    use super::*;
+
+    /// Fails when a field is added to the wire and forgotten here.
+    #[test]
+    fn every_field_of_the_wire_is_shown() {
+        let pool = DescriptorPool::decode(crate::wire::DESCRIPTOR_SET).unwrap();
+        for (message, value) in [
+            ("Key", key(&v1::Key::default())),
+            ("UpdateKeyResponse", changed(None, 0)),
+            ("DisableKeyResponse", changed(None, 0)),
+            ("EnableKeyResponse", changed(None, 0)),
+            ("RevokeResponse", changed(None, 0)),
+            ("ListKeysResponse", keys(&v1::ListKeysResponse::default())),
+            ("Workspace", workspace(&v1::Workspace::default())),
+            ("Creator", creator(&v1::Creator::default())),
+            ("Grant", grant(&v1::Grant::default())),
+            ("Revocation", revocation(&v1::Revocation::default())),
+            ("Secret", secret(&v1::Secret::default())),
+            ("AdminRights", admin(&v1::AdminRights::default())),
+            ("Ceiling", ceiling(&v1::Ceiling::default())),
+            ("CheckResponse", check(&v1::CheckResponse::default())),
+            ("Denial", denial(&v1::Denial::default())),
+            ("DenialFailure", failure(&v1::DenialFailure::default())),
+            ("CheckedKey", checked_key(&v1::CheckedKey::default())),
+            ("CheckedSecret", checked_secret(&v1::CheckedSecret::default())),
+            ("LimitState", limit(&v1::LimitState::default())),
+            ("QueryLogResponse", log(&v1::QueryLogResponse::default())),
+            ("AuditRecord", record(&v1::AuditRecord::default())),
+            ("Actor", actor(&v1::Actor::default())),
+            ("FieldChange", change(&v1::FieldChange::default())),
+        ] {
+            let descriptor = pool.get_message_by_name(&format!("keyward.v1.{message}")).unwrap();
+            let fields: BTreeSet<String> = descriptor.fields().map(|field| field.name().to_owned()).collect();
+            let shown: BTreeSet<String> = value.as_object().unwrap().keys().cloned().collect();
+            assert_eq!(shown, fields, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_shown_as_the_header_says() {
+        let shown = key(&v1::Key {
+            state: 1,
+            create_time: Some(prost_types::Timestamp { seconds: 1, nanos: 0 }),
+            ..Default::default()
+        });
+        assert_eq!(shown["state"], "ACTIVE");
+        assert_eq!(shown["create_time"], "1970-01-01T00:00:01Z");
+        assert_eq!(shown["expire_time"], Value::Null);
+        assert_eq!(shown["scopes"], json!([]));
+    }
+}

@@ -1,0 +1,240 @@
+//! The command line: its words, and the commands that are clients of a running server.
+//!
+//! One verb per file. `run` carries a client command out; `serve`, `init` and `recover` are only described here, and
+//! `main` hands their arguments to `app`. Invariants: no secret is an argument, or is printed anywhere but as the
+//! answer of the command that made it; what a server sent is made printable before a terminal sees it; standard
+//! output holds the answer and nothing else.
+
+mod audit;
+mod check;
+mod connection;
+mod console;
+mod credential;
+mod explain;
+mod failure;
+mod issue;
+mod json;
+mod key_args;
+mod list;
+mod names;
+mod page;
+mod parse;
+mod revoke;
+mod rotate;
+mod server_args;
+mod session;
+mod show;
+mod switch;
+mod table;
+mod text;
+mod time;
+mod update;
+mod view;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use audit::{LogFault, LogReport, VerifyOffline};
+pub use console::Console;
+pub use server_args::{DataDirArgs, InitArgs, RecoverArgs, RootKeyArgs, ServeArgs};
+
+use self::{
+    audit::AuditCommand, check::CheckArgs, connection::ConnectionArgs, failure::Failure, issue::IssueArgs,
+    list::ListArgs, revoke::RevokeArgs, rotate::RotateArgs, session::Session, show::ShowArgs,
+    switch::SwitchArgs, update::UpdateArgs, workspace::WorkspaceCommand,
+};
+
+/// The command could not be carried out: no answer, or an error.
+pub const EXIT_FAILURE: u8 = 1;
+/// The command line was wrong. Given by clap.
+pub const EXIT_USAGE: u8 = 2;
+/// The answer of `check` is no.
+pub const EXIT_DENIED: u8 = 3;
+/// The log does not verify.
+pub const EXIT_LOG_BROKEN: u8 = 4;
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0  done; for check: allowed
+  1  failed: no answer, or an error
+  2  the command line is wrong
+  3  check: denied
+  4  audit verify: the log does not verify
+
+With --json, field names are those of the wire in snake_case and every field is there: an absent message is null,
+times are RFC 3339, durations decimal seconds (\"86400s\"), enum values bare upper-case names (\"ACTIVE\"). Errors are
+JSON too, on standard error.";
+
+/// Decides whether an API key may do what it asks to do
+#[derive(Parser, Debug)]
+#[command(name = "keyward", version, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the server; the first start makes the data directory
+    Serve(ServeArgs),
+    /// Make the data directory and the first administration key
+    Init(InitArgs),
+    /// Make a new administration key on this machine, while no server runs
+    Recover(RecoverArgs),
+    /// A command that asks a server.
+    #[command(flatten)]
+    Client(Box<ClientCommand>),
+}
+
+/// What to ask a server.
+#[derive(Subcommand, Debug)]
+pub enum ClientCommand {
+    /// Ask whether the holder of a key may do something now
+    #[command(after_help = check::EXAMPLES)]
+    Check(Remote<CheckArgs>),
+    /// Make a key
+    #[command(after_help = issue::EXAMPLES)]
+    Issue(Box<Remote<IssueArgs>>),
+    /// Give a key a new secret; the old one stays valid for the grace
+    #[command(after_help = rotate::EXAMPLES)]
+    Rotate(Remote<RotateArgs>),
+    /// End a key for good
+    #[command(after_help = revoke::EXAMPLES)]
+    Revoke(Remote<RevokeArgs>),
+    /// Switch a key off until it is enabled
+    Disable(Remote<SwitchArgs>),
+    /// Switch a disabled key on
+    Enable(Remote<SwitchArgs>),
+    /// List the keys of a workspace, newest first
+    List(Remote<ListArgs>),
+    /// Show a key, without any secret
+    Show(Remote<ShowArgs>),
+    /// Change a key
+    #[command(after_help = update::EXAMPLES)]
+    Update(Box<Remote<UpdateArgs>>),
+    /// Work with workspaces
+    #[command(subcommand)]
+    Workspace(WorkspaceCommand),
+    /// Read and check the log of changes
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+/// A verb's own flags, and those that every client command has.
+#[derive(Args, Debug)]
+pub struct Remote<A: Args> {
+    #[command(flatten)]
+    verb: A,
+    /// Prints the answer, or the error, as JSON
+    #[arg(long, help_heading = connection::HEADING)]
+    json: bool,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// What a command found, when it could be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Denied,
+    LogBroken,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Denied => Self::from(EXIT_DENIED),
+            Outcome::LogBroken => Self::from(EXIT_LOG_BROKEN),
+        }
+    }
+}
+
+/// Carries out a client command, with everything it has to say, and returns the exit code.
+///
+/// `verify_offline` does what `audit verify --data-dir` asks of this machine.
+pub fn run(command: ClientCommand, console: &mut Console<'_>, verify_offline: VerifyOffline<'_>) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(dispatch(command, console, verify_offline)),
+        Err(error) => fail(console, &format!("cannot start: {error}")),
+    }
+}
+
+/// Says on standard error why a command failed that is no client's, and returns the exit code.
+pub fn fail(console: &mut Console<'_>, message: &str) -> ExitCode {
+    console.note(&Failure::Local(message.to_owned()).explain().text());
+    ExitCode::from(EXIT_FAILURE)
+}
+
+async fn dispatch(
+    command: ClientCommand,
+    console: &mut Console<'_>,
+    verify_offline: VerifyOffline<'_>,
+) -> ExitCode {
+    match command {
+        ClientCommand::Check(call) => call.run(console, check::run).await,
+        ClientCommand::Issue(call) => call.run(console, issue::run).await,
+        ClientCommand::Rotate(call) => call.run(console, rotate::run).await,
+        ClientCommand::Revoke(call) => call.run(console, revoke::run).await,
+        ClientCommand::Disable(call) => call.run(console, switch::disable).await,
+        ClientCommand::Enable(call) => call.run(console, switch::enable).await,
+        ClientCommand::List(call) => call.run(console, list::run).await,
+        ClientCommand::Show(call) => call.run(console, show::run).await,
+        ClientCommand::Update(call) => call.run(console, update::run).await,
+        ClientCommand::Workspace(WorkspaceCommand::Register(call)) => {
+            call.run(console, workspace::register).await
+        }
+        ClientCommand::Audit(AuditCommand::Query(call)) => call.run(console, audit::query).await,
+        ClientCommand::Audit(AuditCommand::Verify(call)) => {
+            let verify = async |args, session: &mut Session<'_, '_>| {
+                audit::verify(args, session, verify_offline).await
+            };
+            call.run(console, verify).await
+        }
+    }
+}
+
+impl<A: Args> Remote<A> {
+    async fn run(
+        self,
+        console: &mut Console<'_>,
+        verb: impl AsyncFnOnce(A, &mut Session<'_, '_>) -> Result<Outcome, Failure>,
+    ) -> ExitCode {
+        let mut session = Session { console, connection: self.connection, json: self.json };
+        match verb(self.verb, &mut session).await {
+            Ok(outcome) => outcome.into(),
+            Err(failure) => {
+                session.report(&failure);
+                ExitCode::from(EXIT_FAILURE)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_flag_takes_a_secret() {
+        fn flags(command: &clap::Command) -> Vec<String> {
+            let own = command.get_arguments().map(|arg| arg.get_id().to_string());
+            own.chain(command.get_subcommands().flat_map(flags)).collect()
+        }
+        for flag in flags(&Cli::command()) {
+            let names_a_secret = ["api_key", "admin_key", "secret", "token"].contains(&flag.as_str());
+            assert!(!names_a_secret, "{flag}");
+        }
+    }
+}

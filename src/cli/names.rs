@@ -1,0 +1,61 @@
+//! Names of enum values: the bare word, without the prefix that protobuf wants.
+//!
+//! Scripts get it as the wire has it (`KEY_ROTATE`), eyes as the flags take it (`key-rotate`). Denial reasons are
+//! upper case for both, as in gateway answers, metrics and logs.
+
+use crate::wire::v1::{ActorKind, AuditAction, DenialReason, KeyState, RevokeReason, SecretState};
+
+/// `ACTIVE`, `REVOKED`, …
+pub(super) fn key_state(value: i32) -> String {
+    bare(KeyState::try_from(value).ok().map(|v| v.as_str_name()), "KEY_STATE_", value)
+}
+
+/// `CURRENT`, `RETIRING`, …
+pub(super) fn secret_state(value: i32) -> String {
+    bare(SecretState::try_from(value).ok().map(|v| v.as_str_name()), "SECRET_STATE_", value)
+}
+
+/// `COMPROMISED`, `OWNER_LEFT`, …
+pub(super) fn revoke_reason(value: i32) -> String {
+    bare(RevokeReason::try_from(value).ok().map(|v| v.as_str_name()), "REVOKE_REASON_", value)
+}
+
+/// `KEY_UNKNOWN`, `SCOPE_INSUFFICIENT`, …
+pub(super) fn denial_reason(value: i32) -> String {
+    bare(DenialReason::try_from(value).ok().map(|v| v.as_str_name()), "DENIAL_REASON_", value)
+}
+
+/// `ADMIN`, `HOLDER`, `SYSTEM`.
+pub(super) fn actor_kind(value: i32) -> String {
+    bare(ActorKind::try_from(value).ok().map(|v| v.as_str_name()), "ACTOR_KIND_", value)
+}
+
+/// `KEY_ISSUE`, `KEY_ROTATE`, …
+pub(super) fn audit_action(value: i32) -> String {
+    bare(AuditAction::try_from(value).ok().map(|v| v.as_str_name()), "AUDIT_ACTION_", value)
+}
+
+/// The same word for eyes: `key-rotate`.
+pub(super) fn for_eyes(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+/// A value that a newer server sent is shown as its number.
+fn bare(name: Option<&str>, prefix: &str, value: i32) -> String {
+    name.map_or_else(|| format!("UNKNOWN_{value}"), |name| name.trim_start_matches(prefix).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_bare() {
+        assert_eq!(key_state(1), "ACTIVE");
+        assert_eq!(denial_reason(5), "KEY_REVOKED");
+        assert_eq!(audit_action(5), "KEY_ROTATE");
+        assert_eq!(revoke_reason(0), "UNSPECIFIED");
+        assert_eq!(secret_state(99), "UNKNOWN_99");
+        assert_eq!(for_eyes("KEY_ROTATE"), "key-rotate");
+    }
+}

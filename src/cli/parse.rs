@@ -1,0 +1,256 @@
+//! What a person writes behind a flag, turned into what the wire wants. No I/O, no clock.
+
+use std::{collections::BTreeMap, ffi::OsStr, str::FromStr, time::Duration};
+
+use clap::{
+    Arg, Command,
+    builder::TypedValueParser,
+    error::{Error, ErrorKind},
+};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+use super::{failure::Failure, time};
+use crate::wire::v1::{Grant, ScopeGroup};
+
+/// When a key is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expiry {
+    At(Timestamp),
+    In(SignedDuration),
+}
+
+impl Expiry {
+    /// The end as the wire has it, to the millisecond.
+    pub(super) fn resolve(self, now: Timestamp) -> Result<prost_types::Timestamp, Failure> {
+        let end = match self {
+            Self::At(end) => end,
+            Self::In(length) => now.checked_add(length).map_err(|error| too_far(&error))?,
+        };
+        let end = Timestamp::from_millisecond(end.as_millisecond()).map_err(|error| too_far(&error))?;
+        Ok(time::to_wire(end))
+    }
+}
+
+fn too_far(error: &jiff::Error) -> Failure {
+    Failure::input(format!("the expiry is beyond the calendar: {error}"))
+}
+
+/// An RFC 3339 time, or a duration counted from now.
+pub(super) fn expiry(text: &str) -> Result<Expiry, String> {
+    if let Ok(time) = Timestamp::from_str(text) {
+        return Ok(Expiry::At(time));
+    }
+    match duration(text) {
+        Ok(length) if length.is_zero() => Err("the end must lie in the future".to_owned()),
+        Ok(length) => Ok(Expiry::In(length)),
+        Err(reason) => Err(format!("neither a time such as 2027-01-31T00:00:00Z nor a duration: {reason}")),
+    }
+}
+
+/// An RFC 3339 time.
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
+    Timestamp::from_str(text).map_err(|error| format!("{error}; write a time such as 2027-01-31T00:00:00Z"))
+}
+
+/// A duration such as `90d`, `24h`, `1h30m` or `0`. A day has 24 hours; months and years have no fixed length and are refused.
+pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
+    if text == "0" {
+        return Ok(SignedDuration::ZERO);
+    }
+    let span =
+        Span::from_str(text).map_err(|error| format!("{error}; write for example 90d, 24h, 15m or 0"))?;
+    if span.get_years() != 0 || span.get_months() != 0 {
+        return Err("months and years differ in length; write days, for example 90d".to_owned());
+    }
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| error.to_string())?;
+    if length.is_negative() { Err("a duration cannot be negative".to_owned()) } else { Ok(length) }
+}
+
+/// A duration longer than nothing.
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
+    let length = duration(text)?;
+    let unsigned = Duration::try_from(length).map_err(|error| error.to_string())?;
+    if unsigned.is_zero() { Err("must be longer than 0".to_owned()) } else { Ok(unsigned) }
+}
+
+/// `scope@resource[,resource…]`.
+pub(super) fn grant(text: &str) -> Result<Grant, String> {
+    const FORM: &str = "write scope@resource[,resource…], for example storage:upload@space/cdn-eu";
+    let (scope, resources) = text.split_once('@').ok_or(FORM)?;
+    let resources: Vec<String> = resources.split(',').map(str::to_owned).collect();
+    if scope.is_empty() || resources.iter().any(String::is_empty) {
+        return Err(FORM.to_owned());
+    }
+    Ok(Grant { scope: scope.to_owned(), resources })
+}
+
+/// `scope[,scope…]`, of which one is needed.
+pub(super) fn scope_group(text: &str) -> Result<ScopeGroup, String> {
+    let scopes: Vec<String> = text.split(',').map(str::to_owned).collect();
+    if scopes.iter().any(String::is_empty) {
+        return Err("write scope[,scope…], for example storage:read,storage:upload".to_owned());
+    }
+    Ok(ScopeGroup { scopes })
+}
+
+/// `name=value`; the value may be empty and may hold more `=`.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write name=value".to_owned()),
+    }
+}
+
+/// Labels by name; a name given twice is refused, because one of the values would be lost.
+pub(super) fn metadata(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Failure> {
+    let mut map = BTreeMap::new();
+    for (name, value) in pairs {
+        if map.insert(name.clone(), value).is_some() {
+            return Err(Failure::input(format!("--metadata {name} is given twice")));
+        }
+    }
+    Ok(map)
+}
+
+/// Takes a key's public id, and refuses anything else without repeating it: it might be an API key.
+#[derive(Clone, Copy)]
+pub(super) struct KeyId;
+
+impl TypedValueParser for KeyId {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<String, Error> {
+        let is_id = |text: &&str| {
+            text.starts_with("key_") && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        value.to_str().filter(is_id).map(str::to_owned).ok_or_else(|| {
+            refusal(command, "a key is named here by its public id, key_…; `keyward list` shows the ids")
+        })
+    }
+}
+
+/// Takes `-` for standard input, and refuses anything else without repeating it: it might be an API key.
+#[derive(Clone, Copy)]
+pub(super) struct Dash;
+
+impl TypedValueParser for Dash {
+    type Value = ();
+
+    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<(), Error> {
+        if value == "-" {
+            return Ok(());
+        }
+        Err(refusal(
+            command,
+            "an API key is never an argument, where every process can read it: \
+             pipe it into standard input, or name its file with --key-file",
+        ))
+    }
+}
+
+fn refusal(command: &Command, message: &str) -> Error {
+    Error::raw(ErrorKind::ValueValidation, format!("{message}\n")).with_cmd(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600;
+
+    #[test]
+    fn durations_are_written_as_people_write_them() {
+        for (text, seconds) in [
+            ("0", Some(0)),
+            ("0s", Some(0)),
+            ("15m", Some(900)),
+            ("24h", Some(24 * HOUR)),
+            ("90d", Some(90 * 24 * HOUR)),
+            ("2w", Some(14 * 24 * HOUR)),
+            ("1h30m", Some(5_400)),
+            ("1 day 2 hours", Some(26 * HOUR)),
+            ("PT36H", Some(36 * HOUR)),
+            ("", None),
+            ("90", None),
+            ("-1h", None),
+            ("1h ago", None),
+            ("1mo", None),
+            ("1y", None),
+            ("soon", None),
+        ] {
+            assert_eq!(duration(text).ok().map(|d| d.as_secs()), seconds, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_expiry_is_a_time_or_a_duration_from_now() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        for (text, end) in [
+            ("1970-01-12T13:46:41Z", Some(1_000_001)),
+            ("1970-01-12T14:46:41+01:00", Some(1_000_001)),
+            ("12h", Some(1_000_000 + 12 * HOUR)),
+            ("0", None),
+            ("2027-01-31", None),
+            ("tomorrow", None),
+        ] {
+            let found = expiry(text).ok().map(|e| e.resolve(now).ok().unwrap().seconds);
+            assert_eq!(found, end, "{text:?}");
+        }
+        let sharp = Timestamp::new(5, 123_456_789).unwrap();
+        assert_eq!(Expiry::At(sharp).resolve(now).ok().unwrap().nanos, 123_000_000);
+    }
+
+    #[test]
+    fn grants_name_a_scope_and_its_resources() {
+        for (text, parts) in [
+            ("storage:upload@space/cdn-eu", Some(("storage:upload", vec!["space/cdn-eu"]))),
+            ("a:b@x/1,y/*", Some(("a:b", vec!["x/1", "y/*"]))),
+            ("a:b@mail/me@home", Some(("a:b", vec!["mail/me@home"]))),
+            ("a:b", None),
+            ("a:b@", None),
+            ("@x", None),
+            ("a:b@x,,y", None),
+        ] {
+            let found = grant(text).ok();
+            let wanted = parts.map(|(scope, resources)| Grant {
+                scope: scope.to_owned(),
+                resources: resources.into_iter().map(str::to_owned).collect(),
+            });
+            assert_eq!(found, wanted, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn labels_are_name_and_value() {
+        for (text, parts) in [
+            ("team=payments", Some(("team", "payments"))),
+            ("note=a=b", Some(("note", "a=b"))),
+            ("empty=", Some(("empty", ""))),
+            ("=x", None),
+            ("x", None),
+        ] {
+            let found = pair(text).ok();
+            assert_eq!(found, parts.map(|(name, value)| (name.to_owned(), value.to_owned())), "{text:?}");
+        }
+        assert!(metadata(vec![("a".into(), "1".into()), ("a".into(), "2".into())]).is_err());
+    }
+
+    #[test]
+    fn groups_and_timeouts_are_not_empty() {
+        assert_eq!(scope_group("a:b,c:d").unwrap().scopes, ["a:b", "c:d"]);
+        assert!(scope_group("a:b,").is_err());
+        assert_eq!(timeout("10s").unwrap(), Duration::from_secs(10));
+        assert!(timeout("0").is_err());
+    }
+
+    #[test]
+    fn a_secret_in_the_wrong_place_is_not_repeated() {
+        let command = Command::new("test");
+        let secret = OsStr::new("kw_live_0123456789");
+        let id = KeyId.parse_ref(&command, None, secret).unwrap_err().to_string();
+        let dash = Dash.parse_ref(&command, None, secret).unwrap_err().to_string();
+        assert!(!id.contains("0123") && !dash.contains("0123"), "{id}{dash}");
+        assert_eq!(KeyId.parse_ref(&command, None, OsStr::new("key_0abc")).unwrap(), "key_0abc");
+        assert!(Dash.parse_ref(&command, None, OsStr::new("-")).is_ok());
+    }
+}

@@ -1,0 +1,199 @@
+//! One run of a client command: its streams, its server, and the form of its answer.
+
+use serde_json::{Value, json};
+use tonic::Status;
+
+use super::{
+    connection::{Caller, ConnectionArgs},
+    console::Console,
+    credential::Credential,
+    failure::Failure,
+    text,
+};
+use crate::wire::v1::{
+    audit_service_client::AuditServiceClient, key_service_client::KeyServiceClient,
+    workspace_service_client::WorkspaceServiceClient,
+};
+
+/// What every verb works with.
+pub(super) struct Session<'c, 'a> {
+    pub(super) console: &'c mut Console<'a>,
+    pub(super) connection: ConnectionArgs,
+    /// Whether the answer goes to a script.
+    pub(super) json: bool,
+}
+
+impl Session<'_, '_> {
+    pub(super) async fn keys(&mut self) -> Result<KeyServiceClient<Caller>, Failure> {
+        Ok(KeyServiceClient::new(self.caller().await?))
+    }
+
+    pub(super) async fn workspaces(&mut self) -> Result<WorkspaceServiceClient<Caller>, Failure> {
+        Ok(WorkspaceServiceClient::new(self.caller().await?))
+    }
+
+    pub(super) async fn audit(&mut self) -> Result<AuditServiceClient<Caller>, Failure> {
+        Ok(AuditServiceClient::new(self.caller().await?))
+    }
+
+    /// For what needs no administration key, and must not fail for want of one.
+    pub(super) async fn keys_as_nobody(&mut self) -> Result<KeyServiceClient<Caller>, Failure> {
+        self.warn_of_exposure();
+        Ok(KeyServiceClient::new(self.connection.connect_as_nobody().await?))
+    }
+
+    /// Turns a status into a failure that names the server.
+    pub(super) fn rpc(&self) -> impl FnOnce(Status) -> Failure {
+        let server = self.connection.server().to_owned();
+        |status| Failure::Rpc { server, status: Box::new(status) }
+    }
+
+    /// Writes the answer in the form that was asked for.
+    pub(super) fn answer(
+        &mut self,
+        json: impl FnOnce() -> Value,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if self.json { self.console.print_json(&json()) } else { self.console.print(&text()) }
+    }
+
+    /// Hands over a fresh secret: alone on standard output, and what it belongs to on standard error. For a script
+    /// it is the field `api_key` of the whole answer. An answer that lacks the rest is no reason to lose the secret.
+    pub(super) fn hand_over(&mut self, secret: &Credential, fresh: Fresh) -> Result<(), Failure> {
+        if secret.reveal().is_empty() {
+            return Err(Failure::Answer("the secret"));
+        }
+        let Fresh { key_id, mut json, text: facts } = fresh;
+        let written = if self.json {
+            if let Value::Object(fields) = &mut json {
+                fields.insert("api_key".to_owned(), Value::from(secret.reveal()));
+            }
+            self.console.print_json(&json)
+        } else {
+            secret.write_line(self.console.out).map_err(Failure::Output)
+        };
+        match written {
+            Err(Failure::Output(error)) => return Err(Failure::SecretLost { key_id, error }),
+            other => other?,
+        }
+        if !self.json {
+            self.console.note("This secret is shown once; Keyward keeps no copy.\n\n");
+            self.console.note(&facts);
+        }
+        Ok(())
+    }
+
+    /// Says why the command failed. A reader who has gone away is told nothing.
+    pub(super) fn report(&mut self, failure: &Failure) {
+        if failure.is_broken_pipe() {
+            return;
+        }
+        let explanation = failure.explain();
+        if self.json {
+            self.console.note(&text::printable_json(&format!("{:#}\n", explanation.json())));
+        } else {
+            self.console.note(&explanation.text());
+        }
+    }
+
+    async fn caller(&mut self) -> Result<Caller, Failure> {
+        self.warn_of_exposure();
+        self.connection.connect(self.console.admin_key.as_ref()).await
+    }
+
+    fn warn_of_exposure(&mut self) {
+        if self.connection.is_exposed() {
+            let server = self.connection.server();
+            let warning = format!("keys go to {server} without encryption");
+            if self.json {
+                self.console.note(&text::printable_json(&format!("{}\n", json!({ "warning": warning }))));
+            } else {
+                self.console.note(&format!("warning: {}\n", text::printable(&warning)));
+            }
+        }
+    }
+}
+
+/// What a fresh secret belongs to.
+pub(super) struct Fresh {
+    pub(super) key_id: String,
+    /// The answer without the secret.
+    pub(super) json: Value,
+    /// The same for eyes.
+    pub(super) text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+
+    use clap::Parser as _;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[derive(clap::Parser)]
+    struct Flags {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    }
+
+    fn hand_over(out: &mut dyn Write, json: bool) -> (Result<(), Failure>, String) {
+        let mut err = Vec::new();
+        let mut console = Console {
+            out,
+            err: &mut err,
+            input: &mut io::empty(),
+            input_is_terminal: false,
+            admin_key: None,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let connection = Flags::parse_from(["test"]).connection;
+        let mut session = Session { console: &mut console, connection, json };
+        let secret = Credential::taken_from(&mut "kw_live_1".to_owned());
+        let fresh =
+            Fresh { key_id: "key_1".into(), json: json!({ "revision": 7 }), text: "id  key_1\n".into() };
+        let result = session.hand_over(&secret, fresh);
+        (result, String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn the_secret_stands_alone_on_standard_output() {
+        let mut out = Vec::new();
+        let (result, err) = hand_over(&mut out, false);
+        assert!(result.is_ok());
+        assert_eq!(out, b"kw_live_1\n");
+        assert_eq!(err, "This secret is shown once; Keyward keeps no copy.\n\nid  key_1\n");
+    }
+
+    #[test]
+    fn a_script_gets_one_document() {
+        let mut out = Vec::new();
+        let (result, err) = hand_over(&mut out, true);
+        assert!(result.is_ok());
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "{\n  \"api_key\": \"kw_live_1\",\n  \"revision\": 7\n}\n"
+        );
+        assert_eq!(err, "");
+    }
+
+    #[test]
+    fn a_secret_that_could_not_be_written_is_reported_as_lost() {
+        for json in [false, true] {
+            let (result, _) = hand_over(&mut Full, json);
+            assert!(matches!(result, Err(Failure::SecretLost { key_id, .. }) if key_id == "key_1"));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Times and durations between the wire, the eye and scripts: always UTC, always RFC 3339.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A point in time as the wire has it.
+pub(super) fn to_wire(time: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() }
+}
+
+/// A duration as the wire has it.
+pub(super) fn duration_to_wire(duration: SignedDuration) -> prost_types::Duration {
+    prost_types::Duration { seconds: duration.as_secs(), nanos: duration.subsec_nanos() }
+}
+
+/// RFC 3339, for example `2027-01-31T09:30:00.25Z`. Empty when absent.
+pub(super) fn shown(time: Option<&prost_types::Timestamp>) -> String {
+    time.map(rfc3339).unwrap_or_default()
+}
+
+/// RFC 3339; what the calendar cannot express is shown as the numbers that were sent.
+pub(super) fn rfc3339(time: &prost_types::Timestamp) -> String {
+    Timestamp::new(time.seconds, time.nanos)
+        .map_or_else(|_| format!("{} s {} ns", time.seconds, time.nanos), |valid| valid.to_string())
+}
+
+/// For eyes, for example `90d`, `24h` or `1m 30s`. Empty when absent.
+pub(super) fn duration_shown(duration: Option<&prost_types::Duration>) -> String {
+    duration.map(|d| in_days_if_whole(signed(d))).unwrap_or_default()
+}
+
+/// From two days on, whole days are easier to grasp than hours.
+fn in_days_if_whole(duration: SignedDuration) -> String {
+    match (duration.as_hours() / 24, duration) {
+        (days, whole) if days > 1 && whole == SignedDuration::from_hours(days * 24) => format!("{days}d"),
+        (_, other) => format!("{other:#}"),
+    }
+}
+
+/// As the JSON mapping of protobuf has it: decimal seconds and an `s`.
+pub(super) fn duration_seconds(duration: &prost_types::Duration) -> String {
+    let signed = signed(duration);
+    let whole = signed.as_secs();
+    match signed.subsec_nanos().unsigned_abs() {
+        0 => format!("{whole}s"),
+        nanos => {
+            let sign = if signed.is_negative() && whole == 0 { "-" } else { "" };
+            format!("{sign}{whole}.{}s", format!("{nanos:09}").trim_end_matches('0'))
+        }
+    }
+}
+
+fn signed(duration: &prost_types::Duration) -> SignedDuration {
+    SignedDuration::from_secs(duration.seconds)
+        .saturating_add(SignedDuration::from_nanos(i64::from(duration.nanos)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_in_utc() {
+        for ((seconds, nanos), text) in [
+            ((0, 0), "1970-01-01T00:00:00Z"),
+            ((1_801_387_800, 250_000_000), "2027-01-31T09:30:00.25Z"),
+            ((i64::MAX, 0), "9223372036854775807 s 0 ns"),
+        ] {
+            assert_eq!(rfc3339(&prost_types::Timestamp { seconds, nanos }), text);
+        }
+        assert_eq!(shown(None), "");
+    }
+
+    #[test]
+    fn durations_read_well_and_script_well() {
+        for ((seconds, nanos), eyes, script) in [
+            ((0, 0), "0s", "0s"),
+            ((42, 0), "42s", "42s"),
+            ((90, 0), "1m 30s", "90s"),
+            ((86_400, 0), "24h", "86400s"),
+            ((90 * 86_400, 0), "90d", "7776000s"),
+            ((90 * 86_400 + 1, 0), "2160h 1s", "7776001s"),
+            ((3, 500_000_000), "3s 500ms", "3.5s"),
+            ((0, -500_000_000), "500ms ago", "-0.5s"),
+        ] {
+            let duration = prost_types::Duration { seconds, nanos };
+            assert_eq!(duration_shown(Some(&duration)), eyes);
+            assert_eq!(duration_seconds(&duration), script);
+        }
+    }
+}
