@@ -7,7 +7,7 @@ use std::{future::Future, pin::Pin};
 use tokio::sync::watch;
 
 use crate::domain::{
-    audit::{Chain, LogEntry, Revision},
+    audit::{Chain, LogEntry, Revision, digest},
     id::{KeyId, WorkspaceId},
     key::Key,
     text::{EnvironmentName, Owner, RequestId},
@@ -50,6 +50,15 @@ pub struct RequestMark {
     pub id: RequestId,
     /// SHA-256 over the method and its arguments.
     pub fingerprint: [u8; 32],
+}
+
+impl RequestMark {
+    /// Marks a request: its id, its method, and all of its arguments.
+    #[must_use]
+    pub fn new(caller: KeyId, id: RequestId, method: &str, arguments: &[u8]) -> Self {
+        let fingerprint = digest(&[method.as_bytes(), b"\0", arguments].concat());
+        Self { caller, id, fingerprint }
+    }
 }
 
 /// Why a store could not do what was asked, by what the caller does next.

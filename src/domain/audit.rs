@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ring::digest;
+use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -205,7 +205,7 @@ impl Chain {
     /// the SHA-256 of the entry's bytes, so that a payload can be erased one day without breaking the chain.
     #[must_use]
     pub fn next(self, revision: Revision, entry: &[u8; 32]) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
+        let mut context = Context::new(&SHA256);
         context.update(&self.0);
         context.update(&revision.0.to_be_bytes());
         context.update(entry);
@@ -219,10 +219,10 @@ impl Chain {
     }
 }
 
-/// The SHA-256 of an entry's bytes.
+/// SHA-256.
 #[must_use]
-pub fn entry_digest(bytes: &[u8]) -> [u8; 32] {
-    array(digest::digest(&digest::SHA256, bytes).as_ref())
+pub fn digest(bytes: &[u8]) -> [u8; 32] {
+    array(ring::digest::digest(&SHA256, bytes).as_ref())
 }
 
 fn array(bytes: &[u8]) -> [u8; 32] {

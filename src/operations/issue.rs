@@ -56,12 +56,27 @@ pub enum IssuePermit {
 }
 
 impl IssuePermit {
-    /// The workspace that the caller is bound to, if any.
-    #[must_use]
-    pub fn bound_to(&self) -> Option<WorkspaceId> {
+    /// The workspace that is meant (see [`Operations::workspace`]).
+    ///
+    /// # Errors
+    /// It does not exist, or is out of the caller's reach.
+    pub fn workspace(
+        &self,
+        operations: &Operations,
+        named: Option<WorkspaceId>,
+    ) -> Result<WorkspaceId, OperationError> {
         match self {
-            Self::Holder(permit) => permit.bound_to(),
-            Self::Admin(permit) => permit.bound_to(),
+            Self::Holder(permit) => operations.workspace(permit, named),
+            Self::Admin(permit) => operations.workspace(permit, named),
+        }
+    }
+
+    /// The caller's own key.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        match self {
+            Self::Holder(permit) => permit.key_id(),
+            Self::Admin(permit) => permit.key_id(),
         }
     }
 

@@ -129,6 +129,14 @@ impl Operations {
         reached.filter(|id| self.index.workspace(*id).is_some()).ok_or(OperationError::WorkspaceNotFound)
     }
 
+    /// Passes if the caller may know of this key: before the rest of a request is looked at.
+    ///
+    /// # Errors
+    /// It does not exist, or is out of the caller's reach: both look the same (T1).
+    pub fn require_reach<P>(&self, permit: &AdminPermit<P>, id: KeyId) -> Result<(), OperationError> {
+        self.key(permit, id).map(drop)
+    }
+
     /// A key by its id, if the caller may know of it.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Show and list keys, without any secret.
 
+use std::collections::HashMap;
+
 use super::{Operations, error::OperationError};
 use crate::{
     domain::{
@@ -27,8 +29,8 @@ pub struct ShownKey {
 pub struct KeyPage {
     /// The keys, newest first.
     pub keys: Vec<ShownKey>,
-    /// Where the next page begins; `None` after the last.
-    pub next: Option<KeyPosition>,
+    /// The token that asks for the next page; empty after the last.
+    pub next_page_token: String,
 }
 
 impl Operations {
@@ -59,37 +61,24 @@ impl Operations {
         page_token: &str,
         page_size: usize,
     ) -> Result<KeyPage, OperationError> {
-        let after = self.position(&permit, &filter, page_token)?;
+        let list = format!("keys {:?} {filter:?}", permit.bound_to());
+        let after = self.position(&list, page_token)?;
         let mut keys = self.store.list_keys(filter, after, page_size.saturating_add(1)).await?;
         let more = keys.len() > page_size;
         keys.truncate(page_size);
-        let next =
-            keys.last().filter(|_| more).map(|last| KeyPosition { created: last.created, id: last.id });
+        let place = keys.last().filter(|_| more).map(|last| format!("{},{}", last.created.as_ms(), last.id));
+        let next_page_token =
+            place.map(|place| super::cursor::seal(&self.cursors, &list, &place)).unwrap_or_default();
         keys.retain(|key| permit.reaches(key));
-        Ok(KeyPage { keys: self.with_last_uses(keys).await?, next })
+        Ok(KeyPage { keys: self.with_last_uses(keys).await?, next_page_token })
     }
 
-    /// The token that asks for the page after a position.
-    #[must_use]
-    pub fn page_token<P>(&self, permit: &AdminPermit<P>, filter: &KeyFilter, next: KeyPosition) -> String {
-        super::cursor::seal(
-            &self.cursors,
-            &list_of(permit, filter),
-            &format!("{},{}", next.created.as_ms(), next.id),
-        )
-    }
-
-    fn position(
-        &self,
-        permit: &AdminPermit<ReadKeys>,
-        filter: &KeyFilter,
-        token: &str,
-    ) -> Result<Option<KeyPosition>, OperationError> {
+    fn position(&self, list: &str, token: &str) -> Result<Option<KeyPosition>, OperationError> {
         if token.is_empty() {
             return Ok(None);
         }
         let read = || {
-            let text = super::cursor::open(&self.cursors, &list_of(permit, filter), token)?;
+            let text = super::cursor::open(&self.cursors, list, token)?;
             let (created, id) = text.split_once(',')?;
             let created = Timestamp::from_ms(created.parse().ok()?).ok()?;
             Some(KeyPosition { created, id: KeyId::parse(id).ok()? })
@@ -101,15 +90,11 @@ impl Operations {
 
     async fn with_last_uses(&self, keys: Vec<Key>) -> Result<Vec<ShownKey>, OperationError> {
         let stored = self.store.last_uses(keys.iter().map(|key| key.id).collect()).await?;
+        let stored: HashMap<_, _> = stored.into_iter().map(|LastUse { key, time }| (key, time)).collect();
         let last_use = |id: KeyId| {
-            let kept = stored.iter().find(|LastUse { key, .. }| *key == id).map(|found| found.time);
+            let kept = stored.get(&id).copied();
             kept.max(self.index.by_id(id).as_ref().and_then(Found::last_use))
         };
         Ok(keys.into_iter().map(|key| ShownKey { last_use: last_use(key.id), key }).collect())
     }
-}
-
-/// Which list a token belongs to: it cannot be carried to another caller's reach, workspace or filter.
-fn list_of<P>(permit: &AdminPermit<P>, filter: &KeyFilter) -> String {
-    format!("keys {:?} {filter:?}", permit.bound_to())
 }
