@@ -2,7 +2,7 @@
 //!
 //! [`listener`] accepts and hands each socket to a [`worker`], one single-threaded runtime per core. There hyper
 //! speaks HTTP/2 on a [`connection`], under the eye of its worker's sweep. Each call passes the [`gate`] and is sent by
-//! its connection to the generated service it names. What a caller may do is not decided here: each method guards itself.
+//! [`routes`] to the generated service it names. What a caller may do is not decided here: each method guards itself.
 //!
 //! Invariant: nothing that a client can send is held without a bound in number, in bytes and in time ([`limits`]).
 
@@ -11,6 +11,7 @@ mod admission;
 pub mod connection;
 pub mod counts;
 pub mod gate;
+pub mod health;
 pub mod limits;
 pub mod listener;
 mod refusal;
