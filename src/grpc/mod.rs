@@ -16,6 +16,7 @@ pub mod limits;
 pub mod listener;
 mod refusal;
 pub mod request_body;
+pub mod routes;
 mod socket;
 mod timeout;
 mod vigil;
