@@ -1,0 +1,209 @@
+//! One connection: hyper's HTTP/2 under our limits, and the [`Pulse`] by which its worker watches over it.
+
+use std::{
+    future::{Future as _, poll_fn},
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::Poll,
+};
+
+use futures_util::task::AtomicWaker;
+use http::uri::PathAndQuery;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    counts::WayInCounts,
+    gate::{Calls, Gate},
+    limits::ListenerLimits,
+    socket::Watched,
+    vigil::Signs,
+};
+
+/// Who is at the other end of a connection. It is also in the extensions of each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// The address that the connection came from: a proxy's, if there is one in between.
+    pub address: SocketAddr,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) limits: ListenerLimits,
+    pub(super) counts: WayInCounts,
+    /// Bytes that unfinished request bodies hold; see [`super::request_body`].
+    pub(super) unfinished_bytes: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(limits: ListenerLimits) -> Self {
+        Self { limits, counts: WayInCounts::default(), unfinished_bytes: AtomicU64::new(0) }
+    }
+}
+
+/// The signs of life of a connection, and the orders to it.
+///
+/// Everything but `preface_arrived` and the stall is written by calls and by the worker's sweep. All of that runs on
+/// the worker's thread, so nothing here contends; the atomics are there because the types must be `Send`.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    pub(super) shared: Arc<Shared>,
+    preface_arrived: AtomicBool,
+    calls_begun: AtomicU64,
+    calls_ended: AtomicU64,
+    unfinished_bodies: AtomicU64,
+    /// Odd while a write stalls; one more for each change.
+    write_stall: AtomicU64,
+    go_away: AtomicBool,
+    close: AtomicBool,
+    connection: AtomicWaker,
+}
+
+impl Pulse {
+    pub(super) fn new(shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            preface_arrived: AtomicBool::new(false),
+            calls_begun: AtomicU64::new(0),
+            calls_ended: AtomicU64::new(0),
+            unfinished_bodies: AtomicU64::new(0),
+            write_stall: AtomicU64::new(0),
+            go_away: AtomicBool::new(false),
+            close: AtomicBool::new(false),
+            connection: AtomicWaker::new(),
+        })
+    }
+
+    pub(super) fn preface_arrives(&self) {
+        self.preface_arrived.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn write_stalls(&self, stalls: bool) {
+        let number = self.write_stall.load(Ordering::Relaxed);
+        if stalls != is_odd(number) {
+            self.write_stall.store(number.wrapping_add(1), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn body_is_unfinished(&self) {
+        self.unfinished_bodies.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn body_is_gone(&self) {
+        self.unfinished_bodies.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn unfinished_bodies(&self) -> u64 {
+        self.unfinished_bodies.load(Ordering::Relaxed)
+    }
+
+    /// Orders a GOAWAY: no new calls, and the end when those in flight have finished.
+    pub(super) fn order_away(&self) {
+        self.go_away.store(true, Ordering::Relaxed);
+        self.connection.wake();
+    }
+
+    /// Orders the connection closed, whatever is in flight.
+    pub(super) fn order_closed(&self) {
+        self.close.store(true, Ordering::Relaxed);
+        self.connection.wake();
+    }
+
+    pub(super) fn signs(&self) -> Signs {
+        let ended = self.calls_ended.load(Ordering::Relaxed);
+        let begun = self.calls_begun.load(Ordering::Relaxed);
+        let stall = self.write_stall.load(Ordering::Relaxed);
+        Signs {
+            preface_arrived: self.preface_arrived.load(Ordering::Relaxed),
+            calls_begun: begun,
+            calls_open: begun.saturating_sub(ended),
+            write_stall: is_odd(stall).then_some(stall),
+            leaving: self.go_away.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn is_odd(number: u64) -> bool {
+    number % 2 == 1
+}
+
+/// A call that has begun and not ended: from its head to the end of its answer.
+#[derive(Debug)]
+pub(super) struct OpenCall {
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) path: Option<PathAndQuery>,
+}
+
+impl OpenCall {
+    pub(super) fn begin(pulse: &Arc<Pulse>, path: Option<PathAndQuery>) -> Self {
+        pulse.calls_begun.fetch_add(1, Ordering::Relaxed);
+        Self { pulse: Arc::clone(pulse), path }
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.pulse.calls_ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// hyper's side of the limits.
+pub(super) fn http2_builder(limits: &ListenerLimits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(limits.stream_window_bytes)
+        .initial_connection_window_size(limits.connection_window_bytes)
+        .max_frame_size(limits.frame_bytes)
+        .max_concurrent_streams(limits.max_concurrent_streams)
+        .max_header_list_size(limits.header_list_bytes)
+        .max_send_buf_size(limits.send_buffer_bytes)
+        .max_pending_accept_reset_streams(limits.max_pending_reset_streams)
+        .max_local_error_reset_streams(limits.max_error_reset_streams)
+        .keep_alive_interval(limits.ping_interval)
+        .keep_alive_timeout(limits.ping_timeout)
+        // gRPC has no use for a date, and it is bytes in each answer.
+        .auto_date_header(false);
+    builder
+}
+
+/// Serves one connection to its end, or until its pulse orders the end.
+///
+/// Errors are the peer's, or the network's, and nobody can act on them: they are traced only.
+pub(super) async fn serve<T, S>(
+    builder: http2::Builder<TokioExecutor>,
+    socket: T,
+    peer: Peer,
+    service: S,
+    pulse: Arc<Pulse>,
+) where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Calls,
+{
+    let socket = Watched::new(socket, Arc::clone(&pulse));
+    let gate = Gate::new(service, peer, Arc::clone(&pulse));
+    let mut connection = pin!(builder.serve_connection(socket, gate));
+    let mut told = false;
+    poll_fn(|cx| {
+        pulse.connection.register(cx.waker());
+        if pulse.close.load(Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
+        if !told && pulse.go_away.load(Ordering::Relaxed) {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(cx).map(|result| {
+            if let Err(error) = result {
+                tracing::debug!(peer.address = %peer.address, error = %error, "a connection ended with an error");
+            }
+        })
+    })
+    .await;
+}

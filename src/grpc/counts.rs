@@ -1,0 +1,51 @@
+//! What has happened on the way in, counted for metrics and tests.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only grows, while the process lives.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// The count until now.
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn increment(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// One counter for each thing that the way in does about a connection or a call on its own account.
+#[derive(Debug, Default)]
+pub struct WayInCounts {
+    /// Connections that were given to a worker.
+    pub connections_admitted: Counter,
+    /// Connections closed at their accept, because there were too many in all.
+    pub connections_refused_full: Counter,
+    /// Connections closed at their accept, because there were too many from their address.
+    pub connections_refused_source: Counter,
+    /// Accepts that failed for a lack of descriptors or memory.
+    pub accepts_failed: Counter,
+    /// Connections closed because the preface did not arrive in time.
+    pub connections_without_preface: Counter,
+    /// Connections told to go away because no call arrived in time.
+    pub connections_without_call: Counter,
+    /// Connections told to go away because they were idle.
+    pub connections_idle: Counter,
+    /// Connections closed because the peer did not read.
+    pub connections_stalled: Counter,
+    /// Connections told to go away because a request on them did not arrive whole by its deadline.
+    pub connections_half_open: Counter,
+    /// Connections closed because they did not end by themselves when told to go away.
+    pub connections_overdue: Counter,
+    /// Calls answered without their handler: wrong method, content type, path or timeout.
+    pub calls_refused: Counter,
+    /// Calls ended by a deadline, ours or the client's.
+    pub calls_expired: Counter,
+    /// Requests refused because too many bytes of unfinished requests were held.
+    pub requests_over_budget: Counter,
+    /// Panics in handlers, streams of answers, and connections. Each is a defect.
+    pub panics: Counter,
+}

@@ -1,0 +1,108 @@
+//! Every bound of the way in, in one place, each with its unit.
+
+use std::time::Duration;
+
+/// What a client may take, in connections, streams, bytes and time.
+///
+/// The defaults keep an idle connection under 64 KiB and an idle stream under 4 KiB, beyond the bytes that the
+/// client really sent.
+#[derive(Debug, Clone)]
+pub struct ListenerLimits {
+    /// Connections open at once, over all workers. The next one is closed right after its accept.
+    pub max_connections: usize,
+    /// Connections open at once from one IPv4 address, or from one IPv6 network of 64 bits, which is what one
+    /// customer gets and can draw addresses from at will.
+    pub max_connections_per_address: usize,
+
+    /// From the accept to the last byte of the HTTP/2 preface.
+    pub preface_deadline: Duration,
+    /// From the accept to the head of the first call. A connection that asks nothing is told to go away.
+    pub first_call_deadline: Duration,
+    /// How long a connection may stay without an open call; between this and twice this, it is told to go away.
+    pub idle_time: Duration,
+    /// How long nothing may have been read before the peer is pinged.
+    pub ping_interval: Duration,
+    /// How long the peer may take to answer a ping.
+    pub ping_timeout: Duration,
+    /// How long a write may make no progress because the peer does not read.
+    pub write_stall_deadline: Duration,
+    /// How long a connection that was told to go away, and has no open call, may take to close.
+    pub farewell_deadline: Duration,
+    /// How long a connection that was told to go away may take in all; at shutdown, how long the way in drains.
+    pub drain_deadline: Duration,
+
+    /// From the head of a call to the head of its answer, reception of the request included. A client's
+    /// `grpc-timeout` can shorten it. The messages of an answer that is a stream are not under it.
+    pub call_deadline: Duration,
+
+    /// Calls open at once on one connection; more are refused with `REFUSED_STREAM`. Twice what a busy gateway keeps
+    /// in flight, and little enough that one connection cannot queue more than a few milliseconds of work.
+    pub max_concurrent_streams: u32,
+    /// Bytes of one call's metadata, counted as RFC 9113 §6.5.2 does. More is HTTP 431.
+    pub header_list_bytes: u32,
+    /// Bytes that a client may send on one stream before they were read: HTTP/2's initial 64 KiB less one.
+    pub stream_window_bytes: u32,
+    /// The same for all streams of a connection: four full streams, so that one slow reader does not stop the others.
+    pub connection_window_bytes: u32,
+    /// Bytes of one frame; 16 KiB is the least that HTTP/2 allows.
+    pub frame_bytes: u32,
+    /// Bytes of answer that wait on one stream for the peer's window.
+    pub send_buffer_bytes: usize,
+    /// Streams that were reset before they were taken up, at once; more closes the connection (rapid reset).
+    pub max_pending_reset_streams: usize,
+    /// Streams refused, or reset for the peer's errors, over a connection's life; more closes the connection. An honest
+    /// client can have many refused at once, before it has read our settings, and hardly any later.
+    pub max_error_reset_streams: usize,
+
+    /// Bytes of one request message. More is `OUT_OF_RANGE`.
+    pub message_bytes: usize,
+    /// Bytes of requests that have begun to arrive and are not complete, over all connections. More is
+    /// `RESOURCE_EXHAUSTED`.
+    pub unfinished_request_bytes: u64,
+}
+
+impl Default for ListenerLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 4096,
+            max_connections_per_address: 1024,
+            preface_deadline: Duration::from_secs(5),
+            first_call_deadline: Duration::from_secs(10),
+            idle_time: Duration::from_secs(300),
+            ping_interval: Duration::from_secs(30),
+            ping_timeout: Duration::from_secs(10),
+            write_stall_deadline: Duration::from_secs(10),
+            farewell_deadline: Duration::from_secs(2),
+            drain_deadline: Duration::from_secs(15),
+            call_deadline: Duration::from_secs(10),
+            max_concurrent_streams: 128,
+            header_list_bytes: 16 << 10,
+            stream_window_bytes: (64 << 10) - 1,
+            connection_window_bytes: 256 << 10,
+            frame_bytes: 16 << 10,
+            send_buffer_bytes: 64 << 10,
+            max_pending_reset_streams: 20,
+            max_error_reset_streams: 1024,
+            message_bytes: 1 << 20,
+            unfinished_request_bytes: 256 << 20,
+        }
+    }
+}
+
+impl ListenerLimits {
+    /// How often a worker looks at its connections: an eighth of the shortest time it watches over, so that none is
+    /// exceeded by more, and at most once a second.
+    pub(super) fn sweep_interval(&self) -> Duration {
+        let shortest = [
+            self.preface_deadline,
+            self.first_call_deadline,
+            self.idle_time,
+            self.write_stall_deadline,
+            self.farewell_deadline,
+        ]
+        .into_iter()
+        .min()
+        .unwrap_or_default();
+        (shortest / 8).clamp(Duration::from_millis(5), Duration::from_secs(1))
+    }
+}

@@ -1,0 +1,242 @@
+//! Binds a port, starts what serves it, notices when a part dies, and ends it all in order.
+
+use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+use super::{
+    acceptor::Acceptor,
+    admission::Admission,
+    connection::{Peer, Shared},
+    counts::WayInCounts,
+    gate::Calls,
+    limits::ListenerLimits,
+    worker,
+};
+
+/// How long after the drain deadline the workers may take to end; one that does not is stuck in a handler.
+const END_MARGIN: Duration = Duration::from_secs(5);
+
+/// A bound port that does not accept yet.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+/// The way in, at work. Dropping it ends it in the background, as [`Running::shutdown`] does.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    admission: Arc<Admission>,
+    draining: watch::Sender<bool>,
+    ends: mpsc::Receiver<(Part, bool)>,
+    dead: Option<Part>,
+}
+
+/// A part of the way in that has a life of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What accepts connections.
+    Acceptor,
+    /// The worker of this number, from 0.
+    Worker(usize),
+}
+
+/// Why the way in has not ended as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenerError {
+    /// A part ended by itself: a defect; the process should end too.
+    #[error("the {0} died")]
+    Died(Part),
+    /// A part did not end within the drain deadline: a handler blocks its thread.
+    #[error("a part of the way in did not end in time")]
+    Stuck,
+}
+
+/// As many workers as there are cores to use.
+#[must_use]
+pub fn cores() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+impl Listener {
+    /// Binds a port; with port 0 the system chooses one.
+    ///
+    /// # Errors
+    /// What the system says about the address.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = TcpListener::bind(address).await?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
+    }
+
+    /// The address that is bound.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts the workers and accepts. `make` is called for each connection, on its worker's thread.
+    ///
+    /// Accepting runs on the runtime that this is called on, which must be tokio's.
+    ///
+    /// # Errors
+    /// When a thread or its runtime cannot be had.
+    pub fn serve<M, S>(self, workers: NonZeroUsize, limits: ListenerLimits, make: M) -> io::Result<Running>
+    where
+        M: Fn(Peer) -> S + Send + Sync + 'static,
+        S: Calls,
+    {
+        let admission = Admission::new(limits.max_connections, limits.max_connections_per_address);
+        let shared = Arc::new(Shared::new(limits));
+        let (draining, drain_seen) = watch::channel(false);
+        // Each part reports once.
+        let (ends, ends_seen) = mpsc::channel(workers.get().saturating_add(1));
+
+        let make = Arc::new(make);
+        let workers = (0..workers.get())
+            .map(|number| {
+                worker::start(
+                    number,
+                    Arc::clone(&make),
+                    Arc::clone(&shared),
+                    drain_seen.clone(),
+                    ends.clone(),
+                )
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+
+        let acceptor = Acceptor {
+            socket: self.socket,
+            workers,
+            admission: Arc::clone(&admission),
+            shared: Arc::clone(&shared),
+            draining: drain_seen,
+        };
+        let notice = EndNotice::new(Part::Acceptor, ends);
+        tokio::spawn(async move {
+            if acceptor.run().await.is_ok() {
+                notice.clean();
+            }
+        });
+        Ok(Running { address: self.address, shared, admission, draining, ends: ends_seen, dead: None })
+    }
+}
+
+impl Running {
+    /// The address that is bound.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn counts(&self) -> &WayInCounts {
+        &self.shared.counts
+    }
+
+    /// Connections that are open now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.admission.open()
+    }
+
+    /// Waits for a part to die; while all is well, for ever.
+    pub async fn died(&mut self) -> ListenerError {
+        let part = match self.dead {
+            Some(part) => part,
+            None => self.ends.recv().await.map_or(Part::Acceptor, |(part, _clean)| part),
+        };
+        self.dead = Some(part);
+        ListenerError::Died(part)
+    }
+
+    /// Stops accepting, tells every connection to go away, and waits until calls in flight have finished, at most for
+    /// the drain deadline.
+    ///
+    /// # Errors
+    /// When a part died before or during this, or does not end.
+    pub async fn shutdown(mut self) -> Result<(), ListenerError> {
+        self.draining.send_replace(true);
+        let patience = self.shared.limits.drain_deadline.saturating_add(END_MARGIN);
+        let all_ended = async {
+            while let Some((part, clean)) = self.ends.recv().await {
+                if !clean {
+                    self.dead.get_or_insert(part);
+                }
+            }
+        };
+        if timeout(patience, all_ended).await.is_err() {
+            return Err(ListenerError::Stuck);
+        }
+        self.dead.map_or(Ok(()), |part| Err(ListenerError::Died(part)))
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Acceptor => f.write_str("acceptor"),
+            Self::Worker(number) => write!(f, "worker {number}"),
+        }
+    }
+}
+
+/// Waits for the order to drain. Nobody being left who could give it is the same order.
+pub(super) async fn told_to_drain(draining: &mut watch::Receiver<bool>) {
+    drop(draining.wait_for(|draining| *draining).await);
+}
+
+/// Reports the end of a part when dropped, so that a panic is reported too.
+#[derive(Debug)]
+pub(super) struct EndNotice {
+    part: Part,
+    clean: bool,
+    ends: mpsc::Sender<(Part, bool)>,
+}
+
+impl EndNotice {
+    pub(super) fn new(part: Part, ends: mpsc::Sender<(Part, bool)>) -> Self {
+        Self { part, clean: false, ends }
+    }
+
+    /// The part ended because it was told to.
+    pub(super) fn clean(mut self) {
+        self.clean = true;
+    }
+}
+
+impl Drop for EndNotice {
+    fn drop(&mut self) {
+        if self.ends.try_send((self.part, self.clean)).is_err() {
+            tracing::debug!(part = %self.part, "a part of the way in ended, and nobody waits for it");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_panics_is_reported_and_one_that_was_told_to_end_is_clean() {
+        let (ends, mut seen) = mpsc::channel(2);
+        let notice = EndNotice::new(Part::Worker(3), ends.clone());
+        let panicked = thread::spawn(move || {
+            let _notice = notice;
+            panic!("the end of a worker");
+        });
+        assert!(panicked.join().is_err());
+        assert_eq!(seen.recv().await, Some((Part::Worker(3), false)));
+
+        EndNotice::new(Part::Acceptor, ends).clean();
+        assert_eq!(seen.recv().await, Some((Part::Acceptor, true)));
+    }
+}

@@ -1,0 +1,23 @@
+//! The way in: sockets, connections and calls, each of them bounded, and the services behind them.
+//!
+//! [`listener`] accepts and hands each socket to a [`worker`], one single-threaded runtime per core. There hyper
+//! speaks HTTP/2 on a [`connection`], under the eye of its worker's sweep. Each call passes the [`gate`] and is sent by
+//! [`routes`] to the generated service it names. What a caller may do is not decided here: each method guards itself.
+//!
+//! Invariant: nothing that a client can send is held without a bound in number, in bytes and in time ([`limits`]).
+
+mod acceptor;
+mod admission;
+pub mod connection;
+pub mod counts;
+pub mod gate;
+pub mod health;
+pub mod limits;
+pub mod listener;
+mod refusal;
+pub mod request_body;
+pub mod routes;
+mod socket;
+mod timeout;
+mod vigil;
+mod worker;

@@ -1,0 +1,87 @@
+//! What a call is told that does not reach a handler, or whose handler did not answer: one table.
+
+use http::{Response, StatusCode, header};
+use tonic::{Code, Status, body::Body};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+const DOMAIN: &str = "keyward";
+
+/// Why a call gets no answer from a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The method is not POST.
+    MethodNotAllowed,
+    /// The content type is not gRPC with protobuf.
+    UnsupportedMediaType,
+    /// The path names no method, exactly.
+    Unimplemented,
+    /// The `grpc-timeout` header is malformed.
+    TimeoutMalformed,
+    /// The deadline has passed.
+    DeadlineExceeded,
+    /// The handler panicked.
+    Internal,
+}
+
+impl Refusal {
+    pub(super) fn response(self) -> Response<Body> {
+        match self {
+            Self::MethodNotAllowed => {
+                let mut response = plain(StatusCode::METHOD_NOT_ALLOWED);
+                response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+                response
+            }
+            Self::UnsupportedMediaType => plain(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            Self::Unimplemented | Self::TimeoutMalformed | Self::DeadlineExceeded | Self::Internal => {
+                self.status().into_http()
+            }
+        }
+    }
+
+    /// The same as a gRPC status; the two that are plain HTTP have what gRPC maps their HTTP status to.
+    pub(super) fn status(self) -> Status {
+        match self {
+            Self::MethodNotAllowed | Self::UnsupportedMediaType => Status::unknown("not a gRPC request"),
+            Self::Unimplemented => Status::unimplemented("there is no such method"),
+            Self::TimeoutMalformed => {
+                with_reason(Code::InvalidArgument, "grpc-timeout is malformed", "FIELD_INVALID")
+            }
+            Self::DeadlineExceeded => with_reason(
+                Code::DeadlineExceeded,
+                "the call took longer than its deadline",
+                "DEADLINE_EXCEEDED",
+            ),
+            Self::Internal => with_reason(Code::Internal, "internal error", "INTERNAL"),
+        }
+    }
+}
+
+fn plain(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+fn with_reason(code: Code, message: &str, reason: &str) -> Status {
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, []);
+    Status::with_error_details(code, message, details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::v1::ErrorReason;
+
+    #[test]
+    fn each_reason_is_one_of_the_published_ones() {
+        for (refusal, expected) in [
+            (Refusal::TimeoutMalformed, ErrorReason::FieldInvalid),
+            (Refusal::DeadlineExceeded, ErrorReason::DeadlineExceeded),
+            (Refusal::Internal, ErrorReason::Internal),
+        ] {
+            let info = refusal.status().get_details_error_info().unwrap();
+            assert_eq!(ErrorReason::from_str_name(&format!("ERROR_REASON_{}", info.reason)), Some(expected));
+            assert_eq!(info.domain, "keyward");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Sends each call to the service that its path names, exactly; the generated services then match the whole path.
+
+use std::{convert::Infallible, sync::Arc};
+
+use http::{Request, Response};
+use hyper::service::Service;
+use tonic::{body::Body, codegen::BoxFuture};
+use tonic_health::pb::health_server::{self, HealthServer};
+use tonic_reflection::{
+    pb::{v1, v1alpha},
+    server::{self as reflection, v1::ServerReflection, v1alpha::ServerReflection as ServerReflectionAlpha},
+};
+use tower_service::Service as _;
+
+use super::{gate::Calls, health::HealthService, refusal::Refusal, request_body::RequestBody};
+use crate::wire::{
+    self,
+    v1::{
+        audit_service_server::{self, AuditService, AuditServiceServer},
+        key_service_server::{self, KeyService, KeyServiceServer},
+        workspace_service_server::{self, WorkspaceService, WorkspaceServiceServer},
+    },
+};
+
+/// The services that clients may ask the health of.
+pub const HEALTH_NAMES: &[&str] = &[
+    key_service_server::SERVICE_NAME,
+    workspace_service_server::SERVICE_NAME,
+    audit_service_server::SERVICE_NAME,
+];
+
+/// Bytes of a message to health or reflection: names, mostly. Reflection's requests are streams without a deadline, so
+/// this is what one of them can hold.
+const SMALL_MESSAGE_BYTES: usize = 16 << 10;
+
+/// The descriptor sets cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the embedded descriptor sets cannot be read")]
+pub struct DescriptorError(#[from] reflection::Error);
+
+/// Everything that is served, ready to be cloned for each connection.
+///
+/// # Errors
+/// When the embedded descriptor sets are broken, which a test of this binary would have shown.
+pub fn routes<K, W, A>(
+    key: Arc<K>,
+    workspace: Arc<W>,
+    audit: Arc<A>,
+    health: HealthService,
+    message_bytes: usize,
+) -> Result<impl Calls + Clone + Sync, DescriptorError>
+where
+    K: KeyService,
+    W: WorkspaceService,
+    A: AuditService,
+{
+    Ok(Routes {
+        key: KeyServiceServer::from_arc(key).max_decoding_message_size(message_bytes),
+        workspace: WorkspaceServiceServer::from_arc(workspace).max_decoding_message_size(message_bytes),
+        audit: AuditServiceServer::from_arc(audit).max_decoding_message_size(message_bytes),
+        health: HealthServer::new(health).max_decoding_message_size(SMALL_MESSAGE_BYTES),
+        reflection: descriptors().build_v1()?.max_decoding_message_size(SMALL_MESSAGE_BYTES),
+        reflection_alpha: descriptors().build_v1alpha()?.max_decoding_message_size(SMALL_MESSAGE_BYTES),
+    })
+}
+
+/// Our messages, health's, and google.rpc's, so that clients can print the details of an error.
+fn descriptors() -> reflection::Builder<'static> {
+    reflection::Builder::configure()
+        .register_encoded_file_descriptor_set(wire::DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+#[derive(Debug)]
+struct Routes<K, W, A, R, Q> {
+    key: KeyServiceServer<K>,
+    workspace: WorkspaceServiceServer<W>,
+    audit: AuditServiceServer<A>,
+    health: HealthServer<HealthService>,
+    reflection: reflection::v1::ServerReflectionServer<R>,
+    reflection_alpha: reflection::v1alpha::ServerReflectionServer<Q>,
+}
+
+// Derived, it would ask that the handlers be `Clone`, which they need not be.
+impl<K, W, A, R, Q> Clone for Routes<K, W, A, R, Q> {
+    fn clone(&self) -> Self {
+        Self {
+            key: self.key.clone(),
+            workspace: self.workspace.clone(),
+            audit: self.audit.clone(),
+            health: self.health.clone(),
+            reflection: self.reflection.clone(),
+            reflection_alpha: self.reflection_alpha.clone(),
+        }
+    }
+}
+
+impl<K, W, A, R, Q> Service<Request<RequestBody>> for Routes<K, W, A, R, Q>
+where
+    K: KeyService,
+    W: WorkspaceService,
+    A: AuditService,
+    R: ServerReflection,
+    Q: ServerReflectionAlpha,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Response<Body>, Infallible>;
+
+    fn call(&self, request: Request<RequestBody>) -> Self::Future {
+        match service_of(request.uri().path()) {
+            key_service_server::SERVICE_NAME => self.key.clone().call(request),
+            workspace_service_server::SERVICE_NAME => self.workspace.clone().call(request),
+            audit_service_server::SERVICE_NAME => self.audit.clone().call(request),
+            health_server::SERVICE_NAME => self.health.clone().call(request),
+            v1::server_reflection_server::SERVICE_NAME => {
+                self.reflection.clone().call(request.map(RequestBody::of_stream))
+            }
+            v1alpha::server_reflection_server::SERVICE_NAME => {
+                self.reflection_alpha.clone().call(request.map(RequestBody::of_stream))
+            }
+            _ => Box::pin(async { Ok(Refusal::Unimplemented.response()) }),
+        }
+    }
+}
+
+/// The `package.Service` of `/package.Service/Method`; empty if the path has another form.
+fn service_of(path: &str) -> &str {
+    path.strip_prefix('/').and_then(|path| path.split_once('/')).map_or("", |(service, _method)| service)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_a_service_in_one_form_only() {
+        for (path, service) in [
+            ("/a.B/C", "a.B"),
+            ("/a.B/", "a.B"),
+            ("/a.B/C/D", "a.B"),
+            ("//a.B/C", ""),
+            ("/a.B", ""),
+            ("a.B/C", ""),
+            ("", ""),
+            ("*", ""),
+        ] {
+            assert_eq!(service_of(path), service, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_descriptors_can_be_read() {
+        assert!(descriptors().build_v1().is_ok());
+        assert!(descriptors().build_v1alpha().is_ok());
+    }
+}

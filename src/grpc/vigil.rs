@@ -1,0 +1,169 @@
+//! Judges whether a connection may stay: pure, from the signs of its pulse, the time and the limits.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::limits::ListenerLimits;
+
+/// What a connection's pulse shows at one moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Signs {
+    pub(super) preface_arrived: bool,
+    pub(super) calls_begun: u64,
+    pub(super) calls_open: u64,
+    /// The number of the present stall of writes, if there is one; another stall has another number.
+    pub(super) write_stall: Option<u64>,
+    /// The connection was told to go away.
+    pub(super) leaving: bool,
+}
+
+/// What is to happen to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Keep,
+    /// Told to go away: calls in flight finish.
+    GoAway(Fault),
+    /// Closed at once.
+    Close(Fault),
+}
+
+/// What a connection did not do in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    NoPreface,
+    NoCall,
+    Idle,
+    WriteStalled,
+    Overdue,
+}
+
+/// What is remembered of a connection from one look to the next.
+#[derive(Debug)]
+pub(super) struct Vigil {
+    accepted: Instant,
+    calls_begun: u64,
+    last_busy: Instant,
+    stall: Option<(u64, Instant)>,
+    leaving_since: Option<Instant>,
+}
+
+impl Vigil {
+    pub(super) fn begin(now: Instant) -> Self {
+        Self { accepted: now, calls_begun: 0, last_busy: now, stall: None, leaving_since: None }
+    }
+
+    /// Looks once. Times that are not limits of the peer but begin with an event are known to the accuracy of two looks.
+    pub(super) fn judge(&mut self, signs: Signs, now: Instant, limits: &ListenerLimits) -> Verdict {
+        self.remember(signs, now);
+        let passed = |since: Instant, limit: Duration| now.duration_since(since) >= limit;
+
+        if !signs.preface_arrived && passed(self.accepted, limits.preface_deadline) {
+            return Verdict::Close(Fault::NoPreface);
+        }
+        if self.stall.is_some_and(|(_, since)| passed(since, limits.write_stall_deadline)) {
+            return Verdict::Close(Fault::WriteStalled);
+        }
+        if let Some(since) = self.leaving_since {
+            let at_rest =
+                signs.calls_open == 0 && passed(since.max(self.last_busy), limits.farewell_deadline);
+            let overdue = at_rest || passed(since, limits.drain_deadline);
+            return if overdue { Verdict::Close(Fault::Overdue) } else { Verdict::Keep };
+        }
+        if signs.calls_begun == 0 && passed(self.accepted, limits.first_call_deadline) {
+            return Verdict::GoAway(Fault::NoCall);
+        }
+        if passed(self.last_busy, limits.idle_time) {
+            return Verdict::GoAway(Fault::Idle);
+        }
+        Verdict::Keep
+    }
+
+    fn remember(&mut self, signs: Signs, now: Instant) {
+        if signs.calls_open > 0 || signs.calls_begun != self.calls_begun {
+            self.calls_begun = signs.calls_begun;
+            self.last_busy = now;
+        }
+        self.stall = signs.write_stall.map(|number| match self.stall {
+            Some((same, since)) if same == number => (number, since),
+            _ => (number, now),
+        });
+        if signs.leaving {
+            self.leaving_since.get_or_insert(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALLED: Signs =
+        Signs { preface_arrived: true, calls_begun: 1, calls_open: 0, write_stall: None, leaving: false };
+
+    fn limits() -> ListenerLimits {
+        ListenerLimits::default()
+    }
+
+    /// Looks at a connection that shows the same signs all the time, once a second, until something happens to it.
+    fn until_verdict(signs: Signs) -> (u64, Verdict) {
+        let start = Instant::now();
+        let mut vigil = Vigil::begin(start);
+        (0..10_000)
+            .map(|second| (second, vigil.judge(signs, start + Duration::from_secs(second), &limits())))
+            .find(|(_, verdict)| *verdict != Verdict::Keep)
+            .unwrap_or((u64::MAX, Verdict::Keep))
+    }
+
+    #[test]
+    fn each_silence_has_its_end() {
+        let silent = Signs::default();
+        let greeted = Signs { preface_arrived: true, ..silent };
+        for (signs, expected) in [
+            (silent, (5, Verdict::Close(Fault::NoPreface))),
+            (greeted, (10, Verdict::GoAway(Fault::NoCall))),
+            (CALLED, (300, Verdict::GoAway(Fault::Idle))),
+            (Signs { calls_open: 1, ..CALLED }, (u64::MAX, Verdict::Keep)),
+            (
+                Signs { calls_open: 1, write_stall: Some(7), ..CALLED },
+                (10, Verdict::Close(Fault::WriteStalled)),
+            ),
+            (Signs { leaving: true, ..CALLED }, (2, Verdict::Close(Fault::Overdue))),
+            (Signs { leaving: true, calls_open: 1, ..CALLED }, (15, Verdict::Close(Fault::Overdue))),
+        ] {
+            assert_eq!(until_verdict(signs), expected, "{signs:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_now_and_then_keeps_a_connection() {
+        let start = Instant::now();
+        let mut vigil = Vigil::begin(start);
+        for calls in 1..100 {
+            let now = start + Duration::from_secs(290 * calls);
+            assert_eq!(vigil.judge(Signs { calls_begun: calls, ..CALLED }, now, &limits()), Verdict::Keep);
+        }
+    }
+
+    #[test]
+    fn writes_that_stall_again_and_again_but_move_are_let_be() {
+        let start = Instant::now();
+        let mut vigil = Vigil::begin(start);
+        for second in 0..100 {
+            let signs = Signs { calls_open: 1, write_stall: Some(second), ..CALLED };
+            assert_eq!(vigil.judge(signs, start + Duration::from_secs(second), &limits()), Verdict::Keep);
+        }
+    }
+
+    #[test]
+    fn a_leaving_connection_has_the_farewell_time_after_its_last_call() {
+        let start = Instant::now();
+        let at = |second| start + Duration::from_secs(second);
+        let mut vigil = Vigil::begin(start);
+        let leaving = Signs { leaving: true, ..CALLED };
+
+        assert_eq!(vigil.judge(Signs { calls_open: 1, ..leaving }, at(5), &limits()), Verdict::Keep);
+        assert_eq!(vigil.judge(leaving, at(6), &limits()), Verdict::Keep);
+        assert_eq!(vigil.judge(leaving, at(7), &limits()), Verdict::Close(Fault::Overdue));
+    }
+}

@@ -1,0 +1,236 @@
+//! One core's share of the way in: a thread with a single-threaded runtime that serves the connections it is given,
+//! and sweeps over them to find those that must go.
+
+use std::{
+    io,
+    net::TcpStream as StdTcpStream,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioExecutor;
+use tokio::{
+    net::TcpStream,
+    runtime::{Builder, Runtime},
+    sync::{mpsc, watch},
+    task::{JoinError, JoinSet},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
+};
+
+use super::{
+    admission::Permit,
+    connection::{Peer, Pulse, Shared, http2_builder, serve},
+    gate::Calls,
+    listener::{EndNotice, Part, told_to_drain},
+    vigil::{Fault, Verdict, Vigil},
+};
+
+/// A connection on its way to a worker.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) socket: StdTcpStream,
+    pub(super) peer: Peer,
+    pub(super) permit: Permit,
+}
+
+/// The acceptor's end of a worker.
+#[derive(Debug)]
+pub(super) struct WorkerHandle {
+    arrivals: mpsc::Sender<(Arrival, Seat)>,
+    /// Written by the acceptor for each arrival and by the worker for each connection that ends.
+    connections: Arc<AtomicUsize>,
+}
+
+/// One connection's part of a worker's load.
+#[derive(Debug)]
+struct Seat(Arc<AtomicUsize>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The worker has ended.
+#[derive(Debug)]
+pub(super) struct WorkerGone;
+
+impl WorkerHandle {
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn take(&self, arrival: Arrival) -> Result<(), WorkerGone> {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        let seat = Seat(Arc::clone(&self.connections));
+        // There is room for every connection that can be admitted, so the channel is never full.
+        self.arrivals.try_send((arrival, seat)).map_err(|_refused| WorkerGone)
+    }
+}
+
+/// Starts a worker. Its end is reported through `notice`, however it comes about.
+pub(super) fn start<M, S>(
+    number: usize,
+    make: Arc<M>,
+    shared: Arc<Shared>,
+    draining: watch::Receiver<bool>,
+    ends: mpsc::Sender<(Part, bool)>,
+) -> io::Result<WorkerHandle>
+where
+    M: Fn(Peer) -> S + Send + Sync + 'static,
+    S: Calls,
+{
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (sender, arrivals) = mpsc::channel(shared.limits.max_connections.max(1));
+    let worker = Worker::new(make, shared, arrivals, draining);
+    // Made here, so that a thread that could not be started is also reported.
+    let notice = EndNotice::new(Part::Worker(number), ends);
+    thread::Builder::new()
+        .name(format!("keyward-grpc-{number}"))
+        .spawn(move || run(&runtime, worker, notice))?;
+    Ok(WorkerHandle { arrivals: sender, connections: Arc::default() })
+}
+
+fn run<M, S>(runtime: &Runtime, worker: Worker<M>, notice: EndNotice)
+where
+    M: Fn(Peer) -> S + Send + Sync + 'static,
+    S: Calls,
+{
+    // The service may be built when the connection's task first runs, so `S` appears only there.
+    runtime.block_on(worker.run::<S>());
+    notice.clean();
+}
+
+#[derive(Debug)]
+struct Worker<M> {
+    make: Arc<M>,
+    shared: Arc<Shared>,
+    arrivals: mpsc::Receiver<(Arrival, Seat)>,
+    draining: watch::Receiver<bool>,
+    builder: http2::Builder<TokioExecutor>,
+    connections: JoinSet<()>,
+    watched: Vec<(Vigil, Weak<Pulse>)>,
+}
+
+impl<M> Worker<M> {
+    fn new(
+        make: Arc<M>,
+        shared: Arc<Shared>,
+        arrivals: mpsc::Receiver<(Arrival, Seat)>,
+        draining: watch::Receiver<bool>,
+    ) -> Self {
+        let builder = http2_builder(&shared.limits);
+        Self { make, shared, arrivals, draining, builder, connections: JoinSet::new(), watched: Vec::new() }
+    }
+
+    async fn run<S>(mut self)
+    where
+        M: Fn(Peer) -> S + Send + Sync + 'static,
+        S: Calls,
+    {
+        let mut sweeps = interval(self.shared.limits.sweep_interval());
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = told_to_drain(&mut self.draining) => break,
+                _ = sweeps.tick() => self.sweep(),
+                Some(ended) = self.connections.join_next() => self.note_end(&ended),
+                Some((arrival, seat)) = self.arrivals.recv() => self.admit(arrival, seat),
+            }
+        }
+        self.drain(sweeps).await;
+    }
+
+    fn admit<S>(&mut self, arrival: Arrival, seat: Seat)
+    where
+        M: Fn(Peer) -> S + Send + Sync + 'static,
+        S: Calls,
+    {
+        let Arrival { socket, peer, permit } = arrival;
+        let socket = match TcpStream::from_std(socket) {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::warn!(peer.address = %peer.address, error = %error, "a connection could not be taken up");
+                return;
+            }
+        };
+        let pulse = Pulse::new(Arc::clone(&self.shared));
+        self.watched.push((Vigil::begin(Instant::now()), Arc::downgrade(&pulse)));
+        let (make, builder) = (Arc::clone(&self.make), self.builder.clone());
+        self.connections.spawn(async move {
+            let _held_until_the_end = (permit, seat);
+            serve(builder, socket, peer, make(peer), pulse).await;
+        });
+    }
+
+    fn note_end(&self, ended: &Result<(), JoinError>) {
+        if ended.as_ref().is_err_and(JoinError::is_panic) {
+            self.shared.counts.panics.increment();
+            tracing::error!("a connection's task panicked; the connection is closed");
+        }
+    }
+
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        let shared = &self.shared;
+        self.watched.retain_mut(|(vigil, pulse)| {
+            let Some(pulse) = pulse.upgrade() else { return false };
+            match vigil.judge(pulse.signs(), now, &shared.limits) {
+                Verdict::Keep => {}
+                Verdict::GoAway(fault) => {
+                    count(shared, fault);
+                    pulse.order_away();
+                }
+                Verdict::Close(fault) => {
+                    count(shared, fault);
+                    pulse.order_closed();
+                    return false;
+                }
+            }
+            true
+        });
+    }
+
+    /// Tells every connection to go away, and waits until all have ended or the deadline has passed. What is left then
+    /// is dropped with the runtime.
+    async fn drain<S>(mut self, mut sweeps: Interval)
+    where
+        M: Fn(Peer) -> S + Send + Sync + 'static,
+        S: Calls,
+    {
+        let deadline = Instant::now() + self.shared.limits.drain_deadline;
+        while let Ok((arrival, seat)) = self.arrivals.try_recv() {
+            self.admit(arrival, seat);
+        }
+        for pulse in self.watched.iter().filter_map(|(_, pulse)| pulse.upgrade()) {
+            pulse.order_away();
+        }
+        loop {
+            tokio::select! {
+                biased;
+                ended = self.connections.join_next() => match ended {
+                    Some(ended) => self.note_end(&ended),
+                    None => return,
+                },
+                () = sleep_until(deadline) => return,
+                _ = sweeps.tick() => self.sweep(),
+            }
+        }
+    }
+}
+
+fn count(shared: &Shared, fault: Fault) {
+    let counts = &shared.counts;
+    match fault {
+        Fault::NoPreface => counts.connections_without_preface.increment(),
+        Fault::NoCall => counts.connections_without_call.increment(),
+        Fault::Idle => counts.connections_idle.increment(),
+        Fault::WriteStalled => counts.connections_stalled.increment(),
+        Fault::Overdue => counts.connections_overdue.increment(),
+    }
+}

@@ -1,0 +1,147 @@
+//! What a call is told when its handler fails it.
+
+use std::{convert::Infallible, num::NonZeroUsize, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::StreamBody;
+use keyward::grpc::{
+    connection::Peer, health::Serving, limits::ListenerLimits, listener::Listener, request_body::RequestBody,
+};
+use tonic::{Code, Status, body::Body, transport::Endpoint};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+use tonic_types::StatusExt as _;
+
+use crate::{
+    client::{CHECK, H2, framed, honest, post, read_answer, with_header},
+    handler::{ANSWER, NEVER, PANIC, PANIC_LATER, Server, check_request, one},
+};
+
+fn short_calls() -> ListenerLimits {
+    ListenerLimits { call_deadline: Duration::from_millis(100), ..ListenerLimits::default() }
+}
+
+fn reason(status: &Status) -> String {
+    let info = status.get_details_error_info().unwrap();
+    assert_eq!(info.domain, "keyward");
+    info.reason
+}
+
+// X8
+#[tokio::test]
+async fn a_panic_is_internal_and_counted_and_the_connection_lives_on() {
+    let server = Server::start(ListenerLimits::default()).await;
+    let mut client = honest(server.address()).await;
+    for (count, what) in [(1, PANIC), (2, PANIC_LATER)] {
+        let status = client.check(check_request(what)).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
+        assert_eq!(reason(&status), "INTERNAL");
+        assert_eq!(server.running.counts().panics.value(), count);
+        client.check(check_request(ANSWER)).await.unwrap();
+    }
+    assert_eq!(server.running.counts().connections_admitted.value(), 1);
+}
+
+// X8
+#[tokio::test]
+async fn a_panic_in_a_stream_of_answers_ends_it_with_internal() {
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let service = |_peer: Peer| {
+        hyper::service::service_fn(|_request: Request<RequestBody>| {
+            Box::pin(async {
+                let stream = futures_util::stream::poll_fn(
+                    |_| -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Status>>> {
+                        std::panic::panic_any("in a stream")
+                    },
+                );
+                Ok::<_, Infallible>(Response::new(Body::new(StreamBody::new(stream))))
+            })
+        })
+    };
+    let running = listener.serve(NonZeroUsize::MIN, ListenerLimits::default(), service).unwrap();
+    let h2 = H2::connect(running.local_addr()).await;
+    for count in 1..3 {
+        let answer = h2.check(ANSWER).await.unwrap();
+        assert_eq!(answer.code(), Code::Internal);
+        assert_eq!(running.counts().panics.value(), count);
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_never_answers_is_given_up_at_our_deadline() {
+    let server = Server::start(short_calls()).await;
+    let mut client = honest(server.address()).await;
+    let status = client.check(check_request(NEVER)).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
+    one(&server.handler.dropped).await;
+    client.check(check_request(ANSWER)).await.unwrap();
+    assert_eq!(server.running.counts().connections_half_open.value(), 0, "the client is not to blame");
+    assert_eq!(server.running.counts().connections_admitted.value(), 1);
+}
+
+#[tokio::test]
+async fn a_client_can_ask_for_less_time_and_not_for_more() {
+    let server = Server::start(ListenerLimits::default()).await;
+    let h2 = H2::connect(server.address()).await;
+    let request = with_header(post(CHECK), "grpc-timeout", "30m");
+    let answer = h2.call(request, framed(&check_request(NEVER))).await.unwrap();
+    assert_eq!(answer.code(), Code::DeadlineExceeded);
+
+    let strict = Server::start(short_calls()).await;
+    let h2 = H2::connect(strict.address()).await;
+    let request = with_header(post(CHECK), "grpc-timeout", "99999999H");
+    let answer = h2.call(request, framed(&check_request(NEVER))).await.unwrap();
+    assert_eq!(answer.code(), Code::DeadlineExceeded);
+}
+
+// X5
+#[tokio::test]
+async fn a_request_that_does_not_arrive_is_given_up_and_its_connection_closed() {
+    let server = Server::start(short_calls()).await;
+    let h2 = H2::connect(server.address()).await;
+    let (response, mut stream) = h2.open(post(CHECK)).await.unwrap();
+    let whole = framed(&check_request(ANSWER));
+    stream.send_data(whole.slice(..whole.len() - 1), false).unwrap();
+    let answer = read_answer(response).await.unwrap();
+    assert_eq!(answer.code(), Code::DeadlineExceeded);
+    drop(stream);
+    drop(h2.ended().await);
+    assert_eq!(server.running.counts().connections_half_open.value(), 1);
+}
+
+#[tokio::test]
+async fn a_stream_of_answers_outlives_the_deadline_of_calls() {
+    let server = Server::start(short_calls()).await;
+    let endpoint = Endpoint::from_shared(format!("http://{}", server.address())).unwrap();
+    let mut health = HealthClient::new(endpoint.connect().await.unwrap());
+    let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+
+    let mut client = honest(server.address()).await;
+    for _ in 0..2 {
+        client.check(check_request(NEVER)).await.unwrap_err();
+    }
+    server.health.report(Serving::No);
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_takes_its_calls_along() {
+    let server = Server::start(ListenerLimits::default()).await;
+    let h2 = H2::connect(server.address()).await;
+    let (response, mut stream) = h2.open(post(CHECK)).await.unwrap();
+    stream.send_data(framed(&check_request(NEVER)), true).unwrap();
+    one(&server.handler.entered).await;
+    stream.send_reset(h2::Reason::CANCEL);
+    one(&server.handler.dropped).await;
+    drop(response);
+
+    let (_response, mut stream) = h2.open(post(CHECK)).await.unwrap();
+    stream.send_data(framed(&check_request(NEVER)), true).unwrap();
+    one(&server.handler.entered).await;
+    h2.connection.abort();
+    one(&server.handler.dropped).await;
+}

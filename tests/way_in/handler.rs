@@ -1,0 +1,227 @@
+//! A server under test, whose Check does what its `api_key` says.
+
+use std::{
+    future::pending,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use keyward::{
+    grpc::{
+        connection::Peer,
+        health::{HealthReporter, Serving, health},
+        limits::ListenerLimits,
+        listener::{Listener, Running},
+        routes::{HEALTH_NAMES, routes},
+    },
+    wire::v1::{
+        AuditAction, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, DisableKeyRequest,
+        DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse, IssueRequest,
+        IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse,
+        RegisterWorkspaceRequest, RegisterWorkspaceResponse, RevokeRequest, RevokeResponse, RotateRequest,
+        RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
+        audit_service_server::AuditService, check_request::Subject, key_service_server::KeyService,
+        workspace_service_server::WorkspaceService,
+    },
+};
+use tokio::sync::Semaphore;
+use tonic::{Request, Response, Status, async_trait};
+
+/// What Check is asked to do.
+pub(crate) const ANSWER: &str = "answer";
+pub(crate) const PANIC: &str = "panic";
+pub(crate) const PANIC_LATER: &str = "panic later";
+pub(crate) const NEVER: &str = "never";
+pub(crate) const WHEN_RELEASED: &str = "when released";
+
+/// Far more than anything here takes: what is not over by then has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Debug)]
+pub(crate) struct Handler {
+    /// Has a permit for each Check that waits.
+    pub(crate) entered: Semaphore,
+    /// A permit lets one Check of `WHEN_RELEASED` go on.
+    pub(crate) release: Semaphore,
+    /// Has a permit for each Check that was given up while it waited.
+    pub(crate) dropped: Semaphore,
+    /// The port that the last Check's peer came from.
+    pub(crate) peer_port: AtomicU64,
+}
+
+impl Default for Handler {
+    fn default() -> Self {
+        let none = || Semaphore::new(0);
+        Self { entered: none(), release: none(), dropped: none(), peer_port: AtomicU64::new(0) }
+    }
+}
+
+/// Takes a permit of one of the above.
+pub(crate) async fn one(semaphore: &Semaphore) {
+    tokio::time::timeout(PATIENCE, semaphore.acquire()).await.unwrap().unwrap().forget();
+}
+
+pub(crate) struct Server {
+    pub(crate) running: Running,
+    pub(crate) handler: Arc<Handler>,
+    pub(crate) health: HealthReporter,
+}
+
+impl Server {
+    pub(crate) async fn start(limits: ListenerLimits) -> Self {
+        let handler = Arc::new(Handler::default());
+        let (reporter, service) = health(HEALTH_NAMES);
+        reporter.report(Serving::Yes);
+        let routes = routes(
+            Arc::clone(&handler),
+            Arc::clone(&handler),
+            Arc::clone(&handler),
+            service,
+            limits.message_bytes,
+        )
+        .unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let running =
+            listener.serve(NonZeroUsize::new(2).unwrap(), limits, move |_peer: Peer| routes.clone()).unwrap();
+        Self { running, handler, health: reporter }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.local_addr()
+    }
+}
+
+pub(crate) fn check_request(what: &str) -> CheckRequest {
+    CheckRequest { subject: Some(Subject::ApiKey(what.into())), ..CheckRequest::default() }
+}
+
+/// Notices that a call was given up.
+struct Given<'a>(&'a Semaphore, bool);
+
+impl Drop for Given<'_> {
+    fn drop(&mut self) {
+        if !self.1 {
+            self.0.add_permits(1);
+        }
+    }
+}
+
+fn not_here<T>() -> Result<Response<T>, Status> {
+    Err(Status::unimplemented("not in this test"))
+}
+
+#[async_trait]
+impl KeyService for Handler {
+    async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+        let peer = request.extensions().get::<Peer>().unwrap();
+        self.peer_port.store(peer.address.port().into(), Ordering::Relaxed);
+        let what = match request.into_inner().subject {
+            Some(Subject::ApiKey(what)) => what,
+            Some(Subject::KeyId(_)) | None => String::new(),
+        };
+        let mut given = Given(&self.dropped, false);
+        match what.as_str() {
+            PANIC => panic!("as asked: secret-in-a-panic"),
+            PANIC_LATER => {
+                tokio::task::yield_now().await;
+                panic!("as asked, later");
+            }
+            NEVER => {
+                self.entered.add_permits(1);
+                pending::<()>().await;
+            }
+            WHEN_RELEASED => {
+                self.entered.add_permits(1);
+                self.release.acquire().await.unwrap().forget();
+            }
+            _ => {}
+        }
+        given.1 = true;
+        Ok(Response::new(CheckResponse { allowed: true, ..CheckResponse::default() }))
+    }
+
+    async fn batch_check(
+        &self,
+        request: Request<BatchCheckRequest>,
+    ) -> Result<Response<BatchCheckResponse>, Status> {
+        let responses = vec![CheckResponse::default(); request.get_ref().requests.len()];
+        Ok(Response::new(BatchCheckResponse { responses }))
+    }
+
+    async fn issue(&self, _request: Request<IssueRequest>) -> Result<Response<IssueResponse>, Status> {
+        not_here()
+    }
+
+    async fn rotate(&self, _request: Request<RotateRequest>) -> Result<Response<RotateResponse>, Status> {
+        not_here()
+    }
+
+    async fn revoke(&self, _request: Request<RevokeRequest>) -> Result<Response<RevokeResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_key(&self, _request: Request<GetKeyRequest>) -> Result<Response<GetKeyResponse>, Status> {
+        not_here()
+    }
+
+    async fn list_keys(
+        &self,
+        _request: Request<ListKeysRequest>,
+    ) -> Result<Response<ListKeysResponse>, Status> {
+        not_here()
+    }
+
+    async fn update_key(
+        &self,
+        _request: Request<UpdateKeyRequest>,
+    ) -> Result<Response<UpdateKeyResponse>, Status> {
+        not_here()
+    }
+
+    async fn disable_key(
+        &self,
+        _request: Request<DisableKeyRequest>,
+    ) -> Result<Response<DisableKeyResponse>, Status> {
+        not_here()
+    }
+
+    async fn enable_key(
+        &self,
+        _request: Request<EnableKeyRequest>,
+    ) -> Result<Response<EnableKeyResponse>, Status> {
+        not_here()
+    }
+}
+
+#[async_trait]
+impl WorkspaceService for Handler {
+    async fn register_workspace(
+        &self,
+        _request: Request<RegisterWorkspaceRequest>,
+    ) -> Result<Response<RegisterWorkspaceResponse>, Status> {
+        not_here()
+    }
+}
+
+#[async_trait]
+impl AuditService for Handler {
+    async fn query_log(
+        &self,
+        request: Request<QueryLogRequest>,
+    ) -> Result<Response<QueryLogResponse>, Status> {
+        assert_eq!(request.get_ref().action(), AuditAction::Unspecified);
+        Ok(Response::new(QueryLogResponse::default()))
+    }
+
+    async fn verify_log(
+        &self,
+        _request: Request<VerifyLogRequest>,
+    ) -> Result<Response<VerifyLogResponse>, Status> {
+        not_here()
+    }
+}
