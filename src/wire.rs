@@ -2,6 +2,8 @@
 //!
 //! Only `grpc` and `cli` know these types; everything inside speaks `domain`.
 
+mod wipe;
+
 /// Package `keyward.v1`. What each element means stands in `proto/keyward/v1/`.
 #[allow(
     clippy::all,

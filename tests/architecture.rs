@@ -39,7 +39,7 @@ const CONFINED: [(&[&str], &[&str]); 11] = [
     (&["hyper*"], &["grpc", "http", "cli"]),
     (&["clap*"], &["cli", "config", "main"]),
     (&["ring"], &["domain", "system"]),
-    (&["zeroize*"], &["domain/root.rs", "domain/secret.rs", "grpc/wipe.rs", "store/roots.rs"]),
+    (&["zeroize*"], &["domain/root.rs", "domain/secret.rs", "wire/wipe.rs", "store/roots.rs"]),
     (&["SystemTime", "now"], &["system.rs"]),
     (&["env", "var*"], &["config.rs"]),
 ];

@@ -51,7 +51,7 @@ pub(super) async fn run(args: IssueArgs, session: &mut Session<'_, '_>) -> Resul
     let mut keys = session.keys().await?;
     let mut answer = keys.issue(request).await.map_err(session.rpc())?.into_inner();
     let secret = Credential::taken_from(&mut answer.api_key);
-    let key = answer.key.unwrap_or_default();
+    let key = answer.key.take().unwrap_or_default();
     let fresh =
         Fresh { json: json::changed(Some(&key), answer.revision), text: view::key(&key), key_id: key.id };
     session.hand_over(&secret, fresh)?;

@@ -66,8 +66,8 @@ pub(super) async fn register(args: RegisterArgs, session: &mut Session<'_, '_>) 
     let mut workspaces = session.workspaces().await?;
     let mut answer = workspaces.register_workspace(request).await.map_err(session.rpc())?.into_inner();
     let secret = Credential::taken_from(&mut answer.api_key);
-    let workspace = answer.workspace.unwrap_or_default();
-    let key = answer.key.unwrap_or_default();
+    let workspace = answer.workspace.take().unwrap_or_default();
+    let key = answer.key.take().unwrap_or_default();
     let fresh = Fresh {
         json: json::registered(Some(&workspace), Some(&key), answer.revision),
         text: format!("{}\n{}", facts(&workspace), view::key(&key)),

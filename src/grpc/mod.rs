@@ -8,16 +8,22 @@
 
 mod acceptor;
 mod admission;
+pub mod api;
+mod audit_service;
 pub mod connection;
+mod convert;
 pub mod counts;
 pub mod gate;
 pub mod health;
+mod key_service;
 pub mod limits;
 pub mod listener;
 mod refusal;
 pub mod request_body;
 pub mod routes;
 mod socket;
+mod status;
 mod timeout;
 mod vigil;
 mod worker;
+mod workspace_service;

@@ -1,0 +1,117 @@
+//! What the services share: the operations, who is calling, and the runtime that administration hops to.
+
+use std::{future::Future, net::IpAddr, panic::resume_unwind, sync::Arc};
+
+use tokio::runtime::Handle;
+use tonic::{Request, Response, Status, metadata::MetadataMap};
+
+use super::connection::Peer;
+use crate::{
+    domain::admin::{AdminPermit, AdminRefusal, Caller, CheckKeys, Permission},
+    operations::{Operations, error::OperationError},
+};
+
+/// Implements the services of `keyward.v1`.
+pub struct Api {
+    operations: Arc<Operations>,
+    administration: Handle,
+    check_is_open: bool,
+}
+
+impl Api {
+    /// Serves `operations`. Administration runs on `administration`, so that no Check waits for it; Check and BatchCheck
+    /// need no caller where `check_is_open`.
+    #[must_use]
+    pub fn new(operations: Arc<Operations>, administration: Handle, check_is_open: bool) -> Self {
+        Self { operations, administration, check_is_open }
+    }
+
+    pub(super) fn operations(&self) -> &Operations {
+        &self.operations
+    }
+
+    /// Passes who may check: anybody where that is open, but nobody with a credential that is not good for it.
+    pub(super) fn require_checker(&self, caller: &Caller) -> Result<(), OperationError> {
+        match caller {
+            Caller::Anonymous { .. } if self.check_is_open => Ok(()),
+            Caller::Anonymous { .. } => Err(AdminRefusal::CallerMissing.into()),
+            Caller::Admin(_) => {
+                let _checker: AdminPermit<CheckKeys> = caller.permit()?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Who sent a request.
+    pub(super) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, OperationError> {
+        let presented = bearer(request.metadata())?;
+        self.operations.identify(presented, source(request))
+    }
+
+    /// The proof that whoever sent a request may use its method.
+    pub(super) fn permit<T, P: Permission>(
+        &self,
+        request: &Request<T>,
+    ) -> Result<AdminPermit<P>, OperationError> {
+        Ok(self.caller(request)?.permit()?)
+    }
+
+    /// Does administrative work on its own runtime. It goes on when the client goes away: a change that has begun is
+    /// carried out or refused, never left half-way.
+    pub(super) async fn administer<T, F, W>(&self, work: W) -> Result<Response<T>, Status>
+    where
+        T: Send + 'static,
+        W: FnOnce(Arc<Operations>) -> F,
+        F: Future<Output = Result<T, OperationError>> + Send + 'static,
+    {
+        match self.administration.spawn(work(Arc::clone(&self.operations))).await {
+            Ok(done) => Ok(Response::new(done?)),
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_cancelled) => Err(Status::unavailable("Keyward is stopping")),
+            },
+        }
+    }
+}
+
+/// Where a request came from: the address of the connection, since nothing else can be believed.
+pub(super) fn source<T>(request: &Request<T>) -> Option<IpAddr> {
+    request.extensions().get::<Peer>().map(|peer| peer.address.ip().to_canonical())
+}
+
+/// The credential of `authorization: Bearer <key>` (RFC 6750 section 2.1), if one was sent.
+///
+/// # Errors
+/// There are two, or it is of another form: what was meant is not guessed.
+fn bearer(metadata: &MetadataMap) -> Result<Option<&str>, OperationError> {
+    let mut values = metadata.get_all("authorization").iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    let text =
+        first.to_str().ok().filter(|_| values.next().is_none()).ok_or(OperationError::CallerInvalid)?;
+    let (scheme, key) = text.split_once(' ').ok_or(OperationError::CallerInvalid)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(key)) } else { Err(OperationError::CallerInvalid) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bearer_counts_and_nothing_is_guessed() {
+        // X2
+        let read = |values: &[&'static str]| {
+            let mut metadata = MetadataMap::new();
+            for value in values {
+                metadata.append("authorization", value.parse().unwrap());
+            }
+            bearer(&metadata).map(|key| key.map(ToOwned::to_owned))
+        };
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&["Bearer k"]), Ok(Some("k".to_owned())));
+        assert_eq!(read(&["bEARER k"]), Ok(Some("k".to_owned())));
+        assert_eq!(read(&["Bearer  k"]), Ok(Some(" k".to_owned())), "nothing is trimmed");
+        for bad in [&["k"][..], &["Basic k"], &["Bearer a", "Bearer a"], &[""]] {
+            assert_eq!(read(bad), Err(OperationError::CallerInvalid), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! `keyward.v1.AuditService`.
+
+use tonic::{Request, Response, Status};
+
+use super::{api::Api, convert};
+use crate::wire::v1::{self, audit_service_server::AuditService};
+
+#[tonic::async_trait]
+impl AuditService for Api {
+    async fn query_log(
+        &self,
+        request: Request<v1::QueryLogRequest>,
+    ) -> Result<Response<v1::QueryLogResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
+            let workspace = operations.log_workspace(&permit, named)?;
+            let filter = convert::audit::filter(workspace, &asked)?;
+            let size = convert::page_size(asked.page_size)?;
+            let page = operations.query_log(permit, filter, &asked.page_token, size).await?;
+            let records = page.records.iter().map(convert::audit::record).collect::<Result<_, _>>()?;
+            Ok(v1::QueryLogResponse { records, next_page_token: page.next_page_token })
+        })
+        .await
+    }
+
+    async fn verify_log(
+        &self,
+        request: Request<v1::VerifyLogRequest>,
+    ) -> Result<Response<v1::VerifyLogResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            Ok(convert::audit::verification(operations.verify_log(permit).await?))
+        })
+        .await
+    }
+}

@@ -1,0 +1,121 @@
+//! The log for the wire: what its canonical bytes say.
+
+use serde_json::Value;
+
+use super::{optional_key_id, time};
+use crate::{
+    domain::{audit::Action, id::WorkspaceId, parse::ParseError, time::Timestamp},
+    operations::error::OperationError,
+    ports::{LogFilter, LogRecord, StoreError, Verification},
+    wire::v1::{self, ActorKind, AuditAction},
+};
+
+/// Which records to show, once the workspace is known.
+pub(in crate::grpc) fn filter(
+    workspace: Option<WorkspaceId>,
+    asked: &v1::QueryLogRequest,
+) -> Result<LogFilter, OperationError> {
+    Ok(LogFilter {
+        workspace,
+        key: optional_key_id("key_id", &asked.key_id)?,
+        actor_key: optional_key_id("actor_key_id", &asked.actor_key_id)?,
+        action: action(asked.action)?,
+        start: asked.start_time.map(|asked| time::timestamp("start_time", asked)).transpose()?,
+        end: asked.end_time.map(|asked| time::timestamp("end_time", asked)).transpose()?,
+    })
+}
+
+fn action(asked: i32) -> Result<Option<&'static str>, OperationError> {
+    if asked == i32::from(AuditAction::Unspecified) {
+        return Ok(None);
+    }
+    let known = Action::ALL.iter().find(|action| i32::from(action_to_wire(**action)) == asked);
+    let unknown = ParseError::new("one of the values of AuditAction");
+    known.map(|action| Some(action.as_str())).ok_or(OperationError::invalid("action", unknown))
+}
+
+const fn action_to_wire(action: Action) -> AuditAction {
+    match action {
+        Action::StoreInitialize => AuditAction::StoreInitialize,
+        Action::AdminRecover => AuditAction::AdminRecover,
+        Action::WorkspaceRegister => AuditAction::WorkspaceRegister,
+        Action::KeyIssue => AuditAction::KeyIssue,
+        Action::KeyRotate => AuditAction::KeyRotate,
+        Action::KeyRevoke => AuditAction::KeyRevoke,
+        Action::SecretEnd => AuditAction::SecretEnd,
+        Action::KeyUpdate => AuditAction::KeyUpdate,
+        Action::KeyDisable => AuditAction::KeyDisable,
+        Action::KeyEnable => AuditAction::KeyEnable,
+    }
+}
+
+/// A record for the wire.
+///
+/// # Errors
+/// Its bytes are not an entry: somebody has been there.
+pub(in crate::grpc) fn record(record: &LogRecord) -> Result<v1::AuditRecord, OperationError> {
+    read(record).ok_or_else(|| {
+        let text = format!("log record {} is not an entry; run `keyward audit verify`", record.revision);
+        StoreError::Corrupt(text).into()
+    })
+}
+
+fn read(record: &LogRecord) -> Option<v1::AuditRecord> {
+    let entry: Value = serde_json::from_slice(&record.bytes).ok()?;
+    let spelled = entry.get("action")?.as_str()?;
+    let action = Action::ALL.iter().find(|action| action.as_str() == spelled)?;
+    let time = Timestamp::from_ms(entry.get("time_ms")?.as_i64()?).ok()?;
+    let no_changes = Vec::new();
+    let changes = entry.get("changes").and_then(Value::as_array).unwrap_or(&no_changes);
+    Some(v1::AuditRecord {
+        revision: record.revision.0,
+        time: Some(time::to_wire(time)),
+        actor: Some(actor(entry.get("actor")?)?),
+        action: action_to_wire(*action).into(),
+        workspace_id: text(&entry, "workspace_id"),
+        key_id: text(&entry, "key_id"),
+        changes: changes.iter().map(field_change).collect(),
+        reason: text(&entry, "reason"),
+        comment: text(&entry, "comment"),
+        request_id: text(&entry, "request_id"),
+        chain: record.chain.0.to_vec(),
+    })
+}
+
+fn actor(actor: &Value) -> Option<v1::Actor> {
+    let kind = match actor.get("kind")?.as_str()? {
+        "admin" => ActorKind::Admin,
+        "holder" => ActorKind::Holder,
+        "system" => ActorKind::System,
+        _ => return None,
+    };
+    Some(v1::Actor {
+        kind: kind.into(),
+        key_id: text(actor, "key_id"),
+        owner: text(actor, "owner"),
+        address: text(actor, "address"),
+    })
+}
+
+fn field_change(change: &Value) -> v1::FieldChange {
+    let json = |name: &str| change.get(name).filter(|value| !value.is_null()).map(Value::to_string);
+    v1::FieldChange {
+        field: text(change, "field"),
+        from: json("from").unwrap_or_default(),
+        to: json("to").unwrap_or_default(),
+    }
+}
+
+fn text(object: &Value, name: &str) -> String {
+    object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// What a reading of the whole log found, for the wire.
+pub(in crate::grpc) fn verification(found: Verification) -> v1::VerifyLogResponse {
+    v1::VerifyLogResponse {
+        records: found.records,
+        head_revision: found.head.0,
+        head_chain: found.chain.0.to_vec(),
+        fault: found.fault.map(|(revision, message)| v1::LogFault { revision: revision.0, message }),
+    }
+}

@@ -1,0 +1,214 @@
+//! Checks: questions in, answers out.
+
+use std::net::IpAddr;
+
+use super::{key, key_id, path, rights, time, within, workspace_id};
+use crate::{
+    domain::{
+        decision::{Decision, Denial, Requirement},
+        id::WorkspaceId,
+        parse::ParseError,
+        resource::Resource,
+        scope::Scope,
+        text::EnvironmentName,
+    },
+    operations::{
+        check::{Answer, CheckedKey, Mode, Query, Subject},
+        error::OperationError,
+    },
+    wire::v1::{self, DenialReason, check_request},
+};
+
+const MAX_SCOPES: usize = 64;
+const MAX_GROUPS: usize = 16;
+const MAX_COST: u64 = 1_000_000_000_000;
+
+/// The mode that is asked for.
+pub(in crate::grpc) fn mode(prefix: &str, asked: &v1::CheckRequest) -> Result<Mode, OperationError> {
+    match v1::CheckMode::try_from(asked.mode) {
+        Ok(v1::CheckMode::Unspecified | v1::CheckMode::Enforce) => Ok(Mode::Enforce),
+        Ok(v1::CheckMode::Peek) => Ok(Mode::Peek),
+        Ok(v1::CheckMode::Explain) => Ok(Mode::Explain),
+        Err(_) => Err(OperationError::invalid(
+            path(prefix, "mode"),
+            ParseError::new("one of the values of CheckMode"),
+        )),
+    }
+}
+
+/// The workspace that is named.
+pub(in crate::grpc) fn workspace(
+    prefix: &str,
+    asked: &v1::CheckRequest,
+) -> Result<Option<WorkspaceId>, OperationError> {
+    workspace_id(&path(prefix, "workspace_id"), &asked.workspace_id)
+}
+
+/// The rest of a question, once it is known that the caller may ask it.
+pub(in crate::grpc) fn query<'a>(
+    prefix: &str,
+    asked: &'a v1::CheckRequest,
+    mode: Mode,
+    workspace: Option<WorkspaceId>,
+    bound_to: Option<WorkspaceId>,
+) -> Result<Query<'a>, OperationError> {
+    let subject = match &asked.subject {
+        None => Subject::Nothing,
+        Some(check_request::Subject::ApiKey(text)) => Subject::Presented(text),
+        Some(check_request::Subject::KeyId(text)) => Subject::Key(key_id(&path(prefix, "key_id"), text)?),
+    };
+    if matches!(subject, Subject::Key(_)) && mode == Mode::Enforce {
+        let why = ParseError::new("used in the modes PEEK and EXPLAIN only; to enforce, present the api_key");
+        return Err(OperationError::invalid(path(prefix, "key_id"), why));
+    }
+    if asked.cost.is_some_and(|cost| cost > MAX_COST) {
+        return Err(OperationError::invalid(
+            path(prefix, "cost"),
+            ParseError::new("at most 1,000,000,000,000"),
+        ));
+    }
+    let requirement = Requirement {
+        scopes: scopes(prefix, "scopes", &asked.scopes)?,
+        any_scopes: groups(prefix, &asked.any_scopes)?,
+        resource: resource(prefix, &asked.resource)?,
+        workspace,
+        environment: environment(prefix, &asked.environment)?,
+        address: asked.context.as_ref().map(|context| address(prefix, context)).transpose()?.flatten(),
+    };
+    Ok(Query { subject, requirement, mode, bound_to })
+}
+
+fn scopes<'a>(prefix: &str, name: &str, texts: &'a [String]) -> Result<Vec<Scope<'a>>, OperationError> {
+    if texts.len() > MAX_SCOPES {
+        return Err(OperationError::invalid(path(prefix, name), ParseError::new("at most 64 scopes")));
+    }
+    let invalid = |place, why| OperationError::invalid(path(prefix, &format!("{name}[{place}]")), why);
+    texts
+        .iter()
+        .enumerate()
+        .map(|(place, text)| Scope::parse(text).map_err(|why| invalid(place, why)))
+        .collect()
+}
+
+fn groups<'a>(prefix: &str, groups: &'a [v1::ScopeGroup]) -> Result<Vec<Vec<Scope<'a>>>, OperationError> {
+    if groups.len() > MAX_GROUPS {
+        return Err(OperationError::invalid(
+            path(prefix, "any_scopes"),
+            ParseError::new("at most 16 groups"),
+        ));
+    }
+    let each = |(place, group): (usize, &'a v1::ScopeGroup)| {
+        let name = format!("any_scopes[{place}].scopes");
+        if group.scopes.is_empty() {
+            return Err(OperationError::invalid(path(prefix, &name), ParseError::new("at least one scope")));
+        }
+        scopes(prefix, &name, &group.scopes)
+    };
+    groups.iter().enumerate().map(each).collect()
+}
+
+fn resource<'a>(prefix: &str, text: &'a str) -> Result<Option<Resource<'a>>, OperationError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Resource::parse(text).map(Some).map_err(|why| OperationError::invalid(path(prefix, "resource"), why))
+}
+
+/// An environment need not be one that is configured: keys of those that are not any more can be asked about.
+fn environment<'a>(prefix: &str, text: &'a str) -> Result<Option<&'a str>, OperationError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match EnvironmentName::parse(text) {
+        Ok(_) => Ok(Some(text)),
+        Err(why) => Err(OperationError::invalid(path(prefix, "environment"), why)),
+    }
+}
+
+fn address(prefix: &str, context: &v1::CheckContext) -> Result<Option<IpAddr>, OperationError> {
+    let bounds = [
+        ("method", context.method.len(), 64, "at most 64 characters"),
+        ("path", context.path.len(), 8_192, "at most 8,192 characters"),
+        ("user_agent", context.user_agent.len(), 8_192, "at most 8,192 characters"),
+        ("request_id", context.request_id.len(), 128, "at most 128 characters"),
+    ];
+    if let Some((name, .., allowed)) = bounds.into_iter().find(|(_, length, most, _)| length > most) {
+        return Err(OperationError::invalid(
+            path(prefix, &format!("context.{name}")),
+            ParseError::new(allowed),
+        ));
+    }
+    if context.source_address.is_empty() {
+        return Ok(None);
+    }
+    let invalid = ParseError::new("an IPv4 or IPv6 address, without a port");
+    within(&path(prefix, "context.source_address"), context.source_address.parse().ok().ok_or(invalid))
+        .map(Some)
+}
+
+/// An answer for the wire.
+pub(in crate::grpc) fn response(answer: Answer) -> v1::CheckResponse {
+    let (allowed, denial) = match answer.decision {
+        Decision::Allow(_) => (true, None),
+        Decision::Deny(denial) => (false, Some(denial_to_wire(&denial, &answer.failures))),
+    };
+    v1::CheckResponse {
+        allowed,
+        denial,
+        key: answer.subject.as_ref().map(key_to_wire),
+        limits: Vec::new(),
+        degraded: false,
+        revision: answer.revision.0,
+    }
+}
+
+fn denial_to_wire(denial: &Denial, failures: &[Denial]) -> v1::Denial {
+    let failure = |denial: &Denial| v1::DenialFailure {
+        reason: reason(denial).into(),
+        message: denial.message().into_owned(),
+    };
+    let missing = if failures.is_empty() { std::slice::from_ref(denial) } else { failures };
+    v1::Denial {
+        reason: reason(denial).into(),
+        message: denial.message().into_owned(),
+        missing_scopes: missing.iter().flat_map(Denial::missing_scopes).cloned().collect(),
+        retry_after: None,
+        failures: failures.iter().map(failure).collect(),
+    }
+}
+
+const fn reason(denial: &Denial) -> DenialReason {
+    match denial {
+        Denial::CredentialsMissing => DenialReason::CredentialsMissing,
+        Denial::CredentialsMalformed => DenialReason::CredentialsMalformed,
+        Denial::KeyUnknown => DenialReason::KeyUnknown,
+        Denial::KeyRevoked => DenialReason::KeyRevoked,
+        Denial::KeyExpired(_) | Denial::SecretEnded(_) => DenialReason::KeyExpired,
+        Denial::KeyDisabled => DenialReason::KeyDisabled,
+        Denial::WorkspaceMismatch => DenialReason::WorkspaceMismatch,
+        Denial::EnvironmentMismatch => DenialReason::EnvironmentMismatch,
+        Denial::ScopeInsufficient(_) => DenialReason::ScopeInsufficient,
+        Denial::ResourceNotGranted { .. } => DenialReason::ResourceNotGranted,
+        Denial::AddressNotAllowed(_) => DenialReason::AddressNotAllowed,
+    }
+}
+
+fn key_to_wire(checked: &CheckedKey) -> v1::CheckedKey {
+    let key = checked.found.key();
+    let (scopes, grants) = rights::grants_to_wire(&key.grants);
+    let secret = checked
+        .secret
+        .map(|(generation, end)| v1::CheckedSecret { generation, retiring_at: end.map(time::to_wire) });
+    v1::CheckedKey {
+        id: key.id.to_string(),
+        workspace_id: key.workspace.to_string(),
+        owner: key.owner.as_ref().map(ToString::to_string).unwrap_or_default(),
+        creator: Some(key::creator_to_wire(&key.creator)),
+        environment: key.environment.to_string(),
+        scopes,
+        grants,
+        plan: checked.workspace.as_ref().map(|workspace| workspace.plan.to_string()).unwrap_or_default(),
+        metadata: key.metadata.pairs().clone(),
+        secret,
+    }
+}

@@ -1,0 +1,128 @@
+//! Keys for the wire: everything but secrets and hashes.
+
+use super::{owner, rights, time, within};
+use crate::{
+    domain::{
+        environment::Environments,
+        id::WorkspaceId,
+        key::{Creator, Key, KeyState, RevokeReason, Secret, Standing},
+        parse::ParseError,
+        time::Timestamp,
+    },
+    operations::{error::OperationError, show::ShownKey},
+    ports::KeyFilter,
+    wire::v1,
+};
+
+/// A key as it stands at `now`.
+pub(in crate::grpc) fn to_wire(key: &Key, now: Timestamp) -> v1::Key {
+    let (scopes, grants) = rights::grants_to_wire(&key.grants);
+    v1::Key {
+        id: key.id.to_string(),
+        workspace_id: key.workspace.to_string(),
+        name: key.name.to_string(),
+        description: key.description.to_string(),
+        owner: key.owner.as_ref().map(ToString::to_string).unwrap_or_default(),
+        creator: Some(creator_to_wire(&key.creator)),
+        environment: key.environment.to_string(),
+        hint: key.credentials.current.hint.as_str().to_owned(),
+        scopes,
+        grants,
+        allowed_cidrs: key.networks.as_slice().iter().map(ToString::to_string).collect(),
+        metadata: key.metadata.pairs().clone(),
+        state: state_to_wire(key.standing(now)).into(),
+        create_time: Some(time::to_wire(key.created)),
+        expire_time: key.expires.map(time::to_wire),
+        update_time: Some(time::to_wire(key.updated)),
+        last_use_time: None,
+        revocation: revocation_to_wire(&key.state),
+        secrets: key.credentials.iter().map(|(secret, end)| secret_to_wire(secret, end, now)).collect(),
+        admin: key.admin.as_deref().map(rights::admin_to_wire),
+        revision: key.revision.0,
+    }
+}
+
+/// A key with its last use.
+pub(in crate::grpc) fn shown_to_wire(shown: &ShownKey, now: Timestamp) -> v1::Key {
+    v1::Key { last_use_time: shown.last_use.map(time::to_wire), ..to_wire(&shown.key, now) }
+}
+
+/// Who made a key.
+pub(super) fn creator_to_wire(creator: &Creator) -> v1::Creator {
+    match creator {
+        Creator::System => v1::Creator::default(),
+        Creator::Admin { key, owner, workspace } => v1::Creator {
+            key_id: key.to_string(),
+            owner: owner.as_ref().map(ToString::to_string).unwrap_or_default(),
+            workspace_id: workspace.to_string(),
+        },
+    }
+}
+
+const fn state_to_wire(standing: Standing) -> v1::KeyState {
+    match standing {
+        Standing::Active => v1::KeyState::Active,
+        Standing::Disabled => v1::KeyState::Disabled,
+        Standing::Revoked => v1::KeyState::Revoked,
+        Standing::Expired => v1::KeyState::Expired,
+    }
+}
+
+fn revocation_to_wire(state: &KeyState) -> Option<v1::Revocation> {
+    match state {
+        KeyState::Active | KeyState::Disabled => None,
+        KeyState::Revoked(revocation) => Some(v1::Revocation {
+            revoke_time: Some(time::to_wire(revocation.at)),
+            reason: reason_to_wire(revocation.reason).into(),
+            comment: revocation.comment.to_string(),
+            revoked_by: revocation.by.map(|key| key.to_string()).unwrap_or_default(),
+        }),
+    }
+}
+
+fn secret_to_wire(secret: &Secret, end: Option<Timestamp>, now: Timestamp) -> v1::Secret {
+    let state = match end {
+        None => v1::SecretState::Current,
+        Some(end) if now < end => v1::SecretState::Retiring,
+        Some(_) => v1::SecretState::Ended,
+    };
+    v1::Secret {
+        generation: secret.generation,
+        hint: secret.hint.as_str().to_owned(),
+        state: state.into(),
+        create_time: Some(time::to_wire(secret.created)),
+        end_time: end.map(time::to_wire),
+    }
+}
+
+const fn reason_to_wire(reason: RevokeReason) -> v1::RevokeReason {
+    match reason {
+        RevokeReason::Unspecified => v1::RevokeReason::Unspecified,
+        RevokeReason::Compromised => v1::RevokeReason::Compromised,
+        RevokeReason::OwnerLeft => v1::RevokeReason::OwnerLeft,
+        RevokeReason::Superseded => v1::RevokeReason::Superseded,
+        RevokeReason::Unused => v1::RevokeReason::Unused,
+        RevokeReason::CessationOfOperation => v1::RevokeReason::CessationOfOperation,
+        RevokeReason::PrivilegeWithdrawn => v1::RevokeReason::PrivilegeWithdrawn,
+    }
+}
+
+/// Why a key is to be revoked.
+pub(in crate::grpc) fn revoke_reason(asked: i32) -> Result<RevokeReason, OperationError> {
+    let known = RevokeReason::ALL.into_iter().find(|reason| i32::from(reason_to_wire(*reason)) == asked);
+    known.ok_or(OperationError::invalid("reason", ParseError::new("one of the values of RevokeReason")))
+}
+
+/// Which keys to list.
+pub(in crate::grpc) fn filter(
+    workspace: WorkspaceId,
+    asked: &v1::ListKeysRequest,
+    environments: &Environments,
+) -> Result<KeyFilter, OperationError> {
+    let environment = match asked.environment.as_str() {
+        "" => None,
+        name if name == environments.admin().name.as_str() => Some(environments.admin().name.clone()),
+        name => Some(within("environment", environments.holder(name))?.name.clone()),
+    };
+    Ok(KeyFilter { workspace, owner: owner("owner", &asked.owner)?, environment })
+}

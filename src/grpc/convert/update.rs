@@ -1,0 +1,41 @@
+//! What to change in a key: a field mask and the new values.
+
+use super::{metadata, networks, rights, time, within};
+use crate::{
+    domain::{
+        parse::ParseError,
+        text::{Description, Name},
+    },
+    operations::{error::OperationError, update::KeyChanges},
+    wire::v1,
+};
+
+const FIELDS: &str = "some of name, description, scopes, grants, expire_time, allowed_cidrs, metadata; the other fields of a key cannot be changed";
+
+/// Reads the fields that the mask names; those that are absent are cleared.
+pub(in crate::grpc) fn key_changes(asked: v1::UpdateKeyRequest) -> Result<KeyChanges, OperationError> {
+    let mask = asked.update_mask.unwrap_or_default().paths;
+    let key = asked.key.unwrap_or_default();
+    if mask.is_empty() || mask.len() > 32 {
+        return Err(OperationError::invalid("update_mask", ParseError::new(FIELDS)));
+    }
+    let mut changes = KeyChanges::default();
+    for path in &mask {
+        match path.as_str() {
+            "name" => changes.name = Some(within("key.name", Name::parse(&key.name))?),
+            "description" => {
+                changes.description = Some(within("key.description", Description::parse(&key.description))?);
+            }
+            "scopes" => changes.unbound = Some(rights::unbound("key.scopes", &key.scopes)?),
+            "grants" => changes.bound = Some(rights::bound("key.grants", &key.grants)?),
+            "expire_time" => {
+                let expires = key.expire_time.map(|asked| time::timestamp("key.expire_time", asked));
+                changes.expires = Some(expires.transpose()?);
+            }
+            "allowed_cidrs" => changes.networks = Some(networks("key.allowed_cidrs", &key.allowed_cidrs)?),
+            "metadata" => changes.metadata = Some(metadata("key.metadata", key.metadata.clone())?),
+            _ => return Err(OperationError::invalid("update_mask", ParseError::new(FIELDS))),
+        }
+    }
+    Ok(changes)
+}

@@ -1,0 +1,253 @@
+//! `keyward.v1.KeyService`: Check on the core that took the connection, everything else on the runtime of administration.
+
+use std::time::Duration;
+
+use prost::Message;
+use tonic::{Request, Response, Status};
+
+use super::{
+    api::{Api, source},
+    convert,
+};
+use crate::{
+    domain::{
+        admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys},
+        audit::Revision,
+        id::KeyId,
+    },
+    operations::{
+        Changed, WithSecret, check::Mode, error::OperationError, issue::IssuePermit, switch::Switch,
+    },
+    ports::RequestMark,
+    wire::v1::{self, check_request::Subject, key_service_server::KeyService, revoke_request::Target},
+};
+
+const MAX_BATCH: usize = 1_000;
+
+#[tonic::async_trait]
+impl KeyService for Api {
+    async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
+        let caller = self.caller(&request)?;
+        Ok(Response::new(self.answer(&caller, "", request.get_ref()).await?))
+    }
+
+    async fn batch_check(
+        &self,
+        request: Request<v1::BatchCheckRequest>,
+    ) -> Result<Response<v1::BatchCheckResponse>, Status> {
+        let caller = self.caller(&request)?;
+        self.require_checker_or_explainer(&caller)?;
+        let questions = &request.get_ref().requests;
+        if questions.is_empty() || questions.len() > MAX_BATCH {
+            let why = crate::domain::parse::ParseError::new("1 to 1,000 questions");
+            return Err(OperationError::invalid("requests", why).into());
+        }
+        let mut responses = Vec::with_capacity(questions.len());
+        for (place, question) in questions.iter().enumerate() {
+            responses.push(self.answer(&caller, &format!("requests[{place}]"), question).await?);
+        }
+        Ok(Response::new(v1::BatchCheckResponse { responses }))
+    }
+
+    async fn issue(&self, request: Request<v1::IssueRequest>) -> Result<Response<v1::IssueResponse>, Status> {
+        let caller = self.caller(&request)?;
+        let permit = if request.get_ref().admin.is_some() {
+            IssuePermit::Admin(caller.permit().map_err(OperationError::from)?)
+        } else {
+            IssuePermit::Holder(caller.permit().map_err(OperationError::from)?)
+        };
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
+            let workspace = permit.workspace(&operations, named)?;
+            let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "Issue", &asked)?;
+            let new = convert::new_key::new_key("", asked, operations.environments(), mark)?;
+            let WithSecret { key, secret, revision } = operations.issue(permit, workspace, new).await?;
+            let key = convert::key::to_wire(&key, operations.now());
+            Ok(v1::IssueResponse { key: Some(key), api_key: secret.reveal(), revision: revision.0 })
+        })
+        .await
+    }
+
+    async fn rotate(
+        &self,
+        request: Request<v1::RotateRequest>,
+    ) -> Result<Response<v1::RotateResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let id = convert::key_id("key_id", &asked.key_id)?;
+            operations.require_reach(&permit, id)?;
+            let grace: Duration = convert::grace(asked.grace_period)?;
+            let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "Rotate", &asked)?;
+            let WithSecret { key, secret, revision } = operations.rotate(permit, id, grace, mark).await?;
+            let key = convert::key::to_wire(&key, operations.now());
+            Ok(v1::RotateResponse { key: Some(key), api_key: secret.reveal(), revision: revision.0 })
+        })
+        .await
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<v1::RevokeRequest>,
+    ) -> Result<Response<v1::RevokeResponse>, Status> {
+        let address = source(&request);
+        if let Some(Target::ApiKey(_)) = request.get_ref().target {
+            return self
+                .administer(async move |operations| {
+                    let asked = request.into_inner();
+                    let reason = convert::key::revoke_reason(asked.reason)?;
+                    let comment = convert::comment(&asked.comment)?;
+                    if let Some(Target::ApiKey(text)) = &asked.target {
+                        operations.revoke_presented(text, reason, comment, address).await?;
+                    }
+                    Ok(v1::RevokeResponse::default())
+                })
+                .await;
+        }
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let text = match &asked.target {
+                Some(Target::KeyId(text)) => text.as_str(),
+                Some(Target::ApiKey(_)) | None => "",
+            };
+            let id = convert::key_id("key_id", text)?;
+            operations.require_reach(&permit, id)?;
+            let reason = convert::key::revoke_reason(asked.reason)?;
+            let comment = convert::comment(&asked.comment)?;
+            let Changed { key, revision } = operations.revoke(permit, id, reason, comment).await?;
+            let key = convert::key::to_wire(&key, operations.now());
+            Ok(v1::RevokeResponse { key: Some(key), revision: revision.0 })
+        })
+        .await
+    }
+
+    async fn get_key(
+        &self,
+        request: Request<v1::GetKeyRequest>,
+    ) -> Result<Response<v1::GetKeyResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let id = convert::key_id("key_id", &request.get_ref().key_id)?;
+            let shown = operations.show(permit, id).await?;
+            Ok(v1::GetKeyResponse { key: Some(convert::key::shown_to_wire(&shown, operations.now())) })
+        })
+        .await
+    }
+
+    async fn list_keys(
+        &self,
+        request: Request<v1::ListKeysRequest>,
+    ) -> Result<Response<v1::ListKeysResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
+            let workspace = operations.workspace(&permit, named)?;
+            let filter = convert::key::filter(workspace, &asked, operations.environments())?;
+            let size = convert::page_size(asked.page_size)?;
+            let page = operations.list(permit, filter, &asked.page_token, size).await?;
+            let now = operations.now();
+            let keys = page.keys.iter().map(|shown| convert::key::shown_to_wire(shown, now)).collect();
+            Ok(v1::ListKeysResponse { keys, next_page_token: page.next_page_token })
+        })
+        .await
+    }
+
+    async fn update_key(
+        &self,
+        request: Request<v1::UpdateKeyRequest>,
+    ) -> Result<Response<v1::UpdateKeyResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let id = asked.key.as_ref().map(|key| key.id.as_str()).unwrap_or_default();
+            let id = convert::key_id("key.id", id)?;
+            operations.require_reach(&permit, id)?;
+            let changes = convert::update::key_changes(asked)?;
+            let Changed { key, revision } = operations.update(permit, id, changes).await?;
+            let key = convert::key::to_wire(&key, operations.now());
+            Ok(v1::UpdateKeyResponse { key: Some(key), revision: revision.0 })
+        })
+        .await
+    }
+
+    async fn disable_key(
+        &self,
+        request: Request<v1::DisableKeyRequest>,
+    ) -> Result<Response<v1::DisableKeyResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let id = convert::key_id("key_id", &asked.key_id)?;
+            operations.require_reach(&permit, id)?;
+            let comment = convert::comment(&asked.comment)?;
+            let Changed { key, revision } = operations.switch(permit, id, Switch::Disable, comment).await?;
+            let key = convert::key::to_wire(&key, operations.now());
+            Ok(v1::DisableKeyResponse { key: Some(key), revision: revision.0 })
+        })
+        .await
+    }
+
+    async fn enable_key(
+        &self,
+        request: Request<v1::EnableKeyRequest>,
+    ) -> Result<Response<v1::EnableKeyResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let id = convert::key_id("key_id", &asked.key_id)?;
+            operations.require_reach(&permit, id)?;
+            let comment = convert::comment(&asked.comment)?;
+            let Changed { key, revision } = operations.switch(permit, id, Switch::Enable, comment).await?;
+            let key = convert::key::to_wire(&key, operations.now());
+            Ok(v1::EnableKeyResponse { key: Some(key), revision: revision.0 })
+        })
+        .await
+    }
+}
+
+impl Api {
+    /// Judges one question: may the caller ask it, is it well-formed, then the decision.
+    async fn answer(
+        &self,
+        caller: &Caller,
+        prefix: &str,
+        asked: &v1::CheckRequest,
+    ) -> Result<v1::CheckResponse, OperationError> {
+        let mode = convert::check::mode(prefix, asked);
+        let by_id = matches!(asked.subject, Some(Subject::KeyId(_)));
+        if by_id || mode == Ok(Mode::Explain) {
+            let _explainer: AdminPermit<ExplainKeys> = caller.permit()?;
+        } else {
+            self.require_checker(caller)?;
+        }
+        let bound_to = caller.bound_to();
+        let named = convert::check::workspace(prefix, asked)?;
+        if named.is_some_and(|named| bound_to.is_some_and(|bound| bound != named)) {
+            return Err(OperationError::WorkspaceNotFound);
+        }
+        let query = convert::check::query(prefix, asked, mode?, named, bound_to)?;
+        self.operations().await_revision(Revision(asked.min_revision)).await?;
+        Ok(convert::check::response(self.operations().check(&query)?))
+    }
+
+    /// Passes who may ask at least one kind of question, so that an empty or huge batch of others is refused as such.
+    fn require_checker_or_explainer(&self, caller: &Caller) -> Result<(), OperationError> {
+        let explainer: Result<AdminPermit<ExplainKeys>, AdminRefusal> = caller.permit();
+        explainer.map(drop).or_else(|_refusal| self.require_checker(caller))
+    }
+}
+
+/// What a request id stands for: whose it is, and a fingerprint of the whole request.
+pub(super) fn request_mark(
+    caller: KeyId,
+    field: &str,
+    text: &str,
+    method: &'static str,
+    arguments: &impl Message,
+) -> Result<Option<RequestMark>, OperationError> {
+    let id = convert::request_id(field, text)?;
+    Ok(id.map(|id| RequestMark::new(caller, id, method, &arguments.encode_to_vec())))
+}

@@ -1,0 +1,141 @@
+//! Every error to one gRPC status, with the details of google.rpc that help: the one table for it.
+
+use std::{collections::HashMap, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::{
+    domain::{admin::AdminRefusal, key::TransitionError},
+    operations::error::OperationError,
+    ports::StoreError,
+    wire::v1::ErrorReason,
+};
+
+/// The domain of every ErrorInfo.
+pub(super) const DOMAIN: &str = "keyward";
+
+/// Details that say which field, which precondition, or when to come back.
+enum Extra {
+    None,
+    Field { field: String, allowed: String },
+    Precondition { subject: String },
+    Retry(Duration),
+}
+
+impl From<OperationError> for Status {
+    fn from(error: OperationError) -> Self {
+        let message = error.to_string();
+        let (code, reason, metadata, extra) = classify(error);
+        if matches!(code, Code::DataLoss | Code::Unknown | Code::Internal) {
+            tracing::error!(error = %message, "an operation failed");
+        }
+        status(code, reason, &message, metadata, extra)
+    }
+}
+
+type Metadata = Vec<(&'static str, String)>;
+
+fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
+    match error {
+        OperationError::Invalid { field, why } => {
+            let metadata = vec![("field", field.clone())];
+            let extra = Extra::Field { field, allowed: why.to_string() };
+            (Code::InvalidArgument, ErrorReason::FieldInvalid, metadata, extra)
+        }
+        OperationError::CallerInvalid => plain(Code::Unauthenticated, ErrorReason::CallerInvalid),
+        OperationError::Refused(refusal) => refused(&refusal),
+        OperationError::KeyNotFound(id) => {
+            (Code::NotFound, ErrorReason::KeyNotFound, vec![("key_id", id.to_string())], Extra::None)
+        }
+        OperationError::WorkspaceNotFound => plain(Code::NotFound, ErrorReason::WorkspaceNotFound),
+        OperationError::Transition(error) => transition(error),
+        OperationError::LastRoot => precondition(ErrorReason::LastRootKey, Vec::new()),
+        OperationError::SecretAlreadyShown(id) => (
+            Code::AlreadyExists,
+            ErrorReason::SecretAlreadyShown,
+            vec![("key_id", id.to_string())],
+            Extra::None,
+        ),
+        OperationError::RequestIdReused => plain(Code::AlreadyExists, ErrorReason::RequestIdReused),
+        OperationError::Contended => plain(Code::Aborted, ErrorReason::Conflict),
+        OperationError::RevisionAhead => soon(Code::Unavailable, ErrorReason::RevisionAhead),
+        OperationError::SourceLimited(seconds) => {
+            let metadata = vec![("retry_after_seconds", seconds.to_string())];
+            let extra = Extra::Retry(Duration::from_secs(seconds));
+            (Code::ResourceExhausted, ErrorReason::SourceLimited, metadata, extra)
+        }
+        OperationError::Store(error) => store(&error),
+    }
+}
+
+fn refused(refusal: &AdminRefusal) -> (Code, ErrorReason, Metadata, Extra) {
+    match refusal {
+        AdminRefusal::CallerMissing => plain(Code::Unauthenticated, ErrorReason::CallerMissing),
+        AdminRefusal::ScopeMissing(scope) => {
+            let metadata = vec![("admin_scope", scope.as_str().to_owned())];
+            (Code::PermissionDenied, ErrorReason::AdminScopeMissing, metadata, Extra::None)
+        }
+        AdminRefusal::GlobalRequired => plain(Code::PermissionDenied, ErrorReason::GlobalCallerRequired),
+        AdminRefusal::CeilingExceeded(part) => {
+            let metadata = vec![("part", format!("{part:?}").to_lowercase())];
+            (Code::PermissionDenied, ErrorReason::CeilingExceeded, metadata, Extra::None)
+        }
+    }
+}
+
+fn transition(error: TransitionError) -> (Code, ErrorReason, Metadata, Extra) {
+    match error {
+        TransitionError::Revoked => precondition(ErrorReason::KeyRevoked, Vec::new()),
+        TransitionError::Expired(at) => {
+            precondition(ErrorReason::KeyExpired, vec![("expire_time", at.to_string())])
+        }
+        TransitionError::TooManyLiveSecrets(end) => {
+            precondition(ErrorReason::TooManyLiveSecrets, vec![("first_end_time", end.to_string())])
+        }
+    }
+}
+
+fn store(error: &StoreError) -> (Code, ErrorReason, Metadata, Extra) {
+    match error {
+        StoreError::Conflict => plain(Code::Aborted, ErrorReason::Conflict),
+        StoreError::RequestUsed { .. } => plain(Code::AlreadyExists, ErrorReason::RequestIdReused),
+        StoreError::Unavailable(_) | StoreError::TooOld => {
+            soon(Code::Unavailable, ErrorReason::StoreUnavailable)
+        }
+        StoreError::OutcomeUnknown(_) => plain(Code::Unknown, ErrorReason::OutcomeUnknown),
+        StoreError::Corrupt(_) => plain(Code::DataLoss, ErrorReason::StoreCorrupt),
+    }
+}
+
+fn plain(code: Code, reason: ErrorReason) -> (Code, ErrorReason, Metadata, Extra) {
+    (code, reason, Vec::new(), Extra::None)
+}
+
+fn soon(code: Code, reason: ErrorReason) -> (Code, ErrorReason, Metadata, Extra) {
+    (code, reason, Vec::new(), Extra::Retry(Duration::from_secs(1)))
+}
+
+fn precondition(reason: ErrorReason, metadata: Metadata) -> (Code, ErrorReason, Metadata, Extra) {
+    (Code::FailedPrecondition, reason, metadata, Extra::Precondition { subject: "key".to_owned() })
+}
+
+fn status(code: Code, reason: ErrorReason, message: &str, metadata: Metadata, extra: Extra) -> Status {
+    let reason = reason.as_str_name().trim_start_matches("ERROR_REASON_");
+    let metadata: HashMap<String, String> =
+        metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
+    match extra {
+        Extra::None => {}
+        Extra::Field { field, allowed } => {
+            details.add_bad_request_violation(field, allowed);
+        }
+        Extra::Precondition { subject } => {
+            details.add_precondition_failure_violation(reason, subject, message);
+        }
+        Extra::Retry(after) => {
+            details.set_retry_info(Some(after));
+        }
+    }
+    Status::with_error_details(code, message, details)
+}
