@@ -21,7 +21,6 @@ mod page;
 mod parse;
 mod revoke;
 mod rotate;
-mod server_args;
 mod session;
 mod show;
 mod switch;
@@ -38,7 +37,8 @@ use clap::{Args, Parser, Subcommand};
 
 pub use audit::{LogFault, LogReport, VerifyOffline};
 pub use console::Console;
-pub use server_args::{DataDirArgs, InitArgs, RecoverArgs, RootKeyArgs, ServeArgs};
+
+use crate::config::args::{InitArgs, RecoverArgs, ServeArgs};
 
 use self::{
     audit::AuditCommand, check::CheckArgs, connection::ConnectionArgs, failure::Failure, issue::IssueArgs,

@@ -81,6 +81,12 @@ impl Environments {
         self.holders.first().unwrap_or(&self.admin)
     }
 
+    /// The environments of holders' keys, as they were configured.
+    #[must_use]
+    pub fn holders(&self) -> &[Environment] {
+        &self.holders
+    }
+
     /// The environment of administration keys.
     #[must_use]
     pub const fn admin(&self) -> &Environment {

@@ -111,7 +111,7 @@ impl Operations {
                 Err(not_a_key) => return nobody(not_a_key.into()),
                 Ok(PresentedKey::Foreign(_)) => return nobody(Denial::KeyUnknown),
                 Ok(PresentedKey::Native(plaintext)) => {
-                    let hash = plaintext.hash(&self.lookup);
+                    let hash = plaintext.hash(&self.keys.lookup);
                     match self.index.by_hash(&hash).filter(|found| known_to(query.bound_to, found)) {
                         None => return nobody(Denial::KeyUnknown),
                         Some(found) => (found, Some(hash)),

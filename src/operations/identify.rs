@@ -29,7 +29,7 @@ impl Operations {
         let Ok(PresentedKey::Native(plaintext)) = PresentedKey::parse(text, &self.environments) else {
             return None;
         };
-        let hash = plaintext.hash(&self.lookup);
+        let hash = plaintext.hash(&self.keys.lookup);
         let found = self.index.by_hash(&hash)?;
         let now = self.clock.now();
         let (_, end) = found.key().credentials.find(&hash)?;

@@ -39,7 +39,7 @@ impl Operations {
         records.truncate(page_size);
         let place = records.last().filter(|_| more).map(|last| last.revision.to_string());
         let next_page_token =
-            place.map(|place| super::cursor::seal(&self.cursors, &list, &place)).unwrap_or_default();
+            place.map(|place| super::cursor::seal(&self.keys.cursors, &list, &place)).unwrap_or_default();
         Ok(LogPage { records, next_page_token })
     }
 
@@ -71,7 +71,7 @@ impl Operations {
         if token.is_empty() {
             return Ok(None);
         }
-        let place = super::cursor::open(&self.cursors, list, token).and_then(|text| text.parse().ok());
+        let place = super::cursor::open(&self.keys.cursors, list, token).and_then(|text| text.parse().ok());
         let foreign =
             ParseError::new("empty, or the next_page_token of the page before, with the same filter");
         place.map(|place| Some(Revision(place))).ok_or(OperationError::invalid("page_token", foreign))

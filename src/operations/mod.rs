@@ -27,7 +27,7 @@ use crate::{
         environment::Environments,
         id::{KeyId, WorkspaceId},
         key::{Key, Secret},
-        root::{LookupKey, MacKey},
+        root::DerivedKeys,
         secret::SecretKey,
         text::EnvironmentName,
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
@@ -45,8 +45,7 @@ pub struct Operations {
     index: Arc<Index>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    lookup: LookupKey,
-    cursors: MacKey,
+    keys: Arc<DerivedKeys>,
     environments: Environments,
     uses: Uses,
     revocations_by_source: SourceLimit,
@@ -62,10 +61,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// Hashes what is presented.
-    pub lookup: LookupKey,
-    /// Codes page tokens.
-    pub cursors: MacKey,
+    /// The keys derived from the roots.
+    pub keys: Arc<DerivedKeys>,
     /// The environments there are.
     pub environments: Environments,
     /// Takes note of uses.
@@ -103,9 +100,9 @@ impl Operations {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, index, clock, entropy, lookup, cursors, environments, uses } = parts;
+        let Parts { store, index, clock, entropy, keys, environments, uses } = parts;
         let revocations_by_source = SourceLimit::default();
-        Self { store, index, clock, entropy, lookup, cursors, environments, uses, revocations_by_source }
+        Self { store, index, clock, entropy, keys, environments, uses, revocations_by_source }
     }
 
     /// The environments there are.
@@ -228,8 +225,8 @@ impl Operations {
         let secret = SecretKey::generate(&environment.prefix, &*self.entropy)?;
         let kept = Secret {
             generation,
-            hash: secret.hash(&self.lookup),
-            root: self.lookup.root(),
+            hash: secret.hash(&self.keys.lookup),
+            root: self.keys.lookup.root(),
             hint: secret.hint(),
             created: now,
         };

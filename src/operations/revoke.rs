@@ -53,7 +53,7 @@ impl Operations {
         let Ok(PresentedKey::Native(plaintext)) = PresentedKey::parse(text, &self.environments) else {
             return Ok(());
         };
-        let hash = plaintext.hash(&self.lookup);
+        let hash = plaintext.hash(&self.keys.lookup);
         if self.index.by_hash(&hash).is_none() {
             return Ok(());
         }

@@ -68,7 +68,7 @@ impl Operations {
         keys.truncate(page_size);
         let place = keys.last().filter(|_| more).map(|last| format!("{},{}", last.created.as_ms(), last.id));
         let next_page_token =
-            place.map(|place| super::cursor::seal(&self.cursors, &list, &place)).unwrap_or_default();
+            place.map(|place| super::cursor::seal(&self.keys.cursors, &list, &place)).unwrap_or_default();
         keys.retain(|key| permit.reaches(key));
         Ok(KeyPage { keys: self.with_last_uses(keys).await?, next_page_token })
     }
@@ -78,7 +78,7 @@ impl Operations {
             return Ok(None);
         }
         let read = || {
-            let text = super::cursor::open(&self.cursors, list, token)?;
+            let text = super::cursor::open(&self.keys.cursors, list, token)?;
             let (created, id) = text.split_once(',')?;
             let created = Timestamp::from_ms(created.parse().ok()?).ok()?;
             Some(KeyPosition { created, id: KeyId::parse(id).ok()? })

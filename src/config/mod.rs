@@ -1,0 +1,193 @@
+//! File, environment and flags, read into types before anything else happens; the only reader of the environment
+//! beside clap.
+
+pub mod args;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::domain::{
+    environment::{Environment, Environments, Prefix},
+    parse::ParseError,
+    secret::HeldSecret,
+    text::EnvironmentName,
+};
+
+/// What the configuration file says; without one, its defaults.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// The environments and what their keys begin with.
+    pub environments: Environments,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For eyes.
+    #[default]
+    Text,
+    /// For machines: one object a line.
+    Json,
+}
+
+/// Why the configuration cannot be used; nothing has been started or bound then.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {}: {why}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        why: std::io::Error,
+    },
+    /// The file is not TOML of this form; says line and field.
+    #[error("the configuration file {} is wrong: {why}", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        why: String,
+    },
+    /// A field is not what it takes.
+    #[error("the configuration file {} is wrong: `{field}` {why}", .path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: String,
+        /// What it takes.
+        why: ParseError,
+    },
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct File {
+    environments: Option<Vec<FileEnvironment>>,
+    admin_prefix: Option<String>,
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileEnvironment {
+    name: String,
+    prefix: String,
+}
+
+impl Config {
+    /// Reads the file, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be read, has an unknown field, or a field is not what it takes.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let unreadable = |why| ConfigError::Unreadable { path: path.to_owned(), why };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let malformed =
+            |why: toml::de::Error| ConfigError::Malformed { path: path.to_owned(), why: why.to_string() };
+        let file: File = toml::from_str(text).map_err(malformed)?;
+        let invalid = |field: String, why| ConfigError::Invalid { path: path.to_owned(), field, why };
+        let environments = environments(&file).map_err(|(field, why)| invalid(field, why))?;
+        Ok(Self { environments, log_format: file.log_format.unwrap_or_default() })
+    }
+}
+
+fn environments(file: &File) -> Result<Environments, (String, ParseError)> {
+    let default = Environments::default();
+    let admin_prefix = match &file.admin_prefix {
+        None => default.admin().prefix.clone(),
+        Some(text) => Prefix::parse(text).map_err(|why| ("admin_prefix".to_owned(), why))?,
+    };
+    let holders = match &file.environments {
+        None => default.holders().to_vec(),
+        Some(listed) => listed.iter().enumerate().map(environment).collect::<Result<_, _>>()?,
+    };
+    Environments::new(holders, admin_prefix).map_err(|why| ("environments".to_owned(), why))
+}
+
+fn environment((place, file): (usize, &FileEnvironment)) -> Result<Environment, (String, ParseError)> {
+    let at = |field: &str, why| (format!("environments[{place}].{field}"), why);
+    Ok(Environment {
+        name: EnvironmentName::parse(&file.name).map_err(|why| at("name", why))?,
+        prefix: Prefix::parse(&file.prefix).map_err(|why| at("prefix", why))?,
+    })
+}
+
+/// The administration key that the environment holds (`KEYWARD_ADMIN_KEY`). Bytes that are not text become a key that
+/// is refused, not none.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clap reads the environment for arguments only, and no secret is one"
+)]
+pub fn admin_key() -> Option<HeldSecret> {
+    let key = std::env::var_os("KEYWARD_ADMIN_KEY").filter(|key| !key.is_empty())?;
+    Some(HeldSecret::new(key.to_string_lossy().into_owned()))
+}
+
+/// What to log (`KEYWARD_LOG`), for example `info` or `keyward::grpc=debug`; `info` unless set.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one reader of this variable")]
+pub fn log_filter() -> String {
+    std::env::var("KEYWARD_LOG").unwrap_or_else(|_| "info".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(Path::new("keyward.toml"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn environments_and_prefixes_are_configurable() {
+        // K4
+        let config = parse(
+            r#"
+            admin_prefix = "pxk_admin_"
+            log_format = "json"
+            [[environments]]
+            name = "live"
+            prefix = "pxk_live_"
+            [[environments]]
+            name = "dev"
+            prefix = "pxk_dev_"
+            "#,
+        );
+        let config = config.unwrap();
+        assert_eq!(config.log_format, LogFormat::Json);
+        assert_eq!(config.environments.first().prefix.as_str(), "pxk_live_");
+        assert_eq!(config.environments.holder("dev").unwrap().prefix.as_str(), "pxk_dev_");
+        assert_eq!(config.environments.admin().prefix.as_str(), "pxk_admin_");
+        assert!(config.environments.holder("test").is_err(), "listing some replaces the default ones");
+    }
+
+    #[test]
+    fn a_wrong_file_is_refused_with_the_field() {
+        for (text, named) in [
+            ("listem = 1", "listem"),
+            ("log_format = \"xml\"", "log_format"),
+            ("environments = []", "`environments`"),
+            ("admin_prefix = \"KW\"", "`admin_prefix`"),
+            ("[[environments]]\nname = \"Live\"\nprefix = \"a_\"", "`environments[0].name`"),
+            ("[[environments]]\nname = \"live\"\nprefix = \"a\"", "`environments[0].prefix`"),
+            ("[[environments]]\nname = \"live\"\nprefix = \"kw_admin_\"", "`environments`"),
+            ("[[environments]]\nname = \"live\"", "prefix"),
+        ] {
+            let message = parse(text).unwrap_err();
+            assert!(message.contains(named), "{message}");
+        }
+        assert!(parse("").is_ok());
+    }
+}
