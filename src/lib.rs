@@ -2,4 +2,5 @@
 
 pub mod domain;
 pub mod ports;
+pub mod store;
 pub mod wire;
