@@ -1,5 +1,6 @@
 //! Keyward.
 
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;
@@ -9,6 +10,7 @@ pub mod index;
 pub mod operations;
 pub mod ports;
 pub mod shutdown;
+pub mod store;
 pub mod system;
 pub mod telemetry;
 pub mod wire;

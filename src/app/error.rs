@@ -1,0 +1,72 @@
+//! Why the program could not do what it was started for: each message says what to do next.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+use crate::{
+    config::ConfigError,
+    grpc::{listener::ListenerError, routes::DescriptorError},
+    operations::initialize::InitializeError,
+    ports::StoreError,
+    store::{data_dir::DataDirError, sqlite::OpenError},
+};
+
+/// Why the program could not do what it was started for.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// `KEYWARD_LOG`.
+    #[error("KEYWARD_LOG must be a level (error, warn, info, debug, trace) or a list of `target=level`: {0}")]
+    LogFilter(tracing_subscriber::filter::ParseError),
+    /// The address is not on loopback, and nobody said that this is meant.
+    #[error(
+        "{0} can be reached from other machines, and there is no TLS: listen on 127.0.0.1, or say \
+         --insecure-listen-beyond-loopback-without-tls, which also makes every call need a caller"
+    )]
+    BeyondLoopback(SocketAddr),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file for a secret cannot be written.
+    #[error(transparent)]
+    Directory(#[from] DataDirError),
+    /// There is nothing to recover.
+    #[error("there is no store in {}: `keyward serve` or `keyward init` makes one", .0.display())]
+    NotInitialized(PathBuf),
+    /// There is a store already.
+    #[error("there is a store in {} already; `keyward serve` serves it, `keyward recover` makes a new key for it", .0.display())]
+    AlreadyInitialized(PathBuf),
+    /// The first administration key cannot be made.
+    #[error(transparent)]
+    Initialize(#[from] InitializeError),
+    /// The key was made, but could not be shown.
+    #[error("the new administration key could not be shown: {0}; run `keyward recover` for another")]
+    Shown(io::Error),
+    /// The address cannot be bound.
+    #[error("cannot listen on {address}: {why}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        why: io::Error,
+    },
+    /// A thread, a runtime or a signal cannot be had.
+    #[error("the operating system refuses a thread or a signal: {0}")]
+    Runtime(io::Error),
+    /// The embedded descriptors are broken.
+    #[error(transparent)]
+    Descriptors(#[from] DescriptorError),
+    /// A part of the way in died, or did not end.
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
+    /// A part died while serving.
+    #[error("{0}; the process ends, because it could not tell any more what is true")]
+    Died(String),
+    /// A second signal came while calls in flight were finishing.
+    #[error("told twice to stop: calls in flight were cut off")]
+    Aborted,
+}

@@ -1,0 +1,139 @@
+//! Wires the adapters together; the one place that names them all.
+
+mod error;
+mod root_key;
+mod service;
+
+use std::{path::Path, sync::Arc};
+
+use self::service::Store;
+pub use self::{
+    error::AppError,
+    root_key::Destination,
+    service::{Service, Settings, Stopped},
+};
+use crate::{
+    config::{
+        self, Config, LogFormat,
+        args::{DataArgs, InitArgs, RecoverArgs, ServeArgs},
+    },
+    grpc::limits::ListenerLimits,
+    operations::initialize::Maker,
+    ports::{KeyStore as _, Verification},
+    shutdown::Signals,
+    store::sqlite,
+    system::{SystemClock, SystemEntropy},
+    telemetry,
+};
+
+/// Serves until a signal says to stop, or a part dies.
+///
+/// # Errors
+/// It cannot start, a part died, or not everything ended in order: the process must end with a failing code.
+pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
+    let config = load(&args.data)?;
+    let check_is_open = args.listen.ip().is_loopback();
+    if !check_is_open {
+        if !args.insecure_listen_beyond_loopback_without_tls {
+            return Err(AppError::BeyondLoopback(args.listen));
+        }
+        tracing::warn!(listen = %args.listen, "keys and secrets cross the network unencrypted; every call needs a caller");
+    }
+    let destination = Destination::choose(&args.data);
+    let settings = Settings {
+        data_dir: args.data.data_dir.clone(),
+        listen: args.listen,
+        check_is_open,
+        environments: config.environments,
+        limits: ListenerLimits::default(),
+        workers: crate::grpc::listener::cores(),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy::default()),
+    };
+    runtime()?.block_on(async {
+        let mut signals = Signals::take().map_err(AppError::Runtime)?;
+        let mut service = Service::start(settings, &destination).await?;
+        service.announce();
+        let stopped = tokio::select! {
+            () = signals.next() => Stopped::Asked,
+            stopped = service.died() => stopped,
+        };
+        tracing::info!("stopping: calls in flight finish first");
+        tokio::select! {
+            ended = service.shutdown(stopped) => ended,
+            () = signals.next() => Err(AppError::Aborted),
+        }
+    })
+}
+
+/// Makes a store and its first administration key, and serves nothing.
+///
+/// # Errors
+/// There is a store already, or it cannot be made.
+pub fn initialize(args: &InitArgs) -> Result<(), AppError> {
+    let config = load(&args.data)?;
+    let destination = Destination::choose(&args.data);
+    runtime()?.block_on(async {
+        let store = Store::open(&args.data.data_dir, &SystemEntropy::default(), &SystemClock)?;
+        if store.sqlite.is_initialized() {
+            return Err(AppError::AlreadyInitialized(args.data.data_dir.clone()));
+        }
+        store.initialize(&config.environments, &SystemEntropy::default(), &SystemClock, &destination).await?;
+        Ok(store.sqlite.close().await?)
+    })
+}
+
+/// Makes a new administration key for a store whose others are lost. Nobody else may have the store open.
+///
+/// # Errors
+/// There is no store, it is in use, or the key cannot be made.
+pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
+    let config = load(&args.data)?;
+    let destination = Destination::choose(&args.data);
+    if !args.data.data_dir.is_dir() {
+        return Err(AppError::NotInitialized(args.data.data_dir.clone()));
+    }
+    runtime()?.block_on(async {
+        let entropy = SystemEntropy::default();
+        let store = Store::open(&args.data.data_dir, &entropy, &SystemClock)?;
+        if !store.sqlite.is_initialized() {
+            return Err(AppError::NotInitialized(args.data.data_dir.clone()));
+        }
+        let view = store.sqlite.load().await?;
+        let default = view.workspaces.iter().find(|workspace| workspace.is_default);
+        let default = default.ok_or_else(|| AppError::NotInitialized(args.data.data_dir.clone()))?.id;
+        let now = crate::domain::time::Clock::now(&SystemClock);
+        let maker =
+            Maker { entropy: &entropy, lookup: &store.keys.lookup, environments: &config.environments, now };
+        let (mutation, secret) = maker.recover(default)?;
+        let parcel = destination.prepare(secret)?;
+        store.sqlite.commit(mutation).await?;
+        parcel.deliver()?;
+        Ok(store.sqlite.close().await?)
+    })
+}
+
+/// Reads the whole log of a data directory, whether a server runs in it or not.
+///
+/// # Errors
+/// There is no store, or it cannot be read. A log that does not hold is an answer, not an error.
+pub fn verify_offline(data_dir: &Path) -> Result<Verification, AppError> {
+    Ok(sqlite::verify_offline(data_dir)?)
+}
+
+fn load(args: &DataArgs) -> Result<Config, AppError> {
+    let config = Config::load(args.config.as_deref())?;
+    telemetry::start(&config::log_filter(), config.log_format == LogFormat::Json)
+        .map_err(AppError::LogFilter)?;
+    Ok(config)
+}
+
+/// The runtime of administration; Checks have one of their own for each core.
+fn runtime() -> Result<tokio::runtime::Runtime, AppError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("administration")
+        .enable_all()
+        .build()
+        .map_err(AppError::Runtime)
+}

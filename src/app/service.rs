@@ -1,0 +1,208 @@
+//! A whole Keyward: store, view, operations and the way in, started in order and ended in order.
+
+use std::{
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::task::JoinHandle;
+
+use super::{error::AppError, root_key::Destination};
+use crate::{
+    domain::{
+        environment::Environments,
+        root::DerivedKeys,
+        time::{Clock, Entropy},
+    },
+    follower::Follower,
+    grpc::{
+        api::Api,
+        health::{HealthReporter, Serving, health},
+        limits::ListenerLimits,
+        listener::{Listener, Running},
+        routes::{HEALTH_NAMES, routes},
+    },
+    index::Index,
+    operations::{Operations, Parts, initialize::Maker, uses},
+    ports::{KeyStore, StoreError},
+    store::{
+        data_dir::DataDir,
+        roots::Roots,
+        sqlite::{OpenError, SqliteStore, WriterState},
+    },
+};
+
+/// What a Keyward is started with.
+pub struct Settings {
+    /// Where its files are.
+    pub data_dir: PathBuf,
+    /// Where gRPC is served.
+    pub listen: SocketAddr,
+    /// Whether Check and BatchCheck need no caller.
+    pub check_is_open: bool,
+    /// The environments there are.
+    pub environments: Environments,
+    /// What a client may take.
+    pub limits: ListenerLimits,
+    /// How many threads serve connections.
+    pub workers: NonZeroUsize,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// A Keyward at work.
+pub struct Service {
+    store: Arc<SqliteStore>,
+    running: Running,
+    health: HealthReporter,
+    follower: JoinHandle<Result<(), StoreError>>,
+    use_writer: JoinHandle<()>,
+    is_new: bool,
+}
+
+/// Why a service stopped serving.
+#[derive(Debug)]
+pub enum Stopped {
+    /// It was asked to.
+    Asked,
+    /// A part died.
+    Died(String),
+}
+
+impl Service {
+    /// Starts a Keyward on the runtime that this is called on; makes its store if there is none.
+    ///
+    /// # Errors
+    /// The store cannot be opened, or the address not be bound.
+    pub async fn start(settings: Settings, root_key: &Destination) -> Result<Self, AppError> {
+        let Settings { data_dir, listen, check_is_open, environments, limits, workers, clock, entropy } =
+            settings;
+        let store = Store::open(&data_dir, &*entropy, &*clock)?;
+        let is_new = !store.sqlite.is_initialized();
+        // Before the first key is made: a port that is taken must not use it up.
+        let bound = Listener::bind(listen).await;
+        let listener = bound.map_err(|why| AppError::Bind { address: listen, why })?;
+        if is_new {
+            store.initialize(&environments, &*entropy, &*clock, root_key).await?;
+        }
+        let Store { sqlite, keys, .. } = store;
+        let sqlite = Arc::new(sqlite);
+        let port: Arc<dyn KeyStore> = Arc::<SqliteStore>::clone(&sqlite);
+
+        let index = Arc::new(Index::default());
+        let follower = Follower::new(Arc::clone(&port), Arc::clone(&index));
+        follower.load().await?;
+        let follower = tokio::spawn(follower.run());
+        let (uses, use_writer) = uses::queue(Arc::clone(&port));
+        let use_writer = tokio::spawn(use_writer.run());
+
+        let parts = Parts { store: port, index, clock, entropy, keys, environments, uses };
+        let administration = tokio::runtime::Handle::current();
+        let api = Arc::new(Api::new(Arc::new(Operations::new(parts)), administration, check_is_open));
+        let (health, health_service) = health(HEALTH_NAMES);
+        let message_bytes = limits.message_bytes;
+        let routes = routes(Arc::clone(&api), Arc::clone(&api), api, health_service, message_bytes)?;
+        let running =
+            listener.serve(workers, limits, move |_peer| routes.clone()).map_err(AppError::Runtime)?;
+        health.report(Serving::Yes);
+        Ok(Self { store: sqlite, running, health, follower, use_writer, is_new })
+    }
+}
+
+impl Service {
+    /// Where gRPC is served.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.running.local_addr()
+    }
+
+    /// Says that it serves, and what to try first.
+    pub fn announce(&self) {
+        let address = self.address();
+        tracing::info!(listen = %address, "serving gRPC; a first Check, with whatever key:");
+        tracing::info!(
+            "grpcurl -plaintext -d '{{\"api_key\": \"kw_live_…\", \"scopes\": [\"messaging:send\"]}}' {address} \
+             keyward.v1.KeyService/Check"
+        );
+        if self.is_new {
+            tracing::info!(
+                "make a key: keyward issue 'first key' --scope messaging:send --admin-key-file FILE"
+            );
+        }
+    }
+
+    /// Waits until a part dies; while all is well, for ever.
+    pub async fn died(&mut self) -> Stopped {
+        let mut writer = self.store.writer_state();
+        let why = tokio::select! {
+            part = self.running.died() => part.to_string(),
+            ended = &mut self.follower => match ended {
+                Ok(Ok(())) => "the follower of the log ended".to_owned(),
+                Ok(Err(error)) => format!("the log cannot be followed: {error}"),
+                Err(error) => format!("the follower of the log died: {error}"),
+            },
+            _ended = writer.wait_for(|state| *state == WriterState::Ended) => "the store's writer died".to_owned(),
+        };
+        Stopped::Died(why)
+    }
+
+    /// Stops accepting, lets calls in flight finish, writes what is to be written, and closes the store.
+    ///
+    /// # Errors
+    /// Something died before or does not end in order.
+    pub async fn shutdown(self, stopped: Stopped) -> Result<(), AppError> {
+        let Self { store, running, health, follower, use_writer, .. } = self;
+        health.report(Serving::Draining);
+        drop(health);
+        let drained = running.shutdown().await;
+        // With the way in, the last holder of the queue of uses is gone: the writer writes what is left and ends.
+        let _written = use_writer.await;
+        follower.abort();
+        let closed = store.close().await;
+        drained?;
+        closed?;
+        match stopped {
+            Stopped::Asked => Ok(()),
+            Stopped::Died(why) => Err(AppError::Died(why)),
+        }
+    }
+}
+
+/// An open store and the keys that belong to it.
+pub(super) struct Store {
+    pub(super) sqlite: SqliteStore,
+    pub(super) keys: Arc<DerivedKeys>,
+    dir: DataDir,
+}
+
+impl Store {
+    pub(super) fn open(path: &Path, entropy: &dyn Entropy, clock: &dyn Clock) -> Result<Self, AppError> {
+        let dir = DataDir::open(path)?;
+        let (sqlite, keys) = SqliteStore::open(&dir, entropy, clock.now())?;
+        if sqlite.is_initialized() {
+            // A first start that was cut off behind its commit.
+            Roots::keep(dir.path()).map_err(OpenError::from)?;
+        }
+        Ok(Self { sqlite, keys, dir })
+    }
+
+    /// The first change of a new store: the default workspace and the first administration key.
+    pub(super) async fn initialize(
+        &self,
+        environments: &Environments,
+        entropy: &dyn Entropy,
+        clock: &dyn Clock,
+        root_key: &Destination,
+    ) -> Result<(), AppError> {
+        let maker = Maker { entropy, lookup: &self.keys.lookup, environments, now: clock.now() };
+        let (mutation, secret) = maker.initialize()?;
+        let parcel = root_key.prepare(secret)?;
+        self.sqlite.commit(mutation).await?;
+        Roots::keep(self.dir.path()).map_err(OpenError::from)?;
+        parcel.deliver()
+    }
+}

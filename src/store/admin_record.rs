@@ -1,0 +1,92 @@
+//! How the rights of administration keys are written down: a part of a key's body.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::GrantBody;
+use crate::domain::{
+    admin::{AdminRights, AdminScope},
+    ceiling::{Ceiling, EnvironmentCeiling, GrantCeiling, LifetimeCeiling},
+    text::EnvironmentName,
+};
+
+/// The rights of an administration key. "Any" is a word of its own, never an absent or empty value.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdminBody {
+    scopes: Vec<String>,
+    global: bool,
+    grants: GrantCeilingBody,
+    environments: EnvironmentCeilingBody,
+    lifetime: LifetimeCeilingBody,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum GrantCeilingBody {
+    Any,
+    Within(Vec<GrantBody>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum EnvironmentCeilingBody {
+    Any,
+    Within(Vec<String>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LifetimeCeilingBody {
+    Any,
+    AtMost(Duration),
+}
+
+impl AdminBody {
+    pub(super) fn of(rights: &AdminRights) -> Self {
+        Self {
+            scopes: rights.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            global: rights.global,
+            grants: match &rights.ceiling.grants {
+                GrantCeiling::Any => GrantCeilingBody::Any,
+                GrantCeiling::Within(grants) => GrantCeilingBody::Within(GrantBody::all(grants)),
+            },
+            environments: match &rights.ceiling.environments {
+                EnvironmentCeiling::Any => EnvironmentCeilingBody::Any,
+                EnvironmentCeiling::Within(names) => {
+                    EnvironmentCeilingBody::Within(names.iter().map(ToString::to_string).collect())
+                }
+            },
+            lifetime: match rights.ceiling.lifetime {
+                LifetimeCeiling::Any => LifetimeCeilingBody::Any,
+                LifetimeCeiling::AtMost(longest) => LifetimeCeilingBody::AtMost(longest),
+            },
+        }
+    }
+
+    /// `None` if something in it is not what it must be.
+    pub(super) fn into_rights(self) -> Option<AdminRights> {
+        let scopes = self.scopes.iter().map(|text| AdminScope::parse(text).ok());
+        let grants = match self.grants {
+            GrantCeilingBody::Any => GrantCeiling::Any,
+            GrantCeilingBody::Within(grants) => GrantCeiling::Within(GrantBody::into_grants(grants)?),
+        };
+        let environments = match self.environments {
+            EnvironmentCeilingBody::Any => EnvironmentCeiling::Any,
+            EnvironmentCeilingBody::Within(names) => {
+                let names = names.iter().map(|text| EnvironmentName::parse(text).ok());
+                EnvironmentCeiling::Within(names.collect::<Option<_>>()?)
+            }
+        };
+        let lifetime = match self.lifetime {
+            LifetimeCeilingBody::Any => LifetimeCeiling::Any,
+            LifetimeCeilingBody::AtMost(longest) => LifetimeCeiling::AtMost(longest),
+        };
+        Some(AdminRights {
+            scopes: scopes.collect::<Option<_>>()?,
+            global: self.global,
+            ceiling: Ceiling { grants, environments, lifetime },
+        })
+    }
+}

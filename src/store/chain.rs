@@ -1,0 +1,153 @@
+//! The log's chain: how a record is sealed, and what a reading of the whole log finds.
+
+use serde::Deserialize;
+
+use super::rows::{from_stored, to_stored};
+use crate::{
+    domain::{
+        audit::{Chain, Revision, digest},
+        root::DerivedKeys,
+    },
+    ports::Verification,
+};
+
+/// A record of the log as it is stored.
+pub(super) struct StoredRecord {
+    pub(super) revision: i64,
+    pub(super) bytes: Vec<u8>,
+    pub(super) digest: Vec<u8>,
+    pub(super) chain: Vec<u8>,
+    /// A code over the other columns: names exactly the record that somebody without the roots rewrote, chain and all.
+    pub(super) code: Vec<u8>,
+    /// Stands on the last record of each transaction.
+    pub(super) signature: Option<Vec<u8>>,
+}
+
+/// The end of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) revision: Revision,
+    pub(super) chain: Chain,
+}
+
+impl Head {
+    /// Before the first record.
+    pub(super) const START: Self = Self { revision: Revision::ZERO, chain: Chain::START };
+
+    /// The record after this one, and the head that it makes.
+    pub(super) fn append(self, bytes: Vec<u8>, keys: &DerivedKeys) -> (Self, StoredRecord) {
+        let revision = self.revision.next();
+        let digest = digest(&bytes);
+        let chain = self.chain.next(revision, &digest);
+        let mut record = StoredRecord {
+            revision: to_stored(revision),
+            bytes,
+            digest: digest.to_vec(),
+            chain: chain.0.to_vec(),
+            code: Vec::new(),
+            signature: None,
+        };
+        record.code = record.with_parts(|parts| keys.rows.code(parts)).to_vec();
+        (Self { revision, chain }, record)
+    }
+
+    /// What makes this head provable to others.
+    pub(super) fn sign(self, keys: &DerivedKeys) -> Vec<u8> {
+        keys.heads.sign(&self.chain.head_message(self.revision))
+    }
+}
+
+impl StoredRecord {
+    /// Whether the record is whole by itself: its bytes, digest and code agree.
+    pub(super) fn is_genuine(&self, keys: &DerivedKeys) -> bool {
+        self.digest == digest(&self.bytes) && self.with_parts(|parts| keys.rows.agrees(parts, &self.code))
+    }
+
+    fn with_parts<T>(&self, code: impl FnOnce(&[&[u8]]) -> T) -> T {
+        code(&[b"log", &self.revision.to_be_bytes(), &self.digest, &self.chain])
+    }
+}
+
+/// Reads records one after the other, from the first.
+pub(super) struct ChainCheck<'k> {
+    keys: &'k DerivedKeys,
+    head: Head,
+    records: u64,
+    signed: bool,
+    fault: Option<(Revision, String)>,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    revision: u64,
+}
+
+impl<'k> ChainCheck<'k> {
+    pub(super) const fn new(keys: &'k DerivedKeys) -> Self {
+        Self { keys, head: Head::START, records: 0, signed: true, fault: None }
+    }
+
+    /// Takes the next record; false when it does not fit, and nothing after it needs to be read.
+    pub(super) fn take(&mut self, record: &StoredRecord) -> bool {
+        let revision = self.head.revision.next();
+        if let Some(why) = self.fault_of(revision, record) {
+            self.fault = Some((revision, why));
+            return false;
+        }
+        self.head = Head { revision, chain: self.head.chain.next(revision, &digest(&record.bytes)) };
+        self.records = self.records.saturating_add(1);
+        self.signed = record.signature.is_some();
+        true
+    }
+
+    /// The last record taken.
+    pub(super) const fn head(&self) -> Revision {
+        self.head.revision
+    }
+
+    /// Ends the reading; `newest_row` is the newest revision that a row of another table bears.
+    pub(super) fn finish(mut self, newest_row: i64) -> Verification {
+        let next = self.head.revision.next();
+        if self.fault.is_none() && newest_row > to_stored(self.head.revision) {
+            let why = format!("the log was cut off: rows as new as {newest_row} have no record");
+            self.fault = Some((next, why));
+        } else if self.fault.is_none() && !self.signed {
+            let why = "the log was cut off: its last record bears no signature".to_owned();
+            self.fault = Some((next, why));
+        }
+        Verification {
+            records: self.records,
+            head: self.head.revision,
+            chain: self.head.chain,
+            fault: self.fault,
+        }
+    }
+
+    fn fault_of(&self, expected: Revision, record: &StoredRecord) -> Option<String> {
+        if record.revision != to_stored(expected) {
+            return Some(match from_stored(record.revision) {
+                Some(next) if next > expected => format!("it was removed: the next record there is {next}"),
+                _ => format!("record {} stands where none can be", record.revision),
+            });
+        }
+        let place = serde_json::from_slice::<Place>(&record.bytes).ok().map(|place| place.revision);
+        let digest = digest(&record.bytes);
+        let chain = self.head.chain.next(expected, &digest);
+        let message = chain.head_message(expected);
+        if place.is_some_and(|place| place != expected.0) {
+            Some("another record stands in its place".to_owned())
+        } else if digest != *record.digest {
+            Some("it was altered: its bytes do not fit their digest".to_owned())
+        } else if place.is_none() {
+            Some("it was rewritten: its bytes are no entry".to_owned())
+        } else if chain.0 != *record.chain {
+            Some("it was altered: it does not continue the chain".to_owned())
+        } else if !record.is_genuine(self.keys) {
+            Some("it was rewritten: its code is not of this store's roots".to_owned())
+        } else if record.signature.as_ref().is_some_and(|found| !self.keys.heads.verify(&message, found)) {
+            Some("its signature was altered".to_owned())
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Values that many keys have in common, held once.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::domain::{
+    grant::Grants,
+    id::WorkspaceId,
+    key::Creator,
+    network::AllowedNetworks,
+    text::{EnvironmentName, Metadata, Owner},
+};
+
+/// How many values of a kind are remembered; what comes after them is read anew each time.
+const MOST: usize = 65_536;
+
+/// Values already read, by the text they were read from. Keys with the same grants share them in memory, and the
+/// text is parsed once.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) workspaces: Values<WorkspaceId>,
+    pub(super) environments: Values<EnvironmentName>,
+    pub(super) owners: Values<Owner>,
+    pub(super) creators: Values<Arc<Creator>>,
+    pub(super) grants: Values<Arc<Grants>>,
+    pub(super) networks: Values<Arc<AllowedNetworks>>,
+    pub(super) metadata: Values<Arc<Metadata>>,
+}
+
+pub(super) struct Values<T>(HashMap<Box<str>, T>);
+
+impl<T> Default for Values<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T: Clone> Values<T> {
+    /// The value of `text`, as it was read before or as `read` reads it now.
+    pub(super) fn value(&mut self, text: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        if let Some(value) = self.0.get(text) {
+            return Some(value.clone());
+        }
+        let value = read(text)?;
+        if self.0.len() < MOST {
+            self.0.insert(text.into(), value.clone());
+        }
+        Some(value)
+    }
+}

@@ -1,0 +1,14 @@
+//! Where truth is kept: the data directory, the roots, and the SQLite database behind [`crate::ports::KeyStore`].
+//!
+//! How keys are written down, coded and chained (`record`, `rows`, `chain`) is the same for every back end; only
+//! `sqlite` knows SQLite. Nothing here decides anything about a key.
+
+pub mod data_dir;
+pub mod roots;
+pub mod sqlite;
+
+mod admin_record;
+mod chain;
+mod known;
+mod record;
+mod rows;

@@ -1,0 +1,203 @@
+//! Rows as they are stored, with their codes; only a row whose code and revision fit becomes a key again.
+//!
+//! A code covers the table's name, the id, every column and the revision that wrote them, under a key derived from
+//! the roots. The revision must be the newest one that the log has for the row. So an edited row shows, and so does
+//! yesterday's row put back.
+
+use super::{
+    known::Known,
+    record::{key_body, read_key, read_workspace, workspace_body},
+};
+use crate::{
+    domain::{
+        audit::Revision,
+        id::{KeyId, WorkspaceId},
+        key::{Credentials, Key, RetiringSecret, Secret},
+        root::MacKey,
+        secret::{Hint, KeyHash},
+        time::Timestamp,
+        workspace::Workspace,
+    },
+    ports::Damaged,
+};
+
+const SCHEME: &str = "keyward-1";
+
+/// A row of one key or workspace.
+pub(super) struct Row {
+    pub(super) id: Vec<u8>,
+    pub(super) body: Vec<u8>,
+    pub(super) revision: i64,
+    pub(super) code: Vec<u8>,
+}
+
+/// A row of one secret.
+pub(super) struct SecretRow {
+    pub(super) generation: i64,
+    pub(super) scheme: Vec<u8>,
+    pub(super) root: i64,
+    pub(super) hash: Vec<u8>,
+    pub(super) hint: Vec<u8>,
+    pub(super) created_ms: i64,
+    /// `None` for the current one.
+    pub(super) end_ms: Option<i64>,
+    pub(super) revision: i64,
+    pub(super) code: Vec<u8>,
+}
+
+/// The rows of `key` as `revision` writes them.
+pub(super) fn write_key(
+    key: &Key,
+    revision: Revision,
+    codes: &MacKey,
+) -> Result<(Row, Vec<SecretRow>), serde_json::Error> {
+    let row = Row::new("keys", key.id.to_string(), key_body(key)?, revision, codes);
+    let secrets = key.credentials.iter().map(|(secret, end)| {
+        let mut row = SecretRow {
+            generation: secret.generation.into(),
+            scheme: SCHEME.into(),
+            root: secret.root.into(),
+            hash: secret.hash.as_bytes().to_vec(),
+            hint: secret.hint.as_str().into(),
+            created_ms: secret.created.as_ms(),
+            end_ms: end.map(Timestamp::as_ms),
+            revision: to_stored(revision),
+            code: Vec::new(),
+        };
+        row.code = row.with_parts(key.id.to_string().as_bytes(), |parts| codes.code(parts)).to_vec();
+        row
+    });
+    let secrets = secrets.collect();
+    Ok((row, secrets))
+}
+
+/// The row of `workspace` as `revision` writes it.
+pub(super) fn write_workspace(
+    workspace: &Workspace,
+    revision: Revision,
+    codes: &MacKey,
+) -> Result<Row, serde_json::Error> {
+    let body = workspace_body(workspace)?;
+    Ok(Row::new("workspaces", workspace.id.to_string(), body, revision, codes))
+}
+
+impl Row {
+    fn new(table: &str, id: String, body: String, revision: Revision, codes: &MacKey) -> Self {
+        let mut row =
+            Self { id: id.into(), body: body.into(), revision: to_stored(revision), code: Vec::new() };
+        row.code = row.with_parts(table, |parts| codes.code(parts)).to_vec();
+        row
+    }
+
+    /// The key, if its rows are what the log's newest revision for it wrote.
+    pub(super) fn to_key(
+        &self,
+        secrets: &[SecretRow],
+        newest: i64,
+        codes: &MacKey,
+        known: &mut Known,
+    ) -> Result<Key, Damaged> {
+        let body = self.genuine_body("keys", newest, codes)?;
+        for secret in secrets {
+            if secret.revision != newest {
+                return Err(self.damaged("a secret of it is not the one that its newest log entry wrote"));
+            }
+            if !secret.with_parts(&self.id, |parts| codes.agrees(parts, &secret.code)) {
+                return Err(self.damaged("a secret of it was edited"));
+            }
+        }
+        let id = std::str::from_utf8(&self.id).ok().and_then(|text| KeyId::parse(text).ok());
+        let revision = from_stored(self.revision);
+        id.zip(revision)
+            .and_then(|(id, revision)| {
+                read_key(id, revision, body, known, |generations| credentials(generations, secrets))
+            })
+            .ok_or_else(|| self.damaged("its body cannot be read, or secrets of it are missing"))
+    }
+
+    /// The workspace, if its row is what the log's newest revision for it wrote.
+    pub(super) fn to_workspace(&self, newest: i64, codes: &MacKey) -> Result<Workspace, Damaged> {
+        let body = self.genuine_body("workspaces", newest, codes)?;
+        let id = std::str::from_utf8(&self.id).ok().and_then(|text| WorkspaceId::parse(text).ok());
+        let revision = from_stored(self.revision);
+        id.zip(revision)
+            .and_then(|(id, revision)| read_workspace(id, revision, body))
+            .ok_or_else(|| self.damaged("its body cannot be read"))
+    }
+
+    /// This row, named as damaged.
+    pub(super) fn damaged(&self, why: &'static str) -> Damaged {
+        Damaged { id: String::from_utf8_lossy(&self.id).into_owned(), why }
+    }
+
+    fn genuine_body(&self, table: &str, newest: i64, codes: &MacKey) -> Result<&str, Damaged> {
+        if self.revision < 0 {
+            return Err(self.damaged("its row is missing"));
+        }
+        if !self.with_parts(table, |parts| codes.agrees(parts, &self.code)) {
+            return Err(self.damaged("it was edited"));
+        }
+        if self.revision != newest {
+            return Err(self.damaged("it is not the one that its newest log entry wrote"));
+        }
+        std::str::from_utf8(&self.body).ok().ok_or_else(|| self.damaged("its body cannot be read"))
+    }
+
+    fn with_parts<T>(&self, table: &str, code: impl FnOnce(&[&[u8]]) -> T) -> T {
+        code(&[table.as_bytes(), &self.id, &self.body, &self.revision.to_be_bytes()])
+    }
+}
+
+impl SecretRow {
+    fn with_parts<T>(&self, key_id: &[u8], code: impl FnOnce(&[&[u8]]) -> T) -> T {
+        let end = self.end_ms.map(i64::to_be_bytes);
+        code(&[
+            b"secrets",
+            key_id,
+            &self.generation.to_be_bytes(),
+            &self.scheme,
+            &self.root.to_be_bytes(),
+            &self.hash,
+            &self.hint,
+            &self.created_ms.to_be_bytes(),
+            // No end is no bytes; an end is eight.
+            end.as_ref().map_or(&[], <[u8; 8]>::as_slice),
+            &self.revision.to_be_bytes(),
+        ])
+    }
+
+    fn to_secret(&self) -> Option<Secret> {
+        (self.scheme == SCHEME.as_bytes()).then_some(())?;
+        Some(Secret {
+            generation: self.generation.try_into().ok()?,
+            hash: KeyHash::stored(self.hash.as_slice().try_into().ok()?),
+            root: self.root.try_into().ok()?,
+            hint: Hint::stored(std::str::from_utf8(&self.hint).ok()?),
+            created: Timestamp::from_ms(self.created_ms).ok()?,
+        })
+    }
+}
+
+/// The secrets that a key's body lists, in its order: exactly these, the first without an end, the others with one.
+fn credentials(generations: &[u32], rows: &[SecretRow]) -> Option<Credentials> {
+    let row = |generation: &u32| rows.iter().find(|row| row.generation == i64::from(*generation));
+    let (current, retiring) = generations.split_first()?;
+    let current = row(current).filter(|row| row.end_ms.is_none())?.to_secret()?;
+    let retiring = retiring.iter().map(|generation| {
+        let row = row(generation)?;
+        let end = Timestamp::from_ms(row.end_ms?).ok()?;
+        Some(RetiringSecret { secret: row.to_secret()?, end })
+    });
+    let retiring = retiring.collect::<Option<_>>()?;
+    (generations.len() == rows.len()).then_some(Credentials { current, retiring })
+}
+
+/// A revision as a column holds it. The log would have to grow for ever to pass the bound.
+pub(super) fn to_stored(revision: Revision) -> i64 {
+    i64::try_from(revision.0).unwrap_or(i64::MAX)
+}
+
+/// A revision from its column; `None` if it is negative.
+pub(super) fn from_stored(revision: i64) -> Option<Revision> {
+    u64::try_from(revision).ok().map(Revision)
+}

@@ -1,0 +1,83 @@
+//! How a connection is opened, for writing and for reading.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::store::data_dir::database_in;
+
+/// How long a statement waits while another process holds the database.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// Statements kept ready.
+const STATEMENTS: usize = 64;
+
+/// The connection that writes. The file must be there.
+pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
+}
+
+/// Sets the writing connection up, once it is known that the database is ours.
+///
+/// The WAL is emptied by the writer itself, between groups: the automatic way would hide an I/O error, after which
+/// the WAL must be kept.
+pub(super) fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::InvalidParameterName(format!(
+            "journal mode {mode} where WAL is needed"
+        )));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    harden(connection)
+}
+
+/// What readers open with.
+pub(super) fn reader_flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+/// Sets a reading connection up.
+pub(super) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "query_only", true)?;
+    harden(connection)
+}
+
+/// A connection that reads the database of a data directory without leaving anything there: where no process has
+/// it open and its WAL is empty, no file beside it is made either.
+pub(super) fn open_offline(directory: &Path, immutable: bool) -> rusqlite::Result<Connection> {
+    let path = database_in(directory);
+    let connection = if immutable {
+        let uri = format!("file:{}?immutable=1", escape(&path));
+        Connection::open_with_flags(uri, reader_flags() | OpenFlags::SQLITE_OPEN_URI)?
+    } else {
+        Connection::open_with_flags(path, reader_flags())?
+    };
+    prepare_reader(&connection)?;
+    Ok(connection)
+}
+
+fn harden(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+fn escape(path: &Path) -> String {
+    let escape = |byte: u8| match byte {
+        b'/' | b'.' | b'-' | b'_' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).iter().copied().map(escape).collect()
+}

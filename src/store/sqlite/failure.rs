@@ -1,0 +1,39 @@
+//! What a failure of the driver means to who asked.
+
+use rusqlite::{Error, ErrorCode, ffi};
+
+use crate::ports::StoreError;
+
+/// A failure while reading.
+pub(super) fn of_reading(error: &Error) -> StoreError {
+    if is_corruption(error) {
+        StoreError::Corrupt(error.to_string())
+    } else {
+        StoreError::Unavailable(error.to_string())
+    }
+}
+
+/// Whether the database is not what SQLite left there.
+pub(super) fn is_corruption(error: &Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Whether the failure passes by itself and leaves the file as it was: the disk is full, or somebody holds the lock.
+///
+/// `SQLITE_FULL` at a commit: the frame that would have made it one was not written.
+pub(super) fn is_passing(error: &Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
+/// Whether a statement was refused for what it would have stored, and only this statement was undone.
+pub(super) fn is_constraint(error: &Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation))
+}
+
+/// Whether a value was there already that may stand only once.
+pub(super) fn is_duplicate(error: &Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_CONSTRAINT_UNIQUE)
+}

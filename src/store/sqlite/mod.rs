@@ -1,0 +1,244 @@
+//! The embedded back end: one SQLite database, one thread that writes, a few connections that read.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use self::{
+    open::{OpenError, verify_offline},
+    writer::WriterState,
+};
+use self::{
+    open::{Opened, database},
+    writer::{FileIdentity, Work, Writer},
+};
+use super::data_dir::DataDir;
+use crate::{
+    domain::{
+        audit::Revision,
+        id::KeyId,
+        key::Key,
+        root::DerivedKeys,
+        time::{Entropy, Timestamp},
+    },
+    ports::{
+        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRecord, Mutation, Pending, RequestMark,
+        StoreError, Verification, View,
+    },
+};
+
+mod connection;
+mod failure;
+mod log;
+mod open;
+mod read;
+mod rows;
+mod schema;
+mod writer;
+
+/// How many changes may wait for the writing thread (D7).
+const MAX_WAITING: usize = 4096;
+
+/// How many reads run at once.
+const READERS: u32 = 4;
+
+/// How long a read waits for its turn.
+const READER_WAIT: Duration = Duration::from_secs(5);
+
+/// A store in a SQLite database.
+pub struct SqliteStore {
+    works: mpsc::Sender<Work>,
+    readers: r2d2::Pool<SqliteConnectionManager>,
+    keys: Arc<DerivedKeys>,
+    revisions: watch::Receiver<Revision>,
+    state: watch::Receiver<WriterState>,
+    /// Taken by whoever joins it first.
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SqliteStore {
+    /// Opens the store of a data directory with its roots, or makes both. A store just made has an empty log, and
+    /// waits for its first change ([`SqliteStore::is_initialized`]); after that, [`super::roots::Roots::keep`].
+    ///
+    /// # Errors
+    /// Roots and database do not belong together, or one of them cannot be used.
+    pub fn open(
+        dir: &DataDir,
+        entropy: &dyn Entropy,
+        now: Timestamp,
+    ) -> Result<(Self, Arc<DerivedKeys>), OpenError> {
+        let Opened { connection, keys } = open::open(dir, entropy, now)?;
+        let path = dir.database();
+        let head = log::head(&connection, &keys)?;
+        let (works, receiver) = mpsc::channel(MAX_WAITING);
+        let (revision_sender, revisions) = watch::channel(head.revision);
+        let (state_sender, state) = watch::channel(WriterState::Working);
+        let writer = Writer {
+            connection,
+            keys: Arc::clone(&keys),
+            head,
+            file: FileIdentity::of(path.clone()).map_err(database(&path))?,
+            works: receiver,
+            revisions: revision_sender,
+            state: state_sender,
+            lock: Some(dir.lock()),
+            since_checkpoint: 0,
+        };
+        let manager = SqliteConnectionManager::file(&path)
+            .with_flags(connection::reader_flags())
+            .with_init(|connection| connection::prepare_reader(connection));
+        let readers = r2d2::Pool::builder()
+            .max_size(READERS)
+            .connection_timeout(READER_WAIT)
+            .test_on_check_out(false)
+            .build(manager)
+            .map_err(database(&path))?;
+        let thread = Mutex::new(Some(writer.spawn().map_err(database(&path))?));
+        let store = Self { works, readers, keys: Arc::clone(&keys), revisions, state, thread };
+        Ok((store, keys))
+    }
+
+    /// Whether the log holds an entry.
+    #[must_use]
+    pub fn is_initialized(&self) -> bool {
+        *self.revisions.borrow() > Revision::ZERO
+    }
+
+    /// How the writing thread is; whoever serves from this store watches it.
+    #[must_use]
+    pub fn writer_state(&self) -> watch::Receiver<WriterState> {
+        self.state.clone()
+    }
+
+    /// Takes no change any more, writes those that wait, empties the WAL, and gives the data directory back.
+    ///
+    /// # Errors
+    /// The store was sealed, or the WAL could not be emptied; the next start reads it.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let (answer, closed) = oneshot::channel();
+        let sent = self.works.send(Work::Close(answer)).await;
+        let closed = match sent {
+            Ok(()) => closed.await.unwrap_or_else(|_| Err(StoreError::Unavailable(CLOSED.to_owned()))),
+            // Somebody else has closed it.
+            Err(_) => Ok(()),
+        };
+        self.join();
+        closed
+    }
+
+    fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that writes the store had panicked");
+        }
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(writer::Answer<T>) -> Work + Send + 'static,
+    ) -> Pending<'_, T> {
+        Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            self.works.try_send(work(answer)).map_err(|error| {
+                StoreError::Unavailable(match error {
+                    mpsc::error::TrySendError::Full(_) => format!("{MAX_WAITING} changes wait already"),
+                    mpsc::error::TrySendError::Closed(_) => CLOSED.to_owned(),
+                })
+            })?;
+            let died = |_| Err(StoreError::OutcomeUnknown("the thread that writes has ended".to_owned()));
+            answered.await.unwrap_or_else(died)
+        })
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, T> {
+        let (readers, keys) = (self.readers.clone(), Arc::clone(&self.keys));
+        Box::pin(async move {
+            let reading = tokio::task::spawn_blocking(move || {
+                let connection = readers.get();
+                let mut connection = connection
+                    .map_err(|error| StoreError::Unavailable(format!("no reader is free: {error}")))?;
+                read(&mut connection, &keys)
+            });
+            reading.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+        })
+    }
+}
+
+const CLOSED: &str = "it is closed";
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        // The thread ends when nobody can ask it any more: after what waits, which is at most a few groups.
+        self.works = mpsc::channel(1).0;
+        self.join();
+    }
+}
+
+impl KeyStore for SqliteStore {
+    fn commit(&self, mutation: Mutation) -> Pending<'_, Revision> {
+        self.ask(|answer| Work::Commit(Box::new(mutation), answer))
+    }
+
+    fn require_unused(&self, request: RequestMark) -> Pending<'_, ()> {
+        self.read(move |connection, _| match rows::check_request(connection, &request) {
+            Ok(()) => Ok(()),
+            Err(rows::Refusal::Store(error)) => Err(error),
+            Err(rows::Refusal::Driver(error)) => Err(failure::of_reading(&error)),
+        })
+    }
+
+    fn revisions(&self) -> watch::Receiver<Revision> {
+        self.revisions.clone()
+    }
+
+    fn load(&self) -> Pending<'_, View> {
+        self.read(read::load)
+    }
+
+    fn changes_after(&self, after: Revision) -> Pending<'_, View> {
+        self.read(move |connection, keys| read::changes(connection, keys, after))
+    }
+
+    fn list_keys(
+        &self,
+        filter: KeyFilter,
+        after: Option<KeyPosition>,
+        limit: usize,
+    ) -> Pending<'_, Vec<Key>> {
+        self.read(move |connection, keys| read::list(connection, keys, &filter, after, limit))
+    }
+
+    fn last_uses(&self, keys: Vec<KeyId>) -> Pending<'_, Vec<LastUse>> {
+        self.read(move |connection, _| {
+            read::last_uses(connection, &keys).map_err(|error| failure::of_reading(&error))
+        })
+    }
+
+    fn note_uses(&self, uses: Vec<LastUse>) -> Pending<'_, ()> {
+        self.ask(|answer| Work::Uses(uses, answer))
+    }
+
+    fn query_log(
+        &self,
+        filter: LogFilter,
+        before: Option<Revision>,
+        limit: usize,
+    ) -> Pending<'_, Vec<LogRecord>> {
+        self.read(move |connection, keys| log::query(connection, keys, &filter, before, limit))
+    }
+
+    fn verify_log(&self) -> Pending<'_, Verification> {
+        self.read(log::verify)
+    }
+}

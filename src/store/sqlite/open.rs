@@ -1,0 +1,200 @@
+//! Opening a store: which roots and which database belong together, and what is refused.
+//!
+//! The roots are written first, as `roots.new`; then the database is made; then, with the first entry in its log, the
+//! roots get their lasting name. Whatever moment a first start is cut short at, the next one goes on from there, and
+//! a database that was lost is never taken for one that was not made yet.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rusqlite::Connection;
+
+use super::{
+    connection::{open_offline, open_writer, prepare_writer},
+    log,
+    schema::{self, Identity, Ours, identify, migrate},
+};
+use crate::{
+    domain::{
+        root::{DerivedKeys, Root},
+        time::{Entropy, EntropyUnavailable, Timestamp},
+    },
+    ports::{StoreError, Verification},
+    store::{
+        data_dir::{DataDir, DataDirError, database_in, make_empty},
+        roots::{FoundRoots, Roots, RootsError},
+    },
+};
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data directory.
+    #[error(transparent)]
+    Directory(#[from] DataDirError),
+    /// The file of the roots.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+    /// There are roots of an initialized store, and no database that they belong to.
+    #[error(
+        "{} is missing or empty, and `roots` beside it says that there was a store: restore the database from a backup; \
+         no new store is made over a lost one",
+        .0.display()
+    )]
+    LostDatabase(PathBuf),
+    /// There is a database, and no roots.
+    #[error(
+        "the file `roots` that belongs to {} is missing: put it back; without it no key can be checked",
+        .0.display()
+    )]
+    LostRoots(PathBuf),
+    /// The roots are another store's.
+    #[error("the file `roots` does not belong to {}: put back the one that does", .0.display())]
+    WrongRoots(PathBuf),
+    /// A newer program wrote the database.
+    #[error("{} has schema {found}, and this keyward knows schemas up to {known}: use a newer keyward", .path.display())]
+    NewerSchema {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest one known.
+        known: i64,
+    },
+    /// The database is not this program's, or was tampered with.
+    #[error("{} is not a keyward database: {why}", .path.display())]
+    NotOurs {
+        /// The database.
+        path: PathBuf,
+        /// What tells.
+        why: &'static str,
+    },
+    /// There is no database.
+    #[error("there is no store in {}", .0.display())]
+    NoStore(PathBuf),
+    /// There is no randomness for new roots.
+    #[error(transparent)]
+    Entropy(#[from] EntropyUnavailable),
+    /// The database cannot be used.
+    #[error("cannot open {}: {why}", .path.display())]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        why: String,
+    },
+    /// The log's end contradicts itself.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A database that was found or made, with the keys that belong to it.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) keys: Arc<DerivedKeys>,
+}
+
+/// Opens the database of a data directory, or makes it.
+pub(super) fn open(dir: &DataDir, entropy: &dyn Entropy, now: Timestamp) -> Result<Opened, OpenError> {
+    let path = dir.database();
+    let connection = if path.exists() { Some(open_writer(&path).map_err(database(&path))?) } else { None };
+    let found = connection.as_ref().map(|connection| ours(connection, &path)).transpose()?.flatten();
+    let keys = Arc::new(keys_for(dir.path(), found.as_ref(), entropy)?);
+    let mut connection = if let Some(connection) = connection {
+        connection
+    } else {
+        make_empty(&path)?;
+        open_writer(&path).map_err(database(&path))?
+    };
+    prepare_writer(&connection).map_err(database(&path))?;
+    migrate(&mut connection, keys.check, now).map_err(database(&path))?;
+    Ok(Opened { connection, keys })
+}
+
+/// Reads the whole log of a data directory, whether a server runs in it or not. Locks nothing and changes nothing.
+///
+/// # Errors
+/// There is no store, its roots are missing or another store's, or it cannot be read. A log that does not hold is no
+/// error: [`Verification::fault`] tells.
+pub fn verify_offline(directory: &Path) -> Result<Verification, OpenError> {
+    let path = database_in(directory);
+    let before = quiet_state(directory);
+    let found = verify_with(directory, &path, before.is_some());
+    // Somebody may have begun to write under the assumption that nobody does.
+    if before.is_some() && before != quiet_state(directory) {
+        return verify_with(directory, &path, false);
+    }
+    found
+}
+
+fn verify_with(directory: &Path, path: &Path, immutable: bool) -> Result<Verification, OpenError> {
+    if !path.exists() {
+        return Err(OpenError::NoStore(directory.to_owned()));
+    }
+    let mut connection = open_offline(directory, immutable).map_err(database(path))?;
+    let found = ours(&connection, path)?.ok_or_else(|| OpenError::NoStore(directory.to_owned()))?;
+    let keys = match Roots::find(directory)? {
+        FoundRoots::Kept(roots) | FoundRoots::New(roots) => fitting(&roots, &found, path)?,
+        FoundRoots::Missing => return Err(OpenError::LostRoots(path.to_owned())),
+    };
+    Ok(log::verify(&mut connection, &keys)?)
+}
+
+/// The database's size and time of change while its WAL holds nothing; `None` while it does.
+fn quiet_state(directory: &Path) -> Option<(u64, std::time::SystemTime)> {
+    let path = database_in(directory);
+    let mut wal = path.clone().into_os_string();
+    wal.push("-wal");
+    if fs::metadata(wal).is_ok_and(|wal| wal.len() > 0) {
+        return None;
+    }
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
+}
+
+/// What the database says of itself, `None` if it is empty; one that is not ours is refused.
+fn ours(connection: &Connection, path: &Path) -> Result<Option<Ours>, OpenError> {
+    match identify(connection).map_err(database(path))? {
+        Identity::Empty => Ok(None),
+        Identity::Ours(ours) => Ok(Some(ours)),
+        Identity::Newer(found) => {
+            Err(OpenError::NewerSchema { path: path.to_owned(), found, known: schema::VERSION })
+        }
+        Identity::Foreign(why) => Err(OpenError::NotOurs { path: path.to_owned(), why }),
+    }
+}
+
+/// The keys of the roots that belong to this database; new ones only where there is neither.
+fn keys_for(directory: &Path, found: Option<&Ours>, entropy: &dyn Entropy) -> Result<DerivedKeys, OpenError> {
+    let path = database_in(directory);
+    match (Roots::find(directory)?, found) {
+        (FoundRoots::Missing, None) => {
+            let roots = Roots::new(Root::generate(entropy)?);
+            roots.write_new(directory)?;
+            Ok(roots.derive())
+        }
+        (FoundRoots::Missing, Some(_)) => Err(OpenError::LostRoots(path)),
+        (FoundRoots::New(roots), None) => Ok(roots.derive()),
+        (FoundRoots::New(roots), Some(found)) => {
+            let keys = fitting(&roots, found, &path)?;
+            if found.initialized {
+                Roots::keep(directory)?;
+            }
+            Ok(keys)
+        }
+        (FoundRoots::Kept(roots), Some(found)) if found.initialized => fitting(&roots, found, &path),
+        (FoundRoots::Kept(_), _) => Err(OpenError::LostDatabase(path)),
+    }
+}
+
+fn fitting(roots: &Roots, found: &Ours, path: &Path) -> Result<DerivedKeys, OpenError> {
+    let keys = roots.derive();
+    if found.check == keys.check { Ok(keys) } else { Err(OpenError::WrongRoots(path.to_owned())) }
+}
+
+pub(super) fn database<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> OpenError {
+    move |error| OpenError::Database { path: path.to_owned(), why: error.to_string() }
+}

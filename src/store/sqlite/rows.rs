@@ -1,0 +1,228 @@
+//! One change within an open transaction: what it stands on is checked, then its entry and rows are written.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::{
+    domain::{audit::Revision, id::KeyId, key::Key, root::DerivedKeys, workspace::Workspace},
+    ports::{LastUse, Mutation, RequestMark, StoreError},
+    store::{
+        chain::{Head, StoredRecord},
+        rows::{Row, SecretRow, from_stored, to_stored, write_key, write_workspace},
+    },
+};
+
+/// Why a change was not written.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// What it stands on does not hold.
+    Store(StoreError),
+    /// The driver failed.
+    Driver(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Writes a change behind `head` and answers the new head. The caller undoes what a refused one has written.
+pub(super) fn apply(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    head: Head,
+    mutation: &Mutation,
+) -> Result<Head, Refusal> {
+    check_shape(mutation)?;
+    // First, because a change that was made already conflicts with itself.
+    if let Some(request) = &mutation.request {
+        check_request(connection, request)?;
+    }
+    check_revisions(connection, mutation)?;
+
+    let workspace_changed = mutation.rows.workspace.is_some();
+    let bytes = mutation.entry.canonical_bytes(head.revision.next(), workspace_changed);
+    let (head, record) = head.append(bytes, keys);
+    insert_record(connection, &record)?;
+    if let Some(workspace) = &mutation.rows.workspace {
+        put_workspace(connection, keys, workspace, head.revision)?;
+    }
+    if let Some(key) = &mutation.rows.key {
+        put_key(connection, keys, key, head.revision)?;
+    }
+    if let (Some(request), Some(key)) = (&mutation.request, mutation.entry.key) {
+        put_request(connection, request, key, head.revision)?;
+    }
+    Ok(head)
+}
+
+/// Puts the signature on the record at `head`.
+pub(super) fn sign(connection: &Connection, keys: &DerivedKeys, head: Head) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached("UPDATE log SET signature = ?1 WHERE revision = ?2")?;
+    update.execute(params![head.sign(keys), to_stored(head.revision)])?;
+    Ok(())
+}
+
+/// Notes last uses; a time never goes back.
+pub(super) fn put_uses(connection: &Connection, uses: &[LastUse]) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO key_uses (key_id, time_ms) VALUES (?1, ?2)
+         ON CONFLICT (key_id) DO UPDATE SET time_ms = excluded.time_ms WHERE excluded.time_ms > time_ms",
+    )?;
+    for last in uses {
+        insert.execute(params![last.key.to_string(), last.time.as_ms()])?;
+    }
+    Ok(())
+}
+
+/// The entry must name the rows that are written: the newest entry that names a row vouches for it.
+fn check_shape(mutation: &Mutation) -> Result<(), StoreError> {
+    let key = mutation.rows.key.as_ref().map(|key| key.id);
+    let workspace = mutation.rows.workspace.as_ref().map(|workspace| workspace.id);
+    let misnamed = mutation.entry.key != key
+        || workspace.is_some_and(|workspace| workspace != mutation.entry.workspace)
+        || mutation.request.is_some() && key.is_none();
+    if misnamed {
+        return Err(StoreError::Unavailable(
+            "the log entry names other rows than the change writes".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Passes unless the request id was used before.
+pub(super) fn check_request(connection: &Connection, request: &RequestMark) -> Result<(), Refusal> {
+    let mut select = connection
+        .prepare_cached("SELECT key_id, fingerprint FROM requests WHERE caller = ?1 AND request_id = ?2")?;
+    let used = select.query_row(params![request.caller.to_string(), request.id.as_str()], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?))
+    });
+    let Some((key, fingerprint)) = used.optional()? else { return Ok(()) };
+    let Ok(key) = KeyId::parse(&key) else {
+        return Err(StoreError::Corrupt(format!("request {} names no key", request.id)).into());
+    };
+    Err(StoreError::RequestUsed { key, same_arguments: fingerprint == request.fingerprint }.into())
+}
+
+fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), Refusal> {
+    let mut select_key = connection.prepare_cached("SELECT revision FROM keys WHERE id = ?1")?;
+    let written = mutation.rows.key.iter().map(|key| (key.id, key.revision));
+    for (key, expected) in written.chain(mutation.expects.iter().copied()) {
+        let stored = select_key.query_row([key.to_string()], |row| row.get(0)).optional()?;
+        check_revision(stored, expected)?;
+    }
+    if let Some(workspace) = &mutation.rows.workspace {
+        let mut select = connection.prepare_cached("SELECT revision FROM workspaces WHERE id = ?1")?;
+        let stored = select.query_row([workspace.id.to_string()], |row| row.get(0)).optional()?;
+        check_revision(stored, workspace.revision)?;
+    }
+    Ok(())
+}
+
+fn check_revision(stored: Option<i64>, expected: Revision) -> Result<(), StoreError> {
+    let stored = stored.map_or(Some(Revision::ZERO), from_stored);
+    if stored == Some(expected) { Ok(()) } else { Err(StoreError::Conflict) }
+}
+
+fn insert_record(connection: &Connection, record: &StoredRecord) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO log (revision, bytes, digest, chain, code) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    insert.execute(params![record.revision, record.bytes, record.digest, record.chain, record.code])?;
+    Ok(())
+}
+
+fn put_workspace(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    workspace: &Workspace,
+    revision: Revision,
+) -> Result<(), Refusal> {
+    let row = write_workspace(workspace, revision, &keys.rows).map_err(|error| unwritable(&error))?;
+    put_row(
+        connection,
+        "INSERT INTO workspaces (id, body, revision, code) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id)
+         DO UPDATE SET body = excluded.body, revision = excluded.revision, code = excluded.code",
+        &row,
+    )?;
+    Ok(())
+}
+
+fn put_key(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    key: &Key,
+    revision: Revision,
+) -> Result<(), Refusal> {
+    let (row, secrets) = write_key(key, revision, &keys.rows).map_err(|error| unwritable(&error))?;
+    let id = key.id.to_string();
+    put_row(
+        connection,
+        "INSERT INTO keys (id, body, revision, code) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id)
+         DO UPDATE SET body = excluded.body, revision = excluded.revision, code = excluded.code",
+        &row,
+    )?;
+    connection.prepare_cached("DELETE FROM secrets WHERE key_id = ?1")?.execute([&id])?;
+    secrets.iter().try_for_each(|secret| put_secret(connection, &id, secret))
+}
+
+fn put_row(connection: &Connection, insert: &str, row: &Row) -> rusqlite::Result<usize> {
+    let text = |bytes| String::from_utf8_lossy(bytes);
+    let values = params![text(&row.id), text(&row.body), row.revision, row.code];
+    connection.prepare_cached(insert)?.execute(values)
+}
+
+fn put_secret(connection: &Connection, key_id: &str, row: &SecretRow) -> Result<(), Refusal> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO secrets (key_id, generation, scheme, root, hash, hint, created_ms, end_ms, revision, code)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?;
+    let text = |bytes| String::from_utf8_lossy(bytes);
+    let inserted = insert.execute(params![
+        key_id,
+        row.generation,
+        text(&row.scheme),
+        row.root,
+        row.hash,
+        text(&row.hint),
+        row.created_ms,
+        row.end_ms,
+        row.revision,
+        row.code
+    ]);
+    match inserted {
+        Ok(_) => Ok(()),
+        // Another key has this secret: the one who draws again gets another.
+        Err(error) if super::failure::is_duplicate(&error) => Err(StoreError::Conflict.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn put_request(
+    connection: &Connection,
+    request: &RequestMark,
+    key: KeyId,
+    revision: Revision,
+) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO requests (caller, request_id, fingerprint, key_id, revision) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    insert.execute(params![
+        request.caller.to_string(),
+        request.id.as_str(),
+        request.fingerprint,
+        key.to_string(),
+        to_stored(revision)
+    ])?;
+    Ok(())
+}
+
+fn unwritable(error: &serde_json::Error) -> StoreError {
+    StoreError::Unavailable(format!("the row cannot be written as JSON: {error}"))
+}

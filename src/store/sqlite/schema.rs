@@ -1,0 +1,210 @@
+//! The tables, from the first schema on, and whether a database has exactly these.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite_migration::{M, Migrations};
+
+use crate::domain::time::Timestamp;
+
+/// `KEYW`, in the database's header.
+pub(super) const APPLICATION_ID: i64 = 0x4B45_5957;
+
+/// The schema that this program writes.
+pub(super) const VERSION: i64 = 1;
+
+/// Columns for queries are generated from the coded body or the chained bytes, so that they cannot be edited apart.
+///
+/// `keys` keeps its rowid, because bodies can be long; the others are small and clustered by their key. The log's
+/// bytes are a blob, because their hash is over exactly these bytes. Every index holds the revision, as the rowid.
+const V1: &str = "
+PRAGMA application_id = 0x4B455957;
+
+CREATE TABLE meta (
+    name TEXT NOT NULL PRIMARY KEY,
+    value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE log (
+    revision INTEGER NOT NULL PRIMARY KEY,
+    bytes BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    chain BLOB NOT NULL,
+    code BLOB NOT NULL,
+    signature BLOB,
+    time_ms INTEGER GENERATED ALWAYS AS (CAST(bytes AS TEXT) ->> '$.time_ms') VIRTUAL,
+    action TEXT GENERATED ALWAYS AS (CAST(bytes AS TEXT) ->> '$.action') VIRTUAL,
+    workspace_id TEXT GENERATED ALWAYS AS (CAST(bytes AS TEXT) ->> '$.workspace_id') VIRTUAL,
+    key_id TEXT GENERATED ALWAYS AS (CAST(bytes AS TEXT) ->> '$.key_id') VIRTUAL,
+    actor_key_id TEXT GENERATED ALWAYS AS (CAST(bytes AS TEXT) ->> '$.actor.key_id') VIRTUAL,
+    changed_workspace_id TEXT GENERATED ALWAYS AS (
+        CASE WHEN CAST(bytes AS TEXT) ->> '$.workspace_changed' THEN CAST(bytes AS TEXT) ->> '$.workspace_id' END
+    ) VIRTUAL
+) STRICT;
+CREATE INDEX log_by_key ON log (key_id) WHERE key_id IS NOT NULL;
+CREATE INDEX log_by_workspace ON log (workspace_id);
+CREATE INDEX log_by_actor ON log (actor_key_id) WHERE actor_key_id IS NOT NULL;
+CREATE INDEX log_by_changed_workspace ON log (changed_workspace_id) WHERE changed_workspace_id IS NOT NULL;
+CREATE INDEX log_by_time ON log (time_ms);
+
+CREATE TABLE workspaces (
+    id TEXT NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    code BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE keys (
+    id TEXT NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    code BLOB NOT NULL,
+    workspace_id TEXT GENERATED ALWAYS AS (body ->> '$.workspace_id') VIRTUAL,
+    owner TEXT GENERATED ALWAYS AS (body ->> '$.owner') VIRTUAL,
+    environment TEXT GENERATED ALWAYS AS (body ->> '$.environment') VIRTUAL,
+    created_ms INTEGER GENERATED ALWAYS AS (body ->> '$.created_ms') VIRTUAL
+) STRICT;
+CREATE INDEX keys_by_workspace ON keys (workspace_id, created_ms DESC, id DESC);
+CREATE INDEX keys_by_owner ON keys (workspace_id, owner, created_ms DESC, id DESC) WHERE owner IS NOT NULL;
+
+CREATE TABLE secrets (
+    key_id TEXT NOT NULL REFERENCES keys (id),
+    generation INTEGER NOT NULL,
+    scheme TEXT NOT NULL,
+    root INTEGER NOT NULL,
+    hash BLOB NOT NULL UNIQUE,
+    hint TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    end_ms INTEGER,
+    revision INTEGER NOT NULL,
+    code BLOB NOT NULL,
+    PRIMARY KEY (key_id, generation)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE requests (
+    caller TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    key_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (caller, request_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE key_uses (
+    key_id TEXT NOT NULL PRIMARY KEY,
+    time_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// Brings a database to the newest schema, each step in one transaction (D8). The first one also notes the roots'
+/// check value, so that there is no schema without it.
+pub(super) fn migrate(
+    connection: &mut Connection,
+    check: [u8; 32],
+    now: Timestamp,
+) -> Result<(), rusqlite_migration::Error> {
+    let note = move |transaction: &Transaction<'_>| {
+        let mut insert = transaction.prepare("INSERT INTO meta (name, value) VALUES (?1, ?2)")?;
+        insert.execute(params!["root_check", check])?;
+        insert.execute(params!["created_ms", now.as_ms()])?;
+        Ok(())
+    };
+    Migrations::new(vec![M::up_with_hook(V1, note)]).to_latest(connection)
+}
+
+/// What a database is, as far as its header and its tables say.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// It holds nothing yet.
+    Empty,
+    /// It is of a program newer than this one.
+    Newer(i64),
+    /// It is not of this program, or not as this program made it.
+    Foreign(&'static str),
+    /// It has a schema of ours.
+    Ours(Ours),
+}
+
+/// What a database of ours says of itself.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ours {
+    /// The roots' check value.
+    pub(super) check: Vec<u8>,
+    /// Whether its log holds an entry.
+    pub(super) initialized: bool,
+}
+
+/// Looks at a database without changing it.
+pub(super) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if (application, version, tables) == (0, 0, 0) {
+        return Ok(Identity::Empty);
+    }
+    if application != APPLICATION_ID || version < 1 {
+        return Ok(Identity::Foreign("it is another program's database"));
+    }
+    if version > VERSION {
+        return Ok(Identity::Newer(version));
+    }
+    if version == VERSION && schema(connection)? != expected()? {
+        return Ok(Identity::Foreign("its tables, indexes or triggers were changed"));
+    }
+    let check = "SELECT value FROM meta WHERE name = 'root_check'";
+    let check = connection.query_row(check, [], |row| row.get(0)).optional()?;
+    let initialized = connection.query_row("SELECT EXISTS (SELECT 1 FROM log)", [], |row| row.get(0))?;
+    Ok(match check {
+        Some(check) => Identity::Ours(Ours { check, initialized }),
+        None => Identity::Foreign("its root check value is missing"),
+    })
+}
+
+/// Everything that is declared, word for word: a trigger or a changed generated column could lie for an edited row.
+fn schema(connection: &Connection) -> rusqlite::Result<Vec<(String, String, Option<String>)>> {
+    // What SQLite itself keeps: the statistics of `ANALYZE`.
+    let all =
+        "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY type, name";
+    let mut statement = connection.prepare(all)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    rows.collect()
+}
+
+fn expected() -> rusqlite::Result<Vec<(String, String, Option<String>)>> {
+    let memory = Connection::open_in_memory()?;
+    memory.execute_batch(V1)?;
+    schema(&memory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_is_new_enough() {
+        // Older ones can corrupt a database in WAL mode.
+        assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+    }
+
+    #[test]
+    fn a_database_is_told_from_others() {
+        // D8
+        let mut connection = Connection::open_in_memory().unwrap();
+        assert_eq!(identify(&connection).unwrap(), Identity::Empty);
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH).unwrap();
+        let ours = Identity::Ours(Ours { check: vec![7; 32], initialized: false });
+        assert_eq!(identify(&connection).unwrap(), ours);
+
+        connection
+            .execute_batch("CREATE TRIGGER quiet AFTER INSERT ON log BEGIN DELETE FROM log; END")
+            .unwrap();
+        assert!(
+            matches!(identify(&connection).unwrap(), Identity::Foreign(_)),
+            "a trigger of somebody else's"
+        );
+        connection.execute_batch("DROP TRIGGER quiet; PRAGMA user_version = 2").unwrap();
+        assert_eq!(identify(&connection).unwrap(), Identity::Newer(2));
+
+        let other = Connection::open_in_memory().unwrap();
+        other.execute_batch("CREATE TABLE t (a)").unwrap();
+        assert!(matches!(identify(&other).unwrap(), Identity::Foreign(_)));
+    }
+}

@@ -1,0 +1,343 @@
+//! The one thread that writes. It takes what waits, writes it as one group, and answers when that is durable.
+//!
+//! After a failure whose outcome nobody can know the thread seals itself: it refuses every later change and touches
+//! the files no more, so that memory and disk cannot part. A restart reads what is really there.
+
+use std::{fs::File, ops::ControlFlow, os::unix::fs::MetadataExt, path::PathBuf, sync::Arc, thread};
+
+use rusqlite::{Connection, config::DbConfig};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{failure, log, rows};
+use crate::{
+    domain::{audit::Revision, root::DerivedKeys},
+    ports::{LastUse, Mutation, StoreError},
+    store::{chain::Head, rows::to_stored},
+};
+
+/// The most that one transaction takes.
+const MAX_GROUP: usize = 256;
+
+/// How many changes may stand in the WAL before it is emptied: about eight megabytes.
+const CHECKPOINT_AFTER: usize = 256;
+
+pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the thread is asked for.
+pub(super) enum Work {
+    Commit(Box<Mutation>, Answer<Revision>),
+    Uses(Vec<LastUse>, Answer<()>),
+    /// Take nothing new, write what waits, empty the WAL.
+    Close(Answer<()>),
+}
+
+/// How the writing thread is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriterState {
+    /// It writes.
+    Working,
+    /// It refuses every change until a restart; reading goes on.
+    Sealed(String),
+    /// It is gone: the store was closed, or the thread died.
+    Ended,
+}
+
+/// What the thread owns.
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) keys: Arc<DerivedKeys>,
+    pub(super) head: Head,
+    pub(super) file: FileIdentity,
+    pub(super) works: mpsc::Receiver<Work>,
+    pub(super) revisions: watch::Sender<Revision>,
+    pub(super) state: watch::Sender<WriterState>,
+    /// Held until nothing is written any more.
+    pub(super) lock: Option<Arc<File>>,
+    pub(super) since_checkpoint: usize,
+}
+
+/// Which file the database is, so that another one put in its place shows.
+pub(super) struct FileIdentity {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+/// What became of a group.
+enum Outcome {
+    /// It is durable; one answer for each change.
+    Committed(Vec<Result<Revision, StoreError>>),
+    /// Nothing of it is there, and the next one may go better.
+    Refused(StoreError),
+    /// Nothing of it is there, and nothing more may be written.
+    Broken(StoreError),
+    /// Nobody knows, except for those that were refused.
+    Unknown(String, Vec<Result<Revision, StoreError>>),
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn spawn(mut self) -> std::io::Result<thread::JoinHandle<()>> {
+        thread::Builder::new().name("store-writer".to_owned()).spawn(move || self.run())
+    }
+
+    fn run(&mut self) {
+        let mut closers = Vec::new();
+        while let Some(first) = self.works.blocking_recv() {
+            let mut group = Group::default();
+            group.add(first);
+            while group.len() < MAX_GROUP
+                && let Ok(next) = self.works.try_recv()
+            {
+                group.add(next);
+            }
+            if !group.closers.is_empty() {
+                self.works.close();
+                closers.append(&mut group.closers);
+            }
+            if !group.is_empty() {
+                self.serve(group);
+            }
+            self.checkpoint_if_due();
+        }
+        let emptied = self.checkpoint("TRUNCATE");
+        for closer in closers {
+            let _gone = closer.send(emptied.clone());
+        }
+    }
+
+    /// Writes a group and answers everyone in it.
+    fn serve(&mut self, group: Group) {
+        let outcome = match self.sealed() {
+            Some(why) => Outcome::Refused(StoreError::Unavailable(why)),
+            None => self.write(&group),
+        };
+        match outcome {
+            Outcome::Committed(answers) => {
+                self.since_checkpoint = self.since_checkpoint.saturating_add(group.len());
+                self.revisions.send_if_modified(|known| {
+                    std::mem::replace(known, self.head.revision) != self.head.revision
+                });
+                group.answer(answers, &Ok(()));
+            }
+            Outcome::Refused(error) => group.refuse(&error),
+            Outcome::Broken(error) => {
+                self.seal(&error.to_string());
+                group.refuse(&error);
+            }
+            Outcome::Unknown(why, answers) => {
+                self.seal(&why);
+                let unknown = StoreError::OutcomeUnknown(why.clone());
+                // What was refused may have been so for a change whose own fate is unknown.
+                let answers = answers.into_iter().map(|answer| match answer {
+                    Ok(_) => Err(unknown.clone()),
+                    Err(_) => Err(StoreError::Unavailable(why.clone())),
+                });
+                let answers = answers.collect();
+                group.answer(answers, &Err(unknown));
+            }
+        }
+    }
+
+    fn write(&mut self, group: &Group) -> Outcome {
+        if !self.file.is_in_place() {
+            return broken("the database file was replaced");
+        }
+        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+            return before_commit(&error);
+        }
+        let (head, answers) = match self.fill(group) {
+            Ok(ControlFlow::Continue(written)) => written,
+            Ok(ControlFlow::Break(outcome)) => {
+                self.roll_back();
+                return outcome;
+            }
+            Err(error) => {
+                self.roll_back();
+                return before_commit(&error);
+            }
+        };
+        if let Err(error) = self.connection.execute_batch("COMMIT") {
+            let undone = self.roll_back();
+            return if undone && failure::is_passing(&error) {
+                Outcome::Refused(StoreError::Unavailable(error.to_string()))
+            } else {
+                Outcome::Unknown(format!("the commit failed: {error}"), answers)
+            };
+        }
+        self.head = head;
+        Outcome::Committed(answers)
+    }
+
+    /// Writes every change of the group that can be written into the open transaction.
+    #[expect(clippy::type_complexity, reason = "one use")]
+    fn fill(
+        &self,
+        group: &Group,
+    ) -> rusqlite::Result<ControlFlow<Outcome, (Head, Vec<Result<Revision, StoreError>>)>> {
+        let known =
+            (self.head != Head::START).then(|| (to_stored(self.head.revision), self.head.chain.0.to_vec()));
+        if log::position(&self.connection)? != known {
+            let error = "the log does not end where this process left it: somebody else has written";
+            return Ok(ControlFlow::Break(Outcome::Broken(StoreError::Corrupt(error.to_owned()))));
+        }
+        let mut head = self.head;
+        let mut answers = Vec::with_capacity(group.commits.len());
+        for (mutation, _) in &group.commits {
+            answers.push(self.write_one(mutation, &mut head)?);
+        }
+        for (uses, _) in &group.uses {
+            rows::put_uses(&self.connection, uses)?;
+        }
+        if head != self.head {
+            rows::sign(&self.connection, &self.keys, head)?;
+        }
+        Ok(ControlFlow::Continue((head, answers)))
+    }
+
+    /// Writes one change, or leaves no trace of it.
+    fn write_one(
+        &self,
+        mutation: &Mutation,
+        head: &mut Head,
+    ) -> rusqlite::Result<Result<Revision, StoreError>> {
+        self.connection.prepare_cached("SAVEPOINT one")?.execute([])?;
+        let refused = match rows::apply(&self.connection, &self.keys, *head, mutation) {
+            Ok(new) => {
+                self.connection.prepare_cached("RELEASE one")?.execute([])?;
+                *head = new;
+                return Ok(Ok(new.revision));
+            }
+            Err(rows::Refusal::Driver(error)) if failure::is_constraint(&error) => {
+                StoreError::Unavailable(error.to_string())
+            }
+            Err(rows::Refusal::Driver(error)) => return Err(error),
+            Err(rows::Refusal::Store(error)) => error,
+        };
+        self.connection.prepare_cached("ROLLBACK TO one")?.execute([])?;
+        self.connection.prepare_cached("RELEASE one")?.execute([])?;
+        Ok(Err(refused))
+    }
+
+    /// Undoes the open transaction; whether none is open any more.
+    fn roll_back(&self) -> bool {
+        // SQLite has done so itself after some errors.
+        self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
+    }
+
+    fn sealed(&self) -> Option<String> {
+        match &*self.state.borrow() {
+            WriterState::Sealed(why) => Some(format!("it is sealed until a restart, because {why}")),
+            WriterState::Working | WriterState::Ended => None,
+        }
+    }
+
+    fn seal(&self, why: &str) {
+        tracing::error!(error = why, "the store is sealed: no change is taken until a restart");
+        // Closing must not copy a WAL whose end is in doubt.
+        let kept = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        if let Err(error) = kept {
+            tracing::error!(error = %error, "the WAL may be emptied when the store is closed");
+        }
+        self.state.send_replace(WriterState::Sealed(why.to_owned()));
+    }
+
+    fn checkpoint_if_due(&mut self) {
+        if self.since_checkpoint < CHECKPOINT_AFTER {
+            return;
+        }
+        self.since_checkpoint = 0;
+        // What fails is said where it is handled, in `checkpoint`.
+        let _sealed = self.checkpoint("PASSIVE");
+    }
+
+    /// Copies the WAL into the database as far as readers let it. An I/O error here loses nothing, as long as the
+    /// WAL is kept: so it seals.
+    fn checkpoint(&self, mode: &str) -> Result<(), StoreError> {
+        if let Some(why) = self.sealed() {
+            return Err(StoreError::Unavailable(why));
+        }
+        let pragma = format!("PRAGMA wal_checkpoint({mode})");
+        let Err(error) = self.connection.query_row(&pragma, [], |_| Ok(())) else { return Ok(()) };
+        if !failure::is_passing(&error) {
+            self.seal(&format!("the WAL cannot be written back: {error}"));
+        }
+        Err(StoreError::Unavailable(error.to_string()))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // However the thread ends, by a panic too.
+        self.state.send_replace(WriterState::Ended);
+        self.lock = None;
+    }
+}
+
+impl FileIdentity {
+    pub(super) fn of(path: PathBuf) -> std::io::Result<Self> {
+        let metadata = std::fs::metadata(&path)?;
+        Ok(Self { path, device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    fn is_in_place(&self) -> bool {
+        std::fs::metadata(&self.path)
+            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (self.device, self.inode))
+    }
+}
+
+/// What is written in one transaction.
+#[derive(Default)]
+struct Group {
+    commits: Vec<(Box<Mutation>, Answer<Revision>)>,
+    uses: Vec<(Vec<LastUse>, Answer<()>)>,
+    closers: Vec<Answer<()>>,
+}
+
+impl Group {
+    fn add(&mut self, work: Work) {
+        match work {
+            Work::Commit(mutation, answer) => self.commits.push((mutation, answer)),
+            Work::Uses(uses, answer) => self.uses.push((uses, answer)),
+            Work::Close(answer) => self.closers.push(answer),
+        }
+    }
+
+    fn answer(self, commits: Vec<Result<Revision, StoreError>>, uses: &Result<(), StoreError>) {
+        // Who waits no more has gone; the change stands all the same.
+        for ((_, answer), result) in self.commits.into_iter().zip(commits) {
+            let _gone = answer.send(result);
+        }
+        for (_, answer) in self.uses {
+            let _gone = answer.send(uses.clone());
+        }
+    }
+
+    fn refuse(self, error: &StoreError) {
+        let answers = vec![Err(error.clone()); self.commits.len()];
+        self.answer(answers, &Err(error.clone()));
+    }
+
+    const fn len(&self) -> usize {
+        self.commits.len().saturating_add(self.uses.len())
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A failure before the commit was tried: nothing is there.
+fn before_commit(error: &rusqlite::Error) -> Outcome {
+    if failure::is_passing(error) || failure::is_constraint(error) {
+        Outcome::Refused(StoreError::Unavailable(error.to_string()))
+    } else if failure::is_corruption(error) {
+        Outcome::Broken(StoreError::Corrupt(error.to_string()))
+    } else {
+        Outcome::Broken(StoreError::Unavailable(error.to_string()))
+    }
+}
+
+fn broken(why: &str) -> Outcome {
+    Outcome::Broken(StoreError::Corrupt(why.to_owned()))
+}
