@@ -1,0 +1,554 @@
+//! What every store must do, whatever it is made of. A back end takes part by a [`Backend`] and a line at the end.
+
+mod store_support;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use keyward::{
+    domain::{
+        admin::{AdminRights, AdminScope},
+        audit::{Action, Actor, FieldChange, LogEntry, Revision},
+        ceiling::{Ceiling, EnvironmentCeiling, GrantCeiling, LifetimeCeiling},
+        grant::{Grant, Grants},
+        id::WorkspaceId,
+        key::{Creator, Key, KeyState, RetiringSecret, Revocation, RevokeReason},
+        network::{AllowedNetworks, parse_network},
+        resource::ResourcePattern,
+        scope::ScopePattern,
+        text::{Comment, Description, EnvironmentName, Metadata, Name, Owner, Plan},
+        workspace::Workspace,
+    },
+    ports::{KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, Mutation, Rows, StoreError},
+};
+use serde_json::Value;
+use store_support::{
+    Place, Seeded, at, entry, key, put, put_workspace, request, secret, sorted, stored, workspace,
+};
+
+/// A back end under test, in an empty place of its own.
+trait Backend: Send + Sync {
+    fn new() -> Self;
+
+    /// Opens the store of this place; what was opened before is gone.
+    fn open(&self) -> Arc<dyn KeyStore>;
+}
+
+struct Sqlite(Place);
+
+impl Backend for Sqlite {
+    fn new() -> Self {
+        Self(Place::new())
+    }
+
+    fn open(&self) -> Arc<dyn KeyStore> {
+        Arc::new(self.0.open())
+    }
+}
+
+macro_rules! contract {
+    ($backend:ident, $module:ident: $($name:ident,)*) => {
+        mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name::<super::$backend>().await;
+                }
+            )*
+        }
+    };
+}
+
+contract! {
+    Sqlite, sqlite:
+    a_key_reads_back_as_it_was_stored,
+    a_workspace_reads_back_as_it_was_stored,
+    who_lost_the_race_is_told_and_nothing_is_changed,
+    a_change_stands_on_what_it_expects,
+    a_request_id_makes_one_key,
+    revisions_are_in_the_order_of_commits,
+    a_refused_change_leaves_the_others_of_its_group_alone,
+    a_secret_belongs_to_one_key,
+    an_entry_names_the_rows_it_writes,
+    following_the_log_leads_to_the_same_view,
+    keys_are_listed_page_by_page,
+    the_log_is_queried_page_by_page,
+    an_untouched_log_holds,
+    last_uses_only_move_forward,
+    a_reopened_store_keeps_all,
+}
+
+fn full_grants() -> Grants {
+    let scope = |text| ScopePattern::parse(text).unwrap();
+    let resource = |text: &str| ResourcePattern::parse(text).unwrap();
+    let longest = format!("space/{}", "x".repeat(250));
+    Grants::new(vec![
+        Grant::unbound(scope("storage:*")),
+        Grant::bound(scope("project:read"), vec![resource("project/*"), resource(&longest), resource("*")])
+            .unwrap(),
+    ])
+    .unwrap()
+}
+
+/// Keys that between them use every field to its edge.
+fn edge_keys(entropy: &Seeded, workspace: WorkspaceId) -> Vec<Key> {
+    let text = |character: &str, length| character.repeat(length);
+    let full = Key {
+        name: Name::parse(&text("界", 128)).unwrap(),
+        description: Description::parse(&text("\u{1F511}\" \\", 256)).unwrap(),
+        owner: Some(Owner::parse(&text("~", 128)).unwrap()),
+        creator: Arc::new(Creator::Admin {
+            key: key(entropy, workspace).id,
+            owner: Some(Owner::parse("\"ops\\\"").unwrap()),
+            workspace,
+        }),
+        environment: EnvironmentName::parse(&text("e", 32)).unwrap(),
+        grants: Arc::new(full_grants()),
+        networks: Arc::new(
+            AllowedNetworks::new(vec![parse_network("10.0.0.0/8").unwrap(), parse_network("::/0").unwrap()])
+                .unwrap(),
+        ),
+        metadata: Arc::new(
+            Metadata::parse(BTreeMap::from([
+                ("team".to_owned(), " Größe ".to_owned()),
+                ("A.b-c_".to_owned(), String::new()),
+            ]))
+            .unwrap(),
+        ),
+        state: KeyState::Disabled,
+        created: at(-62_135_596_800_000),
+        expires: Some(at(253_402_300_799_999)),
+        ..key(entropy, workspace)
+    };
+    let mut rotated = key(entropy, workspace);
+    rotated.name = Name::parse("ci").unwrap();
+    rotated.credentials.current = secret(entropy, u32::MAX);
+    rotated.credentials.retiring = vec![
+        RetiringSecret { secret: secret(entropy, 7), end: at(5_000) },
+        RetiringSecret { secret: secret(entropy, 9), end: at(0) },
+    ];
+    let revoked = RevokeReason::ALL.map(|reason| {
+        let by = (reason != RevokeReason::Unspecified).then_some(full.id);
+        let comment = Comment::parse(if by.is_some() { "left\u{a0}the company’s “team”" } else { "" });
+        let revocation = Revocation { at: at(2_000), by, reason, comment: comment.unwrap() };
+        Key { state: KeyState::Revoked(Box::new(revocation)), ..key(entropy, workspace) }
+    });
+    let admin = |rights| Key { admin: Some(Arc::new(rights)), ..key(entropy, workspace) };
+    let narrow = AdminRights {
+        scopes: [AdminScope::KeysIssue, AdminScope::AuditRead].into(),
+        global: false,
+        ceiling: Ceiling {
+            grants: GrantCeiling::Within(full_grants()),
+            environments: EnvironmentCeiling::Within([EnvironmentName::parse("test").unwrap()].into()),
+            lifetime: LifetimeCeiling::AtMost(Duration::new(86_400, 999_999_999)),
+        },
+    };
+    let nothing = AdminRights { scopes: [].into(), global: true, ceiling: Ceiling::nothing() };
+    let mut keys = vec![full, rotated, admin(narrow), admin(nothing), admin(AdminRights::everything())];
+    keys.extend(revoked);
+    keys
+}
+
+async fn a_key_reads_back_as_it_was_stored<B: Backend>() {
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = workspace(&entropy);
+    store.commit(put_workspace(&workspace)).await.unwrap();
+    let mut keys = Vec::new();
+    for key in edge_keys(&entropy, workspace.id) {
+        keys.push(stored(&*store, &key).await);
+    }
+    keys.sort_by_key(|key| key.id);
+    let view = sorted(store.load().await.unwrap());
+    assert_eq!(view.keys, keys);
+    assert_eq!(view.damaged, []);
+    drop(store);
+    assert_eq!(sorted(place.open().load().await.unwrap()).keys, keys);
+}
+
+async fn a_workspace_reads_back_as_it_was_stored<B: Backend>() {
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let full = Workspace {
+        name: Name::parse("Ünïcode \"&\" 東京").unwrap(),
+        owner: Some(Owner::parse("u-1").unwrap()),
+        plan: Plan::parse("enterprise").unwrap(),
+        is_default: true,
+        ..workspace(&entropy)
+    };
+    let revision = store.commit(put_workspace(&full)).await.unwrap();
+    let read = store.load().await.unwrap().workspaces;
+    assert_eq!(read, [Workspace { revision, ..full }]);
+}
+
+async fn who_lost_the_race_is_told_and_nothing_is_changed<B: Backend>() {
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = workspace(&entropy);
+    let first = stored(&*store, &key(&entropy, workspace.id)).await;
+    let winner = Key { name: Name::parse("winner").unwrap(), ..first.clone() };
+    let loser = Key { name: Name::parse("loser").unwrap(), ..first.clone() };
+    let winner = stored(&*store, &winner).await;
+    assert_eq!(store.commit(put(&loser)).await, Err(StoreError::Conflict));
+    assert_eq!(
+        store.commit(put(&Key { revision: Revision::ZERO, ..loser.clone() })).await,
+        Err(StoreError::Conflict)
+    );
+    assert_eq!(store.commit(put(&Key { revision: Revision(9), ..loser })).await, Err(StoreError::Conflict));
+    let unknown = Key { revision: Revision(1), ..key(&entropy, workspace.id) };
+    assert_eq!(store.commit(put(&unknown)).await, Err(StoreError::Conflict));
+    let stale = Workspace { revision: Revision(1), ..workspace };
+    assert_eq!(store.commit(put_workspace(&stale)).await, Err(StoreError::Conflict));
+
+    let view = store.load().await.unwrap();
+    assert_eq!((view.keys, view.workspaces), (vec![winner], vec![]));
+    assert_eq!(view.revision, Some(Revision(2)));
+    assert_eq!(*store.revisions().borrow(), Revision(2));
+}
+
+async fn a_change_stands_on_what_it_expects<B: Backend>() {
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = workspace(&entropy);
+    let issuer = stored(&*store, &key(&entropy, workspace.id)).await;
+    let standing_on = |expects| Mutation { expects, ..put(&key(&entropy, workspace.id)) };
+    store.commit(standing_on(vec![(issuer.id, issuer.revision)])).await.unwrap();
+    let issuer_now = stored(&*store, &issuer).await;
+    for lost in [
+        vec![(issuer.id, issuer.revision)],
+        vec![(issuer.id, issuer_now.revision), (key(&entropy, workspace.id).id, Revision(1))],
+    ] {
+        assert_eq!(store.commit(standing_on(lost)).await, Err(StoreError::Conflict));
+    }
+    assert_eq!(store.load().await.unwrap().keys.len(), 2);
+}
+
+async fn a_request_id_makes_one_key<B: Backend>() {
+    // K10
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = workspace(&entropy);
+    let made = key(&entropy, workspace.id);
+    let (caller, other) = (key(&entropy, workspace.id).id, key(&entropy, workspace.id).id);
+    let issue = |key: &Key, caller, id, fingerprint| {
+        store.commit(Mutation { request: Some(request(caller, id, fingerprint)), ..put(key) })
+    };
+    issue(&made, caller, "r-1", 1).await.unwrap();
+    let again = key(&entropy, workspace.id);
+    let used = |same_arguments| Err(StoreError::RequestUsed { key: made.id, same_arguments });
+    assert_eq!(issue(&again, caller, "r-1", 1).await, used(true));
+    assert_eq!(issue(&again, caller, "r-1", 2).await, used(false));
+    assert_eq!(issue(&made, caller, "r-1", 1).await, used(true), "before any conflict");
+    let refused = issue(&made, caller, "r-2", 1).await;
+    assert_eq!(refused, Err(StoreError::Conflict));
+    issue(&again, caller, "r-2", 1).await.expect("a request that was refused was not used");
+    issue(&key(&entropy, workspace.id), other, "r-1", 1).await.expect("another caller's id is another");
+    issue(&key(&entropy, workspace.id), caller, "R-1", 1).await.expect("case counts");
+    drop(store);
+    let store = place.open();
+    let retry = Mutation { request: Some(request(caller, "r-1", 1)), ..put(&again) };
+    assert_eq!(store.commit(retry).await, used(true), "after a restart too");
+
+    let racing: Vec<_> = (0..32).map(|_| key(&entropy, workspace.id)).collect();
+    let retries = racing
+        .iter()
+        .map(|key| store.commit(Mutation { request: Some(request(caller, "r-3", 1)), ..put(key) }));
+    let answers = join_all(retries).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    let winner = answers.iter().position(Result::is_ok).unwrap();
+    let used = Err(StoreError::RequestUsed { key: racing[winner].id, same_arguments: true });
+    assert!(answers.iter().enumerate().all(|(at, answer)| at == winner || *answer == used));
+}
+
+async fn revisions_are_in_the_order_of_commits<B: Backend>() {
+    let place = B::new();
+    let store = place.open();
+    let workspace = workspace(&Seeded::new(1)).id;
+    let watch = store.revisions();
+    let tasks = (0..64).map(|task| {
+        let (store, watch) = (Arc::clone(&store), watch.clone());
+        tokio::spawn(async move {
+            let entropy = Seeded::new(100 + task);
+            let mut revisions = Vec::new();
+            for _ in 0..8 {
+                let key = key(&entropy, workspace);
+                let revision = store.commit(put(&key)).await.unwrap();
+                assert!(*watch.borrow() >= revision, "who is answered sees the revision");
+                revisions.push((revision, key.id));
+            }
+            assert!(revisions.is_sorted());
+            revisions
+        })
+    });
+    let mut all: Vec<_> = join_all(tasks).await.into_iter().flat_map(Result::unwrap).collect();
+    all.sort_unstable();
+    let expected: Vec<_> = (1..=512).map(Revision).collect();
+    assert_eq!(all.iter().map(|(revision, _)| *revision).collect::<Vec<_>>(), expected);
+    for (revision, key) in all {
+        let filter = LogFilter { key: Some(key), ..LogFilter::default() };
+        let found = store.query_log(filter, None, 9).await.unwrap();
+        assert_eq!(found.iter().map(|record| record.revision).collect::<Vec<_>>(), [revision]);
+    }
+    assert_eq!(store.verify_log().await.unwrap().fault, None);
+}
+
+async fn a_refused_change_leaves_the_others_of_its_group_alone<B: Backend>() {
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = workspace(&entropy).id;
+    let shared = stored(&*store, &key(&entropy, workspace)).await;
+    let mutations: Vec<_> = (0..60)
+        .map(|turn| if turn % 3 == 0 { put(&shared) } else { put(&key(&entropy, workspace)) })
+        .collect();
+    let answers = join_all(mutations.into_iter().map(|mutation| store.commit(mutation))).await;
+    let (won, lost): (Vec<_>, Vec<_>) =
+        answers.iter().enumerate().partition(|(turn, answer)| turn % 3 != 0 || answer.is_ok());
+    assert_eq!((won.len(), lost.len()), (41, 19));
+    assert!(lost.iter().all(|(_, answer)| **answer == Err(StoreError::Conflict)));
+    let view = store.load().await.unwrap();
+    assert_eq!((view.keys.len(), view.damaged.len(), view.revision), (41, 0, Some(Revision(42))));
+    assert_eq!(store.verify_log().await.unwrap().fault, None);
+}
+
+async fn a_secret_belongs_to_one_key<B: Backend>() {
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = workspace(&entropy).id;
+    let first = stored(&*store, &key(&entropy, workspace)).await;
+    let thief = Key { credentials: first.credentials.clone(), ..key(&entropy, workspace) };
+    assert_eq!(store.commit(put(&thief)).await, Err(StoreError::Conflict));
+    let view = store.load().await.unwrap();
+    assert_eq!((view.keys, view.damaged), (vec![first], vec![]));
+}
+
+async fn an_entry_names_the_rows_it_writes<B: Backend>() {
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = workspace(&entropy);
+    let key = key(&entropy, workspace.id);
+    let other = LogEntry { key: None, ..put(&key).entry };
+    let elsewhere = entry(Action::WorkspaceRegister, key.workspace, None);
+    let foreign = Workspace { id: WorkspaceId::generate(&entropy).unwrap(), ..workspace };
+    for misnamed in [
+        Mutation { entry: other, ..put(&key) },
+        Mutation { rows: Rows::default(), ..put(&key) },
+        Mutation { entry: elsewhere, ..put_workspace(&foreign) },
+    ] {
+        assert!(matches!(store.commit(misnamed).await, Err(StoreError::Unavailable(_))));
+    }
+    assert_eq!(store.load().await.unwrap().revision, Some(Revision::ZERO));
+}
+
+async fn following_the_log_leads_to_the_same_view<B: Backend>() {
+    let (place, entropy) = (B::new(), Seeded::new(3));
+    let store = place.open();
+    let workspace = stored_workspace(&*store, &workspace(&entropy)).await;
+    let (mut keys, mut workspaces) = (BTreeMap::new(), BTreeMap::new());
+    let mut known = Revision::ZERO;
+    let mut living = vec![stored(&*store, &key(&entropy, workspace.id)).await];
+    for turn in 0..200_u32 {
+        let place = entropy.below(living.len());
+        let chosen = living[place].clone();
+        match entropy.below(4) {
+            0 => living.push(stored(&*store, &key(&entropy, workspace.id)).await),
+            1 => {
+                let rotated = chosen.rotate(secret(&entropy, turn + 2), Duration::ZERO, at(2_000)).unwrap();
+                living[place] = stored(&*store, &rotated).await;
+            }
+            2 => living[place] = stored(&*store, &chosen.disable(at(3_000)).unwrap()).await,
+            _ => living[place] = stored(&*store, &Key { updated: at(turn.into()), ..chosen }).await,
+        }
+        if entropy.below(5) == 0 {
+            let changes = store.changes_after(known).await.unwrap();
+            known = changes.revision.unwrap();
+            assert_eq!(changes.damaged, []);
+            keys.extend(changes.keys.into_iter().map(|key| (key.id, key)));
+            workspaces.extend(changes.workspaces.into_iter().map(|workspace| (workspace.id, workspace)));
+            let view = sorted(store.load().await.unwrap());
+            assert_eq!(view.revision, Some(known));
+            assert_eq!(view.keys, keys.values().cloned().collect::<Vec<_>>());
+            assert_eq!(view.workspaces, workspaces.values().cloned().collect::<Vec<_>>());
+        }
+    }
+    let head = *store.revisions().borrow();
+    let nothing = store.changes_after(head).await.unwrap();
+    assert_eq!((nothing.revision, nothing.keys.len(), nothing.workspaces.len()), (Some(head), 0, 0));
+    let ahead = store.changes_after(head.next()).await;
+    assert!(matches!(ahead, Err(StoreError::Corrupt(_))), "a store that fell back is noticed: {ahead:?}"); // D5
+}
+
+async fn stored_workspace(store: &dyn KeyStore, workspace: &Workspace) -> Workspace {
+    let revision = store.commit(put_workspace(workspace)).await.unwrap();
+    Workspace { revision, ..workspace.clone() }
+}
+
+async fn keys_are_listed_page_by_page<B: Backend>() {
+    // K3, T4
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let (mine, other) = (workspace(&entropy).id, workspace(&entropy).id);
+    let owner = |text: &str| Some(Owner::parse(text).unwrap());
+    let mut keys = Vec::new();
+    for turn in 0..40_i64 {
+        let key = Key {
+            created: at(turn / 7),
+            owner: [None, owner("ann"), owner("Ann")][entropy.below(3)].clone(),
+            environment: EnvironmentName::parse(["live", "test"][entropy.below(2)]).unwrap(),
+            ..key(&entropy, mine)
+        };
+        keys.push(stored(&*store, &key).await);
+        stored(&*store, &Key { workspace: other, ..self::key(&entropy, other) }).await;
+    }
+    keys.sort_by_key(|key| std::cmp::Reverse((key.created, key.id)));
+    let environment = |text| Some(EnvironmentName::parse(text).unwrap());
+    for (owner, environment) in [
+        (None, None),
+        (owner("ann"), None),
+        (None, environment("test")),
+        (owner("Ann"), environment("live")),
+        (owner("nobody"), None),
+    ] {
+        let expected: Vec<_> = keys
+            .iter()
+            .filter(|key| owner.is_none() || key.owner == owner)
+            .filter(|key| environment.as_ref().is_none_or(|name| key.environment == *name))
+            .cloned()
+            .collect();
+        for limit in [1, 3, 40, 41] {
+            let (mut listed, mut after) = (Vec::new(), None);
+            loop {
+                let filter =
+                    KeyFilter { workspace: mine, owner: owner.clone(), environment: environment.clone() };
+                let page = store.list_keys(filter, after, limit).await.unwrap();
+                assert!(page.len() <= limit);
+                let Some(last) = page.last() else { break };
+                after = Some(KeyPosition { created: last.created, id: last.id });
+                listed.extend(page);
+            }
+            assert_eq!(listed, expected);
+        }
+    }
+}
+
+async fn the_log_is_queried_page_by_page<B: Backend>() {
+    // A1, A2
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspaces = [workspace(&entropy).id, workspace(&entropy).id];
+    let actors = [key(&entropy, workspaces[0]).id, key(&entropy, workspaces[0]).id];
+    let mut entries = Vec::new();
+    for turn in 0..60_i64 {
+        let key = key(&entropy, workspaces[entropy.below(2)]);
+        let address = Some("2001:db8::1".parse().unwrap());
+        let entry = LogEntry {
+            time: at(1_000 + turn / 3),
+            actor: [
+                Actor::System,
+                Actor::Admin { key: actors[0], owner: None, address },
+                Actor::Holder { key: actors[1], owner: Some(Owner::parse("o").unwrap()), address: None },
+            ][entropy.below(3)]
+            .clone(),
+            action: [Action::KeyIssue, Action::KeyUpdate][entropy.below(2)],
+            changes: vec![FieldChange { field: "name", from: Value::Null, to: "ä\"\u{1F511}".into() }],
+            reason: Some("unused"),
+            comment: Some(Comment::parse("why “not”").unwrap()),
+            ..put(&key).entry
+        };
+        let revision = store.commit(Mutation { entry: entry.clone(), ..put(&key) }).await.unwrap();
+        entries.insert(0, (revision, entry));
+    }
+    let actor_key = |actor: &Actor| match actor {
+        Actor::Admin { key, .. } | Actor::Holder { key, .. } => Some(*key),
+        Actor::System => None,
+    };
+    let all = LogFilter::default();
+    for filter in [
+        all.clone(),
+        LogFilter { workspace: Some(workspaces[0]), ..all.clone() },
+        LogFilter { key: entries[7].1.key, ..all.clone() },
+        LogFilter { actor_key: Some(actors[1]), ..all.clone() },
+        LogFilter { action: Some("key.update"), ..all.clone() },
+        LogFilter { start: Some(at(1_005)), end: Some(at(1_010)), ..all.clone() },
+        LogFilter {
+            workspace: Some(workspaces[1]),
+            actor_key: Some(actors[0]),
+            start: Some(at(1_004)),
+            ..all.clone()
+        },
+        LogFilter { action: Some("key.revoke"), ..all },
+    ] {
+        let fits = |entry: &LogEntry| {
+            filter.workspace.is_none_or(|id| entry.workspace == id)
+                && (filter.key.is_none() || entry.key == filter.key)
+                && (filter.actor_key.is_none() || actor_key(&entry.actor) == filter.actor_key)
+                && filter.action.is_none_or(|action| entry.action.as_str() == action)
+                && filter.start.is_none_or(|start| entry.time >= start)
+                && filter.end.is_none_or(|end| entry.time < end)
+        };
+        let expected: Vec<_> = entries
+            .iter()
+            .filter(|(_, entry)| fits(entry))
+            .map(|(revision, entry)| (*revision, entry.canonical_bytes(*revision, false)))
+            .collect();
+        let (mut found, mut before) = (Vec::new(), None);
+        loop {
+            let page = store.query_log(filter.clone(), before, 4).await.unwrap();
+            let Some(last) = page.last() else { break };
+            before = Some(last.revision);
+            found.extend(page.into_iter().map(|record| (record.revision, record.bytes)));
+        }
+        assert_eq!(found, expected, "{filter:?}");
+    }
+}
+
+async fn an_untouched_log_holds<B: Backend>() {
+    // A3
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let empty = store.verify_log().await.unwrap();
+    assert_eq!((empty.records, empty.head, empty.fault), (0, Revision::ZERO, None));
+    let workspace = workspace(&entropy);
+    store.commit(put_workspace(&workspace)).await.unwrap();
+    for _ in 0..20 {
+        stored(&*store, &key(&entropy, workspace.id)).await;
+    }
+    let full = store.verify_log().await.unwrap();
+    assert_eq!((full.records, full.head, &full.fault), (21, Revision(21), &None));
+    let newest = store.query_log(LogFilter::default(), None, 1).await.unwrap();
+    assert_eq!(newest[0].chain, full.chain);
+}
+
+async fn last_uses_only_move_forward<B: Backend>() {
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = workspace(&entropy).id;
+    let keys: Vec<_> = (0..3).map(|_| key(&entropy, workspace).id).collect();
+    let last = |place: usize, ms| LastUse { key: keys[place], time: at(ms) };
+    store.note_uses(vec![last(0, 5_000), last(1, 7_000), last(0, 4_000)]).await.unwrap();
+    store.note_uses(vec![last(0, 3_000), last(1, 8_000)]).await.unwrap();
+    store.note_uses(Vec::new()).await.unwrap();
+    let known = store.last_uses(keys.clone()).await.unwrap();
+    assert_eq!(known, [last(0, 5_000), last(1, 8_000)]);
+    assert_eq!(*store.revisions().borrow(), Revision::ZERO, "a use is no change");
+    drop(store);
+    assert_eq!(place.open().last_uses(keys.clone()).await.unwrap(), known);
+}
+
+async fn a_reopened_store_keeps_all<B: Backend>() {
+    // D1
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = stored_workspace(&*store, &workspace(&entropy)).await;
+    for key in edge_keys(&entropy, workspace.id) {
+        stored(&*store, &key).await;
+    }
+    let (view, log) = (sorted(store.load().await.unwrap()), store.verify_log().await.unwrap());
+    drop(store);
+    let store = place.open();
+    assert_eq!(*store.revisions().borrow(), log.head);
+    let reopened = sorted(store.load().await.unwrap());
+    assert_eq!((reopened.keys, reopened.workspaces), (view.keys, view.workspaces));
+    assert_eq!(store.verify_log().await.unwrap(), log);
+    let next = stored(&*store, &key(&entropy, workspace.id)).await;
+    assert_eq!(next.revision, log.head.next());
+}

@@ -1,0 +1,204 @@
+//! What the tests of stores have in common: values, changes, and a store on real files.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use keyward::{
+    domain::{
+        audit::{Action, Actor, LogEntry, Revision},
+        id::{KeyId, WorkspaceId},
+        key::{Creator, Credentials, Key, KeyState, Secret},
+        root::DerivedKeys,
+        secret::{Hint, KeyHash},
+        text::{Description, EnvironmentName, Name, Plan, RequestId},
+        time::{Entropy, EntropyUnavailable, Timestamp},
+        workspace::Workspace,
+    },
+    ports::{KeyStore, Mutation, RequestMark, Rows, View},
+    store::{
+        data_dir::DataDir,
+        roots::Roots,
+        sqlite::{OpenError, SqliteStore},
+    },
+};
+
+/// Numbers that look random and are the same in every run.
+pub(crate) struct Seeded(AtomicU64);
+
+impl Seeded {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+
+    /// The next number (SplitMix64).
+    pub(crate) fn number(&self) -> u64 {
+        let mut value = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        value ^ (value >> 31)
+    }
+
+    pub(crate) fn below(&self, bound: usize) -> usize {
+        usize::try_from(self.number() % u64::try_from(bound).unwrap()).unwrap()
+    }
+}
+
+impl Entropy for Seeded {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+        bytes
+            .chunks_mut(8)
+            .for_each(|chunk| chunk.copy_from_slice(&self.number().to_be_bytes()[..chunk.len()]));
+        Ok(())
+    }
+}
+
+pub(crate) fn at(ms: i64) -> Timestamp {
+    Timestamp::from_ms(ms).unwrap()
+}
+
+pub(crate) fn secret(entropy: &Seeded, generation: u32) -> Secret {
+    let mut hash = [0; 32];
+    entropy.fill(&mut hash).unwrap();
+    Secret {
+        generation,
+        hash: KeyHash::stored(hash),
+        root: 1,
+        hint: Hint::stored("kw_live_…3xYz"),
+        created: at(1_000),
+    }
+}
+
+pub(crate) fn key(entropy: &Seeded, workspace: WorkspaceId) -> Key {
+    Key {
+        id: KeyId::generate(entropy).unwrap(),
+        workspace,
+        name: Name::parse("CI").unwrap(),
+        description: Description::parse("").unwrap(),
+        owner: None,
+        creator: Arc::new(Creator::System),
+        environment: EnvironmentName::parse("live").unwrap(),
+        grants: Arc::default(),
+        networks: Arc::default(),
+        metadata: Arc::default(),
+        state: KeyState::Active,
+        created: at(1_000),
+        expires: None,
+        updated: at(1_000),
+        credentials: Credentials::new(secret(entropy, 1)),
+        admin: None,
+        revision: Revision::ZERO,
+    }
+}
+
+pub(crate) fn workspace(entropy: &Seeded) -> Workspace {
+    Workspace {
+        id: WorkspaceId::generate(entropy).unwrap(),
+        name: Name::parse("Acme").unwrap(),
+        owner: None,
+        plan: Plan::default(),
+        is_default: false,
+        created: at(500),
+        revision: Revision::ZERO,
+    }
+}
+
+pub(crate) fn entry(action: Action, workspace: WorkspaceId, key: Option<KeyId>) -> LogEntry {
+    LogEntry {
+        time: at(1_000),
+        actor: Actor::System,
+        action,
+        workspace,
+        key,
+        changes: Vec::new(),
+        reason: None,
+        comment: None,
+        request_id: None,
+    }
+}
+
+/// The change that stores this key.
+pub(crate) fn put(key: &Key) -> Mutation {
+    Mutation {
+        entry: entry(Action::KeyIssue, key.workspace, Some(key.id)),
+        rows: Rows { workspace: None, key: Some(key.clone()) },
+        expects: Vec::new(),
+        request: None,
+    }
+}
+
+/// The change that stores this workspace.
+pub(crate) fn put_workspace(workspace: &Workspace) -> Mutation {
+    Mutation {
+        entry: entry(Action::WorkspaceRegister, workspace.id, None),
+        rows: Rows { workspace: Some(workspace.clone()), key: None },
+        expects: Vec::new(),
+        request: None,
+    }
+}
+
+pub(crate) fn request(caller: KeyId, id: &str, fingerprint: u8) -> RequestMark {
+    RequestMark { caller, id: RequestId::parse(id).unwrap(), fingerprint: [fingerprint; 32] }
+}
+
+/// Stores a key as it is, and answers it as it is stored.
+pub(crate) async fn stored(store: &dyn KeyStore, key: &Key) -> Key {
+    let revision = store.commit(put(key)).await.unwrap();
+    Key { revision, ..key.clone() }
+}
+
+/// A view whose order means nothing.
+pub(crate) fn sorted(mut view: View) -> View {
+    view.keys.sort_by_key(|key| key.id);
+    view.workspaces.sort_by_key(|workspace| workspace.id);
+    view
+}
+
+/// A place for a SQLite store.
+pub(crate) struct Place {
+    pub(crate) directory: tempfile::TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path().join("keyward.db")
+    }
+
+    pub(crate) fn try_open(&self) -> Result<(SqliteStore, Arc<DerivedKeys>), OpenError> {
+        SqliteStore::open(&DataDir::open(&self.path())?, &Seeded::new(42), at(1_000))
+    }
+
+    pub(crate) fn open(&self) -> SqliteStore {
+        self.try_open().unwrap().0
+    }
+
+    /// A store that holds its first entry: a workspace with a key.
+    pub(crate) async fn initialized(&self) -> (SqliteStore, Key) {
+        let (store, entropy) = (self.open(), Seeded::new(7));
+        let workspace = workspace(&entropy);
+        let key = key(&entropy, workspace.id);
+        let first = Mutation {
+            entry: entry(Action::StoreInitialize, workspace.id, Some(key.id)),
+            rows: Rows { workspace: Some(workspace), key: Some(key.clone()) },
+            expects: Vec::new(),
+            request: None,
+        };
+        let revision = store.commit(first).await.unwrap();
+        Roots::keep(&self.path()).unwrap();
+        (store, Key { revision, ..key })
+    }
+}
