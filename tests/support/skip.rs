@@ -1,0 +1,20 @@
+//! Tests that need a program that is not part of Keyward say loudly when they are left out.
+
+use std::path::{Path, PathBuf};
+
+/// The program, from `.tools/bin` or the path; without it the test is skipped, unless `KEYWARD_REQUIRE_PEERS` says that
+/// it must not be.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin").join(name);
+    #[allow(clippy::disallowed_methods, reason = "a test looks for its peers")]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::iter::once(own).chain(std::env::split_paths(&path).map(|folder| folder.join(name)));
+    let found = found.into_iter().find(|program| program.is_file());
+    #[allow(clippy::disallowed_methods, reason = "a test looks for its peers")]
+    let required = std::env::var_os("KEYWARD_REQUIRE_PEERS").is_some();
+    assert!(found.is_some() || !required, "{name} is required and not there: run scripts/tools");
+    if found.is_none() {
+        eprintln!("SKIPPED: {name} is not there; run scripts/tools, or scripts/test, which does");
+    }
+    found
+}
