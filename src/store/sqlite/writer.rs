@@ -5,31 +5,31 @@
 
 use std::{fs::File, ops::ControlFlow, os::unix::fs::MetadataExt, path::PathBuf, sync::Arc, thread};
 
-use rusqlite::{Connection, config::DbConfig};
-use tokio::sync::{mpsc, oneshot, watch};
+use rusqlite::{Connection, Row, config::DbConfig};
+use tokio::sync::{mpsc, watch};
 
-use super::{failure, log, rows};
+use super::{
+    failure,
+    group::{Group, Work},
+    log, rows,
+};
 use crate::{
     domain::{audit::Revision, root::DerivedKeys},
-    ports::{LastUse, Mutation, StoreError},
+    ports::{Mutation, StoreError},
     store::{chain::Head, rows::to_stored},
 };
 
 /// The most that one transaction takes.
 const MAX_GROUP: usize = 256;
 
-/// How many changes may stand in the WAL before it is emptied: about eight megabytes.
-const CHECKPOINT_AFTER: usize = 256;
+/// How many pages may stand in the WAL alone before they are copied into the database: 16 MiB.
+const COPY_AT: i64 = 4096;
 
-pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+/// How many pages the WAL may have before its readers are waited for, so that it starts from its beginning: 128 MiB.
+const RESTART_AT: i64 = 32_768;
 
-/// What the thread is asked for.
-pub(super) enum Work {
-    Commit(Box<Mutation>, Answer<Revision>),
-    Uses(Vec<LastUse>, Answer<()>),
-    /// Take nothing new, write what waits, empty the WAL.
-    Close(Answer<()>),
-}
+/// How many pages the WAL may have at all: 512 MiB (D7). Only somebody who reads for very long makes it grow so far.
+const MAX_WAL: i64 = 131_072;
 
 /// How the writing thread is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,8 @@ pub(super) struct Writer {
     pub(super) state: watch::Sender<WriterState>,
     /// Held until nothing is written any more.
     pub(super) lock: Option<Arc<File>>,
-    pub(super) since_checkpoint: usize,
+    /// Pages in the WAL when it was last looked at.
+    pub(super) wal_pages: i64,
 }
 
 /// Which file the database is, so that another one put in its place shows.
@@ -98,9 +99,9 @@ impl Writer {
             if !group.is_empty() {
                 self.serve(group);
             }
-            self.checkpoint_if_due();
+            self.tend_wal();
         }
-        let emptied = self.checkpoint("TRUNCATE");
+        let emptied = self.checkpoint("TRUNCATE").map(drop);
         for closer in closers {
             let _gone = closer.send(emptied.clone());
         }
@@ -114,7 +115,6 @@ impl Writer {
         };
         match outcome {
             Outcome::Committed(answers) => {
-                self.since_checkpoint = self.since_checkpoint.saturating_add(group.len());
                 self.revisions.send_if_modified(|known| {
                     std::mem::replace(known, self.head.revision) != self.head.revision
                 });
@@ -142,6 +142,10 @@ impl Writer {
     fn write(&mut self, group: &Group) -> Outcome {
         if !self.file.is_in_place() {
             return broken("the database file was replaced");
+        }
+        if self.wal_pages > MAX_WAL {
+            let why = "the WAL has reached its bound: something has been reading the database for too long";
+            return Outcome::Refused(StoreError::Unavailable(why.to_owned()));
         }
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             return before_commit(&error);
@@ -242,28 +246,46 @@ impl Writer {
         self.state.send_replace(WriterState::Sealed(why.to_owned()));
     }
 
-    fn checkpoint_if_due(&mut self) {
-        if self.since_checkpoint < CHECKPOINT_AFTER {
-            return;
-        }
-        self.since_checkpoint = 0;
-        // What fails is said where it is handled, in `checkpoint`.
-        let _sealed = self.checkpoint("PASSIVE");
+    /// Keeps the WAL within its bounds.
+    fn tend_wal(&mut self) {
+        let mode = match self.checkpoint("NOOP") {
+            Ok(Wal { pages, .. }) if pages >= RESTART_AT => "RESTART",
+            Ok(Wal { pages, copied }) if pages.saturating_sub(copied) >= COPY_AT => "PASSIVE",
+            // What fails is said where it is handled, in `checkpoint`.
+            Ok(_) | Err(_) => return,
+        };
+        let _sealed = self.checkpoint(mode);
     }
 
-    /// Copies the WAL into the database as far as readers let it. An I/O error here loses nothing, as long as the
-    /// WAL is kept: so it seals.
-    fn checkpoint(&self, mode: &str) -> Result<(), StoreError> {
+    /// Copies the WAL into the database as far as readers let it; `NOOP` only counts its pages. An I/O error here
+    /// loses nothing, as long as the WAL is kept: so it seals.
+    fn checkpoint(&mut self, mode: &str) -> Result<Wal, StoreError> {
         if let Some(why) = self.sealed() {
             return Err(StoreError::Unavailable(why));
         }
         let pragma = format!("PRAGMA wal_checkpoint({mode})");
-        let Err(error) = self.connection.query_row(&pragma, [], |_| Ok(())) else { return Ok(()) };
-        if !failure::is_passing(&error) {
-            self.seal(&format!("the WAL cannot be written back: {error}"));
+        // The first column says whether a reader was in the way, which the counts show too.
+        let read = |row: &Row<'_>| Ok(Wal { pages: row.get(1)?, copied: row.get(2)? });
+        match self.connection.query_row(&pragma, [], read) {
+            Ok(wal) => {
+                self.wal_pages = wal.pages;
+                Ok(wal)
+            }
+            Err(error) => {
+                if !failure::is_passing(&error) {
+                    self.seal(&format!("the WAL cannot be written back: {error}"));
+                }
+                Err(StoreError::Unavailable(error.to_string()))
+            }
         }
-        Err(StoreError::Unavailable(error.to_string()))
     }
+}
+
+/// How far the WAL has grown.
+struct Wal {
+    pages: i64,
+    /// So many of them are in the database too.
+    copied: i64,
 }
 
 impl Drop for Writer {
@@ -283,47 +305,6 @@ impl FileIdentity {
     fn is_in_place(&self) -> bool {
         std::fs::metadata(&self.path)
             .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (self.device, self.inode))
-    }
-}
-
-/// What is written in one transaction.
-#[derive(Default)]
-struct Group {
-    commits: Vec<(Box<Mutation>, Answer<Revision>)>,
-    uses: Vec<(Vec<LastUse>, Answer<()>)>,
-    closers: Vec<Answer<()>>,
-}
-
-impl Group {
-    fn add(&mut self, work: Work) {
-        match work {
-            Work::Commit(mutation, answer) => self.commits.push((mutation, answer)),
-            Work::Uses(uses, answer) => self.uses.push((uses, answer)),
-            Work::Close(answer) => self.closers.push(answer),
-        }
-    }
-
-    fn answer(self, commits: Vec<Result<Revision, StoreError>>, uses: &Result<(), StoreError>) {
-        // Who waits no more has gone; the change stands all the same.
-        for ((_, answer), result) in self.commits.into_iter().zip(commits) {
-            let _gone = answer.send(result);
-        }
-        for (_, answer) in self.uses {
-            let _gone = answer.send(uses.clone());
-        }
-    }
-
-    fn refuse(self, error: &StoreError) {
-        let answers = vec![Err(error.clone()); self.commits.len()];
-        self.answer(answers, &Err(error.clone()));
-    }
-
-    const fn len(&self) -> usize {
-        self.commits.len().saturating_add(self.uses.len())
-    }
-
-    const fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
