@@ -44,6 +44,7 @@ mod open;
 mod read;
 mod rows;
 mod schema;
+mod wal;
 mod writer;
 
 /// How many changes may wait for the writing thread (D7).
@@ -97,8 +98,8 @@ impl SqliteStore {
             works: receiver,
             revisions: revision_sender,
             state: state_sender,
-            lock: Some(dir.lock()),
             wal_pages: 0,
+            lock: dir.lock(),
         };
         let manager = SqliteConnectionManager::file(&path)
             .with_flags(connection::reader_flags())

@@ -161,9 +161,9 @@ pub(super) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
 
 /// Everything that is declared, word for word: a trigger or a changed generated column could lie for an edited row.
 fn schema(connection: &Connection) -> rusqlite::Result<Vec<(String, String, Option<String>)>> {
-    // What SQLite itself keeps: the statistics of `ANALYZE`.
-    let all =
-        "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY type, name";
+    // Less what SQLite itself keeps: the statistics of `ANALYZE`.
+    let all = "SELECT type, name, sql FROM sqlite_schema
+               WHERE NOT (type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4')) ORDER BY type, name";
     let mut statement = connection.prepare(all)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     rows.collect()

@@ -5,13 +5,13 @@
 
 use std::{fs::File, ops::ControlFlow, os::unix::fs::MetadataExt, path::PathBuf, sync::Arc, thread};
 
-use rusqlite::{Connection, Row, config::DbConfig};
+use rusqlite::{Connection, config::DbConfig};
 use tokio::sync::{mpsc, watch};
 
 use super::{
     failure,
     group::{Group, Work},
-    log, rows,
+    log, rows, wal,
 };
 use crate::{
     domain::{audit::Revision, root::DerivedKeys},
@@ -21,15 +21,6 @@ use crate::{
 
 /// The most that one transaction takes.
 const MAX_GROUP: usize = 256;
-
-/// How many pages may stand in the WAL alone before they are copied into the database: 16 MiB.
-const COPY_AT: i64 = 4096;
-
-/// How many pages the WAL may have before its readers are waited for, so that it starts from its beginning: 128 MiB.
-const RESTART_AT: i64 = 32_768;
-
-/// How many pages the WAL may have at all: 512 MiB (D7). Only somebody who reads for very long makes it grow so far.
-const MAX_WAL: i64 = 131_072;
 
 /// How the writing thread is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +42,11 @@ pub(super) struct Writer {
     pub(super) works: mpsc::Receiver<Work>,
     pub(super) revisions: watch::Sender<Revision>,
     pub(super) state: watch::Sender<WriterState>,
-    /// Held until nothing is written any more.
-    pub(super) lock: Option<Arc<File>>,
     /// Pages in the WAL when it was last looked at.
     pub(super) wal_pages: i64,
+    /// Held until nothing is written any more; the last field, so that it goes when the connection is closed.
+    #[expect(dead_code, reason = "held, never read")]
+    pub(super) lock: Arc<File>,
 }
 
 /// Which file the database is, so that another one put in its place shows.
@@ -143,7 +135,7 @@ impl Writer {
         if !self.file.is_in_place() {
             return broken("the database file was replaced");
         }
-        if self.wal_pages > MAX_WAL {
+        if self.wal_pages > wal::MAX {
             let why = "the WAL has reached its bound: something has been reading the database for too long";
             return Outcome::Refused(StoreError::Unavailable(why.to_owned()));
         }
@@ -229,14 +221,14 @@ impl Writer {
         self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
     }
 
-    fn sealed(&self) -> Option<String> {
+    pub(super) fn sealed(&self) -> Option<String> {
         match &*self.state.borrow() {
             WriterState::Sealed(why) => Some(format!("it is sealed until a restart, because {why}")),
             WriterState::Working | WriterState::Ended => None,
         }
     }
 
-    fn seal(&self, why: &str) {
+    pub(super) fn seal(&self, why: &str) {
         tracing::error!(error = why, "the store is sealed: no change is taken until a restart");
         // Closing must not copy a WAL whose end is in doubt.
         let kept = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
@@ -245,54 +237,12 @@ impl Writer {
         }
         self.state.send_replace(WriterState::Sealed(why.to_owned()));
     }
-
-    /// Keeps the WAL within its bounds.
-    fn tend_wal(&mut self) {
-        let mode = match self.checkpoint("NOOP") {
-            Ok(Wal { pages, .. }) if pages >= RESTART_AT => "RESTART",
-            Ok(Wal { pages, copied }) if pages.saturating_sub(copied) >= COPY_AT => "PASSIVE",
-            // What fails is said where it is handled, in `checkpoint`.
-            Ok(_) | Err(_) => return,
-        };
-        let _sealed = self.checkpoint(mode);
-    }
-
-    /// Copies the WAL into the database as far as readers let it; `NOOP` only counts its pages. An I/O error here
-    /// loses nothing, as long as the WAL is kept: so it seals.
-    fn checkpoint(&mut self, mode: &str) -> Result<Wal, StoreError> {
-        if let Some(why) = self.sealed() {
-            return Err(StoreError::Unavailable(why));
-        }
-        let pragma = format!("PRAGMA wal_checkpoint({mode})");
-        // The first column says whether a reader was in the way, which the counts show too.
-        let read = |row: &Row<'_>| Ok(Wal { pages: row.get(1)?, copied: row.get(2)? });
-        match self.connection.query_row(&pragma, [], read) {
-            Ok(wal) => {
-                self.wal_pages = wal.pages;
-                Ok(wal)
-            }
-            Err(error) => {
-                if !failure::is_passing(&error) {
-                    self.seal(&format!("the WAL cannot be written back: {error}"));
-                }
-                Err(StoreError::Unavailable(error.to_string()))
-            }
-        }
-    }
-}
-
-/// How far the WAL has grown.
-struct Wal {
-    pages: i64,
-    /// So many of them are in the database too.
-    copied: i64,
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         // However the thread ends, by a panic too.
         self.state.send_replace(WriterState::Ended);
-        self.lock = None;
     }
 }
 
