@@ -9,7 +9,8 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use keyward::{
     domain::{
         audit::Revision,
-        key::{Key, KeyState, RetiringSecret},
+        credentials::RetiringSecret,
+        key::{Key, KeyState},
         text::Name,
         time::Timestamp,
     },
@@ -129,7 +130,7 @@ async fn verify_notices_a_log_that_was_cut_off() {
 #[tokio::test]
 async fn a_chain_rewritten_without_the_roots_is_named() {
     // A3: every digest and chain value fits
-    use keyward::domain::audit::{Chain, entry_digest};
+    use keyward::domain::audit::{Chain, digest};
     let (place, _) = ten_records().await;
     let connection = Connection::open(place.database()).unwrap();
     let mut chain = Chain::START;
@@ -141,7 +142,7 @@ async fn a_chain_rewritten_without_the_roots_is_named() {
         if revision == 4 {
             bytes = String::from_utf8(bytes).unwrap().replace("system", "admin").into_bytes();
         }
-        let digest = entry_digest(&bytes);
+        let digest = digest(&bytes);
         chain = chain.next(Revision(revision), &digest);
         connection
             .execute(

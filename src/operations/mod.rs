@@ -24,9 +24,10 @@ use crate::{
     domain::{
         admin::AdminPermit,
         audit::{Action, Actor, FieldChange, LogEntry, Revision},
+        credentials::Secret,
         environment::Environments,
         id::{KeyId, WorkspaceId},
-        key::{Key, Secret},
+        key::Key,
         root::DerivedKeys,
         secret::SecretKey,
         text::EnvironmentName,

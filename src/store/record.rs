@@ -11,9 +11,10 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{admin_record::AdminBody, known::Known};
 use crate::domain::{
     audit::Revision,
+    credentials::Credentials,
     grant::{Grant, Grants},
     id::{KeyId, WorkspaceId},
-    key::{Creator, Credentials, Key, KeyState, Revocation, RevokeReason},
+    key::{Creator, Key, KeyState, Revocation, RevokeReason},
     network::{AllowedNetworks, parse_network},
     resource::ResourcePattern,
     scope::ScopePattern,

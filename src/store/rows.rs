@@ -12,8 +12,9 @@ use super::{
 use crate::{
     domain::{
         audit::Revision,
+        credentials::{Credentials, RetiringSecret, Secret},
         id::{KeyId, WorkspaceId},
-        key::{Credentials, Key, RetiringSecret, Secret},
+        key::Key,
         root::MacKey,
         secret::{Hint, KeyHash},
         time::Timestamp,

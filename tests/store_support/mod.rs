@@ -14,8 +14,9 @@ use std::{
 use keyward::{
     domain::{
         audit::{Action, Actor, LogEntry, Revision},
+        credentials::{Credentials, Secret},
         id::{KeyId, WorkspaceId},
-        key::{Creator, Credentials, Key, KeyState, Secret},
+        key::{Creator, Key, KeyState},
         root::DerivedKeys,
         secret::{Hint, KeyHash},
         text::{Description, EnvironmentName, Name, Plan, RequestId},

@@ -6,8 +6,9 @@ use super::{SqliteStore, WriterState, open};
 use crate::{
     domain::{
         audit::{Action, Actor, LogEntry, Revision},
+        credentials::{Credentials, Secret},
         id::{KeyId, WorkspaceId},
-        key::{Creator, Credentials, Key, KeyState, Secret},
+        key::{Creator, Key, KeyState},
         secret::{Hint, KeyHash},
         text::{Description, EnvironmentName, Name},
         time::{Entropy, EntropyUnavailable, Timestamp},
