@@ -93,13 +93,21 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let malformed =
-            |why: toml::de::Error| ConfigError::Malformed { path: path.to_owned(), why: why.to_string() };
+        let malformed = |why: toml::de::Error| ConfigError::Malformed {
+            path: path.to_owned(),
+            why: format!("line {}: {}", line_of(text, &why), why.message()),
+        };
         let file: File = toml::from_str(text).map_err(malformed)?;
         let invalid = |field: String, why| ConfigError::Invalid { path: path.to_owned(), field, why };
         let environments = environments(&file).map_err(|(field, why)| invalid(field, why))?;
         Ok(Self { environments, log_format: file.log_format.unwrap_or_default() })
     }
+}
+
+/// The line that an error is about, from 1; the whole message of `toml` is a drawing of several lines.
+fn line_of(text: &str, error: &toml::de::Error) -> usize {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    before.matches('\n').count().saturating_add(1)
 }
 
 fn environments(file: &File) -> Result<Environments, (String, ParseError)> {
@@ -187,7 +195,10 @@ mod tests {
         ] {
             let message = parse(text).unwrap_err();
             assert!(message.contains(named), "{message}");
+            assert!(!message.contains('\n'), "{message}");
         }
+        let message = parse("log_format = \"json\"\nlistem = 1\n").unwrap_err();
+        assert!(message.contains("is wrong: line 2: unknown field `listem`"), "{message}");
         assert!(parse("").is_ok());
     }
 }
