@@ -56,8 +56,8 @@
 //!    before the look-up, [`Index::by_hash`](index::Index::by_hash).
 //! 4. [`domain::decision::judge`] takes the conditions in order: standing, secret, workspace, environment, scopes,
 //!    resources, address. The first that fails names the denial.
-//! 5. An enforcing Check that is allowed notes the use ([`operations::uses`]), and `grpc/convert/check.rs` renders the
-//!    answer.
+//! 5. An enforcing Check that is allowed notes the use in memory ([`Found::note_use`](index::Found::note_use), written
+//!    later by [`operations::uses`]), and `grpc/convert/check.rs` renders the answer.
 //!
 //! # An Issue, walked
 //!

@@ -79,11 +79,11 @@ fn source(name: &str) -> Option<String> {
 /// What is wrong with `file` or `file::test`, if anything is.
 fn fault_of(named: &str) -> Option<String> {
     let (file, test) = named.split_once("::").map_or((named, None), |(file, test)| (file, Some(test)));
-    let Some(text) = source(file) else {
+    let Some(code) = source(file) else {
         return (!AWAITED.contains(&file)).then(|| format!("{named}: there is no such file"));
     };
     let is_there = test
-        .is_none_or(|test| text.contains(&format!("fn {test}(")) || text.contains(&format!("fn {test}<")));
+        .is_none_or(|test| code.contains(&format!("fn {test}(")) || code.contains(&format!("fn {test}<")));
     (!is_there).then(|| format!("{named}: there is no such test"))
 }
 
