@@ -120,8 +120,8 @@ impl KeyService for Handler {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         let peer = request.extensions().get::<Peer>().unwrap();
         self.peer_port.store(peer.address.port().into(), Ordering::Relaxed);
-        let what = match request.into_inner().subject {
-            Some(Subject::ApiKey(what)) => what,
+        let what = match &mut request.into_inner().subject {
+            Some(Subject::ApiKey(what)) => std::mem::take(what),
             Some(Subject::KeyId(_)) | None => String::new(),
         };
         let mut given = Given(&self.dropped, false);
