@@ -56,7 +56,23 @@ pub(crate) struct New {
 pub(crate) struct Change {
     pub(crate) scopes: Option<Vec<&'static str>>,
     pub(crate) grants: Option<Vec<Bound>>,
-    pub(crate) expires: Option<Option<i64>>,
+    pub(crate) expires: Option<Expiry>,
+}
+
+/// A new expiry, from now on, or none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Expiry {
+    In(i64),
+    Never,
+}
+
+impl Expiry {
+    pub(crate) fn span(self) -> Option<i64> {
+        match self {
+            Self::In(span) => Some(span),
+            Self::Never => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -142,7 +158,11 @@ fn new() -> impl Strategy<Value = New> {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    let fields = (option::of(scopes()), option::of(grants()), option::of(option::of(expiry())));
+    let fields = (
+        option::of(scopes()),
+        option::of(grants()),
+        option::of(prop_oneof![expiry().prop_map(Expiry::In), Just(Expiry::Never)]),
+    );
     fields
         .prop_map(|(scopes, grants, expires)| Change { scopes, grants, expires })
         .prop_filter("something to change", |change| {

@@ -36,7 +36,7 @@ fn keyward_answers_as_the_documents_say_whatever_happens() {
         ..Config::default()
     };
     let lives = vec(command::any(), 1..=LONGEST);
-    let lived = TestRunner::new(config).run(&lives, |commands| {
+    let outcome = TestRunner::new(config).run(&lives, |commands| {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -45,7 +45,7 @@ fn keyward_answers_as_the_documents_say_whatever_happens() {
             .block_on(live(&commands));
         Ok(())
     });
-    if let Err(failure) = lived {
+    if let Err(failure) = outcome {
         panic!("{failure}");
     }
 }

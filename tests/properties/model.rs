@@ -8,7 +8,7 @@ use std::{
 
 use keyward::wire::v1::{AuditAction, DenialReason};
 
-use crate::command::{Ask, Bound, Change, New};
+use crate::command::{Ask, Bound, Change, Expiry, New};
 
 const DAY: i64 = 86_400_000;
 /// Possession can be used ten times at once, then once a second.
@@ -184,7 +184,7 @@ impl Model {
     pub(crate) fn update(&mut self, index: usize, change: &Change) -> Result<(), Refusal> {
         self.changeable(index)?;
         let (now, key) = (self.now, &mut self.keys[index]);
-        if change.expires.flatten().is_some_and(|span| span <= 0) {
+        if change.expires.and_then(Expiry::span).is_some_and(|span| span <= 0) {
             return Err(Refusal::FieldInvalid);
         }
         let kept = |bound: bool| key.grants.iter().filter(move |grant| grant.1.is_some() == bound).cloned();
@@ -199,7 +199,7 @@ impl Model {
         if grants.is_empty() {
             return Err(Refusal::FieldInvalid);
         }
-        let expires = change.expires.map_or(key.expires, |span| span.map(|span| now + span));
+        let expires = change.expires.map_or(key.expires, |expiry| expiry.span().map(|span| now + span));
         if (&grants, expires) != (&key.grants, key.expires) {
             (key.grants, key.expires) = (grants, expires);
             self.changed(index, AuditAction::KeyUpdate);

@@ -13,7 +13,7 @@ use prost_types::{FieldMask, Timestamp};
 use tonic::{Code, Response, Status};
 
 use crate::{
-    command::{Ask, Bound, Change, Command, How, New},
+    command::{Ask, Bound, Change, Command, Expiry, How, New},
     model::{Key, Model, Refusal},
     support::{Keyward, SeededEntropy, error_reason, reason},
 };
@@ -180,7 +180,7 @@ impl World {
             id: self.ids[index].clone(),
             scopes: texts(change.scopes.as_deref().unwrap_or_default()),
             grants: grants(change.grants.as_deref().unwrap_or_default()),
-            expire_time: change.expires.flatten().map(|span| to_wire(self.model.now + span)),
+            expire_time: change.expires.and_then(Expiry::span).map(|span| to_wire(self.model.now + span)),
             ..v1::Key::default()
         };
         let request = v1::UpdateKeyRequest { key: Some(key), update_mask: Some(FieldMask { paths }) };

@@ -13,7 +13,7 @@ use crate::{Client, support::reason};
 pub(crate) const SCOPE: &str = "messaging:send";
 const HOUR: i64 = 3_600;
 
-/// SplitMix64: from one seed, one run.
+/// `SplitMix64`: from one seed, one run.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {

@@ -18,6 +18,8 @@ use crate::{
 
 /// Unless `KEYWARD_KILL_ROUNDS` asks for more.
 const ROUNDS: u64 = 5;
+/// Then the log is long enough: each restart reads all of it several times.
+const ROUNDS_WITH_THE_SAME_FILES: u64 = 20;
 const OWNERS: usize = 6;
 /// Changes acknowledged in a round before the kill.
 const MOST_CHANGES: usize = 300;
@@ -28,11 +30,20 @@ async fn whatever_was_acknowledged_holds_after_kill_9_and_the_rest_is_whole_or_a
     let rounds = number("KEYWARD_KILL_ROUNDS").unwrap_or(ROUNDS);
     let seed = number("KEYWARD_KILL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
     tell(&format!("KEYWARD_KILL_SEED={seed} draws the same changes"));
+    let mut left = rounds;
+    for files in 0..rounds.div_ceil(ROUNDS_WITH_THE_SAME_FILES) {
+        let these = left.min(ROUNDS_WITH_THE_SAME_FILES);
+        left -= these;
+        kill_again_and_again(these, seed.wrapping_add(files * 1_000)).await;
+    }
+}
+
+async fn kill_again_and_again(rounds: u64, seed: u64) {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");
     let mut dice = Dice(seed);
     let mut owners: Vec<Owner> =
-        (0..OWNERS).map(|name| Owner::new(name, seed.wrapping_add(u64::try_from(name).unwrap()))).collect();
+        (1..=OWNERS).map(|name| Owner::new(name, seed.wrapping_add(u64::try_from(name).unwrap()))).collect();
     for _round in 0..rounds {
         let server = Server::start(&data_dir);
         reconcile(&server, &data_dir, &mut owners).await;
