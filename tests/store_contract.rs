@@ -1,5 +1,7 @@
 //! What every store must do, whatever it is made of. A back end takes part by a [`Backend`] and a line at the end.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
 mod store_support;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -1,5 +1,7 @@
 //! What somebody who can write the files cannot do unnoticed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
 mod store_support;
 
 use std::{fs, os::unix::fs::PermissionsExt};

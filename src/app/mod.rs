@@ -17,7 +17,7 @@ use crate::{
         self, Config, LogFormat,
         args::{DataArgs, InitArgs, RecoverArgs, ServeArgs},
     },
-    grpc::limits::ListenerLimits,
+    grpc::{limits::ListenerLimits, listener::cores},
     operations::initialize::Maker,
     ports::{KeyStore as _, Verification},
     shutdown::Signals,
@@ -36,6 +36,8 @@ use crate::{
 /// It cannot start, a part died, or not everything ended in order: the process must end with a failing code.
 pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
     let config = load(&args.data)?;
+    telemetry::log_panics();
+    raise_descriptor_limit();
     let check_is_open = args.listen.ip().is_loopback();
     if !check_is_open {
         if !args.insecure_listen_beyond_loopback_without_tls {
@@ -50,7 +52,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         check_is_open,
         environments: config.environments,
         limits: ListenerLimits::default(),
-        workers: crate::grpc::listener::cores(),
+        workers: args.workers.unwrap_or_else(cores),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::default()),
     };
@@ -136,6 +138,14 @@ fn load(args: &DataArgs) -> Result<Config, AppError> {
     telemetry::start(&config::log_filter(), config.log_format == LogFormat::Json)
         .map_err(AppError::LogFilter)?;
     Ok(config)
+}
+
+/// Raises the limit of open files as far as the system lets us: each connection takes one.
+fn raise_descriptor_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(why) => tracing::warn!(%why, "the limit of open files could not be raised"),
+    }
 }
 
 /// The runtime of administration; Checks have one of their own for each core.

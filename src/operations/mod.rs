@@ -19,7 +19,7 @@ pub mod uses;
 
 use std::sync::Arc;
 
-use self::{error::OperationError, source_limit::SourceLimit, uses::Uses};
+use self::{error::OperationError, source_limit::SourceLimit};
 use crate::{
     domain::{
         admin::AdminPermit,
@@ -47,7 +47,6 @@ pub struct Operations {
     entropy: Arc<dyn Entropy>,
     keys: Arc<DerivedKeys>,
     environments: Environments,
-    uses: Uses,
     revocations_by_source: SourceLimit,
 }
 
@@ -65,8 +64,6 @@ pub struct Parts {
     pub keys: Arc<DerivedKeys>,
     /// The environments there are.
     pub environments: Environments,
-    /// Takes note of uses.
-    pub uses: Uses,
 }
 
 /// A key as it is after a change, and the revision of that change.
@@ -100,9 +97,9 @@ impl Operations {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, index, clock, entropy, keys, environments, uses } = parts;
+        let Parts { store, index, clock, entropy, keys, environments } = parts;
         let revocations_by_source = SourceLimit::default();
-        Self { store, index, clock, entropy, keys, environments, uses, revocations_by_source }
+        Self { store, index, clock, entropy, keys, environments, revocations_by_source }
     }
 
     /// The environments there are.

@@ -6,7 +6,8 @@
 
 use super::{
     known::Known,
-    record::{key_body, read_key, read_workspace, workspace_body},
+    record::{key_body, read_key},
+    workspace_record::{read_workspace, workspace_body},
 };
 use crate::{
     domain::{

@@ -162,7 +162,9 @@ impl Owner {
             Change::Rotate { key, grace, .. } => {
                 let secrets = &mut self.facts[*key].secrets;
                 if *grace == Some(0) {
-                    secrets.iter_mut().for_each(|secret| secret.works = false);
+                    for secret in secrets.iter_mut() {
+                        secret.works = false;
+                    }
                 }
                 secrets.push(Known { text, works: true });
                 *key
@@ -270,7 +272,10 @@ impl Owner {
             fact.records.push((record.revision, record.action()));
             match change {
                 Change::Issue { .. } => fact.id.clone_from(&record.key_id),
-                _ => assert_eq!(fact.id, record.key_id),
+                Change::Rotate { .. }
+                | Change::Revoke { .. }
+                | Change::Disable { .. }
+                | Change::Enable { .. } => assert_eq!(fact.id, record.key_id),
             }
             self.repeat_in_vain(client, change, key).await;
         } else {
@@ -322,7 +327,7 @@ fn assert_as_told(fact: &Fact, answers: &[v1::CheckResponse], expected: &[bool])
         let denied = reason(answer);
         assert_eq!(denied.is_none(), *works, "{}, {:?}: {denied:?}", fact.id, fact.state);
         let fits = match (denied, fact.state) {
-            (None, _) | (Some(DenialReason::KeyExpired | DenialReason::KeyUnknown), _) => true,
+            (None | Some(DenialReason::KeyExpired | DenialReason::KeyUnknown), _) => true,
             (Some(denied), KeyState::Disabled) => denied == DenialReason::KeyDisabled,
             (Some(denied), _) => denied == DenialReason::KeyRevoked,
         };

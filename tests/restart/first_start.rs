@@ -108,11 +108,11 @@ async fn recover_makes_a_key_that_works_and_the_log_tells() {
     let occupied = data("recover", &data_dir, None);
     assert_eq!(occupied.code, Some(1), "the file of the first key is still there: {occupied:?}");
     let file = folder.path().join("recovered");
-    let recovered = data("recover", &data_dir, Some(&file));
-    assert_eq!(recovered.code, Some(0), "{recovered:?}");
+    let second = data("recover", &data_dir, Some(&file));
+    assert_eq!(second.code, Some(0), "{second:?}");
     assert_eq!(mode(&file), 0o600);
     let root = read_key(&file);
-    assert!(!recovered.err.contains(&root) && recovered.out.is_empty());
+    assert!(!second.err.contains(&root) && second.out.is_empty());
 
     let server = Server::start(&data_dir);
     let client = Client::with(&server, &root).await;

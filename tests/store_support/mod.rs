@@ -1,6 +1,7 @@
 //! What the tests of stores have in common: values, changes, and a store on real files.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::{
     path::PathBuf,
@@ -37,7 +38,7 @@ impl Seeded {
         Self(AtomicU64::new(seed))
     }
 
-    /// The next number (SplitMix64).
+    /// The next number (`SplitMix64`).
     pub(crate) fn number(&self) -> u64 {
         let mut value = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
         value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,6 +1,13 @@
 //! The real binary as a process of its own: started on a free port, told to stop or killed by its own id, its log kept.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    missing_docs,
+    reason = "tests"
+)]
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
