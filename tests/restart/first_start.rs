@@ -103,7 +103,7 @@ async fn recover_makes_a_key_that_works_and_the_log_tells() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");
     assert_eq!(data("init", &data_dir, None).code, Some(0));
-    let lost = read_key(&data_dir.join("root-key"));
+    let first_key = read_key(&data_dir.join("root-key"));
 
     let occupied = data("recover", &data_dir, None);
     assert_eq!(occupied.code, Some(1), "the file of the first key is still there: {occupied:?}");
@@ -130,7 +130,7 @@ async fn recover_makes_a_key_that_works_and_the_log_tells() {
         ..v1::RevokeRequest::default()
     };
     client.keys().revoke(client.signed(revoke(&log[0].key_id))).await.unwrap();
-    assert!(!can_issue(&server, &lost).await);
+    assert!(!can_issue(&server, &first_key).await);
     let last = client.keys().revoke(client.signed(revoke(&log[1].key_id))).await.unwrap_err();
     assert_eq!(error_reason(&last), "LAST_ROOT_KEY");
     server.stop();
