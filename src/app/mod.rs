@@ -21,7 +21,11 @@ use crate::{
     operations::initialize::Maker,
     ports::{KeyStore as _, Verification},
     shutdown::Signals,
-    store::sqlite,
+    store::{
+        data_dir::holds_database,
+        roots::{FoundRoots, Roots},
+        sqlite::{self, OpenError},
+    },
     system::{SystemClock, SystemEntropy},
     telemetry,
 };
@@ -92,7 +96,7 @@ pub fn initialize(args: &InitArgs) -> Result<(), AppError> {
 pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
     let config = load(&args.data)?;
     let destination = Destination::choose(&args.data);
-    if !args.data.data_dir.is_dir() {
+    if !is_begun(&args.data.data_dir)? {
         return Err(AppError::NotInitialized(args.data.data_dir.clone()));
     }
     runtime()?.block_on(async {
@@ -121,6 +125,12 @@ pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
 /// There is no store, or it cannot be read. A log that does not hold is an answer, not an error.
 pub fn verify_offline(data_dir: &Path) -> Result<Verification, AppError> {
     Ok(sqlite::verify_offline(data_dir)?)
+}
+
+/// Whether a directory holds a store, or what is left of one: opening it would make one where there is nothing.
+fn is_begun(data_dir: &Path) -> Result<bool, AppError> {
+    let roots = Roots::find(data_dir).map_err(OpenError::from)?;
+    Ok(holds_database(data_dir) || !matches!(roots, FoundRoots::Missing))
 }
 
 fn load(args: &DataArgs) -> Result<Config, AppError> {

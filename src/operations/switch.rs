@@ -42,10 +42,10 @@ impl Operations {
                 Switch::Disable => self.other_root(&key, now)?,
                 Switch::Enable => Vec::new(),
             };
-            let stands_so = stands(&key.state, switch);
+            let as_it_is = stands(&key.state, switch).then(|| key.clone());
             let (key, action) = turn(key, switch, now)?;
-            if stands_so {
-                return Ok(Attempt::Done(key));
+            if let Some(unchanged) = as_it_is {
+                return Ok(Attempt::Done(unchanged));
             }
             let mut entry = entry(permit.actor(), action, &key, now);
             entry.changes = vec![change("state", before, describe::state(&key.state))];

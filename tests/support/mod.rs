@@ -1,7 +1,14 @@
 //! A real Keyward for tests: real gRPC over a socket, real files in a temporary folder, with time and randomness in the
 //! test's hands.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    missing_docs,
+    reason = "tests"
+)]
 
 pub mod skip;
 
@@ -71,7 +78,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// SplitMix64 from a seed: the same test draws the same keys.
+/// `SplitMix64` from a seed: the same test draws the same keys.
 pub struct SeededEntropy(AtomicU64);
 
 impl SeededEntropy {
@@ -287,7 +294,7 @@ pub fn error_reason(status: &Status) -> String {
     info.reason
 }
 
-/// The field that an INVALID_ARGUMENT names.
+/// The field that an `INVALID_ARGUMENT` names.
 pub fn named_field(status: &Status) -> String {
     assert_eq!(status.code(), tonic::Code::InvalidArgument, "{status:?}");
     let violations = status.get_details_bad_request().unwrap().field_violations;
