@@ -1,7 +1,13 @@
 //! Every RPC through the wire: one file each.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod get_key;
 mod issue;
+mod query_log;
+mod revoke;
+mod rotate;
+mod update_key;
+mod verify_log;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, missing_docs, reason = "tests")]
 
 pub mod skip;
+pub mod verbs;
 
 use std::{
     net::SocketAddr,
