@@ -9,5 +9,6 @@ mod issue;
 mod query_log;
 mod revoke;
 mod rotate;
+mod switch;
 mod update_key;
 mod verify_log;
