@@ -7,6 +7,7 @@ mod support;
 mod get_key;
 mod issue;
 mod query_log;
+mod register_workspace;
 mod revoke;
 mod rotate;
 mod switch;
