@@ -6,6 +6,7 @@ mod support;
 
 mod get_key;
 mod issue;
+mod list_keys;
 mod query_log;
 mod register_workspace;
 mod revoke;
