@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod batch_check;
 mod check;
 mod get_key;
 mod issue;

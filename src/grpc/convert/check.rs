@@ -6,7 +6,7 @@ use super::{key, key_id, path, rights, time, within, workspace_id};
 use crate::{
     domain::{
         decision::{Decision, Denial, Requirement},
-        id::WorkspaceId,
+        id::{KeyId, WorkspaceId},
         parse::ParseError,
         resource::Resource,
         scope::Scope,
@@ -33,6 +33,17 @@ pub(in crate::grpc) fn mode(prefix: &str, asked: &v1::CheckRequest) -> Result<Mo
             path(prefix, "mode"),
             ParseError::new("one of the values of CheckMode"),
         )),
+    }
+}
+
+/// The key that is named, where one is.
+pub(in crate::grpc) fn named_key(
+    prefix: &str,
+    asked: &v1::CheckRequest,
+) -> Option<Result<KeyId, OperationError>> {
+    match &asked.subject {
+        Some(check_request::Subject::KeyId(text)) => Some(key_id(&path(prefix, "key_id"), text)),
+        Some(check_request::Subject::ApiKey(_)) | None => None,
     }
 }
 
