@@ -16,10 +16,14 @@ use crate::{
         id::KeyId,
     },
     operations::{
-        Changed, WithSecret, check::Mode, error::OperationError, issue::IssuePermit, switch::Switch,
+        Changed, WithSecret,
+        check::{Mode, Query},
+        error::OperationError,
+        issue::IssuePermit,
+        switch::Switch,
     },
     ports::RequestMark,
-    wire::v1::{self, check_request::Subject, key_service_server::KeyService, revoke_request::Target},
+    wire::v1::{self, key_service_server::KeyService, revoke_request::Target},
 };
 
 const MAX_BATCH: usize = 1_000;
@@ -30,7 +34,8 @@ const QUESTIONS_AT_A_TIME: usize = 16;
 impl KeyService for Api {
     async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
         let caller = self.caller(&request)?;
-        Ok(Response::new(self.answer(&caller, "", request.get_ref()).await?))
+        let query = self.question(&caller, "", request.get_ref()).await?;
+        Ok(Response::new(self.answer(&query)?))
     }
 
     async fn batch_check(
@@ -44,13 +49,18 @@ impl KeyService for Api {
             let why = crate::domain::parse::ParseError::new("1 to 1,000 questions");
             return Err(OperationError::invalid("requests", why).into());
         }
-        let mut responses = Vec::with_capacity(questions.len());
+        // All are read before the first is answered: a batch that is refused has charged nothing and left no trace.
+        let mut queries = Vec::with_capacity(questions.len());
         for (place, question) in questions.iter().enumerate() {
-            // Others on this core come in between, and the deadline can.
-            if place % QUESTIONS_AT_A_TIME == QUESTIONS_AT_A_TIME - 1 {
-                tokio::task::yield_now().await;
+            queries.push(self.question(&caller, &format!("requests[{place}]"), question).await?);
+        }
+        let mut responses = Vec::with_capacity(queries.len());
+        for queries in queries.chunks(QUESTIONS_AT_A_TIME) {
+            for query in queries {
+                responses.push(self.answer(query)?);
             }
-            responses.push(self.answer(&caller, &format!("requests[{place}]"), question).await?);
+            // Others on this core come in between, and the deadline can.
+            tokio::task::yield_now().await;
         }
         Ok(Response::new(v1::BatchCheckResponse { responses }))
     }
@@ -215,16 +225,17 @@ impl KeyService for Api {
 }
 
 impl Api {
-    /// Judges one question: may the caller ask it, is it well-formed, then the decision.
-    async fn answer(
+    /// Reads one question: may the caller ask it, does what it names belong to the caller, is it well-formed. The view
+    /// then has the revision that it asks for.
+    async fn question<'a>(
         &self,
         caller: &Caller,
         prefix: &str,
-        asked: &v1::CheckRequest,
-    ) -> Result<v1::CheckResponse, OperationError> {
+        asked: &'a v1::CheckRequest,
+    ) -> Result<Query<'a>, OperationError> {
         let mode = convert::check::mode(prefix, asked);
-        let by_id = matches!(asked.subject, Some(Subject::KeyId(_)));
-        if by_id || mode == Ok(Mode::Explain) {
+        let by_id = convert::check::named_key(prefix, asked);
+        if by_id.is_some() || mode == Ok(Mode::Explain) {
             let _explainer: AdminPermit<ExplainKeys> = caller.permit()?;
         } else {
             self.require_checker(caller)?;
@@ -234,9 +245,19 @@ impl Api {
         if named.is_some_and(|named| bound_to.is_some_and(|bound| bound != named)) {
             return Err(OperationError::WorkspaceNotFound);
         }
+        let revision = Revision(asked.min_revision);
+        if let Some(id) = by_id {
+            let id = id?;
+            self.operations().await_revision(revision).await?;
+            self.operations().require_known(bound_to, id)?;
+        }
         let query = convert::check::query(prefix, asked, mode?, named, bound_to)?;
-        self.operations().await_revision(Revision(asked.min_revision)).await?;
-        Ok(convert::check::response(self.operations().check(&query)?))
+        self.operations().await_revision(revision).await?;
+        Ok(query)
+    }
+
+    fn answer(&self, query: &Query<'_>) -> Result<v1::CheckResponse, OperationError> {
+        Ok(convert::check::response(self.operations().check(query)?))
     }
 
     /// Passes who may ask at least one kind of question, so that an empty or huge batch of others is refused as such.

@@ -89,6 +89,19 @@ impl Operations {
         reached.ok().and_then(Result::ok).ok_or(OperationError::RevisionAhead)
     }
 
+    /// Passes if there is such a holder's key within reach.
+    ///
+    /// # Errors
+    /// There is none, or it is out of reach: both look the same (T1).
+    pub fn require_known(&self, bound_to: Option<WorkspaceId>, id: KeyId) -> Result<(), OperationError> {
+        self.known(bound_to, id).map(drop)
+    }
+
+    fn known(&self, bound_to: Option<WorkspaceId>, id: KeyId) -> Result<Found, OperationError> {
+        let found = self.index.by_id(id).filter(|found| known_to(bound_to, found));
+        found.ok_or(OperationError::KeyNotFound(id))
+    }
+
     /// Answers a Check.
     ///
     /// # Errors
@@ -103,10 +116,7 @@ impl Operations {
         };
         let (found, hash) = match query.subject {
             Subject::Nothing => return nobody(Denial::CredentialsMissing),
-            Subject::Key(id) => {
-                let found = self.index.by_id(id).filter(|found| known_to(query.bound_to, found));
-                (found.ok_or(OperationError::KeyNotFound(id))?, None)
-            }
+            Subject::Key(id) => (self.known(query.bound_to, id)?, None),
             Subject::Presented(text) => match PresentedKey::parse(text, &self.environments) {
                 Err(not_a_key) => return nobody(not_a_key.into()),
                 Ok(PresentedKey::Foreign(_)) => return nobody(Denial::KeyUnknown),

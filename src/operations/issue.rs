@@ -120,7 +120,7 @@ impl Operations {
         let now = self.clock.now();
         let request = new.request.clone();
         self.require_unused(request.as_ref()).await?;
-        let (key, secret) = self.make(new, workspace, permit.creator(), now)?;
+        let (key, secret) = self.make("expire_time", new, workspace, permit.creator(), now)?;
         permit.require_ceiling(&key)?;
         let mut entry = entry(permit.actor(), Action::KeyIssue, &key, now);
         entry.changes = all_fields(&key);
@@ -129,16 +129,17 @@ impl Operations {
         Ok(with_secret(key, secret, revision))
     }
 
-    /// A key as it will be, and its secret; nothing is stored yet.
+    /// A key as it will be, and its secret; nothing is stored yet. `expiry` is where its expiry stands in the request.
     pub(super) fn make(
         &self,
+        expiry: &str,
         new: NewKey,
         workspace: WorkspaceId,
         creator: Creator,
         now: Timestamp,
     ) -> Result<(Key, SecretKey), OperationError> {
         if new.expires.is_some_and(|expires| expires <= now) {
-            return Err(OperationError::invalid("expire_time", ParseError::new("in the future, or absent")));
+            return Err(OperationError::invalid(expiry, ParseError::new("in the future, or absent")));
         }
         let id = KeyId::generate(&*self.entropy)?;
         let (secret, first) = self.draw(new.admin.is_some(), &new.environment, 1, now)?;

@@ -49,7 +49,7 @@ impl Operations {
             created: now,
             revision: Revision::ZERO,
         };
-        let (key, secret) = self.make(first_key, workspace.id, permit.creator(), now)?;
+        let (key, secret) = self.make("key.expire_time", first_key, workspace.id, permit.creator(), now)?;
         issuer.require_ceiling(&key)?;
         let mut entry = entry(permit.actor(), Action::WorkspaceRegister, &key, now);
         entry.request_id = request.as_ref().map(|request| request.id.clone());

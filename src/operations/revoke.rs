@@ -123,8 +123,8 @@ impl Operations {
         Ok(Attempt::Commit(Box::new(Mutation { expects, ..write_key(entry, key.clone()) }), key))
     }
 
-    /// What a change that takes a root key out of service stands on: another root that stays (its revision is
-    /// expected, so that two cannot go at once). Nothing for other keys.
+    /// What a change that takes a root key out of service stands on: another root that lasts at least as long (its
+    /// revision is expected, so that two cannot go at once). Nothing for other keys.
     ///
     /// # Errors
     /// There is no other.
@@ -136,13 +136,19 @@ impl Operations {
         if !is_live_root(key, now) {
             return Ok(Vec::new());
         }
-        let other = self.index.any(|other| other.id != key.id && is_live_root(other, now));
+        let stays = |other: &Key| other.id != key.id && is_live_root(other, now) && outlasts(other, key);
+        let other = self.index.any(stays);
         other.map(|other| vec![(other.id, other.revision)]).ok_or(OperationError::LastRoot)
     }
 }
 
 fn is_live_root(key: &Key, now: Timestamp) -> bool {
     key.admin.as_ref().is_some_and(|rights| rights.is_root()) && key.standing(now) == Standing::Active
+}
+
+/// Whether a key is good for at least as long as another: one that ends soon must not pass for one that stays.
+fn outlasts(key: &Key, other: &Key) -> bool {
+    key.expires.is_none_or(|end| other.expires.is_some_and(|other_end| end >= other_end))
 }
 
 fn stated(reason: RevokeReason) -> Option<&'static str> {

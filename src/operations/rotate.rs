@@ -36,8 +36,8 @@ impl Operations {
         let read = || self.key(&permit, id);
         let (rotated, revision) = self
             .change(read, |key, now| {
-                permit.require_ceiling(&key)?;
                 permit.require_grant_over(&key)?;
+                permit.require_ceiling(&key)?;
                 let generation = key.credentials.current.generation.saturating_add(1);
                 let (secret, kept) = self.draw(key.admin.is_some(), &key.environment, generation, now)?;
                 let before = key.clone();

@@ -62,14 +62,24 @@ impl Operations {
         page_size: usize,
     ) -> Result<KeyPage, OperationError> {
         let list = format!("keys {:?} {filter:?}", permit.bound_to());
-        let after = self.position(&list, page_token)?;
-        let mut keys = self.store.list_keys(filter, after, page_size.saturating_add(1)).await?;
+        let mut after = self.position(&list, page_token)?;
+        let mut keys = Vec::new();
+        // What the caller may not know of is left out before the page is cut: no token names it, no page is short.
+        while keys.len() <= page_size {
+            let wanted = page_size.saturating_add(1).saturating_sub(keys.len());
+            let found = self.store.list_keys(filter.clone(), after, wanted).await?;
+            let all_read = found.len() < wanted;
+            after = found.last().map(|last| KeyPosition { created: last.created, id: last.id });
+            keys.extend(found.into_iter().filter(|key| permit.reaches(key)));
+            if all_read {
+                break;
+            }
+        }
         let more = keys.len() > page_size;
         keys.truncate(page_size);
         let place = keys.last().filter(|_| more).map(|last| format!("{},{}", last.created.as_ms(), last.id));
         let next_page_token =
             place.map(|place| super::cursor::seal(&self.keys.cursors, &list, &place)).unwrap_or_default();
-        keys.retain(|key| permit.reaches(key));
         Ok(KeyPage { keys: self.with_last_uses(keys).await?, next_page_token })
     }
 

@@ -42,11 +42,11 @@ impl Operations {
                 Switch::Disable => self.other_root(&key, now)?,
                 Switch::Enable => Vec::new(),
             };
-            let as_it_is = stands(&key.state, switch).then(|| key.clone());
-            let (key, action) = turn(key, switch, now)?;
-            if let Some(unchanged) = as_it_is {
-                return Ok(Attempt::Done(unchanged));
+            let (turned, action) = turn(key.clone(), switch, now)?;
+            if stands(&key.state, switch) {
+                return Ok(Attempt::Done(key));
             }
+            let key = turned;
             let mut entry = entry(permit.actor(), action, &key, now);
             entry.changes = vec![change("state", before, describe::state(&key.state))];
             entry.comment = Some(comment.clone());

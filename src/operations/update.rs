@@ -59,11 +59,8 @@ impl Operations {
             if key.grants != before.grants || key.expires != before.expires {
                 permit.require_ceiling(&key)?;
             }
-            let expects = if key.expires.is_some() && before.expires != key.expires {
-                self.other_root(&before, now)?
-            } else {
-                Vec::new()
-            };
+            let ends_sooner = key.expires.is_some_and(|end| before.expires.is_none_or(|before| end < before));
+            let expects = if ends_sooner { self.other_root(&before, now)? } else { Vec::new() };
             let fields = differences(&before, &key);
             if fields.is_empty() {
                 return Ok(Attempt::Done(before));

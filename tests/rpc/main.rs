@@ -1,7 +1,19 @@
 //! Every RPC through the wire: one file each.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
+mod batch_check;
+mod check;
+mod get_key;
 mod issue;
+mod list_keys;
+mod query_log;
+mod register_workspace;
+mod revoke;
+mod rotate;
+mod switch;
+mod update_key;
+mod verify_log;

@@ -11,6 +11,7 @@
 )]
 
 pub mod skip;
+pub mod verbs;
 
 use std::{
     net::SocketAddr,

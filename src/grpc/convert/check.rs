@@ -6,7 +6,7 @@ use super::{key, key_id, path, rights, time, within, workspace_id};
 use crate::{
     domain::{
         decision::{Decision, Denial, Requirement},
-        id::WorkspaceId,
+        id::{KeyId, WorkspaceId},
         parse::ParseError,
         resource::Resource,
         scope::Scope,
@@ -33,6 +33,17 @@ pub(in crate::grpc) fn mode(prefix: &str, asked: &v1::CheckRequest) -> Result<Mo
             path(prefix, "mode"),
             ParseError::new("one of the values of CheckMode"),
         )),
+    }
+}
+
+/// The key that is named, where one is.
+pub(in crate::grpc) fn named_key(
+    prefix: &str,
+    asked: &v1::CheckRequest,
+) -> Option<Result<KeyId, OperationError>> {
+    match &asked.subject {
+        Some(check_request::Subject::KeyId(text)) => Some(key_id(&path(prefix, "key_id"), text)),
+        Some(check_request::Subject::ApiKey(_)) | None => None,
     }
 }
 
@@ -127,12 +138,14 @@ fn environment<'a>(prefix: &str, text: &'a str) -> Result<Option<&'a str>, Opera
 
 fn address(prefix: &str, context: &v1::CheckContext) -> Result<Option<IpAddr>, OperationError> {
     let bounds = [
-        ("method", context.method.len(), 64, "at most 64 characters"),
-        ("path", context.path.len(), 8_192, "at most 8,192 characters"),
-        ("user_agent", context.user_agent.len(), 8_192, "at most 8,192 characters"),
-        ("request_id", context.request_id.len(), 128, "at most 128 characters"),
+        ("method", &context.method, 64, "at most 64 characters"),
+        ("path", &context.path, 8_192, "at most 8,192 characters"),
+        ("user_agent", &context.user_agent, 8_192, "at most 8,192 characters"),
+        ("request_id", &context.request_id, 128, "at most 128 characters"),
     ];
-    if let Some((name, .., allowed)) = bounds.into_iter().find(|(_, length, most, _)| length > most) {
+    // No text has more characters than bytes: only one with too many bytes is counted.
+    let too_long = |text: &str, most| text.len() > most && text.chars().count() > most;
+    if let Some((name, .., allowed)) = bounds.into_iter().find(|(_, text, most, _)| too_long(text, *most)) {
         return Err(OperationError::invalid(
             path(prefix, &format!("context.{name}")),
             ParseError::new(allowed),

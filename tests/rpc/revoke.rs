@@ -1,0 +1,299 @@
+//! Revoke, by id and by presenting the key.
+
+use std::time::Duration;
+
+use keyward::wire::v1::{self, ActorKind, AuditAction, DenialReason, KeyState, RevokeReason, SecretState};
+use tonic::{Code, Request};
+
+use crate::support::{
+    Keyward, START_MS, admin_rights, check, error_reason, holder_key, reason, signed,
+    verbs::{DAY, HOUR, MS, assert_field, by_id, by_possession, enabling, ms, refusal, refused},
+};
+
+const REVOKED: Option<DenialReason> = Some(DenialReason::KeyRevoked);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_check_after_a_revocation_is_denied_on_every_connection() {
+    // V1
+    let keyward = Keyward::start().await;
+    let issued = keyward.issue_scopes(&["messaging:send"]).await;
+    let mut connections = Vec::new();
+    for _ in 0..8 {
+        let channel = keyward.new_channel().await;
+        let mut client = v1::key_service_client::KeyServiceClient::new(channel);
+        let before = client.check(check(&issued.api_key, &[])).await.unwrap().into_inner();
+        assert_eq!(reason(&before), None);
+        connections.push(client);
+    }
+    keyward.revoke(&issued.key.id).await;
+    for client in &mut connections {
+        let after = client.check(check(&issued.api_key, &[])).await.unwrap().into_inner();
+        assert_eq!(reason(&after), REVOKED);
+    }
+    let keyward = keyward.restart().await;
+    assert_eq!(keyward.denied(&issued.api_key, &[]).await, REVOKED);
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_secret_of_a_revoked_key_is_denied() {
+    // V1, R2
+    let keyward = Keyward::start().await;
+    let old = keyward.issue_scopes(&["messaging:send"]).await;
+    let new = keyward.rotate(&old.key.id, Some(DAY)).await;
+    keyward.revoke(&old.key.id).await;
+    assert_eq!(keyward.denied(&old.api_key, &[]).await, REVOKED);
+    assert_eq!(keyward.denied(&new.api_key, &[]).await, REVOKED);
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_revocation_changes_nothing_and_the_first_reason_stands() {
+    // V2
+    let keyward = Keyward::start().await;
+    let issued = keyward.issue_scopes(&["messaging:send"]).await;
+    let request = |reason: RevokeReason, comment: &str| v1::RevokeRequest {
+        reason: reason.into(),
+        comment: comment.to_owned(),
+        ..by_id(&issued.key.id)
+    };
+    let compromised = request(RevokeReason::Compromised, "found in a public repository");
+    let first = keyward.keys().revoke(keyward.as_root(compromised)).await.unwrap().into_inner();
+    keyward.clock.advance(HOUR);
+    let unused = request(RevokeReason::Unused, "other words");
+    let second = keyward.keys().revoke(keyward.as_root(unused)).await.unwrap().into_inner();
+    assert_eq!(second, first);
+    let key = second.key.unwrap();
+    assert_eq!((key.state(), key.revision), (KeyState::Revoked, second.revision));
+    let revocation = key.revocation.unwrap();
+    assert_eq!(revocation.reason(), RevokeReason::Compromised);
+    assert_eq!(revocation.comment, "found in a public repository");
+    assert_eq!(ms(revocation.revoke_time), Some(START_MS));
+    assert_eq!(revocation.revoked_by, keyward.root_id().await);
+    let record = keyward.newest_record().await;
+    assert_eq!((record.revision, record.action()), (first.revision, AuditAction::KeyRevoke));
+    assert_eq!(
+        (record.reason.as_str(), record.comment.as_str()),
+        ("compromised", "found in a public repository")
+    );
+
+    keyward.end(&issued.api_key).await.unwrap();
+    assert_eq!(keyward.revision().await, first.revision);
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reason_is_kept() {
+    // V2
+    let keyward = Keyward::start().await;
+    for reason in 0..=6 {
+        let issued = keyward.issue_scopes(&["messaging:send"]).await;
+        let request = v1::RevokeRequest { reason, ..by_id(&issued.key.id) };
+        keyward.keys().revoke(keyward.as_root(request)).await.unwrap();
+        assert_eq!(keyward.show(&issued.key.id).await.revocation.unwrap().reason, reason);
+    }
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn disabled_and_expired_keys_can_be_revoked() {
+    // K9, V2
+    let keyward = Keyward::start().await;
+    let disabled = keyward.issue_scopes(&["messaging:send"]).await;
+    keyward.disable(&disabled.key.id).await;
+    let expiring = v1::IssueRequest { expire_time: Some(keyward.clock.after(MS)), ..holder_key(&["a:a"]) };
+    let expired = keyward.issue(expiring).await;
+    keyward.clock.advance(MS);
+    for issued in [&disabled, &expired] {
+        assert_eq!(keyward.revoke(&issued.key.id).await.key.unwrap().state(), KeyState::Revoked);
+        assert_eq!(keyward.denied(&issued.api_key, &[]).await, REVOKED);
+        let again = keyward.keys().enable_key(keyward.as_root(enabling(&issued.key.id))).await;
+        refusal(again, Code::FailedPrecondition, "KEY_REVOKED");
+    }
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_a_secret_can_revoke_it() {
+    // V3
+    let keyward = Keyward::start().await;
+    let issued = keyward.issue_scopes(&["messaging:send"]).await;
+    let request = v1::RevokeRequest {
+        reason: RevokeReason::Compromised.into(),
+        comment: "leaked".to_owned(),
+        ..by_possession(&issued.api_key)
+    };
+    let answer = keyward.keys().revoke(request).await.unwrap().into_inner();
+    assert_eq!(answer, v1::RevokeResponse::default(), "empty");
+    assert_eq!(keyward.denied(&issued.api_key, &[]).await, REVOKED);
+    let revocation = keyward.show(&issued.key.id).await.revocation.unwrap();
+    assert_eq!((revocation.reason(), revocation.revoked_by.as_str()), (RevokeReason::Compromised, ""));
+    let actor = keyward.newest_record().await.actor.unwrap();
+    assert_eq!((actor.kind(), actor.key_id.as_str()), (ActorKind::Holder, issued.key.id.as_str()));
+    assert_eq!(actor.address, "127.0.0.1");
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_is_empty_whatever_was_presented() {
+    // V3, X7
+    let keyward = Keyward::start().await;
+    let live = keyward.issue_scopes(&["messaging:send"]).await;
+    let expiring = v1::IssueRequest { expire_time: Some(keyward.clock.after(MS)), ..holder_key(&["a:a"]) };
+    let expired = keyward.issue(expiring).await;
+    let disabled = keyward.issue_scopes(&["messaging:send"]).await;
+    keyward.disable(&disabled.key.id).await;
+    let revoked = keyward.issue_scopes(&["messaging:send"]).await;
+    keyward.revoke(&revoked.key.id).await;
+    let gone = keyward.issue_scopes(&["messaging:send"]).await;
+    keyward.rotate(&gone.key.id, Some(Duration::ZERO)).await;
+    keyward.clock.advance(MS);
+    let one_off = live.api_key[..live.api_key.len() - 1].to_owned();
+    let before = keyward.revision().await;
+    let garbage =
+        ["", " ", "nobody", "ключ", "\0", "kw_live_", &one_off, &"a".repeat(100_000), "eyJhbGciOi.e30."];
+    for presented in garbage.into_iter().chain([revoked.api_key.as_str(), &gone.api_key]) {
+        keyward.clock.advance(Duration::from_secs(1));
+        let answer = keyward.end(presented).await.unwrap();
+        assert_eq!(answer, v1::RevokeResponse::default());
+    }
+    assert_eq!(keyward.revision().await, before, "nothing was there to end");
+    assert_eq!(keyward.denied(&live.api_key, &[]).await, None);
+    for issued in [&live, &expired, &disabled] {
+        keyward.clock.advance(Duration::from_secs(1));
+        assert_eq!(keyward.end(&issued.api_key).await.unwrap(), v1::RevokeResponse::default());
+        assert_eq!(keyward.show(&issued.key.id).await.state(), KeyState::Revoked);
+    }
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retiring_secret_ends_only_itself() {
+    // V3, R2
+    let keyward = Keyward::start().await;
+    let first = keyward.issue_scopes(&["messaging:send"]).await;
+    let second = keyward.rotate(&first.key.id, Some(DAY)).await;
+    let third = keyward.rotate(&first.key.id, Some(DAY)).await;
+    keyward.clock.advance(HOUR);
+    assert_eq!(keyward.end(&first.api_key).await.unwrap(), v1::RevokeResponse::default());
+    assert!(keyward.denied(&first.api_key, &[]).await.is_some());
+    assert_eq!(keyward.denied(&second.api_key, &[]).await, None);
+    assert_eq!(keyward.denied(&third.api_key, &[]).await, None);
+    let record = keyward.newest_record().await;
+    assert_eq!((record.action(), record.actor.unwrap().kind()), (AuditAction::SecretEnd, ActorKind::Holder));
+    let key = keyward.show(&first.key.id).await;
+    assert_eq!(key.state(), KeyState::Active);
+    let states: Vec<_> = key.secrets.iter().map(|secret| (secret.generation, secret.state())).collect();
+    assert_eq!(states, [(3, SecretState::Current), (2, SecretState::Retiring), (1, SecretState::Ended)]);
+    assert_eq!(ms(key.secrets[2].end_time), Some(START_MS + 3_600_000));
+
+    let revision = keyward.revision().await;
+    keyward.end(&first.api_key).await.unwrap();
+    assert_eq!(keyward.revision().await, revision, "an ended secret ends nothing");
+    let keyward = keyward.restart().await;
+    assert!(keyward.denied(&first.api_key, &[]).await.is_some());
+    keyward.end(&third.api_key).await.unwrap();
+    assert_eq!(keyward.denied(&second.api_key, &[]).await, REVOKED, "the current one ends the key");
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revocations_by_possession_are_limited_by_source() {
+    // V3
+    let keyward = Keyward::start().await;
+    for _ in 0..10 {
+        keyward.end("nobody").await.unwrap();
+    }
+    let issued = keyward.issue_scopes(&["messaging:send"]).await;
+    for presented in ["nobody", issued.api_key.as_str()] {
+        let status = keyward.end(presented).await.unwrap_err();
+        assert_eq!(
+            (status.code(), error_reason(&status).as_str()),
+            (Code::ResourceExhausted, "SOURCE_LIMITED")
+        );
+        let retry = tonic_types::StatusExt::get_details_retry_info(&status).unwrap();
+        assert_eq!(retry.retry_delay, Some(Duration::from_secs(1)));
+    }
+    assert_eq!(keyward.denied(&issued.api_key, &[]).await, None);
+    keyward.clock.advance(Duration::from_millis(999));
+    keyward.end(&issued.api_key).await.unwrap_err();
+    keyward.clock.advance(MS);
+    keyward.end(&issued.api_key).await.unwrap();
+    assert_eq!(keyward.denied(&issued.api_key, &[]).await, REVOKED, "waiting as told is enough");
+    let other = keyward.issue_scopes(&["messaging:send"]).await;
+    keyward.revoke(&other.key.id).await;
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_caller_does_not_stop_a_revocation_by_possession() {
+    // V3
+    let keyward = Keyward::start().await;
+    let issued = keyward.issue_scopes(&["messaging:send"]).await;
+    let mut request = Request::new(by_possession(&issued.api_key));
+    request.metadata_mut().insert("authorization", "Basic nonsense".parse().unwrap());
+    keyward.keys().revoke(request).await.unwrap();
+    assert_eq!(keyward.denied(&issued.api_key, &[]).await, REVOKED);
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_root_key_is_not_revoked() {
+    // V3, X9
+    let keyward = Keyward::start().await;
+    let root = keyward.root_id().await;
+    let revision = keyward.revision().await;
+    let refused_ = keyward.keys().revoke(keyward.as_root(by_id(&root))).await;
+    refusal(refused_, Code::FailedPrecondition, "LAST_ROOT_KEY");
+    assert_eq!(keyward.end(&keyward.root).await.unwrap(), v1::RevokeResponse::default());
+    assert_eq!(keyward.revision().await, revision);
+    assert_eq!(keyward.show(&root).await.state(), KeyState::Active);
+
+    let lesser = keyward.issue_admin("", admin_rights(&["keys:read", "keys:revoke"], true)).await;
+    let bound = keyward.issue_admin("", admin_rights(&["admin:grant", "keys:revoke"], false)).await;
+    let still_last = keyward.keys().revoke(keyward.as_root(by_id(&root))).await;
+    refusal(still_last, Code::FailedPrecondition, "LAST_ROOT_KEY");
+    drop((lesser, bound));
+    let rights = admin_rights(&["admin:grant", "keys:revoke", "keys:read", "audit:read"], true);
+    let second = keyward.issue_admin("", rights).await;
+    keyward.revoke(&root).await;
+    let read = keyward.keys().get_key(keyward.as_root(crate::support::verbs::named(&root))).await;
+    refusal(read, Code::Unauthenticated, "CALLER_INVALID");
+    let own = keyward.keys().revoke(signed(&second.api_key, by_id(&second.key.id))).await;
+    refusal(own, Code::FailedPrecondition, "LAST_ROOT_KEY");
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_names_no_key_in_reach_is_refused() {
+    // T1
+    let keyward = Keyward::start().await;
+    let (mine, my_key) = keyward.register("mine").await;
+    let (_, theirs) = keyward.register("theirs").await;
+    let admin = keyward.issue_admin(&mine.id, admin_rights(&["keys:revoke"], false)).await;
+    for id in [&theirs.key.id, "key_00000000000000000000000000", &keyward.root_id().await] {
+        let answer = keyward.keys().revoke(signed(&admin.api_key, by_id(id))).await;
+        refusal(answer, Code::NotFound, "KEY_NOT_FOUND");
+    }
+    assert_eq!(keyward.denied(&theirs.api_key, &[]).await, None);
+    let nothing = keyward.keys().revoke(keyward.as_root(v1::RevokeRequest::default())).await;
+    assert_field(nothing, "key_id");
+    let anonymous = refused(keyward.keys().revoke(v1::RevokeRequest::default()).await);
+    assert_eq!(anonymous.code(), Code::Unauthenticated);
+    keyward.keys().revoke(signed(&admin.api_key, by_id(&my_key.key.id))).await.unwrap();
+    assert_eq!(keyward.denied(&my_key.api_key, &[]).await, REVOKED);
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revocations_of_one_key_at_the_same_time_are_one_revocation() {
+    // V2
+    let keyward = Keyward::start().await;
+    let issued = keyward.issue_scopes(&["messaging:send"]).await;
+    let before = keyward.revision().await;
+    let calls = (0..16).map(|_| async { keyward.revoke(&issued.key.id).await });
+    let answers = futures_util::future::join_all(calls).await;
+    assert!(answers.iter().all(|answer| answer.revision == before + 1));
+    assert_eq!(keyward.revision().await, before + 1);
+    keyward.stop().await;
+}
