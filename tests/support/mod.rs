@@ -72,7 +72,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// SplitMix64 from a seed: the same test draws the same keys.
+/// `SplitMix64` from a seed: the same test draws the same keys.
 pub struct SeededEntropy(AtomicU64);
 
 impl SeededEntropy {
@@ -288,7 +288,7 @@ pub fn error_reason(status: &Status) -> String {
     info.reason
 }
 
-/// The field that an INVALID_ARGUMENT names.
+/// The field that an `INVALID_ARGUMENT` names.
 pub fn named_field(status: &Status) -> String {
     assert_eq!(status.code(), tonic::Code::InvalidArgument, "{status:?}");
     let violations = status.get_details_bad_request().unwrap().field_violations;
