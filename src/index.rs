@@ -25,7 +25,7 @@ use crate::{
         time::Timestamp,
         workspace::Workspace,
     },
-    ports::View,
+    ports::{LastUse, View},
 };
 
 /// Every key and workspace.
@@ -77,17 +77,12 @@ impl Found {
         Timestamp::from_ms(self.cell.last_use_ms.load(Ordering::Relaxed)).ok()
     }
 
-    /// Notes a use in the minute that begins at `minute`, unless one as late is noted. True if it was news.
-    #[must_use]
-    pub fn use_is_news(&self, minute: Timestamp) -> bool {
-        let minute = minute.as_ms();
-        self.cell.last_use_ms.load(Ordering::Relaxed) < minute
-            && self.cell.last_use_ms.fetch_max(minute, Ordering::Relaxed) < minute
-    }
-
-    /// Takes a noted use back, so that the next one is news again.
-    pub fn forget_use(&self) {
-        self.cell.last_use_ms.store(i64::MIN, Ordering::Relaxed);
+    /// Notes a use in the minute that begins at `minute`. Writes only where that is news, so that cores that check one
+    /// key share its line of cache.
+    pub fn note_use(&self, minute: Timestamp) {
+        if self.cell.last_use_ms.load(Ordering::Relaxed) < minute.as_ms() {
+            self.cell.last_use_ms.fetch_max(minute.as_ms(), Ordering::Relaxed);
+        }
     }
 }
 
@@ -145,6 +140,16 @@ impl Index {
     /// A key that satisfies `wanted`, if there is one; reads them all.
     pub fn any(&self, mut wanted: impl FnMut(&Key) -> bool) -> Option<Arc<Key>> {
         self.by_id.pin().values().map(|cell| cell.key.load_full()).find(|key| wanted(key))
+    }
+
+    /// The last uses from the minute `from` on and before the minute `before`; reads all keys.
+    #[must_use]
+    pub fn uses_between(&self, from: Timestamp, before: Timestamp) -> Vec<LastUse> {
+        let noted = |(key, cell): (&KeyId, &Arc<Cell>)| {
+            let time = Timestamp::from_ms(cell.last_use_ms.load(Ordering::Relaxed)).ok()?;
+            (from..before).contains(&time).then_some(LastUse { key: *key, time })
+        };
+        self.by_id.pin().iter().filter_map(noted).collect()
     }
 
     /// The revision up to which the view follows the log.

@@ -1,4 +1,80 @@
-//! Keyward.
+//! Keyward decides, for other services, whether the holder of an API key may do what it asks to do, now.
+//!
+//! Truth is in SQLite: each change is one transaction that holds the change and its entry in one ordered, chained log.
+//! Memory is a view built by following that log. So a look-up that misses is an answer, not a reason to ask the
+//! database.
+//!
+//! # The map
+//!
+//! A module may use what stands above it, never what stands below, and adapters never use each other;
+//! `tests/architecture.rs` holds that.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`domain`] | what a key is and may do: pure functions and values; no I/O, nothing async, time and randomness as arguments |
+//! | [`ports`] | what is needed of a back end: [`KeyStore`](ports::KeyStore), [`Mutation`](ports::Mutation), [`StoreError`](ports::StoreError) |
+//! | [`index`] | the complete view of all keys in memory; reads never wait |
+//! | [`follower`] | follows the log into the index |
+//! | [`operations`] | what callers can ask for, one verb per file |
+//! | [`store`], [`grpc`] | the adapters: where truth is kept (data directory, roots, SQLite); the way in, and the services of the wire |
+//! | [`app`] | names the adapters and wires them |
+//! | [`cli`] | the command line: a client of the server, one verb per file |
+//!
+//! Beside these stand [`config`], [`system`], [`telemetry`] and [`shutdown`], the only readers of environment, clock,
+//! randomness and signals; and [`wire`], which is generated from `proto/` and known to [`grpc`] and [`cli`] alone.
+//! `src/main.rs` reads the arguments and returns the exit code.
+//!
+//! # What always holds
+//!
+//! - An allow is made in [`domain::decision`] only, and absence is never permission: no scopes, no grant, no
+//!   list entry mean no.
+//! - A denial is an answer ([`Denial`](domain::decision::Denial)); an error
+//!   ([`OperationError`](operations::error::OperationError)) means that Keyward could not answer. Neither ever
+//!   becomes the other.
+//! - A plaintext key lives in [`domain::secret`], which alone looks inside: not `Clone`, not `Debug`, wiped on drop.
+//!   What is stored is a keyed hash; the roots of its key ([`domain::root`]) are outside the database.
+//! - A change and its log entry are one [`Mutation`](ports::Mutation), one transaction. It is answered when it is
+//!   durable and in memory, never before.
+//! - Who changes something holds an [`AdminPermit`](domain::admin::AdminPermit) of the right kind, which only
+//!   [`domain::admin`] makes.
+//! - Only the follower writes to the index; only the store's one writing thread writes to the database.
+//! - A row counts only if its code fits and its revision is the newest that the log has for it.
+//! - A Check touches no disk and holds no lock while it waits; the one wait is for the revision that it asks for.
+//! - Each error becomes a status in one table (`grpc/status.rs`), and what never reaches a handler in another
+//!   (`grpc/refusal.rs`).
+//!
+//! # A Check, walked
+//!
+//! 1. `grpc/acceptor.rs` accepts within its bounds ([`ListenerLimits`](grpc::limits::ListenerLimits)) and hands the
+//!    socket to the core with the fewest connections (`grpc/worker.rs`); `grpc/gate.rs` refuses what is no gRPC call, and
+//!    gives each call a deadline and an answer to a panic; `grpc/routes.rs` sends it to its service by its exact path.
+//! 2. `grpc/key_service.rs`, `Api::check` on that same core: who asks
+//!    ([`Operations::identify`](operations::Operations::identify)), and may they; then `grpc/convert/check.rs` makes
+//!    the message a [`Query`](operations::check::Query).
+//! 3. [`Operations::check`](operations::Operations::check):
+//!    [`PresentedKey::parse`](domain::secret::PresentedKey::parse) refuses bad shapes before any hash, the hash comes
+//!    before the look-up, [`Index::by_hash`](index::Index::by_hash).
+//! 4. [`domain::decision::judge`] takes the conditions in order: standing, secret, workspace, environment, scopes,
+//!    resources, address. The first that fails names the denial.
+//! 5. An enforcing Check that is allowed notes the use in memory ([`Found::note_use`](index::Found::note_use), written
+//!    later by [`operations::uses`]), and `grpc/convert/check.rs` renders the answer.
+//!
+//! # An Issue, walked
+//!
+//! 1. The same way in. `Api::issue` takes a permit from the caller before it looks at the request: to issue keys, or
+//!    for an administration key to grant administration ([`IssuePermit`](operations::issue::IssuePermit)).
+//! 2. `Api::administer` (`grpc/api.rs`) carries on upon the runtime of administration, also when the client goes away. The
+//!    workspace must be within reach; then `grpc/convert/new_key.rs` parses the fields.
+//! 3. [`Operations::issue`](operations::Operations::issue): is the request id unused; time from the
+//!    [`Clock`](domain::time::Clock), id and secret from [`Entropy`](domain::time::Entropy); is the key within the
+//!    caller's ceiling ([`require_ceiling`](domain::admin::AdminPermit::require_ceiling)).
+//! 4. One mutation goes to [`KeyStore::commit`](ports::KeyStore::commit): `store/sqlite/writer.rs` takes it into a
+//!    group, `store/sqlite/rows.rs` writes rows and log entry with their codes, one `COMMIT` makes the group durable.
+//! 5. [`Follower::run`](follower::Follower::run) reads what is new and applies it ([`Index::apply`](index::Index::apply));
+//!    when the index has the revision, the answer goes out, with the secret, this once.
+//!
+//! Rotate, Revoke, Update, Disable and Enable take the same road with another transition of
+//! [`Key`](domain::key::Key), and are judged again when another change came first.
 
 pub mod app;
 pub mod cli;

@@ -4,6 +4,19 @@ use std::io::{IsTerminal as _, stderr};
 
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
+/// Logs panics by their place. What a panic says may hold what a client sent, and stays unsaid.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let thread = std::thread::current();
+        tracing::error!(
+            panic.place = place.as_deref().unwrap_or("unknown"),
+            thread.name = thread.name().unwrap_or("unnamed"),
+            "a panic: this is a defect in Keyward"
+        );
+    }));
+}
+
 /// Starts logging; `json` is one object a line.
 ///
 /// # Errors

@@ -27,11 +27,14 @@ const LAYERS: [&[&str]; 10] = [
 const SUPPORT: [&str; 4] = ["config", "shutdown", "system", "telemetry"];
 const WIRING: [&str; 3] = ["app", "cli", "main"];
 
+/// Where plaintexts live: secrets, roots and the file that keeps them, and the messages that carry them.
+const WIPED: &[&str] = &["domain/root.rs", "domain/secret.rs", "store/roots.rs", "wire/wipe.rs"];
+
 /// A path, and the modules or files that may name it; a `*` stands for any ending of its last segment.
 ///
 /// One segment is a crate; several are looked for anywhere in a path.
 const CONFINED: [(&[&str], &[&str]); 11] = [
-    (&["crate", "wire"], &["grpc", "cli"]),
+    (&["crate", "wire"], &["wire", "grpc", "cli"]),
     (&["rusqlite*"], &["store"]),
     (&["r2d2*"], &["store"]),
     (&["tonic*"], &["grpc", "wire", "cli"]),
@@ -39,18 +42,14 @@ const CONFINED: [(&[&str], &[&str]); 11] = [
     (&["hyper*"], &["grpc", "http", "cli"]),
     (&["clap*"], &["cli", "config", "main"]),
     (&["ring"], &["domain", "system"]),
-    (&["zeroize*"], &["domain/root.rs", "domain/secret.rs", "wire/wipe.rs", "store/roots.rs"]),
+    (&["zeroize*"], WIPED),
     (&["SystemTime", "now"], &["system.rs"]),
-    (&["env", "var*"], &["config.rs"]),
+    (&["env", "var*"], &["config"]),
 ];
 
 /// Words that stand for a rule by themselves, and where they may be used.
-const WORDS: [(&str, &[&str]); 4] = [
-    ("unsafe", &[]),
-    ("Zeroize", &["domain/secret.rs"]),
-    ("ZeroizeOnDrop", &["domain/secret.rs"]),
-    ("Zeroizing", &["domain/secret.rs"]),
-];
+const WORDS: [(&str, &[&str]); 4] =
+    [("unsafe", &[]), ("Zeroize", WIPED), ("ZeroizeOnDrop", WIPED), ("Zeroizing", WIPED)];
 
 /// What `domain` does without: time and bytes are handed to it, and it never waits.
 const NOT_IN_DOMAIN: [&[&str]; 4] = [&["tokio"], &["std", "fs"], &["std", "process"], &["std", "thread"]];

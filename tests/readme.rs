@@ -3,7 +3,7 @@
 //! A line that begins with `$ ` is a command; a `\` at its end, or a following line that begins with `> `, continues it.
 //! Lines below are what it prints, if the README shows any: `…` stands for any characters of a line, and alone on a line
 //! for any lines. Every command must succeed. `cargo run --release --` is the binary built for this test; with `serve` it
-//! runs on, on a data directory and ports of its own, until the README ends.
+//! runs on, in a folder and on ports of its own, until the README ends; the other commands find it there.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::{
@@ -195,13 +195,16 @@ struct Shell {
 /// Printed after each command, with its exit status.
 const DONE: &str = "--- keyward readme step done:";
 
-/// Starts the server in the background, waits until it listens, and shows what it has printed by then.
+/// Starts the server in the background, waits until it listens and has no more to say, and shows what it printed.
 const SERVE: &str = r#"serve() {
     "$@" >"$SERVER_LOG" 2>&1 </dev/null &
-    local server=$! status=0
+    local server=$! status=0 before=-1 now=0
     until (exec 3<>"/dev/tcp/${KEYWARD_LISTEN%:*}/${KEYWARD_LISTEN##*:}") 2>/dev/null; do
         kill -0 "$server" 2>/dev/null || { wait "$server" || status=$?; cat "$SERVER_LOG"; return "$((status ? status : 1))"; }
         sleep 0.05
+    done
+    until ((now == before)); do
+        before=$now; sleep 0.2; now=$(wc -c <"$SERVER_LOG")
     done
     cat "$SERVER_LOG"
 }
@@ -218,9 +221,16 @@ impl Shell {
             .env("PATH", env::join_paths(path).expect("folders without a colon"))
             .env("HOME", folder)
             .env("SERVER_LOG", folder.join(SERVER_LOG))
-            .env("KEYWARD_DATA_DIR", folder.join("data"))
             .env("KEYWARD_LISTEN", grpc)
             .env("KEYWARD_HTTP_LISTEN", http)
+            .env("KEYWARD_SERVER", format!("http://{grpc}"))
+            // What the reader has not set must not be set here either.
+            .env_remove("KEYWARD_DATA_DIR")
+            .env_remove("KEYWARD_CONFIG")
+            .env_remove("KEYWARD_ROOT_KEY_FILE")
+            .env_remove("KEYWARD_ADMIN_KEY")
+            .env_remove("KEYWARD_ADMIN_KEY_FILE")
+            .env_remove("KEYWARD_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,5 +1,7 @@
 //! What every store must do, whatever it is made of. A back end takes part by a [`Backend`] and a line at the end.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
 mod store_support;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -10,9 +12,10 @@ use keyward::{
         admin::{AdminRights, AdminScope},
         audit::{Action, Actor, FieldChange, LogEntry, Revision},
         ceiling::{Ceiling, EnvironmentCeiling, GrantCeiling, LifetimeCeiling},
+        credentials::RetiringSecret,
         grant::{Grant, Grants},
         id::WorkspaceId,
-        key::{Creator, Key, KeyState, RetiringSecret, Revocation, RevokeReason},
+        key::{Creator, Key, KeyState, Revocation, RevokeReason},
         network::{AllowedNetworks, parse_network},
         resource::ResourcePattern,
         scope::ScopePattern,

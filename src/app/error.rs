@@ -34,6 +34,12 @@ pub enum AppError {
     /// A file for a secret cannot be written.
     #[error(transparent)]
     Directory(#[from] DataDirError),
+    /// The file that a new administration key was to be written to is there, and is not replaced.
+    #[error(
+        "{} is there already, and is not replaced: move it away, or name another file with --root-key-file",
+        .0.display()
+    )]
+    KeyFileExists(PathBuf),
     /// There is nothing to recover.
     #[error("there is no store in {}: `keyward serve` or `keyward init` makes one", .0.display())]
     NotInitialized(PathBuf),

@@ -17,11 +17,15 @@ use crate::{
         self, Config, LogFormat,
         args::{DataArgs, InitArgs, RecoverArgs, ServeArgs},
     },
-    grpc::limits::ListenerLimits,
+    grpc::{limits::ListenerLimits, listener::cores},
     operations::initialize::Maker,
     ports::{KeyStore as _, Verification},
     shutdown::Signals,
-    store::sqlite,
+    store::{
+        data_dir::holds_database,
+        roots::{FoundRoots, Roots},
+        sqlite::{self, OpenError},
+    },
     system::{SystemClock, SystemEntropy},
     telemetry,
 };
@@ -32,6 +36,8 @@ use crate::{
 /// It cannot start, a part died, or not everything ended in order: the process must end with a failing code.
 pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
     let config = load(&args.data)?;
+    telemetry::log_panics();
+    raise_descriptor_limit();
     let check_is_open = args.listen.ip().is_loopback();
     if !check_is_open {
         if !args.insecure_listen_beyond_loopback_without_tls {
@@ -46,7 +52,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         check_is_open,
         environments: config.environments,
         limits: ListenerLimits::default(),
-        workers: crate::grpc::listener::cores(),
+        workers: args.workers.unwrap_or_else(cores),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::default()),
     };
@@ -90,7 +96,7 @@ pub fn initialize(args: &InitArgs) -> Result<(), AppError> {
 pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
     let config = load(&args.data)?;
     let destination = Destination::choose(&args.data);
-    if !args.data.data_dir.is_dir() {
+    if !is_begun(&args.data.data_dir)? {
         return Err(AppError::NotInitialized(args.data.data_dir.clone()));
     }
     runtime()?.block_on(async {
@@ -121,11 +127,25 @@ pub fn verify_offline(data_dir: &Path) -> Result<Verification, AppError> {
     Ok(sqlite::verify_offline(data_dir)?)
 }
 
+/// Whether a directory holds a store, or what is left of one: opening it would make one where there is nothing.
+fn is_begun(data_dir: &Path) -> Result<bool, AppError> {
+    let roots = Roots::find(data_dir).map_err(OpenError::from)?;
+    Ok(holds_database(data_dir) || !matches!(roots, FoundRoots::Missing))
+}
+
 fn load(args: &DataArgs) -> Result<Config, AppError> {
     let config = Config::load(args.config.as_deref())?;
     telemetry::start(&config::log_filter(), config.log_format == LogFormat::Json)
         .map_err(AppError::LogFilter)?;
     Ok(config)
+}
+
+/// Raises the limit of open files as far as the system lets us: each connection takes one.
+fn raise_descriptor_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(why) => tracing::warn!(%why, "the limit of open files could not be raised"),
+    }
 }
 
 /// The runtime of administration; Checks have one of their own for each core.

@@ -3,14 +3,14 @@
 use std::{
     fs,
     io::{self, IsTerminal as _, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use super::error::AppError;
 use crate::{
     config::args::DataArgs,
     domain::secret::{HeldSecret, SecretKey},
-    store::data_dir::write_secret_file,
+    store::data_dir::{DataDirError, write_secret_file},
 };
 
 /// The file's name where none is asked for.
@@ -61,7 +61,7 @@ impl Destination {
         match self {
             Self::Terminal => Ok(Parcel::Terminal(secret)),
             Self::File(path) => {
-                write_secret_file(path, secret.expose())?;
+                write_secret_file(path, secret.expose()).map_err(|error| of_writing(path, error))?;
                 Ok(Parcel::File(Undelivered(Some(path.clone()))))
             }
         }
@@ -80,6 +80,15 @@ impl Parcel {
             }
             Self::Terminal(secret) => show(&secret).map_err(AppError::Shown),
         }
+    }
+}
+
+fn of_writing(path: &Path, error: DataDirError) -> AppError {
+    match error {
+        DataDirError::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+            AppError::KeyFileExists(path.to_owned())
+        }
+        error @ (DataDirError::Io { .. } | DataDirError::Locked(_)) => error.into(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use super::{error::AppError, root_key::Destination};
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
         routes::{HEALTH_NAMES, routes},
     },
     index::Index,
-    operations::{Operations, Parts, initialize::Maker, uses},
+    operations::{Operations, Parts, initialize::Maker, uses::UseWriter},
     ports::{KeyStore, StoreError},
     store::{
         data_dir::DataDir,
@@ -60,7 +60,7 @@ pub struct Service {
     running: Running,
     health: HealthReporter,
     follower: JoinHandle<Result<(), StoreError>>,
-    use_writer: JoinHandle<()>,
+    use_writer: (watch::Sender<bool>, JoinHandle<()>),
     is_new: bool,
 }
 
@@ -97,10 +97,11 @@ impl Service {
         let follower = Follower::new(Arc::clone(&port), Arc::clone(&index));
         follower.load().await?;
         let follower = tokio::spawn(follower.run());
-        let (uses, use_writer) = uses::queue(Arc::clone(&port));
-        let use_writer = tokio::spawn(use_writer.run());
+        let use_writer = UseWriter::new(Arc::clone(&port), Arc::clone(&index), Arc::clone(&clock));
+        let (stop_uses, told_to_stop) = watch::channel(false);
+        let use_writer = (stop_uses, tokio::spawn(use_writer.run(told_to_stop)));
 
-        let parts = Parts { store: port, index, clock, entropy, keys, environments, uses };
+        let parts = Parts { store: port, index, clock, entropy, keys, environments };
         let administration = tokio::runtime::Handle::current();
         let api = Arc::new(Api::new(Arc::new(Operations::new(parts)), administration, check_is_open));
         let (health, health_service) = health(HEALTH_NAMES);
@@ -159,12 +160,14 @@ impl Service {
         health.report(Serving::Draining);
         drop(health);
         let drained = running.shutdown().await;
-        // With the way in, the last holder of the queue of uses is gone: the writer writes what is left and ends.
-        let _written = use_writer.await;
+        let (stop_uses, use_writer) = use_writer;
+        stop_uses.send_replace(true);
+        let written = use_writer.await;
         follower.abort();
         let closed = store.close().await;
         drained?;
         closed?;
+        written.map_err(|died| AppError::Died(format!("the writer of last uses died: {died}")))?;
         match stopped {
             Stopped::Asked => Ok(()),
             Stopped::Died(why) => Err(AppError::Died(why)),

@@ -173,7 +173,7 @@ fn checked_key(facts: &mut Table, key: &CheckedKey) {
         facts.fact(
             "secret",
             match &secret.retiring_at {
-                Some(end) => format!("{generation}, replaced: stops working at {}", time::rfc3339(end)),
+                Some(end) => format!("{generation}, replaced: valid until {}", time::rfc3339(end)),
                 None => generation,
             },
         );
@@ -272,7 +272,7 @@ mod tests {
             ..Default::default()
         });
         let expected = "allowed   yes\nkey       key_1\nscopes    a:b\n\
-                        secret    generation 1, replaced: stops working at 1970-01-01T00:00:00Z\nrevision  9\n";
+                        secret    generation 1, replaced: valid until 1970-01-01T00:00:00Z\nrevision  9\n";
         assert_eq!(shown, expected);
     }
 

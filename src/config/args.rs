@@ -1,6 +1,6 @@
 //! The flags of the commands that work on a data directory; each has its environment variable.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use clap::Args;
 
@@ -27,6 +27,9 @@ pub struct ServeArgs {
     /// The address that gRPC is served on
     #[arg(long, value_name = "IP:PORT", env = "KEYWARD_LISTEN", default_value = "127.0.0.1:50051")]
     pub listen: SocketAddr,
+    /// Threads that serve connections; each connection stays with one of them [default: as many as there are cores]
+    #[arg(long, value_name = "N", env = "KEYWARD_WORKERS")]
+    pub workers: Option<NonZeroUsize>,
     /// Serves beyond loopback without encryption: whoever is on the network can read keys and ask in others' names
     #[arg(long)]
     pub insecure_listen_beyond_loopback_without_tls: bool,

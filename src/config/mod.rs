@@ -93,13 +93,23 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let malformed =
-            |why: toml::de::Error| ConfigError::Malformed { path: path.to_owned(), why: why.to_string() };
+        let malformed = |why: toml::de::Error| ConfigError::Malformed {
+            path: path.to_owned(),
+            why: format!("{}: {}", line_of(text, &why), why.message()),
+        };
         let file: File = toml::from_str(text).map_err(malformed)?;
         let invalid = |field: String, why| ConfigError::Invalid { path: path.to_owned(), field, why };
         let environments = environments(&file).map_err(|(field, why)| invalid(field, why))?;
         Ok(Self { environments, log_format: file.log_format.unwrap_or_default() })
     }
+}
+
+/// The number of the line that an error is about, and the line: `toml` itself draws both over several lines.
+fn line_of(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let above = before.matches('\n').count();
+    let line = text.lines().nth(above).unwrap_or_default().trim();
+    format!("line {}, `{line}`", above.saturating_add(1))
 }
 
 fn environments(file: &File) -> Result<Environments, (String, ParseError)> {
@@ -187,7 +197,10 @@ mod tests {
         ] {
             let message = parse(text).unwrap_err();
             assert!(message.contains(named), "{message}");
+            assert!(!message.contains('\n'), "{message}");
         }
+        let message = parse("log_format = \"json\"\nlistem = 1\n").unwrap_err();
+        assert!(message.contains("is wrong: line 2, `listem = 1`: unknown field `listem`"), "{message}");
         assert!(parse("").is_ok());
     }
 }

@@ -5,9 +5,10 @@
 use std::{borrow::Cow, net::IpAddr};
 
 use super::{
+    credentials::Secret,
     grant::Verdict,
     id::WorkspaceId,
-    key::{Key, Secret, Standing},
+    key::{Key, Standing},
     resource::Resource,
     scope::Scope,
     secret::NotAKey,

@@ -8,7 +8,8 @@ use super::{
 
 /// The most grants one key may hold.
 pub const MAX_GRANTS: usize = 256;
-const MAX_RESOURCES: usize = 256;
+/// The most resource patterns that one key may hold, over all its grants: it bounds the work of a Check.
+const MAX_PATTERNS: usize = 1_024;
 
 /// A scope, perhaps bound to resources.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,11 +29,11 @@ impl Grant {
     /// A scope for the named resources only.
     ///
     /// # Errors
-    /// No resource, or more than 256.
+    /// No resource, or more than 1,024.
     pub fn bound(scope: ScopePattern, mut resources: Vec<ResourcePattern>) -> Result<Self, ParseError> {
-        if resources.is_empty() || resources.len() > MAX_RESOURCES {
+        if resources.is_empty() || resources.len() > MAX_PATTERNS {
             return Err(ParseError::new(
-                "1 to 256 resource patterns; a scope for every resource goes into `scopes`",
+                "1 to 1,024 resource patterns; a scope for every resource goes into `scopes`",
             ));
         }
         resources.sort();
@@ -93,10 +94,13 @@ impl Grants {
     /// A set of grants, in one order whatever order they came in.
     ///
     /// # Errors
-    /// More than [`MAX_GRANTS`].
+    /// More than [`MAX_GRANTS`], or more than 1,024 resource patterns in all.
     pub fn new(mut grants: Vec<Grant>) -> Result<Self, ParseError> {
-        if grants.len() > MAX_GRANTS {
-            return Err(ParseError::new("at most 256 scopes and grants together"));
+        let patterns: usize = grants.iter().filter_map(Grant::resources).map(<[_]>::len).sum();
+        if grants.len() > MAX_GRANTS || patterns > MAX_PATTERNS {
+            return Err(ParseError::new(
+                "at most 256 scopes and grants with at most 1,024 resource patterns, together",
+            ));
         }
         grants.sort();
         grants.dedup();

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod audit;
 pub mod ceiling;
+pub mod credentials;
 pub mod decision;
 pub mod environment;
 pub mod grant;

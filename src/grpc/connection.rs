@@ -6,7 +6,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::Poll,
 };
@@ -25,6 +25,9 @@ use super::{
     vigil::Signs,
 };
 
+/// How many generations of calls are told apart: the present one, the last one, and those before.
+const GENERATIONS: usize = 3;
+
 /// Who is at the other end of a connection. It is also in the extensions of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
@@ -37,13 +40,20 @@ pub struct Peer {
 pub(super) struct Shared {
     pub(super) limits: ListenerLimits,
     pub(super) counts: WayInCounts,
-    /// Bytes that unfinished request bodies hold; see [`super::request_body`].
+    /// Bytes that unfinished requests hold; see [`super::request_body`].
     pub(super) unfinished_bytes: AtomicU64,
+    /// Streams of answers that have waited for something to say.
+    pub(super) lasting_answers: AtomicU64,
 }
 
 impl Shared {
     pub(super) fn new(limits: ListenerLimits) -> Self {
-        Self { limits, counts: WayInCounts::default(), unfinished_bytes: AtomicU64::new(0) }
+        Self {
+            limits,
+            counts: WayInCounts::default(),
+            unfinished_bytes: AtomicU64::new(0),
+            lasting_answers: AtomicU64::new(0),
+        }
     }
 }
 
@@ -56,8 +66,11 @@ pub(super) struct Pulse {
     pub(super) shared: Arc<Shared>,
     preface_arrived: AtomicBool,
     calls_begun: AtomicU64,
-    calls_ended: AtomicU64,
-    unfinished_bodies: AtomicU64,
+    /// Open calls that must end, by the generation in which they began.
+    calls_open: [AtomicU64; GENERATIONS],
+    generation: AtomicUsize,
+    /// Open calls whose answers are streams that have waited.
+    calls_lasting: AtomicU64,
     /// Odd while a write stalls; one more for each change.
     write_stall: AtomicU64,
     go_away: AtomicBool,
@@ -71,8 +84,9 @@ impl Pulse {
             shared,
             preface_arrived: AtomicBool::new(false),
             calls_begun: AtomicU64::new(0),
-            calls_ended: AtomicU64::new(0),
-            unfinished_bodies: AtomicU64::new(0),
+            calls_open: Default::default(),
+            generation: AtomicUsize::new(0),
+            calls_lasting: AtomicU64::new(0),
             write_stall: AtomicU64::new(0),
             go_away: AtomicBool::new(false),
             close: AtomicBool::new(false),
@@ -91,18 +105,6 @@ impl Pulse {
         }
     }
 
-    pub(super) fn body_is_unfinished(&self) {
-        self.unfinished_bodies.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn body_is_gone(&self) {
-        self.unfinished_bodies.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn unfinished_bodies(&self) -> u64 {
-        self.unfinished_bodies.load(Ordering::Relaxed)
-    }
-
     /// Orders a GOAWAY: no new calls, and the end when those in flight have finished.
     pub(super) fn order_away(&self) {
         self.go_away.store(true, Ordering::Relaxed);
@@ -115,14 +117,23 @@ impl Pulse {
         self.connection.wake();
     }
 
+    /// Begins a new generation of calls, and says whether a call is still open that began two generations ago.
+    ///
+    /// A generation being as long as the deadline of calls, such a call was answered a deadline ago or more, and its
+    /// answer is not taken.
+    pub(super) fn next_generation(&self) -> bool {
+        let next = (self.generation.load(Ordering::Relaxed) + 1) % GENERATIONS;
+        self.generation.store(next, Ordering::Relaxed);
+        self.calls_open.get(next).is_some_and(|calls| calls.load(Ordering::Relaxed) > 0)
+    }
+
     pub(super) fn signs(&self) -> Signs {
-        let ended = self.calls_ended.load(Ordering::Relaxed);
-        let begun = self.calls_begun.load(Ordering::Relaxed);
+        let open: u64 = self.calls_open.iter().map(|calls| calls.load(Ordering::Relaxed)).sum();
         let stall = self.write_stall.load(Ordering::Relaxed);
         Signs {
             preface_arrived: self.preface_arrived.load(Ordering::Relaxed),
-            calls_begun: begun,
-            calls_open: begun.saturating_sub(ended),
+            calls_begun: self.calls_begun.load(Ordering::Relaxed),
+            calls_open: open + self.calls_lasting.load(Ordering::Relaxed),
             write_stall: is_odd(stall).then_some(stall),
             leaving: self.go_away.load(Ordering::Relaxed),
         }
@@ -138,18 +149,36 @@ fn is_odd(number: u64) -> bool {
 pub(super) struct OpenCall {
     pub(super) pulse: Arc<Pulse>,
     pub(super) path: Option<PathAndQuery>,
+    /// `None` when it lasts.
+    generation: Option<usize>,
 }
 
 impl OpenCall {
     pub(super) fn begin(pulse: &Arc<Pulse>, path: Option<PathAndQuery>) -> Self {
+        let generation = pulse.generation.load(Ordering::Relaxed);
         pulse.calls_begun.fetch_add(1, Ordering::Relaxed);
-        Self { pulse: Arc::clone(pulse), path }
+        let call = Self { pulse: Arc::clone(pulse), path, generation: Some(generation) };
+        call.counter().fetch_add(1, Ordering::Relaxed);
+        call
+    }
+
+    /// The call is a stream of answers, and may stay open as long as it likes.
+    pub(super) fn lasts(&mut self) {
+        self.counter().fetch_sub(1, Ordering::Relaxed);
+        self.generation = None;
+        self.counter().fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn counter(&self) -> &AtomicU64 {
+        self.generation
+            .and_then(|generation| self.pulse.calls_open.get(generation))
+            .unwrap_or(&self.pulse.calls_lasting)
     }
 }
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
-        self.pulse.calls_ended.fetch_add(1, Ordering::Relaxed);
+        self.counter().fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -36,6 +36,8 @@ pub struct WayInCounts {
     pub connections_idle: Counter,
     /// Connections closed because the peer did not read.
     pub connections_stalled: Counter,
+    /// Connections closed because the peer let an answer wait for its window.
+    pub connections_with_answer_untaken: Counter,
     /// Connections told to go away because a request on them did not arrive whole by its deadline.
     pub connections_half_open: Counter,
     /// Connections closed because they did not end by themselves when told to go away.
@@ -46,6 +48,8 @@ pub struct WayInCounts {
     pub calls_expired: Counter,
     /// Requests refused because too many bytes of unfinished requests were held.
     pub requests_over_budget: Counter,
+    /// Streams of answers ended because too many were open.
+    pub answers_over_cap: Counter,
     /// Panics in handlers, streams of answers, and connections. Each is a defect.
     pub panics: Counter,
 }

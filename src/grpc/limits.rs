@@ -32,7 +32,8 @@ pub struct ListenerLimits {
     pub drain_deadline: Duration,
 
     /// From the head of a call to the head of its answer, reception of the request included. A client's
-    /// `grpc-timeout` can shorten it. The messages of an answer that is a stream are not under it.
+    /// `grpc-timeout` can shorten it. An answer must be taken within two to three times this, unless it is a stream
+    /// that waits for something to say.
     pub call_deadline: Duration,
 
     /// Calls open at once on one connection; more are refused with `REFUSED_STREAM`. Twice what a busy gateway keeps
@@ -46,6 +47,9 @@ pub struct ListenerLimits {
     pub connection_window_bytes: u32,
     /// Bytes of one frame; 16 KiB is the least that HTTP/2 allows.
     pub frame_bytes: u32,
+    /// Streams of answers, as of a health watch, that wait for something to say, over all connections. More is
+    /// `RESOURCE_EXHAUSTED`: one for each connection is enough, and no deadline ends them.
+    pub max_lasting_answers: u64,
     /// Bytes of answer that wait on one stream for the peer's window.
     pub send_buffer_bytes: usize,
     /// Streams that were reset before they were taken up, at once; more closes the connection (rapid reset).
@@ -80,6 +84,7 @@ impl Default for ListenerLimits {
             stream_window_bytes: (64 << 10) - 1,
             connection_window_bytes: 256 << 10,
             frame_bytes: 16 << 10,
+            max_lasting_answers: 4096,
             send_buffer_bytes: 64 << 10,
             max_pending_reset_streams: 20,
             max_error_reset_streams: 1024,
@@ -99,6 +104,7 @@ impl ListenerLimits {
             self.idle_time,
             self.write_stall_deadline,
             self.farewell_deadline,
+            self.call_deadline,
         ]
         .into_iter()
         .min()

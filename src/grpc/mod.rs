@@ -10,6 +10,7 @@ mod acceptor;
 mod admission;
 pub mod api;
 mod audit_service;
+mod call;
 pub mod connection;
 mod convert;
 pub mod counts;

@@ -21,6 +21,12 @@ pub(super) enum Refusal {
     DeadlineExceeded,
     /// The handler panicked.
     Internal,
+    /// The request ended before it was whole; hardly anybody is there to hear it.
+    RequestBroken,
+    /// Too many bytes of unfinished requests are held.
+    OverBudget,
+    /// Too many streams of answers are open.
+    TooManyStreams,
 }
 
 impl Refusal {
@@ -32,9 +38,13 @@ impl Refusal {
                 response
             }
             Self::UnsupportedMediaType => plain(StatusCode::UNSUPPORTED_MEDIA_TYPE),
-            Self::Unimplemented | Self::TimeoutMalformed | Self::DeadlineExceeded | Self::Internal => {
-                self.status().into_http()
-            }
+            Self::Unimplemented
+            | Self::TimeoutMalformed
+            | Self::DeadlineExceeded
+            | Self::Internal
+            | Self::RequestBroken
+            | Self::OverBudget
+            | Self::TooManyStreams => self.status().into_http(),
         }
     }
 
@@ -52,6 +62,9 @@ impl Refusal {
                 "DEADLINE_EXCEEDED",
             ),
             Self::Internal => with_reason(Code::Internal, "internal error", "INTERNAL"),
+            Self::RequestBroken => Status::cancelled("the request broke off"),
+            Self::OverBudget => Status::resource_exhausted("too many large requests are under way"),
+            Self::TooManyStreams => Status::resource_exhausted("too many streams are open"),
         }
     }
 }

@@ -1,7 +1,6 @@
-//! The body of a request on its way to a handler, and the bound on what unfinished ones hold.
+//! The body of a request: gathered until it is whole, then handed to the handler.
 //!
-//! A unary call's message is buffered until it is whole. One message has its bound in the decoder; many unfinished
-//! ones together have theirs here.
+//! One message has its bound in the decoder; all that are being gathered together have theirs here.
 
 use std::{
     pin::Pin,
@@ -9,56 +8,33 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tonic::Status;
 
-use super::connection::Pulse;
+use super::{connection::Shared, refusal::Refusal};
 
-/// A request's body as it arrives.
-///
-/// A body that arrives in one piece, as a Check's does, costs no bookkeeping.
-#[derive(Debug)]
+/// Bytes of a gathering that are not counted in the budget: they are within what a stream may cost anyway.
+const UNCOUNTED_BYTES: usize = 1024;
+
+/// Before the message: one byte that says whether it is compressed, four that say how long it is.
+const PREFIX_BYTES: usize = 5;
+
+/// A request's body, as its handler reads it.
+#[derive(Debug, Default)]
 pub struct RequestBody {
-    incoming: Incoming,
-    pulse: Arc<Pulse>,
-    /// Whether its reader has had to wait for more.
-    unfinished: bool,
-    /// Bytes counted in `Shared::unfinished_bytes`; `None` for a stream, whose messages leave it one by one.
-    held: Option<u64>,
+    data: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+    /// What is still to come: of a stream, or of a body that is too long to be gathered.
+    rest: Option<Incoming>,
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, pulse: Arc<Pulse>) -> Self {
-        Self { incoming, pulse, unfinished: false, held: Some(0) }
-    }
-
-    /// The same for a method whose request is a stream: only its single messages are bounded.
-    #[must_use]
-    pub(super) fn of_stream(mut self) -> Self {
-        self.release();
-        self.held = None;
-        self
-    }
-
-    fn hold(&mut self, data: &Bytes) -> Result<(), Status> {
-        let Some(held) = &mut self.held else { return Ok(()) };
-        let more = u64::try_from(data.len()).unwrap_or(u64::MAX);
-        let shared = &self.pulse.shared;
-        let before = shared.unfinished_bytes.fetch_add(more, Ordering::Relaxed);
-        *held += more;
-        if before.saturating_add(more) > shared.limits.unfinished_request_bytes {
-            shared.counts.requests_over_budget.increment();
-            return Err(Status::resource_exhausted("too many large requests are under way"));
-        }
-        Ok(())
-    }
-
-    fn release(&mut self) {
-        if let Some(held @ 1..) = self.held.replace(0) {
-            self.pulse.shared.unfinished_bytes.fetch_sub(held, Ordering::Relaxed);
-        }
+    /// The body of a method that takes a stream, which cannot be waited for.
+    pub(super) fn of_stream(incoming: Incoming) -> Self {
+        Self { data: None, trailers: None, rest: Some(incoming) }
     }
 }
 
@@ -70,37 +46,123 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        if polled.is_pending() && !self.unfinished {
-            self.unfinished = true;
-            self.pulse.body_is_unfinished();
+        if let Some(data) = self.data.take() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
         }
-        let frame = match ready!(polled) {
-            Some(Ok(frame)) => frame,
-            Some(Err(error)) => return Poll::Ready(Some(Err(Status::from_error(Box::new(error))))),
-            None => return Poll::Ready(None),
-        };
-        if let Some(data) = frame.data_ref().filter(|_| !self.incoming.is_end_stream()) {
-            let data = data.clone();
-            self.hold(&data)?;
+        if let Some(rest) = &mut self.rest {
+            let frame = ready!(Pin::new(rest).poll_frame(cx));
+            return Poll::Ready(
+                frame.map(|frame| frame.map_err(|error| Status::from_error(Box::new(error)))),
+            );
         }
-        Poll::Ready(Some(Ok(frame)))
+        Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.data.is_none()
+            && self.trailers.is_none()
+            && self.rest.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        if self.rest.is_some() {
+            return SizeHint::default();
+        }
+        let length = self.data.as_ref().map_or(0, Bytes::len);
+        SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
     }
 }
 
-impl Drop for RequestBody {
-    fn drop(&mut self) {
-        self.release();
-        if self.unfinished {
-            self.pulse.body_is_gone();
+/// A body on its way in.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    incoming: Option<Incoming>,
+    gathered: BytesMut,
+    held: Option<Held>,
+}
+
+impl Gathering {
+    pub(super) fn new(incoming: Incoming) -> Self {
+        Self { incoming: Some(incoming), gathered: BytesMut::new(), held: None }
+    }
+
+    /// Waits for the whole body. One that arrives in a single piece, as a Check's does, is not copied.
+    pub(super) fn poll(
+        &mut self,
+        shared: &Arc<Shared>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<RequestBody, Refusal>> {
+        let Some(mut incoming) = self.incoming.take() else { return Poll::Pending };
+        loop {
+            let frame = match Pin::new(&mut incoming).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => frame,
+                Poll::Ready(Some(Err(_broken))) => return Poll::Ready(Err(Refusal::RequestBroken)),
+                Poll::Ready(None) => return Poll::Ready(Ok(self.whole(None))),
+                Poll::Pending => {
+                    self.incoming = Some(incoming);
+                    return Poll::Pending;
+                }
+            };
+            let data = match frame.into_data() {
+                Ok(data) => data,
+                Err(frame) => return Poll::Ready(Ok(self.whole(frame.into_trailers().ok()))),
+            };
+            let ended = incoming.is_end_stream();
+            if ended && self.gathered.is_empty() {
+                return Poll::Ready(Ok(RequestBody { data: Some(data), ..RequestBody::default() }));
+            }
+            self.gathered.extend_from_slice(&data);
+            if let Err(refusal) = self.count(shared) {
+                return Poll::Ready(Err(refusal));
+            }
+            if ended {
+                return Poll::Ready(Ok(self.whole(None)));
+            }
+            if self.gathered.len() > shared.limits.message_bytes.saturating_add(PREFIX_BYTES) {
+                // The decoder will refuse it, or read the messages that it does not expect and forget them.
+                let rest = Some(incoming);
+                return Poll::Ready(Ok(RequestBody { rest, ..self.whole(None) }));
+            }
         }
+    }
+
+    fn whole(&mut self, trailers: Option<HeaderMap>) -> RequestBody {
+        let data = (!self.gathered.is_empty()).then(|| self.gathered.split().freeze());
+        RequestBody { data, trailers, rest: None }
+    }
+
+    fn count(&mut self, shared: &Arc<Shared>) -> Result<(), Refusal> {
+        let length = self.gathered.len();
+        if length <= UNCOUNTED_BYTES {
+            return Ok(());
+        }
+        let held = self.held.get_or_insert_with(|| Held { bytes: 0, shared: Arc::clone(shared) });
+        held.grow_to(u64::try_from(length).unwrap_or(u64::MAX))
+    }
+}
+
+/// A part of the budget of unfinished requests; given back on drop.
+#[derive(Debug)]
+struct Held {
+    bytes: u64,
+    shared: Arc<Shared>,
+}
+
+impl Held {
+    fn grow_to(&mut self, bytes: u64) -> Result<(), Refusal> {
+        let more = bytes.saturating_sub(self.bytes);
+        let before = self.shared.unfinished_bytes.fetch_add(more, Ordering::Relaxed);
+        self.bytes = self.bytes.saturating_add(more);
+        if before.saturating_add(more) > self.shared.limits.unfinished_request_bytes {
+            self.shared.counts.requests_over_budget.increment();
+            return Err(Refusal::OverBudget);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.shared.unfinished_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

@@ -48,7 +48,7 @@ pub fn routes<K, W, A>(
     audit: Arc<A>,
     health: HealthService,
     message_bytes: usize,
-) -> Result<impl Calls + Clone + Sync, DescriptorError>
+) -> Result<impl Calls + Clone, DescriptorError>
 where
     K: KeyService,
     W: WorkspaceService,
@@ -114,15 +114,17 @@ where
             workspace_service_server::SERVICE_NAME => self.workspace.clone().call(request),
             audit_service_server::SERVICE_NAME => self.audit.clone().call(request),
             health_server::SERVICE_NAME => self.health.clone().call(request),
-            v1::server_reflection_server::SERVICE_NAME => {
-                self.reflection.clone().call(request.map(RequestBody::of_stream))
-            }
-            v1alpha::server_reflection_server::SERVICE_NAME => {
-                self.reflection_alpha.clone().call(request.map(RequestBody::of_stream))
-            }
+            v1::server_reflection_server::SERVICE_NAME => self.reflection.clone().call(request),
+            v1alpha::server_reflection_server::SERVICE_NAME => self.reflection_alpha.clone().call(request),
             _ => Box::pin(async { Ok(Refusal::Unimplemented.response()) }),
         }
     }
+}
+
+/// Whether a path names a method whose request is a stream, so that its handler must run before its request has ended.
+pub(super) fn takes_a_stream(path: &str) -> bool {
+    [v1::server_reflection_server::SERVICE_NAME, v1alpha::server_reflection_server::SERVICE_NAME]
+        .contains(&service_of(path))
 }
 
 /// The `package.Service` of `/package.Service/Method`; empty if the path has another form.

@@ -114,6 +114,7 @@ struct Worker<M> {
     builder: http2::Builder<TokioExecutor>,
     connections: JoinSet<()>,
     watched: Vec<(Vigil, Weak<Pulse>)>,
+    generation_began: Instant,
 }
 
 impl<M> Worker<M> {
@@ -124,7 +125,16 @@ impl<M> Worker<M> {
         draining: watch::Receiver<bool>,
     ) -> Self {
         let builder = http2_builder(&shared.limits);
-        Self { make, shared, arrivals, draining, builder, connections: JoinSet::new(), watched: Vec::new() }
+        Self {
+            make,
+            shared,
+            arrivals,
+            draining,
+            builder,
+            connections: JoinSet::new(),
+            watched: Vec::new(),
+            generation_began: Instant::now(),
+        }
     }
 
     async fn run<S>(mut self)
@@ -178,8 +188,17 @@ impl<M> Worker<M> {
     fn sweep(&mut self) {
         let now = Instant::now();
         let shared = &self.shared;
+        let new_generation = now.duration_since(self.generation_began) >= shared.limits.call_deadline;
+        if new_generation {
+            self.generation_began = now;
+        }
         self.watched.retain_mut(|(vigil, pulse)| {
             let Some(pulse) = pulse.upgrade() else { return false };
+            if new_generation && pulse.next_generation() {
+                shared.counts.connections_with_answer_untaken.increment();
+                pulse.order_closed();
+                return false;
+            }
             match vigil.judge(pulse.signs(), now, &shared.limits) {
                 Verdict::Keep => {}
                 Verdict::GoAway(fault) => {

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Operations, error::OperationError};
+use super::{Operations, error::OperationError, uses::minute_of};
 use crate::{
     domain::{
         audit::Revision,
@@ -142,7 +142,7 @@ impl Operations {
             Mode::Enforce | Mode::Peek => Vec::new(),
         };
         if query.mode == Mode::Enforce && matches!(decision, Decision::Allow(_)) {
-            self.uses.note(&found, now);
+            found.note_use(minute_of(now));
         }
         let secret = secret.map(|(secret, end)| (secret.generation, end));
         let workspace = self.index.workspace(found.key().workspace);

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Operations, error::OperationError};
+use super::{Operations, error::OperationError, uses::minute_of};
 use crate::domain::{
     admin::{AdminCaller, Caller},
     secret::PresentedKey,
@@ -37,7 +37,7 @@ impl Operations {
             return None;
         }
         let caller = AdminCaller::new(found.shared(), address, now)?;
-        self.uses.note(&found, now);
+        found.note_use(minute_of(now));
         Some(caller)
     }
 }

@@ -9,9 +9,10 @@ use crate::{
     domain::{
         admin::AdminRights,
         audit::{Action, Actor, Revision},
+        credentials::{Credentials, Secret},
         environment::Environments,
         id::{KeyId, WorkspaceId},
-        key::{Creator, Credentials, Key, KeyState, Secret},
+        key::{Creator, Key, KeyState},
         parse::ParseError,
         root::LookupKey,
         secret::SecretKey,

@@ -19,14 +19,15 @@ pub mod uses;
 
 use std::sync::Arc;
 
-use self::{error::OperationError, source_limit::SourceLimit, uses::Uses};
+use self::{error::OperationError, source_limit::SourceLimit};
 use crate::{
     domain::{
         admin::AdminPermit,
         audit::{Action, Actor, FieldChange, LogEntry, Revision},
+        credentials::Secret,
         environment::Environments,
         id::{KeyId, WorkspaceId},
-        key::{Key, Secret},
+        key::Key,
         root::DerivedKeys,
         secret::SecretKey,
         text::EnvironmentName,
@@ -47,7 +48,6 @@ pub struct Operations {
     entropy: Arc<dyn Entropy>,
     keys: Arc<DerivedKeys>,
     environments: Environments,
-    uses: Uses,
     revocations_by_source: SourceLimit,
 }
 
@@ -65,8 +65,6 @@ pub struct Parts {
     pub keys: Arc<DerivedKeys>,
     /// The environments there are.
     pub environments: Environments,
-    /// Takes note of uses.
-    pub uses: Uses,
 }
 
 /// A key as it is after a change, and the revision of that change.
@@ -100,9 +98,9 @@ impl Operations {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, index, clock, entropy, keys, environments, uses } = parts;
+        let Parts { store, index, clock, entropy, keys, environments } = parts;
         let revocations_by_source = SourceLimit::default();
-        Self { store, index, clock, entropy, keys, environments, uses, revocations_by_source }
+        Self { store, index, clock, entropy, keys, environments, revocations_by_source }
     }
 
     /// The environments there are.

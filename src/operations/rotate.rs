@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::{
     Attempt, Operations, WithSecret, change, describe, entry, error::OperationError, issue::with_secret,
     write_key,
@@ -10,6 +12,7 @@ use crate::{
     domain::{
         admin::{AdminPermit, RotateKeys},
         audit::{Action, FieldChange},
+        credentials::Secret,
         id::KeyId,
         key::Key,
     },
@@ -55,8 +58,8 @@ impl Operations {
 /// What the log tells: the generation that is current now, and when each earlier one ends.
 fn ends(before: &Key, after: &Key) -> Vec<FieldChange> {
     let generation = |key: &Key| key.credentials.current.generation;
-    let ends = |key: &Key| -> serde_json::Value {
-        let each = |(secret, end): (&crate::domain::key::Secret, _)| serde_json::json!({ "generation": secret.generation, "end_time": describe::time(end) });
+    let ends = |key: &Key| -> Value {
+        let each = |(secret, end): (&Secret, _)| json!({ "generation": secret.generation, "end_time": describe::time(end) });
         key.credentials.iter().skip(1).map(each).collect()
     };
     vec![

@@ -1,76 +1,63 @@
-//! Last use: noted without a write per Check, kept to the minute.
-//!
-//! A key's first use in a minute goes into a bounded queue; a task writes what has come once a second. When the queue
-//! is full, nothing is lost but time: the next use is news again.
+//! Last use: one store to memory a Check, written once a minute for the keys that were used, kept to the minute.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::{
-    domain::time::Timestamp,
-    index::Found,
-    ports::{KeyStore, LastUse, StoreError},
+    domain::time::{Clock, Timestamp},
+    index::Index,
+    ports::KeyStore,
 };
 
-const QUEUE: usize = 65_536;
-const BATCH: usize = 4_096;
-const WRITE_EVERY: Duration = Duration::from_secs(1);
+const WRITE_EVERY: Duration = Duration::from_secs(60);
+/// Uses in one write: a change that comes meanwhile waits for no more than these.
+const BATCH: usize = 1_024;
 const MINUTE_MS: i64 = 60_000;
 
-/// Takes note of uses.
-#[derive(Clone)]
-pub struct Uses {
-    noted: mpsc::Sender<LastUse>,
-    /// Dropped with the last of these, which ends the writer's pause.
-    _alive: Arc<watch::Sender<()>>,
+/// The start of the minute that `time` is in.
+pub(super) fn minute_of(time: Timestamp) -> Timestamp {
+    Timestamp::from_ms(time.as_ms().div_euclid(MINUTE_MS) * MINUTE_MS).unwrap_or(time)
 }
 
-/// Writes what was noted.
+/// Writes what the index has noted.
 pub struct UseWriter {
-    noted: mpsc::Receiver<LastUse>,
-    alive: watch::Receiver<()>,
     store: Arc<dyn KeyStore>,
-}
-
-/// A queue of uses and what empties it into `store`.
-#[must_use]
-pub fn queue(store: Arc<dyn KeyStore>) -> (Uses, UseWriter) {
-    let (sender, noted) = mpsc::channel(QUEUE);
-    let (alive_sender, alive) = watch::channel(());
-    (Uses { noted: sender, _alive: Arc::new(alive_sender) }, UseWriter { noted, alive, store })
-}
-
-impl Uses {
-    /// Notes that the key was used at `now`.
-    pub fn note(&self, found: &Found, now: Timestamp) {
-        let Ok(minute) = Timestamp::from_ms(now.as_ms().div_euclid(MINUTE_MS) * MINUTE_MS) else { return };
-        if found.use_is_news(minute)
-            && self.noted.try_send(LastUse { key: found.key().id, time: minute }).is_err()
-        {
-            found.forget_use();
-        }
-    }
+    index: Arc<Index>,
+    clock: Arc<dyn Clock>,
+    /// What was used before this minute is written.
+    written_before: Timestamp,
 }
 
 impl UseWriter {
-    /// Writes until every [`Uses`] is dropped and the queue is empty.
-    pub async fn run(mut self) {
-        let mut batch = Vec::new();
-        while self.noted.recv_many(&mut batch, BATCH).await > 0 {
-            let uses = std::mem::take(&mut batch);
-            match self.store.note_uses(uses).await {
-                Ok(()) => {}
-                Err(
-                    error @ (StoreError::Unavailable(_)
-                    | StoreError::Conflict
-                    | StoreError::RequestUsed { .. }
-                    | StoreError::OutcomeUnknown(_)
-                    | StoreError::Corrupt(_)
-                    | StoreError::TooOld),
-                ) => tracing::warn!(%error, "last uses could not be written"),
+    /// Writes the uses that `index` notes from now on into `store`.
+    #[must_use]
+    pub fn new(store: Arc<dyn KeyStore>, index: Arc<Index>, clock: Arc<dyn Clock>) -> Self {
+        let written_before = minute_of(clock.now());
+        Self { store, index, clock, written_before }
+    }
+
+    /// Writes each minute once it is over, until `stop` says true or is gone; then all that is left.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let stopped = tokio::time::timeout(WRITE_EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
+            let minute = minute_of(self.clock.now());
+            let before = if stopped { minute.saturating_add(WRITE_EVERY) } else { minute };
+            self.write(before).await;
+            if stopped {
+                return;
             }
-            let _paused_or_closed = tokio::time::timeout(WRITE_EVERY, self.alive.changed()).await;
         }
+    }
+
+    async fn write(&mut self, before: Timestamp) {
+        let uses = self.index.uses_between(self.written_before, before);
+        for batch in uses.chunks(BATCH) {
+            if let Err(error) = self.store.note_uses(batch.to_vec()).await {
+                tracing::warn!(%error, "last uses could not be written; they are tried again a minute later");
+                return;
+            }
+        }
+        self.written_before = self.written_before.max(before);
     }
 }

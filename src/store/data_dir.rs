@@ -76,6 +76,12 @@ impl DataDir {
     }
 }
 
+/// Whether there is a database in a directory; looks, and makes nothing.
+#[must_use]
+pub fn holds_database(path: &Path) -> bool {
+    database_in(path).exists()
+}
+
 /// The database's file in a data directory.
 pub(super) fn database_in(path: &Path) -> PathBuf {
     path.join(DATABASE)

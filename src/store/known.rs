@@ -26,24 +26,36 @@ pub(super) struct Known {
     pub(super) metadata: Values<Arc<Metadata>>,
 }
 
-pub(super) struct Values<T>(HashMap<Box<str>, T>);
+pub(super) struct Values<T> {
+    /// What was asked for last, because neighbours are often alike and a comparison is cheaper than a hash.
+    last: Option<(Box<str>, T)>,
+    all: HashMap<Box<str>, T>,
+}
 
 impl<T> Default for Values<T> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self { last: None, all: HashMap::new() }
     }
 }
 
 impl<T: Clone> Values<T> {
     /// The value of `text`, as it was read before or as `read` reads it now.
     pub(super) fn value(&mut self, text: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        if let Some(value) = self.0.get(text) {
+        if let Some((known, value)) = &self.last
+            && **known == *text
+        {
             return Some(value.clone());
         }
-        let value = read(text)?;
-        if self.0.len() < MOST {
-            self.0.insert(text.into(), value.clone());
-        }
+        let value = if let Some(value) = self.all.get(text) {
+            value.clone()
+        } else {
+            let value = read(text)?;
+            if self.all.len() < MOST {
+                self.all.insert(text.into(), value.clone());
+            }
+            value
+        };
+        self.last = Some((text.into(), value.clone()));
         Some(value)
     }
 }

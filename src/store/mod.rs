@@ -12,3 +12,4 @@ mod chain;
 mod known;
 mod record;
 mod rows;
+mod workspace_record;

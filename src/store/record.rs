@@ -1,4 +1,4 @@
-//! How keys and workspaces are written down: JSON, version 1.
+//! How keys are written down: JSON, version 1.
 //!
 //! Everything but secrets, which are rows of their own: a key's body lists their generations only. Every field stands
 //! there, `null` where it has no value, so that absence is never read as anything.
@@ -11,18 +11,18 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{admin_record::AdminBody, known::Known};
 use crate::domain::{
     audit::Revision,
+    credentials::Credentials,
     grant::{Grant, Grants},
     id::{KeyId, WorkspaceId},
-    key::{Creator, Credentials, Key, KeyState, Revocation, RevokeReason},
+    key::{Creator, Key, KeyState, Revocation, RevokeReason},
     network::{AllowedNetworks, parse_network},
     resource::ResourcePattern,
     scope::ScopePattern,
-    text::{Comment, Description, EnvironmentName, Metadata, Name, Owner, Plan},
+    text::{Comment, Description, EnvironmentName, Metadata, Name, Owner},
     time::Timestamp,
-    workspace::Workspace,
 };
 
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -94,22 +94,10 @@ enum StateBody<'a> {
     },
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WorkspaceBody<'a> {
-    v: u8,
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(deserialize_with = "stated")]
-    owner: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    plan: Cow<'a, str>,
-    is_default: bool,
-    created_ms: i64,
-}
-
 /// An optional field that must be there all the same.
-fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
 }
 
@@ -166,33 +154,6 @@ pub(super) fn read_key(
             .admin
             .map(AdminBody::into_rights)
             .map_or(Some(None), |admin| Some(Some(Arc::new(admin?))))?,
-        revision,
-    })
-}
-
-/// The body of a workspace's row.
-pub(super) fn workspace_body(workspace: &Workspace) -> Result<String, serde_json::Error> {
-    serde_json::to_string(&WorkspaceBody {
-        v: VERSION,
-        name: workspace.name.as_str().into(),
-        owner: workspace.owner.as_ref().map(|owner| owner.as_str().into()),
-        plan: workspace.plan.as_str().into(),
-        is_default: workspace.is_default,
-        created_ms: workspace.created.as_ms(),
-    })
-}
-
-/// A workspace from its row's body. `None` if it cannot be read.
-pub(super) fn read_workspace(id: WorkspaceId, revision: Revision, body: &str) -> Option<Workspace> {
-    let body: WorkspaceBody<'_> = serde_json::from_str(body).ok()?;
-    (body.v == VERSION).then_some(())?;
-    Some(Workspace {
-        id,
-        name: Name::parse(&body.name).ok()?,
-        owner: body.owner.as_deref().map(Owner::parse).transpose().ok()?,
-        plan: Plan::parse(&body.plan).ok()?,
-        is_default: body.is_default,
-        created: Timestamp::from_ms(body.created_ms).ok()?,
         revision,
     })
 }

@@ -6,13 +6,15 @@
 
 use super::{
     known::Known,
-    record::{key_body, read_key, read_workspace, workspace_body},
+    record::{key_body, read_key},
+    workspace_record::{read_workspace, workspace_body},
 };
 use crate::{
     domain::{
         audit::Revision,
+        credentials::{Credentials, RetiringSecret, Secret},
         id::{KeyId, WorkspaceId},
-        key::{Credentials, Key, RetiringSecret, Secret},
+        key::Key,
         root::MacKey,
         secret::{Hint, KeyHash},
         time::Timestamp,

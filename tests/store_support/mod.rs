@@ -1,6 +1,7 @@
 //! What the tests of stores have in common: values, changes, and a store on real files.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::{
     path::PathBuf,
@@ -13,8 +14,9 @@ use std::{
 use keyward::{
     domain::{
         audit::{Action, Actor, LogEntry, Revision},
+        credentials::{Credentials, Secret},
         id::{KeyId, WorkspaceId},
-        key::{Creator, Credentials, Key, KeyState, Secret},
+        key::{Creator, Key, KeyState},
         root::DerivedKeys,
         secret::{Hint, KeyHash},
         text::{Description, EnvironmentName, Name, Plan, RequestId},
@@ -37,7 +39,7 @@ impl Seeded {
         Self(AtomicU64::new(seed))
     }
 
-    /// The next number (SplitMix64).
+    /// The next number (`SplitMix64`).
     pub(crate) fn number(&self) -> u64 {
         let mut value = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
         value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

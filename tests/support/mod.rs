@@ -1,7 +1,14 @@
 //! A real Keyward for tests: real gRPC over a socket, real files in a temporary folder, with time and randomness in the
 //! test's hands.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    missing_docs,
+    reason = "tests"
+)]
 
 pub mod skip;
 pub mod verbs;

@@ -14,7 +14,7 @@ pub fn tool(name: &str) -> Option<PathBuf> {
     let required = std::env::var_os("KEYWARD_REQUIRE_PEERS").is_some();
     assert!(found.is_some() || !required, "{name} is required and not there: run scripts/tools");
     if found.is_none() {
-        #[allow(clippy::print_stderr, reason = "whoever runs the tests must see it")]
+        #[allow(clippy::print_stderr, reason = "a test that is left out says so")]
         {
             eprintln!("SKIPPED: {name} is not there; run scripts/tools, or scripts/test, which does");
         }

@@ -19,6 +19,7 @@ use crate::{
     handler::{ANSWER, PATIENCE, Server, check_request},
 };
 
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
 const SHORT: Duration = Duration::from_millis(100);
 
 async fn connect_from(source: &str, server: SocketAddr) -> TcpStream {
@@ -90,8 +91,7 @@ async fn a_connection_without_a_call_is_told_to_go_and_closed_though_it_does_not
 async fn an_idle_connection_is_closed_and_one_with_an_open_stream_is_not() {
     let server = Server::start(ListenerLimits { idle_time: SHORT, ..ListenerLimits::default() }).await;
     let watching = H2::connect(server.address()).await;
-    let request = post("/grpc.health.v1.Health/Watch");
-    let (response, mut stream) = watching.open(request).await.unwrap();
+    let (response, mut stream) = watching.open(post(WATCH)).await.unwrap();
     stream.send_data(Bytes::from_static(&[0; 5]), true).unwrap();
     let mut watch = response.await.unwrap().into_body();
     watch.data().await.unwrap().unwrap();
@@ -219,6 +219,41 @@ async fn a_peer_that_does_not_read_is_closed() {
     let until_broken = async { while deaf.write(&pings).await.is_ok() {} };
     timeout(PATIENCE, until_broken).await.expect("the connection is still open");
     assert_eq!(server.running.counts().connections_stalled.value(), 1);
+}
+
+// X5
+#[tokio::test]
+async fn a_peer_that_reads_but_takes_no_answer_is_closed() {
+    let server = Server::start(ListenerLimits { call_deadline: SHORT, ..ListenerLimits::default() }).await;
+    let mut client = Frames::connect_without_window(server.address()).await;
+    let mut checks = BytesMut::new();
+    for _ in 0..10 {
+        client.put_check(&mut checks);
+    }
+    client.write(&checks).await.unwrap();
+    let tally = tally(&mut client).await;
+    assert_eq!(tally.answered, 10, "their heads need no window");
+    assert_eq!(server.running.counts().connections_with_answer_untaken.value(), 1);
+    assert_eq!(server.running.counts().calls_expired.value(), 0);
+}
+
+// X5
+#[tokio::test]
+async fn streams_of_answers_are_capped_over_all_connections() {
+    let server = Server::start(ListenerLimits { max_lasting_answers: 2, ..ListenerLimits::default() }).await;
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let h2 = H2::connect(server.address()).await;
+        let (response, mut stream) = h2.open(post(WATCH)).await.unwrap();
+        stream.send_data(Bytes::from_static(&[0; 5]), true).unwrap();
+        let mut watch = response.await.unwrap().into_body();
+        watch.data().await.unwrap().unwrap();
+        kept.push((h2, watch));
+    }
+    let third = H2::connect(server.address()).await;
+    let answer = third.call(post(WATCH), Bytes::from_static(&[0; 5])).await.unwrap();
+    assert_eq!(answer.code(), Code::ResourceExhausted);
+    assert_eq!(third.check(ANSWER).await.unwrap().code(), Code::Ok);
 }
 
 // X5

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tonic::transport::{Channel, Endpoint};
 
-use crate::handler::{PATIENCE, check_request};
+use crate::handler::{ANSWER, PATIENCE, check_request};
 
 pub(crate) const CHECK: &str = "/keyward.v1.KeyService/Check";
 
@@ -148,19 +148,32 @@ pub(crate) enum Seen {
 pub(crate) const REFUSED_STREAM: u32 = 7;
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
+const SETTINGS_INITIAL_WINDOW_SIZE: u8 = 4;
+
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 impl Frames {
     /// Connects and sends the preface and empty settings.
     pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self::connect_with(address, &[]).await
+    }
+
+    /// Connects, and leaves no window for answers.
+    pub(crate) async fn connect_without_window(address: SocketAddr) -> Self {
+        Self::connect_with(address, &[0, SETTINGS_INITIAL_WINDOW_SIZE, 0, 0, 0, 0]).await
+    }
+
+    async fn connect_with(address: SocketAddr, settings: &[u8]) -> Self {
         let mut socket = TcpStream::connect(address).await.unwrap();
         let mut opening = BytesMut::from(&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..]);
-        put_frame(&mut opening, SETTINGS, 0, 0, &[]);
+        put_frame(&mut opening, SETTINGS, 0, 0, settings);
         socket.write_all(&opening).await.unwrap();
         Self { socket, next_stream: 1 }
     }
@@ -171,6 +184,12 @@ impl Frames {
         self.next_stream += 2;
         put_frame(out, HEADERS, END_HEADERS, stream, &check_head());
         stream
+    }
+
+    /// A whole Check.
+    pub(crate) fn put_check(&mut self, out: &mut BytesMut) {
+        let stream = self.put_half_open(out);
+        put_frame(out, DATA, END_STREAM, stream, &framed(&check_request(ANSWER)));
     }
 
     pub(crate) fn put_reset(out: &mut BytesMut, stream: u32) {

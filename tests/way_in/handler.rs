@@ -120,12 +120,12 @@ impl KeyService for Handler {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         let peer = request.extensions().get::<Peer>().unwrap();
         self.peer_port.store(peer.address.port().into(), Ordering::Relaxed);
-        let what = match request.into_inner().subject {
-            Some(Subject::ApiKey(what)) => what,
-            Some(Subject::KeyId(_)) | None => String::new(),
+        let what = match &request.get_ref().subject {
+            Some(Subject::ApiKey(what)) => what.as_str(),
+            Some(Subject::KeyId(_)) | None => "",
         };
         let mut given = Given(&self.dropped, false);
-        match what.as_str() {
+        match what {
             PANIC => panic!("as asked: secret-in-a-panic"),
             PANIC_LATER => {
                 tokio::task::yield_now().await;

@@ -3,9 +3,10 @@
 use super::{owner, rights, time, within};
 use crate::{
     domain::{
+        credentials::Secret,
         environment::Environments,
         id::WorkspaceId,
-        key::{Creator, Key, KeyState, RevokeReason, Secret, Standing},
+        key::{Creator, Key, KeyState, RevokeReason, Standing},
         parse::ParseError,
         time::Timestamp,
     },

@@ -123,7 +123,9 @@ pub(super) fn check_since(
         if record.revision != to_stored(last) {
             return Err(StoreError::Corrupt(format!("log record {last} is missing")));
         }
-        to_record(&record, keys)?;
+        if !record.is_genuine(keys) {
+            return Err(altered(record.revision));
+        }
     }
     Ok(last)
 }
@@ -146,11 +148,13 @@ fn record(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
 }
 
 fn to_record(record: &StoredRecord, keys: &DerivedKeys) -> Result<LogRecord, StoreError> {
-    let damaged = || StoreError::Corrupt(format!("log record {} was altered", record.revision));
-    if !record.is_genuine(keys) {
-        return Err(damaged());
+    let chain = record.chain.as_slice().try_into().ok().map(Chain);
+    match from_stored(record.revision).zip(chain).filter(|_| record.is_genuine(keys)) {
+        Some((revision, chain)) => Ok(LogRecord { revision, bytes: record.bytes.clone(), chain }),
+        None => Err(altered(record.revision)),
     }
-    let chain = record.chain.as_slice().try_into().ok().map(Chain).ok_or_else(damaged)?;
-    let revision = from_stored(record.revision).ok_or_else(damaged)?;
-    Ok(LogRecord { revision, bytes: record.bytes.clone(), chain })
+}
+
+fn altered(revision: i64) -> StoreError {
+    StoreError::Corrupt(format!("log record {revision} was altered"))
 }

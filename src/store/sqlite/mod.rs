@@ -10,13 +10,14 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use self::{
+    group::{Answer, Work},
+    open::{Opened, database},
+    writer::{FileIdentity, Writer},
+};
 pub use self::{
     open::{OpenError, verify_offline},
     writer::WriterState,
-};
-use self::{
-    open::{Opened, database},
-    writer::{FileIdentity, Work, Writer},
 };
 use super::data_dir::DataDir;
 use crate::{
@@ -35,11 +36,15 @@ use crate::{
 
 mod connection;
 mod failure;
+#[cfg(test)]
+mod faults;
+mod group;
 mod log;
 mod open;
 mod read;
 mod rows;
 mod schema;
+mod wal;
 mod writer;
 
 /// How many changes may wait for the writing thread (D7).
@@ -73,7 +78,13 @@ impl SqliteStore {
         entropy: &dyn Entropy,
         now: Timestamp,
     ) -> Result<(Self, Arc<DerivedKeys>), OpenError> {
-        let Opened { connection, keys } = open::open(dir, entropy, now)?;
+        let opened = open::open(dir, entropy, now)?;
+        let keys = Arc::clone(&opened.keys);
+        Ok((Self::start(dir, opened)?, keys))
+    }
+
+    fn start(dir: &DataDir, opened: Opened) -> Result<Self, OpenError> {
+        let Opened { connection, keys } = opened;
         let path = dir.database();
         let head = log::head(&connection, &keys)?;
         let (works, receiver) = mpsc::channel(MAX_WAITING);
@@ -87,8 +98,8 @@ impl SqliteStore {
             works: receiver,
             revisions: revision_sender,
             state: state_sender,
-            lock: Some(dir.lock()),
-            since_checkpoint: 0,
+            wal_pages: 0,
+            lock: dir.lock(),
         };
         let manager = SqliteConnectionManager::file(&path)
             .with_flags(connection::reader_flags())
@@ -100,8 +111,7 @@ impl SqliteStore {
             .build(manager)
             .map_err(database(&path))?;
         let thread = Mutex::new(Some(writer.spawn().map_err(database(&path))?));
-        let store = Self { works, readers, keys: Arc::clone(&keys), revisions, state, thread };
-        Ok((store, keys))
+        Ok(Self { works, readers, keys, revisions, state, thread })
     }
 
     /// Whether the log holds an entry.
@@ -143,7 +153,7 @@ impl SqliteStore {
 
     fn ask<T: Send + 'static>(
         &self,
-        work: impl FnOnce(writer::Answer<T>) -> Work + Send + 'static,
+        work: impl FnOnce(Answer<T>) -> Work + Send + 'static,
     ) -> Pending<'_, T> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();

@@ -31,9 +31,12 @@ SELECT touched.id, touched.newest, workspaces.body, workspaces.revision, workspa
 FROM touched LEFT JOIN workspaces ON workspaces.id = touched.id";
 
 /// Everything, at one revision.
+///
+/// Every record of the log is looked at first: one that was removed or altered could have told that a row is old.
 pub(super) fn load(connection: &mut Connection, keys: &DerivedKeys) -> Result<View, StoreError> {
     let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
     let head = log::head(&snapshot, keys)?;
+    log::check_since(&snapshot, keys, Revision::ZERO)?;
     let mut view = View { revision: Some(head.revision), ..View::default() };
     read_all(&snapshot, &keys.rows, &mut view).map_err(|error| of_reading(&error))?;
     Ok(view)

@@ -6,30 +6,21 @@
 use std::{fs::File, ops::ControlFlow, os::unix::fs::MetadataExt, path::PathBuf, sync::Arc, thread};
 
 use rusqlite::{Connection, config::DbConfig};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
-use super::{failure, log, rows};
+use super::{
+    failure,
+    group::{Group, Work},
+    log, rows, wal,
+};
 use crate::{
     domain::{audit::Revision, root::DerivedKeys},
-    ports::{LastUse, Mutation, StoreError},
+    ports::{Mutation, StoreError},
     store::{chain::Head, rows::to_stored},
 };
 
 /// The most that one transaction takes.
 const MAX_GROUP: usize = 256;
-
-/// How many changes may stand in the WAL before it is emptied: about eight megabytes.
-const CHECKPOINT_AFTER: usize = 256;
-
-pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
-
-/// What the thread is asked for.
-pub(super) enum Work {
-    Commit(Box<Mutation>, Answer<Revision>),
-    Uses(Vec<LastUse>, Answer<()>),
-    /// Take nothing new, write what waits, empty the WAL.
-    Close(Answer<()>),
-}
 
 /// How the writing thread is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +42,11 @@ pub(super) struct Writer {
     pub(super) works: mpsc::Receiver<Work>,
     pub(super) revisions: watch::Sender<Revision>,
     pub(super) state: watch::Sender<WriterState>,
-    /// Held until nothing is written any more.
-    pub(super) lock: Option<Arc<File>>,
-    pub(super) since_checkpoint: usize,
+    /// Pages in the WAL when it was last looked at.
+    pub(super) wal_pages: i64,
+    /// Held until nothing is written any more; the last field, so that it goes when the connection is closed.
+    #[expect(dead_code, reason = "held, never read")]
+    pub(super) lock: Arc<File>,
 }
 
 /// Which file the database is, so that another one put in its place shows.
@@ -98,9 +91,9 @@ impl Writer {
             if !group.is_empty() {
                 self.serve(group);
             }
-            self.checkpoint_if_due();
+            self.tend_wal();
         }
-        let emptied = self.checkpoint("TRUNCATE");
+        let emptied = self.checkpoint("TRUNCATE").map(drop);
         for closer in closers {
             let _gone = closer.send(emptied.clone());
         }
@@ -114,7 +107,6 @@ impl Writer {
         };
         match outcome {
             Outcome::Committed(answers) => {
-                self.since_checkpoint = self.since_checkpoint.saturating_add(group.len());
                 self.revisions.send_if_modified(|known| {
                     std::mem::replace(known, self.head.revision) != self.head.revision
                 });
@@ -142,6 +134,10 @@ impl Writer {
     fn write(&mut self, group: &Group) -> Outcome {
         if !self.file.is_in_place() {
             return broken("the database file was replaced");
+        }
+        if self.wal_pages > wal::MAX {
+            let why = "the WAL has reached its bound: something has been reading the database for too long";
+            return Outcome::Refused(StoreError::Unavailable(why.to_owned()));
         }
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             return before_commit(&error);
@@ -225,14 +221,14 @@ impl Writer {
         self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
     }
 
-    fn sealed(&self) -> Option<String> {
+    pub(super) fn sealed(&self) -> Option<String> {
         match &*self.state.borrow() {
             WriterState::Sealed(why) => Some(format!("it is sealed until a restart, because {why}")),
             WriterState::Working | WriterState::Ended => None,
         }
     }
 
-    fn seal(&self, why: &str) {
+    pub(super) fn seal(&self, why: &str) {
         tracing::error!(error = why, "the store is sealed: no change is taken until a restart");
         // Closing must not copy a WAL whose end is in doubt.
         let kept = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
@@ -241,36 +237,12 @@ impl Writer {
         }
         self.state.send_replace(WriterState::Sealed(why.to_owned()));
     }
-
-    fn checkpoint_if_due(&mut self) {
-        if self.since_checkpoint < CHECKPOINT_AFTER {
-            return;
-        }
-        self.since_checkpoint = 0;
-        // What fails is said where it is handled, in `checkpoint`.
-        let _sealed = self.checkpoint("PASSIVE");
-    }
-
-    /// Copies the WAL into the database as far as readers let it. An I/O error here loses nothing, as long as the
-    /// WAL is kept: so it seals.
-    fn checkpoint(&self, mode: &str) -> Result<(), StoreError> {
-        if let Some(why) = self.sealed() {
-            return Err(StoreError::Unavailable(why));
-        }
-        let pragma = format!("PRAGMA wal_checkpoint({mode})");
-        let Err(error) = self.connection.query_row(&pragma, [], |_| Ok(())) else { return Ok(()) };
-        if !failure::is_passing(&error) {
-            self.seal(&format!("the WAL cannot be written back: {error}"));
-        }
-        Err(StoreError::Unavailable(error.to_string()))
-    }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         // However the thread ends, by a panic too.
         self.state.send_replace(WriterState::Ended);
-        self.lock = None;
     }
 }
 
@@ -283,47 +255,6 @@ impl FileIdentity {
     fn is_in_place(&self) -> bool {
         std::fs::metadata(&self.path)
             .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (self.device, self.inode))
-    }
-}
-
-/// What is written in one transaction.
-#[derive(Default)]
-struct Group {
-    commits: Vec<(Box<Mutation>, Answer<Revision>)>,
-    uses: Vec<(Vec<LastUse>, Answer<()>)>,
-    closers: Vec<Answer<()>>,
-}
-
-impl Group {
-    fn add(&mut self, work: Work) {
-        match work {
-            Work::Commit(mutation, answer) => self.commits.push((mutation, answer)),
-            Work::Uses(uses, answer) => self.uses.push((uses, answer)),
-            Work::Close(answer) => self.closers.push(answer),
-        }
-    }
-
-    fn answer(self, commits: Vec<Result<Revision, StoreError>>, uses: &Result<(), StoreError>) {
-        // Who waits no more has gone; the change stands all the same.
-        for ((_, answer), result) in self.commits.into_iter().zip(commits) {
-            let _gone = answer.send(result);
-        }
-        for (_, answer) in self.uses {
-            let _gone = answer.send(uses.clone());
-        }
-    }
-
-    fn refuse(self, error: &StoreError) {
-        let answers = vec![Err(error.clone()); self.commits.len()];
-        self.answer(answers, &Err(error.clone()));
-    }
-
-    const fn len(&self) -> usize {
-        self.commits.len().saturating_add(self.uses.len())
-    }
-
-    const fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

@@ -1,0 +1,79 @@
+//! The keys that are asked about: issued by the Keyward under measurement, or made up.
+
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use keyward::wire::v1::{IssueRequest, key_service_client::KeyServiceClient};
+use tokio::time::sleep;
+use tonic::{
+    Request,
+    transport::{Channel, Endpoint},
+};
+
+use crate::{check_of, child::Server};
+
+/// Issues under way at once: enough to fill a group commit.
+const ISSUES_IN_FLIGHT: usize = 64;
+
+/// As long as real ones, and nothing else.
+pub(crate) fn made_up(count: usize) -> Vec<Bytes> {
+    (0..count).map(|number| check_of(&format!("kw_live_{number:049}"))).collect()
+}
+
+/// Starts `keyward serve` on an empty data directory and issues keys.
+pub(crate) async fn keyward(binary: &Path, count: usize) -> io::Result<(Server, Vec<Bytes>)> {
+    let files = tempfile::tempdir()?;
+    let root_key = files.path().join("root-key");
+    let address = free_address()?;
+    let child = Command::new(binary)
+        .arg("serve")
+        .arg("--data-dir")
+        .arg(files.path().join("data"))
+        .arg("--root-key-file")
+        .arg(&root_key)
+        .args(["--listen", &address.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()?;
+    let server = Server::new(child, address, files);
+    let client = KeyServiceClient::new(until_up(address).await?);
+    let root_key = fs::read_to_string(&root_key)?;
+    let bodies = stream::iter(0..count)
+        .map(|number| issue(client.clone(), root_key.trim(), number))
+        .buffer_unordered(ISSUES_IN_FLIGHT)
+        .collect()
+        .await;
+    Ok((server, bodies))
+}
+
+async fn issue(mut client: KeyServiceClient<Channel>, root_key: &str, number: usize) -> Bytes {
+    let mut request = Request::new(IssueRequest {
+        name: format!("bench {number}"),
+        scopes: vec!["project:read".into()],
+        ..IssueRequest::default()
+    });
+    request.metadata_mut().insert("authorization", format!("Bearer {root_key}").parse().unwrap());
+    check_of(&client.issue(request).await.unwrap().get_ref().api_key)
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+async fn until_up(address: SocketAddr) -> io::Result<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    for _ in 0..500 {
+        if let Ok(channel) = endpoint.connect().await {
+            return Ok(channel);
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    Err(io::Error::other("keyward serve did not come up within 10 s"))
+}

@@ -1,0 +1,180 @@
+//! The two servers of a constant answer: tonic's, and ours.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::SocketAddr,
+    num::NonZeroUsize,
+    process,
+    sync::Arc,
+    thread,
+};
+
+use keyward::{
+    grpc::{
+        connection::Peer,
+        health::health,
+        limits::ListenerLimits,
+        listener::Listener,
+        routes::{HEALTH_NAMES, routes},
+    },
+    wire::v1::{
+        BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Denial, DisableKeyRequest,
+        DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse, IssueRequest,
+        IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse,
+        RegisterWorkspaceRequest, RegisterWorkspaceResponse, RevokeRequest, RevokeResponse, RotateRequest,
+        RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
+        audit_service_server::AuditService,
+        key_service_server::{KeyService, KeyServiceServer},
+        workspace_service_server::WorkspaceService,
+    },
+};
+use prost::Message as _;
+use tokio::runtime::{Builder, Runtime};
+use tonic::{
+    Request, Response, Status, async_trait,
+    transport::{Server, server::TcpIncoming},
+};
+
+/// tonic as it comes, on one single-threaded runtime.
+pub(crate) fn bare(answer_bytes: usize) -> io::Result<()> {
+    runtime()?.block_on(async {
+        let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap())?.with_nodelay(Some(true));
+        announce(incoming.local_addr()?)?;
+        let service = KeyServiceServer::new(Constant::new(answer_bytes));
+        Server::builder().serve_with_incoming(service, incoming).await.map_err(io::Error::other)
+    })
+}
+
+/// The way in, with one worker.
+pub(crate) fn way_in(answer_bytes: usize) -> io::Result<()> {
+    runtime()?.block_on(async {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await?;
+        announce(listener.local_addr())?;
+        let handler = Arc::new(Constant::new(answer_bytes));
+        let (_reporter, health) = health(HEALTH_NAMES);
+        let limits = ListenerLimits::default();
+        let (key, workspace, audit) = (Arc::clone(&handler), Arc::clone(&handler), handler);
+        let routes = routes(key, workspace, audit, health, limits.message_bytes).map_err(io::Error::other)?;
+        let mut running = listener.serve(NonZeroUsize::MIN, limits, move |_peer: Peer| routes.clone())?;
+        Err(io::Error::other(running.died().await))
+    })
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// Says where the server is, and sees to it that it does not outlive the bench.
+fn announce(address: SocketAddr) -> io::Result<()> {
+    writeln!(io::stdout(), "{address}")?;
+    thread::spawn(|| {
+        drop(io::stdin().read_to_end(&mut Vec::new()));
+        process::exit(0);
+    });
+    Ok(())
+}
+
+/// Gives one answer, of a given size.
+#[derive(Debug)]
+struct Constant(CheckResponse);
+
+impl Constant {
+    fn new(answer_bytes: usize) -> Self {
+        let answer = |filler: usize| CheckResponse {
+            allowed: true,
+            denial: Some(Denial { message: "a".repeat(filler), ..Denial::default() }),
+            ..CheckResponse::default()
+        };
+        let filled = (0..=answer_bytes).map(answer).find(|answer| answer.encoded_len() >= answer_bytes);
+        Self(filled.unwrap_or_default())
+    }
+}
+
+fn not_here<T>() -> Result<Response<T>, Status> {
+    Err(Status::unimplemented("not in this bench"))
+}
+
+#[async_trait]
+impl KeyService for Constant {
+    async fn check(&self, _request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+        Ok(Response::new(self.0.clone()))
+    }
+
+    async fn batch_check(
+        &self,
+        _request: Request<BatchCheckRequest>,
+    ) -> Result<Response<BatchCheckResponse>, Status> {
+        not_here()
+    }
+
+    async fn issue(&self, _request: Request<IssueRequest>) -> Result<Response<IssueResponse>, Status> {
+        not_here()
+    }
+
+    async fn rotate(&self, _request: Request<RotateRequest>) -> Result<Response<RotateResponse>, Status> {
+        not_here()
+    }
+
+    async fn revoke(&self, _request: Request<RevokeRequest>) -> Result<Response<RevokeResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_key(&self, _request: Request<GetKeyRequest>) -> Result<Response<GetKeyResponse>, Status> {
+        not_here()
+    }
+
+    async fn list_keys(
+        &self,
+        _request: Request<ListKeysRequest>,
+    ) -> Result<Response<ListKeysResponse>, Status> {
+        not_here()
+    }
+
+    async fn update_key(
+        &self,
+        _request: Request<UpdateKeyRequest>,
+    ) -> Result<Response<UpdateKeyResponse>, Status> {
+        not_here()
+    }
+
+    async fn disable_key(
+        &self,
+        _request: Request<DisableKeyRequest>,
+    ) -> Result<Response<DisableKeyResponse>, Status> {
+        not_here()
+    }
+
+    async fn enable_key(
+        &self,
+        _request: Request<EnableKeyRequest>,
+    ) -> Result<Response<EnableKeyResponse>, Status> {
+        not_here()
+    }
+}
+
+#[async_trait]
+impl WorkspaceService for Constant {
+    async fn register_workspace(
+        &self,
+        _request: Request<RegisterWorkspaceRequest>,
+    ) -> Result<Response<RegisterWorkspaceResponse>, Status> {
+        not_here()
+    }
+}
+
+#[async_trait]
+impl AuditService for Constant {
+    async fn query_log(
+        &self,
+        _request: Request<QueryLogRequest>,
+    ) -> Result<Response<QueryLogResponse>, Status> {
+        not_here()
+    }
+
+    async fn verify_log(
+        &self,
+        _request: Request<VerifyLogRequest>,
+    ) -> Result<Response<VerifyLogResponse>, Status> {
+        not_here()
+    }
+}

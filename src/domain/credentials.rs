@@ -1,0 +1,59 @@
+//! The strings that prove a key, as their hashes: the current one and those in their grace.
+
+use super::{
+    secret::{Hint, KeyHash},
+    time::Timestamp,
+};
+
+/// One current secret, and the replaced ones with their ends: one that stays valid for ever cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The newest secret.
+    pub current: Secret,
+    /// Replaced ones, newest first, at most two.
+    pub retiring: Vec<RetiringSecret>,
+}
+
+/// One string that proves a key, as its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// 1 for the first, one more for each rotation.
+    pub generation: u32,
+    /// Its keyed hash.
+    pub hash: KeyHash,
+    /// The root whose layer lies outermost in the hash.
+    pub root: u32,
+    /// What people recognize it by.
+    pub hint: Hint,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// A replaced secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetiringSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// The millisecond from which on it is denied (R2).
+    pub end: Timestamp,
+}
+
+impl Credentials {
+    /// The first secret of a key.
+    #[must_use]
+    pub const fn new(first: Secret) -> Self {
+        Self { current: first, retiring: Vec::new() }
+    }
+
+    /// The secret with this hash, and its end if it was replaced.
+    #[must_use]
+    pub fn find(&self, hash: &KeyHash) -> Option<(&Secret, Option<Timestamp>)> {
+        self.iter().find(|(secret, _)| secret.hash.equals(hash))
+    }
+
+    /// Every secret, newest first, each with its end if it was replaced.
+    pub fn iter(&self) -> impl Iterator<Item = (&Secret, Option<Timestamp>)> {
+        let earlier = self.retiring.iter().map(|retiring| (&retiring.secret, Some(retiring.end)));
+        std::iter::once((&self.current, None)).chain(earlier)
+    }
+}

@@ -1,0 +1,234 @@
+//! A call from its head to the end of its answer: its request is gathered, its deadline kept, and a panic answered.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, request::Parts, uri::PathAndQuery};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Sleep, sleep};
+use tonic::{Status, body::Body};
+
+use super::{
+    connection::OpenCall,
+    gate::Calls,
+    refusal::Refusal,
+    request_body::{Gathering, RequestBody},
+    routes::takes_a_stream,
+};
+
+/// A call under way, until the head of its answer.
+#[derive(Debug)]
+pub(super) struct Call<S: Calls> {
+    state: State<S::Future>,
+    service: Arc<S>,
+    client_limit: Option<Duration>,
+    /// Made when the call first has to wait: a Check does not, and then no clock is read.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// Taken by the answer, after which the call is not polled again.
+    open: Option<OpenCall>,
+}
+
+#[derive(Debug)]
+enum State<F> {
+    /// The handler is not called before its request is whole: what it and tonic set aside is many times what a stream
+    /// costs that has only been opened. Boxed, because a call is moved often and is rarely here for longer than a look.
+    Arriving(Box<(Parts, Gathering)>),
+    Running(F),
+    Answered(Refusal),
+}
+
+// Nothing in it is pinned in place.
+impl<S: Calls> Unpin for Call<S> {}
+
+impl<S: Calls> Call<S> {
+    pub(super) fn new(
+        service: Arc<S>,
+        request: Request<Incoming>,
+        client_limit: Option<Duration>,
+        open: OpenCall,
+    ) -> Self {
+        let (head, incoming) = request.into_parts();
+        let state = if takes_a_stream(head.uri.path()) {
+            handle(&*service, Request::from_parts(head, RequestBody::of_stream(incoming)), &open)
+        } else {
+            State::Arriving(Box::new((head, Gathering::new(incoming))))
+        };
+        Self { state, service, client_limit, deadline: None, open: Some(open) }
+    }
+
+    pub(super) fn refused(service: Arc<S>, refusal: Refusal, open: OpenCall) -> Self {
+        Self {
+            state: State::Answered(refusal),
+            service,
+            client_limit: None,
+            deadline: None,
+            open: Some(open),
+        }
+    }
+}
+
+/// Gives the request to its handler.
+fn handle<S: Calls>(service: &S, request: Request<RequestBody>, open: &OpenCall) -> State<S::Future> {
+    match catch_unwind(AssertUnwindSafe(|| service.call(request))) {
+        Ok(inner) => State::Running(inner),
+        Err(_payload) => State::Answered(panicked(open)),
+    }
+}
+
+impl<S: Calls> Future for Call<S> {
+    type Output = Result<Response<AnswerBody>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let call = self.get_mut();
+        let Some(open) = call.open.take() else { return Poll::Pending };
+        match call.poll_response(&open, cx) {
+            Poll::Ready(response) => {
+                Poll::Ready(Ok(response.map(|body| AnswerBody { body, lasting: false, open })))
+            }
+            Poll::Pending => {
+                call.open = Some(open);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<S: Calls> Call<S> {
+    fn poll_response(&mut self, open: &OpenCall, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+        if let State::Arriving(arriving) = &mut self.state {
+            let (_, gathering) = &mut **arriving;
+            match gathering.poll(&open.pulse.shared, cx) {
+                Poll::Ready(Ok(body)) => self.arrive(body, open),
+                Poll::Ready(Err(refusal)) => self.state = State::Answered(refusal),
+                Poll::Pending => {}
+            }
+        }
+        if let State::Running(inner) = &mut self.state {
+            match catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll(cx))) {
+                Ok(Poll::Ready(Ok(response))) => return Poll::Ready(response),
+                Ok(Poll::Pending) => {}
+                Err(_payload) => self.state = State::Answered(panicked(open)),
+            }
+        }
+        if let State::Answered(refusal) = &self.state {
+            return Poll::Ready(refusal.response());
+        }
+        self.poll_deadline(open, cx)
+    }
+
+    fn arrive(&mut self, body: RequestBody, open: &OpenCall) {
+        // What it is set to for the moment is never seen.
+        if let State::Arriving(arriving) = mem::replace(&mut self.state, State::Answered(Refusal::Internal)) {
+            let (head, _) = *arriving;
+            self.state = handle(&*self.service, Request::from_parts(head, body), open);
+        }
+    }
+
+    /// Ends the call at its deadline. If its request was still on its way, the connection goes too: streams that are
+    /// opened and never finished would else hold their places again and again. A client that gave its own call no
+    /// tenth of our time was impatient, and is not blamed.
+    fn poll_deadline(&mut self, open: &OpenCall, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+        let shared = &open.pulse.shared;
+        let ours = shared.limits.call_deadline;
+        let limit = self.client_limit.map_or(ours, |client_limit| client_limit.min(ours));
+        ready!(self.deadline.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx));
+
+        shared.counts.calls_expired.increment();
+        if matches!(self.state, State::Arriving(_)) && limit >= ours / 10 {
+            shared.counts.connections_half_open.increment();
+            open.pulse.order_away();
+        }
+        // The handler, or what is there of its request, is dropped.
+        self.state = State::Answered(Refusal::DeadlineExceeded);
+        Poll::Ready(Refusal::DeadlineExceeded.response())
+    }
+}
+
+/// Counts and logs a panic. Its payload is not looked at: it may hold what the call held.
+fn panicked(open: &OpenCall) -> Refusal {
+    open.pulse.shared.counts.panics.increment();
+    let path = open.path.as_ref().map(PathAndQuery::as_str);
+    tracing::error!(rpc.path = path, "a handler panicked; its call was answered INTERNAL");
+    Refusal::Internal
+}
+
+/// The body of an answer, under the same guard against panics as its call, which stays open until this is gone.
+#[derive(Debug)]
+pub(super) struct AnswerBody {
+    body: Body,
+    /// Whether it has had to wait for its handler, as only a stream of answers does.
+    lasting: bool,
+    open: OpenCall,
+}
+
+impl AnswerBody {
+    /// Notes that this is a stream, and says whether there is a place for it.
+    fn lasts(&mut self) -> Result<(), Refusal> {
+        if self.lasting {
+            return Ok(());
+        }
+        self.lasting = true;
+        self.open.lasts();
+        let shared = &self.open.pulse.shared;
+        if shared.lasting_answers.fetch_add(1, Ordering::Relaxed) < shared.limits.max_lasting_answers {
+            return Ok(());
+        }
+        shared.counts.answers_over_cap.increment();
+        Err(Refusal::TooManyStreams)
+    }
+
+    fn end_with(&mut self, refusal: Refusal) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.body = Body::empty();
+        let mut trailers = HeaderMap::new();
+        let added = refusal.status().add_header(&mut trailers);
+        Poll::Ready(Some(added.map(|()| Frame::trailers(trailers))))
+    }
+}
+
+impl http_body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let body = &mut self.body;
+        let Ok(polled) = catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))) else {
+            let refusal = panicked(&self.open);
+            return self.end_with(refusal);
+        };
+        if polled.is_pending()
+            && let Err(refusal) = self.lasts()
+        {
+            return self.end_with(refusal);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        if self.lasting {
+            self.open.pulse.shared.lasting_answers.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

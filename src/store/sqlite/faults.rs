@@ -1,0 +1,157 @@
+//! Tests of what goes wrong in the middle: the disk fills, a statement is refused, a commit fails, the thread dies.
+
+use std::sync::Arc;
+
+use super::{SqliteStore, WriterState, open};
+use crate::{
+    domain::{
+        audit::{Action, Actor, LogEntry, Revision},
+        credentials::{Credentials, Secret},
+        id::{KeyId, WorkspaceId},
+        key::{Creator, Key, KeyState},
+        secret::{Hint, KeyHash},
+        text::{Description, EnvironmentName, Name},
+        time::{Entropy, EntropyUnavailable, Timestamp},
+    },
+    ports::{KeyStore, Mutation, Rows, StoreError},
+    store::data_dir::DataDir,
+};
+
+/// Bytes that are all alike.
+struct Same(u8);
+
+impl Entropy for Same {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+        bytes.fill(self.0);
+        Ok(())
+    }
+}
+
+/// A store whose writing connection was told something that only this connection knows.
+fn store(directory: &tempfile::TempDir, told: &str) -> SqliteStore {
+    let dir = DataDir::open(directory.path()).unwrap();
+    let opened = open::open(&dir, &Same(1), Timestamp::EPOCH).unwrap();
+    opened.connection.execute_batch(told).unwrap();
+    SqliteStore::start(&dir, opened).unwrap()
+}
+
+/// A change that issues a key with a long description.
+fn issue(number: u8) -> Mutation {
+    let secret = Secret {
+        generation: 1,
+        hash: KeyHash::stored([number; 32]),
+        root: 1,
+        hint: Hint::stored("kw_live_…abcd"),
+        created: Timestamp::EPOCH,
+    };
+    let key = Key {
+        id: KeyId::generate(&Same(number)).unwrap(),
+        workspace: WorkspaceId::generate(&Same(1)).unwrap(),
+        name: Name::parse("CI").unwrap(),
+        description: Description::parse(&"x".repeat(1024)).unwrap(),
+        owner: None,
+        creator: Arc::new(Creator::System),
+        environment: EnvironmentName::parse("live").unwrap(),
+        grants: Arc::default(),
+        networks: Arc::default(),
+        metadata: Arc::default(),
+        state: KeyState::Active,
+        created: Timestamp::EPOCH,
+        expires: None,
+        updated: Timestamp::EPOCH,
+        credentials: Credentials::new(secret),
+        admin: None,
+        revision: Revision::ZERO,
+    };
+    let entry = LogEntry {
+        time: Timestamp::EPOCH,
+        actor: Actor::System,
+        action: Action::KeyIssue,
+        workspace: key.workspace,
+        key: Some(key.id),
+        changes: Vec::new(),
+        reason: None,
+        comment: None,
+        request_id: None,
+    };
+    Mutation { entry, rows: Rows { workspace: None, key: Some(key) }, expects: Vec::new(), request: None }
+}
+
+/// Commits keys until one is refused; how many were stored, and why the last was not.
+async fn fill(store: &SqliteStore) -> (u64, StoreError) {
+    for number in 0..=u8::MAX {
+        if let Err(error) = store.commit(issue(number)).await {
+            return (number.into(), error);
+        }
+    }
+    panic!("nothing was refused");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_changes_and_loses_none() {
+    // D4
+    let directory = tempfile::tempdir().unwrap();
+    let full = store(&directory, "PRAGMA max_page_count = 60");
+    let (stored, error) = fill(&full).await;
+    assert!(matches!(&error, StoreError::Unavailable(why) if why.contains("full")), "{error:?}");
+    assert_eq!(*full.writer_state().borrow(), WriterState::Working, "it passes when there is room again");
+    let view = full.load().await.unwrap();
+    assert_eq!((view.revision, view.damaged.len()), (Some(Revision(stored)), 0));
+    assert_eq!(*full.revisions().borrow(), Revision(stored));
+    full.close().await.unwrap();
+
+    let roomy = store(&directory, "");
+    assert_eq!(roomy.commit(issue(255)).await, Ok(Revision(stored + 1)));
+    assert_eq!(roomy.verify_log().await.unwrap().fault, None);
+}
+
+#[tokio::test]
+async fn a_statement_that_is_refused_takes_its_own_change_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let odd = "CREATE TEMP TRIGGER odd BEFORE INSERT ON main.requests BEGIN SELECT RAISE(ABORT, 'odd'); END;
+               CREATE TEMP TRIGGER late AFTER INSERT ON main.secrets WHEN new.hash = x'"
+        .to_owned()
+        + &"07".repeat(32)
+        + "' BEGIN SELECT RAISE(ABORT, 'late'); END";
+    let store = store(&directory, &odd);
+    let answers = futures_util::future::join_all((5..10).map(|number| store.commit(issue(number)))).await;
+    let refused: Vec<_> = answers.iter().map(Result::is_err).collect();
+    assert_eq!(refused, [false, false, true, false, false]);
+    assert!(matches!(answers.get(2), Some(Err(StoreError::Unavailable(_)))));
+    let view = store.load().await.unwrap();
+    assert_eq!((view.keys.len(), view.damaged.len()), (4, 0));
+    assert_eq!(store.verify_log().await.unwrap().fault, None);
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_is_unknown_and_seals_the_store() {
+    // D3: a constraint that is looked at in the commit stands for an I/O error there
+    let directory = tempfile::tempdir().unwrap();
+    let failing = store(
+        &directory,
+        "CREATE TEMP TABLE parents (id INTEGER PRIMARY KEY);
+         CREATE TEMP TABLE orphans (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
+         CREATE TEMP TRIGGER orphan AFTER INSERT ON main.log BEGIN INSERT INTO orphans VALUES (1); END",
+    );
+    let unknown = failing.commit(issue(1)).await;
+    assert!(matches!(unknown, Err(StoreError::OutcomeUnknown(_))), "{unknown:?}");
+    assert!(matches!(&*failing.writer_state().borrow(), WriterState::Sealed(_)));
+    let refused = failing.commit(issue(2)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert_eq!(*failing.revisions().borrow(), Revision::ZERO, "memory does not run ahead");
+    assert!(failing.load().await.unwrap().keys.is_empty(), "reading goes on");
+    assert!(failing.close().await.is_err());
+    drop(failing);
+    assert_eq!(store(&directory, "").commit(issue(3)).await, Ok(Revision(1)), "a restart opens it");
+}
+
+#[tokio::test]
+async fn a_store_that_is_dropped_has_written_what_waited() {
+    let directory = tempfile::tempdir().unwrap();
+    let dropped = store(&directory, "");
+    let mut state = dropped.writer_state();
+    assert_eq!(dropped.commit(issue(1)).await, Ok(Revision(1)));
+    drop(dropped);
+    assert_eq!(*state.borrow_and_update(), WriterState::Ended);
+    assert_eq!(store(&directory, "").load().await.unwrap().keys.len(), 1);
+}

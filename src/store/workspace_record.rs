@@ -1,0 +1,55 @@
+//! How workspaces are written down: JSON, version 1, with every field there, as for keys.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{VERSION, stated};
+use crate::domain::{
+    audit::Revision,
+    id::WorkspaceId,
+    text::{Name, Owner, Plan},
+    time::Timestamp,
+    workspace::Workspace,
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WorkspaceBody<'a> {
+    v: u8,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(deserialize_with = "stated")]
+    owner: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    plan: Cow<'a, str>,
+    is_default: bool,
+    created_ms: i64,
+}
+
+/// The body of a workspace's row.
+pub(super) fn workspace_body(workspace: &Workspace) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&WorkspaceBody {
+        v: VERSION,
+        name: workspace.name.as_str().into(),
+        owner: workspace.owner.as_ref().map(|owner| owner.as_str().into()),
+        plan: workspace.plan.as_str().into(),
+        is_default: workspace.is_default,
+        created_ms: workspace.created.as_ms(),
+    })
+}
+
+/// A workspace from its row's body. `None` if it cannot be read.
+pub(super) fn read_workspace(id: WorkspaceId, revision: Revision, body: &str) -> Option<Workspace> {
+    let body: WorkspaceBody<'_> = serde_json::from_str(body).ok()?;
+    (body.v == VERSION).then_some(())?;
+    Some(Workspace {
+        id,
+        name: Name::parse(&body.name).ok()?,
+        owner: body.owner.as_deref().map(Owner::parse).transpose().ok()?,
+        plan: Plan::parse(&body.plan).ok()?,
+        is_default: body.is_default,
+        created: Timestamp::from_ms(body.created_ms).ok()?,
+        revision,
+    })
+}

@@ -1,0 +1,399 @@
+//! The real binary at the hands of a person and of a script: a server in the background, one command after another.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+#[path = "support/process.rs"]
+mod process;
+
+use std::{fs, path::PathBuf};
+
+use process::{Ended, Server, keyward, run};
+use rusqlite::Connection;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A server and whoever sits before it.
+struct Desk {
+    folder: TempDir,
+    server: Server,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(&folder.path().join("data"));
+        Self { folder, server }
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn root_key(&self) -> PathBuf {
+        self.data_dir().join("root-key")
+    }
+
+    /// A command as nobody.
+    fn stranger(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut command = keyward();
+        command.args(arguments).env("KEYWARD_SERVER", self.server.url());
+        run(command, input)
+    }
+
+    /// A command as the administrator, whose key lies in a file.
+    fn run(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut command = keyward();
+        command.args(arguments).env("KEYWARD_SERVER", self.server.url());
+        command.env("KEYWARD_ADMIN_KEY_FILE", self.root_key());
+        run(command, input)
+    }
+
+    /// What it prints, after a success.
+    fn done(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments, "");
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        ended.out
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.done(&[arguments, &["--json"]].concat())).unwrap()
+    }
+
+    /// A new key: its id and its secret.
+    fn issue(&self, name: &str) -> (String, String) {
+        let made = self.json(&["issue", name, "--scope", "messaging:send"]);
+        (text(&made["key"]["id"]), text(&made["api_key"]))
+    }
+
+    /// Whether a presented secret passes: the exit code of `check`, and what it prints.
+    fn check(&self, secret: &str) -> (Option<i32>, String) {
+        let ended = self.run(&["check", "--scope", "messaging:send"], secret);
+        assert!(!ended.out.contains(secret) && !ended.err.contains(secret), "a check repeats no secret");
+        (ended.code, ended.out)
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// A secret is one word and one line.
+fn is_secret_alone(out: &str) -> bool {
+    out.strip_suffix('\n').is_some_and(|secret| {
+        secret.starts_with("kw_live_")
+            && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}
+
+#[test]
+fn issue_prints_the_secret_alone_and_check_reads_it_from_standard_input() {
+    // K2, M4
+    let desk = Desk::new();
+    let made = desk.run(&["issue", "first key", "--scope", "messaging:send", "--expires", "90d"], "");
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(is_secret_alone(&made.out), "{made:?}");
+    let secret = made.out.trim_end();
+    assert!(!made.err.contains(secret), "the secret is shown twice");
+    assert!(made.err.contains("shown once") && made.err.contains("key_"), "{}", made.err);
+
+    let (code, shown) = desk.check(&made.out);
+    assert_eq!(code, Some(0));
+    assert!(shown.starts_with("allowed") && shown.contains("scopes       messaging:send"), "{shown}");
+    let file = desk.folder.path().join("first.key");
+    fs::write(&file, &made.out).unwrap();
+    let as_nobody = desk.stranger(&["check", "--key-file", file.to_str().unwrap()], "");
+    assert_eq!(as_nobody.code, Some(0), "on loopback anybody may check: {as_nobody:?}");
+
+    let denied = desk.run(&["check", "--scope", "storage:upload"], secret);
+    assert_eq!(denied.code, Some(3), "{denied:?}");
+    assert!(denied.out.contains("SCOPE_INSUFFICIENT") && denied.out.contains("storage:upload"), "{denied:?}");
+    let denied = desk.run(&["check", "--scope", "storage:upload", "--json"], secret);
+    assert_eq!(denied.code, Some(3), "{denied:?}");
+    let answer: Value = serde_json::from_str(&denied.out).unwrap();
+    assert_eq!(answer["denial"]["reason"], "SCOPE_INSUFFICIENT");
+    assert_eq!(answer["denial"]["missing_scopes"][0], "storage:upload");
+    assert_eq!(desk.check("kw_live_typing-error").0, Some(3));
+}
+
+#[test]
+fn a_workspace_is_registered_with_its_first_key() {
+    // T2, T1
+    let desk = Desk::new();
+    let register = ["workspace", "register", "Example Ltd", "--owner", "ann", "--scope", "messaging:send"];
+    let made = desk.run(&register, "");
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(is_secret_alone(&made.out), "{made:?}");
+    assert!(made.err.contains("starter") && made.err.contains("ws_"), "{}", made.err);
+    assert_eq!(desk.check(&made.out).0, Some(0));
+
+    let made = desk.json(&[&register[..], &["--plan", "pro"]].concat());
+    let workspace = text(&made["workspace"]["id"]);
+    assert_eq!((&made["workspace"]["plan"], &made["key"]["owner"]), (&"pro".into(), &"ann".into()));
+    let secret = text(&made["api_key"]);
+    let within = desk.run(&["check", "--workspace", &workspace], &secret);
+    assert_eq!(within.code, Some(0), "{within:?}");
+    let (_, other) = desk.issue("of the default workspace");
+    let elsewhere = desk.run(&["check", "--workspace", &workspace], &other);
+    assert_eq!(elsewhere.code, Some(3));
+    assert!(elsewhere.out.contains("WORKSPACE_MISMATCH"), "{elsewhere:?}");
+}
+
+#[test]
+fn a_rotation_announces_the_old_secret_as_retiring_and_a_grace_of_0_ends_it() {
+    // R1, R2, R4
+    let desk = Desk::new();
+    let (id, first) = desk.issue("rotated");
+    let rotated = desk.run(&["rotate", &id], "");
+    assert_eq!(rotated.code, Some(0), "{rotated:?}");
+    assert!(is_secret_alone(&rotated.out) && rotated.err.contains("retiring"), "{rotated:?}");
+    let second = rotated.out.trim_end();
+    assert_ne!(first, second);
+    let (code, shown) = desk.check(&first);
+    assert_eq!(code, Some(0));
+    assert!(shown.contains("generation 1, replaced: stops working at"), "{shown}");
+    let (code, shown) = desk.check(second);
+    assert_eq!(code, Some(0));
+    assert!(shown.contains("generation 2\n"), "{shown}");
+
+    let third = desk.done(&["rotate", &id, "--grace", "0"]);
+    assert_eq!(desk.check(&third).0, Some(0));
+    for ended in [&first, second] {
+        let (code, shown) = desk.check(ended);
+        assert_eq!(code, Some(3));
+        assert!(shown.contains("KEY_EXPIRED"), "{shown}");
+    }
+}
+
+#[test]
+fn a_key_is_revoked_by_its_id_or_by_presenting_it() {
+    // V1, V2, V3, K9
+    let desk = Desk::new();
+    let (id, secret) = desk.issue("by id");
+    let revoke = ["revoke", &id, "--reason", "owner-left", "--comment", "ticket 4711"];
+    let shown = desk.done(&revoke);
+    assert!(shown.contains("owner-left") && shown.contains("ticket 4711"), "{shown}");
+    assert!(desk.check(&secret).1.contains("KEY_REVOKED"));
+    assert_eq!(desk.done(&revoke), shown, "idempotent");
+    let refused = desk.run(&["rotate", &id], "");
+    assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""), "{refused:?}");
+    assert!(refused.err.contains("KEY_REVOKED") && refused.err.contains("keyward issue"), "{refused:?}");
+
+    let (id, secret) = desk.issue("by possession");
+    let second = desk.done(&["rotate", &id]);
+    let presented = desk.stranger(&["revoke", "--presented"], &secret);
+    assert_eq!(presented.code, Some(0), "{presented:?}");
+    assert_eq!(desk.check(&secret).0, Some(3));
+    assert_eq!(desk.check(&second).0, Some(0), "a retiring secret ends only itself");
+    let nothing = desk.stranger(&["revoke", "--presented"], "kw_live_never-issued");
+    assert_eq!((nothing.code, &nothing.out), (presented.code, &presented.out), "the answer never says which");
+    assert_eq!(desk.stranger(&["revoke", "--presented"], &second).code, Some(0));
+    assert!(desk.check(&second).1.contains("KEY_REVOKED"));
+}
+
+#[test]
+fn disable_and_enable_are_a_pair_and_update_changes_what_is_named() {
+    // K9, S3, M4
+    let desk = Desk::new();
+    let (id, secret) = desk.issue("switched");
+    assert!(desk.done(&["disable", &id, "--comment", "for now"]).contains("disabled"));
+    assert!(desk.check(&secret).1.contains("KEY_DISABLED"));
+    assert!(desk.done(&["enable", &id]).contains("active"));
+    assert_eq!(desk.check(&secret).0, Some(0));
+
+    let updated = desk.json(&["update", &id, "--name", "bound", "--grant", "storage:upload@space/cdn-eu"]);
+    assert_eq!(updated["key"]["name"], "bound");
+    assert_eq!(updated["key"]["scopes"][0], "messaging:send", "what is not named stays");
+    let upload =
+        |resource: &str| desk.run(&["check", "--scope", "storage:upload", "--resource", resource], &secret);
+    assert_eq!(upload("space/cdn-eu").code, Some(0));
+    let elsewhere = upload("space/cdn-us");
+    assert_eq!(elsewhere.code, Some(3));
+    assert!(elsewhere.out.contains("RESOURCE_NOT_GRANTED"), "{elsewhere:?}");
+    let shown = desk.run(&["show", &id], "");
+    assert!(shown.out.contains("bound") && shown.out.contains("storage:upload@space/cdn-eu"), "{shown:?}");
+    assert!(!shown.out.contains(&secret), "showing a key shows no secret");
+    let shown = desk.json(&["show", &id]);
+    assert_eq!(shown["key"]["state"], "ACTIVE");
+    assert!(!shown.to_string().contains(&secret));
+    let explained = desk.run(&["check", "--key-id", &id, "--explain", "--scope", "a:b"], "");
+    assert_eq!(explained.code, Some(3));
+    assert!(explained.out.contains("SCOPE_INSUFFICIENT"), "{explained:?}");
+}
+
+#[test]
+fn keys_are_listed_as_a_table_as_json_and_page_by_page() {
+    // K3, M4
+    let desk = Desk::new();
+    let issued: Vec<_> = (0..5).map(|number| desk.issue(&format!("number {number}"))).collect();
+    let table = desk.done(&["list"]);
+    assert!(table.starts_with("ID") && table.lines().count() == 7, "the root key, five, a header: {table}");
+    for (id, secret) in &issued {
+        assert!(table.contains(id.as_str()) && !table.contains(secret.as_str()), "{table}");
+    }
+    let all = desk.done(&["list", "--all", "--json", "--page-size", "2"]);
+    let ids: Vec<_> =
+        all.lines().map(|line| text(&serde_json::from_str::<Value>(line).unwrap()["id"])).collect();
+    assert_eq!(ids.len(), 6);
+
+    let (mut paged, mut token) = (Vec::new(), String::new());
+    for _page in 0..4 {
+        let mut arguments = vec!["list", "--page-size", "2"];
+        if !token.is_empty() {
+            arguments.extend(["--page-token", &token]);
+        }
+        let page = desk.json(&arguments);
+        paged.extend(page["keys"].as_array().unwrap().iter().map(|key| text(&key["id"])));
+        token = text(&page["next_page_token"]);
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!((paged, token.as_str()), (ids, ""));
+    let first_page = desk.run(&["list", "--page-size", "2"], "");
+    assert!(first_page.err.contains("--page-token"), "{first_page:?}");
+}
+
+#[test]
+fn a_failure_says_what_to_do_next() {
+    // M4
+    let desk = Desk::new();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let unreachable = desk.run(&["check", "--server", &closed], "kw_live_x");
+    assert_eq!((unreachable.code, unreachable.out.as_str()), (Some(1), ""), "{unreachable:?}");
+    assert!(
+        unreachable.err.contains(&closed) && unreachable.err.contains("keyward serve"),
+        "{unreachable:?}"
+    );
+
+    for wrong in [&["issue"][..], &["check", "--mode", "x"], &["rotate", "not-an-id"], &["bogus"]] {
+        let ended = desk.run(wrong, "");
+        assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{wrong:?}: {ended:?}");
+        assert!(!ended.err.is_empty());
+    }
+    let past = desk.run(&["issue", "too late", "--scope", "a:b", "--expires", "2001-01-01T00:00:00Z"], "");
+    assert_eq!(past.code, Some(1), "{past:?}");
+    assert!(past.err.contains("expire_time") && past.err.contains("in the future"), "{past:?}");
+    let as_json = desk.run(&["show", "key_00000000000000000000000000", "--json"], "");
+    assert_eq!((as_json.code, as_json.out.as_str()), (Some(1), ""), "{as_json:?}");
+    let error: Value = serde_json::from_str(&as_json.err).unwrap();
+    assert_eq!(
+        (&error["error"]["code"], &error["error"]["reason"]),
+        (&"NOT_FOUND".into(), &"KEY_NOT_FOUND".into())
+    );
+}
+
+#[test]
+fn the_administration_key_comes_from_a_file_or_the_environment_and_never_from_an_argument() {
+    // O2, K2
+    let desk = Desk::new();
+    let root = fs::read_to_string(desk.root_key()).unwrap().trim_end().to_owned();
+    let with = |key: Option<&str>, file: Option<&PathBuf>| {
+        let mut command = keyward();
+        command.args(["list", "--server", &desk.server.url()]);
+        if let Some(key) = key {
+            command.env("KEYWARD_ADMIN_KEY", key);
+        }
+        if let Some(file) = file {
+            command.arg("--admin-key-file").arg(file);
+        }
+        run(command, "")
+    };
+    assert_eq!(with(Some(&root), None).code, Some(0));
+    assert_eq!(with(None, Some(&desk.root_key())).code, Some(0));
+    assert_eq!(with(Some("kw_admin_wrong"), Some(&desk.root_key())).code, Some(0), "a named file goes first");
+    let missing = with(None, None);
+    assert_eq!(missing.code, Some(1));
+    assert!(
+        missing.err.contains("CALLER_MISSING") && missing.err.contains("KEYWARD_ADMIN_KEY_FILE"),
+        "{missing:?}"
+    );
+    let wrong = with(Some("kw_admin_wrong"), None);
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.err.contains("CALLER_INVALID") && !wrong.err.contains("kw_admin_wrong"), "{wrong:?}");
+
+    let flag = format!("--admin-key={root}");
+    for arguments in
+        [&["list", "--admin-key", &root][..], &["list", &flag], &["check", &root], &["revoke", &root]]
+    {
+        let refused = desk.stranger(arguments, "");
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(!refused.err.contains(&root) && refused.out.is_empty(), "it repeats the key: {refused:?}");
+    }
+}
+
+#[test]
+fn every_change_stands_in_the_log_and_an_altered_record_is_named() {
+    // A1, A2, A3
+    let desk = Desk::new();
+    let (id, _) = desk.issue("logged");
+    desk.done(&["disable", &id, "--comment", "0123456789"]);
+    desk.done(&["enable", &id]);
+    let table = desk.done(&["audit", "query", "--key-id", &id]);
+    for action in ["key-issue", "key-disable", "key-enable"] {
+        assert!(table.contains(action), "{table}");
+    }
+    let records = desk.json(&["audit", "query", "--action", "key-disable"]);
+    assert_eq!(records["records"][0]["comment"], "0123456789");
+    let revision = records["records"][0]["revision"].as_i64().unwrap();
+    assert_eq!(revision, 3);
+
+    let data_dir = desk.data_dir();
+    let offline = ["audit", "verify", "--data-dir", data_dir.to_str().unwrap()];
+    let online = desk.json(&["audit", "verify"]);
+    assert_eq!((&online["records"], &online["fault"]), (&4.into(), &Value::Null));
+    assert_eq!(desk.json(&offline), online, "while the server runs");
+
+    let altered =
+        "UPDATE log SET bytes = CAST(replace(CAST(bytes AS TEXT), '0123456789', '0123456780') AS BLOB)
+                   WHERE revision = ?1";
+    let other = Connection::open(data_dir.join("keyward.db")).unwrap();
+    assert_eq!(other.execute(altered, [revision]).unwrap(), 1);
+    drop(other);
+    let assert_named = |arguments: &[&str]| {
+        let found = desk.run(arguments, "");
+        assert_eq!(found.code, Some(4), "{found:?}");
+        assert!(found.out.contains("BROKEN at revision 3: it was altered"), "{found:?}");
+    };
+    assert_named(&["audit", "verify"]);
+    assert_named(&offline);
+    let found = desk.run(&[&offline[..], &["--json"]].concat(), "");
+    assert_eq!(found.code, Some(4), "{found:?}");
+    assert_eq!(serde_json::from_str::<Value>(&found.out).unwrap()["fault"]["revision"], 3);
+}
+
+#[test]
+fn the_log_is_verified_offline_after_the_server_has_stopped() {
+    // A3
+    let desk = Desk::new();
+    desk.issue("logged");
+    let data_dir = desk.data_dir();
+    let Desk { server, folder } = desk;
+    server.stop();
+    let verify = || {
+        let mut command = keyward();
+        command.args(["audit", "verify", "--json", "--data-dir"]).arg(&data_dir);
+        let ended = run(command, "");
+        (ended.code, serde_json::from_str::<Value>(&ended.out).unwrap())
+    };
+    let before: Vec<_> = names(&data_dir);
+    let (code, report) = verify();
+    assert_eq!((code, &report["records"], &report["fault"]), (Some(0), &2.into(), &Value::Null));
+    assert_eq!(names(&data_dir), before, "verifying makes no file");
+
+    let other = Connection::open(data_dir.join("keyward.db")).unwrap();
+    let altered = "UPDATE log SET bytes = CAST(replace(CAST(bytes AS TEXT), 'logged', 'lagged') AS BLOB)
+                   WHERE revision = 2";
+    assert_eq!(other.execute(altered, []).unwrap(), 1);
+    other.close().unwrap();
+    let (code, report) = verify();
+    assert_eq!((code, &report["fault"]["revision"]), (Some(4), &2.into()), "{report}");
+    drop(folder);
+}
+
+fn names(folder: &std::path::Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,234 @@
+//! The documents do not drift from the program: what they list is what there is.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::{fs, path::Path};
+
+use keyward::{
+    config::{Config, LogFormat},
+    domain::{environment::Environments, secret::PresentedKey},
+    grpc::limits::ListenerLimits,
+    wire::v1::{DenialReason, ErrorReason},
+};
+
+const README: &str = include_str!("../README.md");
+const WIRE: &str = include_str!("../docs/wire.md");
+const SECURITY: &str = include_str!("../docs/security.md");
+const OPERATING: &str = include_str!("../docs/operating.md");
+
+/// How many promises there are under each letter.
+const PROMISES: [(char, u32); 12] = [
+    ('K', 10),
+    ('S', 8),
+    ('L', 14),
+    ('R', 5),
+    ('V', 4),
+    ('T', 4),
+    ('H', 8),
+    ('A', 5),
+    ('O', 3),
+    ('X', 9),
+    ('D', 10),
+    ('M', 4),
+];
+
+/// Tests that docs/security.md names and that are still being written. Whoever adds the last of them removes this.
+const AWAITED: &[&str] = &[
+    "tests/admin_matrix.rs",
+    "tests/cli.rs",
+    "tests/properties.rs",
+    "tests/restart.rs",
+    "tests/secrecy.rs",
+    "tests/rpc/bad_input.rs",
+    "tests/rpc/check.rs",
+    "tests/rpc/get_key.rs",
+    "tests/rpc/query_log.rs",
+    "tests/rpc/register_workspace.rs",
+    "tests/rpc/revoke.rs",
+    "tests/rpc/rotate.rs",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The rows of all tables of a document, each as its cells.
+fn rows(markdown: &str) -> impl Iterator<Item = Vec<&str>> {
+    markdown.lines().filter_map(|line| {
+        let cells = line.strip_prefix("| ")?.strip_suffix('|')?;
+        Some(cells.split(" |").map(str::trim).collect())
+    })
+}
+
+fn is_promise(id: &str) -> bool {
+    let mut letters = id.chars();
+    let Some(letter) = letters.next() else { return false };
+    let number: Option<u32> = letters.as_str().parse().ok();
+    PROMISES.iter().any(|(known, last)| {
+        *known == letter
+            && number.is_some_and(|number| (1..=*last).contains(&number) && id == format!("{letter}{number}"))
+    })
+}
+
+/// The file of an integration test, whether it is a file or a folder of its own.
+fn source(name: &str) -> Option<String> {
+    let path = root().join(name);
+    let folder = path.with_extension("").join("main.rs");
+    fs::read_to_string(path).or_else(|_| fs::read_to_string(folder)).ok()
+}
+
+/// What is wrong with `file` or `file::test`, if anything is.
+fn fault_of(named: &str) -> Option<String> {
+    let (file, test) = named.split_once("::").map_or((named, None), |(file, test)| (file, Some(test)));
+    let Some(code) = source(file) else {
+        return (!AWAITED.contains(&file)).then(|| format!("{named}: there is no such file"));
+    };
+    let is_there = test
+        .is_none_or(|test| code.contains(&format!("fn {test}(")) || code.contains(&format!("fn {test}<")));
+    (!is_there).then(|| format!("{named}: there is no such test"))
+}
+
+#[test]
+fn each_promise_is_one_and_each_test_is_there() {
+    let (_, table) = SECURITY.split_once("## What is promised").expect("the section");
+    let promises: Vec<_> = rows(table).filter(|cells| !["id", "---"].contains(&cells[0])).collect();
+    assert!(promises.len() > 30, "{}", promises.len());
+    let mut faults = Vec::new();
+    let mut seen = Vec::new();
+    for cells in promises {
+        let [id, _, shown_by] = cells.as_slice() else { panic!("three cells: {cells:?}") };
+        if !is_promise(id) || seen.contains(id) {
+            faults.push(format!("{id}: no promise, or twice"));
+        }
+        seen.push(id);
+        let tests: Vec<_> = shown_by.split(", ").map(|test| test.trim_matches('`')).collect();
+        faults.extend(tests.into_iter().filter_map(fault_of));
+    }
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn a_promise_that_is_none_and_a_test_that_is_missing_are_noticed() {
+    for (id, expected) in [
+        ("K1", true),
+        ("K10", true),
+        ("K11", false),
+        ("K0", false),
+        ("K01", false),
+        ("Z1", false),
+        ("K", false),
+        ("", false),
+    ] {
+        assert_eq!(is_promise(id), expected, "{id}");
+    }
+    assert_eq!(fault_of("tests/docs.rs::each_promise_is_one_and_each_test_is_there"), None);
+    assert_eq!(fault_of("tests/way_in.rs"), None, "a folder");
+    assert!(fault_of("tests/docs.rs::no_such_test").is_some());
+    assert!(fault_of("tests/no_such_file.rs").is_some());
+}
+
+#[test]
+fn every_reason_is_explained_and_no_other() {
+    let named = |column: &str, prefix: &str, name: fn(i32) -> Option<&'static str>| {
+        let (_, table) = WIRE.split_once(&format!("| {column} |")).expect("the table");
+        let table = table.split("\n\n").next().unwrap();
+        let found: Vec<&str> =
+            rows(table).map(|cells| cells[0].trim_matches('`')).filter(|name| *name != "---").collect();
+        let mut expected: Vec<&str> =
+            (1..1_000).filter_map(name).map(|name| name.strip_prefix(prefix).unwrap()).collect();
+        let mut sorted = found.clone();
+        sorted.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(sorted, expected, "{column}");
+    };
+    named("ErrorReason", "ERROR_REASON_", |value| {
+        ErrorReason::try_from(value).ok().map(|reason| reason.as_str_name())
+    });
+    named("DenialReason", "DENIAL_REASON_", |value| {
+        DenialReason::try_from(value).ok().map(|reason| reason.as_str_name())
+    });
+}
+
+#[test]
+fn every_rpc_is_listed_with_the_admin_scope_of_its_comment() {
+    for file in ["key_service", "workspace_service", "audit_service"] {
+        let proto = fs::read_to_string(root().join(format!("proto/keyward/v1/{file}.proto"))).unwrap();
+        let service =
+            proto.lines().find_map(|line| line.strip_prefix("service ")?.strip_suffix(" {")).unwrap();
+        let mut comment = String::new();
+        for line in proto.lines().map(str::trim) {
+            if let Some(text) = line.strip_prefix("// ") {
+                comment.push_str(text);
+            } else if let Some(rpc) = line.strip_prefix("rpc ").and_then(|rpc| rpc.split('(').next()) {
+                let name = format!("`{service}.{rpc}`");
+                let row = rows(WIRE).find(|cells| cells[0] == name);
+                let row = row.unwrap_or_else(|| panic!("docs/wire.md lacks {name}"));
+                for scope in comment.split('`').filter(|text| is_admin_scope(text)) {
+                    assert!(row[1].contains(scope), "{name}: {scope} is missing");
+                }
+                comment.clear();
+            } else {
+                comment.clear();
+            }
+        }
+    }
+}
+
+fn is_admin_scope(text: &str) -> bool {
+    keyward::domain::admin::AdminScope::parse(text).is_ok()
+}
+
+#[test]
+fn every_limit_of_the_way_in_stands_there_with_its_value() {
+    let limits = format!("{:?}", ListenerLimits::default());
+    let fields = limits.strip_prefix("ListenerLimits { ").and_then(|text| text.strip_suffix(" }")).unwrap();
+    for field in fields.split(", ") {
+        let (name, value) = field.split_once(": ").unwrap();
+        let row = rows(OPERATING).find(|cells| cells[0] == format!("`{name}`"));
+        let row = row.unwrap_or_else(|| panic!("docs/operating.md lacks {name}, {value}"));
+        let shown: String = row[1].chars().filter(|letter| !matches!(letter, ' ' | ',')).collect();
+        assert_eq!(shown, value, "{name}");
+    }
+}
+
+#[test]
+fn the_example_of_a_configuration_shows_the_defaults_and_every_setting() {
+    let path = root().join("examples/keyward.toml");
+    let config = Config::load(Some(&path)).unwrap();
+    assert_eq!(config.environments, Environments::default());
+    assert_eq!(config.log_format, LogFormat::default());
+
+    let folder = tempfile::tempdir().unwrap();
+    let unknown = folder.path().join("unknown.toml");
+    fs::write(&unknown, "no_such_setting = 1").unwrap();
+    let refused = Config::load(Some(&unknown)).unwrap_err().to_string();
+    let (_, known) = refused.split_once("expected one of ").unwrap();
+    let example = fs::read_to_string(path).unwrap();
+    for setting in known.split(", ").map(|name| name.trim_matches('`')) {
+        let is_shown =
+            |line: &str| line.starts_with(&format!("{setting} =")) || line == format!("[[{setting}]]");
+        assert!(example.lines().any(is_shown), "examples/keyward.toml lacks {setting}");
+    }
+}
+
+#[test]
+fn the_example_of_a_key_is_one() {
+    // K4
+    let (_, rest) = SECURITY.split_once("assert is_key(\"").unwrap();
+    let (key, _) = rest.split_once('"').unwrap();
+    assert!(
+        matches!(PresentedKey::parse(key, &Environments::default()), Ok(PresentedKey::Native(_))),
+        "{key}"
+    );
+    assert!(SECURITY.contains(&format!("{} {} {}", &key[..8], &key[8..51], &key[51..])), "the drawing");
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for (folder, text) in [("", README), ("docs", WIRE), ("docs", SECURITY), ("docs", OPERATING)] {
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap();
+            let is_file = root().join(folder).join(path).exists();
+            assert!(link.starts_with("http") || is_file, "{folder}/: {link}");
+        }
+    }
+}

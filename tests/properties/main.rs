@@ -1,0 +1,69 @@
+//! Random lives of keys against a model that was written from the documents, and every small case of matching.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod command;
+mod matching;
+mod model;
+mod world;
+
+use proptest::{
+    collection::vec,
+    test_runner::{Config, FileFailurePersistence, TestRunner},
+};
+
+use self::{command::Command, world::World};
+
+/// Unless `PROPTEST_CASES` asks for more.
+const CASES: u32 = 24;
+const LONGEST: usize = 40;
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/properties/regressions.txt");
+
+#[test]
+fn keyward_answers_as_the_documents_say_whatever_happens() {
+    // K6, K8, K9, K10, S1, S3, S4, S7, S8, R1, R2, R4, V2, V3, T1, A1, A3
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "proptest's own variable, for which its default is too many"
+    )]
+    let asked = std::env::var("PROPTEST_CASES").ok().map(|cases| cases.parse().unwrap());
+    let config = Config {
+        cases: asked.unwrap_or(CASES),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
+        max_shrink_time: 120_000,
+        ..Config::default()
+    };
+    let lives = vec(command::any(), 1..=LONGEST);
+    let outcome = TestRunner::new(config).run(&lives, |commands| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(live(&commands));
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}
+
+async fn live(commands: &[Command]) {
+    let mut world = World::start().await;
+    for command in commands {
+        world = world.carry_out(command).await;
+        world.check_every_secret().await;
+    }
+    world.compare_lists().await;
+    world.compare_log().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn switching_a_key_on_that_is_on_leaves_it_as_it_was() {
+    // A shrunk failure: the answer told a time of change that nothing had changed at.
+    live(&[Command::Advance { ms: 1 }, Command::Enable { key: 0 }]).await;
+    live(&[Command::Disable { key: 0 }, Command::Advance { ms: 1 }, Command::Disable { key: 0 }]).await;
+}

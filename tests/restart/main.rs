@@ -1,0 +1,98 @@
+//! What a process of its own promises: kill it, stop it, start it twice, start it first, and ask what holds.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+#[path = "../support/process.rs"]
+mod process;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod facts;
+mod first_start;
+mod kill;
+mod load;
+mod stop;
+
+use std::path::Path;
+
+use keyward::wire::v1::{
+    self, audit_service_client::AuditServiceClient, key_service_client::KeyServiceClient,
+};
+use tonic::transport::Channel;
+
+use crate::{process::Server, support::signed};
+
+/// A client of a server process, and the administration key that it sends.
+#[derive(Clone)]
+struct Client {
+    channel: Channel,
+    root: String,
+}
+
+impl Client {
+    /// With the key that the first start left in the data directory.
+    async fn of(server: &Server, data_dir: &Path) -> Self {
+        Self::with(server, &read_key(&data_dir.join("root-key"))).await
+    }
+
+    async fn with(server: &Server, root: &str) -> Self {
+        let channel = Channel::from_shared(server.url()).unwrap().connect().await.unwrap();
+        Self { channel, root: root.to_owned() }
+    }
+
+    fn keys(&self) -> KeyServiceClient<Channel> {
+        KeyServiceClient::new(self.channel.clone()).max_decoding_message_size(64 << 20)
+    }
+
+    fn signed<T>(&self, message: T) -> tonic::Request<T> {
+        signed(&self.root, message)
+    }
+
+    /// Every key of the default workspace.
+    async fn all_keys(&self) -> Vec<v1::Key> {
+        let mut request = v1::ListKeysRequest { page_size: 1_000, ..v1::ListKeysRequest::default() };
+        let mut keys = Vec::new();
+        loop {
+            let page = self.keys().list_keys(self.signed(request.clone())).await.unwrap().into_inner();
+            assert!(!page.keys.is_empty(), "a page that was announced holds something");
+            keys.extend(page.keys);
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                return keys;
+            }
+        }
+    }
+
+    /// The whole log, oldest first.
+    async fn log(&self) -> Vec<v1::AuditRecord> {
+        let mut audit = AuditServiceClient::new(self.channel.clone()).max_decoding_message_size(64 << 20);
+        let mut request = v1::QueryLogRequest { page_size: 1_000, ..v1::QueryLogRequest::default() };
+        let mut records = Vec::new();
+        loop {
+            let page = audit.query_log(self.signed(request.clone())).await.unwrap().into_inner();
+            assert!(!page.records.is_empty(), "a page that was announced holds something");
+            records.extend(page.records);
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                records.reverse();
+                return records;
+            }
+        }
+    }
+
+    async fn verify_log(&self) -> v1::VerifyLogResponse {
+        let mut audit = AuditServiceClient::new(self.channel.clone());
+        audit.verify_log(self.signed(v1::VerifyLogRequest {})).await.unwrap().into_inner()
+    }
+}
+
+fn read_key(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap().trim_end().to_owned()
+}
+
+/// The log on disk holds, whatever state its files are in.
+fn verify_offline(data_dir: &Path) {
+    let mut command = process::keyward();
+    command.args(["audit", "verify", "--data-dir"]).arg(data_dir);
+    let ended = process::run(command, "");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}

@@ -1,0 +1,170 @@
+//! The real binary as a process of its own: started on a free port, told to stop or killed by its own id, its log kept.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    missing_docs,
+    reason = "tests"
+)]
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// How long anything that must happen soon may take on a busy machine, before the test fails.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What would make a process do other than its test says.
+const VARIABLES: [&str; 8] = [
+    "KEYWARD_ADMIN_KEY",
+    "KEYWARD_ADMIN_KEY_FILE",
+    "KEYWARD_CONFIG",
+    "KEYWARD_DATA_DIR",
+    "KEYWARD_LISTEN",
+    "KEYWARD_LOG",
+    "KEYWARD_ROOT_KEY_FILE",
+    "KEYWARD_SERVER",
+];
+
+/// The binary, with no setting of the machine's own.
+pub fn keyward() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    for variable in VARIABLES {
+        command.env_remove(variable);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// What a run that ended has left.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs a command to its end, with this on its standard input.
+pub fn run(mut command: Command, input: &str) -> Ended {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    // A program that does not want the input may be gone already.
+    let _not_wanted = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let ended = child.wait_with_output().unwrap();
+    Ended {
+        code: ended.status.code(),
+        out: String::from_utf8(ended.stdout).unwrap(),
+        err: String::from_utf8(ended.stderr).unwrap(),
+    }
+}
+
+/// A server process that serves; killed when dropped.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts one on these files and on a free port of loopback, and waits until it serves.
+    pub fn start(data_dir: &Path) -> Self {
+        Self::start_with(data_dir, &["--listen", "127.0.0.1:0"])
+    }
+
+    pub fn start_with(data_dir: &Path, flags: &[&str]) -> Self {
+        let mut command = keyward();
+        command.arg("serve").arg("--data-dir").arg(data_dir).args(flags).stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (serving, seen) = mpsc::channel();
+        let stderr = child.stderr.take().unwrap();
+        let kept = Arc::clone(&log);
+        let reader = std::thread::spawn(move || keep(stderr, &kept, &serving));
+        let Ok(address) = seen.recv_timeout(PATIENCE) else {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("it does not serve: {}", log.lock().unwrap());
+        };
+        Self { child, address, log, reader: Some(reader) }
+    }
+
+    /// Where clients reach it.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.address.port())
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// SIGKILL: it gets no chance to do anything any more.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, without waiting for the end.
+    pub fn terminate(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end, and gives all that it has logged.
+    pub fn wait(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().unwrap();
+        self.reader.take().unwrap().join().unwrap();
+        (status, self.log())
+    }
+
+    /// SIGTERM and a clean end.
+    pub fn stop(self) -> String {
+        self.terminate();
+        let (status, log) = self.wait();
+        assert!(status.success(), "{status}: {log}");
+        log
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // One that has ended and was waited for is not signalled again.
+        let _ended_already = self.child.kill();
+        let _ended_already = self.child.wait();
+    }
+}
+
+/// Starts a server on these files and kills it before it says that it serves.
+pub fn start_and_kill(data_dir: &Path, spins: u32) {
+    let mut command = keyward();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    for _ in 0..spins {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn keep(stderr: ChildStderr, log: &Mutex<String>, serving: &mpsc::Sender<SocketAddr>) {
+    for line in BufReader::new(stderr).lines() {
+        let line = line.unwrap();
+        if let Some((_, address)) = line.split_once("listen=")
+            && line.contains("serving gRPC")
+        {
+            // Nobody waits for it any more if the test has failed.
+            let _nobody = serving.send(address.trim().parse().unwrap());
+        }
+        let mut log = log.lock().unwrap();
+        log.push_str(&line);
+        log.push('\n');
+    }
+}
