@@ -1,4 +1,4 @@
-//! Each field with what does not fit: INVALID_ARGUMENT, exactly this field named, nothing changed.
+//! Each field with what does not fit: `INVALID_ARGUMENT`, exactly this field named, nothing changed.
 
 use keyward::wire::v1::{self, check_request::Subject};
 use tonic::Code;
@@ -61,6 +61,9 @@ const NO_IDS: [&str; 8] = [
     "key_0000000000000000000000000\0",
 ];
 
+/// Makes one field of a ceiling unfit.
+type Spoil = fn(&mut v1::Ceiling);
+
 /// A field's path, and requests in which it does not fit.
 struct Table<T> {
     base: T,
@@ -109,7 +112,7 @@ fn spoil_key<T: Clone>(table: &mut Table<T>, at: &str, key: fn(&mut T) -> &mut v
         key(it).description = value;
     });
     table.texts(&path("owner"), [" ", "a b", "zoë", "a\r\nb", "a\0", &long], |it, value| {
-        key(it).owner = value
+        key(it).owner = value;
     });
     table.texts(&path("environment"), ["Live", "live ", "stage", "admin", "\0", &long], |it, value| {
         key(it).environment = value;
@@ -255,7 +258,6 @@ async fn issue_refuses_admin_rights_that_do_not_fit() {
     table.texts("environment", ["live", "test", "Admin"], |it, value| it.environment = value);
     table.add("scopes", |it| it.scopes = strings(&["a:b"]));
     table.add("scopes", |it| it.grants = vec![bound("a:b", &["c"])]);
-    type Spoil = fn(&mut v1::Ceiling);
     let ceilings: [(&str, Spoil); 13] = [
         ("any_grant", |it| it.scopes = strings(&["a:b"])),
         ("any_grant", |it| it.grants = vec![bound("a:b", &["c"])]),

@@ -1,4 +1,4 @@
-//! GetKey.
+//! `GetKey`.
 
 use keyward::wire::v1;
 use prost::Message as _;

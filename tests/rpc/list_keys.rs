@@ -1,4 +1,4 @@
-//! ListKeys.
+//! `ListKeys`.
 
 use keyward::wire::v1;
 use tonic::{Code, Response, Status};

@@ -1,4 +1,4 @@
-//! QueryLog.
+//! `QueryLog`.
 
 use keyward::wire::v1::{self, AuditAction};
 use tonic::{Code, Response, Status};

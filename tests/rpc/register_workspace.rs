@@ -1,4 +1,4 @@
-//! RegisterWorkspace.
+//! `RegisterWorkspace`.
 
 use keyward::wire::v1::{self, AuditAction};
 use tonic::{Code, Response, Status};

@@ -73,7 +73,7 @@ async fn the_old_secret_is_good_to_the_last_millisecond_of_its_grace() {
     let mut keyward = Keyward::start().await;
     let old = keyward.issue_scopes(&["messaging:send"]).await;
     let new = keyward.rotate(&old.key.id, None).await;
-    keyward.clock.advance(DAY - MS);
+    keyward.clock.advance(DAY.saturating_sub(MS));
     for _ in 0..2 {
         assert_eq!(denials(&keyward, &[&old, &new]).await, [None, None], "+23:59:59.999");
         keyward = keyward.restart().await;
@@ -99,7 +99,7 @@ async fn a_grace_never_passes_the_keys_expiry() {
     let longer =
         v1::Key { id: old.key.id.clone(), expire_time: Some(keyward.clock.after(DAY)), ..v1::Key::default() };
     keyward.update(longer, &["expire_time"]).await;
-    keyward.clock.advance(HOUR - MS);
+    keyward.clock.advance(HOUR.saturating_sub(MS));
     assert_eq!(denials(&keyward, &[&old, &new]).await, [None, None]);
     keyward.clock.advance(MS);
     assert_eq!(
@@ -146,7 +146,7 @@ async fn at_most_three_secrets_live_at_once_and_each_keeps_its_end() {
     let fourth = keyward.rotate(&first.key.id, Some(DAY)).await;
     assert_eq!(denials(&keyward, &[&second, &third, &fourth]).await, [None, None, None]);
     assert_ne!(keyward.denied(&first.api_key, &[]).await, None);
-    keyward.clock.advance(DAY - HOUR);
+    keyward.clock.advance(DAY.saturating_sub(HOUR));
     assert_eq!(denials(&keyward, &[&second, &third, &fourth]).await, [EXPIRED, None, None], "ends are kept");
     keyward.stop().await;
 }

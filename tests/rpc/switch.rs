@@ -1,4 +1,4 @@
-//! DisableKey and EnableKey.
+//! `DisableKey` and `EnableKey`.
 
 use keyward::wire::v1::{self, AuditAction, DenialReason, KeyState};
 use tonic::Code;

@@ -1,4 +1,4 @@
-//! UpdateKey.
+//! `UpdateKey`.
 
 use keyward::wire::v1::{self, AuditAction, DenialReason};
 use tonic::Code;

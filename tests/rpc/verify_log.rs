@@ -1,4 +1,4 @@
-//! VerifyLog.
+//! `VerifyLog`.
 
 use keyward::{
     domain::audit::{Chain, Revision, digest},
