@@ -716,11 +716,11 @@ async fn who_has_no_ceiling_hands_out_nothing() {
     // X9
     let keyward = Keyward::start().await;
     let rights = v1::AdminRights { ceiling: None, ..admin_rights(&["keys:issue", "keys:rotate"], true) };
-    let issuer = keyward.issue_admin("", rights).await.api_key;
-    let refused = keyward.try_issue(&issuer, at_the_edge(&keyward)).await;
+    let caller = keyward.issue_admin("", rights).await.api_key;
+    let refused = keyward.try_issue(&caller, at_the_edge(&keyward)).await;
     beyond(refused, "lifetime");
     let issued = keyward.issue_scopes(&["storage:read"]).await;
-    beyond(keyward.keys().rotate(signed(&issuer, rotation(&issued.key.id, None))).await, "lifetime");
+    beyond(keyward.keys().rotate(signed(&caller, rotation(&issued.key.id, None))).await, "lifetime");
     keyward.stop().await;
 }
 
@@ -849,7 +849,7 @@ async fn of_the_last_root_keys_one_stays_whatever_happens_at_once() {
         let root =
             Issued { key: keyward.show(&keyward.root_id().await).await, api_key: keyward.root.clone() };
         let mut roots = vec![root];
-        for _ in 0..1 + round % 3 {
+        for _ in 0..=round % 3 {
             roots.push(keyward.issue_admin("", admin_rights(&ADMIN_SCOPES, true)).await);
         }
         let calls = roots.iter().enumerate().map(|(place, root)| take_out(&keyward, root, round / 3 + place));

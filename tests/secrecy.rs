@@ -66,7 +66,7 @@ impl Needles {
     }
 
     fn add_codings(&mut self, what: &str, bytes: &[u8]) {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(bytes);
         self.add(format!("{what}, in hex"), hex.clone());
         self.add(format!("{what}, in capital hex"), hex.to_uppercase());
         self.add(format!("{what}, in base 64"), BASE64_STANDARD_NO_PAD.encode(bytes));
@@ -94,6 +94,11 @@ impl Needles {
         let found = self.found_in(haystack);
         assert!(found.is_empty(), "in {place}: {found:?}");
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |digit: u8| char::from_digit(digit.into(), 16).unwrap();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// What was logged.

@@ -101,6 +101,10 @@ fn many(count: usize) -> Vec<String> {
     (0..count).map(|place| format!("a:s{place}")).collect()
 }
 
+fn many_resources(count: usize) -> Vec<String> {
+    (0..count).map(|place| format!("space/{place}")).collect()
+}
+
 /// The fields of a new key. `at` is what stands before their paths, `key` finds the request within the whole one.
 fn spoil_key<T: Clone>(table: &mut Table<T>, at: &str, key: fn(&mut T) -> &mut v1::IssueRequest) {
     let path = |name: &str| format!("{at}{name}");
@@ -176,7 +180,12 @@ fn spoil_scopes<T: Clone>(table: &mut Table<T>, at: &str, key: fn(&mut T) -> &mu
     }
     table.add(&path("grants[0].resources"), |it| key(it).grants = vec![bound("a:b", &[])]);
     table.add(&path("grants[0].resources"), |it| {
-        key(it).grants = vec![v1::Grant { scope: "a:b".to_owned(), resources: vec!["c".to_owned(); 257] }];
+        key(it).grants = vec![v1::Grant { scope: "a:b".to_owned(), resources: many_resources(1_025) }];
+    });
+    table.add(&path("grants"), |it| {
+        let grant =
+            |scope: &str, count| v1::Grant { scope: scope.to_owned(), resources: many_resources(count) };
+        key(it).grants = vec![grant("a:b", 1_024), grant("b:b", 1)];
     });
     table.add(&path("scopes"), |it| key(it).scopes.clear());
     for count in [257, 10_000] {

@@ -327,7 +327,7 @@ async fn what_is_at_its_bound_is_taken() {
         scopes: many(255, |place| format!("resource{place}:{}", "a".repeat(64))),
         grants: vec![v1::Grant {
             scope: "storage:read".to_owned(),
-            resources: many(256, |place| format!("space/{place}")),
+            resources: many(1_024, |place| format!("space/{place}")),
         }],
         allowed_cidrs: many(64, |place| format!("10.{place}.0.0/16")),
         metadata: (0..32).map(|place| (format!("{place:064}"), "ü".repeat(256))).collect(),
@@ -337,7 +337,7 @@ async fn what_is_at_its_bound_is_taken() {
     };
     let issued = keyward.issue(request).await;
     assert_eq!(issued.key.scopes.len(), 255);
-    assert_eq!(issued.key.grants[0].resources.len(), 256);
+    assert_eq!(issued.key.grants[0].resources.len(), 1_024);
     assert_eq!(ms(issued.key.expire_time), Some(253_402_300_799_999));
     let keyward = keyward.restart().await;
     let shown = keyward.show(&issued.key.id).await;
