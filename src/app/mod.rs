@@ -67,7 +67,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         tracing::info!("stopping: calls in flight finish first");
         tokio::select! {
             ended = service.shutdown(stopped) => ended,
-            () = signals.next() => Err(AppError::Aborted),
+            () = signals.again() => Err(AppError::Aborted),
         }
     })
 }

@@ -62,6 +62,7 @@ pub struct Service {
     follower: JoinHandle<Result<(), StoreError>>,
     use_writer: (watch::Sender<bool>, JoinHandle<()>),
     is_new: bool,
+    check_is_open: bool,
 }
 
 /// Why a service stopped serving.
@@ -110,7 +111,7 @@ impl Service {
         let running =
             listener.serve(workers, limits, move |_peer| routes.clone()).map_err(AppError::Runtime)?;
         health.report(Serving::Yes);
-        Ok(Self { store: sqlite, running, health, follower, use_writer, is_new })
+        Ok(Self { store: sqlite, running, health, follower, use_writer, is_new, check_is_open })
     }
 }
 
@@ -124,9 +125,10 @@ impl Service {
     /// Says that it serves, and what to try first.
     pub fn announce(&self) {
         let address = self.address();
+        let caller = if self.check_is_open { "" } else { " -H 'authorization: Bearer kw_admin_…'" };
         tracing::info!(listen = %address, "serving gRPC; a first Check, with whatever key:");
         tracing::info!(
-            "grpcurl -plaintext -d '{{\"api_key\": \"kw_live_…\", \"scopes\": [\"messaging:send\"]}}' {address} \
+            "grpcurl -plaintext{caller} -d '{{\"api_key\": \"kw_live_…\", \"scopes\": [\"messaging:send\"]}}' {address} \
              keyward.v1.KeyService/Check"
         );
         if self.is_new {

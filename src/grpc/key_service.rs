@@ -161,7 +161,7 @@ impl KeyService for Api {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
             let workspace = operations.workspace(&permit, named)?;
-            let filter = convert::key::filter(workspace, &asked, operations.environments())?;
+            let filter = convert::key::filter(workspace, &asked)?;
             let size = convert::page_size(asked.page_size)?;
             let page = operations.list(permit, filter, &asked.page_token, size).await?;
             let now = operations.now();

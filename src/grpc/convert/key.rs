@@ -1,13 +1,13 @@
 //! Keys for the wire: everything but secrets and hashes.
 
-use super::{owner, rights, time, within};
+use super::{owner, rights, time, unless_empty, within};
 use crate::{
     domain::{
         credentials::Secret,
-        environment::Environments,
         id::WorkspaceId,
         key::{Creator, Key, KeyState, RevokeReason, Standing},
         parse::ParseError,
+        text::EnvironmentName,
         time::Timestamp,
     },
     operations::{error::OperationError, show::ShownKey},
@@ -118,12 +118,9 @@ pub(in crate::grpc) fn revoke_reason(asked: i32) -> Result<RevokeReason, Operati
 pub(in crate::grpc) fn filter(
     workspace: WorkspaceId,
     asked: &v1::ListKeysRequest,
-    environments: &Environments,
 ) -> Result<KeyFilter, OperationError> {
-    let environment = match asked.environment.as_str() {
-        "" => None,
-        name if name == environments.admin().name.as_str() => Some(environments.admin().name.clone()),
-        name => Some(within("environment", environments.holder(name))?.name.clone()),
-    };
+    // It need not be one that is configured: keys can be older than the configuration.
+    let environment =
+        unless_empty(&asked.environment, |name| within("environment", EnvironmentName::parse(name)))?;
     Ok(KeyFilter { workspace, owner: owner("owner", &asked.owner)?, environment })
 }

@@ -25,10 +25,7 @@ pub(in crate::grpc) fn new_key(
     let bound = rights::bound(&at("grants"), &asked.grants)?;
     let grants = rights::together(&at("grants"), unbound, bound)?;
     if grants.is_empty() && admin.is_none() {
-        return Err(OperationError::invalid(
-            at("scopes"),
-            ParseError::new("at least one scope here, or one in `grants`"),
-        ));
+        return Err(OperationError::invalid(at("scopes"), ParseError::new("non-empty, unless `grants` is")));
     }
     if !grants.is_empty() && admin.is_some() {
         let why = ParseError::new("empty for an administration key, whose scopes stand in `admin.scopes`");

@@ -38,7 +38,11 @@ pub(in crate::grpc) fn grace(asked: Option<prost_types::Duration>) -> Result<Dur
     let Some(asked) = asked else { return Ok(DEFAULT_GRACE) };
     let invalid = || OperationError::invalid("grace_period", ParseError::new(GRACE));
     let grace = duration("grace_period", asked).ok().filter(|grace| *grace <= MAX_GRACE);
-    grace.ok_or_else(invalid)
+    // A grace is kept in milliseconds; the shortest one is not none, which would end all earlier secrets.
+    let whole = |grace: Duration| {
+        Duration::from_millis(u64::try_from(grace.as_nanos().div_ceil(1_000_000)).unwrap_or(0))
+    };
+    grace.map(whole).ok_or_else(invalid)
 }
 
 /// A point in time for the wire.
@@ -78,7 +82,7 @@ mod tests {
         let read = |seconds, nanos| grace(Some(prost_types::Duration { seconds, nanos }));
         assert_eq!(grace(None), Ok(Duration::from_hours(24)));
         assert_eq!(read(0, 0), Ok(Duration::ZERO));
-        assert_eq!(read(0, 1), Ok(Duration::from_nanos(1)), "the shortest grace is not none");
+        assert_eq!(read(0, 1), Ok(Duration::from_millis(1)), "the shortest grace is not none");
         for (seconds, nanos) in [(-1, 0), (0, -1), (1, -1), (366 * 86_400, 1), (i64::MAX, 0), (0, i32::MAX)] {
             assert!(read(seconds, nanos).is_err(), "{seconds} {nanos}");
         }
