@@ -149,7 +149,7 @@ fn a_rotation_announces_the_old_secret_as_retiring_and_a_grace_of_0_ends_it() {
     assert_ne!(first, second);
     let (code, shown) = desk.check(&first);
     assert_eq!(code, Some(0));
-    assert!(shown.contains("generation 1, replaced: stops working at"), "{shown}");
+    assert!(shown.contains("generation 1, replaced: valid until"), "{shown}");
     let (code, shown) = desk.check(second);
     assert_eq!(code, Some(0));
     assert!(shown.contains("generation 2\n"), "{shown}");

@@ -113,6 +113,11 @@ async fn keys_can_be_listed_by_owner_and_environment() {
     assert_eq!(ask("user:", "").await, Vec::<String>::new());
     assert_eq!(ask("USER:1", "").await, Vec::<String>::new());
     assert_eq!(ask("", "admin").await, [keyward.root_id().await]);
+    assert_eq!(
+        ask("", "no-longer-configured").await,
+        Vec::<String>::new(),
+        "not an error: keys may be older"
+    );
     keyward.stop().await;
 }
 

@@ -176,7 +176,7 @@ async fn a_retiring_secret_ends_only_itself() {
     let third = keyward.rotate(&first.key.id, Some(DAY)).await;
     keyward.clock.advance(HOUR);
     assert_eq!(keyward.end(&first.api_key).await.unwrap(), v1::RevokeResponse::default());
-    assert!(keyward.denied(&first.api_key, &[]).await.is_some());
+    assert_eq!(keyward.denied(&first.api_key, &[]).await, Some(DenialReason::KeyExpired), "past its end");
     assert_eq!(keyward.denied(&second.api_key, &[]).await, None);
     assert_eq!(keyward.denied(&third.api_key, &[]).await, None);
     let record = keyward.newest_record().await;

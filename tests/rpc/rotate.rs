@@ -177,6 +177,19 @@ async fn a_grace_has_its_bounds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_shortest_grace_is_a_millisecond_and_not_none() {
+    // R2
+    let keyward = Keyward::start().await;
+    let first = keyward.issue_scopes(&["messaging:send"]).await;
+    let second = keyward.rotate(&first.key.id, Some(HOUR)).await;
+    let third = keyward.rotate(&first.key.id, Some(Duration::from_nanos(1))).await;
+    assert_eq!(denials(&keyward, &[&first, &second, &third]).await, [None, None, None]);
+    keyward.clock.advance(MS);
+    assert_eq!(denials(&keyward, &[&first, &second, &third]).await, [None, EXPIRED, None]);
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_or_expired_key_gets_no_new_secret() {
     // K9
     let keyward = Keyward::start().await;

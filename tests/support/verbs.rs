@@ -8,8 +8,8 @@ use tonic_types::StatusExt as _;
 
 use super::{Issued, Keyward, error_reason, signed};
 
-pub const DAY: Duration = Duration::from_secs(86_400);
-pub const HOUR: Duration = Duration::from_secs(3_600);
+pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub const HOUR: Duration = Duration::from_secs(60 * 60);
 pub const MS: Duration = Duration::from_millis(1);
 
 /// The status of a call that must have been refused so.
