@@ -159,6 +159,15 @@ pub struct LogRecord {
     pub chain: Chain,
 }
 
+impl LogRecord {
+    /// The key that the entry is about, if to one.
+    #[must_use]
+    pub fn key(&self) -> Option<KeyId> {
+        let entry: serde_json::Value = serde_json::from_slice(&self.bytes).ok()?;
+        KeyId::parse(entry.get("key_id")?.as_str()?).ok()
+    }
+}
+
 /// What a reading of the whole log found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {

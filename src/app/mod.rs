@@ -113,8 +113,7 @@ pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
             Maker { entropy: &entropy, lookup: &store.keys.lookup, environments: &config.environments, now };
         let (mutation, secret) = maker.recover(default)?;
         let parcel = destination.prepare(secret)?;
-        store.sqlite.commit(mutation).await?;
-        parcel.deliver()?;
+        parcel.settle(store.sqlite.commit(mutation).await)?;
         Ok(store.sqlite.close().await?)
     })
 }

@@ -9,8 +9,12 @@ use std::{
 use super::error::AppError;
 use crate::{
     config::args::DataArgs,
-    domain::secret::{HeldSecret, SecretKey},
-    store::data_dir::{DataDirError, write_secret_file},
+    domain::{
+        audit::Revision,
+        secret::{HeldSecret, SecretKey},
+    },
+    ports::StoreError,
+    store::data_dir::write_secret_file,
 };
 
 /// The file's name where none is asked for.
@@ -25,23 +29,10 @@ pub enum Destination {
     File(PathBuf),
 }
 
-/// A key on its way. A file that was written for a key that did not become good is removed again.
+/// A key on its way: to the terminal, or in a file that gets its lasting name when the key is good.
 pub(super) enum Parcel {
     Terminal(HeldSecret),
-    File(Undelivered),
-}
-
-/// A file that is removed when this is dropped.
-pub(super) struct Undelivered(Option<PathBuf>);
-
-impl Drop for Undelivered {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0
-            && let Err(why) = fs::remove_file(path)
-        {
-            tracing::warn!(path = %path.display(), %why, "this file holds a key that is no good; remove it");
-        }
-    }
+    File(PathBuf),
 }
 
 impl Destination {
@@ -58,38 +49,62 @@ impl Destination {
     /// Writes what can be written before the key is good: a full disk must not leave a key that nobody has seen.
     pub(super) fn prepare(&self, secret: SecretKey) -> Result<Parcel, AppError> {
         let secret = HeldSecret::new(secret.reveal());
+        let Self::File(path) = self else { return Ok(Parcel::Terminal(secret)) };
+        if path.exists() {
+            return Err(AppError::KeyFileExists(path.clone()));
+        }
+        // One may be left from a start that was cut off before its key was good.
+        match fs::remove_file(unnamed(path)) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(AppError::Shown(why)),
+            Ok(()) | Err(_) => {}
+        }
+        write_secret_file(&unnamed(path), secret.expose())?;
+        Ok(Parcel::File(path.clone()))
+    }
+
+    /// Gives the file its name if a start was cut off after its key was good and before that.
+    pub(super) fn finish(&self) -> Result<(), AppError> {
         match self {
-            Self::Terminal => Ok(Parcel::Terminal(secret)),
-            Self::File(path) => {
-                write_secret_file(path, secret.expose()).map_err(|error| of_writing(path, error))?;
-                Ok(Parcel::File(Undelivered(Some(path.clone()))))
-            }
+            Self::File(path) if unnamed(path).exists() && !path.exists() => name(path),
+            Self::File(_) | Self::Terminal => Ok(()),
         }
     }
 }
 
 impl Parcel {
-    /// Hands the key over, now that it is good.
-    pub(super) fn deliver(self) -> Result<(), AppError> {
-        match self {
-            Self::File(mut file) => {
-                if let Some(path) = file.0.take() {
-                    tracing::info!(path = %path.display(), "the new administration key is in this file");
-                }
-                Ok(())
+    /// Hands the key over if it has become good. Where nobody knows, the file stays, as the only copy there may be.
+    pub(super) fn settle(self, committed: Result<Revision, StoreError>) -> Result<(), AppError> {
+        match (self, committed) {
+            (Self::Terminal(secret), Ok(_) | Err(StoreError::OutcomeUnknown(_))) => {
+                show(&secret).map_err(AppError::Shown)
             }
-            Self::Terminal(secret) => show(&secret).map_err(AppError::Shown),
+            (Self::Terminal(_), Err(error)) => Err(error.into()),
+            (Self::File(path), Ok(_)) => name(&path),
+            (Self::File(path), Err(error)) => {
+                if matches!(error, StoreError::OutcomeUnknown(_)) {
+                    tracing::error!(path = %unnamed(&path).display(), "this file holds a key that may be good");
+                } else if let Err(why) = fs::remove_file(unnamed(&path)) {
+                    tracing::warn!(path = %unnamed(&path).display(), %why, "this file holds a key that is no good");
+                }
+                Err(error.into())
+            }
         }
     }
 }
 
-fn of_writing(path: &Path, error: DataDirError) -> AppError {
-    match error {
-        DataDirError::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
-            AppError::KeyFileExists(path.to_owned())
-        }
-        error @ (DataDirError::Io { .. } | DataDirError::Locked(_)) => error.into(),
-    }
+/// The file as long as its key is not known to be good.
+fn unnamed(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+fn name(path: &Path) -> Result<(), AppError> {
+    // Unlike a rename, a link never replaces.
+    let named = fs::hard_link(unnamed(path), path).and_then(|()| fs::remove_file(unnamed(path)));
+    named.map_err(AppError::Shown)?;
+    tracing::info!(path = %path.display(), "the new administration key is in this file");
+    Ok(())
 }
 
 fn show(secret: &HeldSecret) -> io::Result<()> {

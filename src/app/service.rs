@@ -89,6 +89,8 @@ impl Service {
         let listener = bound.map_err(|why| AppError::Bind { address: listen, why })?;
         if is_new {
             store.initialize(&environments, &*entropy, &*clock, root_key).await?;
+        } else {
+            root_key.finish()?;
         }
         let Store { sqlite, keys, .. } = store;
         let sqlite = Arc::new(sqlite);
@@ -206,8 +208,7 @@ impl Store {
         let maker = Maker { entropy, lookup: &self.keys.lookup, environments, now: clock.now() };
         let (mutation, secret) = maker.initialize()?;
         let parcel = root_key.prepare(secret)?;
-        self.sqlite.commit(mutation).await?;
-        Roots::keep(self.dir.path()).map_err(OpenError::from)?;
-        parcel.deliver()
+        parcel.settle(self.sqlite.commit(mutation).await)?;
+        Ok(Roots::keep(self.dir.path()).map_err(OpenError::from)?)
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, marker::PhantomData, net::IpAddr, sync::Arc};
 
 use super::{
-    audit::Actor,
+    audit::{Actor, Revision},
     ceiling::{Ceiling, CeilingPart},
     id::{KeyId, WorkspaceId},
     key::{Creator, Key, Standing},
@@ -332,6 +332,13 @@ impl<P> AdminPermit<P> {
     #[must_use]
     pub fn key_id(&self) -> KeyId {
         self.caller.key.id
+    }
+
+    /// What a change stands on: the caller's key as it was when it was let in. Where that key has changed since, by a
+    /// revocation for one, the change does not happen.
+    #[must_use]
+    pub fn stands_on(&self) -> (KeyId, Revision) {
+        (self.caller.key.id, self.caller.key.revision)
     }
 
     /// Who the log says it was.

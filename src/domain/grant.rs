@@ -10,6 +10,8 @@ use super::{
 pub const MAX_GRANTS: usize = 256;
 /// The most resource patterns that one key may hold, over all its grants: it bounds the work of a Check.
 const MAX_PATTERNS: usize = 1_024;
+/// The most bytes of resource patterns: it bounds the answer of a Check.
+const MAX_PATTERN_BYTES: usize = 16 << 10;
 
 /// A scope, perhaps bound to resources.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,12 +96,13 @@ impl Grants {
     /// A set of grants, in one order whatever order they came in.
     ///
     /// # Errors
-    /// More than [`MAX_GRANTS`], or more than 1,024 resource patterns in all.
+    /// More than [`MAX_GRANTS`], or more than 1,024 resource patterns or 16 KiB of them in all.
     pub fn new(mut grants: Vec<Grant>) -> Result<Self, ParseError> {
-        let patterns: usize = grants.iter().filter_map(Grant::resources).map(<[_]>::len).sum();
-        if grants.len() > MAX_GRANTS || patterns > MAX_PATTERNS {
+        let patterns = || grants.iter().filter_map(Grant::resources).flatten();
+        let bytes: usize = patterns().map(|pattern| pattern.as_str().len()).sum();
+        if grants.len() > MAX_GRANTS || patterns().count() > MAX_PATTERNS || bytes > MAX_PATTERN_BYTES {
             return Err(ParseError::new(
-                "at most 256 scopes and grants with at most 1,024 resource patterns, together",
+                "at most 256 scopes and grants with at most 1,024 resource patterns of 16 KiB, together",
             ));
         }
         grants.sort();

@@ -209,6 +209,14 @@ impl Hint {
     }
 }
 
+/// Whether a text that is to be stored holds what looks like one of our secrets: put in the wrong place, it would be
+/// kept in clear (K2).
+#[must_use]
+pub fn holds_secret(text: &str) -> bool {
+    text.len() > BODY_LENGTH
+        && text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_').any(is_native)
+}
+
 fn is_native(text: &str) -> bool {
     let Some((prefix, body)) =
         text.len().checked_sub(BODY_LENGTH).and_then(|length| text.split_at_checked(length))
@@ -335,6 +343,24 @@ mod tests {
             &"a".repeat(257),
         ] {
             assert_eq!(sort(bad), Err(NotAKey::Malformed), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_a_text_is_noticed() {
+        // K2
+        let text = secret();
+        for holding in [text.clone(), format!("my key: {text}."), format!("a\n{text}=")] {
+            assert!(holds_secret(&holding));
+        }
+        let mistyped = text.replace("kw_live_", "kw_test_");
+        for free in [
+            "",
+            "kw_live_",
+            "a description of some length, with words and more words, and no secret",
+            &mistyped,
+        ] {
+            assert!(!holds_secret(free), "{free}");
         }
     }
 

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use super::parse::ParseError;
+use super::{parse::ParseError, secret::holds_secret};
+
+/// A text is stored, logged and shown; a secret is none of these.
+const SECRET: ParseError = ParseError::new("free of API keys: it is stored and shown in clear");
 
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $fits:expr, $allowed:literal) => {
@@ -17,7 +20,10 @@ macro_rules! text {
             #[doc = concat!("Anything but ", $allowed, ".")]
             pub fn parse(text: &str) -> Result<Self, ParseError> {
                 let fits: fn(&str) -> bool = $fits;
-                if fits(text) { Ok(Self(text.into())) } else { Err(ParseError::new($allowed)) }
+                if !fits(text) {
+                    return Err(ParseError::new($allowed));
+                }
+                if holds_secret(text) { Err(SECRET) } else { Ok(Self(text.into())) }
             }
 
             /// The text.
@@ -115,6 +121,9 @@ impl Metadata {
         for (name, value) in &pairs {
             if !(1..=64).contains(&name.len()) || !name.bytes().all(is_label_byte) {
                 return Err(ParseError::new("pairs whose names are 1 to 64 characters of a-z A-Z 0-9 _ - ."));
+            }
+            if holds_secret(value) || holds_secret(name) {
+                return Err(SECRET);
             }
             if value.chars().count() > 256 || !is_plain(value) {
                 return Err(ParseError::new(

@@ -2,20 +2,26 @@
 
 use std::{future::Future, net::IpAddr, panic::resume_unwind, sync::Arc};
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::Semaphore};
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use super::connection::Peer;
 use crate::{
     domain::admin::{AdminPermit, AdminRefusal, Caller, CheckKeys, Permission},
     operations::{Operations, error::OperationError},
+    ports::StoreError,
 };
+
+/// Administrative calls under way at once; what has begun goes on when its client goes away, and must not pile up.
+const MAX_ADMINISTRATION: usize = 1_024;
 
 /// Implements the services of `keyward.v1`.
 pub struct Api {
     operations: Arc<Operations>,
     administration: Handle,
     check_is_open: bool,
+    /// How much administrative work may be under way.
+    slots: Arc<Semaphore>,
 }
 
 impl Api {
@@ -23,7 +29,8 @@ impl Api {
     /// need no caller where `check_is_open`.
     #[must_use]
     pub fn new(operations: Arc<Operations>, administration: Handle, check_is_open: bool) -> Self {
-        Self { operations, administration, check_is_open }
+        let slots = Arc::new(Semaphore::new(MAX_ADMINISTRATION));
+        Self { operations, administration, check_is_open, slots }
     }
 
     pub(super) fn operations(&self) -> &Operations {
@@ -64,11 +71,22 @@ impl Api {
         W: FnOnce(Arc<Operations>) -> F,
         F: Future<Output = Result<T, OperationError>> + Send + 'static,
     {
-        match self.administration.spawn(work(Arc::clone(&self.operations))).await {
+        let slot = Arc::clone(&self.slots).try_acquire_owned();
+        let slot = slot.map_err(|_none_free| OperationError::Overloaded)?;
+        let work = work(Arc::clone(&self.operations));
+        let work = async move {
+            let done = work.await;
+            drop(slot);
+            done
+        };
+        match self.administration.spawn(work).await {
             Ok(done) => Ok(Response::new(done?)),
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
-                Err(_cancelled) => Err(Status::unavailable("Keyward is stopping")),
+                Err(_cancelled) => {
+                    let stopping = StoreError::OutcomeUnknown("Keyward is stopping".to_owned());
+                    Err(OperationError::Store(stopping).into())
+                }
             },
         }
     }

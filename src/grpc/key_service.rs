@@ -14,6 +14,7 @@ use crate::{
         admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys},
         audit::Revision,
         id::KeyId,
+        parse::ParseError,
     },
     operations::{
         Changed, WithSecret,
@@ -27,6 +28,8 @@ use crate::{
 };
 
 const MAX_BATCH: usize = 1_000;
+/// What clients of gRPC take unless told otherwise, and what keeps a few keys with long grants from filling memory.
+const MAX_BATCH_ANSWER_BYTES: usize = 4 << 20;
 /// Questions of a batch that are judged before others on the same core have their turn.
 const QUESTIONS_AT_A_TIME: usize = 16;
 
@@ -46,7 +49,7 @@ impl KeyService for Api {
         self.require_checker_or_explainer(&caller)?;
         let questions = &request.get_ref().requests;
         if questions.is_empty() || questions.len() > MAX_BATCH {
-            let why = crate::domain::parse::ParseError::new("1 to 1,000 questions");
+            let why = ParseError::new("1 to 1,000 questions");
             return Err(OperationError::invalid("requests", why).into());
         }
         // All are read before the first is answered: a batch that is refused has charged nothing and left no trace.
@@ -55,9 +58,16 @@ impl KeyService for Api {
             queries.push(self.question(&caller, &format!("requests[{place}]"), question).await?);
         }
         let mut responses = Vec::with_capacity(queries.len());
+        let mut bytes = 0_usize;
         for queries in queries.chunks(QUESTIONS_AT_A_TIME) {
             for query in queries {
-                responses.push(self.answer(query)?);
+                let response = self.answer(query)?;
+                bytes = bytes.saturating_add(response.encoded_len());
+                responses.push(response);
+            }
+            if bytes > MAX_BATCH_ANSWER_BYTES {
+                let why = ParseError::new("fewer: the answers would be over 4 MiB together");
+                return Err(OperationError::invalid("requests", why).into());
             }
             // Others on this core come in between, and the deadline can.
             tokio::task::yield_now().await;

@@ -58,7 +58,8 @@ pub struct ListenerLimits {
     /// client can have many refused at once, before it has read our settings, and hardly any later.
     pub max_error_reset_streams: usize,
 
-    /// Bytes of one request message. More is `OUT_OF_RANGE`.
+    /// Bytes of one request message. More is `OUT_OF_RANGE`. A message is decoded before its caller is known, and many
+    /// empty ones inside a small one take much memory for a moment: a thousand usual Checks fit, and not much more.
     pub message_bytes: usize,
     /// Bytes of requests that have begun to arrive and are not complete, over all connections. More is
     /// `RESOURCE_EXHAUSTED`.
@@ -88,7 +89,7 @@ impl Default for ListenerLimits {
             send_buffer_bytes: 64 << 10,
             max_pending_reset_streams: 20,
             max_error_reset_streams: 1024,
-            message_bytes: 1 << 20,
+            message_bytes: 512 << 10,
             unfinished_request_bytes: 256 << 20,
         }
     }

@@ -65,6 +65,7 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             let extra = Extra::Retry(Duration::from_secs(seconds));
             (Code::ResourceExhausted, ErrorReason::SourceLimited, metadata, extra)
         }
+        OperationError::Overloaded => soon(Code::ResourceExhausted, ErrorReason::Overloaded),
         OperationError::Store(error) => store(&error),
     }
 }

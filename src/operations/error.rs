@@ -51,6 +51,9 @@ pub enum OperationError {
     /// Too many revocations by possession from one source.
     #[error("too many revocations from this source; try again in {0} seconds")]
     SourceLimited(u64),
+    /// Too much administrative work is under way.
+    #[error("too many administrative calls are under way; try again")]
+    Overloaded,
     /// The store could not do it.
     #[error("{0}")]
     Store(StoreError),

@@ -91,6 +91,13 @@ impl IssuePermit {
         }
     }
 
+    fn stands_on(&self) -> (KeyId, Revision) {
+        match self {
+            Self::Holder(permit) => permit.stands_on(),
+            Self::Admin(permit) => permit.stands_on(),
+        }
+    }
+
     fn actor(&self) -> Actor {
         match self {
             Self::Holder(permit) => permit.actor(),
@@ -125,7 +132,9 @@ impl Operations {
         let mut entry = entry(permit.actor(), Action::KeyIssue, &key, now);
         entry.changes = all_fields(&key);
         entry.request_id = request.as_ref().map(|request| request.id.clone());
-        let revision = self.commit(Mutation { request, ..write_key(entry, key.clone()) }).await?;
+        let revision = self
+            .commit(Mutation { request, expects: vec![permit.stands_on()], ..write_key(entry, key.clone()) })
+            .await?;
         Ok(with_secret(key, secret, revision))
     }
 

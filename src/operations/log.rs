@@ -40,7 +40,15 @@ impl Operations {
         let place = records.last().filter(|_| more).map(|last| last.revision.to_string());
         let next_page_token =
             place.map(|place| super::cursor::seal(&self.keys.cursors, &list, &place)).unwrap_or_default();
+        records.retain(|record| self.may_read(&permit, record));
         Ok(LogPage { records, next_page_token })
+    }
+
+    /// Whether a caller may know of the key that a record is about: a global administration key is not shown to one who
+    /// is bound to a workspace, nor is what was done to it (T1).
+    fn may_read(&self, permit: &AdminPermit<ReadAudit>, record: &LogRecord) -> bool {
+        let reaches = |id| self.index.by_id(id).is_some_and(|found| permit.reaches(found.key()));
+        permit.bound_to().is_none() || record.key().is_none_or(reaches)
     }
 
     /// The workspace whose records a request means: the one named, the caller's own, or all (`None`).

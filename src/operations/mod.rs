@@ -14,12 +14,13 @@ pub mod rotate;
 pub mod show;
 mod source_limit;
 pub mod switch;
+mod turns;
 pub mod update;
 pub mod uses;
 
 use std::sync::Arc;
 
-use self::{error::OperationError, source_limit::SourceLimit};
+use self::{error::OperationError, source_limit::SourceLimit, turns::Turns};
 use crate::{
     domain::{
         admin::AdminPermit,
@@ -49,6 +50,7 @@ pub struct Operations {
     keys: Arc<DerivedKeys>,
     environments: Environments,
     revocations_by_source: SourceLimit,
+    turns: Turns,
 }
 
 /// What an operations object is made of.
@@ -100,7 +102,16 @@ impl Operations {
     pub fn new(parts: Parts) -> Self {
         let Parts { store, index, clock, entropy, keys, environments } = parts;
         let revocations_by_source = SourceLimit::default();
-        Self { store, index, clock, entropy, keys, environments, revocations_by_source }
+        Self {
+            store,
+            index,
+            clock,
+            entropy,
+            keys,
+            environments,
+            revocations_by_source,
+            turns: Turns::default(),
+        }
     }
 
     /// The environments there are.
@@ -148,22 +159,30 @@ impl Operations {
             .ok_or(OperationError::KeyNotFound(id))
     }
 
-    /// Commits one change of a key. `attempt` judges the key as it stands; where another change came first, it
-    /// judges again.
+    /// Commits one change of a key, in its turn. `attempt` judges the key as it stands; where another change came first,
+    /// it judges again. `caller` is what the change stands on beside the key (see [`AdminPermit::stands_on`]).
     async fn change<T>(
         &self,
+        caller: Option<(KeyId, Revision)>,
         read: impl Fn() -> Result<Found, OperationError>,
         mut attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<T>, OperationError>,
     ) -> Result<(T, Option<Revision>), OperationError> {
+        let id = read()?.key().id;
+        let _turn = self.turns.of(id).await;
         for _ in 0..ATTEMPTS {
             let key = read()?.key().clone();
-            match attempt(key, self.clock.now())? {
+            let (mut mutation, value) = match attempt(key, self.clock.now())? {
                 Attempt::Done(value) => return Ok((value, None)),
-                Attempt::Commit(mutation, value) => match self.commit(*mutation).await {
-                    Ok(revision) => return Ok((value, Some(revision))),
-                    Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
-                    Err(error) => return Err(error),
-                },
+                Attempt::Commit(mutation, value) => (mutation, value),
+            };
+            mutation.expects.extend(caller);
+            match self.commit(*mutation).await {
+                Ok(revision) => return Ok((value, Some(revision))),
+                Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
+                Err(error) => return Err(error),
+            }
+            if caller.is_some_and(|(caller, revision)| self.has_changed(caller, revision)) {
+                break;
             }
         }
         Err(OperationError::Contended)
@@ -172,13 +191,18 @@ impl Operations {
     /// The same where the outcome is the key itself.
     async fn change_key(
         &self,
+        caller: Option<(KeyId, Revision)>,
         read: impl Fn() -> Result<Found, OperationError>,
         mut attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<Key>, OperationError>,
     ) -> Result<Changed, OperationError> {
-        let (mut key, revision) = self.change(read, &mut attempt).await?;
+        let (mut key, revision) = self.change(caller, read, &mut attempt).await?;
         let revision = revision.unwrap_or(key.revision);
         key.revision = revision;
         Ok(Changed { key, revision })
+    }
+
+    fn has_changed(&self, key: KeyId, since: Revision) -> bool {
+        self.index.by_id(key).is_none_or(|found| found.key().revision != since)
     }
 
     /// Commits, and waits until memory has it: only then may anybody be told.

@@ -60,7 +60,8 @@ impl Operations {
         ];
         entry.changes.extend(all_fields(&key));
         let rows = Rows { workspace: Some(workspace.clone()), key: Some(key.clone()) };
-        let revision = self.commit(Mutation { entry, rows, expects: Vec::new(), request }).await?;
+        let revision =
+            self.commit(Mutation { entry, rows, expects: vec![permit.stands_on()], request }).await?;
         workspace.revision = revision;
         Ok((workspace, with_secret(key, secret, revision)))
     }

@@ -29,7 +29,7 @@ impl Operations {
         comment: Comment,
     ) -> Result<Changed, OperationError> {
         let read = || self.key(&permit, id);
-        self.change_key(read, |key, now| {
+        self.change_key(Some(permit.stands_on()), read, |key, now| {
             permit.require_grant_over(&key)?;
             let by = Some(permit.key_id());
             self.revocation(key, permit.actor(), Revocation { at: now, by, reason, comment: comment.clone() })
@@ -54,18 +54,18 @@ impl Operations {
             return Ok(());
         };
         let hash = plaintext.hash(&self.keys.lookup);
-        if self.index.by_hash(&hash).is_none() {
+        let Some(id) = self.index.by_hash(&hash).map(|found| found.key().id) else {
             return Ok(());
-        }
-        let read = || self.index.by_hash(&hash).ok_or(OperationError::Contended);
+        };
+        let read = || self.index.by_hash(&hash).ok_or(OperationError::KeyNotFound(id));
         let attempt = |key: Key, now| {
             let actor = Actor::Holder { key: key.id, owner: key.owner.clone(), address: source };
             let revocation = Revocation { at: now, by: None, reason, comment: comment.clone() };
             self.end_presented(key, &hash, actor, revocation)
         };
-        match self.change_key(read, attempt).await {
+        match self.change_key(None, read, attempt).await {
             // Gone between two attempts: a rotation dropped the secret, which is what was wanted.
-            Ok(_) | Err(OperationError::Contended) => Ok(()),
+            Ok(_) | Err(OperationError::KeyNotFound(_)) => Ok(()),
             Err(OperationError::LastRoot) => {
                 tracing::error!(
                     "the last root key was presented for revocation: run `keyward recover`, then revoke it"

@@ -35,7 +35,7 @@ impl Operations {
         self.require_unused(request.as_ref()).await?;
         let read = || self.key(&permit, id);
         let (rotated, revision) = self
-            .change(read, |key, now| {
+            .change(Some(permit.stands_on()), read, |key, now| {
                 permit.require_grant_over(&key)?;
                 permit.require_ceiling(&key)?;
                 let generation = key.credentials.current.generation.saturating_add(1);

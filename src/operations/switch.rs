@@ -26,7 +26,7 @@ impl Operations {
     /// Switches a key off or on. One that stands so already stays as it is.
     ///
     /// # Errors
-    /// It is out of reach, revoked or expired; it is an administration key above the caller; it is the last root.
+    /// It is out of reach, revoked or expired; to enable it, it goes beyond the caller's ceiling; it is an administration key above the caller; it is the last root.
     pub async fn switch(
         &self,
         permit: AdminPermit<UpdateKeys>,
@@ -35,12 +35,15 @@ impl Operations {
         comment: Comment,
     ) -> Result<Changed, OperationError> {
         let read = || self.key(&permit, id);
-        self.change_key(read, |key, now| {
+        self.change_key(Some(permit.stands_on()), read, |key, now| {
             permit.require_grant_over(&key)?;
             let before = describe::state(&key.state);
             let expects = match switch {
                 Switch::Disable => self.other_root(&key, now)?,
-                Switch::Enable => Vec::new(),
+                Switch::Enable => {
+                    permit.require_ceiling(&key)?;
+                    Vec::new()
+                }
             };
             let (turned, action) = turn(key.clone(), switch, now)?;
             if stands(&key.state, switch) {

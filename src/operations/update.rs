@@ -52,11 +52,14 @@ impl Operations {
         changes: KeyChanges,
     ) -> Result<Changed, OperationError> {
         let read = || self.key(&permit, id);
-        self.change_key(read, |key, now| {
+        self.change_key(Some(permit.stands_on()), read, |key, now| {
             permit.require_grant_over(&key)?;
             let before = key.clone();
             let key = apply(key.changeable(now)?, &changes, now)?;
-            if key.grants != before.grants || key.expires != before.expires {
+            // Labels count too: what stands behind Keyward may trust them.
+            let names_only =
+                Key { name: before.name.clone(), description: before.description.clone(), ..key.clone() };
+            if names_only != (Key { updated: key.updated, ..before.clone() }) {
                 permit.require_ceiling(&key)?;
             }
             let ends_sooner = key.expires.is_some_and(|end| before.expires.is_none_or(|before| end < before));

@@ -21,6 +21,7 @@ use crate::{
 
 const MAX_SCOPES: usize = 64;
 const MAX_GROUPS: usize = 16;
+const MAX_GROUPED_SCOPES: usize = 128;
 const MAX_COST: u64 = 1_000_000_000_000;
 
 /// The mode that is asked for.
@@ -107,6 +108,10 @@ fn groups<'a>(prefix: &str, groups: &'a [v1::ScopeGroup]) -> Result<Vec<Vec<Scop
             path(prefix, "any_scopes"),
             ParseError::new("at most 16 groups"),
         ));
+    }
+    if groups.iter().map(|group| group.scopes.len()).sum::<usize>() > MAX_GROUPED_SCOPES {
+        let why = ParseError::new("at most 128 scopes over all groups");
+        return Err(OperationError::invalid(path(prefix, "any_scopes"), why));
     }
     let each = |(place, group): (usize, &'a v1::ScopeGroup)| {
         let name = format!("any_scopes[{place}].scopes");
