@@ -11,7 +11,7 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
-//! | [`domain`] | what a key is and may do: pure functions and values; no I/O, nothing async, time and randomness as arguments |
+//! | [`domain`] | what a key ([`key`](domain::key)), its secrets ([`credentials`](domain::credentials)) and its rights are, and what it may do: pure functions and values; no I/O, nothing async, time and randomness as arguments |
 //! | [`ports`] | what is needed of a back end: [`KeyStore`](ports::KeyStore), [`Mutation`](ports::Mutation), [`StoreError`](ports::StoreError) |
 //! | [`index`] | the complete view of all keys in memory; reads never wait |
 //! | [`follower`] | follows the log into the index |
@@ -33,6 +33,8 @@
 //!   becomes the other.
 //! - A plaintext key lives in [`domain::secret`], which alone looks inside: not `Clone`, not `Debug`, wiped on drop.
 //!   What is stored is a keyed hash; the roots of its key ([`domain::root`]) are outside the database.
+//! - A key has one current secret and at most two replaced ones, each with an end ([`domain::credentials`]): one that
+//!   was replaced and stays valid for ever cannot be written.
 //! - A change and its log entry are one [`Mutation`](ports::Mutation), one transaction. It is answered when it is
 //!   durable and in memory, never before.
 //! - Who changes something holds an [`AdminPermit`](domain::admin::AdminPermit) of the right kind, which only
@@ -50,14 +52,15 @@
 //!    gives each call a deadline and an answer to a panic; `grpc/routes.rs` sends it to its service by its exact path.
 //! 2. `grpc/key_service.rs`, `Api::check` on that same core: who asks
 //!    ([`Operations::identify`](operations::Operations::identify)), and may they; then `grpc/convert/check.rs` makes
-//!    the message a [`Query`](operations::check::Query).
+//!    the message a [`Query`](operations::check::Query). A batch makes all its queries before the first is judged.
 //! 3. [`Operations::check`](operations::Operations::check):
 //!    [`PresentedKey::parse`](domain::secret::PresentedKey::parse) refuses bad shapes before any hash, the hash comes
 //!    before the look-up, [`Index::by_hash`](index::Index::by_hash).
 //! 4. [`domain::decision::judge`] takes the conditions in order: standing, secret, workspace, environment, scopes,
 //!    resources, address. The first that fails names the denial.
-//! 5. An enforcing Check that is allowed notes the use in memory ([`Found::note_use`](index::Found::note_use), written
-//!    later by [`operations::uses`]), and `grpc/convert/check.rs` renders the answer.
+//! 5. An enforcing Check that is allowed notes the use with one store to memory
+//!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`operations::uses`]), and
+//!    `grpc/convert/check.rs` renders the answer.
 //!
 //! # An Issue, walked
 //!
