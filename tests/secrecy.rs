@@ -157,7 +157,8 @@ struct Secrets {
     lived: Vec<(String, String)>,
     /// One that was put into fields that are refused, or not kept.
     misplaced: String,
-    /// One that somebody made part of a name: kept, because it is the user's data, but never said in an error or log.
+    /// One, mistyped, that somebody made part of a name: kept, because it is the user's data, but never said in an error or
+    /// log.
     published: String,
 }
 
@@ -286,7 +287,10 @@ async fn live(keyward: &Keyward, told: &mut Told) -> Secrets {
     told.error(keyward.keys().enable_key(keyward.as_root(enabling(&expired.key.id))).await);
 
     let misplaced = keyward.issue_scopes(&["messaging:send"]).await.api_key;
-    let published = keyward.issue_scopes(&["messaging:send"]).await.api_key;
+    // Whole, it would be refused; with a wrong checksum it is a text like others.
+    let mut published = keyward.issue_scopes(&["messaging:send"]).await.api_key;
+    let last = published.pop().unwrap();
+    published.push(if last == '0' { '1' } else { '0' });
     Secrets { lived, misplaced, published }
 }
 
@@ -296,6 +300,13 @@ async fn misplace(keyward: &Keyward, told: &mut Told, secret: &str) {
     let issue = || holder_key(&["a:a"]);
     for request in [
         v1::IssueRequest { workspace_id: secret.to_owned(), ..issue() },
+        v1::IssueRequest { name: secret.to_owned(), ..issue() },
+        v1::IssueRequest { name: format!("the key {secret}"), ..issue() },
+        v1::IssueRequest { description: format!("key={secret}."), ..issue() },
+        v1::IssueRequest { owner: secret.to_owned(), ..issue() },
+        v1::IssueRequest { request_id: secret.to_owned(), ..issue() },
+        v1::IssueRequest { metadata: [(secret.to_owned(), String::new())].into(), ..issue() },
+        v1::IssueRequest { metadata: [("a".to_owned(), secret.to_owned())].into(), ..issue() },
         v1::IssueRequest { name: broken.clone(), ..issue() },
         v1::IssueRequest { description: broken.clone(), ..issue() },
         v1::IssueRequest { owner: broken.clone(), ..issue() },

@@ -327,6 +327,7 @@ fn spoil_check(table: &mut Table<v1::CheckRequest>) {
     table.add("scopes", |it| it.scopes = many(65));
     table.add("scopes", |it| it.scopes = many(10_000));
     table.add("any_scopes", |it| it.any_scopes = vec![v1::ScopeGroup { scopes: many(1) }; 17]);
+    table.add("any_scopes", |it| it.any_scopes = vec![v1::ScopeGroup { scopes: many(43) }; 3]);
     table.add("any_scopes[0].scopes", |it| it.any_scopes = vec![v1::ScopeGroup::default()]);
     table.add("any_scopes[0].scopes", |it| it.any_scopes = vec![v1::ScopeGroup { scopes: many(65) }]);
     let long = "r".repeat(257);

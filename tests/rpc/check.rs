@@ -165,8 +165,8 @@ async fn whatever_is_presented_is_an_answer_and_never_a_way_in() {
         ("' OR 1=1 --".to_owned(), malformed),
         ("%".to_owned(), malformed),
         ("🔑".repeat(1_000), malformed),
-        ("a".repeat((1 << 20) - 64), malformed),
-        (format!("kw_live_{}", "a".repeat((1 << 20) - 100)), malformed),
+        ("a".repeat((512 << 10) - 64), malformed),
+        (format!("kw_live_{}", "a".repeat((512 << 10) - 100)), malformed),
     ];
     for (presented, expected) in cases {
         for scopes in [&["messaging:send"][..], &[]] {
@@ -528,7 +528,7 @@ async fn what_is_at_its_bound_is_taken() {
     let question = v1::CheckRequest {
         subject: Some(Subject::ApiKey(issued.api_key)),
         scopes: scopes.clone(),
-        any_scopes: vec![v1::ScopeGroup { scopes }; 16],
+        any_scopes: vec![v1::ScopeGroup { scopes: scopes[..8].to_vec() }; 16],
         resource: "r".repeat(256),
         context: Some(v1::CheckContext {
             source_address: "::1".to_owned(),

@@ -109,10 +109,6 @@ fn groups<'a>(prefix: &str, groups: &'a [v1::ScopeGroup]) -> Result<Vec<Vec<Scop
             ParseError::new("at most 16 groups"),
         ));
     }
-    if groups.iter().map(|group| group.scopes.len()).sum::<usize>() > MAX_GROUPED_SCOPES {
-        let why = ParseError::new("at most 128 scopes over all groups");
-        return Err(OperationError::invalid(path(prefix, "any_scopes"), why));
-    }
     let each = |(place, group): (usize, &'a v1::ScopeGroup)| {
         let name = format!("any_scopes[{place}].scopes");
         if group.scopes.is_empty() {
@@ -120,7 +116,12 @@ fn groups<'a>(prefix: &str, groups: &'a [v1::ScopeGroup]) -> Result<Vec<Vec<Scop
         }
         scopes(prefix, &name, &group.scopes)
     };
-    groups.iter().enumerate().map(each).collect()
+    let read: Vec<_> = groups.iter().enumerate().map(each).collect::<Result<_, _>>()?;
+    if read.iter().map(Vec::len).sum::<usize>() > MAX_GROUPED_SCOPES {
+        let why = ParseError::new("at most 128 scopes over all groups");
+        return Err(OperationError::invalid(path(prefix, "any_scopes"), why));
+    }
+    Ok(read)
 }
 
 fn resource<'a>(prefix: &str, text: &'a str) -> Result<Option<Resource<'a>>, OperationError> {
