@@ -29,6 +29,15 @@ macro_rules! id {
                 Ok(Self(u128::from_be_bytes(bytes)))
             }
 
+            /// The id as it is written: for the path of a Check, where formatting would cost more than the decision.
+            #[must_use]
+            pub fn to_text(self) -> String {
+                let mut text = String::with_capacity($prefix.len() + LENGTH);
+                text.push_str($prefix);
+                text.push_str(std::str::from_utf8(&encode(self.0)).unwrap_or_default());
+                text
+            }
+
             /// Reads an id in its one spelling.
             ///
             /// # Errors
@@ -40,8 +49,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str($prefix)?;
-                encode(self.0, formatter)
+                formatter.write_str(&self.to_text())
             }
         }
 
@@ -71,15 +79,15 @@ id!(
     WorkspaceId, "ws_", "`ws_` and 26 characters of 0-9 a-z, as RegisterWorkspace returned it"
 );
 
-fn encode(value: u128, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut text = [0_u8; LENGTH];
+fn encode(value: u128) -> [u8; LENGTH] {
+    let mut text = [b'0'; LENGTH];
     let mut rest = value;
     for slot in text.iter_mut().rev() {
         let digit = usize::try_from(rest & 31).unwrap_or(0);
         *slot = ALPHABET.get(digit).copied().unwrap_or(b'0');
         rest >>= 5;
     }
-    std::str::from_utf8(&text).map_or(Err(fmt::Error), |text| formatter.write_str(text))
+    text
 }
 
 fn decode(text: &str) -> Option<u128> {

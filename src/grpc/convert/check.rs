@@ -219,14 +219,17 @@ fn key_to_wire(checked: &CheckedKey) -> v1::CheckedKey {
         .secret
         .map(|(generation, end)| v1::CheckedSecret { generation, retiring_at: end.map(time::to_wire) });
     v1::CheckedKey {
-        id: key.id.to_string(),
-        workspace_id: key.workspace.to_string(),
-        owner: key.owner.as_ref().map(ToString::to_string).unwrap_or_default(),
+        id: key.id.to_text(),
+        workspace_id: key.workspace.to_text(),
+        owner: key::owner_to_wire(key.owner.as_ref()),
         creator: Some(key::creator_to_wire(&key.creator)),
-        environment: key.environment.to_string(),
+        environment: key.environment.as_str().to_owned(),
         scopes,
         grants,
-        plan: checked.workspace.as_ref().map(|workspace| workspace.plan.to_string()).unwrap_or_default(),
+        plan: checked
+            .workspace
+            .as_ref()
+            .map_or_else(String::new, |workspace| workspace.plan.as_str().to_owned()),
         metadata: key.metadata.pairs().clone(),
         secret,
     }

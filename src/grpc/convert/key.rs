@@ -7,7 +7,7 @@ use crate::{
         id::WorkspaceId,
         key::{Creator, Key, KeyState, RevokeReason, Standing},
         parse::ParseError,
-        text::EnvironmentName,
+        text::{EnvironmentName, Owner},
         time::Timestamp,
     },
     operations::{error::OperationError, show::ShownKey},
@@ -23,7 +23,7 @@ pub(in crate::grpc) fn to_wire(key: &Key, now: Timestamp) -> v1::Key {
         workspace_id: key.workspace.to_string(),
         name: key.name.to_string(),
         description: key.description.to_string(),
-        owner: key.owner.as_ref().map(ToString::to_string).unwrap_or_default(),
+        owner: owner_to_wire(key.owner.as_ref()),
         creator: Some(creator_to_wire(&key.creator)),
         environment: key.environment.to_string(),
         hint: key.credentials.current.hint.as_str().to_owned(),
@@ -48,14 +48,19 @@ pub(in crate::grpc) fn shown_to_wire(shown: &ShownKey, now: Timestamp) -> v1::Ke
     v1::Key { last_use_time: shown.last_use.map(time::to_wire), ..to_wire(&shown.key, now) }
 }
 
+/// An owner; empty for nobody.
+pub(super) fn owner_to_wire(owner: Option<&Owner>) -> String {
+    owner.map_or_else(String::new, |owner| owner.as_str().to_owned())
+}
+
 /// Who made a key.
 pub(super) fn creator_to_wire(creator: &Creator) -> v1::Creator {
     match creator {
         Creator::System => v1::Creator::default(),
         Creator::Admin { key, owner, workspace } => v1::Creator {
-            key_id: key.to_string(),
-            owner: owner.as_ref().map(ToString::to_string).unwrap_or_default(),
-            workspace_id: workspace.to_string(),
+            key_id: key.to_text(),
+            owner: owner_to_wire(owner.as_ref()),
+            workspace_id: workspace.to_text(),
         },
     }
 }
