@@ -43,8 +43,9 @@ pub(crate) async fn keyward(binary: &Path, count: usize) -> io::Result<(Server, 
         .stdout(Stdio::null())
         .spawn()?;
     let server = Server::new(child, address, files);
+    // The port is bound first, so that a connection waits; the file has its name when the key in it is good.
+    let root_key = until_there(&root_key).await?;
     let client = KeyServiceClient::new(until_up(address).await?);
-    let root_key = fs::read_to_string(&root_key)?;
     let bodies = stream::iter(0..count)
         .map(|number| issue(client.clone(), root_key.trim(), number))
         .buffer_unordered(ISSUES_IN_FLIGHT)
@@ -65,6 +66,16 @@ async fn issue(mut client: KeyServiceClient<Channel>, root_key: &str, number: us
 
 fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+async fn until_there(file: &Path) -> io::Result<String> {
+    for _ in 0..500 {
+        match fs::read_to_string(file) {
+            Ok(text) => return Ok(text),
+            Err(_not_yet) => sleep(Duration::from_millis(20)).await,
+        }
+    }
+    Err(io::Error::other("keyward serve made no root key within 10 s"))
 }
 
 async fn until_up(address: SocketAddr) -> io::Result<Channel> {
