@@ -769,6 +769,69 @@ async fn nobody_changes_a_key_beyond_their_ceiling_or_takes_over_one_that_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_beyond_the_callers_ceiling_can_be_renamed_and_switched_off_and_no_more() {
+    // X9, S6
+    let keyward = Keyward::start().await;
+    let (mine, _) = keyward.register("mine").await;
+    let rights = v1::AdminRights { scopes: strings(&["keys:update"]), ..narrow() };
+    let updater = keyward.issue_admin(&mine.id, rights).await.api_key;
+    for (request, part) in [
+        (v1::IssueRequest { scopes: strings(&["project:read"]), ..at_the_edge(&keyward) }, "grants"),
+        (v1::IssueRequest { environment: "live".to_owned(), ..at_the_edge(&keyward) }, "environment"),
+        (v1::IssueRequest { expire_time: None, ..at_the_edge(&keyward) }, "lifetime"),
+    ] {
+        let wide = keyward
+            .issue(v1::IssueRequest {
+                workspace_id: mine.id.clone(),
+                allowed_cidrs: strings(&["10.0.0.0/8"]),
+                metadata: [("tier".to_owned(), "free".to_owned())].into(),
+                ..request
+            })
+            .await;
+        let id = &wide.key.id;
+        let attempt = async |key: v1::Key, mask: &[&str]| {
+            let key = v1::Key { id: id.clone(), ..key };
+            keyward.keys().update_key(signed(&updater, update(key, mask))).await
+        };
+        let words = v1::Key {
+            name: "after".to_owned(),
+            description: "after".to_owned(),
+            allowed_cidrs: strings(&["0.0.0.0/0"]),
+            metadata: [("tier".to_owned(), "gold".to_owned())].into(),
+            ..v1::Key::default()
+        };
+        for field in ["allowed_cidrs", "metadata"] {
+            beyond(attempt(words.clone(), &[field]).await, part);
+            beyond(attempt(v1::Key::default(), &[field]).await, part);
+            beyond(attempt(words.clone(), &["name", field]).await, part);
+        }
+        assert_eq!(keyward.show(id).await, wide.key, "nothing was changed");
+        attempt(words, &["name", "description"]).await.unwrap();
+        let enable = async || keyward.keys().enable_key(signed(&updater, enabling(id))).await;
+        beyond(enable().await, part);
+        keyward.keys().disable_key(signed(&updater, disabling(id))).await.unwrap();
+        beyond(enable().await, part);
+        let shown = keyward.show(id).await;
+        assert_eq!((shown.state(), shown.name.as_str()), (v1::KeyState::Disabled, "after"));
+        assert_eq!((&shown.allowed_cidrs, &shown.metadata), (&wide.key.allowed_cidrs, &wide.key.metadata));
+    }
+
+    let edge = v1::IssueRequest { workspace_id: mine.id.clone(), ..at_the_edge(&keyward) };
+    let edge = keyward.issue(edge).await.key;
+    let wanted = v1::Key {
+        id: edge.id.clone(),
+        allowed_cidrs: strings(&["10.0.0.0/8"]),
+        metadata: [("tier".to_owned(), "gold".to_owned())].into(),
+        ..v1::Key::default()
+    };
+    let request = update(wanted, &["allowed_cidrs", "metadata"]);
+    keyward.keys().update_key(signed(&updater, request)).await.unwrap();
+    keyward.keys().disable_key(signed(&updater, disabling(&edge.id))).await.unwrap();
+    keyward.keys().enable_key(signed(&updater, enabling(&edge.id))).await.unwrap();
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_touches_an_administration_key_above_themselves() {
     // X9
     let keyward = Keyward::start().await;

@@ -1,6 +1,10 @@
 //! The first start, `init`, `recover`, and who may listen where.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use keyward::wire::v1::{self, ActorKind, AuditAction, key_service_client::KeyServiceClient};
 use tonic::{Code, transport::Channel};
@@ -76,6 +80,66 @@ async fn the_first_key_goes_where_it_is_asked_for_and_never_over_a_file_that_is_
     assert!(!data_dir.join("root-key").exists());
     assert!(can_issue(&server, &read_key(&asked)).await);
     server.stop();
+}
+
+/// Where a first start has its key before it is good.
+fn unnamed(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_key_that_a_start_left_before_it_was_good_does_not_stop_the_next_start() {
+    // K2
+    for asked in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().join("data");
+        fs::create_dir(&data_dir).unwrap();
+        fs::set_permissions(&data_dir, Permissions::from_mode(0o700)).unwrap();
+        let file = if asked { folder.path().join("asked-for") } else { data_dir.join("root-key") };
+        fs::write(unnamed(&file), "kw_admin_of_a_start_that_was_cut_off\n").unwrap();
+        let mut flags = vec!["--listen", "127.0.0.1:0"];
+        if asked {
+            flags.extend(["--root-key-file", file.to_str().unwrap()]);
+        }
+        let server = Server::start_with(&data_dir, &flags);
+        assert!(!unnamed(&file).exists());
+        assert_eq!(mode(&file), 0o600, "not of the file that was there");
+        assert!(can_issue(&server, &read_key(&file)).await);
+        server.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_key_that_is_good_gets_its_name_by_the_next_start() {
+    // K2
+    for asked in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().join("data");
+        let file = if asked { folder.path().join("asked-for") } else { data_dir.join("root-key") };
+        let made = data("init", &data_dir, Some(&file));
+        assert_eq!(made.code, Some(0), "{made:?}");
+        // As if the start had been cut off between the two.
+        fs::rename(&file, unnamed(&file)).unwrap();
+        let root = read_key(&unnamed(&file));
+
+        let mut flags = vec!["--listen", "127.0.0.1:0"];
+        if asked {
+            flags.extend(["--root-key-file", file.to_str().unwrap()]);
+        }
+        let server = Server::start_with(&data_dir, &flags);
+        assert!(!unnamed(&file).exists());
+        assert_eq!((read_key(&file), mode(&file)), (root.clone(), 0o600));
+        assert!(can_issue(&server, &root).await);
+        let log = server.stop();
+        assert!(log.contains(file.to_str().unwrap()) && !log.contains(&root), "{log}");
+
+        // One beside a key that has its name is left alone, and replaces nothing.
+        fs::write(unnamed(&file), "something else\n").unwrap();
+        Server::start_with(&data_dir, &flags).stop();
+        assert_eq!(read_key(&file), root);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -1,10 +1,11 @@
 //! BatchCheck.
 
 use keyward::wire::v1::{self, CheckMode, DenialReason};
+use prost::Message as _;
 use tonic::{Code, Response, Status};
 
 use crate::support::{
-    Keyward, check, reason,
+    Keyward, check, holder_key, reason,
     verbs::{assert_field, peek, refusal},
 };
 
@@ -97,5 +98,40 @@ async fn each_question_has_its_own_mode() {
     assert!(answers[0].allowed);
     assert_eq!(answers[1].denial.as_ref().unwrap().failures.len(), 1);
     assert!(answers[2].denial.as_ref().unwrap().failures.is_empty());
+    keyward.stop().await;
+}
+
+/// So many resource patterns, each of 256 bytes.
+fn long_patterns(count: usize) -> Vec<String> {
+    (0..count).map(|place| format!("space/{place:0>250}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_of_more_than_4_mib_together_are_refused() {
+    let keyward = Keyward::start().await;
+    let grants = |patterns| {
+        let grant = v1::Grant { scope: "storage:read".to_owned(), resources: patterns };
+        v1::IssueRequest { grants: vec![grant], ..holder_key(&[]) }
+    };
+    let mut too_long = long_patterns(64);
+    too_long.push("a".to_owned());
+    assert_field(keyward.keys().issue(keyward.as_root(grants(too_long))).await, "grants");
+    let issued = keyward.issue(grants(long_patterns(64))).await;
+
+    let one = keyward.check(&issued.api_key, &[]).await;
+    assert!(one.encoded_len() > 16 << 10, "the answer holds the grants");
+    let of = |count| v1::BatchCheckRequest { requests: vec![check(&issued.api_key, &[]); count] };
+    let fitting = (4 << 20) / one.encoded_len() - 1;
+    for count in [1, 100, fitting] {
+        let answers = keyward.keys().batch_check(of(count)).await.unwrap().into_inner().responses;
+        assert_eq!(answers, vec![one.clone(); count]);
+    }
+    for count in [fitting + 2, 1_000] {
+        assert_field(keyward.keys().batch_check(of(count)).await, "requests");
+    }
+    // A thousand answers of a usual key are far from it.
+    let usual = keyward.issue_scopes(&["a:a"]).await;
+    let answers = ask(&keyward, vec![check(&usual.api_key, &[]); 1_000]).await.unwrap();
+    assert_eq!(answers.len(), 1_000);
     keyward.stop().await;
 }

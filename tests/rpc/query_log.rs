@@ -198,3 +198,44 @@ async fn a_bound_caller_reads_its_own_workspace_only() {
     assert!(query(&keyward, &admin, about).await.unwrap().into_inner().records.is_empty());
     keyward.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bound_caller_reads_nothing_about_a_global_administration_key_in_its_own_workspace() {
+    // T1
+    let keyward = Keyward::start().await;
+    let root = keyward.root_id().await;
+    let bound = keyward.issue_admin("", admin_rights(&["audit:read"], false)).await;
+    let global = keyward.issue_admin("", admin_rights(&["keys:read"], true)).await;
+    assert_eq!(bound.key.workspace_id, global.key.workspace_id, "both live in the default workspace");
+    keyward.update(v1::Key { name: "all-seeing".to_owned(), ..global.key.clone() }, &["name"]).await;
+    let holder = keyward.issue_scopes(&["a:a"]).await;
+    keyward.rotate(&global.key.id, Some(HOUR)).await;
+    keyward.disable(&global.key.id).await;
+    keyward.revoke(&global.key.id).await;
+    keyward.disable(&holder.key.id).await;
+
+    let about = |id: &str| v1::QueryLogRequest { key_id: id.to_owned(), ..v1::QueryLogRequest::default() };
+    for id in [&root, &global.key.id] {
+        let seen = query(&keyward, &bound.api_key, about(id)).await.unwrap().into_inner();
+        assert_eq!(seen, v1::QueryLogResponse::default());
+    }
+    let seen = query(&keyward, &keyward.root, about(&global.key.id)).await.unwrap().into_inner();
+    assert_eq!(seen.records.len(), 5, "a global caller reads them");
+
+    // Whatever the size of the pages, and they all are reached.
+    let expected = [holder.key.id.as_str(), &holder.key.id, &bound.key.id];
+    for page_size in [0, 1, 2, 3, 1_000] {
+        let mut request = v1::QueryLogRequest { page_size, ..v1::QueryLogRequest::default() };
+        let mut seen = Vec::new();
+        loop {
+            let page = query(&keyward, &bound.api_key, request.clone()).await.unwrap().into_inner();
+            seen.extend(page.records.into_iter().map(|record| record.key_id));
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(seen, expected, "pages of {page_size}");
+    }
+    keyward.stop().await;
+}

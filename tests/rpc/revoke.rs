@@ -1,13 +1,24 @@
 //! Revoke, by id and by presenting the key.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use keyward::wire::v1::{self, ActorKind, AuditAction, DenialReason, KeyState, RevokeReason, SecretState};
-use tonic::{Code, Request};
+use futures_util::future::join_all;
+use keyward::wire::v1::{
+    self, ActorKind, AuditAction, DenialReason, KeyState, RevokeReason, SecretState,
+    key_service_client::KeyServiceClient,
+};
+use tokio::task::JoinHandle;
+use tonic::{Code, Request, Status, transport::Channel};
 
 use crate::support::{
-    Keyward, START_MS, admin_rights, check, error_reason, holder_key, reason, signed,
-    verbs::{DAY, HOUR, MS, assert_field, by_id, by_possession, enabling, ms, refusal, refused},
+    Issued, Keyward, START_MS, admin_rights, check, error_reason, holder_key, reason, signed,
+    verbs::{DAY, HOUR, MS, assert_field, by_id, by_possession, enabling, ms, refusal, refused, renaming},
 };
 
 const REVOKED: Option<DenialReason> = Some(DenialReason::KeyRevoked);
@@ -292,8 +303,141 @@ async fn revocations_of_one_key_at_the_same_time_are_one_revocation() {
     let issued = keyward.issue_scopes(&["messaging:send"]).await;
     let before = keyward.revision().await;
     let calls = (0..16).map(|_| async { keyward.revoke(&issued.key.id).await });
-    let answers = futures_util::future::join_all(calls).await;
+    let answers = join_all(calls).await;
     assert!(answers.iter().all(|answer| answer.revision == before + 1));
     assert_eq!(keyward.revision().await, before + 1);
+    keyward.stop().await;
+}
+
+/// Callers that send one request after another until one is refused.
+struct Storm {
+    answered: Arc<AtomicUsize>,
+    callers: Vec<JoinHandle<(u64, Status)>>,
+}
+
+impl Storm {
+    /// `send` makes the request of the caller with this number and gives the revision of the change.
+    async fn begin<F>(
+        keyward: &Keyward,
+        callers: usize,
+        send: impl Fn(KeyServiceClient<Channel>, usize, usize) -> F + Clone + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<u64, Status>> + Send,
+    {
+        let answered = Arc::new(AtomicUsize::new(0));
+        let mut storm = Self { answered: Arc::clone(&answered), callers: Vec::new() };
+        let mut client = keyward.keys();
+        for caller in 0..callers {
+            if caller % 25 == 0 {
+                client = KeyServiceClient::new(keyward.new_channel().await);
+            }
+            let (client, answered, send) = (client.clone(), Arc::clone(&answered), send.clone());
+            storm.callers.push(tokio::spawn(async move {
+                let mut newest = 0;
+                for round in 0_usize.. {
+                    match send(client.clone(), caller, round).await {
+                        Ok(revision) => newest = newest.max(revision),
+                        Err(refused) => return (newest, refused),
+                    }
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+                panic!("it is never refused");
+            }));
+        }
+        storm
+    }
+
+    /// Waits until so many calls have been answered, so that it is at its full strength.
+    async fn rage(&self, calls: usize) {
+        while self.answered.load(Ordering::Relaxed) < calls {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until every caller was refused, and gives for each the newest revision it was told, and why it was refused.
+    async fn abate(self) -> Vec<(u64, Status)> {
+        join_all(self.callers).await.into_iter().map(Result::unwrap).collect()
+    }
+}
+
+/// 100 callers rename a key without end; then it is revoked.
+async fn revoke_in_a_storm(keyward: &Keyward, revoke: impl AsyncFnOnce(&Issued)) {
+    let issued = keyward.issue_scopes(&["messaging:send"]).await;
+    let (root, id) = (keyward.root.clone(), issued.key.id.clone());
+    let storm = Storm::begin(keyward, 100, move |mut client, caller, round| {
+        let request = signed(&root, renaming(&id, &format!("{caller} {round}")));
+        async move { Ok(client.update_key(request).await?.into_inner().revision) }
+    })
+    .await;
+    storm.rage(200).await;
+    assert_eq!(keyward.denied(&issued.api_key, &[]).await, None);
+    revoke(&issued).await;
+    assert_eq!(keyward.denied(&issued.api_key, &[]).await, REVOKED, "right after the answer");
+    for (_, refused) in storm.abate().await {
+        assert_eq!(error_reason(&refused), "KEY_REVOKED", "{refused:?}");
+    }
+    let record = keyward.newest_record().await;
+    assert_eq!((record.action(), record.key_id), (AuditAction::KeyRevoke, issued.key.id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_updates_does_not_keep_a_key_from_being_revoked_by_id() {
+    // V1
+    let keyward = Keyward::start().await;
+    let root = keyward.root_id().await;
+    revoke_in_a_storm(&keyward, async |issued: &Issued| {
+        let key = keyward.revoke(&issued.key.id).await.key.unwrap();
+        assert_eq!((key.state(), key.revocation.unwrap().revoked_by), (KeyState::Revoked, root));
+    })
+    .await;
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_updates_does_not_keep_a_key_from_being_revoked_by_its_holder() {
+    // V3
+    let keyward = Keyward::start().await;
+    revoke_in_a_storm(&keyward, async |issued: &Issued| {
+        keyward.end(&issued.api_key).await.unwrap();
+    })
+    .await;
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_under_way_of_an_administration_key_that_is_revoked_do_not_commit_after_it() {
+    // X9, V1
+    let keyward = Keyward::start().await;
+    let admin = keyward.issue_admin("", admin_rights(&["keys:update", "keys:issue"], true)).await;
+    let issued = keyward.issue_scopes(&["messaging:send"]).await;
+    let (caller_key, id) = (admin.api_key.clone(), issued.key.id.clone());
+    let storm = Storm::begin(&keyward, 100, move |mut client, caller, round| {
+        let renaming = signed(&caller_key, renaming(&id, &format!("{caller} {round}")));
+        let issuing = signed(&caller_key, holder_key(&["messaging:send"]));
+        async move {
+            if caller % 2 == 0 {
+                Ok(client.update_key(renaming).await?.into_inner().revision)
+            } else {
+                Ok(client.issue(issuing).await?.into_inner().revision)
+            }
+        }
+    })
+    .await;
+    storm.rage(200).await;
+    let revoked = keyward.revoke(&admin.key.id).await.revision;
+    for (newest, refused) in storm.abate().await {
+        assert!(newest < revoked, "{newest} was acknowledged, the revocation is {revoked}");
+        let why = error_reason(&refused);
+        assert!(["CALLER_INVALID", "CONFLICT"].contains(&why.as_str()), "{refused:?}");
+    }
+    let by_admin = v1::QueryLogRequest {
+        actor_key_id: admin.key.id.clone(),
+        page_size: 1,
+        ..v1::QueryLogRequest::default()
+    };
+    let log = keyward.audit().query_log(keyward.as_root(by_admin)).await.unwrap().into_inner();
+    assert!(log.records[0].revision < revoked, "{:?} after the revocation, {revoked}", log.records[0]);
+    assert_eq!(keyward.newest_record().await.revision, revoked);
     keyward.stop().await;
 }
