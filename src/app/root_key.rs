@@ -88,7 +88,10 @@ fn of_writing(path: &Path, error: DataDirError) -> AppError {
         DataDirError::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
             AppError::KeyFileExists(path.to_owned())
         }
-        error @ (DataDirError::Io { .. } | DataDirError::Locked(_)) => error.into(),
+        error @ (DataDirError::Io { .. }
+        | DataDirError::Locked(_)
+        | DataDirError::Writable { .. }
+        | DataDirError::NotOwned { .. }) => error.into(),
     }
 }
 
