@@ -61,7 +61,8 @@ pub(super) fn changes(
     Ok(reading.at(head))
 }
 
-/// One page of a workspace's keys, newest first.
+/// One page of a workspace's keys, newest first. A damaged row is left out and said to the operator: its key is denied,
+/// and hides no other.
 pub(super) fn list(
     connection: &mut Connection,
     keys: &DerivedKeys,
@@ -86,29 +87,34 @@ pub(super) fn list(
             values.push(types::Value::Text(value));
         }
     }
-    values.push(types::Value::Integer(limit.try_into().unwrap_or(i64::MAX)));
-    let ids = page(connection, &conditions, values).map_err(|error| of_reading(&error))?;
+    let sql =
+        format!("SELECT id FROM keys WHERE {conditions} ORDER BY created_ms DESC, id DESC LIMIT ? OFFSET ?");
+    let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
     let mut reading = Reading::new(&keys.rows);
-    for id in ids {
-        let newest = "SELECT max(revision) FROM log WHERE key_id = ?1";
-        let newest = connection
-            .prepare_cached(newest)
-            .and_then(|mut newest| newest.query_row([&id], |row| row.get(0)));
-        newest.and_then(|newest| reading.key(connection, &id, newest)).map_err(|error| of_reading(&error))?;
+    let mut seen = 0_usize;
+    loop {
+        // A damaged row takes nobody's place on the page.
+        let wanted = limit.saturating_sub(reading.view.keys.len());
+        let mut values = values.clone();
+        values.extend(
+            [wanted, seen].map(|number| types::Value::Integer(number.try_into().unwrap_or(i64::MAX))),
+        );
+        let ids = page(&snapshot, &sql, values).map_err(|error| of_reading(&error))?;
+        for id in &ids {
+            reading.listed(&snapshot, id).map_err(|error| of_reading(&error))?;
+        }
+        seen = seen.saturating_add(ids.len());
+        for damaged in reading.view.damaged.drain(..) {
+            tracing::error!(row.id = %damaged.id, why = damaged.why, "a stored row cannot be trusted; it is not listed");
+        }
+        if ids.len() < wanted || reading.view.keys.len() >= limit {
+            return Ok(reading.view.keys);
+        }
     }
-    if let Some(damaged) = reading.view.damaged.first() {
-        return Err(StoreError::Corrupt(format!("{}: {}", damaged.id, damaged.why)));
-    }
-    Ok(reading.view.keys)
 }
 
-fn page(
-    connection: &Connection,
-    conditions: &str,
-    values: Vec<types::Value>,
-) -> rusqlite::Result<Vec<String>> {
-    let sql = format!("SELECT id FROM keys WHERE {conditions} ORDER BY created_ms DESC, id DESC LIMIT ?");
-    let mut statement = connection.prepare_cached(&sql)?;
+fn page(connection: &Connection, sql: &str, values: Vec<types::Value>) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare_cached(sql)?;
     let ids = statement.query_map(params_from_iter(values), |row| bytes(row, 0))?;
     ids.map(|id| Ok(String::from_utf8_lossy(&id?).into_owned())).collect()
 }
@@ -182,6 +188,14 @@ impl<'k> Reading<'k> {
             self.missing(id.to_owned());
         }
         Ok(())
+    }
+
+    /// Takes a key for people to look at. An index tells whether it is the newest: somebody who forges that while
+    /// the store runs can show an old row here, until the next start or reading of the log; decisions do not see it.
+    fn listed(&mut self, connection: &Connection, id: &str) -> rusqlite::Result<()> {
+        let mut newest = connection.prepare_cached("SELECT max(revision) FROM log WHERE key_id = ?1")?;
+        let newest = newest.query_row([id], |row| row.get(0))?;
+        self.key(connection, id, newest)
     }
 
     fn put_workspace(&mut self, row: &Row, newest: Option<i64>) {
