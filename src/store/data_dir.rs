@@ -3,13 +3,16 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 const LOCK: &str = "keyward.lock";
 const DATABASE: &str = "keyward.db";
+
+/// What somebody else could have planted.
+const TRUSTED: [&str; 5] = [DATABASE, "keyward.db-wal", LOCK, "roots", "roots.new"];
 
 /// A data directory that this process holds alone, until this value and every store opened in it are gone.
 #[derive(Debug)]
@@ -24,6 +27,27 @@ pub enum DataDirError {
     /// Another process has it.
     #[error("{} is in use by another keyward process", .0.display())]
     Locked(PathBuf),
+    /// Others than its owner could change it.
+    #[error("{} can be written by others (mode {mode:04o}): run `chmod go-w {}`", .path.display(), .path.display())]
+    Writable {
+        /// The directory or file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// Somebody else could change it.
+    #[error(
+        "{} belongs to user {owner}, and this process runs as user {user}: run `chown {user} {}`, or run as its owner",
+        .path.display(), .path.display()
+    )]
+    NotOwned {
+        /// The directory or file.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who looks.
+        user: u32,
+    },
     /// The operating system refuses something.
     #[error("cannot {doing} {}: {source}", .path.display())]
     Io {
@@ -40,12 +64,17 @@ impl DataDir {
     /// Opens the directory and locks it; makes it, for its owner alone, if it is not there.
     ///
     /// # Errors
-    /// Another process holds it, or the operating system refuses.
+    /// Another process holds it, others can write it or what is in it, or the operating system refuses.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         if !path.is_dir() {
+            let new: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
             let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
             made.map_err(failed("make the directory", path))?;
+            new.into_iter().filter(|path| !path.as_os_str().is_empty()).try_for_each(sync_parent)?;
         }
+        let user = user();
+        require_own(path, user)?;
+        TRUSTED.iter().try_for_each(|name| require_own(&path.join(name), user))?;
         let lock_path = path.join(LOCK);
         let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
         let lock = lock.map_err(failed("open", &lock_path))?;
@@ -74,6 +103,27 @@ impl DataDir {
     pub(super) fn lock(&self) -> Arc<File> {
         Arc::clone(&self.lock)
     }
+}
+
+/// Who this process runs as; `None` where the system does not tell.
+fn user() -> Option<u32> {
+    fs::metadata("/proc/self").ok().map(|process| process.uid())
+}
+
+/// Passes if only `user` can write a directory or file, or it is not there.
+fn require_own(path: &Path, user: Option<u32>) -> Result<(), DataDirError> {
+    let found = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(failed("examine", path))?,
+    };
+    let (owner, mode) = (found.uid(), found.mode() & 0o7777);
+    if let Some(user) = user.filter(|user| *user != owner) {
+        return Err(DataDirError::NotOwned { path: path.to_owned(), owner, user });
+    }
+    if mode & 0o022 != 0 {
+        return Err(DataDirError::Writable { path: path.to_owned(), mode });
+    }
+    Ok(())
 }
 
 /// Whether there is a database in a directory; looks, and makes nothing.
@@ -169,6 +219,38 @@ mod tests {
         assert!(refused.to_string().contains(path.to_str().unwrap()), "{refused}");
         drop(held);
         DataDir::open(&path).unwrap();
+    }
+
+    #[test]
+    fn what_others_can_write_is_refused() {
+        // D5: somebody could have planted roots of his own
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("new").join("data");
+        drop(DataDir::open(&path).unwrap());
+        for (name, harmless) in [("", 0o755), ("roots", 0o600), (DATABASE, 0o644)] {
+            let place = if name.is_empty() { path.clone() } else { path.join(name) };
+            if !name.is_empty() {
+                fs::write(&place, "").unwrap();
+            }
+            for writable in [harmless | 0o020, harmless | 0o002] {
+                fs::set_permissions(&place, fs::Permissions::from_mode(writable)).unwrap();
+                let refused = DataDir::open(&path).unwrap_err();
+                assert!(
+                    matches!(&refused, DataDirError::Writable { path, .. } if *path == place),
+                    "{refused}"
+                );
+                assert!(
+                    refused.to_string().contains(&format!("chmod go-w {}", place.display())),
+                    "{refused}"
+                );
+            }
+            fs::set_permissions(&place, fs::Permissions::from_mode(harmless)).unwrap();
+            DataDir::open(&path).unwrap();
+        }
+        let owner = fs::metadata(&path).unwrap().uid();
+        assert_eq!(user().unwrap_or(owner), owner);
+        let refused = require_own(&path, Some(owner + 1)).unwrap_err().to_string();
+        assert!(refused.contains(&format!("chown {} {}", owner + 1, path.display())), "{refused}");
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Row {
                 return Err(self.damaged("a secret of it was edited"));
             }
         }
-        let id = std::str::from_utf8(&self.id).ok().and_then(|text| KeyId::parse(text).ok());
+        let id = self.parse_id(KeyId::parse);
         let revision = from_stored(self.revision);
         id.zip(revision)
             .and_then(|(id, revision)| {
@@ -120,11 +120,16 @@ impl Row {
     /// The workspace, if its row is what the log's newest revision for it wrote.
     pub(super) fn to_workspace(&self, newest: i64, codes: &MacKey) -> Result<Workspace, Damaged> {
         let body = self.genuine_body("workspaces", newest, codes)?;
-        let id = std::str::from_utf8(&self.id).ok().and_then(|text| WorkspaceId::parse(text).ok());
+        let id = self.parse_id(WorkspaceId::parse);
         let revision = from_stored(self.revision);
         id.zip(revision)
             .and_then(|(id, revision)| read_workspace(id, revision, body))
             .ok_or_else(|| self.damaged("its body cannot be read"))
+    }
+
+    /// The id, if it can be read.
+    pub(super) fn parse_id<T, E>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        std::str::from_utf8(&self.id).ok().and_then(|text| parse(text).ok())
     }
 
     /// This row, named as damaged.

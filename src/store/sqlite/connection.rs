@@ -50,6 +50,13 @@ pub(super) fn reader_flags() -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
+/// A reading connection that stands outside the pool.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, reader_flags())?;
+    prepare_reader(&connection)?;
+    Ok(connection)
+}
+
 /// Sets a reading connection up.
 pub(super) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;

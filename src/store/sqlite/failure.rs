@@ -18,6 +18,11 @@ pub(super) fn is_corruption(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
+/// Whether an expression could not be computed: JSON that is none.
+pub(super) fn is_nonsense(error: &Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_ERROR)
+}
+
 /// Whether the failure passes by itself and leaves the file as it was: the disk is full, or somebody holds the lock.
 ///
 /// `SQLITE_FULL` at a commit: the frame that would have made it one was not written.

@@ -1,11 +1,19 @@
 //! Reading the log: queries, and the check of the whole chain.
 
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
+use std::collections::HashMap;
 
-use super::{failure::of_reading, read::bytes};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
+use serde::Deserialize;
+
+use super::{
+    failure::{is_corruption, is_nonsense, of_reading},
+    read::bytes,
+    schema::TABLES,
+};
 use crate::{
     domain::{
         audit::{Chain, Revision},
+        id::{KeyId, WorkspaceId},
         root::DerivedKeys,
     },
     ports::{LogFilter, LogRecord, StoreError, Verification},
@@ -51,12 +59,33 @@ pub(super) fn query(
     rows.map(|record| to_record(&record.map_err(|error| of_reading(&error))?, keys)).collect()
 }
 
-/// Reads the log from its first record to its last as they are now.
+/// Reads the log from its first record to its last as they are now; then whether the indexes agree with their tables,
+/// because queries go through them, and an index could leave entries out.
 pub(super) fn verify(connection: &mut Connection, keys: &DerivedKeys) -> Result<Verification, StoreError> {
     let mut check = ChainCheck::new(keys);
-    verify_all(connection, &mut check)
-        .map(|newest_row| check.finish(newest_row))
-        .map_err(|error| of_reading(&error))
+    let newest_row = verify_all(connection, &mut check).map_err(|error| of_reading(&error))?;
+    let mut found = check.finish(newest_row);
+    if found.fault.is_none() {
+        let why = index_fault(connection).map_err(|error| of_reading(&error))?;
+        found.fault = why.map(|why| (found.head.next(), why));
+    }
+    Ok(found)
+}
+
+/// The first thing that SQLite finds wrong with a table or an index.
+fn index_fault(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    // One table after the other, each in a snapshot of its own, so that the WAL can be emptied in between.
+    for table in TABLES {
+        let check = connection.query_row(&format!("PRAGMA integrity_check({table})"), [], |row| row.get(0));
+        let found: String = match check {
+            Err(error) if is_corruption(&error) || is_nonsense(&error) => error.to_string(),
+            check => check?,
+        };
+        if found != "ok" {
+            return Ok(Some(format!("an index does not agree with its table: {table}: {found}")));
+        }
+    }
+    Ok(None)
 }
 
 /// Takes every record, and answers the newest revision that another row bears.
@@ -106,17 +135,39 @@ pub(super) fn position(connection: &Connection) -> rusqlite::Result<Option<(i64,
     last.query_row([], |row| Ok((row.get(0)?, bytes(row, 1)?))).optional()
 }
 
-/// Whether the records after `after` follow one another, each genuine; answers the last one's revision.
-pub(super) fn check_since(
+/// What the log's records say of rows: the newest revision that names each.
+#[derive(Default)]
+pub(super) struct Newest {
+    pub(super) keys: HashMap<KeyId, i64>,
+    pub(super) workspaces: HashMap<WorkspaceId, i64>,
+}
+
+/// The rows that an entry says it changed.
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    key_id: Option<&'a str>,
+    #[serde(borrow)]
+    workspace_id: &'a str,
+    #[serde(default)]
+    workspace_changed: bool,
+}
+
+/// The rows that the records after `after` name, up to `head`: the records must follow one another, each genuine.
+///
+/// The names come from the bytes whose code was checked, never from the table's generated columns: their values are
+/// read from indexes, and what an index holds is covered by no code.
+pub(super) fn named_since(
     connection: &Connection,
     keys: &DerivedKeys,
     after: Revision,
-) -> Result<Revision, StoreError> {
+    head: Revision,
+) -> Result<Newest, StoreError> {
     let mut statement = connection
-        .prepare_cached(&format!("{COLUMNS} WHERE revision > ?1 ORDER BY revision"))
+        .prepare_cached(&format!("{COLUMNS} NOT INDEXED WHERE revision > ?1 ORDER BY revision"))
         .map_err(|error| of_reading(&error))?;
     let rows = statement.query_map(params![to_stored(after)], record).map_err(|error| of_reading(&error))?;
-    let mut last = after;
+    let (mut last, mut newest) = (after, Newest::default());
     for row in rows {
         let record = row.map_err(|error| of_reading(&error))?;
         last = last.next();
@@ -126,8 +177,29 @@ pub(super) fn check_since(
         if !record.is_genuine(keys) {
             return Err(altered(record.revision));
         }
+        if newest.note(&record).is_none() {
+            return Err(StoreError::Corrupt(format!("log record {last} cannot be read")));
+        }
     }
-    Ok(last)
+    if last == head {
+        Ok(newest)
+    } else {
+        Err(StoreError::Corrupt(format!("the log ends at {head}, and its records at {last}")))
+    }
+}
+
+impl Newest {
+    /// Takes the names from a genuine record; `None` if its bytes are no entry.
+    fn note(&mut self, record: &StoredRecord) -> Option<()> {
+        let named: Named<'_> = serde_json::from_slice(&record.bytes).ok()?;
+        if let Some(key) = named.key_id {
+            self.keys.insert(KeyId::parse(key).ok()?, record.revision);
+        }
+        if named.workspace_changed {
+            self.workspaces.insert(WorkspaceId::parse(named.workspace_id).ok()?, record.revision);
+        }
+        Some(())
+    }
 }
 
 fn newest_row(connection: &Connection) -> rusqlite::Result<i64> {

@@ -8,7 +8,7 @@ use std::{
 
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use self::{
     group::{Answer, Work},
@@ -37,7 +37,10 @@ use crate::{
 mod connection;
 mod failure;
 #[cfg(test)]
+mod fairness;
+#[cfg(test)]
 mod faults;
+mod follower;
 mod group;
 mod log;
 mod open;
@@ -53,6 +56,9 @@ const MAX_WAITING: usize = 4096;
 /// How many reads run at once.
 const READERS: u32 = 4;
 
+/// How many reads may run or wait, besides the follower's.
+const MAX_READS: usize = 64;
+
 /// How long a read waits for its turn.
 const READER_WAIT: Duration = Duration::from_secs(5);
 
@@ -63,6 +69,13 @@ pub struct SqliteStore {
     keys: Arc<DerivedKeys>,
     revisions: watch::Receiver<Revision>,
     state: watch::Receiver<WriterState>,
+    /// What follows the log reads here, never behind the others.
+    follower: mpsc::Sender<follower::Read>,
+    /// Taken when the store goes.
+    follower_thread: Option<JoinHandle<()>>,
+    reads: Arc<Semaphore>,
+    /// A reading of the whole log is long: one at a time.
+    verifying: Arc<Semaphore>,
     /// Taken by whoever joins it first.
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -111,7 +124,21 @@ impl SqliteStore {
             .build(manager)
             .map_err(database(&path))?;
         let thread = Mutex::new(Some(writer.spawn().map_err(database(&path))?));
-        Ok(Self { works, readers, keys, revisions, state, thread })
+        let following = connection::open_reader(&path).map_err(database(&path))?;
+        let (follower, follower_thread) =
+            follower::spawn(following, Arc::clone(&keys)).map_err(database(&path))?;
+        Ok(Self {
+            works,
+            readers,
+            follower,
+            follower_thread: Some(follower_thread),
+            reads: Arc::new(Semaphore::new(MAX_READS)),
+            verifying: Arc::new(Semaphore::new(1)),
+            keys,
+            revisions,
+            state,
+            thread,
+        })
     }
 
     /// Whether the log holds an entry.
@@ -172,15 +199,50 @@ impl SqliteStore {
         &self,
         read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<'_, T> {
+        Box::pin(async move {
+            let permit = Arc::clone(&self.reads).try_acquire_owned();
+            let permit = permit.map_err(|error| {
+                StoreError::Unavailable(format!("{MAX_READS} reads run or wait already: {error}"))
+            })?;
+            self.read_with(permit, read).await
+        })
+    }
+
+    /// Reads, and holds the permit until that is done: whoever asked may be gone before.
+    fn read_with<T: Send + 'static>(
+        &self,
+        permit: OwnedSemaphorePermit,
+        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, T> {
         let (readers, keys) = (self.readers.clone(), Arc::clone(&self.keys));
         Box::pin(async move {
             let reading = tokio::task::spawn_blocking(move || {
+                let _permit = permit;
                 let connection = readers.get();
                 let mut connection = connection
                     .map_err(|error| StoreError::Unavailable(format!("no reader is free: {error}")))?;
                 read(&mut connection, &keys)
             });
             reading.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+        })
+    }
+}
+
+impl SqliteStore {
+    /// Reads for whoever follows the log.
+    fn follow<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, T> {
+        Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            let read: follower::Read = Box::new(move |connection, keys| {
+                let _gone = answer.send(read(connection, keys));
+            });
+            let full = |error| StoreError::Unavailable(format!("the follower's reads: {error}"));
+            self.follower.try_send(read).map_err(full)?;
+            let died = |_| Err(StoreError::Unavailable("the follower's thread has ended".to_owned()));
+            answered.await.unwrap_or_else(died)
         })
     }
 }
@@ -192,6 +254,10 @@ impl Drop for SqliteStore {
         // The thread ends when nobody can ask it any more: after what waits, which is at most a few groups.
         self.works = mpsc::channel(1).0;
         self.join();
+        self.follower = mpsc::channel(1).0;
+        if self.follower_thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that follows the store had panicked");
+        }
     }
 }
 
@@ -213,11 +279,11 @@ impl KeyStore for SqliteStore {
     }
 
     fn load(&self) -> Pending<'_, View> {
-        self.read(read::load)
+        self.follow(read::load)
     }
 
     fn changes_after(&self, after: Revision) -> Pending<'_, View> {
-        self.read(move |connection, keys| read::changes(connection, keys, after))
+        self.follow(move |connection, keys| read::changes(connection, keys, after))
     }
 
     fn list_keys(
@@ -249,6 +315,10 @@ impl KeyStore for SqliteStore {
     }
 
     fn verify_log(&self) -> Pending<'_, Verification> {
-        self.read(log::verify)
+        Box::pin(async move {
+            let permit = Arc::clone(&self.verifying).acquire_owned().await;
+            let permit = permit.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            self.read_with(permit, log::verify).await
+        })
     }
 }

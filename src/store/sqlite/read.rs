@@ -1,12 +1,15 @@
 //! Reading rows back: every one is checked against its code and the log before it counts.
 
-use rusqlite::{Connection, OptionalExtension, Params, Row as SqliteRow, params, params_from_iter, types};
+use rusqlite::{Connection, OptionalExtension, Params, Row as SqliteRow, params_from_iter, types};
 
-use super::{failure::of_reading, log};
+use super::{
+    failure::of_reading,
+    log::{self, Newest},
+};
 use crate::{
     domain::{
         audit::Revision,
-        id::KeyId,
+        id::{KeyId, WorkspaceId},
         key::Key,
         root::{DerivedKeys, MacKey},
         time::Timestamp,
@@ -14,32 +17,31 @@ use crate::{
     ports::{Damaged, KeyFilter, KeyPosition, LastUse, StoreError, View},
     store::{
         known::Known,
-        rows::{Row, SecretRow, to_stored},
+        rows::{Row, SecretRow},
     },
 };
 
-/// `touched` names ids and the newest revision that the log has for each; what it names stays together, because a
-/// left join keeps the order of its left side.
 const KEYS: &str = "
-SELECT touched.id, touched.newest, keys.body, keys.revision, keys.code,
+SELECT keys.id, keys.body, keys.revision, keys.code,
        secrets.generation, secrets.scheme, secrets.root, secrets.hash, secrets.hint, secrets.created_ms,
        secrets.end_ms, secrets.revision, secrets.code
-FROM touched LEFT JOIN keys ON keys.id = touched.id LEFT JOIN secrets ON secrets.key_id = keys.id";
+FROM keys LEFT JOIN secrets ON secrets.key_id = keys.id";
 
-const WORKSPACES: &str = "
-SELECT touched.id, touched.newest, workspaces.body, workspaces.revision, workspaces.code
-FROM touched LEFT JOIN workspaces ON workspaces.id = touched.id";
+const WORKSPACES: &str = "SELECT id, body, revision, code FROM workspaces";
+
+const UNKNOWN: &str = "the log does not know it";
+const MISSING: &str = "its row is missing";
 
 /// Everything, at one revision.
 ///
 /// Every record of the log is looked at first: one that was removed or altered could have told that a row is old.
 pub(super) fn load(connection: &mut Connection, keys: &DerivedKeys) -> Result<View, StoreError> {
     let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
-    let head = log::head(&snapshot, keys)?;
-    log::check_since(&snapshot, keys, Revision::ZERO)?;
-    let mut view = View { revision: Some(head.revision), ..View::default() };
-    read_all(&snapshot, &keys.rows, &mut view).map_err(|error| of_reading(&error))?;
-    Ok(view)
+    let head = log::head(&snapshot, keys)?.revision;
+    let newest = log::named_since(&snapshot, keys, Revision::ZERO, head)?;
+    let mut reading = Reading::new(&keys.rows);
+    reading.all(&snapshot, newest).map_err(|error| of_reading(&error))?;
+    Ok(reading.at(head))
 }
 
 /// What was written after `after`, as it stands now.
@@ -53,13 +55,14 @@ pub(super) fn changes(
     if head < after {
         return Err(StoreError::Corrupt(format!("the log ends at {head}, and {after} was committed before")));
     }
-    log::check_since(&snapshot, keys, after)?;
-    let mut view = View { revision: Some(head), ..View::default() };
-    read_since(&snapshot, &keys.rows, after, &mut view).map_err(|error| of_reading(&error))?;
-    Ok(view)
+    let newest = log::named_since(&snapshot, keys, after, head)?;
+    let mut reading = Reading::new(&keys.rows);
+    reading.named(&snapshot, &newest).map_err(|error| of_reading(&error))?;
+    Ok(reading.at(head))
 }
 
-/// One page of a workspace's keys, newest first.
+/// One page of a workspace's keys, newest first. A damaged row is left out and said to the operator: its key is denied,
+/// and hides no other.
 pub(super) fn list(
     connection: &mut Connection,
     keys: &DerivedKeys,
@@ -84,22 +87,36 @@ pub(super) fn list(
             values.push(types::Value::Text(value));
         }
     }
-    values.push(types::Value::Integer(limit.try_into().unwrap_or(i64::MAX)));
-    let sql = format!(
-        "WITH page (id) AS MATERIALIZED (
-             SELECT id FROM keys WHERE {conditions} ORDER BY created_ms DESC, id DESC LIMIT ?
-         ), touched (id, newest) AS (
-             SELECT id, (SELECT max(revision) FROM log WHERE key_id = page.id) FROM page
-         ) {KEYS}"
-    );
-    let mut view = View::default();
-    let values = params_from_iter(values);
-    read_keys(connection, &sql, values, &keys.rows, &mut view).map_err(|error| of_reading(&error))?;
-    if let Some(damaged) = view.damaged.first() {
-        return Err(StoreError::Corrupt(format!("{}: {}", damaged.id, damaged.why)));
+    let sql =
+        format!("SELECT id FROM keys WHERE {conditions} ORDER BY created_ms DESC, id DESC LIMIT ? OFFSET ?");
+    let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
+    let mut reading = Reading::new(&keys.rows);
+    let mut seen = 0_usize;
+    loop {
+        // A damaged row takes nobody's place on the page.
+        let wanted = limit.saturating_sub(reading.view.keys.len());
+        let mut values = values.clone();
+        values.extend(
+            [wanted, seen].map(|number| types::Value::Integer(number.try_into().unwrap_or(i64::MAX))),
+        );
+        let ids = page(&snapshot, &sql, values).map_err(|error| of_reading(&error))?;
+        for id in &ids {
+            reading.listed(&snapshot, id).map_err(|error| of_reading(&error))?;
+        }
+        seen = seen.saturating_add(ids.len());
+        for damaged in reading.view.damaged.drain(..) {
+            tracing::error!(row.id = %damaged.id, why = damaged.why, "a stored row cannot be trusted; it is not listed");
+        }
+        if ids.len() < wanted || reading.view.keys.len() >= limit {
+            return Ok(reading.view.keys);
+        }
     }
-    view.keys.sort_by_key(|key| std::cmp::Reverse((key.created, key.id)));
-    Ok(view.keys)
+}
+
+fn page(connection: &Connection, sql: &str, values: Vec<types::Value>) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let ids = statement.query_map(params_from_iter(values), |row| bytes(row, 0))?;
+    ids.map(|id| Ok(String::from_utf8_lossy(&id?).into_owned())).collect()
 }
 
 /// The last uses that are known.
@@ -114,124 +131,152 @@ pub(super) fn last_uses(connection: &Connection, keys: &[KeyId]) -> rusqlite::Re
     Ok(uses)
 }
 
-fn read_all(connection: &Connection, codes: &MacKey, view: &mut View) -> rusqlite::Result<()> {
-    let touched = |column: &str| {
-        format!(
-            "WITH touched (id, newest) AS (
-                 SELECT {column}, max(revision) FROM log WHERE {column} IS NOT NULL GROUP BY {column}
-             )"
-        )
-    };
-    let workspaces = format!("{} {WORKSPACES}", touched("changed_workspace_id"));
-    read_workspaces(connection, &workspaces, [], codes, view)?;
-    read_keys(connection, &format!("{} {KEYS}", touched("key_id")), [], codes, view)?;
-    for unknown in [
-        "SELECT id FROM keys WHERE NOT EXISTS (SELECT 1 FROM log WHERE key_id = keys.id)",
-        "SELECT id FROM workspaces WHERE NOT EXISTS (SELECT 1 FROM log WHERE changed_workspace_id = workspaces.id)",
-    ] {
-        let mut statement = connection.prepare(unknown)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let id = String::from_utf8_lossy(&bytes(row, 0)?).into_owned();
-            view.damaged.push(Damaged { id, why: "the log does not know it" });
+/// Rows on their way to a view.
+struct Reading<'k> {
+    codes: &'k MacKey,
+    known: Known,
+    view: View,
+}
+
+impl<'k> Reading<'k> {
+    fn new(codes: &'k MacKey) -> Self {
+        Self { codes, known: Known::default(), view: View::default() }
+    }
+
+    fn at(self, head: Revision) -> View {
+        View { revision: Some(head), ..self.view }
+    }
+
+    /// Takes every row, each against the newest record that names it.
+    fn all(&mut self, connection: &Connection, mut newest: Newest) -> rusqlite::Result<()> {
+        each_workspace(connection, WORKSPACES, [], |row| {
+            let newest = row.parse_id(WorkspaceId::parse).and_then(|id| newest.workspaces.remove(&id));
+            self.put_workspace(row, newest);
+        })?;
+        each_key(connection, &format!("{KEYS} ORDER BY keys.id"), [], |row, secrets| {
+            let newest = row.parse_id(KeyId::parse).and_then(|id| newest.keys.remove(&id));
+            self.put_key(row, secrets, newest);
+        })?;
+        newest.workspaces.keys().for_each(|id| self.missing(id.to_string()));
+        newest.keys.keys().for_each(|id| self.missing(id.to_string()));
+        Ok(())
+    }
+
+    /// Takes the rows that are named.
+    fn named(&mut self, connection: &Connection, newest: &Newest) -> rusqlite::Result<()> {
+        let by_id = format!("{WORKSPACES} WHERE id = ?1");
+        for (id, newest) in &newest.workspaces {
+            let (id, mut found) = (id.to_string(), false);
+            each_workspace(connection, &by_id, [&id], |row| {
+                found = true;
+                self.put_workspace(row, Some(*newest));
+            })?;
+            if !found {
+                self.missing(id);
+            }
+        }
+        newest.keys.iter().try_for_each(|(id, newest)| self.key(connection, &id.to_string(), Some(*newest)))
+    }
+
+    fn key(&mut self, connection: &Connection, id: &str, newest: Option<i64>) -> rusqlite::Result<()> {
+        let mut found = false;
+        each_key(connection, &format!("{KEYS} WHERE keys.id = ?1"), [id], |row, secrets| {
+            found = true;
+            self.put_key(row, secrets, newest);
+        })?;
+        if !found {
+            self.missing(id.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Takes a key for people to look at. An index tells whether it is the newest: somebody who forges that while
+    /// the store runs can show an old row here, until the next start or reading of the log; decisions do not see it.
+    fn listed(&mut self, connection: &Connection, id: &str) -> rusqlite::Result<()> {
+        let mut newest = connection.prepare_cached("SELECT max(revision) FROM log WHERE key_id = ?1")?;
+        let newest = newest.query_row([id], |row| row.get(0))?;
+        self.key(connection, id, newest)
+    }
+
+    fn put_workspace(&mut self, row: &Row, newest: Option<i64>) {
+        let newest = newest.ok_or_else(|| row.damaged(UNKNOWN));
+        match newest.and_then(|newest| row.to_workspace(newest, self.codes)) {
+            Ok(workspace) => self.view.workspaces.push(workspace),
+            Err(damaged) => self.view.damaged.push(damaged),
         }
     }
-    Ok(())
+
+    fn put_key(&mut self, row: &Row, secrets: &[SecretRow], newest: Option<i64>) {
+        let newest = newest.ok_or_else(|| row.damaged(UNKNOWN));
+        match newest.and_then(|newest| row.to_key(secrets, newest, self.codes, &mut self.known)) {
+            Ok(key) => self.view.keys.push(key),
+            Err(damaged) => self.view.damaged.push(damaged),
+        }
+    }
+
+    fn missing(&mut self, id: String) {
+        self.view.damaged.push(Damaged { id, why: MISSING });
+    }
 }
 
-fn read_since(
-    connection: &Connection,
-    codes: &MacKey,
-    after: Revision,
-    view: &mut View,
-) -> rusqlite::Result<()> {
-    // NOT INDEXED: by revision, not through the index that is sorted by id.
-    let touched = |column: &str| {
-        format!(
-            "WITH touched (id, newest) AS MATERIALIZED (
-                 SELECT {column}, max(revision) FROM log NOT INDEXED
-                 WHERE revision > ?1 AND {column} IS NOT NULL GROUP BY {column}
-             )"
-        )
-    };
-    let after = to_stored(after);
-    let workspaces = format!("{} {WORKSPACES}", touched("changed_workspace_id"));
-    read_workspaces(connection, &workspaces, params![after], codes, view)?;
-    read_keys(connection, &format!("{} {KEYS}", touched("key_id")), params![after], codes, view)
-}
-
-fn read_workspaces(
+fn each_workspace(
     connection: &Connection,
     sql: &str,
     values: impl Params,
-    codes: &MacKey,
-    view: &mut View,
+    mut put: impl FnMut(&Row),
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(values)?;
     while let Some(row) = rows.next()? {
-        let (stored, newest) = (key_row(row)?, integer(row, 1)?);
-        match stored.to_workspace(newest, codes) {
-            Ok(workspace) => view.workspaces.push(workspace),
-            Err(damaged) => view.damaged.push(damaged),
-        }
+        put(&key_row(row)?);
     }
     Ok(())
 }
 
-fn read_keys(
+fn each_key(
     connection: &Connection,
     sql: &str,
     values: impl Params,
-    codes: &MacKey,
-    view: &mut View,
+    mut put: impl FnMut(&Row, &[SecretRow]),
 ) -> rusqlite::Result<()> {
-    let mut known = Known::default();
-    let mut put = |(row, newest): (Row, i64), secrets: &[SecretRow]| match row
-        .to_key(secrets, newest, codes, &mut known)
-    {
-        Ok(key) => view.keys.push(key),
-        Err(damaged) => view.damaged.push(damaged),
-    };
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(values)?;
-    let mut current: Option<(Row, i64)> = None;
+    let mut current: Option<Row> = None;
     let mut secrets = Vec::new();
     while let Some(row) = rows.next()? {
         let id = row.get_ref(0)?;
-        let same =
-            current.as_ref().is_some_and(|(current, _)| id.as_bytes().is_ok_and(|id| id == current.id));
+        let same = current.as_ref().is_some_and(|current| id.as_bytes().is_ok_and(|id| id == current.id));
         if !same {
-            if let Some(complete) = current.replace((key_row(row)?, integer(row, 1)?)) {
-                put(complete, &secrets);
+            if let Some(complete) = current.replace(key_row(row)?) {
+                put(&complete, &secrets);
             }
             secrets.clear();
         }
         secrets.extend(secret_row(row)?);
     }
     if let Some(complete) = current {
-        put(complete, &secrets);
+        put(&complete, &secrets);
     }
     Ok(())
 }
 
 fn key_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
-    Ok(Row { id: bytes(row, 0)?, body: bytes(row, 2)?, revision: integer(row, 3)?, code: bytes(row, 4)? })
+    Ok(Row { id: bytes(row, 0)?, body: bytes(row, 1)?, revision: integer(row, 2)?, code: bytes(row, 3)? })
 }
 
 /// `None` where the join found no secret.
 fn secret_row(row: &SqliteRow<'_>) -> rusqlite::Result<Option<SecretRow>> {
-    let Some(generation) = row.get(5)? else { return Ok(None) };
+    let Some(generation) = row.get(4)? else { return Ok(None) };
     Ok(Some(SecretRow {
         generation,
-        scheme: bytes(row, 6)?,
-        root: integer(row, 7)?,
-        hash: bytes(row, 8)?,
-        hint: bytes(row, 9)?,
-        created_ms: integer(row, 10)?,
-        end_ms: row.get(11)?,
-        revision: integer(row, 12)?,
-        code: bytes(row, 13)?,
+        scheme: bytes(row, 5)?,
+        root: integer(row, 6)?,
+        hash: bytes(row, 7)?,
+        hint: bytes(row, 8)?,
+        created_ms: integer(row, 9)?,
+        end_ms: row.get(10)?,
+        revision: integer(row, 11)?,
+        code: bytes(row, 12)?,
     }))
 }
 

@@ -11,10 +11,13 @@ pub(super) const APPLICATION_ID: i64 = 0x4B45_5957;
 /// The schema that this program writes.
 pub(super) const VERSION: i64 = 1;
 
+/// Its tables, the log first.
+pub(super) const TABLES: [&str; 7] = ["log", "keys", "secrets", "workspaces", "requests", "key_uses", "meta"];
+
 /// Columns for queries are generated from the coded body or the chained bytes, so that they cannot be edited apart.
+/// Indexes of them can: so they only find rows for people to look at, and what counts is read without them.
 ///
-/// Rows lie in the order of their keys: a start reads keys, secrets and `log_by_key` side by side in that order, which
-/// takes a quarter less time than through rowids. The log's bytes are a blob, because their hash is over exactly these
+/// Rows lie in the order of their keys: a start reads keys and secrets side by side in that order. The log's bytes are a blob, because their hash is over exactly these
 /// bytes. Every index of the log holds the revision, as the rowid.
 const V1: &str = "
 PRAGMA application_id = 0x4B455957;

@@ -1,0 +1,65 @@
+//! Tests of who waits for whom: the follower for nobody, the others within bounds.
+
+use std::{
+    sync::{Arc, mpsc},
+    task::{Context, Waker},
+};
+
+use super::{READERS, SqliteStore};
+use crate::{
+    domain::{
+        audit::Revision,
+        time::{Entropy, EntropyUnavailable, Timestamp},
+    },
+    ports::{KeyStore, LogFilter, StoreError},
+    store::data_dir::DataDir,
+};
+
+/// Bytes that are all alike.
+struct Same;
+
+impl Entropy for Same {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+        bytes.fill(1);
+        Ok(())
+    }
+}
+
+#[test]
+fn the_follower_waits_for_no_other_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let dir = DataDir::open(directory.path()).unwrap();
+    let (store, _) = SqliteStore::open(&dir, &Same, Timestamp::EPOCH).unwrap();
+    let readers: Vec<_> = (0..READERS).map(|_| store.readers.get().unwrap()).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let (end, ended) = mpsc::channel::<()>();
+        let long = tokio::task::spawn_blocking(move || ended.recv());
+        assert_eq!(store.changes_after(Revision::ZERO).await.unwrap().revision, Some(Revision::ZERO));
+        assert_eq!(store.load().await.unwrap().revision, Some(Revision::ZERO));
+        drop((end, readers));
+        assert!(long.await.unwrap().is_err());
+    });
+}
+
+#[tokio::test]
+async fn reads_wait_within_a_bound_and_the_log_is_verified_once_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let dir = DataDir::open(directory.path()).unwrap();
+    let (store, _) = SqliteStore::open(&dir, &Same, Timestamp::EPOCH).unwrap();
+    let all = u32::try_from(super::MAX_READS).unwrap();
+    let reads = Arc::clone(&store.reads).acquire_many_owned(all).await.unwrap();
+    let refused = store.query_log(LogFilter::default(), None, 1).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(store.load().await.is_ok());
+    drop(reads);
+    assert!(store.query_log(LogFilter::default(), None, 1).await.is_ok());
+
+    let running = Arc::clone(&store.verifying).acquire_owned().await.unwrap();
+    let mut waiting = store.verify_log();
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(waiting.as_mut().poll(&mut context).is_pending());
+    assert!(store.query_log(LogFilter::default(), None, 1).await.is_ok());
+    drop(running);
+    assert_eq!(waiting.await.unwrap().fault, None);
+}

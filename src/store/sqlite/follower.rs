@@ -1,0 +1,29 @@
+//! The thread that reads for whoever follows the log. It has a connection of its own, so that memory, and with it the
+//! acknowledgement of a change, never waits behind somebody's long query.
+
+use std::{sync::Arc, thread};
+
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+use crate::domain::root::DerivedKeys;
+
+/// How many reads may wait; one follower asks for one at a time.
+const MAX_WAITING: usize = 64;
+
+/// A read, which answers by itself.
+pub(super) type Read = Box<dyn FnOnce(&mut Connection, &DerivedKeys) + Send>;
+
+/// Starts the thread, which ends when nobody can ask it any more.
+pub(super) fn spawn(
+    mut connection: Connection,
+    keys: Arc<DerivedKeys>,
+) -> std::io::Result<(mpsc::Sender<Read>, thread::JoinHandle<()>)> {
+    let (reads, mut receiver) = mpsc::channel::<Read>(MAX_WAITING);
+    let thread = thread::Builder::new().name("store-follower".to_owned()).spawn(move || {
+        while let Some(read) = receiver.blocking_recv() {
+            read(&mut connection, &keys);
+        }
+    })?;
+    Ok((reads, thread))
+}
