@@ -169,7 +169,7 @@ async fn a_secret_is_in_one_answer_and_nowhere_else() {
     let keyward = Keyward::start().await;
     let mut told = Told::default();
     let secrets = live(&keyward, &mut told).await;
-    misplace(&keyward, &mut told, &secrets.misplaced).await;
+    Box::pin(misplace(&keyward, &mut told, &secrets.misplaced)).await;
     publish(&keyward, &mut told, &secrets.published).await;
     read_everything(&keyward, &mut told).await;
 

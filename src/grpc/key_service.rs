@@ -62,7 +62,9 @@ impl KeyService for Api {
         for queries in queries.chunks(QUESTIONS_AT_A_TIME) {
             for query in queries {
                 let response = self.answer(query)?;
-                bytes = bytes.saturating_add(response.encoded_len());
+                let length = response.encoded_len();
+                // With its tag and its length, as it stands in the answer.
+                bytes = bytes.saturating_add(1 + prost::length_delimiter_len(length) + length);
                 responses.push(response);
             }
             if bytes > MAX_BATCH_ANSWER_BYTES {
