@@ -11,13 +11,13 @@ use super::{
 };
 use crate::{
     domain::{
-        admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys},
+        admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys, UpdateKeys},
         audit::Revision,
         id::KeyId,
         parse::ParseError,
     },
     operations::{
-        Changed, WithSecret,
+        Changed, Operations, WithSecret,
         check::{Mode, Query},
         error::OperationError,
         issue::IssuePermit,
@@ -207,13 +207,9 @@ impl KeyService for Api {
     ) -> Result<Response<v1::DisableKeyResponse>, Status> {
         let permit = self.permit(&request)?;
         self.administer(async move |operations| {
-            let asked = request.into_inner();
-            let id = convert::key_id("key_id", &asked.key_id)?;
-            operations.require_reach(&permit, id)?;
-            let comment = convert::comment(&asked.comment)?;
-            let Changed { key, revision } = operations.switch(permit, id, Switch::Disable, comment).await?;
-            let key = convert::key::to_wire(&key, operations.now());
-            Ok(v1::DisableKeyResponse { key: Some(key), revision: revision.0 })
+            let v1::DisableKeyRequest { key_id, comment } = request.into_inner();
+            let (key, revision) = switch(&operations, permit, Switch::Disable, &key_id, &comment).await?;
+            Ok(v1::DisableKeyResponse { key: Some(key), revision })
         })
         .await
     }
@@ -224,13 +220,9 @@ impl KeyService for Api {
     ) -> Result<Response<v1::EnableKeyResponse>, Status> {
         let permit = self.permit(&request)?;
         self.administer(async move |operations| {
-            let asked = request.into_inner();
-            let id = convert::key_id("key_id", &asked.key_id)?;
-            operations.require_reach(&permit, id)?;
-            let comment = convert::comment(&asked.comment)?;
-            let Changed { key, revision } = operations.switch(permit, id, Switch::Enable, comment).await?;
-            let key = convert::key::to_wire(&key, operations.now());
-            Ok(v1::EnableKeyResponse { key: Some(key), revision: revision.0 })
+            let v1::EnableKeyRequest { key_id, comment } = request.into_inner();
+            let (key, revision) = switch(&operations, permit, Switch::Enable, &key_id, &comment).await?;
+            Ok(v1::EnableKeyResponse { key: Some(key), revision })
         })
         .await
     }
@@ -277,6 +269,20 @@ impl Api {
         let explainer: Result<AdminPermit<ExplainKeys>, AdminRefusal> = caller.permit();
         explainer.map(drop).or_else(|_refusal| self.require_checker(caller))
     }
+}
+
+/// Switches a key off or on: the two requests differ in nothing else.
+async fn switch(
+    operations: &Operations,
+    permit: AdminPermit<UpdateKeys>,
+    way: Switch,
+    key_id: &str,
+    comment: &str,
+) -> Result<(v1::Key, u64), OperationError> {
+    let id = convert::key_id("key_id", key_id)?;
+    operations.require_reach(&permit, id)?;
+    let Changed { key, revision } = operations.switch(permit, id, way, convert::comment(comment)?).await?;
+    Ok((convert::key::to_wire(&key, operations.now()), revision.0))
 }
 
 /// What a request id stands for: whose it is, and a fingerprint of the whole request.

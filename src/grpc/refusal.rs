@@ -4,7 +4,7 @@ use http::{Response, StatusCode, header};
 use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-const DOMAIN: &str = "keyward";
+use super::status::DOMAIN;
 
 /// Why a call gets no answer from a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
