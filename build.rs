@@ -6,11 +6,13 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 7] = [
     "keyward/v1/audit_service.proto",
     "keyward/v1/error_reason.proto",
     "keyward/v1/key.proto",
     "keyward/v1/key_service.proto",
+    "keyward/v1/policy.proto",
+    "keyward/v1/policy_service.proto",
     "keyward/v1/workspace_service.proto",
 ];
 
