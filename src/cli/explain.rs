@@ -102,6 +102,11 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         ErrorReason::StoreCorrupt => {
             "look at the server's log before anything else; `keyward audit verify` checks the log"
         }
+        ErrorReason::PolicyVersionChanged => {
+            "somebody else applied a policy: look at it with `keyward policy show`, and apply yours again"
+        }
+        ErrorReason::PolicyVersionNotFound => "`keyward policy versions` lists those there are",
+        ErrorReason::PlanMayNotIssue => "move the workspace to another plan, or change the policy",
         ErrorReason::SourceLimited | ErrorReason::Overloaded => "wait before you try again",
         ErrorReason::Internal => "the server's log has the details; please report it",
         ErrorReason::Unspecified | ErrorReason::FieldInvalid => "",
