@@ -16,6 +16,7 @@ pub mod network;
 pub mod parse;
 pub mod resource;
 pub mod root;
+pub mod route;
 pub mod scope;
 pub mod secret;
 pub mod text;

@@ -35,6 +35,37 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// One scope that a request needs, owned: what a route or another rule that is kept asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeText {
+    text: Box<str>,
+    /// The length of the part before the colon.
+    resource: usize,
+}
+
+impl ScopeText {
+    /// Takes a well-formed scope.
+    ///
+    /// # Errors
+    /// As for [`Scope::parse`].
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let resource = Scope::parse(text)?.resource.len();
+        Ok(Self { text: text.into(), resource })
+    }
+
+    /// The scope, to be asked of a key.
+    #[must_use]
+    pub fn as_scope(&self) -> Scope<'_> {
+        Scope { text: &self.text, resource: self.text.get(..self.resource).unwrap_or_default() }
+    }
+
+    /// The scope as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
 /// One scope that a key holds: a scope, or every action on one kind of resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopePattern {
@@ -122,6 +153,8 @@ mod tests {
         assert!(permits("storage:*", "storage:upload"));
         assert!(!permits("storage:*", "storages:upload"));
         assert!(!permits("storage:*", "storag:upload"));
+        let kept = ScopeText::parse("storage:upload").unwrap();
+        assert_eq!(kept.as_scope(), Scope::parse("storage:upload").unwrap());
         let wildcard = ScopePattern::parse("storage:*").unwrap();
         assert!(wildcard.covers(&wildcard));
         assert!(wildcard.covers(&ScopePattern::parse("storage:read").unwrap()));
@@ -139,5 +172,6 @@ mod tests {
             assert!(Scope::parse(bad).is_err(), "{bad}");
         }
         assert!(Scope::parse("a:*").is_err(), "a requirement names what it needs");
+        assert!(ScopeText::parse("a:*").is_err(), "a requirement that is kept no less");
     }
 }
