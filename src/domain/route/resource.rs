@@ -52,6 +52,7 @@ impl ResourceTemplate {
                 Some(name) => path.below_root().split('/').nth(template.place(name)?)?,
                 None => part,
             };
+            // The whole is parsed below; this keeps a long segment from being copied wherever it is named.
             Resource::parse(segment).ok()?;
             if !filled.is_empty() {
                 filled.push('/');
