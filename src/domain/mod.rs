@@ -18,6 +18,7 @@ pub mod policy;
 pub mod resource;
 pub mod rights;
 pub mod root;
+pub mod route;
 pub mod scope;
 pub mod secret;
 pub mod text;

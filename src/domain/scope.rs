@@ -32,6 +32,37 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// One scope that a request needs, owned: what a route or another rule that is kept asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeText {
+    text: Box<str>,
+    /// The length of the part before the colon.
+    resource: usize,
+}
+
+impl ScopeText {
+    /// Takes a well-formed scope.
+    ///
+    /// # Errors
+    /// As for [`Scope::parse`].
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let resource = Scope::parse(text)?.resource.len();
+        Ok(Self { text: text.into(), resource })
+    }
+
+    /// The scope, to be asked of a key.
+    #[must_use]
+    pub fn as_scope(&self) -> Scope<'_> {
+        Scope { text: &self.text, resource: self.text.get(..self.resource).unwrap_or_default() }
+    }
+
+    /// The scope as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
 /// One scope that a key holds: a scope, or every action on one kind of resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopePattern {
@@ -108,6 +139,8 @@ mod tests {
         }
         assert!(!pattern("storage:read").covers(&wildcard));
         assert!(!pattern("project:read").covers(&pattern("project:readall")));
+        let kept = ScopeText::parse("storage:upload").unwrap();
+        assert_eq!(kept.as_scope(), Scope::parse("storage:upload").unwrap());
     }
 
     #[test]
@@ -121,5 +154,6 @@ mod tests {
             assert!(Scope::parse(bad).is_err(), "{bad}");
         }
         assert!(Scope::parse("a:*").is_err(), "a requirement names what it needs");
+        assert!(ScopeText::parse("a:*").is_err(), "a requirement that is kept no less");
     }
 }
