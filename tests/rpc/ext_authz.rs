@@ -277,7 +277,7 @@ async fn a_known_key_that_may_not_is_told_what_it_lacks() {
     let (other, _) = keyward.register("other").await;
     let issued = keyward.issue(v1::IssueRequest {
         grants: vec![bound("storage:upload", &["bucket_1"])],
-        allowed_networks: strings(&["203.0.113.0/24"]),
+        allowed_cidrs: strings(&["203.0.113.0/24"]),
         ..holder_key(&["messaging:send"])
     });
     let issued = issued.await;
