@@ -16,6 +16,7 @@ use keyward::wire::{
 };
 
 use prost::Message as _;
+use prost_types::value::Kind;
 use tokio::net::TcpStream;
 
 use crate::support::{
@@ -81,11 +82,11 @@ impl Seen {
 /// Reads an answer, which is whole: an allow with status 200, or a denial with another.
 #[track_caller]
 fn seen(answer: CheckResponse) -> Seen {
-    let code = answer.status.expect("an answer without a status is an allow to Envoy").code;
+    let code = answer.status.unwrap_or_else(|| panic!("without a status it is an allow to Envoy")).code;
     let metadata = answer.dynamic_metadata.unwrap().fields;
-    let metadata = metadata.into_iter().map(|(name, value)| match value.kind.unwrap() {
-        prost_types::value::Kind::StringValue(text) => (name, text),
-        other => panic!("{name}: {other:?}"),
+    let metadata = metadata.into_iter().map(|(name, value)| {
+        let Some(Kind::StringValue(text)) = value.kind else { panic!("{name} is no text") };
+        (name, text)
     });
     let (status, headers, removed, body) = match answer.http_response.unwrap() {
         HttpResponse::OkResponse(ok) => (200, ok.headers, ok.headers_to_remove, String::new()),
@@ -106,7 +107,8 @@ fn seen(answer: CheckResponse) -> Seen {
 
 async fn ask(keyward: &Keyward, asked: CheckRequest) -> Seen {
     let mut client = AuthorizationClient::new(keyward.new_channel().await);
-    seen(client.check(asked).await.expect("Envoy takes an error for an outage").into_inner())
+    let answer = client.check(asked).await;
+    seen(answer.unwrap_or_else(|error| panic!("Envoy takes an error for an outage: {error:?}")).into_inner())
 }
 
 #[tokio::test]
