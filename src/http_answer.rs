@@ -212,8 +212,7 @@ fn required(requirement: &Requirement<'_>) -> String {
 #[must_use]
 pub fn identity(checked: &CheckedKey) -> [(&'static str, Option<String>); 6] {
     let key = checked.found.key();
-    let bare = key.grants.iter().filter(|grant| grant.resources().is_none()).map(Grant::scope);
-    let scopes = cut(bare.map(ScopePattern::as_str));
+    let scopes = cut(checked.found.rights().unbound());
     let plan = checked.workspace.as_ref().map(|workspace| workspace.plan.as_str().to_owned());
     [
         ("x-keyward-key-id", Some(key.id.to_text())),

@@ -83,17 +83,8 @@ impl Service {
     /// # Errors
     /// The store cannot be opened, or the address not be bound.
     pub async fn start(settings: Settings, root_key: &Destination) -> Result<Self, AppError> {
-        let Settings {
-            data_dir,
-            listen,
-            check_is_open,
-            policy,
-            gateway,
-            limits,
-            workers,
-            clock,
-            entropy,
-        } = settings;
+        let Settings { data_dir, listen, check_is_open, policy, gateway, limits, workers, clock, entropy } =
+            settings;
         let store = Store::open(&data_dir, &*entropy, &*clock)?;
         let is_new = !store.sqlite.is_initialized();
         // Before the first key is made: a port that is taken must not use it up.
@@ -130,8 +121,15 @@ impl Service {
             Arc::new(Api::new(Arc::new(Operations::new(parts)), administration, check_is_open, gateway));
         let (health, health_service) = health(HEALTH_NAMES);
         let message_bytes = limits.message_bytes;
-        let routes =
-            routes(Arc::clone(&api), Arc::clone(&api), Arc::clone(&api), api, health_service, message_bytes)?;
+        let routes = routes(
+            Arc::clone(&api),
+            Arc::clone(&api),
+            Arc::clone(&api),
+            Arc::clone(&api),
+            api,
+            health_service,
+            message_bytes,
+        )?;
         let running =
             listener.serve(workers, limits, move |_peer| routes.clone()).map_err(AppError::Runtime)?;
         health.report(Serving::Yes);

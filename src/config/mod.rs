@@ -109,7 +109,8 @@ impl Config {
             why: format!("{}: {}", line_of(text, &why), why.message()),
         };
         let file: File = toml::from_str(text).map_err(malformed)?;
-        let invalid = |field: &str, why| ConfigError::Invalid { path: path.to_owned(), field: field.to_owned(), why };
+        let invalid =
+            |field: &str, why| ConfigError::Invalid { path: path.to_owned(), field: field.to_owned(), why };
         let gateway = gateway(&file.gateway).map_err(|(field, why)| invalid(field, why))?;
         Ok(Self { gateway, log_format: file.log_format.unwrap_or_default() })
     }

@@ -20,6 +20,7 @@ pub mod health;
 mod key_service;
 pub mod limits;
 pub mod listener;
+mod policy_service;
 mod refusal;
 pub mod request_body;
 pub mod routes;

@@ -25,6 +25,7 @@ use crate::wire::{
     v1::{
         audit_service_server::{self, AuditService, AuditServiceServer},
         key_service_server::{self, KeyService, KeyServiceServer},
+        policy_service_server::{self, PolicyService, PolicyServiceServer},
         workspace_service_server::{self, WorkspaceService, WorkspaceServiceServer},
     },
 };
@@ -33,6 +34,7 @@ use crate::wire::{
 pub const HEALTH_NAMES: &[&str] = &[
     key_service_server::SERVICE_NAME,
     workspace_service_server::SERVICE_NAME,
+    policy_service_server::SERVICE_NAME,
     audit_service_server::SERVICE_NAME,
     authorization_server::SERVICE_NAME,
 ];
@@ -50,9 +52,10 @@ pub struct DescriptorError(#[from] reflection::Error);
 ///
 /// # Errors
 /// When the embedded descriptor sets are broken, which a test of this binary would have shown.
-pub fn routes<K, W, A, E>(
+pub fn routes<K, W, P, A, E>(
     key: Arc<K>,
     workspace: Arc<W>,
+    policy: Arc<P>,
     audit: Arc<A>,
     ext_authz: Arc<E>,
     health: HealthService,
@@ -61,12 +64,14 @@ pub fn routes<K, W, A, E>(
 where
     K: KeyService,
     W: WorkspaceService,
+    P: PolicyService,
     A: AuditService,
     E: ExtAuthz,
 {
     Ok(Routes {
         key: KeyServiceServer::from_arc(key).max_decoding_message_size(message_bytes),
         workspace: WorkspaceServiceServer::from_arc(workspace).max_decoding_message_size(message_bytes),
+        policy: PolicyServiceServer::from_arc(policy).max_decoding_message_size(message_bytes),
         audit: AuditServiceServer::from_arc(audit).max_decoding_message_size(message_bytes),
         ext_authz,
         health: HealthServer::new(health).max_decoding_message_size(SMALL_MESSAGE_BYTES),
@@ -84,9 +89,10 @@ fn descriptors() -> reflection::Builder<'static> {
 }
 
 #[derive(Debug)]
-struct Routes<K, W, A, E, R, Q> {
+struct Routes<K, W, P, A, E, R, Q> {
     key: KeyServiceServer<K>,
     workspace: WorkspaceServiceServer<W>,
+    policy: PolicyServiceServer<P>,
     audit: AuditServiceServer<A>,
     ext_authz: Arc<E>,
     health: HealthServer<HealthService>,
@@ -95,11 +101,12 @@ struct Routes<K, W, A, E, R, Q> {
 }
 
 // Derived, it would ask that the handlers be `Clone`, which they need not be.
-impl<K, W, A, E, R, Q> Clone for Routes<K, W, A, E, R, Q> {
+impl<K, W, P, A, E, R, Q> Clone for Routes<K, W, P, A, E, R, Q> {
     fn clone(&self) -> Self {
         Self {
             key: self.key.clone(),
             workspace: self.workspace.clone(),
+            policy: self.policy.clone(),
             audit: self.audit.clone(),
             ext_authz: Arc::clone(&self.ext_authz),
             health: self.health.clone(),
@@ -109,10 +116,11 @@ impl<K, W, A, E, R, Q> Clone for Routes<K, W, A, E, R, Q> {
     }
 }
 
-impl<K, W, A, E, R, Q> Service<Request<RequestBody>> for Routes<K, W, A, E, R, Q>
+impl<K, W, P, A, E, R, Q> Service<Request<RequestBody>> for Routes<K, W, P, A, E, R, Q>
 where
     K: KeyService,
     W: WorkspaceService,
+    P: PolicyService,
     A: AuditService,
     E: ExtAuthz,
     R: ServerReflection,
@@ -126,6 +134,7 @@ where
         match service_of(request.uri().path()) {
             key_service_server::SERVICE_NAME => self.key.clone().call(request),
             workspace_service_server::SERVICE_NAME => self.workspace.clone().call(request),
+            policy_service_server::SERVICE_NAME => self.policy.clone().call(request),
             audit_service_server::SERVICE_NAME => self.audit.clone().call(request),
             authorization_server::SERVICE_NAME if request.uri().path() == ext_authz::PATH => {
                 Box::pin(ready(Ok(ext_authz::serve(&*self.ext_authz, request))))
