@@ -94,6 +94,14 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         }
         ErrorReason::RequestIdReused => "use another --request-id, or the same arguments as before",
         ErrorReason::Conflict => "run the same command again",
+        ErrorReason::PolicyVersionChanged => {
+            "somebody applied another version meanwhile: `keyward policy diff FILE` shows what your document would \
+             change now; apply it with --expect and that version, or without --expect"
+        }
+        ErrorReason::PolicyVersionNotFound => "`keyward policy versions` lists the versions",
+        ErrorReason::PlanMayNotIssue => {
+            "key_rules.barred_plans of `keyward policy show` names the plans whose workspaces may not issue keys"
+        }
         ErrorReason::RevisionAhead => {
             "try again in a moment, or see that --min-revision came from this server"
         }

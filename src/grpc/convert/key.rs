@@ -40,6 +40,8 @@ pub(in crate::grpc) fn to_wire(key: &Key, now: Timestamp) -> v1::Key {
         secrets: key.credentials.iter().map(|(secret, end)| secret_to_wire(secret, end, now)).collect(),
         admin: key.admin.as_deref().map(rights::admin_to_wire),
         revision: key.revision.0,
+        effective_scopes: Vec::new(),
+        inert_scopes: Vec::new(),
     }
 }
 
