@@ -13,6 +13,7 @@ use keyward::{
 const README: &str = include_str!("../README.md");
 const WIRE: &str = include_str!("../docs/wire.md");
 const SECURITY: &str = include_str!("../docs/security.md");
+const POLICY: &str = include_str!("../docs/policy.md");
 const OPERATING: &str = include_str!("../docs/operating.md");
 
 /// How many promises there are under each letter.
@@ -126,7 +127,7 @@ fn every_reason_is_explained_and_no_other() {
 
 #[test]
 fn every_rpc_is_listed_with_the_admin_scope_of_its_comment() {
-    for file in ["key_service", "workspace_service", "audit_service"] {
+    for file in ["key_service", "workspace_service", "policy_service", "audit_service"] {
         let proto = fs::read_to_string(root().join(format!("proto/keyward/v1/{file}.proto"))).unwrap();
         let service =
             proto.lines().find_map(|line| line.strip_prefix("service ")?.strip_suffix(" {")).unwrap();
@@ -200,7 +201,9 @@ fn the_example_of_a_key_is_one() {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    for (folder, text) in [("", README), ("docs", WIRE), ("docs", SECURITY), ("docs", OPERATING)] {
+    for (folder, text) in
+        [("", README), ("docs", WIRE), ("docs", POLICY), ("docs", SECURITY), ("docs", OPERATING)]
+    {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = link.split('#').next().unwrap();
             let is_file = root().join(folder).join(path).exists();
