@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::watch;
 
 use self::sharing::Sharing;
@@ -21,11 +21,12 @@ use crate::{
         audit::Revision,
         id::{KeyId, WorkspaceId},
         key::Key,
+        rights::Rights,
         secret::KeyHash,
         time::Timestamp,
         workspace::Workspace,
     },
-    ports::{LastUse, View},
+    ports::{LastUse, PolicyVersion, PolicyView, View},
 };
 
 /// Every key and workspace.
@@ -38,6 +39,10 @@ pub struct Index {
     /// Ids of keys whose rows cannot be trusted; they are in neither map above.
     damaged: papaya::HashMap<String, &'static str>,
     default_workspace: OnceLock<WorkspaceId>,
+    /// The policy in force; `None` before the first is known, and while the stored one cannot be trusted.
+    policy: ArcSwapOption<PolicyVersion>,
+    /// The newest version that is stored, whether or not it can be trusted.
+    newest_policy: AtomicU64,
     /// The same as in `applied`, for the path of a Check.
     revision: AtomicU64,
     applied: watch::Sender<Revision>,
@@ -47,14 +52,20 @@ pub struct Index {
 
 /// One key's place: its record, which is swapped whole, and what is counted beside it.
 struct Cell {
-    key: ArcSwap<Key>,
+    record: ArcSwap<Record>,
     /// Start of the minute of the last use, in milliseconds; the lowest number before the first.
     last_use_ms: AtomicI64,
 }
 
+/// A key, and what its grants come to under the policy in force: together, so that no reader sees one without the other.
+struct Record {
+    key: Key,
+    rights: Arc<Rights>,
+}
+
 /// A key as it stood when it was found.
 pub struct Found {
-    key: Guard<Arc<Key>>,
+    record: Guard<Arc<Record>>,
     cell: Arc<Cell>,
 }
 
@@ -62,13 +73,13 @@ impl Found {
     /// The key.
     #[must_use]
     pub fn key(&self) -> &Key {
-        &self.key
+        &self.record.key
     }
 
-    /// The key, to be kept.
+    /// What it may do under the policy in force.
     #[must_use]
-    pub fn shared(&self) -> Arc<Key> {
-        Arc::clone(&self.key)
+    pub fn rights(&self) -> &Rights {
+        &self.record.rights
     }
 
     /// The start of the minute of the last use that this process knows of.
@@ -98,6 +109,8 @@ impl Default for Index {
             workspaces: papaya::HashMap::default(),
             damaged: papaya::HashMap::default(),
             default_workspace: OnceLock::new(),
+            policy: ArcSwapOption::empty(),
+            newest_policy: AtomicU64::new(0),
             revision: AtomicU64::new(0),
             applied: watch::Sender::new(Revision::ZERO),
             sharing: Mutex::default(),
@@ -110,7 +123,7 @@ impl Index {
     #[must_use]
     pub fn by_hash(&self, hash: &KeyHash) -> Option<Found> {
         let found = take(self.by_hash.pin().get(&hash.slot())?);
-        found.key.credentials.find(hash).is_some().then_some(found)
+        found.key().credentials.find(hash).is_some().then_some(found)
     }
 
     /// A key by its id.
@@ -131,6 +144,31 @@ impl Index {
         self.default_workspace.get().copied()
     }
 
+    /// The policy in force; `None` while there is none that can be trusted, when nothing can be decided.
+    #[must_use]
+    pub fn policy(&self) -> Option<Arc<PolicyVersion>> {
+        self.policy.load_full()
+    }
+
+    /// The newest version of the policy, whether or not it can be trusted; 0 if there is none.
+    #[must_use]
+    pub fn newest_policy_version(&self) -> u64 {
+        self.newest_policy.load(Ordering::Acquire)
+    }
+
+    /// Shows every key to `see`.
+    pub fn each(&self, mut see: impl FnMut(&Key, &Rights)) {
+        for cell in self.by_id.pin().values() {
+            let record = cell.record.load();
+            see(&record.key, &record.rights);
+        }
+    }
+
+    /// Shows every workspace to `see`.
+    pub fn each_workspace(&self, mut see: impl FnMut(&Workspace)) {
+        self.workspaces.pin().values().for_each(|workspace| see(workspace));
+    }
+
     /// What is wrong with a key's rows, if they cannot be trusted.
     #[must_use]
     pub fn damage(&self, id: KeyId) -> Option<&'static str> {
@@ -138,8 +176,10 @@ impl Index {
     }
 
     /// A key that satisfies `wanted`, if there is one; reads them all.
-    pub fn any(&self, mut wanted: impl FnMut(&Key) -> bool) -> Option<Arc<Key>> {
-        self.by_id.pin().values().map(|cell| cell.key.load_full()).find(|key| wanted(key))
+    pub fn any(&self, mut wanted: impl FnMut(&Key) -> bool) -> Option<Key> {
+        let by_id = self.by_id.pin();
+        let found = by_id.values().map(|cell| cell.record.load()).find(|record| wanted(&record.key));
+        found.map(|record| record.key.clone())
     }
 
     /// The last uses from the minute `from` on and before the minute `before`; reads all keys.
@@ -170,6 +210,9 @@ impl Index {
     /// Takes over rows as they stand at the view's revision. Rows that are newer here stay.
     pub fn apply(&self, view: View) {
         let mut sharing = self.sharing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(policy) = view.policy {
+            self.put_policy(policy, &mut sharing);
+        }
         for workspace in view.workspaces {
             if workspace.is_default {
                 let _first = self.default_workspace.set(workspace.id);
@@ -178,7 +221,8 @@ impl Index {
         }
         for mut key in view.keys {
             sharing.share(&mut key);
-            self.put(&Arc::new(key));
+            let rights = sharing.rights_of(&key);
+            self.put(Record { key, rights });
         }
         for damaged in view.damaged {
             tracing::error!(row.id = %damaged.id, why = damaged.why, "a stored row cannot be trusted; its key is denied");
@@ -194,28 +238,55 @@ impl Index {
         }
     }
 
-    fn put(&self, key: &Arc<Key>) {
+    /// Puts a policy in force: what every key may do is worked out anew.
+    fn put_policy(&self, policy: PolicyView, sharing: &mut Sharing) {
+        let policy = match policy {
+            PolicyView::Sound(policy) => {
+                self.newest_policy.fetch_max(policy.version, Ordering::AcqRel);
+                Some(policy)
+            }
+            PolicyView::Damaged { version, why } => {
+                self.newest_policy.fetch_max(version, Ordering::AcqRel);
+                tracing::error!(
+                    policy.version = version,
+                    why,
+                    "the stored policy cannot be trusted; nothing is decided until another is applied"
+                );
+                None
+            }
+        };
+        sharing.govern(policy.clone());
+        for cell in self.by_id.pin().values() {
+            let key = cell.record.load().key.clone();
+            let rights = sharing.rights_of(&key);
+            cell.record.store(Arc::new(Record { key, rights }));
+        }
+        self.policy.store(policy);
+    }
+
+    fn put(&self, record: Record) {
+        let key = record.key.clone();
         self.damaged.pin().remove(&key.id.to_string());
         let by_id = self.by_id.pin();
         let by_hash = self.by_hash.pin();
         let Some(cell) = by_id.get(&key.id) else {
-            let cell =
-                Arc::new(Cell { key: ArcSwap::new(Arc::clone(key)), last_use_ms: AtomicI64::new(i64::MIN) });
+            let record = ArcSwap::from_pointee(record);
+            let cell = Arc::new(Cell { record, last_use_ms: AtomicI64::new(i64::MIN) });
             for (secret, _) in key.credentials.iter() {
                 by_hash.insert(secret.hash.slot(), Arc::clone(&cell));
             }
             by_id.insert(key.id, cell);
             return;
         };
-        if cell.key.load().revision > key.revision {
+        if cell.record.load().key.revision > key.revision {
             return;
         }
         // The record first: a hash that leads to a record without it is unknown, never wrong.
-        let before = cell.key.swap(Arc::clone(key));
+        let before = cell.record.swap(Arc::new(record));
         for (secret, _) in key.credentials.iter() {
             by_hash.insert(secret.hash.slot(), Arc::clone(cell));
         }
-        for (secret, _) in before.credentials.iter() {
+        for (secret, _) in before.key.credentials.iter() {
             if key.credentials.find(&secret.hash).is_none() {
                 by_hash.remove(&secret.hash.slot());
             }
@@ -225,14 +296,14 @@ impl Index {
     fn remove(&self, id: KeyId) {
         let by_id = self.by_id.pin();
         let Some(cell) = by_id.remove(&id) else { return };
-        for (secret, _) in cell.key.load().credentials.iter() {
+        for (secret, _) in cell.record.load().key.credentials.iter() {
             self.by_hash.pin().remove(&secret.hash.slot());
         }
     }
 }
 
 fn take(cell: &Arc<Cell>) -> Found {
-    Found { key: cell.key.load(), cell: Arc::clone(cell) }
+    Found { record: cell.record.load(), cell: Arc::clone(cell) }
 }
 
 /// Passes on half of a key that is random already: a keyed hash, whose value nobody outside can choose.

@@ -2,7 +2,7 @@
 //!
 //! Nothing above a port knows what stands behind it. A back end turns its driver's errors into [`StoreError`] itself.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use tokio::sync::watch;
 
@@ -10,7 +10,8 @@ use crate::domain::{
     audit::{Chain, LogEntry, Revision, digest},
     id::{KeyId, WorkspaceId},
     key::Key,
-    text::{EnvironmentName, Owner, RequestId},
+    policy::Policy,
+    text::{Comment, EnvironmentName, Owner, RequestId},
     time::Timestamp,
     workspace::Workspace,
 };
@@ -28,6 +29,8 @@ pub struct Mutation {
     pub rows: Rows,
     /// Rows that the change stands on without changing them.
     pub expects: Vec<(KeyId, Revision)>,
+    /// The version of the policy that the change was judged by, where it was: another in force by now is a conflict.
+    pub judged_by: Option<u64>,
     /// The request id that this change uses up.
     pub request: Option<RequestMark>,
 }
@@ -39,6 +42,27 @@ pub struct Rows {
     pub workspace: Option<Workspace>,
     /// At most one key, with its secrets.
     pub key: Option<Key>,
+    /// At most one version of the policy, the one after the newest.
+    pub policy: Option<Arc<PolicyVersion>>,
+}
+
+/// A version of the policy, and how it came about.
+#[derive(Debug)]
+pub struct PolicyVersion {
+    /// 1 for the first, one more for each that follows.
+    pub version: u64,
+    /// The policy itself.
+    pub policy: Policy,
+    /// When it was applied.
+    pub applied: Timestamp,
+    /// The administration key that applied it; `None` for Keyward itself.
+    pub applied_by: Option<KeyId>,
+    /// That key's owner.
+    pub applied_by_owner: Option<Owner>,
+    /// The operator's own words.
+    pub comment: Comment,
+    /// The log revision that wrote it; zero before it is stored.
+    pub revision: Revision,
 }
 
 /// A request id, whose it is, and what was asked with it (K10).
@@ -98,8 +122,24 @@ pub struct View {
     pub workspaces: Vec<Workspace>,
     /// Keys.
     pub keys: Vec<Key>,
+    /// The newest version of the policy, where it is among the rows.
+    pub policy: Option<PolicyView>,
     /// Keys whose rows do not agree with their codes, or with the log: to be denied.
     pub damaged: Vec<Damaged>,
+}
+
+/// The newest version of the policy, as it is stored.
+#[derive(Debug)]
+pub enum PolicyView {
+    /// It can be trusted.
+    Sound(Arc<PolicyVersion>),
+    /// It cannot: nothing can be decided until another is applied.
+    Damaged {
+        /// Its version.
+        version: u64,
+        /// What is wrong with it.
+        why: &'static str,
+    },
 }
 
 /// A row that cannot be trusted.
@@ -213,6 +253,9 @@ pub trait KeyStore: Send + Sync {
     /// At most `limit` keys that match, newest first, after `after`.
     fn list_keys(&self, filter: KeyFilter, after: Option<KeyPosition>, limit: usize)
     -> Pending<'_, Vec<Key>>;
+
+    /// At most `limit` versions of the policy, newest first, before `before`. One that cannot be trusted is an error.
+    fn policy_versions(&self, before: Option<u64>, limit: usize) -> Pending<'_, Vec<PolicyVersion>>;
 
     /// The last uses that are known of these keys.
     fn last_uses(&self, keys: Vec<KeyId>) -> Pending<'_, Vec<LastUse>>;

@@ -19,7 +19,7 @@ use crate::{
     },
     grpc::{limits::ListenerLimits, listener::cores},
     operations::initialize::Maker,
-    ports::{KeyStore as _, Verification},
+    ports::{KeyStore as _, PolicyView, Verification},
     shutdown::Signals,
     store::{
         data_dir::holds_database,
@@ -35,7 +35,7 @@ use crate::{
 /// # Errors
 /// It cannot start, a part died, or not everything ended in order: the process must end with a failing code.
 pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
-    let config = load(&args.data)?;
+    load(&args.data)?;
     telemetry::log_panics();
     raise_descriptor_limit();
     let check_is_open = args.listen.ip().is_loopback();
@@ -50,7 +50,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         data_dir: args.data.data_dir.clone(),
         listen: args.listen,
         check_is_open,
-        environments: config.environments,
+        policy: config::first_policy(args.data.policy.as_deref())?,
         limits: ListenerLimits::default(),
         workers: args.workers.unwrap_or_else(cores),
         clock: Arc::new(SystemClock),
@@ -77,14 +77,15 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
 /// # Errors
 /// There is a store already, or it cannot be made.
 pub fn initialize(args: &InitArgs) -> Result<(), AppError> {
-    let config = load(&args.data)?;
+    load(&args.data)?;
+    let policy = config::first_policy(args.data.policy.as_deref())?;
     let destination = Destination::choose(&args.data);
     runtime()?.block_on(async {
         let store = Store::open(&args.data.data_dir, &SystemEntropy::default(), &SystemClock)?;
         if store.sqlite.is_initialized() {
             return Err(AppError::AlreadyInitialized(args.data.data_dir.clone()));
         }
-        store.initialize(&config.environments, &SystemEntropy::default(), &SystemClock, &destination).await?;
+        store.initialize(policy, &SystemEntropy::default(), &SystemClock, &destination).await?;
         Ok(store.sqlite.close().await?)
     })
 }
@@ -94,7 +95,8 @@ pub fn initialize(args: &InitArgs) -> Result<(), AppError> {
 /// # Errors
 /// There is no store, it is in use, or the key cannot be made.
 pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
-    let config = load(&args.data)?;
+    load(&args.data)?;
+    let first_policy = config::first_policy(args.data.policy.as_deref())?;
     let destination = Destination::choose(&args.data);
     if !is_begun(&args.data.data_dir)? {
         return Err(AppError::NotInitialized(args.data.data_dir.clone()));
@@ -109,9 +111,13 @@ pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
         let default = view.workspaces.iter().find(|workspace| workspace.is_default);
         let default = default.ok_or_else(|| AppError::NotInitialized(args.data.data_dir.clone()))?.id;
         let now = crate::domain::time::Clock::now(&SystemClock);
-        let maker =
-            Maker { entropy: &entropy, lookup: &store.keys.lookup, environments: &config.environments, now };
-        let (mutation, secret) = maker.recover(default)?;
+        let maker = Maker { entropy: &entropy, lookup: &store.keys.lookup, now };
+        // For the prefix of administration keys; where the stored one is damaged, that of the first one serves.
+        let policy = match &view.policy {
+            Some(PolicyView::Sound(stored)) => &stored.policy,
+            Some(PolicyView::Damaged { .. }) | None => &first_policy,
+        };
+        let (mutation, secret) = maker.recover(default, policy)?;
         let parcel = destination.prepare(secret)?;
         parcel.settle(store.sqlite.commit(mutation).await)?;
         Ok(store.sqlite.close().await?)
@@ -132,11 +138,9 @@ fn is_begun(data_dir: &Path) -> Result<bool, AppError> {
     Ok(holds_database(data_dir) || !matches!(roots, FoundRoots::Missing))
 }
 
-fn load(args: &DataArgs) -> Result<Config, AppError> {
+fn load(args: &DataArgs) -> Result<(), AppError> {
     let config = Config::load(args.config.as_deref())?;
-    telemetry::start(&config::log_filter(), config.log_format == LogFormat::Json)
-        .map_err(AppError::LogFilter)?;
-    Ok(config)
+    telemetry::start(&config::log_filter(), config.log_format == LogFormat::Json).map_err(AppError::LogFilter)
 }
 
 /// Raises the limit of open files as far as the system lets us: each connection takes one.

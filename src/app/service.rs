@@ -12,7 +12,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use super::{error::AppError, root_key::Destination};
 use crate::{
     domain::{
-        environment::Environments,
+        policy::Policy,
         root::DerivedKeys,
         time::{Clock, Entropy},
     },
@@ -42,8 +42,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Whether Check and BatchCheck need no caller.
     pub check_is_open: bool,
-    /// The environments there are.
-    pub environments: Environments,
+    /// The policy that a new store begins with.
+    pub policy: Policy,
     /// What a client may take.
     pub limits: ListenerLimits,
     /// How many threads serve connections.
@@ -80,18 +80,19 @@ impl Service {
     /// # Errors
     /// The store cannot be opened, or the address not be bound.
     pub async fn start(settings: Settings, root_key: &Destination) -> Result<Self, AppError> {
-        let Settings { data_dir, listen, check_is_open, environments, limits, workers, clock, entropy } =
-            settings;
+        let Settings { data_dir, listen, check_is_open, policy, limits, workers, clock, entropy } = settings;
         let store = Store::open(&data_dir, &*entropy, &*clock)?;
         let is_new = !store.sqlite.is_initialized();
         // Before the first key is made: a port that is taken must not use it up.
         let bound = Listener::bind(listen).await;
         let listener = bound.map_err(|why| AppError::Bind { address: listen, why })?;
-        if is_new {
-            store.initialize(&environments, &*entropy, &*clock, root_key).await?;
+        let first_policy = if is_new {
+            store.initialize(policy, &*entropy, &*clock, root_key).await?;
+            None
         } else {
             root_key.finish()?;
-        }
+            Some(policy)
+        };
         let Store { sqlite, keys, .. } = store;
         let sqlite = Arc::new(sqlite);
         let port: Arc<dyn KeyStore> = Arc::<SqliteStore>::clone(&sqlite);
@@ -99,12 +100,18 @@ impl Service {
         let index = Arc::new(Index::default());
         let follower = Follower::new(Arc::clone(&port), Arc::clone(&index));
         follower.load().await?;
+        if let Some(policy) = first_policy.filter(|_| index.newest_policy_version() == 0) {
+            // Made before there were policies.
+            let maker = Maker { entropy: &*entropy, lookup: &keys.lookup, now: clock.now() };
+            port.commit(maker.adopt(policy)?).await?;
+            follower.load().await?;
+        }
         let follower = tokio::spawn(follower.run());
         let use_writer = UseWriter::new(Arc::clone(&port), Arc::clone(&index), Arc::clone(&clock));
         let (stop_uses, told_to_stop) = watch::channel(false);
         let use_writer = (stop_uses, tokio::spawn(use_writer.run(told_to_stop)));
 
-        let parts = Parts { store: port, index, clock, entropy, keys, environments };
+        let parts = Parts { store: port, index, clock, entropy, keys };
         let administration = tokio::runtime::Handle::current();
         let api = Arc::new(Api::new(Arc::new(Operations::new(parts)), administration, check_is_open));
         let (health, health_service) = health(HEALTH_NAMES);
@@ -197,16 +204,16 @@ impl Store {
         Ok(Self { sqlite, keys, dir })
     }
 
-    /// The first change of a new store: the default workspace and the first administration key.
+    /// The first change of a new store: the policy, the default workspace and the first administration key.
     pub(super) async fn initialize(
         &self,
-        environments: &Environments,
+        policy: Policy,
         entropy: &dyn Entropy,
         clock: &dyn Clock,
         root_key: &Destination,
     ) -> Result<(), AppError> {
-        let maker = Maker { entropy, lookup: &self.keys.lookup, environments, now: clock.now() };
-        let (mutation, secret) = maker.initialize()?;
+        let maker = Maker { entropy, lookup: &self.keys.lookup, now: clock.now() };
+        let (mutation, secret) = maker.initialize(policy)?;
         let parcel = root_key.prepare(secret)?;
         parcel.settle(self.sqlite.commit(mutation).await)?;
         Ok(Roots::keep(self.dir.path()).map_err(OpenError::from)?)

@@ -13,6 +13,9 @@ pub struct DataArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", env = "KEYWARD_CONFIG")]
     pub config: Option<PathBuf>,
+    /// The policy document, in TOML, that a new store begins with; later ones are put in force with `keyward policy apply`
+    #[arg(long, value_name = "FILE", env = "KEYWARD_POLICY")]
+    pub policy: Option<PathBuf>,
     /// Writes the new administration key to this new file, of mode 0600, and not to the terminal
     #[arg(long, value_name = "FILE", env = "KEYWARD_ROOT_KEY_FILE")]
     pub root_key_file: Option<PathBuf>,

@@ -7,18 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::domain::{
-    environment::{Environment, Environments, Prefix},
-    parse::ParseError,
-    secret::HeldSecret,
-    text::EnvironmentName,
-};
+use crate::domain::{parse::ParseError, policy::Policy, secret::HeldSecret};
 
 /// What the configuration file says; without one, its defaults.
 #[derive(Debug, Default)]
 pub struct Config {
-    /// The environments and what their keys begin with.
-    pub environments: Environments,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -53,6 +46,14 @@ pub enum ConfigError {
         /// Where and what.
         why: String,
     },
+    /// The policy document is wrong: every fault, a line each.
+    #[error("the policy {} is wrong:\n{faults}", .path.display())]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        faults: String,
+    },
     /// A field is not what it takes.
     #[error("the configuration file {} is wrong: `{field}` {why}", .path.display())]
     Invalid {
@@ -68,16 +69,7 @@ pub enum ConfigError {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct File {
-    environments: Option<Vec<FileEnvironment>>,
-    admin_prefix: Option<String>,
     log_format: Option<LogFormat>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileEnvironment {
-    name: String,
-    prefix: String,
 }
 
 impl Config {
@@ -98,10 +90,27 @@ impl Config {
             why: format!("{}: {}", line_of(text, &why), why.message()),
         };
         let file: File = toml::from_str(text).map_err(malformed)?;
-        let invalid = |field: String, why| ConfigError::Invalid { path: path.to_owned(), field, why };
-        let environments = environments(&file).map_err(|(field, why)| invalid(field, why))?;
-        Ok(Self { environments, log_format: file.log_format.unwrap_or_default() })
+        Ok(Self { log_format: file.log_format.unwrap_or_default() })
     }
+}
+
+/// Reads the policy document that a new store begins with; without a file, the default one.
+///
+/// # Errors
+/// It cannot be read, or is wrong.
+pub fn first_policy(path: Option<&Path>) -> Result<Policy, ConfigError> {
+    let (path, read) = match path {
+        None => (PathBuf::from("(built in)"), Policy::default_document()),
+        Some(path) => {
+            let unreadable = |why| ConfigError::Unreadable { path: path.to_owned(), why };
+            let text = std::fs::read_to_string(path).map_err(unreadable)?;
+            (path.to_owned(), Policy::from_toml(&text))
+        }
+    };
+    read.map_err(|faults| {
+        let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        ConfigError::Policy { path, faults: lines.join("\n") }
+    })
 }
 
 /// The number of the line that an error is about, and the line: `toml` itself draws both over several lines.
@@ -110,27 +119,6 @@ fn line_of(text: &str, error: &toml::de::Error) -> String {
     let above = before.matches('\n').count();
     let line = text.lines().nth(above).unwrap_or_default().trim();
     format!("line {}, `{line}`", above.saturating_add(1))
-}
-
-fn environments(file: &File) -> Result<Environments, (String, ParseError)> {
-    let default = Environments::default();
-    let admin_prefix = match &file.admin_prefix {
-        None => default.admin().prefix.clone(),
-        Some(text) => Prefix::parse(text).map_err(|why| ("admin_prefix".to_owned(), why))?,
-    };
-    let holders = match &file.environments {
-        None => default.holders().to_vec(),
-        Some(listed) => listed.iter().enumerate().map(environment).collect::<Result<_, _>>()?,
-    };
-    Environments::new(holders, admin_prefix).map_err(|why| ("environments".to_owned(), why))
-}
-
-fn environment((place, file): (usize, &FileEnvironment)) -> Result<Environment, (String, ParseError)> {
-    let at = |field: &str, why| (format!("environments[{place}].{field}"), why);
-    Ok(Environment {
-        name: EnvironmentName::parse(&file.name).map_err(|why| at("name", why))?,
-        prefix: Prefix::parse(&file.prefix).map_err(|why| at("prefix", why))?,
-    })
 }
 
 /// The administration key that the environment holds (`KEYWARD_ADMIN_KEY`). Bytes that are not text become a key that
@@ -161,40 +149,8 @@ mod tests {
     }
 
     #[test]
-    fn environments_and_prefixes_are_configurable() {
-        // K4
-        let config = parse(
-            r#"
-            admin_prefix = "pxk_admin_"
-            log_format = "json"
-            [[environments]]
-            name = "live"
-            prefix = "pxk_live_"
-            [[environments]]
-            name = "dev"
-            prefix = "pxk_dev_"
-            "#,
-        );
-        let config = config.unwrap();
-        assert_eq!(config.log_format, LogFormat::Json);
-        assert_eq!(config.environments.first().prefix.as_str(), "pxk_live_");
-        assert_eq!(config.environments.holder("dev").unwrap().prefix.as_str(), "pxk_dev_");
-        assert_eq!(config.environments.admin().prefix.as_str(), "pxk_admin_");
-        assert!(config.environments.holder("test").is_err(), "listing some replaces the default ones");
-    }
-
-    #[test]
     fn a_wrong_file_is_refused_with_the_field() {
-        for (text, named) in [
-            ("listem = 1", "listem"),
-            ("log_format = \"xml\"", "log_format"),
-            ("environments = []", "`environments`"),
-            ("admin_prefix = \"KW\"", "`admin_prefix`"),
-            ("[[environments]]\nname = \"Live\"\nprefix = \"a_\"", "`environments[0].name`"),
-            ("[[environments]]\nname = \"live\"\nprefix = \"a\"", "`environments[0].prefix`"),
-            ("[[environments]]\nname = \"live\"\nprefix = \"kw_admin_\"", "`environments`"),
-            ("[[environments]]\nname = \"live\"", "prefix"),
-        ] {
+        for (text, named) in [("listem = 1", "listem"), ("log_format = \"xml\"", "log_format")] {
             let message = parse(text).unwrap_err();
             assert!(message.contains(named), "{message}");
             assert!(!message.contains('\n'), "{message}");

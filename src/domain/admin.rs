@@ -8,6 +8,7 @@ use super::{
     id::{KeyId, WorkspaceId},
     key::{Creator, Key, Standing},
     parse::ParseError,
+    text::Owner,
     time::Timestamp,
 };
 
@@ -132,7 +133,10 @@ pub enum Caller {
 /// The bearer of a usable administration key.
 #[derive(Debug, Clone)]
 pub struct AdminCaller {
-    key: Arc<Key>,
+    key: KeyId,
+    owner: Option<Owner>,
+    workspace: WorkspaceId,
+    revision: Revision,
     rights: Arc<AdminRights>,
     address: Option<IpAddr>,
 }
@@ -140,16 +144,23 @@ pub struct AdminCaller {
 impl AdminCaller {
     /// Takes a key that may administer at `now`, and only such a one (X9).
     #[must_use]
-    pub fn new(key: Arc<Key>, address: Option<IpAddr>, now: Timestamp) -> Option<Self> {
+    pub fn new(key: &Key, address: Option<IpAddr>, now: Timestamp) -> Option<Self> {
         let rights = key.admin.clone()?;
         let usable = key.standing(now) == Standing::Active && key.networks.permit(address);
-        usable.then_some(Self { key, rights, address })
+        usable.then(|| Self {
+            key: key.id,
+            owner: key.owner.clone(),
+            workspace: key.workspace,
+            revision: key.revision,
+            rights,
+            address,
+        })
     }
 
     /// The workspace that the caller is bound to, or `None` for a global one.
     #[must_use]
     pub fn bound_to(&self) -> Option<WorkspaceId> {
-        (!self.rights.global).then_some(self.key.workspace)
+        (!self.rights.global).then_some(self.workspace)
     }
 }
 
@@ -218,6 +229,10 @@ permissions! {
     RevokeKeys => KeysRevoke;
     /// To register and change workspaces.
     ManageWorkspaces => WorkspacesManage;
+    /// To show the policy and look at documents.
+    ReadPolicy => PolicyRead;
+    /// To change the policy.
+    ApplyPolicy => PolicyApply;
     /// To read and verify the log.
     ReadAudit => AuditRead;
     /// To make and change administration keys.
@@ -331,31 +346,27 @@ impl<P> AdminPermit<P> {
     /// The caller's own key.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
-        self.caller.key.id
+        self.caller.key
     }
 
     /// What a change stands on: the caller's key as it was when it was let in. Where that key has changed since, by a
     /// revocation for one, the change does not happen.
     #[must_use]
     pub fn stands_on(&self) -> (KeyId, Revision) {
-        (self.caller.key.id, self.caller.key.revision)
+        (self.caller.key, self.caller.revision)
     }
 
     /// Who the log says it was.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::Admin {
-            key: self.caller.key.id,
-            owner: self.caller.key.owner.clone(),
-            address: self.caller.address,
-        }
+        Actor::Admin { key: self.caller.key, owner: self.caller.owner.clone(), address: self.caller.address }
     }
 
     /// Who the keys that are made say it was.
     #[must_use]
     pub fn creator(&self) -> Creator {
-        let key = &self.caller.key;
-        Creator::Admin { key: key.id, owner: key.owner.clone(), workspace: key.workspace }
+        let AdminCaller { key, owner, workspace, .. } = &self.caller;
+        Creator::Admin { key: *key, owner: owner.clone(), workspace: *workspace }
     }
 }
 

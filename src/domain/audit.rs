@@ -1,6 +1,6 @@
 //! The log: one entry for each acknowledged change, chained by hash, change log and audit log at once.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
@@ -101,13 +101,15 @@ actions! {
     KeyDisable = "key.disable",
     /// A key was switched on.
     KeyEnable = "key.enable",
+    /// A policy document was put in force.
+    PolicyApply = "policy.apply",
 }
 
 /// One field, before and after. Never a secret, a hash or a root (A5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldChange {
     /// The field's name, as on the wire.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     /// Before; `Null` if it had no value.
     pub from: Value,
     /// After; `Null` if it has no value.
@@ -123,10 +125,12 @@ pub struct LogEntry {
     pub actor: Actor,
     /// What was done.
     pub action: Action,
-    /// The workspace that it was done in.
-    pub workspace: WorkspaceId,
+    /// The workspace that it was done in; `None` for what concerns all.
+    pub workspace: Option<WorkspaceId>,
     /// The key that it was done to.
     pub key: Option<KeyId>,
+    /// The version of the policy that it made.
+    pub policy_version: Option<u64>,
     /// What changed.
     pub changes: Vec<FieldChange>,
     /// Why, for example `compromised`.
@@ -139,7 +143,7 @@ pub struct LogEntry {
 
 impl LogEntry {
     /// The bytes that are stored, hashed and chained: JSON, version 1, fields in alphabetical order. Rows that the
-    /// entry changed are its `key_id`, and its `workspace_id` where `workspace_changed` is true.
+    /// entry changed are its `key_id`, its `policy_version`, and its `workspace_id` where `workspace_changed` is true.
     #[must_use]
     pub fn canonical_bytes(&self, revision: Revision, workspace_changed: bool) -> Vec<u8> {
         let mut entry = Map::new();
@@ -153,8 +157,9 @@ impl LogEntry {
         put("time_ms", json!(self.time.as_ms()));
         put("actor", self.actor.to_json());
         put("action", json!(self.action.as_str()));
-        put("workspace_id", json!(self.workspace.to_string()));
+        put("workspace_id", json!(self.workspace.map(|workspace| workspace.to_string())));
         put("workspace_changed", if workspace_changed { json!(true) } else { Value::Null });
+        put("policy_version", json!(self.policy_version));
         put("key_id", json!(self.key.map(|key| key.to_string())));
         put("changes", if self.changes.is_empty() { Value::Null } else { self.changes_to_json() });
         put("reason", json!(self.reason));

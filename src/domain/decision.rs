@@ -10,6 +10,7 @@ use super::{
     id::WorkspaceId,
     key::{Key, Standing},
     resource::Resource,
+    rights::Rights,
     scope::Scope,
     secret::NotAKey,
     time::Timestamp,
@@ -37,6 +38,8 @@ pub struct Requirement<'a> {
 pub struct Holder<'a> {
     /// The key.
     pub key: &'a Key,
+    /// What its grants come to under the policy in force.
+    pub rights: &'a Rights,
     /// The secret presented, with its end if it was replaced; `None` where an operator asks by id.
     pub secret: Option<(&'a Secret, Option<Timestamp>)>,
 }
@@ -211,7 +214,7 @@ fn resources(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) ->
 /// which none is granted. A group with a member that is granted for other resources fails for its resource, and
 /// is not missing.
 fn lacking(holder: Holder<'_>, requirement: &Requirement<'_>, fails: fn(Verdict) -> bool) -> Vec<String> {
-    let verdict = |scope: &Scope<'_>| holder.key.grants.verdict(*scope, requirement.resource);
+    let verdict = |scope: &Scope<'_>| holder.rights.verdict(*scope, requirement.resource);
     let best = |group: &Vec<Scope<'_>>| {
         group.iter().map(verdict).fold(Verdict::Missing, |best, next| match (best, next) {
             (Verdict::Granted, _) | (_, Verdict::Granted) => Verdict::Granted,
@@ -239,6 +242,7 @@ mod tests {
         grant::{Grant, Grants},
         key::tests::{at, key},
         network::{AllowedNetworks, parse_network},
+        policy::Policy,
         resource::ResourcePattern,
         scope::ScopePattern,
     };
@@ -262,7 +266,8 @@ mod tests {
     }
 
     fn ask(key: &Key, requirement: &Requirement<'_>) -> Result<(), Denial> {
-        let holder = Holder { key, secret: Some((&key.credentials.current, None)) };
+        let rights = Rights::new(&key.grants, &Policy::default_document().unwrap());
+        let holder = Holder { key, rights: &rights, secret: Some((&key.credentials.current, None)) };
         match judge(holder, requirement, at(1_000)) {
             Decision::Allow(_) => Ok(()),
             Decision::Deny(denial) => Err(denial),
@@ -312,7 +317,9 @@ mod tests {
         let key = Key { expires: Some(at(1_000)), networks: Arc::new(networks), ..holder_key() };
         let requirement = Requirement { environment: Some("test"), ..need(&["a:b"], None) };
         assert_eq!(ask(&key, &requirement), Err(Denial::KeyExpired(at(1_000))));
-        let holder = Holder { key: &key, secret: Some((&key.credentials.current, Some(at(1_000)))) };
+        let rights = Rights::new(&key.grants, &Policy::default_document().unwrap());
+        let secret = Some((&key.credentials.current, Some(at(1_000))));
+        let holder = Holder { key: &key, rights: &rights, secret };
         assert_eq!(
             failures(holder, &requirement, at(1_000)),
             [

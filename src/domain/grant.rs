@@ -1,10 +1,8 @@
 //! Grants: the scopes that a key holds, each for every resource or for some.
 
-use super::{
-    parse::ParseError,
-    resource::{Resource, ResourcePattern},
-    scope::{Scope, ScopePattern},
-};
+use std::sync::Arc;
+
+use super::{parse::ParseError, resource::ResourcePattern, scope::ScopePattern};
 
 /// The most grants one key may hold.
 pub const MAX_GRANTS: usize = 256;
@@ -18,7 +16,7 @@ const MAX_PATTERN_BYTES: usize = 16 << 10;
 pub struct Grant {
     scope: ScopePattern,
     /// `None` is every resource; a list is never empty.
-    resources: Option<Box<[ResourcePattern]>>,
+    resources: Option<Arc<[ResourcePattern]>>,
 }
 
 impl Grant {
@@ -68,12 +66,9 @@ impl Grant {
         resources_covered && self.scope.covers(&other.scope)
     }
 
-    fn reaches(&self, resource: Option<Resource<'_>>) -> bool {
-        match (&self.resources, resource) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(patterns), Some(resource)) => patterns.iter().any(|pattern| pattern.matches(resource)),
-        }
+    /// The same, to be kept.
+    pub(super) fn shared_resources(&self) -> Option<Arc<[ResourcePattern]>> {
+        self.resources.clone()
     }
 }
 
@@ -110,19 +105,6 @@ impl Grants {
         Ok(Self(grants.into()))
     }
 
-    /// Whether these permit `required` on `resource`.
-    #[must_use]
-    pub fn verdict(&self, required: Scope<'_>, resource: Option<Resource<'_>>) -> Verdict {
-        let mut verdict = Verdict::Missing;
-        for grant in self.0.iter().filter(|grant| grant.scope.permits(required)) {
-            if grant.reaches(resource) {
-                return Verdict::Granted;
-            }
-            verdict = Verdict::OtherResources;
-        }
-        verdict
-    }
-
     /// The grants, sorted.
     pub fn iter(&self) -> std::slice::Iter<'_, Grant> {
         self.0.iter()
@@ -155,22 +137,6 @@ mod tests {
         }
         Grant::bound(scope, resources.iter().map(|text| ResourcePattern::parse(text).unwrap()).collect())
             .unwrap()
-    }
-
-    #[test]
-    fn a_bound_grant_holds_for_its_resources_only() {
-        // S3
-        let grants =
-            Grants::new(vec![grant("storage:upload", &["space/a"]), grant("storage:read", &[])]).unwrap();
-        let ask = |scope, resource: Option<&'static str>| {
-            grants.verdict(Scope::parse(scope).unwrap(), resource.map(|text| Resource::parse(text).unwrap()))
-        };
-        assert_eq!(ask("storage:upload", Some("space/a")), Verdict::Granted);
-        assert_eq!(ask("storage:upload", Some("space/b")), Verdict::OtherResources);
-        assert_eq!(ask("storage:upload", None), Verdict::OtherResources);
-        assert_eq!(ask("storage:read", None), Verdict::Granted);
-        assert_eq!(ask("storage:read", Some("space/b")), Verdict::Granted);
-        assert_eq!(ask("storage:delete", Some("space/a")), Verdict::Missing);
     }
 
     #[test]

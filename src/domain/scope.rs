@@ -11,7 +11,6 @@ const PATTERN: &str = "`resource:action` or `resource:*`, each segment 1 to 64 c
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope<'a> {
     text: &'a str,
-    resource: &'a str,
 }
 
 impl<'a> Scope<'a> {
@@ -21,9 +20,7 @@ impl<'a> Scope<'a> {
     /// Anything but `resource:action`; a wildcard is a right, not a requirement.
     pub fn parse(text: &'a str) -> Result<Self, ParseError> {
         match text.split_once(':') {
-            Some((resource, action)) if is_segment(resource) && is_segment(action) => {
-                Ok(Self { text, resource })
-            }
+            Some((resource, action)) if is_segment(resource) && is_segment(action) => Ok(Self { text }),
             _ => Err(ParseError::new(SCOPE)),
         }
     }
@@ -32,6 +29,37 @@ impl<'a> Scope<'a> {
     #[must_use]
     pub const fn as_str(&self) -> &'a str {
         self.text
+    }
+}
+
+/// One scope that a request needs, owned: what a route or another rule that is kept asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeText {
+    text: Box<str>,
+    /// The length of the part before the colon.
+    resource: usize,
+}
+
+impl ScopeText {
+    /// Takes a well-formed scope.
+    ///
+    /// # Errors
+    /// As for [`Scope::parse`].
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let resource = Scope::parse(text)?.resource.len();
+        Ok(Self { text: text.into(), resource })
+    }
+
+    /// The scope, to be asked of a key.
+    #[must_use]
+    pub fn as_scope(&self) -> Scope<'_> {
+        Scope { text: &self.text, resource: self.text.get(..self.resource).unwrap_or_default() }
+    }
+
+    /// The scope as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 }
 
@@ -57,16 +85,6 @@ impl ScopePattern {
         Ok(Self { text: text.into(), wildcard })
     }
 
-    /// Whether this right satisfies that requirement. `project:read` satisfies neither `projects:read` nor
-    /// `project:readall` (S1).
-    #[must_use]
-    pub fn permits(&self, required: Scope<'_>) -> bool {
-        match self.wildcard {
-            None => *self.text == *required.text,
-            Some(length) => self.text.get(..length) == Some(required.resource),
-        }
-    }
-
     /// Whether whoever holds this holds `other` too.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
@@ -82,6 +100,12 @@ impl ScopePattern {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// For `resource:*` the `resource`.
+    #[must_use]
+    pub fn wildcard(&self) -> Option<&str> {
+        self.wildcard.and_then(|length| self.text.get(..length))
     }
 }
 
@@ -103,29 +127,20 @@ fn is_segment(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn permits(pattern: &str, scope: &str) -> bool {
-        ScopePattern::parse(pattern).unwrap().permits(Scope::parse(scope).unwrap())
-    }
-
     #[test]
-    fn a_right_is_exactly_its_scope() {
-        // S1
-        assert!(permits("project:read", "project:read"));
-        for other in ["projects:read", "project:readall", "project:rea", "roject:read", "project:write"] {
-            assert!(!permits("project:read", other), "{other}");
+    fn a_wildcard_covers_every_action_on_one_resource() {
+        // S1, S4
+        let pattern = |text| ScopePattern::parse(text).unwrap();
+        let wildcard = pattern("storage:*");
+        assert_eq!(wildcard.wildcard(), Some("storage"));
+        assert!(wildcard.covers(&wildcard) && wildcard.covers(&pattern("storage:read")));
+        for other in ["storages:read", "storag:read", "storages:*"] {
+            assert!(!wildcard.covers(&pattern(other)), "{other}");
         }
-    }
-
-    #[test]
-    fn a_wildcard_is_every_action_on_one_resource() {
-        // S4
-        assert!(permits("storage:*", "storage:upload"));
-        assert!(!permits("storage:*", "storages:upload"));
-        assert!(!permits("storage:*", "storag:upload"));
-        let wildcard = ScopePattern::parse("storage:*").unwrap();
-        assert!(wildcard.covers(&wildcard));
-        assert!(wildcard.covers(&ScopePattern::parse("storage:read").unwrap()));
-        assert!(!ScopePattern::parse("storage:read").unwrap().covers(&wildcard));
+        assert!(!pattern("storage:read").covers(&wildcard));
+        assert!(!pattern("project:read").covers(&pattern("project:readall")));
+        let kept = ScopeText::parse("storage:upload").unwrap();
+        assert_eq!(kept.as_scope(), Scope::parse("storage:upload").unwrap());
     }
 
     #[test]
@@ -139,5 +154,6 @@ mod tests {
             assert!(Scope::parse(bad).is_err(), "{bad}");
         }
         assert!(Scope::parse("a:*").is_err(), "a requirement names what it needs");
+        assert!(ScopeText::parse("a:*").is_err(), "a requirement that is kept no less");
     }
 }

@@ -97,6 +97,12 @@ pub enum NotAKey {
 }
 
 impl<'a> PresentedKey<'a> {
+    /// A key of ours, whatever its prefix; `None` for everything else.
+    #[must_use]
+    pub fn native(text: &'a str) -> Option<Plaintext<'a>> {
+        is_native(text).then_some(Plaintext(text))
+    }
+
     /// Sorts what was presented, byte for byte: nothing is trimmed, no case is folded.
     ///
     /// # Errors

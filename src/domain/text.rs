@@ -74,33 +74,46 @@ text!(
 text!(
     /// The name of an environment.
     EnvironmentName,
-    |text| {
-        (1..=32).contains(&text.len())
-            && text.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
-            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    },
+    is_label,
+    "1 to 32 characters of a-z 0-9 -, beginning with a letter"
+);
+text!(
+    /// The name of a tier, a role or a limit.
+    Label,
+    is_label,
     "1 to 32 characters of a-z 0-9 -, beginning with a letter"
 );
 text!(
     /// The name of a plan.
     Plan,
-    |text| PLANS.contains(&text),
-    "`starter`, `pro` or `enterprise`"
+    is_label,
+    "1 to 32 characters of a-z 0-9 -, beginning with a letter"
 );
 
-impl EnvironmentName {
+fn is_label(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+impl Plan {
     /// A name that stands in this source.
     pub(super) fn literal(name: &str) -> Self {
         Self(name.into())
     }
 }
 
-const PLANS: [&str; 3] = ["starter", "pro", "enterprise"];
+impl Label {
+    /// A name that stands in this source.
+    pub(super) fn literal(name: &str) -> Self {
+        Self(name.into())
+    }
+}
 
-impl Default for Plan {
-    /// The plan of who asked for none (T2).
-    fn default() -> Self {
-        Self("starter".into())
+impl EnvironmentName {
+    /// A name that stands in this source.
+    pub(super) fn literal(name: &str) -> Self {
+        Self(name.into())
     }
 }
 

@@ -89,9 +89,9 @@ impl KeyService for Api {
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
             let workspace = permit.workspace(&operations, named)?;
             let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "Issue", &asked)?;
-            let new = convert::new_key::new_key("", asked, operations.environments(), mark)?;
+            let new = convert::new_key::new_key("", asked, operations.policy()?.policy.environments(), mark)?;
             let WithSecret { key, secret, revision } = operations.issue(permit, workspace, new).await?;
-            let key = convert::key::to_wire(&key, operations.now());
+            let key = convert::key::to_wire(&key, &operations.moment());
             Ok(v1::IssueResponse { key: Some(key), api_key: secret.reveal(), revision: revision.0 })
         })
         .await
@@ -109,7 +109,7 @@ impl KeyService for Api {
             let grace: Duration = convert::grace(asked.grace_period)?;
             let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "Rotate", &asked)?;
             let WithSecret { key, secret, revision } = operations.rotate(permit, id, grace, mark).await?;
-            let key = convert::key::to_wire(&key, operations.now());
+            let key = convert::key::to_wire(&key, &operations.moment());
             Ok(v1::RotateResponse { key: Some(key), api_key: secret.reveal(), revision: revision.0 })
         })
         .await
@@ -145,7 +145,7 @@ impl KeyService for Api {
             let reason = convert::key::revoke_reason(asked.reason)?;
             let comment = convert::comment(&asked.comment)?;
             let Changed { key, revision } = operations.revoke(permit, id, reason, comment).await?;
-            let key = convert::key::to_wire(&key, operations.now());
+            let key = convert::key::to_wire(&key, &operations.moment());
             Ok(v1::RevokeResponse { key: Some(key), revision: revision.0 })
         })
         .await
@@ -159,7 +159,7 @@ impl KeyService for Api {
         self.administer(async move |operations| {
             let id = convert::key_id("key_id", &request.get_ref().key_id)?;
             let shown = operations.show(permit, id).await?;
-            Ok(v1::GetKeyResponse { key: Some(convert::key::shown_to_wire(&shown, operations.now())) })
+            Ok(v1::GetKeyResponse { key: Some(convert::key::shown_to_wire(&shown, &operations.moment())) })
         })
         .await
     }
@@ -176,8 +176,8 @@ impl KeyService for Api {
             let filter = convert::key::filter(workspace, &asked)?;
             let size = convert::page_size(asked.page_size)?;
             let page = operations.list(permit, filter, &asked.page_token, size).await?;
-            let now = operations.now();
-            let keys = page.keys.iter().map(|shown| convert::key::shown_to_wire(shown, now)).collect();
+            let moment = operations.moment();
+            let keys = page.keys.iter().map(|shown| convert::key::shown_to_wire(shown, &moment)).collect();
             Ok(v1::ListKeysResponse { keys, next_page_token: page.next_page_token })
         })
         .await
@@ -195,7 +195,7 @@ impl KeyService for Api {
             operations.require_reach(&permit, id)?;
             let changes = convert::update::key_changes(asked)?;
             let Changed { key, revision } = operations.update(permit, id, changes).await?;
-            let key = convert::key::to_wire(&key, operations.now());
+            let key = convert::key::to_wire(&key, &operations.moment());
             Ok(v1::UpdateKeyResponse { key: Some(key), revision: revision.0 })
         })
         .await
@@ -282,7 +282,7 @@ async fn switch(
     let id = convert::key_id("key_id", key_id)?;
     operations.require_reach(&permit, id)?;
     let Changed { key, revision } = operations.switch(permit, id, way, convert::comment(comment)?).await?;
-    Ok((convert::key::to_wire(&key, operations.now()), revision.0))
+    Ok((convert::key::to_wire(&key, &operations.moment()), revision.0))
 }
 
 /// What a request id stands for: whose it is, and a fingerprint of the whole request.

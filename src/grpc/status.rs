@@ -6,7 +6,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
-    domain::{admin::AdminRefusal, key::TransitionError},
+    domain::{admin::AdminRefusal, key::TransitionError, policy::Fault},
     operations::error::OperationError,
     ports::StoreError,
     wire::v1::ErrorReason,
@@ -15,11 +15,21 @@ use crate::{
 /// The domain of every ErrorInfo.
 pub(super) const DOMAIN: &str = "keyward";
 
+/// The most violations that one error names: it travels in a header.
+const MAX_VIOLATIONS: usize = 20;
+
 /// Details that say which field, which precondition, or when to come back.
 enum Extra {
     None,
-    Field { field: String, allowed: String },
-    Precondition { subject: String },
+    Field {
+        field: String,
+        allowed: String,
+    },
+    /// Each with its field and what is wrong.
+    Fields(Vec<(String, String)>),
+    Precondition {
+        subject: String,
+    },
     Retry(Duration),
 }
 
@@ -59,6 +69,27 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         ),
         OperationError::RequestIdReused => plain(Code::AlreadyExists, ErrorReason::RequestIdReused),
         OperationError::Contended => plain(Code::Aborted, ErrorReason::Conflict),
+        OperationError::PolicyVersionChanged(version) => (
+            Code::Aborted,
+            ErrorReason::PolicyVersionChanged,
+            vec![("current_version", version.to_string())],
+            Extra::None,
+        ),
+        OperationError::PolicyVersionNotFound(version) => (
+            Code::NotFound,
+            ErrorReason::PolicyVersionNotFound,
+            vec![("version", version.to_string())],
+            Extra::None,
+        ),
+        OperationError::PolicyInvalid(faults) => {
+            let violations = faults.iter().take(MAX_VIOLATIONS).map(violation).collect();
+            let metadata = faults.first().map(|fault| ("field", violation(fault).0));
+            let metadata = metadata.into_iter().collect();
+            (Code::InvalidArgument, ErrorReason::FieldInvalid, metadata, Extra::Fields(violations))
+        }
+        OperationError::PlanMayNotIssue(plan) => {
+            precondition(ErrorReason::PlanMayNotIssue, vec![("plan", plan.to_string())])
+        }
         OperationError::RevisionAhead => soon(Code::Unavailable, ErrorReason::RevisionAhead),
         OperationError::SourceLimited(seconds) => {
             let metadata = vec![("retry_after_seconds", seconds.to_string())];
@@ -68,6 +99,13 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         OperationError::Overloaded => soon(Code::ResourceExhausted, ErrorReason::Overloaded),
         OperationError::Store(error) => store(&error),
     }
+}
+
+/// Where a document is wrong, as a path of the request, and how.
+fn violation(fault: &Fault) -> (String, String) {
+    let dot = if fault.field.is_empty() { "" } else { "." };
+    let line = fault.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+    (format!("policy{dot}{}", fault.field), format!("{line}{}", fault.why))
 }
 
 fn refused(refusal: &AdminRefusal) -> (Code, ErrorReason, Metadata, Extra) {
@@ -130,6 +168,11 @@ fn status(code: Code, reason: ErrorReason, message: &str, metadata: Metadata, ex
         Extra::None => {}
         Extra::Field { field, allowed } => {
             details.add_bad_request_violation(field, allowed);
+        }
+        Extra::Fields(violations) => {
+            for (field, wrong) in violations {
+                details.add_bad_request_violation(field, wrong);
+            }
         }
         Extra::Precondition { subject } => {
             details.add_precondition_failure_violation(reason, subject, message);

@@ -27,12 +27,13 @@ impl WorkspaceService for Api {
             let mark = request_mark(permit.key_id(), "key.request_id", &text, "RegisterWorkspace", &asked)?;
             let workspace = convert::workspace::new_workspace(&asked)?;
             let first = first_key(asked.key.take(), &asked.owner)?;
-            let first = convert::new_key::new_key("key", first, operations.environments(), mark)?;
+            let first =
+                convert::new_key::new_key("key", first, operations.policy()?.policy.environments(), mark)?;
             let (workspace, WithSecret { key, secret, revision }) =
                 operations.register(permit, issuer, workspace, first).await?;
             Ok(v1::RegisterWorkspaceResponse {
                 workspace: Some(convert::workspace::to_wire(&workspace)),
-                key: Some(convert::key::to_wire(&key, operations.now())),
+                key: Some(convert::key::to_wire(&key, &operations.moment())),
                 api_key: secret.reveal(),
                 revision: revision.0,
             })

@@ -1,10 +1,21 @@
 //! Makes keys share what is equal in them: most keys of a platform have the same few grants, networks and makers.
 
-use std::{collections::HashSet, hash::Hash, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::Arc,
+};
 
-use crate::domain::{
-    admin::AdminRights, grant::Grants, key::Creator, key::Key, network::AllowedNetworks,
-    text::EnvironmentName, text::Metadata,
+use crate::{
+    domain::{
+        admin::AdminRights,
+        grant::Grants,
+        key::{Creator, Key},
+        network::AllowedNetworks,
+        rights::Rights,
+        text::{EnvironmentName, Metadata},
+    },
+    ports::PolicyVersion,
 };
 
 /// Every part that keys share now.
@@ -12,6 +23,9 @@ use crate::domain::{
 pub(super) struct Sharing {
     creators: HashSet<Arc<Creator>>,
     grants: HashSet<Arc<Grants>>,
+    /// What grants come to under `policy`.
+    worked_out: HashMap<Arc<Grants>, Arc<Rights>>,
+    policy: Option<Arc<PolicyVersion>>,
     networks: HashSet<Arc<AllowedNetworks>>,
     metadata: HashSet<Arc<Metadata>>,
     rights: HashSet<Arc<AdminRights>>,
@@ -37,11 +51,35 @@ impl Sharing {
         }
     }
 
+    /// From now on rights are worked out under this policy; under none they are empty.
+    pub(super) fn govern(&mut self, policy: Option<Arc<PolicyVersion>>) {
+        self.policy = policy;
+        self.worked_out.clear();
+    }
+
+    /// What a key may do: nothing where its environment is not declared.
+    pub(super) fn rights_of(&mut self, key: &Key) -> Arc<Rights> {
+        let environments = self.policy.as_ref().map(|policy| policy.policy.environments());
+        let declared = environments.is_some_and(|declared| declared.holder(key.environment.as_str()).is_ok());
+        if declared { self.rights(&key.grants) } else { Arc::default() }
+    }
+
+    fn rights(&mut self, grants: &Arc<Grants>) -> Arc<Rights> {
+        if let Some(known) = self.worked_out.get(grants) {
+            return Arc::clone(known);
+        }
+        let worked_out = self.policy.as_ref().map(|policy| Rights::new(grants, &policy.policy));
+        let rights = Arc::new(worked_out.unwrap_or_default());
+        self.worked_out.insert(Arc::clone(grants), Arc::clone(&rights));
+        rights
+    }
+
     /// Drops the parts that no key has any more, once there are twice as many parts as after the last time.
     pub(super) fn prune(&mut self) {
         if self.len() < self.prune_at {
             return;
         }
+        self.worked_out.retain(|_, rights| Arc::strong_count(rights) > 1);
         self.creators.retain(|part| Arc::strong_count(part) > 1);
         self.grants.retain(|part| Arc::strong_count(part) > 1);
         self.networks.retain(|part| Arc::strong_count(part) > 1);

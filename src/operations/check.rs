@@ -105,7 +105,7 @@ impl Operations {
     /// Answers a Check.
     ///
     /// # Errors
-    /// An operator asks about an id that does not exist within reach. Whatever a holder presents is an answer.
+    /// The policy cannot be trusted; an operator asks about an id that does not exist within reach. Whatever a holder presents is an answer.
     pub fn check(&self, query: &Query<'_>) -> Result<Answer, OperationError> {
         // Before the look-up, so that the answer is based on this revision at the least.
         let revision = self.index.revision();
@@ -114,10 +114,11 @@ impl Operations {
                 if query.mode == Mode::Explain { vec![Denial::clone(&denial)] } else { Vec::new() };
             Ok(Answer { decision: Decision::Deny(denial), failures, subject: None, revision })
         };
+        let policy = self.policy()?;
         let (found, hash) = match query.subject {
             Subject::Nothing => return nobody(Denial::CredentialsMissing),
             Subject::Key(id) => (self.known(query.bound_to, id)?, None),
-            Subject::Presented(text) => match PresentedKey::parse(text, &self.environments) {
+            Subject::Presented(text) => match PresentedKey::parse(text, policy.policy.environments()) {
                 Err(not_a_key) => return nobody(not_a_key.into()),
                 Ok(PresentedKey::Foreign(_)) => return nobody(Denial::KeyUnknown),
                 Ok(PresentedKey::Native(plaintext)) => {
@@ -135,7 +136,7 @@ impl Operations {
     fn judge(&self, query: &Query<'_>, found: Found, hash: Option<KeyHash>, revision: Revision) -> Answer {
         let now = self.clock.now();
         let secret = hash.and_then(|hash| found.key().credentials.find(&hash));
-        let holder = Holder { key: found.key(), secret };
+        let holder = Holder { key: found.key(), rights: found.rights(), secret };
         let decision = decision::judge(holder, &query.requirement, now);
         let failures = match query.mode {
             Mode::Explain => decision::failures(holder, &query.requirement, now),

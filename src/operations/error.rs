@@ -1,7 +1,9 @@
 //! Why Keyward could not do what a caller asked. A denied Check is not among these: it is an answer.
 
 use crate::{
-    domain::{admin::AdminRefusal, id::KeyId, key::TransitionError, parse::ParseError},
+    domain::{
+        admin::AdminRefusal, id::KeyId, key::TransitionError, parse::ParseError, policy::Fault, text::Plan,
+    },
     ports::StoreError,
 };
 
@@ -45,6 +47,20 @@ pub enum OperationError {
     /// Others changed the key again and again.
     #[error("the key was changed by others again and again; try again")]
     Contended,
+    /// Another policy is in force than the one expected.
+    #[error(
+        "the policy in force is version {0}, not the one expected; look at what changed, and apply again"
+    )]
+    PolicyVersionChanged(u64),
+    /// There is no such version of the policy.
+    #[error("there is no version {0} of the policy")]
+    PolicyVersionNotFound(u64),
+    /// A policy document is wrong.
+    #[error("{}", faults_message(.0))]
+    PolicyInvalid(Vec<Fault>),
+    /// The workspace's plan may not issue keys.
+    #[error("the policy bars the plan `{0}` from issuing keys")]
+    PlanMayNotIssue(Plan),
     /// The view does not have the wanted revision yet.
     #[error("this Keyward has not seen that revision yet; try again")]
     RevisionAhead,
@@ -65,6 +81,16 @@ impl OperationError {
     pub fn invalid(field: impl Into<String>, why: ParseError) -> Self {
         Self::Invalid { field: field.into(), why }
     }
+}
+
+/// The first fault, and how many more there are.
+fn faults_message(faults: &[Fault]) -> String {
+    let Some(first) = faults.first() else { return "the document is wrong".to_owned() };
+    let more = match faults.len().saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    format!("{first}{more}")
 }
 
 impl From<StoreError> for OperationError {

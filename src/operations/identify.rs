@@ -26,17 +26,14 @@ impl Operations {
     }
 
     fn admin(&self, text: &str, address: Option<IpAddr>) -> Option<AdminCaller> {
-        let Ok(PresentedKey::Native(plaintext)) = PresentedKey::parse(text, &self.environments) else {
-            return None;
-        };
-        let hash = plaintext.hash(&self.keys.lookup);
+        let hash = PresentedKey::native(text)?.hash(&self.keys.lookup);
         let found = self.index.by_hash(&hash)?;
         let now = self.clock.now();
         let (_, end) = found.key().credentials.find(&hash)?;
         if end.is_some_and(|end| now >= end) {
             return None;
         }
-        let caller = AdminCaller::new(found.shared(), address, now)?;
+        let caller = AdminCaller::new(found.key(), address, now)?;
         found.note_use(minute_of(now));
         Some(caller)
     }

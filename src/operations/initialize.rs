@@ -8,19 +8,19 @@ use super::{entry, issue::all_fields, write_key};
 use crate::{
     domain::{
         admin::AdminRights,
-        audit::{Action, Actor, Revision},
+        audit::{Action, Actor, LogEntry, Revision},
         credentials::{Credentials, Secret},
-        environment::Environments,
         id::{KeyId, WorkspaceId},
         key::{Creator, Key, KeyState},
         parse::ParseError,
+        policy::Policy,
         root::LookupKey,
         secret::SecretKey,
-        text::{Description, Metadata, Name, Plan},
+        text::{Comment, Description, Metadata, Name},
         time::{Entropy, EntropyUnavailable, Timestamp},
         workspace::Workspace,
     },
-    ports::{Mutation, Rows},
+    ports::{Mutation, PolicyVersion, Rows},
 };
 
 /// Why no administration key could be made.
@@ -40,47 +40,90 @@ pub struct Maker<'a> {
     pub entropy: &'a dyn Entropy,
     /// Hashes the secret.
     pub lookup: &'a LookupKey,
-    /// Where administration keys live.
-    pub environments: &'a Environments,
     /// The time.
     pub now: Timestamp,
 }
 
 impl Maker<'_> {
-    /// The first change of a new store: the default workspace and the first administration key.
+    /// The first change of a new store: the policy, the default workspace and the first administration key.
     ///
     /// # Errors
     /// There is no randomness.
-    pub fn initialize(&self) -> Result<(Mutation, SecretKey), InitializeError> {
+    pub fn initialize(&self, policy: Policy) -> Result<(Mutation, SecretKey), InitializeError> {
         let workspace = Workspace {
             id: WorkspaceId::generate(self.entropy)?,
             name: Name::parse("default")?,
             owner: None,
-            plan: Plan::default(),
+            plan: policy.first_plan().clone(),
             is_default: true,
             created: self.now,
             revision: Revision::ZERO,
         };
-        let (key, secret) = self.root_key(workspace.id, "root")?;
+        let (key, secret) = self.root_key(workspace.id, "root", &policy)?;
         let mut entry = entry(Actor::System, Action::StoreInitialize, &key, self.now);
         entry.changes = all_fields(&key);
-        let rows = Rows { workspace: Some(workspace), key: Some(key) };
-        Ok((Mutation { entry, rows, expects: Vec::new(), request: None }, secret))
+        let policy = self.first_version(policy)?;
+        entry.policy_version = Some(policy.version);
+        let rows = Rows { workspace: Some(workspace), key: Some(key), policy: Some(Arc::new(policy)) };
+        Ok((Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }, secret))
+    }
+
+    /// The first policy of a store that was made before there were any.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn adopt(&self, policy: Policy) -> Result<Mutation, InitializeError> {
+        let policy = self.first_version(policy)?;
+        let entry = LogEntry {
+            time: self.now,
+            actor: Actor::System,
+            action: Action::PolicyApply,
+            workspace: None,
+            key: None,
+            policy_version: Some(policy.version),
+            changes: Vec::new(),
+            reason: None,
+            comment: None,
+            request_id: None,
+        };
+        let rows = Rows { policy: Some(Arc::new(policy)), ..Rows::default() };
+        Ok(Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None })
+    }
+
+    fn first_version(&self, policy: Policy) -> Result<PolicyVersion, InitializeError> {
+        Ok(PolicyVersion {
+            version: 1,
+            policy,
+            applied: self.now,
+            applied_by: None,
+            applied_by_owner: None,
+            comment: Comment::parse("")?,
+            revision: Revision::ZERO,
+        })
     }
 
     /// A new root key for a store whose root keys are lost.
     ///
     /// # Errors
     /// There is no randomness.
-    pub fn recover(&self, default: WorkspaceId) -> Result<(Mutation, SecretKey), InitializeError> {
-        let (key, secret) = self.root_key(default, "recovered root")?;
+    pub fn recover(
+        &self,
+        default: WorkspaceId,
+        policy: &Policy,
+    ) -> Result<(Mutation, SecretKey), InitializeError> {
+        let (key, secret) = self.root_key(default, "recovered root", policy)?;
         let mut entry = entry(Actor::System, Action::AdminRecover, &key, self.now);
         entry.changes = all_fields(&key);
         Ok((write_key(entry, key), secret))
     }
 
-    fn root_key(&self, workspace: WorkspaceId, name: &str) -> Result<(Key, SecretKey), InitializeError> {
-        let environment = self.environments.admin();
+    fn root_key(
+        &self,
+        workspace: WorkspaceId,
+        name: &str,
+        policy: &Policy,
+    ) -> Result<(Key, SecretKey), InitializeError> {
+        let environment = policy.environments().admin();
         let secret = SecretKey::generate(&environment.prefix, self.entropy)?;
         let first = Secret {
             generation: 1,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Operations, WithSecret, change, describe, entry, error::OperationError, write_key};
+use super::{Operations, WithSecret, change, describe, entry, error::OperationError, policy, write_key};
 use crate::{
     domain::{
         admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, IssueKeys},
@@ -127,28 +127,39 @@ impl Operations {
         let now = self.clock.now();
         let request = new.request.clone();
         self.require_unused(request.as_ref()).await?;
-        let (key, secret) = self.make("expire_time", new, workspace, permit.creator(), now)?;
+        let policy = self.policy()?;
+        let (key, secret) = self.make("", new, workspace, permit.creator(), now)?;
         permit.require_ceiling(&key)?;
+        let plan = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?.plan.clone();
+        policy::require_fit(&policy.policy, "", &key, &plan)?;
         let mut entry = entry(permit.actor(), Action::KeyIssue, &key, now);
         entry.changes = all_fields(&key);
         entry.request_id = request.as_ref().map(|request| request.id.clone());
         let revision = self
-            .commit(Mutation { request, expects: vec![permit.stands_on()], ..write_key(entry, key.clone()) })
+            .commit(Mutation {
+                request,
+                expects: vec![permit.stands_on()],
+                judged_by: Some(policy.version),
+                ..write_key(entry, key.clone())
+            })
             .await?;
         Ok(with_secret(key, secret, revision))
     }
 
-    /// A key as it will be, and its secret; nothing is stored yet. `expiry` is where its expiry stands in the request.
+    /// A key as it will be, and its secret; nothing is stored yet. `prefix` is where it stands in the request.
     pub(super) fn make(
         &self,
-        expiry: &str,
+        prefix: &str,
         new: NewKey,
         workspace: WorkspaceId,
         creator: Creator,
         now: Timestamp,
     ) -> Result<(Key, SecretKey), OperationError> {
         if new.expires.is_some_and(|expires| expires <= now) {
-            return Err(OperationError::invalid(expiry, ParseError::new("in the future, or absent")));
+            return Err(OperationError::invalid(
+                policy::path(prefix, "expire_time"),
+                ParseError::new("in the future, or absent"),
+            ));
         }
         let id = KeyId::generate(&*self.entropy)?;
         let (secret, first) = self.draw(new.admin.is_some(), &new.environment, 1, now)?;

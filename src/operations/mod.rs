@@ -8,6 +8,7 @@ pub mod identify;
 pub mod initialize;
 pub mod issue;
 pub mod log;
+pub mod policy;
 pub mod register;
 pub mod revoke;
 pub mod rotate;
@@ -26,7 +27,6 @@ use crate::{
         admin::AdminPermit,
         audit::{Action, Actor, FieldChange, LogEntry, Revision},
         credentials::Secret,
-        environment::Environments,
         id::{KeyId, WorkspaceId},
         key::Key,
         root::DerivedKeys,
@@ -35,11 +35,13 @@ use crate::{
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
     },
     index::{Found, Index},
-    ports::{KeyStore, Mutation, RequestMark, Rows, StoreError},
+    ports::{KeyStore, Mutation, PolicyVersion, RequestMark, Rows, StoreError},
 };
 
 /// How often a change is judged anew when others change the same key at the same time.
 const ATTEMPTS: usize = 16;
+
+const POLICY_DAMAGED: &str = "the stored policy cannot be trusted; apply one, with the expected version 0";
 
 /// Everything that the verbs need.
 pub struct Operations {
@@ -48,7 +50,6 @@ pub struct Operations {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     keys: Arc<DerivedKeys>,
-    environments: Environments,
     revocations_by_source: SourceLimit,
     turns: Turns,
 }
@@ -65,8 +66,6 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// The keys derived from the roots.
     pub keys: Arc<DerivedKeys>,
-    /// The environments there are.
-    pub environments: Environments,
 }
 
 /// A key as it is after a change, and the revision of that change.
@@ -100,24 +99,17 @@ impl Operations {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, index, clock, entropy, keys, environments } = parts;
+        let Parts { store, index, clock, entropy, keys } = parts;
         let revocations_by_source = SourceLimit::default();
-        Self {
-            store,
-            index,
-            clock,
-            entropy,
-            keys,
-            environments,
-            revocations_by_source,
-            turns: Turns::default(),
-        }
+        Self { store, index, clock, entropy, keys, revocations_by_source, turns: Turns::default() }
     }
 
-    /// The environments there are.
-    #[must_use]
-    pub const fn environments(&self) -> &Environments {
-        &self.environments
+    /// The policy in force.
+    ///
+    /// # Errors
+    /// The stored one cannot be trusted.
+    pub fn policy(&self) -> Result<Arc<PolicyVersion>, OperationError> {
+        self.index.policy().ok_or_else(|| StoreError::Corrupt(POLICY_DAMAGED.to_owned()).into())
     }
 
     /// The workspace that an administrative request means: the one it names, else the caller's own, else the default
@@ -238,11 +230,10 @@ impl Operations {
         generation: u32,
         now: Timestamp,
     ) -> Result<(SecretKey, Secret), OperationError> {
-        let environment = if admin {
-            Ok(self.environments.admin())
-        } else {
-            self.environments.holder(environment.as_str())
-        };
+        let policy = self.policy()?;
+        let environments = policy.policy.environments();
+        let environment =
+            if admin { Ok(environments.admin()) } else { environments.holder(environment.as_str()) };
         let environment = environment.map_err(|why| OperationError::invalid("environment", why))?;
         let secret = SecretKey::generate(&environment.prefix, &*self.entropy)?;
         let kept = Secret {
@@ -262,8 +253,9 @@ fn entry(actor: Actor, action: Action, key: &Key, now: Timestamp) -> LogEntry {
         time: now,
         actor,
         action,
-        workspace: key.workspace,
+        workspace: Some(key.workspace),
         key: Some(key.id),
+        policy_version: None,
         changes: Vec::new(),
         reason: None,
         comment: None,
@@ -273,7 +265,8 @@ fn entry(actor: Actor, action: Action, key: &Key, now: Timestamp) -> LogEntry {
 
 /// A mutation that writes one key and stands on nothing else.
 fn write_key(entry: LogEntry, key: Key) -> Mutation {
-    Mutation { entry, rows: Rows { workspace: None, key: Some(key) }, expects: Vec::new(), request: None }
+    let rows = Rows { key: Some(key), ..Rows::default() };
+    Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }
 }
 
 /// One changed field.
@@ -282,7 +275,7 @@ fn change(
     from: impl Into<serde_json::Value>,
     to: impl Into<serde_json::Value>,
 ) -> FieldChange {
-    FieldChange { field, from: from.into(), to: to.into() }
+    FieldChange { field: field.into(), from: from.into(), to: to.into() }
 }
 
 impl From<EntropyUnavailable> for OperationError {

@@ -1,15 +1,20 @@
 //! Register: makes a workspace and its first key in one step, or neither.
 
-use super::{Operations, WithSecret, change, entry, error::OperationError, issue::NewKey, issue::all_fields};
+use super::{
+    Operations, WithSecret, change, entry,
+    error::OperationError,
+    issue::{NewKey, all_fields, with_secret},
+    policy::require_fit,
+};
 use crate::{
     domain::{
         admin::{AdminPermit, IssueKeys, ManageWorkspaces},
         audit::{Action, Revision},
         id::WorkspaceId,
+        parse::ParseError,
         text::{Name, Owner, Plan},
         workspace::Workspace,
     },
-    operations::issue::with_secret,
     ports::{Mutation, Rows},
 };
 
@@ -19,8 +24,8 @@ pub struct NewWorkspace {
     pub name: Name,
     /// The user or service that it belongs to.
     pub owner: Option<Owner>,
-    /// Its plan.
-    pub plan: Plan,
+    /// Its plan; `None` is the policy's first.
+    pub plan: Option<Plan>,
 }
 
 impl Operations {
@@ -40,17 +45,23 @@ impl Operations {
         let now = self.clock.now();
         let request = first_key.request.clone();
         self.require_unused(request.as_ref()).await?;
+        let policy = self.policy()?;
+        let plan = new.plan.unwrap_or_else(|| policy.policy.first_plan().clone());
+        if !policy.policy.has_plan(&plan) {
+            return Err(OperationError::invalid("plan", ParseError::new("a plan that the policy declares")));
+        }
         let mut workspace = Workspace {
             id: WorkspaceId::generate(&*self.entropy)?,
             name: new.name,
             owner: new.owner,
-            plan: new.plan,
+            plan,
             is_default: false,
             created: now,
             revision: Revision::ZERO,
         };
-        let (key, secret) = self.make("key.expire_time", first_key, workspace.id, permit.creator(), now)?;
+        let (key, secret) = self.make("key", first_key, workspace.id, permit.creator(), now)?;
         issuer.require_ceiling(&key)?;
+        require_fit(&policy.policy, "key", &key, &workspace.plan)?;
         let mut entry = entry(permit.actor(), Action::WorkspaceRegister, &key, now);
         entry.request_id = request.as_ref().map(|request| request.id.clone());
         entry.changes = vec![
@@ -59,9 +70,9 @@ impl Operations {
             change("workspace.plan", (), workspace.plan.as_str()),
         ];
         entry.changes.extend(all_fields(&key));
-        let rows = Rows { workspace: Some(workspace.clone()), key: Some(key.clone()) };
-        let revision =
-            self.commit(Mutation { entry, rows, expects: vec![permit.stands_on()], request }).await?;
+        let rows = Rows { workspace: Some(workspace.clone()), key: Some(key.clone()), policy: None };
+        let (expects, judged_by) = (vec![permit.stands_on()], Some(policy.version));
+        let revision = self.commit(Mutation { entry, rows, expects, judged_by, request }).await?;
         workspace.revision = revision;
         Ok((workspace, with_secret(key, secret, revision)))
     }

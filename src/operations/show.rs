@@ -1,6 +1,6 @@
 //! Show and list keys, without any secret.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Operations, error::OperationError};
 use crate::{
@@ -9,10 +9,11 @@ use crate::{
         id::KeyId,
         key::Key,
         parse::ParseError,
+        rights::Rights,
         time::Timestamp,
     },
     index::Found,
-    ports::{KeyFilter, KeyPosition, LastUse},
+    ports::{KeyFilter, KeyPosition, LastUse, PolicyVersion},
 };
 
 /// A key and what is known of its use.
@@ -22,6 +23,23 @@ pub struct ShownKey {
     pub key: Key,
     /// When it was last used, exact to the minute.
     pub last_use: Option<Timestamp>,
+}
+
+/// What answers about keys are rendered by.
+#[derive(Debug)]
+pub struct Moment {
+    /// The time.
+    pub time: Timestamp,
+    /// The policy in force, if there is one that can be trusted.
+    pub policy: Option<Arc<PolicyVersion>>,
+}
+
+impl Moment {
+    /// What a key may do.
+    #[must_use]
+    pub fn rights(&self, key: &Key) -> Rights {
+        self.policy.as_ref().map(|policy| Rights::new(&key.grants, &policy.policy)).unwrap_or_default()
+    }
 }
 
 /// A page of keys.
@@ -34,10 +52,10 @@ pub struct KeyPage {
 }
 
 impl Operations {
-    /// The time now, by which answers are rendered.
+    /// What answers about keys are rendered by, as it is now.
     #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
+    pub fn moment(&self) -> Moment {
+        Moment { time: self.clock.now(), policy: self.index.policy() }
     }
 
     /// A key as it stands.

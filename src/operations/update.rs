@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Attempt, Changed, Operations, change, describe, entry, error::OperationError, write_key};
+use super::{
+    Attempt, Changed, Operations, change, describe, entry, error::OperationError, policy, write_key,
+};
 use crate::{
     domain::{
         admin::{AdminPermit, UpdateKeys},
@@ -62,6 +64,8 @@ impl Operations {
             if names_only != (Key { updated: key.updated, ..before.clone() }) {
                 permit.require_ceiling(&key)?;
             }
+            let policy = self.policy()?;
+            policy::require_kept(&policy.policy, &before, &key)?;
             let ends_sooner = key.expires.is_some_and(|end| before.expires.is_none_or(|before| end < before));
             let expects = if ends_sooner { self.other_root(&before, now)? } else { Vec::new() };
             let fields = differences(&before, &key);
@@ -70,7 +74,11 @@ impl Operations {
             }
             let mut entry = entry(permit.actor(), Action::KeyUpdate, &key, now);
             entry.changes = fields;
-            Ok(Attempt::Commit(Box::new(Mutation { expects, ..write_key(entry, key.clone()) }), key))
+            let judged_by = Some(policy.version);
+            Ok(Attempt::Commit(
+                Box::new(Mutation { expects, judged_by, ..write_key(entry, key.clone()) }),
+                key,
+            ))
         })
         .await
     }

@@ -10,6 +10,7 @@ pub mod sqlite;
 mod admin_record;
 mod chain;
 mod known;
+mod policy_record;
 mod record;
 mod rows;
 mod workspace_record;

@@ -6,6 +6,7 @@
 
 use super::{
     known::Known,
+    policy_record::{policy_body, read_policy},
     record::{key_body, read_key},
     workspace_record::{read_workspace, workspace_body},
 };
@@ -20,12 +21,12 @@ use crate::{
         time::Timestamp,
         workspace::Workspace,
     },
-    ports::Damaged,
+    ports::{Damaged, PolicyVersion},
 };
 
 const SCHEME: &str = "keyward-1";
 
-/// A row of one key or workspace.
+/// A row of one key, workspace or version of the policy.
 pub(super) struct Row {
     pub(super) id: Vec<u8>,
     pub(super) body: Vec<u8>,
@@ -83,6 +84,15 @@ pub(super) fn write_workspace(
     Ok(Row::new("workspaces", workspace.id.to_string(), body, revision, codes))
 }
 
+/// The row of a version of the policy as `revision` writes it.
+pub(super) fn write_policy(
+    policy: &PolicyVersion,
+    revision: Revision,
+    codes: &MacKey,
+) -> Result<Row, serde_json::Error> {
+    Ok(Row::new("policies", policy.version.to_string(), policy_body(policy)?, revision, codes))
+}
+
 impl Row {
     fn new(table: &str, id: String, body: String, revision: Revision, codes: &MacKey) -> Self {
         let mut row =
@@ -124,6 +134,17 @@ impl Row {
         let revision = from_stored(self.revision);
         id.zip(revision)
             .and_then(|(id, revision)| read_workspace(id, revision, body))
+            .ok_or_else(|| self.damaged("its body cannot be read"))
+    }
+
+    /// The version of the policy, if its row is what the log's revision for it wrote.
+    pub(super) fn to_policy(&self, newest: i64, codes: &MacKey) -> Result<PolicyVersion, Damaged> {
+        let body = self.genuine_body("policies", newest, codes)?;
+        let version = self.parse_id(str::parse);
+        let revision = from_stored(self.revision);
+        version
+            .zip(revision)
+            .and_then(|(version, revision)| read_policy(version, revision, body))
             .ok_or_else(|| self.damaged("its body cannot be read"))
     }
 

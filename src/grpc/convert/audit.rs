@@ -46,6 +46,7 @@ const fn action_to_wire(action: Action) -> AuditAction {
         Action::KeyUpdate => AuditAction::KeyUpdate,
         Action::KeyDisable => AuditAction::KeyDisable,
         Action::KeyEnable => AuditAction::KeyEnable,
+        Action::PolicyApply => AuditAction::PolicyApply,
     }
 }
 
@@ -79,6 +80,7 @@ fn read(record: &LogRecord) -> Option<v1::AuditRecord> {
         comment: text(&entry, "comment"),
         request_id: text(&entry, "request_id"),
         chain: record.chain.0.to_vec(),
+        policy_version: entry.get("policy_version").and_then(Value::as_u64).unwrap_or_default(),
     })
 }
 

@@ -214,7 +214,7 @@ const fn reason(denial: &Denial) -> DenialReason {
 
 fn key_to_wire(checked: &CheckedKey) -> v1::CheckedKey {
     let key = checked.found.key();
-    let (scopes, grants) = rights::grants_to_wire(&key.grants);
+    let effective = checked.found.rights();
     let secret = checked
         .secret
         .map(|(generation, end)| v1::CheckedSecret { generation, retiring_at: end.map(time::to_wire) });
@@ -224,8 +224,8 @@ fn key_to_wire(checked: &CheckedKey) -> v1::CheckedKey {
         owner: key::owner_to_wire(key.owner.as_ref()),
         creator: Some(key::creator_to_wire(&key.creator)),
         environment: key.environment.as_str().to_owned(),
-        scopes,
-        grants,
+        scopes: effective.unbound().map(ToOwned::to_owned).collect(),
+        grants: effective.bound().iter().filter_map(rights::bound_to_wire).collect(),
         plan: checked
             .workspace
             .as_ref()

@@ -10,13 +10,17 @@ use crate::{
         text::{EnvironmentName, Owner},
         time::Timestamp,
     },
-    operations::{error::OperationError, show::ShownKey},
+    operations::{
+        error::OperationError,
+        show::{Moment, ShownKey},
+    },
     ports::KeyFilter,
     wire::v1,
 };
 
-/// A key as it stands at `now`.
-pub(in crate::grpc) fn to_wire(key: &Key, now: Timestamp) -> v1::Key {
+/// A key as it stands.
+pub(in crate::grpc) fn to_wire(key: &Key, moment: &Moment) -> v1::Key {
+    let (now, effective) = (moment.time, moment.rights(key));
     let (scopes, grants) = rights::grants_to_wire(&key.grants);
     v1::Key {
         id: key.id.to_string(),
@@ -40,14 +44,14 @@ pub(in crate::grpc) fn to_wire(key: &Key, now: Timestamp) -> v1::Key {
         secrets: key.credentials.iter().map(|(secret, end)| secret_to_wire(secret, end, now)).collect(),
         admin: key.admin.as_deref().map(rights::admin_to_wire),
         revision: key.revision.0,
-        effective_scopes: Vec::new(),
-        inert_scopes: Vec::new(),
+        effective_scopes: effective.scopes().map(ToOwned::to_owned).collect(),
+        inert_scopes: effective.inert().iter().map(ToString::to_string).collect(),
     }
 }
 
 /// A key with its last use.
-pub(in crate::grpc) fn shown_to_wire(shown: &ShownKey, now: Timestamp) -> v1::Key {
-    v1::Key { last_use_time: shown.last_use.map(time::to_wire), ..to_wire(&shown.key, now) }
+pub(in crate::grpc) fn shown_to_wire(shown: &ShownKey, moment: &Moment) -> v1::Key {
+    v1::Key { last_use_time: shown.last_use.map(time::to_wire), ..to_wire(&shown.key, moment) }
 }
 
 /// An owner; empty for nobody.

@@ -133,19 +133,15 @@ fn lifetime_ceiling(field: &str, asked: &v1::Ceiling) -> Result<LifetimeCeiling,
 
 /// Scopes and bound grants for the wire.
 pub(super) fn grants_to_wire(grants: &Grants) -> (Vec<String>, Vec<v1::Grant>) {
-    let mut scopes = Vec::new();
-    let mut bound = Vec::new();
-    for grant in grants {
-        let scope = grant.scope().as_str().to_owned();
-        match grant.resources() {
-            None => scopes.push(scope),
-            Some(resources) => bound.push(v1::Grant {
-                scope,
-                resources: resources.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
-            }),
-        }
-    }
-    (scopes, bound)
+    let unbound = grants.iter().filter(|grant| grant.resources().is_none());
+    let scopes = unbound.map(|grant| grant.scope().as_str().to_owned()).collect();
+    (scopes, grants.iter().filter_map(bound_to_wire).collect())
+}
+
+/// A grant that is bound to resources, for the wire.
+pub(super) fn bound_to_wire(grant: &Grant) -> Option<v1::Grant> {
+    let resources = grant.resources()?.iter().map(|pattern| pattern.as_str().to_owned()).collect();
+    Some(v1::Grant { scope: grant.scope().as_str().to_owned(), resources })
 }
 
 /// What an administration key may do, for the wire.

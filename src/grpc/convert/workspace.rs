@@ -1,6 +1,6 @@
 //! Workspaces.
 
-use super::{owner, time, within};
+use super::{owner, time, unless_empty, within};
 use crate::{
     domain::{
         text::{Name, Plan},
@@ -14,11 +14,10 @@ use crate::{
 pub(in crate::grpc) fn new_workspace(
     asked: &v1::RegisterWorkspaceRequest,
 ) -> Result<NewWorkspace, OperationError> {
-    let plan = if asked.plan.is_empty() { Ok(Plan::default()) } else { Plan::parse(&asked.plan) };
     Ok(NewWorkspace {
         name: within("name", Name::parse(&asked.name))?,
         owner: owner("owner", &asked.owner)?,
-        plan: within("plan", plan)?,
+        plan: unless_empty(&asked.plan, |text| within("plan", Plan::parse(text)))?,
     })
 }
 

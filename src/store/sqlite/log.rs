@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     failure::{is_corruption, is_nonsense, of_reading},
     read::bytes,
-    schema::TABLES,
+    schema::tables_of,
 };
 use crate::{
     domain::{
@@ -75,7 +75,7 @@ pub(super) fn verify(connection: &mut Connection, keys: &DerivedKeys) -> Result<
 /// The first thing that SQLite finds wrong with a table or an index.
 fn index_fault(connection: &Connection) -> rusqlite::Result<Option<String>> {
     // One table after the other, each in a snapshot of its own, so that the WAL can be emptied in between.
-    for table in TABLES {
+    for table in tables_of(connection)? {
         let check = connection.query_row(&format!("PRAGMA integrity_check({table})"), [], |row| row.get(0));
         let found: String = match check {
             Err(error) if is_corruption(&error) || is_nonsense(&error) => error.to_string(),
@@ -140,6 +140,8 @@ pub(super) fn position(connection: &Connection) -> rusqlite::Result<Option<(i64,
 pub(super) struct Newest {
     pub(super) keys: HashMap<KeyId, i64>,
     pub(super) workspaces: HashMap<WorkspaceId, i64>,
+    /// The newest version of the policy, and the revision that wrote it.
+    pub(super) policy: Option<(u64, i64)>,
 }
 
 /// The rows that an entry says it changed.
@@ -148,7 +150,8 @@ struct Named<'a> {
     #[serde(borrow)]
     key_id: Option<&'a str>,
     #[serde(borrow)]
-    workspace_id: &'a str,
+    workspace_id: Option<&'a str>,
+    policy_version: Option<u64>,
     #[serde(default)]
     workspace_changed: bool,
 }
@@ -188,6 +191,19 @@ pub(super) fn named_since(
     }
 }
 
+/// The version of the policy that a genuine record says it wrote.
+pub(super) fn policy_written_at(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    revision: i64,
+) -> rusqlite::Result<Option<u64>> {
+    let mut one = connection.prepare_cached(&format!("{COLUMNS} WHERE revision = ?1"))?;
+    let found = one.query_row([revision], record).optional()?.filter(|record| record.is_genuine(keys));
+    let mut newest = Newest::default();
+    let noted = found.and_then(|record| newest.note(&record));
+    Ok(noted.and(newest.policy).map(|(version, _)| version))
+}
+
 impl Newest {
     /// Takes the names from a genuine record; `None` if its bytes are no entry.
     fn note(&mut self, record: &StoredRecord) -> Option<()> {
@@ -196,16 +212,21 @@ impl Newest {
             self.keys.insert(KeyId::parse(key).ok()?, record.revision);
         }
         if named.workspace_changed {
-            self.workspaces.insert(WorkspaceId::parse(named.workspace_id).ok()?, record.revision);
+            self.workspaces.insert(WorkspaceId::parse(named.workspace_id?).ok()?, record.revision);
+        }
+        if let Some(version) = named.policy_version {
+            self.policy = Some((version, record.revision));
         }
         Some(())
     }
 }
 
 fn newest_row(connection: &Connection) -> rusqlite::Result<i64> {
-    let all = "SELECT max(revision) FROM (SELECT revision FROM keys UNION ALL SELECT revision FROM workspaces
-               UNION ALL SELECT revision FROM secrets UNION ALL SELECT revision FROM requests)";
-    connection.query_row(all, [], |row| row.get::<_, Option<i64>>(0)).map(Option::unwrap_or_default)
+    let bear_one = |table: &&str| !["log", "key_uses", "meta"].contains(table);
+    let tables = tables_of(connection)?.into_iter().filter(bear_one);
+    let each: Vec<_> = tables.map(|table| format!("SELECT revision FROM {table}")).collect();
+    let all = format!("SELECT max(revision) FROM ({})", each.join(" UNION ALL "));
+    connection.query_row(&all, [], |row| row.get::<_, Option<i64>>(0)).map(Option::unwrap_or_default)
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {

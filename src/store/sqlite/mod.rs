@@ -29,8 +29,8 @@ use crate::{
         time::{Entropy, Timestamp},
     },
     ports::{
-        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRecord, Mutation, Pending, RequestMark,
-        StoreError, Verification, View,
+        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRecord, Mutation, Pending, PolicyVersion,
+        RequestMark, StoreError, Verification, View,
     },
 };
 
@@ -44,6 +44,7 @@ mod follower;
 mod group;
 mod log;
 mod open;
+mod policies;
 mod read;
 mod rows;
 mod schema;
@@ -293,6 +294,10 @@ impl KeyStore for SqliteStore {
         limit: usize,
     ) -> Pending<'_, Vec<Key>> {
         self.read(move |connection, keys| read::list(connection, keys, &filter, after, limit))
+    }
+
+    fn policy_versions(&self, before: Option<u64>, limit: usize) -> Pending<'_, Vec<PolicyVersion>> {
+        self.read(move |connection, keys| policies::versions(connection, keys, before, limit))
     }
 
     fn last_uses(&self, keys: Vec<KeyId>) -> Pending<'_, Vec<LastUse>> {

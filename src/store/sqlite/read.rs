@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row as SqliteRow, params_f
 use super::{
     failure::of_reading,
     log::{self, Newest},
+    policies,
 };
 use crate::{
     domain::{
@@ -30,7 +31,7 @@ FROM keys LEFT JOIN secrets ON secrets.key_id = keys.id";
 const WORKSPACES: &str = "SELECT id, body, revision, code FROM workspaces";
 
 const UNKNOWN: &str = "the log does not know it";
-const MISSING: &str = "its row is missing";
+pub(super) const MISSING: &str = "its row is missing";
 
 /// Everything, at one revision.
 ///
@@ -157,6 +158,7 @@ impl<'k> Reading<'k> {
             let newest = row.parse_id(KeyId::parse).and_then(|id| newest.keys.remove(&id));
             self.put_key(row, secrets, newest);
         })?;
+        self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
         newest.workspaces.keys().for_each(|id| self.missing(id.to_string()));
         newest.keys.keys().for_each(|id| self.missing(id.to_string()));
         Ok(())
@@ -164,6 +166,7 @@ impl<'k> Reading<'k> {
 
     /// Takes the rows that are named.
     fn named(&mut self, connection: &Connection, newest: &Newest) -> rusqlite::Result<()> {
+        self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
         let by_id = format!("{WORKSPACES} WHERE id = ?1");
         for (id, newest) in &newest.workspaces {
             let (id, mut found) = (id.to_string(), false);

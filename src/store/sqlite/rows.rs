@@ -4,10 +4,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     domain::{audit::Revision, id::KeyId, key::Key, root::DerivedKeys, workspace::Workspace},
-    ports::{LastUse, Mutation, RequestMark, StoreError},
+    ports::{LastUse, Mutation, PolicyVersion, RequestMark, StoreError},
     store::{
         chain::{Head, StoredRecord},
-        rows::{Row, SecretRow, from_stored, to_stored, write_key, write_workspace},
+        rows::{Row, SecretRow, from_stored, to_stored, write_key, write_policy, write_workspace},
     },
 };
 
@@ -53,6 +53,9 @@ pub(super) fn apply(
     if let Some(workspace) = &mutation.rows.workspace {
         put_workspace(connection, keys, workspace, head.revision)?;
     }
+    if let Some(policy) = &mutation.rows.policy {
+        put_policy(connection, keys, policy, head.revision)?;
+    }
     if let Some(key) = &mutation.rows.key {
         put_key(connection, keys, key, head.revision)?;
     }
@@ -86,7 +89,8 @@ fn check_shape(mutation: &Mutation) -> Result<(), StoreError> {
     let key = mutation.rows.key.as_ref().map(|key| key.id);
     let workspace = mutation.rows.workspace.as_ref().map(|workspace| workspace.id);
     let misnamed = mutation.entry.key != key
-        || workspace.is_some_and(|workspace| workspace != mutation.entry.workspace)
+        || workspace.is_some_and(|workspace| Some(workspace) != mutation.entry.workspace)
+        || mutation.rows.policy.as_ref().map(|policy| policy.version) != mutation.entry.policy_version
         || mutation.request.is_some() && key.is_none();
     if misnamed {
         return Err(StoreError::Unavailable(
@@ -117,12 +121,24 @@ fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), R
         let stored = select_key.query_row([key.to_string()], |row| row.get(0)).optional()?;
         check_revision(stored, expected)?;
     }
+    let made = mutation.rows.policy.as_ref().map(|policy| policy.version.saturating_sub(1));
+    for version in made.into_iter().chain(mutation.judged_by) {
+        check_policy_version(connection, version)?;
+    }
     if let Some(workspace) = &mutation.rows.workspace {
         let mut select = connection.prepare_cached("SELECT revision FROM workspaces WHERE id = ?1")?;
         let stored = select.query_row([workspace.id.to_string()], |row| row.get(0)).optional()?;
         check_revision(stored, workspace.revision)?;
     }
     Ok(())
+}
+
+/// Passes while `version` of the policy is the newest.
+fn check_policy_version(connection: &Connection, version: u64) -> Result<(), Refusal> {
+    let mut select = connection.prepare_cached("SELECT max(version) FROM policies")?;
+    let newest: Option<i64> = select.query_row([], |row| row.get(0))?;
+    let newest = newest.map_or(Ok(0), u64::try_from);
+    if newest == Ok(version) { Ok(()) } else { Err(StoreError::Conflict.into()) }
 }
 
 fn check_revision(stored: Option<i64>, expected: Revision) -> Result<(), StoreError> {
@@ -149,6 +165,21 @@ fn put_workspace(
         connection,
         "INSERT INTO workspaces (id, body, revision, code) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id)
          DO UPDATE SET body = excluded.body, revision = excluded.revision, code = excluded.code",
+        &row,
+    )?;
+    Ok(())
+}
+
+fn put_policy(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    policy: &PolicyVersion,
+    revision: Revision,
+) -> Result<(), Refusal> {
+    let row = write_policy(policy, revision, &keys.rows).map_err(|error| unwritable(&error))?;
+    put_row(
+        connection,
+        "INSERT INTO policies (version, body, revision, code) VALUES (?1, ?2, ?3, ?4)",
         &row,
     )?;
     Ok(())

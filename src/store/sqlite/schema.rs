@@ -9,10 +9,11 @@ use crate::domain::time::Timestamp;
 pub(super) const APPLICATION_ID: i64 = 0x4B45_5957;
 
 /// The schema that this program writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Its tables, the log first.
-pub(super) const TABLES: [&str; 7] = ["log", "keys", "secrets", "workspaces", "requests", "key_uses", "meta"];
+pub(super) const TABLES: [&str; 8] =
+    ["log", "keys", "secrets", "workspaces", "policies", "requests", "key_uses", "meta"];
 
 /// Columns for queries are generated from the coded body or the chained bytes, so that they cannot be edited apart.
 /// Indexes of them can: so they only find rows for people to look at, and what counts is read without them.
@@ -98,6 +99,16 @@ CREATE TABLE key_uses (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Every version of the policy; the newest is in force.
+const V2: &str = "
+CREATE TABLE policies (
+    version INTEGER NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    code BLOB NOT NULL
+) STRICT;
+";
+
 /// Brings a database to the newest schema, each step in one transaction (D8). The first one also notes the roots'
 /// check value, so that there is no schema without it.
 pub(super) fn migrate(
@@ -111,7 +122,7 @@ pub(super) fn migrate(
         insert.execute(params!["created_ms", now.as_ms()])?;
         Ok(())
     };
-    Migrations::new(vec![M::up_with_hook(V1, note)]).to_latest(connection)
+    Migrations::new(vec![M::up_with_hook(V1, note), M::up(V2)]).to_latest(connection)
 }
 
 /// What a database is, as far as its header and its tables say.
@@ -136,6 +147,19 @@ pub(super) struct Ours {
     pub(super) initialized: bool,
 }
 
+/// Those of [`TABLES`] that a database of an older schema has too.
+pub(super) fn tables_of(connection: &Connection) -> rusqlite::Result<Vec<&'static str>> {
+    let mut exists = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)")?;
+    let mut found = Vec::new();
+    for table in TABLES {
+        if exists.query_row([table], |row| row.get(0))? {
+            found.push(table);
+        }
+    }
+    Ok(found)
+}
+
 /// Looks at a database without changing it.
 pub(super) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
@@ -150,7 +174,7 @@ pub(super) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
     if version > VERSION {
         return Ok(Identity::Newer(version));
     }
-    if version == VERSION && schema(connection)? != expected()? {
+    if schema(connection)? != expected(version)? {
         return Ok(Identity::Foreign("its tables, indexes or triggers were changed"));
     }
     let check = "SELECT value FROM meta WHERE name = 'root_check'";
@@ -172,9 +196,12 @@ fn schema(connection: &Connection) -> rusqlite::Result<Vec<(String, String, Opti
     rows.collect()
 }
 
-fn expected() -> rusqlite::Result<Vec<(String, String, Option<String>)>> {
+fn expected(version: i64) -> rusqlite::Result<Vec<(String, String, Option<String>)>> {
     let memory = Connection::open_in_memory()?;
     memory.execute_batch(V1)?;
+    if version >= 2 {
+        memory.execute_batch(V2)?;
+    }
     schema(&memory)
 }
 
@@ -204,8 +231,8 @@ mod tests {
             matches!(identify(&connection).unwrap(), Identity::Foreign(_)),
             "a trigger of somebody else's"
         );
-        connection.execute_batch("DROP TRIGGER quiet; PRAGMA user_version = 2").unwrap();
-        assert_eq!(identify(&connection).unwrap(), Identity::Newer(2));
+        connection.execute_batch("DROP TRIGGER quiet; PRAGMA user_version = 3").unwrap();
+        assert_eq!(identify(&connection).unwrap(), Identity::Newer(3));
 
         let other = Connection::open_in_memory().unwrap();
         other.execute_batch("CREATE TABLE t (a)").unwrap();

@@ -1,0 +1,291 @@
+//! Looks at a document as a whole, and finds everything that is wrong with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Declared, Document, Fault, KeyRules, Limit, LimitEntry, PlanLimits, Policy, Role, Tier, duration,
+    key_rules::whole, show_duration,
+};
+use crate::domain::{
+    environment::{Environment, Environments, Prefix},
+    grant::{Grant, Grants},
+    parse::ParseError,
+    scope::{Scope, ScopePattern},
+    text::{Description, EnvironmentName, Label, Plan},
+};
+
+const ADMIN_PREFIX: &str = "kw_admin_";
+/// The tier of all scopes that no other lists.
+const DEFAULT_TIER: &str = "default";
+/// A Check takes at most so many cells.
+const MAX_LIMITS: usize = 8;
+const MAX_PLAN_LIMITS: usize = 4;
+
+/// The faults found so far.
+#[derive(Default)]
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn add(&mut self, field: impl Into<String>, why: &ParseError) {
+        self.0.push(Fault::new(field, why.to_string()));
+    }
+
+    fn must(&mut self, field: impl Into<String>, allowed: &'static str) {
+        self.add(field, &ParseError::new(allowed));
+    }
+
+    fn take<T>(&mut self, field: impl Into<String>, parsed: Result<T, ParseError>) -> Option<T> {
+        parsed.map_err(|why| self.add(field, &why)).ok()
+    }
+
+    /// A list has so many items; one that has too many is not looked at further.
+    fn count(&mut self, field: &str, items: usize, least: usize, most: usize) -> bool {
+        let fits = (least..=most).contains(&items);
+        if !fits {
+            self.add(field, &ParseError::owned(format!("{least} to {most} items")));
+        }
+        items <= most
+    }
+
+    fn description(&mut self, at: &str, text: &str) {
+        self.take(format!("{at}.description"), Description::parse(text));
+    }
+}
+
+pub(super) fn policy(mut document: Document) -> Result<Policy, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let environments = environments(&document, &mut faults);
+    let mut scopes = scopes(&document, &mut faults);
+    let tiers = tiers(&mut document, &mut scopes, &mut faults);
+    let plans = plans(&mut document, &tiers, &mut faults);
+    let first_plan = plans.first().map(|plan| plan.name.clone());
+    let mut policy = Policy {
+        document,
+        environments: environments.unwrap_or_default(),
+        scopes,
+        tiers,
+        // Missing only beside a fault.
+        first_plan: first_plan.unwrap_or_else(|| Plan::literal("none")),
+        plans,
+        roles: Vec::new(),
+        key_rules: KeyRules::default(),
+    };
+    policy.roles = roles(&policy, &mut faults);
+    policy.key_rules = key_rules(&mut policy, &mut faults);
+    if faults.0.is_empty() { Ok(policy) } else { Err(faults.0) }
+}
+
+fn environments(document: &Document, faults: &mut Faults) -> Option<Environments> {
+    let entries = &document.environments;
+    if !faults.count("environments", entries.len(), 1, 16) {
+        return None;
+    }
+    let prefix = if document.admin_prefix.is_empty() { ADMIN_PREFIX } else { &document.admin_prefix };
+    let admin = faults.take("admin_prefix", Prefix::parse(prefix));
+    let mut holders = Vec::new();
+    for (place, entry) in entries.iter().enumerate() {
+        let at = format!("environments[{place}]");
+        let name = faults.take(format!("{at}.name"), EnvironmentName::parse(&entry.name));
+        let prefix = faults.take(format!("{at}.prefix"), Prefix::parse(&entry.prefix));
+        if let (Some(name), Some(prefix)) = (name, prefix) {
+            holders.push(Environment { name, prefix });
+        }
+    }
+    if holders.len() < entries.len() {
+        return None;
+    }
+    faults.take("environments", Environments::new(holders, admin?))
+}
+
+fn scopes(document: &Document, faults: &mut Faults) -> BTreeMap<Box<str>, Declared> {
+    let mut scopes = BTreeMap::new();
+    if !faults.count("scopes", document.scopes.len(), 1, 512) {
+        return scopes;
+    }
+    for (place, entry) in document.scopes.iter().enumerate() {
+        let at = format!("scopes[{place}]");
+        faults.description(&at, &entry.description);
+        let name = format!("{at}.name");
+        if faults.take(&name, Scope::parse(&entry.name)).is_none() {
+            continue;
+        }
+        let declared = Declared { by_wildcard: !entry.not_by_wildcard, tier: 0 };
+        if scopes.insert(entry.name.as_str().into(), declared).is_some() {
+            faults.must(name, "declared once");
+        }
+    }
+    scopes
+}
+
+/// Reads the tiers, and puts each scope into its own.
+fn tiers(
+    document: &mut Document,
+    scopes: &mut BTreeMap<Box<str>, Declared>,
+    faults: &mut Faults,
+) -> Vec<Tier> {
+    let mut tiers = Vec::new();
+    if !faults.count("tiers", document.tiers.len(), 1, 64) {
+        return tiers;
+    }
+    let mut taken = BTreeSet::new();
+    for (place, entry) in document.tiers.iter_mut().enumerate() {
+        let at = format!("tiers[{place}]");
+        faults.description(&at, &entry.description);
+        let name = faults.take(format!("{at}.name"), Label::parse(&entry.name));
+        let is_default = entry.name == DEFAULT_TIER;
+        if is_default != entry.scopes.is_empty() {
+            let allowed = "empty for the tier `default`, which holds all scopes that no other tier lists, and for no other";
+            faults.must(format!("{at}.scopes"), allowed);
+        }
+        for (index, scope) in entry.scopes.iter().enumerate() {
+            let at = format!("{at}.scopes[{index}]");
+            match scopes.get_mut(scope.as_str()) {
+                None => faults.must(at, "a declared scope"),
+                Some(_) if !taken.insert(scope.clone()) => faults.must(at, "in one tier only"),
+                Some(declared) => declared.tier = place,
+            }
+        }
+        let limits = limits(&format!("{at}.limits"), &mut entry.limits, 1, MAX_LIMITS, faults);
+        tiers.push(Tier { name: name.unwrap_or_else(|| Label::literal("invalid")), limits });
+    }
+    let default = tiers.iter().position(|tier| tier.name.as_str() == DEFAULT_TIER);
+    match default {
+        None => faults.must("tiers", "such that one of them is named `default`"),
+        Some(default) => {
+            let rest = scopes.iter_mut().filter(|(name, _)| !taken.contains(&***name));
+            rest.for_each(|(_, declared)| declared.tier = default);
+        }
+    }
+    unique("tiers", tiers.iter().map(|tier| &tier.name), faults);
+    tiers
+}
+
+fn limits(
+    at: &str,
+    entries: &mut [LimitEntry],
+    least: usize,
+    most: usize,
+    faults: &mut Faults,
+) -> Vec<Limit> {
+    if !faults.count(at, entries.len(), least, most) {
+        return Vec::new();
+    }
+    let mut limits = Vec::new();
+    for (place, entry) in entries.iter_mut().enumerate() {
+        let read = Limit::read(entry, &mut |field, why| faults.add(format!("{at}[{place}].{field}"), &why));
+        limits.extend(read);
+    }
+    unique(at, limits.iter().map(|limit| &limit.name), faults);
+    limits
+}
+
+fn plans(document: &mut Document, tiers: &[Tier], faults: &mut Faults) -> Vec<PlanLimits> {
+    let mut plans: Vec<PlanLimits> = Vec::new();
+    if !faults.count("plans", document.plans.len(), 1, 64) {
+        return plans;
+    }
+    for (place, entry) in document.plans.iter_mut().enumerate() {
+        let at = format!("plans[{place}]");
+        faults.description(&at, &entry.description);
+        let name = faults.take(format!("{at}.name"), Plan::parse(&entry.name));
+        let over_all = limits(&format!("{at}.limits"), &mut entry.limits, 0, MAX_PLAN_LIMITS, faults);
+        let mut own = BTreeMap::new();
+        for (index, entry) in entry.tiers.iter_mut().enumerate().take(tiers.len().saturating_add(1)) {
+            let at = format!("{at}.tiers[{index}]");
+            let limits = limits(&format!("{at}.limits"), &mut entry.limits, 1, MAX_LIMITS, faults);
+            match tiers.iter().position(|tier| tier.name.as_str() == entry.tier) {
+                None => faults.must(format!("{at}.tier"), "a tier of this document"),
+                Some(tier) if own.insert(tier, limits).is_some() => {
+                    faults.must(format!("{at}.tier"), "named once in a plan");
+                }
+                Some(_) => {}
+            }
+        }
+        for (index, tier) in tiers.iter().enumerate() {
+            let of_tier = own.get(&index).unwrap_or(&tier.limits);
+            if over_all.len() + of_tier.len() > MAX_LIMITS {
+                faults.must(
+                    format!("{at}.limits"),
+                    "such that no Check is under more than 8 limits, those of its tier with them",
+                );
+                break;
+            }
+        }
+        plans.extend(name.map(|name| PlanLimits { name, limits: over_all, tiers: own }));
+    }
+    unique("plans", plans.iter().map(|plan| &plan.name), faults);
+    plans
+}
+
+fn roles(policy: &Policy, faults: &mut Faults) -> Vec<Role> {
+    let mut roles = Vec::new();
+    let entries = &policy.document.roles;
+    if !faults.count("roles", entries.len(), 0, 64) {
+        return roles;
+    }
+    for (place, entry) in entries.iter().enumerate() {
+        let at = format!("roles[{place}]");
+        faults.description(&at, &entry.description);
+        let name = faults.take(format!("{at}.name"), Label::parse(&entry.name));
+        if entry.all_scopes != entry.scopes.is_empty() {
+            faults.must(format!("{at}.scopes"), "empty where `all_scopes` is true, and only there");
+        }
+        let mut grants = Vec::new();
+        for (index, scope) in entry.scopes.iter().enumerate() {
+            let at = format!("{at}.scopes[{index}]");
+            let Some(pattern) = faults.take(&at, ScopePattern::parse(scope)) else { continue };
+            if policy.reached(&pattern).next().is_none() {
+                faults.must(at, "a declared scope, or a wildcard that reaches one");
+            }
+            grants.push(Grant::unbound(pattern));
+        }
+        let grants = faults.take(format!("{at}.scopes"), Grants::new(grants));
+        roles.extend(
+            name.zip(grants)
+                .map(|(name, grants)| Role { name, grants: (!entry.all_scopes).then_some(grants) }),
+        );
+    }
+    unique("roles", roles.iter().map(|role| &role.name), faults);
+    roles
+}
+
+fn key_rules(policy: &mut Policy, faults: &mut Faults) -> KeyRules {
+    let Some(mut entry) = policy.document.key_rules.take() else { return KeyRules::default() };
+    let mut rules = KeyRules { require_expiry: entry.require_expiry, ..KeyRules::default() };
+    if let Some(text) = &mut entry.max_lifetime {
+        rules.max_lifetime = faults.take("key_rules.max_lifetime", duration(text));
+        *text = rules.max_lifetime.map(show_duration).unwrap_or_default();
+    }
+    if !entry.name_pattern.is_empty() {
+        // By itself first: one that closes our own bracket would not be bound to both ends.
+        let fits = entry.name_pattern.len() <= 256 && regex::Regex::new(&entry.name_pattern).is_ok();
+        rules.name_pattern = fits.then(|| whole(&entry.name_pattern)).flatten();
+        if rules.name_pattern.is_none() {
+            faults.must("key_rules.name_pattern", "a regular expression of at most 256 characters");
+        }
+    }
+    for (place, text) in entry.barred_plans.iter().enumerate() {
+        match Plan::parse(text).ok().filter(|plan| policy.has_plan(plan)) {
+            Some(plan) => rules.barred_plans.push(plan),
+            None => faults.must(format!("key_rules.barred_plans[{place}]"), "a plan of this document"),
+        }
+    }
+    for (place, text) in entry.barred_roles.iter().enumerate() {
+        match policy.roles.iter().find(|role| role.name.as_str() == text) {
+            Some(role) => rules.barred_roles.push(role.name.clone()),
+            None => faults.must(format!("key_rules.barred_roles[{place}]"), "a role of this document"),
+        }
+    }
+    policy.document.key_rules = Some(entry);
+    rules
+}
+
+/// Each name stands once in its list.
+fn unique<'a, T: Ord + 'a>(field: &str, names: impl Iterator<Item = &'a T>, faults: &mut Faults) {
+    let mut seen = BTreeSet::new();
+    let mut twice = false;
+    names.for_each(|name| twice |= !seen.insert(name));
+    if twice {
+        faults.must(field, "such that each name stands in it once");
+    }
+}

@@ -1,0 +1,207 @@
+//! The policy: what may exist. One document, looked at as a whole: a [`Policy`] that exists is one that can be in force.
+
+mod check;
+mod document;
+mod effect;
+mod key_rules;
+mod limits;
+mod text;
+
+use std::{collections::BTreeMap, fmt};
+
+pub use self::{
+    document::{
+        BucketEntry, Document, EnvironmentEntry, KeyRulesEntry, LimitEntry, PlanEntry, PlanTierEntry,
+        RoleEntry, RouteEntry, ScopeEntry, TierEntry,
+    },
+    effect::{Change, changes},
+    key_rules::{KeyRules, RuleBroken},
+    limits::{Calendar, Limit, Subject, Window, duration, show_duration},
+    text::MAX_TOML,
+};
+use super::{
+    environment::{Environment, Environments},
+    grant::Grants,
+    scope::{Scope, ScopePattern},
+    text::{Label, Plan},
+};
+
+/// The document of a store that was given no other.
+const DEFAULT: &str = include_str!("default.toml");
+
+/// One thing that is wrong with a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where, for example `tiers[2].limits[0].limit`; empty for the whole.
+    pub field: String,
+    /// On which line of the TOML.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl Fault {
+    fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { field: field.into(), line: None, why: why.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(formatter, "line {line}: ")?;
+        }
+        if !self.field.is_empty() {
+            write!(formatter, "{}: ", self.field)?;
+        }
+        formatter.write_str(&self.why)
+    }
+}
+
+/// A policy that can be in force.
+#[derive(Debug)]
+pub struct Policy {
+    document: Document,
+    environments: Environments,
+    /// Every declared scope.
+    scopes: BTreeMap<Box<str>, Declared>,
+    tiers: Vec<Tier>,
+    first_plan: Plan,
+    plans: Vec<PlanLimits>,
+    roles: Vec<Role>,
+    key_rules: KeyRules,
+}
+
+/// A scope that can be granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Declared {
+    /// Whether wildcards reach it (S4).
+    pub by_wildcard: bool,
+    /// Its tier's place in [`Policy::tiers`].
+    pub tier: usize,
+}
+
+/// A tier: scopes with limits of their own.
+#[derive(Debug)]
+pub struct Tier {
+    /// Its name.
+    pub name: Label,
+    /// Its limits, unless the plan sets others.
+    pub limits: Vec<Limit>,
+}
+
+/// What a plan sets.
+#[derive(Debug)]
+pub struct PlanLimits {
+    /// Its name.
+    pub name: Plan,
+    /// Over all tiers together.
+    pub limits: Vec<Limit>,
+    /// In place of a tier's own, by the tier's place in [`Policy::tiers`].
+    pub tiers: BTreeMap<usize, Vec<Limit>>,
+}
+
+/// A role.
+#[derive(Debug)]
+pub struct Role {
+    /// Its name.
+    pub name: Label,
+    /// What it can do at most; `None` is every declared scope.
+    pub grants: Option<Grants>,
+}
+
+impl Policy {
+    /// Looks at a document as a whole.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn new(document: Document) -> Result<Self, Vec<Fault>> {
+        check::policy(document)
+    }
+
+    /// The document, its durations in their shortest form.
+    #[must_use]
+    pub const fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The environments there are.
+    #[must_use]
+    pub const fn environments(&self) -> &Environments {
+        &self.environments
+    }
+
+    /// Whether what keys of an environment use is billed.
+    #[must_use]
+    pub fn is_billable(&self, environment: &Environment) -> bool {
+        let entry = self.document.environments.iter().find(|entry| entry.name == environment.name.as_str());
+        entry.is_some_and(|entry| entry.billable)
+    }
+
+    /// What is declared of a scope; `None` if it is not.
+    #[must_use]
+    pub fn declared(&self, scope: Scope<'_>) -> Option<Declared> {
+        self.scopes.get(scope.as_str()).copied()
+    }
+
+    /// The declared scopes that a pattern reaches, sorted: itself, or for a wildcard all that it may.
+    pub fn reached<'a>(&'a self, pattern: &'a ScopePattern) -> impl Iterator<Item = &'a str> {
+        let exact =
+            pattern.wildcard().is_none().then(|| self.scopes.get_key_value(pattern.as_str())).flatten();
+        let wide = pattern.wildcard().into_iter().flat_map(|resource| {
+            let from = (std::ops::Bound::Excluded(resource), std::ops::Bound::Unbounded);
+            let below = self.scopes.range::<str, _>(from);
+            below.take_while(move |(name, _)| name.starts_with(resource)).filter(move |(name, declared)| {
+                declared.by_wildcard && name.as_bytes().get(resource.len()) == Some(&b':')
+            })
+        });
+        exact.into_iter().chain(wide).map(|(name, _)| &**name)
+    }
+
+    /// The tiers, as they stand in the document.
+    #[must_use]
+    pub fn tiers(&self) -> &[Tier] {
+        &self.tiers
+    }
+
+    /// The plans, as they stand in the document.
+    #[must_use]
+    pub fn plans(&self) -> &[PlanLimits] {
+        &self.plans
+    }
+
+    /// The roles, as they stand in the document.
+    #[must_use]
+    pub fn roles(&self) -> &[Role] {
+        &self.roles
+    }
+
+    /// The plan of workspaces that ask for none (T2).
+    #[must_use]
+    pub const fn first_plan(&self) -> &Plan {
+        &self.first_plan
+    }
+
+    /// Whether a plan is declared.
+    #[must_use]
+    pub fn has_plan(&self, plan: &Plan) -> bool {
+        self.plans.iter().any(|declared| declared.name == *plan)
+    }
+
+    /// What holders' keys must be like.
+    #[must_use]
+    pub const fn key_rules(&self) -> &KeyRules {
+        &self.key_rules
+    }
+
+    /// What Keyward begins with.
+    ///
+    /// # Errors
+    /// Never: a test reads it.
+    pub fn default_document() -> Result<Self, Vec<Fault>> {
+        Self::from_toml(DEFAULT)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! Rights: what a key's grants come to under a policy. Worked out when the key or the policy changes, so that a Check
+//! looks at neither wildcards nor the registry.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    grant::{Grant, Grants, Verdict},
+    policy::Policy,
+    resource::{Resource, ResourcePattern},
+    scope::{Scope, ScopePattern},
+};
+
+/// What a key may do: declared scopes only, wildcards spelled out (S2, S4). The empty set permits nothing.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// Sorted by scope.
+    scopes: Box<[(Box<str>, Reach)]>,
+    /// The grants that are bound to resources and reach something, as they were granted.
+    bound: Box<[Grant]>,
+    inert: Box<[ScopePattern]>,
+}
+
+/// For which resources a scope holds.
+#[derive(Debug, PartialEq, Eq)]
+enum Reach {
+    /// For every one, and for requests that name none.
+    Everywhere,
+    /// For those that one of these matches.
+    Within(Box<[Arc<[ResourcePattern]>]>),
+}
+
+impl Rights {
+    /// What `grants` come to under `policy`.
+    #[must_use]
+    pub fn new(grants: &Grants, policy: &Policy) -> Self {
+        let mut scopes: BTreeMap<&str, Option<Vec<Arc<[ResourcePattern]>>>> = BTreeMap::new();
+        let (mut bound, mut inert) = (Vec::new(), Vec::new());
+        for grant in grants {
+            let mut reaches = false;
+            for scope in policy.reached(grant.scope()) {
+                reaches = true;
+                let reach = scopes.entry(scope).or_insert_with(|| Some(Vec::new()));
+                match (reach.as_mut(), grant.shared_resources()) {
+                    (Some(lists), Some(resources)) => lists.push(resources),
+                    (_, None) => *reach = None,
+                    (None, Some(_)) => {}
+                }
+            }
+            if !reaches {
+                inert.push(grant.scope().clone());
+            } else if grant.resources().is_some() {
+                bound.push(grant.clone());
+            }
+        }
+        inert.dedup();
+        let scopes = scopes.into_iter().map(|(scope, reach)| {
+            let reach = reach.map_or(Reach::Everywhere, |lists| Reach::Within(lists.into()));
+            (Box::from(scope), reach)
+        });
+        Self { scopes: scopes.collect(), bound: bound.into(), inert: inert.into() }
+    }
+
+    /// Whether these permit `required` on `resource`.
+    #[must_use]
+    pub fn verdict(&self, required: Scope<'_>, resource: Option<Resource<'_>>) -> Verdict {
+        let found = self.scopes.binary_search_by(|(scope, _)| (**scope).cmp(required.as_str()));
+        let Some((_, reach)) = found.ok().and_then(|place| self.scopes.get(place)) else {
+            return Verdict::Missing;
+        };
+        let granted = match (reach, resource) {
+            (Reach::Everywhere, _) => true,
+            (Reach::Within(_), None) => false,
+            (Reach::Within(lists), Some(resource)) => {
+                lists.iter().any(|patterns| patterns.iter().any(|pattern| pattern.matches(resource)))
+            }
+        };
+        if granted { Verdict::Granted } else { Verdict::OtherResources }
+    }
+
+    /// Every scope, for every resource or for some.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().map(|(scope, _)| &**scope)
+    }
+
+    /// The scopes that hold for every resource.
+    pub fn unbound(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().filter(|(_, reach)| *reach == Reach::Everywhere).map(|(scope, _)| &**scope)
+    }
+
+    /// The grants that hold for some resources only, as they were granted.
+    #[must_use]
+    pub fn bound(&self) -> &[Grant] {
+        &self.bound
+    }
+
+    /// What was granted and permits nothing, because the policy does not declare it.
+    #[must_use]
+    pub fn inert(&self) -> &[ScopePattern] {
+        &self.inert
+    }
+
+    /// The scopes that `other` does not have, or has for fewer resources.
+    #[must_use]
+    pub fn lost_in(&self, other: &Self) -> Vec<String> {
+        let kept = |(scope, reach): &(Box<str>, Reach)| {
+            other.scopes.iter().any(|(theirs, other)| theirs == scope && other == reach)
+        };
+        self.scopes.iter().filter(|item| !kept(item)).map(|(scope, _)| scope.to_string()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> Policy {
+        let scopes =
+            ["storage:read", "storage:upload", "storage:wipe", "storages:read", "storage-x:read", "a:b"];
+        let entries = scopes
+            .map(|name| format!("{{ name = \"{name}\", not_by_wildcard = {} }}", name == "storage:wipe"));
+        let text = format!(
+            "scopes = [{}]\nenvironments = [{{ name = \"live\", prefix = \"kw_live_\" }}]\n\
+             plans = [{{ name = \"one\" }}]\n\
+             tiers = [{{ name = \"default\", limits = [{{ name = \"h\", limit = 1, calendar = \"hour\" }}] }}]",
+            entries.join(", ")
+        );
+        Policy::from_toml(&text).unwrap()
+    }
+
+    fn grant(scope: &str, resources: &[&str]) -> Grant {
+        let scope = ScopePattern::parse(scope).unwrap();
+        if resources.is_empty() {
+            return Grant::unbound(scope);
+        }
+        Grant::bound(scope, resources.iter().map(|text| ResourcePattern::parse(text).unwrap()).collect())
+            .unwrap()
+    }
+
+    fn rights(grants: &[Grant]) -> Rights {
+        Rights::new(&Grants::new(grants.to_vec()).unwrap(), &policy())
+    }
+
+    fn ask(rights: &Rights, scope: &str, resource: Option<&str>) -> Verdict {
+        rights.verdict(Scope::parse(scope).unwrap(), resource.map(|text| Resource::parse(text).unwrap()))
+    }
+
+    #[test]
+    fn a_bound_grant_holds_for_its_resources_only() {
+        // S3
+        let rights = rights(&[grant("storage:upload", &["space/a"]), grant("storage:read", &[])]);
+        assert_eq!(ask(&rights, "storage:upload", Some("space/a")), Verdict::Granted);
+        assert_eq!(ask(&rights, "storage:upload", Some("space/b")), Verdict::OtherResources);
+        assert_eq!(ask(&rights, "storage:upload", None), Verdict::OtherResources);
+        assert_eq!(ask(&rights, "storage:read", None), Verdict::Granted);
+        assert_eq!(ask(&rights, "storage:read", Some("space/b")), Verdict::Granted);
+        assert_eq!(ask(&rights, "storage:wipe", Some("space/a")), Verdict::Missing);
+    }
+
+    #[test]
+    fn a_wildcard_reaches_what_is_declared_and_not_marked() {
+        // S1, S4
+        let wide = rights(&[grant("storage:*", &[])]);
+        assert_eq!(wide.scopes().collect::<Vec<_>>(), ["storage:read", "storage:upload"]);
+        for other in ["storage:wipe", "storage:delete", "storages:read", "storage-x:read", "a:b"] {
+            assert_eq!(ask(&wide, other, None), Verdict::Missing, "{other}");
+        }
+        let named = rights(&[grant("storage:*", &[]), grant("storage:wipe", &[])]);
+        assert_eq!(ask(&named, "storage:wipe", None), Verdict::Granted, "by its own name");
+    }
+
+    #[test]
+    fn several_grants_of_a_scope_add_up() {
+        let both = rights(&[grant("storage:*", &["space/a"]), grant("storage:read", &["space/b"])]);
+        assert_eq!(ask(&both, "storage:read", Some("space/a")), Verdict::Granted);
+        assert_eq!(ask(&both, "storage:read", Some("space/b")), Verdict::Granted);
+        assert_eq!(ask(&both, "storage:upload", Some("space/b")), Verdict::OtherResources);
+        let open = rights(&[grant("storage:*", &["space/a"]), grant("storage:read", &[])]);
+        assert_eq!(ask(&open, "storage:read", None), Verdict::Granted);
+        assert_eq!(open.unbound().collect::<Vec<_>>(), ["storage:read"]);
+    }
+
+    #[test]
+    fn what_is_not_declared_is_inert() {
+        // S2
+        let rights = rights(&[grant("x:y", &[]), grant("z:*", &["space/a"]), grant("a:b", &[])]);
+        let inert: Vec<_> = rights.inert().iter().map(ScopePattern::as_str).collect();
+        assert_eq!(inert, ["x:y", "z:*"]);
+        assert!(rights.bound().is_empty());
+        assert_eq!(ask(&rights, "x:y", None), Verdict::Missing);
+        assert_eq!(Rights::default().verdict(Scope::parse("a:b").unwrap(), None), Verdict::Missing);
+    }
+}

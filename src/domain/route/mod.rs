@@ -1,0 +1,54 @@
+//! Routes: which request, by host, method and path, needs which scopes on which resource.
+//!
+//! What lives here turns the words of a gateway about a request into a requirement that a policy wrote down; whether
+//! a key meets it is not decided here. A request that is spelled in any but the one canonical way is refused before
+//! a route is looked for (X3): the server behind the gateway could read it as another path.
+
+mod host;
+mod method;
+mod path;
+mod resource;
+mod table;
+mod template;
+
+pub use host::HostName;
+pub use method::Method;
+pub use path::{CanonicalPath, NotCanonical};
+pub use resource::ResourceTemplate;
+pub use table::{Match, RouteTable, TableError, Unrouted};
+pub use template::PathTemplate;
+
+use super::{scope::ScopeText, text::Name};
+
+/// One row of a table of routes: the requests that it is for, and what becomes of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// What people call it; decides nothing.
+    pub name: Option<Name>,
+    /// The host that is asked; none is any host.
+    pub host: Option<HostName>,
+    /// The method that is asked for; none is any method. `HEAD` is not `GET`.
+    pub method: Option<Method>,
+    /// The paths.
+    pub template: PathTemplate,
+    /// What a request on this route must bring.
+    pub decision: RouteDecision,
+}
+
+/// What a request on a route must bring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteDecision {
+    /// A key that holds all of this.
+    Require {
+        /// Every scope that is needed; with none the key must be valid and no more.
+        scopes: Vec<ScopeText>,
+        /// The resource that is touched; none is no resource.
+        resource: Option<ResourceTemplate>,
+        /// What the request costs of each limit; none is whatever a request costs that names no cost.
+        cost: Option<u64>,
+    },
+    /// Nothing, not even a key.
+    Public,
+    /// Nothing helps: no key may do this.
+    Denied,
+}

@@ -1,0 +1,166 @@
+//! The table of routes, and the one route in it that a request is on.
+//!
+//! The routes are sorted once, so that those which agree so far stand side by side: each segment of a path narrows
+//! the ones in question by binary search, as a walk through a tree would, which enters no branch twice.
+
+use std::{borrow::Cow, cmp::Ordering};
+
+use super::{CanonicalPath, NotCanonical, Route, RouteDecision, host::RequestHost, method, template::Slot};
+
+/// Routes of the largest table.
+const MAX_ROUTES: usize = 1_024;
+
+/// Routes, of which no two are equally good for the same request.
+///
+/// A request is on the route that says most about it, of all that match: one that gives the host before one that takes
+/// any; then, segment by segment from the left, a literal before a variable before a rest; then one that gives the
+/// method before one that takes any. A route that does not match stands in the way of none: `PUT /a` may be on
+/// `/{rest=**}` although there is a route for `GET /a`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteTable(Box<[Entry]>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    /// Where the route stood in the list.
+    index: usize,
+    route: Route,
+}
+
+/// The route that a request is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match<'a> {
+    /// Where the route stood in the list that the table was made of.
+    pub index: usize,
+    /// The route.
+    pub route: &'a Route,
+    /// The resource that the request touches, well-formed; none when the route requires none.
+    pub resource: Option<Cow<'a, str>>,
+}
+
+/// Why routes are no table. The indices are those of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    /// There are more than 1,024.
+    #[error("at most 1,024 routes")]
+    TooMany,
+    /// Two take the same host, paths and method, whatever their variables are called.
+    #[error("routes {first} and {second} are for the same requests")]
+    Ambiguous {
+        /// The one that stands first.
+        first: usize,
+        /// The one that repeats it.
+        second: usize,
+    },
+}
+
+/// Why a request is on no route; each is a reason to deny it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unrouted {
+    /// The path, host or method could be read as another one.
+    #[error(transparent)]
+    NotCanonical(#[from] NotCanonical),
+    /// No route matches.
+    #[error("no route is for this request")]
+    NotFound,
+    /// The best route asks for a resource, and what the path has in its place cannot be one.
+    #[error("the path names no resource")]
+    NoResource,
+}
+
+impl RouteTable {
+    /// Makes a table; the order of the list means nothing.
+    ///
+    /// # Errors
+    /// Too many routes, or two between which a request could not choose.
+    pub fn new(routes: Vec<Route>) -> Result<Self, TableError> {
+        if routes.len() > MAX_ROUTES {
+            return Err(TableError::TooMany);
+        }
+        let mut entries: Box<[Entry]> =
+            routes.into_iter().enumerate().map(|(index, route)| Entry { index, route }).collect();
+        // Stable: of two equal ones the first of the list stays first.
+        entries.sort_by(|one, other| specificity(&one.route, &other.route));
+        let neighbours = entries.iter().zip(entries.iter().skip(1));
+        let equal = neighbours.filter(|(one, other)| specificity(&one.route, &other.route).is_eq());
+        match equal.min_by_key(|(_, other)| other.index) {
+            Some((one, other)) => Err(TableError::Ambiguous { first: one.index, second: other.index }),
+            None => Ok(Self(entries)),
+        }
+    }
+
+    /// The route of a request, from its host with or without a port, its method, and its path with or without a query.
+    ///
+    /// # Errors
+    /// A request that is on no route, and must be denied.
+    pub fn find(&self, host: &str, method: &str, path: &str) -> Result<Match<'_>, Unrouted> {
+        let host = RequestHost::parse(host)?;
+        method::check(method)?;
+        let path = CanonicalPath::parse(path)?;
+        let with_host = equal(&self.0, |entry| match &entry.route.host {
+            Some(given) => given.compare(host),
+            None => Ordering::Greater,
+        });
+        let any_host = equal(&self.0, |entry| entry.route.host.is_none().cmp(&true));
+        let entry = search(with_host, 0, Some(path.below_root()), method)
+            .or_else(|| search(any_host, 0, Some(path.below_root()), method))
+            .ok_or(Unrouted::NotFound)?;
+        Ok(Match { index: entry.index, route: &entry.route, resource: resource(&entry.route, path)? })
+    }
+}
+
+/// The best of these entries, which agree with the path down to `depth`; `below` is what is left of the path.
+fn search<'t>(entries: &'t [Entry], depth: usize, below: Option<&str>, method: &str) -> Option<&'t Entry> {
+    if entries.is_empty() {
+        return None;
+    }
+    let with = |slot: Slot<'_>| equal(entries, |entry| entry.route.template.slot(depth).cmp(&slot));
+    let rest = || best_method(with(Slot::Rest), method);
+    let Some(below) = below else {
+        return best_method(with(Slot::End), method).or_else(rest);
+    };
+    let (segment, below) =
+        below.split_once('/').map_or((below, None), |(segment, below)| (segment, Some(below)));
+    let variable = || match segment {
+        "" => None,
+        _ => search(with(Slot::Variable), depth + 1, below, method),
+    };
+    search(with(Slot::Literal(segment)), depth + 1, below, method).or_else(variable).or_else(rest)
+}
+
+/// The best of these entries, which differ in their method alone.
+fn best_method<'t>(entries: &'t [Entry], method: &str) -> Option<&'t Entry> {
+    entries.iter().find(|entry| entry.route.method.as_ref().is_none_or(|given| given.as_str() == method))
+}
+
+/// The resource that a request on this route touches.
+fn resource<'t>(route: &'t Route, path: CanonicalPath<'_>) -> Result<Option<Cow<'t, str>>, Unrouted> {
+    match &route.decision {
+        RouteDecision::Require { resource: Some(resource), .. } => {
+            resource.fill(&route.template, path).map(Some).ok_or(Unrouted::NoResource)
+        }
+        RouteDecision::Require { resource: None, .. } | RouteDecision::Public | RouteDecision::Denied => {
+            Ok(None)
+        }
+    }
+}
+
+/// Of two routes that match the same request the better one is less. Equal ones match the same requests.
+fn specificity(one: &Route, other: &Route) -> Ordering {
+    given_first(one.host.as_ref(), other.host.as_ref())
+        .then_with(|| one.template.shape().cmp(other.template.shape()))
+        .then_with(|| given_first(one.method.as_ref(), other.method.as_ref()))
+}
+
+fn given_first<T: Ord>(one: Option<&T>, other: Option<&T>) -> Ordering {
+    one.is_none().cmp(&other.is_none()).then_with(|| one.cmp(&other))
+}
+
+/// Those that are equal to what is looked for, by where each stands to it; they are sorted by that.
+fn equal<T>(sorted: &[T], order: impl Fn(&T) -> Ordering) -> &[T] {
+    let start = sorted.partition_point(|each| order(each).is_lt());
+    let end = sorted.partition_point(|each| order(each).is_le());
+    sorted.get(start..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

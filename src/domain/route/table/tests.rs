@@ -1,0 +1,232 @@
+//! Tables of routes: which one a request is on, told by rows and by an oracle.
+
+use proptest::{prelude::*, sample::select};
+
+use super::*;
+use crate::domain::route::{HostName, Method, PathTemplate, ResourceTemplate};
+
+/// A route from `host method template`, with `*` for any host or method.
+fn route(line: &str) -> Route {
+    let words: Vec<&str> = line.split(' ').collect();
+    let given = |place: usize| Some(words[place]).filter(|word| *word != "*");
+    Route {
+        name: None,
+        host: given(0).map(|text| HostName::parse(text).unwrap()),
+        method: given(1).map(|text| Method::parse(text).unwrap()),
+        template: PathTemplate::parse(words[2]).unwrap(),
+        decision: RouteDecision::Public,
+    }
+}
+
+fn table(lines: &[&str]) -> Result<RouteTable, TableError> {
+    RouteTable::new(lines.iter().map(|line| route(line)).collect())
+}
+
+/// The route of this request as it was written.
+fn found<'a>(lines: &[&'a str], host: &str, method: &str, path: &str) -> Result<&'a str, Unrouted> {
+    table(lines).unwrap().find(host, method, path).map(|found| lines[found.index])
+}
+
+#[test]
+fn a_request_is_on_the_route_that_says_most_about_it() {
+    let rows: &[(&[&str], &str, &str)] = &[
+        (&["* * /a", "* * /{x}"], "/a", "* * /a"),
+        (&["* * /a", "* * /{x}"], "/b", "* * /{x}"),
+        (&["* * /a/{x}", "* * /{y}/b"], "/a/b", "* * /a/{x}"),
+        (&["* * /a/{x}", "* * /{y}/b"], "/c/b", "* * /{y}/b"),
+        (&["* * /a/{x}/c", "* * /{y}/b/{z}"], "/a/b/d", "* * /{y}/b/{z}"),
+        (&["* * /a/b/c", "* * /a/{x}/d", "* * /{y=**}"], "/a/b/d", "* * /a/{x}/d"),
+        (&["* * /a/b/c", "* * /a/{x}/d", "* * /{y=**}"], "/a/b/e", "* * /{y=**}"),
+        (&["* * /{x}", "* * /{x=**}"], "/a", "* * /{x}"),
+        (&["* * /a", "* * /a/{x=**}"], "/a", "* * /a"),
+        (&["* * /a/", "* * /a/{x=**}"], "/a/", "* * /a/"),
+        (&["* * /{x=**}", "* * /a/{x=**}"], "/a", "* * /a/{x=**}"),
+        (&["* * /{x=**}", "* * /a/{x=**}"], "/a/", "* * /a/{x=**}"),
+        (&["* * /{x=**}", "* * /a/{x=**}"], "/a/b/c/", "* * /a/{x=**}"),
+        (&["* * /{x=**}", "* * /a/{x=**}"], "/ab", "* * /{x=**}"),
+        (&["* * /{x=**}"], "/", "* * /{x=**}"),
+        (&["h * /{x=**}", "* GET /a"], "/a", "h * /{x=**}"),
+        (&["h * /b", "* GET /a"], "/a", "* GET /a"),
+        (&["* GET /{x}", "* * /a"], "/a", "* * /a"),
+        (&["* GET /a", "* * /a"], "/a", "* GET /a"),
+        (&["* HEAD /a", "* * /a"], "/a", "* * /a"),
+        (&["* PUT /a", "* * /{x=**}"], "/a", "* * /{x=**}"),
+    ];
+    for (lines, path, best) in rows {
+        assert_eq!(found(lines, "H:8080", "GET", path), Ok(*best), "{lines:?} {path}");
+        let backwards: Vec<&str> = lines.iter().rev().copied().collect();
+        assert_eq!(found(&backwards, "h", "GET", path), Ok(*best), "{backwards:?} {path}");
+    }
+}
+
+#[test]
+fn a_request_that_no_route_matches_is_on_none() {
+    let rows: &[(&str, &str)] = &[
+        ("* * /a", "/A"),
+        ("* * /a", "/a/"),
+        ("* * /a/", "/a"),
+        ("* * /a", "/"),
+        ("* * /", "/a"),
+        ("* * /{x}", "/"),
+        ("* * /{x}", "/a/"),
+        ("* * /{x}", "/a/b"),
+        ("* * /a/{x=**}", "/ab"),
+        ("* * /a/{x}/{y=**}", "/a"),
+        ("* * /a/{x}/{y=**}", "/a/"),
+        ("* HEAD /a", "/a"),
+        ("i * /a", "/a"),
+        ("h.h * /a", "/a"),
+    ];
+    for (line, path) in rows {
+        assert_eq!(found(&[line], "h", "GET", path), Err(Unrouted::NotFound), "{line} {path}");
+    }
+    assert_eq!(found(&[], "h", "GET", "/"), Err(Unrouted::NotFound));
+}
+
+#[test]
+fn what_is_not_canonical_is_denied_whatever_the_routes_are() {
+    let refused = Err(Unrouted::NotCanonical(NotCanonical));
+    for (host, method, path) in [
+        ("h", "GET", "/a/../b"),
+        ("h", "GET", "/%61"),
+        ("h", "GET", "/a;x"),
+        ("h", "GET", "//"),
+        ("h", "GET", "*"),
+        ("h", "get", "/a"),
+        ("h", "", "/a"),
+        ("h.", "GET", "/a"),
+        ("", "GET", "/a"),
+    ] {
+        assert_eq!(found(&["* * /{x=**}"], host, method, path), refused, "{host} {method} {path}");
+    }
+}
+
+#[test]
+fn routes_for_the_same_requests_are_refused_by_their_places() {
+    for (one, other) in [
+        ("* * /a", "* * /a"),
+        ("* * /{x}", "* * /{y}"),
+        ("* * /a/{x=**}", "* * /a/{y=**}"),
+        ("h GET /{x}/b/", "h GET /{y}/b/"),
+    ] {
+        let refused = TableError::Ambiguous { first: 1, second: 3 };
+        assert_eq!(table(&["* * /z", one, "* * /y", other]), Err(refused), "{one} {other}");
+    }
+    for (one, other) in [
+        ("* * /a", "* * /a/"),
+        ("* * /a", "* GET /a"),
+        ("* PUT /a", "* GET /a"),
+        ("* * /a", "h * /a"),
+        ("i * /a", "h * /a"),
+        ("* * /{x}", "* * /{x=**}"),
+        ("* * /a/{x}", "* * /{x}/a"),
+    ] {
+        assert!(table(&[one, other]).is_ok(), "{one} {other}");
+    }
+    let first = TableError::Ambiguous { first: 0, second: 1 };
+    assert_eq!(table(&["* * /b", "* * /b", "* * /a", "* * /a", "* * /b"]), Err(first));
+}
+
+#[test]
+fn a_table_has_an_end() {
+    let routes = |count| (0..count).map(|n| route(&format!("* * /a/{n}"))).collect();
+    let table = RouteTable::new(routes(1024)).unwrap();
+    assert_eq!(table.find("h", "GET", "/a/1023").unwrap().index, 1023);
+    assert_eq!(RouteTable::new(routes(1025)), Err(TableError::TooMany));
+}
+
+#[test]
+fn a_match_tells_the_resource_or_there_is_none() {
+    let requires = |line: &str, text: &str| {
+        let mut route = route(line);
+        let resource = Some(ResourceTemplate::parse(text, &route.template).unwrap());
+        route.decision = RouteDecision::Require { scopes: Vec::new(), resource, cost: None };
+        route
+    };
+    let routes = vec![requires("* * /s/{x}", "space/{x}"), requires("* * /all", "all"), route("* * /{x=**}")];
+    let table = RouteTable::new(routes).unwrap();
+    let resource = |path| table.find("h", "GET", path).map(|found| found.resource);
+    assert_eq!(resource("/s/eu?x=/s/us"), Ok(Some("space/eu".into())));
+    assert!(matches!(resource("/all"), Ok(Some(Cow::Borrowed("all")))));
+    assert_eq!(resource("/other"), Ok(None));
+    for hostile in ["/s/*", "/s/a*", "/s/a,b", "/s/a=b", "/s/$"] {
+        assert_eq!(
+            resource(hostile),
+            Err(Unrouted::NoResource),
+            "the lesser route does not decide {hostile}"
+        );
+    }
+}
+
+/// Whether a template takes a path, both as the segments of their texts.
+fn takes(template: &[&str], path: &[&str]) -> bool {
+    match (template, path) {
+        (["{r=**}"], _) | ([], []) => true,
+        (["{x}", template @ ..], [one, path @ ..]) => !one.is_empty() && takes(template, path),
+        ([same, template @ ..], [one, path @ ..]) => same == one && takes(template, path),
+        _ => false,
+    }
+}
+
+/// The best line by comparing all of them: for those that match, a smaller text says more.
+fn oracle<'a>(lines: &[&'a str], host: &str, method: &str, path: &str) -> Option<&'a str> {
+    let segments = |text: &'a str| text.split('/').skip(1).collect::<Vec<_>>();
+    let matching = lines.iter().filter(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let path: Vec<&str> = path.split('/').skip(1).collect();
+        ["*", host].contains(&words[0])
+            && ["*", method].contains(&words[1])
+            && takes(&segments(words[2]), &path)
+    });
+    let key = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let rank = |word| {
+            ["{x}", "{r=**}"].iter().position(|variable| *variable == word).map_or(0, |place| place + 1)
+        };
+        let ranks: Vec<usize> = words[2].split('/').map(rank).collect();
+        (words[0] == "*", ranks, words[1] == "*")
+    };
+    matching.min_by_key(|line| key(line)).copied()
+}
+
+/// Lines whose variables are all called `x`, so that two for the same requests are equal.
+fn lines() -> impl Strategy<Value = Vec<String>> {
+    let above = prop::collection::vec(select(vec!["a", "b", "{x}"]), 0..4);
+    let last = select(vec!["a", "b", "{x}", "{x}", "", "{r=**}"]);
+    let line = (select(vec!["*", "*", "h", "i"]), select(vec!["*", "*", "GET", "PUT"]), above, last);
+    let line = line.prop_map(|(host, method, above, last)| {
+        format!("{host} {method} /{}", [above, vec![last]].concat().join("/"))
+    });
+    prop::collection::vec(line, 0..32)
+}
+
+/// The table of such lines, each variable with a name of its own.
+fn numbered(lines: &[&str]) -> Result<RouteTable, TableError> {
+    let number =
+        |line: &str| (0..5).fold(line.to_owned(), |line, n| line.replacen("{x}", &format!("{{x{n}}}"), 1));
+    RouteTable::new(lines.iter().map(|line| route(&number(line))).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_table_agrees_with_looking_at_every_route(lines in lines(), paths in prop::collection::vec("(/[abc]){0,4}/?", 24)) {
+        let mut kept: Vec<&str> = Vec::new();
+        for line in &lines {
+            let repeated = kept.contains(&line.as_str());
+            kept.push(line);
+            prop_assert_eq!(numbered(&kept).is_err(), repeated);
+            if repeated {
+                kept.pop();
+            }
+        }
+        let table = numbered(&kept).unwrap();
+        for path in paths.iter().filter(|path| !path.is_empty()) {
+            for (host, method) in [("h", "GET"), ("i", "PUT"), ("j", "GET"), ("h", "HEAD")] {
+                let found = table.find(host, method, path).ok().map(|found| kept[found.index]);
+                prop_assert_eq!(found, oracle(&kept, host, method, path), "{} {} {}", host, method, path);
+            }
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! The policy: what a document would change, putting one in force, and what new and changed keys must be like under it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use serde_json::Value;
+
+use super::{Operations, cursor, error::OperationError};
+use crate::{
+    domain::{
+        admin::{AdminPermit, ApplyPolicy, ReadPolicy},
+        audit::{Action, FieldChange, LogEntry, Revision},
+        grant::{Grant, Grants},
+        id::{KeyId, WorkspaceId},
+        key::{Key, Standing},
+        parse::ParseError,
+        policy::{Change, Document, Fault, Policy, RuleBroken, changes, show_duration},
+        rights::Rights,
+        text::{Comment, Name, Plan},
+        time::Timestamp,
+    },
+    ports::{Mutation, PolicyVersion, Rows, StoreError},
+};
+
+/// The most changes, and the most keys, that an answer names.
+const MAX_NAMED: usize = 1_000;
+/// The most changes that a log entry tells; the documents themselves are kept.
+const MAX_LOGGED: usize = 200;
+/// The longest value in a log entry, in bytes.
+const MAX_LOGGED_VALUE: usize = 1_024;
+
+/// What a document changes, and what keys lose by it.
+#[derive(Debug)]
+pub struct Effect {
+    /// At most 1,000 changes.
+    pub changes: Vec<Change>,
+    /// How many there are.
+    pub change_count: usize,
+    /// At most 1,000 keys, by id.
+    pub affected: Vec<AffectedKey>,
+    /// How many there are.
+    pub affected_count: usize,
+}
+
+/// A key that loses something.
+#[derive(Debug)]
+pub struct AffectedKey {
+    /// The key.
+    pub id: KeyId,
+    /// Its workspace.
+    pub workspace: WorkspaceId,
+    /// What people call it.
+    pub name: Name,
+    /// Scopes that it has now and would not have.
+    pub lost_scopes: Vec<String>,
+    /// Rules that it keeps now and would not keep.
+    pub broken_rules: Vec<&'static str>,
+}
+
+/// A page of versions.
+#[derive(Debug)]
+pub struct VersionPage {
+    /// The versions, newest first.
+    pub versions: Vec<PolicyVersion>,
+    /// The token that asks for the next page; empty after the last.
+    pub next_page_token: String,
+}
+
+impl Operations {
+    /// What a document would do, and the version in force.
+    ///
+    /// # Errors
+    /// The caller is bound to one workspace; the document drops something that is in use.
+    pub fn validate_policy(
+        &self,
+        permit: &AdminPermit<ReadPolicy>,
+        policy: &Policy,
+    ) -> Result<(u64, Effect), OperationError> {
+        permit.require_global()?;
+        self.require_used_kept(policy)?;
+        let current = self.index.policy();
+        Ok((current.as_ref().map_or(0, |current| current.version), self.effect(current.as_deref(), policy)))
+    }
+
+    /// Puts a document in force: it is when this answers.
+    ///
+    /// # Errors
+    /// The caller is bound to one workspace; another version is in force than the one expected; the document drops
+    /// something that is in use. The store.
+    pub async fn apply_policy(
+        &self,
+        permit: AdminPermit<ApplyPolicy>,
+        policy: Policy,
+        expected: u64,
+        comment: Comment,
+    ) -> Result<(Arc<PolicyVersion>, Effect), OperationError> {
+        permit.require_global()?;
+        let current = self.index.policy();
+        let version = current.as_ref().map_or(0, |current| current.version);
+        if version != expected {
+            return Err(OperationError::PolicyVersionChanged(version));
+        }
+        self.require_used_kept(&policy)?;
+        let effect = self.effect(current.as_deref(), &policy);
+        if let Some(current) = current
+            && effect.change_count == 0
+        {
+            return Ok((current, effect));
+        }
+        let now = self.clock.now();
+        let actor = permit.actor();
+        let (applied_by, applied_by_owner) = match permit.creator() {
+            crate::domain::key::Creator::System => (None, None),
+            crate::domain::key::Creator::Admin { key, owner, .. } => (Some(key), owner),
+        };
+        let new = PolicyVersion {
+            version: self.index.newest_policy_version().saturating_add(1),
+            policy,
+            applied: now,
+            applied_by,
+            applied_by_owner,
+            comment: comment.clone(),
+            revision: Revision::ZERO,
+        };
+        let entry = LogEntry {
+            time: now,
+            actor,
+            action: Action::PolicyApply,
+            workspace: None,
+            key: None,
+            policy_version: Some(new.version),
+            changes: effect.changes.iter().take(MAX_LOGGED).map(logged).collect(),
+            reason: None,
+            comment: Some(comment),
+            request_id: None,
+        };
+        let rows = Rows { policy: Some(Arc::new(new)), ..Rows::default() };
+        let expects = vec![permit.stands_on()];
+        match self.commit(Mutation { entry, rows, expects, judged_by: None, request: None }).await {
+            Ok(_revision) => Ok((self.policy()?, effect)),
+            Err(OperationError::Store(StoreError::Conflict)) => {
+                self.catch_up().await?;
+                let now_in_force = self.index.policy().map_or(0, |current| current.version);
+                let changed = now_in_force != expected;
+                Err(if changed {
+                    OperationError::PolicyVersionChanged(now_in_force)
+                } else {
+                    OperationError::Contended
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A version of the policy; 0 is the one in force.
+    ///
+    /// # Errors
+    /// There is no such version, or it cannot be trusted. The store.
+    pub async fn policy_version(
+        &self,
+        _permit: &AdminPermit<ReadPolicy>,
+        version: u64,
+    ) -> Result<Arc<PolicyVersion>, OperationError> {
+        let current = self.index.policy();
+        if version == 0 {
+            return self.policy();
+        }
+        if let Some(current) = current.filter(|current| current.version == version) {
+            return Ok(current);
+        }
+        let found = self.store.policy_versions(version.checked_add(1), 1).await?;
+        let found = found.into_iter().find(|found| found.version == version);
+        found.map(Arc::new).ok_or(OperationError::PolicyVersionNotFound(version))
+    }
+
+    /// A page of the versions, newest first.
+    ///
+    /// # Errors
+    /// The page token is not one of this list. The store.
+    pub async fn policy_versions(
+        &self,
+        _permit: &AdminPermit<ReadPolicy>,
+        page_token: &str,
+        page_size: usize,
+    ) -> Result<VersionPage, OperationError> {
+        const LIST: &str = "policy versions";
+        let foreign = || {
+            let allowed = ParseError::new("empty, or the next_page_token of the page before");
+            OperationError::invalid("page_token", allowed)
+        };
+        let before = if page_token.is_empty() {
+            None
+        } else {
+            let place = cursor::open(&self.keys.cursors, LIST, page_token);
+            Some(place.and_then(|place| place.parse().ok()).ok_or_else(foreign)?)
+        };
+        let mut versions = self.store.policy_versions(before, page_size.saturating_add(1)).await?;
+        let more = versions.len() > page_size;
+        versions.truncate(page_size);
+        let last = versions.last().filter(|_| more).map(|last| last.version.to_string());
+        let next_page_token = last.map(|place| cursor::seal(&self.keys.cursors, LIST, &place));
+        Ok(VersionPage { versions, next_page_token: next_page_token.unwrap_or_default() })
+    }
+
+    /// Whether the caller may know who applied a version.
+    #[must_use]
+    pub fn may_know_applier<P>(&self, permit: &AdminPermit<P>, version: &PolicyVersion) -> bool {
+        let found = version.applied_by.and_then(|id| self.index.by_id(id));
+        found.is_some_and(|found| permit.reaches(found.key()))
+    }
+
+    /// Passes a document that keeps every environment with keys and every plan with workspaces.
+    fn require_used_kept(&self, policy: &Policy) -> Result<(), OperationError> {
+        let now = self.clock.now();
+        let (mut environments, mut plans) = (BTreeMap::new(), BTreeMap::new());
+        self.index.each(|key, _| {
+            let counts = key.admin.is_none() && is_alive(key, now);
+            if counts && policy.environments().holder(key.environment.as_str()).is_err() {
+                *environments.entry(key.environment.to_string()).or_insert(0_usize) += 1;
+            }
+        });
+        self.index.each_workspace(|workspace| {
+            if !policy.has_plan(&workspace.plan) {
+                *plans.entry(workspace.plan.to_string()).or_insert(0_usize) += 1;
+            }
+        });
+        let missing = |field: &str, things: &str, used: BTreeMap<String, usize>| {
+            let each = move |(name, count): (String, usize)| Fault {
+                field: field.to_owned(),
+                line: None,
+                why: format!("must keep `{name}`: it is that of {count} {things}"),
+            };
+            used.into_iter().map(each).collect::<Vec<_>>()
+        };
+        let mut faults = missing("environments", "keys that are neither revoked nor expired", environments);
+        faults.extend(missing("plans", "workspaces", plans));
+        if faults.is_empty() { Ok(()) } else { Err(OperationError::PolicyInvalid(faults)) }
+    }
+
+    fn effect(&self, current: Option<&PolicyVersion>, policy: &Policy) -> Effect {
+        let nothing = Document::default();
+        let before = current.map_or(&nothing, |current| current.policy.document());
+        let mut changes = changes(before, policy.document());
+        let change_count = changes.len();
+        changes.truncate(MAX_NAMED);
+
+        let now = self.clock.now();
+        let mut known: HashMap<Arc<Grants>, Rights> = HashMap::new();
+        let mut affected = BTreeMap::new();
+        let mut affected_count = 0_usize;
+        self.index.each(|key, rights| {
+            if key.admin.is_some() || !is_alive(key, now) {
+                return;
+            }
+            let new =
+                known.entry(Arc::clone(&key.grants)).or_insert_with(|| Rights::new(&key.grants, policy));
+            let lost_scopes = rights.lost_in(new);
+            let broken_rules = newly_broken(current, policy, key);
+            if lost_scopes.is_empty() && broken_rules.is_empty() {
+                return;
+            }
+            affected_count += 1;
+            let id = key.id;
+            let (workspace, name) = (key.workspace, key.name.clone());
+            affected.insert(id.to_string(), AffectedKey { id, workspace, name, lost_scopes, broken_rules });
+            if affected.len() > MAX_NAMED {
+                affected.pop_last();
+            }
+        });
+        Effect { changes, change_count, affected: affected.into_values().collect(), affected_count }
+    }
+}
+
+fn is_alive(key: &Key, now: Timestamp) -> bool {
+    matches!(key.standing(now), Standing::Active | Standing::Disabled)
+}
+
+fn newly_broken(current: Option<&PolicyVersion>, policy: &Policy, key: &Key) -> Vec<&'static str> {
+    let before = current.map(|current| current.policy.key_rules().broken_by(key)).unwrap_or_default();
+    let before: BTreeSet<_> = before.iter().map(RuleBroken::rule).collect();
+    let after = policy.key_rules().broken_by(key);
+    after.iter().map(RuleBroken::rule).filter(|rule| !before.contains(rule)).collect()
+}
+
+fn logged(change: &Change) -> FieldChange {
+    FieldChange {
+        field: format!("policy.{}", change.field).into(),
+        from: shortened(&change.from),
+        to: shortened(&change.to),
+    }
+}
+
+fn shortened(value: &Value) -> Value {
+    let text = value.to_string();
+    if text.len() <= MAX_LOGGED_VALUE {
+        return value.clone();
+    }
+    let end = text.floor_char_boundary(MAX_LOGGED_VALUE);
+    format!("{}…", text.get(..end).unwrap_or_default()).into()
+}
+
+/// `prefix.name`, or the name alone at the top of a request.
+pub(super) fn path(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
+}
+
+/// Passes a new key that is as the policy wants it: its scopes are declared, it keeps the rules, and its workspace's plan
+/// may issue. An administration key holds no scopes and has a ceiling instead of rules.
+pub(super) fn require_fit(
+    policy: &Policy,
+    prefix: &str,
+    key: &Key,
+    plan: &Plan,
+) -> Result<(), OperationError> {
+    if key.admin.is_some() {
+        return Ok(());
+    }
+    if policy.key_rules().barred_plans.contains(plan) {
+        return Err(OperationError::PlanMayNotIssue(plan.clone()));
+    }
+    require_declared(policy, prefix, key.grants.iter())?;
+    policy.key_rules().broken_by(key).into_iter().next().map_or(Ok(()), |broken| Err(unkept(prefix, broken)))
+}
+
+/// Passes a changed key whose new grants are declared, and which keeps the rules about what was changed.
+pub(super) fn require_kept(policy: &Policy, before: &Key, after: &Key) -> Result<(), OperationError> {
+    let known: BTreeSet<&Grant> = before.grants.iter().collect();
+    require_declared(policy, "key", after.grants.iter().filter(|grant| !known.contains(grant)))?;
+    for broken in policy.key_rules().broken_by(after) {
+        let touched = match broken {
+            RuleBroken::ExpiryMissing | RuleBroken::LifetimeTooLong(_) => before.expires != after.expires,
+            RuleBroken::NameUnfit(_) => before.name != after.name,
+        };
+        if touched {
+            return Err(unkept("key", broken));
+        }
+    }
+    Ok(())
+}
+
+fn require_declared<'a>(
+    policy: &Policy,
+    prefix: &str,
+    mut grants: impl Iterator<Item = &'a Grant>,
+) -> Result<(), OperationError> {
+    let Some(inert) = grants.find(|grant| policy.reached(grant.scope()).next().is_none()) else {
+        return Ok(());
+    };
+    let field = path(prefix, if inert.resources().is_some() { "grants" } else { "scopes" });
+    let why = match inert.scope().wildcard() {
+        None => format!("scopes that the policy declares, and `{}` is none", inert.scope()),
+        Some(_) => format!("scopes that the policy declares, and `{}` reaches none", inert.scope()),
+    };
+    Err(OperationError::invalid(field, ParseError::owned(why)))
+}
+
+fn unkept(prefix: &str, broken: RuleBroken) -> OperationError {
+    let (field, why) = match broken {
+        RuleBroken::ExpiryMissing => {
+            ("expire_time", ParseError::new("given: the policy wants every key to expire"))
+        }
+        RuleBroken::LifetimeTooLong(longest) => {
+            let why =
+                format!("at most {} after the key is issued: the policy says so", show_duration(longest));
+            ("expire_time", ParseError::owned(why))
+        }
+        RuleBroken::NameUnfit(pattern) => {
+            ("name", ParseError::owned(format!("such that the policy's name pattern matches it: {pattern}")))
+        }
+    };
+    OperationError::invalid(path(prefix, field), why)
+}

@@ -1,0 +1,57 @@
+//! How versions of the policy are written down: JSON, version 1, with every field there, as for keys.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{VERSION, stated};
+use crate::{
+    domain::{
+        audit::Revision,
+        id::KeyId,
+        policy::{Document, Policy},
+        text::{Comment, Owner},
+        time::Timestamp,
+    },
+    ports::PolicyVersion,
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyBody<'a> {
+    v: u8,
+    applied_ms: i64,
+    #[serde(deserialize_with = "stated")]
+    applied_by: Option<String>,
+    #[serde(deserialize_with = "stated")]
+    applied_by_owner: Option<String>,
+    comment: String,
+    document: Cow<'a, Document>,
+}
+
+/// The body of a version's row.
+pub(super) fn policy_body(version: &PolicyVersion) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&PolicyBody {
+        v: VERSION,
+        applied_ms: version.applied.as_ms(),
+        applied_by: version.applied_by.map(|key| key.to_string()),
+        applied_by_owner: version.applied_by_owner.as_ref().map(ToString::to_string),
+        comment: version.comment.as_str().to_owned(),
+        document: Cow::Borrowed(version.policy.document()),
+    })
+}
+
+/// A version from its row's body. `None` if it cannot be read, or is no policy that can be in force.
+pub(super) fn read_policy(version: u64, revision: Revision, body: &str) -> Option<PolicyVersion> {
+    let body: PolicyBody<'_> = serde_json::from_str(body).ok()?;
+    (body.v == VERSION).then_some(())?;
+    Some(PolicyVersion {
+        version,
+        policy: Policy::new(body.document.into_owned()).ok()?,
+        applied: Timestamp::from_ms(body.applied_ms).ok()?,
+        applied_by: body.applied_by.as_deref().map(KeyId::parse).transpose().ok()?,
+        applied_by_owner: body.applied_by_owner.as_deref().map(Owner::parse).transpose().ok()?,
+        comment: Comment::parse(&body.comment).ok()?,
+        revision,
+    })
+}
