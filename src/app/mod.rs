@@ -35,7 +35,7 @@ use crate::{
 /// # Errors
 /// It cannot start, a part died, or not everything ended in order: the process must end with a failing code.
 pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
-    load(&args.data)?;
+    let config = load(&args.data)?;
     telemetry::log_panics();
     raise_descriptor_limit();
     let check_is_open = args.listen.ip().is_loopback();
@@ -51,6 +51,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         listen: args.listen,
         check_is_open,
         policy: config::first_policy(args.data.policy.as_deref())?,
+        gateway: config.gateway,
         limits: ListenerLimits::default(),
         workers: args.workers.unwrap_or_else(cores),
         clock: Arc::new(SystemClock),
@@ -138,9 +139,11 @@ fn is_begun(data_dir: &Path) -> Result<bool, AppError> {
     Ok(holds_database(data_dir) || !matches!(roots, FoundRoots::Missing))
 }
 
-fn load(args: &DataArgs) -> Result<(), AppError> {
+fn load(args: &DataArgs) -> Result<Config, AppError> {
     let config = Config::load(args.config.as_deref())?;
-    telemetry::start(&config::log_filter(), config.log_format == LogFormat::Json).map_err(AppError::LogFilter)
+    telemetry::start(&config::log_filter(), config.log_format == LogFormat::Json)
+        .map_err(AppError::LogFilter)?;
+    Ok(config)
 }
 
 /// Raises the limit of open files as far as the system lets us: each connection takes one.

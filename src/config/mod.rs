@@ -7,11 +7,19 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::domain::{parse::ParseError, policy::Policy, secret::HeldSecret};
+use crate::domain::{
+    gateway::Gateway,
+    parse::ParseError,
+    policy::Policy,
+    secret::HeldSecret,
+    text::{HeaderName, Realm},
+};
 
 /// What the configuration file says; without one, its defaults.
 #[derive(Debug, Default)]
 pub struct Config {
+    /// Where holders carry their keys when they come through a gateway.
+    pub gateway: Gateway,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -70,6 +78,17 @@ pub enum ConfigError {
 #[serde(deny_unknown_fields)]
 struct File {
     log_format: Option<LogFormat>,
+    #[serde(default)]
+    gateway: FileGateway,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FileGateway {
+    bearer_header: Option<String>,
+    key_header: Option<String>,
+    remove_credential: Option<bool>,
+    realm: Option<String>,
 }
 
 impl Config {
@@ -90,7 +109,10 @@ impl Config {
             why: format!("{}: {}", line_of(text, &why), why.message()),
         };
         let file: File = toml::from_str(text).map_err(malformed)?;
-        Ok(Self { log_format: file.log_format.unwrap_or_default() })
+        let invalid =
+            |field: &str, why| ConfigError::Invalid { path: path.to_owned(), field: field.to_owned(), why };
+        let gateway = gateway(&file.gateway).map_err(|(field, why)| invalid(field, why))?;
+        Ok(Self { gateway, log_format: file.log_format.unwrap_or_default() })
     }
 }
 
@@ -121,6 +143,21 @@ fn line_of(text: &str, error: &toml::de::Error) -> String {
     format!("line {}, `{line}`", above.saturating_add(1))
 }
 
+fn gateway(file: &FileGateway) -> Result<Gateway, (&'static str, ParseError)> {
+    let header = |field, text: &Option<String>, default: HeaderName| match text {
+        None => Ok(default),
+        Some(text) => HeaderName::parse(text).map_err(|why| (field, why)),
+    };
+    let bearer = header("gateway.bearer_header", &file.bearer_header, HeaderName::authorization())?;
+    let key = header("gateway.key_header", &file.key_header, HeaderName::x_api_key())?;
+    let realm = match &file.realm {
+        None => Realm::default(),
+        Some(text) => Realm::parse(text).map_err(|why| ("gateway.realm", why))?,
+    };
+    let remove_credential = file.remove_credential.unwrap_or_default();
+    Gateway::new(bearer, key, remove_credential, realm).map_err(|why| ("gateway.key_header", why))
+}
+
 /// The administration key that the environment holds (`KEYWARD_ADMIN_KEY`). Bytes that are not text become a key that
 /// is refused, not none.
 #[must_use]
@@ -149,8 +186,37 @@ mod tests {
     }
 
     #[test]
+    fn a_gateway_is_configurable() {
+        // H1 H6
+        let config = parse(
+            r#"
+            [gateway]
+            bearer_header = "x-forwarded-authorization"
+            remove_credential = true
+            realm = "Example API"
+            "#,
+        );
+        let Gateway { remove_credential, realm, .. } = &config.as_ref().unwrap().gateway;
+        assert_eq!((*remove_credential, realm.as_str()), (true, "Example API"));
+        let gateway = config.unwrap().gateway;
+        assert_eq!(
+            (gateway.bearer_header(), gateway.key_header()),
+            ("x-forwarded-authorization", "x-api-key")
+        );
+        assert_eq!(parse("").unwrap().gateway, Gateway::default());
+    }
+
+    #[test]
     fn a_wrong_file_is_refused_with_the_field() {
-        for (text, named) in [("listem = 1", "listem"), ("log_format = \"xml\"", "log_format")] {
+        for (text, named) in [
+            ("listem = 1", "listem"),
+            ("log_format = \"xml\"", "log_format"),
+            ("[gateway]\nkey_headers = \"a\"", "key_headers"),
+            ("[gateway]\nkey_header = \"X-Api-Key\"", "`gateway.key_header`"),
+            ("[gateway]\nkey_header = \"authorization\"", "`gateway.key_header`"),
+            ("[gateway]\nbearer_header = \":path\"", "`gateway.bearer_header`"),
+            ("[gateway]\nrealm = \"a\\\"b\"", "`gateway.realm`"),
+        ] {
             let message = parse(text).unwrap_err();
             assert!(message.contains(named), "{message}");
             assert!(!message.contains('\n'), "{message}");

@@ -36,8 +36,6 @@ impl<'a> Scope<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopeText {
     text: Box<str>,
-    /// The length of the part before the colon.
-    resource: usize,
 }
 
 impl ScopeText {
@@ -46,14 +44,14 @@ impl ScopeText {
     /// # Errors
     /// As for [`Scope::parse`].
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let resource = Scope::parse(text)?.resource.len();
-        Ok(Self { text: text.into(), resource })
+        let scope = Scope::parse(text)?;
+        Ok(Self { text: scope.text.into() })
     }
 
     /// The scope, to be asked of a key.
     #[must_use]
     pub fn as_scope(&self) -> Scope<'_> {
-        Scope { text: &self.text, resource: self.text.get(..self.resource).unwrap_or_default() }
+        Scope { text: &self.text }
     }
 
     /// The scope as it was written.

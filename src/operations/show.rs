@@ -52,6 +52,12 @@ pub struct KeyPage {
 }
 
 impl Operations {
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// What answers about keys are rendered by, as it is now.
     #[must_use]
     pub fn moment(&self) -> Moment {

@@ -27,13 +27,14 @@ use std::{
 use keyward::{
     app::{Destination, Service, Settings, Stopped},
     domain::{
-        environment::Environments,
+        gateway::Gateway,
+        policy::{Policy, ScopeEntry},
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
     },
     grpc::limits::ListenerLimits,
     wire::v1::{
         self, audit_service_client::AuditServiceClient, key_service_client::KeyServiceClient,
-        workspace_service_client::WorkspaceServiceClient,
+        policy_service_client::PolicyServiceClient, workspace_service_client::WorkspaceServiceClient,
     },
 };
 use tempfile::TempDir;
@@ -109,7 +110,6 @@ pub struct Keyward {
     pub root: String,
     channel: Channel,
     check_is_open: bool,
-    environments: Environments,
     dir: TempDir,
     /// Moves on with each start, so that a restarted process draws other numbers.
     seed: u64,
@@ -118,33 +118,33 @@ pub struct Keyward {
 impl Keyward {
     /// A new one, open for Checks as on loopback.
     pub async fn start() -> Self {
-        Self::start_with(true, Environments::default()).await
+        Self::start_with(true, policy()).await
     }
 
     /// A new one that demands callers, as beyond loopback.
     pub async fn start_closed() -> Self {
-        Self::start_with(false, Environments::default()).await
+        Self::start_with(false, policy()).await
     }
 
-    pub async fn start_with(check_is_open: bool, environments: Environments) -> Self {
+    pub async fn start_with(check_is_open: bool, policy: Policy) -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Arc::new(ManualClock::new());
-        let service = launch(dir.path(), &clock, 1, check_is_open, environments.clone()).await;
+        let service = launch(dir.path(), &clock, 1, check_is_open, policy).await;
         let root = std::fs::read_to_string(root_key_file(dir.path())).unwrap().trim_end().to_owned();
         let address = service.address();
         let channel = connect(address).await;
-        Self { service, address, clock, root, channel, check_is_open, environments, dir, seed: 1 }
+        Self { service, address, clock, root, channel, check_is_open, dir, seed: 1 }
     }
 
     /// Ends it in order and starts it again on the same files, at the time its clock shows.
     pub async fn restart(self) -> Self {
-        let Self { service, clock, root, check_is_open, environments, dir, seed, .. } = self;
+        let Self { service, clock, root, check_is_open, dir, seed, .. } = self;
         service.shutdown(Stopped::Asked).await.unwrap();
         let seed = seed + 1;
-        let service = launch(dir.path(), &clock, seed, check_is_open, environments.clone()).await;
+        let service = launch(dir.path(), &clock, seed, check_is_open, policy()).await;
         let address = service.address();
         let channel = connect(address).await;
-        Self { service, address, clock, root, channel, check_is_open, environments, dir, seed }
+        Self { service, address, clock, root, channel, check_is_open, dir, seed }
     }
 
     /// Ends it in order; its files stay as long as what is returned.
@@ -168,6 +168,10 @@ impl Keyward {
 
     pub fn workspaces(&self) -> WorkspaceServiceClient<Channel> {
         WorkspaceServiceClient::new(self.channel.clone())
+    }
+
+    pub fn policies(&self) -> PolicyServiceClient<Channel> {
+        PolicyServiceClient::new(self.channel.clone())
     }
 
     pub fn audit(&self) -> AuditServiceClient<Channel> {
@@ -228,6 +232,18 @@ impl Keyward {
         let request = v1::QueryLogRequest { page_size: 1, ..v1::QueryLogRequest::default() };
         self.audit().query_log(self.as_root(request)).await.unwrap().into_inner().records.remove(0)
     }
+}
+
+/// The default policy, and scopes with names that tests can remember.
+pub fn policy() -> Policy {
+    let mut document = Policy::default_document().unwrap().document().clone();
+    let mut declare = |name: &str| {
+        document.scopes.push(ScopeEntry { name: name.to_owned(), ..ScopeEntry::default() });
+    };
+    for scope in include_str!("scopes.txt").lines() {
+        declare(scope);
+    }
+    Policy::new(document).unwrap()
 }
 
 /// A key and its secret.
@@ -315,13 +331,14 @@ async fn launch(
     clock: &Arc<ManualClock>,
     seed: u64,
     check_is_open: bool,
-    environments: Environments,
+    policy: Policy,
 ) -> Service {
     let settings = Settings {
         data_dir: data_dir(folder),
         listen: "127.0.0.1:0".parse().unwrap(),
         check_is_open,
-        environments,
+        policy,
+        gateway: Gateway::default(),
         limits: ListenerLimits::default(),
         workers: NonZeroUsize::new(2).unwrap(),
         clock: Arc::<ManualClock>::clone(clock),

@@ -2,8 +2,10 @@
 
 pub(super) mod audit;
 pub(super) mod check;
+pub(super) mod ext_authz;
 pub(super) mod key;
 pub(super) mod new_key;
+pub(super) mod policy;
 mod rights;
 mod time;
 pub(super) mod update;

@@ -1,0 +1,84 @@
+//! `keyward.v1.PolicyService`.
+
+use tonic::{Request, Response, Status};
+
+use super::{api::Api, convert};
+use crate::{
+    domain::admin::{AdminPermit, ApplyPolicy, ReadPolicy},
+    operations::error::OperationError,
+    wire::v1::{self, policy_service_server::PolicyService},
+};
+
+#[tonic::async_trait]
+impl PolicyService for Api {
+    async fn get_policy(
+        &self,
+        request: Request<v1::GetPolicyRequest>,
+    ) -> Result<Response<v1::GetPolicyResponse>, Status> {
+        let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let found = operations.policy_version(&permit, request.get_ref().version).await?;
+            let applier = operations.may_know_applier(&permit, &found);
+            Ok(v1::GetPolicyResponse {
+                version: Some(convert::policy::version_to_wire(&found, applier)),
+                policy: Some(convert::policy::to_wire(found.policy.document())),
+                toml: found.policy.to_toml(),
+            })
+        })
+        .await
+    }
+
+    async fn validate_policy(
+        &self,
+        request: Request<v1::ValidatePolicyRequest>,
+    ) -> Result<Response<v1::ValidatePolicyResponse>, Status> {
+        let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
+        permit.require_global().map_err(OperationError::from)?;
+        self.administer(async move |operations| {
+            let policy = convert::policy::validated(request.into_inner())?;
+            let (current_version, effect) = operations.validate_policy(&permit, &policy)?;
+            let effect = Some(convert::policy::effect_to_wire(&effect));
+            Ok(v1::ValidatePolicyResponse { current_version, effect })
+        })
+        .await
+    }
+
+    async fn apply_policy(
+        &self,
+        request: Request<v1::ApplyPolicyRequest>,
+    ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
+        let permit: AdminPermit<ApplyPolicy> = self.permit(&request)?;
+        permit.require_global().map_err(OperationError::from)?;
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let (expected, comment) = (asked.expected_version, convert::comment(&asked.comment)?);
+            let policy = convert::policy::applied(asked)?;
+            let (version, effect) = operations.apply_policy(permit, policy, expected, comment).await?;
+            Ok(v1::ApplyPolicyResponse {
+                version: Some(convert::policy::version_to_wire(&version, true)),
+                effect: Some(convert::policy::effect_to_wire(&effect)),
+            })
+        })
+        .await
+    }
+
+    async fn list_policy_versions(
+        &self,
+        request: Request<v1::ListPolicyVersionsRequest>,
+    ) -> Result<Response<v1::ListPolicyVersionsResponse>, Status> {
+        let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let size = convert::page_size(asked.page_size)?;
+            let page = operations.policy_versions(&permit, &asked.page_token, size).await?;
+            let shown = page.versions.iter().map(|version| {
+                convert::policy::version_to_wire(version, operations.may_know_applier(&permit, version))
+            });
+            Ok(v1::ListPolicyVersionsResponse {
+                versions: shown.collect(),
+                next_page_token: page.next_page_token,
+            })
+        })
+        .await
+    }
+}
