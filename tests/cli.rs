@@ -419,9 +419,10 @@ fn a_wrong_policy_is_refused_with_every_fault_and_its_line() {
     for verb in ["check", "diff", "apply"] {
         let refused = desk.run(&["policy", verb, "-"], &wrong);
         assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""), "{refused:?}");
-        for (field, line) in
-            [("scopes[0].name", line("Messaging")), ("tiers[1].limits[0].limit", line("limit = 0"))]
-        {
+        for (field, line) in [
+            ("policy.scopes[0].name", line("Messaging")),
+            ("policy.tiers[1].limits[0].limit", line("limit = 0")),
+        ] {
             let named =
                 refused.err.lines().find(|shown| shown.trim_start().starts_with(&format!("{field}: ")));
             let named = named.unwrap_or_else(|| panic!("{field}: {}", refused.err));

@@ -175,8 +175,8 @@ async fn every_fault_of_a_document_is_named_with_its_line_and_nothing_is_changed
         let violations = tonic_types::StatusExt::get_details_bad_request(&status).unwrap().field_violations;
         let line_of = |needle: &str| bad.lines().position(|line| line.contains(needle)).unwrap() + 1;
         for (field, line) in [
-            ("scopes[2].name", line_of("Storage:read")),
-            ("tiers[0].limits[0].calendar", line_of("fortnight")),
+            ("policy.scopes[2].name", line_of("Storage:read")),
+            ("policy.tiers[0].limits[0].calendar", line_of("fortnight")),
         ] {
             let named = violations.iter().find(|violation| violation.field == field);
             let named = named.unwrap_or_else(|| panic!("{field}: {violations:?}"));
