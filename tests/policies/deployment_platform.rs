@@ -89,7 +89,8 @@ async fn a_key_can_be_bound_to_one_project_and_one_domain() {
 async fn older_keys_are_told_apart_and_lose_only_what_is_not_declared() {
     // S2, K7
     let keyward = Keyward::start().await;
-    let older = keyward.issue_scopes(&["messaging:send", "storage:read"]).await.key;
+    let made = keyward.issue_scopes(&["messaging:send", "storage:read"]).await;
+    let older = made.key;
     let dry = judge(&keyward, &example("deployment-platform")).await.unwrap().into_inner();
     let mut effect = dry.effect.unwrap();
     for rules in effect.affected_keys.iter_mut().map(|key| &mut key.broken_rules) {
@@ -112,6 +113,8 @@ async fn older_keys_are_told_apart_and_lose_only_what_is_not_declared() {
 
     let Platform { keyward, .. } = Platform::put_in_force(keyward, "deployment-platform").await;
     assert_eq!(ask(&keyward, "storage:read").await, None);
+    assert!(made.api_key.starts_with("kw_live_"), "of another prefix than new keys");
+    assert!(keyward.check(&made.api_key, &["storage:read"]).await.allowed);
     assert_eq!(ask(&keyward, "messaging:send").await, Some(DenialReason::ScopeInsufficient));
     let shown =
         keyward.keys().get_key(keyward.as_root(named(&older.id))).await.unwrap().into_inner().key.unwrap();
