@@ -362,6 +362,117 @@ fn every_change_stands_in_the_log_and_an_altered_record_is_named() {
     assert_eq!(serde_json::from_str::<Value>(&found.out).unwrap()["fault"]["revision"], 3);
 }
 
+/// A scope that the default document does not have.
+const REPORTS: &str = "\n[[scopes]]\nname = \"reports:read\"\n";
+
+#[test]
+fn a_policy_is_taken_out_looked_at_and_put_in_force() {
+    // S2, A1, M4
+    let desk = Desk::new();
+    let first = desk.done(&["policy", "show"]);
+    assert!(first.contains("name = \"messaging:send\""), "{first}");
+    let refused = desk.run(&["issue", "early", "--scope", "reports:read"], "");
+    assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""), "not declared: {refused:?}");
+
+    let file = desk.folder.path().join("policy.toml");
+    fs::write(&file, format!("{first}{REPORTS}")).unwrap();
+    let file = file.to_str().unwrap();
+    let seen = desk.done(&["policy", "check", file]);
+    assert!(seen.contains("version 1\n") && seen.contains("\n+ scopes[reports:read]: {"), "{seen}");
+    let diff = desk.done(&["policy", "diff", file]);
+    assert!(diff.starts_with("+ scopes[reports:read]: {") && diff.lines().count() == 1, "{diff}");
+    assert_eq!(desk.done(&["policy", "show"]), first, "neither changes anything");
+
+    let applied = desk.json(&["policy", "apply", file, "--expect", "1", "--comment", "ticket 4711"]);
+    assert_eq!((&applied["version"]["version"], &applied["effect"]["change_count"]), (&2.into(), &1.into()));
+    assert_eq!(desk.done(&["policy", "diff", file]), "");
+    let again = desk.done(&["policy", "apply", file]);
+    assert!(again.contains("version 2\n") && again.contains("changes        0\n"), "{again}");
+    let (id, _) = {
+        let made = desk.json(&["issue", "reporter", "--scope", "reports:*,messaging:send"]);
+        (text(&made["key"]["id"]), text(&made["api_key"]))
+    };
+    let shown = desk.done(&["show", &id]);
+    assert!(shown.contains("effective    messaging:send reports:read\n"), "{shown}");
+
+    assert_eq!(desk.done(&["policy", "show", "--version", "1"]), first);
+    let back = desk.run(&["policy", "apply", "-", "--comment", "back"], &first);
+    assert_eq!(back.code, Some(0), "{back:?}");
+    assert!(back.out.contains("version 3\n") && back.out.contains(&id), "the key is named: {back:?}");
+    let shown = desk.done(&["show", &id]);
+    assert!(shown.contains("effective    messaging:send\ninert        reports:*\n"), "{shown}");
+    let records = desk.json(&["audit", "query", "--action", "policy-apply"]);
+    let comments: Vec<_> =
+        records["records"].as_array().unwrap().iter().map(|record| text(&record["comment"])).collect();
+    assert_eq!(comments, ["back", "ticket 4711"]);
+}
+
+#[test]
+fn a_wrong_policy_is_refused_with_every_fault_and_its_line() {
+    // M4
+    let desk = Desk::new();
+    let first = desk.done(&["policy", "show"]);
+    let wrong =
+        first.replace("messaging:send\"", "Messaging:send\"").replace("limit = 5000\n", "limit = 0\n");
+    assert_ne!(wrong, first);
+    let line = |needle: &str| 1 + wrong.lines().position(|line| line.contains(needle)).unwrap();
+    for verb in ["check", "diff", "apply"] {
+        let refused = desk.run(&["policy", verb, "-"], &wrong);
+        assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""), "{refused:?}");
+        for (field, line) in [
+            ("policy.scopes[0].name", line("Messaging")),
+            ("policy.tiers[1].limits[0].limit", line("limit = 0")),
+        ] {
+            let named =
+                refused.err.lines().find(|shown| shown.trim_start().starts_with(&format!("{field}: ")));
+            let named = named.unwrap_or_else(|| panic!("{field}: {}", refused.err));
+            assert!(named.contains(&format!("line {line}")), "{named}");
+        }
+    }
+    let as_json = desk.run(&["policy", "check", "-", "--json"], "colour = 1\n");
+    let error: Value = serde_json::from_str(&as_json.err).unwrap();
+    let told = error["error"]["violations"][0]["description"].as_str().unwrap();
+    assert!(told.contains("line 1") && told.contains("colour"), "{error}");
+    let missing = desk.run(&["policy", "check", "/nowhere/policy.toml"], "");
+    assert_eq!(missing.code, Some(1));
+    assert!(missing.err.contains("cannot open /nowhere/policy.toml"), "{missing:?}");
+    assert_eq!(desk.done(&["policy", "show"]), first);
+}
+
+#[test]
+fn nobody_undoes_a_policy_unseen_and_every_version_can_be_read() {
+    // M4
+    let desk = Desk::new();
+    let first = desk.done(&["policy", "show"]);
+    let second = format!("{first}{REPORTS}");
+    assert_eq!(desk.run(&["policy", "apply", "-", "--expect", "1"], &second).code, Some(0));
+    let late = desk.run(&["policy", "apply", "-", "--expect", "1"], &second);
+    assert_eq!((late.code, late.out.as_str()), (Some(1), ""), "{late:?}");
+    assert!(late.err.contains("POLICY_VERSION_CHANGED") && late.err.contains("policy diff"), "{late:?}");
+    let none = desk.run(&["policy", "show", "--version", "9"], "");
+    assert_eq!((none.code, none.out.as_str()), (Some(1), ""), "{none:?}");
+    assert!(
+        none.err.contains("POLICY_VERSION_NOT_FOUND") && none.err.contains("policy versions"),
+        "{none:?}"
+    );
+    assert_eq!(desk.run(&["policy", "apply", "-"], &first).code, Some(0));
+
+    let table = desk.done(&["policy", "versions"]);
+    let numbers: Vec<_> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(numbers, ["VERSION", "3", "2", "1"]);
+    let page = desk.json(&["policy", "versions", "--page-size", "2"]);
+    let token = text(&page["next_page_token"]);
+    let last = desk.json(&["policy", "versions", "--page-size", "2", "--page-token", &token]);
+    assert_eq!((&last["versions"][0]["version"], &last["next_page_token"]), (&1.into(), &"".into()));
+    assert_eq!(desk.done(&["policy", "versions", "--all", "--json"]).lines().count(), 3);
+    let whole = desk.json(&["policy", "show", "--version", "2"]);
+    assert_eq!(whole["version"]["version"], 2);
+    let scopes = whole["policy"]["scopes"].as_array().unwrap();
+    assert!(scopes.iter().any(|scope| scope["name"] == "reports:read"), "{whole}");
+    let denied = desk.stranger(&["policy", "show"], "");
+    assert_eq!(denied.code, Some(1), "{denied:?}");
+}
+
 #[test]
 fn the_log_is_verified_offline_after_the_server_has_stopped() {
     // A3

@@ -94,6 +94,14 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         }
         ErrorReason::RequestIdReused => "use another --request-id, or the same arguments as before",
         ErrorReason::Conflict => "run the same command again",
+        ErrorReason::PolicyVersionChanged => {
+            "somebody applied another version meanwhile: `keyward policy diff FILE` shows what your document would \
+             change now; apply it with --expect and that version, or without --expect"
+        }
+        ErrorReason::PolicyVersionNotFound => "`keyward policy versions` lists the versions",
+        ErrorReason::PlanMayNotIssue => {
+            "key_rules.barred_plans of `keyward policy show` names the plans whose workspaces may not issue keys"
+        }
         ErrorReason::RevisionAhead => {
             "try again in a moment, or see that --min-revision came from this server"
         }
@@ -102,11 +110,6 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         ErrorReason::StoreCorrupt => {
             "look at the server's log before anything else; `keyward audit verify` checks the log"
         }
-        ErrorReason::PolicyVersionChanged => {
-            "somebody else applied a policy: look at it with `keyward policy show`, and apply yours again"
-        }
-        ErrorReason::PolicyVersionNotFound => "`keyward policy versions` lists those there are",
-        ErrorReason::PlanMayNotIssue => "move the workspace to another plan, or change the policy",
         ErrorReason::SourceLimited | ErrorReason::Overloaded => "wait before you try again",
         ErrorReason::Internal => "the server's log has the details; please report it",
         ErrorReason::Unspecified | ErrorReason::FieldInvalid => "",

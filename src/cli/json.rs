@@ -31,6 +31,8 @@ pub(super) fn key(key: &v1::Key) -> Value {
         "secrets": list(&key.secrets, secret),
         "admin": key.admin.as_ref().map(admin),
         "revision": key.revision,
+        "effective_scopes": key.effective_scopes,
+        "inert_scopes": key.inert_scopes,
     })
 }
 
@@ -194,22 +196,29 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
-fn list<T>(items: &[T], each: impl Fn(&T) -> Value) -> Value {
+/// Each item, in order.
+pub(super) fn list<T>(items: &[T], each: impl Fn(&T) -> Value) -> Value {
     items.iter().map(each).collect()
+}
+
+/// Fails when a field is added to the wire and forgotten in an answer.
+#[cfg(test)]
+pub(super) fn assert_shows_every_field(message: &str, value: &Value) {
+    use std::collections::BTreeSet;
+
+    let pool = prost_reflect::DescriptorPool::decode(crate::wire::DESCRIPTOR_SET).unwrap();
+    let descriptor = pool.get_message_by_name(&format!("keyward.v1.{message}")).unwrap();
+    let fields: BTreeSet<String> = descriptor.fields().map(|field| field.name().to_owned()).collect();
+    let shown: BTreeSet<String> = value.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(shown, fields, "{message}");
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use prost_reflect::DescriptorPool;
-
     use super::*;
 
-    /// Fails when a field is added to the wire and forgotten here.
     #[test]
     fn every_field_of_the_wire_is_shown() {
-        let pool = DescriptorPool::decode(crate::wire::DESCRIPTOR_SET).unwrap();
         for (message, value) in [
             ("Key", key(&v1::Key::default())),
             ("UpdateKeyResponse", changed(None, 0)),
@@ -235,10 +244,7 @@ mod tests {
             ("Actor", actor(&v1::Actor::default())),
             ("FieldChange", change(&v1::FieldChange::default())),
         ] {
-            let descriptor = pool.get_message_by_name(&format!("keyward.v1.{message}")).unwrap();
-            let fields: BTreeSet<String> = descriptor.fields().map(|field| field.name().to_owned()).collect();
-            let shown: BTreeSet<String> = value.as_object().unwrap().keys().cloned().collect();
-            assert_eq!(shown, fields, "{message}");
+            assert_shows_every_field(message, &value);
         }
     }
 

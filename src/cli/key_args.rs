@@ -20,7 +20,7 @@ pub(super) struct KeyArgs {
     /// A scope for some resources, for example storage:upload@space/cdn-eu
     #[arg(long = "grant", value_name = "SCOPE@RESOURCE[,RESOURCE]", value_parser = parse::grant)]
     grants: Vec<Grant>,
-    /// The environment, for example live. Left out: the first one configured
+    /// The environment, for example live. Left out: the first of the policy
     #[arg(long)]
     environment: Option<String>,
     /// When the key ends: an RFC 3339 time, or a duration such as 90d. Left out: never

@@ -19,6 +19,7 @@ mod list;
 mod names;
 mod page;
 mod parse;
+mod policy;
 mod revoke;
 mod rotate;
 mod session;
@@ -42,8 +43,8 @@ use crate::config::args::{InitArgs, RecoverArgs, ServeArgs};
 
 use self::{
     audit::AuditCommand, check::CheckArgs, connection::ConnectionArgs, failure::Failure, issue::IssueArgs,
-    list::ListArgs, revoke::RevokeArgs, rotate::RotateArgs, session::Session, show::ShowArgs,
-    switch::SwitchArgs, update::UpdateArgs, workspace::WorkspaceCommand,
+    list::ListArgs, policy::PolicyCommand, revoke::RevokeArgs, rotate::RotateArgs, session::Session,
+    show::ShowArgs, switch::SwitchArgs, update::UpdateArgs, workspace::WorkspaceCommand,
 };
 
 /// The command could not be carried out: no answer, or an error.
@@ -119,6 +120,9 @@ pub enum ClientCommand {
     /// Work with workspaces
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
+    /// Say what may exist: environments, scopes, limits, plans, roles
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Read and check the log of changes
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -188,6 +192,11 @@ async fn dispatch(
         ClientCommand::Workspace(WorkspaceCommand::Register(call)) => {
             call.run(console, workspace::register).await
         }
+        ClientCommand::Policy(PolicyCommand::Show(call)) => call.run(console, policy::show).await,
+        ClientCommand::Policy(PolicyCommand::Check(call)) => call.run(console, policy::check).await,
+        ClientCommand::Policy(PolicyCommand::Diff(call)) => call.run(console, policy::diff).await,
+        ClientCommand::Policy(PolicyCommand::Apply(call)) => call.run(console, policy::apply).await,
+        ClientCommand::Policy(PolicyCommand::Versions(call)) => call.run(console, policy::versions).await,
         ClientCommand::Audit(AuditCommand::Query(call)) => call.run(console, audit::query).await,
         ClientCommand::Audit(AuditCommand::Verify(call)) => {
             let verify = async |args, session: &mut Session<'_, '_>| {

@@ -3,7 +3,10 @@
 //! Scripts get it as the wire has it (`KEY_ROTATE`), eyes as the flags take it (`key-rotate`). Denial reasons are
 //! upper case for both, as in gateway answers, metrics and logs.
 
-use crate::wire::v1::{ActorKind, AuditAction, DenialReason, KeyState, RevokeReason, SecretState};
+use crate::wire::v1::{
+    ActorKind, AuditAction, DenialReason, KeyState, PolicyCalendar, PolicyLimitSubject, PolicyRouteAccess,
+    RevokeReason, SecretState,
+};
 
 /// `ACTIVE`, `REVOKED`, …
 pub(super) fn key_state(value: i32) -> String {
@@ -33,6 +36,21 @@ pub(super) fn actor_kind(value: i32) -> String {
 /// `KEY_ISSUE`, `KEY_ROTATE`, …
 pub(super) fn audit_action(value: i32) -> String {
     bare(AuditAction::try_from(value).ok().map(|v| v.as_str_name()), "AUDIT_ACTION_", value)
+}
+
+/// `HOUR`, `DAY`, …
+pub(super) fn policy_calendar(value: i32) -> String {
+    bare(PolicyCalendar::try_from(value).ok().map(|v| v.as_str_name()), "POLICY_CALENDAR_", value)
+}
+
+/// `KEY`, `OWNER`, `WORKSPACE`.
+pub(super) fn policy_limit_subject(value: i32) -> String {
+    bare(PolicyLimitSubject::try_from(value).ok().map(|v| v.as_str_name()), "POLICY_LIMIT_SUBJECT_", value)
+}
+
+/// `SCOPES`, `PUBLIC`, `DENIED`.
+pub(super) fn policy_route_access(value: i32) -> String {
+    bare(PolicyRouteAccess::try_from(value).ok().map(|v| v.as_str_name()), "POLICY_ROUTE_ACCESS_", value)
 }
 
 /// The same word for eyes: `key-rotate`.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::wire::v1::{
     audit_service_client::AuditServiceClient, key_service_client::KeyServiceClient,
-    workspace_service_client::WorkspaceServiceClient,
+    policy_service_client::PolicyServiceClient, workspace_service_client::WorkspaceServiceClient,
 };
 
 /// What every verb works with.
@@ -34,6 +34,10 @@ impl Session<'_, '_> {
 
     pub(super) async fn audit(&mut self) -> Result<AuditServiceClient<Caller>, Failure> {
         Ok(AuditServiceClient::new(self.caller().await?))
+    }
+
+    pub(super) async fn policies(&mut self) -> Result<PolicyServiceClient<Caller>, Failure> {
+        Ok(PolicyServiceClient::new(self.caller().await?))
     }
 
     /// For what needs no administration key, and must not fail for want of one.

@@ -28,6 +28,18 @@ pub(super) fn printable_json(json: &str) -> String {
     })
 }
 
+/// TOML with the same characters as TOML escapes, which mean the same within its basic strings; its line breaks and tabs stay.
+pub(super) fn printable_toml(toml: &str) -> String {
+    toml.chars().fold(String::with_capacity(toml.len()), |mut shown, c| {
+        if !matches!(c, '\n' | '\t') && is_unprintable(c) {
+            let _infallible = write!(shown, "\\U{:08x}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+        shown
+    })
+}
+
 /// Whether a terminal acts on this character, or shows the text around it in another order, or not at all.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
@@ -52,6 +64,17 @@ mod tests {
         ] {
             assert_eq!(printable(text), shown);
         }
+    }
+
+    #[test]
+    fn toml_keeps_its_meaning_when_it_is_made_printable() {
+        let toml = "# tab:\t\nadmin_prefix = \"a\u{9b}b\u{202e}c\u{e0041}d\"\n";
+        let shown = printable_toml(toml);
+        assert!(shown.chars().all(|c| matches!(c, '\n' | '\t') || !is_unprintable(c)), "{shown}");
+        assert_eq!(
+            toml::from_str::<toml::Table>(&shown).unwrap(),
+            toml::from_str::<toml::Table>(toml).unwrap()
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(super) fn key(key: &Key) -> String {
     facts.fact("hint", &key.hint);
     facts.fact("scopes", key.scopes.join(" "));
     facts.fact("grants", grants(&key.grants));
+    effective(&mut facts, key);
     facts.fact("networks", key.allowed_cidrs.join(" "));
     for (name, value) in &key.metadata {
         facts.fact("metadata", format!("{name}={value}"));
@@ -32,6 +33,15 @@ pub(super) fn key(key: &Key) -> String {
     }
     facts.fact("revision", key.revision.to_string());
     format!("{}{}", facts.render(), secrets(key))
+}
+
+/// What the policy in force makes of the scopes of a holder's key.
+fn effective(facts: &mut Table, key: &Key) {
+    if key.admin.is_none() {
+        let scopes = key.effective_scopes.join(" ");
+        facts.fact("effective", if scopes.is_empty() { "none".to_owned() } else { scopes });
+    }
+    facts.fact("inert", key.inert_scopes.join(" "));
 }
 
 /// `scope@resource,resource`, as `--grant` takes them, one space apart.
@@ -130,6 +140,8 @@ mod tests {
                 end_time: None,
             }],
             revision: 7,
+            effective_scopes: vec!["a:b".into(), "e:f".into()],
+            inert_scopes: vec!["c:d".into()],
             ..Default::default()
         });
         let expected = "\
@@ -138,6 +150,8 @@ name       build \\u{202e}bot
 state      revoked
 scopes     a:b c:d
 grants     e:f@x/1,y/*
+effective  a:b e:f
+inert      c:d
 metadata   team=blue
 expires    never
 last used  never

@@ -35,7 +35,7 @@ pub struct RegisterArgs {
     /// The user or service that the workspace belongs to
     #[arg(long)]
     owner: Option<String>,
-    /// starter, pro or enterprise. Left out: starter
+    /// A plan of the policy. Left out: its first
     #[arg(long)]
     plan: Option<String>,
     /// What people call the first key

@@ -68,6 +68,8 @@ enum Action {
     KeyDisable,
     /// A key was switched on
     KeyEnable,
+    /// A policy document was put in force
+    PolicyApply,
 }
 
 impl From<Action> for AuditAction {
@@ -83,6 +85,7 @@ impl From<Action> for AuditAction {
             Action::KeyUpdate => Self::KeyUpdate,
             Action::KeyDisable => Self::KeyDisable,
             Action::KeyEnable => Self::KeyEnable,
+            Action::PolicyApply => Self::PolicyApply,
         }
     }
 }
