@@ -41,6 +41,11 @@ impl Config {
         self.with("failure_mode_allow: false", "failure_mode_allow: true")
     }
 
+    /// Claims of clients come as far as Keyward lets them.
+    pub(crate) fn without_stripping(self) -> Self {
+        self.with("{ prefix: x-keyward-, ignore_case: true }", "{ exact: x-nothing }")
+    }
+
     /// Keyward gets all headers.
     pub(crate) fn with_all_headers(self) -> Self {
         self.with(ALLOWED_HEADERS, "")

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{House, request, service::Seen, support::skip};
+use crate::{House, exchange::request, service::Seen, support::skip};
 
 #[test]
 fn envoy_takes_the_example_as_it_is() {

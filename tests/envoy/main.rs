@@ -9,19 +9,27 @@ mod process;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod answers;
 mod config;
+mod credentials;
 mod envoy;
 mod example;
 mod exchange;
+mod identity;
 mod service;
 
 use crate::{
     config::Config,
     envoy::Envoy,
-    exchange::{Reply, exchange, request},
+    exchange::{Reply, exchange},
     service::Service,
     support::{Keyward, skip},
 };
+
+/// What `GET /v1/messages` needs in the example.
+const READ: &str = "messaging:read";
+/// A key that is well-formed, and nobody's (docs/security.md).
+const STRANGER: &str = "kw_live_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg418bBM";
 
 /// Keyward, the service that it guards, and two Envoys between a client and them: one as the example has it, and one
 /// with `failure_mode_allow: true`.
