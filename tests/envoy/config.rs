@@ -27,13 +27,14 @@ impl Config {
         &self.0
     }
 
-    /// On ports that the system chooses, between a Keyward and a service.
+    /// Between a Keyward and a service.
     pub(crate) fn between(self, keyward: SocketAddr, service: SocketAddr) -> Self {
-        let port = |port: u16| format!("port_value: {port} }}");
-        self.with(&port(9901), &port(0))
-            .with(&port(10_000), &port(0))
-            .with(&port(50_051), &port(keyward.port()))
-            .with(&port(8_000), &port(service.port()))
+        self.with(&port(50_051), &port(keyward.port())).with(&port(8_000), &port(service.port()))
+    }
+
+    /// On these ports, for clients and for administration; 0 is one that the system chooses.
+    pub(crate) fn listening(self, gateway: u16, admin: u16) -> Self {
+        self.with(&port(9_901), &port(admin)).with(&port(10_000), &port(gateway))
     }
 
     /// What cannot be asked is let through.
@@ -78,4 +79,8 @@ impl Config {
         assert_eq!(self.0.matches(old).count(), 1, "the example does not have it once: {old}");
         Self(self.0.replace(old, new))
     }
+}
+
+fn port(port: u16) -> String {
+    format!("port_value: {port} }}")
 }

@@ -95,10 +95,6 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.message.header(name)
-    }
-
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.message.body).unwrap()
     }

@@ -15,7 +15,10 @@ mod credentials;
 mod envoy;
 mod example;
 mod exchange;
+mod hostile;
 mod identity;
+mod load;
+mod outage;
 mod service;
 
 use crate::{
