@@ -6,7 +6,8 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
+    "envoy/service/auth/v3/external_auth.proto",
     "keyward/v1/audit_service.proto",
     "keyward/v1/error_reason.proto",
     "keyward/v1/key.proto",
@@ -14,8 +15,10 @@ const FILES: [&str; 5] = [
     "keyward/v1/workspace_service.proto",
 ];
 
-/// Messages that carry an `api_key`: they get no derived `Debug`, so that none can be logged by accident.
-const SECRET_BEARING: [&str; 7] = [
+/// Messages that carry an `api_key`, or a whole request with its headers: they get no derived `Debug`, so that none can
+/// be logged by accident.
+const SECRET_BEARING: [&str; 8] = [
+    ".envoy",
     ".keyward.v1.BatchCheckRequest",
     ".keyward.v1.CheckRequest",
     ".keyward.v1.CheckRequest.subject",
@@ -28,7 +31,7 @@ const SECRET_BEARING: [&str; 7] = [
 #[expect(clippy::disallowed_methods, reason = "cargo tells a build script where to write in its environment")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let mut compiler = protox::Compiler::new(["proto"])?;
+    let mut compiler = protox::Compiler::new(["proto", "proto/third_party"])?;
     compiler.include_source_info(true).include_imports(true);
     compiler.open_files(FILES)?;
 

@@ -16,6 +16,7 @@
 //! | [`index`] | the complete view of all keys in memory; reads never wait |
 //! | [`follower`] | follows the log into the index |
 //! | [`operations`] | what callers can ask for, one verb per file |
+//! | [`http_answer`] | a decision as a gateway's client sees it: status, headers, body, in one table |
 //! | [`store`], [`grpc`] | the adapters: where truth is kept (data directory, roots, SQLite); the way in, and the services of the wire |
 //! | [`app`] | names the adapters and wires them |
 //! | [`cli`] | the command line: a client of the server, one verb per file |
@@ -85,6 +86,7 @@ pub mod config;
 pub mod domain;
 pub mod follower;
 pub mod grpc;
+pub mod http_answer;
 pub mod index;
 pub mod operations;
 pub mod ports;

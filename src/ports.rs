@@ -230,4 +230,7 @@ pub trait KeyStore: Send + Sync {
 
     /// Reads the whole log and says whether its chain holds.
     fn verify_log(&self) -> Pending<'_, Verification>;
+
+    /// Whether it takes no change until a restart, because it cannot know any more what is durable.
+    fn sealed(&self) -> bool;
 }

@@ -51,6 +51,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         listen: args.listen,
         check_is_open,
         environments: config.environments,
+        gateway: config.gateway,
         limits: ListenerLimits::default(),
         workers: args.workers.unwrap_or_else(cores),
         clock: Arc::new(SystemClock),

@@ -13,6 +13,7 @@ use super::{error::AppError, root_key::Destination};
 use crate::{
     domain::{
         environment::Environments,
+        gateway::Gateway,
         root::DerivedKeys,
         time::{Clock, Entropy},
     },
@@ -44,6 +45,8 @@ pub struct Settings {
     pub check_is_open: bool,
     /// The environments there are.
     pub environments: Environments,
+    /// Where holders carry their keys when they come through a gateway.
+    pub gateway: Gateway,
     /// What a client may take.
     pub limits: ListenerLimits,
     /// How many threads serve connections.
@@ -80,8 +83,17 @@ impl Service {
     /// # Errors
     /// The store cannot be opened, or the address not be bound.
     pub async fn start(settings: Settings, root_key: &Destination) -> Result<Self, AppError> {
-        let Settings { data_dir, listen, check_is_open, environments, limits, workers, clock, entropy } =
-            settings;
+        let Settings {
+            data_dir,
+            listen,
+            check_is_open,
+            environments,
+            gateway,
+            limits,
+            workers,
+            clock,
+            entropy,
+        } = settings;
         let store = Store::open(&data_dir, &*entropy, &*clock)?;
         let is_new = !store.sqlite.is_initialized();
         // Before the first key is made: a port that is taken must not use it up.
@@ -106,10 +118,12 @@ impl Service {
 
         let parts = Parts { store: port, index, clock, entropy, keys, environments };
         let administration = tokio::runtime::Handle::current();
-        let api = Arc::new(Api::new(Arc::new(Operations::new(parts)), administration, check_is_open));
+        let api =
+            Arc::new(Api::new(Arc::new(Operations::new(parts)), administration, check_is_open, gateway));
         let (health, health_service) = health(HEALTH_NAMES);
         let message_bytes = limits.message_bytes;
-        let routes = routes(Arc::clone(&api), Arc::clone(&api), api, health_service, message_bytes)?;
+        let routes =
+            routes(Arc::clone(&api), Arc::clone(&api), Arc::clone(&api), api, health_service, message_bytes)?;
         let running =
             listener.serve(workers, limits, move |_peer| routes.clone()).map_err(AppError::Runtime)?;
         health.report(Serving::Yes);

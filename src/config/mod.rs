@@ -9,9 +9,10 @@ use serde::Deserialize;
 
 use crate::domain::{
     environment::{Environment, Environments, Prefix},
+    gateway::Gateway,
     parse::ParseError,
     secret::HeldSecret,
-    text::EnvironmentName,
+    text::{EnvironmentName, HeaderName, Realm},
 };
 
 /// What the configuration file says; without one, its defaults.
@@ -19,6 +20,8 @@ use crate::domain::{
 pub struct Config {
     /// The environments and what their keys begin with.
     pub environments: Environments,
+    /// Where holders carry their keys when they come through a gateway.
+    pub gateway: Gateway,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -71,6 +74,17 @@ struct File {
     environments: Option<Vec<FileEnvironment>>,
     admin_prefix: Option<String>,
     log_format: Option<LogFormat>,
+    #[serde(default)]
+    gateway: FileGateway,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FileGateway {
+    bearer_header: Option<String>,
+    key_header: Option<String>,
+    remove_credential: Option<bool>,
+    realm: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +114,8 @@ impl Config {
         let file: File = toml::from_str(text).map_err(malformed)?;
         let invalid = |field: String, why| ConfigError::Invalid { path: path.to_owned(), field, why };
         let environments = environments(&file).map_err(|(field, why)| invalid(field, why))?;
-        Ok(Self { environments, log_format: file.log_format.unwrap_or_default() })
+        let gateway = gateway(&file.gateway).map_err(|(field, why)| invalid(field.to_owned(), why))?;
+        Ok(Self { environments, gateway, log_format: file.log_format.unwrap_or_default() })
     }
 }
 
@@ -131,6 +146,21 @@ fn environment((place, file): (usize, &FileEnvironment)) -> Result<Environment, 
         name: EnvironmentName::parse(&file.name).map_err(|why| at("name", why))?,
         prefix: Prefix::parse(&file.prefix).map_err(|why| at("prefix", why))?,
     })
+}
+
+fn gateway(file: &FileGateway) -> Result<Gateway, (&'static str, ParseError)> {
+    let header = |field, text: &Option<String>, default: HeaderName| match text {
+        None => Ok(default),
+        Some(text) => HeaderName::parse(text).map_err(|why| (field, why)),
+    };
+    let bearer = header("gateway.bearer_header", &file.bearer_header, HeaderName::authorization())?;
+    let key = header("gateway.key_header", &file.key_header, HeaderName::x_api_key())?;
+    let realm = match &file.realm {
+        None => Realm::default(),
+        Some(text) => Realm::parse(text).map_err(|why| ("gateway.realm", why))?,
+    };
+    let remove_credential = file.remove_credential.unwrap_or_default();
+    Gateway::new(bearer, key, remove_credential, realm).map_err(|why| ("gateway.key_header", why))
 }
 
 /// The administration key that the environment holds (`KEYWARD_ADMIN_KEY`). Bytes that are not text become a key that
@@ -194,6 +224,11 @@ mod tests {
             ("[[environments]]\nname = \"live\"\nprefix = \"a\"", "`environments[0].prefix`"),
             ("[[environments]]\nname = \"live\"\nprefix = \"kw_admin_\"", "`environments`"),
             ("[[environments]]\nname = \"live\"", "prefix"),
+            ("[gateway]\nkey_headers = \"a\"", "key_headers"),
+            ("[gateway]\nkey_header = \"X-Api-Key\"", "`gateway.key_header`"),
+            ("[gateway]\nkey_header = \"authorization\"", "`gateway.key_header`"),
+            ("[gateway]\nbearer_header = \":path\"", "`gateway.bearer_header`"),
+            ("[gateway]\nrealm = \"a\\\"b\"", "`gateway.realm`"),
         ] {
             let message = parse(text).unwrap_err();
             assert!(message.contains(named), "{message}");

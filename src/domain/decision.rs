@@ -60,6 +60,8 @@ pub struct Permit(());
 pub enum Denial {
     /// No credential was presented.
     CredentialsMissing,
+    /// More than one credential was presented, or one that a proxy may have joined of several.
+    CredentialsAmbiguous,
     /// What was presented cannot be a key.
     CredentialsMalformed,
     /// There is no such key.
@@ -87,6 +89,8 @@ pub enum Denial {
     },
     /// The key may not be used from there, or nobody knows from where it is used.
     AddressNotAllowed(Option<IpAddr>),
+    /// Nothing says what the request needs, and a request without a rule is not let through.
+    RouteNotFound,
 }
 
 impl From<NotAKey> for Denial {
@@ -99,11 +103,32 @@ impl From<NotAKey> for Denial {
 }
 
 impl Denial {
+    /// The denial for machines: the name of its `DenialReason` on the wire.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::CredentialsMissing => "CREDENTIALS_MISSING",
+            Self::CredentialsAmbiguous => "CREDENTIALS_AMBIGUOUS",
+            Self::CredentialsMalformed => "CREDENTIALS_MALFORMED",
+            Self::KeyUnknown => "KEY_UNKNOWN",
+            Self::KeyRevoked => "KEY_REVOKED",
+            Self::KeyExpired(_) | Self::SecretEnded(_) => "KEY_EXPIRED",
+            Self::KeyDisabled => "KEY_DISABLED",
+            Self::WorkspaceMismatch => "WORKSPACE_MISMATCH",
+            Self::EnvironmentMismatch => "ENVIRONMENT_MISMATCH",
+            Self::ScopeInsufficient(_) => "SCOPE_INSUFFICIENT",
+            Self::ResourceNotGranted { .. } => "RESOURCE_NOT_GRANTED",
+            Self::AddressNotAllowed(_) => "ADDRESS_NOT_ALLOWED",
+            Self::RouteNotFound => "ROUTE_NOT_FOUND",
+        }
+    }
+
     /// The denial for people.
     #[must_use]
     pub fn message(&self) -> Cow<'static, str> {
         match self {
             Self::CredentialsMissing => "no API key was presented".into(),
+            Self::CredentialsAmbiguous => "more than one API key was presented".into(),
             Self::CredentialsMalformed => {
                 "what was presented is not an API key: its length, alphabet or checksum is wrong".into()
             }
@@ -131,6 +156,7 @@ impl Denial {
             Self::AddressNotAllowed(None) => {
                 "the API key is bound to source networks, and the request's address is not known".into()
             }
+            Self::RouteNotFound => "nothing says what this request needs".into(),
         }
     }
 
@@ -140,6 +166,7 @@ impl Denial {
         match self {
             Self::ScopeInsufficient(missing) => missing,
             Self::CredentialsMissing
+            | Self::CredentialsAmbiguous
             | Self::CredentialsMalformed
             | Self::KeyUnknown
             | Self::KeyRevoked
@@ -149,7 +176,8 @@ impl Denial {
             | Self::WorkspaceMismatch
             | Self::EnvironmentMismatch
             | Self::ResourceNotGranted { .. }
-            | Self::AddressNotAllowed(_) => &[],
+            | Self::AddressNotAllowed(_)
+            | Self::RouteNotFound => &[],
         }
     }
 }

@@ -5,10 +5,12 @@
 
 pub mod admin;
 pub mod audit;
+pub mod carried;
 pub mod ceiling;
 pub mod credentials;
 pub mod decision;
 pub mod environment;
+pub mod gateway;
 pub mod grant;
 pub mod id;
 pub mod key;

@@ -82,6 +82,47 @@ text!(
     "1 to 32 characters of a-z 0-9 -, beginning with a letter"
 );
 text!(
+    /// The name of a header of HTTP, as it stands in HTTP/2.
+    HeaderName,
+    |text| {
+        (1..=64).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && !["host", "cookie", "content-length", "transfer-encoding"].contains(&text)
+            && !text.starts_with("x-keyward-")
+    },
+    "the lower-case name of a header, 1 to 64 characters of a-z 0-9 -, which is not `host`, `cookie`, one that frames \
+     the body, or `x-keyward-…`"
+);
+text!(
+    /// What a credential is for, as a challenge tells it (RFC 9110 section 11.5).
+    Realm,
+    |text| {
+        (1..=64).contains(&text.len())
+            && text.bytes().all(|byte| (byte.is_ascii_graphic() || byte == b' ') && !matches!(byte, b'"' | b'\\'))
+    },
+    "1 to 64 visible ASCII characters or spaces, without `\"` and `\\`"
+);
+impl HeaderName {
+    /// Where RFC 6750 has it.
+    #[must_use]
+    pub fn authorization() -> Self {
+        Self("authorization".into())
+    }
+
+    /// Where many services have it.
+    #[must_use]
+    pub fn x_api_key() -> Self {
+        Self("x-api-key".into())
+    }
+}
+
+impl Default for Realm {
+    fn default() -> Self {
+        Self("keyward".into())
+    }
+}
+
+text!(
     /// The name of a plan.
     Plan,
     |text| PLANS.contains(&text),

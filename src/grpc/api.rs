@@ -5,9 +5,12 @@ use std::{future::Future, net::IpAddr, panic::resume_unwind, sync::Arc};
 use tokio::{runtime::Handle, sync::Semaphore};
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
-use super::connection::Peer;
+use super::{connection::Peer, ext_authz::Complaints};
 use crate::{
-    domain::admin::{AdminPermit, AdminRefusal, Caller, CheckKeys, Permission},
+    domain::{
+        admin::{AdminPermit, AdminRefusal, Caller, CheckKeys, Permission},
+        gateway::Gateway,
+    },
     operations::{Operations, error::OperationError},
     ports::StoreError,
 };
@@ -15,26 +18,41 @@ use crate::{
 /// Administrative calls under way at once; what has begun goes on when its client goes away, and must not pile up.
 const MAX_ADMINISTRATION: usize = 1_024;
 
-/// Implements the services of `keyward.v1`.
+/// Implements the services of `keyward.v1`, and Envoy's.
 pub struct Api {
     operations: Arc<Operations>,
     administration: Handle,
     check_is_open: bool,
+    gateway: Gateway,
+    complaints: Complaints,
     /// How much administrative work may be under way.
     slots: Arc<Semaphore>,
 }
 
 impl Api {
     /// Serves `operations`. Administration runs on `administration`, so that no Check waits for it; Check and BatchCheck
-    /// need no caller where `check_is_open`.
+    /// need no caller where `check_is_open`. `gateway` says where holders carry their keys.
     #[must_use]
-    pub fn new(operations: Arc<Operations>, administration: Handle, check_is_open: bool) -> Self {
+    pub fn new(
+        operations: Arc<Operations>,
+        administration: Handle,
+        check_is_open: bool,
+        gateway: Gateway,
+    ) -> Self {
         let slots = Arc::new(Semaphore::new(MAX_ADMINISTRATION));
-        Self { operations, administration, check_is_open, slots }
+        Self { operations, administration, check_is_open, gateway, complaints: Complaints::default(), slots }
     }
 
     pub(super) fn operations(&self) -> &Operations {
         &self.operations
+    }
+
+    pub(super) const fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    pub(super) const fn complaints(&self) -> &Complaints {
+        &self.complaints
     }
 
     /// Passes who may check: anybody where that is open, but nobody with a credential that is not good for it.

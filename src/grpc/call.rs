@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, request::Parts, uri::PathAndQuery};
+use http::{HeaderMap, Request, Response, request::Parts};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
@@ -20,6 +20,7 @@ use tonic::{Status, body::Body};
 
 use super::{
     connection::OpenCall,
+    ext_authz,
     gate::Calls,
     refusal::Refusal,
     request_body::{Gathering, RequestBody},
@@ -61,7 +62,10 @@ impl<S: Calls> Call<S> {
         let state = if takes_a_stream(head.uri.path()) {
             handle(&*service, Request::from_parts(head, RequestBody::of_stream(incoming)), &open)
         } else {
-            State::Arriving(Box::new((head, Gathering::new(incoming))))
+            let limits = &open.pulse.shared.limits;
+            let is_gateway = head.uri.path() == ext_authz::PATH;
+            let bytes = if is_gateway { limits.gateway_message_bytes } else { limits.message_bytes };
+            State::Arriving(Box::new((head, Gathering::new(incoming, bytes))))
         };
         Self { state, service, client_limit, deadline: None, open: Some(open) }
     }
@@ -121,7 +125,7 @@ impl<S: Calls> Call<S> {
             }
         }
         if let State::Answered(refusal) = &self.state {
-            return Poll::Ready(refusal.response());
+            return Poll::Ready(refusal.response_to(open.path()));
         }
         self.poll_deadline(open, cx)
     }
@@ -150,15 +154,14 @@ impl<S: Calls> Call<S> {
         }
         // The handler, or what is there of its request, is dropped.
         self.state = State::Answered(Refusal::DeadlineExceeded);
-        Poll::Ready(Refusal::DeadlineExceeded.response())
+        Poll::Ready(Refusal::DeadlineExceeded.response_to(open.path()))
     }
 }
 
 /// Counts and logs a panic. Its payload is not looked at: it may hold what the call held.
 fn panicked(open: &OpenCall) -> Refusal {
     open.pulse.shared.counts.panics.increment();
-    let path = open.path.as_ref().map(PathAndQuery::as_str);
-    tracing::error!(rpc.path = path, "a handler panicked; its call was answered INTERNAL");
+    tracing::error!(rpc.path = open.path(), "a handler panicked; its call was answered all the same");
     Refusal::Internal
 }
 

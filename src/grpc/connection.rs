@@ -148,7 +148,7 @@ fn is_odd(number: u64) -> bool {
 #[derive(Debug)]
 pub(super) struct OpenCall {
     pub(super) pulse: Arc<Pulse>,
-    pub(super) path: Option<PathAndQuery>,
+    path: Option<PathAndQuery>,
     /// `None` when it lasts.
     generation: Option<usize>,
 }
@@ -160,6 +160,11 @@ impl OpenCall {
         let call = Self { pulse: Arc::clone(pulse), path, generation: Some(generation) };
         call.counter().fetch_add(1, Ordering::Relaxed);
         call
+    }
+
+    /// What was called, as far as there is a path.
+    pub(super) fn path(&self) -> Option<&str> {
+        self.path.as_ref().map(PathAndQuery::as_str)
     }
 
     /// The call is a stream of answers, and may stay open as long as it likes.

@@ -61,6 +61,9 @@ pub struct ListenerLimits {
     /// Bytes of one request message. More is `OUT_OF_RANGE`. A message is decoded before its caller is known, and many
     /// empty ones inside a small one take much memory for a moment: a thousand usual Checks fit, and not much more.
     pub message_bytes: usize,
+    /// Bytes of one question of a gateway, which holds all headers of a request, and its body where the gateway was set
+    /// to send it. More is a denial. It is decoded, judged and gone before the next one on the same worker.
+    pub gateway_message_bytes: usize,
     /// Bytes of requests that have begun to arrive and are not complete, over all connections. More is
     /// `RESOURCE_EXHAUSTED`.
     pub unfinished_request_bytes: u64,
@@ -90,6 +93,7 @@ impl Default for ListenerLimits {
             max_pending_reset_streams: 20,
             max_error_reset_streams: 1024,
             message_bytes: 512 << 10,
+            gateway_message_bytes: 1 << 20,
             unfinished_request_bytes: 256 << 20,
         }
     }

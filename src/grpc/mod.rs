@@ -2,7 +2,7 @@
 //!
 //! [`listener`] accepts and hands each socket to a [`worker`], one single-threaded runtime per core. There hyper
 //! speaks HTTP/2 on a [`connection`], under the eye of its worker's sweep. Each call passes the [`gate`] and is sent by
-//! [`routes`] to the generated service it names. What a caller may do is not decided here: each method guards itself.
+//! [`routes`] to the generated service it names, or to [`ext_authz`], which is served by hand. What a caller may do is not decided here: each method guards itself.
 //!
 //! Invariant: nothing that a client can send is held without a bound in number, in bytes and in time ([`limits`]).
 
@@ -14,6 +14,7 @@ mod call;
 pub mod connection;
 mod convert;
 pub mod counts;
+pub mod ext_authz;
 pub mod gate;
 pub mod health;
 mod key_service;

@@ -4,7 +4,7 @@ use http::{Response, StatusCode, header};
 use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::status::DOMAIN;
+use super::{ext_authz, status::DOMAIN};
 
 /// Why a call gets no answer from a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,32 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// The answer to a call of this path. Envoy hears of no error, on which it might let a request through: it gets a
+    /// 503 to pass on (X1). What is no call of gRPC at all does not come from Envoy.
+    pub(super) fn response_to(self, path: Option<&str>) -> Response<Body> {
+        match self {
+            Self::TimeoutMalformed
+            | Self::DeadlineExceeded
+            | Self::Internal
+            | Self::RequestBroken
+            | Self::OverBudget
+            | Self::TooManyStreams
+                if path == Some(ext_authz::PATH) =>
+            {
+                ext_authz::unavailable()
+            }
+            Self::MethodNotAllowed
+            | Self::UnsupportedMediaType
+            | Self::Unimplemented
+            | Self::TimeoutMalformed
+            | Self::DeadlineExceeded
+            | Self::Internal
+            | Self::RequestBroken
+            | Self::OverBudget
+            | Self::TooManyStreams => self.response(),
+        }
+    }
+
     pub(super) fn response(self) -> Response<Body> {
         match self {
             Self::MethodNotAllowed => {

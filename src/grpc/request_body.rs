@@ -36,6 +36,11 @@ impl RequestBody {
     pub(super) fn of_stream(incoming: Incoming) -> Self {
         Self { data: None, trailers: None, rest: Some(incoming) }
     }
+
+    /// All of it; `None` if it is too long to be gathered.
+    pub(super) fn into_whole(self) -> Option<Bytes> {
+        if self.rest.is_some() { None } else { Some(self.data.unwrap_or_default()) }
+    }
 }
 
 impl Body for RequestBody {
@@ -78,12 +83,14 @@ impl Body for RequestBody {
 pub(super) struct Gathering {
     incoming: Option<Incoming>,
     gathered: BytesMut,
+    message_bytes: usize,
     held: Option<Held>,
 }
 
 impl Gathering {
-    pub(super) fn new(incoming: Incoming) -> Self {
-        Self { incoming: Some(incoming), gathered: BytesMut::new(), held: None }
+    /// Gathers a body of one message of at most `message_bytes`.
+    pub(super) fn new(incoming: Incoming, message_bytes: usize) -> Self {
+        Self { incoming: Some(incoming), gathered: BytesMut::new(), message_bytes, held: None }
     }
 
     /// Waits for the whole body. One that arrives in a single piece, as a Check's does, is not copied.
@@ -118,7 +125,7 @@ impl Gathering {
             if ended {
                 return Poll::Ready(Ok(self.whole(None)));
             }
-            if self.gathered.len() > shared.limits.message_bytes.saturating_add(PREFIX_BYTES) {
+            if self.gathered.len() > self.message_bytes.saturating_add(PREFIX_BYTES) {
                 // The decoder will refuse it, or read the messages that it does not expect and forget them.
                 let rest = Some(incoming);
                 return Poll::Ready(Ok(RequestBody { rest, ..self.whole(None) }));

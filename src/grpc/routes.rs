@@ -1,6 +1,6 @@
 //! Sends each call to the service that its path names, exactly; the generated services then match the whole path.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, future::ready, sync::Arc};
 
 use http::{Request, Response};
 use hyper::service::Service;
@@ -12,9 +12,16 @@ use tonic_reflection::{
 };
 use tower_service::Service as _;
 
-use super::{gate::Calls, health::HealthService, refusal::Refusal, request_body::RequestBody};
+use super::{
+    ext_authz::{self, ExtAuthz},
+    gate::Calls,
+    health::HealthService,
+    refusal::Refusal,
+    request_body::RequestBody,
+};
 use crate::wire::{
     self,
+    envoy::service::auth::v3::authorization_server,
     v1::{
         audit_service_server::{self, AuditService, AuditServiceServer},
         key_service_server::{self, KeyService, KeyServiceServer},
@@ -27,6 +34,7 @@ pub const HEALTH_NAMES: &[&str] = &[
     key_service_server::SERVICE_NAME,
     workspace_service_server::SERVICE_NAME,
     audit_service_server::SERVICE_NAME,
+    authorization_server::SERVICE_NAME,
 ];
 
 /// Bytes of a message to health or reflection: names, mostly. Reflection's requests are streams without a deadline, so
@@ -42,10 +50,11 @@ pub struct DescriptorError(#[from] reflection::Error);
 ///
 /// # Errors
 /// When the embedded descriptor sets are broken, which a test of this binary would have shown.
-pub fn routes<K, W, A>(
+pub fn routes<K, W, A, E>(
     key: Arc<K>,
     workspace: Arc<W>,
     audit: Arc<A>,
+    ext_authz: Arc<E>,
     health: HealthService,
     message_bytes: usize,
 ) -> Result<impl Calls + Clone, DescriptorError>
@@ -53,11 +62,13 @@ where
     K: KeyService,
     W: WorkspaceService,
     A: AuditService,
+    E: ExtAuthz,
 {
     Ok(Routes {
         key: KeyServiceServer::from_arc(key).max_decoding_message_size(message_bytes),
         workspace: WorkspaceServiceServer::from_arc(workspace).max_decoding_message_size(message_bytes),
         audit: AuditServiceServer::from_arc(audit).max_decoding_message_size(message_bytes),
+        ext_authz,
         health: HealthServer::new(health).max_decoding_message_size(SMALL_MESSAGE_BYTES),
         reflection: descriptors().build_v1()?.max_decoding_message_size(SMALL_MESSAGE_BYTES),
         reflection_alpha: descriptors().build_v1alpha()?.max_decoding_message_size(SMALL_MESSAGE_BYTES),
@@ -73,22 +84,24 @@ fn descriptors() -> reflection::Builder<'static> {
 }
 
 #[derive(Debug)]
-struct Routes<K, W, A, R, Q> {
+struct Routes<K, W, A, E, R, Q> {
     key: KeyServiceServer<K>,
     workspace: WorkspaceServiceServer<W>,
     audit: AuditServiceServer<A>,
+    ext_authz: Arc<E>,
     health: HealthServer<HealthService>,
     reflection: reflection::v1::ServerReflectionServer<R>,
     reflection_alpha: reflection::v1alpha::ServerReflectionServer<Q>,
 }
 
 // Derived, it would ask that the handlers be `Clone`, which they need not be.
-impl<K, W, A, R, Q> Clone for Routes<K, W, A, R, Q> {
+impl<K, W, A, E, R, Q> Clone for Routes<K, W, A, E, R, Q> {
     fn clone(&self) -> Self {
         Self {
             key: self.key.clone(),
             workspace: self.workspace.clone(),
             audit: self.audit.clone(),
+            ext_authz: Arc::clone(&self.ext_authz),
             health: self.health.clone(),
             reflection: self.reflection.clone(),
             reflection_alpha: self.reflection_alpha.clone(),
@@ -96,11 +109,12 @@ impl<K, W, A, R, Q> Clone for Routes<K, W, A, R, Q> {
     }
 }
 
-impl<K, W, A, R, Q> Service<Request<RequestBody>> for Routes<K, W, A, R, Q>
+impl<K, W, A, E, R, Q> Service<Request<RequestBody>> for Routes<K, W, A, E, R, Q>
 where
     K: KeyService,
     W: WorkspaceService,
     A: AuditService,
+    E: ExtAuthz,
     R: ServerReflection,
     Q: ServerReflectionAlpha,
 {
@@ -113,6 +127,9 @@ where
             key_service_server::SERVICE_NAME => self.key.clone().call(request),
             workspace_service_server::SERVICE_NAME => self.workspace.clone().call(request),
             audit_service_server::SERVICE_NAME => self.audit.clone().call(request),
+            authorization_server::SERVICE_NAME if request.uri().path() == ext_authz::PATH => {
+                Box::pin(ready(Ok(ext_authz::serve(&*self.ext_authz, request))))
+            }
             health_server::SERVICE_NAME => self.health.clone().call(request),
             v1::server_reflection_server::SERVICE_NAME => self.reflection.clone().call(request),
             v1alpha::server_reflection_server::SERVICE_NAME => self.reflection_alpha.clone().call(request),

@@ -1,11 +1,15 @@
-//! Messages that carry an `api_key` are wiped when they are dropped, whichever way a call ends.
+//! Messages that carry an `api_key`, or the headers it came in, are wiped when they are dropped, whichever way a call ends.
 //!
 //! What lies below is out of reach: the buffers that a message was read from or written to are freed unwiped.
 
 use zeroize::Zeroize as _;
 
-use super::v1::{
-    IssueResponse, RegisterWorkspaceResponse, RotateResponse, check_request::Subject, revoke_request::Target,
+use super::{
+    envoy::service::auth::v3::CheckRequest,
+    v1::{
+        IssueResponse, RegisterWorkspaceResponse, RotateResponse, check_request::Subject,
+        revoke_request::Target,
+    },
 };
 
 impl Drop for Subject {
@@ -41,5 +45,17 @@ impl Drop for RotateResponse {
 impl Drop for RegisterWorkspaceResponse {
     fn drop(&mut self) {
         self.api_key.zeroize();
+    }
+}
+
+impl Drop for CheckRequest {
+    fn drop(&mut self) {
+        let request = self.attributes.as_mut().and_then(|attributes| attributes.request.as_mut());
+        let Some(http) = request.and_then(|request| request.http.as_mut()) else { return };
+        http.headers.values_mut().for_each(|value| value.zeroize());
+        for header in http.header_map.iter_mut().flat_map(|map| &mut map.headers) {
+            header.value.zeroize();
+            header.raw_value.zeroize();
+        }
     }
 }

@@ -7,6 +7,7 @@ mod support;
 mod bad_input;
 mod batch_check;
 mod check;
+mod ext_authz;
 mod get_key;
 mod issue;
 mod list_keys;

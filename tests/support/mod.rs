@@ -28,6 +28,7 @@ use keyward::{
     app::{Destination, Service, Settings, Stopped},
     domain::{
         environment::Environments,
+        gateway::Gateway,
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
     },
     grpc::limits::ListenerLimits,
@@ -322,6 +323,7 @@ async fn launch(
         listen: "127.0.0.1:0".parse().unwrap(),
         check_is_open,
         environments,
+        gateway: Gateway::default(),
         limits: ListenerLimits::default(),
         workers: NonZeroUsize::new(2).unwrap(),
         clock: Arc::<ManualClock>::clone(clock),

@@ -14,11 +14,13 @@ use std::{
 use keyward::{
     grpc::{
         connection::Peer,
+        ext_authz::{ExtAuthz, Malformed},
         health::{HealthReporter, Serving, health},
         limits::ListenerLimits,
         listener::{Listener, Running},
         routes::{HEALTH_NAMES, routes},
     },
+    wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
         AuditAction, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, DisableKeyRequest,
         DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse, IssueRequest,
@@ -81,6 +83,7 @@ impl Server {
             Arc::clone(&handler),
             Arc::clone(&handler),
             Arc::clone(&handler),
+            Arc::clone(&handler),
             service,
             limits.message_bytes,
         )
@@ -98,6 +101,16 @@ impl Server {
 
 pub(crate) fn check_request(what: &str) -> CheckRequest {
     CheckRequest { subject: Some(Subject::ApiKey(what.into())), ..CheckRequest::default() }
+}
+
+impl ExtAuthz for Handler {
+    fn authorize(
+        &self,
+        _caller: &Request<()>,
+        _asked: Result<envoy::CheckRequest, Malformed>,
+    ) -> envoy::CheckResponse {
+        panic!("on demand")
+    }
 }
 
 /// Notices that a call was given up.

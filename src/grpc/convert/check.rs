@@ -19,7 +19,7 @@ use crate::{
     wire::v1::{self, DenialReason, check_request},
 };
 
-const MAX_SCOPES: usize = 64;
+pub(super) const MAX_SCOPES: usize = 64;
 const MAX_GROUPS: usize = 16;
 const MAX_GROUPED_SCOPES: usize = 128;
 const MAX_COST: u64 = 1_000_000_000_000;
@@ -73,11 +73,8 @@ pub(in crate::grpc) fn query<'a>(
         let why = ParseError::new("used in the modes PEEK and EXPLAIN only; to enforce, present the api_key");
         return Err(OperationError::invalid(path(prefix, "key_id"), why));
     }
-    if asked.cost.is_some_and(|cost| cost > MAX_COST) {
-        return Err(OperationError::invalid(
-            path(prefix, "cost"),
-            ParseError::new("at most 1,000,000,000,000"),
-        ));
+    if let Some(cost) = asked.cost {
+        within(&path(prefix, "cost"), bounded(cost))?;
     }
     let requirement = Requirement {
         scopes: scopes(prefix, "scopes", &asked.scopes)?,
@@ -88,6 +85,11 @@ pub(in crate::grpc) fn query<'a>(
         address: asked.context.as_ref().map(|context| address(prefix, context)).transpose()?.flatten(),
     };
     Ok(Query { subject, requirement, mode, bound_to })
+}
+
+/// What a request costs, if that is little enough.
+pub(super) fn bounded(cost: u64) -> Result<u64, ParseError> {
+    if cost > MAX_COST { Err(ParseError::new("at most 1,000,000,000,000")) } else { Ok(cost) }
 }
 
 fn scopes<'a>(prefix: &str, name: &str, texts: &'a [String]) -> Result<Vec<Scope<'a>>, OperationError> {
@@ -124,7 +126,7 @@ fn groups<'a>(prefix: &str, groups: &'a [v1::ScopeGroup]) -> Result<Vec<Vec<Scop
     Ok(read)
 }
 
-fn resource<'a>(prefix: &str, text: &'a str) -> Result<Option<Resource<'a>>, OperationError> {
+pub(super) fn resource<'a>(prefix: &str, text: &'a str) -> Result<Option<Resource<'a>>, OperationError> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -132,7 +134,7 @@ fn resource<'a>(prefix: &str, text: &'a str) -> Result<Option<Resource<'a>>, Ope
 }
 
 /// An environment need not be one that is configured: keys of those that are not any more can be asked about.
-fn environment<'a>(prefix: &str, text: &'a str) -> Result<Option<&'a str>, OperationError> {
+pub(super) fn environment<'a>(prefix: &str, text: &'a str) -> Result<Option<&'a str>, OperationError> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -199,6 +201,7 @@ fn denial_to_wire(denial: &Denial, failures: &[Denial]) -> v1::Denial {
 const fn reason(denial: &Denial) -> DenialReason {
     match denial {
         Denial::CredentialsMissing => DenialReason::CredentialsMissing,
+        Denial::CredentialsAmbiguous => DenialReason::CredentialsAmbiguous,
         Denial::CredentialsMalformed => DenialReason::CredentialsMalformed,
         Denial::KeyUnknown => DenialReason::KeyUnknown,
         Denial::KeyRevoked => DenialReason::KeyRevoked,
@@ -209,6 +212,7 @@ const fn reason(denial: &Denial) -> DenialReason {
         Denial::ScopeInsufficient(_) => DenialReason::ScopeInsufficient,
         Denial::ResourceNotGranted { .. } => DenialReason::ResourceNotGranted,
         Denial::AddressNotAllowed(_) => DenialReason::AddressNotAllowed,
+        Denial::RouteNotFound => DenialReason::RouteNotFound,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod audit;
 pub(super) mod check;
+pub(super) mod ext_authz;
 pub(super) mod key;
 pub(super) mod new_key;
 mod rights;

@@ -262,6 +262,13 @@ impl Drop for SqliteStore {
 }
 
 impl KeyStore for SqliteStore {
+    fn sealed(&self) -> bool {
+        match &*self.state.borrow() {
+            WriterState::Working => false,
+            WriterState::Sealed(_) | WriterState::Ended => true,
+        }
+    }
+
     fn commit(&self, mutation: Mutation) -> Pending<'_, Revision> {
         self.ask(|answer| Work::Commit(Box::new(mutation), answer))
     }

@@ -1,0 +1,83 @@
+//! What an operator must hear of, but no client may fill a log with: one line of each kind every ten seconds.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use crate::{domain::time::Timestamp, operations::error::OperationError};
+
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// When a complaint of each kind was last made.
+#[derive(Debug, Default)]
+pub(in crate::grpc) struct Complaints {
+    store: Throttle,
+    caller: Throttle,
+    route: Throttle,
+}
+
+impl Complaints {
+    /// The store is sealed.
+    pub(super) fn of_store(&self, now: Timestamp) {
+        if self.store.passes(now) {
+            tracing::error!("the store is sealed: Envoy is answered 503 until a restart");
+        }
+    }
+
+    /// The gateway may not ask.
+    pub(super) fn of_caller(&self, now: Timestamp, error: &OperationError) {
+        if self.caller.passes(now) {
+            tracing::warn!(%error, "a gateway may not ask: it is answered 503");
+        }
+    }
+
+    /// The gateway's settings for a route cannot be used.
+    pub(super) fn of_route(&self, now: Timestamp, error: &OperationError) {
+        if self.route.passes(now) {
+            tracing::warn!(%error, "a gateway's settings for a route cannot be used: its requests are answered 503");
+        }
+    }
+}
+
+/// Lets one through in a while.
+#[derive(Debug)]
+struct Throttle {
+    /// In milliseconds since 1970; written by whoever gets through, and a lost race is another's line.
+    last: AtomicI64,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self { last: AtomicI64::new(i64::MIN) }
+    }
+}
+
+impl Throttle {
+    fn passes(&self, now: Timestamp) -> bool {
+        let now = now.as_ms();
+        let last = self.last.load(Ordering::Relaxed);
+        let pause = i64::try_from(PAUSE.as_millis()).unwrap_or(i64::MAX);
+        // A clock that went back is no reason for silence.
+        let due = now < last || now.saturating_sub(last) >= pause;
+        due && self.last.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_in_ten_seconds_is_let_through() {
+        let throttle = Throttle::default();
+        let at = |ms| throttle.passes(Timestamp::from_ms(ms).unwrap());
+        assert!(at(50_000));
+        assert!(!at(50_000));
+        assert!(!at(59_999));
+        assert!(at(60_000));
+        assert!(!at(60_001));
+        assert!(at(40_000), "the clock went back");
+        assert!(!at(40_001));
+    }
+}

@@ -1,0 +1,155 @@
+//! `envoy.service.auth.v3.Authorization`: Envoy asks whether to let a request through.
+//!
+//! Envoy takes a gRPC error for an outage of ours, and may be set to let everything through then
+//! (`failure_mode_allow`); it takes an answer without a status for an allow. So every call of [`PATH`] gets a whole
+//! answer: an allow, a denial, or a 503 to pass on (X1). The method is served by hand, because a generated server answers
+//! with errors. A message is decoded, judged and answered without a pause: there is one at most on each worker, however
+//! much it takes in memory.
+
+mod complaints;
+mod frame;
+
+pub(super) use self::complaints::Complaints;
+pub use self::frame::Malformed;
+
+use http::Response;
+use tonic::{Request, body::Body, metadata::MetadataMap};
+
+use super::{api::Api, convert::ext_authz as convert, request_body::RequestBody};
+use crate::{
+    domain::{
+        admin::Caller,
+        decision::{Decision, Denial, Requirement},
+    },
+    http_answer::{Stop, identity, stopped, undecided},
+    operations::{
+        check::{Mode, Query, Subject},
+        error::OperationError,
+    },
+    wire::envoy::service::auth::v3 as envoy,
+};
+
+/// The one method.
+pub(super) const PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
+
+/// What answers Envoy.
+pub trait ExtAuthz: Send + Sync + 'static {
+    /// Answers what was asked, as far as it can be read; `caller` is the call itself, without its message.
+    fn authorize(
+        &self,
+        caller: &Request<()>,
+        asked: Result<envoy::CheckRequest, Malformed>,
+    ) -> envoy::CheckResponse;
+}
+
+/// Answers one call whose request has arrived, as far as it is taken.
+pub(super) fn serve(handler: &impl ExtAuthz, request: http::Request<RequestBody>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let asked = body.into_whole().ok_or(Malformed).and_then(|bytes| frame::read(&bytes));
+    let caller = Request::from_parts(MetadataMap::from_headers(head.headers), head.extensions, ());
+    frame::response(&handler.authorize(&caller, asked))
+}
+
+/// The answer to a call that does not reach its handler, or whose handler does not answer.
+pub(super) fn unavailable() -> Response<Body> {
+    frame::response(&convert::stopped(undecided(), Stop::Undecided.reason(), None))
+}
+
+impl ExtAuthz for Api {
+    fn authorize(
+        &self,
+        caller: &Request<()>,
+        asked: Result<envoy::CheckRequest, Malformed>,
+    ) -> envoy::CheckResponse {
+        let now = self.operations().now();
+        if self.operations().sealed() {
+            self.complaints().of_store(now);
+            return self.stop(Stop::Undecided);
+        }
+        let caller = match self.checker(caller) {
+            Ok(caller) => caller,
+            Err(error) => {
+                self.complaints().of_caller(now, &error);
+                return self.stop(Stop::Undecided);
+            }
+        };
+        let Some((attributes, http)) = asked.as_ref().ok().and_then(convert::request) else {
+            return self.stop(Stop::Malformed);
+        };
+        self.answer_envoy(&caller, attributes, http).unwrap_or_else(|error| {
+            self.complaints().of_route(now, &error);
+            self.stop(Stop::Undecided)
+        })
+    }
+}
+
+impl Api {
+    fn checker(&self, request: &Request<()>) -> Result<Caller, OperationError> {
+        let caller = self.caller(request)?;
+        self.require_checker(&caller)?;
+        Ok(caller)
+    }
+
+    fn stop(&self, stop: Stop<'_>) -> envoy::CheckResponse {
+        convert::stopped(stopped(stop, &self.gateway().realm), stop.reason(), None)
+    }
+
+    /// # Errors
+    /// Keyward cannot decide; where the error names a field, the gateway's configuration is wrong.
+    fn answer_envoy(
+        &self,
+        caller: &Caller,
+        attributes: &envoy::AttributeContext,
+        http: &envoy::attribute_context::HttpRequest,
+    ) -> Result<envoy::CheckResponse, OperationError> {
+        let gateway = self.gateway();
+        let needed = needed(attributes, http, caller)?;
+        let denied =
+            |denial: &Denial, requirement: &Requirement<'_>| self.stop(Stop::Denied { denial, requirement });
+        let presented = match convert::presented(http, gateway) {
+            Ok(presented) => presented,
+            Err(denial) => return Ok(denied(&denial, &needed.unwrap_or_default())),
+        };
+        let Some(requirement) = needed else {
+            return Ok(denied(&Denial::RouteNotFound, &Requirement::default()));
+        };
+        let query = Query {
+            subject: Subject::Presented(presented),
+            requirement,
+            mode: Mode::Enforce,
+            bound_to: caller.bound_to(),
+        };
+        let answer = self.operations().check(&query)?;
+        let subject = answer.subject.as_ref();
+        match (answer.decision, subject) {
+            (Decision::Allow(_), Some(subject)) => {
+                let spent =
+                    if gateway.remove_credential { convert::spent(http, gateway) } else { Vec::new() };
+                Ok(convert::allowed(identity(subject), spent))
+            }
+            // An allow of nobody cannot be; it would let somebody through whom nobody knows.
+            (Decision::Allow(_), None) => Ok(self.stop(Stop::Undecided)),
+            (Decision::Deny(denial), subject) => {
+                let stop = Stop::Denied { denial: &denial, requirement: &query.requirement };
+                let identity = subject.map(identity);
+                Ok(convert::stopped(stopped(stop, &gateway.realm), stop.reason(), identity))
+            }
+        }
+    }
+}
+
+/// What a request needs; `None` where nothing says so. For now only the gateway's own route settings say so (H7); a table
+/// of routes, looked up by host, method and path, comes in here.
+fn needed<'a>(
+    attributes: &'a envoy::AttributeContext,
+    _http: &'a envoy::attribute_context::HttpRequest,
+    caller: &Caller,
+) -> Result<Option<Requirement<'a>>, OperationError> {
+    let requirement = convert::requirement(attributes)?;
+    if let (Some(named), Some(bound)) = (requirement.workspace, caller.bound_to())
+        && named != bound
+    {
+        return Err(OperationError::WorkspaceNotFound);
+    }
+    Ok((!requirement.scopes.is_empty()).then_some(requirement))
+}

@@ -1,0 +1,247 @@
+//! What a gateway's client sees of a decision: status, headers and body of HTTP, in one table for all gateways.
+//!
+//! Invariants: all 401s for a credential are the same bytes, so that a stranger cannot tell whether a key ever existed;
+//! no answer holds a secret, or any byte that a client chose, beyond scopes that were parsed; every header value is
+//! visible ASCII and spaces.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::{
+    domain::{
+        decision::{Denial, Requirement},
+        grant::Grant,
+        scope::ScopePattern,
+        text::Realm,
+    },
+    operations::check::CheckedKey,
+};
+
+/// The most bytes of scopes that the service behind is told.
+const MAX_SCOPES_BYTES: usize = 4_096;
+
+/// Why a request is not let through.
+#[derive(Debug, Clone, Copy)]
+pub enum Stop<'a> {
+    /// It was denied.
+    Denied {
+        /// For this.
+        denial: &'a Denial,
+        /// What it would have needed.
+        requirement: &'a Requirement<'a>,
+    },
+    /// What the gateway sent cannot be read; a client may have made it so.
+    Malformed,
+    /// Keyward cannot decide.
+    Undecided,
+}
+
+impl Stop<'_> {
+    /// The reason for the operator's eyes; unlike what the client is told, it is exact.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Denied { denial, .. } => denial.reason(),
+            Self::Malformed => "REQUEST_MALFORMED",
+            Self::Undecided => "UNAVAILABLE",
+        }
+    }
+}
+
+/// The status of an answer that lets nothing through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopStatus {
+    /// 400.
+    BadRequest,
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// 503.
+    Unavailable,
+}
+
+/// An answer that lets nothing through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// Its status.
+    pub status: StopStatus,
+    /// Its headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// Its body: JSON, in UTF-8.
+    pub body: String,
+}
+
+/// One row of the table.
+struct Row {
+    status: StopStatus,
+    code: &'static str,
+    message: Cow<'static, str>,
+    challenge: Challenge,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    success: bool,
+    error: Fault<'a>,
+}
+
+#[derive(Serialize)]
+struct Fault<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+/// The `WWW-Authenticate` of an answer (RFC 6750 section 3).
+#[derive(Clone, Copy)]
+enum Challenge {
+    None,
+    /// Only that a credential is needed: none was sent, so none was wrong.
+    Bare,
+    Error(&'static str),
+}
+
+/// The answer to a request that is not let through.
+#[must_use]
+pub fn stopped(stop: Stop<'_>, realm: &Realm) -> HttpAnswer {
+    let row = row(stop);
+    let challenge = challenge(&row, stop, realm);
+    answer(&row, challenge)
+}
+
+/// The answer where Keyward cannot decide, as [`stopped`] gives it too: it needs no setting.
+#[must_use]
+pub fn undecided() -> HttpAnswer {
+    answer(&row(Stop::Undecided), None)
+}
+
+fn answer(row: &Row, challenge: Option<String>) -> HttpAnswer {
+    let mut headers =
+        vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
+    if let Some(challenge) = challenge {
+        headers.push(("www-authenticate", challenge));
+    }
+    if row.status == StopStatus::Unavailable {
+        headers.push(("retry-after", "1".to_owned()));
+    }
+    let body = Body { success: false, error: Fault { code: row.code, message: &row.message } };
+    // Texts alone cannot fail to be written.
+    let body = serde_json::to_string(&body).unwrap_or_default();
+    HttpAnswer { status: row.status, headers, body }
+}
+
+fn row(stop: Stop<'_>) -> Row {
+    let denial = match stop {
+        Stop::Denied { denial, .. } => denial,
+        Stop::Malformed => {
+            let message = "The request is malformed.".into();
+            let challenge = Challenge::Error("invalid_request");
+            return Row { status: StopStatus::BadRequest, code: stop.reason(), message, challenge };
+        }
+        Stop::Undecided => {
+            let message = "The request cannot be authorized at the moment. Try again.".into();
+            let challenge = Challenge::None;
+            return Row { status: StopStatus::Unavailable, code: stop.reason(), message, challenge };
+        }
+    };
+    let forbidden = |message| Row {
+        status: StopStatus::Forbidden,
+        code: denial.reason(),
+        message,
+        challenge: Challenge::Error("insufficient_scope"),
+    };
+    match denial {
+        Denial::CredentialsMissing => Row {
+            status: StopStatus::Unauthorized,
+            code: denial.reason(),
+            message: "An API key is required.".into(),
+            challenge: Challenge::Bare,
+        },
+        Denial::CredentialsAmbiguous => Row {
+            status: StopStatus::BadRequest,
+            code: denial.reason(),
+            message: "More than one API key was presented. Send exactly one.".into(),
+            challenge: Challenge::Error("invalid_request"),
+        },
+        Denial::CredentialsMalformed
+        | Denial::KeyUnknown
+        | Denial::KeyRevoked
+        | Denial::KeyExpired(_)
+        | Denial::SecretEnded(_)
+        | Denial::KeyDisabled => Row {
+            status: StopStatus::Unauthorized,
+            code: "CREDENTIALS_INVALID",
+            message: "The API key is not valid.".into(),
+            challenge: Challenge::Error("invalid_token"),
+        },
+        Denial::WorkspaceMismatch => forbidden("The API key belongs to another workspace.".into()),
+        Denial::EnvironmentMismatch => forbidden("The API key belongs to another environment.".into()),
+        Denial::ScopeInsufficient(missing) => {
+            forbidden(format!("The API key lacks {}.", missing.join(", ")).into())
+        }
+        Denial::ResourceNotGranted { scopes, .. } => {
+            forbidden(format!("The API key has {} for other resources only.", scopes.join(", ")).into())
+        }
+        Denial::AddressNotAllowed(_) => forbidden("The API key may not be used from this address.".into()),
+        Denial::RouteNotFound => forbidden("No API key gives access to this.".into()),
+    }
+}
+
+fn challenge(row: &Row, stop: Stop<'_>, realm: &Realm) -> Option<String> {
+    let error = match row.challenge {
+        Challenge::None => return None,
+        Challenge::Bare => return Some(format!("Bearer realm=\"{realm}\"")),
+        Challenge::Error(error) => error,
+    };
+    let scopes = match stop {
+        Stop::Denied { requirement, .. } if row.status == StopStatus::Forbidden => required(requirement),
+        Stop::Denied { .. } | Stop::Malformed | Stop::Undecided => String::new(),
+    };
+    let scope = if scopes.is_empty() { scopes } else { format!(", scope=\"{scopes}\"") };
+    Some(format!("Bearer realm=\"{realm}\", error=\"{error}\"{scope}"))
+}
+
+fn required(requirement: &Requirement<'_>) -> String {
+    let scopes: Vec<&str> = requirement.scopes.iter().map(|scope| scope.as_str()).collect();
+    scopes.join(" ")
+}
+
+/// The headers by which the service behind learns who asks (H6). Those without a value are to be removed from the
+/// request: what a client put there must never look like ours.
+#[must_use]
+pub fn identity(checked: &CheckedKey) -> [(&'static str, Option<String>); 6] {
+    let key = checked.found.key();
+    let bare = key.grants.iter().filter(|grant| grant.resources().is_none()).map(Grant::scope);
+    let scopes = cut(bare.map(ScopePattern::as_str));
+    let plan = checked.workspace.as_ref().map(|workspace| workspace.plan.as_str().to_owned());
+    [
+        ("x-keyward-key-id", Some(key.id.to_text())),
+        ("x-keyward-workspace-id", Some(key.workspace.to_text())),
+        ("x-keyward-owner", key.owner.as_ref().map(|owner| owner.as_str().to_owned())),
+        ("x-keyward-environment", Some(key.environment.as_str().to_owned())),
+        ("x-keyward-scopes", scopes),
+        ("x-keyward-plan", plan),
+    ]
+    .map(|(name, value)| (name, value.filter(|value| is_header_value(value))))
+}
+
+/// As many scopes as there is room for, whole ones.
+fn cut<'a>(scopes: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut text = String::new();
+    for scope in scopes {
+        let gap = usize::from(!text.is_empty());
+        if text.len() + gap + scope.len() > MAX_SCOPES_BYTES {
+            break;
+        }
+        if gap > 0 {
+            text.push(' ');
+        }
+        text.push_str(scope);
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+fn is_header_value(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+}
