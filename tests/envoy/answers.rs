@@ -19,7 +19,7 @@ const INVALID: &str = r#"Bearer realm="keyward", error="invalid_token""#;
 /// Passes if this is all of the denial: status, headers and body.
 #[track_caller]
 pub(crate) fn assert_denied(reply: &Reply, status: &str, challenge: &str, code: &str, message: &str) {
-    let body = format!(r#"{{"error":{{"code":"{code}","message":"{message}"}},"success":false}}"#);
+    let body = format!(r#"{{"success":false,"error":{{"code":"{code}","message":"{message}"}}}}"#);
     let mut headers = vec![
         ("content-type", "application/json".to_owned()),
         ("cache-control", "no-store".to_owned()),
@@ -28,6 +28,10 @@ pub(crate) fn assert_denied(reply: &Reply, status: &str, challenge: &str, code: 
     ];
     if !challenge.is_empty() {
         headers.push(("www-authenticate", challenge.to_owned()));
+    }
+    if status.starts_with("400") {
+        // Envoy's own habit.
+        headers.push(("connection", "close".to_owned()));
     }
     if status.starts_with("503") {
         headers.push(("retry-after", "1".to_owned()));
@@ -103,7 +107,7 @@ async fn an_allowed_request_reaches_the_service_as_it_was_with_who_the_holder_is
             ("x-keyward-key-id", &issued.key.id),
             ("x-keyward-owner", "ann@example.com"),
             ("x-keyward-plan", "starter"),
-            ("x-keyward-scopes", "messaging:* a:b"),
+            ("x-keyward-scopes", "a:b messaging:*"),
             ("x-keyward-workspace-id", &issued.key.workspace_id),
         ];
         assert_eq!(seen.identity(), identity);
@@ -158,7 +162,7 @@ async fn a_right_that_is_missing_is_403() {
     let grants = vec![bound("space:*", &["space/cdn-us"])];
     let elsewhere = v1::IssueRequest { grants, ..holder_key(&[]) };
     let reply = house.refused(&with_key("/v1/spaces/cdn-eu", &keyward.issue(elsewhere).await)).await;
-    let lacks = "The API key does not have space:read space:write for this resource.";
+    let lacks = "The API key has space:read, space:write for other resources only.";
     assert_forbidden(&reply, r#", scope="space:read space:write""#, "RESOURCE_NOT_GRANTED", lacks);
     let grants = vec![bound("space:*", &["space/cdn-eu"])];
     let here = keyward.issue(v1::IssueRequest { grants, ..holder_key(&[]) }).await;
@@ -223,7 +227,7 @@ async fn a_route_that_keyward_does_not_understand_is_503_and_never_open() {
         .iter()
         .fold(Config::default(), |config, (path, extensions)| config.with_route(path, extensions));
     let Some(house) = House::around(Keyward::start().await, config).await else { return };
-    let issued = house.keyward.issue_scopes(&["*"]).await;
+    let issued = house.keyward.issue_scopes(&["messaging:*"]).await;
     for (path, _) in routes {
         assert_undecided(&house.refused(&with_key(path, &issued)).await);
     }
