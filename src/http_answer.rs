@@ -12,7 +12,7 @@ use crate::{
     domain::{
         decision::{Denial, Requirement},
         grant::Grant,
-        scope::ScopePattern,
+        scope::{Scope, ScopePattern},
         text::Realm,
     },
     operations::check::CheckedKey,
@@ -203,7 +203,7 @@ fn challenge(row: &Row, stop: Stop<'_>, realm: &Realm) -> Option<String> {
 }
 
 fn required(requirement: &Requirement<'_>) -> String {
-    let scopes: Vec<&str> = requirement.scopes.iter().map(|scope| scope.as_str()).collect();
+    let scopes: Vec<&str> = requirement.scopes.iter().map(Scope::as_str).collect();
     scopes.join(" ")
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What lies below is out of reach: the buffers that a message was read from or written to are freed unwiped.
 
-use zeroize::Zeroize as _;
+use zeroize::Zeroize;
 
 use super::{
     envoy::service::auth::v3::CheckRequest,
@@ -52,7 +52,7 @@ impl Drop for CheckRequest {
     fn drop(&mut self) {
         let request = self.attributes.as_mut().and_then(|attributes| attributes.request.as_mut());
         let Some(http) = request.and_then(|request| request.http.as_mut()) else { return };
-        http.headers.values_mut().for_each(|value| value.zeroize());
+        http.headers.values_mut().for_each(Zeroize::zeroize);
         for header in http.header_map.iter_mut().flat_map(|map| &mut map.headers) {
             header.value.zeroize();
             header.raw_value.zeroize();

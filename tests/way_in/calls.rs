@@ -5,9 +5,14 @@ use std::{convert::Infallible, num::NonZeroUsize, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::StreamBody;
-use keyward::grpc::{
-    connection::Peer, health::Serving, limits::ListenerLimits, listener::Listener, request_body::RequestBody,
+use keyward::{
+    grpc::{
+        connection::Peer, health::Serving, limits::ListenerLimits, listener::Listener,
+        request_body::RequestBody,
+    },
+    wire::envoy::service::auth::v3::{CheckResponse, check_response::HttpResponse},
 };
+use prost::Message as _;
 use tonic::{Code, Status, body::Body, transport::Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -15,7 +20,7 @@ use tonic_health::pb::{
 use tonic_types::StatusExt as _;
 
 use crate::{
-    client::{CHECK, H2, framed, honest, post, read_answer, with_header},
+    client::{Answer, CHECK, H2, framed, honest, post, read_answer, with_header},
     handler::{ANSWER, NEVER, PANIC, PANIC_LATER, Server, check_request, one},
 };
 
@@ -144,4 +149,61 @@ async fn a_client_that_goes_takes_its_calls_along() {
     one(&server.handler.entered).await;
     h2.connection.abort();
     one(&server.handler.dropped).await;
+}
+
+const ENVOY: &str = "/envoy.service.auth.v3.Authorization/Check";
+
+/// Passes if the answer is a 503 to pass on, inside an answer that is no error.
+#[track_caller]
+fn assert_unavailable(answer: &Answer) {
+    assert_eq!((answer.status, answer.code()), (http::StatusCode::OK, Code::Ok), "{answer:?}");
+    let message = CheckResponse::decode(answer.body.get(5..).unwrap()).unwrap();
+    assert_eq!(message.status.as_ref().map(|status| status.code), Some(14));
+    let Some(HttpResponse::DeniedResponse(denied)) = &message.http_response else { panic!("no denial") };
+    assert_eq!(denied.status.as_ref().map(|status| status.code), Some(503));
+    assert!(denied.body.contains("\"code\":\"UNAVAILABLE\""), "{}", denied.body);
+}
+
+// X1 X8
+#[tokio::test]
+async fn a_panic_under_envoy_is_a_503_answer_and_counted() {
+    let server = Server::start(ListenerLimits::default()).await;
+    let h2 = H2::connect(server.address()).await;
+    for count in 1..3 {
+        assert_unavailable(&h2.call(post(ENVOY), Bytes::from_static(&[0; 5])).await.unwrap());
+        assert_eq!(server.running.counts().panics.value(), count);
+    }
+    assert_eq!(h2.check(ANSWER).await.unwrap().code(), Code::Ok, "the connection lives on");
+}
+
+// X1
+#[tokio::test]
+async fn whatever_keeps_a_call_from_its_handler_is_a_503_answer_to_envoy() {
+    let limits = ListenerLimits { unfinished_request_bytes: 50_000, ..short_calls() };
+    let server = Server::start(limits).await;
+    let h2 = H2::connect(server.address()).await;
+    let malformed = with_header(post(ENVOY), "grpc-timeout", "soon");
+    assert_unavailable(&h2.call(malformed, Bytes::from_static(&[0; 5])).await.unwrap());
+
+    let (over_budget, mut stream) = h2.open(post(ENVOY)).await.unwrap();
+    stream.send_data(Bytes::from(vec![0; 60_000]), false).unwrap();
+    assert_unavailable(&read_answer(over_budget).await.unwrap());
+    assert_eq!(server.running.counts().requests_over_budget.value(), 1);
+
+    let h2 = H2::connect(server.address()).await;
+    let (half_open, _stream) = h2.open(post(ENVOY)).await.unwrap();
+    assert_unavailable(&read_answer(half_open).await.unwrap());
+    assert_eq!(server.running.counts().calls_expired.value(), 1);
+}
+
+// X4
+#[tokio::test]
+async fn what_is_no_call_of_the_one_method_of_envoy_is_refused_as_any_other() {
+    let server = Server::start(ListenerLimits::default()).await;
+    let h2 = H2::connect(server.address()).await;
+    for path in ["?a=b", "/", "%20", "x"].map(|tail| format!("{ENVOY}{tail}")) {
+        let answer = h2.call(post(&path), Bytes::from_static(&[0; 5])).await.unwrap();
+        assert_eq!(answer.code(), Code::Unimplemented, "{path}");
+    }
+    assert_eq!(server.running.counts().panics.value(), 0);
 }

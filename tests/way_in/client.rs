@@ -54,6 +54,7 @@ pub(crate) struct H2 {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
     pub(crate) trailers: Option<HeaderMap>,
 }
 
@@ -107,12 +108,14 @@ impl H2 {
 pub(crate) async fn read_answer(response: ResponseFuture) -> Result<Answer, h2::Error> {
     let response = timeout(PATIENCE, response).await.expect("there was no answer")?;
     let (head, mut body) = response.into_parts();
+    let mut bytes = Vec::new();
     while let Some(data) = body.data().await {
-        let length = data?.len();
-        body.flow_control().release_capacity(length)?;
+        let data = data?;
+        body.flow_control().release_capacity(data.len())?;
+        bytes.extend_from_slice(&data);
     }
     let trailers = body.trailers().await?;
-    Ok(Answer { status: head.status, headers: head.headers, trailers })
+    Ok(Answer { status: head.status, headers: head.headers, body: bytes, trailers })
 }
 
 /// The head of a gRPC call.

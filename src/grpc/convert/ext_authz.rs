@@ -147,7 +147,7 @@ pub(in crate::grpc) fn allowed(identity: Identity, spent: Vec<String>) -> CheckR
 pub(in crate::grpc) fn stopped(
     answer: HttpAnswer,
     reason: &str,
-    identity: Option<Identity>,
+    identity: Option<&Identity>,
 ) -> CheckResponse {
     let (code, http) = match answer.status {
         StopStatus::BadRequest => (Code::InvalidArgument, StatusCode::BadRequest),
@@ -162,7 +162,7 @@ pub(in crate::grpc) fn stopped(
     };
     CheckResponse {
         status: Some(status(code)),
-        dynamic_metadata: Some(metadata(Some(reason), identity.as_ref())),
+        dynamic_metadata: Some(metadata(Some(reason), identity)),
         http_response: Some(HttpResponse::DeniedResponse(denied)),
     }
 }

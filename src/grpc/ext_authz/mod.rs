@@ -132,7 +132,7 @@ impl Api {
             (Decision::Deny(denial), subject) => {
                 let stop = Stop::Denied { denial: &denial, requirement: &query.requirement };
                 let identity = subject.map(identity);
-                Ok(convert::stopped(stopped(stop, &gateway.realm), stop.reason(), identity))
+                Ok(convert::stopped(stopped(stop, &gateway.realm), stop.reason(), identity.as_ref()))
             }
         }
     }
