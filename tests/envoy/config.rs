@@ -47,6 +47,11 @@ impl Config {
         self.with("{ prefix: x-keyward-, ignore_case: true }", "{ exact: x-nothing }")
     }
 
+    /// Keyward has as long as a debug build on a busy machine may need.
+    pub(crate) fn with_patience(self) -> Self {
+        self.with("timeout: 0.5s\n                      #", "timeout: 60s\n                      #")
+    }
+
     /// Keyward gets all headers.
     pub(crate) fn with_all_headers(self) -> Self {
         self.with(ALLOWED_HEADERS, "")

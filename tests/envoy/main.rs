@@ -15,6 +15,7 @@ mod credentials;
 mod envoy;
 mod example;
 mod exchange;
+mod flood;
 mod hostile;
 mod identity;
 mod load;
