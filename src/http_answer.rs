@@ -245,3 +245,44 @@ fn cut<'a>(scopes: impl Iterator<Item = &'a str>) -> Option<String> {
 fn is_header_value(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_cut_between_two() {
+        // H6
+        assert_eq!(cut([].into_iter()), None);
+        assert_eq!(cut(["a:b", "c:d"].into_iter()).as_deref(), Some("a:b c:d"));
+        let long = "a".repeat(MAX_SCOPES_BYTES - 3);
+        let cut_to = |next: &str| cut([long.as_str(), next].into_iter()).unwrap().len();
+        assert_eq!(cut_to("ab"), MAX_SCOPES_BYTES);
+        assert_eq!(cut_to("abc"), MAX_SCOPES_BYTES - 3);
+        let over = "a".repeat(MAX_SCOPES_BYTES + 1);
+        assert_eq!(cut([over.as_str()].into_iter()), None);
+    }
+
+    #[test]
+    fn a_header_value_is_visible_ascii() {
+        // H6 X2
+        assert!(is_header_value("a:b c:d"));
+        for bad in ["", "a\r\nb: c", "a\0", "a\tb", "\u{e4}", "a\u{7f}"] {
+            assert!(!is_header_value(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_needs_no_setting_says_the_same_as_the_table() {
+        assert_eq!(undecided(), stopped(Stop::Undecided, &Realm::parse("another").unwrap()));
+    }
+
+    #[test]
+    fn the_realm_is_the_operators() {
+        // H3
+        let requirement = Requirement::default();
+        let missing = Stop::Denied { denial: &Denial::CredentialsMissing, requirement: &requirement };
+        let answer = stopped(missing, &Realm::parse("Example API").unwrap());
+        assert!(answer.headers.contains(&("www-authenticate", "Bearer realm=\"Example API\"".to_owned())));
+    }
+}

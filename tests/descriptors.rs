@@ -19,6 +19,7 @@ fn the_services_are_in_the_set() {
     for service in ["AuditService", "KeyService", "WorkspaceService"] {
         assert!(pool.get_service_by_name(&format!("{PACKAGE}.{service}")).is_some(), "{service}");
     }
+    assert!(pool.get_service_by_name("envoy.service.auth.v3.Authorization").is_some());
 }
 
 fn files(pool: &DescriptorPool) -> impl Iterator<Item = FileDescriptor> {

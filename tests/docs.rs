@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use keyward::{
     config::{Config, LogFormat},
-    domain::{environment::Environments, secret::PresentedKey},
+    domain::{environment::Environments, gateway::Gateway, secret::PresentedKey},
     grpc::limits::ListenerLimits,
     wire::v1::{DenialReason, ErrorReason},
 };
@@ -14,6 +14,7 @@ const README: &str = include_str!("../README.md");
 const WIRE: &str = include_str!("../docs/wire.md");
 const SECURITY: &str = include_str!("../docs/security.md");
 const OPERATING: &str = include_str!("../docs/operating.md");
+const GATEWAYS: &str = include_str!("../docs/gateways.md");
 
 /// How many promises there are under each letter.
 const PROMISES: [(char, u32); 12] = [
@@ -171,6 +172,7 @@ fn the_example_of_a_configuration_shows_the_defaults_and_every_setting() {
     let path = root().join("examples/keyward.toml");
     let config = Config::load(Some(&path)).unwrap();
     assert_eq!(config.environments, Environments::default());
+    assert_eq!(config.gateway, Gateway::default());
     assert_eq!(config.log_format, LogFormat::default());
 
     let folder = tempfile::tempdir().unwrap();
@@ -180,8 +182,10 @@ fn the_example_of_a_configuration_shows_the_defaults_and_every_setting() {
     let (_, known) = refused.split_once("expected one of ").unwrap();
     let example = fs::read_to_string(path).unwrap();
     for setting in known.split(", ").map(|name| name.trim_matches('`')) {
-        let is_shown =
-            |line: &str| line.starts_with(&format!("{setting} =")) || line == format!("[[{setting}]]");
+        let tables = [format!("[{setting}]"), format!("[[{setting}]]")];
+        let is_shown = |line: &str| {
+            line.starts_with(&format!("{setting} =")) || tables.iter().any(|table| table == line)
+        };
         assert!(example.lines().any(is_shown), "examples/keyward.toml lacks {setting}");
     }
 }
@@ -200,7 +204,9 @@ fn the_example_of_a_key_is_one() {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    for (folder, text) in [("", README), ("docs", WIRE), ("docs", SECURITY), ("docs", OPERATING)] {
+    for (folder, text) in
+        [("", README), ("docs", WIRE), ("docs", SECURITY), ("docs", OPERATING), ("docs", GATEWAYS)]
+    {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = link.split('#').next().unwrap();
             let is_file = root().join(folder).join(path).exists();

@@ -214,6 +214,27 @@ mod tests {
     }
 
     #[test]
+    fn a_gateway_is_configurable() {
+        // H1 H6
+        let config = parse(
+            r#"
+            [gateway]
+            bearer_header = "x-forwarded-authorization"
+            remove_credential = true
+            realm = "Example API"
+            "#,
+        );
+        let Gateway { remove_credential, realm, .. } = &config.as_ref().unwrap().gateway;
+        assert_eq!((*remove_credential, realm.as_str()), (true, "Example API"));
+        let gateway = config.unwrap().gateway;
+        assert_eq!(
+            (gateway.bearer_header(), gateway.key_header()),
+            ("x-forwarded-authorization", "x-api-key")
+        );
+        assert_eq!(parse("").unwrap().gateway, Gateway::default());
+    }
+
+    #[test]
     fn a_wrong_file_is_refused_with_the_field() {
         for (text, named) in [
             ("listem = 1", "listem"),

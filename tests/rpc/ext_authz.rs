@@ -16,6 +16,7 @@ use keyward::wire::{
 };
 
 use prost::Message as _;
+use prost_types::value::Kind;
 use tokio::net::TcpStream;
 
 use crate::support::{
@@ -81,11 +82,11 @@ impl Seen {
 /// Reads an answer, which is whole: an allow with status 200, or a denial with another.
 #[track_caller]
 fn seen(answer: CheckResponse) -> Seen {
-    let code = answer.status.expect("an answer without a status is an allow to Envoy").code;
+    let code = answer.status.unwrap_or_else(|| panic!("without a status it is an allow to Envoy")).code;
     let metadata = answer.dynamic_metadata.unwrap().fields;
-    let metadata = metadata.into_iter().map(|(name, value)| match value.kind.unwrap() {
-        prost_types::value::Kind::StringValue(text) => (name, text),
-        other => panic!("{name}: {other:?}"),
+    let metadata = metadata.into_iter().map(|(name, value)| {
+        let Some(Kind::StringValue(text)) = value.kind else { panic!("{name} is no text") };
+        (name, text)
     });
     let (status, headers, removed, body) = match answer.http_response.unwrap() {
         HttpResponse::OkResponse(ok) => (200, ok.headers, ok.headers_to_remove, String::new()),
@@ -106,7 +107,8 @@ fn seen(answer: CheckResponse) -> Seen {
 
 async fn ask(keyward: &Keyward, asked: CheckRequest) -> Seen {
     let mut client = AuthorizationClient::new(keyward.new_channel().await);
-    seen(client.check(asked).await.expect("Envoy takes an error for an outage").into_inner())
+    let answer = client.check(asked).await;
+    seen(answer.unwrap_or_else(|error| panic!("Envoy takes an error for an outage: {error:?}")).into_inner())
 }
 
 #[tokio::test]
@@ -277,7 +279,7 @@ async fn a_known_key_that_may_not_is_told_what_it_lacks() {
     let (other, _) = keyward.register("other").await;
     let issued = keyward.issue(v1::IssueRequest {
         grants: vec![bound("storage:upload", &["bucket_1"])],
-        allowed_networks: strings(&["203.0.113.0/24"]),
+        allowed_cidrs: strings(&["203.0.113.0/24"]),
         ..holder_key(&["messaging:send"])
     });
     let issued = issued.await;
@@ -578,10 +580,24 @@ async fn hostile_bytes_get_a_denial() {
             r#"{"success":false,"error":{"code":"REQUEST_MALFORMED","message":"The request is malformed."}}"#
         );
     }
-    let mut large = to_send(&[("x-api-key", &issued.api_key)]);
-    let http = large.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
-    http.raw_body = vec![b'a'; 1_000_000];
-    assert_eq!(seen(raw_call(&send, framed(&large.encode_to_vec())).await).status, 200, "under 1 MiB");
+}
+
+#[tokio::test]
+async fn a_question_may_have_one_mebibyte_and_no_byte_more() {
+    // X1
+    let keyward = Keyward::start().await;
+    let issued = keyward.issue_scopes(&["messaging:send"]).await;
+    let send = raw_client(&keyward).await;
+    let with_body = |length: usize| {
+        let mut asked = to_send(&[("x-api-key", &issued.api_key)]);
+        let http = asked.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
+        http.raw_body = vec![b'a'; length];
+        framed(&asked.encode_to_vec())
+    };
+    let rest = with_body(1_000_000).len() - 5 - 1_000_000;
+    let most = (1 << 20) - rest;
+    assert_eq!(seen(raw_call(&send, with_body(most)).await).status, 200);
+    assert_eq!(seen(raw_call(&send, with_body(most + 1)).await).reason(), "REQUEST_MALFORMED");
 }
 
 #[tokio::test]

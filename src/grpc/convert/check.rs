@@ -238,3 +238,31 @@ fn key_to_wire(checked: &CheckedKey) -> v1::CheckedKey {
         secret,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_has_one_name_everywhere() {
+        let now = crate::domain::time::Timestamp::from_ms(0).unwrap();
+        for denial in [
+            Denial::CredentialsMissing,
+            Denial::CredentialsAmbiguous,
+            Denial::CredentialsMalformed,
+            Denial::KeyUnknown,
+            Denial::KeyRevoked,
+            Denial::KeyExpired(now),
+            Denial::SecretEnded(now),
+            Denial::KeyDisabled,
+            Denial::WorkspaceMismatch,
+            Denial::EnvironmentMismatch,
+            Denial::ScopeInsufficient(Vec::new()),
+            Denial::ResourceNotGranted { scopes: Vec::new(), named: true },
+            Denial::AddressNotAllowed(None),
+            Denial::RouteNotFound,
+        ] {
+            assert_eq!(reason(&denial).as_str_name(), format!("DENIAL_REASON_{}", denial.reason()));
+        }
+    }
+}

@@ -189,3 +189,63 @@ fn metadata(reason: Option<&str>, identity: Option<&Identity>) -> Struct {
     let fields: BTreeMap<String, Value> = known.filter(|(name, _)| name != "scopes").chain(reason).collect();
     Struct { fields }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::text::{HeaderName, Realm};
+
+    fn with_headers(headers: &[(&str, &str)]) -> HttpRequest {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        HttpRequest { headers: headers.collect(), ..HttpRequest::default() }
+    }
+
+    #[test]
+    fn a_spent_credential_is_removed_wherever_it_stands_and_nothing_else() {
+        // H6
+        let gateway = Gateway::default();
+        for (headers, removed) in [
+            (&[("Authorization", "bearer k")][..], &["authorization", "x-api-key"][..]),
+            (&[("x-api-key", "k")], &["x-api-key"]),
+            (&[("authorization", "Basic dTpw"), ("x-api-key", "k")], &["x-api-key"]),
+            (&[("authorization", "Bearer k"), ("x-api-key", "k")], &["authorization", "x-api-key"]),
+        ] {
+            assert_eq!(spent(&with_headers(headers), &gateway), removed, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn the_headers_of_a_credential_are_the_operators_choice() {
+        // H1
+        let name = |text| HeaderName::parse(text).unwrap();
+        let gateway =
+            Gateway::new(name("x-forwarded-authorization"), name("api-key"), true, Realm::default()).unwrap();
+        let http = with_headers(&[("X-Forwarded-Authorization", "Bearer k"), ("authorization", "Bearer o")]);
+        assert_eq!(presented(&http, &gateway), Ok("k"));
+        assert_eq!(
+            presented(&with_headers(&[("x-api-key", "k")]), &gateway),
+            Err(Denial::CredentialsMissing)
+        );
+    }
+
+    #[test]
+    fn an_allow_has_a_status_and_names_what_must_go() {
+        // H6 X1
+        let some = |text: &str| Some(text.to_owned());
+        let identity = [
+            ("x-keyward-key-id", some("key_1")),
+            ("x-keyward-workspace-id", some("ws_1")),
+            ("x-keyward-owner", None),
+            ("x-keyward-environment", some("live")),
+            ("x-keyward-scopes", some("a:b")),
+            ("x-keyward-plan", None),
+        ];
+        let answer = allowed(identity, vec!["x-api-key".to_owned()]);
+        assert_eq!(answer.status.map(|status| status.code), Some(0));
+        let Some(HttpResponse::OkResponse(ok)) = answer.http_response else { panic!("no allow") };
+        assert_eq!(ok.headers_to_remove, ["x-api-key", "x-keyward-owner", "x-keyward-plan"]);
+        assert_eq!(ok.headers.len(), 4);
+        let named: Vec<String> = answer.dynamic_metadata.unwrap().fields.into_keys().collect();
+        assert_eq!(named, ["environment", "key_id", "workspace_id"]);
+    }
+}

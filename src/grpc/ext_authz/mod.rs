@@ -47,7 +47,12 @@ pub(super) fn serve(handler: &impl ExtAuthz, request: http::Request<RequestBody>
     let (head, body) = request.into_parts();
     let asked = body.into_whole().ok_or(Malformed).and_then(|bytes| frame::read(&bytes));
     let caller = Request::from_parts(MetadataMap::from_headers(head.headers), head.extensions, ());
-    frame::response(&handler.authorize(&caller, asked))
+    let answer = handler.authorize(&caller, asked);
+    // Envoy would let the request through.
+    if answer.status.is_none() || answer.http_response.is_none() {
+        return unavailable();
+    }
+    frame::response(&answer)
 }
 
 /// The answer to a call that does not reach its handler, or whose handler does not answer.
