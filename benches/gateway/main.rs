@@ -69,7 +69,7 @@ impl Plan {
     fn from_args(args: &[&str]) -> Self {
         let value = |name: &str| args.iter().skip_while(|arg| **arg != name).nth(1).copied();
         let number = |name: &str, default: usize| value(name).map_or(default, |text| text.parse().unwrap());
-        let program = |name: &str| PathBuf::from(value(name).unwrap_or_else(|| panic!("{name} is missing")));
+        let program = |name: &str| PathBuf::from(value(name).expect(name));
         Self {
             rounds: number("--rounds", 5),
             time: Duration::from_secs(u64::try_from(number("--seconds", 5)).unwrap()),
