@@ -34,7 +34,7 @@ impl Envoy {
     pub(crate) async fn start(program: &Path, config: &Config) -> Self {
         let files = tempfile::tempdir().unwrap();
         let file = |name: &str| files.path().join(name);
-        fs::write(file("envoy.yaml"), config.clone().listening(0, 0).text()).unwrap();
+        fs::write(file("envoy.yaml"), config.clone().listening(0, 0).with_patience().text()).unwrap();
         let child = Command::new(program)
             .arg("-c")
             .arg(file("envoy.yaml"))

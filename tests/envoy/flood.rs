@@ -55,7 +55,7 @@ async fn burst(sender: &SendRequest<Bytes>, headers: &[(&str, &str)]) -> Vec<u16
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_burst_of_requests_is_no_outage() {
     // X1, H2
-    let config = Config::default().with_all_headers().with_patience();
+    let config = Config::default().with_all_headers();
     let Some(house) = House::around(Keyward::start().await, config).await else { return };
     let long = "a".repeat(8 << 10);
     for envoy in &house.envoys {
