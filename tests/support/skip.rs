@@ -19,7 +19,7 @@ pub fn tool(name: &str) -> Option<PathBuf> {
     if found.is_none() {
         // Past the test runner, which would hide it where a test passes.
         let message = "is not there; run scripts/tools, or scripts/test, which does";
-        writeln!(io::stderr(), "SKIPPED: {name} {message}").unwrap();
+        io::stderr().write_all(format!("SKIPPED: {name} {message}\n").as_bytes()).unwrap();
     }
     found
 }
