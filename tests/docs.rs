@@ -16,6 +16,7 @@ const SECURITY: &str = include_str!("../docs/security.md");
 const POLICY: &str = include_str!("../docs/policy.md");
 const OPERATING: &str = include_str!("../docs/operating.md");
 const GATEWAYS: &str = include_str!("../docs/gateways.md");
+const ENVOY: &str = include_str!("../examples/envoy/README.md");
 
 /// How many promises there are under each letter.
 const PROMISES: [(char, u32); 12] = [
@@ -204,9 +205,15 @@ fn the_example_of_a_key_is_one() {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    for (folder, text) in
-        [("", README), ("docs", WIRE), ("docs", POLICY), ("docs", SECURITY), ("docs", OPERATING), ("docs", GATEWAYS)]
-    {
+    for (folder, text) in [
+        ("", README),
+        ("docs", WIRE),
+        ("docs", POLICY),
+        ("docs", SECURITY),
+        ("docs", OPERATING),
+        ("docs", GATEWAYS),
+        ("examples/envoy", ENVOY),
+    ] {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = link.split('#').next().unwrap();
             let is_file = root().join(folder).join(path).exists();

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use keyward::wire::v1::{IssueRequest, key_service_client::KeyServiceClient};
 use tokio::time::sleep;
@@ -17,18 +16,20 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::{check_of, child::Server};
+use crate::child::Server;
 
+/// What every key has.
+pub(crate) const SCOPE: &str = "messaging:read";
 /// Issues under way at once: enough to fill a group commit.
 const ISSUES_IN_FLIGHT: usize = 64;
 
 /// As long as real ones, and nothing else.
-pub(crate) fn made_up(count: usize) -> Vec<Bytes> {
-    (0..count).map(|number| check_of(&format!("kw_live_{number:049}"))).collect()
+pub(crate) fn made_up(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("kw_live_{number:049}")).collect()
 }
 
 /// Starts `keyward serve` on an empty data directory and issues keys.
-pub(crate) async fn keyward(binary: &Path, count: usize) -> io::Result<(Server, Vec<Bytes>)> {
+pub(crate) async fn keyward(binary: &Path, count: usize) -> io::Result<(Server, Vec<String>)> {
     let files = tempfile::tempdir()?;
     let root_key = files.path().join("root-key");
     let address = free_address()?;
@@ -46,25 +47,25 @@ pub(crate) async fn keyward(binary: &Path, count: usize) -> io::Result<(Server, 
     // The port is bound first, so that a connection waits; the file has its name when the key in it is good.
     let root_key = until_there(&root_key).await?;
     let client = KeyServiceClient::new(until_up(address).await?);
-    let bodies = stream::iter(0..count)
+    let api_keys = stream::iter(0..count)
         .map(|number| issue(client.clone(), root_key.trim(), number))
         .buffer_unordered(ISSUES_IN_FLIGHT)
         .collect()
         .await;
-    Ok((server, bodies))
+    Ok((server, api_keys))
 }
 
-async fn issue(mut client: KeyServiceClient<Channel>, root_key: &str, number: usize) -> Bytes {
+async fn issue(mut client: KeyServiceClient<Channel>, root_key: &str, number: usize) -> String {
     let mut request = Request::new(IssueRequest {
         name: format!("bench {number}"),
-        scopes: vec!["project:read".into()],
+        scopes: vec![SCOPE.into()],
         ..IssueRequest::default()
     });
     request.metadata_mut().insert("authorization", format!("Bearer {root_key}").parse().unwrap());
-    check_of(&client.issue(request).await.unwrap().get_ref().api_key)
+    client.issue(request).await.unwrap().get_ref().api_key.clone()
 }
 
-fn free_address() -> io::Result<SocketAddr> {
+pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 

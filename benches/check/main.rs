@@ -78,13 +78,14 @@ impl Plan {
 
 async fn measure(plan: &Plan) -> io::Result<()> {
     let mut out = io::stdout();
-    let (keyward, bodies) = match &plan.keyward {
+    let (keyward, api_keys) = match &plan.keyward {
         Some(binary) => {
-            let (server, bodies) = keys::keyward(binary, plan.keys).await?;
-            (Some(server), bodies)
+            let (server, api_keys) = keys::keyward(binary, plan.keys).await?;
+            (Some(server), api_keys)
         }
         None => (None, keys::made_up(plan.keys)),
     };
+    let bodies: Vec<Bytes> = api_keys.iter().map(|api_key| framed_check(api_key, keys::SCOPE)).collect();
     let answer_bytes = match &keyward {
         Some(server) => probe(server.address, bodies[0].clone()).await,
         None => 200,
@@ -148,9 +149,4 @@ async fn alternate(servers: &[(&str, Server)], bodies: &[Bytes], load: Load, pla
 fn median(mut samples: Vec<Sample>) -> Sample {
     samples.sort_by(|a, b| a.cpu.total_cmp(&b.cpu));
     samples[samples.len() / 2]
-}
-
-/// The Check that is asked, of a key with one scope.
-fn check_of(api_key: &str) -> Bytes {
-    framed_check(api_key, "project:read")
 }

@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use keyward::{
-    domain::{
-        environment::{Environment, Environments, Prefix},
-        text::EnvironmentName,
-    },
+    domain::policy::{EnvironmentEntry, Policy},
     wire::v1::{self, AuditAction, KeyState, SecretState},
 };
 use tonic::Code;
 
 use crate::support::{
-    Keyward, START_MS, admin_rights, holder_key,
+    Keyward, START_MS, admin_rights, holder_key, policy,
     verbs::{DAY, MS, assert_field, bound, metadata, ms, refusal, strings},
 };
 
@@ -123,13 +120,15 @@ async fn a_secret_names_its_environment_and_is_one_word() {
 #[tokio::test(flavor = "multi_thread")]
 async fn prefixes_and_environments_are_the_operators_own() {
     // K4
-    let environment = |name: &str| Environment {
-        name: EnvironmentName::parse(name).unwrap(),
-        prefix: Prefix::parse(&format!("pxk_{name}_")).unwrap(),
+    let environment = |name: &str| EnvironmentEntry {
+        name: name.to_owned(),
+        prefix: format!("pxk_{name}_"),
+        billable: false,
     };
-    let all = ["live", "test", "dev"].map(environment).to_vec();
-    let environments = Environments::new(all, Prefix::parse("pxk_admin_").unwrap()).unwrap();
-    let keyward = Keyward::start_with(true, environments).await;
+    let mut document = policy().document().clone();
+    document.environments = ["live", "test", "dev"].map(environment).to_vec();
+    document.admin_prefix = "pxk_admin_".to_owned();
+    let keyward = Keyward::start_with(true, Policy::new(document).unwrap()).await;
     assert!(keyward.root.starts_with("pxk_admin_"));
     for name in ["live", "test", "dev"] {
         let request = v1::IssueRequest { environment: name.to_owned(), ..holder_key(&["messaging:send"]) };

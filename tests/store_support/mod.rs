@@ -104,7 +104,7 @@ pub(crate) fn workspace(entropy: &Seeded) -> Workspace {
         id: WorkspaceId::generate(entropy).unwrap(),
         name: Name::parse("Acme").unwrap(),
         owner: None,
-        plan: Plan::default(),
+        plan: Plan::parse("starter").unwrap(),
         is_default: false,
         created: at(500),
         revision: Revision::ZERO,
@@ -116,8 +116,9 @@ pub(crate) fn entry(action: Action, workspace: WorkspaceId, key: Option<KeyId>) 
         time: at(1_000),
         actor: Actor::System,
         action,
-        workspace,
+        workspace: Some(workspace),
         key,
+        policy_version: None,
         changes: Vec::new(),
         reason: None,
         comment: None,
@@ -129,8 +130,9 @@ pub(crate) fn entry(action: Action, workspace: WorkspaceId, key: Option<KeyId>) 
 pub(crate) fn put(key: &Key) -> Mutation {
     Mutation {
         entry: entry(Action::KeyIssue, key.workspace, Some(key.id)),
-        rows: Rows { workspace: None, key: Some(key.clone()) },
+        rows: Rows { key: Some(key.clone()), ..Rows::default() },
         expects: Vec::new(),
+        judged_by: None,
         request: None,
     }
 }
@@ -139,8 +141,9 @@ pub(crate) fn put(key: &Key) -> Mutation {
 pub(crate) fn put_workspace(workspace: &Workspace) -> Mutation {
     Mutation {
         entry: entry(Action::WorkspaceRegister, workspace.id, None),
-        rows: Rows { workspace: Some(workspace.clone()), key: None },
+        rows: Rows { workspace: Some(workspace.clone()), ..Rows::default() },
         expects: Vec::new(),
+        judged_by: None,
         request: None,
     }
 }
@@ -195,8 +198,9 @@ impl Place {
         let key = key(&entropy, workspace.id);
         let first = Mutation {
             entry: entry(Action::StoreInitialize, workspace.id, Some(key.id)),
-            rows: Rows { workspace: Some(workspace), key: Some(key.clone()) },
+            rows: Rows { workspace: Some(workspace), key: Some(key.clone()), policy: None },
             expects: Vec::new(),
+            judged_by: None,
             request: None,
         };
         let revision = store.commit(first).await.unwrap();

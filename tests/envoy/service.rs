@@ -1,0 +1,107 @@
+//! The service behind Envoy: it answers every request with what it saw of it, as JSON, and counts.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncWriteExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::exchange::{Message, Reply};
+
+/// Envoy's own header, another one each time: not told, so that the same request has the same answer.
+const REQUEST_ID: &str = "x-request-id";
+
+/// What the service saw of a request.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Seen {
+    /// What it saw of the request of this reply, which must be its own.
+    #[track_caller]
+    pub(crate) fn of(reply: &Reply) -> Self {
+        assert_eq!(reply.status, 200, "{reply:?}");
+        serde_json::from_slice(&reply.message.body).unwrap()
+    }
+
+    /// The values of a header, each where it stood.
+    pub(crate) fn values(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The headers that say who the holder is.
+    pub(crate) fn identity(&self) -> Vec<(&str, &str)> {
+        let mut found: Vec<_> = self
+            .headers
+            .iter()
+            .filter(|(name, _)| name.replace('_', "-").starts_with("x-keyward-"))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        found.sort_unstable();
+        found
+    }
+}
+
+/// A running one; ends with the test's runtime.
+pub(crate) struct Service {
+    pub(crate) address: SocketAddr,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&requests);
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(answer(socket, Arc::clone(&count)));
+            }
+        });
+        Self { address, requests }
+    }
+
+    /// How many requests have reached it.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+async fn answer(socket: TcpStream, count: Arc<AtomicUsize>) {
+    socket.set_nodelay(true).unwrap();
+    let mut socket = BufReader::new(socket);
+    while let Ok(Some(message)) = Message::read(&mut socket, true).await {
+        count.fetch_add(1, Ordering::SeqCst);
+        let mut words = message.start.split(' ').map(str::to_owned);
+        let mut headers = message.headers;
+        headers.retain(|(name, _)| name != REQUEST_ID);
+        let seen = Seen {
+            method: words.next().unwrap(),
+            path: words.next().unwrap(),
+            headers,
+            body: String::from_utf8_lossy(&message.body).into_owned(),
+        };
+        let body = serde_json::to_string(&seen).unwrap();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let body = if seen.method == "HEAD" { "" } else { &body };
+        if socket.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
+            break;
+        }
+    }
+}
