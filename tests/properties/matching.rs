@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use keyward::domain::{
     grant::{Grant, Grants, Verdict},
+    policy::{Policy, ScopeEntry},
     resource::{Resource, ResourcePattern},
+    rights::Rights,
     scope::{Scope, ScopePattern},
 };
 
@@ -33,6 +35,14 @@ fn grant(right: &str, binding: Option<&BTreeSet<&str>>) -> Grant {
     }
 }
 
+/// A policy that declares every scope that is asked for.
+fn policy() -> Policy {
+    let mut document = Policy::default_document().unwrap().document().clone();
+    let declared = |name: &&str| ScopeEntry { name: (*name).to_owned(), ..ScopeEntry::default() };
+    document.scopes.extend(NEEDS.iter().map(declared));
+    Policy::new(document).unwrap()
+}
+
 #[test]
 fn a_small_universe_of_grants_matches_as_the_words_say() {
     // S1, S3, S4
@@ -41,12 +51,14 @@ fn a_small_universe_of_grants_matches_as_the_words_say() {
         RIGHTS.iter().flat_map(|right| bindings.iter().map(move |binding| (*right, binding))).collect();
     let resources: Vec<Option<&str>> =
         std::iter::once(None).chain(RESOURCES.iter().map(|text| Some(*text))).collect();
+    let policy = policy();
     let mut seen = [0_u32; 3];
     for first in &one {
         for second in &one {
             let set = [first, second];
             let grants =
                 Grants::new(set.iter().map(|(right, to)| grant(right, to.as_ref())).collect()).unwrap();
+            let rights = Rights::new(&grants, &policy);
             for need in NEEDS {
                 for resource in &resources {
                     let held: Vec<_> = set.iter().filter(|(right, _)| permits(right, need)).collect();
@@ -58,7 +70,7 @@ fn a_small_universe_of_grants_matches_as_the_words_say() {
                         Verdict::OtherResources
                     };
                     let asked = resource.map(|text| Resource::parse(text).unwrap());
-                    let found = grants.verdict(Scope::parse(need).unwrap(), asked);
+                    let found = rights.verdict(Scope::parse(need).unwrap(), asked);
                     assert_eq!(found, expected, "{set:?} asked for {need} on {resource:?}");
                     seen[usize::from(expected == Verdict::Missing)
                         + 2 * usize::from(expected == Verdict::OtherResources)] += 1;
