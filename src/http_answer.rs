@@ -11,8 +11,7 @@ use serde::Serialize;
 use crate::{
     domain::{
         decision::{Denial, Requirement},
-        grant::Grant,
-        scope::{Scope, ScopePattern},
+        scope::Scope,
         text::Realm,
     },
     operations::check::CheckedKey,
@@ -207,22 +206,42 @@ fn required(requirement: &Requirement<'_>) -> String {
     scopes.join(" ")
 }
 
+/// The names of the headers that tell who asks.
+const IDENTITY_HEADERS: [&str; 6] = [
+    "x-keyward-key-id",
+    "x-keyward-workspace-id",
+    "x-keyward-owner",
+    "x-keyward-environment",
+    "x-keyward-scopes",
+    "x-keyward-plan",
+];
+
+/// Each of these headers with its value, if it has one.
+pub type Identity = [(&'static str, Option<String>); 6];
+
 /// The headers by which the service behind learns who asks (H6). Those without a value are to be removed from the
 /// request: what a client put there must never look like ours.
 #[must_use]
-pub fn identity(checked: &CheckedKey) -> [(&'static str, Option<String>); 6] {
+pub fn identity(checked: &CheckedKey) -> Identity {
     let key = checked.found.key();
     let scopes = cut(checked.found.rights().unbound());
     let plan = checked.workspace.as_ref().map(|workspace| workspace.plan.as_str().to_owned());
+    let [id, workspace, owner, environment, scope_list, of_plan] = IDENTITY_HEADERS;
     [
-        ("x-keyward-key-id", Some(key.id.to_text())),
-        ("x-keyward-workspace-id", Some(key.workspace.to_text())),
-        ("x-keyward-owner", key.owner.as_ref().map(|owner| owner.as_str().to_owned())),
-        ("x-keyward-environment", Some(key.environment.as_str().to_owned())),
-        ("x-keyward-scopes", scopes),
-        ("x-keyward-plan", plan),
+        (id, Some(key.id.to_text())),
+        (workspace, Some(key.workspace.to_text())),
+        (owner, key.owner.as_ref().map(|owner| owner.as_str().to_owned())),
+        (environment, Some(key.environment.as_str().to_owned())),
+        (scope_list, scopes),
+        (of_plan, plan),
     ]
     .map(|(name, value)| (name, value.filter(|value| is_header_value(value))))
+}
+
+/// The same where nobody was asked for: whatever a client put there is removed.
+#[must_use]
+pub fn nobody() -> Identity {
+    IDENTITY_HEADERS.map(|name| (name, None))
 }
 
 /// As many scopes as there is room for, whole ones.

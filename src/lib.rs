@@ -44,7 +44,8 @@
 //! - A row counts only if its code fits and its revision is the newest that the log has for it.
 //! - A Check touches no disk and holds no lock while it waits; the one wait is for the revision that it asks for.
 //! - Each error becomes a status in one table (`grpc/status.rs`), and what never reaches a handler in another
-//!   (`grpc/refusal.rs`).
+//!   (`grpc/refusal.rs`). Envoy is never answered with an error, which it may let requests through on:
+//!   [`grpc::ext_authz`] has a 503 for it.
 //!
 //! # A Check, walked
 //!

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use keyward::{
     config::{Config, LogFormat},
-    domain::{environment::Environments, secret::PresentedKey},
+    domain::{environment::Environments, gateway::Gateway, secret::PresentedKey},
     grpc::limits::ListenerLimits,
     wire::v1::{DenialReason, ErrorReason},
 };
@@ -15,6 +15,7 @@ const WIRE: &str = include_str!("../docs/wire.md");
 const SECURITY: &str = include_str!("../docs/security.md");
 const POLICY: &str = include_str!("../docs/policy.md");
 const OPERATING: &str = include_str!("../docs/operating.md");
+const GATEWAYS: &str = include_str!("../docs/gateways.md");
 
 /// How many promises there are under each letter.
 const PROMISES: [(char, u32); 12] = [
@@ -171,6 +172,7 @@ fn every_limit_of_the_way_in_stands_there_with_its_value() {
 fn the_example_of_a_configuration_shows_the_defaults_and_every_setting() {
     let path = root().join("examples/keyward.toml");
     let config = Config::load(Some(&path)).unwrap();
+    assert_eq!(config.gateway, Gateway::default());
     assert_eq!(config.log_format, LogFormat::default());
 
     let folder = tempfile::tempdir().unwrap();
@@ -200,9 +202,14 @@ fn the_example_of_a_key_is_one() {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    for (folder, text) in
-        [("", README), ("docs", WIRE), ("docs", POLICY), ("docs", SECURITY), ("docs", OPERATING)]
-    {
+    for (folder, text) in [
+        ("", README),
+        ("docs", WIRE),
+        ("docs", POLICY),
+        ("docs", SECURITY),
+        ("docs", OPERATING),
+        ("docs", GATEWAYS),
+    ] {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = link.split('#').next().unwrap();
             let is_file = root().join(folder).join(path).exists();

@@ -12,11 +12,13 @@ use std::{
 use keyward::{
     grpc::{
         connection::Peer,
+        ext_authz::{ExtAuthz, Malformed},
         health::health,
         limits::ListenerLimits,
         listener::Listener,
         routes::{HEALTH_NAMES, routes},
     },
+    wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
         BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Denial, DisableKeyRequest,
         DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse, IssueRequest,
@@ -53,8 +55,9 @@ pub(crate) fn way_in(answer_bytes: usize) -> io::Result<()> {
         let handler = Arc::new(Constant::new(answer_bytes));
         let (_reporter, health) = health(HEALTH_NAMES);
         let limits = ListenerLimits::default();
-        let (key, workspace, audit) = (Arc::clone(&handler), Arc::clone(&handler), handler);
-        let routes = routes(key, workspace, audit, health, limits.message_bytes).map_err(io::Error::other)?;
+        let (key, workspace, audit) = (Arc::clone(&handler), Arc::clone(&handler), Arc::clone(&handler));
+        let routes = routes(key, workspace, audit, handler, health, limits.message_bytes);
+        let routes = routes.map_err(io::Error::other)?;
         let mut running = listener.serve(NonZeroUsize::MIN, limits, move |_peer: Peer| routes.clone())?;
         Err(io::Error::other(running.died().await))
     })
@@ -92,6 +95,17 @@ impl Constant {
 
 fn not_here<T>() -> Result<Response<T>, Status> {
     Err(Status::unimplemented("not in this bench"))
+}
+
+impl ExtAuthz for Constant {
+    fn authorize(
+        &self,
+        _caller: &Request<()>,
+        _asked: Result<envoy::CheckRequest, Malformed>,
+    ) -> envoy::CheckResponse {
+        // Without a status, it goes out as a 503.
+        envoy::CheckResponse::default()
+    }
 }
 
 #[async_trait]

@@ -122,13 +122,13 @@ impl Gathering {
             if let Err(refusal) = self.count(shared) {
                 return Poll::Ready(Err(refusal));
             }
-            if ended {
-                return Poll::Ready(Ok(self.whole(None)));
-            }
             if self.gathered.len() > self.message_bytes.saturating_add(PREFIX_BYTES) {
                 // The decoder will refuse it, or read the messages that it does not expect and forget them.
                 let rest = Some(incoming);
                 return Poll::Ready(Ok(RequestBody { rest, ..self.whole(None) }));
+            }
+            if ended {
+                return Poll::Ready(Ok(self.whole(None)));
             }
         }
     }

@@ -580,10 +580,24 @@ async fn hostile_bytes_get_a_denial() {
             r#"{"success":false,"error":{"code":"REQUEST_MALFORMED","message":"The request is malformed."}}"#
         );
     }
-    let mut large = to_send(&[("x-api-key", &issued.api_key)]);
-    let http = large.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
-    http.raw_body = vec![b'a'; 1_000_000];
-    assert_eq!(seen(raw_call(&send, framed(&large.encode_to_vec())).await).status, 200, "under 1 MiB");
+}
+
+#[tokio::test]
+async fn a_question_may_have_one_mebibyte_and_no_byte_more() {
+    // X1
+    let keyward = Keyward::start().await;
+    let issued = keyward.issue_scopes(&["messaging:send"]).await;
+    let send = raw_client(&keyward).await;
+    let with_body = |length: usize| {
+        let mut asked = to_send(&[("x-api-key", &issued.api_key)]);
+        let http = asked.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
+        http.raw_body = vec![b'a'; length];
+        framed(&asked.encode_to_vec())
+    };
+    let rest = with_body(1_000_000).len() - 5 - 1_000_000;
+    let most = (1 << 20) - rest;
+    assert_eq!(seen(raw_call(&send, with_body(most)).await).status, 200);
+    assert_eq!(seen(raw_call(&send, with_body(most + 1)).await).reason(), "REQUEST_MALFORMED");
 }
 
 #[tokio::test]

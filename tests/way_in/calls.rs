@@ -178,6 +178,15 @@ async fn a_panic_under_envoy_is_a_503_answer_and_counted() {
 
 // X1
 #[tokio::test]
+async fn an_answer_without_a_status_never_reaches_envoy() {
+    let server = Server::start(ListenerLimits::default()).await;
+    let h2 = H2::connect(server.address()).await;
+    assert_unavailable(&h2.call(post(ENVOY), Bytes::from_static(&[9; 5])).await.unwrap());
+    assert_eq!(server.running.counts().panics.value(), 0);
+}
+
+// X1
+#[tokio::test]
 async fn whatever_keeps_a_call_from_its_handler_is_a_503_answer_to_envoy() {
     let limits = ListenerLimits { unfinished_request_bytes: 50_000, ..short_calls() };
     let server = Server::start(limits).await;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Declared, Document, Fault, KeyRules, Limit, LimitEntry, PlanLimits, Policy, Role, Tier, duration,
-    key_rules::whole, show_duration,
+    key_rules::whole, routes::routes, show_duration,
 };
 use crate::domain::{
     environment::{Environment, Environments, Prefix},
@@ -23,23 +23,27 @@ const MAX_PLAN_LIMITS: usize = 4;
 
 /// The faults found so far.
 #[derive(Default)]
-struct Faults(Vec<Fault>);
+pub(super) struct Faults(Vec<Fault>);
 
 impl Faults {
-    fn add(&mut self, field: impl Into<String>, why: &ParseError) {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn add(&mut self, field: impl Into<String>, why: &ParseError) {
         self.0.push(Fault::new(field, why.to_string()));
     }
 
-    fn must(&mut self, field: impl Into<String>, allowed: &'static str) {
+    pub(super) fn must(&mut self, field: impl Into<String>, allowed: &'static str) {
         self.add(field, &ParseError::new(allowed));
     }
 
-    fn take<T>(&mut self, field: impl Into<String>, parsed: Result<T, ParseError>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, field: impl Into<String>, parsed: Result<T, ParseError>) -> Option<T> {
         parsed.map_err(|why| self.add(field, &why)).ok()
     }
 
     /// A list has so many items; one that has too many is not looked at further.
-    fn count(&mut self, field: &str, items: usize, least: usize, most: usize) -> bool {
+    pub(super) fn count(&mut self, field: &str, items: usize, least: usize, most: usize) -> bool {
         let fits = (least..=most).contains(&items);
         if !fits {
             self.add(field, &ParseError::owned(format!("{least} to {most} items")));
@@ -59,6 +63,7 @@ pub(super) fn policy(mut document: Document) -> Result<Policy, Vec<Fault>> {
     let tiers = tiers(&mut document, &mut scopes, &mut faults);
     let plans = plans(&mut document, &tiers, &mut faults);
     let first_plan = plans.first().map(|plan| plan.name.clone());
+    let routes = routes(&document, |scope| scopes.contains_key(scope), &mut faults);
     let mut policy = Policy {
         document,
         environments: environments.unwrap_or_default(),
@@ -69,6 +74,7 @@ pub(super) fn policy(mut document: Document) -> Result<Policy, Vec<Fault>> {
         plans,
         roles: Vec::new(),
         key_rules: KeyRules::default(),
+        routes,
     };
     policy.roles = roles(&policy, &mut faults);
     policy.key_rules = key_rules(&mut policy, &mut faults);

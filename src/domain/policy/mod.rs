@@ -5,6 +5,7 @@ mod document;
 mod effect;
 mod key_rules;
 mod limits;
+mod routes;
 mod text;
 
 use std::{collections::BTreeMap, fmt};
@@ -22,6 +23,7 @@ pub use self::{
 use super::{
     environment::{Environment, Environments},
     grant::Grants,
+    route::RouteTable,
     scope::{Scope, ScopePattern},
     text::{Label, Plan},
 };
@@ -70,6 +72,7 @@ pub struct Policy {
     plans: Vec<PlanLimits>,
     roles: Vec<Role>,
     key_rules: KeyRules,
+    routes: RouteTable,
 }
 
 /// A scope that can be granted.
@@ -186,6 +189,12 @@ impl Policy {
     #[must_use]
     pub fn has_plan(&self, plan: &Plan) -> bool {
         self.plans.iter().any(|declared| declared.name == *plan)
+    }
+
+    /// What requests through gateways need.
+    #[must_use]
+    pub const fn routes(&self) -> &RouteTable {
+        &self.routes
     }
 
     /// What holders' keys must be like.

@@ -16,7 +16,7 @@ const MAX_ROUTES: usize = 1_024;
 /// any; then, segment by segment from the left, a literal before a variable before a rest; then one that gives the
 /// method before one that takes any. A route that does not match stands in the way of none: `PUT /a` may be on
 /// `/{rest=**}` although there is a route for `GET /a`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RouteTable(Box<[Entry]>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,8 @@ mod frame;
 pub(super) use self::complaints::Complaints;
 pub use self::frame::Malformed;
 
+use std::borrow::Cow;
+
 use http::Response;
 use tonic::{Request, body::Body, metadata::MetadataMap};
 
@@ -20,8 +22,12 @@ use crate::{
     domain::{
         admin::Caller,
         decision::{Decision, Denial, Requirement},
+        policy::Policy,
+        resource::Resource,
+        route::RouteDecision,
+        scope::ScopeText,
     },
-    http_answer::{Stop, identity, stopped, undecided},
+    http_answer::{Stop, identity, nobody, stopped, undecided},
     operations::{
         check::{Mode, Query, Subject},
         error::OperationError,
@@ -47,7 +53,12 @@ pub(super) fn serve(handler: &impl ExtAuthz, request: http::Request<RequestBody>
     let (head, body) = request.into_parts();
     let asked = body.into_whole().ok_or(Malformed).and_then(|bytes| frame::read(&bytes));
     let caller = Request::from_parts(MetadataMap::from_headers(head.headers), head.extensions, ());
-    frame::response(&handler.authorize(&caller, asked))
+    let answer = handler.authorize(&caller, asked);
+    // Envoy would let the request through.
+    if answer.status.is_none() || answer.http_response.is_none() {
+        return unavailable();
+    }
+    frame::response(&answer)
 }
 
 /// The answer to a call that does not reach its handler, or whose handler does not answer.
@@ -103,14 +114,24 @@ impl Api {
         http: &envoy::attribute_context::HttpRequest,
     ) -> Result<envoy::CheckResponse, OperationError> {
         let gateway = self.gateway();
-        let needed = needed(attributes, http, caller)?;
+        let requirement = requirement(attributes, caller)?;
+        let policy = self.operations().policy()?;
+        let way = way(&policy.policy, http, &requirement);
+        if matches!(way, Way::Public) {
+            return Ok(convert::allowed(nobody(), Vec::new()));
+        }
         let denied =
             |denial: &Denial, requirement: &Requirement<'_>| self.stop(Stop::Denied { denial, requirement });
+        let requirement = match &way {
+            Way::Public | Way::Closed => None,
+            Way::AsTheGatewaySays => Some(requirement),
+            Way::Route { scopes, resource } => Some(along(requirement, scopes, resource.as_deref())?),
+        };
         let presented = match convert::presented(http, gateway) {
             Ok(presented) => presented,
-            Err(denial) => return Ok(denied(&denial, &needed.unwrap_or_default())),
+            Err(denial) => return Ok(denied(&denial, &requirement.unwrap_or_default())),
         };
-        let Some(requirement) = needed else {
+        let Some(requirement) = requirement else {
             return Ok(denied(&Denial::RouteNotFound, &Requirement::default()));
         };
         let query = Query {
@@ -138,18 +159,58 @@ impl Api {
     }
 }
 
-/// What a request needs; `None` where nothing says so. For now only the gateway's own route settings say so (H7); a table
-/// of routes, looked up by host, method and path, comes in here.
-fn needed<'a>(
+/// What the gateway's own settings say that a request needs.
+fn requirement<'a>(
     attributes: &'a envoy::AttributeContext,
-    _http: &'a envoy::attribute_context::HttpRequest,
     caller: &Caller,
-) -> Result<Option<Requirement<'a>>, OperationError> {
+) -> Result<Requirement<'a>, OperationError> {
     let requirement = convert::requirement(attributes)?;
     if let (Some(named), Some(bound)) = (requirement.workspace, caller.bound_to())
         && named != bound
     {
         return Err(OperationError::WorkspaceNotFound);
     }
-    Ok((!requirement.scopes.is_empty()).then_some(requirement))
+    Ok(requirement)
+}
+
+/// What decides about a request (H7).
+enum Way<'a> {
+    /// The gateway's settings, which name scopes.
+    AsTheGatewaySays,
+    /// A route of the policy.
+    Route { scopes: &'a [ScopeText], resource: Option<Cow<'a, str>> },
+    /// A route of the policy that everybody may pass.
+    Public,
+    /// Nothing, or a route that nobody may pass.
+    Closed,
+}
+
+/// Finds what decides: the gateway's settings where they name scopes, else the policy's routes. A request that is on no
+/// route, or whose path could be read as another, is on none (X3).
+fn way<'a>(
+    policy: &'a Policy,
+    http: &envoy::attribute_context::HttpRequest,
+    said: &Requirement<'_>,
+) -> Way<'a> {
+    if !said.scopes.is_empty() {
+        return Way::AsTheGatewaySays;
+    }
+    let Ok(found) = policy.routes().find(&http.host, &http.method, &http.path) else { return Way::Closed };
+    match &found.route.decision {
+        RouteDecision::Require { scopes, .. } => Way::Route { scopes, resource: found.resource },
+        RouteDecision::Public => Way::Public,
+        RouteDecision::Denied => Way::Closed,
+    }
+}
+
+/// What a route needs, within what the gateway's settings say of workspace, environment and resource.
+fn along<'a>(
+    said: Requirement<'a>,
+    scopes: &'a [ScopeText],
+    resource: Option<&'a str>,
+) -> Result<Requirement<'a>, OperationError> {
+    let of_route = resource.map(Resource::parse).transpose();
+    let of_route = of_route.map_err(|why| OperationError::invalid("routes.resource", why))?;
+    let scopes = scopes.iter().map(ScopeText::as_scope).collect();
+    Ok(Requirement { scopes, resource: of_route.or(said.resource), ..said })
 }

@@ -67,14 +67,16 @@ fn issue(number: u8) -> Mutation {
         time: Timestamp::EPOCH,
         actor: Actor::System,
         action: Action::KeyIssue,
-        workspace: key.workspace,
+        workspace: Some(key.workspace),
         key: Some(key.id),
+        policy_version: None,
         changes: Vec::new(),
         reason: None,
         comment: None,
         request_id: None,
     };
-    Mutation { entry, rows: Rows { workspace: None, key: Some(key) }, expects: Vec::new(), request: None }
+    let rows = Rows { key: Some(key), ..Rows::default() };
+    Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }
 }
 
 /// Commits keys until one is refused; how many were stored, and why the last was not.
