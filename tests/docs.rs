@@ -180,13 +180,11 @@ fn the_example_of_a_configuration_shows_the_defaults_and_every_setting() {
     let unknown = folder.path().join("unknown.toml");
     fs::write(&unknown, "no_such_setting = 1").unwrap();
     let refused = Config::load(Some(&unknown)).unwrap_err().to_string();
-    let (_, known) = refused.split_once("expected one of ").unwrap();
+    let (_, known) = refused.split_once("expected ").unwrap();
     let example = fs::read_to_string(path).unwrap();
-    for setting in known.split(", ").map(|name| name.trim_matches('`')) {
-        let tables = [format!("[{setting}]"), format!("[[{setting}]]")];
-        let is_shown = |line: &str| {
-            line.starts_with(&format!("{setting} =")) || tables.iter().any(|table| table == line)
-        };
+    for setting in known.split('`').skip(1).step_by(2) {
+        let is_shown =
+            |line: &str| line.starts_with(&format!("{setting} =")) || line == format!("[{setting}]");
         assert!(example.lines().any(is_shown), "examples/keyward.toml lacks {setting}");
     }
 }

@@ -452,7 +452,7 @@ async fn the_log_is_queried_page_by_page<B: Backend>() {
             ][entropy.below(3)]
             .clone(),
             action: [Action::KeyIssue, Action::KeyUpdate][entropy.below(2)],
-            changes: vec![FieldChange { field: "name", from: Value::Null, to: "ä\"\u{1F511}".into() }],
+            changes: vec![FieldChange { field: "name".into(), from: Value::Null, to: "ä\"\u{1F511}".into() }],
             reason: Some("unused"),
             comment: Some(Comment::parse("why “not”").unwrap()),
             ..put(&key).entry
@@ -481,7 +481,7 @@ async fn the_log_is_queried_page_by_page<B: Backend>() {
         LogFilter { action: Some("key.revoke"), ..all },
     ] {
         let fits = |entry: &LogEntry| {
-            filter.workspace.is_none_or(|id| entry.workspace == id)
+            filter.workspace.is_none_or(|id| entry.workspace == Some(id))
                 && (filter.key.is_none() || entry.key == filter.key)
                 && (filter.actor_key.is_none() || actor_key(&entry.actor) == filter.actor_key)
                 && filter.action.is_none_or(|action| entry.action.as_str() == action)
