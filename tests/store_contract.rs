@@ -452,7 +452,9 @@ async fn the_log_is_queried_page_by_page<B: Backend>() {
             ][entropy.below(3)]
             .clone(),
             action: [Action::KeyIssue, Action::KeyUpdate][entropy.below(2)],
-            changes: vec![FieldChange { field: "name".into(), from: Value::Null, to: "ä\"\u{1F511}".into() }],
+            changes: vec![FieldChange {
+                field: "name".into(), from: Value::Null, to: "ä\"\u{1F511}".into()
+            }],
             reason: Some("unused"),
             comment: Some(Comment::parse("why “not”").unwrap()),
             ..put(&key).entry

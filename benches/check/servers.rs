@@ -20,7 +20,7 @@ use keyward::{
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
-        BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Denial, DisableKeyRequest,
+        self, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Denial, DisableKeyRequest,
         DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse, IssueRequest,
         IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse,
         RegisterWorkspaceRequest, RegisterWorkspaceResponse, RevokeRequest, RevokeResponse, RotateRequest,
@@ -55,8 +55,8 @@ pub(crate) fn way_in(answer_bytes: usize) -> io::Result<()> {
         let handler = Arc::new(Constant::new(answer_bytes));
         let (_reporter, health) = health(HEALTH_NAMES);
         let limits = ListenerLimits::default();
-        let (key, workspace, audit) = (Arc::clone(&handler), Arc::clone(&handler), Arc::clone(&handler));
-        let routes = routes(key, workspace, audit, handler, health, limits.message_bytes);
+        let same = || Arc::clone(&handler);
+        let routes = routes(same(), same(), same(), same(), same(), health, limits.message_bytes);
         let routes = routes.map_err(io::Error::other)?;
         let mut running = listener.serve(NonZeroUsize::MIN, limits, move |_peer: Peer| routes.clone())?;
         Err(io::Error::other(running.died().await))
@@ -172,6 +172,37 @@ impl WorkspaceService for Constant {
         &self,
         _request: Request<RegisterWorkspaceRequest>,
     ) -> Result<Response<RegisterWorkspaceResponse>, Status> {
+        not_here()
+    }
+}
+
+#[async_trait]
+impl PolicyService for Constant {
+    async fn get_policy(
+        &self,
+        _request: Request<v1::GetPolicyRequest>,
+    ) -> Result<Response<v1::GetPolicyResponse>, Status> {
+        not_here()
+    }
+
+    async fn validate_policy(
+        &self,
+        _request: Request<v1::ValidatePolicyRequest>,
+    ) -> Result<Response<v1::ValidatePolicyResponse>, Status> {
+        not_here()
+    }
+
+    async fn apply_policy(
+        &self,
+        _request: Request<v1::ApplyPolicyRequest>,
+    ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
+        not_here()
+    }
+
+    async fn list_policy_versions(
+        &self,
+        _request: Request<v1::ListPolicyVersionsRequest>,
+    ) -> Result<Response<v1::ListPolicyVersionsResponse>, Status> {
         not_here()
     }
 }

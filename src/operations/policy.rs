@@ -297,8 +297,8 @@ fn shortened(value: &Value) -> Value {
     if text.len() <= MAX_LOGGED_VALUE {
         return value.clone();
     }
-    let end = text.floor_char_boundary(MAX_LOGGED_VALUE);
-    format!("{}…", text.get(..end).unwrap_or_default()).into()
+    let start: String = text.chars().take(MAX_LOGGED_VALUE / 4).collect();
+    format!("{start}…").into()
 }
 
 /// `prefix.name`, or the name alone at the top of a request.

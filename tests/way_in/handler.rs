@@ -22,12 +22,13 @@ use keyward::{
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
-        AuditAction, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, DisableKeyRequest,
-        DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse, IssueRequest,
-        IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse,
-        RegisterWorkspaceRequest, RegisterWorkspaceResponse, RevokeRequest, RevokeResponse, RotateRequest,
-        RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
-        audit_service_server::AuditService, check_request::Subject, key_service_server::KeyService,
+        self, AuditAction, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse,
+        DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest,
+        GetKeyResponse, IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest,
+        QueryLogResponse, RegisterWorkspaceRequest, RegisterWorkspaceResponse, RevokeRequest, RevokeResponse,
+        RotateRequest, RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest,
+        VerifyLogResponse, audit_service_server::AuditService, check_request::Subject,
+        key_service_server::KeyService, policy_service_server::PolicyService,
         workspace_service_server::WorkspaceService,
     },
 };
@@ -80,6 +81,7 @@ impl Server {
         let (reporter, service) = health(HEALTH_NAMES);
         reporter.report(Serving::Yes);
         let routes = routes(
+            Arc::clone(&handler),
             Arc::clone(&handler),
             Arc::clone(&handler),
             Arc::clone(&handler),
@@ -218,6 +220,37 @@ impl WorkspaceService for Handler {
         &self,
         _request: Request<RegisterWorkspaceRequest>,
     ) -> Result<Response<RegisterWorkspaceResponse>, Status> {
+        not_here()
+    }
+}
+
+#[async_trait]
+impl PolicyService for Handler {
+    async fn get_policy(
+        &self,
+        _request: Request<v1::GetPolicyRequest>,
+    ) -> Result<Response<v1::GetPolicyResponse>, Status> {
+        not_here()
+    }
+
+    async fn validate_policy(
+        &self,
+        _request: Request<v1::ValidatePolicyRequest>,
+    ) -> Result<Response<v1::ValidatePolicyResponse>, Status> {
+        not_here()
+    }
+
+    async fn apply_policy(
+        &self,
+        _request: Request<v1::ApplyPolicyRequest>,
+    ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
+        not_here()
+    }
+
+    async fn list_policy_versions(
+        &self,
+        _request: Request<v1::ListPolicyVersionsRequest>,
+    ) -> Result<Response<v1::ListPolicyVersionsResponse>, Status> {
         not_here()
     }
 }
