@@ -16,7 +16,7 @@ use keyward::{
 use prost::Message as _;
 use prost_reflect::DescriptorPool;
 use support::{
-    Issued, Keyward, SeededEntropy, admin_rights, check, error_reason, holder_key, signed,
+    Issued, Keyward, SeededEntropy, admin_rights, check, error_reason, holder_key, policy, signed,
     verbs::{
         DAY, HOUR, MS, bound, by_id, by_possession, disabling, enabling, metadata, named, peek, refusal,
         renaming, rotation, strings, update,
@@ -258,6 +258,45 @@ fn workspace_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
                 Spoilt::Id(v1::QueryLogRequest { workspace_id: "\0".to_owned(), ..log() }.encode_to_vec()),
                 Spoilt::Rest(v1::QueryLogRequest { page_size: -1, ..log() }.encode_to_vec()),
             ],
+        },
+        Row {
+            method: "keyward.v1.PolicyService/GetPolicy",
+            needs: &["policy:read"],
+            access: Access::Global,
+            good: Vec::new(),
+            spoilt: Vec::new(),
+        },
+        Row {
+            method: "keyward.v1.PolicyService/ListPolicyVersions",
+            needs: &["policy:read"],
+            access: Access::Global,
+            good: Vec::new(),
+            spoilt: vec![Spoilt::Rest(
+                v1::ListPolicyVersionsRequest { page_size: -1, ..v1::ListPolicyVersionsRequest::default() }
+                    .encode_to_vec(),
+            )],
+        },
+        Row {
+            method: "keyward.v1.PolicyService/ValidatePolicy",
+            needs: &["policy:read"],
+            access: Access::Global,
+            good: v1::ValidatePolicyRequest {
+                document: Some(v1::validate_policy_request::Document::Toml(policy().to_toml())),
+            }
+            .encode_to_vec(),
+            spoilt: vec![Spoilt::Rest(Vec::new())],
+        },
+        Row {
+            method: "keyward.v1.PolicyService/ApplyPolicy",
+            needs: &["policy:apply"],
+            access: Access::Global,
+            good: v1::ApplyPolicyRequest {
+                document: Some(v1::apply_policy_request::Document::Toml(policy().to_toml())),
+                expected_version: 1,
+                ..v1::ApplyPolicyRequest::default()
+            }
+            .encode_to_vec(),
+            spoilt: vec![Spoilt::Rest(Vec::new())],
         },
         Row {
             method: "keyward.v1.AuditService/VerifyLog",

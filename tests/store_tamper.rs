@@ -476,7 +476,7 @@ async fn a_first_start_that_was_cut_short_goes_on() {
 async fn a_newer_schema_is_refused() {
     // D8
     let (place, _) = ten_records().await;
-    place.tamper("PRAGMA user_version = 2");
+    place.tamper("PRAGMA user_version = 3");
     let before = place.copy_database();
     assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 2, known: 1, .. }));
     assert!(matches!(verify_offline(&place.path()), Err(OpenError::NewerSchema { .. })));

@@ -174,6 +174,7 @@ pub(super) fn record(record: &v1::AuditRecord) -> Value {
         "comment": record.comment,
         "request_id": record.request_id,
         "chain": hex(&record.chain),
+        "policy_version": record.policy_version,
     })
 }
 

@@ -16,11 +16,11 @@ impl PolicyService for Api {
         request: Request<v1::GetPolicyRequest>,
     ) -> Result<Response<v1::GetPolicyResponse>, Status> {
         let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
+        permit.require_global().map_err(OperationError::from)?;
         self.administer(async move |operations| {
             let found = operations.policy_version(&permit, request.get_ref().version).await?;
-            let applier = operations.may_know_applier(&permit, &found);
             Ok(v1::GetPolicyResponse {
-                version: Some(convert::policy::version_to_wire(&found, applier)),
+                version: Some(convert::policy::version_to_wire(&found)),
                 policy: Some(convert::policy::to_wire(found.policy.document())),
                 toml: found.policy.to_toml(),
             })
@@ -55,7 +55,7 @@ impl PolicyService for Api {
             let policy = convert::policy::applied(asked)?;
             let (version, effect) = operations.apply_policy(permit, policy, expected, comment).await?;
             Ok(v1::ApplyPolicyResponse {
-                version: Some(convert::policy::version_to_wire(&version, true)),
+                version: Some(convert::policy::version_to_wire(&version)),
                 effect: Some(convert::policy::effect_to_wire(&effect)),
             })
         })
@@ -67,13 +67,12 @@ impl PolicyService for Api {
         request: Request<v1::ListPolicyVersionsRequest>,
     ) -> Result<Response<v1::ListPolicyVersionsResponse>, Status> {
         let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
+        permit.require_global().map_err(OperationError::from)?;
         self.administer(async move |operations| {
             let asked = request.into_inner();
             let size = convert::page_size(asked.page_size)?;
             let page = operations.policy_versions(&permit, &asked.page_token, size).await?;
-            let shown = page.versions.iter().map(|version| {
-                convert::policy::version_to_wire(version, operations.may_know_applier(&permit, version))
-            });
+            let shown = page.versions.iter().map(convert::policy::version_to_wire);
             Ok(v1::ListPolicyVersionsResponse {
                 versions: shown.collect(),
                 next_page_token: page.next_page_token,

@@ -204,13 +204,6 @@ impl Operations {
         Ok(VersionPage { versions, next_page_token: next_page_token.unwrap_or_default() })
     }
 
-    /// Whether the caller may know who applied a version.
-    #[must_use]
-    pub fn may_know_applier<P>(&self, permit: &AdminPermit<P>, version: &PolicyVersion) -> bool {
-        let found = version.applied_by.and_then(|id| self.index.by_id(id));
-        found.is_some_and(|found| permit.reaches(found.key()))
-    }
-
     /// Passes a document that keeps every environment with keys and every plan with workspaces.
     fn require_used_kept(&self, policy: &Policy) -> Result<(), OperationError> {
         let now = self.clock.now();

@@ -128,7 +128,10 @@ async fn a_good_key_is_let_through_with_the_identity_of_its_holder() {
         assert_eq!(allowed.header("x-keyward-key-id"), issued.key.id);
         assert_eq!(allowed.header("x-keyward-workspace-id"), issued.key.workspace_id);
         assert_eq!(allowed.header("x-keyward-environment"), "live");
-        assert_eq!(allowed.header("x-keyward-scopes"), "messaging:send storage:*");
+        assert_eq!(
+            allowed.header("x-keyward-scopes"),
+            "messaging:send storage:delete storage:read storage:upload"
+        );
         assert_eq!(allowed.header("x-keyward-plan"), "starter");
         assert_eq!(allowed.headers.len(), 5);
         assert_eq!(allowed.removed, ["x-keyward-owner"], "what has no value must not come from the client");

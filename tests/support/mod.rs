@@ -240,9 +240,11 @@ pub fn policy() -> Policy {
     let mut declare = |name: &str| {
         document.scopes.push(ScopeEntry { name: name.to_owned(), ..ScopeEntry::default() });
     };
-    for scope in include_str!("scopes.txt").lines() {
-        declare(scope);
-    }
+    include_str!("scopes.txt").lines().for_each(&mut declare);
+    // As many and as long as some tests need.
+    (0..64).for_each(|place| declare(&format!("a:s{place}")));
+    (0..100).for_each(|place| declare(&format!("r{place:03}:{}", "a".repeat(60))));
+    (0..255).for_each(|place| declare(&format!("resource{place}:{}", "a".repeat(64))));
     Policy::new(document).unwrap()
 }
 

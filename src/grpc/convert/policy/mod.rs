@@ -48,10 +48,9 @@ fn missing() -> OperationError {
     OperationError::invalid("policy", ParseError::new("set, or `toml`"))
 }
 
-/// A version for the wire; who applied it only to those who may know.
-pub(in crate::grpc) fn version_to_wire(version: &PolicyVersion, with_applier: bool) -> v1::PolicyVersion {
-    let applied_by = version.applied_by.filter(|_| with_applier);
-    let owner = version.applied_by_owner.as_ref().filter(|_| with_applier);
+/// A version for the wire.
+pub(in crate::grpc) fn version_to_wire(version: &PolicyVersion) -> v1::PolicyVersion {
+    let (applied_by, owner) = (version.applied_by, version.applied_by_owner.as_ref());
     v1::PolicyVersion {
         version: version.version,
         apply_time: Some(time::to_wire(version.applied)),
