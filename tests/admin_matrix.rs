@@ -556,7 +556,7 @@ async fn every_method_has_a_row_and_every_row_a_method() {
     assert_eq!(declared, methods());
     let needed: BTreeSet<_> = rows.iter().flat_map(|row| row.needs).collect();
     let unneeded: Vec<_> = ADMIN_SCOPES.iter().filter(|scope| !needed.contains(scope)).collect();
-    assert_eq!(unneeded, [&"workspaces:read", &"policy:read", &"policy:apply"], "what waits for its methods");
+    assert_eq!(unneeded, [&"workspaces:read"], "what waits for its methods");
     keyward.stop().await;
 }
 

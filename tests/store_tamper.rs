@@ -478,7 +478,7 @@ async fn a_newer_schema_is_refused() {
     let (place, _) = ten_records().await;
     place.tamper("PRAGMA user_version = 3");
     let before = place.copy_database();
-    assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 2, known: 1, .. }));
+    assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 3, known: 2, .. }));
     assert!(matches!(verify_offline(&place.path()), Err(OpenError::NewerSchema { .. })));
     assert_eq!(place.copy_database(), before, "and left as it is");
 }

@@ -107,7 +107,7 @@ async fn an_allowed_request_reaches_the_service_as_it_was_with_who_the_holder_is
             ("x-keyward-key-id", &issued.key.id),
             ("x-keyward-owner", "ann@example.com"),
             ("x-keyward-plan", "starter"),
-            ("x-keyward-scopes", "a:b messaging:*"),
+            ("x-keyward-scopes", "a:b messaging:read messaging:send"),
             ("x-keyward-workspace-id", &issued.key.workspace_id),
         ];
         assert_eq!(seen.identity(), identity);

@@ -10,7 +10,7 @@ use crate::{
     exchange::{Reply, exchange, request},
     process::Server,
     service::{Seen, Service},
-    support::{Issued, holder_key, signed, skip},
+    support::{Issued, holder_key, policy, signed, skip},
 };
 
 /// Issues a key as the root of a server process.
@@ -27,7 +27,10 @@ async fn while_keyward_is_down_envoy_answers_503_and_passes_all_only_where_it_wa
     let Some(program) = skip::tool("envoy") else { return };
     let files = tempfile::tempdir().unwrap();
     let data_dir = files.path().join("data");
-    let mut keyward = Server::start(&data_dir);
+    let declared = files.path().join("policy.toml");
+    std::fs::write(&declared, policy().to_toml()).unwrap();
+    let flags = ["--listen", "127.0.0.1:0", "--policy", declared.to_str().unwrap()];
+    let mut keyward = Server::start_with(&data_dir, &flags);
     let service = Service::start().await;
     let config = Config::default().between(keyward.address, service.address);
     let open = config.clone().failing_open();
