@@ -27,6 +27,7 @@ use keyward::{
         RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
         audit_service_server::AuditService,
         key_service_server::{KeyService, KeyServiceServer},
+        policy_service_server::PolicyService,
         workspace_service_server::WorkspaceService,
     },
 };
