@@ -221,6 +221,49 @@ pub struct Verification {
     pub fault: Option<(Revision, String)>,
 }
 
+/// What is kept beside the truth: no change, so it has no entry in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// The last use of a key.
+    LastUse(LastUse),
+    /// What is counted of a limit.
+    Count(StoredCount),
+    /// Whether every count was written when the counting ended: what is not written was not charged.
+    CountsComplete(bool),
+    /// What a key did, to be added to what is known.
+    Usage(Usage),
+    /// The latest time that was believed; an earlier one than is known changes nothing.
+    ClockMark(Timestamp),
+}
+
+/// What is counted of one limit for one subject, as whoever counts writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCount {
+    /// Whose count it is.
+    pub subject: String,
+    /// Of which limit.
+    pub limit: String,
+    /// What is counted; `None` where that is nothing any more.
+    pub state: Option<Vec<u8>>,
+}
+
+/// What one key did in one hour, in one tier, with one outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// The key.
+    pub key: KeyId,
+    /// The hour: how many are over since 1970.
+    pub hour: u32,
+    /// The tier that was charged, or would have been; empty where the Check came to none.
+    pub tier: String,
+    /// `ALLOWED`, or the reason of the denial.
+    pub outcome: &'static str,
+    /// How many Checks.
+    pub checks: u64,
+    /// What they cost, where they were allowed.
+    pub cost: u64,
+}
+
 /// The last use of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastUse {
@@ -260,8 +303,11 @@ pub trait KeyStore: Send + Sync {
     /// The last uses that are known of these keys.
     fn last_uses(&self, keys: Vec<KeyId>) -> Pending<'_, Vec<LastUse>>;
 
-    /// Notes last uses. They are no change: they have no entry in the log.
-    fn note_uses(&self, uses: Vec<LastUse>) -> Pending<'_, ()>;
+    /// Notes what is no change: all of it, in one transaction.
+    fn note(&self, notes: Vec<Note>) -> Pending<'_, ()>;
+
+    /// Every count that is stored, and whether the counting had ended in order ([`Note::CountsComplete`]).
+    fn counts(&self) -> Pending<'_, (Vec<StoredCount>, bool)>;
 
     /// At most `limit` entries that match, newest first, before `before`.
     fn query_log(

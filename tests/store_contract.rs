@@ -22,7 +22,9 @@ use keyward::{
         text::{Comment, Description, EnvironmentName, Metadata, Name, Owner, Plan},
         workspace::Workspace,
     },
-    ports::{KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, Mutation, Rows, StoreError},
+    ports::{
+        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, Mutation, Note, Rows, StoreError, StoredCount,
+    },
 };
 use serde_json::Value;
 use store_support::{
@@ -78,6 +80,7 @@ contract! {
     the_log_is_queried_page_by_page,
     an_untouched_log_holds,
     last_uses_only_move_forward,
+    counts_are_kept_as_they_were_noted,
     a_reopened_store_keeps_all,
 }
 
@@ -529,14 +532,40 @@ async fn last_uses_only_move_forward<B: Backend>() {
     let workspace = workspace(&entropy).id;
     let keys: Vec<_> = (0..3).map(|_| key(&entropy, workspace).id).collect();
     let last = |place: usize, ms| LastUse { key: keys[place], time: at(ms) };
-    store.note_uses(vec![last(0, 5_000), last(1, 7_000), last(0, 4_000)]).await.unwrap();
-    store.note_uses(vec![last(0, 3_000), last(1, 8_000)]).await.unwrap();
-    store.note_uses(Vec::new()).await.unwrap();
+    let used = |place, ms| Note::LastUse(last(place, ms));
+    store.note(vec![used(0, 5_000), used(1, 7_000), used(0, 4_000)]).await.unwrap();
+    store.note(vec![used(0, 3_000), used(1, 8_000)]).await.unwrap();
+    store.note(Vec::new()).await.unwrap();
     let known = store.last_uses(keys.clone()).await.unwrap();
     assert_eq!(known, [last(0, 5_000), last(1, 8_000)]);
     assert_eq!(*store.revisions().borrow(), Revision::ZERO, "a use is no change");
     drop(store);
     assert_eq!(place.open().last_uses(keys.clone()).await.unwrap(), known);
+}
+
+async fn counts_are_kept_as_they_were_noted<B: Backend>() {
+    // L10
+    let place = B::new();
+    let store = place.open();
+    let count = |subject: &str, limit: &str, state: Option<&[u8]>| StoredCount {
+        subject: subject.to_owned(),
+        limit: limit.to_owned(),
+        state: state.map(<[u8]>::to_vec),
+    };
+    assert_eq!(store.counts().await.unwrap(), (Vec::new(), false), "nothing, and nobody said so");
+    let first = [count("a", "x", Some(b"1")), count("a", "y", Some(b"2")), count("b", "x", Some(b"3"))];
+    store.note(first.clone().map(Note::Count).to_vec()).await.unwrap();
+    let second = [count("a", "x", Some(b"4")), count("b", "x", None), count("c", "x", None)];
+    let second = second.map(Note::Count).into_iter().chain([Note::CountsComplete(true)]);
+    store.note(second.collect()).await.unwrap();
+    drop(store);
+    let store = place.open();
+    let (mut counts, complete) = store.counts().await.unwrap();
+    counts.sort_by(|one, other| (&one.subject, &one.limit).cmp(&(&other.subject, &other.limit)));
+    assert_eq!(counts, [count("a", "x", Some(b"4")), count("a", "y", Some(b"2"))]);
+    assert!(complete);
+    store.note(vec![Note::CountsComplete(false)]).await.unwrap();
+    assert!(!store.counts().await.unwrap().1);
 }
 
 async fn a_reopened_store_keeps_all<B: Backend>() {

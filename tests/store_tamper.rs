@@ -355,7 +355,7 @@ async fn somebody_elses_writing_seals_the_store() {
     assert!(matches!(&*state.borrow(), WriterState::Sealed(_)));
     let refused = store.commit(put(&late)).await;
     assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("sealed")), "{refused:?}");
-    assert!(matches!(store.note_uses(Vec::new()).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.note(Vec::new()).await, Err(StoreError::Unavailable(_))));
     assert!(store.last_uses(vec![mine.id]).await.is_ok(), "reading goes on");
     assert!(store.close().await.is_err());
     assert_eq!(*state.borrow(), WriterState::Ended);
@@ -476,9 +476,9 @@ async fn a_first_start_that_was_cut_short_goes_on() {
 async fn a_newer_schema_is_refused() {
     // D8
     let (place, _) = ten_records().await;
-    place.tamper("PRAGMA user_version = 3");
+    place.tamper("PRAGMA user_version = 4");
     let before = place.copy_database();
-    assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 3, known: 2, .. }));
+    assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 4, known: 3, .. }));
     assert!(matches!(verify_offline(&place.path()), Err(OpenError::NewerSchema { .. })));
     assert_eq!(place.copy_database(), before, "and left as it is");
 }

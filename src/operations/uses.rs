@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use crate::{
     domain::time::{Clock, Timestamp},
     index::Index,
-    ports::KeyStore,
+    ports::{KeyStore, Note},
 };
 
 const WRITE_EVERY: Duration = Duration::from_secs(60);
@@ -53,7 +53,7 @@ impl UseWriter {
     async fn write(&mut self, before: Timestamp) {
         let uses = self.index.uses_between(self.written_before, before);
         for batch in uses.chunks(BATCH) {
-            if let Err(error) = self.store.note_uses(batch.to_vec()).await {
+            if let Err(error) = self.store.note(batch.iter().copied().map(Note::LastUse).collect()).await {
                 tracing::warn!(%error, "last uses could not be written; they are tried again a minute later");
                 return;
             }

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     domain::audit::Revision,
-    ports::{LastUse, Mutation, StoreError},
+    ports::{Mutation, Note, StoreError},
 };
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -12,7 +12,7 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 /// What the thread is asked for.
 pub(super) enum Work {
     Commit(Box<Mutation>, Answer<Revision>),
-    Uses(Vec<LastUse>, Answer<()>),
+    Notes(Vec<Note>, Answer<()>),
     /// Take nothing new, write what waits, empty the WAL.
     Close(Answer<()>),
 }
@@ -21,7 +21,7 @@ pub(super) enum Work {
 #[derive(Default)]
 pub(super) struct Group {
     pub(super) commits: Vec<(Box<Mutation>, Answer<Revision>)>,
-    pub(super) uses: Vec<(Vec<LastUse>, Answer<()>)>,
+    pub(super) notes: Vec<(Vec<Note>, Answer<()>)>,
     pub(super) closers: Vec<Answer<()>>,
 }
 
@@ -29,18 +29,18 @@ impl Group {
     pub(super) fn add(&mut self, work: Work) {
         match work {
             Work::Commit(mutation, answer) => self.commits.push((mutation, answer)),
-            Work::Uses(uses, answer) => self.uses.push((uses, answer)),
+            Work::Notes(notes, answer) => self.notes.push((notes, answer)),
             Work::Close(answer) => self.closers.push(answer),
         }
     }
 
-    pub(super) fn answer(self, commits: Vec<Result<Revision, StoreError>>, uses: &Result<(), StoreError>) {
+    pub(super) fn answer(self, commits: Vec<Result<Revision, StoreError>>, notes: &Result<(), StoreError>) {
         // Who waits no more has gone; the change stands all the same.
         for ((_, answer), result) in self.commits.into_iter().zip(commits) {
             let _gone = answer.send(result);
         }
-        for (_, answer) in self.uses {
-            let _gone = answer.send(uses.clone());
+        for (_, answer) in self.notes {
+            let _gone = answer.send(notes.clone());
         }
     }
 
@@ -50,7 +50,7 @@ impl Group {
     }
 
     pub(super) const fn len(&self) -> usize {
-        self.commits.len().saturating_add(self.uses.len())
+        self.commits.len().saturating_add(self.notes.len())
     }
 
     pub(super) const fn is_empty(&self) -> bool {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     failure::{is_corruption, is_nonsense, of_reading},
     read::bytes,
-    schema::tables_of,
+    schema::{REVISED, TABLES, present},
 };
 use crate::{
     domain::{
@@ -75,7 +75,7 @@ pub(super) fn verify(connection: &mut Connection, keys: &DerivedKeys) -> Result<
 /// The first thing that SQLite finds wrong with a table or an index.
 fn index_fault(connection: &Connection) -> rusqlite::Result<Option<String>> {
     // One table after the other, each in a snapshot of its own, so that the WAL can be emptied in between.
-    for table in tables_of(connection)? {
+    for table in present(connection, &TABLES)? {
         let check = connection.query_row(&format!("PRAGMA integrity_check({table})"), [], |row| row.get(0));
         let found: String = match check {
             Err(error) if is_corruption(&error) || is_nonsense(&error) => error.to_string(),
@@ -222,9 +222,10 @@ impl Newest {
 }
 
 fn newest_row(connection: &Connection) -> rusqlite::Result<i64> {
-    let bear_one = |table: &&str| !["log", "key_uses", "meta"].contains(table);
-    let tables = tables_of(connection)?.into_iter().filter(bear_one);
-    let each: Vec<_> = tables.map(|table| format!("SELECT revision FROM {table}")).collect();
+    let each: Vec<_> = present(connection, &REVISED)?
+        .into_iter()
+        .map(|table| format!("SELECT revision FROM {table}"))
+        .collect();
     let all = format!("SELECT max(revision) FROM ({})", each.join(" UNION ALL "));
     connection.query_row(&all, [], |row| row.get::<_, Option<i64>>(0)).map(Option::unwrap_or_default)
 }

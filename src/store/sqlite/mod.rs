@@ -29,8 +29,8 @@ use crate::{
         time::{Entropy, Timestamp},
     },
     ports::{
-        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRecord, Mutation, Pending, PolicyVersion,
-        RequestMark, StoreError, Verification, View,
+        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRecord, Mutation, Note, Pending,
+        PolicyVersion, RequestMark, StoreError, StoredCount, Verification, View,
     },
 };
 
@@ -43,6 +43,7 @@ mod faults;
 mod follower;
 mod group;
 mod log;
+mod notes;
 mod open;
 mod policies;
 mod read;
@@ -313,8 +314,12 @@ impl KeyStore for SqliteStore {
         })
     }
 
-    fn note_uses(&self, uses: Vec<LastUse>) -> Pending<'_, ()> {
-        self.ask(|answer| Work::Uses(uses, answer))
+    fn note(&self, notes: Vec<Note>) -> Pending<'_, ()> {
+        self.ask(|answer| Work::Notes(notes, answer))
+    }
+
+    fn counts(&self) -> Pending<'_, (Vec<StoredCount>, bool)> {
+        self.read(|connection, _| notes::counts(connection).map_err(|error| failure::of_reading(&error)))
     }
 
     fn query_log(

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     domain::{audit::Revision, id::KeyId, key::Key, root::DerivedKeys, workspace::Workspace},
-    ports::{LastUse, Mutation, PolicyVersion, RequestMark, StoreError},
+    ports::{Mutation, PolicyVersion, RequestMark, StoreError},
     store::{
         chain::{Head, StoredRecord},
         rows::{Row, SecretRow, from_stored, to_stored, write_key, write_policy, write_workspace},
@@ -69,18 +69,6 @@ pub(super) fn apply(
 pub(super) fn sign(connection: &Connection, keys: &DerivedKeys, head: Head) -> rusqlite::Result<()> {
     let mut update = connection.prepare_cached("UPDATE log SET signature = ?1 WHERE revision = ?2")?;
     update.execute(params![head.sign(keys), to_stored(head.revision)])?;
-    Ok(())
-}
-
-/// Notes last uses; a time never goes back.
-pub(super) fn put_uses(connection: &Connection, uses: &[LastUse]) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO key_uses (key_id, time_ms) VALUES (?1, ?2)
-         ON CONFLICT (key_id) DO UPDATE SET time_ms = excluded.time_ms WHERE excluded.time_ms > time_ms",
-    )?;
-    for last in uses {
-        insert.execute(params![last.key.to_string(), last.time.as_ms()])?;
-    }
     Ok(())
 }
 

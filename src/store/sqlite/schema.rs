@@ -9,11 +9,14 @@ use crate::domain::time::Timestamp;
 pub(super) const APPLICATION_ID: i64 = 0x4B45_5957;
 
 /// The schema that this program writes.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// Its tables, the log first.
-pub(super) const TABLES: [&str; 8] =
-    ["log", "keys", "secrets", "workspaces", "policies", "requests", "key_uses", "meta"];
+pub(super) const TABLES: [&str; 10] =
+    ["log", "keys", "secrets", "workspaces", "policies", "requests", "key_uses", "counts", "usage", "meta"];
+
+/// Those whose rows say which revision wrote them.
+pub(super) const REVISED: [&str; 5] = ["keys", "secrets", "workspaces", "policies", "requests"];
 
 /// Columns for queries are generated from the coded body or the chained bytes, so that they cannot be edited apart.
 /// Indexes of them can: so they only find rows for people to look at, and what counts is read without them.
@@ -109,6 +112,30 @@ CREATE TABLE policies (
 ) STRICT;
 ";
 
+/// What is counted of limits, and what keys did by the hour.
+const V3: &str = "
+CREATE TABLE counts (
+    subject TEXT NOT NULL,
+    limit_id TEXT NOT NULL,
+    state BLOB NOT NULL,
+    PRIMARY KEY (subject, limit_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage (
+    key_id TEXT NOT NULL,
+    hour INTEGER NOT NULL,
+    tier TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    checks INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    PRIMARY KEY (key_id, hour, tier, outcome)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX usage_by_hour ON usage (hour);
+";
+
+/// Each step from one schema to the next.
+const STEPS: [&str; 3] = [V1, V2, V3];
+
 /// Brings a database to the newest schema, each step in one transaction (D8). The first one also notes the roots'
 /// check value, so that there is no schema without it.
 pub(super) fn migrate(
@@ -122,7 +149,7 @@ pub(super) fn migrate(
         insert.execute(params!["created_ms", now.as_ms()])?;
         Ok(())
     };
-    Migrations::new(vec![M::up_with_hook(V1, note), M::up(V2)]).to_latest(connection)
+    Migrations::new(vec![M::up_with_hook(V1, note), M::up(V2), M::up(V3)]).to_latest(connection)
 }
 
 /// What a database is, as far as its header and its tables say.
@@ -147,12 +174,15 @@ pub(super) struct Ours {
     pub(super) initialized: bool,
 }
 
-/// Those of [`TABLES`] that a database of an older schema has too.
-pub(super) fn tables_of(connection: &Connection) -> rusqlite::Result<Vec<&'static str>> {
+/// Those of `tables` that a database has; one of an older schema has fewer.
+pub(super) fn present(
+    connection: &Connection,
+    tables: &[&'static str],
+) -> rusqlite::Result<Vec<&'static str>> {
     let mut exists = connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)")?;
     let mut found = Vec::new();
-    for table in TABLES {
+    for &table in tables {
         if exists.query_row([table], |row| row.get(0))? {
             found.push(table);
         }
@@ -198,10 +228,8 @@ fn schema(connection: &Connection) -> rusqlite::Result<Vec<(String, String, Opti
 
 fn expected(version: i64) -> rusqlite::Result<Vec<(String, String, Option<String>)>> {
     let memory = Connection::open_in_memory()?;
-    memory.execute_batch(V1)?;
-    if version >= 2 {
-        memory.execute_batch(V2)?;
-    }
+    let steps = usize::try_from(version).unwrap_or(0);
+    STEPS.iter().take(steps).try_for_each(|step| memory.execute_batch(step))?;
     schema(&memory)
 }
 
@@ -231,8 +259,8 @@ mod tests {
             matches!(identify(&connection).unwrap(), Identity::Foreign(_)),
             "a trigger of somebody else's"
         );
-        connection.execute_batch("DROP TRIGGER quiet; PRAGMA user_version = 3").unwrap();
-        assert_eq!(identify(&connection).unwrap(), Identity::Newer(3));
+        connection.execute_batch("DROP TRIGGER quiet; PRAGMA user_version = 4").unwrap();
+        assert_eq!(identify(&connection).unwrap(), Identity::Newer(4));
 
         let other = Connection::open_in_memory().unwrap();
         other.execute_batch("CREATE TABLE t (a)").unwrap();

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::{
     failure,
     group::{Group, Work},
-    log, rows, wal,
+    log, notes, rows, wal,
 };
 use crate::{
     domain::{audit::Revision, root::DerivedKeys},
@@ -182,8 +182,8 @@ impl Writer {
         for (mutation, _) in &group.commits {
             answers.push(self.write_one(mutation, &mut head)?);
         }
-        for (uses, _) in &group.uses {
-            rows::put_uses(&self.connection, uses)?;
+        for (notes, _) in &group.notes {
+            notes::put(&self.connection, notes)?;
         }
         if head != self.head {
             rows::sign(&self.connection, &self.keys, head)?;
