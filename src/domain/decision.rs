@@ -9,6 +9,7 @@ use super::{
     grant::Verdict,
     id::WorkspaceId,
     key::{Key, Standing},
+    policy::TierSet,
     resource::Resource,
     rights::Rights,
     scope::Scope,
@@ -29,6 +30,8 @@ pub struct Requirement<'a> {
     pub workspace: Option<WorkspaceId>,
     /// A key of this environment.
     pub environment: Option<&'a str>,
+    /// Units to charge to its limits; `None` is 1.
+    pub cost: Option<u64>,
     /// From this address.
     pub address: Option<IpAddr>,
 }
@@ -40,6 +43,8 @@ pub struct Holder<'a> {
     pub key: &'a Key,
     /// What its grants come to under the policy in force.
     pub rights: &'a Rights,
+    /// The tier of Checks that need no scope.
+    pub default_tier: TierSet,
     /// The secret presented, with its end if it was replaced; `None` where an operator asks by id.
     pub secret: Option<(&'a Secret, Option<Timestamp>)>,
 }
@@ -54,9 +59,19 @@ pub enum Decision {
     Deny(Denial),
 }
 
-/// Proof that [`judge`] found nothing that speaks against a request.
+/// Proof that [`judge`] found nothing that speaks against a request, but that its limits were not looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Permit(());
+pub struct Permit {
+    tiers: TierSet,
+}
+
+impl Permit {
+    /// The tiers whose limits are to be charged; never empty.
+    #[must_use]
+    pub const fn tiers(self) -> TierSet {
+        self.tiers
+    }
+}
 
 /// One condition that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,7 +209,20 @@ const CONDITIONS: [Condition; 7] = [standing, secret, workspace, environment, sc
 /// Judges a request. Nothing is charged and nothing is looked up here.
 pub fn judge(holder: Holder<'_>, requirement: &Requirement<'_>, now: Timestamp) -> Decision {
     let failure = CONDITIONS.iter().find_map(|condition| condition(holder, requirement, now));
-    failure.map_or(Decision::Allow(Permit(())), Decision::Deny)
+    failure.map_or_else(|| Decision::Allow(Permit { tiers: tiers(holder, requirement) }), Decision::Deny)
+}
+
+/// The tiers that a request is charged to: of each scope that it needs, of each group that of the first scope that is
+/// granted, and where it needs none the default one.
+fn tiers(holder: Holder<'_>, requirement: &Requirement<'_>) -> TierSet {
+    let tier = |scope: &Scope<'_>| match holder.rights.verdict(*scope, requirement.resource) {
+        Verdict::Granted(tier) => Some(tier),
+        Verdict::OtherResources | Verdict::Missing => None,
+    };
+    let alone = requirement.scopes.iter().filter_map(tier);
+    let groups = requirement.any_scopes.iter().filter_map(|group| group.iter().find_map(tier));
+    let needed = alone.chain(groups).fold(TierSet::default(), TierSet::and);
+    if needed.is_empty() { holder.default_tier } else { needed }
 }
 
 /// Every condition that fails, in order: what explain tells.
@@ -245,7 +273,7 @@ fn lacking(holder: Holder<'_>, requirement: &Requirement<'_>, fails: fn(Verdict)
     let verdict = |scope: &Scope<'_>| holder.rights.verdict(*scope, requirement.resource);
     let best = |group: &Vec<Scope<'_>>| {
         group.iter().map(verdict).fold(Verdict::Missing, |best, next| match (best, next) {
-            (Verdict::Granted, _) | (_, Verdict::Granted) => Verdict::Granted,
+            (granted @ Verdict::Granted(_), _) | (_, granted @ Verdict::Granted(_)) => granted,
             (Verdict::OtherResources, _) | (_, Verdict::OtherResources) => Verdict::OtherResources,
             (Verdict::Missing, Verdict::Missing) => Verdict::Missing,
         })
@@ -294,8 +322,14 @@ mod tests {
     }
 
     fn ask(key: &Key, requirement: &Requirement<'_>) -> Result<(), Denial> {
-        let rights = Rights::new(&key.grants, &Policy::default_document().unwrap());
-        let holder = Holder { key, rights: &rights, secret: Some((&key.credentials.current, None)) };
+        let policy = Policy::default_document().unwrap();
+        let rights = Rights::new(&key.grants, &policy);
+        let holder = Holder {
+            key,
+            rights: &rights,
+            default_tier: policy.default_tier(),
+            secret: Some((&key.credentials.current, None)),
+        };
         match judge(holder, requirement, at(1_000)) {
             Decision::Allow(_) => Ok(()),
             Decision::Deny(denial) => Err(denial),
@@ -347,7 +381,7 @@ mod tests {
         assert_eq!(ask(&key, &requirement), Err(Denial::KeyExpired(at(1_000))));
         let rights = Rights::new(&key.grants, &Policy::default_document().unwrap());
         let secret = Some((&key.credentials.current, Some(at(1_000))));
-        let holder = Holder { key: &key, rights: &rights, secret };
+        let holder = Holder { key: &key, rights: &rights, default_tier: TierSet::only(0), secret };
         assert_eq!(
             failures(holder, &requirement, at(1_000)),
             [

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{parse::ParseError, resource::ResourcePattern, scope::ScopePattern};
+use super::{parse::ParseError, policy::TierSet, resource::ResourcePattern, scope::ScopePattern};
 
 /// The most grants one key may hold.
 pub const MAX_GRANTS: usize = 256;
@@ -75,8 +75,8 @@ impl Grant {
 /// How a set of grants answers one requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Some grant permits the scope on the resource.
-    Granted,
+    /// Some grant permits the scope on the resource; this is charged to that tier.
+    Granted(TierSet),
     /// Some grant permits the scope, but none on this resource.
     OtherResources,
     /// No grant permits the scope.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     grant::{Grant, Grants, Verdict},
-    policy::Policy,
+    policy::{Policy, TierSet},
     resource::{Resource, ResourcePattern},
     scope::{Scope, ScopePattern},
 };
@@ -14,10 +14,19 @@ use super::{
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Rights {
     /// Sorted by scope.
-    scopes: Box<[(Box<str>, Reach)]>,
+    scopes: Box<[Right]>,
     /// The grants that are bound to resources and reach something, as they were granted.
     bound: Box<[Grant]>,
     inert: Box<[ScopePattern]>,
+}
+
+/// One scope that a key has.
+#[derive(Debug, PartialEq, Eq)]
+struct Right {
+    scope: Box<str>,
+    reach: Reach,
+    /// What it is charged to.
+    tier: TierSet,
 }
 
 /// For which resources a scope holds.
@@ -53,9 +62,10 @@ impl Rights {
             }
         }
         inert.dedup();
-        let scopes = scopes.into_iter().map(|(scope, reach)| {
-            let reach = reach.map_or(Reach::Everywhere, |lists| Reach::Within(lists.into()));
-            (Box::from(scope), reach)
+        let scopes = scopes.into_iter().map(|(scope, reach)| Right {
+            scope: scope.into(),
+            reach: reach.map_or(Reach::Everywhere, |lists| Reach::Within(lists.into())),
+            tier: policy.tier_of(scope),
         });
         Self { scopes: scopes.collect(), bound: bound.into(), inert: inert.into() }
     }
@@ -63,28 +73,30 @@ impl Rights {
     /// Whether these permit `required` on `resource`.
     #[must_use]
     pub fn verdict(&self, required: Scope<'_>, resource: Option<Resource<'_>>) -> Verdict {
-        let found = self.scopes.binary_search_by(|(scope, _)| (**scope).cmp(required.as_str()));
-        let Some((_, reach)) = found.ok().and_then(|place| self.scopes.get(place)) else {
-            return Verdict::Missing;
-        };
-        let granted = match (reach, resource) {
+        let Some(right) = self.find(required) else { return Verdict::Missing };
+        let granted = match (&right.reach, resource) {
             (Reach::Everywhere, _) => true,
             (Reach::Within(_), None) => false,
             (Reach::Within(lists), Some(resource)) => {
                 lists.iter().any(|patterns| patterns.iter().any(|pattern| pattern.matches(resource)))
             }
         };
-        if granted { Verdict::Granted } else { Verdict::OtherResources }
+        if granted { Verdict::Granted(right.tier) } else { Verdict::OtherResources }
+    }
+
+    fn find(&self, scope: Scope<'_>) -> Option<&Right> {
+        let found = self.scopes.binary_search_by(|right| (*right.scope).cmp(scope.as_str()));
+        self.scopes.get(found.ok()?)
     }
 
     /// Every scope, for every resource or for some.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.scopes.iter().map(|(scope, _)| &**scope)
+        self.scopes.iter().map(|right| &*right.scope)
     }
 
     /// The scopes that hold for every resource.
     pub fn unbound(&self) -> impl Iterator<Item = &str> {
-        self.scopes.iter().filter(|(_, reach)| *reach == Reach::Everywhere).map(|(scope, _)| &**scope)
+        self.scopes.iter().filter(|right| right.reach == Reach::Everywhere).map(|right| &*right.scope)
     }
 
     /// The grants that hold for some resources only, as they were granted.
@@ -102,10 +114,10 @@ impl Rights {
     /// The scopes that `other` does not have, or has for fewer resources.
     #[must_use]
     pub fn lost_in(&self, other: &Self) -> Vec<String> {
-        let kept = |(scope, reach): &(Box<str>, Reach)| {
-            other.scopes.iter().any(|(theirs, other)| theirs == scope && other == reach)
+        let kept = |mine: &Right| {
+            other.scopes.iter().any(|theirs| theirs.scope == mine.scope && theirs.reach == mine.reach)
         };
-        self.scopes.iter().filter(|item| !kept(item)).map(|(scope, _)| scope.to_string()).collect()
+        self.scopes.iter().filter(|mine| !kept(mine)).map(|mine| mine.scope.to_string()).collect()
     }
 }
 
@@ -140,6 +152,9 @@ mod tests {
         Rights::new(&Grants::new(grants.to_vec()).unwrap(), &policy())
     }
 
+    /// In the first tier, which is the only one.
+    const GRANTED: Verdict = Verdict::Granted(TierSet::only(0));
+
     fn ask(rights: &Rights, scope: &str, resource: Option<&str>) -> Verdict {
         rights.verdict(Scope::parse(scope).unwrap(), resource.map(|text| Resource::parse(text).unwrap()))
     }
@@ -148,11 +163,11 @@ mod tests {
     fn a_bound_grant_holds_for_its_resources_only() {
         // S3
         let rights = rights(&[grant("storage:upload", &["space/a"]), grant("storage:read", &[])]);
-        assert_eq!(ask(&rights, "storage:upload", Some("space/a")), Verdict::Granted);
+        assert_eq!(ask(&rights, "storage:upload", Some("space/a")), GRANTED);
         assert_eq!(ask(&rights, "storage:upload", Some("space/b")), Verdict::OtherResources);
         assert_eq!(ask(&rights, "storage:upload", None), Verdict::OtherResources);
-        assert_eq!(ask(&rights, "storage:read", None), Verdict::Granted);
-        assert_eq!(ask(&rights, "storage:read", Some("space/b")), Verdict::Granted);
+        assert_eq!(ask(&rights, "storage:read", None), GRANTED);
+        assert_eq!(ask(&rights, "storage:read", Some("space/b")), GRANTED);
         assert_eq!(ask(&rights, "storage:wipe", Some("space/a")), Verdict::Missing);
     }
 
@@ -165,17 +180,17 @@ mod tests {
             assert_eq!(ask(&wide, other, None), Verdict::Missing, "{other}");
         }
         let named = rights(&[grant("storage:*", &[]), grant("storage:wipe", &[])]);
-        assert_eq!(ask(&named, "storage:wipe", None), Verdict::Granted, "by its own name");
+        assert_eq!(ask(&named, "storage:wipe", None), GRANTED, "by its own name");
     }
 
     #[test]
     fn several_grants_of_a_scope_add_up() {
         let both = rights(&[grant("storage:*", &["space/a"]), grant("storage:read", &["space/b"])]);
-        assert_eq!(ask(&both, "storage:read", Some("space/a")), Verdict::Granted);
-        assert_eq!(ask(&both, "storage:read", Some("space/b")), Verdict::Granted);
+        assert_eq!(ask(&both, "storage:read", Some("space/a")), GRANTED);
+        assert_eq!(ask(&both, "storage:read", Some("space/b")), GRANTED);
         assert_eq!(ask(&both, "storage:upload", Some("space/b")), Verdict::OtherResources);
         let open = rights(&[grant("storage:*", &["space/a"]), grant("storage:read", &[])]);
-        assert_eq!(ask(&open, "storage:read", None), Verdict::Granted);
+        assert_eq!(ask(&open, "storage:read", None), GRANTED);
         assert_eq!(open.unbound().collect::<Vec<_>>(), ["storage:read"]);
     }
 

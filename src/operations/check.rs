@@ -16,6 +16,7 @@ use crate::{
         workspace::Workspace,
     },
     index::Found,
+    ports::PolicyVersion,
 };
 
 /// How long a Check waits for the revision that it asks for.
@@ -136,13 +137,25 @@ impl Operations {
                 }
             },
         };
-        Ok(self.judge(query, found, hash, revision))
+        Ok(self.judge(query, &policy, found, hash, revision))
     }
 
-    fn judge(&self, query: &Query<'_>, found: Found, hash: Option<KeyHash>, revision: Revision) -> Answer {
+    fn judge(
+        &self,
+        query: &Query<'_>,
+        policy: &PolicyVersion,
+        found: Found,
+        hash: Option<KeyHash>,
+        revision: Revision,
+    ) -> Answer {
         let now = self.clock.now();
         let secret = hash.and_then(|hash| found.key().credentials.find(&hash));
-        let holder = Holder { key: found.key(), rights: found.rights(), secret };
+        let holder = Holder {
+            key: found.key(),
+            rights: found.rights(),
+            default_tier: policy.policy.default_tier(),
+            secret,
+        };
         let decision = decision::judge(holder, &query.requirement, now);
         let failures = match query.mode {
             Mode::Explain => decision::failures(holder, &query.requirement, now),

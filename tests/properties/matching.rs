@@ -63,7 +63,7 @@ fn a_small_universe_of_grants_matches_as_the_words_say() {
                 for resource in &resources {
                     let held: Vec<_> = set.iter().filter(|(right, _)| permits(right, need)).collect();
                     let expected = if held.iter().any(|(_, to)| reaches(to.as_ref(), *resource)) {
-                        Verdict::Granted
+                        Verdict::Granted(policy.default_tier())
                     } else if held.is_empty() {
                         Verdict::Missing
                     } else {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Declared, Document, Fault, KeyRules, Limit, LimitEntry, PlanLimits, Policy, Role, Tier, duration,
-    key_rules::whole, routes::routes, show_duration,
+    Declared, Document, Fault, KeyRules, Limit, LimitEntry, MAX_TIERS, PlanLimits, Policy, Role, Tier,
+    duration, key_rules::whole, routes::routes, show_duration,
 };
 use crate::domain::{
     environment::{Environment, Environments, Prefix},
@@ -64,11 +64,13 @@ pub(super) fn policy(mut document: Document) -> Result<Policy, Vec<Fault>> {
     let plans = plans(&mut document, &tiers, &mut faults);
     let first_plan = plans.first().map(|plan| plan.name.clone());
     let routes = routes(&document, |scope| scopes.contains_key(scope), &mut faults);
+    let default_tier = default_place(&tiers).unwrap_or_default();
     let mut policy = Policy {
         document,
         environments: environments.unwrap_or_default(),
         scopes,
         tiers,
+        default_tier,
         // Missing only beside a fault.
         first_plan: first_plan.unwrap_or_else(|| Plan::literal("none")),
         plans,
@@ -130,7 +132,7 @@ fn tiers(
     faults: &mut Faults,
 ) -> Vec<Tier> {
     let mut tiers = Vec::new();
-    if !faults.count("tiers", document.tiers.len(), 1, 64) {
+    if !faults.count("tiers", document.tiers.len(), 1, MAX_TIERS) {
         return tiers;
     }
     let mut taken = BTreeSet::new();
@@ -154,8 +156,7 @@ fn tiers(
         let limits = limits(&format!("{at}.limits"), &mut entry.limits, 1, MAX_LIMITS, faults);
         tiers.push(Tier { name: name.unwrap_or_else(|| Label::literal("invalid")), limits });
     }
-    let default = tiers.iter().position(|tier| tier.name.as_str() == DEFAULT_TIER);
-    match default {
+    match default_place(&tiers) {
         None => faults.must("tiers", "such that one of them is named `default`"),
         Some(default) => {
             let rest = scopes.iter_mut().filter(|(name, _)| !taken.contains(&***name));
@@ -164,6 +165,10 @@ fn tiers(
     }
     unique("tiers", tiers.iter().map(|tier| &tier.name), faults);
     tiers
+}
+
+fn default_place(tiers: &[Tier]) -> Option<usize> {
+    tiers.iter().position(|tier| tier.name.as_str() == DEFAULT_TIER)
 }
 
 fn limits(

@@ -7,6 +7,7 @@ mod key_rules;
 mod limits;
 mod routes;
 mod text;
+mod tier_set;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -19,6 +20,7 @@ pub use self::{
     key_rules::{KeyRules, RuleBroken},
     limits::{Calendar, Limit, Subject, Window, duration, show_duration},
     text::MAX_TOML,
+    tier_set::TierSet,
 };
 use super::{
     environment::{Environment, Environments},
@@ -27,6 +29,9 @@ use super::{
     scope::{Scope, ScopePattern},
     text::{Label, Plan},
 };
+
+/// The most tiers of one policy.
+const MAX_TIERS: usize = 64;
 
 /// The document of a store that was given no other.
 const DEFAULT: &str = include_str!("default.toml");
@@ -68,6 +73,8 @@ pub struct Policy {
     /// Every declared scope.
     scopes: BTreeMap<Box<str>, Declared>,
     tiers: Vec<Tier>,
+    /// The place of the tier that holds what no other lists.
+    default_tier: usize,
     first_plan: Plan,
     plans: Vec<PlanLimits>,
     roles: Vec<Role>,
@@ -147,6 +154,11 @@ impl Policy {
         self.scopes.get(scope.as_str()).copied()
     }
 
+    /// The tier of a declared scope.
+    pub(super) fn tier_of(&self, scope: &str) -> TierSet {
+        self.scopes.get(scope).map_or(TierSet::default(), |declared| TierSet::only(declared.tier))
+    }
+
     /// The declared scopes that a pattern reaches, sorted: itself, or for a wildcard all that it may.
     pub fn reached<'a>(&'a self, pattern: &'a ScopePattern) -> impl Iterator<Item = &'a str> {
         let exact =
@@ -165,6 +177,12 @@ impl Policy {
     #[must_use]
     pub fn tiers(&self) -> &[Tier] {
         &self.tiers
+    }
+
+    /// The tier of scopes that no other lists, and of Checks that ask for none.
+    #[must_use]
+    pub const fn default_tier(&self) -> TierSet {
+        TierSet::only(self.default_tier)
     }
 
     /// The plans, as they stand in the document.

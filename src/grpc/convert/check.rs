@@ -77,6 +77,7 @@ pub(in crate::grpc) fn query<'a>(
         within(&path(prefix, "cost"), bounded(cost))?;
     }
     let requirement = Requirement {
+        cost: asked.cost,
         scopes: scopes(prefix, "scopes", &asked.scopes)?,
         any_scopes: groups(prefix, &asked.any_scopes)?,
         resource: resource(prefix, &asked.resource)?,

@@ -81,9 +81,7 @@ pub(in crate::grpc) fn requirement(attributes: &AttributeContext) -> Result<Requ
             "resource" => requirement.resource = resource("context_extensions", text)?,
             "environment" => requirement.environment = environment("context_extensions", text)?,
             "workspace_id" => requirement.workspace = workspace_id("context_extensions.workspace_id", text)?,
-            "cost" => {
-                cost(text)?;
-            }
+            "cost" => requirement.cost = Some(cost(text)?),
             _ => {
                 let known = ParseError::new("`scopes`, `resource`, `cost`, `environment` or `workspace_id`");
                 let name: String = name.chars().take(64).collect();

@@ -125,7 +125,10 @@ impl Api {
         let requirement = match &way {
             Way::Public | Way::Closed => None,
             Way::AsTheGatewaySays => Some(requirement),
-            Way::Route { scopes, resource } => Some(along(requirement, scopes, resource.as_deref())?),
+            Way::Route { scopes, resource, cost } => Some(Requirement {
+                cost: cost.or(requirement.cost),
+                ..along(requirement, scopes, resource.as_deref())?
+            }),
         };
         let presented = match convert::presented(http, gateway) {
             Ok(presented) => presented,
@@ -178,7 +181,7 @@ enum Way<'a> {
     /// The gateway's settings, which name scopes.
     AsTheGatewaySays,
     /// A route of the policy.
-    Route { scopes: &'a [ScopeText], resource: Option<Cow<'a, str>> },
+    Route { scopes: &'a [ScopeText], resource: Option<Cow<'a, str>>, cost: Option<u64> },
     /// A route of the policy that everybody may pass.
     Public,
     /// Nothing, or a route that nobody may pass.
@@ -197,7 +200,9 @@ fn way<'a>(
     }
     let Ok(found) = policy.routes().find(&http.host, &http.method, &http.path) else { return Way::Closed };
     match &found.route.decision {
-        RouteDecision::Require { scopes, .. } => Way::Route { scopes, resource: found.resource },
+        RouteDecision::Require { scopes, cost, .. } => {
+            Way::Route { scopes, resource: found.resource, cost: *cost }
+        }
         RouteDecision::Public => Way::Public,
         RouteDecision::Denied => Way::Closed,
     }
