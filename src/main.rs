@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         input: &mut io::stdin().lock(),
         input_is_terminal: io::stdin().is_terminal(),
         admin_key: config::admin_key(),
-        now: jiff::Timestamp::from_millisecond(SystemClock.now().as_ms()).unwrap_or_default(),
+        now: jiff::Timestamp::from_millisecond(SystemClock.wall().as_ms()).unwrap_or_default(),
     };
     let done = match Cli::parse().command {
         Command::Client(command) => return cli::run(*command, &mut console, &verify_offline),

@@ -82,11 +82,11 @@ pub fn initialize(args: &InitArgs) -> Result<(), AppError> {
     let policy = config::first_policy(args.data.policy.as_deref())?;
     let destination = Destination::choose(&args.data);
     runtime()?.block_on(async {
-        let store = Store::open(&args.data.data_dir, &SystemEntropy::default(), &SystemClock)?;
+        let store = Store::open(&args.data.data_dir, &SystemEntropy::default(), Arc::new(SystemClock))?;
         if store.sqlite.is_initialized() {
             return Err(AppError::AlreadyInitialized(args.data.data_dir.clone()));
         }
-        store.initialize(policy, &SystemEntropy::default(), &SystemClock, &destination).await?;
+        store.initialize(policy, &SystemEntropy::default(), &destination).await?;
         Ok(store.sqlite.close().await?)
     })
 }
@@ -104,15 +104,14 @@ pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
     }
     runtime()?.block_on(async {
         let entropy = SystemEntropy::default();
-        let store = Store::open(&args.data.data_dir, &entropy, &SystemClock)?;
+        let store = Store::open(&args.data.data_dir, &entropy, Arc::new(SystemClock))?;
         if !store.sqlite.is_initialized() {
             return Err(AppError::NotInitialized(args.data.data_dir.clone()));
         }
         let view = store.sqlite.load().await?;
         let default = view.workspaces.iter().find(|workspace| workspace.is_default);
         let default = default.ok_or_else(|| AppError::NotInitialized(args.data.data_dir.clone()))?.id;
-        let now = crate::domain::time::Clock::now(&SystemClock);
-        let maker = Maker { entropy: &entropy, lookup: &store.keys.lookup, now };
+        let maker = Maker { entropy: &entropy, lookup: &store.keys.lookup, now: store.clock.now() };
         // For the prefix of administration keys; where the stored one is damaged, that of the first one serves.
         let policy = match &view.policy {
             Some(PolicyView::Sound(stored)) => &stored.policy,

@@ -15,7 +15,7 @@ use crate::{
         gateway::Gateway,
         policy::Policy,
         root::DerivedKeys,
-        time::{Clock, Entropy},
+        time::{Clock, Entropy, TrustedClock},
     },
     follower::Follower,
     grpc::{
@@ -51,7 +51,7 @@ pub struct Settings {
     pub limits: ListenerLimits,
     /// How many threads serve connections.
     pub workers: NonZeroUsize,
-    /// The time.
+    /// What the machine says of time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
@@ -85,19 +85,19 @@ impl Service {
     pub async fn start(settings: Settings, root_key: &Destination) -> Result<Self, AppError> {
         let Settings { data_dir, listen, check_is_open, policy, gateway, limits, workers, clock, entropy } =
             settings;
-        let store = Store::open(&data_dir, &*entropy, &*clock)?;
+        let store = Store::open(&data_dir, &*entropy, clock)?;
         let is_new = !store.sqlite.is_initialized();
         // Before the first key is made: a port that is taken must not use it up.
         let bound = Listener::bind(listen).await;
         let listener = bound.map_err(|why| AppError::Bind { address: listen, why })?;
         let first_policy = if is_new {
-            store.initialize(policy, &*entropy, &*clock, root_key).await?;
+            store.initialize(policy, &*entropy, root_key).await?;
             None
         } else {
             root_key.finish()?;
             Some(policy)
         };
-        let Store { sqlite, keys, .. } = store;
+        let Store { sqlite, keys, clock, .. } = store;
         let sqlite = Arc::new(sqlite);
         let port: Arc<dyn KeyStore> = Arc::<SqliteStore>::clone(&sqlite);
 
@@ -203,18 +203,20 @@ impl Service {
 pub(super) struct Store {
     pub(super) sqlite: SqliteStore,
     pub(super) keys: Arc<DerivedKeys>,
+    pub(super) clock: Arc<TrustedClock>,
     dir: DataDir,
 }
 
 impl Store {
-    pub(super) fn open(path: &Path, entropy: &dyn Entropy, clock: &dyn Clock) -> Result<Self, AppError> {
+    pub(super) fn open(path: &Path, entropy: &dyn Entropy, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
         let dir = DataDir::open(path)?;
-        let (sqlite, keys) = SqliteStore::open(&dir, entropy, clock.now())?;
+        let (sqlite, keys) = SqliteStore::open(&dir, entropy, clock.wall())?;
         if sqlite.is_initialized() {
             // A first start that was cut off behind its commit.
             Roots::keep(dir.path()).map_err(OpenError::from)?;
         }
-        Ok(Self { sqlite, keys, dir })
+        let clock = Arc::new(TrustedClock::new(clock, None));
+        Ok(Self { sqlite, keys, clock, dir })
     }
 
     /// The first change of a new store: the policy, the default workspace and the first administration key.
@@ -222,10 +224,9 @@ impl Store {
         &self,
         policy: Policy,
         entropy: &dyn Entropy,
-        clock: &dyn Clock,
         root_key: &Destination,
     ) -> Result<(), AppError> {
-        let maker = Maker { entropy, lookup: &self.keys.lookup, now: clock.now() };
+        let maker = Maker { entropy, lookup: &self.keys.lookup, now: self.clock.now() };
         let (mutation, secret) = maker.initialize(policy)?;
         let parcel = root_key.prepare(secret)?;
         parcel.settle(self.sqlite.commit(mutation).await)?;

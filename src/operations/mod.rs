@@ -32,7 +32,7 @@ use crate::{
         root::DerivedKeys,
         secret::SecretKey,
         text::EnvironmentName,
-        time::{Clock, Entropy, EntropyUnavailable, Timestamp},
+        time::{Entropy, EntropyUnavailable, Timestamp, TrustedClock},
     },
     index::{Found, Index},
     ports::{KeyStore, Mutation, PolicyVersion, RequestMark, Rows, StoreError},
@@ -47,7 +47,7 @@ const POLICY_DAMAGED: &str = "the stored policy cannot be trusted; apply one, wi
 pub struct Operations {
     store: Arc<dyn KeyStore>,
     index: Arc<Index>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<TrustedClock>,
     entropy: Arc<dyn Entropy>,
     keys: Arc<DerivedKeys>,
     revocations_by_source: SourceLimit,
@@ -61,7 +61,7 @@ pub struct Parts {
     /// The view of it, which a follower keeps.
     pub index: Arc<Index>,
     /// The time.
-    pub clock: Arc<dyn Clock>,
+    pub clock: Arc<TrustedClock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
     /// The keys derived from the roots.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 use crate::{
-    domain::time::{Clock, Timestamp},
+    domain::time::{Timestamp, TrustedClock},
     index::Index,
     ports::{KeyStore, Note},
 };
@@ -24,7 +24,7 @@ pub(super) fn minute_of(time: Timestamp) -> Timestamp {
 pub struct UseWriter {
     store: Arc<dyn KeyStore>,
     index: Arc<Index>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<TrustedClock>,
     /// What was used before this minute is written.
     written_before: Timestamp,
 }
@@ -32,7 +32,7 @@ pub struct UseWriter {
 impl UseWriter {
     /// Writes the uses that `index` notes from now on into `store`.
     #[must_use]
-    pub fn new(store: Arc<dyn KeyStore>, index: Arc<Index>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Arc<dyn KeyStore>, index: Arc<Index>, clock: Arc<TrustedClock>) -> Self {
         let written_before = minute_of(clock.now());
         Self { store, index, clock, written_before }
     }

@@ -45,23 +45,31 @@ use tonic_types::StatusExt as _;
 pub const START_MS: i64 = 1_767_225_600_000;
 
 /// A clock that stands still until the test moves it.
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    /// What the boot clock shows, in milliseconds.
+    boot: AtomicI64,
+    /// How far the wall clock is ahead of that: one value for each, so that no reader sees half a step of `advance`.
+    skew: AtomicI64,
+}
 
 impl ManualClock {
     pub fn new() -> Self {
-        Self(AtomicI64::new(START_MS))
+        Self { boot: AtomicI64::new(0), skew: AtomicI64::new(START_MS) }
     }
 
+    /// Time passes.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.boot.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
-    pub fn set_ms(&self, ms: i64) {
-        self.0.store(ms, Ordering::SeqCst);
+    /// Somebody sets the wall clock, ahead or back; no time passes.
+    pub fn leap(&self, by_ms: i64) {
+        self.skew.fetch_add(by_ms, Ordering::SeqCst);
     }
 
+    /// What the wall clock shows.
     pub fn now_ms(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        self.boot.load(Ordering::SeqCst) + self.skew.load(Ordering::SeqCst)
     }
 
     /// The time from now on, for the wire.
@@ -75,8 +83,12 @@ impl ManualClock {
 }
 
 impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
+    fn wall(&self) -> Timestamp {
         Timestamp::from_ms(self.now_ms()).unwrap()
+    }
+
+    fn boot(&self) -> Duration {
+        Duration::from_millis(self.boot.load(Ordering::SeqCst).try_into().unwrap())
     }
 }
 

@@ -1,8 +1,16 @@
 //! Points in time, and where time and randomness come from.
+//!
+//! [`Clock`] is what a machine says; [`TrustedClock`] is what Keyward believes of it, and what every decision goes by.
+
+#[cfg(test)]
+mod leaps;
+mod trusted;
 
 use std::time::Duration;
 
 use super::parse::ParseError;
+
+pub use self::trusted::{Condition, TrustedClock};
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z, within the years 1 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +33,11 @@ impl Timestamp {
         } else {
             Err(ParseError::new("a time within the years 1 to 9999"))
         }
+    }
+
+    /// The same; what lies outside is the nearest point inside.
+    fn clamped(ms: i64) -> Self {
+        Self(ms.clamp(MIN_MS, MAX_MS))
     }
 
     /// Milliseconds since 1970.
@@ -56,10 +69,48 @@ impl std::fmt::Display for Timestamp {
     }
 }
 
-/// Where the time comes from: the operating system in service, a hand in tests.
+/// What a machine says of time: the operating system in service, a hand in tests. Nothing decides by it alone; see
+/// [`TrustedClock`].
 pub trait Clock: Send + Sync {
-    /// The time now.
-    fn now(&self) -> Timestamp;
+    /// The time of day. It may be wrong, and be set to any other at any moment.
+    fn wall(&self) -> Timestamp;
+
+    /// The time that the machine has been up, asleep or not. It never goes back.
+    fn boot(&self) -> Duration;
+}
+
+/// One reading of a [`TrustedClock`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// For expiry and calendars.
+    pub time: Timestamp,
+    /// For rates.
+    pub steady: Steady,
+}
+
+/// A count of milliseconds that goes with the boot clock, whatever becomes of the wall clock. In each process it begins
+/// at the time that was believed then, so that it means something to the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Steady(i64);
+
+impl Steady {
+    /// A count that was kept.
+    #[must_use]
+    pub const fn from_ms(ms: i64) -> Self {
+        Self(ms)
+    }
+
+    /// The count.
+    #[must_use]
+    pub const fn as_ms(self) -> i64 {
+        self.0
+    }
+
+    /// The time from `earlier` to this; zero if that lies ahead.
+    #[must_use]
+    pub fn saturating_since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
 }
 
 /// Where randomness comes from: the operating system in service, a seed in tests.
