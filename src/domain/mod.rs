@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod grant;
 pub mod id;
 pub mod key;
+pub mod limit;
 pub mod network;
 pub mod parse;
 pub mod policy;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Declared, Document, Fault, KeyRules, Limit, LimitEntry, MAX_TIERS, PlanLimits, Policy, Role, Tier,
-    duration, key_rules::whole, routes::routes, show_duration,
+    Declared, Document, Fault, KeyRules, Limit, LimitEntry, LimitOverridesEntry, MAX_TIERS, PlanLimits,
+    Policy, Role, Subject, Tier, duration, key_rules::whole, routes::routes, show_duration,
 };
 use crate::domain::{
     environment::{Environment, Environments, Prefix},
@@ -188,6 +188,41 @@ fn limits(
     }
     unique(at, limits.iter().map(|limit| &limit.name), faults);
     limits
+}
+
+/// Looks at limits of a workspace's or a key's own.
+#[expect(clippy::type_complexity, reason = "one use")]
+pub(super) fn overrides(
+    mut entry: LimitOverridesEntry,
+    per_key_only: bool,
+    declared: impl Fn(&str) -> bool,
+) -> Result<(LimitOverridesEntry, Vec<Limit>, Vec<(Label, Vec<Limit>)>), Vec<Fault>> {
+    let mut faults = Faults::default();
+    let faults_of_sharing = |at: &str, limits: &[Limit], faults: &mut Faults| {
+        let shared = |limit: &Limit| per_key_only && limit.per != Subject::Key;
+        for place in limits.iter().enumerate().filter(|(_, limit)| shared(limit)).map(|(place, _)| place) {
+            faults.must(format!("{at}[{place}].per"), "`key`: a key cannot set what it shares with others");
+        }
+    };
+    let over_all = limits("limits", &mut entry.limits, 0, MAX_PLAN_LIMITS, &mut faults);
+    faults_of_sharing("limits", &over_all, &mut faults);
+    let mut own: Vec<(Label, Vec<Limit>)> = Vec::new();
+    faults.count("tiers", entry.tiers.len(), 0, MAX_TIERS);
+    for (place, entry) in entry.tiers.iter_mut().enumerate().take(MAX_TIERS) {
+        let at = format!("tiers[{place}]");
+        let limits = limits(&format!("{at}.limits"), &mut entry.limits, 1, MAX_LIMITS, &mut faults);
+        faults_of_sharing(&format!("{at}.limits"), &limits, &mut faults);
+        let at = format!("{at}.tier");
+        let Some(tier) = faults.take(&at, Label::parse(&entry.tier)) else { continue };
+        if !declared(&entry.tier) {
+            faults.must(at, "a tier of the policy");
+        } else if own.iter().any(|(known, _)| *known == tier) {
+            faults.must(at, "named once");
+        } else {
+            own.push((tier, limits));
+        }
+    }
+    if faults.0.is_empty() { Ok((entry, over_all, own)) } else { Err(faults.0) }
 }
 
 fn plans(document: &mut Document, tiers: &[Tier], faults: &mut Faults) -> Vec<PlanLimits> {

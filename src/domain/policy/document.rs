@@ -78,7 +78,7 @@ pub struct TierEntry {
 }
 
 /// A limit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitEntry {
     /// Its name.
@@ -103,7 +103,7 @@ pub struct LimitEntry {
 }
 
 /// How a bucket fills.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BucketEntry {
     /// Units that come back.
@@ -130,7 +130,7 @@ pub struct PlanEntry {
 }
 
 /// The limits of a tier on a plan.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlanTierEntry {
     /// The tier.

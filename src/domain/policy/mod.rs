@@ -5,6 +5,7 @@ mod document;
 mod effect;
 mod key_rules;
 mod limits;
+mod overrides;
 mod routes;
 mod text;
 mod tier_set;
@@ -19,6 +20,7 @@ pub use self::{
     effect::{Change, changes},
     key_rules::{KeyRules, RuleBroken},
     limits::{Calendar, Limit, Subject, Window, duration, show_duration},
+    overrides::{Holder, LimitOverrides, LimitOverridesEntry},
     text::MAX_TOML,
     tier_set::TierSet,
 };

@@ -1,0 +1,209 @@
+//! Limits as they apply to a key: worked out when the key, its workspace or the policy changes, so that a Check looks
+//! nothing up.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::tz::TimeZone;
+
+use super::{block, bucket::Flow, unwritten};
+use crate::domain::{
+    policy::{Calendar, Limit, LimitOverrides, Policy, Subject, TierSet, Window},
+    text::Plan,
+};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// One limit as it applies to a key.
+#[derive(Debug)]
+pub struct Bound {
+    /// What it is counted under.
+    pub id: LimitId,
+    /// Its tier and its name: `default/hour`; `all/day` for one over all tiers.
+    pub name: Box<str>,
+    /// Units that are admitted; never zero.
+    pub limit: u64,
+    /// Who shares the count.
+    pub per: Subject,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The length of its window; of a month 31 days, of a bucket the time in which it fills.
+    pub length: Duration,
+    /// Whether it is a quota, whose window is a day or more, and not a rate.
+    pub is_quota: bool,
+    pub(super) shape: Shape,
+    pub(super) block: u64,
+    pub(super) unwritten: u64,
+}
+
+/// How units come back, in milliseconds.
+#[derive(Debug)]
+pub(super) enum Shape {
+    Calendar(Calendar, TimeZone),
+    Rolling(i64),
+    Bucket(Flow),
+}
+
+/// Where a limit comes from (L5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The policy's tier.
+    Tier,
+    /// The workspace's plan.
+    Plan,
+    /// The workspace's own.
+    Workspace,
+    /// The key's own.
+    Key,
+}
+
+/// A number for what a limit is counted under: its tier, its name, its window and who shares the count. Its size is none
+/// of it: so a changed limit goes on with what was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LimitId(u32);
+
+/// Every [`LimitId`] of this process, with the text that it is stored under.
+#[derive(Debug, Default)]
+pub struct LimitIds(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    ids: HashMap<Arc<str>, LimitId>,
+    texts: Vec<Arc<str>>,
+}
+
+impl LimitIds {
+    /// The number of what is stored under this text.
+    ///
+    /// # Panics
+    /// Never: four thousand million limits do not fit into memory.
+    pub fn id(&self, text: &str) -> LimitId {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = known.ids.get(text) {
+            return *id;
+        }
+        let id = LimitId(u32::try_from(known.texts.len()).unwrap_or(u32::MAX));
+        let text: Arc<str> = text.into();
+        known.texts.push(Arc::clone(&text));
+        known.ids.insert(text, id);
+        id
+    }
+
+    /// What a limit is stored under.
+    #[must_use]
+    pub fn text(&self, id: LimitId) -> Option<Arc<str>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.texts.get(usize::try_from(id.0).ok()?).cloned()
+    }
+}
+
+/// Every limit of a key.
+#[derive(Debug, Default)]
+pub struct KeyLimits {
+    over_all: Box<[Bound]>,
+    /// By the tier's place in the policy.
+    tiers: Box<[Box<[Bound]>]>,
+}
+
+impl KeyLimits {
+    /// The limits of a key under `policy`: for each tier the key's own, else its workspace's, else its plan's, else the
+    /// tier's; and over all tiers in the same way. A key's own take the place of those that are counted by key, and leave
+    /// those that it shares.
+    #[must_use]
+    pub fn resolve(
+        policy: &Policy,
+        plan: Option<&Plan>,
+        workspace: Option<&LimitOverrides>,
+        key: Option<&LimitOverrides>,
+        ids: &LimitIds,
+    ) -> Self {
+        let plan = plan.and_then(|plan| policy.plans().iter().find(|declared| declared.name == *plan));
+        let list = |tier: &str,
+                    of_key: Option<&[Limit]>,
+                    (origin, others): (Origin, &[Limit])|
+         -> Box<[Bound]> {
+            let bound = |origin| move |limit| Bound::new(tier, limit, origin, ids);
+            // What a key shares with others is not its own to change.
+            let kept = others.iter().filter(|limit| of_key.is_none() || limit.per != Subject::Key);
+            of_key.unwrap_or_default().iter().map(bound(Origin::Key)).chain(kept.map(bound(origin))).collect()
+        };
+        let of_workspace = workspace.and_then(LimitOverrides::over_all).map(|own| (Origin::Workspace, own));
+        let of_plan = || (Origin::Plan, plan.map(|plan| plan.limits.as_slice()).unwrap_or_default());
+        let over_all =
+            list("all", key.and_then(LimitOverrides::over_all), of_workspace.unwrap_or_else(of_plan));
+        let tiers = policy.tiers().iter().enumerate().map(|(place, tier)| {
+            let of_workspace = workspace.and_then(|own| Some((Origin::Workspace, own.of_tier(&tier.name)?)));
+            let of_plan = || Some((Origin::Plan, plan?.tiers.get(&place)?.as_slice()));
+            let others = of_workspace.or_else(of_plan).unwrap_or((Origin::Tier, &tier.limits));
+            list(tier.name.as_str(), key.and_then(|own| own.of_tier(&tier.name)), others)
+        });
+        let tiers = tiers.collect();
+        Self { over_all, tiers }
+    }
+
+    /// The limits that a Check of these tiers is under, always in the same order.
+    pub fn of(&self, tiers: TierSet) -> impl Iterator<Item = &Bound> + Clone {
+        let of_tiers = tiers.iter().filter_map(|place| self.tiers.get(place)).flatten();
+        self.over_all.iter().chain(of_tiers)
+    }
+
+    /// Every limit.
+    pub fn iter(&self) -> impl Iterator<Item = &Bound> {
+        self.over_all.iter().chain(self.tiers.iter().flatten())
+    }
+
+    /// Whether a limit is shared by these.
+    #[must_use]
+    pub fn has(&self, per: Subject) -> bool {
+        self.iter().any(|bound| bound.per == per)
+    }
+}
+
+impl Bound {
+    fn new(tier: &str, limit: &Limit, origin: Origin, ids: &LimitIds) -> Self {
+        let ms = |length: Duration| i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
+        let (shape, text, length, long) = match &limit.window {
+            Window::Calendar(unit, zone) => {
+                let (name, seconds) = match unit {
+                    Calendar::Minute => ("minute", 60),
+                    Calendar::Hour => ("hour", 3_600),
+                    Calendar::Day => ("day", 86_400),
+                    Calendar::Month => ("month", 31 * 86_400),
+                };
+                let length = Duration::from_secs(seconds);
+                (Shape::Calendar(*unit, zone.clone()), name.to_owned(), length, length)
+            }
+            Window::Rolling(length) => {
+                (Shape::Rolling(ms(*length)), format!("rolling-{}s", length.as_secs()), *length, *length)
+            }
+            Window::Bucket { refill, every } => {
+                let flow = Flow { refill: *refill, every: u64::try_from(ms(*every)).unwrap_or(u64::MAX) };
+                let fills_in = u128::from(limit.limit).saturating_mul(u128::from(flow.every));
+                let fills_in =
+                    u64::try_from(fills_in.div_ceil(u128::from(*refill).max(1))).unwrap_or(u64::MAX);
+                let text = format!("bucket-{}s", every.as_secs());
+                (Shape::Bucket(flow), text, Duration::from_millis(fills_in), *every)
+            }
+        };
+        let per = match limit.per {
+            Subject::Key => "key",
+            Subject::Owner => "owner",
+            Subject::Workspace => "workspace",
+        };
+        Self {
+            id: ids.id(&format!("{tier}/{}/{per}/{text}", limit.name)),
+            name: format!("{tier}/{}", limit.name).into(),
+            limit: limit.limit,
+            per: limit.per,
+            origin,
+            length,
+            is_quota: long >= DAY,
+            shape,
+            block: block(limit.limit),
+            unwritten: unwritten(limit.limit),
+        }
+    }
+}

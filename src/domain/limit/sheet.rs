@@ -1,0 +1,155 @@
+//! Everything that one subject has used.
+
+use super::{Bound, LimitId, Slot, Snapshot};
+use crate::domain::time::Now;
+
+/// The counts of one subject, one for each limit that it has used and that is not over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sheet(Box<[Slot]>);
+
+/// When a sheet is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// Now.
+    pub now: Now,
+    /// When this process started, if the one before did not stop in order and the subject may be older than that.
+    pub unclean: Option<Now>,
+}
+
+/// How a count stands for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measure {
+    /// The limit allows it.
+    pub passes: bool,
+    /// It may be charged before anything more is written.
+    pub covered: bool,
+}
+
+/// What a limit has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Units.
+    pub units: u64,
+    /// Milliseconds until everything has come back.
+    pub whole_in: i64,
+}
+
+impl Sheet {
+    /// How a limit stands for a request of `cost` units. Changes nothing.
+    #[must_use]
+    pub fn measure(&self, bound: &Bound, cost: u64, reading: &Reading) -> Measure {
+        self.with(bound, reading, |slot| slot.measure(bound, cost, &reading.now))
+    }
+
+    /// What a limit has left.
+    #[must_use]
+    pub fn left(&self, bound: &Bound, reading: &Reading) -> Left {
+        self.with(bound, reading, |slot| Left {
+            units: slot.remaining(bound, &reading.now),
+            whole_in: slot.until_whole(bound, &reading.now),
+        })
+    }
+
+    /// Milliseconds until a request of `cost` units passes; `None` if it never does.
+    #[must_use]
+    pub fn until_passes(&self, bound: &Bound, cost: u64, reading: &Reading) -> Option<i64> {
+        self.with(bound, reading, |slot| slot.until_passes(bound, cost, &reading.now))
+    }
+
+    /// Counts units as used, whether or not the limit allows it: that is for [`Sheet::measure`] to tell, under the same
+    /// lock. Says whether a write is to be asked for, once.
+    pub fn charge(&mut self, bound: &Bound, cost: u64, reading: &Reading) -> bool {
+        if cost == 0 {
+            return false;
+        }
+        let slot = self.slot(bound, reading);
+        let low = slot.charge(bound, cost, &reading.now);
+        low && Self::ask(slot)
+    }
+
+    /// Notes that a write is asked for; whether that is news.
+    pub fn ask_for(&mut self, bound: &Bound, reading: &Reading) -> bool {
+        Self::ask(self.slot(bound, reading))
+    }
+
+    fn ask(slot: &mut Slot) -> bool {
+        let (_, asked) = slot.marks();
+        !std::mem::replace(asked, true)
+    }
+
+    /// What is to be written so that `need` units, and a block at the least, may be used.
+    #[must_use]
+    pub fn snapshot(&mut self, bound: &Bound, need: u64, reading: &Reading) -> Snapshot {
+        self.slot(bound, reading).snapshot(bound, need)
+    }
+
+    /// What is to be written of every count, or of those of which nothing is written, so that no write is needed for what
+    /// may be used now.
+    pub fn as_it_is(&self, all: bool) -> impl Iterator<Item = Snapshot> {
+        self.0.iter().filter(move |slot| all || !slot.is_written()).map(Slot::as_it_is)
+    }
+
+    /// Takes note of what became of a write.
+    pub fn wrote(&mut self, snapshot: &Snapshot, done: bool) {
+        let Some(slot) = self.0.iter_mut().find(|slot| slot.id() == snapshot.id) else { return };
+        *slot.marks().1 = false;
+        if done {
+            slot.wrote(snapshot);
+        }
+    }
+
+    /// Puts a count in that was written; `None` where nothing of it counts any more (see [`Slot::read`]).
+    pub fn restore(&mut self, id: LimitId, state: &[u8], complete: bool, now: &Now) -> Option<()> {
+        let slot = Slot::read(id, state, complete, now)?;
+        self.push(slot);
+        Some(())
+    }
+
+    /// Drops what counts no more, and names those of it that were written.
+    pub fn sweep(&mut self, now: &Now) -> Vec<LimitId> {
+        let over = |slot: &&Slot| slot.is_over(now);
+        if !self.0.iter().any(|slot| over(&slot)) {
+            return Vec::new();
+        }
+        let written = self.0.iter().filter(over).filter(|slot| slot.is_written()).map(Slot::id).collect();
+        self.0 = std::mem::take(&mut self.0).into_iter().filter(|slot| !slot.is_over(now)).collect();
+        written
+    }
+
+    /// Whether nothing is counted.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn with<T>(&self, bound: &Bound, reading: &Reading, look: impl FnOnce(&Slot) -> T) -> T {
+        let slot = self.0.iter().find(|slot| slot.id() == bound.id);
+        match slot.filter(|slot| slot.serves(bound, &reading.now)) {
+            Some(slot) => look(slot),
+            None => look(&Slot::open(bound, reading)),
+        }
+    }
+
+    /// The count of a limit; begun if there is none, or another window has begun.
+    fn slot(&mut self, bound: &Bound, reading: &Reading) -> &mut Slot {
+        let place = self.0.iter().position(|slot| slot.id() == bound.id);
+        let place = place.unwrap_or_else(|| self.push(Slot::open(bound, reading)));
+        // It was found or put there just now.
+        #[expect(clippy::indexing_slicing, reason = "a place of this slice")]
+        let slot = &mut self.0[place];
+        if !slot.serves(bound, &reading.now) {
+            *slot = Slot::open(bound, reading);
+        }
+        slot
+    }
+
+    /// Exactly as long as it must be: there are many.
+    fn push(&mut self, slot: Slot) -> usize {
+        let mut slots = std::mem::take(&mut self.0).into_vec();
+        slots.reserve_exact(1);
+        slots.push(slot);
+        let place = slots.len().saturating_sub(1);
+        self.0 = slots.into_boxed_slice();
+        place
+    }
+}

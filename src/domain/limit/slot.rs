@@ -1,0 +1,355 @@
+//! One count: what a subject has used of one limit, and how much more it may use before more is written.
+//!
+//! [`Slot::snapshot`] is what is written: what is used, and how much more may be used (its reach). After a crash all of the
+//! reach counts as used; after a stop in order none of it does.
+
+use super::{
+    Bound, LimitId,
+    bound::Shape,
+    bucket::{Bucket, Flow},
+    calendar,
+    rolling::Rolling,
+    sheet::{Measure, Reading},
+};
+use crate::domain::time::Now;
+
+/// A count. Small, for there are many: a calendar window takes 32 bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Slot {
+    /// Of a window of the calendar.
+    Calendar {
+        /// Of which limit.
+        id: LimitId,
+        /// Whether it is known on disk.
+        written: bool,
+        /// Whether a write is on its way.
+        asked: bool,
+        /// The first millisecond of the next window.
+        end: i64,
+        /// Units used.
+        used: u64,
+        /// Units that may be used before more must be written.
+        covered: u64,
+    },
+    /// Of a rolling window.
+    Rolling {
+        /// Of which limit.
+        id: LimitId,
+        /// Whether it is known on disk.
+        written: bool,
+        /// Whether a write is on its way.
+        asked: bool,
+        /// What is used.
+        count: Box<Rolling>,
+    },
+    /// Of a bucket.
+    Bucket {
+        /// Of which limit.
+        id: LimitId,
+        /// Whether it is known on disk.
+        written: bool,
+        /// Whether a write is on its way.
+        asked: bool,
+        /// What is missing.
+        count: Box<Bucket>,
+    },
+}
+
+/// What is to be written of a count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Of which limit.
+    pub id: LimitId,
+    /// The bytes to keep.
+    pub state: Vec<u8>,
+    /// Which window it is of, where it is of the calendar.
+    end: i64,
+    /// Units that may be used once this is written: of the window, or from here on.
+    reach: u64,
+    /// Units that were still to be used when this was taken.
+    left: u64,
+}
+
+impl Slot {
+    /// A count that begins. After a crash nobody knows what was used of a window that was open then, and of which nothing
+    /// was written: at most what needs no writing.
+    pub(super) fn open(bound: &Bound, reading: &Reading) -> Self {
+        let (id, written, asked, free) = (bound.id, false, false, bound.unwritten);
+        let crashed = reading.unclean.filter(|_| free > 0);
+        match &bound.shape {
+            Shape::Calendar(unit, zone) => {
+                let (start, end) = calendar::window(*unit, zone, reading.now.time);
+                let was_open = crashed.is_some_and(|started| start <= started.time.as_ms());
+                Self::Calendar {
+                    id,
+                    written,
+                    asked,
+                    end,
+                    used: if was_open { free } else { 0 },
+                    covered: free,
+                }
+            }
+            Shape::Rolling(window) => {
+                let mut count = Rolling::new(*window, free);
+                if let Some(started) = crashed {
+                    let mut was_open = Rolling::new(*window, 0);
+                    was_open.add(free, started.steady.as_ms());
+                    if was_open.over_at() > reading.now.steady.as_ms() {
+                        count = was_open;
+                    }
+                }
+                Self::Rolling { id, written, asked, count: Box::new(count) }
+            }
+            Shape::Bucket(flow) => {
+                let mut count = Bucket::new(*flow, free);
+                if let Some(started) = crashed {
+                    let mut was_open = Bucket::new(*flow, 0);
+                    was_open.take(free, *flow, started.steady.as_ms());
+                    if was_open.over_at() > reading.now.steady.as_ms() {
+                        count = was_open;
+                    }
+                }
+                Self::Bucket { id, written, asked, count: Box::new(count) }
+            }
+        }
+    }
+
+    /// Of which limit.
+    #[must_use]
+    pub const fn id(&self) -> LimitId {
+        match self {
+            Self::Calendar { id, .. } | Self::Rolling { id, .. } | Self::Bucket { id, .. } => *id,
+        }
+    }
+
+    pub(super) const fn marks(&mut self) -> (&mut bool, &mut bool) {
+        match self {
+            Self::Calendar { written, asked, .. }
+            | Self::Rolling { written, asked, .. }
+            | Self::Bucket { written, asked, .. } => (written, asked),
+        }
+    }
+
+    pub(super) const fn is_written(&self) -> bool {
+        match self {
+            Self::Calendar { written, .. } | Self::Rolling { written, .. } | Self::Bucket { written, .. } => {
+                *written
+            }
+        }
+    }
+
+    /// Whether nothing of it counts any more.
+    pub(super) fn is_over(&self, now: &Now) -> bool {
+        match self {
+            Self::Calendar { end, .. } => now.time.as_ms() >= *end,
+            Self::Rolling { count, .. } => now.steady.as_ms() >= count.over_at(),
+            Self::Bucket { count, .. } => now.steady.as_ms() >= count.over_at(),
+        }
+    }
+
+    /// Whether this counts what `bound` limits, now.
+    pub(super) fn serves(&self, bound: &Bound, now: &Now) -> bool {
+        match (self, &bound.shape) {
+            (Self::Calendar { end, .. }, Shape::Calendar(..)) => now.time.as_ms() < *end,
+            (Self::Rolling { count, .. }, Shape::Rolling(window)) => count.window == *window,
+            (Self::Bucket { count, .. }, Shape::Bucket(flow)) => count.flow.every == flow.every,
+            (Self::Calendar { .. } | Self::Rolling { .. } | Self::Bucket { .. }, _) => false,
+        }
+    }
+
+    /// How it stands for a request of `cost` units.
+    pub(super) fn measure(&self, bound: &Bound, cost: u64, now: &Now) -> Measure {
+        let remaining = self.remaining(bound, now);
+        let passes = cost <= remaining;
+        let covered = cost <= self.uncovered_from();
+        Measure { passes, covered }
+    }
+
+    /// Units that may be used before more must be written.
+    const fn uncovered_from(&self) -> u64 {
+        match self {
+            Self::Calendar { used, covered, .. } => covered.saturating_sub(*used),
+            Self::Rolling { count, .. } => count.left,
+            Self::Bucket { count, .. } => count.left,
+        }
+    }
+
+    pub(super) fn remaining(&self, bound: &Bound, now: &Now) -> u64 {
+        match (self, &bound.shape) {
+            (Self::Calendar { used, .. }, _) => bound.limit.saturating_sub(*used),
+            (Self::Rolling { count, .. }, _) => bound.limit.saturating_sub(count.used_at(now.steady.as_ms())),
+            (Self::Bucket { count, .. }, Shape::Bucket(flow)) => {
+                count.holds(bound.limit, *flow, now.steady.as_ms())
+            }
+            (Self::Bucket { .. }, _) => 0,
+        }
+    }
+
+    /// Milliseconds until everything has come back.
+    pub(super) fn until_whole(&self, bound: &Bound, now: &Now) -> i64 {
+        let steady = now.steady.as_ms();
+        match (self, &bound.shape) {
+            (Self::Calendar { end, .. }, _) => end.saturating_sub(now.time.as_ms()),
+            (Self::Bucket { count, .. }, Shape::Bucket(flow)) => count.until_full(*flow, steady),
+            (Self::Rolling { count, .. }, _) => count.over_at().saturating_sub(steady).max(0),
+            (Self::Bucket { count, .. }, _) => count.over_at().saturating_sub(steady).max(0),
+        }
+    }
+
+    /// Milliseconds until a request of `cost` units passes; `None` if it never does.
+    pub(super) fn until_passes(&self, bound: &Bound, cost: u64, now: &Now) -> Option<i64> {
+        let steady = now.steady.as_ms();
+        if cost > bound.limit {
+            return None;
+        }
+        Some(match (self, &bound.shape) {
+            (Self::Rolling { count, .. }, _) => {
+                let excess = count.used_at(steady).saturating_add(cost).saturating_sub(bound.limit);
+                count.until_fewer(excess, steady)
+            }
+            (Self::Bucket { count, .. }, Shape::Bucket(flow)) => {
+                count.until_holds(cost, bound.limit, *flow, steady)
+            }
+            (Self::Calendar { .. } | Self::Bucket { .. }, _) => self.until_whole(bound, now),
+        })
+    }
+
+    /// Counts units as used; whether more should be written soon.
+    pub(super) fn charge(&mut self, bound: &Bound, cost: u64, now: &Now) -> bool {
+        let steady = now.steady.as_ms();
+        match (&mut *self, &bound.shape) {
+            (Self::Calendar { used, .. }, _) => *used = used.saturating_add(cost),
+            (Self::Rolling { count, .. }, _) => {
+                count.add(cost, steady);
+                count.left = count.left.saturating_sub(cost);
+            }
+            (Self::Bucket { count, .. }, Shape::Bucket(flow)) => {
+                count.take(cost, *flow, steady);
+                count.left = count.left.saturating_sub(cost);
+            }
+            // It does not serve this limit: see `serves`.
+            (Self::Bucket { .. }, _) => {}
+        }
+        let left = self.uncovered_from();
+        left < bound.block.div_ceil(2) && left < self.remaining(bound, now)
+    }
+
+    /// What is to be written so that `need` units, and a block at the least, may be used.
+    pub(super) fn snapshot(&self, bound: &Bound, need: u64) -> Snapshot {
+        self.with_reach(need.max(bound.block).saturating_add(bound.unwritten))
+    }
+
+    /// What is to be written so that all that may be used now may be used after it.
+    pub(super) fn as_it_is(&self) -> Snapshot {
+        self.with_reach(self.uncovered_from())
+    }
+
+    fn with_reach(&self, more: u64) -> Snapshot {
+        let left = self.uncovered_from();
+        let (end, reach, state) = match self {
+            Self::Calendar { end, used, .. } => {
+                let reach = used.saturating_add(more);
+                (*end, reach, bytes(CALENDAR, &[word(*end), *used, reach]))
+            }
+            Self::Rolling { count, .. } => {
+                let head = [word(count.newest), word(count.window), more];
+                (0, more, bytes(ROLLING, &[&head[..], &count.used[..]].concat()))
+            }
+            Self::Bucket { count, .. } => {
+                let (low, high) = halves(count.missing);
+                let Flow { refill, every } = count.flow;
+                let state = [word(count.at), low, high, refill, every, more];
+                (0, more, bytes(BUCKET, &state))
+            }
+        };
+        Snapshot { id: self.id(), state, end, reach, left }
+    }
+
+    /// Takes note that a snapshot of this was written.
+    pub(super) fn wrote(&mut self, snapshot: &Snapshot) {
+        let left_now = self.uncovered_from();
+        match self {
+            Self::Calendar { end, covered, written, .. } if *end == snapshot.end => {
+                *covered = snapshot.reach.max(*covered);
+                *written = true;
+            }
+            // Of a window that is over.
+            Self::Calendar { .. } => {}
+            Self::Rolling { count, written, .. } => {
+                count.left = snapshot.reach.saturating_sub(snapshot.left.saturating_sub(left_now));
+                *written = true;
+            }
+            Self::Bucket { count, written, .. } => {
+                count.left = snapshot.reach.saturating_sub(snapshot.left.saturating_sub(left_now));
+                *written = true;
+            }
+        }
+    }
+
+    /// A count as it was written, in a process that started at `now`; `None` where nothing of it counts any more, or the
+    /// bytes are none of ours. Unless the process before stopped in order, all that it might have used counts as used.
+    pub(super) fn read(id: LimitId, state: &[u8], complete: bool, now: &Now) -> Option<Self> {
+        let (kind, words) = words(state)?;
+        let (written, asked) = (true, false);
+        let slot = match (kind, words.as_slice()) {
+            (CALENDAR, [end, used, reach]) => {
+                let used = if complete { *used } else { *reach };
+                Self::Calendar { id, written, asked, end: number(*end), used, covered: *reach }
+            }
+            (ROLLING, [newest, window, reach, used @ ..]) => {
+                let used = used.try_into().ok()?;
+                let mut count =
+                    Rolling { used, newest: number(*newest), window: number(*window), left: *reach };
+                if !complete {
+                    let reached = std::mem::take(&mut count.left);
+                    count.add(reached, now.steady.as_ms());
+                }
+                Self::Rolling { id, written, asked, count: Box::new(count) }
+            }
+            (BUCKET, [at, low, high, refill, every, reach]) => {
+                let flow = Flow { refill: *refill, every: *every };
+                let missing = whole(*low, *high);
+                let mut count = Bucket { missing, at: number(*at), flow, left: *reach };
+                if !complete {
+                    let used = std::mem::take(&mut count.left);
+                    count.take(used, flow, now.steady.as_ms());
+                }
+                Self::Bucket { id, written, asked, count: Box::new(count) }
+            }
+            _ => return None,
+        };
+        (!slot.is_over(now)).then_some(slot)
+    }
+}
+
+const CALENDAR: u8 = 1;
+const ROLLING: u8 = 2;
+const BUCKET: u8 = 3;
+
+/// A kind and its numbers, each in eight bytes, the least significant first.
+fn bytes(kind: u8, words: &[u64]) -> Vec<u8> {
+    std::iter::once(kind).chain(words.iter().flat_map(|word| word.to_le_bytes())).collect()
+}
+
+fn words(bytes: &[u8]) -> Option<(u8, Vec<u64>)> {
+    let (kind, rest) = bytes.split_first()?;
+    let (words, rest) = rest.as_chunks::<8>();
+    rest.is_empty().then(|| (*kind, words.iter().map(|word| u64::from_le_bytes(*word)).collect()))
+}
+
+const fn word(number: i64) -> u64 {
+    number.cast_unsigned()
+}
+
+const fn number(word: u64) -> i64 {
+    word.cast_signed()
+}
+
+fn halves(whole: u128) -> (u64, u64) {
+    let low = whole & u128::from(u64::MAX);
+    (u64::try_from(low).unwrap_or(u64::MAX), u64::try_from(whole >> 64).unwrap_or(u64::MAX))
+}
+
+fn whole(low: u64, high: u64) -> u128 {
+    u128::from(low) | (u128::from(high) << 64)
+}
