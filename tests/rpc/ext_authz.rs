@@ -25,7 +25,7 @@ use crate::support::{
 };
 
 /// A request with these headers and route settings, from this address.
-fn request(headers: &[(&str, &str)], extensions: &[(&str, &str)], from: &str) -> CheckRequest {
+pub(crate) fn request(headers: &[(&str, &str)], extensions: &[(&str, &str)], from: &str) -> CheckRequest {
     let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     };
@@ -51,7 +51,7 @@ fn request(headers: &[(&str, &str)], extensions: &[(&str, &str)], from: &str) ->
 }
 
 const SEND: &[(&str, &str)] = &[("scopes", "messaging:send")];
-const SOMEWHERE: &str = "203.0.113.7";
+pub(crate) const SOMEWHERE: &str = "203.0.113.7";
 
 /// A request with these headers, for which `messaging:send` is needed.
 fn to_send(headers: &[(&str, &str)]) -> CheckRequest {
@@ -60,21 +60,21 @@ fn to_send(headers: &[(&str, &str)]) -> CheckRequest {
 
 /// An answer in short.
 #[derive(Debug, PartialEq)]
-struct Seen {
-    code: i32,
-    status: i32,
-    headers: BTreeMap<String, String>,
-    removed: Vec<String>,
-    body: String,
-    metadata: BTreeMap<String, String>,
+pub(crate) struct Seen {
+    pub(crate) code: i32,
+    pub(crate) status: i32,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) removed: Vec<String>,
+    pub(crate) body: String,
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 impl Seen {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    fn reason(&self) -> &str {
+    pub(crate) fn reason(&self) -> &str {
         self.metadata.get("denial_reason").map_or("", String::as_str)
     }
 }
@@ -105,7 +105,7 @@ fn seen(answer: CheckResponse) -> Seen {
     Seen { code, status, headers: headers.collect(), removed, body, metadata: metadata.collect() }
 }
 
-async fn ask(keyward: &Keyward, asked: CheckRequest) -> Seen {
+pub(crate) async fn ask(keyward: &Keyward, asked: CheckRequest) -> Seen {
     let mut client = AuthorizationClient::new(keyward.new_channel().await);
     let answer = client.check(asked).await;
     seen(answer.unwrap_or_else(|error| panic!("Envoy takes an error for an outage: {error:?}")).into_inner())
@@ -415,7 +415,7 @@ async fn raw_headers_are_read_as_plain_ones_are() {
 
 /// Passes if the answer says that Keyward cannot decide.
 #[track_caller]
-fn assert_unavailable(answer: &Seen) {
+pub(crate) fn assert_unavailable(answer: &Seen) {
     assert_eq!((answer.code, answer.status, answer.reason()), (14, 503, "UNAVAILABLE"), "{answer:?}");
     assert_eq!(answer.header("retry-after"), "1");
     assert_eq!(
