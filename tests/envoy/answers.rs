@@ -63,7 +63,7 @@ pub(crate) fn assert_ambiguous(reply: &Reply) {
 }
 
 #[track_caller]
-fn assert_forbidden(reply: &Reply, scope: &str, code: &str, message: &str) {
+pub(crate) fn assert_forbidden(reply: &Reply, scope: &str, code: &str, message: &str) {
     let challenge = format!(r#"Bearer realm="keyward", error="insufficient_scope"{scope}"#);
     assert_denied(reply, "403 Forbidden", &challenge, code, message);
 }

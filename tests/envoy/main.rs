@@ -20,6 +20,7 @@ mod hostile;
 mod identity;
 mod load;
 mod outage;
+mod routes;
 mod service;
 
 use crate::{
