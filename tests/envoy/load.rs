@@ -45,7 +45,7 @@ impl Load {
                 while !stop.load(Ordering::SeqCst) {
                     let presented = secrets.read().unwrap().clone();
                     for secret in presented {
-                        let request = request("GET", "/v1/messages", &[("x-api-key", &secret)], "");
+                        let request = request("GET", "/v1/templates", &[("x-api-key", &secret)], "");
                         let was_set = before.load(Ordering::SeqCst);
                         let reply = connection.ask(&request).await.unwrap().unwrap();
                         judge(was_set, reply.status);
@@ -100,7 +100,7 @@ async fn no_request_fails_through_a_rotation_with_either_secret_within_its_grace
     load.go_on(50).await;
     load.end().await;
     house.keyward.clock.advance(MS);
-    let late = request("GET", "/v1/messages", &[("x-api-key", &issued.api_key)], "");
+    let late = request("GET", "/v1/templates", &[("x-api-key", &issued.api_key)], "");
     assert_eq!(house.refused(&late).await.status, 401);
     house.stop().await;
 }
