@@ -433,21 +433,39 @@ async fn an_operators_mistake_in_a_route_lets_nothing_through_and_blames_no_clie
     let keyward = Keyward::start().await;
     let issued = keyward.issue_scopes(&["messaging:send"]).await;
     let long = vec!["a:b"; 65].join(" ");
+    let endless = vec!["messaging:send"; 10_000].join(" ");
     for wrong in [
         ("scope", "messaging:send"),
         ("scopes", "messaging"),
         ("scopes", "messaging:*"),
         ("scopes", "messaging:send,storage:read"),
         ("scopes", &long),
+        ("scopes", &endless),
+        ("scopes", "messaging:send\tmessaging:send"),
+        ("scopes", "messaging:send\r\nx: y"),
+        ("scopes", "messaging:s\u{435}nd"),
+        ("scopes", "messaging:send\0"),
+        ("scopes", "\"messaging:send"),
         ("resource", "../x"),
+        ("resource", "a\r\nb"),
+        ("resource", "*"),
         ("environment", "Live"),
+        ("environment", "live\0"),
+        ("environment", "l\u{456}ve"),
         ("workspace_id", "ws_1"),
+        ("workspace_id", " "),
         ("cost", "-1"),
         ("cost", "+1"),
         ("cost", ""),
+        ("cost", " 1"),
+        ("cost", "1e3"),
+        ("cost", "0x1"),
+        ("cost", "\u{661}"),
         ("cost", "1000000000001"),
+        ("cost", "18446744073709551616"),
         ("cost", "99999999999999999999"),
         ("", ""),
+        ("\r\nx: y", "\u{202e}"),
     ] {
         let extensions = [("scopes", "messaging:send"), wrong];
         let asked = request(&[("x-api-key", &issued.api_key)], &extensions, SOMEWHERE);
@@ -456,6 +474,9 @@ async fn an_operators_mistake_in_a_route_lets_nothing_through_and_blames_no_clie
     let all =
         [("scopes", "messaging:send"), ("cost", "1000000000000"), ("resource", ""), ("environment", "live")];
     let asked = request(&[("x-api-key", &issued.api_key)], &all, SOMEWHERE);
+    assert_eq!(ask(&keyward, asked).await.status, 200);
+    let most = vec!["messaging:send"; 64].join(" ");
+    let asked = request(&[("x-api-key", &issued.api_key)], &[("scopes", &most)], SOMEWHERE);
     assert_eq!(ask(&keyward, asked).await.status, 200);
 }
 

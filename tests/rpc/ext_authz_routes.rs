@@ -339,3 +339,57 @@ async fn where_the_gateway_names_scopes_no_route_is_asked() {
     let nobody = ask(&keyward, asking("GET", "/public/a", &[], &templates)).await;
     assert_eq!(nobody.status, 401, "a route that is public in the policy");
 }
+
+#[tokio::test]
+async fn whatever_is_asked_of_whatever_way_is_answered_and_nobody_gets_past_a_public_route() {
+    // X1 X3
+    let keyward = start().await;
+    let revoked = keyward.issue_scopes(&["storage:*", "events:*", "templates:*"]).await;
+    keyward.revoke(&revoked.key.id).await;
+    let bearer = format!("Bearer {}", revoked.api_key);
+    let credentials = ["", "k", &revoked.api_key, &bearer, "Bearer", "Basic x, Bearer y", "\r\n", "\u{fffd}"];
+    let open = ["/public/a", "/public", "/public/a?b"];
+    let hosts = ["api.example.com", "", "[::1]", "a\0", "\u{e4}", "a:99999"];
+    let methods = ["GET", "get", "", "HEAD", "OPTIONS", "G\r\nT", "\u{130}"];
+    let texts = ["", " ", "a:b", "storage:read", "\r\n", "\u{202e}", "-1", "0", "live", "ws_", "../x"];
+    let names = ["scopes", "resource", "cost", "environment", "workspace_id", "", "\0"];
+    let paths: Vec<String> = other_spellings().into_iter().chain(open.map(str::to_owned)).collect();
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut draw = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
+    };
+    let mut passed = 0;
+    for _case in 0..400 {
+        // Half of all are for a path that is open.
+        let path = if draw(2) == 0 { open[draw(open.len())] } else { &paths[draw(paths.len())] };
+        let (host, method) = (hosts[draw(hosts.len()) * draw(2)], methods[draw(methods.len())]);
+        let headers = [
+            ("authorization", credentials[draw(credentials.len())]),
+            ("x-api-key", credentials[draw(credentials.len())]),
+            ("x-keyward-owner", "root"),
+        ];
+        let extensions: Vec<_> =
+            (0..draw(3)).map(|_| (names[draw(names.len())], texts[draw(texts.len())])).collect();
+        let mut asked = asking(method, path, &headers, &extensions);
+        let attributes = asked.attributes.as_mut().unwrap();
+        let http = attributes.request.as_mut().unwrap().http.as_mut().unwrap();
+        host.clone_into(&mut http.host);
+        let answer = ask(&keyward, asked).await;
+        if answer.status == 200 {
+            passed += 1;
+            let scopes = extensions.iter().rfind(|(name, _)| *name == "scopes").map_or("", |(_, text)| text);
+            let what = format!("{method} {host} {path} {extensions:?}");
+            assert!(open.contains(&path), "{what}");
+            assert!(["api.example.com", "[::1]"].contains(&host), "{what}");
+            assert!(["GET", "HEAD", "OPTIONS"].contains(&method), "{what}");
+            assert_eq!(scopes.trim(), "", "{what}");
+            assert!(answer.headers.is_empty() && answer.removed.len() == 6, "{what}");
+        } else {
+            assert!([400, 401, 403, 503].contains(&answer.status), "{answer:?}");
+        }
+    }
+    assert!((5..200).contains(&passed), "{passed}");
+}

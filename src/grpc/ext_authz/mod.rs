@@ -88,7 +88,7 @@ impl ExtAuthz for Api {
             return self.stop(Stop::Malformed);
         };
         self.answer_envoy(&caller, attributes, http).unwrap_or_else(|error| {
-            self.complaints().of_route(now, &error);
+            self.complaints().of_question(now, &error);
             self.stop(Stop::Undecided)
         })
     }
