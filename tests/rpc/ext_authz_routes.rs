@@ -393,3 +393,54 @@ async fn whatever_is_asked_of_whatever_way_is_answered_and_nobody_gets_past_a_pu
     }
     assert!((5..200).contains(&passed), "{passed}");
 }
+
+/// Puts the default policy in force, with this behind it.
+async fn apply(keyward: &Keyward, more: &str, expected_version: u64) {
+    let toml = format!("{}\n{more}", include_str!("../../src/domain/policy/default.toml"));
+    let request = v1::ApplyPolicyRequest {
+        document: Some(v1::apply_policy_request::Document::Toml(toml)),
+        expected_version,
+        ..v1::ApplyPolicyRequest::default()
+    };
+    keyward.policies().apply_policy(keyward.as_root(request)).await.unwrap();
+}
+
+const OPEN_EVENTS: &str = "[[routes]]\npath = \"/v1/events\"\nscopes = [\"events:read\"]\n";
+
+#[tokio::test]
+async fn routes_decide_from_the_moment_that_their_policy_is_applied() {
+    // H7
+    let keyward = Keyward::start().await;
+    let key = keyward.issue_scopes(&["events:read"]).await.api_key;
+    let events = || asking("GET", "/v1/events", &[("x-api-key", &key)], NOTHING);
+    assert_closed(&ask(&keyward, events()).await, "the default has no routes");
+    apply(&keyward, OPEN_EVENTS, 1).await;
+    assert_eq!(ask(&keyward, events()).await.status, 200);
+    apply(&keyward, "", 2).await;
+    assert_closed(&ask(&keyward, events()).await, "they are gone");
+}
+
+#[tokio::test]
+async fn under_a_damaged_policy_nothing_is_decided_until_another_is_applied() {
+    // D5 H2 X1
+    let keyward = start().await;
+    let key = keyward.issue_scopes(&["events:read"]).await.api_key;
+    let keyward = keyward
+        .restart_after(|data_dir| {
+            let database = rusqlite::Connection::open(data_dir.join("keyward.db")).unwrap();
+            let edit = "UPDATE policies SET body = replace(body, 'permissions:manage', 'permissions:mangle')";
+            assert_eq!(database.execute(edit, ()).unwrap(), 1);
+        })
+        .await;
+    for credential in [("x-api-key", key.as_str()), ("x-api-key", "k"), ("x-api-key", "k,k"), ("cookie", "")]
+    {
+        for (path, extensions) in
+            [("/v1/events", NOTHING), ("/public/a", NOTHING), ("/", &[("scopes", "events:read")])]
+        {
+            assert_unavailable(&ask(&keyward, asking("GET", path, &[credential], extensions)).await);
+        }
+    }
+    apply(&keyward, OPEN_EVENTS, 0).await;
+    let events = asking("GET", "/v1/events", &[("x-api-key", &key)], NOTHING);
+    assert_eq!(ask(&keyward, events).await.status, 200);
+}

@@ -142,8 +142,14 @@ impl Keyward {
 
     /// Ends it in order and starts it again on the same files, at the time its clock shows.
     pub async fn restart(self) -> Self {
+        self.restart_after(|_data_dir| ()).await
+    }
+
+    /// The same, with its files changed in between.
+    pub async fn restart_after(self, change: impl FnOnce(&Path)) -> Self {
         let Self { service, clock, root, check_is_open, dir, seed, .. } = self;
         service.shutdown(Stopped::Asked).await.unwrap();
+        change(&data_dir(dir.path()));
         let seed = seed + 1;
         let service = launch(dir.path(), &clock, seed, check_is_open, policy(), Gateway::default()).await;
         let address = service.address();
