@@ -13,7 +13,7 @@ use crate::{
 const REFUSALS: [u16; 7] = [400, 401, 403, 404, 405, 413, 431];
 
 /// Values that some parser somewhere does not survive.
-const VALUES: [&[u8]; 12] = [
+pub(crate) const VALUES: [&[u8]; 12] = [
     b"\xff\xfe\xfd",
     b"\xc3\x28",
     b"\xed\xa0\x80",
@@ -50,7 +50,7 @@ async fn stop(houses: Vec<House>) {
 }
 
 /// A request whose first line and headers are these bytes.
-fn raw(line: &[u8], headers: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn raw(line: &[u8], headers: &[&[u8]]) -> Vec<u8> {
     let mut bytes = [line, b"\r\nhost: service.example\r\n"].concat();
     for header in headers {
         bytes.extend_from_slice(header);

@@ -1,15 +1,23 @@
 //! Where the gateway's configuration names no scopes, the policy's routes decide: what a client gets of them, and what
 //! gets through.
 
+use std::net::SocketAddr;
+
+use keyward::wire::v1;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
 use crate::{
     House,
     answers::{assert_forbidden, assert_invalid, assert_missing},
     config::Config,
     exchange::request,
+    hostile::{VALUES, raw},
     service::Seen,
     support::{Keyward, holder_key, policy_with_routes, verbs::bound},
 };
-use keyward::wire::v1;
 
 const FILES: &str = "/files/{space}/{file=**}";
 
@@ -129,4 +137,85 @@ async fn where_envoy_normalizes_nothing_keyward_matches_canonical_paths_only() {
         assert!([400, 401, 403, 404].contains(&refused.status), "{path}: {refused:?}");
     }
     house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_byte_that_envoy_replaces_makes_a_path_canonical() {
+    // X3
+    for config in
+        [Config::default(), Config::default().without_normalization(), Config::default().with_raw_headers()]
+    {
+        let Some(house) = house(config).await else { return };
+        for value in VALUES {
+            for line in [
+                [b"GET /open/", value, b" HTTP/1.1"].concat(),
+                [b"GET /open/a", value, b"/b HTTP/1.1"].concat(),
+                [b"GET http://service.example/open/", value, b" HTTP/1.1"].concat(),
+            ] {
+                let refused = house.refused(&raw(&line, &[])).await;
+                assert!([400, 401, 404].contains(&refused.status), "{line:?}: {refused:?}");
+            }
+        }
+        house.stop().await;
+    }
+}
+
+/// The body of the answer to a request over HTTP/2 whose path is these bytes, if there is one. Envoy's HTTP/1 refuses
+/// most of them by itself.
+async fn over_http2(envoy: SocketAddr, path: &[u8]) -> Option<Vec<u8>> {
+    let literal = |name: &[u8], value: &[u8]| {
+        let length = |text: &[u8]| vec![u8::try_from(text.len()).unwrap()];
+        [vec![0], length(name), name.to_vec(), length(value), value.to_vec()].concat()
+    };
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        let length = u8::try_from(payload.len()).unwrap();
+        [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+    };
+    let headers = [
+        literal(b":method", b"GET"),
+        literal(b":scheme", b"http"),
+        literal(b":path", path),
+        literal(b":authority", b"service.example"),
+    ];
+    let request = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        frame(4, 0, 0, &[]),
+        frame(1, 5, 1, &headers.concat()),
+    ];
+    let mut socket = TcpStream::connect(envoy).await.unwrap();
+    socket.write_all(&request.concat()).await.unwrap();
+    let mut body = Vec::new();
+    loop {
+        let mut head = [0; 9];
+        socket.read_exact(&mut head).await.ok()?;
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        socket.read_exact(&mut payload).await.ok()?;
+        let (kind, ends) = (head[3], head[4] & 1 == 1);
+        match kind {
+            0 => body.extend_from_slice(&payload),
+            3 | 7 => return None,
+            _ => {}
+        }
+        if kind < 2 && ends {
+            return Some(body);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_byte_that_envoy_shows_as_another_is_not_canonical() {
+    // X3
+    for config in [Config::default(), Config::default().without_normalization()] {
+        let Some(house) = house(config).await else { return };
+        for envoy in &house.envoys {
+            let seen = over_http2(envoy.address, b"/open/a").await.unwrap();
+            assert!(String::from_utf8_lossy(&seen).contains("\"path\":\"/open/a\""));
+            let before = house.service.requests();
+            for value in [&b"\x80"[..], b"\xff", b"\xc0\xae\xc0\xae/a", b"\xed\xa0\x80", b"\xc3\xa4", b"!"] {
+                let body = over_http2(envoy.address, &[b"/open/", value].concat()).await;
+                assert_eq!(house.service.requests(), before, "{value:?}: {body:?}");
+            }
+        }
+        house.stop().await;
+    }
 }

@@ -206,6 +206,8 @@ fn other_spellings() -> Vec<String> {
         "/public;/a",
         "/public;a=b/a",
         "/public/a;b",
+        "/public/a!",
+        "/public/!!/v1/events",
         "/public\\a",
         "/public\\..\\v1\\events",
         "\\public\\a",
