@@ -8,6 +8,7 @@ mod bad_input;
 mod batch_check;
 mod check;
 mod ext_authz;
+mod ext_authz_routes;
 mod get_key;
 mod issue;
 mod list_keys;

@@ -28,7 +28,7 @@ use keyward::{
     app::{Destination, Service, Settings, Stopped},
     domain::{
         gateway::Gateway,
-        policy::{Policy, ScopeEntry},
+        policy::{Policy, RouteEntry, ScopeEntry},
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
     },
     grpc::limits::ListenerLimits,
@@ -127,9 +127,13 @@ impl Keyward {
     }
 
     pub async fn start_with(check_is_open: bool, policy: Policy) -> Self {
+        Self::start_behind(Gateway::default(), check_is_open, policy).await
+    }
+
+    pub async fn start_behind(gateway: Gateway, check_is_open: bool, policy: Policy) -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Arc::new(ManualClock::new());
-        let service = launch(dir.path(), &clock, 1, check_is_open, policy).await;
+        let service = launch(dir.path(), &clock, 1, check_is_open, policy, gateway).await;
         let root = std::fs::read_to_string(root_key_file(dir.path())).unwrap().trim_end().to_owned();
         let address = service.address();
         let channel = connect(address).await;
@@ -138,10 +142,16 @@ impl Keyward {
 
     /// Ends it in order and starts it again on the same files, at the time its clock shows.
     pub async fn restart(self) -> Self {
+        self.restart_after(|_data_dir| ()).await
+    }
+
+    /// The same, with its files changed in between.
+    pub async fn restart_after(self, change: impl FnOnce(&Path)) -> Self {
         let Self { service, clock, root, check_is_open, dir, seed, .. } = self;
         service.shutdown(Stopped::Asked).await.unwrap();
+        change(&data_dir(dir.path()));
         let seed = seed + 1;
-        let service = launch(dir.path(), &clock, seed, check_is_open, policy()).await;
+        let service = launch(dir.path(), &clock, seed, check_is_open, policy(), Gateway::default()).await;
         let address = service.address();
         let channel = connect(address).await;
         Self { service, address, clock, root, channel, check_is_open, dir, seed }
@@ -248,6 +258,26 @@ pub fn policy() -> Policy {
     Policy::new(document).unwrap()
 }
 
+/// The same, with routes: of a method (or none), a path, the scopes that are needed (with spaces between) or else the
+/// access, and a resource (or none).
+pub fn policy_with_routes(routes: &[(&str, &str, &str, &str)]) -> Policy {
+    let mut document = policy().document().clone();
+    let routes = routes.iter().map(|(method, path, needed, resource)| {
+        let is_access = matches!(*needed, "public" | "denied");
+        let scopes = needed.split(' ').filter(|_| !is_access).map(str::to_owned).collect();
+        RouteEntry {
+            method: (*method).to_owned(),
+            path: (*path).to_owned(),
+            scopes,
+            resource: (*resource).to_owned(),
+            access: if is_access { (*needed).to_owned() } else { String::new() },
+            ..RouteEntry::default()
+        }
+    });
+    document.routes.extend(routes);
+    Policy::new(document).unwrap()
+}
+
 /// A key and its secret.
 #[derive(Clone)]
 pub struct Issued {
@@ -334,13 +364,14 @@ async fn launch(
     seed: u64,
     check_is_open: bool,
     policy: Policy,
+    gateway: Gateway,
 ) -> Service {
     let settings = Settings {
         data_dir: data_dir(folder),
         listen: "127.0.0.1:0".parse().unwrap(),
         check_is_open,
         policy,
-        gateway: Gateway::default(),
+        gateway,
         limits: ListenerLimits::default(),
         workers: NonZeroUsize::new(2).unwrap(),
         clock: Arc::<ManualClock>::clone(clock),

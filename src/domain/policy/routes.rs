@@ -2,14 +2,11 @@
 
 use super::{Document, RouteEntry, check::Faults};
 use crate::domain::{
+    decision::{MAX_COST, MAX_SCOPES},
     parse::ParseError,
     route::{HostName, Method, PathTemplate, ResourceTemplate, Route, RouteDecision, RouteTable, TableError},
     scope::ScopeText,
 };
-
-/// As many as one Check may need.
-const MAX_SCOPES: usize = 64;
-const MAX_COST: u64 = 1_000_000_000_000;
 
 pub(super) fn routes(
     document: &Document,
