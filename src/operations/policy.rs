@@ -97,6 +97,8 @@ impl Operations {
         comment: Comment,
     ) -> Result<(Arc<PolicyVersion>, Effect), OperationError> {
         permit.require_global()?;
+        // Before the one in force is read: another that comes in between then takes this one's number.
+        let newest = self.index.newest_policy_version();
         let current = self.index.policy();
         let version = current.as_ref().map_or(0, |current| current.version);
         if version != expected {
@@ -104,6 +106,7 @@ impl Operations {
         }
         self.require_used_kept(&policy)?;
         let effect = self.effect(current.as_deref(), &policy);
+        let replaced = current.as_ref().map_or(newest, |current| current.version);
         if let Some(current) = current
             && effect.change_count == 0
         {
@@ -116,7 +119,7 @@ impl Operations {
             crate::domain::key::Creator::Admin { key, owner, .. } => (Some(key), owner),
         };
         let new = PolicyVersion {
-            version: self.index.newest_policy_version().saturating_add(1),
+            version: replaced.saturating_add(1),
             policy,
             applied: now,
             applied_by,
