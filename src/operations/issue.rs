@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Operations, WithSecret, change, describe, entry, error::OperationError, policy, write_key};
+use super::{
+    Operations, WithSecret, change, describe, entry,
+    error::{OperationError, path},
+    policy, write_key,
+};
 use crate::{
     domain::{
         admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, IssueKeys},
@@ -157,7 +161,7 @@ impl Operations {
     ) -> Result<(Key, SecretKey), OperationError> {
         if new.expires.is_some_and(|expires| expires <= now) {
             return Err(OperationError::invalid(
-                policy::path(prefix, "expire_time"),
+                path(prefix, "expire_time"),
                 ParseError::new("in the future, or absent"),
             ));
         }
