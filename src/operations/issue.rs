@@ -131,6 +131,7 @@ impl Operations {
         let now = self.clock.now();
         let request = new.request.clone();
         self.require_unused(request.as_ref()).await?;
+        let _turn = self.turns.under_policy().await;
         let policy = self.policy()?;
         let (key, secret) = self.make("", new, workspace, permit.creator(), now)?;
         permit.require_ceiling(&key)?;

@@ -100,6 +100,7 @@ impl Operations {
         comment: Comment,
     ) -> Result<(Arc<PolicyVersion>, Effect), OperationError> {
         permit.require_global()?;
+        let _turn = self.turns.over_policy().await;
         // Before the one in force is read: another that comes in between then takes this one's number.
         let newest = self.index.newest_policy_version();
         let current = self.index.policy();
