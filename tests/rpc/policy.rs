@@ -1,7 +1,7 @@
 //! The policy: shown, tried, applied, listed.
 
 use keyward::{
-    domain::policy::{Document, KeyRulesEntry, ScopeEntry},
+    domain::policy::{Document, KeyRulesEntry, PlanEntry, Policy, ScopeEntry},
     wire::v1::{
         self, ActorKind, AuditAction, DenialReason, apply_policy_request::Document as Applied,
         validate_policy_request::Document as Judged,
@@ -12,7 +12,7 @@ use tonic::{Code, Response, Status};
 use tonic_types::StatusExt as _;
 
 use crate::support::{
-    Issued, Keyward, admin_rights, check, holder_key, policy, reason, signed,
+    Issued, Keyward, admin_rights, check, holder_key, reason, signed,
     verbs::{DAY, assert_field, disabling, metadata, ms, peek, refusal, refused, strings, toml},
 };
 
@@ -21,6 +21,15 @@ const INSUFFICIENT: Option<DenialReason> = Some(DenialReason::ScopeInsufficient)
 /// The document that every test begins with.
 fn document() -> Document {
     policy().document().clone()
+}
+
+/// The default one: short, and all that these tests need.
+fn policy() -> Policy {
+    Policy::default_document().unwrap()
+}
+
+async fn start() -> Keyward {
+    Keyward::start_with(true, policy()).await
 }
 
 /// The same without some scopes, which no role has either.
@@ -53,7 +62,7 @@ fn fields(faults: &[(String, String)]) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_version_is_shown_as_it_was_applied() {
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let first = keyward.in_force().await;
     let made = v1::PolicyVersion {
         version: 1,
@@ -90,7 +99,7 @@ async fn each_version_is_shown_as_it_was_applied() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_names_what_would_change_and_who_would_lose_what_and_changes_nothing() {
     // S2, K7
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let named =
         |name: &str, scopes: &[&str]| v1::IssueRequest { name: name.to_owned(), ..holder_key(scopes) };
     let reader = keyward.issue(named("reader", &["storage:read", "messaging:send"])).await;
@@ -170,7 +179,7 @@ async fn message_of(keyward: &Keyward, document: &Document) -> v1::Policy {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_made_from_another_version_is_refused_and_changes_nothing() {
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let narrower = toml(&without_scopes(&["storage:read"]));
     keyward.apply(&with_scope("faxes:send")).await;
     let (before, revision) = (keyward.in_force().await, keyward.revision().await);
@@ -189,7 +198,7 @@ async fn a_document_made_from_another_version_is_refused_and_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_documents_made_from_one_version_one_comes_into_force() {
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let texts: Vec<_> = (0..8).map(|place| toml(&with_scope(&format!("faxes:send-{place}")))).collect();
     let answers =
         futures_util::future::join_all(texts.iter().map(|text| keyward.try_apply(text, 1, ""))).await;
@@ -206,7 +215,7 @@ async fn of_two_documents_made_from_one_version_one_comes_into_force() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_is_in_force_before_its_answer() {
     // S2
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let issued = keyward.issue_scopes(&["storage:read"]).await;
     let mut elsewhere = v1::key_service_client::KeyServiceClient::new(keyward.new_channel().await);
     let (all, narrower) = (toml(&document()), toml(&without_scopes(&["storage:read"])));
@@ -224,7 +233,7 @@ async fn a_policy_is_in_force_before_its_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn versions_are_listed_newest_first_page_by_page_with_who_applied_them() {
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let operator = keyward
         .issue(v1::IssueRequest {
             name: "operator".to_owned(),
@@ -284,7 +293,7 @@ async fn versions_are_listed_newest_first_page_by_page_with_who_applied_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_document_is_refused_whole_and_every_fault_is_named() {
     // L5
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let (before, revision) = (keyward.in_force().await, keyward.revision().await);
     let mut wrong = without_scopes(&["templates:read"]);
     wrong.tiers[1].scopes.push("faxes:send".to_owned());
@@ -331,7 +340,7 @@ async fn a_wrong_document_is_refused_whole_and_every_fault_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_use_cannot_be_dropped() {
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let mut held = Vec::new();
     for lifetime in [None, Some(DAY)] {
         let request = v1::IssueRequest {
@@ -376,7 +385,7 @@ async fn what_is_in_use_cannot_be_dropped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_that_is_no_longer_declared_is_inert_until_it_is_declared_again() {
     // S2, S4
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let exact = keyward.issue_scopes(&["messaging:send", "storage:read"]).await;
     let wide = keyward.issue_scopes(&["storage:*", "exports:*"]).await;
     let storage = ["storage:delete", "storage:read", "storage:upload"];
@@ -424,7 +433,7 @@ async fn a_grant_that_is_no_longer_declared_is_inert_until_it_is_declared_again(
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_has_one_record_of_what_was_applied_and_none_of_what_was_not() {
     // A1
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     keyward.clock.advance(DAY);
     let text = toml(&with_scope("faxes:send"));
     keyward.judge(&text).await.unwrap();
@@ -454,7 +463,7 @@ async fn the_log_has_one_record_of_what_was_applied_and_none_of_what_was_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_bound_to_a_workspace_has_no_say_in_the_policy() {
     // T1
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let (workspace, _) = keyward.register("mine").await;
     let bound =
         keyward.issue_admin(&workspace.id, admin_rights(&["policy:read", "policy:apply"], false)).await;
@@ -490,7 +499,7 @@ async fn a_damaged_policy_decides_nothing_until_another_is_applied() {
          WHERE version = 2",
         "DELETE FROM policies WHERE version = 2",
     ] {
-        let keyward = Keyward::start().await;
+        let keyward = start().await;
         let issued = keyward.issue_scopes(&["messaging:send"]).await;
         let good = with_scope("faxes:send");
         keyward.apply(&good).await;
@@ -535,7 +544,7 @@ async fn a_damaged_policy_decides_nothing_until_another_is_applied() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_key_is_issued_under_a_policy_that_is_no_longer_in_force() {
     // S2
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let narrower = toml(&without_scopes(&["storage:read"]));
     for round in 0..5_u64 {
         let in_force = 1 + 2 * round;
@@ -577,6 +586,57 @@ async fn no_key_is_issued_under_a_policy_that_is_no_longer_in_force() {
             );
         }
         keyward.apply(&document()).await;
+    }
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_into_use_meanwhile_is_not_dropped_either() {
+    let keyward = start().await;
+    let mut current = document();
+    let plan = |round: u32| PlanEntry { name: format!("plan-{round}"), ..PlanEntry::default() };
+    current.plans.extend((0..30).map(plan));
+    keyward.apply(&current).await;
+    for round in 0..30 {
+        let in_force = keyward.in_force().await.version.unwrap().version;
+        let mut narrower = current.clone();
+        narrower.environments.retain(|environment| environment.name != "test");
+        narrower.plans.retain(|known| *known != plan(round));
+        let text = toml(&narrower);
+        let issuing = async {
+            let request =
+                v1::IssueRequest { environment: "test".to_owned(), ..holder_key(&["messaging:send"]) };
+            keyward
+                .try_issue(&keyward.root, request)
+                .await
+                .ok()
+                .map(|answer| Issued::from(answer.into_inner()))
+        };
+        let registering = async {
+            let request = v1::RegisterWorkspaceRequest {
+                name: "Acme".to_owned(),
+                plan: plan(round).name,
+                key: Some(holder_key(&["messaging:send"])),
+                ..v1::RegisterWorkspaceRequest::default()
+            };
+            keyward.workspaces().register_workspace(keyward.as_root(request)).await.is_ok()
+        };
+        // One of the two by turns, so that each alone would keep the document out.
+        let (applied, issued, registered) = if round % 2 == 0 {
+            let (applied, issued) = tokio::join!(keyward.try_apply(&text, in_force, ""), issuing);
+            (applied, issued, false)
+        } else {
+            let (applied, registered) = tokio::join!(keyward.try_apply(&text, in_force, ""), registering);
+            (applied, None, registered)
+        };
+        assert!(
+            applied.is_err() || (issued.is_none() && !registered),
+            "round {round}: it was dropped and came into use"
+        );
+        if let Some(issued) = issued {
+            keyward.revoke(&issued.key.id).await;
+        }
+        keyward.apply(&current).await;
     }
     keyward.stop().await;
 }
