@@ -4,10 +4,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../store_support/mod.rs"]
+mod store_support;
+
 mod bad_input;
 mod batch_check;
 mod check;
 mod ext_authz;
+mod first_schema;
 mod get_key;
 mod issue;
 mod key_rules;
