@@ -68,10 +68,9 @@ fn every_fault_is_named_with_its_field_and_line() {
 #[test]
 fn no_check_is_under_more_than_eight_limits() {
     // L5
-    let limits = |names: &str, count: usize| -> String {
-        (0..count)
-            .map(|place| format!("{{ name = \"{names}-{place}\", limit = 1, rolling = \"1m\" }},"))
-            .collect()
+    let limits = |names: &str, count: usize| {
+        let limit = |place| format!("{{ name = \"{names}-{place}\", limit = 1, rolling = \"1m\" }}");
+        format!("limits = [{}]", (0..count).map(limit).collect::<Vec<_>>().join(", "))
     };
     let of_a_tier = "limits = [{ name = \"hour\", limit = 10, calendar = \"hour\" }]";
     let over_all = "limits = [{ name = \"all\", limit = 99, calendar = \"month\", per = \"workspace\" }]";
@@ -84,8 +83,8 @@ fn no_check_is_under_more_than_eight_limits() {
         (8, 1, Some("plans[1].limits")),
         (5, 4, Some("plans[1].limits")),
     ] {
-        let toml = SMALL.replacen(of_a_tier, &format!("limits = [{}]", limits("tier", tier)), 1);
-        let toml = toml.replacen(over_all, &format!("limits = [{}]", limits("plan", plan)), 1);
+        let toml = SMALL.replacen(of_a_tier, &limits("tier", tier), 1);
+        let toml = toml.replacen(over_all, &limits("plan", plan), 1);
         let found: Vec<_> = faults(&toml).into_iter().map(|fault| fault.field).collect();
         assert_eq!(found, Vec::from_iter(expected), "{tier} of the tier, {plan} of the plan");
     }
