@@ -44,6 +44,25 @@ use tonic_types::StatusExt as _;
 /// 2026-01-01T00:00:00Z: when every test begins.
 pub const START_MS: i64 = 1_767_225_600_000;
 
+/// What the messaging platform declares (S2).
+pub const FIFTEEN_SCOPES: [&str; 15] = [
+    "messaging:send",
+    "storage:upload",
+    "storage:read",
+    "storage:delete",
+    "webhooks:manage",
+    "templates:read",
+    "templates:write",
+    "permissions:check",
+    "permissions:manage",
+    "permissions:audit",
+    "identity:resolve",
+    "events:manage",
+    "events:read",
+    "exports:create",
+    "domains:manage",
+];
+
 /// A clock that stands still until the test moves it.
 pub struct ManualClock(AtomicI64);
 
@@ -150,7 +169,17 @@ impl Keyward {
         let Self { service, clock, root, check_is_open, dir, seed, .. } = self;
         service.shutdown(Stopped::Asked).await.unwrap();
         change(&data_dir(dir.path()));
-        let seed = seed + 1;
+        Self::resume(dir, clock, root, check_is_open, seed + 1).await
+    }
+
+    /// Starts on files that are there, whose root key is this.
+    pub async fn resume(
+        dir: TempDir,
+        clock: Arc<ManualClock>,
+        root: String,
+        check_is_open: bool,
+        seed: u64,
+    ) -> Self {
         let service = launch(dir.path(), &clock, seed, check_is_open, policy(), Gateway::default()).await;
         let address = service.address();
         let channel = connect(address).await;

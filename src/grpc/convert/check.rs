@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{key, key_id, path, rights, time, within, workspace_id};
+use super::{key, key_id, rights, time, within, workspace_id};
 use crate::{
     domain::{
         decision::{Decision, Denial, MAX_COST, MAX_SCOPES, Requirement},
@@ -14,7 +14,7 @@ use crate::{
     },
     operations::{
         check::{Answer, CheckedKey, Mode, Query, Subject},
-        error::OperationError,
+        error::{OperationError, path},
     },
     wire::v1::{self, DenialReason, check_request},
 };
