@@ -43,8 +43,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     tonic_prost_build::configure()
         .btree_map(".")
-        // Examples in them would be taken for tests of ours.
-        .disable_comments([".envoy", ".google", ".xds", ".udpa"])
         .skip_debug(SECRET_BEARING)
         .compile_fds(tonic_prost_build::FileDescriptorSet::decode(set.as_slice())?)?;
     Ok(())

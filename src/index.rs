@@ -6,6 +6,7 @@ mod sharing;
 
 use std::{
     hash::{BuildHasherDefault, Hasher},
+    ops::Deref,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -148,6 +149,11 @@ impl Index {
     #[must_use]
     pub fn policy(&self) -> Option<Arc<PolicyVersion>> {
         self.policy.load_full()
+    }
+
+    /// The same for as long as one answer takes: borrowed, so that cores do not count readers in one line of cache.
+    pub fn policy_now(&self) -> impl Deref<Target = Option<Arc<PolicyVersion>>> + use<> {
+        self.policy.load()
     }
 
     /// The newest version of the policy, whether or not it can be trusted; 0 if there is none.

@@ -11,12 +11,12 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
-//! | [`domain`] | what a key ([`key`](domain::key)), its secrets ([`credentials`](domain::credentials)) and its rights are, and what it may do: pure functions and values; no I/O, nothing async, time and randomness as arguments |
+//! | [`domain`] | what a key ([`key`](domain::key)), its secrets ([`credentials`](domain::credentials)) and its rights are, what may exist ([`policy`](domain::policy)), what a key comes to under it ([`rights`](domain::rights)), which request of a gateway needs what ([`route`](domain::route)), and the [`decision`](domain::decision): pure functions and values; no I/O, nothing async, time and randomness as arguments |
 //! | [`ports`] | what is needed of a back end: [`KeyStore`](ports::KeyStore), [`Mutation`](ports::Mutation), [`StoreError`](ports::StoreError) |
-//! | [`index`] | the complete view of all keys in memory; reads never wait |
+//! | [`index`] | the complete view of all keys in memory, with their rights, and of the policy in force; reads never wait |
 //! | [`follower`] | follows the log into the index |
 //! | [`operations`] | what callers can ask for, one verb per file |
-//! | [`http_answer`] | a decision as a gateway's client sees it: status, headers, body, in one table |
+//! | [`http_answer`] | a decision as a gateway's client sees it: status, headers, body, in one table; and who asks, as the service behind sees it |
 //! | [`store`], [`grpc`] | the adapters: where truth is kept (data directory, roots, SQLite); the way in, and the services of the wire |
 //! | [`app`] | names the adapters and wires them |
 //! | [`cli`] | the command line: a client of the server, one verb per file |
@@ -32,6 +32,11 @@
 //! - A denial is an answer ([`Denial`](domain::decision::Denial)); an error
 //!   ([`OperationError`](operations::error::OperationError)) means that Keyward could not answer. Neither ever
 //!   becomes the other.
+//! - The policy is one document, checked as a whole before it can be a [`Policy`](domain::policy::Policy). What it does not
+//!   declare is neither granted nor passed: a key's [`Rights`](domain::rights::Rights) are worked out anew when the key or
+//!   the policy changes, so that a Check looks at neither wildcards nor the registry.
+//! - A path decides only as a [`CanonicalPath`](domain::route::CanonicalPath); what is spelled in another way is on no
+//!   route, and what is on no route is denied.
 //! - A plaintext key lives in [`domain::secret`], which alone looks inside: not `Clone`, not `Debug`, wiped on drop.
 //!   What is stored is a keyed hash; the roots of its key ([`domain::root`]) are outside the database.
 //! - A key has one current secret and at most two replaced ones, each with an end ([`domain::credentials`]): one that
@@ -44,7 +49,8 @@
 //! - A row counts only if its code fits and its revision is the newest that the log has for it.
 //! - A Check touches no disk and holds no lock while it waits; the one wait is for the revision that it asks for.
 //! - Each error becomes a status in one table (`grpc/status.rs`), and what never reaches a handler in another
-//!   (`grpc/refusal.rs`). Envoy is never answered with an error, which it may let requests through on:
+//!   (`grpc/refusal.rs`). A denial becomes HTTP in a third ([`http_answer`]). Envoy is never answered with an error, which
+//!   it may let requests through on, nor with a message made from a default, which it takes for an allow:
 //!   [`grpc::ext_authz`] has a 503 for it.
 //!
 //! # A Check, walked
@@ -64,6 +70,19 @@
 //!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`operations::uses`]), and
 //!    `grpc/convert/check.rs` renders the answer.
 //!
+//! # A request through Envoy, walked
+//!
+//! 1. The same way in. `grpc/routes.rs` gives the one method of Envoy to [`grpc::ext_authz`], which reads the bytes by
+//!    itself: what cannot be read is a denial, and whatever keeps a call from its handler is a 503 to pass on.
+//! 2. `Api::authorize`: a sealed store and a gateway that may not ask are a 503. `grpc/convert/ext_authz.rs` reads what
+//!    the gateway's settings say that the request needs. Where they name no scopes,
+//!    [`RouteTable::find`](domain::route::RouteTable::find) finds the route of the policy, with the resource that the
+//!    path names; a public one lets the request through here, with nobody's identity.
+//! 3. [`carried::credential`](domain::carried::credential) finds the one credential, or denies; only then is a request
+//!    denied that is on no route. From here it is an enforcing Check, from its third step on.
+//! 4. An allow carries who asks ([`http_answer::identity`]), in headers that overwrite the client's; a denial is what
+//!    [`http_answer::stopped`] makes of it. The exact reason goes to the gateway's log alone.
+//!
 //! # An Issue, walked
 //!
 //! 1. The same way in. `Api::issue` takes a permit from the caller before it looks at the request: to issue keys, or
@@ -72,7 +91,8 @@
 //!    workspace must be within reach; then `grpc/convert/new_key.rs` parses the fields.
 //! 3. [`Operations::issue`](operations::Operations::issue): is the request id unused; time from the
 //!    [`TrustedClock`](domain::time::TrustedClock), id and secret from [`Entropy`](domain::time::Entropy); is the key within the
-//!    caller's ceiling ([`require_ceiling`](domain::admin::AdminPermit::require_ceiling)).
+//!    caller's ceiling ([`require_ceiling`](domain::admin::AdminPermit::require_ceiling)), and is it one that the policy in
+//!    force lets be ([`Policy`](domain::policy::Policy): scopes, environment, key rules).
 //! 4. One mutation goes to [`KeyStore::commit`](ports::KeyStore::commit): `store/sqlite/writer.rs` takes it into a
 //!    group, `store/sqlite/rows.rs` writes rows and log entry with their codes, one `COMMIT` makes the group durable.
 //! 5. [`Follower::run`](follower::Follower::run) reads what is new and applies it ([`Index::apply`](index::Index::apply));

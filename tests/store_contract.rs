@@ -1,6 +1,6 @@
 //! What every store must do, whatever it is made of. A back end takes part by a [`Backend`] and a line at the end.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod store_support;
 
@@ -17,13 +17,15 @@ use keyward::{
         id::WorkspaceId,
         key::{Creator, Key, KeyState, Revocation, RevokeReason},
         network::{AllowedNetworks, parse_network},
+        policy::Policy,
         resource::ResourcePattern,
         scope::ScopePattern,
         text::{Comment, Description, EnvironmentName, Metadata, Name, Owner, Plan},
         workspace::Workspace,
     },
     ports::{
-        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, Mutation, Note, Rows, StoreError, StoredCount,
+        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, Mutation, Note, PolicyVersion, PolicyView,
+        Rows, StoreError, StoredCount,
     },
 };
 use serde_json::Value;
@@ -70,6 +72,7 @@ contract! {
     a_workspace_reads_back_as_it_was_stored,
     who_lost_the_race_is_told_and_nothing_is_changed,
     a_change_stands_on_what_it_expects,
+    a_policy_follows_the_newest_and_what_was_judged_by_another_is_refused,
     a_request_id_makes_one_key,
     revisions_are_in_the_order_of_commits,
     a_refused_change_leaves_the_others_of_its_group_alone,
@@ -227,6 +230,44 @@ async fn a_change_stands_on_what_it_expects<B: Backend>() {
         assert_eq!(store.commit(standing_on(lost)).await, Err(StoreError::Conflict));
     }
     assert_eq!(store.load().await.unwrap().keys.len(), 2);
+}
+
+async fn a_policy_follows_the_newest_and_what_was_judged_by_another_is_refused<B: Backend>() {
+    // S2
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = workspace(&entropy);
+    let apply = |version| {
+        let policy = PolicyVersion {
+            version,
+            policy: Policy::default_document().unwrap(),
+            applied: at(2_000),
+            applied_by: None,
+            applied_by_owner: None,
+            comment: Comment::parse("").unwrap(),
+            revision: Revision::ZERO,
+        };
+        let mut entry = entry(Action::PolicyApply, workspace.id, None);
+        (entry.workspace, entry.policy_version) = (None, Some(version));
+        let rows = Rows { policy: Some(Arc::new(policy)), ..Rows::default() };
+        Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }
+    };
+    let judged_by = |version| Mutation { judged_by: Some(version), ..put(&key(&entropy, workspace.id)) };
+    assert_eq!(store.commit(judged_by(1)).await, Err(StoreError::Conflict));
+    store.commit(apply(1)).await.unwrap();
+    store.commit(judged_by(1)).await.unwrap();
+    store.commit(apply(2)).await.unwrap();
+    for lost in [judged_by(0), judged_by(1), judged_by(3), apply(1), apply(2)] {
+        assert_eq!(store.commit(lost).await, Err(StoreError::Conflict));
+    }
+    store.commit(judged_by(2)).await.unwrap();
+
+    let view = store.load().await.unwrap();
+    let Some(PolicyView::Sound(policy)) = view.policy else { panic!("{:?}", view.policy) };
+    assert_eq!((policy.version, policy.revision, view.keys.len()), (2, Revision(3), 2));
+    let versions = store.policy_versions(None, 9).await.unwrap();
+    assert_eq!(versions.iter().map(|version| version.version).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(store.policy_versions(Some(2), 1).await.unwrap()[0].version, 1);
 }
 
 async fn a_request_id_makes_one_key<B: Backend>() {

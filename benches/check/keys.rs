@@ -19,7 +19,7 @@ use tonic::{
 use crate::child::Server;
 
 /// What every key has.
-pub(crate) const SCOPE: &str = "messaging:read";
+pub(crate) const SCOPE: &str = "templates:read";
 /// Issues under way at once: enough to fill a group commit.
 const ISSUES_IN_FLIGHT: usize = 64;
 

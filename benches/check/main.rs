@@ -12,6 +12,8 @@
     reason = "a bench that cannot go on has nothing better to do"
 )]
 
+#[path = "../../tests/support/absent.rs"]
+mod absent;
 mod child;
 mod keys;
 mod load;

@@ -20,15 +20,13 @@ use keyward::{
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
-        self, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Denial, DisableKeyRequest,
+        BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Denial, DisableKeyRequest,
         DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse, IssueRequest,
-        IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse,
-        RegisterWorkspaceRequest, RegisterWorkspaceResponse, RevokeRequest, RevokeResponse, RotateRequest,
-        RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
+        IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse, RevokeRequest,
+        RevokeResponse, RotateRequest, RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest,
+        VerifyLogResponse,
         audit_service_server::AuditService,
         key_service_server::{KeyService, KeyServiceServer},
-        policy_service_server::PolicyService,
-        workspace_service_server::WorkspaceService,
     },
 };
 use prost::Message as _;
@@ -37,6 +35,8 @@ use tonic::{
     Request, Response, Status, async_trait,
     transport::{Server, server::TcpIncoming},
 };
+
+use crate::absent::{Absent, not_here};
 
 /// tonic as it comes, on one single-threaded runtime.
 pub(crate) fn bare(answer_bytes: usize) -> io::Result<()> {
@@ -56,8 +56,9 @@ pub(crate) fn way_in(answer_bytes: usize) -> io::Result<()> {
         let handler = Arc::new(Constant::new(answer_bytes));
         let (_reporter, health) = health(HEALTH_NAMES);
         let limits = ListenerLimits::default();
-        let same = || Arc::clone(&handler);
-        let routes = routes(same(), same(), same(), same(), same(), health, limits.message_bytes);
+        let (absent, same) = (Arc::new(Absent), || Arc::clone(&handler));
+        let routes =
+            routes(same(), Arc::clone(&absent), absent, same(), same(), health, limits.message_bytes);
         let routes = routes.map_err(io::Error::other)?;
         let mut running = listener.serve(NonZeroUsize::MIN, limits, move |_peer: Peer| routes.clone())?;
         Err(io::Error::other(running.died().await))
@@ -92,10 +93,6 @@ impl Constant {
         let filled = (0..=answer_bytes).map(answer).find(|answer| answer.encoded_len() >= answer_bytes);
         Self(filled.unwrap_or_default())
     }
-}
-
-fn not_here<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented("not in this bench"))
 }
 
 impl ExtAuthz for Constant {
@@ -163,47 +160,6 @@ impl KeyService for Constant {
         &self,
         _request: Request<EnableKeyRequest>,
     ) -> Result<Response<EnableKeyResponse>, Status> {
-        not_here()
-    }
-}
-
-#[async_trait]
-impl WorkspaceService for Constant {
-    async fn register_workspace(
-        &self,
-        _request: Request<RegisterWorkspaceRequest>,
-    ) -> Result<Response<RegisterWorkspaceResponse>, Status> {
-        not_here()
-    }
-}
-
-#[async_trait]
-impl PolicyService for Constant {
-    async fn get_policy(
-        &self,
-        _request: Request<v1::GetPolicyRequest>,
-    ) -> Result<Response<v1::GetPolicyResponse>, Status> {
-        not_here()
-    }
-
-    async fn validate_policy(
-        &self,
-        _request: Request<v1::ValidatePolicyRequest>,
-    ) -> Result<Response<v1::ValidatePolicyResponse>, Status> {
-        not_here()
-    }
-
-    async fn apply_policy(
-        &self,
-        _request: Request<v1::ApplyPolicyRequest>,
-    ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
-        not_here()
-    }
-
-    async fn list_policy_versions(
-        &self,
-        _request: Request<v1::ListPolicyVersionsRequest>,
-    ) -> Result<Response<v1::ListPolicyVersionsResponse>, Status> {
         not_here()
     }
 }

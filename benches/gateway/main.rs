@@ -2,7 +2,7 @@
 //!
 //! Envoy runs the example's own configuration with one worker. Each program is a process of its own, whose CPU time is read from
 //! `/proc` (Linux only). The rounds alternate between `open` (the route `/healthz`, where ext_authz is disabled) and
-//! `asked` (`/v1/messages`, where Keyward decides). The service behind, a constant answer, and the load generator are not
+//! `asked` (`/v1/templates`, where Keyward decides). The service behind, a constant answer, and the load generator are not
 //! counted. `scripts/bench gateway` builds and runs it all.
 #![expect(
     clippy::unwrap_used,
@@ -97,9 +97,9 @@ async fn measure(plan: &Plan) -> io::Result<()> {
     let service = Server::of_this_binary("service", 200)?;
     let envoy = envoy(&plan.envoy, keyward.address, service.address)?;
     let open: Vec<_> = api_keys.iter().map(|api_key| load::request("/healthz", api_key)).collect();
-    let asked: Vec<_> = api_keys.iter().map(|api_key| load::request("/v1/messages", api_key)).collect();
+    let asked: Vec<_> = api_keys.iter().map(|api_key| load::request("/v1/templates", api_key)).collect();
     until_allowed(envoy.address, &asked[0]).await?;
-    assert!(!is_allowed(envoy.address, &load::request("/v1/messages", "nobody")).await, "nobody is asked");
+    assert!(!is_allowed(envoy.address, &load::request("/v1/templates", "nobody")).await, "nobody is asked");
     writeln!(
         out,
         "requests of {} bytes, {} keys, {} rounds of {:?} each, Envoy with one worker",

@@ -17,6 +17,11 @@ use super::{
     time::Timestamp,
 };
 
+/// The most scopes that one request may need, and that one group of them may hold.
+pub const MAX_SCOPES: usize = 64;
+/// The most that one request may cost.
+pub const MAX_COST: u64 = 1_000_000_000_000;
+
 /// What a request needs.
 #[derive(Debug, Clone, Default)]
 pub struct Requirement<'a> {

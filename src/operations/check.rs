@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Operations, error::OperationError, uses::minute_of};
+use super::{Operations, error::OperationError, trusted, uses::minute_of};
 use crate::{
     domain::{
         audit::Revision,
@@ -121,11 +121,12 @@ impl Operations {
                 if query.mode == Mode::Explain { vec![Denial::clone(&denial)] } else { Vec::new() };
             Ok(Answer { decision: Decision::Deny(denial), failures, subject: None, revision })
         };
-        let policy = self.policy()?;
+        let policy = self.policy_now();
+        let environments = trusted(policy.as_ref())?.policy.environments();
         let (found, hash) = match query.subject {
             Subject::Nothing => return nobody(Denial::CredentialsMissing),
             Subject::Key(id) => (self.known(query.bound_to, id)?, None),
-            Subject::Presented(text) => match PresentedKey::parse(text, policy.policy.environments()) {
+            Subject::Presented(text) => match PresentedKey::parse(text, environments) {
                 Err(not_a_key) => return nobody(not_a_key.into()),
                 Ok(PresentedKey::Foreign(_)) => return nobody(Denial::KeyUnknown),
                 Ok(PresentedKey::Native(plaintext)) => {

@@ -83,6 +83,12 @@ impl OperationError {
     }
 }
 
+/// `prefix.name`, or the name alone at the top of a request.
+#[must_use]
+pub fn path(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
+}
+
 /// The first fault, and how many more there are.
 fn faults_message(faults: &[Fault]) -> String {
     let Some(first) = faults.first() else { return "the document is wrong".to_owned() };

@@ -4,11 +4,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{entry, issue::all_fields, write_key};
+use super::{entry, issue::all_fields, policy::write_policy, write_key};
 use crate::{
     domain::{
         admin::AdminRights,
-        audit::{Action, Actor, LogEntry, Revision},
+        audit::{Action, Actor, Revision},
         credentials::{Credentials, Secret},
         id::{KeyId, WorkspaceId},
         key::{Creator, Key, KeyState},
@@ -73,21 +73,7 @@ impl Maker<'_> {
     /// # Errors
     /// Never.
     pub fn adopt(&self, policy: Policy) -> Result<Mutation, InitializeError> {
-        let policy = self.first_version(policy)?;
-        let entry = LogEntry {
-            time: self.now,
-            actor: Actor::System,
-            action: Action::PolicyApply,
-            workspace: None,
-            key: None,
-            policy_version: Some(policy.version),
-            changes: Vec::new(),
-            reason: None,
-            comment: None,
-            request_id: None,
-        };
-        let rows = Rows { policy: Some(Arc::new(policy)), ..Rows::default() };
-        Ok(Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None })
+        Ok(write_policy(self.first_version(policy)?, Actor::System, Vec::new()))
     }
 
     fn first_version(&self, policy: Policy) -> Result<PolicyVersion, InitializeError> {

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Operations, WithSecret, change, describe, entry, error::OperationError, policy, write_key};
+use super::{
+    Operations, WithSecret, change, describe, entry,
+    error::{OperationError, path},
+    policy, write_key,
+};
 use crate::{
     domain::{
         admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, IssueKeys},
@@ -127,6 +131,7 @@ impl Operations {
         let now = self.clock.now();
         let request = new.request.clone();
         self.require_unused(request.as_ref()).await?;
+        let _turn = self.turns.under_policy().await;
         let policy = self.policy()?;
         let (key, secret) = self.make("", new, workspace, permit.creator(), now)?;
         permit.require_ceiling(&key)?;
@@ -157,7 +162,7 @@ impl Operations {
     ) -> Result<(Key, SecretKey), OperationError> {
         if new.expires.is_some_and(|expires| expires <= now) {
             return Err(OperationError::invalid(
-                policy::path(prefix, "expire_time"),
+                path(prefix, "expire_time"),
                 ParseError::new("in the future, or absent"),
             ));
         }

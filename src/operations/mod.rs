@@ -19,7 +19,7 @@ mod turns;
 pub mod update;
 pub mod uses;
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use self::{error::OperationError, source_limit::SourceLimit, turns::Turns};
 use crate::{
@@ -109,7 +109,13 @@ impl Operations {
     /// # Errors
     /// The stored one cannot be trusted.
     pub fn policy(&self) -> Result<Arc<PolicyVersion>, OperationError> {
-        self.index.policy().ok_or_else(|| StoreError::Corrupt(POLICY_DAMAGED.to_owned()).into())
+        trusted(self.index.policy())
+    }
+
+    /// The policy in force for as long as one Check takes, see [`trusted`].
+    #[must_use]
+    pub fn policy_now(&self) -> impl Deref<Target = Option<Arc<PolicyVersion>>> + use<> {
+        self.index.policy_now()
     }
 
     /// The workspace that an administrative request means: the one it names, else the caller's own, else the default
@@ -245,6 +251,14 @@ impl Operations {
         };
         Ok((secret, kept))
     }
+}
+
+/// Passes the policy in force on.
+///
+/// # Errors
+/// There is none: the stored one cannot be trusted.
+pub fn trusted<T>(policy: Option<T>) -> Result<T, OperationError> {
+    policy.ok_or_else(|| StoreError::Corrupt(POLICY_DAMAGED.to_owned()).into())
 }
 
 /// An entry about a change of a key, to be completed by the verb.

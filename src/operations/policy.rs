@@ -7,14 +7,17 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Operations, cursor, error::OperationError};
+use super::{
+    Operations, cursor,
+    error::{OperationError, path},
+};
 use crate::{
     domain::{
         admin::{AdminPermit, ApplyPolicy, ReadPolicy},
-        audit::{Action, FieldChange, LogEntry, Revision},
+        audit::{Action, Actor, FieldChange, LogEntry, Revision},
         grant::{Grant, Grants},
         id::{KeyId, WorkspaceId},
-        key::{Key, Standing},
+        key::{Creator, Key, Standing},
         parse::ParseError,
         policy::{Change, Document, Fault, Policy, RuleBroken, changes, show_duration},
         rights::Rights,
@@ -97,6 +100,9 @@ impl Operations {
         comment: Comment,
     ) -> Result<(Arc<PolicyVersion>, Effect), OperationError> {
         permit.require_global()?;
+        let _turn = self.turns.over_policy().await;
+        // Before the one in force is read: another that comes in between then takes this one's number.
+        let newest = self.index.newest_policy_version();
         let current = self.index.policy();
         let version = current.as_ref().map_or(0, |current| current.version);
         if version != expected {
@@ -104,42 +110,30 @@ impl Operations {
         }
         self.require_used_kept(&policy)?;
         let effect = self.effect(current.as_deref(), &policy);
+        let replaced = current.as_ref().map_or(newest, |current| current.version);
         if let Some(current) = current
             && effect.change_count == 0
         {
             return Ok((current, effect));
         }
-        let now = self.clock.now();
-        let actor = permit.actor();
         let (applied_by, applied_by_owner) = match permit.creator() {
-            crate::domain::key::Creator::System => (None, None),
-            crate::domain::key::Creator::Admin { key, owner, .. } => (Some(key), owner),
+            Creator::System => (None, None),
+            Creator::Admin { key, owner, .. } => (Some(key), owner),
         };
         let new = PolicyVersion {
-            version: self.index.newest_policy_version().saturating_add(1),
+            version: replaced.saturating_add(1),
             policy,
-            applied: now,
+            applied: self.clock.now(),
             applied_by,
             applied_by_owner,
-            comment: comment.clone(),
+            comment,
             revision: Revision::ZERO,
         };
-        let entry = LogEntry {
-            time: now,
-            actor,
-            action: Action::PolicyApply,
-            workspace: None,
-            key: None,
-            policy_version: Some(new.version),
-            changes: effect.changes.iter().take(MAX_LOGGED).map(logged).collect(),
-            reason: None,
-            comment: Some(comment),
-            request_id: None,
-        };
-        let rows = Rows { policy: Some(Arc::new(new)), ..Rows::default() };
+        let told = effect.changes.iter().take(MAX_LOGGED).map(logged).collect();
         let expects = vec![permit.stands_on()];
-        match self.commit(Mutation { entry, rows, expects, judged_by: None, request: None }).await {
-            Ok(_revision) => Ok((self.policy()?, effect)),
+        match self.commit(Mutation { expects, ..write_policy(new, permit.actor(), told) }).await {
+            // By its number: another may be in force already.
+            Ok(_revision) => Ok((self.version(replaced.saturating_add(1)).await?, effect)),
             Err(OperationError::Store(StoreError::Conflict)) => {
                 self.catch_up().await?;
                 let now_in_force = self.index.policy().map_or(0, |current| current.version);
@@ -163,10 +157,11 @@ impl Operations {
         _permit: &AdminPermit<ReadPolicy>,
         version: u64,
     ) -> Result<Arc<PolicyVersion>, OperationError> {
+        if version == 0 { self.policy() } else { self.version(version).await }
+    }
+
+    async fn version(&self, version: u64) -> Result<Arc<PolicyVersion>, OperationError> {
         let current = self.index.policy();
-        if version == 0 {
-            return self.policy();
-        }
         if let Some(current) = current.filter(|current| current.version == version) {
             return Ok(current);
         }
@@ -277,6 +272,24 @@ fn newly_broken(current: Option<&PolicyVersion>, policy: &Policy, key: &Key) -> 
     after.iter().map(RuleBroken::rule).filter(|rule| !before.contains(rule)).collect()
 }
 
+/// A mutation that puts a version in force and stands on nothing else.
+pub(super) fn write_policy(new: PolicyVersion, actor: Actor, changes: Vec<FieldChange>) -> Mutation {
+    let entry = LogEntry {
+        time: new.applied,
+        actor,
+        action: Action::PolicyApply,
+        workspace: None,
+        key: None,
+        policy_version: Some(new.version),
+        changes,
+        reason: None,
+        comment: Some(new.comment.clone()),
+        request_id: None,
+    };
+    let rows = Rows { policy: Some(Arc::new(new)), ..Rows::default() };
+    Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }
+}
+
 fn logged(change: &Change) -> FieldChange {
     FieldChange {
         field: format!("policy.{}", change.field).into(),
@@ -292,11 +305,6 @@ fn shortened(value: &Value) -> Value {
     }
     let start: String = text.chars().take(MAX_LOGGED_VALUE / 4).collect();
     format!("{start}…").into()
-}
-
-/// `prefix.name`, or the name alone at the top of a request.
-pub(super) fn path(prefix: &str, name: &str) -> String {
-    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
 }
 
 /// Passes a new key that is as the policy wants it: its scopes are declared, it keeps the rules, and its workspace's plan

@@ -45,6 +45,7 @@ impl Operations {
         let now = self.clock.now();
         let request = first_key.request.clone();
         self.require_unused(request.as_ref()).await?;
+        let _turn = self.turns.under_policy().await;
         let policy = self.policy()?;
         let plan = new.plan.unwrap_or_else(|| policy.policy.first_plan().clone());
         if !policy.policy.has_plan(&plan) {

@@ -1,26 +1,43 @@
 //! Changes of one key take turns, in the order in which they came: none is starved by others, a revocation least of all.
+//! A new policy takes its turn alone among those who make keys and workspaces.
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::domain::id::KeyId;
 
 const STRIPES: usize = 256;
 
-/// Who may change which key now. Keys share turns by a part of their id.
-pub(super) struct Turns(Vec<Mutex<()>>);
+/// Who may change what now.
+pub(super) struct Turns {
+    /// Keys share turns by a part of their id.
+    keys: Vec<Mutex<()>>,
+    /// Shared by those who make something under a policy, from judging to committing.
+    policy: RwLock<()>,
+}
 
 impl Default for Turns {
     fn default() -> Self {
-        Self((0..STRIPES).map(|_| Mutex::default()).collect())
+        Self { keys: (0..STRIPES).map(|_| Mutex::default()).collect(), policy: RwLock::default() }
     }
 }
 
 impl Turns {
     /// Waits for the turn of a change of this key; it is over when the guard is dropped.
     pub(super) async fn of(&self, key: KeyId) -> Option<MutexGuard<'_, ()>> {
-        match self.0.get(key.stripe(self.0.len())) {
+        match self.keys.get(key.stripe(self.keys.len())) {
             Some(turn) => Some(turn.lock().await),
             None => None,
         }
+    }
+
+    /// Waits until something may be made: the policy stays the same until the guard is dropped.
+    pub(super) async fn under_policy(&self) -> RwLockReadGuard<'_, ()> {
+        self.policy.read().await
+    }
+
+    /// Waits for the turn of a new policy: until the guard is dropped nothing is made, so that what was not in use stays
+    /// out of use.
+    pub(super) async fn over_policy(&self) -> RwLockWriteGuard<'_, ()> {
+        self.policy.write().await
     }
 }

@@ -6,9 +6,10 @@ use crate::{
     House, READ, STRANGER,
     config::Config,
     exchange::{Message, Reply, request},
+    keyward,
     service::Seen,
     support::{
-        Issued, Keyward, holder_key,
+        Issued, holder_key,
         verbs::{HOUR, bound, strings},
     },
 };
@@ -63,7 +64,7 @@ pub(crate) fn assert_ambiguous(reply: &Reply) {
 }
 
 #[track_caller]
-fn assert_forbidden(reply: &Reply, scope: &str, code: &str, message: &str) {
+pub(crate) fn assert_forbidden(reply: &Reply, scope: &str, code: &str, message: &str) {
     let challenge = format!(r#"Bearer realm="keyward", error="insufficient_scope"{scope}"#);
     assert_denied(reply, "403 Forbidden", &challenge, code, message);
 }
@@ -74,7 +75,7 @@ fn assert_undecided(reply: &Reply) {
     assert_denied(reply, "503 Service Unavailable", "", "UNAVAILABLE", message);
 }
 
-/// A request for messages with this key.
+/// A request for templates with this key.
 fn with_key(path: &str, issued: &Issued) -> Vec<u8> {
     request("GET", path, &[("x-api-key", &issued.api_key)], "")
 }
@@ -83,8 +84,10 @@ fn with_key(path: &str, issued: &Issued) -> Vec<u8> {
 async fn an_allowed_request_reaches_the_service_as_it_was_with_who_the_holder_is() {
     // H1, H6
     let Some(house) = House::build().await else { return };
-    let wanted =
-        v1::IssueRequest { owner: "ann@example.com".to_owned(), ..holder_key(&["messaging:*", "a:b"]) };
+    let wanted = v1::IssueRequest {
+        owner: "ann@example.com".to_owned(),
+        ..holder_key(&["templates:*", "events:read"])
+    };
     let issued = house.keyward.issue(wanted).await;
     let bearer = format!("Bearer {}", issued.api_key);
     let other_case = format!("bEARER {}", issued.api_key);
@@ -97,8 +100,8 @@ async fn an_allowed_request_reaches_the_service_as_it_was_with_who_the_holder_is
     ];
     for headers in presented {
         let headers = [headers, &[("content-type", "text/plain"), ("cookie", "a=b")]].concat();
-        let seen = Seen::of(&house.ask(&request("POST", "/v1/messages?x=%20y", &headers, "hello")).await);
-        assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/v1/messages?x=%20y"));
+        let seen = Seen::of(&house.ask(&request("POST", "/v1/templates?x=%20y", &headers, "hello")).await);
+        assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/v1/templates?x=%20y"));
         assert_eq!(seen.body, "hello");
         assert_eq!(seen.values("content-type"), ["text/plain"]);
         assert_eq!(seen.values("cookie"), ["a=b"]);
@@ -107,7 +110,7 @@ async fn an_allowed_request_reaches_the_service_as_it_was_with_who_the_holder_is
             ("x-keyward-key-id", &issued.key.id),
             ("x-keyward-owner", "ann@example.com"),
             ("x-keyward-plan", "starter"),
-            ("x-keyward-scopes", "a:b messaging:read messaging:send"),
+            ("x-keyward-scopes", "events:read templates:read templates:write"),
             ("x-keyward-workspace-id", &issued.key.workspace_id),
         ];
         assert_eq!(seen.identity(), identity);
@@ -131,14 +134,14 @@ async fn a_bad_credential_is_401_and_a_stranger_learns_nothing_from_it() {
     keyward.rotate(&rotated.key.id, Some(HOUR)).await;
     keyward.clock.advance(HOUR);
 
-    assert_missing(&house.refused(&request("GET", "/v1/messages", &[], "")).await);
+    assert_missing(&house.refused(&request("GET", "/v1/templates", &[], "")).await);
     let mut bad: Vec<&str> =
         [&revoked, &disabled, &rotated, &expired].into_iter().map(|issued| issued.api_key.as_str()).collect();
     bad.extend([STRANGER, "nobody", &revoked.api_key[1..], "kw_live_", &keyward.root[1..], "*", "null"]);
     for presented in bad {
         let bearer = format!("Bearer {presented}");
         for header in [("x-api-key", presented), ("authorization", &bearer)] {
-            assert_invalid(&house.refused(&request("GET", "/v1/messages", &[header], "")).await);
+            assert_invalid(&house.refused(&request("GET", "/v1/templates", &[header], "")).await);
         }
     }
     house.stop().await;
@@ -147,42 +150,43 @@ async fn a_bad_credential_is_401_and_a_stranger_learns_nothing_from_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_right_that_is_missing_is_403() {
     // H2, H3, H5
-    let keyward = Keyward::start().await;
+    let keyward = keyward().await;
     let (workspace, _) = keyward.register("another").await;
     let config = Config::default()
-        .with_route("/v1/theirs", &format!("scopes: messaging:read, workspace_id: {}", workspace.id));
+        .with_route("/v1/theirs", &format!("scopes: templates:read, workspace_id: {}", workspace.id));
     let Some(house) = House::around(keyward, config).await else { return };
     let keyward = &house.keyward;
 
     let reader = keyward.issue_scopes(&[READ]).await;
-    let reply = house.refused(&request("POST", "/v1/messages", &[("x-api-key", &reader.api_key)], "x")).await;
-    let lacks = "The API key lacks messaging:send.";
-    assert_forbidden(&reply, r#", scope="messaging:send""#, "SCOPE_INSUFFICIENT", lacks);
+    let reply =
+        house.refused(&request("POST", "/v1/templates", &[("x-api-key", &reader.api_key)], "x")).await;
+    let lacks = "The API key lacks templates:write.";
+    assert_forbidden(&reply, r#", scope="templates:write""#, "SCOPE_INSUFFICIENT", lacks);
 
-    let grants = vec![bound("space:*", &["space/cdn-us"])];
+    let grants = vec![bound("storage:*", &["space/cdn-us"])];
     let elsewhere = v1::IssueRequest { grants, ..holder_key(&[]) };
     let reply = house.refused(&with_key("/v1/spaces/cdn-eu", &keyward.issue(elsewhere).await)).await;
-    let lacks = "The API key has space:read, space:write for other resources only.";
-    assert_forbidden(&reply, r#", scope="space:read space:write""#, "RESOURCE_NOT_GRANTED", lacks);
-    let grants = vec![bound("space:*", &["space/cdn-eu"])];
+    let lacks = "The API key has storage:read, storage:upload for other resources only.";
+    assert_forbidden(&reply, r#", scope="storage:read storage:upload""#, "RESOURCE_NOT_GRANTED", lacks);
+    let grants = vec![bound("storage:*", &["space/cdn-eu"])];
     let here = keyward.issue(v1::IssueRequest { grants, ..holder_key(&[]) }).await;
     assert_eq!(house.ask(&with_key("/v1/spaces/cdn-eu", &here)).await.status, 200);
     assert_eq!(house.ask(&with_key("/v1/spaces/cdn-eu/file", &here)).await.status, 200);
 
-    let test = v1::IssueRequest { environment: "test".to_owned(), ..holder_key(&["payments:make"]) };
-    let reply = house.refused(&with_key("/v1/payments", &keyward.issue(test).await)).await;
+    let test = v1::IssueRequest { environment: "test".to_owned(), ..holder_key(&["exports:create"]) };
+    let reply = house.refused(&with_key("/v1/exports", &keyward.issue(test).await)).await;
     let other = "The API key belongs to another environment.";
-    assert_forbidden(&reply, r#", scope="payments:make""#, "ENVIRONMENT_MISMATCH", other);
-    let live = keyward.issue_scopes(&["payments:make"]).await;
-    assert_eq!(house.ask(&with_key("/v1/payments", &live)).await.status, 200);
+    assert_forbidden(&reply, r#", scope="exports:create""#, "ENVIRONMENT_MISMATCH", other);
+    let live = keyward.issue_scopes(&["exports:create"]).await;
+    assert_eq!(house.ask(&with_key("/v1/exports", &live)).await.status, 200);
 
     let reply = house.refused(&with_key("/v1/theirs", &reader)).await;
     let other = "The API key belongs to another workspace.";
-    assert_forbidden(&reply, r#", scope="messaging:read""#, "WORKSPACE_MISMATCH", other);
+    assert_forbidden(&reply, r#", scope="templates:read""#, "WORKSPACE_MISMATCH", other);
     let theirs = v1::IssueRequest { workspace_id: workspace.id, ..holder_key(&[READ]) };
     assert_eq!(house.ask(&with_key("/v1/theirs", &keyward.issue(theirs).await)).await.status, 200);
 
-    for path in ["/", "/v2/messages", "/v1/messages/", "/v1/spaces/cdn-eux"] {
+    for path in ["/", "/v2/templates", "/v1/templates/", "/v1/spaces/cdn-eux"] {
         let reply = house.refused(&with_key(path, &reader)).await;
         assert_forbidden(&reply, "", "ROUTE_NOT_FOUND", "No API key gives access to this.");
     }
@@ -199,13 +203,13 @@ async fn the_address_is_the_connections_whatever_a_header_says() {
     };
     let (elsewhere, here) = (from("10.0.0.0/8").await, from("127.0.0.0/8").await);
     let says = |key: &str, name: &str, address: &str| {
-        request("GET", "/v1/messages", &[("x-api-key", key), (name, address)], "")
+        request("GET", "/v1/templates", &[("x-api-key", key), (name, address)], "")
     };
     for name in ["x-forwarded-for", "x-real-ip", "forwarded", "x-envoy-external-address", "x-other"] {
         for address in ["10.0.0.1", "for=10.0.0.1", "10.0.0.1, 10.0.0.1"] {
             let reply = house.refused(&says(&elsewhere, name, address)).await;
             let message = "The API key may not be used from this address.";
-            assert_forbidden(&reply, r#", scope="messaging:read""#, "ADDRESS_NOT_ALLOWED", message);
+            assert_forbidden(&reply, r#", scope="templates:read""#, "ADDRESS_NOT_ALLOWED", message);
             assert_eq!(house.ask(&says(&here, name, address)).await.status, 200);
         }
     }
@@ -216,18 +220,18 @@ async fn the_address_is_the_connections_whatever_a_header_says() {
 async fn a_route_that_keyward_does_not_understand_is_503_and_never_open() {
     // H2, X1
     let routes = [
-        ("/misspelt", "scopes: messaging:read, recource: a/b"),
+        ("/misspelt", "scopes: templates:read, recource: a/b"),
         ("/unknown", "role: admin"),
-        ("/scope", "scopes: 'messaging read!'"),
-        ("/cost", "scopes: messaging:read, cost: many"),
-        ("/workspace", "scopes: messaging:read, workspace_id: nowhere"),
-        ("/capital", "Scopes: messaging:read"),
+        ("/scope", "scopes: 'templates read!'"),
+        ("/cost", "scopes: templates:read, cost: many"),
+        ("/workspace", "scopes: templates:read, workspace_id: nowhere"),
+        ("/capital", "Scopes: templates:read"),
     ];
     let config = routes
         .iter()
         .fold(Config::default(), |config, (path, extensions)| config.with_route(path, extensions));
-    let Some(house) = House::around(Keyward::start().await, config).await else { return };
-    let issued = house.keyward.issue_scopes(&["messaging:*"]).await;
+    let Some(house) = House::around(keyward().await, config).await else { return };
+    let issued = house.keyward.issue_scopes(&["templates:*"]).await;
     for (path, _) in routes {
         assert_undecided(&house.refused(&with_key(path, &issued)).await);
     }

@@ -47,6 +47,16 @@ impl Config {
         self.with("{ prefix: x-keyward-, ignore_case: true }", "{ exact: x-nothing }")
     }
 
+    /// Paths reach Keyward and the service as clients spell them.
+    pub(crate) fn without_normalization(self) -> Self {
+        self.with("normalize_path: true", "normalize_path: false")
+            .with("merge_slashes: true", "merge_slashes: false")
+            .with(
+                "path_with_escaped_slashes_action: REJECT_REQUEST",
+                "path_with_escaped_slashes_action: KEEP_UNCHANGED",
+            )
+    }
+
     /// Keyward has as long as a debug build on a busy machine may need.
     pub(crate) fn with_patience(self) -> Self {
         self.with("timeout: 0.5s\n                      #", "timeout: 60s\n                      #")

@@ -6,9 +6,9 @@ use crate::{
     exchange::request,
 };
 
-/// A request for messages with these headers.
+/// A request for templates with these headers.
 fn with(headers: &[(&str, &str)]) -> Vec<u8> {
-    request("GET", "/v1/messages", headers, "")
+    request("GET", "/v1/templates", headers, "")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -44,15 +44,15 @@ async fn two_credentials_or_a_joined_one_are_400_wherever_they_stand() {
 async fn a_key_in_the_url_a_cookie_a_body_or_another_header_is_no_credential() {
     // X2, X3, K5
     let Some(house) = House::build().await else { return };
-    let key = house.keyward.issue_scopes(&["messaging:*"]).await.api_key;
+    let key = house.keyward.issue_scopes(&["templates:*"]).await.api_key;
     let bearer = format!("Bearer {key}");
     for name in ["api_key", "x-api-key", "access_token", "authorization", "key"] {
-        let path = format!("/v1/messages?{name}={key}");
+        let path = format!("/v1/templates?{name}={key}");
         assert_missing(&house.refused(&request("GET", &path, &[], "")).await);
         let cookie = format!("{name}={key}");
         assert_missing(&house.refused(&with(&[("cookie", &cookie)])).await);
         let form = ("content-type", "application/x-www-form-urlencoded");
-        assert_missing(&house.refused(&request("POST", "/v1/messages", &[form], &cookie)).await);
+        assert_missing(&house.refused(&request("POST", "/v1/templates", &[form], &cookie)).await);
     }
     for name in
         ["proxy-authorization", "api-key", "apikey", "x-apikey", "x-auth-token", "x-authorization", "bearer"]

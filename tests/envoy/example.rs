@@ -23,3 +23,24 @@ async fn the_open_route_is_open_and_believes_no_claim() {
     assert_eq!(seen.identity(), []);
     house.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_requests_of_the_readme_get_what_it_says() {
+    let Some(curl) = skip::tool("curl") else { return };
+    let Some(house) = House::build().await else { return };
+    let readme = include_str!("../../examples/envoy/README.md");
+    let (_, issued) = readme.split_once("keyward issue reader --scope ").unwrap();
+    let scope = issued.split(')').next().unwrap();
+    let key = house.keyward.issue_scopes(&[scope]).await.api_key;
+    let lines: Vec<_> =
+        readme.lines().filter_map(|line| line.strip_prefix("curl -i ")?.split_once(" # ")).collect();
+    assert_eq!(lines.len(), 4);
+    for (arguments, expected) in lines {
+        let arguments = arguments.replace("127.0.0.1:10000", &house.envoys[0].address.to_string());
+        let command = format!("\"$CURL\" -s -o /dev/null -w '%{{http_code}}' {arguments}");
+        let mut shell = Command::new("sh");
+        let ended = shell.args(["-c", &command]).env("CURL", &curl).env("API_KEY", &key).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&ended.stdout), expected[..3], "{arguments}");
+    }
+    house.stop().await;
+}

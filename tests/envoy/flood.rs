@@ -8,7 +8,7 @@ use h2::client::SendRequest;
 use http::Request;
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::{House, config::Config, process::PATIENCE, support::Keyward};
+use crate::{House, config::Config, keyward, process::PATIENCE};
 
 /// To each Envoy: 1,500 requests together.
 const CONNECTIONS: usize = 15;
@@ -42,7 +42,7 @@ async fn connect(envoy: SocketAddr) -> SendRequest<Bytes> {
 async fn burst(sender: &SendRequest<Bytes>, headers: &[(&str, &str)]) -> Vec<u16> {
     let mut answers = Vec::new();
     for _ in 0..REQUESTS {
-        let mut request = Request::get("http://service.example/v1/messages");
+        let mut request = Request::get("http://service.example/v1/templates");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -56,7 +56,7 @@ async fn burst(sender: &SendRequest<Bytes>, headers: &[(&str, &str)]) -> Vec<u16
 async fn a_burst_of_requests_is_no_outage() {
     // X1, H2
     let config = Config::default().with_all_headers();
-    let Some(house) = House::around(Keyward::start().await, config).await else { return };
+    let Some(house) = House::around(keyward().await, config).await else { return };
     let long = "a".repeat(8 << 10);
     for envoy in &house.envoys {
         let before = house.service.requests();

@@ -6,8 +6,9 @@ use crate::{
     House, READ, STRANGER,
     config::Config,
     exchange::request,
+    keyward,
     service::Seen,
-    support::{Issued, Keyward, holder_key},
+    support::{Issued, holder_key},
 };
 
 /// The headers that the service may trust.
@@ -44,13 +45,13 @@ async fn what_a_client_claims_never_reaches_the_service() {
     // H6
     let Some(house) = House::build().await else { return };
     let issued = house.keyward.issue_scopes(&[READ]).await;
-    let seen = Seen::of(&house.ask(&request("GET", "/v1/messages", &claims(&issued.api_key), "")).await);
+    let seen = Seen::of(&house.ask(&request("GET", "/v1/templates", &claims(&issued.api_key), "")).await);
     assert_eq!(seen.identity(), identity(&issued));
     let open = Seen::of(&house.ask(&request("GET", "/healthz", &claims(&issued.api_key), "")).await);
     assert_eq!(open.identity(), []);
     for name in ["x_keyward_owner", "x-keyward_owner", "X_Keyward-Key-Id"] {
         let headers = [("x-api-key", issued.api_key.as_str()), (name, "forged")];
-        assert_eq!(house.refused(&request("GET", "/v1/messages", &headers, "")).await.status, 400, "{name}");
+        assert_eq!(house.refused(&request("GET", "/v1/templates", &headers, "")).await.status, 400, "{name}");
     }
     house.stop().await;
 }
@@ -59,9 +60,9 @@ async fn what_a_client_claims_never_reaches_the_service() {
 async fn keyward_overwrites_claims_also_where_nothing_strips_them_ahead() {
     // H6
     let config = Config::default().without_stripping();
-    let Some(house) = House::around(Keyward::start().await, config).await else { return };
+    let Some(house) = House::around(keyward().await, config).await else { return };
     let issued = house.keyward.issue_scopes(&[READ]).await;
-    let seen = Seen::of(&house.ask(&request("GET", "/v1/messages", &claims(&issued.api_key), "")).await);
+    let seen = Seen::of(&house.ask(&request("GET", "/v1/templates", &claims(&issued.api_key), "")).await);
     let known: Vec<_> = seen.identity().into_iter().filter(|(name, _)| NAMES.contains(name)).collect();
     assert_eq!(known, identity(&issued));
     house.stop().await;
@@ -77,12 +78,12 @@ async fn the_access_log_says_who_asked_and_why_it_was_denied_and_holds_no_secret
     let key = issued.api_key.as_str();
     let bearer = format!("Bearer {key}");
     let headers = [("authorization", bearer.as_str())];
-    house.ask(&request("GET", &format!("/v1/messages?api_key={key}"), &headers, "")).await;
-    house.ask(&request("POST", "/v1/messages", &headers, key)).await;
-    house.ask(&request("GET", "/v1/messages", &[("x-api-key", &revoked.api_key)], "")).await;
-    house.ask(&request("GET", "/v1/messages", &[("x-api-key", STRANGER)], "")).await;
+    house.ask(&request("GET", &format!("/v1/templates?api_key={key}"), &headers, "")).await;
+    house.ask(&request("POST", "/v1/templates", &headers, key)).await;
+    house.ask(&request("GET", "/v1/templates", &[("x-api-key", &revoked.api_key)], "")).await;
+    house.ask(&request("GET", "/v1/templates", &[("x-api-key", STRANGER)], "")).await;
     let joined = format!("{key},{key}");
-    house.ask(&request("GET", "/v1/messages", &[("x-api-key", &joined)], "")).await;
+    house.ask(&request("GET", "/v1/templates", &[("x-api-key", &joined)], "")).await;
     let id = issued.key.id.as_str();
     let expected = [
         (200, Some(id), None),

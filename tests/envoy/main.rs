@@ -6,6 +6,8 @@
 
 #[path = "../support/process.rs"]
 mod process;
+#[path = "../support/steady_load.rs"]
+mod steady_load;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -20,7 +22,10 @@ mod hostile;
 mod identity;
 mod load;
 mod outage;
+mod routes;
 mod service;
+
+use keyward::domain::policy::Policy;
 
 use crate::{
     config::Config,
@@ -30,8 +35,8 @@ use crate::{
     support::{Keyward, skip},
 };
 
-/// What `GET /v1/messages` needs in the example.
-const READ: &str = "messaging:read";
+/// What `GET /v1/templates` needs in the example.
+const READ: &str = "templates:read";
 /// A key that is well-formed, and nobody's (docs/security.md).
 const STRANGER: &str = "kw_live_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg418bBM";
 
@@ -43,10 +48,15 @@ struct House {
     envoys: Vec<Envoy>,
 }
 
+/// A Keyward as a first-time user has it: with the default policy, whose scopes the example names.
+async fn keyward() -> Keyward {
+    Keyward::start_with(true, Policy::default_document().unwrap()).await
+}
+
 impl House {
     /// With the example as it is. `None`, said loudly, where there is no Envoy.
     async fn build() -> Option<Self> {
-        Self::around(Keyward::start().await, Config::default()).await
+        Self::around(keyward().await, Config::default()).await
     }
 
     async fn around(keyward: Keyward, config: Config) -> Option<Self> {

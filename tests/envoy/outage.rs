@@ -36,8 +36,8 @@ async fn while_keyward_is_down_envoy_answers_503_and_passes_all_only_where_it_wa
     let open = config.clone().failing_open();
     let (closed, open) = tokio::join!(Envoy::start(&program, &config), Envoy::start(&program, &open));
     let key = issue(&keyward, &data_dir).await.api_key;
-    let good = request("GET", "/v1/messages", &[("x-api-key", &key)], "");
-    let bad = request("GET", "/v1/messages", &[("x-api-key", "nobody"), ("x-keyward-owner", "mallory")], "");
+    let good = request("GET", "/v1/templates", &[("x-api-key", &key)], "");
+    let bad = request("GET", "/v1/templates", &[("x-api-key", "nobody"), ("x-keyward-owner", "mallory")], "");
     let assert_decided = |good: &Reply, bad: &Reply| assert_eq!((good.status, bad.status), (200, 401));
 
     for envoy in [&closed, &open] {

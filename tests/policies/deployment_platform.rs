@@ -6,7 +6,7 @@ use keyward::wire::v1::{self, DenialReason};
 use tonic::Code;
 
 use crate::{
-    platform::{Platform, example, judge, only},
+    platform::{Platform, example, only},
     support::{
         Keyward, check, reason,
         verbs::{DAY, assert_field, bound, named, peek, refused, update},
@@ -91,7 +91,7 @@ async fn older_keys_are_told_apart_and_lose_only_what_is_not_declared() {
     let keyward = Keyward::start().await;
     let made = keyward.issue_scopes(&["messaging:send", "storage:read"]).await;
     let older = made.key;
-    let dry = judge(&keyward, &example("deployment-platform")).await.unwrap().into_inner();
+    let dry = keyward.judge(&example("deployment-platform")).await.unwrap().into_inner();
     let mut effect = dry.effect.unwrap();
     for rules in effect.affected_keys.iter_mut().map(|key| &mut key.broken_rules) {
         rules.sort();

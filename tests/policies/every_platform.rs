@@ -4,7 +4,7 @@ use keyward::wire::v1::{self, DenialReason};
 use tonic::Code;
 
 use crate::{
-    platform::{PLATFORMS, Platform, apply, example, judge, name, only, resource_of, text},
+    platform::{PLATFORMS, Platform, apply, example, name, only, resource_of, text},
     support::{
         reason,
         verbs::{assert_field, refusal},
@@ -19,7 +19,7 @@ async fn an_example_is_applied_whole_and_says_the_same_when_it_is_read() {
         assert_eq!((version.version, version.comment.as_str()), (2, "an example"), "{platform}");
         assert!(applied.effect.unwrap().change_count > 0);
 
-        let shown = crate::platform::in_force(&keyward).await;
+        let shown = keyward.in_force().await;
         assert_eq!(shown.version.unwrap(), version);
         let count = |list: &str| document.get(list).map_or(0, |list| list.as_array().unwrap().len());
         let policy = shown.policy.unwrap();
@@ -162,14 +162,14 @@ async fn a_workspace_is_on_a_declared_plan_the_first_unless_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_of_a_document_is_named_with_its_line_and_nothing_is_changed() {
     let platform = Platform::start("messaging-platform").await;
-    let before = platform.in_force().await;
+    let before = platform.keyward.in_force().await;
     let good = example("messaging-platform");
     let bad = good.replace("name = \"storage:read\"", "name = \"Storage:read\"").replace(
         "calendar = \"hour\" }]\n\n[[tiers]]\nname = \"permissions-check\"",
         "calendar = \"fortnight\" }]\n\n[[tiers]]\nname = \"permissions-check\"",
     );
     for refused in
-        [judge(&platform.keyward, &bad).await.map(|_| ()), apply(&platform.keyward, &bad).await.map(|_| ())]
+        [platform.keyward.judge(&bad).await.map(|_| ()), apply(&platform.keyward, &bad).await.map(|_| ())]
     {
         let status = refused.unwrap_err();
         let violations = tonic_types::StatusExt::get_details_bad_request(&status).unwrap().field_violations;
@@ -183,10 +183,10 @@ async fn every_fault_of_a_document_is_named_with_its_line_and_nothing_is_changed
             assert!(named.description.contains(&format!("line {line}")), "{named:?}");
         }
     }
-    let unknown = judge(&platform.keyward, &format!("colour = 1\n{good}")).await;
+    let unknown = platform.keyward.judge(&format!("colour = 1\n{good}")).await;
     let status = refusal(unknown, Code::InvalidArgument, "FIELD_INVALID");
     let violations = tonic_types::StatusExt::get_details_bad_request(&status).unwrap().field_violations;
     assert!(violations[0].description.contains("colour"), "{violations:?}");
-    assert_eq!(platform.in_force().await, before);
+    assert_eq!(platform.keyward.in_force().await, before);
     platform.keyward.stop().await;
 }

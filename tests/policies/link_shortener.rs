@@ -8,7 +8,7 @@ use crate::platform::{Platform, limits_of, only};
 async fn the_first_plan_has_500_requests_a_calendar_day_and_the_others_have_more() {
     // L3, L5, as they are declared
     let platform = Platform::start("link-shortener").await;
-    let policy = platform.in_force().await.policy.unwrap();
+    let policy = platform.keyward.in_force().await.policy.unwrap();
     assert_eq!(policy.plans[0].name, "starter");
     let day = ("day".to_owned(), 500, PolicyCalendar::Day);
     assert_eq!(limits_of(&policy, "starter", "default"), [day]);

@@ -5,37 +5,19 @@ use keyward::wire::v1::{self, DenialReason, PolicyCalendar};
 use crate::{
     platform::{Platform, limits_of, only},
     support::{
-        check, reason,
+        FIFTEEN_SCOPES, check, reason,
         verbs::{assert_field, bound},
     },
 };
-
-const SCOPES: [&str; 15] = [
-    "messaging:send",
-    "storage:upload",
-    "storage:read",
-    "storage:delete",
-    "webhooks:manage",
-    "templates:read",
-    "templates:write",
-    "permissions:check",
-    "permissions:manage",
-    "permissions:audit",
-    "identity:resolve",
-    "events:manage",
-    "events:read",
-    "exports:create",
-    "domains:manage",
-];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_of_the_fifteen_scopes_opens_its_own_row_only() {
     // S2
     let platform = Platform::start("messaging-platform").await;
-    assert_eq!(platform.scopes(), SCOPES, "these and no others");
-    for granted in SCOPES {
+    assert_eq!(platform.scopes(), FIFTEEN_SCOPES, "these and no others");
+    for granted in FIFTEEN_SCOPES {
         let made = platform.issue(&[granted]).await;
-        for asked in SCOPES {
+        for asked in FIFTEEN_SCOPES {
             let answer = platform.keyward.check(&made.api_key, &[asked]).await;
             let denial = (granted != asked).then_some(DenialReason::ScopeInsufficient);
             assert_eq!(reason(&answer), denial, "{granted} asked for {asked}");
@@ -73,7 +55,7 @@ async fn keys_for_live_test_and_dev_are_told_by_their_prefix_and_kept_apart() {
         let denied = platform.keyward.denied(&mistyped, &["messaging:send"]).await;
         assert_eq!(denied, Some(DenialReason::CredentialsMalformed), "a typing error needs no look-up");
     }
-    let policy = platform.in_force().await.policy.unwrap();
+    let policy = platform.keyward.in_force().await.policy.unwrap();
     let billed: Vec<bool> = policy.environments.iter().map(|environment| environment.billable).collect();
     assert_eq!(billed, [true, false, false], "L13, as it is declared");
     platform.keyward.stop().await;
@@ -83,7 +65,7 @@ async fn keys_for_live_test_and_dev_are_told_by_their_prefix_and_kept_apart() {
 async fn the_tiers_are_those_of_the_platform() {
     // L2, as they are declared
     let platform = Platform::start("messaging-platform").await;
-    let policy = platform.in_force().await.policy.unwrap();
+    let policy = platform.keyward.in_force().await.policy.unwrap();
     for (tier, scope, units) in [
         ("permissions-check", Some("permissions:check"), 5_000),
         ("permissions-manage", Some("permissions:manage"), 500),

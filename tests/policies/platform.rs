@@ -1,10 +1,8 @@
 //! A server under one of the examples, and what the example declares, read from its TOML by another way than the server's.
 
-use keyward::wire::v1::{
-    self, apply_policy_request, policy_service_client::PolicyServiceClient, validate_policy_request,
-};
+use keyward::wire::v1;
 use toml::{Table, Value};
-use tonic::{Response, Status, transport::Channel};
+use tonic::{Response, Status};
 
 use crate::support::{
     Issued, Keyward, check, holder_key,
@@ -102,30 +100,6 @@ impl Platform {
         let opened = scopes.into_iter().zip(&answers).filter(|(_, answer)| answer.allowed);
         opened.map(|(scope, _)| scope).collect()
     }
-
-    /// The version in force.
-    pub(crate) async fn in_force(&self) -> v1::GetPolicyResponse {
-        in_force(&self.keyward).await
-    }
-}
-
-pub(crate) async fn policies(keyward: &Keyward) -> PolicyServiceClient<Channel> {
-    PolicyServiceClient::new(keyward.new_channel().await)
-}
-
-pub(crate) async fn in_force(keyward: &Keyward) -> v1::GetPolicyResponse {
-    let request = keyward.as_root(v1::GetPolicyRequest::default());
-    policies(keyward).await.get_policy(request).await.unwrap().into_inner()
-}
-
-/// What a document would do.
-pub(crate) async fn judge(
-    keyward: &Keyward,
-    toml: &str,
-) -> Result<Response<v1::ValidatePolicyResponse>, Status> {
-    let document = Some(validate_policy_request::Document::Toml(toml.to_owned()));
-    let request = keyward.as_root(v1::ValidatePolicyRequest { document });
-    policies(keyward).await.validate_policy(request).await
 }
 
 /// Puts a document in force in the place of whichever is.
@@ -133,12 +107,8 @@ pub(crate) async fn apply(
     keyward: &Keyward,
     toml: &str,
 ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
-    let request = v1::ApplyPolicyRequest {
-        document: Some(apply_policy_request::Document::Toml(toml.to_owned())),
-        expected_version: judge(keyward, toml).await?.into_inner().current_version,
-        comment: "an example".to_owned(),
-    };
-    policies(keyward).await.apply_policy(keyward.as_root(request)).await
+    let in_force = keyward.judge(toml).await?.into_inner().current_version;
+    keyward.try_apply(toml, in_force, "an example").await
 }
 
 /// What an entry of the document is called.

@@ -39,7 +39,7 @@ async fn a_barred_plan_gets_no_keys_and_those_that_are_there_go_on() {
 async fn a_viewer_only_reads_and_an_editor_has_nothing_to_do_with_the_team() {
     // S5, as it is declared
     let platform = Platform::start("site-builder").await;
-    let policy = platform.in_force().await.policy.unwrap();
+    let policy = platform.keyward.in_force().await.policy.unwrap();
     let role = |name: &str| policy.roles.iter().find(|role| role.name == name).unwrap();
     assert!(role("owner").all_scopes && role("owner").scopes.is_empty());
     let editor = &role("editor").scopes;
@@ -55,7 +55,7 @@ async fn a_viewer_only_reads_and_an_editor_has_nothing_to_do_with_the_team() {
 async fn each_plan_with_keys_has_a_month_that_its_workspace_shares() {
     // L5, L14, as they are declared
     let platform = Platform::start("site-builder").await;
-    let policy = platform.in_force().await.policy.unwrap();
+    let policy = platform.keyward.in_force().await.policy.unwrap();
     let months: Vec<u64> = policy
         .plans
         .iter()

@@ -3,6 +3,8 @@
 
 #[path = "../support/process.rs"]
 mod process;
+#[path = "../support/steady_load.rs"]
+mod steady_load;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,10 +1,5 @@
 //! How a process ends when it is told to, and that there is one at a time.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
 use tokio::sync::watch;
 
 use crate::{
@@ -102,18 +97,4 @@ fn a_port_that_is_taken_is_named_and_uses_no_first_key_up() {
     assert!(!data_dir.join("root-key").exists());
     Server::start(&data_dir).stop();
     assert!(data_dir.join("root-key").exists());
-}
-
-/// Something that is true from now on, told to many tasks.
-#[derive(Clone, Default)]
-pub(crate) struct Flag(Arc<AtomicBool>);
-
-impl Flag {
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
 }

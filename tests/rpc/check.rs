@@ -6,36 +6,17 @@ use keyward::wire::v1::{self, CheckMode, DenialReason, check_request::Subject};
 use tonic::{Code, Request};
 
 use crate::support::{
-    Keyward, admin_rights, check, holder_key, reason, signed,
+    FIFTEEN_SCOPES, Keyward, admin_rights, check, holder_key, reason, signed,
     verbs::{DAY, HOUR, MS, assert_field, bound, peek, refusal, strings},
 };
-
-/// What the messaging platform declares.
-const SCOPES: [&str; 15] = [
-    "messaging:send",
-    "storage:upload",
-    "storage:read",
-    "storage:delete",
-    "webhooks:manage",
-    "templates:read",
-    "templates:write",
-    "permissions:check",
-    "permissions:manage",
-    "permissions:audit",
-    "identity:resolve",
-    "events:manage",
-    "events:read",
-    "exports:create",
-    "domains:manage",
-];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_scope_opens_only_its_own_row() {
     // S1, S2
     let keyward = Keyward::start().await;
-    for held in SCOPES {
+    for held in FIFTEEN_SCOPES {
         let issued = keyward.issue_scopes(&[held]).await;
-        for asked in SCOPES {
+        for asked in FIFTEEN_SCOPES {
             let answer = keyward.check(&issued.api_key, &[asked]).await;
             assert_eq!(answer.allowed, held == asked, "{held} for {asked}");
             if held != asked {

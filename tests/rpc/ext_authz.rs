@@ -25,7 +25,7 @@ use crate::support::{
 };
 
 /// A request with these headers and route settings, from this address.
-fn request(headers: &[(&str, &str)], extensions: &[(&str, &str)], from: &str) -> CheckRequest {
+pub(crate) fn request(headers: &[(&str, &str)], extensions: &[(&str, &str)], from: &str) -> CheckRequest {
     let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     };
@@ -51,7 +51,7 @@ fn request(headers: &[(&str, &str)], extensions: &[(&str, &str)], from: &str) ->
 }
 
 const SEND: &[(&str, &str)] = &[("scopes", "messaging:send")];
-const SOMEWHERE: &str = "203.0.113.7";
+pub(crate) const SOMEWHERE: &str = "203.0.113.7";
 
 /// A request with these headers, for which `messaging:send` is needed.
 fn to_send(headers: &[(&str, &str)]) -> CheckRequest {
@@ -60,21 +60,21 @@ fn to_send(headers: &[(&str, &str)]) -> CheckRequest {
 
 /// An answer in short.
 #[derive(Debug, PartialEq)]
-struct Seen {
-    code: i32,
-    status: i32,
-    headers: BTreeMap<String, String>,
-    removed: Vec<String>,
-    body: String,
-    metadata: BTreeMap<String, String>,
+pub(crate) struct Seen {
+    pub(crate) code: i32,
+    pub(crate) status: i32,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) removed: Vec<String>,
+    pub(crate) body: String,
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 impl Seen {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    fn reason(&self) -> &str {
+    pub(crate) fn reason(&self) -> &str {
         self.metadata.get("denial_reason").map_or("", String::as_str)
     }
 }
@@ -105,7 +105,7 @@ fn seen(answer: CheckResponse) -> Seen {
     Seen { code, status, headers: headers.collect(), removed, body, metadata: metadata.collect() }
 }
 
-async fn ask(keyward: &Keyward, asked: CheckRequest) -> Seen {
+pub(crate) async fn ask(keyward: &Keyward, asked: CheckRequest) -> Seen {
     let mut client = AuthorizationClient::new(keyward.new_channel().await);
     let answer = client.check(asked).await;
     seen(answer.unwrap_or_else(|error| panic!("Envoy takes an error for an outage: {error:?}")).into_inner())
@@ -415,7 +415,7 @@ async fn raw_headers_are_read_as_plain_ones_are() {
 
 /// Passes if the answer says that Keyward cannot decide.
 #[track_caller]
-fn assert_unavailable(answer: &Seen) {
+pub(crate) fn assert_unavailable(answer: &Seen) {
     assert_eq!((answer.code, answer.status, answer.reason()), (14, 503, "UNAVAILABLE"), "{answer:?}");
     assert_eq!(answer.header("retry-after"), "1");
     assert_eq!(
@@ -433,21 +433,39 @@ async fn an_operators_mistake_in_a_route_lets_nothing_through_and_blames_no_clie
     let keyward = Keyward::start().await;
     let issued = keyward.issue_scopes(&["messaging:send"]).await;
     let long = vec!["a:b"; 65].join(" ");
+    let endless = vec!["messaging:send"; 10_000].join(" ");
     for wrong in [
         ("scope", "messaging:send"),
         ("scopes", "messaging"),
         ("scopes", "messaging:*"),
         ("scopes", "messaging:send,storage:read"),
         ("scopes", &long),
+        ("scopes", &endless),
+        ("scopes", "messaging:send\tmessaging:send"),
+        ("scopes", "messaging:send\r\nx: y"),
+        ("scopes", "messaging:s\u{435}nd"),
+        ("scopes", "messaging:send\0"),
+        ("scopes", "\"messaging:send"),
         ("resource", "../x"),
+        ("resource", "a\r\nb"),
+        ("resource", "*"),
         ("environment", "Live"),
+        ("environment", "live\0"),
+        ("environment", "l\u{456}ve"),
         ("workspace_id", "ws_1"),
+        ("workspace_id", " "),
         ("cost", "-1"),
         ("cost", "+1"),
         ("cost", ""),
+        ("cost", " 1"),
+        ("cost", "1e3"),
+        ("cost", "0x1"),
+        ("cost", "\u{661}"),
         ("cost", "1000000000001"),
+        ("cost", "18446744073709551616"),
         ("cost", "99999999999999999999"),
         ("", ""),
+        ("\r\nx: y", "\u{202e}"),
     ] {
         let extensions = [("scopes", "messaging:send"), wrong];
         let asked = request(&[("x-api-key", &issued.api_key)], &extensions, SOMEWHERE);
@@ -456,6 +474,9 @@ async fn an_operators_mistake_in_a_route_lets_nothing_through_and_blames_no_clie
     let all =
         [("scopes", "messaging:send"), ("cost", "1000000000000"), ("resource", ""), ("environment", "live")];
     let asked = request(&[("x-api-key", &issued.api_key)], &all, SOMEWHERE);
+    assert_eq!(ask(&keyward, asked).await.status, 200);
+    let most = vec!["messaging:send"; 64].join(" ");
+    let asked = request(&[("x-api-key", &issued.api_key)], &[("scopes", &most)], SOMEWHERE);
     assert_eq!(ask(&keyward, asked).await.status, 200);
 }
 

@@ -4,13 +4,20 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../store_support/mod.rs"]
+mod store_support;
+
 mod bad_input;
 mod batch_check;
 mod check;
 mod ext_authz;
+mod ext_authz_routes;
+mod first_schema;
 mod get_key;
 mod issue;
+mod key_rules;
 mod list_keys;
+mod policy;
 mod query_log;
 mod register_workspace;
 mod revoke;

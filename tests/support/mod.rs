@@ -28,7 +28,7 @@ use keyward::{
     app::{Destination, Service, Settings, Stopped},
     domain::{
         gateway::Gateway,
-        policy::{Policy, ScopeEntry},
+        policy::{Policy, RouteEntry, ScopeEntry},
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
     },
     grpc::limits::ListenerLimits,
@@ -43,6 +43,25 @@ use tonic_types::StatusExt as _;
 
 /// 2026-01-01T00:00:00Z: when every test begins.
 pub const START_MS: i64 = 1_767_225_600_000;
+
+/// What the messaging platform declares (S2).
+pub const FIFTEEN_SCOPES: [&str; 15] = [
+    "messaging:send",
+    "storage:upload",
+    "storage:read",
+    "storage:delete",
+    "webhooks:manage",
+    "templates:read",
+    "templates:write",
+    "permissions:check",
+    "permissions:manage",
+    "permissions:audit",
+    "identity:resolve",
+    "events:manage",
+    "events:read",
+    "exports:create",
+    "domains:manage",
+];
 
 /// A clock that stands still until the test moves it.
 pub struct ManualClock {
@@ -139,9 +158,13 @@ impl Keyward {
     }
 
     pub async fn start_with(check_is_open: bool, policy: Policy) -> Self {
+        Self::start_behind(Gateway::default(), check_is_open, policy).await
+    }
+
+    pub async fn start_behind(gateway: Gateway, check_is_open: bool, policy: Policy) -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Arc::new(ManualClock::new());
-        let service = launch(dir.path(), &clock, 1, check_is_open, policy).await;
+        let service = launch(dir.path(), &clock, 1, check_is_open, policy, gateway).await;
         let root = std::fs::read_to_string(root_key_file(dir.path())).unwrap().trim_end().to_owned();
         let address = service.address();
         let channel = connect(address).await;
@@ -150,10 +173,26 @@ impl Keyward {
 
     /// Ends it in order and starts it again on the same files, at the time its clock shows.
     pub async fn restart(self) -> Self {
+        self.restart_after(|_data_dir| ()).await
+    }
+
+    /// The same, with its files changed in between.
+    pub async fn restart_after(self, change: impl FnOnce(&Path)) -> Self {
         let Self { service, clock, root, check_is_open, dir, seed, .. } = self;
         service.shutdown(Stopped::Asked).await.unwrap();
-        let seed = seed + 1;
-        let service = launch(dir.path(), &clock, seed, check_is_open, policy()).await;
+        change(&data_dir(dir.path()));
+        Self::resume(dir, clock, root, check_is_open, seed + 1).await
+    }
+
+    /// Starts on files that are there, whose root key is this.
+    pub async fn resume(
+        dir: TempDir,
+        clock: Arc<ManualClock>,
+        root: String,
+        check_is_open: bool,
+        seed: u64,
+    ) -> Self {
+        let service = launch(dir.path(), &clock, seed, check_is_open, policy(), Gateway::default()).await;
         let address = service.address();
         let channel = connect(address).await;
         Self { service, address, clock, root, channel, check_is_open, dir, seed }
@@ -260,6 +299,26 @@ pub fn policy() -> Policy {
     Policy::new(document).unwrap()
 }
 
+/// The same, with routes: of a method (or none), a path, the scopes that are needed (with spaces between) or else the
+/// access, and a resource (or none).
+pub fn policy_with_routes(routes: &[(&str, &str, &str, &str)]) -> Policy {
+    let mut document = policy().document().clone();
+    let routes = routes.iter().map(|(method, path, needed, resource)| {
+        let is_access = matches!(*needed, "public" | "denied");
+        let scopes = needed.split(' ').filter(|_| !is_access).map(str::to_owned).collect();
+        RouteEntry {
+            method: (*method).to_owned(),
+            path: (*path).to_owned(),
+            scopes,
+            resource: (*resource).to_owned(),
+            access: if is_access { (*needed).to_owned() } else { String::new() },
+            ..RouteEntry::default()
+        }
+    });
+    document.routes.extend(routes);
+    Policy::new(document).unwrap()
+}
+
 /// A key and its secret.
 #[derive(Clone)]
 pub struct Issued {
@@ -346,13 +405,14 @@ async fn launch(
     seed: u64,
     check_is_open: bool,
     policy: Policy,
+    gateway: Gateway,
 ) -> Service {
     let settings = Settings {
         data_dir: data_dir(folder),
         listen: "127.0.0.1:0".parse().unwrap(),
         check_is_open,
         policy,
-        gateway: Gateway::default(),
+        gateway,
         limits: ListenerLimits::default(),
         workers: NonZeroUsize::new(2).unwrap(),
         clock: Arc::<ManualClock>::clone(clock),

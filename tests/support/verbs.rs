@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use keyward::wire::v1::{self, check_request, revoke_request};
+use keyward::{
+    domain::policy::Document,
+    wire::v1::{self, apply_policy_request, check_request, revoke_request, validate_policy_request},
+};
 use tonic::{Code, Response, Status, codec::Codec, transport::Channel};
 use tonic_types::StatusExt as _;
 
@@ -34,15 +37,16 @@ pub fn refused<T>(result: Result<Response<T>, Status>) -> Status {
     }
 }
 
-/// Passes if the call was refused for this one field, and its details say so too.
+/// Passes if the call was refused for this one field, and its details say so too; returns what is allowed there.
 #[track_caller]
-pub fn assert_field<T>(result: Result<Response<T>, Status>, field: &str) {
+pub fn assert_field<T>(result: Result<Response<T>, Status>, field: &str) -> String {
     let status = refusal(result, Code::InvalidArgument, "FIELD_INVALID");
     let violations = status.get_details_bad_request().unwrap().field_violations;
     let named: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
     assert_eq!(named, [field], "{status:?}");
     assert!(violations[0].description.starts_with("must be "), "{status:?}");
     assert_eq!(metadata(&status, "field").as_deref(), Some(field));
+    violations[0].description.clone()
 }
 
 /// A value of the ErrorInfo's metadata.
@@ -122,6 +126,11 @@ pub fn renaming(id: &str, name: &str) -> v1::UpdateKeyRequest {
     update(key, &["name"])
 }
 
+/// A document as its text, whether or not it could be in force.
+pub fn toml(document: &Document) -> String {
+    toml::to_string(document).unwrap()
+}
+
 impl Keyward {
     /// The newest revision of the log.
     pub async fn revision(&self) -> u64 {
@@ -184,6 +193,39 @@ impl Keyward {
     pub async fn default_workspace(&self) -> String {
         let id = self.root_id().await;
         self.show(&id).await.workspace_id
+    }
+
+    /// The policy in force.
+    pub async fn in_force(&self) -> v1::GetPolicyResponse {
+        self.policy_version(0).await.unwrap().into_inner()
+    }
+
+    pub async fn policy_version(&self, version: u64) -> Result<Response<v1::GetPolicyResponse>, Status> {
+        self.policies().get_policy(self.as_root(v1::GetPolicyRequest { version })).await
+    }
+
+    /// What a document in TOML would do.
+    pub async fn judge(&self, toml: &str) -> Result<Response<v1::ValidatePolicyResponse>, Status> {
+        let document = Some(validate_policy_request::Document::Toml(toml.to_owned()));
+        self.policies().validate_policy(self.as_root(v1::ValidatePolicyRequest { document })).await
+    }
+
+    /// Puts a document in TOML in force, in the place of this version.
+    pub async fn try_apply(
+        &self,
+        toml: &str,
+        expected_version: u64,
+        comment: &str,
+    ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
+        let document = Some(apply_policy_request::Document::Toml(toml.to_owned()));
+        let request = v1::ApplyPolicyRequest { document, expected_version, comment: comment.to_owned() };
+        self.policies().apply_policy(self.as_root(request)).await
+    }
+
+    /// Puts a document in force in the place of whichever is.
+    pub async fn apply(&self, document: &Document) -> v1::ApplyPolicyResponse {
+        let in_force = self.in_force().await.version.unwrap().version;
+        self.try_apply(&toml(document), in_force, "").await.unwrap().into_inner()
     }
 
     /// Answers a Check that must not be an error.

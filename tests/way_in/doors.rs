@@ -34,7 +34,7 @@ async fn each_service_is_reached() {
     let workspaces = post("/keyward.v1.WorkspaceService/RegisterWorkspace");
     let h2 = H2::connect(server.address()).await;
     let answer = h2.call(workspaces, framed(&QueryLogRequest::default())).await.unwrap();
-    assert_eq!(answer.grpc().unwrap().message(), "not in this test");
+    assert_eq!(answer.grpc().unwrap().message(), "not here");
 
     let request = tonic_health::pb::HealthCheckRequest { service: "keyward.v1.KeyService".into() };
     let mut health = tonic_health::pb::health_client::HealthClient::new(channel);

@@ -22,18 +22,18 @@ use keyward::{
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
-        self, AuditAction, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse,
-        DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest,
-        GetKeyResponse, IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest,
-        QueryLogResponse, RegisterWorkspaceRequest, RegisterWorkspaceResponse, RevokeRequest, RevokeResponse,
-        RotateRequest, RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest,
+        AuditAction, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, DisableKeyRequest,
+        DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse, IssueRequest,
+        IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse, RevokeRequest,
+        RevokeResponse, RotateRequest, RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest,
         VerifyLogResponse, audit_service_server::AuditService, check_request::Subject,
-        key_service_server::KeyService, policy_service_server::PolicyService,
-        workspace_service_server::WorkspaceService,
+        key_service_server::KeyService,
     },
 };
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, async_trait};
+
+use crate::absent::{Absent, not_here};
 
 /// What Check is asked to do.
 pub(crate) const ANSWER: &str = "answer";
@@ -80,16 +80,9 @@ impl Server {
         let handler = Arc::new(Handler::default());
         let (reporter, service) = health(HEALTH_NAMES);
         reporter.report(Serving::Yes);
-        let routes = routes(
-            Arc::clone(&handler),
-            Arc::clone(&handler),
-            Arc::clone(&handler),
-            Arc::clone(&handler),
-            Arc::clone(&handler),
-            service,
-            limits.message_bytes,
-        )
-        .unwrap();
+        let (absent, same) = (Arc::new(Absent), || Arc::clone(&handler));
+        let bytes = limits.message_bytes;
+        let routes = routes(same(), Arc::clone(&absent), absent, same(), same(), service, bytes).unwrap();
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let running =
             listener.serve(NonZeroUsize::new(2).unwrap(), limits, move |_peer: Peer| routes.clone()).unwrap();
@@ -125,10 +118,6 @@ impl Drop for Given<'_> {
             self.0.add_permits(1);
         }
     }
-}
-
-fn not_here<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented("not in this test"))
 }
 
 #[async_trait]
@@ -210,47 +199,6 @@ impl KeyService for Handler {
         &self,
         _request: Request<EnableKeyRequest>,
     ) -> Result<Response<EnableKeyResponse>, Status> {
-        not_here()
-    }
-}
-
-#[async_trait]
-impl WorkspaceService for Handler {
-    async fn register_workspace(
-        &self,
-        _request: Request<RegisterWorkspaceRequest>,
-    ) -> Result<Response<RegisterWorkspaceResponse>, Status> {
-        not_here()
-    }
-}
-
-#[async_trait]
-impl PolicyService for Handler {
-    async fn get_policy(
-        &self,
-        _request: Request<v1::GetPolicyRequest>,
-    ) -> Result<Response<v1::GetPolicyResponse>, Status> {
-        not_here()
-    }
-
-    async fn validate_policy(
-        &self,
-        _request: Request<v1::ValidatePolicyRequest>,
-    ) -> Result<Response<v1::ValidatePolicyResponse>, Status> {
-        not_here()
-    }
-
-    async fn apply_policy(
-        &self,
-        _request: Request<v1::ApplyPolicyRequest>,
-    ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
-        not_here()
-    }
-
-    async fn list_policy_versions(
-        &self,
-        _request: Request<v1::ListPolicyVersionsRequest>,
-    ) -> Result<Response<v1::ListPolicyVersionsResponse>, Status> {
         not_here()
     }
 }

@@ -8,6 +8,9 @@
     reason = "a helper that fails fails its test"
 )]
 
+#[path = "../support/absent.rs"]
+mod absent;
+
 mod bounds;
 mod calls;
 mod client;

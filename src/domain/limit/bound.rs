@@ -163,6 +163,12 @@ impl KeyLimits {
 }
 
 impl Bound {
+    /// How many units are to be covered by a write for a request that needs so many.
+    #[must_use]
+    pub fn reach(&self, need: u64) -> u64 {
+        need.max(self.block).saturating_add(self.unwritten)
+    }
+
     fn new(tier: &str, limit: &Limit, origin: Origin, ids: &LimitIds) -> Self {
         let ms = |length: Duration| i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
         let (shape, text, length, long) = match &limit.window {

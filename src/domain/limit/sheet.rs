@@ -77,10 +77,10 @@ impl Sheet {
         !std::mem::replace(asked, true)
     }
 
-    /// What is to be written so that `need` units, and a block at the least, may be used.
+    /// What is to be written of a count so that `more` units may be used after it.
     #[must_use]
-    pub fn snapshot(&mut self, bound: &Bound, need: u64, reading: &Reading) -> Snapshot {
-        self.slot(bound, reading).snapshot(bound, need)
+    pub fn snapshot(&self, id: LimitId, more: u64) -> Option<Snapshot> {
+        self.0.iter().find(|slot| slot.id() == id).map(|slot| slot.snapshot(more))
     }
 
     /// What is to be written of every count, or of those of which nothing is written, so that no write is needed for what

@@ -234,17 +234,13 @@ impl Slot {
         left < bound.block.div_ceil(2) && left < self.remaining(bound, now)
     }
 
-    /// What is to be written so that `need` units, and a block at the least, may be used.
-    pub(super) fn snapshot(&self, bound: &Bound, need: u64) -> Snapshot {
-        self.with_reach(need.max(bound.block).saturating_add(bound.unwritten))
-    }
-
     /// What is to be written so that all that may be used now may be used after it.
     pub(super) fn as_it_is(&self) -> Snapshot {
-        self.with_reach(self.uncovered_from())
+        self.snapshot(self.uncovered_from())
     }
 
-    fn with_reach(&self, more: u64) -> Snapshot {
+    /// What is to be written so that `more` units may be used after it.
+    pub(super) fn snapshot(&self, more: u64) -> Snapshot {
         let left = self.uncovered_from();
         let (end, reach, state) = match self {
             Self::Calendar { end, used, .. } => {

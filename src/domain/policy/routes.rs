@@ -2,14 +2,11 @@
 
 use super::{Document, RouteEntry, check::Faults};
 use crate::domain::{
+    decision::{MAX_COST, MAX_SCOPES},
     parse::ParseError,
     route::{HostName, Method, PathTemplate, ResourceTemplate, Route, RouteDecision, RouteTable, TableError},
     scope::ScopeText,
 };
-
-/// As many as one Check may need.
-const MAX_SCOPES: usize = 64;
-const MAX_COST: u64 = 1_000_000_000_000;
 
 pub(super) fn routes(
     document: &Document,
@@ -21,7 +18,8 @@ pub(super) fn routes(
         return RouteTable::default();
     }
     for (place, entry) in document.routes.iter().enumerate() {
-        routes.extend(route(&format!("routes[{place}]"), entry, &is_declared, faults));
+        let reading = Reading { at: format!("routes[{place}]"), entry, is_declared: &is_declared };
+        routes.extend(reading.route(faults));
     }
     if routes.len() < document.routes.len() {
         return RouteTable::default();
@@ -40,71 +38,69 @@ pub(super) fn routes(
     }
 }
 
-fn route(
-    at: &str,
-    entry: &RouteEntry,
-    is_declared: &impl Fn(&str) -> bool,
-    faults: &mut Faults,
-) -> Option<Route> {
-    let before = faults.len();
-    let optional = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let host = optional(&entry.host).map(|text| faults.take(format!("{at}.host"), HostName::parse(&text)));
-    let method =
-        optional(&entry.method).map(|text| faults.take(format!("{at}.method"), Method::parse(&text)));
-    let template = faults.take(format!("{at}.path"), PathTemplate::parse(&entry.path))?;
-    let decision = decision(at, entry, &template, is_declared, faults);
-    if faults.len() > before {
-        return None;
-    }
-    Some(Route { name: None, host: host.flatten(), method: method.flatten(), template, decision: decision? })
+/// One route as it is read.
+struct Reading<'a, F> {
+    at: String,
+    entry: &'a RouteEntry,
+    is_declared: &'a F,
 }
 
-fn decision(
-    at: &str,
-    entry: &RouteEntry,
-    template: &PathTemplate,
-    is_declared: &impl Fn(&str) -> bool,
-    faults: &mut Faults,
-) -> Option<RouteDecision> {
-    let open = match entry.access.as_str() {
-        "" | "scopes" => return require(at, entry, template, is_declared, faults),
-        "public" => RouteDecision::Public,
-        "denied" => RouteDecision::Denied,
-        _ => {
-            faults.must(format!("{at}.access"), "`scopes`, `public` or `denied`");
+impl<F: Fn(&str) -> bool> Reading<'_, F> {
+    fn route(&self, faults: &mut Faults) -> Option<Route> {
+        let before = faults.len();
+        let RouteEntry { host, method, path, .. } = self.entry;
+        let host = (!host.is_empty()).then(|| faults.take(self.field("host"), HostName::parse(host)));
+        let method = (!method.is_empty()).then(|| faults.take(self.field("method"), Method::parse(method)));
+        let template = faults.take(self.field("path"), PathTemplate::parse(path))?;
+        let decision = self.decision(&template, faults);
+        if faults.len() > before {
             return None;
         }
-    };
-    if !entry.scopes.is_empty() || !entry.resource.is_empty() || entry.cost.is_some() {
-        faults.must(format!("{at}.access"), "`scopes` where scopes, a resource or a cost are given");
+        let (host, method) = (host.flatten(), method.flatten());
+        Some(Route { name: None, host, method, template, decision: decision? })
     }
-    Some(open)
-}
 
-fn require(
-    at: &str,
-    entry: &RouteEntry,
-    template: &PathTemplate,
-    is_declared: &impl Fn(&str) -> bool,
-    faults: &mut Faults,
-) -> Option<RouteDecision> {
-    if !faults.count(&format!("{at}.scopes"), entry.scopes.len(), 1, MAX_SCOPES) {
-        return None;
-    }
-    let mut scopes = Vec::new();
-    for (place, text) in entry.scopes.iter().enumerate() {
-        match ScopeText::parse(text).ok().filter(|_| is_declared(text)) {
-            Some(scope) => scopes.push(scope),
-            None => faults.must(format!("{at}.scopes[{place}]"), "a declared scope"),
+    fn decision(&self, template: &PathTemplate, faults: &mut Faults) -> Option<RouteDecision> {
+        let entry = self.entry;
+        let open = match entry.access.as_str() {
+            "" | "scopes" => return self.require(template, faults),
+            "public" => RouteDecision::Public,
+            "denied" => RouteDecision::Denied,
+            _ => {
+                faults.must(self.field("access"), "`scopes`, `public` or `denied`");
+                return None;
+            }
+        };
+        if !entry.scopes.is_empty() || !entry.resource.is_empty() || entry.cost.is_some() {
+            faults.must(self.field("access"), "`scopes` where scopes, a resource or a cost are given");
         }
+        Some(open)
     }
-    if entry.cost.is_some_and(|cost| cost > MAX_COST) {
-        faults.must(format!("{at}.cost"), "at most 1,000,000,000,000");
+
+    fn require(&self, template: &PathTemplate, faults: &mut Faults) -> Option<RouteDecision> {
+        let entry = self.entry;
+        if !faults.count(&self.field("scopes"), entry.scopes.len(), 1, MAX_SCOPES) {
+            return None;
+        }
+        let mut scopes = Vec::new();
+        for (place, text) in entry.scopes.iter().enumerate() {
+            match ScopeText::parse(text).ok().filter(|_| (self.is_declared)(text)) {
+                Some(scope) => scopes.push(scope),
+                None => faults.must(self.field(&format!("scopes[{place}]")), "a declared scope"),
+            }
+        }
+        if entry.cost.is_some_and(|cost| cost > MAX_COST) {
+            faults.must(self.field("cost"), "at most 1,000,000,000,000");
+        }
+        let resource = if entry.resource.is_empty() {
+            None
+        } else {
+            Some(faults.take(self.field("resource"), ResourceTemplate::parse(&entry.resource, template))?)
+        };
+        Some(RouteDecision::Require { scopes, resource, cost: entry.cost })
     }
-    let resource = if entry.resource.is_empty() {
-        None
-    } else {
-        Some(faults.take(format!("{at}.resource"), ResourceTemplate::parse(&entry.resource, template))?)
-    };
-    Some(RouteDecision::Require { scopes, resource, cost: entry.cost })
+
+    fn field(&self, name: &str) -> String {
+        format!("{}.{name}", self.at)
+    }
 }

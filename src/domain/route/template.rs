@@ -5,7 +5,7 @@ use std::fmt;
 use super::path::{has_shape, is_segment};
 use crate::domain::parse::ParseError;
 
-const PATH: &str = "a canonical path whose segments are texts without `*` `;` `%`, or `{name}`, the last one perhaps `{name=**}`, each name once and 1 to 64 characters of a-z 0-9 _ beginning with a letter";
+const PATH: &str = "a canonical path whose segments are texts without `*` `;` `!` `%`, or `{name}`, the last one perhaps `{name=**}`, each name once and 1 to 64 characters of a-z 0-9 _ beginning with a letter";
 
 /// The paths that a route is for, such as `/v1/spaces/{space}/files/{file=**}` (after `google.api.http`).
 ///
@@ -157,6 +157,7 @@ mod tests {
             "/./a",
             "/a/..",
             "/a;b",
+            "/a!",
             "/%41",
             "/a b",
             "/ä",

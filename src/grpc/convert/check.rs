@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::{key, key_id, path, rights, time, within, workspace_id};
+use super::{key, key_id, rights, time, within, workspace_id};
 use crate::{
     domain::{
-        decision::{Decision, Denial, Requirement},
+        decision::{Decision, Denial, MAX_COST, MAX_SCOPES, Requirement},
         id::{KeyId, WorkspaceId},
         parse::ParseError,
         resource::Resource,
@@ -14,15 +14,13 @@ use crate::{
     },
     operations::{
         check::{Answer, CheckedKey, Mode, Query, Subject},
-        error::OperationError,
+        error::{OperationError, path},
     },
     wire::v1::{self, DenialReason, check_request},
 };
 
-pub(super) const MAX_SCOPES: usize = 64;
 const MAX_GROUPS: usize = 16;
 const MAX_GROUPED_SCOPES: usize = 128;
-const MAX_COST: u64 = 1_000_000_000_000;
 
 /// The mode that is asked for.
 pub(in crate::grpc) fn mode(prefix: &str, asked: &v1::CheckRequest) -> Result<Mode, OperationError> {

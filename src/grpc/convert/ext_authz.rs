@@ -8,18 +8,18 @@ use prost_types::{Struct, Value, value::Kind};
 use tonic::Code;
 
 use super::{
-    check::{MAX_SCOPES, bounded, environment, resource},
+    check::{bounded, environment, resource},
     within, workspace_id,
 };
 use crate::{
     domain::{
         carried,
-        decision::{Denial, Requirement},
+        decision::{Denial, MAX_SCOPES, Requirement},
         gateway::Gateway,
         parse::ParseError,
         scope::Scope,
     },
-    http_answer::{HttpAnswer, StopStatus},
+    http_answer::{HttpAnswer, Identity, StopStatus},
     operations::error::OperationError,
     wire::{
         envoy::{
@@ -35,9 +35,6 @@ use crate::{
         google::rpc,
     },
 };
-
-/// Who asks, as headers: those without a value must not be there.
-type Identity = [(&'static str, Option<String>); 6];
 
 /// What stands before the names of the headers of an identity; the metadata has the names without it.
 const IDENTITY: &str = "x-keyward-";

@@ -90,8 +90,3 @@ fn unless_empty<T>(
 ) -> Result<Option<T>, OperationError> {
     if text.is_empty() { Ok(None) } else { read(text).map(Some) }
 }
-
-/// `prefix.name`, or the name alone at the top of a request.
-fn path(prefix: &str, name: &str) -> String {
-    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
-}

@@ -1,13 +1,16 @@
 //! What a new key is to be.
 
-use super::{metadata, networks, owner, path, rights, time, within};
+use super::{metadata, networks, owner, rights, time, within};
 use crate::{
     domain::{
         environment::{ADMIN, Environments},
         parse::ParseError,
         text::{Description, EnvironmentName, Name},
     },
-    operations::{error::OperationError, issue::NewKey},
+    operations::{
+        error::{OperationError, path},
+        issue::NewKey,
+    },
     ports::RequestMark,
     wire::v1,
 };

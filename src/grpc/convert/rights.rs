@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{path, time, within};
+use super::{time, within};
 use crate::{
     domain::{
         admin::{AdminRights, AdminScope},
@@ -13,7 +13,7 @@ use crate::{
         scope::ScopePattern,
         text::EnvironmentName,
     },
-    operations::error::OperationError,
+    operations::error::{OperationError, path},
     wire::v1,
 };
 

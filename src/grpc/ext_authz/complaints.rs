@@ -15,6 +15,7 @@ pub(in crate::grpc) struct Complaints {
     store: Throttle,
     caller: Throttle,
     route: Throttle,
+    undecided: Throttle,
 }
 
 impl Complaints {
@@ -32,10 +33,14 @@ impl Complaints {
         }
     }
 
-    /// The gateway's settings for a route cannot be used.
-    pub(super) fn of_route(&self, now: Timestamp, error: &OperationError) {
-        if self.route.passes(now) {
+    /// A question cannot be answered: the gateway's settings for a route cannot be used, or Keyward itself cannot decide.
+    pub(super) fn of_question(&self, now: Timestamp, error: &OperationError) {
+        let of_settings = matches!(error, OperationError::Invalid { .. } | OperationError::WorkspaceNotFound);
+        if of_settings && self.route.passes(now) {
             tracing::warn!(%error, "a gateway's settings for a route cannot be used: its requests are answered 503");
+        }
+        if !of_settings && self.undecided.passes(now) {
+            tracing::error!(%error, "requests cannot be decided: Envoy is answered 503");
         }
     }
 }

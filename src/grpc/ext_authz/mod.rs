@@ -31,6 +31,7 @@ use crate::{
     operations::{
         check::{Mode, Query, Subject},
         error::OperationError,
+        trusted,
     },
     wire::envoy::service::auth::v3 as envoy,
 };
@@ -88,7 +89,7 @@ impl ExtAuthz for Api {
             return self.stop(Stop::Malformed);
         };
         self.answer_envoy(&caller, attributes, http).unwrap_or_else(|error| {
-            self.complaints().of_route(now, &error);
+            self.complaints().of_question(now, &error);
             self.stop(Stop::Undecided)
         })
     }
@@ -115,10 +116,11 @@ impl Api {
     ) -> Result<envoy::CheckResponse, OperationError> {
         let gateway = self.gateway();
         let requirement = requirement(attributes, caller)?;
-        let policy = self.operations().policy()?;
-        let way = way(&policy.policy, http, &requirement);
+        let policy = self.operations().policy_now();
+        let way = way(&trusted(policy.as_ref())?.policy, http, &requirement);
+        let spent = || if gateway.remove_credential { convert::spent(http, gateway) } else { Vec::new() };
         if matches!(way, Way::Public) {
-            return Ok(convert::allowed(nobody(), Vec::new()));
+            return Ok(convert::allowed(nobody(), spent()));
         }
         let denied =
             |denial: &Denial, requirement: &Requirement<'_>| self.stop(Stop::Denied { denial, requirement });
@@ -146,11 +148,7 @@ impl Api {
         let answer = self.operations().check(&query)?;
         let subject = answer.subject.as_ref();
         match (answer.decision, subject) {
-            (Decision::Allow(_), Some(subject)) => {
-                let spent =
-                    if gateway.remove_credential { convert::spent(http, gateway) } else { Vec::new() };
-                Ok(convert::allowed(identity(subject), spent))
-            }
+            (Decision::Allow(_), Some(subject)) => Ok(convert::allowed(identity(subject), spent())),
             // An allow of nobody cannot be; it would let somebody through whom nobody knows.
             (Decision::Allow(_), None) => Ok(self.stop(Stop::Undecided)),
             (Decision::Deny(denial), subject) => {

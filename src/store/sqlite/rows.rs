@@ -109,10 +109,7 @@ fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), R
         let stored = select_key.query_row([key.to_string()], |row| row.get(0)).optional()?;
         check_revision(stored, expected)?;
     }
-    let made = mutation.rows.policy.as_ref().map(|policy| policy.version.saturating_sub(1));
-    for version in made.into_iter().chain(mutation.judged_by) {
-        check_policy_version(connection, version)?;
-    }
+    check_policy(connection, mutation)?;
     if let Some(workspace) = &mutation.rows.workspace {
         let mut select = connection.prepare_cached("SELECT revision FROM workspaces WHERE id = ?1")?;
         let stored = select.query_row([workspace.id.to_string()], |row| row.get(0)).optional()?;
@@ -121,12 +118,19 @@ fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), R
     Ok(())
 }
 
-/// Passes while `version` of the policy is the newest.
-fn check_policy_version(connection: &Connection, version: u64) -> Result<(), Refusal> {
+/// Passes while the policy that the change was judged by is the newest, and a new one is newer than all that are here:
+/// not by one only, so that a lost row can be followed.
+fn check_policy(connection: &Connection, mutation: &Mutation) -> Result<(), Refusal> {
+    let made = mutation.rows.policy.as_ref().map(|policy| policy.version);
+    if made.is_none() && mutation.judged_by.is_none() {
+        return Ok(());
+    }
     let mut select = connection.prepare_cached("SELECT max(version) FROM policies")?;
     let newest: Option<i64> = select.query_row([], |row| row.get(0))?;
-    let newest = newest.map_or(Ok(0), u64::try_from);
-    if newest == Ok(version) { Ok(()) } else { Err(StoreError::Conflict.into()) }
+    let newest = newest.map_or(Ok(0), u64::try_from).map_err(|_negative| StoreError::Conflict)?;
+    let is_newest = mutation.judged_by.is_none_or(|judged| judged == newest);
+    let is_newer = made.is_none_or(|made| made > newest);
+    if is_newest && is_newer { Ok(()) } else { Err(StoreError::Conflict.into()) }
 }
 
 fn check_revision(stored: Option<i64>, expected: Revision) -> Result<(), StoreError> {

@@ -2,6 +2,8 @@
 //!
 //! Nothing above a port knows what stands behind it. A back end turns its driver's errors into [`StoreError`] itself.
 
+mod counters;
+
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use tokio::sync::watch;
@@ -15,6 +17,8 @@ use crate::domain::{
     time::Timestamp,
     workspace::Workspace,
 };
+
+pub use self::counters::{Account, Bill, Charge, ChargeAll, Counters, LimitState, Payable, Payer};
 
 /// An answer that a back end is working on.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

@@ -1,0 +1,147 @@
+//! What Keyward needs of whoever counts: one decision is one charge, of all limits or of none.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use super::Pending;
+use crate::domain::{
+    limit::{KeyLimits, Sheet},
+    policy::TierSet,
+    time::{Now, Timestamp},
+};
+
+/// The place where the counts of one subject are kept, beside the subject itself: so that nothing is looked up.
+///
+/// Taken in this order, so that nobody waits in a circle: of the key, of its owner, of its workspace; several of a kind
+/// in the order of their addresses.
+#[derive(Debug)]
+pub struct Account {
+    /// Held for a judgement and its charge, and never while anything waits.
+    sheet: Mutex<Sheet>,
+    /// Whether the subject is younger than this process: then no other can have counted anything.
+    is_new: bool,
+}
+
+impl Account {
+    /// An account on which nothing is counted yet.
+    #[must_use]
+    pub fn new(is_new: bool) -> Self {
+        Self { sheet: Mutex::default(), is_new }
+    }
+
+    /// The counts, for as long as the guard is held.
+    pub fn lock(&self) -> MutexGuard<'_, Sheet> {
+        self.sheet.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the subject is younger than this process.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.is_new
+    }
+}
+
+/// Somebody whose use is counted: a key, an owner, a workspace.
+pub trait Payer: Send + Sync {
+    /// Where.
+    fn account(&self) -> &Account;
+
+    /// What its counts are stored under.
+    fn subject(&self) -> String;
+}
+
+/// A payer at hand, who can be kept.
+pub trait Payable {
+    /// Where its use is counted.
+    fn account(&self) -> &Account;
+
+    /// The payer, to be kept.
+    fn payer(&self) -> Arc<dyn Payer>;
+}
+
+impl<P: Payer + 'static> Payable for Arc<P> {
+    fn account(&self) -> &Account {
+        Payer::account(&**self)
+    }
+
+    fn payer(&self) -> Arc<dyn Payer> {
+        Arc::<P>::clone(self)
+    }
+}
+
+/// What a request is to be charged to.
+#[derive(Clone, Copy)]
+pub struct Bill<'a> {
+    /// The key.
+    pub key: &'a dyn Payable,
+    /// All keys of its owner in its workspace and environment; there where a limit is shared so.
+    pub owner: Option<&'a dyn Payable>,
+    /// All keys of its workspace and environment; there where a limit is shared so.
+    pub workspace: Option<&'a dyn Payable>,
+    /// The limits of the key.
+    pub limits: &'a KeyLimits,
+    /// The tiers that count.
+    pub tiers: TierSet,
+    /// Units.
+    pub cost: u64,
+}
+
+/// How one limit stands after a request; the limits of a bill are always in the order of [`KeyLimits::of`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitState {
+    /// Units that are left.
+    pub remaining: u64,
+    /// When all of them are there again, if nobody uses any.
+    pub reset: Timestamp,
+    /// Whether it allows the request.
+    pub passes: bool,
+    /// How long until it does; `None` where it does now, or never will.
+    pub wait: Option<Duration>,
+}
+
+/// What became of a charge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Charge {
+    /// All limits allow it, and it is charged to all of them.
+    Charged(Vec<LimitState>),
+    /// Some limit does not, and nothing is charged.
+    Refused(Vec<LimitState>),
+    /// All limits allow it, but more must be written before it may be charged; that is under way.
+    Unwritten,
+}
+
+/// What became of several charges that go together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChargeAll {
+    /// All are charged.
+    Charged(Vec<Vec<LimitState>>),
+    /// This one is refused, and nothing is charged.
+    Refused(usize, Vec<LimitState>),
+    /// More must be written first; that is under way.
+    Unwritten,
+}
+
+/// Who counts.
+pub trait Counters: Send + Sync {
+    /// Charges a bill to all of its limits, or to none.
+    fn charge(&self, bill: &Bill<'_>, now: &Now) -> Charge;
+
+    /// Charges all bills, one after the other, or none of them.
+    fn charge_all(&self, bills: &[Bill<'_>], now: &Now) -> ChargeAll;
+
+    /// How the limits of a bill stand. Charges nothing.
+    fn peek(&self, bill: &Bill<'_>, now: &Now) -> Vec<LimitState>;
+
+    /// Changes whenever something was written: what was [`Charge::Unwritten`] may pass now.
+    fn written(&self) -> watch::Receiver<u64>;
+
+    /// Whether counting goes on in memory only, because nothing can be written.
+    fn is_degraded(&self) -> bool;
+
+    /// Writes every count that begun under limits as they are now: before they change.
+    fn settle(&self) -> Pending<'_, ()>;
+}

@@ -1,0 +1,448 @@
+//! Requests for which Envoy's settings name no scopes: a route of the policy decides, or nothing does and they are denied.
+
+use keyward::{
+    domain::{
+        gateway::Gateway,
+        policy::{Policy, RouteEntry},
+        text::{HeaderName, Realm},
+    },
+    wire::{envoy::service::auth::v3::CheckRequest, v1},
+};
+
+use crate::{
+    ext_authz::{SOMEWHERE, Seen, ask, assert_unavailable, request},
+    support::{Keyward, holder_key, policy_with_routes, verbs::bound},
+};
+
+const FILES: &str = "/v1/spaces/{space}/files/{file=**}";
+const NOTHING: &[(&str, &str)] = &[];
+
+fn routes() -> Policy {
+    policy_with_routes(&[
+        ("GET", FILES, "storage:read", "space/{space}"),
+        ("PUT", FILES, "storage:read storage:upload", "space/{space}"),
+        ("OPTIONS", FILES, "public", ""),
+        ("", "/v1/spaces/{space}", "storage:read", "space/{space}"),
+        ("", "/v1/spaces/shared", "templates:read", ""),
+        ("GET", "/v1/events", "events:read", "events"),
+        ("", "/public/{rest=**}", "public", ""),
+        ("", "/public/vault/{rest=**}", "denied", ""),
+        ("GET", "/", "public", ""),
+    ])
+}
+
+async fn start() -> Keyward {
+    Keyward::start_with(true, routes()).await
+}
+
+/// A request for this, with these headers and route settings.
+fn asking(method: &str, path: &str, headers: &[(&str, &str)], extensions: &[(&str, &str)]) -> CheckRequest {
+    let mut asked = request(headers, extensions, SOMEWHERE);
+    let http = asked.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
+    (http.method, http.path) = (method.to_owned(), path.to_owned());
+    asked
+}
+
+/// A key for reading in one space, and for reading templates everywhere.
+async fn reader(keyward: &Keyward) -> String {
+    let grants = vec![bound("storage:read", &["space/cdn-eu"])];
+    keyward.issue(v1::IssueRequest { grants, ..holder_key(&["templates:read"]) }).await.api_key
+}
+
+#[track_caller]
+fn assert_closed(denied: &Seen, what: &str) {
+    assert_eq!((denied.code, denied.status, denied.reason()), (7, 403, "ROUTE_NOT_FOUND"), "{what}");
+    let challenge = "Bearer realm=\"keyward\", error=\"insufficient_scope\"";
+    assert_eq!(denied.header("www-authenticate"), challenge, "{what}");
+    assert_eq!(
+        denied.body,
+        concat!(
+            r#"{"success":false,"error":{"code":"ROUTE_NOT_FOUND","#,
+            r#""message":"No API key gives access to this."}}"#
+        ),
+        "{what}"
+    );
+}
+
+#[tokio::test]
+async fn a_route_says_which_scopes_a_request_needs_on_which_resource() {
+    // H2 H3 H7
+    let keyward = start().await;
+    let key = reader(&keyward).await;
+    let rows = [
+        ("GET", "/v1/spaces/cdn-eu/files/a/b.png", "", ""),
+        ("GET", "/v1/spaces/cdn-eu/files", "", ""),
+        ("GET", "/v1/spaces/cdn-eu/files/?x=/../..%2f", "", ""),
+        ("GET", "/v1/spaces/cdn-us/files/a", "RESOURCE_NOT_GRANTED", "storage:read"),
+        ("PUT", "/v1/spaces/cdn-eu/files/a", "SCOPE_INSUFFICIENT", "storage:read storage:upload"),
+        ("DELETE", "/v1/spaces/cdn-eu", "", ""),
+        ("DELETE", "/v1/spaces/cdn-us", "RESOURCE_NOT_GRANTED", "storage:read"),
+        ("GET", "/v1/spaces/shared", "", ""),
+        ("GET", "/v1/spaces/shared/files/a", "RESOURCE_NOT_GRANTED", "storage:read"),
+        ("GET", "/v1/events", "SCOPE_INSUFFICIENT", "events:read"),
+    ];
+    for (method, path, reason, scopes) in rows {
+        let answer = ask(&keyward, asking(method, path, &[("x-api-key", &key)], NOTHING)).await;
+        assert_eq!(answer.reason(), reason, "{method} {path}");
+        let status = if reason.is_empty() { 200 } else { 403 };
+        assert_eq!(answer.status, status, "{method} {path}");
+        if !scopes.is_empty() {
+            let challenge =
+                format!("Bearer realm=\"keyward\", error=\"insufficient_scope\", scope=\"{scopes}\"");
+            assert_eq!(answer.header("www-authenticate"), challenge, "{method} {path}");
+        }
+        assert_eq!(ask(&keyward, asking(method, path, &[], NOTHING)).await.reason(), "CREDENTIALS_MISSING");
+        let unknown = ask(&keyward, asking(method, path, &[("x-api-key", "k")], NOTHING)).await;
+        assert_eq!((unknown.status, unknown.reason()), (401, "KEY_UNKNOWN"), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn what_matches_no_route_or_a_denied_one_is_denied_to_every_key() {
+    // H2 H7
+    let keyward = start().await;
+    let key = keyward.issue_scopes(&["storage:*", "events:*", "templates:*"]).await.api_key;
+    for (method, path) in [
+        ("DELETE", "/v1/spaces/cdn-eu/files/a"),
+        ("get", "/v1/spaces/cdn-eu/files/a"),
+        ("GET", "/V1/spaces/cdn-eu/files/a"),
+        ("GET", "/v1/spaces/cdn-eu/filesystem"),
+        ("GET", "/v1/spaces/cdn-eu/"),
+        ("GET", "/v1/spaces"),
+        ("GET", "/v1/events/"),
+        ("GET", "/v2/events"),
+        ("POST", "/"),
+        ("GET", "/public/vault/a"),
+        ("GET", "/public/vault"),
+        ("OPTIONS", "/public/vault/a/b"),
+        ("", "/v1/events"),
+        ("GET", ""),
+    ] {
+        let what = format!("{method} {path}");
+        assert_closed(&ask(&keyward, asking(method, path, &[("x-api-key", &key)], NOTHING)).await, &what);
+        let nobody = ask(&keyward, asking(method, path, &[], NOTHING)).await;
+        assert_eq!((nobody.status, nobody.reason()), (401, "CREDENTIALS_MISSING"), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_is_its_own_and_head_is_no_get() {
+    // H2 H7
+    let keyward = start().await;
+    let key = reader(&keyward).await;
+    let path = "/v1/spaces/cdn-eu/files/a";
+    let closed = ask(&keyward, asking("HEAD", path, &[("x-api-key", &key)], NOTHING)).await;
+    assert_closed(&closed, "a route of GET");
+    for method in ["HEAD", "OPTIONS", "M-SEARCH"] {
+        let path = "/v1/spaces/cdn-eu";
+        assert_eq!(ask(&keyward, asking(method, path, &[("x-api-key", &key)], NOTHING)).await.status, 200);
+        assert_eq!(ask(&keyward, asking(method, path, &[], NOTHING)).await.status, 401, "{method}");
+    }
+    assert_eq!(ask(&keyward, asking("OPTIONS", path, &[], NOTHING)).await.status, 200, "a public preflight");
+}
+
+#[tokio::test]
+async fn a_public_route_is_for_everybody_and_believes_no_claim() {
+    // H6 H7
+    let keyward = start().await;
+    let good = reader(&keyward).await;
+    let names = ["key-id", "workspace-id", "owner", "environment", "scopes", "plan"];
+    let names = names.map(|name| format!("x-keyward-{name}"));
+    let claims: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "root")).collect();
+    let joined = format!("{good},k");
+    let credentials: [&[(&str, &str)]; 5] = [
+        &[],
+        &[("x-api-key", "k")],
+        &[("x-api-key", &good)],
+        &[("x-api-key", &joined)],
+        &[("authorization", "Bearer \u{e4}")],
+    ];
+    for credential in credentials {
+        for path in ["/public/a", "/public", "/public/", "/?x", "/public/vaults"] {
+            let headers = [credential, &claims].concat();
+            let open = ask(&keyward, asking("GET", path, &headers, NOTHING)).await;
+            assert_eq!((open.code, open.status), (0, 200), "{path} {credential:?}");
+            assert!(open.headers.is_empty(), "{:?}", open.headers);
+            assert_eq!(open.removed, names, "{path}");
+            assert!(open.metadata.is_empty(), "{:?}", open.metadata);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_is_to_be_removed_is_removed_on_a_public_route_too() {
+    // H6
+    let name = |text| HeaderName::parse(text).unwrap();
+    let gateway = Gateway::new(name("authorization"), name("x-api-key"), true, Realm::default()).unwrap();
+    let keyward = Keyward::start_behind(gateway, true, routes()).await;
+    let key = reader(&keyward).await;
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str()), ("x-api-key", &key)];
+    for path in ["/public/a", "/v1/spaces/shared"] {
+        let allowed = ask(&keyward, asking("GET", path, &headers, NOTHING)).await;
+        assert_eq!(allowed.status, 200, "{path}");
+        for name in ["authorization", "x-api-key"] {
+            assert!(allowed.removed.iter().any(|removed| removed == name), "{path}: {:?}", allowed.removed);
+        }
+    }
+}
+
+/// Spellings that some server somewhere reads as a path on a route.
+fn other_spellings() -> Vec<String> {
+    let mut paths: Vec<String> = [
+        "/public/../v1/events",
+        "/public/..",
+        "/public/.",
+        "/public/./a",
+        "/./public",
+        "//public/a",
+        "/public//a",
+        "/public///",
+        "//",
+        "/v1//events",
+        "/v1/../v1/events",
+        "/v1/x/../events",
+        "/public/..;/v1/events",
+        "/public;/a",
+        "/public;a=b/a",
+        "/public/a;b",
+        "/public/a!",
+        "/public/!!/v1/events",
+        "/public\\a",
+        "/public\\..\\v1\\events",
+        "\\public\\a",
+        "/public/a\0",
+        "/public\0/a",
+        "/public/\r\nx: y",
+        "/public/a\tb",
+        "/public/a b",
+        " /public/a",
+        "/public/a#",
+        "/public/a?b#c",
+        "/public/ä",
+        "/public/\u{2024}\u{2024}/v1/events",
+        "/public/\u{ff0f}a",
+        "/v1/events%",
+        "/v1/events%0",
+        "/v1/%65vents",
+        "/%70ublic/a",
+        "public/a",
+        "?/public/a",
+        "*",
+        "http://api.example.com/public/a",
+        "//api.example.com/public/a",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for escape in [
+        "%2e%2e", "%2E%2E", "%2e.", ".%2E", "%2f", "%2F", "%5c", "%5C", "%252e", "%252f", "%00", "%3b",
+        "%u002e",
+    ] {
+        paths.extend(["", "/", "/v1/events"].map(|rest| format!("/public/{escape}{rest}")));
+        paths.push(format!("/v1/spaces/cdn-eu{escape}/files/a"));
+    }
+    paths
+}
+
+#[tokio::test]
+async fn a_path_in_another_spelling_is_denied_and_never_matched() {
+    // X3
+    let keyward = start().await;
+    let key = keyward.issue_scopes(&["storage:*", "events:*", "templates:*"]).await.api_key;
+    for path in other_spellings() {
+        let headers = [("x-api-key", key.as_str())];
+        assert_closed(&ask(&keyward, asking("GET", &path, &headers, NOTHING)).await, &format!("{path:?}"));
+        let nobody = ask(&keyward, asking("GET", &path, &[], NOTHING)).await;
+        assert_eq!((nobody.status, nobody.reason()), (401, "CREDENTIALS_MISSING"), "{path:?}");
+    }
+    for host in ["", "api.example.com.", "u@api.example.com", "a/b", "api.example.com:", "a\0", "a,b"] {
+        let mut asked = asking("GET", "/public/a", &[("x-api-key", &key)], NOTHING);
+        let http = asked.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
+        host.clone_into(&mut http.host);
+        assert_closed(&ask(&keyward, asked).await, &format!("{host:?}"));
+    }
+}
+
+#[tokio::test]
+async fn a_segment_that_can_be_part_of_no_resource_touches_none() {
+    // X3
+    let keyward = start().await;
+    let key = keyward.issue_scopes(&["storage:*"]).await.api_key;
+    let long = "s".repeat(300);
+    for space in ["*", "cdn-*", "a,b", "a=b", "$", "(a)", &long] {
+        let path = format!("/v1/spaces/{space}");
+        assert_closed(&ask(&keyward, asking("GET", &path, &[("x-api-key", &key)], NOTHING)).await, &path);
+    }
+}
+
+#[tokio::test]
+async fn a_route_of_a_host_is_for_that_host() {
+    // H7
+    let mut document = routes().document().clone();
+    document.routes.push(RouteEntry {
+        host: "admin.example.com".to_owned(),
+        path: "/public/{rest=**}".to_owned(),
+        scopes: vec!["permissions:manage".to_owned()],
+        ..RouteEntry::default()
+    });
+    let keyward = Keyward::start_with(true, Policy::new(document).unwrap()).await;
+    for (host, status) in [
+        ("admin.example.com", 401),
+        ("ADMIN.example.com:8443", 401),
+        ("admin.example.com:443", 401),
+        ("api.example.com", 200),
+        ("xadmin.example.com", 200),
+        ("admin.example.com.", 401),
+        ("[::1]:80", 200),
+    ] {
+        let mut asked = asking("GET", "/public/a", &[("host", "api.example.com")], NOTHING);
+        let http = asked.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
+        host.clone_into(&mut http.host);
+        assert_eq!(ask(&keyward, asked).await.status, status, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_gateway_says_holds_on_a_route_too() {
+    // H7
+    let keyward = start().await;
+    let key = reader(&keyward).await;
+    let (other, _) = keyward.register("other").await;
+    let path = "/v1/spaces/cdn-eu/files/a";
+    let with = |extensions: &[(&str, &str)]| asking("GET", path, &[("x-api-key", &key)], extensions);
+    let rows: [(&[(&str, &str)], &str); 7] = [
+        (&[("environment", "live"), ("cost", "3"), ("workspace_id", "")], ""),
+        (&[("scopes", ""), ("cost", "0")], ""),
+        (&[("scopes", "  ")], ""),
+        (&[("environment", "test")], "ENVIRONMENT_MISMATCH"),
+        (&[("workspace_id", &other.id)], "WORKSPACE_MISMATCH"),
+        (&[("resource", "space/cdn-us")], ""),
+        (&[("scopes", "storage:read"), ("resource", "space/cdn-us")], "RESOURCE_NOT_GRANTED"),
+    ];
+    for (extensions, reason) in rows {
+        assert_eq!(ask(&keyward, with(extensions)).await.reason(), reason, "{extensions:?}");
+    }
+    for wrong in [("cost", "-1"), ("cost", "1000000000001"), ("environment", "Live"), ("Scopes", "a:b")] {
+        assert_unavailable(&ask(&keyward, with(&[wrong])).await);
+        assert_unavailable(&ask(&keyward, asking("GET", "/public/a", &[], &[wrong])).await);
+    }
+}
+
+#[tokio::test]
+async fn where_the_gateway_names_scopes_no_route_is_asked() {
+    // H7
+    let keyward = start().await;
+    let key = reader(&keyward).await;
+    let templates = [("scopes", "templates:read")];
+    for (path, status) in [("/v1/events", 200), ("/public/vault/a", 200), ("/nowhere", 200)] {
+        let allowed = ask(&keyward, asking("GET", path, &[("x-api-key", &key)], &templates)).await;
+        assert_eq!(allowed.status, status, "{path}");
+    }
+    let nobody = ask(&keyward, asking("GET", "/public/a", &[], &templates)).await;
+    assert_eq!(nobody.status, 401, "a route that is public in the policy");
+}
+
+#[tokio::test]
+async fn whatever_is_asked_of_whatever_way_is_answered_and_nobody_gets_past_a_public_route() {
+    // X1 X3
+    let keyward = start().await;
+    let revoked = keyward.issue_scopes(&["storage:*", "events:*", "templates:*"]).await;
+    keyward.revoke(&revoked.key.id).await;
+    let bearer = format!("Bearer {}", revoked.api_key);
+    let credentials = ["", "k", &revoked.api_key, &bearer, "Bearer", "Basic x, Bearer y", "\r\n", "\u{fffd}"];
+    let open = ["/public/a", "/public", "/public/a?b"];
+    let hosts = ["api.example.com", "", "[::1]", "a\0", "\u{e4}", "a:99999"];
+    let methods = ["GET", "get", "", "HEAD", "OPTIONS", "G\r\nT", "\u{130}"];
+    let texts = ["", " ", "a:b", "storage:read", "\r\n", "\u{202e}", "-1", "0", "live", "ws_", "../x"];
+    let names = ["scopes", "resource", "cost", "environment", "workspace_id", "", "\0"];
+    let paths: Vec<String> = other_spellings().into_iter().chain(open.map(str::to_owned)).collect();
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut draw = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
+    };
+    let mut passed = 0;
+    for _case in 0..400 {
+        // Half of all are for a path that is open.
+        let path = if draw(2) == 0 { open[draw(open.len())] } else { &paths[draw(paths.len())] };
+        let (host, method) = (hosts[draw(hosts.len()) * draw(2)], methods[draw(methods.len())]);
+        let headers = [
+            ("authorization", credentials[draw(credentials.len())]),
+            ("x-api-key", credentials[draw(credentials.len())]),
+            ("x-keyward-owner", "root"),
+        ];
+        let extensions: Vec<_> =
+            (0..draw(3)).map(|_| (names[draw(names.len())], texts[draw(texts.len())])).collect();
+        let mut asked = asking(method, path, &headers, &extensions);
+        let attributes = asked.attributes.as_mut().unwrap();
+        let http = attributes.request.as_mut().unwrap().http.as_mut().unwrap();
+        host.clone_into(&mut http.host);
+        let answer = ask(&keyward, asked).await;
+        if answer.status == 200 {
+            passed += 1;
+            let scopes = extensions.iter().rfind(|(name, _)| *name == "scopes").map_or("", |(_, text)| text);
+            let what = format!("{method} {host} {path} {extensions:?}");
+            assert!(open.contains(&path), "{what}");
+            assert!(["api.example.com", "[::1]"].contains(&host), "{what}");
+            assert!(["GET", "HEAD", "OPTIONS"].contains(&method), "{what}");
+            assert_eq!(scopes.trim(), "", "{what}");
+            assert!(answer.headers.is_empty() && answer.removed.len() == 6, "{what}");
+        } else {
+            assert!([400, 401, 403, 503].contains(&answer.status), "{answer:?}");
+        }
+    }
+    assert!((5..200).contains(&passed), "{passed}");
+}
+
+/// Puts the default policy in force, with this behind it.
+async fn apply(keyward: &Keyward, more: &str, expected_version: u64) {
+    let toml = format!("{}\n{more}", include_str!("../../src/domain/policy/default.toml"));
+    let request = v1::ApplyPolicyRequest {
+        document: Some(v1::apply_policy_request::Document::Toml(toml)),
+        expected_version,
+        ..v1::ApplyPolicyRequest::default()
+    };
+    keyward.policies().apply_policy(keyward.as_root(request)).await.unwrap();
+}
+
+const OPEN_EVENTS: &str = "[[routes]]\npath = \"/v1/events\"\nscopes = [\"events:read\"]\n";
+
+#[tokio::test]
+async fn routes_decide_from_the_moment_that_their_policy_is_applied() {
+    // H7
+    let keyward = Keyward::start().await;
+    let key = keyward.issue_scopes(&["events:read"]).await.api_key;
+    let events = || asking("GET", "/v1/events", &[("x-api-key", &key)], NOTHING);
+    assert_closed(&ask(&keyward, events()).await, "the default has no routes");
+    apply(&keyward, OPEN_EVENTS, 1).await;
+    assert_eq!(ask(&keyward, events()).await.status, 200);
+    apply(&keyward, "", 2).await;
+    assert_closed(&ask(&keyward, events()).await, "they are gone");
+}
+
+#[tokio::test]
+async fn under_a_damaged_policy_nothing_is_decided_until_another_is_applied() {
+    // D5 H2 X1
+    let keyward = start().await;
+    let key = keyward.issue_scopes(&["events:read"]).await.api_key;
+    let keyward = keyward
+        .restart_after(|data_dir| {
+            let database = rusqlite::Connection::open(data_dir.join("keyward.db")).unwrap();
+            let edit = "UPDATE policies SET body = replace(body, 'permissions:manage', 'permissions:mangle')";
+            assert_eq!(database.execute(edit, ()).unwrap(), 1);
+        })
+        .await;
+    for credential in [("x-api-key", key.as_str()), ("x-api-key", "k"), ("x-api-key", "k,k"), ("cookie", "")]
+    {
+        for (path, extensions) in
+            [("/v1/events", NOTHING), ("/public/a", NOTHING), ("/", &[("scopes", "events:read")])]
+        {
+            assert_unavailable(&ask(&keyward, asking("GET", path, &[credential], extensions)).await);
+        }
+    }
+    apply(&keyward, OPEN_EVENTS, 0).await;
+    let events = asking("GET", "/v1/events", &[("x-api-key", &key)], NOTHING);
+    assert_eq!(ask(&keyward, events).await.status, 200);
+}

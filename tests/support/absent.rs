@@ -1,0 +1,58 @@
+//! Services that must be there and are not asked: for servers of a test or a bench that are about others.
+
+use keyward::wire::v1::{
+    ApplyPolicyRequest, ApplyPolicyResponse, GetPolicyRequest, GetPolicyResponse, ListPolicyVersionsRequest,
+    ListPolicyVersionsResponse, RegisterWorkspaceRequest, RegisterWorkspaceResponse, ValidatePolicyRequest,
+    ValidatePolicyResponse, policy_service_server::PolicyService, workspace_service_server::WorkspaceService,
+};
+use tonic::{Request, Response, Status, async_trait};
+
+/// Does nothing.
+#[derive(Debug)]
+pub(crate) struct Absent;
+
+/// The answer of what is not there.
+pub(crate) fn not_here<T>() -> Result<Response<T>, Status> {
+    Err(Status::unimplemented("not here"))
+}
+
+#[async_trait]
+impl WorkspaceService for Absent {
+    async fn register_workspace(
+        &self,
+        _request: Request<RegisterWorkspaceRequest>,
+    ) -> Result<Response<RegisterWorkspaceResponse>, Status> {
+        not_here()
+    }
+}
+
+#[async_trait]
+impl PolicyService for Absent {
+    async fn get_policy(
+        &self,
+        _request: Request<GetPolicyRequest>,
+    ) -> Result<Response<GetPolicyResponse>, Status> {
+        not_here()
+    }
+
+    async fn validate_policy(
+        &self,
+        _request: Request<ValidatePolicyRequest>,
+    ) -> Result<Response<ValidatePolicyResponse>, Status> {
+        not_here()
+    }
+
+    async fn apply_policy(
+        &self,
+        _request: Request<ApplyPolicyRequest>,
+    ) -> Result<Response<ApplyPolicyResponse>, Status> {
+        not_here()
+    }
+
+    async fn list_policy_versions(
+        &self,
+        _request: Request<ListPolicyVersionsRequest>,
+    ) -> Result<Response<ListPolicyVersionsResponse>, Status> {
+        not_here()
+    }
+}
