@@ -2,32 +2,41 @@
 //!
 //! Only the follower writes here. A change to a key is one swap of its record; what a reader took before stays whole.
 
+mod accounts;
+mod cell;
 mod sharing;
 
 use std::{
     hash::{BuildHasherDefault, Hasher},
     ops::Deref,
     sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
 };
 
-use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
-use self::sharing::Sharing;
+use self::{
+    cell::{Cell, Record},
+    sharing::Sharing,
+};
+
+pub use self::cell::Found;
 use crate::{
     domain::{
         audit::Revision,
         id::{KeyId, WorkspaceId},
         key::Key,
+        limit::LimitIds,
+        policy::Subject,
         rights::Rights,
         secret::KeyHash,
         time::Timestamp,
         workspace::Workspace,
     },
-    ports::{LastUse, PolicyVersion, PolicyView, View},
+    ports::{LastUse, Payer, PolicyVersion, PolicyView, View},
 };
 
 /// Every key and workspace.
@@ -49,53 +58,7 @@ pub struct Index {
     applied: watch::Sender<Revision>,
     /// Held while a view is applied: the follower is the only writer, and this makes that true.
     sharing: Mutex<Sharing>,
-}
-
-/// One key's place: its record, which is swapped whole, and what is counted beside it.
-struct Cell {
-    record: ArcSwap<Record>,
-    /// Start of the minute of the last use, in milliseconds; the lowest number before the first.
-    last_use_ms: AtomicI64,
-}
-
-/// A key, and what its grants come to under the policy in force: together, so that no reader sees one without the other.
-struct Record {
-    key: Key,
-    rights: Arc<Rights>,
-}
-
-/// A key as it stood when it was found.
-pub struct Found {
-    record: Guard<Arc<Record>>,
-    cell: Arc<Cell>,
-}
-
-impl Found {
-    /// The key.
-    #[must_use]
-    pub fn key(&self) -> &Key {
-        &self.record.key
-    }
-
-    /// What it may do under the policy in force.
-    #[must_use]
-    pub fn rights(&self) -> &Rights {
-        &self.record.rights
-    }
-
-    /// The start of the minute of the last use that this process knows of.
-    #[must_use]
-    pub fn last_use(&self) -> Option<Timestamp> {
-        Timestamp::from_ms(self.cell.last_use_ms.load(Ordering::Relaxed)).ok()
-    }
-
-    /// Notes a use in the minute that begins at `minute`. Writes only where that is news, so that cores that check one
-    /// key share its line of cache.
-    pub fn note_use(&self, minute: Timestamp) {
-        if self.cell.last_use_ms.load(Ordering::Relaxed) < minute.as_ms() {
-            self.cell.last_use_ms.fetch_max(minute.as_ms(), Ordering::Relaxed);
-        }
-    }
+    limit_ids: Arc<LimitIds>,
 }
 
 /// The view will not follow the log any more.
@@ -104,6 +67,7 @@ pub struct Stopped;
 
 impl Default for Index {
     fn default() -> Self {
+        let limit_ids = Arc::<LimitIds>::default();
         Self {
             by_hash: papaya::HashMap::default(),
             by_id: papaya::HashMap::default(),
@@ -114,7 +78,8 @@ impl Default for Index {
             newest_policy: AtomicU64::new(0),
             revision: AtomicU64::new(0),
             applied: watch::Sender::new(Revision::ZERO),
-            sharing: Mutex::default(),
+            sharing: Mutex::new(Sharing::new(Arc::clone(&limit_ids))),
+            limit_ids,
         }
     }
 }
@@ -123,14 +88,14 @@ impl Index {
     /// The key that a presented secret proves, whether or not it may still be used.
     #[must_use]
     pub fn by_hash(&self, hash: &KeyHash) -> Option<Found> {
-        let found = take(self.by_hash.pin().get(&hash.slot())?);
+        let found = Found::take(self.by_hash.pin().get(&hash.slot())?);
         found.key().credentials.find(hash).is_some().then_some(found)
     }
 
     /// A key by its id.
     #[must_use]
     pub fn by_id(&self, id: KeyId) -> Option<Found> {
-        self.by_id.pin().get(&id).map(take)
+        self.by_id.pin().get(&id).map(Found::take)
     }
 
     /// A workspace by its id.
@@ -198,6 +163,29 @@ impl Index {
         self.by_id.pin().iter().filter_map(noted).collect()
     }
 
+    /// What limits are counted under.
+    #[must_use]
+    pub fn limit_ids(&self) -> Arc<LimitIds> {
+        Arc::clone(&self.limit_ids)
+    }
+
+    /// Who is stored under this, as a payer.
+    #[must_use]
+    pub fn payer(&self, subject: &str) -> Option<Arc<dyn Payer>> {
+        if let Ok(key) = KeyId::parse(subject) {
+            let cell = self.by_id.pin().get(&key).map(Arc::clone)?;
+            return Some(cell);
+        }
+        Some(self.lock().accounts.account(subject))
+    }
+
+    /// Shows everyone whose use is counted to `see`.
+    pub fn each_payer(&self, mut see: impl FnMut(&dyn Payer)) {
+        self.by_id.pin().values().for_each(|cell| see(&**cell));
+        let shared: Vec<_> = self.lock().accounts.iter().map(Arc::clone).collect();
+        shared.iter().for_each(|shared| see(&**shared));
+    }
+
     /// The revision up to which the view follows the log.
     #[must_use]
     pub fn revision(&self) -> Revision {
@@ -215,7 +203,7 @@ impl Index {
 
     /// Takes over rows as they stand at the view's revision. Rows that are newer here stay.
     pub fn apply(&self, view: View) {
-        let mut sharing = self.sharing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut sharing = self.lock();
         if let Some(policy) = view.policy {
             self.put_policy(policy, &mut sharing);
         }
@@ -223,12 +211,19 @@ impl Index {
             if workspace.is_default {
                 let _first = self.default_workspace.set(workspace.id);
             }
-            self.workspaces.pin().insert(workspace.id, Arc::new(workspace));
+            let workspace = Arc::new(workspace);
+            let workspaces = self.workspaces.pin();
+            let before = workspaces.insert(workspace.id, Arc::clone(&workspace));
+            if before
+                .is_some_and(|before| (&before.plan, &before.limits) != (&workspace.plan, &workspace.limits))
+            {
+                self.refresh(&mut sharing, |key| key.workspace == workspace.id);
+            }
         }
         for mut key in view.keys {
             sharing.share(&mut key);
-            let rights = sharing.rights_of(&key);
-            self.put(Record { key, rights });
+            let record = self.record(key, &mut sharing);
+            self.put(record);
         }
         for damaged in view.damaged {
             tracing::error!(row.id = %damaged.id, why = damaged.why, "a stored row cannot be trusted; its key is denied");
@@ -242,6 +237,10 @@ impl Index {
             self.revision.store(revision.0, Ordering::Release);
             self.applied.send_replace(revision);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sharing> {
+        self.sharing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a policy in force: what every key may do is worked out anew.
@@ -262,12 +261,28 @@ impl Index {
             }
         };
         sharing.govern(policy.clone());
+        self.refresh(sharing, |_key| true);
+        self.policy.store(policy);
+    }
+
+    /// Works out anew what keys come to.
+    fn refresh(&self, sharing: &mut Sharing, wanted: impl Fn(&Key) -> bool) {
         for cell in self.by_id.pin().values() {
             let key = cell.record.load().key.clone();
-            let rights = sharing.rights_of(&key);
-            cell.record.store(Arc::new(Record { key, rights }));
+            if wanted(&key) {
+                cell.record.store(Arc::new(self.record(key, sharing)));
+            }
         }
-        self.policy.store(policy);
+    }
+
+    /// What a key comes to under the policy in force.
+    fn record(&self, key: Key, sharing: &mut Sharing) -> Record {
+        let rights = sharing.rights_of(&key);
+        let workspaces = self.workspaces.pin();
+        let limits = sharing.limits_of(&key, workspaces.get(&key.workspace).map(|workspace| &**workspace));
+        let owner = limits.has(Subject::Owner).then(|| sharing.accounts.of_owner(&key));
+        let workspace = limits.has(Subject::Workspace).then(|| sharing.accounts.of_workspace(&key));
+        Record { key, rights, limits, owner, workspace }
     }
 
     fn put(&self, record: Record) {
@@ -276,8 +291,8 @@ impl Index {
         let by_id = self.by_id.pin();
         let by_hash = self.by_hash.pin();
         let Some(cell) = by_id.get(&key.id) else {
-            let record = ArcSwap::from_pointee(record);
-            let cell = Arc::new(Cell { record, last_use_ms: AtomicI64::new(i64::MIN) });
+            // What is there when the view is first applied is older than this process.
+            let cell = Arc::new(Cell::new(record, self.revision() > Revision::ZERO));
             for (secret, _) in key.credentials.iter() {
                 by_hash.insert(secret.hash.slot(), Arc::clone(&cell));
             }
@@ -306,10 +321,6 @@ impl Index {
             self.by_hash.pin().remove(&secret.hash.slot());
         }
     }
-}
-
-fn take(cell: &Arc<Cell>) -> Found {
-    Found { record: cell.record.load(), cell: Arc::clone(cell) }
 }
 
 /// Passes on half of a key that is random already: a keyed hash, whose value nobody outside can choose.

@@ -593,7 +593,7 @@ async fn counts_are_kept_as_they_were_noted<B: Backend>() {
         limit: limit.to_owned(),
         state: state.map(<[u8]>::to_vec),
     };
-    assert_eq!(store.counts().await.unwrap(), (Vec::new(), false), "nothing, and nobody said so");
+    assert_eq!(store.counts().await.unwrap(), (Vec::new(), true), "nothing was ever counted");
     let first = [count("a", "x", Some(b"1")), count("a", "y", Some(b"2")), count("b", "x", Some(b"3"))];
     store.note(first.clone().map(Note::Count).to_vec()).await.unwrap();
     let second = [count("a", "x", Some(b"4")), count("b", "x", None), count("c", "x", None)];

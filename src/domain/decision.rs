@@ -2,14 +2,14 @@
 //!
 //! An allow can be made in this file only.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 use super::{
     credentials::Secret,
     grant::Verdict,
     id::WorkspaceId,
     key::{Key, Standing},
-    policy::TierSet,
+    policy::{Policy, TierSet},
     resource::Resource,
     rights::Rights,
     scope::Scope,
@@ -114,6 +114,38 @@ pub enum Denial {
     AddressNotAllowed(Option<IpAddr>),
     /// Nothing says what the request needs, and a request without a rule is not let through.
     RouteNotFound,
+    /// A limit whose window is shorter than a day is spent.
+    RateLimited(Spent),
+    /// A limit whose window is a day or longer is spent.
+    QuotaExceeded(Spent),
+}
+
+/// A limit that does not allow a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// Its tier and name, for example `default/hour`.
+    pub limit: Box<str>,
+    /// Units that it admits in a window.
+    pub admits: u64,
+    /// How long until the request passes it, if nobody else uses it; `None` where it never does, because the request costs
+    /// more than the limit admits.
+    pub wait: Option<Duration>,
+}
+
+impl Spent {
+    /// The same in whole seconds, rounded up, at least one (L9).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        self.wait.map(|wait| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
+    }
+
+    fn message(&self, what: &str) -> String {
+        let Self { limit, admits, .. } = self;
+        match self.retry_after() {
+            Some(seconds) => format!("{what} {limit} of {admits} is spent; retry after {seconds} seconds"),
+            None => format!("the request costs more than the {what} {limit} of {admits} admits"),
+        }
+    }
 }
 
 impl From<NotAKey> for Denial {
@@ -143,6 +175,8 @@ impl Denial {
             Self::ResourceNotGranted { .. } => "RESOURCE_NOT_GRANTED",
             Self::AddressNotAllowed(_) => "ADDRESS_NOT_ALLOWED",
             Self::RouteNotFound => "ROUTE_NOT_FOUND",
+            Self::RateLimited(_) => "RATE_LIMITED",
+            Self::QuotaExceeded(_) => "QUOTA_EXCEEDED",
         }
     }
 
@@ -180,6 +214,8 @@ impl Denial {
                 "the API key is bound to source networks, and the request's address is not known".into()
             }
             Self::RouteNotFound => "nothing says what this request needs".into(),
+            Self::RateLimited(spent) => spent.message("rate limit").into(),
+            Self::QuotaExceeded(spent) => spent.message("quota").into(),
         }
     }
 
@@ -200,7 +236,54 @@ impl Denial {
             | Self::EnvironmentMismatch
             | Self::ResourceNotGranted { .. }
             | Self::AddressNotAllowed(_)
-            | Self::RouteNotFound => &[],
+            | Self::RouteNotFound
+            | Self::RateLimited(_)
+            | Self::QuotaExceeded(_) => &[],
+        }
+    }
+
+    /// The limit that is spent.
+    #[must_use]
+    pub const fn spent(&self) -> Option<&Spent> {
+        match self {
+            Self::RateLimited(spent) | Self::QuotaExceeded(spent) => Some(spent),
+            Self::CredentialsMissing
+            | Self::CredentialsAmbiguous
+            | Self::CredentialsMalformed
+            | Self::KeyUnknown
+            | Self::KeyRevoked
+            | Self::KeyExpired(_)
+            | Self::SecretEnded(_)
+            | Self::KeyDisabled
+            | Self::WorkspaceMismatch
+            | Self::EnvironmentMismatch
+            | Self::ScopeInsufficient(_)
+            | Self::ResourceNotGranted { .. }
+            | Self::AddressNotAllowed(_)
+            | Self::RouteNotFound => None,
+        }
+    }
+
+    /// Whether the key itself is in order, so that what is left of its limits may be told (H4).
+    #[must_use]
+    pub const fn is_of_a_valid_key(&self) -> bool {
+        match self {
+            Self::WorkspaceMismatch
+            | Self::EnvironmentMismatch
+            | Self::ScopeInsufficient(_)
+            | Self::ResourceNotGranted { .. }
+            | Self::AddressNotAllowed(_)
+            | Self::RateLimited(_)
+            | Self::QuotaExceeded(_) => true,
+            Self::CredentialsMissing
+            | Self::CredentialsAmbiguous
+            | Self::CredentialsMalformed
+            | Self::KeyUnknown
+            | Self::KeyRevoked
+            | Self::KeyExpired(_)
+            | Self::SecretEnded(_)
+            | Self::KeyDisabled
+            | Self::RouteNotFound => false,
         }
     }
 }
@@ -215,6 +298,16 @@ const CONDITIONS: [Condition; 7] = [standing, secret, workspace, environment, sc
 pub fn judge(holder: Holder<'_>, requirement: &Requirement<'_>, now: Timestamp) -> Decision {
     let failure = CONDITIONS.iter().find_map(|condition| condition(holder, requirement, now));
     failure.map_or_else(|| Decision::Allow(Permit { tiers: tiers(holder, requirement) }), Decision::Deny)
+}
+
+/// The tiers that a request would be charged to if the key had every scope.
+#[must_use]
+pub fn tiers_asked(policy: &Policy, requirement: &Requirement<'_>) -> TierSet {
+    let tier = |scope: &Scope<'_>| policy.declared(*scope).map(|declared| TierSet::only(declared.tier));
+    let alone = requirement.scopes.iter().filter_map(tier);
+    let groups = requirement.any_scopes.iter().filter_map(|group| group.iter().find_map(tier));
+    let asked = alone.chain(groups).fold(TierSet::default(), TierSet::and);
+    if asked.is_empty() { policy.default_tier() } else { asked }
 }
 
 /// The tiers that a request is charged to: of each scope that it needs, of each group that of the first scope that is
@@ -303,7 +396,6 @@ mod tests {
         grant::{Grant, Grants},
         key::tests::{at, key},
         network::{AllowedNetworks, parse_network},
-        policy::Policy,
         resource::ResourcePattern,
         scope::ScopePattern,
     };

@@ -12,6 +12,7 @@ use super::{
     grant::Grants,
     id::{KeyId, WorkspaceId},
     network::AllowedNetworks,
+    policy::LimitOverrides,
     text::{Comment, Description, EnvironmentName, Metadata, Name, Owner},
     time::Timestamp,
 };
@@ -46,6 +47,8 @@ pub struct Key {
     pub networks: Arc<AllowedNetworks>,
     /// Labels of the user's own.
     pub metadata: Arc<Metadata>,
+    /// Limits of its own, in place of those of its plan; `None` follows the plan.
+    pub limits: Option<Arc<LimitOverrides>>,
     /// What was done to it.
     pub state: KeyState,
     /// When it was issued.
@@ -313,6 +316,7 @@ pub(super) mod tests {
             grants: Arc::default(),
             networks: Arc::default(),
             metadata: Arc::default(),
+            limits: None,
             state: KeyState::Active,
             created: at(0),
             expires: None,

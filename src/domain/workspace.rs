@@ -1,8 +1,11 @@
 //! Workspaces: the tenants.
 
+use std::sync::Arc;
+
 use super::{
     audit::Revision,
     id::WorkspaceId,
+    policy::LimitOverrides,
     text::{Name, Owner, Plan},
     time::Timestamp,
 };
@@ -18,6 +21,8 @@ pub struct Workspace {
     pub owner: Option<Owner>,
     /// Its plan.
     pub plan: Plan,
+    /// Limits of its own, in place of those of its plan.
+    pub limits: Option<Arc<LimitOverrides>>,
     /// Whether it is the one made at initialization, which a global caller means when it names none.
     pub is_default: bool,
     /// When it was registered.

@@ -6,21 +6,33 @@ use std::{
     sync::Arc,
 };
 
+use super::accounts::SharedAccounts;
 use crate::{
     domain::{
         admin::AdminRights,
         grant::Grants,
         key::{Creator, Key},
+        limit::{KeyLimits, LimitIds},
         network::AllowedNetworks,
+        policy::LimitOverrides,
         rights::Rights,
-        text::{EnvironmentName, Metadata},
+        text::{EnvironmentName, Metadata, Plan},
+        workspace::Workspace,
     },
     ports::PolicyVersion,
 };
 
+/// Whose limits: those of a plan, a workspace's own, a key's own.
+type LimitsOf = (Option<Plan>, Option<Arc<LimitOverrides>>, Option<Arc<LimitOverrides>>);
+
 /// Every part that keys share now.
 #[derive(Default)]
 pub(super) struct Sharing {
+    /// What keys use together.
+    pub(super) accounts: SharedAccounts,
+    limit_ids: Arc<LimitIds>,
+    /// What limits come to under `policy`.
+    limits: HashMap<LimitsOf, Arc<KeyLimits>>,
     creators: HashSet<Arc<Creator>>,
     grants: HashSet<Arc<Grants>>,
     /// What grants come to under `policy`.
@@ -35,6 +47,34 @@ pub(super) struct Sharing {
 }
 
 impl Sharing {
+    pub(super) fn new(limit_ids: Arc<LimitIds>) -> Self {
+        Self { limit_ids, ..Self::default() }
+    }
+
+    /// The limits of a key; administration keys have none.
+    pub(super) fn limits_of(&mut self, key: &Key, workspace: Option<&Workspace>) -> Arc<KeyLimits> {
+        let Some(policy) = self.policy.as_ref().filter(|_| key.admin.is_none()) else {
+            return Arc::default();
+        };
+        let plan = workspace.map(|workspace| workspace.plan.clone());
+        let of_workspace = workspace.and_then(|workspace| workspace.limits.clone());
+        let limits_of = (plan, of_workspace, key.limits.clone());
+        if let Some(known) = self.limits.get(&limits_of) {
+            return Arc::clone(known);
+        }
+        let (plan, of_workspace, of_key) = &limits_of;
+        let limits = KeyLimits::resolve(
+            &policy.policy,
+            plan.as_ref(),
+            of_workspace.as_deref(),
+            of_key.as_deref(),
+            &self.limit_ids,
+        );
+        let limits = Arc::new(limits);
+        self.limits.insert(limits_of, Arc::clone(&limits));
+        limits
+    }
+
     /// Replaces the parts of `key` by equal ones that are in memory already.
     pub(super) fn share(&mut self, key: &mut Key) {
         one(&mut self.creators, &mut key.creator);
@@ -55,6 +95,7 @@ impl Sharing {
     pub(super) fn govern(&mut self, policy: Option<Arc<PolicyVersion>>) {
         self.policy = policy;
         self.worked_out.clear();
+        self.limits.clear();
     }
 
     /// What a key may do: nothing where its environment is not declared.
@@ -80,6 +121,7 @@ impl Sharing {
             return;
         }
         self.worked_out.retain(|_, rights| Arc::strong_count(rights) > 1);
+        self.limits.retain(|_, limits| Arc::strong_count(limits) > 1);
         self.creators.retain(|part| Arc::strong_count(part) > 1);
         self.grants.retain(|part| Arc::strong_count(part) > 1);
         self.networks.retain(|part| Arc::strong_count(part) > 1);
@@ -90,6 +132,7 @@ impl Sharing {
 
     fn len(&self) -> usize {
         self.creators.len()
+            + self.limits.len()
             + self.grants.len()
             + self.networks.len()
             + self.metadata.len()

@@ -179,6 +179,7 @@ impl Operations {
             grants: Arc::new(new.grants),
             networks: Arc::new(new.networks),
             metadata: Arc::new(new.metadata),
+            limits: None,
             state: KeyState::Active,
             created: now,
             expires: new.expires,

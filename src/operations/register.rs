@@ -56,6 +56,7 @@ impl Operations {
             name: new.name,
             owner: new.owner,
             plan,
+            limits: None,
             is_default: false,
             created: now,
             revision: Revision::ZERO,

@@ -310,7 +310,7 @@ pub trait KeyStore: Send + Sync {
     /// Notes what is no change: all of it, in one transaction.
     fn note(&self, notes: Vec<Note>) -> Pending<'_, ()>;
 
-    /// Every count that is stored, and whether the counting had ended in order ([`Note::CountsComplete`]).
+    /// Every count that is stored, and whether the counting had ended in order ([`Note::CountsComplete`]), or never begun.
     fn counts(&self) -> Pending<'_, (Vec<StoredCount>, bool)>;
 
     /// At most `limit` entries that match, newest first, before `before`.

@@ -16,6 +16,7 @@ use crate::domain::{
     id::{KeyId, WorkspaceId},
     key::{Creator, Key, KeyState, Revocation, RevokeReason},
     network::{AllowedNetworks, parse_network},
+    policy::{LimitOverrides, LimitOverridesEntry},
     resource::ResourcePattern,
     scope::ScopePattern,
     text::{Comment, Description, EnvironmentName, Metadata, Name, Owner},
@@ -55,6 +56,13 @@ struct KeyBody<'a> {
     generations: Vec<u32>,
     #[serde(deserialize_with = "stated")]
     admin: Option<AdminBody>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limits: Option<LimitOverridesEntry>,
+}
+
+/// Limits of a key's or a workspace's own. `None` if they cannot be read.
+pub(super) fn read_limits(entry: Option<LimitOverridesEntry>) -> Option<Option<Arc<LimitOverrides>>> {
+    entry.map(|entry| LimitOverrides::kept(entry).ok().map(Arc::new)).map_or(Some(None), |own| own.map(Some))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -115,6 +123,7 @@ pub(super) fn key_body(key: &Key) -> Result<String, serde_json::Error> {
         grants: &to_raw_value(&GrantBody::all(&key.grants))?,
         networks: &to_raw_value(&networks)?,
         metadata: &to_raw_value(key.metadata.pairs())?,
+        limits: key.limits.as_ref().map(|own| own.entry().clone()),
         state: StateBody::of(&key.state),
         created_ms: key.created.as_ms(),
         expires_ms: key.expires.map(Timestamp::as_ms),
@@ -145,6 +154,7 @@ pub(super) fn read_key(
         grants: known.grants.value(body.grants.get(), read_grants)?,
         networks: known.networks.value(body.networks.get(), read_networks)?,
         metadata: known.metadata.value(body.metadata.get(), read_metadata)?,
+        limits: read_limits(body.limits)?,
         state: body.state.into_state()?,
         created: Timestamp::from_ms(body.created_ms).ok()?,
         expires: body.expires_ms.map(Timestamp::from_ms).transpose().ok()?,

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{VERSION, stated};
+use super::record::{VERSION, read_limits, stated};
 use crate::domain::{
     audit::Revision,
     id::WorkspaceId,
+    policy::LimitOverridesEntry,
     text::{Name, Owner, Plan},
     time::Timestamp,
     workspace::Workspace,
@@ -25,6 +26,8 @@ struct WorkspaceBody<'a> {
     plan: Cow<'a, str>,
     is_default: bool,
     created_ms: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limits: Option<LimitOverridesEntry>,
 }
 
 /// The body of a workspace's row.
@@ -36,6 +39,7 @@ pub(super) fn workspace_body(workspace: &Workspace) -> Result<String, serde_json
         plan: workspace.plan.as_str().into(),
         is_default: workspace.is_default,
         created_ms: workspace.created.as_ms(),
+        limits: workspace.limits.as_ref().map(|own| own.entry().clone()),
     })
 }
 
@@ -48,6 +52,7 @@ pub(super) fn read_workspace(id: WorkspaceId, revision: Revision, body: &str) ->
         name: Name::parse(&body.name).ok()?,
         owner: body.owner.as_deref().map(Owner::parse).transpose().ok()?,
         plan: Plan::parse(&body.plan).ok()?,
+        limits: read_limits(body.limits)?,
         is_default: body.is_default,
         created: Timestamp::from_ms(body.created_ms).ok()?,
         revision,

@@ -106,6 +106,8 @@ pub struct KeyLimits {
     over_all: Box<[Bound]>,
     /// By the tier's place in the policy.
     tiers: Box<[Box<[Bound]>]>,
+    by_owner: bool,
+    by_workspace: bool,
 }
 
 impl KeyLimits {
@@ -140,8 +142,10 @@ impl KeyLimits {
             let others = of_workspace.or_else(of_plan).unwrap_or((Origin::Tier, &tier.limits));
             list(tier.name.as_str(), key.and_then(|own| own.of_tier(&tier.name)), others)
         });
-        let tiers = tiers.collect();
-        Self { over_all, tiers }
+        let tiers: Box<[Box<[Bound]>]> = tiers.collect();
+        let by = |per| over_all.iter().chain(tiers.iter().flatten()).any(|bound| bound.per == per);
+        let (by_owner, by_workspace) = (by(Subject::Owner), by(Subject::Workspace));
+        Self { over_all, tiers, by_owner, by_workspace }
     }
 
     /// The limits that a Check of these tiers is under, always in the same order.
@@ -155,10 +159,14 @@ impl KeyLimits {
         self.over_all.iter().chain(self.tiers.iter().flatten())
     }
 
-    /// Whether a limit is shared by these.
+    /// Whether some limit is counted by these.
     #[must_use]
-    pub fn has(&self, per: Subject) -> bool {
-        self.iter().any(|bound| bound.per == per)
+    pub const fn has(&self, per: Subject) -> bool {
+        match per {
+            Subject::Key => true,
+            Subject::Owner => self.by_owner,
+            Subject::Workspace => self.by_workspace,
+        }
     }
 }
 

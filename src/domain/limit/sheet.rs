@@ -67,6 +67,13 @@ impl Sheet {
         low && Self::ask(slot)
     }
 
+    /// Takes note that a write that was asked for is not on its way.
+    pub fn forget_ask(&mut self, id: LimitId) {
+        if let Some(slot) = self.0.iter_mut().find(|slot| slot.id() == id) {
+            *slot.marks().1 = false;
+        }
+    }
+
     /// Notes that a write is asked for; whether that is news.
     pub fn ask_for(&mut self, bound: &Bound, reading: &Reading) -> bool {
         Self::ask(self.slot(bound, reading))

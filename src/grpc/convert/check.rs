@@ -176,10 +176,24 @@ pub(in crate::grpc) fn response(answer: Answer) -> v1::CheckResponse {
         allowed,
         denial,
         key: answer.subject.as_ref().map(key_to_wire),
-        limits: Vec::new(),
-        degraded: false,
+        limits: answer.limits().map(|(bound, state)| limit_to_wire(bound, state)).collect(),
+        degraded: answer.degraded,
         revision: answer.revision.0,
     }
+}
+
+fn limit_to_wire(bound: &Bound, state: &LimitState) -> v1::LimitState {
+    v1::LimitState {
+        name: bound.name.to_string(),
+        limit: bound.limit,
+        remaining: state.remaining,
+        reset_time: Some(time::to_wire(state.reset)),
+        window: Some(seconds(bound.length.as_secs())),
+    }
+}
+
+fn seconds(seconds: u64) -> prost_types::Duration {
+    prost_types::Duration { seconds: i64::try_from(seconds).unwrap_or(i64::MAX), nanos: 0 }
 }
 
 fn denial_to_wire(denial: &Denial, failures: &[Denial]) -> v1::Denial {
@@ -192,7 +206,7 @@ fn denial_to_wire(denial: &Denial, failures: &[Denial]) -> v1::Denial {
         reason: reason(denial).into(),
         message: denial.message().into_owned(),
         missing_scopes: missing.iter().flat_map(Denial::missing_scopes).cloned().collect(),
-        retry_after: None,
+        retry_after: denial.spent().and_then(Spent::retry_after).map(seconds),
         failures: failures.iter().map(failure).collect(),
     }
 }
@@ -212,6 +226,8 @@ const fn reason(denial: &Denial) -> DenialReason {
         Denial::ResourceNotGranted { .. } => DenialReason::ResourceNotGranted,
         Denial::AddressNotAllowed(_) => DenialReason::AddressNotAllowed,
         Denial::RouteNotFound => DenialReason::RouteNotFound,
+        Denial::RateLimited(_) => DenialReason::RateLimited,
+        Denial::QuotaExceeded(_) => DenialReason::QuotaExceeded,
     }
 }
 

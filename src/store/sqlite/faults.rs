@@ -55,6 +55,7 @@ fn issue(number: u8) -> Mutation {
         grants: Arc::default(),
         networks: Arc::default(),
         metadata: Arc::default(),
+        limits: None,
         state: KeyState::Active,
         created: Timestamp::EPOCH,
         expires: None,

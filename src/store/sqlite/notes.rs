@@ -71,5 +71,6 @@ pub(super) fn counts(connection: &Connection) -> rusqlite::Result<(Vec<StoredCou
     let complete = "SELECT value FROM meta WHERE name = ?1";
     let complete: Option<i64> =
         connection.query_row(complete, [COUNTS_COMPLETE], |row| row.get(0)).optional()?;
-    Ok((counts, complete == Some(1)))
+    // Before anybody says anything of it, nothing is counted.
+    Ok((counts, complete != Some(0)))
 }

@@ -1,0 +1,207 @@
+//! Writes counts ahead of their use, one batch after the other, so that a later row is always of a later time.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::MissedTickBehavior,
+};
+
+use crate::{
+    domain::{
+        limit::{LimitId, LimitIds, Snapshot},
+        time::TrustedClock,
+    },
+    index::Index,
+    ports::{KeyStore, Note, Payer, StoreError, StoredCount},
+};
+
+/// Rows in one write: a change that comes meanwhile waits for no more than these.
+const BATCH: usize = 1_024;
+/// How often what is over is dropped.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How often a write is tried while none succeeds.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// A write that somebody needs.
+pub(super) struct Ask {
+    pub(super) payer: Arc<dyn Payer>,
+    pub(super) limit: LimitId,
+    /// Units that may be used once it is written.
+    pub(super) more: u64,
+}
+
+/// What the ledger is asked for.
+pub(super) enum Job {
+    Ask(Ask),
+    /// Write every count of which nothing is written.
+    Settle(oneshot::Sender<Result<(), StoreError>>),
+    /// Write every count, and end.
+    Close(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// What writes.
+pub(super) struct Ledger {
+    store: Arc<dyn KeyStore>,
+    index: Arc<Index>,
+    ids: Arc<LimitIds>,
+    clock: Arc<TrustedClock>,
+    written: watch::Sender<u64>,
+    degraded: Arc<AtomicBool>,
+}
+
+impl Ledger {
+    pub(super) fn new(
+        store: Arc<dyn KeyStore>,
+        index: Arc<Index>,
+        clock: Arc<TrustedClock>,
+        written: watch::Sender<u64>,
+        degraded: Arc<AtomicBool>,
+    ) -> Self {
+        let ids = index.limit_ids();
+        Self { store, index, ids, clock, written, degraded }
+    }
+
+    /// Writes until it is told to close, or nobody can ask any more.
+    pub(super) async fn run(self, mut jobs: mpsc::Receiver<Job>) -> Result<(), StoreError> {
+        let mut sweep = tokio::time::interval(SWEEP_EVERY);
+        let mut probe = tokio::time::interval(PROBE_EVERY);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        probe.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                taken = jobs.recv_many(&mut batch, BATCH) => if taken == 0 {
+                    return Ok(());
+                },
+                _tick = probe.tick(), if self.degraded.load(Ordering::Acquire) => self.probe().await,
+                _tick = sweep.tick() => self.sweep().await,
+            }
+            let mut asks = Vec::new();
+            for job in batch.drain(..) {
+                match job {
+                    Job::Ask(ask) => asks.push(ask),
+                    Job::Settle(answer) => {
+                        self.write(std::mem::take(&mut asks)).await;
+                        let _gone = answer.send(self.write_as_it_is(false).await);
+                    }
+                    Job::Close(answer) => {
+                        let closed = self.close().await;
+                        let _gone = answer.send(closed.clone());
+                        return closed;
+                    }
+                }
+            }
+            if !asks.is_empty() {
+                self.write(asks).await;
+            }
+        }
+    }
+
+    async fn write(&self, asks: Vec<Ask>) {
+        let mut taken = Vec::with_capacity(asks.len());
+        let mut notes = Vec::with_capacity(asks.len());
+        for ask in asks {
+            // Gone where the window was over and swept meanwhile: whoever needs it asks again.
+            let Some(snapshot) = ask.payer.account().lock().snapshot(ask.limit, ask.more) else { continue };
+            notes.extend(self.note(&*ask.payer, &snapshot));
+            taken.push((ask.payer, snapshot));
+        }
+        let outcome = self.store.note(notes).await;
+        self.heard(&outcome);
+        for (payer, snapshot) in taken {
+            payer.account().lock().wrote(&snapshot, outcome.is_ok());
+        }
+        self.written.send_modify(|written| *written = written.wrapping_add(1));
+    }
+
+    fn note(&self, payer: &dyn Payer, snapshot: &Snapshot) -> Option<Note> {
+        let limit = self.ids.text(snapshot.id)?.to_string();
+        Some(Note::Count(StoredCount { subject: payer.subject(), limit, state: Some(snapshot.state.clone()) }))
+    }
+
+    /// Takes note of whether the store takes anything.
+    fn heard(&self, outcome: &Result<(), StoreError>) {
+        match outcome {
+            Ok(()) => {
+                if self.degraded.swap(false, Ordering::AcqRel) {
+                    tracing::info!("counts are written again");
+                }
+            }
+            Err(error) => {
+                if !self.degraded.swap(true, Ordering::AcqRel) {
+                    tracing::error!(%error, "counts cannot be written: they are kept in memory only, and a crash now may admit more than a limit");
+                }
+            }
+        }
+    }
+
+    async fn probe(&self) {
+        let outcome = self.store.note(vec![Note::CountsComplete(false)]).await;
+        self.heard(&outcome);
+        self.written.send_modify(|written| *written = written.wrapping_add(1));
+    }
+
+    /// Drops what is over, in memory and in the store.
+    async fn sweep(&self) {
+        let now = self.clock.read();
+        let mut gone = Vec::new();
+        self.index.each_payer(|payer| {
+            let swept = payer.account().lock().sweep(&now);
+            if !swept.is_empty() {
+                let subject = payer.subject();
+                let texts = swept.into_iter().filter_map(|id| self.ids.text(id));
+                gone.extend(texts.map(|limit| (subject.clone(), limit)));
+            }
+        });
+        for batch in gone.chunks(BATCH) {
+            let notes = batch.iter().map(|(subject, limit)| {
+                Note::Count(StoredCount { subject: subject.clone(), limit: limit.to_string(), state: None })
+            });
+            if let Err(error) = self.store.note(notes.collect()).await {
+                // The rows are of windows that are over: they do no harm.
+                tracing::warn!(%error, "counts of windows that are over could not be dropped");
+                return;
+            }
+        }
+    }
+
+    /// Writes every count, or those of which nothing is written.
+    async fn write_as_it_is(&self, all: bool) -> Result<(), StoreError> {
+        let mut payers = Vec::new();
+        self.index.each_payer(|payer| {
+            if payer.account().lock().as_it_is(all).next().is_some() {
+                payers.push(payer.subject());
+            }
+        });
+        for batch in payers.chunks(BATCH) {
+            let mut taken = Vec::new();
+            let mut notes = Vec::new();
+            for payer in batch.iter().filter_map(|subject| self.index.payer(subject)) {
+                let snapshots: Vec<_> = payer.account().lock().as_it_is(all).collect();
+                for snapshot in snapshots {
+                    notes.extend(self.note(&*payer, &snapshot));
+                    taken.push((Arc::clone(&payer), snapshot));
+                }
+            }
+            let outcome = self.store.note(notes).await;
+            self.heard(&outcome);
+            for (payer, snapshot) in taken {
+                payer.account().lock().wrote(&snapshot, outcome.is_ok());
+            }
+            outcome?;
+        }
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.write_as_it_is(true).await?;
+        self.store.note(vec![Note::CountsComplete(true)]).await
+    }
+}

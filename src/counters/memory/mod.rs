@@ -1,0 +1,221 @@
+//! Counting in memory, beside the keys, with blocks of units written ahead: one process is the only one that counts.
+//!
+//! A bill locks the accounts that it names, judges all limits, and charges all or none before it lets go: no charge is
+//! ever taken back, so no neighbour is denied for one that was. What may be used is on disk before it is used, but for
+//! the first block of a window of a large limit; see [`crate::domain::limit`].
+
+mod ledger;
+mod sheets;
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+
+use self::{
+    ledger::{Ask, Job, Ledger},
+    sheets::{Sheets, payer},
+};
+use crate::{
+    domain::{
+        limit::{Bound, Reading},
+        time::{Now, TrustedClock},
+    },
+    index::Index,
+    ports::{
+        Account, Bill, Charge, ChargeAll, Counters, KeyStore, LimitState, Note, Payable, Pending, StoreError,
+    },
+};
+
+/// How many writes may be asked for and not begun (D7). A Check whose ask finds no place waits and asks again.
+const MAX_ASKS: usize = 65_536;
+
+/// Counts in memory.
+pub struct MemoryCounters {
+    jobs: mpsc::Sender<Job>,
+    written: watch::Receiver<u64>,
+    degraded: Arc<AtomicBool>,
+    /// When this process started, if the one before did not stop in order.
+    unclean: Option<Now>,
+    /// Taken by whoever closes this first.
+    ledger: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
+}
+
+impl MemoryCounters {
+    /// Takes over what `store` has of the counts of everyone in `index`, and counts from there. Must be called on a
+    /// runtime, before anything is charged.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub async fn open(
+        store: Arc<dyn KeyStore>,
+        index: Arc<Index>,
+        clock: Arc<TrustedClock>,
+    ) -> Result<Self, StoreError> {
+        let now = clock.read();
+        let (counts, complete) = store.counts().await?;
+        let ids = index.limit_ids();
+        for count in counts {
+            // Of nobody who is known, for example of a key whose rows are damaged: it stays as it is.
+            let Some(payer) = index.payer(&count.subject) else { continue };
+            let state = count.state.unwrap_or_default();
+            payer.account().lock().restore(ids.id(&count.limit), &state, complete, &now);
+        }
+        // From here on what is not written may have been charged.
+        store.note(vec![Note::CountsComplete(false)]).await?;
+        if !complete {
+            tracing::warn!("Keyward did not stop in order: of each window that is open, what may have been used counts as used");
+        }
+        let (jobs, receiver) = mpsc::channel(MAX_ASKS);
+        let (written_sender, written) = watch::channel(0);
+        let degraded = Arc::new(AtomicBool::new(false));
+        let ledger = Ledger::new(store, index, clock, written_sender, Arc::clone(&degraded));
+        let ledger = Mutex::new(Some(tokio::spawn(ledger.run(receiver))));
+        Ok(Self { jobs, written, degraded, unclean: (!complete).then_some(now), ledger })
+    }
+
+    /// Writes every count, so that nothing is wasted. Nothing may be charged any more.
+    ///
+    /// # Errors
+    /// The store cannot be written: the next start takes this for a crash.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let (answer, closed) = oneshot::channel();
+        let _gone = self.jobs.send(Job::Close(answer)).await;
+        let closed = closed.await.unwrap_or_else(|_| Err(ended()));
+        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match ledger {
+            Some(ledger) => ledger.await.unwrap_or_else(|_| Err(ended())).and(closed),
+            None => closed,
+        }
+    }
+
+    fn reading(&self, account: &Account, now: &Now) -> Reading {
+        Reading { now: *now, unclean: self.unclean.filter(|_| !account.is_new()) }
+    }
+
+    /// Asks for a write. While nothing can be written nobody asks: the ledger tries again by itself.
+    fn ask(&self, needed: &Needed<'_>) {
+        let Needed { payable, bound, units } = needed;
+        let ask = Ask { payer: payable.payer(), limit: bound.id, more: bound.reach(*units) };
+        let sent = if self.is_degraded() { Err(ask) } else { self.send(ask) };
+        if let Err(ask) = sent {
+            ask.payer.account().lock().forget_ask(ask.limit);
+        }
+    }
+
+    fn send(&self, ask: Ask) -> Result<(), Ask> {
+        self.jobs.try_send(Job::Ask(ask)).map_err(|error| match error.into_inner() {
+            Job::Ask(ask) => ask,
+            // What was sent was an ask.
+            Job::Settle(_) | Job::Close(_) => unreachable!("an ask comes back as an ask"),
+        })
+    }
+}
+
+/// A write that is to be asked for, so that so many units may be used.
+struct Needed<'a> {
+    payable: &'a dyn Payable,
+    bound: &'a Bound,
+    units: u64,
+}
+
+/// How the limits of a bill stand for a request of so many units.
+fn states<'a>(sheets: &mut Sheets<'a>, bill: &Bill<'a>, cost: u64) -> Vec<LimitState> {
+    let bounds = bill.limits.of(bill.tiers);
+    bounds.filter_map(|bound| Some(sheets.of(bill, bound)?.state(bound, cost))).collect()
+}
+
+/// The writes that are needed for all of these bills together, and that nobody has asked for.
+fn needed<'a>(sheets: &mut Sheets<'a>, bills: &[Bill<'a>]) -> Vec<Needed<'a>> {
+    let units = bills.iter().map(|bill| bill.cost).fold(0, u64::saturating_add);
+    let mut needed = Vec::new();
+    for bill in bills {
+        for bound in bill.limits.of(bill.tiers) {
+            if let Some(mut open) = sheets.of(bill, bound)
+                && !open.measure(bound, units).covered
+                && open.ask_for(bound)
+            {
+                needed.push(Needed { payable: payer(bill, bound.per).1, bound, units });
+            }
+        }
+    }
+    needed
+}
+
+fn ended() -> StoreError {
+    StoreError::OutcomeUnknown("the counting has ended".to_owned())
+}
+
+impl Counters for MemoryCounters {
+    fn charge(&self, bill: &Bill<'_>, now: &Now) -> Charge {
+        match self.charge_all(std::slice::from_ref(bill), now) {
+            ChargeAll::Charged(mut states) => Charge::Charged(states.pop().unwrap_or_default()),
+            ChargeAll::Refused(_, states) => Charge::Refused(states),
+            ChargeAll::Unwritten => Charge::Unwritten,
+        }
+    }
+
+    fn charge_all(&self, bills: &[Bill<'_>], now: &Now) -> ChargeAll {
+        let mut sheets = Sheets::lock(self, bills, now);
+        let degraded = self.is_degraded();
+        let mut asks = Vec::new();
+        let mut charged = Vec::with_capacity(bills.len());
+        for (place, bill) in bills.iter().enumerate() {
+            let (mut passes, mut covered) = (true, true);
+            for bound in bill.limits.of(bill.tiers) {
+                let measure = sheets.of(bill, bound).map(|open| open.measure(bound, bill.cost));
+                passes &= measure.is_some_and(|measure| measure.passes);
+                covered &= degraded || measure.is_some_and(|measure| measure.covered);
+            }
+            if !passes {
+                let states = states(&mut sheets, bill, bill.cost);
+                sheets.roll_back();
+                return ChargeAll::Refused(place, states);
+            }
+            if !covered {
+                sheets.roll_back();
+                let asks = needed(&mut sheets, bills.get(..=place).unwrap_or_default());
+                drop(sheets);
+                asks.iter().for_each(|ask| self.ask(ask));
+                return ChargeAll::Unwritten;
+            }
+            for bound in bill.limits.of(bill.tiers) {
+                if let Some(mut open) = sheets.of(bill, bound)
+                    && open.charge(bound, bill.cost)
+                {
+                    asks.push(Needed { payable: payer(bill, bound.per).1, bound, units: 0 });
+                }
+            }
+            charged.push(states(&mut sheets, bill, 0));
+        }
+        drop(sheets);
+        asks.iter().for_each(|ask| self.ask(ask));
+        ChargeAll::Charged(charged)
+    }
+
+    fn peek(&self, bill: &Bill<'_>, now: &Now) -> Vec<LimitState> {
+        let mut sheets = Sheets::lock(self, std::slice::from_ref(bill), now);
+        states(&mut sheets, bill, bill.cost)
+    }
+
+    fn written(&self) -> watch::Receiver<u64> {
+        self.written.clone()
+    }
+
+    fn is_degraded(&self) -> bool {
+        self.degraded.load(Ordering::Acquire)
+    }
+
+    fn settle(&self) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let (answer, settled) = oneshot::channel();
+            self.jobs.send(Job::Settle(answer)).await.map_err(|_gone| ended())?;
+            settled.await.unwrap_or_else(|_gone| Err(ended()))
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! The accounts that some bills name, locked together: in one order everywhere, so that nobody waits in a circle.
+
+use std::{sync::MutexGuard, time::Duration};
+
+use super::MemoryCounters;
+use crate::{
+    domain::{
+        limit::{Bound, LimitId, Measure, Reading, Sheet},
+        policy::Subject,
+        time::Now,
+    },
+    ports::{Account, Bill, LimitState, Payable},
+};
+
+/// Locked accounts.
+pub(super) struct Sheets<'a> {
+    /// In the order in which they were locked.
+    held: Vec<Held<'a>>,
+    /// As they were, where several bills may have to be taken back together.
+    before: Option<Vec<Sheet>>,
+}
+
+struct Held<'a> {
+    place: Place,
+    sheet: MutexGuard<'a, Sheet>,
+    reading: Reading,
+}
+
+/// Where an account stands in the order of locking: keys first, then owners, then workspaces; each by its address.
+type Place = (u8, usize);
+
+/// One account, for one limit.
+pub(super) struct Open<'a> {
+    sheet: &'a mut Sheet,
+    reading: &'a Reading,
+}
+
+impl<'a> Sheets<'a> {
+    pub(super) fn lock(counters: &MemoryCounters, bills: &[Bill<'a>], now: &Now) -> Self {
+        let mut accounts: Vec<(Place, &'a Account)> = Vec::with_capacity(bills.len().saturating_add(2));
+        for bill in bills {
+            for per in [Subject::Key, Subject::Owner, Subject::Workspace] {
+                if bill.limits.has(per) {
+                    let (place, payable) = payer(bill, per);
+                    accounts.push((place, payable.account()));
+                }
+            }
+        }
+        accounts.sort_unstable_by_key(|(place, _)| *place);
+        accounts.dedup_by_key(|(place, _)| *place);
+        let held = accounts.into_iter().map(|(place, account)| Held {
+            place,
+            sheet: account.lock(),
+            reading: counters.reading(account, now),
+        });
+        let held: Vec<_> = held.collect();
+        let before = (bills.len() > 1).then(|| held.iter().map(|held| Sheet::clone(&held.sheet)).collect());
+        Self { held, before }
+    }
+
+    /// The account that a limit of a bill is charged to; the bill is one of those that were locked.
+    pub(super) fn of(&mut self, bill: &Bill<'a>, bound: &Bound) -> Option<Open<'_>> {
+        let (place, _) = payer(bill, bound.per);
+        let found = self.held.binary_search_by_key(&place, |held| held.place).ok()?;
+        let Held { sheet, reading, .. } = self.held.get_mut(found)?;
+        Some(Open { sheet, reading })
+    }
+
+    /// Puts everything back as it was when it was locked.
+    pub(super) fn roll_back(&mut self) {
+        for (held, before) in self.held.iter_mut().zip(self.before.iter_mut().flatten()) {
+            *held.sheet = std::mem::take(before);
+        }
+    }
+}
+
+/// Who a limit is charged to, and where they stand in the order of locking. What should be shared and is not is charged
+/// to the key: it is never free.
+pub(super) fn payer<'a>(bill: &Bill<'a>, per: Subject) -> (Place, &'a dyn Payable) {
+    let (kind, payable) = match per {
+        Subject::Key => (0, bill.key),
+        Subject::Owner => bill.owner.map_or((0, bill.key), |owner| (1, owner)),
+        Subject::Workspace => bill.workspace.map_or((0, bill.key), |workspace| (2, workspace)),
+    };
+    ((kind, std::ptr::from_ref(payable.account()).addr()), payable)
+}
+
+impl Open<'_> {
+    pub(super) fn measure(&self, bound: &Bound, cost: u64) -> Measure {
+        self.sheet.measure(bound, cost, self.reading)
+    }
+
+    /// Counts units as used; whether a write is to be asked for.
+    pub(super) fn charge(&mut self, bound: &Bound, cost: u64) -> bool {
+        self.sheet.charge(bound, cost, self.reading)
+    }
+
+    pub(super) fn ask_for(&mut self, bound: &Bound) -> bool {
+        self.sheet.ask_for(bound, self.reading)
+    }
+
+    pub(super) fn forget_ask(&mut self, limit: LimitId) {
+        self.sheet.forget_ask(limit);
+    }
+
+    /// How the limit stands for a request of so many units.
+    pub(super) fn state(&self, bound: &Bound, cost: u64) -> LimitState {
+        let left = self.sheet.left(bound, self.reading);
+        let passes = cost <= left.units;
+        let wait = if passes { None } else { self.sheet.until_passes(bound, cost, self.reading) };
+        let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        LimitState {
+            remaining: left.units,
+            reset: self.reading.now.time.saturating_add(ms(left.whole_in)),
+            passes,
+            wait: wait.map(ms),
+        }
+    }
+}

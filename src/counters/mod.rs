@@ -1,0 +1,3 @@
+//! Where limits are counted.
+
+pub mod memory;

@@ -1,0 +1,116 @@
+//! One key's place in the index: its record, which is swapped whole, and what is counted beside it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::accounts::Shared;
+use crate::{
+    domain::{id::KeyId, key::Key, limit::KeyLimits, policy::TierSet, rights::Rights, time::Timestamp},
+    ports::{Account, Bill, Payable, Payer},
+};
+
+/// A key's place. All its secrets lead here, so that they share what is counted (L8).
+pub(super) struct Cell {
+    pub(super) record: ArcSwap<Record>,
+    /// Start of the minute of the last use, in milliseconds; the lowest number before the first.
+    pub(super) last_use_ms: AtomicI64,
+    id: KeyId,
+    account: Account,
+}
+
+/// A key, and what it comes to under the policy in force: together, so that no reader sees one without the other.
+pub(super) struct Record {
+    pub(super) key: Key,
+    pub(super) rights: Arc<Rights>,
+    pub(super) limits: Arc<KeyLimits>,
+    /// What all keys of its owner share, where a limit is shared so.
+    pub(super) owner: Option<Arc<Shared>>,
+    /// What all keys of its workspace share, where a limit is shared so.
+    pub(super) workspace: Option<Arc<Shared>>,
+}
+
+impl Cell {
+    /// The place of a key; `is_new` where it is younger than this process.
+    pub(super) fn new(record: Record, is_new: bool) -> Self {
+        Self {
+            id: record.key.id,
+            record: ArcSwap::from_pointee(record),
+            last_use_ms: AtomicI64::new(i64::MIN),
+            account: Account::new(is_new),
+        }
+    }
+}
+
+impl Payer for Cell {
+    fn account(&self) -> &Account {
+        &self.account
+    }
+
+    fn subject(&self) -> String {
+        self.id.to_text()
+    }
+}
+
+/// A key as it stood when it was found.
+pub struct Found {
+    record: Guard<Arc<Record>>,
+    cell: Arc<Cell>,
+}
+
+impl Found {
+    pub(super) fn take(cell: &Arc<Cell>) -> Self {
+        Self { record: cell.record.load(), cell: Arc::clone(cell) }
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.record.key
+    }
+
+    /// What it may do under the policy in force.
+    #[must_use]
+    pub fn rights(&self) -> &Rights {
+        &self.record.rights
+    }
+
+    /// How often it may.
+    #[must_use]
+    pub fn limits(&self) -> &KeyLimits {
+        &self.record.limits
+    }
+
+    /// What a request of these tiers is to be charged to.
+    #[must_use]
+    pub fn bill(&self, tiers: TierSet, cost: u64) -> Bill<'_> {
+        fn payable(shared: &Arc<Shared>) -> &dyn Payable {
+            shared
+        }
+        Bill {
+            key: &self.cell,
+            owner: self.record.owner.as_ref().map(payable),
+            workspace: self.record.workspace.as_ref().map(payable),
+            limits: &self.record.limits,
+            tiers,
+            cost,
+        }
+    }
+
+    /// The start of the minute of the last use that this process knows of.
+    #[must_use]
+    pub fn last_use(&self) -> Option<Timestamp> {
+        Timestamp::from_ms(self.cell.last_use_ms.load(Ordering::Relaxed)).ok()
+    }
+
+    /// Notes a use in the minute that begins at `minute`. Writes only where that is news, so that cores that check one
+    /// key share its line of cache.
+    pub fn note_use(&self, minute: Timestamp) {
+        if self.cell.last_use_ms.load(Ordering::Relaxed) < minute.as_ms() {
+            self.cell.last_use_ms.fetch_max(minute.as_ms(), Ordering::Relaxed);
+        }
+    }
+}
