@@ -6,6 +6,7 @@ mod process;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clock;
 mod facts;
 mod first_start;
 mod kill;
