@@ -1,15 +1,18 @@
 //! What becomes of a Keyward whose machine's clock is set, ahead or back, while it runs and between two starts.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use keyward::wire::v1::{self, AuditAction, DenialReason};
+use keyward::{
+    domain::time::TrustedClock,
+    wire::v1::{self, AuditAction, DenialReason},
+};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::{
     Client,
     process::{Ended, Server, keyward, run},
-    support::{Issued, Keyward, holder_key, named_field},
+    support::{Issued, Keyward, ManualClock, holder_key, named_field},
     verify_offline,
 };
 
@@ -73,7 +76,7 @@ async fn a_leap_ahead_expires_nothing_until_it_has_stood_for_a_minute() {
     let issued = issue_for(&keyward, HOUR).await;
     keyward.clock.leap(YEAR_MS);
     assert_eq!(denied(&keyward, &issued).await, None);
-    keyward.clock.advance(MINUTE - Duration::from_millis(1));
+    keyward.clock.advance(Duration::from_millis(59_999));
     assert_eq!(denied(&keyward, &issued).await, None);
     keyward.clock.leap(-YEAR_MS);
     assert_eq!(denied(&keyward, &issued).await, None, "it was set right in time");
@@ -171,4 +174,29 @@ fn the_doctor_makes_no_store() {
         assert!(refused.err.contains("there is no store in"), "{refused:?}");
         assert!(!data_dir.exists());
     }
+}
+
+#[test]
+fn threads_that_read_at_once_never_see_time_go_back() {
+    // D6
+    let hands = Arc::new(ManualClock::new());
+    let clock = TrustedClock::new(Arc::<ManualClock>::clone(&hands), None);
+    std::thread::scope(|scope| {
+        for _reader in 0..4 {
+            scope.spawn(|| {
+                let mut last = clock.now();
+                for _read in 0..20_000 {
+                    let now = clock.now();
+                    assert!(now >= last);
+                    last = now;
+                }
+            });
+        }
+        for step in 0..20_000 {
+            hands.advance(Duration::from_millis(7));
+            hands.leap([-3_000, 400_000, -7_000, -390_000][step % 4]);
+        }
+    });
+    hands.advance(HOUR * 24);
+    assert_eq!(clock.now().as_ms(), hands.now_ms());
 }
