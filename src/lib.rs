@@ -73,8 +73,8 @@
 //! 2. `Api::administer` (`grpc/api.rs`) carries on upon the runtime of administration, also when the client goes away. The
 //!    workspace must be within reach; then `grpc/convert/new_key.rs` parses the fields.
 //! 3. [`Operations::issue`](operations::Operations::issue): is the request id unused; time from the
-//!    [`TrustedClock`](domain::time::TrustedClock), id and secret from [`Entropy`](domain::time::Entropy); is the key within the
-//!    caller's ceiling ([`require_ceiling`](domain::admin::AdminPermit::require_ceiling)).
+//!    [`TrustedClock`](domain::time::TrustedClock), id and secret from [`Entropy`](domain::time::Entropy); is the key
+//!    within the caller's ceiling ([`require_ceiling`](domain::admin::AdminPermit::require_ceiling)).
 //! 4. One mutation goes to [`KeyStore::commit`](ports::KeyStore::commit): `store/sqlite/writer.rs` takes it into a
 //!    group, `store/sqlite/rows.rs` writes rows and log entry with their codes, one `COMMIT` makes the group durable.
 //! 5. [`Follower::run`](follower::Follower::run) reads what is new and applies it ([`Index::apply`](index::Index::apply));
