@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     domain::{
-        decision::{Denial, Requirement},
+        decision::{Denial, Requirement, Spent},
         scope::Scope,
         text::Realm,
     },
@@ -57,6 +57,8 @@ pub enum StopStatus {
     Unauthorized,
     /// 403.
     Forbidden,
+    /// 429.
+    TooManyRequests,
     /// 503.
     Unavailable,
 }
@@ -150,6 +152,15 @@ fn row(stop: Stop<'_>) -> Row {
         message,
         challenge: Challenge::Error("insufficient_scope"),
     };
+    let too_many = |what: &str, spent: &Spent| Row {
+        status: StopStatus::TooManyRequests,
+        code: denial.reason(),
+        message: match spent.retry_after() {
+            Some(seconds) => format!("{what} Retry after {seconds} seconds.").into(),
+            None => format!("{what} The request costs more than the limit admits.").into(),
+        },
+        challenge: Challenge::None,
+    };
     match denial {
         Denial::CredentialsMissing => Row {
             status: StopStatus::Unauthorized,
@@ -183,6 +194,8 @@ fn row(stop: Stop<'_>) -> Row {
             forbidden(format!("The API key has {} for other resources only.", scopes.join(", ")).into())
         }
         Denial::AddressNotAllowed(_) => forbidden("The API key may not be used from this address.".into()),
+        Denial::RateLimited(spent) => too_many("Rate limit exceeded.", spent),
+        Denial::QuotaExceeded(spent) => too_many("Quota exceeded.", spent),
         Denial::RouteNotFound => forbidden("No API key gives access to this.".into()),
     }
 }

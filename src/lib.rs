@@ -47,6 +47,8 @@
 //!   [`domain::admin`] makes.
 //! - Only the follower writes to the index; only the store's one writing thread writes to the database.
 //! - A row counts only if its code fits and its revision is the newest that the log has for it.
+//! - Nothing is decided by the machine's clock alone, only by what [`TrustedClock`](domain::time::TrustedClock) believes
+//!   of it; [`operations::clock_mark`] keeps that for the next process.
 //! - A Check touches no disk and holds no lock while it waits; the one wait is for the revision that it asks for.
 //! - Each error becomes a status in one table (`grpc/status.rs`), and what never reaches a handler in another
 //!   (`grpc/refusal.rs`). A denial becomes HTTP in a third ([`http_answer`]). Envoy is never answered with an error, which
@@ -104,6 +106,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod counters;
 pub mod domain;
 pub mod follower;
 pub mod grpc;

@@ -34,6 +34,10 @@ fn main() -> ExitCode {
         Command::Serve(args) => app::serve(&args),
         Command::Init(args) => app::initialize(&args),
         Command::Recover(args) => app::recover(&args),
+        Command::Doctor(args) => match app::doctor(&args) {
+            Ok(found) => return cli::tell(&mut console, &found),
+            Err(error) => Err(error),
+        },
     };
     ended(done, &mut console)
 }

@@ -8,20 +8,20 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use keyward::{
     domain::{
-        audit::Revision,
+        audit::{Action, LogEntry, Revision},
         credentials::RetiringSecret,
         key::{Key, KeyState},
         text::Name,
         time::Timestamp,
     },
-    ports::{KeyFilter, KeyStore, LogFilter, StoreError, Verification},
+    ports::{KeyFilter, KeyStore, LogFilter, Mutation, Note, Rows, StoreError, StoredMark, Verification},
     store::{
         data_dir::{DataDir, DataDirError},
         sqlite::{OpenError, SqliteStore, WriterState, verify_offline},
     },
 };
 use rusqlite::{Connection, params};
-use store_support::{Place, Seeded, at, key, put, secret, stored, workspace};
+use store_support::{Place, Seeded, at, entry, key, put, secret, stored, workspace};
 
 impl Place {
     /// Runs SQL behind the store's back.
@@ -574,4 +574,38 @@ async fn make_a_fixture() {
     fs::create_dir_all("target/fixture").unwrap();
     fs::copy(place.path().join("roots.new"), "target/fixture/roots-v1").unwrap();
     fs::copy(place.database(), "target/fixture/store-v1.db").unwrap();
+}
+
+#[tokio::test]
+async fn the_clocks_mark_goes_back_by_a_reset_only() {
+    // D6
+    let place = Place::new();
+    let (store, first) = place.initialized().await;
+    assert_eq!(store.clock_mark(), StoredMark::Missing);
+    let mark = |ms| vec![Note::ClockMark(at(ms))];
+    store.note(mark(5_000)).await.unwrap();
+    store.note(mark(4_000)).await.unwrap();
+    drop(store);
+    let store = place.open();
+    assert_eq!(store.clock_mark(), StoredMark::At(at(5_000)));
+
+    let reset = |mark, action| {
+        let entry = LogEntry { workspace: None, ..entry(action, first.workspace, None) };
+        let rows = Rows { clock_mark: mark, ..Rows::default() };
+        Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }
+    };
+    for misnamed in [reset(Some(at(1)), Action::KeyIssue), reset(None, Action::ClockReset)] {
+        assert!(matches!(store.commit(misnamed).await, Err(StoreError::Unavailable(_))));
+    }
+    store.commit(reset(Some(at(2_000)), Action::ClockReset)).await.unwrap();
+    drop(store);
+    assert_eq!(place.open().clock_mark(), StoredMark::At(at(2_000)));
+
+    place.tamper("UPDATE meta SET value = zeroblob(40) WHERE name = 'clock_mark'");
+    let store = place.open();
+    assert_eq!(store.clock_mark(), StoredMark::Edited);
+    store.note(mark(3_000)).await.unwrap();
+    drop(store);
+    assert_eq!(place.open().clock_mark(), StoredMark::At(at(3_000)), "who is at work knows better");
+    assert_eq!((place.verify().records, place.fault()), (2, None));
 }

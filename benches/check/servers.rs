@@ -96,7 +96,7 @@ impl Constant {
 }
 
 impl ExtAuthz for Constant {
-    fn authorize(
+    async fn authorize(
         &self,
         _caller: &Request<()>,
         _asked: Result<envoy::CheckRequest, Malformed>,

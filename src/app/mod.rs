@@ -1,5 +1,6 @@
 //! Wires the adapters together; the one place that names them all.
 
+mod doctor;
 mod error;
 mod root_key;
 mod service;
@@ -8,6 +9,7 @@ use std::{path::Path, sync::Arc};
 
 use self::service::Store;
 pub use self::{
+    doctor::doctor,
     error::AppError,
     root_key::Destination,
     service::{Service, Settings, Stopped},

@@ -11,6 +11,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use super::{error::AppError, root_key::Destination};
 use crate::{
+    counters::memory::MemoryCounters,
     domain::{
         gateway::Gateway,
         policy::Policy,
@@ -26,8 +27,8 @@ use crate::{
         routes::{HEALTH_NAMES, routes},
     },
     index::Index,
-    operations::{Operations, Parts, initialize::Maker, uses::UseWriter},
-    ports::{KeyStore, StoreError},
+    operations::{Operations, Parts, clock_mark::ClockWatch, initialize::Maker, uses::UseWriter},
+    ports::{Counters, KeyStore, StoreError, StoredMark},
     store::{
         data_dir::DataDir,
         roots::Roots,
@@ -60,10 +61,12 @@ pub struct Settings {
 /// A Keyward at work.
 pub struct Service {
     store: Arc<SqliteStore>,
+    counters: Arc<MemoryCounters>,
     running: Running,
     health: HealthReporter,
     follower: JoinHandle<Result<(), StoreError>>,
-    use_writer: (watch::Sender<bool>, JoinHandle<()>),
+    /// Writes last uses and the clock's mark.
+    notes: (watch::Sender<bool>, JoinHandle<()>),
     is_new: bool,
     check_is_open: bool,
 }
@@ -110,12 +113,19 @@ impl Service {
             port.commit(maker.adopt(policy)?).await?;
             follower.load().await?;
         }
+        let counters = MemoryCounters::open(Arc::clone(&port), Arc::clone(&index), Arc::clone(&clock));
+        let counters = Arc::new(counters.await?);
         let follower = tokio::spawn(follower.run());
         let use_writer = UseWriter::new(Arc::clone(&port), Arc::clone(&index), Arc::clone(&clock));
-        let (stop_uses, told_to_stop) = watch::channel(false);
-        let use_writer = (stop_uses, tokio::spawn(use_writer.run(told_to_stop)));
+        let clock_watch = ClockWatch::new(Arc::clone(&port), Arc::clone(&clock));
+        let (stop_notes, told_to_stop) = watch::channel(false);
+        let notes = tokio::spawn(async move {
+            tokio::join!(use_writer.run(told_to_stop.clone()), clock_watch.run(told_to_stop));
+        });
+        let notes = (stop_notes, notes);
 
-        let parts = Parts { store: port, index, clock, entropy, keys };
+        let counting: Arc<dyn Counters> = Arc::<MemoryCounters>::clone(&counters);
+        let parts = Parts { store: port, counters: counting, index, clock, entropy, keys };
         let administration = tokio::runtime::Handle::current();
         let api =
             Arc::new(Api::new(Arc::new(Operations::new(parts)), administration, check_is_open, gateway));
@@ -133,7 +143,7 @@ impl Service {
         let running =
             listener.serve(workers, limits, move |_peer| routes.clone()).map_err(AppError::Runtime)?;
         health.report(Serving::Yes);
-        Ok(Self { store: sqlite, running, health, follower, use_writer, is_new, check_is_open })
+        Ok(Self { store: sqlite, counters, running, health, follower, notes, is_new, check_is_open })
     }
 }
 
@@ -180,18 +190,22 @@ impl Service {
     /// # Errors
     /// Something died before or does not end in order.
     pub async fn shutdown(self, stopped: Stopped) -> Result<(), AppError> {
-        let Self { store, running, health, follower, use_writer, .. } = self;
+        let Self { store, counters, running, health, follower, notes, .. } = self;
         health.report(Serving::Draining);
         drop(health);
         let drained = running.shutdown().await;
-        let (stop_uses, use_writer) = use_writer;
-        stop_uses.send_replace(true);
-        let written = use_writer.await;
+        let (stop_notes, notes) = notes;
+        stop_notes.send_replace(true);
+        let written = notes.await;
+        let counted = counters.close().await;
         follower.abort();
         let closed = store.close().await;
         drained?;
+        counted?;
         closed?;
-        written.map_err(|died| AppError::Died(format!("the writer of last uses died: {died}")))?;
+        written.map_err(|died| {
+            AppError::Died(format!("what writes last uses and the clock's mark died: {died}"))
+        })?;
         match stopped {
             Stopped::Asked => Ok(()),
             Stopped::Died(why) => Err(AppError::Died(why)),
@@ -215,7 +229,12 @@ impl Store {
             // A first start that was cut off behind its commit.
             Roots::keep(dir.path()).map_err(OpenError::from)?;
         }
-        let clock = Arc::new(TrustedClock::new(clock, None));
+        let mark = match sqlite.clock_mark() {
+            StoredMark::Missing => None,
+            StoredMark::At(time) => Some(time),
+            StoredMark::Edited => return Err(OpenError::EditedMark(dir.database()).into()),
+        };
+        let clock = Arc::new(TrustedClock::new(clock, mark));
         Ok(Self { sqlite, keys, clock, dir })
     }
 

@@ -105,6 +105,9 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         ErrorReason::RevisionAhead => {
             "try again in a moment, or see that --min-revision came from this server"
         }
+        ErrorReason::CountsUnwritten => {
+            "nothing was charged; the disk is slow or busy: try again in a moment"
+        }
         ErrorReason::StoreUnavailable => "nothing was changed; the server's log says why, then try again",
         ErrorReason::OutcomeUnknown | ErrorReason::DeadlineExceeded => MAYBE_DONE,
         ErrorReason::StoreCorrupt => {

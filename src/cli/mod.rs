@@ -1,6 +1,6 @@
 //! The command line: its words, and the commands that are clients of a running server.
 //!
-//! One verb per file. `run` carries a client command out; `serve`, `init` and `recover` are only described here, and
+//! One verb per file. `run` carries a client command out; `serve`, `init`, `recover` and `doctor` are only described here, and
 //! `main` hands their arguments to `app`. Invariants: no secret is an argument, or is printed anywhere but as the
 //! answer of the command that made it; what a server sent is made printable before a terminal sees it; standard
 //! output holds the answer and nothing else.
@@ -39,7 +39,7 @@ use clap::{Args, Parser, Subcommand};
 pub use audit::{LogFault, LogReport, VerifyOffline};
 pub use console::Console;
 
-use crate::config::args::{InitArgs, RecoverArgs, ServeArgs};
+use crate::config::args::{DoctorArgs, InitArgs, RecoverArgs, ServeArgs};
 
 use self::{
     audit::AuditCommand, check::CheckArgs, connection::ConnectionArgs, failure::Failure, issue::IssueArgs,
@@ -86,6 +86,8 @@ pub enum Command {
     Init(InitArgs),
     /// Make a new administration key on this machine, while no server runs
     Recover(RecoverArgs),
+    /// Look at a data directory and this machine's clock; repair a false mark of the clock
+    Doctor(DoctorArgs),
     /// A command that asks a server.
     #[command(flatten)]
     Client(Box<ClientCommand>),
@@ -172,6 +174,17 @@ pub fn run(command: ClientCommand, console: &mut Console<'_>, verify_offline: Ve
 pub fn fail(console: &mut Console<'_>, message: &str) -> ExitCode {
     console.note(&Failure::Local(message.to_owned()).explain().text());
     ExitCode::from(EXIT_FAILURE)
+}
+
+/// Prints what a command that is no client's has found, and returns the exit code.
+pub fn tell(console: &mut Console<'_>, found: &str) -> ExitCode {
+    match console.print(found) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            console.note(&failure.explain().text());
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
 }
 
 async fn dispatch(

@@ -46,6 +46,18 @@ pub struct InitArgs {
     pub data: DataArgs,
 }
 
+/// Look at a data directory and this machine's clock
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// The directory that holds the database and the roots
+    #[arg(long, value_name = "DIR", env = "KEYWARD_DATA_DIR", default_value = "keyward-data")]
+    pub data_dir: PathBuf,
+    /// Sets the clock's mark to this machine's time, with an entry in the log; no server may run. Keys that expired
+    /// between this time and the mark are good again
+    #[arg(long)]
+    pub reset_clock: bool,
+}
+
 /// Make a new administration key on this machine, while no server runs
 #[derive(Args, Clone, Debug)]
 pub struct RecoverArgs {

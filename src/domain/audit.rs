@@ -103,6 +103,8 @@ actions! {
     KeyEnable = "key.enable",
     /// A policy document was put in force.
     PolicyApply = "policy.apply",
+    /// The clock's mark was set to the wall clock's time on the machine.
+    ClockReset = "clock.reset",
 }
 
 /// One field, before and after. Never a secret, a hash or a root (A5).

@@ -38,7 +38,7 @@ impl KeyService for Api {
     async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
         let caller = self.caller(&request)?;
         let query = self.question(&caller, "", request.get_ref()).await?;
-        Ok(Response::new(self.answer(&query)?))
+        Ok(Response::new(self.answer(&query).await?))
     }
 
     async fn batch_check(
@@ -61,7 +61,7 @@ impl KeyService for Api {
         let mut bytes = 0_usize;
         for queries in queries.chunks(QUESTIONS_AT_A_TIME) {
             for query in queries {
-                let response = self.answer(query)?;
+                let response = self.answer(query).await?;
                 let length = response.encoded_len();
                 // With its tag and its length, as it stands in the answer.
                 bytes = bytes.saturating_add(1 + prost::length_delimiter_len(length) + length);
@@ -260,8 +260,8 @@ impl Api {
         Ok(query)
     }
 
-    fn answer(&self, query: &Query<'_>) -> Result<v1::CheckResponse, OperationError> {
-        Ok(convert::check::response(self.operations().check(query)?))
+    async fn answer(&self, query: &Query<'_>) -> Result<v1::CheckResponse, OperationError> {
+        Ok(convert::check::response(&self.operations().check(query).await?))
     }
 
     /// Passes who may ask at least one kind of question, so that an empty or huge batch of others is refused as such.

@@ -1,6 +1,6 @@
 //! Sends each call to the service that its path names, exactly; the generated services then match the whole path.
 
-use std::{convert::Infallible, future::ready, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 use http::{Request, Response};
 use hyper::service::Service;
@@ -137,7 +137,8 @@ where
             policy_service_server::SERVICE_NAME => self.policy.clone().call(request),
             audit_service_server::SERVICE_NAME => self.audit.clone().call(request),
             authorization_server::SERVICE_NAME if request.uri().path() == ext_authz::PATH => {
-                Box::pin(ready(Ok(ext_authz::serve(&*self.ext_authz, request))))
+                let handler = Arc::clone(&self.ext_authz);
+                Box::pin(async move { Ok(ext_authz::serve(handler, request).await) })
             }
             health_server::SERVICE_NAME => self.health.clone().call(request),
             v1::server_reflection_server::SERVICE_NAME => self.reflection.clone().call(request),

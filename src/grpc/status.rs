@@ -91,6 +91,7 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             precondition(ErrorReason::PlanMayNotIssue, vec![("plan", plan.to_string())])
         }
         OperationError::RevisionAhead => soon(Code::Unavailable, ErrorReason::RevisionAhead),
+        OperationError::CountsUnwritten => soon(Code::Unavailable, ErrorReason::CountsUnwritten),
         OperationError::SourceLimited(seconds) => {
             let metadata = vec![("retry_after_seconds", seconds.to_string())];
             let extra = Extra::Retry(Duration::from_secs(seconds));

@@ -9,18 +9,23 @@ use super::{Operations, error::OperationError, trusted, uses::minute_of};
 use crate::{
     domain::{
         audit::Revision,
-        decision::{self, Decision, Denial, Holder, Requirement},
+        decision::{self, Decision, Denial, Holder, Permit, Requirement, Spent},
         id::{KeyId, WorkspaceId},
+        limit::Bound,
+        policy::TierSet,
         secret::{KeyHash, PresentedKey},
         time::Timestamp,
         workspace::Workspace,
     },
     index::Found,
-    ports::PolicyVersion,
+    ports::{Bill, Charge, LimitState, PolicyVersion},
 };
 
 /// How long a Check waits for the revision that it asks for.
 const REVISION_WAIT: Duration = Duration::from_millis(100);
+
+/// How long a Check waits until what it would use is written.
+const WRITE_WAIT: Duration = Duration::from_millis(50);
 
 /// Whose right is in question.
 pub enum Subject<'a> {
@@ -63,8 +68,20 @@ pub struct Answer {
     pub failures: Vec<Denial>,
     /// The key, where the caller may know it.
     pub subject: Option<CheckedKey>,
+    /// How the limits stand that the request is under, where they may be told.
+    pub states: Vec<LimitState>,
+    /// Whether counting goes on in memory only.
+    pub degraded: bool,
     /// The revision that the answer is based on.
     pub revision: Revision,
+}
+
+impl Answer {
+    /// Each limit that the request is under, and how it stands, where that may be told.
+    pub fn limits(&self) -> impl Iterator<Item = (&Bound, &LimitState)> {
+        let bounds = self.subject.iter().flat_map(|subject| subject.found.limits().of(subject.tiers));
+        bounds.zip(&self.states)
+    }
 }
 
 /// A key that was checked.
@@ -75,6 +92,8 @@ pub struct CheckedKey {
     pub secret: Option<(u32, Option<Timestamp>)>,
     /// The key's workspace.
     pub workspace: Option<Arc<Workspace>>,
+    /// The tiers that the request is of.
+    pub tiers: TierSet,
 }
 
 impl Operations {
@@ -112,21 +131,56 @@ impl Operations {
     /// Answers a Check.
     ///
     /// # Errors
-    /// The policy cannot be trusted; an operator asks about an id that does not exist within reach. Whatever a holder presents is an answer.
-    pub fn check(&self, query: &Query<'_>) -> Result<Answer, OperationError> {
+    /// The policy cannot be trusted; an operator asks about an id that does not exist within reach; what the request would use
+    /// could not be written in time. Whatever a holder presents is an answer.
+    pub async fn check(&self, query: &Query<'_>) -> Result<Answer, OperationError> {
+        match self.try_check(query)? {
+            Some(answer) => Ok(answer),
+            None => self.check_when_written(query).await,
+        }
+    }
+
+    /// The one wait in a Check: for a write that is under way, so that a crash admits nothing twice.
+    async fn check_when_written(&self, query: &Query<'_>) -> Result<Answer, OperationError> {
+        let mut written = self.counters.written();
+        let answered = async {
+            loop {
+                // Tried after subscribing, so that no write is missed.
+                if let Some(answer) = self.try_check(query)? {
+                    return Ok(answer);
+                }
+                if written.changed().await.is_err() {
+                    return Err(OperationError::CountsUnwritten);
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(WRITE_WAIT, answered).await;
+        in_time.unwrap_or(Err(OperationError::CountsUnwritten))
+    }
+
+    /// The same without a wait; `None` where more must be written first, which is under way then.
+    fn try_check(&self, query: &Query<'_>) -> Result<Option<Answer>, OperationError> {
         // Before the look-up, so that the answer is based on this revision at the least.
         let revision = self.index.revision();
         let nobody = |denial| {
             let failures =
                 if query.mode == Mode::Explain { vec![Denial::clone(&denial)] } else { Vec::new() };
-            Ok(Answer { decision: Decision::Deny(denial), failures, subject: None, revision })
+            let decision = Decision::Deny(denial);
+            Ok(Some(Answer {
+                decision,
+                failures,
+                subject: None,
+                states: Vec::new(),
+                degraded: false,
+                revision,
+            }))
         };
         let policy = self.policy_now();
-        let environments = trusted(policy.as_ref())?.policy.environments();
+        let policy = trusted(policy.as_ref())?;
         let (found, hash) = match query.subject {
             Subject::Nothing => return nobody(Denial::CredentialsMissing),
             Subject::Key(id) => (self.known(query.bound_to, id)?, None),
-            Subject::Presented(text) => match PresentedKey::parse(text, environments) {
+            Subject::Presented(text) => match PresentedKey::parse(text, policy.policy.environments()) {
                 Err(not_a_key) => return nobody(not_a_key.into()),
                 Ok(PresentedKey::Foreign(_)) => return nobody(Denial::KeyUnknown),
                 Ok(PresentedKey::Native(plaintext)) => {
@@ -138,7 +192,7 @@ impl Operations {
                 }
             },
         };
-        Ok(self.judge(query, &policy, found, hash, revision))
+        Ok(self.judge(query, policy, found, hash, revision))
     }
 
     fn judge(
@@ -148,8 +202,9 @@ impl Operations {
         found: Found,
         hash: Option<KeyHash>,
         revision: Revision,
-    ) -> Answer {
-        let now = self.clock.now();
+    ) -> Option<Answer> {
+        let now = self.clock.read();
+        let requirement = &query.requirement;
         let secret = hash.and_then(|hash| found.key().credentials.find(&hash));
         let holder = Holder {
             key: found.key(),
@@ -157,19 +212,58 @@ impl Operations {
             default_tier: policy.policy.default_tier(),
             secret,
         };
-        let decision = decision::judge(holder, &query.requirement, now);
+        let judged = decision::judge(holder, requirement, now.time);
+        let tiers = match &judged {
+            Decision::Allow(permit) => permit.tiers(),
+            Decision::Deny(_) => decision::tiers_asked(&policy.policy, requirement),
+        };
+        let bill = found.bill(tiers, requirement.cost.unwrap_or(1));
+        let (decision, states) = match (judged, query.mode) {
+            (Decision::Allow(permit), Mode::Enforce) => match self.counters.charge(&bill, &now) {
+                Charge::Charged(states) => (Decision::Allow(permit), states),
+                Charge::Refused(states) => (spent(&bill, &states, permit), states),
+                Charge::Unwritten => return None,
+            },
+            (Decision::Allow(permit), Mode::Peek | Mode::Explain) => {
+                let states = self.counters.peek(&bill, &now);
+                (spent(&bill, &states, permit), states)
+            }
+            (Decision::Deny(denial), mode) => {
+                let told = denial.is_of_a_valid_key() || mode == Mode::Explain;
+                let states = if told { self.counters.peek(&bill, &now) } else { Vec::new() };
+                (Decision::Deny(denial), states)
+            }
+        };
         let failures = match query.mode {
-            Mode::Explain => decision::failures(holder, &query.requirement, now),
+            Mode::Explain => {
+                let of_limits = spent_limits(&bill, &states).map(|(_, denial)| denial);
+                decision::failures(holder, requirement, now.time).into_iter().chain(of_limits).collect()
+            }
             Mode::Enforce | Mode::Peek => Vec::new(),
         };
         if query.mode == Mode::Enforce && matches!(decision, Decision::Allow(_)) {
-            found.note_use(minute_of(now));
+            found.note_use(minute_of(now.time));
         }
         let secret = secret.map(|(secret, end)| (secret.generation, end));
         let workspace = self.index.workspace(found.key().workspace);
-        let subject = CheckedKey { found, secret, workspace };
-        Answer { decision, failures, subject: Some(subject), revision }
+        let subject = Some(CheckedKey { found, secret, workspace, tiers });
+        Some(Answer { decision, failures, subject, states, degraded: self.counters.is_degraded(), revision })
     }
+}
+
+/// An allow, unless some limit is spent; then the one that takes longest names the denial (L9).
+fn spent(bill: &Bill<'_>, states: &[LimitState], permit: Permit) -> Decision {
+    let longest = spent_limits(bill, states).max_by_key(|(wait, _)| wait.unwrap_or(Duration::MAX));
+    longest.map_or(Decision::Allow(permit), |(_, denial)| Decision::Deny(denial))
+}
+
+/// Every limit that does not allow the request.
+fn spent_limits(bill: &Bill<'_>, states: &[LimitState]) -> impl Iterator<Item = (Option<Duration>, Denial)> {
+    let failing = bill.limits.of(bill.tiers).zip(states).filter(|(_, state)| !state.passes);
+    failing.map(|(bound, state)| {
+        let spent = Spent { limit: bound.name.clone(), admits: bound.limit, wait: state.wait };
+        (state.wait, if bound.is_quota { Denial::QuotaExceeded(spent) } else { Denial::RateLimited(spent) })
+    })
 }
 
 /// Whether a caller may know of a key: administration keys are nobody's holder's key, and a bound caller knows its

@@ -64,6 +64,9 @@ pub enum OperationError {
     /// The view does not have the wanted revision yet.
     #[error("this Keyward has not seen that revision yet; try again")]
     RevisionAhead,
+    /// What the request would use of a limit could not be written in time.
+    #[error("what the request would use of its limits could not be written in time; try again")]
+    CountsUnwritten,
     /// Too many revocations by possession from one source.
     #[error("too many revocations from this source; try again in {0} seconds")]
     SourceLimited(u64),

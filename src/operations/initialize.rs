@@ -65,7 +65,8 @@ impl Maker<'_> {
         entry.changes = all_fields(&key);
         let policy = self.first_version(policy)?;
         entry.policy_version = Some(policy.version);
-        let rows = Rows { workspace: Some(workspace), key: Some(key), policy: Some(Arc::new(policy)) };
+        let policy = Some(Arc::new(policy));
+        let rows = Rows { workspace: Some(workspace), key: Some(key), policy, ..Rows::default() };
         Ok((Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }, secret))
     }
 

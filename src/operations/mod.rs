@@ -1,6 +1,7 @@
 //! What callers can ask for, one verb per file. Each change is one mutation: committed, then in memory, then answered.
 
 pub mod check;
+pub mod clock_mark;
 mod cursor;
 mod describe;
 pub mod error;
@@ -35,7 +36,7 @@ use crate::{
         time::{Entropy, EntropyUnavailable, Timestamp, TrustedClock},
     },
     index::{Found, Index},
-    ports::{KeyStore, Mutation, PolicyVersion, RequestMark, Rows, StoreError},
+    ports::{Counters, KeyStore, Mutation, PolicyVersion, RequestMark, Rows, StoreError},
 };
 
 /// How often a change is judged anew when others change the same key at the same time.
@@ -46,6 +47,7 @@ const POLICY_DAMAGED: &str = "the stored policy cannot be trusted; apply one, wi
 /// Everything that the verbs need.
 pub struct Operations {
     store: Arc<dyn KeyStore>,
+    counters: Arc<dyn Counters>,
     index: Arc<Index>,
     clock: Arc<TrustedClock>,
     entropy: Arc<dyn Entropy>,
@@ -58,6 +60,8 @@ pub struct Operations {
 pub struct Parts {
     /// Where truth is kept.
     pub store: Arc<dyn KeyStore>,
+    /// Where limits are counted.
+    pub counters: Arc<dyn Counters>,
     /// The view of it, which a follower keeps.
     pub index: Arc<Index>,
     /// The time.
@@ -99,9 +103,9 @@ impl Operations {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, index, clock, entropy, keys } = parts;
+        let Parts { store, counters, index, clock, entropy, keys } = parts;
         let revocations_by_source = SourceLimit::default();
-        Self { store, index, clock, entropy, keys, revocations_by_source, turns: Turns::default() }
+        Self { store, counters, index, clock, entropy, keys, revocations_by_source, turns: Turns::default() }
     }
 
     /// The policy in force.

@@ -72,7 +72,7 @@ impl Operations {
             change("workspace.plan", (), workspace.plan.as_str()),
         ];
         entry.changes.extend(all_fields(&key));
-        let rows = Rows { workspace: Some(workspace.clone()), key: Some(key.clone()), policy: None };
+        let rows = Rows { workspace: Some(workspace.clone()), key: Some(key.clone()), ..Rows::default() };
         let (expects, judged_by) = (vec![permit.stands_on()], Some(policy.version));
         let revision = self.commit(Mutation { entry, rows, expects, judged_by, request }).await?;
         workspace.revision = revision;

@@ -48,6 +48,19 @@ pub struct Rows {
     pub key: Option<Key>,
     /// At most one version of the policy, the one after the newest.
     pub policy: Option<Arc<PolicyVersion>>,
+    /// The clock's mark, whatever it was.
+    pub clock_mark: Option<Timestamp>,
+}
+
+/// The latest time that was believed, as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoredMark {
+    /// None was written yet.
+    Missing,
+    /// This one.
+    At(Timestamp),
+    /// Somebody else has written it.
+    Edited,
 }
 
 /// A version of the policy, and how it came about.

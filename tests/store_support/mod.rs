@@ -200,7 +200,7 @@ impl Place {
         let key = key(&entropy, workspace.id);
         let first = Mutation {
             entry: entry(Action::StoreInitialize, workspace.id, Some(key.id)),
-            rows: Rows { workspace: Some(workspace), key: Some(key.clone()), policy: None },
+            rows: Rows { workspace: Some(workspace), key: Some(key.clone()), ..Rows::default() },
             expects: Vec::new(),
             judged_by: None,
             request: None,

@@ -99,7 +99,7 @@ pub(crate) fn check_request(what: &str) -> CheckRequest {
 }
 
 impl ExtAuthz for Handler {
-    fn authorize(
+    async fn authorize(
         &self,
         _caller: &Request<()>,
         asked: Result<envoy::CheckRequest, Malformed>,

@@ -70,6 +70,8 @@ enum Action {
     KeyEnable,
     /// A policy document was put in force
     PolicyApply,
+    /// The clock's mark was set with `keyward doctor --reset-clock`
+    ClockReset,
 }
 
 impl From<Action> for AuditAction {
@@ -86,6 +88,7 @@ impl From<Action> for AuditAction {
             Action::KeyDisable => Self::KeyDisable,
             Action::KeyEnable => Self::KeyEnable,
             Action::PolicyApply => Self::PolicyApply,
+            Action::ClockReset => Self::ClockReset,
         }
     }
 }

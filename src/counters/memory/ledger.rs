@@ -123,7 +123,11 @@ impl Ledger {
 
     fn note(&self, payer: &dyn Payer, snapshot: &Snapshot) -> Option<Note> {
         let limit = self.ids.text(snapshot.id)?.to_string();
-        Some(Note::Count(StoredCount { subject: payer.subject(), limit, state: Some(snapshot.state.clone()) }))
+        Some(Note::Count(StoredCount {
+            subject: payer.subject(),
+            limit,
+            state: Some(snapshot.state.clone()),
+        }))
     }
 
     /// Takes note of whether the store takes anything.

@@ -69,7 +69,9 @@ impl MemoryCounters {
         // From here on what is not written may have been charged.
         store.note(vec![Note::CountsComplete(false)]).await?;
         if !complete {
-            tracing::warn!("Keyward did not stop in order: of each window that is open, what may have been used counts as used");
+            tracing::warn!(
+                "Keyward did not stop in order: of each window that is open, what may have been used counts as used"
+            );
         }
         let (jobs, receiver) = mpsc::channel(MAX_ASKS);
         let (written_sender, written) = watch::channel(0);

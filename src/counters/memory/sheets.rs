@@ -5,7 +5,7 @@ use std::{sync::MutexGuard, time::Duration};
 use super::MemoryCounters;
 use crate::{
     domain::{
-        limit::{Bound, LimitId, Measure, Reading, Sheet},
+        limit::{Bound, Measure, Reading, Sheet},
         policy::Subject,
         time::Now,
     },
@@ -97,10 +97,6 @@ impl Open<'_> {
 
     pub(super) fn ask_for(&mut self, bound: &Bound) -> bool {
         self.sheet.ask_for(bound, self.reading)
-    }
-
-    pub(super) fn forget_ask(&mut self, limit: LimitId) {
-        self.sheet.forget_ask(limit);
     }
 
     /// How the limit stands for a request of so many units.

@@ -10,8 +10,8 @@ pub struct Bucket {
     pub(super) at: i64,
     /// How it filled then.
     pub(super) flow: Flow,
-    /// Units that may be used before more must be written.
-    pub(super) left: u64,
+    /// Units that may be used before more must be written; below zero where nothing could be written for a while.
+    pub(super) left: i64,
 }
 
 /// How a bucket fills: units in milliseconds.
@@ -35,7 +35,7 @@ impl Flow {
 }
 
 impl Bucket {
-    pub(super) const fn new(flow: Flow, left: u64) -> Self {
+    pub(super) const fn new(flow: Flow, left: i64) -> Self {
         Self { missing: 0, at: i64::MIN, flow, left }
     }
 

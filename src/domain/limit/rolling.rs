@@ -13,12 +13,12 @@ pub struct Rolling {
     pub(super) newest: i64,
     /// Its length.
     pub(super) window: i64,
-    /// Units that may be used before more must be written.
-    pub(super) left: u64,
+    /// Units that may be used before more must be written; below zero where nothing could be written for a while.
+    pub(super) left: i64,
 }
 
 impl Rolling {
-    pub(super) const fn new(window: i64, left: u64) -> Self {
+    pub(super) const fn new(window: i64, left: i64) -> Self {
         Self { used: [0; 17], newest: i64::MIN, window, left }
     }
 

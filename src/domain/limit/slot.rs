@@ -67,7 +67,7 @@ pub struct Snapshot {
     /// Units that may be used once this is written: of the window, or from here on.
     reach: u64,
     /// Units that were still to be used when this was taken.
-    left: u64,
+    left: i64,
 }
 
 impl Slot {
@@ -90,7 +90,7 @@ impl Slot {
                 }
             }
             Shape::Rolling(window) => {
-                let mut count = Rolling::new(*window, free);
+                let mut count = Rolling::new(*window, signed(free));
                 if let Some(started) = crashed {
                     let mut was_open = Rolling::new(*window, 0);
                     was_open.add(free, started.steady.as_ms());
@@ -101,7 +101,7 @@ impl Slot {
                 Self::Rolling { id, written, asked, count: Box::new(count) }
             }
             Shape::Bucket(flow) => {
-                let mut count = Bucket::new(*flow, free);
+                let mut count = Bucket::new(*flow, signed(free));
                 if let Some(started) = crashed {
                     let mut was_open = Bucket::new(*flow, 0);
                     was_open.take(free, *flow, started.steady.as_ms());
@@ -161,14 +161,19 @@ impl Slot {
     pub(super) fn measure(&self, bound: &Bound, cost: u64, now: &Now) -> Measure {
         let remaining = self.remaining(bound, now);
         let passes = cost <= remaining;
-        let covered = cost <= self.uncovered_from();
+        let covered = cost <= self.covered();
         Measure { passes, covered }
     }
 
     /// Units that may be used before more must be written.
-    const fn uncovered_from(&self) -> u64 {
+    fn covered(&self) -> u64 {
+        u64::try_from(self.left()).unwrap_or(0)
+    }
+
+    /// The same; below zero where more was used than was written.
+    fn left(&self) -> i64 {
         match self {
-            Self::Calendar { used, covered, .. } => covered.saturating_sub(*used),
+            Self::Calendar { used, covered, .. } => signed(*covered).saturating_sub(signed(*used)),
             Self::Rolling { count, .. } => count.left,
             Self::Bucket { count, .. } => count.left,
         }
@@ -221,27 +226,27 @@ impl Slot {
             (Self::Calendar { used, .. }, _) => *used = used.saturating_add(cost),
             (Self::Rolling { count, .. }, _) => {
                 count.add(cost, steady);
-                count.left = count.left.saturating_sub(cost);
+                count.left = count.left.saturating_sub(signed(cost));
             }
             (Self::Bucket { count, .. }, Shape::Bucket(flow)) => {
                 count.take(cost, *flow, steady);
-                count.left = count.left.saturating_sub(cost);
+                count.left = count.left.saturating_sub(signed(cost));
             }
             // It does not serve this limit: see `serves`.
             (Self::Bucket { .. }, _) => {}
         }
-        let left = self.uncovered_from();
+        let left = self.covered();
         left < bound.block.div_ceil(2) && left < self.remaining(bound, now)
     }
 
     /// What is to be written so that all that may be used now may be used after it.
     pub(super) fn as_it_is(&self) -> Snapshot {
-        self.snapshot(self.uncovered_from())
+        self.snapshot(self.covered())
     }
 
     /// What is to be written so that `more` units may be used after it.
     pub(super) fn snapshot(&self, more: u64) -> Snapshot {
-        let left = self.uncovered_from();
+        let left = self.left();
         let (end, reach, state) = match self {
             Self::Calendar { end, used, .. } => {
                 let reach = used.saturating_add(more);
@@ -263,7 +268,7 @@ impl Slot {
 
     /// Takes note that a snapshot of this was written.
     pub(super) fn wrote(&mut self, snapshot: &Snapshot) {
-        let left_now = self.uncovered_from();
+        let left_now = self.left();
         match self {
             Self::Calendar { end, covered, written, .. } if *end == snapshot.end => {
                 *covered = snapshot.reach.max(*covered);
@@ -272,11 +277,13 @@ impl Slot {
             // Of a window that is over.
             Self::Calendar { .. } => {}
             Self::Rolling { count, written, .. } => {
-                count.left = snapshot.reach.saturating_sub(snapshot.left.saturating_sub(left_now));
+                let used_since = snapshot.left.saturating_sub(left_now);
+                count.left = signed(snapshot.reach).saturating_sub(used_since);
                 *written = true;
             }
             Self::Bucket { count, written, .. } => {
-                count.left = snapshot.reach.saturating_sub(snapshot.left.saturating_sub(left_now));
+                let used_since = snapshot.left.saturating_sub(left_now);
+                count.left = signed(snapshot.reach).saturating_sub(used_since);
                 *written = true;
             }
         }
@@ -295,20 +302,20 @@ impl Slot {
             (ROLLING, [newest, window, reach, used @ ..]) => {
                 let used = used.try_into().ok()?;
                 let mut count =
-                    Rolling { used, newest: number(*newest), window: number(*window), left: *reach };
+                    Rolling { used, newest: number(*newest), window: number(*window), left: signed(*reach) };
                 if !complete {
-                    let reached = std::mem::take(&mut count.left);
-                    count.add(reached, now.steady.as_ms());
+                    count.left = 0;
+                    count.add(*reach, now.steady.as_ms());
                 }
                 Self::Rolling { id, written, asked, count: Box::new(count) }
             }
             (BUCKET, [at, low, high, refill, every, reach]) => {
                 let flow = Flow { refill: *refill, every: *every };
                 let missing = whole(*low, *high);
-                let mut count = Bucket { missing, at: number(*at), flow, left: *reach };
+                let mut count = Bucket { missing, at: number(*at), flow, left: signed(*reach) };
                 if !complete {
-                    let used = std::mem::take(&mut count.left);
-                    count.take(used, flow, now.steady.as_ms());
+                    count.left = 0;
+                    count.take(*reach, flow, now.steady.as_ms());
                 }
                 Self::Bucket { id, written, asked, count: Box::new(count) }
             }
@@ -331,6 +338,10 @@ fn words(bytes: &[u8]) -> Option<(u8, Vec<u64>)> {
     let (kind, rest) = bytes.split_first()?;
     let (words, rest) = rest.as_chunks::<8>();
     rest.is_empty().then(|| (*kind, words.iter().map(|word| u64::from_le_bytes(*word)).collect()))
+}
+
+fn signed(units: u64) -> i64 {
+    i64::try_from(units).unwrap_or(i64::MAX)
 }
 
 const fn word(number: i64) -> u64 {

@@ -176,28 +176,6 @@ fn a_clock_behind_the_mark_begins_there_and_one_ahead_of_it_is_believed() {
     assert_eq!(ahead.now(), hands.wall());
 }
 
-#[test]
-fn threads_that_read_at_once_never_see_it_go_back() {
-    // D6
-    let (hands, clock) = clock(None);
-    std::thread::scope(|scope| {
-        for _reader in 0..4 {
-            scope.spawn(|| {
-                let mut last = clock.now();
-                for _read in 0..20_000 {
-                    let now = clock.now();
-                    assert!(now >= last);
-                    last = now;
-                }
-            });
-        }
-        for step in 0..2_000 {
-            hands.pass(7);
-            hands.leap([-3_000, 400_000, 5, -390_000][step % 4]);
-        }
-    });
-}
-
 proptest! {
     #[test]
     fn time_never_goes_back_and_never_leaps_unconfirmed(

@@ -1,9 +1,9 @@
 //! The time that is believed (D6): it never goes back, and never leaps unconfirmed.
 //!
-//! Every reading compares the wall clock with the boot clock. Their difference, the *skew*, changes only when somebody
-//! sets the wall clock. The lowest skew of the last minute or so is the reference: up to [`LEAP_MS`] above it is believed
-//! at once, and more only after a minute above it. A lower skew is the new reference at once; the time then stands
-//! until the wall clock has passed it. All arithmetic saturates.
+//! Every reading compares the wall clock with the boot clock. Their difference, the *skew*, changes only when
+//! somebody sets the wall clock. The lowest skew of the last minute or so is the reference: up to [`LEAP_MS`] above it
+//! is believed at once, and more only after [`CONFIRM_MS`] above it. A lower skew is the new reference at once; the
+//! time then stands until the wall clock has passed it. All arithmetic saturates.
 
 use std::{
     sync::{
@@ -15,10 +15,10 @@ use std::{
 
 use super::{Clock, Now, Steady, Timestamp};
 
-/// A greater step forward is doubted.
+/// A greater step forward, in milliseconds, is doubted.
 pub(super) const LEAP_MS: i64 = 5 * 60_000;
 
-/// For so long.
+/// For so long, by the boot clock.
 const CONFIRM_MS: i64 = 60_000;
 
 /// A wall clock that is behind by less is nobody's trouble.

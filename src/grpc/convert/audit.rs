@@ -47,6 +47,7 @@ const fn action_to_wire(action: Action) -> AuditAction {
         Action::KeyDisable => AuditAction::KeyDisable,
         Action::KeyEnable => AuditAction::KeyEnable,
         Action::PolicyApply => AuditAction::PolicyApply,
+        Action::ClockReset => AuditAction::ClockReset,
     }
 }
 

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use super::{key, key_id, rights, time, within, workspace_id};
 use crate::{
     domain::{
-        decision::{Decision, Denial, MAX_COST, MAX_SCOPES, Requirement},
+        decision::{Decision, Denial, MAX_COST, MAX_SCOPES, Requirement, Spent},
         id::{KeyId, WorkspaceId},
+        limit::Bound,
         parse::ParseError,
         resource::Resource,
         scope::Scope,
@@ -16,6 +17,7 @@ use crate::{
         check::{Answer, CheckedKey, Mode, Query, Subject},
         error::{OperationError, path},
     },
+    ports::LimitState,
     wire::v1::{self, DenialReason, check_request},
 };
 
@@ -167,10 +169,10 @@ fn address(prefix: &str, context: &v1::CheckContext) -> Result<Option<IpAddr>, O
 }
 
 /// An answer for the wire.
-pub(in crate::grpc) fn response(answer: Answer) -> v1::CheckResponse {
-    let (allowed, denial) = match answer.decision {
+pub(in crate::grpc) fn response(answer: &Answer) -> v1::CheckResponse {
+    let (allowed, denial) = match &answer.decision {
         Decision::Allow(_) => (true, None),
-        Decision::Deny(denial) => (false, Some(denial_to_wire(&denial, &answer.failures))),
+        Decision::Deny(denial) => (false, Some(denial_to_wire(denial, &answer.failures))),
     };
     v1::CheckResponse {
         allowed,

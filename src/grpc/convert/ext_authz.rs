@@ -148,6 +148,7 @@ pub(in crate::grpc) fn stopped(
         StopStatus::BadRequest => (Code::InvalidArgument, StatusCode::BadRequest),
         StopStatus::Unauthorized => (Code::Unauthenticated, StatusCode::Unauthorized),
         StopStatus::Forbidden => (Code::PermissionDenied, StatusCode::Forbidden),
+        StopStatus::TooManyRequests => (Code::ResourceExhausted, StatusCode::TooManyRequests),
         StopStatus::Unavailable => (Code::Unavailable, StatusCode::ServiceUnavailable),
     };
     let denied = DeniedHttpResponse {

@@ -16,7 +16,7 @@ use self::{
     writer::{FileIdentity, Writer},
 };
 pub use self::{
-    open::{OpenError, verify_offline},
+    open::{Examination, OpenError, examine_offline, verify_offline},
     writer::WriterState,
 };
 use super::data_dir::DataDir;
@@ -30,7 +30,7 @@ use crate::{
     },
     ports::{
         KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRecord, Mutation, Note, Pending,
-        PolicyVersion, RequestMark, StoreError, StoredCount, Verification, View,
+        PolicyVersion, RequestMark, StoreError, StoredCount, StoredMark, Verification, View,
     },
 };
 
@@ -80,6 +80,8 @@ pub struct SqliteStore {
     verifying: Arc<Semaphore>,
     /// Taken by whoever joins it first.
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// As it was found.
+    mark: StoredMark,
 }
 
 impl SqliteStore {
@@ -99,7 +101,7 @@ impl SqliteStore {
     }
 
     fn start(dir: &DataDir, opened: Opened) -> Result<Self, OpenError> {
-        let Opened { connection, keys } = opened;
+        let Opened { connection, keys, mark } = opened;
         let path = dir.database();
         let head = log::head(&connection, &keys)?;
         let (works, receiver) = mpsc::channel(MAX_WAITING);
@@ -140,6 +142,7 @@ impl SqliteStore {
             revisions,
             state,
             thread,
+            mark,
         })
     }
 
@@ -147,6 +150,12 @@ impl SqliteStore {
     #[must_use]
     pub fn is_initialized(&self) -> bool {
         *self.revisions.borrow() > Revision::ZERO
+    }
+
+    /// The clock's mark, as it was when the store was opened.
+    #[must_use]
+    pub const fn clock_mark(&self) -> StoredMark {
+        self.mark
     }
 
     /// How the writing thread is; whoever serves from this store watches it.

@@ -1,18 +1,21 @@
 //! What is kept beside the truth: last uses, counts, usage, the clock's mark. None of it has an entry in the log.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, params, types::Value};
 
-use crate::ports::{Note, StoredCount};
+use crate::{
+    domain::{root::DerivedKeys, time::Timestamp},
+    ports::{Note, StoredCount, StoredMark},
+};
 
 const CLOCK_MARK: &str = "clock_mark";
 const COUNTS_COMPLETE: &str = "counts_complete";
 
 /// Writes into the open transaction.
-pub(super) fn put(connection: &Connection, notes: &[Note]) -> rusqlite::Result<()> {
-    notes.iter().try_for_each(|note| put_one(connection, note))
+pub(super) fn put(connection: &Connection, keys: &DerivedKeys, notes: &[Note]) -> rusqlite::Result<()> {
+    notes.iter().try_for_each(|note| put_one(connection, keys, note))
 }
 
-fn put_one(connection: &Connection, note: &Note) -> rusqlite::Result<()> {
+fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite::Result<()> {
     match note {
         Note::LastUse(last) => {
             let newer = "INSERT INTO key_uses (key_id, time_ms) VALUES (?1, ?2)
@@ -29,7 +32,7 @@ fn put_one(connection: &Connection, note: &Note) -> rusqlite::Result<()> {
             connection.prepare_cached(gone)?.execute(params![subject, limit])?;
         }
         Note::CountsComplete(complete) => {
-            put_meta(connection, COUNTS_COMPLETE, i64::from(*complete), "")?;
+            put_meta(connection, COUNTS_COMPLETE, &i64::from(*complete))?;
         }
         Note::Usage(usage) => {
             let add = "INSERT INTO usage (key_id, hour, tier, outcome, checks, cost) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -46,19 +49,49 @@ fn put_one(connection: &Connection, note: &Note) -> rusqlite::Result<()> {
             ])?;
         }
         Note::ClockMark(time) => {
-            put_meta(connection, CLOCK_MARK, time.as_ms(), "WHERE excluded.value > value")?;
+            // One that was edited meanwhile is nothing to go by: this process knows better.
+            let known = clock_mark(connection, keys)?;
+            if !matches!(known, StoredMark::At(known) if known >= *time) {
+                put_clock_mark(connection, keys, *time)?;
+            }
         }
     }
     Ok(())
 }
 
-fn put_meta(connection: &Connection, name: &str, value: i64, only: &str) -> rusqlite::Result<()> {
-    let put = format!(
-        "INSERT INTO meta (name, value) VALUES (?1, ?2)
-         ON CONFLICT (name) DO UPDATE SET value = excluded.value {only}"
-    );
-    connection.prepare_cached(&put)?.execute(params![name, value])?;
+fn put_meta(connection: &Connection, name: &str, value: &dyn ToSql) -> rusqlite::Result<()> {
+    let put = "INSERT INTO meta (name, value) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    connection.prepare_cached(put)?.execute(params![name, value])?;
     Ok(())
+}
+
+/// Writes the clock's mark, whatever it was: 8 bytes of milliseconds, big end first, and their code.
+pub(super) fn put_clock_mark(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    time: Timestamp,
+) -> rusqlite::Result<()> {
+    let ms = time.as_ms().to_be_bytes();
+    let value = [ms.as_slice(), &keys.rows.code(&clock_mark_parts(&ms))].concat();
+    put_meta(connection, CLOCK_MARK, &value)
+}
+
+/// The clock's mark.
+pub(super) fn clock_mark(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<StoredMark> {
+    let select = "SELECT value FROM meta WHERE name = ?1";
+    let stored: Option<Value> =
+        connection.prepare_cached(select)?.query_row([CLOCK_MARK], |row| row.get(0)).optional()?;
+    let Some(stored) = stored else { return Ok(StoredMark::Missing) };
+    let Value::Blob(stored) = stored else { return Ok(StoredMark::Edited) };
+    let genuine =
+        stored.split_first_chunk().filter(|(ms, code)| keys.rows.agrees(&clock_mark_parts(ms), code));
+    let time = genuine.and_then(|(ms, _)| Timestamp::from_ms(i64::from_be_bytes(*ms)).ok());
+    Ok(time.map_or(StoredMark::Edited, StoredMark::At))
+}
+
+fn clock_mark_parts(ms: &[u8; 8]) -> [&[u8]; 3] {
+    [b"meta", CLOCK_MARK.as_bytes(), ms]
 }
 
 /// Every count, and whether they are complete.

@@ -14,15 +14,16 @@ use rusqlite::Connection;
 
 use super::{
     connection::{open_offline, open_writer, prepare_writer},
-    log,
+    failure, log, notes,
     schema::{self, Identity, Ours, identify, migrate},
 };
 use crate::{
     domain::{
+        audit::Revision,
         root::{DerivedKeys, Root},
         time::{Entropy, EntropyUnavailable, Timestamp},
     },
-    ports::{StoreError, Verification},
+    ports::{StoreError, StoredMark, Verification},
     store::{
         data_dir::{DataDir, DataDirError, database_in, make_empty},
         roots::{FoundRoots, Roots, RootsError},
@@ -86,6 +87,13 @@ pub enum OpenError {
         /// What SQLite says.
         why: String,
     },
+    /// The clock's mark was edited: nobody can tell any more which expired keys it kept expired.
+    #[error(
+        "the clock's mark in {} was edited: see that this machine's clock is right, then run `keyward doctor \
+         --reset-clock`",
+        .0.display()
+    )]
+    EditedMark(PathBuf),
     /// The log's end contradicts itself.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -95,6 +103,7 @@ pub enum OpenError {
 pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) keys: Arc<DerivedKeys>,
+    pub(super) mark: StoredMark,
 }
 
 /// Opens the database of a data directory, or makes it.
@@ -111,7 +120,8 @@ pub(super) fn open(dir: &DataDir, entropy: &dyn Entropy, now: Timestamp) -> Resu
     };
     prepare_writer(&connection).map_err(database(&path))?;
     migrate(&mut connection, keys.check, now).map_err(database(&path))?;
-    Ok(Opened { connection, keys })
+    let mark = notes::clock_mark(&connection, &keys).map_err(database(&path))?;
+    Ok(Opened { connection, keys, mark })
 }
 
 /// Reads the whole log of a data directory, whether a server runs in it or not. Locks nothing and changes nothing.
@@ -120,17 +130,44 @@ pub(super) fn open(dir: &DataDir, entropy: &dyn Entropy, now: Timestamp) -> Resu
 /// There is no store, its roots are missing or another store's, or it cannot be read. A log that does not hold is no
 /// error: [`Verification::fault`] tells.
 pub fn verify_offline(directory: &Path) -> Result<Verification, OpenError> {
+    read_offline(directory, log::verify)
+}
+
+/// What can be said of a store without a look at every row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examination {
+    /// The end of its log.
+    pub head: Revision,
+    /// The clock's mark.
+    pub mark: StoredMark,
+}
+
+/// Looks at the store of a data directory, whether a server runs in it or not. Locks nothing and changes nothing.
+///
+/// # Errors
+/// There is no store, its roots are missing or another store's, or it cannot be read.
+pub fn examine_offline(directory: &Path) -> Result<Examination, OpenError> {
+    read_offline(directory, |connection, keys| {
+        let head = log::head(connection, keys)?.revision;
+        let mark = notes::clock_mark(connection, keys).map_err(|error| failure::of_reading(&error))?;
+        Ok(Examination { head, mark })
+    })
+}
+
+type Read<T> = fn(&mut Connection, &DerivedKeys) -> Result<T, StoreError>;
+
+fn read_offline<T>(directory: &Path, read: Read<T>) -> Result<T, OpenError> {
     let path = database_in(directory);
     let before = quiet_state(directory);
-    let found = verify_with(directory, &path, before.is_some());
+    let found = read_with(directory, &path, before.is_some(), read);
     // Somebody may have begun to write under the assumption that nobody does.
     if before.is_some() && before != quiet_state(directory) {
-        return verify_with(directory, &path, false);
+        return read_with(directory, &path, false, read);
     }
     found
 }
 
-fn verify_with(directory: &Path, path: &Path, immutable: bool) -> Result<Verification, OpenError> {
+fn read_with<T>(directory: &Path, path: &Path, immutable: bool, read: Read<T>) -> Result<T, OpenError> {
     if !path.exists() {
         return Err(OpenError::NoStore(directory.to_owned()));
     }
@@ -140,7 +177,7 @@ fn verify_with(directory: &Path, path: &Path, immutable: bool) -> Result<Verific
         FoundRoots::Kept(roots) | FoundRoots::New(roots) => fitting(&roots, &found, path)?,
         FoundRoots::Missing => return Err(OpenError::LostRoots(path.to_owned())),
     };
-    Ok(log::verify(&mut connection, &keys)?)
+    Ok(read(&mut connection, &keys)?)
 }
 
 /// The database's size and time of change while its WAL holds nothing; `None` while it does.

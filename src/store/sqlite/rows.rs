@@ -2,8 +2,15 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::notes;
 use crate::{
-    domain::{audit::Revision, id::KeyId, key::Key, root::DerivedKeys, workspace::Workspace},
+    domain::{
+        audit::{Action, Revision},
+        id::KeyId,
+        key::Key,
+        root::DerivedKeys,
+        workspace::Workspace,
+    },
     ports::{Mutation, PolicyVersion, RequestMark, StoreError},
     store::{
         chain::{Head, StoredRecord},
@@ -59,6 +66,9 @@ pub(super) fn apply(
     if let Some(key) = &mutation.rows.key {
         put_key(connection, keys, key, head.revision)?;
     }
+    if let Some(time) = mutation.rows.clock_mark {
+        notes::put_clock_mark(connection, keys, time)?;
+    }
     if let (Some(request), Some(key)) = (&mutation.request, mutation.entry.key) {
         put_request(connection, request, key, head.revision)?;
     }
@@ -79,6 +89,7 @@ fn check_shape(mutation: &Mutation) -> Result<(), StoreError> {
     let misnamed = mutation.entry.key != key
         || workspace.is_some_and(|workspace| Some(workspace) != mutation.entry.workspace)
         || mutation.rows.policy.as_ref().map(|policy| policy.version) != mutation.entry.policy_version
+        || mutation.rows.clock_mark.is_some() != (mutation.entry.action == Action::ClockReset)
         || mutation.request.is_some() && key.is_none();
     if misnamed {
         return Err(StoreError::Unavailable(

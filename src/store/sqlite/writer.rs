@@ -183,7 +183,7 @@ impl Writer {
             answers.push(self.write_one(mutation, &mut head)?);
         }
         for (notes, _) in &group.notes {
-            notes::put(&self.connection, notes)?;
+            notes::put(&self.connection, &self.keys, notes)?;
         }
         if head != self.head {
             rows::sign(&self.connection, &self.keys, head)?;
