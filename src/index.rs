@@ -183,7 +183,9 @@ impl Index {
     pub fn each_payer(&self, mut see: impl FnMut(&dyn Payer)) {
         self.by_id.pin().values().for_each(|cell| see(&**cell));
         let shared: Vec<_> = self.lock().accounts.iter().map(Arc::clone).collect();
-        shared.iter().for_each(|shared| see(&**shared));
+        for shared in &shared {
+            see(&**shared);
+        }
     }
 
     /// The revision up to which the view follows the log.

@@ -16,7 +16,7 @@ use crate::domain::{
     id::{KeyId, WorkspaceId},
     key::{Creator, Key, KeyState, Revocation, RevokeReason},
     network::{AllowedNetworks, parse_network},
-    policy::{LimitOverrides, LimitOverridesEntry},
+    policy::{Fault, LimitOverrides, LimitOverridesEntry},
     resource::ResourcePattern,
     scope::ScopePattern,
     text::{Comment, Description, EnvironmentName, Metadata, Name, Owner},
@@ -60,9 +60,14 @@ struct KeyBody<'a> {
     limits: Option<LimitOverridesEntry>,
 }
 
-/// Limits of a key's or a workspace's own. `None` if they cannot be read.
-pub(super) fn read_limits(entry: Option<LimitOverridesEntry>) -> Option<Option<Arc<LimitOverrides>>> {
-    entry.map(|entry| LimitOverrides::kept(entry).ok().map(Arc::new)).map_or(Some(None), |own| own.map(Some))
+/// Limits of a key's or a workspace's own.
+///
+/// # Errors
+/// They cannot be read.
+pub(super) fn read_limits(
+    entry: Option<LimitOverridesEntry>,
+) -> Result<Option<Arc<LimitOverrides>>, Vec<Fault>> {
+    entry.map(|entry| LimitOverrides::kept(entry).map(Arc::new)).transpose()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -154,7 +159,7 @@ pub(super) fn read_key(
         grants: known.grants.value(body.grants.get(), read_grants)?,
         networks: known.networks.value(body.networks.get(), read_networks)?,
         metadata: known.metadata.value(body.metadata.get(), read_metadata)?,
-        limits: read_limits(body.limits)?,
+        limits: read_limits(body.limits).ok()?,
         state: body.state.into_state()?,
         created: Timestamp::from_ms(body.created_ms).ok()?,
         expires: body.expires_ms.map(Timestamp::from_ms).transpose().ok()?,

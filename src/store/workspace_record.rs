@@ -52,7 +52,7 @@ pub(super) fn read_workspace(id: WorkspaceId, revision: Revision, body: &str) ->
         name: Name::parse(&body.name).ok()?,
         owner: body.owner.as_deref().map(Owner::parse).transpose().ok()?,
         plan: Plan::parse(&body.plan).ok()?,
-        limits: read_limits(body.limits)?,
+        limits: read_limits(body.limits).ok()?,
         is_default: body.is_default,
         created: Timestamp::from_ms(body.created_ms).ok()?,
         revision,

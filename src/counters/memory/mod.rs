@@ -100,6 +100,12 @@ impl MemoryCounters {
         Reading { now: *now, unclean: self.unclean.filter(|_| !account.is_new()) }
     }
 
+    fn ask_all(&self, needed: &[Needed<'_>]) {
+        for needed in needed {
+            self.ask(needed);
+        }
+    }
+
     /// Asks for a write. While nothing can be written nobody asks: the ledger tries again by itself.
     fn ask(&self, needed: &Needed<'_>) {
         let Needed { payable, bound, units } = needed;
@@ -183,7 +189,7 @@ impl Counters for MemoryCounters {
                 sheets.roll_back();
                 let asks = needed(&mut sheets, bills.get(..=place).unwrap_or_default());
                 drop(sheets);
-                asks.iter().for_each(|ask| self.ask(ask));
+                self.ask_all(&asks);
                 return ChargeAll::Unwritten;
             }
             for bound in bill.limits.of(bill.tiers) {
@@ -196,7 +202,7 @@ impl Counters for MemoryCounters {
             charged.push(states(&mut sheets, bill, 0));
         }
         drop(sheets);
-        asks.iter().for_each(|ask| self.ask(ask));
+        self.ask_all(&asks);
         ChargeAll::Charged(charged)
     }
 
