@@ -16,6 +16,7 @@ mod first_schema;
 mod get_key;
 mod issue;
 mod key_rules;
+mod limits;
 mod list_keys;
 mod policy;
 mod query_log;
