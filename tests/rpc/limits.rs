@@ -110,9 +110,9 @@ async fn a_day_has_so_many_and_begins_at_midnight() {
     spend(&keyward, &issued, SEND, 500).await;
     let answer = keyward.check(&issued.api_key, SEND).await;
     assert_eq!(reason(&answer), QUOTA);
-    assert_eq!(retry_after(&answer), Some(HOUR - Duration::from_secs(1)), "3598.5 seconds, rounded up");
+    assert_eq!(retry_after(&answer), Some(Duration::from_secs(3_599)), "3598.5 seconds, rounded up");
     assert_eq!(ms(answer.limits[0].reset_time), Some(START_MS + 86_400_000));
-    keyward.clock.advance(HOUR - Duration::from_millis(1_501));
+    keyward.clock.advance(Duration::from_millis(3_598_499));
     assert_eq!(keyward.denied(&issued.api_key, SEND).await, QUOTA, "the last millisecond of the day");
     keyward.clock.advance(MS);
     spend(&keyward, &issued, SEND, 500).await;
@@ -126,11 +126,11 @@ async fn days_are_those_of_the_time_zone() {
     let day = LimitEntry { time_zone: "Europe/Berlin".to_owned(), ..calendar("day", 2, "day") };
     let keyward = under(&[day]).await;
     let issued = keyward.issue_scopes(SEND).await;
-    keyward.clock.advance(DAY * 87 - HOUR);
+    keyward.clock.advance(HOUR * (24 * 87 - 1));
     spend(&keyward, &issued, SEND, 2).await;
     let answer = keyward.check(&issued.api_key, SEND).await;
     assert_eq!(retry_after(&answer), Some(HOUR * 23));
-    keyward.clock.advance(HOUR * 23 - MS);
+    keyward.clock.advance(Duration::from_millis(23 * 3_600_000 - 1));
     assert_eq!(keyward.denied(&issued.api_key, SEND).await, QUOTA);
     keyward.clock.advance(MS);
     assert_eq!(keyward.denied(&issued.api_key, SEND).await, None);
@@ -166,7 +166,7 @@ async fn of_several_windows_the_tightest_decides_and_waiting_helps() {
         assert_eq!(reason(&answer), RATE);
         // A loop of retries makes the wait no longer (L11).
         assert_eq!(retry_after(&keyward.check(&issued.api_key, SEND).await), Some(wait));
-        keyward.clock.advance(wait - Duration::from_secs(1));
+        keyward.clock.advance(wait.checked_sub(Duration::from_secs(1)).unwrap());
         assert_eq!(keyward.denied(&issued.api_key, SEND).await, RATE, "a second early");
         keyward.clock.advance(Duration::from_secs(1));
         assert_eq!(keyward.denied(&issued.api_key, SEND).await, None, "exactly then");
@@ -215,7 +215,7 @@ async fn a_denial_for_any_reason_charges_nothing() {
     keyward.enable(&issued.key.id).await;
     assert_eq!(left(&keyward, &issued, SEND).await, before);
     spend(&keyward, &issued, SEND, 1).await;
-    assert_eq!(keyward.ask(costing(key, SEND, 0)).await.allowed, true, "also where nothing is left");
+    assert!(keyward.ask(costing(key, SEND, 0)).await.allowed, "also where nothing is left");
     assert_eq!(left(&keyward, &twin, SEND).await[1].1, 4, "and nobody else was charged");
     keyward.stop().await;
 }
@@ -251,7 +251,7 @@ async fn a_peek_charges_nothing_and_explain_says_everything() {
     request.mode = CheckMode::Explain.into();
     let answer = keyward.ask_as_root(request).await;
     let denial = answer.denial.unwrap();
-    let reasons: Vec<_> = denial.failures.iter().map(|failure| failure.reason()).collect();
+    let reasons: Vec<_> = denial.failures.iter().map(v1::DenialFailure::reason).collect();
     assert_eq!(
         reasons,
         [DenialReason::ScopeInsufficient, DenialReason::RateLimited, DenialReason::QuotaExceeded]
