@@ -64,6 +64,7 @@ pub struct Service {
     health: HealthReporter,
     follower: JoinHandle<Result<(), StoreError>>,
     use_writer: (watch::Sender<bool>, JoinHandle<()>),
+    usage_writer: (watch::Sender<bool>, JoinHandle<()>),
     is_new: bool,
     check_is_open: bool,
 }
@@ -117,8 +118,10 @@ impl Service {
 
         let parts = Parts { store: port, index, clock, entropy, keys };
         let administration = tokio::runtime::Handle::current();
-        let api =
-            Arc::new(Api::new(Arc::new(Operations::new(parts)), administration, check_is_open, gateway));
+        let operations = Arc::new(Operations::new(parts));
+        let (stop_usage, told_to_stop) = watch::channel(false);
+        let usage_writer = (stop_usage, tokio::spawn(operations.usage_ledger().run(told_to_stop)));
+        let api = Arc::new(Api::new(operations, administration, check_is_open, gateway));
         let (health, health_service) = health(HEALTH_NAMES);
         let message_bytes = limits.message_bytes;
         let routes = routes(
@@ -133,7 +136,7 @@ impl Service {
         let running =
             listener.serve(workers, limits, move |_peer| routes.clone()).map_err(AppError::Runtime)?;
         health.report(Serving::Yes);
-        Ok(Self { store: sqlite, running, health, follower, use_writer, is_new, check_is_open })
+        Ok(Self { store: sqlite, running, health, follower, use_writer, usage_writer, is_new, check_is_open })
     }
 }
 
@@ -170,6 +173,8 @@ impl Service {
                 Ok(Err(error)) => format!("the log cannot be followed: {error}"),
                 Err(error) => format!("the follower of the log died: {error}"),
             },
+            () = self.use_writer.0.closed() => "the writer of last uses died".to_owned(),
+            () = self.usage_writer.0.closed() => "the writer of usage died".to_owned(),
             _ended = writer.wait_for(|state| *state == WriterState::Ended) => "the store's writer died".to_owned(),
         };
         Stopped::Died(why)
@@ -180,18 +185,22 @@ impl Service {
     /// # Errors
     /// Something died before or does not end in order.
     pub async fn shutdown(self, stopped: Stopped) -> Result<(), AppError> {
-        let Self { store, running, health, follower, use_writer, .. } = self;
+        let Self { store, running, health, follower, use_writer, usage_writer, .. } = self;
         health.report(Serving::Draining);
         drop(health);
         let drained = running.shutdown().await;
         let (stop_uses, use_writer) = use_writer;
         stop_uses.send_replace(true);
         let written = use_writer.await;
+        let (stop_usage, usage_writer) = usage_writer;
+        stop_usage.send_replace(true);
+        let usage_written = usage_writer.await;
         follower.abort();
         let closed = store.close().await;
         drained?;
         closed?;
         written.map_err(|died| AppError::Died(format!("the writer of last uses died: {died}")))?;
+        usage_written.map_err(|died| AppError::Died(format!("the writer of usage died: {died}")))?;
         match stopped {
             Stopped::Asked => Ok(()),
             Stopped::Died(why) => Err(AppError::Died(why)),

@@ -143,7 +143,7 @@ impl Operations {
     fn judge(
         &self,
         query: &Query<'_>,
-        policy: &PolicyVersion,
+        policy: &Arc<PolicyVersion>,
         found: Found,
         hash: Option<KeyHash>,
         revision: Revision,
@@ -164,6 +164,7 @@ impl Operations {
         if query.mode == Mode::Enforce && matches!(decision, Decision::Allow(_)) {
             found.note_use(minute_of(now));
         }
+        self.note_usage(query, policy, found.key().id, now, &decision);
         let secret = secret.map(|(secret, end)| (secret.generation, end));
         let workspace = self.index.workspace(found.key().workspace);
         let subject = CheckedKey { found, secret, workspace };

@@ -17,11 +17,12 @@ mod source_limit;
 pub mod switch;
 mod turns;
 pub mod update;
+pub mod usage;
 pub mod uses;
 
 use std::sync::Arc;
 
-use self::{error::OperationError, source_limit::SourceLimit, turns::Turns};
+use self::{error::OperationError, source_limit::SourceLimit, turns::Turns, usage::UsageLedger};
 use crate::{
     domain::{
         admin::AdminPermit,
@@ -52,6 +53,7 @@ pub struct Operations {
     keys: Arc<DerivedKeys>,
     revocations_by_source: SourceLimit,
     turns: Turns,
+    usage: Arc<UsageLedger>,
 }
 
 /// What an operations object is made of.
@@ -101,7 +103,8 @@ impl Operations {
     pub fn new(parts: Parts) -> Self {
         let Parts { store, index, clock, entropy, keys } = parts;
         let revocations_by_source = SourceLimit::default();
-        Self { store, index, clock, entropy, keys, revocations_by_source, turns: Turns::default() }
+        let usage = Arc::new(UsageLedger::new(Arc::clone(&store), Arc::clone(&clock)));
+        Self { store, index, clock, entropy, keys, revocations_by_source, turns: Turns::default(), usage }
     }
 
     /// The policy in force.
