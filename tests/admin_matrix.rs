@@ -151,6 +151,8 @@ fn key_rows(Place { workspace, key }: &Place) -> Vec<Row> {
         ..issue()
     };
     let list = || v1::ListKeysRequest { workspace_id: workspace.clone(), ..v1::ListKeysRequest::default() };
+    let usage = || v1::GetUsageRequest { workspace_id: workspace.clone(), ..v1::GetUsageRequest::default() };
+    let of_key = || v1::GetUsageRequest { key_id: id.clone(), ..v1::GetUsageRequest::default() };
     let row = |method, needs, good: Vec<u8>, id: Vec<u8>, rest: Option<Vec<u8>>| {
         let mut spoilt = vec![Spoilt::Id(id)];
         spoilt.extend(rest.map(Spoilt::Rest));
@@ -207,6 +209,20 @@ fn key_rows(Place { workspace, key }: &Place) -> Vec<Row> {
             list().encode_to_vec(),
             v1::ListKeysRequest { workspace_id: bad(), ..list() }.encode_to_vec(),
             Some(v1::ListKeysRequest { page_size: -1, ..list() }.encode_to_vec()),
+        ),
+        row(
+            "keyward.v1.KeyService/GetUsage",
+            &["keys:read"],
+            usage().encode_to_vec(),
+            v1::GetUsageRequest { workspace_id: bad(), ..usage() }.encode_to_vec(),
+            Some(v1::GetUsageRequest { page_size: -1, ..usage() }.encode_to_vec()),
+        ),
+        row(
+            "keyward.v1.KeyService/GetUsage",
+            &["keys:read"],
+            of_key().encode_to_vec(),
+            v1::GetUsageRequest { key_id: bad(), ..of_key() }.encode_to_vec(),
+            Some(v1::GetUsageRequest { owner: bad(), ..of_key() }.encode_to_vec()),
         ),
         row(
             "keyward.v1.KeyService/UpdateKey",

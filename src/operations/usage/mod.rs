@@ -5,10 +5,15 @@
 
 mod book;
 mod ledger;
+mod read;
 
 use std::sync::Arc;
 
-pub use self::{book::UsageBook, ledger::UsageLedger};
+pub use self::{
+    book::UsageBook,
+    ledger::UsageLedger,
+    read::{UsagePage, UsageQuery, UsageSum},
+};
 use super::{
     Operations,
     check::{Mode, Query},
