@@ -24,12 +24,12 @@ use keyward::{
     wire::v1::{
         self, AuditAction, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse,
         DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest,
-        GetKeyResponse, IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest,
-        QueryLogResponse, RegisterWorkspaceRequest, RegisterWorkspaceResponse, RevokeRequest, RevokeResponse,
-        RotateRequest, RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest,
-        VerifyLogResponse, audit_service_server::AuditService, check_request::Subject,
-        key_service_server::KeyService, policy_service_server::PolicyService,
-        workspace_service_server::WorkspaceService,
+        GetKeyResponse, GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse, ListKeysRequest,
+        ListKeysResponse, QueryLogRequest, QueryLogResponse, RegisterWorkspaceRequest,
+        RegisterWorkspaceResponse, RevokeRequest, RevokeResponse, RotateRequest, RotateResponse,
+        UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
+        audit_service_server::AuditService, check_request::Subject, key_service_server::KeyService,
+        policy_service_server::PolicyService, workspace_service_server::WorkspaceService,
     },
 };
 use tokio::sync::Semaphore;
@@ -189,6 +189,13 @@ impl KeyService for Handler {
         &self,
         _request: Request<ListKeysRequest>,
     ) -> Result<Response<ListKeysResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_usage(
+        &self,
+        _request: Request<GetUsageRequest>,
+    ) -> Result<Response<GetUsageResponse>, Status> {
         not_here()
     }
 

@@ -262,3 +262,6 @@ impl Hasher for Mixed {
         self.0 ^ (self.0 >> 32)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -150,3 +150,6 @@ fn first(lines: &mut Lines, count: usize) -> Lines {
 fn checks(lines: &Lines) -> u64 {
     lines.values().fold(0, |sum, tally| sum.saturating_add(tally.checks))
 }
+
+#[cfg(test)]
+mod tests;
