@@ -235,7 +235,9 @@ mod tests {
                 ..Usage::default()
             },
         ];
-        sums.iter().for_each(|sum| total.add(sum));
+        for sum in &sums {
+            total.add(sum);
+        }
         let expected = "\
 KEY    FROM                  ENVIRONMENT  TIER   BILLABLE  ALLOWED  COST  DENIED                REASONS
 key_1  1970-01-01T00:00:00Z  live         other  yes       12       30    0                     -

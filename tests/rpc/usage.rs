@@ -39,11 +39,8 @@ fn by(period: UsagePeriod) -> v1::GetUsageRequest {
     v1::GetUsageRequest { period: period.into(), ..v1::GetUsageRequest::default() }
 }
 
-fn at(ms: i64) -> Option<prost_types::Timestamp> {
-    Some(prost_types::Timestamp {
-        seconds: ms / 1_000,
-        nanos: i32::try_from(ms % 1_000 * 1_000_000).unwrap(),
-    })
+fn wire_time(ms: i64) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: ms / 1_000, nanos: i32::try_from(ms % 1_000 * 1_000_000).unwrap() }
 }
 
 fn length(duration: std::time::Duration) -> i64 {
@@ -137,7 +134,7 @@ async fn an_hour_ends_with_its_last_millisecond_and_periods_are_those_of_utc() {
         spend(&keyward, &key, &[SEND], 2).await;
         offsets.push(offset);
     }
-    let (from, to) = (at(START_MS), at(START_MS + length(DAY) * 32));
+    let (from, to) = (Some(wire_time(START_MS)), Some(wire_time(START_MS + length(DAY) * 32)));
     let starts = async |period, start_time, end_time| {
         let request = v1::GetUsageRequest { start_time, end_time, ..by(period) };
         let found = usage(&keyward, request).await;
@@ -152,9 +149,9 @@ async fn an_hour_ends_with_its_last_millisecond_and_periods_are_those_of_utc() {
     assert_eq!(starts(UsagePeriod::Total, from, to).await, [(0, 6)]);
     assert_eq!(starts(UsagePeriod::Unspecified, from, to).await, [(0, 6)]);
 
-    let (one, two) = (at(START_MS + length(HOUR)), at(START_MS + 2 * length(HOUR)));
+    let (one, two) = (Some(wire_time(START_MS + length(HOUR))), Some(wire_time(START_MS + 2 * length(HOUR))));
     assert_eq!(starts(UsagePeriod::Total, one, two).await, [(1, 1)], "from on and before");
-    let late = at(START_MS + length(HOUR) * 2 - 1);
+    let late = Some(wire_time(START_MS + length(HOUR) * 2 - 1));
     assert_eq!(
         starts(
             UsagePeriod::Day,
@@ -170,7 +167,10 @@ async fn an_hour_ends_with_its_last_millisecond_and_periods_are_those_of_utc() {
         "whole hours, and of a day what is asked for"
     );
     assert_eq!(starts(UsagePeriod::Total, None, None).await, [(31 * 24 - 23, 1)], "the last 24 hours");
-    assert_eq!(starts(UsagePeriod::Hour, None, at(START_MS + length(DAY))).await, [(0, 2), (1, 1), (23, 1)]);
+    assert_eq!(
+        starts(UsagePeriod::Hour, None, Some(wire_time(START_MS + length(DAY)))).await,
+        [(0, 2), (1, 1), (23, 1)]
+    );
     keyward.stop().await;
 }
 
@@ -309,7 +309,7 @@ async fn a_token_of_usage_is_good_for_its_own_question_and_keeps_its_hours() {
         v1::GetUsageRequest { key_id: key.key.id.clone(), ..next.clone() },
         v1::GetUsageRequest { environment: "live".to_owned(), ..next.clone() },
         v1::GetUsageRequest { period: UsagePeriod::Day.into(), ..next.clone() },
-        v1::GetUsageRequest { end_time: at(START_MS + length(DAY)), ..next.clone() },
+        v1::GetUsageRequest { end_time: Some(wire_time(START_MS + length(DAY))), ..next.clone() },
         v1::GetUsageRequest { page_token: format!("{token}A"), ..next.clone() },
     ] {
         assert_field(ask(&keyward, &keyward.root, changed).await, "page_token");
@@ -322,7 +322,6 @@ async fn a_token_of_usage_is_good_for_its_own_question_and_keeps_its_hours() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_about_usage_that_makes_no_sense_names_its_field() {
-    // X2
     let keyward = Keyward::start().await;
     let plain = v1::GetUsageRequest::default;
     let (now, day) = (START_MS, length(DAY));
@@ -343,11 +342,32 @@ async fn a_question_about_usage_that_makes_no_sense_names_its_field() {
                 ..plain()
             },
         ),
-        ("start_time", v1::GetUsageRequest { start_time: at(now + length(HOUR)), ..plain() }),
-        ("start_time", v1::GetUsageRequest { start_time: at(now - 400 * day), ..plain() }),
-        ("start_time", v1::GetUsageRequest { start_time: at(0), end_time: at(400 * day + 1), ..plain() }),
-        ("end_time", v1::GetUsageRequest { start_time: at(now), end_time: at(now), ..plain() }),
-        ("end_time", v1::GetUsageRequest { start_time: at(now), end_time: at(now - 1), ..plain() }),
+        ("start_time", v1::GetUsageRequest { start_time: Some(wire_time(now + length(HOUR))), ..plain() }),
+        ("start_time", v1::GetUsageRequest { start_time: Some(wire_time(now - 400 * day)), ..plain() }),
+        (
+            "start_time",
+            v1::GetUsageRequest {
+                start_time: Some(wire_time(0)),
+                end_time: Some(wire_time(400 * day + 1)),
+                ..plain()
+            },
+        ),
+        (
+            "end_time",
+            v1::GetUsageRequest {
+                start_time: Some(wire_time(now)),
+                end_time: Some(wire_time(now)),
+                ..plain()
+            },
+        ),
+        (
+            "end_time",
+            v1::GetUsageRequest {
+                start_time: Some(wire_time(now)),
+                end_time: Some(wire_time(now - 1)),
+                ..plain()
+            },
+        ),
         (
             "end_time",
             v1::GetUsageRequest {
@@ -365,7 +385,11 @@ async fn a_question_about_usage_that_makes_no_sense_names_its_field() {
     ] {
         assert_field(ask(&keyward, &keyward.root, request).await, field);
     }
-    let longest = v1::GetUsageRequest { start_time: at(now), end_time: at(now + 400 * day), ..plain() };
+    let longest = v1::GetUsageRequest {
+        start_time: Some(wire_time(now)),
+        end_time: Some(wire_time(now + 400 * day)),
+        ..plain()
+    };
     ask(&keyward, &keyward.root, longest).await.unwrap();
     keyward.stop().await;
 }
@@ -428,11 +452,11 @@ async fn usage_is_kept_for_four_hundred_days() {
     let key = keyward.issue_scopes(&[SEND]).await;
     spend(&keyward, &key, &[SEND], 1).await;
     let request = v1::GetUsageRequest {
-        start_time: at(START_MS),
-        end_time: at(START_MS + length(HOUR)),
+        start_time: Some(wire_time(START_MS)),
+        end_time: Some(wire_time(START_MS + length(HOUR))),
         ..of_key(&key)
     };
-    keyward.clock.advance(400 * DAY + HOUR - MS);
+    keyward.clock.set_ms(START_MS + length(400 * DAY + HOUR) - 1);
     spend(&keyward, &key, &[SEND], 1).await;
     assert_eq!(counts(&keyward, request.clone()).await, [allowed("default", 1, 1)]);
     keyward.clock.advance(MS);

@@ -53,7 +53,7 @@ struct Shard(Mutex<Sheets>);
 #[derive(Default)]
 struct Sheets {
     /// One for each policy that was in force; there is hardly ever more than one.
-    sheets: Vec<Sheet>,
+    by_policy: Vec<Sheet>,
     /// Slots in all of them.
     slots: usize,
     /// Checks that found the shard full.
@@ -160,7 +160,9 @@ impl UsageBook {
             let empty = Slots::with_capacity_and_hasher(room, BuildHasherDefault::default());
             let (sheets, lost_here) = shard.lock().empty(empty);
             lost = lost.saturating_add(lost_here);
-            sheets.into_iter().for_each(|sheet| sheet.add_to(lines));
+            for sheet in sheets {
+                sheet.add_to(lines);
+            }
         }
         lost
     }
@@ -179,7 +181,7 @@ impl Sheets {
 
     /// Counts, and says whether the shard should be emptied soon.
     fn count(&mut self, policy: &Arc<PolicyVersion>, slot: Slot, tally: Tally) -> bool {
-        let Some(slots) = slots_of(&mut self.sheets, policy) else { return false };
+        let Some(slots) = slots_of(&mut self.by_policy, policy) else { return false };
         match slots.entry(slot) {
             Entry::Occupied(mut known) => {
                 known.get_mut().add(tally);
@@ -201,9 +203,9 @@ impl Sheets {
             return (Vec::new(), 0);
         }
         self.slots = 0;
-        let newest = self.sheets.last().map(|newest| Arc::clone(&newest.policy));
+        let newest = self.by_policy.last().map(|newest| Arc::clone(&newest.policy));
         let next = newest.map(|policy| Sheet { policy, slots: empty });
-        (mem::replace(&mut self.sheets, next.into_iter().collect()), mem::take(&mut self.lost))
+        (mem::replace(&mut self.by_policy, next.into_iter().collect()), mem::take(&mut self.lost))
     }
 }
 
@@ -247,7 +249,9 @@ const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl Hasher for Mixed {
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
     }
 
     fn write_u64(&mut self, word: u64) {

@@ -90,7 +90,9 @@ impl UsageLedger {
                 let checks = checks(&batch);
                 tracing::error!(checks, %error, "usage of these Checks may be lost; it is not written twice");
             } else {
-                batch.into_iter().for_each(|(line, tally)| unwritten.entry(line).or_default().add(tally));
+                for (line, tally) in batch {
+                    unwritten.entry(line).or_default().add(tally);
+                }
             }
             return Err(error);
         }

@@ -138,7 +138,9 @@ impl Operations {
             rows_read = rows_read.saturating_add(rows.len());
             after = rows.last().map(UsagePosition::from);
             let all_read = rows.len() < ROWS_AT_ONCE;
-            rows.into_iter().for_each(|row| sums.add(row));
+            for row in rows {
+                sums.add(row);
+            }
             if all_read {
                 sums.complete_open();
                 break sums.complete.len() > page_size;
@@ -149,8 +151,8 @@ impl Operations {
         };
         let mut found = sums.complete;
         found.truncate(page_size);
-        let last = found.last().filter(|_| more);
-        let place = last.map(|((key, hour, tier), _)| format!("{from},{before},{key},{hour},{tier}"));
+        let place = found.last().filter(|_| more);
+        let place = place.map(|((key, hour, tier), _)| format!("{from},{before},{key},{hour},{tier}"));
         let next_page_token =
             place.map(|place| cursor::seal(&self.keys.cursors, &list, &place)).unwrap_or_default();
         let usage = found.into_iter().map(|(group, sum)| self.shown(&policy.policy, group, sum)).collect();

@@ -112,7 +112,9 @@ fn threads_that_count_while_the_book_is_emptied_add_up() {
                 })
             })
             .collect();
-        counters.into_iter().for_each(|counter| counter.join().unwrap());
+        for counter in counters {
+            counter.join().unwrap();
+        }
         counting.store(false, Ordering::SeqCst);
         lines = emptying.join().unwrap();
     });

@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, sync::Mutex as Lock};
 
+use tokio::{sync::Notify, time::timeout};
+
 use super::*;
 use crate::{
     domain::{audit::Revision, id::KeyId, key::Key, policy::TierSet, time::Timestamp, usage::ALLOWED},
@@ -17,6 +19,7 @@ use crate::{
 struct Fickle {
     failures: Lock<VecDeque<StoreError>>,
     kept: Lock<Vec<Vec<Note>>>,
+    news: Notify,
 }
 
 fn nothing<T: Send + 'static>() -> Pending<'static, T> {
@@ -26,13 +29,12 @@ fn nothing<T: Send + 'static>() -> Pending<'static, T> {
 impl KeyStore for Fickle {
     fn note(&self, notes: Vec<Note>) -> Pending<'_, ()> {
         Box::pin(async move {
-            match self.failures.lock().unwrap().pop_front() {
-                Some(error) => Err(error),
-                None => {
-                    self.kept.lock().unwrap().push(notes);
-                    Ok(())
-                }
+            if let Some(error) = self.failures.lock().unwrap().pop_front() {
+                return Err(error);
             }
+            self.kept.lock().unwrap().push(notes);
+            self.news.notify_one();
+            Ok(())
         })
     }
 
@@ -113,12 +115,11 @@ fn kept(store: &Fickle) -> (Vec<(u32, u64, u64)>, Vec<usize>) {
     let batches = store.kept.lock().unwrap();
     let mut rows = Vec::new();
     for batch in &*batches {
-        assert_eq!(batch.last(), Some(&Note::UsageBefore(7)));
-        for note in batch {
-            match note {
-                Note::Usage(row) => rows.push((row.hour, row.checks, row.cost)),
-                other => assert_eq!(other, &Note::UsageBefore(7)),
-            }
+        let (forget, usage) = batch.split_last().unwrap();
+        assert_eq!(forget, &Note::UsageBefore(7));
+        for note in usage {
+            let Note::Usage(row) = note else { panic!("{note:?}") };
+            rows.push((row.hour, row.checks, row.cost));
         }
     }
     rows.sort_unstable();
@@ -164,16 +165,14 @@ async fn a_write_is_short_so_that_no_change_waits_for_long() {
     assert_eq!(kept(&store).1, [1_024, 1_024, 452]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn counts_are_written_each_second_and_all_of_them_at_the_end() {
     // A4
     let (store, ledger) = ledger(vec![refusal()]);
     let (stop, stopped) = watch::channel(false);
-    let running = tokio::spawn(Arc::clone(&ledger).run(stopped));
     count(&ledger, 10..11);
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    assert_eq!(kept(&store).0, [], "it was refused");
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let running = tokio::spawn(Arc::clone(&ledger).run(stopped));
+    store.news.notified().await;
     assert_eq!(kept(&store).0, [(10, 1, 2)]);
     count(&ledger, 10..11);
     stop.send_replace(true);
@@ -181,12 +180,23 @@ async fn counts_are_written_each_second_and_all_of_them_at_the_end() {
     assert_eq!(kept(&store).0, [(10, 1, 2), (10, 1, 2)]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn old_usage_is_looked_for_once_a_minute_where_nothing_is_written() {
+#[tokio::test]
+async fn a_shard_that_fills_up_does_not_wait_for_the_second() {
     // D7
     let (store, ledger) = ledger(Vec::new());
-    let (_stop, stopped) = watch::channel(false);
-    let _running = tokio::spawn(ledger.run(stopped));
-    tokio::time::sleep(Duration::from_secs(150)).await;
-    assert_eq!(kept(&store).1, [0, 0]);
+    count(&ledger, 0..28_671);
+    let soon = timeout(Duration::ZERO, ledger.book.filling()).await;
+    assert!(soon.is_err());
+    count(&ledger, 28_671..28_672);
+    ledger.book.filling().await;
+    ledger.flush().await.unwrap();
+    assert_eq!(kept(&store).0.len(), 28_672);
+}
+
+#[tokio::test]
+async fn old_usage_is_looked_for_where_nothing_is_written() {
+    // D7
+    let (store, ledger) = ledger(Vec::new());
+    ledger.forget().await;
+    assert_eq!(kept(&store), (Vec::new(), vec![0]));
 }
