@@ -78,7 +78,10 @@ struct Place {
 }
 
 fn rows(place: &Place) -> Vec<Row> {
-    [check_rows(place), key_rows(place), workspace_rows(place)].into_iter().flatten().collect()
+    [check_rows(place), key_rows(place), usage_rows(place), workspace_rows(place)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn check_rows(Place { workspace, key }: &Place) -> Vec<Row> {
@@ -151,8 +154,6 @@ fn key_rows(Place { workspace, key }: &Place) -> Vec<Row> {
         ..issue()
     };
     let list = || v1::ListKeysRequest { workspace_id: workspace.clone(), ..v1::ListKeysRequest::default() };
-    let usage = || v1::GetUsageRequest { workspace_id: workspace.clone(), ..v1::GetUsageRequest::default() };
-    let of_key = || v1::GetUsageRequest { key_id: id.clone(), ..v1::GetUsageRequest::default() };
     let row = |method, needs, good: Vec<u8>, id: Vec<u8>, rest: Option<Vec<u8>>| {
         let mut spoilt = vec![Spoilt::Id(id)];
         spoilt.extend(rest.map(Spoilt::Rest));
@@ -211,20 +212,6 @@ fn key_rows(Place { workspace, key }: &Place) -> Vec<Row> {
             Some(v1::ListKeysRequest { page_size: -1, ..list() }.encode_to_vec()),
         ),
         row(
-            "keyward.v1.KeyService/GetUsage",
-            &["keys:read"],
-            usage().encode_to_vec(),
-            v1::GetUsageRequest { workspace_id: bad(), ..usage() }.encode_to_vec(),
-            Some(v1::GetUsageRequest { page_size: -1, ..usage() }.encode_to_vec()),
-        ),
-        row(
-            "keyward.v1.KeyService/GetUsage",
-            &["keys:read"],
-            of_key().encode_to_vec(),
-            v1::GetUsageRequest { key_id: bad(), ..of_key() }.encode_to_vec(),
-            Some(v1::GetUsageRequest { owner: bad(), ..of_key() }.encode_to_vec()),
-        ),
-        row(
             "keyward.v1.KeyService/UpdateKey",
             &["keys:update"],
             renaming(id, "after").encode_to_vec(),
@@ -244,6 +231,31 @@ fn key_rows(Place { workspace, key }: &Place) -> Vec<Row> {
             enabling(id).encode_to_vec(),
             enabling("").encode_to_vec(),
             Some(v1::EnableKeyRequest { comment: bad(), ..enabling(id) }.encode_to_vec()),
+        ),
+    ]
+}
+
+fn usage_rows(Place { workspace, key }: &Place) -> Vec<Row> {
+    let bad = || "\0".to_owned();
+    let of_all = || v1::GetUsageRequest { workspace_id: workspace.clone(), ..v1::GetUsageRequest::default() };
+    let of_one = || v1::GetUsageRequest { key_id: key.key.id.clone(), ..v1::GetUsageRequest::default() };
+    let row = |good: v1::GetUsageRequest, id: v1::GetUsageRequest, rest: v1::GetUsageRequest| Row {
+        method: "keyward.v1.KeyService/GetUsage",
+        needs: &["keys:read"],
+        access: Access::Within,
+        good: good.encode_to_vec(),
+        spoilt: vec![Spoilt::Id(id.encode_to_vec()), Spoilt::Rest(rest.encode_to_vec())],
+    };
+    vec![
+        row(
+            of_all(),
+            v1::GetUsageRequest { workspace_id: bad(), ..of_all() },
+            v1::GetUsageRequest { page_size: -1, ..of_all() },
+        ),
+        row(
+            of_one(),
+            v1::GetUsageRequest { key_id: bad(), ..of_one() },
+            v1::GetUsageRequest { owner: bad(), ..of_one() },
         ),
     ]
 }

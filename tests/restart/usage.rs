@@ -19,7 +19,7 @@ const CALLERS: usize = 4;
 const SCOPE: &str = "messaging:send";
 const COST: u64 = 3;
 
-/// Checks that were allowed, as GetUsage tells it: each counted with its cost, and no other.
+/// Checks that were allowed, as `GetUsage` tells it: each counted with its cost, and no other.
 async fn counted(client: &Client, key: &Issued) -> u64 {
     let request = v1::GetUsageRequest { key_id: key.key.id.clone(), ..v1::GetUsageRequest::default() };
     let usage = client.keys().get_usage(client.signed(request)).await.unwrap().into_inner().usage;

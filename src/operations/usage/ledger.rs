@@ -4,7 +4,7 @@
 //! nothing is counted twice. A crash loses what was counted since the last write, a second's at most while the store
 //! keeps up.
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Mutex, watch};
 
@@ -140,13 +140,7 @@ impl UsageLedger {
 
 /// Takes out the first lines, at most so many.
 fn first(lines: &mut Lines, count: usize) -> Lines {
-    match lines.keys().nth(count).cloned() {
-        Some(next) => {
-            let rest = lines.split_off(&next);
-            mem::replace(lines, rest)
-        }
-        None => mem::take(lines),
-    }
+    std::iter::from_fn(|| lines.pop_first()).take(count).collect()
 }
 
 fn checks(lines: &Lines) -> u64 {

@@ -14,16 +14,17 @@ use crate::domain::{
     usage::ALLOWED,
 };
 
-struct Same(u8);
+struct Same(usize);
 
 impl Entropy for Same {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
-        bytes.fill(self.0);
+        let number = self.0.to_be_bytes();
+        bytes.chunks_mut(number.len()).for_each(|chunk| chunk.copy_from_slice(&number));
         Ok(())
     }
 }
 
-pub(in crate::operations::usage) fn key(number: u8) -> KeyId {
+pub(in crate::operations::usage) fn key(number: usize) -> KeyId {
     KeyId::generate(&Same(number)).unwrap()
 }
 
@@ -31,9 +32,14 @@ pub(in crate::operations::usage) fn key(number: u8) -> KeyId {
 pub(in crate::operations::usage) fn policy(version: u64, tiers: &[&str]) -> Arc<PolicyVersion> {
     let mut document = Policy::default_document().unwrap().document().clone();
     let limits = document.tiers[0].limits.clone();
-    let tier =
-        |name: &&str| TierEntry { name: (*name).to_owned(), limits: limits.clone(), ..TierEntry::default() };
-    document.tiers = tiers.iter().map(tier).collect();
+    let declared: Vec<_> = document.scopes.iter().map(|scope| scope.name.clone()).collect();
+    let tier = |(place, name): (usize, &&str)| TierEntry {
+        name: (*name).to_owned(),
+        scopes: if *name == "default" { Vec::new() } else { vec![declared[place].clone()] },
+        limits: limits.clone(),
+        ..TierEntry::default()
+    };
+    document.tiers = tiers.iter().enumerate().map(tier).collect();
     document.plans.iter_mut().for_each(|plan| plan.tiers.clear());
     Arc::new(PolicyVersion {
         version,
@@ -106,7 +112,7 @@ fn threads_that_count_while_the_book_is_emptied_add_up() {
             .map(|_| {
                 threads.spawn(|| {
                     for check in 0..EACH {
-                        let number = u8::try_from(check % 50).unwrap();
+                        let number = usize::try_from(check % 50).unwrap();
                         book.note(&policy, key(number), hour(1), tiers, ALLOWED, 3);
                     }
                 })
@@ -128,9 +134,8 @@ fn threads_that_count_while_the_book_is_emptied_add_up() {
 fn what_a_full_shard_cannot_count_is_told_and_what_it_knows_goes_on() {
     // D7
     let (book, policy) = (UsageBook::default(), policy(1, &["default"]));
-    let most = i64::try_from(MOST_IN_SHARD).unwrap();
-    let note = |number| book.note(&policy, key(1), hour(number), TierSet::only(0), ALLOWED, 1);
-    (0..most + 7).for_each(note);
+    let note = |number| book.note(&policy, key(number), hour(1), TierSet::only(0), ALLOWED, 1);
+    (0..MOST_IN_SHARD + 7).for_each(note);
     note(0);
     let mut lines = Lines::new();
     assert_eq!(book.drain(&mut lines, 0), 0, "there is no room for any");

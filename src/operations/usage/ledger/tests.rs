@@ -184,10 +184,12 @@ async fn counts_are_written_each_second_and_all_of_them_at_the_end() {
 async fn a_shard_that_fills_up_does_not_wait_for_the_second() {
     // D7
     let (store, ledger) = ledger(Vec::new());
-    count(&ledger, 0..28_671);
+    let policy = policy(1, &["default"]);
+    let note = |number| ledger.book.note(&policy, key(number), hour(7), TierSet::only(0), ALLOWED, 1);
+    (0..28_671).for_each(note);
     let soon = timeout(Duration::ZERO, ledger.book.filling()).await;
     assert!(soon.is_err());
-    count(&ledger, 28_671..28_672);
+    note(28_671);
     ledger.book.filling().await;
     ledger.flush().await.unwrap();
     assert_eq!(kept(&store).0.len(), 28_672);
