@@ -15,7 +15,6 @@
 )]
 
 #[path = "../tests/store_support/mod.rs"]
-#[allow(dead_code, unreachable_pub, reason = "a part of it is used")]
 mod store_support;
 
 use std::{
@@ -67,7 +66,7 @@ fn index(keys: usize) -> (Arc<Index>, Vec<KeyHash>) {
     let entropy = Seeded::new(1);
     let workspace = workspace(&entropy);
     let keys: Vec<_> = (0..keys).map(|_| key(&entropy, workspace.id)).collect();
-    let hashes = keys.iter().map(|key| key.credentials.current.hash.clone()).collect();
+    let hashes = keys.iter().map(|key| key.credentials.current.hash).collect();
     let version = PolicyVersion {
         version: 1,
         policy: policy(),

@@ -69,7 +69,8 @@
 //! 4. [`domain::decision::judge`] takes the conditions in order: standing, secret, workspace, environment, scopes,
 //!    resources, address. The first that fails names the denial.
 //! 5. An enforcing Check that is allowed notes the use with one store to memory
-//!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`operations::uses`]), and
+//!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`operations::uses`]); every
+//!    enforcing one of a known key is counted ([`operations::usage`], written once a second); and
 //!    `grpc/convert/check.rs` renders the answer.
 //!
 //! # A request through Envoy, walked

@@ -78,7 +78,10 @@ struct Place {
 }
 
 fn rows(place: &Place) -> Vec<Row> {
-    [check_rows(place), key_rows(place), workspace_rows(place)].into_iter().flatten().collect()
+    [check_rows(place), key_rows(place), usage_rows(place), workspace_rows(place)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn check_rows(Place { workspace, key }: &Place) -> Vec<Row> {
@@ -228,6 +231,31 @@ fn key_rows(Place { workspace, key }: &Place) -> Vec<Row> {
             enabling(id).encode_to_vec(),
             enabling("").encode_to_vec(),
             Some(v1::EnableKeyRequest { comment: bad(), ..enabling(id) }.encode_to_vec()),
+        ),
+    ]
+}
+
+fn usage_rows(Place { workspace, key }: &Place) -> Vec<Row> {
+    let bad = || "\0".to_owned();
+    let of_all = || v1::GetUsageRequest { workspace_id: workspace.clone(), ..v1::GetUsageRequest::default() };
+    let of_one = || v1::GetUsageRequest { key_id: key.key.id.clone(), ..v1::GetUsageRequest::default() };
+    let row = |good: v1::GetUsageRequest, id: v1::GetUsageRequest, rest: v1::GetUsageRequest| Row {
+        method: "keyward.v1.KeyService/GetUsage",
+        needs: &["keys:read"],
+        access: Access::Within,
+        good: good.encode_to_vec(),
+        spoilt: vec![Spoilt::Id(id.encode_to_vec()), Spoilt::Rest(rest.encode_to_vec())],
+    };
+    vec![
+        row(
+            of_all(),
+            v1::GetUsageRequest { workspace_id: bad(), ..of_all() },
+            v1::GetUsageRequest { page_size: -1, ..of_all() },
+        ),
+        row(
+            of_one(),
+            v1::GetUsageRequest { key_id: bad(), ..of_one() },
+            v1::GetUsageRequest { owner: bad(), ..of_one() },
         ),
     ]
 }

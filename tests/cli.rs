@@ -508,3 +508,61 @@ fn names(folder: &std::path::Path) -> Vec<String> {
     names.sort();
     names
 }
+
+#[test]
+fn usage_is_shown_with_its_total_and_as_json() {
+    // A4, L13
+    let desk = Desk::new();
+    let issue = |name: &str, environment: &str| {
+        let words =
+            ["issue", name, "--scope", "messaging:send", "--environment", environment, "--owner", "ann"];
+        desk.done(&words)
+    };
+    for (secret, checks) in [(issue("for people", "live"), 3), (issue("for trying", "test"), 2)] {
+        for _check in 0..checks {
+            let allowed = desk.run(&["check", "--scope", "messaging:send", "--cost", "4"], &secret);
+            assert_eq!(allowed.code, Some(0), "{allowed:?}");
+        }
+        let denied = desk.run(&["check", "--scope", "permissions:check"], &secret);
+        assert_eq!(denied.code, Some(3), "{denied:?}");
+    }
+    let cells = |line: &str| line.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>().join(" ");
+    let shown = desk.done(&["usage", "--owner", "ann"]);
+    let lines: Vec<_> = shown.lines().map(cells).collect();
+    assert_eq!(lines.len(), 6, "{shown}");
+    for (line, end) in [
+        (1, "test default no 2 8 0 -"),
+        (2, "test permissions-check no 0 0 1 SCOPE_INSUFFICIENT 1"),
+        (3, "live default yes 3 12 0 -"),
+        (4, "live permissions-check yes 0 0 1 SCOPE_INSUFFICIENT 1"),
+        (5, "- - - - 5 20 2 -"),
+    ] {
+        assert!(lines[line].ends_with(end), "{line}: {shown}");
+    }
+    let first = desk.run(&["usage", "--page-size", "1"], "");
+    assert!(first.err.contains("The total is that of the sums shown") && first.err.contains("--page-token"));
+
+    let live = desk.json(&["usage", "--environment", "live", "--by", "day"]);
+    let sums = live["usage"].as_array().unwrap();
+    assert_eq!((sums.len(), &live["next_page_token"]), (2, &Value::from("")));
+    assert_eq!(sums[1]["denied"], serde_json::json!([{ "reason": "SCOPE_INSUFFICIENT", "count": 1 }]));
+    assert_eq!((&sums[0]["allowed"], &sums[0]["cost"]), (&Value::from(3), &Value::from(12)));
+    assert_eq!(sums[0]["billable"], Value::from(true));
+    let lines = desk.done(&["usage", "--all", "--page-size", "1", "--json"]);
+    assert_eq!(lines.lines().count(), 4, "{lines}");
+    let id = text(&sums[0]["key_id"]);
+    assert_eq!(desk.json(&["usage", "--key", &id])["usage"].as_array().unwrap().len(), 2);
+
+    let both = desk.run(&["usage", "--key", &id, "--owner", "ann"], "");
+    assert_eq!((both.code, both.out.as_str()), (Some(2), ""), "{both:?}");
+    let backwards =
+        desk.run(&["usage", "--from", "2027-01-02T00:00:00Z", "--to", "2027-01-01T00:00:00Z"], "");
+    assert_eq!(backwards.code, Some(1));
+    assert!(
+        backwards.err.contains("end_time") && backwards.err.contains("after start_time"),
+        "{backwards:?}"
+    );
+    let nobody = desk.run(&["usage", "--key", "key_00000000000000000000000000"], "");
+    assert_eq!(nobody.code, Some(1));
+    assert!(nobody.err.contains("KEY_NOT_FOUND"), "{nobody:?}");
+}

@@ -25,7 +25,7 @@ use keyward::{
     },
     ports::{
         KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, Mutation, Note, PolicyVersion, PolicyView,
-        Rows, StoreError, StoredCount,
+        Rows, StoreError, StoredCount, Usage, UsageFilter, UsagePosition,
     },
 };
 use serde_json::Value;
@@ -84,6 +84,8 @@ contract! {
     an_untouched_log_holds,
     last_uses_only_move_forward,
     counts_are_kept_as_they_were_noted,
+    usage_adds_up_and_is_read_page_by_page,
+    old_usage_is_forgotten_bit_by_bit,
     a_reopened_store_keeps_all,
 }
 
@@ -607,6 +609,107 @@ async fn counts_are_kept_as_they_were_noted<B: Backend>() {
     assert!(complete);
     store.note(vec![Note::CountsComplete(false)]).await.unwrap();
     assert!(!store.counts().await.unwrap().1);
+}
+
+fn used(key: &Key, hour: u32, tier: &str, outcome: &'static str, checks: u64, cost: u64) -> Usage {
+    Usage { key: key.id, hour, tier: tier.to_owned(), outcome: outcome.into(), checks, cost }
+}
+
+const EVER: (u32, u32) = (0, u32::MAX);
+
+fn usage_of(workspace: WorkspaceId, (from, before): (u32, u32)) -> UsageFilter {
+    UsageFilter { workspace, key: None, owner: None, environment: None, from, before }
+}
+
+async fn usage_adds_up_and_is_read_page_by_page<B: Backend>() {
+    // A4, L13
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let (mine, other) = (workspace(&entropy).id, workspace(&entropy).id);
+    let environment = |text| EnvironmentName::parse(text).unwrap();
+    let mut keys = Vec::new();
+    for turn in 0..12_i64 {
+        let key = Key {
+            created: at(turn / 5),
+            owner: (turn % 2 == 0).then(|| Owner::parse("ann").unwrap()),
+            environment: environment(["live", "test", "test"][entropy.below(3)]),
+            ..key(&entropy, if turn % 4 == 3 { other } else { mine })
+        };
+        keys.push(stored(&*store, &key).await);
+    }
+    keys.sort_by_key(|key| std::cmp::Reverse((key.created, key.id)));
+    let mut rows = Vec::new();
+    for key in &keys {
+        for hour in [0, 7, 8, u32::MAX] {
+            rows.push(used(key, hour, "", "KEY_EXPIRED", 3, 0));
+            rows.push(used(key, hour, "a", "ALLOWED", 2, 5));
+            rows.push(used(key, hour, "a", "RATE_LIMITED", u64::MAX, 0));
+            rows.push(used(key, hour, "b", "ALLOWED", 1, u64::MAX));
+        }
+    }
+    for half in [true, false] {
+        let noted = rows.iter().filter(|row| half || row.hour == 7).cloned().map(Note::Usage);
+        store.note(noted.collect()).await.unwrap();
+    }
+    let most = u64::try_from(i64::MAX).unwrap();
+    for row in &mut rows {
+        let times = if row.hour == 7 { 2 } else { 1 };
+        row.checks = row.checks.saturating_mul(times).min(most);
+        row.cost = row.cost.saturating_mul(times).min(most);
+    }
+    drop(store);
+    let store = place.open();
+    for filter in [
+        usage_of(mine, EVER),
+        usage_of(other, EVER),
+        usage_of(mine, (7, 8)),
+        usage_of(mine, (8, 7)),
+        UsageFilter { key: Some(keys[0].id), ..usage_of(keys[0].workspace, (1, u32::MAX)) },
+        UsageFilter { key: Some(keys[0].id), ..usage_of(workspace(&entropy).id, EVER) },
+        UsageFilter { owner: Some(Owner::parse("ann").unwrap()), ..usage_of(mine, EVER) },
+        UsageFilter { environment: Some(environment("test")), ..usage_of(mine, (7, 9)) },
+    ] {
+        let of = |id| keys.iter().find(|key| key.id == id).unwrap();
+        let matches = |row: &&Usage| {
+            let key = of(row.key);
+            key.workspace == filter.workspace
+                && filter.key.is_none_or(|id| id == key.id)
+                && (filter.owner.is_none() || filter.owner == key.owner)
+                && filter.environment.as_ref().is_none_or(|name| *name == key.environment)
+                && (filter.from..filter.before).contains(&row.hour)
+        };
+        let expected: Vec<_> = rows.iter().filter(matches).cloned().collect();
+        for limit in [1, 3, 16, 1_000] {
+            let (mut read, mut after) = (Vec::new(), None);
+            loop {
+                let page = store.usage(filter.clone(), after, limit).await.unwrap();
+                assert!(page.len() <= limit);
+                let Some(last) = page.last() else { break };
+                after = Some(UsagePosition::from(last));
+                read.extend(page);
+            }
+            assert_eq!(read, expected, "{filter:?} {limit}");
+        }
+    }
+}
+
+async fn old_usage_is_forgotten_bit_by_bit<B: Backend>() {
+    // D7
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let key = stored(&*store, &key(&entropy, workspace(&entropy).id)).await;
+    let rows = (0..2_000).map(|hour| Note::Usage(used(&key, hour, "a", "ALLOWED", 1, 1)));
+    store.note(rows.collect()).await.unwrap();
+    let left = async || {
+        let rows = store.usage(usage_of(key.workspace, EVER), None, 10_000).await.unwrap();
+        (rows.len(), rows.first().map(|row| row.hour))
+    };
+    store.note(vec![Note::UsageBefore(0)]).await.unwrap();
+    assert_eq!(left().await, (2_000, Some(0)));
+    store.note(vec![Note::UsageBefore(1_500)]).await.unwrap();
+    assert_eq!(left().await, (976, Some(1_024)), "the oldest first");
+    store.note(vec![Note::UsageBefore(1_500); 2]).await.unwrap();
+    assert_eq!(left().await, (500, Some(1_500)));
 }
 
 async fn a_reopened_store_keeps_all<B: Backend>() {

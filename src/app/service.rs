@@ -67,6 +67,7 @@ pub struct Service {
     follower: JoinHandle<Result<(), StoreError>>,
     /// Writes last uses and the clock's mark.
     notes: (watch::Sender<bool>, JoinHandle<()>),
+    usage_writer: (watch::Sender<bool>, JoinHandle<()>),
     is_new: bool,
     check_is_open: bool,
 }
@@ -127,8 +128,10 @@ impl Service {
         let counting: Arc<dyn Counters> = Arc::<MemoryCounters>::clone(&counters);
         let parts = Parts { store: port, counters: counting, index, clock, entropy, keys };
         let administration = tokio::runtime::Handle::current();
-        let api =
-            Arc::new(Api::new(Arc::new(Operations::new(parts)), administration, check_is_open, gateway));
+        let operations = Arc::new(Operations::new(parts));
+        let (stop_usage, told_to_stop) = watch::channel(false);
+        let usage_writer = (stop_usage, tokio::spawn(operations.usage_ledger().run(told_to_stop)));
+        let api = Arc::new(Api::new(operations, administration, check_is_open, gateway));
         let (health, health_service) = health(HEALTH_NAMES);
         let message_bytes = limits.message_bytes;
         let routes = routes(
@@ -143,7 +146,17 @@ impl Service {
         let running =
             listener.serve(workers, limits, move |_peer| routes.clone()).map_err(AppError::Runtime)?;
         health.report(Serving::Yes);
-        Ok(Self { store: sqlite, counters, running, health, follower, notes, is_new, check_is_open })
+        Ok(Self {
+            store: sqlite,
+            counters,
+            running,
+            health,
+            follower,
+            notes,
+            usage_writer,
+            is_new,
+            check_is_open,
+        })
     }
 }
 
@@ -180,6 +193,8 @@ impl Service {
                 Ok(Err(error)) => format!("the log cannot be followed: {error}"),
                 Err(error) => format!("the follower of the log died: {error}"),
             },
+            () = self.notes.0.closed() => "the writer of last uses and the clock's mark died".to_owned(),
+            () = self.usage_writer.0.closed() => "the writer of usage died".to_owned(),
             _ended = writer.wait_for(|state| *state == WriterState::Ended) => "the store's writer died".to_owned(),
         };
         Stopped::Died(why)
@@ -190,7 +205,7 @@ impl Service {
     /// # Errors
     /// Something died before or does not end in order.
     pub async fn shutdown(self, stopped: Stopped) -> Result<(), AppError> {
-        let Self { store, counters, running, health, follower, notes, .. } = self;
+        let Self { store, counters, running, health, follower, notes, usage_writer, .. } = self;
         health.report(Serving::Draining);
         drop(health);
         let drained = running.shutdown().await;
@@ -198,6 +213,9 @@ impl Service {
         stop_notes.send_replace(true);
         let written = notes.await;
         let counted = counters.close().await;
+        let (stop_usage, usage_writer) = usage_writer;
+        stop_usage.send_replace(true);
+        let usage_written = usage_writer.await;
         follower.abort();
         let closed = store.close().await;
         drained?;
@@ -206,6 +224,7 @@ impl Service {
         written.map_err(|died| {
             AppError::Died(format!("what writes last uses and the clock's mark died: {died}"))
         })?;
+        usage_written.map_err(|died| AppError::Died(format!("the writer of usage died: {died}")))?;
         match stopped {
             Stopped::Asked => Ok(()),
             Stopped::Died(why) => Err(AppError::Died(why)),

@@ -29,6 +29,7 @@ mod table;
 mod text;
 mod time;
 mod update;
+mod usage;
 mod view;
 mod workspace;
 
@@ -44,7 +45,7 @@ use crate::config::args::{DoctorArgs, InitArgs, RecoverArgs, ServeArgs};
 use self::{
     audit::AuditCommand, check::CheckArgs, connection::ConnectionArgs, failure::Failure, issue::IssueArgs,
     list::ListArgs, policy::PolicyCommand, revoke::RevokeArgs, rotate::RotateArgs, session::Session,
-    show::ShowArgs, switch::SwitchArgs, update::UpdateArgs, workspace::WorkspaceCommand,
+    show::ShowArgs, switch::SwitchArgs, update::UpdateArgs, usage::UsageArgs, workspace::WorkspaceCommand,
 };
 
 /// The command could not be carried out: no answer, or an error.
@@ -119,6 +120,9 @@ pub enum ClientCommand {
     /// Change a key
     #[command(after_help = update::EXAMPLES)]
     Update(Box<Remote<UpdateArgs>>),
+    /// Show what keys did: Checks allowed, denied, and their cost
+    #[command(after_help = usage::EXAMPLES)]
+    Usage(Remote<UsageArgs>),
     /// Work with workspaces
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
@@ -202,6 +206,7 @@ async fn dispatch(
         ClientCommand::List(call) => call.run(console, list::run).await,
         ClientCommand::Show(call) => call.run(console, show::run).await,
         ClientCommand::Update(call) => call.run(console, update::run).await,
+        ClientCommand::Usage(call) => call.run(console, usage::run).await,
         ClientCommand::Workspace(WorkspaceCommand::Register(call)) => {
             call.run(console, workspace::register).await
         }

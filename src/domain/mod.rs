@@ -26,4 +26,5 @@ pub mod scope;
 pub mod secret;
 pub mod text;
 pub mod time;
+pub mod usage;
 pub mod workspace;

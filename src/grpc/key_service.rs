@@ -183,6 +183,24 @@ impl KeyService for Api {
         .await
     }
 
+    async fn get_usage(
+        &self,
+        request: Request<v1::GetUsageRequest>,
+    ) -> Result<Response<v1::GetUsageResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
+            let key = convert::optional_key_id("key_id", &asked.key_id)?;
+            let workspace = operations.usage_workspace(&permit, named, key)?;
+            let query = convert::usage::query(workspace, key, &asked)?;
+            let size = convert::page_size(asked.page_size)?;
+            let page = operations.usage(permit, query, &asked.page_token, size).await?;
+            Ok(convert::usage::response(page))
+        })
+        .await
+    }
+
     async fn update_key(
         &self,
         request: Request<v1::UpdateKeyRequest>,

@@ -198,7 +198,7 @@ impl Operations {
     fn judge(
         &self,
         query: &Query<'_>,
-        policy: &PolicyVersion,
+        policy: &Arc<PolicyVersion>,
         found: Found,
         hash: Option<KeyHash>,
         revision: Revision,
@@ -244,6 +244,7 @@ impl Operations {
         if query.mode == Mode::Enforce && matches!(decision, Decision::Allow(_)) {
             found.note_use(minute_of(now.time));
         }
+        self.note_usage(query, policy, found.key().id, now.time, (tiers, &decision));
         let secret = secret.map(|(secret, end)| (secret.generation, end));
         let workspace = self.index.workspace(found.key().workspace);
         let subject = Some(CheckedKey { found, secret, workspace, tiers });

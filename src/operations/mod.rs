@@ -18,11 +18,12 @@ mod source_limit;
 pub mod switch;
 mod turns;
 pub mod update;
+pub mod usage;
 pub mod uses;
 
 use std::{ops::Deref, sync::Arc};
 
-use self::{error::OperationError, source_limit::SourceLimit, turns::Turns};
+use self::{error::OperationError, source_limit::SourceLimit, turns::Turns, usage::UsageLedger};
 use crate::{
     domain::{
         admin::AdminPermit,
@@ -54,6 +55,7 @@ pub struct Operations {
     keys: Arc<DerivedKeys>,
     revocations_by_source: SourceLimit,
     turns: Turns,
+    usage: Arc<UsageLedger>,
 }
 
 /// What an operations object is made of.
@@ -105,7 +107,18 @@ impl Operations {
     pub fn new(parts: Parts) -> Self {
         let Parts { store, counters, index, clock, entropy, keys } = parts;
         let revocations_by_source = SourceLimit::default();
-        Self { store, counters, index, clock, entropy, keys, revocations_by_source, turns: Turns::default() }
+        let usage = Arc::new(UsageLedger::new(Arc::clone(&store), Arc::clone(&clock)));
+        Self {
+            store,
+            counters,
+            index,
+            clock,
+            entropy,
+            keys,
+            revocations_by_source,
+            turns: Turns::default(),
+            usage,
+        }
     }
 
     /// The policy in force.

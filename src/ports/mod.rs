@@ -3,11 +3,13 @@
 //! Nothing above a port knows what stands behind it. A back end turns its driver's errors into [`StoreError`] itself.
 
 mod counters;
+mod usage;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use tokio::sync::watch;
 
+pub use self::usage::{Usage, UsageFilter, UsagePosition};
 use crate::domain::{
     audit::{Chain, LogEntry, Revision, digest},
     id::{KeyId, WorkspaceId},
@@ -249,6 +251,9 @@ pub enum Note {
     CountsComplete(bool),
     /// What a key did, to be added to what is known.
     Usage(Usage),
+    /// Usage of hours before this one is forgotten: the oldest rows first, at most 1,024 of them, so that no change waits
+    /// for long.
+    UsageBefore(u32),
     /// The latest time that was believed; an earlier one than is known changes nothing.
     ClockMark(Timestamp),
 }
@@ -262,23 +267,6 @@ pub struct StoredCount {
     pub limit: String,
     /// What is counted; `None` where that is nothing any more.
     pub state: Option<Vec<u8>>,
-}
-
-/// What one key did in one hour, in one tier, with one outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Usage {
-    /// The key.
-    pub key: KeyId,
-    /// The hour: how many are over since 1970.
-    pub hour: u32,
-    /// The tier that was charged, or would have been; empty where the Check came to none.
-    pub tier: String,
-    /// `ALLOWED`, or the reason of the denial.
-    pub outcome: &'static str,
-    /// How many Checks.
-    pub checks: u64,
-    /// What they cost, where they were allowed.
-    pub cost: u64,
 }
 
 /// The last use of a key.
@@ -322,6 +310,15 @@ pub trait KeyStore: Send + Sync {
 
     /// Notes what is no change: all of it, in one transaction.
     fn note(&self, notes: Vec<Note>) -> Pending<'_, ()>;
+
+    /// At most `limit` rows of usage that match, after `after`: those of the newest key first, each key's by hour, tier and
+    /// outcome.
+    fn usage(
+        &self,
+        filter: UsageFilter,
+        after: Option<UsagePosition>,
+        limit: usize,
+    ) -> Pending<'_, Vec<Usage>>;
 
     /// Every count that is stored, and whether the counting had ended in order ([`Note::CountsComplete`]), or never begun.
     fn counts(&self) -> Pending<'_, (Vec<StoredCount>, bool)>;

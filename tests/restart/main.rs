@@ -14,6 +14,7 @@ mod first_start;
 mod kill;
 mod load;
 mod stop;
+mod usage;
 
 use std::path::Path;
 

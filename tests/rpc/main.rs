@@ -25,4 +25,5 @@ mod revoke;
 mod rotate;
 mod switch;
 mod update_key;
+mod usage;
 mod verify_log;

@@ -28,7 +28,7 @@ use keyward::{
     app::{Destination, Service, Settings, Stopped},
     domain::{
         gateway::Gateway,
-        policy::{Policy, RouteEntry, ScopeEntry},
+        policy::{Document, Policy, RouteEntry, ScopeEntry},
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
     },
     grpc::limits::ListenerLimits,
@@ -285,7 +285,7 @@ impl Keyward {
     }
 }
 
-/// The default policy, and scopes with names that tests can remember.
+/// The default policy with scopes whose names tests can remember, and without limits that matter.
 pub fn policy() -> Policy {
     let mut document = Policy::default_document().unwrap().document().clone();
     let mut declare = |name: &str| {
@@ -296,7 +296,17 @@ pub fn policy() -> Policy {
     (0..64).for_each(|place| declare(&format!("a:s{place}")));
     (0..100).for_each(|place| declare(&format!("r{place:03}:{}", "a".repeat(60))));
     (0..255).for_each(|place| declare(&format!("resource{place}:{}", "a".repeat(64))));
-    Policy::new(document).unwrap()
+    Policy::new(without_limits(document)).unwrap()
+}
+
+/// The same with limits that no test reaches: for those that are not about limits.
+pub fn without_limits(mut document: Document) -> Document {
+    let of_tiers = document.tiers.iter_mut().flat_map(|tier| &mut tier.limits);
+    let of_plans = document.plans.iter_mut().flat_map(|plan| {
+        plan.limits.iter_mut().chain(plan.tiers.iter_mut().flat_map(|tier| &mut tier.limits))
+    });
+    of_tiers.chain(of_plans).for_each(|limit| limit.limit = 1_000_000_000_000);
+    document
 }
 
 /// The same, with routes: of a method (or none), a path, the scopes that are needed (with spaces between) or else the

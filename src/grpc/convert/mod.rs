@@ -9,6 +9,7 @@ pub(super) mod policy;
 mod rights;
 mod time;
 pub(super) mod update;
+pub(super) mod usage;
 pub(super) mod workspace;
 
 pub(super) use self::time::grace;

@@ -30,7 +30,8 @@ use crate::{
     },
     ports::{
         KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRecord, Mutation, Note, Pending,
-        PolicyVersion, RequestMark, StoreError, StoredCount, StoredMark, Verification, View,
+        PolicyVersion, RequestMark, StoreError, StoredCount, StoredMark, Usage, UsageFilter, UsagePosition,
+        Verification, View,
     },
 };
 
@@ -49,6 +50,7 @@ mod policies;
 mod read;
 mod rows;
 mod schema;
+mod usage;
 mod wal;
 mod writer;
 
@@ -325,6 +327,18 @@ impl KeyStore for SqliteStore {
 
     fn note(&self, notes: Vec<Note>) -> Pending<'_, ()> {
         self.ask(|answer| Work::Notes(notes, answer))
+    }
+
+    fn usage(
+        &self,
+        filter: UsageFilter,
+        after: Option<UsagePosition>,
+        limit: usize,
+    ) -> Pending<'_, Vec<Usage>> {
+        self.read(move |connection, _| {
+            let rows = usage::read(connection, &filter, after.as_ref(), limit);
+            rows.map_err(|error| failure::of_reading(&error))
+        })
     }
 
     fn counts(&self) -> Pending<'_, (Vec<StoredCount>, bool)> {

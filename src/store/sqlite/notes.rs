@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, ToSql, params, types::Value};
 
+use super::usage;
 use crate::{
     domain::{root::DerivedKeys, time::Timestamp},
     ports::{Note, StoredCount, StoredMark},
@@ -34,20 +35,8 @@ fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite
         Note::CountsComplete(complete) => {
             put_meta(connection, COUNTS_COMPLETE, &i64::from(*complete))?;
         }
-        Note::Usage(usage) => {
-            let add = "INSERT INTO usage (key_id, hour, tier, outcome, checks, cost) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (key_id, hour, tier, outcome)
-                 DO UPDATE SET checks = checks + excluded.checks, cost = cost + excluded.cost";
-            let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-            connection.prepare_cached(add)?.execute(params![
-                usage.key.to_string(),
-                usage.hour,
-                usage.tier,
-                usage.outcome,
-                number(usage.checks),
-                number(usage.cost),
-            ])?;
-        }
+        Note::Usage(row) => usage::add(connection, row)?,
+        Note::UsageBefore(hour) => usage::forget(connection, *hour)?,
         Note::ClockMark(time) => {
             // One that was edited meanwhile is nothing to go by: this process knows better.
             let known = clock_mark(connection, keys)?;

@@ -1,0 +1,151 @@
+//! Brings what is counted to the store: once a second, when somebody asks, and all of it at the end.
+//!
+//! What is written is taken out of memory before, and put back only where the store says that nothing of it is there: so
+//! nothing is counted twice. A crash loses what was counted since the last write, a second's at most while the store
+//! keeps up.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{Mutex, watch};
+
+use super::book::{Line, Lines, Tally, UsageBook};
+use crate::{
+    domain::{
+        time::TrustedClock,
+        usage::{MAX_HOURS, hour_of},
+    },
+    ports::{KeyStore, Note, StoreError, Usage},
+};
+
+const WRITE_EVERY: Duration = Duration::from_secs(1);
+
+/// How many writes apart old usage is looked for, where none is written meanwhile.
+const FORGET_EVERY: u32 = 60;
+
+/// Rows in one write: a change that comes meanwhile waits for no more than these.
+const BATCH: usize = 1_024;
+
+/// The most rows that wait to be written, some 150 MiB; from here on shards are not emptied, and fill up themselves.
+const MOST_UNWRITTEN: usize = 1 << 20;
+
+/// Counts Checks, and keeps the counts.
+pub struct UsageLedger {
+    /// Where Checks are counted.
+    pub(super) book: UsageBook,
+    store: Arc<dyn KeyStore>,
+    clock: Arc<TrustedClock>,
+    /// What was taken out of the book and is not written; held while it is written, so that a reading that comes after
+    /// sees all of it.
+    unwritten: Mutex<Lines>,
+}
+
+impl UsageLedger {
+    /// Counts for `store`.
+    pub(in crate::operations) fn new(store: Arc<dyn KeyStore>, clock: Arc<TrustedClock>) -> Self {
+        Self { book: UsageBook::default(), store, clock, unwritten: Mutex::default() }
+    }
+
+    /// Writes each second what was counted, until `stop` says true or is gone; then all that is left.
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut failing = false;
+        for write in (1..=FORGET_EVERY).cycle() {
+            let stopped = tokio::select! {
+                _stop = stop.wait_for(|stop| *stop) => true,
+                () = tokio::time::sleep(WRITE_EVERY) => false,
+                () = self.book.filling() => false,
+            };
+            let written = if stopped { self.flush_all().await } else { self.flush().await };
+            if let Err(error) = &written
+                && !failing
+            {
+                tracing::warn!(%error, "usage could not be written; it is kept, and tried again each second");
+            }
+            failing = written.is_err();
+            if stopped {
+                return self.end().await;
+            }
+            if write == FORGET_EVERY && !failing {
+                self.forget().await;
+            }
+        }
+    }
+
+    /// Writes what has been counted so far.
+    ///
+    /// # Errors
+    /// The store: what could not be written is kept and tried again, unless nobody knows whether it is written.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        let mut unwritten = self.unwritten.lock().await;
+        let lost = self.book.drain(&mut unwritten, MOST_UNWRITTEN);
+        if lost > 0 {
+            tracing::error!(
+                checks = lost,
+                "usage of these Checks is not counted: the store does not keep up"
+            );
+        }
+        while !unwritten.is_empty() {
+            let batch = first(&mut unwritten, BATCH);
+            let Err(error) = self.store.note(self.notes(&batch)).await else { continue };
+            if matches!(error, StoreError::OutcomeUnknown(_)) {
+                let checks = checks(&batch);
+                tracing::error!(checks, %error, "usage of these Checks may be lost; it is not written twice");
+            } else {
+                for (line, tally) in batch {
+                    unwritten.entry(line).or_default().add(tally);
+                }
+            }
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Writes everything; nobody counts any more.
+    async fn flush_all(&self) -> Result<(), StoreError> {
+        self.flush().await?;
+        while !self.book.is_empty() {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn end(&self) {
+        let checks = checks(&*self.unwritten.lock().await);
+        if checks > 0 {
+            tracing::error!(checks, "usage of these Checks is lost: it could not be written");
+        }
+    }
+
+    async fn forget(&self) {
+        if let Err(error) = self.store.note(self.notes(&Lines::new())).await {
+            tracing::warn!(%error, "old usage could not be removed; it is tried again a minute later");
+        }
+    }
+
+    /// These lines to write, and what is too old to forget: each write removes as many rows as it may add.
+    fn notes(&self, lines: &Lines) -> Vec<Note> {
+        let row = |(line, tally): (&Line, &Tally)| {
+            Note::Usage(Usage {
+                key: line.key,
+                hour: line.hour,
+                tier: line.tier.to_string(),
+                outcome: line.outcome.into(),
+                checks: tally.checks,
+                cost: tally.cost,
+            })
+        };
+        let oldest = hour_of(self.clock.now()).saturating_sub(MAX_HOURS);
+        lines.iter().map(row).chain([Note::UsageBefore(oldest)]).collect()
+    }
+}
+
+/// Takes out the first lines, at most so many.
+fn first(lines: &mut Lines, count: usize) -> Lines {
+    std::iter::from_fn(|| lines.pop_first()).take(count).collect()
+}
+
+fn checks(lines: &Lines) -> u64 {
+    lines.values().fold(0, |sum, tally| sum.saturating_add(tally.checks))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! Tests of what becomes of counts that could not be written.
+
+use std::{collections::VecDeque, sync::Mutex as Lock};
+
+use tokio::{sync::Notify, time::timeout};
+
+use super::*;
+use crate::{
+    domain::{
+        audit::Revision,
+        id::KeyId,
+        key::Key,
+        policy::TierSet,
+        time::{Clock, Timestamp},
+        usage::ALLOWED,
+    },
+    operations::usage::book::tests::{hour, key, policy},
+    ports::{
+        KeyFilter, KeyPosition, LastUse, LogFilter, LogRecord, Mutation, Pending, PolicyVersion, RequestMark,
+        StoredCount, UsageFilter, UsagePosition, Verification, View,
+    },
+};
+
+/// Keeps what it is told to, and fails in between as it is told to.
+#[derive(Default)]
+struct Fickle {
+    failures: Lock<VecDeque<StoreError>>,
+    kept: Lock<Vec<Vec<Note>>>,
+    news: Notify,
+}
+
+fn nothing<T: Send + 'static>() -> Pending<'static, T> {
+    Box::pin(async { Err(StoreError::Unavailable("it is not asked for here".to_owned())) })
+}
+
+impl KeyStore for Fickle {
+    fn note(&self, notes: Vec<Note>) -> Pending<'_, ()> {
+        Box::pin(async move {
+            if let Some(error) = self.failures.lock().unwrap().pop_front() {
+                return Err(error);
+            }
+            self.kept.lock().unwrap().push(notes);
+            self.news.notify_one();
+            Ok(())
+        })
+    }
+
+    fn commit(&self, _: Mutation) -> Pending<'_, Revision> {
+        nothing()
+    }
+
+    fn require_unused(&self, _: RequestMark) -> Pending<'_, ()> {
+        nothing()
+    }
+
+    fn revisions(&self) -> watch::Receiver<Revision> {
+        watch::channel(Revision::ZERO).1
+    }
+
+    fn load(&self) -> Pending<'_, View> {
+        nothing()
+    }
+
+    fn changes_after(&self, _: Revision) -> Pending<'_, View> {
+        nothing()
+    }
+
+    fn list_keys(&self, _: KeyFilter, _: Option<KeyPosition>, _: usize) -> Pending<'_, Vec<Key>> {
+        nothing()
+    }
+
+    fn policy_versions(&self, _: Option<u64>, _: usize) -> Pending<'_, Vec<PolicyVersion>> {
+        nothing()
+    }
+
+    fn last_uses(&self, _: Vec<KeyId>) -> Pending<'_, Vec<LastUse>> {
+        nothing()
+    }
+
+    fn usage(&self, _: UsageFilter, _: Option<UsagePosition>, _: usize) -> Pending<'_, Vec<Usage>> {
+        nothing()
+    }
+
+    fn counts(&self) -> Pending<'_, (Vec<StoredCount>, bool)> {
+        nothing()
+    }
+
+    fn query_log(&self, _: LogFilter, _: Option<Revision>, _: usize) -> Pending<'_, Vec<LogRecord>> {
+        nothing()
+    }
+
+    fn verify_log(&self) -> Pending<'_, Verification> {
+        nothing()
+    }
+
+    fn sealed(&self) -> bool {
+        false
+    }
+}
+
+struct Still;
+
+impl Clock for Still {
+    fn wall(&self) -> Timestamp {
+        hour(i64::from(MAX_HOURS) + 7)
+    }
+
+    fn boot(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+fn ledger(failures: Vec<StoreError>) -> (Arc<Fickle>, Arc<UsageLedger>) {
+    let store = Arc::new(Fickle { failures: Lock::new(failures.into()), ..Fickle::default() });
+    let port: Arc<dyn KeyStore> = Arc::<Fickle>::clone(&store);
+    (store, Arc::new(UsageLedger::new(port, Arc::new(TrustedClock::new(Arc::new(Still), None)))))
+}
+
+fn count(ledger: &UsageLedger, hours: std::ops::Range<i64>) {
+    let policy = policy(1, &["default"]);
+    hours.for_each(|at| ledger.book.note(&policy, key(1), hour(at), TierSet::only(0), ALLOWED, 2));
+}
+
+/// The hours, Checks and costs that were kept, and the batches' lengths without the notes of what is too old.
+fn kept(store: &Fickle) -> (Vec<(u32, u64, u64)>, Vec<usize>) {
+    let batches = store.kept.lock().unwrap();
+    let mut rows = Vec::new();
+    for batch in &*batches {
+        let (forget, usage) = batch.split_last().unwrap();
+        assert_eq!(forget, &Note::UsageBefore(7));
+        for note in usage {
+            let Note::Usage(row) = note else { panic!("{note:?}") };
+            rows.push((row.hour, row.checks, row.cost));
+        }
+    }
+    rows.sort_unstable();
+    (rows, batches.iter().map(|batch| batch.len() - 1).collect())
+}
+
+fn refusal() -> StoreError {
+    StoreError::Unavailable("the disk is full".to_owned())
+}
+
+#[tokio::test]
+async fn what_could_not_be_written_is_kept_and_written_once() {
+    // A4, D7
+    let (store, ledger) = ledger(vec![refusal(), refusal()]);
+    count(&ledger, 10..12);
+    assert_eq!(ledger.flush().await, Err(refusal()));
+    count(&ledger, 11..13);
+    assert_eq!(ledger.flush().await, Err(refusal()));
+    assert_eq!(kept(&store).0, []);
+    ledger.flush().await.unwrap();
+    ledger.flush().await.unwrap();
+    assert_eq!(kept(&store), (vec![(10, 1, 2), (11, 2, 4), (12, 1, 2)], vec![3]));
+}
+
+#[tokio::test]
+async fn what_may_be_written_is_not_written_again() {
+    // A4
+    let unknown = StoreError::OutcomeUnknown("the commit failed".to_owned());
+    let (store, ledger) = ledger(vec![unknown.clone()]);
+    count(&ledger, 0..2_000);
+    assert_eq!(ledger.flush().await, Err(unknown));
+    ledger.flush().await.unwrap();
+    let (rows, batches) = kept(&store);
+    assert_eq!((rows.first(), batches), (Some(&(1_024, 1, 2)), vec![976]));
+}
+
+#[tokio::test]
+async fn a_write_is_short_so_that_no_change_waits_for_long() {
+    // D7
+    let (store, ledger) = ledger(Vec::new());
+    count(&ledger, 0..2_500);
+    ledger.flush().await.unwrap();
+    assert_eq!(kept(&store).1, [1_024, 1_024, 452]);
+}
+
+#[tokio::test]
+async fn counts_are_written_each_second_and_all_of_them_at_the_end() {
+    // A4
+    let (store, ledger) = ledger(vec![refusal()]);
+    let (stop, stopped) = watch::channel(false);
+    count(&ledger, 10..11);
+    let running = tokio::spawn(Arc::clone(&ledger).run(stopped));
+    store.news.notified().await;
+    assert_eq!(kept(&store).0, [(10, 1, 2)]);
+    count(&ledger, 10..11);
+    stop.send_replace(true);
+    running.await.unwrap();
+    assert_eq!(kept(&store).0, [(10, 1, 2), (10, 1, 2)]);
+}
+
+#[tokio::test]
+async fn a_shard_that_fills_up_does_not_wait_for_the_second() {
+    // D7
+    let (store, ledger) = ledger(Vec::new());
+    let policy = policy(1, &["default"]);
+    let note = |number| ledger.book.note(&policy, key(number), hour(7), TierSet::only(0), ALLOWED, 1);
+    (0..28_671).for_each(note);
+    let soon = timeout(Duration::ZERO, ledger.book.filling()).await;
+    assert!(soon.is_err());
+    note(28_671);
+    ledger.book.filling().await;
+    ledger.flush().await.unwrap();
+    assert_eq!(kept(&store).0.len(), 28_672);
+}
+
+#[tokio::test]
+async fn old_usage_is_looked_for_where_nothing_is_written() {
+    // D7
+    let (store, ledger) = ledger(Vec::new());
+    ledger.forget().await;
+    assert_eq!(kept(&store), (Vec::new(), vec![0]));
+}

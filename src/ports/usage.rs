@@ -1,0 +1,62 @@
+//! What keys did, by the hour: as it is written, and as it is asked for.
+
+use std::borrow::Cow;
+
+use crate::domain::{
+    id::{KeyId, WorkspaceId},
+    text::{EnvironmentName, Owner},
+};
+
+/// What one key did in one hour, in one tier, with one outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// The key.
+    pub key: KeyId,
+    /// The hour: how many are over since 1970.
+    pub hour: u32,
+    /// The tier that was charged, or would have been; empty where the Check came to none.
+    pub tier: String,
+    /// `ALLOWED`, or the reason of the denial.
+    pub outcome: Cow<'static, str>,
+    /// How many Checks.
+    pub checks: u64,
+    /// What they cost, where they were allowed.
+    pub cost: u64,
+}
+
+/// Which usage to read.
+#[derive(Debug, Clone)]
+pub struct UsageFilter {
+    /// Of keys of this workspace.
+    pub workspace: WorkspaceId,
+    /// Of this key.
+    pub key: Option<KeyId>,
+    /// Of keys of this owner.
+    pub owner: Option<Owner>,
+    /// Of keys of this environment.
+    pub environment: Option<EnvironmentName>,
+    /// From this hour on.
+    pub from: u32,
+    /// Before this hour.
+    pub before: u32,
+}
+
+/// A place in a list of usage: the last row that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsagePosition {
+    /// Its key.
+    pub key: KeyId,
+    /// Its hour.
+    pub hour: u32,
+    /// Its tier.
+    pub tier: String,
+    /// Its outcome; an empty one stands before all others.
+    pub outcome: String,
+}
+
+impl From<&Usage> for UsagePosition {
+    fn from(row: &Usage) -> Self {
+        let (key, hour) = (row.key, row.hour);
+        Self { key, hour, tier: row.tier.clone(), outcome: row.outcome.clone().into_owned() }
+    }
+}
