@@ -299,7 +299,18 @@ pub fn policy() -> Policy {
     Policy::new(document).unwrap()
 }
 
-/// The same, with routes: of a method (or none), a path, the scopes that are needed (with spaces between) or else the
+/// The same with limits that nothing reaches: for what asks about one key again and again, to show something else.
+pub fn roomy(policy: &Policy) -> Policy {
+    let mut document = policy.document().clone();
+    let of_plans = document.plans.iter_mut().flat_map(|plan| {
+        plan.limits.iter_mut().chain(plan.tiers.iter_mut().flat_map(|tier| &mut tier.limits))
+    });
+    let of_tiers = document.tiers.iter_mut().flat_map(|tier| &mut tier.limits);
+    of_tiers.chain(of_plans).for_each(|limit| limit.limit = 1_000_000_000_000);
+    Policy::new(document).unwrap()
+}
+
+/// The default policy, and more, with routes: of a method (or none), a path, the scopes that are needed (with spaces between) or else the
 /// access, and a resource (or none).
 pub fn policy_with_routes(routes: &[(&str, &str, &str, &str)]) -> Policy {
     let mut document = policy().document().clone();
