@@ -9,7 +9,14 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream};
-use keyward::wire::v1::{IssueRequest, key_service_client::KeyServiceClient};
+use keyward::{
+    domain::policy::Policy,
+    wire::v1::{
+        ApplyPolicyRequest, IssueRequest, ValidatePolicyRequest, apply_policy_request,
+        key_service_client::KeyServiceClient, policy_service_client::PolicyServiceClient,
+        validate_policy_request,
+    },
+};
 use tokio::time::sleep;
 use tonic::{
     Request,
@@ -46,7 +53,9 @@ pub(crate) async fn keyward(binary: &Path, count: usize) -> io::Result<(Server, 
     let server = Server::new(child, address, files);
     // The port is bound first, so that a connection waits; the file has its name when the key in it is good.
     let root_key = until_there(&root_key).await?;
-    let client = KeyServiceClient::new(until_up(address).await?);
+    let channel = until_up(address).await?;
+    widen(PolicyServiceClient::new(channel.clone()), root_key.trim()).await;
+    let client = KeyServiceClient::new(channel);
     let api_keys = stream::iter(0..count)
         .map(|number| issue(client.clone(), root_key.trim(), number))
         .buffer_unordered(ISSUES_IN_FLIGHT)
@@ -55,14 +64,39 @@ pub(crate) async fn keyward(binary: &Path, count: usize) -> io::Result<(Server, 
     Ok((server, api_keys))
 }
 
+/// Gives every limit its greatest size, so that each request is counted and none is denied.
+async fn widen(mut policies: PolicyServiceClient<Channel>, root_key: &str) {
+    let mut document = Policy::default_document().unwrap().document().clone();
+    let of_plans = document.plans.iter_mut().flat_map(|plan| {
+        plan.limits.iter_mut().chain(plan.tiers.iter_mut().flat_map(|tier| &mut tier.limits))
+    });
+    let of_tiers = document.tiers.iter_mut().flat_map(|tier| &mut tier.limits);
+    of_tiers.chain(of_plans).for_each(|limit| limit.limit = 1_000_000_000_000);
+    let toml = Policy::new(document).unwrap().to_toml();
+    let judged =
+        ValidatePolicyRequest { document: Some(validate_policy_request::Document::Toml(toml.clone())) };
+    let judged = policies.validate_policy(signed(root_key, judged)).await.unwrap();
+    let apply = ApplyPolicyRequest {
+        document: Some(apply_policy_request::Document::Toml(toml)),
+        expected_version: judged.get_ref().current_version,
+        comment: "limits that no measurement reaches".into(),
+    };
+    policies.apply_policy(signed(root_key, apply)).await.unwrap();
+}
+
+fn signed<T>(root_key: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", format!("Bearer {root_key}").parse().unwrap());
+    request
+}
+
 async fn issue(mut client: KeyServiceClient<Channel>, root_key: &str, number: usize) -> String {
-    let mut request = Request::new(IssueRequest {
+    let request = IssueRequest {
         name: format!("bench {number}"),
         scopes: vec![SCOPE.into()],
         ..IssueRequest::default()
-    });
-    request.metadata_mut().insert("authorization", format!("Bearer {root_key}").parse().unwrap());
-    client.issue(request).await.unwrap().get_ref().api_key.clone()
+    };
+    client.issue(signed(root_key, request)).await.unwrap().get_ref().api_key.clone()
 }
 
 pub(crate) fn free_address() -> io::Result<SocketAddr> {

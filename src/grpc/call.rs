@@ -125,7 +125,8 @@ impl<S: Calls> Call<S> {
             }
         }
         if let State::Answered(refusal) = &self.state {
-            return Poll::Ready(refusal.response_to(open.path()));
+            // No clock was read when it began; a deadline, which is known, is answered below.
+            return Poll::Ready(refusal.response_to(open.path(), Duration::ZERO));
         }
         self.poll_deadline(open, cx)
     }
@@ -154,7 +155,7 @@ impl<S: Calls> Call<S> {
         }
         // The handler, or what is there of its request, is dropped.
         self.state = State::Answered(Refusal::DeadlineExceeded);
-        Poll::Ready(Refusal::DeadlineExceeded.response_to(open.path()))
+        Poll::Ready(Refusal::DeadlineExceeded.response_to(open.path(), limit))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a call is told that does not reach a handler, or whose handler did not answer: one table.
 
+use std::time::Duration;
+
 use http::{Response, StatusCode, header};
 use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -30,9 +32,9 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// The answer to a call of this path. Envoy hears of no error, on which it might let a request through: it gets a
+    /// The answer to a call of this path, after so long. Envoy hears of no error, on which it might let a request through: it gets a
     /// 503 to pass on (X1). What is no call of gRPC at all does not come from Envoy.
-    pub(super) fn response_to(self, path: Option<&str>) -> Response<Body> {
+    pub(super) fn response_to(self, path: Option<&str>, took: Duration) -> Response<Body> {
         match self {
             Self::TimeoutMalformed
             | Self::DeadlineExceeded
@@ -42,7 +44,7 @@ impl Refusal {
             | Self::TooManyStreams
                 if path == Some(ext_authz::PATH) =>
             {
-                ext_authz::unavailable()
+                ext_authz::unavailable(took)
             }
             Self::MethodNotAllowed
             | Self::UnsupportedMediaType

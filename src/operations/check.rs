@@ -70,6 +70,8 @@ pub struct Answer {
     pub subject: Option<CheckedKey>,
     /// How the limits stand that the request is under, where they may be told.
     pub states: Vec<LimitState>,
+    /// When it was decided.
+    pub time: Timestamp,
     /// Whether counting goes on in memory only.
     pub degraded: bool,
     /// The revision that the answer is based on.
@@ -171,6 +173,7 @@ impl Operations {
                 failures,
                 subject: None,
                 states: Vec::new(),
+                time: self.clock.now(),
                 degraded: false,
                 revision,
             }))
@@ -248,7 +251,8 @@ impl Operations {
         let secret = secret.map(|(secret, end)| (secret.generation, end));
         let workspace = self.index.workspace(found.key().workspace);
         let subject = Some(CheckedKey { found, secret, workspace, tiers });
-        Some(Answer { decision, failures, subject, states, degraded: self.counters.is_degraded(), revision })
+        let degraded = self.counters.is_degraded();
+        Some(Answer { decision, failures, subject, states, time: now.time, degraded, revision })
     }
 }
 

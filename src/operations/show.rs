@@ -10,7 +10,7 @@ use crate::{
         key::Key,
         parse::ParseError,
         rights::Rights,
-        time::Timestamp,
+        time::{Now, Timestamp},
     },
     index::Found,
     ports::{KeyFilter, KeyPosition, LastUse, PolicyVersion},
@@ -56,6 +56,12 @@ impl Operations {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The same with a count of time that nobody can set.
+    #[must_use]
+    pub fn reading(&self) -> Now {
+        self.clock.read()
     }
 
     /// What answers about keys are rendered by, as it is now.

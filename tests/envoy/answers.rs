@@ -17,7 +17,12 @@ use crate::{
 /// The challenge to a credential that is no good.
 const INVALID: &str = r#"Bearer realm="keyward", error="invalid_token""#;
 
-/// Passes if this is all of the denial: status, headers and body.
+/// What tells a client how the limits of its key stand.
+pub(crate) const OF_LIMITS: [&str; 5] =
+    ["ratelimit", "ratelimit-policy", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
+
+/// Passes if this is all of the denial: status, headers and body; of limits it tells where the key is good, and when to
+/// come back what its message says.
 #[track_caller]
 pub(crate) fn assert_denied(reply: &Reply, status: &str, challenge: &str, code: &str, message: &str) {
     let body = format!(r#"{{"success":false,"error":{{"code":"{code}","message":"{message}"}}}}"#);
@@ -37,6 +42,13 @@ pub(crate) fn assert_denied(reply: &Reply, status: &str, challenge: &str, code: 
     if status.starts_with("503") {
         headers.push(("retry-after", "1".to_owned()));
     }
+    if let Some((_, seconds)) = message.split_once("Retry after ") {
+        headers.push(("retry-after", seconds.strip_suffix(" seconds.").unwrap().to_owned()));
+    }
+    let is_of_a_good_key =
+        status.starts_with("429") || status.starts_with("403") && code != "ROUTE_NOT_FOUND";
+    let told: Vec<&str> = reply.told().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(told, if is_of_a_good_key { &OF_LIMITS[..] } else { &[] }, "{reply:?}");
     let mut headers: Vec<_> = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     headers.sort();
     let mut denied = reply.message.clone();

@@ -88,13 +88,31 @@ async fn line(from: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> io::Result<S
 }
 
 /// A reply, without what differs from moment to moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) message: Message,
+    /// The headers that tell of limits, which go on from request to request, sorted; no others are in `message`.
+    pub(crate) limits: Vec<(String, String)>,
 }
 
 impl Reply {
+    /// Whether this is the same but for what went on between the two.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let names = |reply: &Self| reply.limits.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        (self.status, &self.message, names(self)) == (other.status, &other.message, names(other))
+    }
+
+    /// The headers that tell of limits, but for the latency, which must be there, once.
+    #[track_caller]
+    pub(crate) fn told(&self) -> Vec<(&str, &str)> {
+        let told = self.limits.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let (latency, told): (Vec<_>, Vec<_>) = told.partition(|(name, _)| *name == "x-ratelimit-latency");
+        let [(_, latency)] = latency.as_slice() else { panic!("not one latency: {self:?}") };
+        assert!(latency.bytes().all(|byte| byte.is_ascii_digit()) && !latency.is_empty(), "{latency}");
+        told
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.message.body).unwrap()
     }
@@ -108,7 +126,10 @@ impl From<Message> for Reply {
     fn from(mut message: Message) -> Self {
         let status = message.start.split(' ').nth(1).unwrap().parse().unwrap();
         message.headers.retain(|(name, _)| !OF_THE_MOMENT.contains(&name.as_str()));
-        Self { status, message }
+        let of_limits = |(name, _): &mut (String, String)| name.contains("ratelimit");
+        let mut limits: Vec<_> = message.headers.extract_if(.., of_limits).collect();
+        limits.sort();
+        Self { status, message, limits }
     }
 }
 

@@ -19,6 +19,13 @@ use crate::exchange::{Message, Reply};
 /// Envoy's own header, another one each time: not told, so that the same request has the same answer.
 const REQUEST_ID: &str = "x-request-id";
 
+/// The end of a path on which the service claims limits of its own.
+pub(crate) const OWN_LIMITS: &str = "?own-limits";
+const LIMITS: &str = concat!(
+    "x-ratelimit-limit: 7\r\nX-RateLimit-Limit: 8\r\nx-ratelimit-latency: 9000\r\n",
+    "RateLimit: \"theirs\";r=1\r\nRateLimit: \"more\";r=2\r\nRateLimit-Policy: \"theirs\";q=1\r\n"
+);
+
 /// What the service saw of a request.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seen {
@@ -95,9 +102,10 @@ async fn answer(socket: TcpStream, count: Arc<AtomicUsize>) {
             body: String::from_utf8_lossy(&message.body).into_owned(),
         };
         let body = serde_json::to_string(&seen).unwrap();
+        let own = if seen.path.ends_with(OWN_LIMITS) { LIMITS } else { "" };
+        let length = body.len();
         let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{own}content-length: {length}\r\n\r\n"
         );
         let body = if seen.method == "HEAD" { "" } else { &body };
         if socket.write_all(format!("{head}{body}").as_bytes()).await.is_err() {

@@ -13,7 +13,7 @@ use crate::{
     Client,
     facts::{Dice, Gone, Owner},
     process::{PATIENCE, Server, start_and_kill},
-    verify_offline,
+    start_roomy, verify_offline,
 };
 
 /// Unless `KEYWARD_KILL_ROUNDS` asks for more.
@@ -45,7 +45,7 @@ async fn kill_again_and_again(rounds: u64, seed: u64) {
     let mut owners: Vec<Owner> =
         (1..=OWNERS).map(|name| Owner::new(name, seed.wrapping_add(u64::try_from(name).unwrap()))).collect();
     for _round in 0..rounds {
-        let server = Server::start(&data_dir);
+        let server = start_roomy(&data_dir);
         reconcile(&server, &data_dir, &mut owners).await;
         owners = load_and_kill(server, &data_dir, owners, &mut dice).await;
         verify_offline(&data_dir);
@@ -53,7 +53,7 @@ async fn kill_again_and_again(rounds: u64, seed: u64) {
             start_and_kill(&data_dir, u32::try_from(dice.below(2_000)).unwrap());
         }
     }
-    let server = Server::start(&data_dir);
+    let server = start_roomy(&data_dir);
     let records = reconcile(&server, &data_dir, &mut owners).await;
     tell(&format!("{rounds} kills, {records} changes"));
     verify_offline(&data_dir);

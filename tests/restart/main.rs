@@ -25,6 +25,13 @@ use tonic::transport::Channel;
 
 use crate::{process::Server, support::signed};
 
+/// A server whose store begins with limits that nothing reaches.
+fn start_roomy(data_dir: &Path) -> Server {
+    let file = data_dir.with_extension("policy.toml");
+    std::fs::write(&file, support::roomy(&support::policy()).to_toml()).unwrap();
+    Server::start_with(data_dir, &["--listen", "127.0.0.1:0", "--policy", file.to_str().unwrap()])
+}
+
 /// A client of a server process, and the administration key that it sends.
 #[derive(Clone)]
 struct Client {

@@ -8,8 +8,7 @@ use std::sync::{
 use keyward::wire::v1;
 
 use crate::{
-    Client,
-    process::Server,
+    Client, start_roomy,
     support::{Issued, check, holder_key},
 };
 
@@ -31,7 +30,7 @@ async fn usage_that_was_told_is_there_after_kill_9_and_nothing_counts_twice() {
     // A4, D1
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");
-    let mut server = Server::start(&data_dir);
+    let mut server = start_roomy(&data_dir);
     let client = Client::of(&server, &data_dir).await;
     let issued = client.keys().issue(client.signed(holder_key(&[SCOPE]))).await.unwrap().into_inner();
     let key = Issued::from(issued);
@@ -66,7 +65,7 @@ async fn usage_that_was_told_is_there_after_kill_9_and_nothing_counts_twice() {
         for caller in callers {
             caller.await.unwrap();
         }
-        server = Server::start(&data_dir);
+        server = start_roomy(&data_dir);
         let client = Client::of(&server, &data_dir).await;
         let kept = counted(&client, &key).await;
         let sent = sent.load(Ordering::SeqCst);
@@ -74,7 +73,7 @@ async fn usage_that_was_told_is_there_after_kill_9_and_nothing_counts_twice() {
         told = kept;
     }
     server.stop();
-    let server = Server::start(&data_dir);
+    let server = start_roomy(&data_dir);
     assert_eq!(counted(&Client::of(&server, &data_dir).await, &key).await, told);
     server.stop();
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use keyward::wire::{
     envoy::{
-        config::core::v3::{Address, HeaderMap, HeaderValue, SocketAddress, address},
+        config::core::v3::{Address, HeaderMap, HeaderValue, HeaderValueOption, SocketAddress, address},
         service::auth::v3::{
             AttributeContext, CheckRequest, CheckResponse,
             attribute_context::{self, HttpRequest},
@@ -20,7 +20,7 @@ use prost_types::value::Kind;
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Keyward, admin_rights, holder_key, signed,
+    Keyward, admin_rights, holder_key, policy, roomy, signed,
     verbs::{DAY, HOUR, bound, strings},
 };
 
@@ -63,7 +63,10 @@ fn to_send(headers: &[(&str, &str)]) -> CheckRequest {
 pub(crate) struct Seen {
     pub(crate) code: i32,
     pub(crate) status: i32,
+    /// For the service behind, or with a denial for the client.
     pub(crate) headers: BTreeMap<String, String>,
+    /// For the client, whatever the answer is.
+    pub(crate) told: BTreeMap<String, String>,
     pub(crate) removed: Vec<String>,
     pub(crate) body: String,
     pub(crate) metadata: BTreeMap<String, String>,
@@ -72,6 +75,17 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
+    }
+
+    /// The headers for the client that tell of limits, without the latency that each answer has.
+    #[track_caller]
+    pub(crate) fn limits(&self) -> Vec<(&str, &str)> {
+        let mut told = self.told.clone();
+        // The clock stands still.
+        assert_eq!(told.remove("x-ratelimit-latency").as_deref(), Some("0"));
+        let of_limits = |name: &str| name.contains("ratelimit") || name == "retry-after";
+        let told = self.told.iter().filter(|(name, _)| told.contains_key(*name) && of_limits(name));
+        told.map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
     pub(crate) fn reason(&self) -> &str {
@@ -88,21 +102,30 @@ fn seen(answer: CheckResponse) -> Seen {
         let Some(Kind::StringValue(text)) = value.kind else { panic!("{name} is no text") };
         (name, text)
     });
-    let (status, headers, removed, body) = match answer.http_response.unwrap() {
-        HttpResponse::OkResponse(ok) => (200, ok.headers, ok.headers_to_remove, String::new()),
+    let (status, headers, told, removed, body) = match answer.http_response.unwrap() {
+        HttpResponse::OkResponse(ok) => {
+            (200, ok.headers, ok.response_headers_to_add, ok.headers_to_remove, String::new())
+        }
         HttpResponse::DeniedResponse(denied) => {
-            (denied.status.unwrap().code, denied.headers, Vec::new(), denied.body)
+            (denied.status.unwrap().code, denied.headers.clone(), denied.headers, Vec::new(), denied.body)
         }
         HttpResponse::ErrorResponse(_) => panic!("an error is what Envoy may let through"),
     };
     assert_eq!(code == 0, status == 200, "status and response agree");
-    let headers = headers.into_iter().map(|option| {
-        assert_eq!(option.append_action, 2, "a copy that the client sent is overwritten");
+    let (headers, told) = (each_once(headers), each_once(told));
+    Seen { code, status, headers, told, removed, body, metadata: metadata.collect() }
+}
+
+#[track_caller]
+fn each_once(options: Vec<HeaderValueOption>) -> BTreeMap<String, String> {
+    let mut headers = BTreeMap::new();
+    for option in options {
+        assert_eq!(option.append_action, 2, "a copy that somebody else sent is overwritten");
         let header = option.header.unwrap();
         assert!(header.value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '), "{}", header.key);
-        (header.key, header.value)
-    });
-    Seen { code, status, headers: headers.collect(), removed, body, metadata: metadata.collect() }
+        assert_eq!(headers.insert(header.key, header.value), None, "twice");
+    }
+    headers
 }
 
 pub(crate) async fn ask(keyward: &Keyward, asked: CheckRequest) -> Seen {
@@ -337,7 +360,9 @@ async fn a_known_key_that_may_not_is_told_what_it_lacks() {
         assert_eq!(denied.header("www-authenticate"), challenge);
         let body = format!(r#"{{"success":false,"error":{{"code":"{reason}","message":"{message}"}}}}"#);
         assert_eq!(denied.body, body);
-        assert_eq!(denied.headers.len(), 3, "{:?}", denied.headers);
+        let others = denied.headers.keys().filter(|name| !name.contains("ratelimit")).count();
+        assert_eq!(others, 3, "{:?}", denied.headers);
+        assert_eq!(denied.limits().is_empty(), reason == "ROUTE_NOT_FOUND", "then no key was looked up");
     }
     assert_eq!(ask(&keyward, needs(SEND, "::ffff:203.0.113.9")).await.status, 200);
 }
@@ -430,7 +455,7 @@ pub(crate) fn assert_unavailable(answer: &Seen) {
 #[tokio::test]
 async fn an_operators_mistake_in_a_route_lets_nothing_through_and_blames_no_client() {
     // H2 X1
-    let keyward = Keyward::start().await;
+    let keyward = Keyward::start_with(true, roomy(&policy())).await;
     let issued = keyward.issue_scopes(&["messaging:send"]).await;
     let long = vec!["a:b"; 65].join(" ");
     let endless = vec!["messaging:send"; 10_000].join(" ");
@@ -474,7 +499,8 @@ async fn an_operators_mistake_in_a_route_lets_nothing_through_and_blames_no_clie
     let all =
         [("scopes", "messaging:send"), ("cost", "1000000000000"), ("resource", ""), ("environment", "live")];
     let asked = request(&[("x-api-key", &issued.api_key)], &all, SOMEWHERE);
-    assert_eq!(ask(&keyward, asked).await.status, 200);
+    assert_eq!(ask(&keyward, asked).await.status, 200, "all that there is");
+    keyward.clock.advance(HOUR);
     let most = vec!["messaging:send"; 64].join(" ");
     let asked = request(&[("x-api-key", &issued.api_key)], &[("scopes", &most)], SOMEWHERE);
     assert_eq!(ask(&keyward, asked).await.status, 200);

@@ -162,7 +162,7 @@ async fn a_public_route_is_for_everybody_and_believes_no_claim() {
             let headers = [credential, &claims].concat();
             let open = ask(&keyward, asking("GET", path, &headers, NOTHING)).await;
             assert_eq!((open.code, open.status), (0, 200), "{path} {credential:?}");
-            assert!(open.headers.is_empty(), "{:?}", open.headers);
+            assert!(open.headers.is_empty() && open.limits().is_empty(), "{open:?}");
             assert_eq!(open.removed, names, "{path}");
             assert!(open.metadata.is_empty(), "{:?}", open.metadata);
         }
@@ -389,6 +389,7 @@ async fn whatever_is_asked_of_whatever_way_is_answered_and_nobody_gets_past_a_pu
             assert!(["GET", "HEAD", "OPTIONS"].contains(&method), "{what}");
             assert_eq!(scopes.trim(), "", "{what}");
             assert!(answer.headers.is_empty() && answer.removed.len() == 6, "{what}");
+            assert!(answer.limits().is_empty(), "{what}");
         } else {
             assert!([400, 401, 403, 503].contains(&answer.status), "{answer:?}");
         }

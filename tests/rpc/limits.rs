@@ -17,7 +17,7 @@ const QUOTA: Option<DenialReason> = Some(DenialReason::QuotaExceeded);
 const SEND: &[&str] = &["messaging:send"];
 
 /// A limit of the calendar, counted for each key.
-fn calendar(name: &str, limit: u64, unit: &str) -> LimitEntry {
+pub(crate) fn calendar(name: &str, limit: u64, unit: &str) -> LimitEntry {
     LimitEntry { name: name.to_owned(), limit, calendar: Some(unit.to_owned()), ..LimitEntry::default() }
 }
 
@@ -26,13 +26,13 @@ fn shared(name: &str, limit: u64, per: &str) -> LimitEntry {
 }
 
 /// The default policy, whose default tier has these limits.
-fn limited_to(limits: &[LimitEntry]) -> Document {
+pub(crate) fn limited_to(limits: &[LimitEntry]) -> Document {
     let mut document = Policy::default_document().unwrap().document().clone();
     document.tiers[0].limits = limits.to_vec();
     document
 }
 
-async fn under(limits: &[LimitEntry]) -> Keyward {
+pub(crate) async fn under(limits: &[LimitEntry]) -> Keyward {
     Keyward::start_with(true, Policy::new(limited_to(limits)).unwrap()).await
 }
 

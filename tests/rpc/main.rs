@@ -11,6 +11,7 @@ mod bad_input;
 mod batch_check;
 mod check;
 mod ext_authz;
+mod ext_authz_limits;
 mod ext_authz_routes;
 mod first_schema;
 mod get_key;

@@ -28,7 +28,7 @@ use keyward::{
     app::{Destination, Service, Settings, Stopped},
     domain::{
         gateway::Gateway,
-        policy::{Document, Policy, RouteEntry, ScopeEntry},
+        policy::{Policy, RouteEntry, ScopeEntry},
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
     },
     grpc::limits::ListenerLimits,
@@ -296,20 +296,21 @@ pub fn policy() -> Policy {
     (0..64).for_each(|place| declare(&format!("a:s{place}")));
     (0..100).for_each(|place| declare(&format!("r{place:03}:{}", "a".repeat(60))));
     (0..255).for_each(|place| declare(&format!("resource{place}:{}", "a".repeat(64))));
-    Policy::new(without_limits(document)).unwrap()
+    roomy(&Policy::new(document).unwrap())
 }
 
-/// The same with limits that no test reaches: for those that are not about limits.
-pub fn without_limits(mut document: Document) -> Document {
-    let of_tiers = document.tiers.iter_mut().flat_map(|tier| &mut tier.limits);
+/// A policy with limits that nothing reaches: for what is about something else.
+pub fn roomy(policy: &Policy) -> Policy {
+    let mut document = policy.document().clone();
     let of_plans = document.plans.iter_mut().flat_map(|plan| {
         plan.limits.iter_mut().chain(plan.tiers.iter_mut().flat_map(|tier| &mut tier.limits))
     });
+    let of_tiers = document.tiers.iter_mut().flat_map(|tier| &mut tier.limits);
     of_tiers.chain(of_plans).for_each(|limit| limit.limit = 1_000_000_000_000);
-    document
+    Policy::new(document).unwrap()
 }
 
-/// The same, with routes: of a method (or none), a path, the scopes that are needed (with spaces between) or else the
+/// The default policy, and more, with routes: of a method (or none), a path, the scopes that are needed (with spaces between) or else the
 /// access, and a resource (or none).
 pub fn policy_with_routes(routes: &[(&str, &str, &str, &str)]) -> Policy {
     let mut document = policy().document().clone();

@@ -19,7 +19,7 @@ use crate::{
         parse::ParseError,
         scope::Scope,
     },
-    http_answer::{HttpAnswer, Identity, StopStatus},
+    http_answer::{Header, HttpAnswer, Identity, StopStatus},
     operations::error::OperationError,
     wire::{
         envoy::{
@@ -119,8 +119,8 @@ fn client(attributes: &AttributeContext) -> Option<IpAddr> {
     }
 }
 
-/// Lets a request through, with the identity of its holder and without `spent`.
-pub(in crate::grpc) fn allowed(identity: Identity, spent: Vec<String>) -> CheckResponse {
+/// Lets a request through, with the identity of its holder and without `spent`. The client is told `told`.
+pub(in crate::grpc) fn allowed(identity: Identity, spent: Vec<String>, told: Vec<Header>) -> CheckResponse {
     let metadata = metadata(None, Some(&identity));
     let mut headers = Vec::with_capacity(identity.len());
     let mut headers_to_remove = spent;
@@ -130,11 +130,23 @@ pub(in crate::grpc) fn allowed(identity: Identity, spent: Vec<String>) -> CheckR
             None => headers_to_remove.push(name.to_owned()),
         }
     }
-    let ok = OkHttpResponse { headers, headers_to_remove, ..OkHttpResponse::default() };
+    let response_headers_to_add = told.into_iter().map(|(name, value)| header(name, value)).collect();
+    let ok =
+        OkHttpResponse { headers, headers_to_remove, response_headers_to_add, ..OkHttpResponse::default() };
     CheckResponse {
         status: Some(status(Code::Ok)),
         dynamic_metadata: Some(metadata),
         http_response: Some(HttpResponse::OkResponse(ok)),
+    }
+}
+
+/// Adds a header to what the client gets, whatever the answer is.
+pub(in crate::grpc) fn tell_client(answer: &mut CheckResponse, (name, value): Header) {
+    match &mut answer.http_response {
+        Some(HttpResponse::OkResponse(ok)) => ok.response_headers_to_add.push(header(name, value)),
+        Some(HttpResponse::DeniedResponse(denied)) => denied.headers.push(header(name, value)),
+        // Nothing here makes one.
+        Some(HttpResponse::ErrorResponse(_)) | None => {}
     }
 }
 
@@ -167,6 +179,7 @@ fn status(code: Code) -> rpc::Status {
     rpc::Status { code: code.into(), message: String::new(), details: Vec::new() }
 }
 
+/// A header in the place of every other of its name: of the client's in a request, of the service's in a response.
 fn header(name: &str, value: String) -> HeaderValueOption {
     HeaderValueOption {
         header: Some(HeaderValue { key: name.to_owned(), value, raw_value: Vec::new() }),
@@ -236,11 +249,15 @@ mod tests {
             ("x-keyward-scopes", some("a:b")),
             ("x-keyward-plan", None),
         ];
-        let answer = allowed(identity, vec!["x-api-key".to_owned()]);
+        let told = vec![("x-ratelimit-limit", "7".to_owned())];
+        let mut answer = allowed(identity, vec!["x-api-key".to_owned()], told);
+        tell_client(&mut answer, ("x-ratelimit-latency", "0".to_owned()));
         assert_eq!(answer.status.map(|status| status.code), Some(0));
         let Some(HttpResponse::OkResponse(ok)) = answer.http_response else { panic!("no allow") };
         assert_eq!(ok.headers_to_remove, ["x-api-key", "x-keyward-owner", "x-keyward-plan"]);
         assert_eq!(ok.headers.len(), 4);
+        let client = ok.response_headers_to_add.into_iter().map(|told| told.header.unwrap().key);
+        assert_eq!(client.collect::<Vec<_>>(), ["x-ratelimit-limit", "x-ratelimit-latency"]);
         let named: Vec<String> = answer.dynamic_metadata.unwrap().fields.into_keys().collect();
         assert_eq!(named, ["environment", "key_id", "workspace_id"]);
     }

@@ -11,7 +11,7 @@ mod frame;
 pub(super) use self::complaints::Complaints;
 pub use self::frame::Malformed;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::Response;
 use tonic::{Request, body::Body, metadata::MetadataMap};
@@ -25,8 +25,9 @@ use crate::{
         resource::Resource,
         route::RouteDecision,
         scope::ScopeText,
+        time::Timestamp,
     },
-    http_answer::{Stop, identity, nobody, stopped, undecided},
+    http_answer::{Stop, identity, latency, limits, nobody, stopped, undecided},
     operations::{
         check::{Mode, Query, Subject},
         error::OperationError,
@@ -59,14 +60,14 @@ pub(super) async fn serve(
     let answer = handler.authorize(&caller, asked).await;
     // Envoy would let the request through.
     if answer.status.is_none() || answer.http_response.is_none() {
-        return unavailable();
+        return unavailable(Duration::ZERO);
     }
     frame::response(&answer)
 }
 
-/// The answer to a call that does not reach its handler, or whose handler does not answer.
-pub(super) fn unavailable() -> Response<Body> {
-    frame::response(&convert::stopped(undecided(), Stop::Undecided.reason(), None))
+/// The answer to a call that does not reach its handler, or whose handler does not answer, after so long.
+pub(super) fn unavailable(took: Duration) -> Response<Body> {
+    frame::response(&convert::stopped(undecided(took), Stop::Undecided.reason(), None))
 }
 
 impl ExtAuthz for Api {
@@ -75,7 +76,21 @@ impl ExtAuthz for Api {
         caller: &Request<()>,
         asked: Result<envoy::CheckRequest, Malformed>,
     ) -> envoy::CheckResponse {
-        let now = self.operations().now();
+        let began = self.operations().reading();
+        let mut answer = self.answer_gateway(caller, asked, began.time).await;
+        let took = self.operations().reading().steady.saturating_since(began.steady);
+        convert::tell_client(&mut answer, latency(took));
+        answer
+    }
+}
+
+impl Api {
+    async fn answer_gateway(
+        &self,
+        caller: &Request<()>,
+        asked: Result<envoy::CheckRequest, Malformed>,
+        now: Timestamp,
+    ) -> envoy::CheckResponse {
         if self.operations().sealed() {
             self.complaints().of_store(now);
             return self.stop(Stop::Undecided);
@@ -95,9 +110,7 @@ impl ExtAuthz for Api {
             self.stop(Stop::Undecided)
         })
     }
-}
 
-impl Api {
     fn checker(&self, request: &Request<()>) -> Result<Caller, OperationError> {
         let caller = self.caller(request)?;
         self.require_checker(&caller)?;
@@ -122,10 +135,11 @@ impl Api {
         let way = way(&trusted(policy.as_ref())?.policy, http, &requirement);
         let spent = || if gateway.remove_credential { convert::spent(http, gateway) } else { Vec::new() };
         if matches!(way, Way::Public) {
-            return Ok(convert::allowed(nobody(), spent()));
+            return Ok(convert::allowed(nobody(), spent(), Vec::new()));
         }
-        let denied =
-            |denial: &Denial, requirement: &Requirement<'_>| self.stop(Stop::Denied { denial, requirement });
+        let denied = |denial: &Denial, requirement: &Requirement<'_>| {
+            self.stop(Stop::Denied { denial, requirement, answer: None })
+        };
         let requirement = match &way {
             Way::Public | Way::Closed => None,
             Way::AsTheGatewaySays => Some(requirement),
@@ -148,14 +162,16 @@ impl Api {
             bound_to: caller.bound_to(),
         };
         let answer = self.operations().check(&query).await?;
-        let subject = answer.subject.as_ref();
-        match (answer.decision, subject) {
-            (Decision::Allow(_), Some(subject)) => Ok(convert::allowed(identity(subject), spent())),
+        match (&answer.decision, &answer.subject) {
+            (Decision::Allow(_), Some(subject)) => {
+                Ok(convert::allowed(identity(subject), spent(), limits(&answer)))
+            }
             // An allow of nobody cannot be; it would let somebody through whom nobody knows.
             (Decision::Allow(_), None) => Ok(self.stop(Stop::Undecided)),
             (Decision::Deny(denial), subject) => {
-                let stop = Stop::Denied { denial: &denial, requirement: &query.requirement };
-                let identity = subject.map(identity);
+                let (requirement, answer) = (&query.requirement, Some(&answer));
+                let stop = Stop::Denied { denial, requirement, answer };
+                let identity = subject.as_ref().map(identity);
                 Ok(convert::stopped(stopped(stop, &gateway.realm), stop.reason(), identity.as_ref()))
             }
         }

@@ -2,9 +2,13 @@
 //!
 //! Invariants: all 401s for a credential are the same bytes, so that a stranger cannot tell whether a key ever existed;
 //! no answer holds a secret, or any byte that a client chose, beyond scopes that were parsed; every header value is
-//! visible ASCII and spaces.
+//! visible ASCII and spaces; a 401 tells nothing of limits.
 
-use std::borrow::Cow;
+mod limits;
+
+pub use self::limits::{latency, limits};
+
+use std::{borrow::Cow, time::Duration};
 
 use serde::Serialize;
 
@@ -14,14 +18,17 @@ use crate::{
         scope::Scope,
         text::Realm,
     },
-    operations::check::CheckedKey,
+    operations::check::{Answer, CheckedKey},
 };
 
 /// The most bytes of scopes that the service behind is told.
 const MAX_SCOPES_BYTES: usize = 4_096;
 
+/// A header: its name in lower case, and its value.
+pub type Header = (&'static str, String);
+
 /// Why a request is not let through.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum Stop<'a> {
     /// It was denied.
     Denied {
@@ -29,6 +36,8 @@ pub enum Stop<'a> {
         denial: &'a Denial,
         /// What it would have needed.
         requirement: &'a Requirement<'a>,
+        /// The answer that says so, where a key was looked for.
+        answer: Option<&'a Answer>,
     },
     /// What the gateway sent cannot be read; a client may have made it so.
     Malformed,
@@ -69,7 +78,7 @@ pub struct HttpAnswer {
     /// Its status.
     pub status: StopStatus,
     /// Its headers.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<Header>,
     /// Its body: JSON, in UTF-8.
     pub body: String,
 }
@@ -80,6 +89,8 @@ struct Row {
     code: &'static str,
     message: Cow<'static, str>,
     challenge: Challenge,
+    /// Seconds after which it may pass.
+    retry_after: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -108,23 +119,31 @@ enum Challenge {
 pub fn stopped(stop: Stop<'_>, realm: &Realm) -> HttpAnswer {
     let row = row(stop);
     let challenge = challenge(&row, stop, realm);
-    answer(&row, challenge)
+    let mut stopped = render(&row, challenge);
+    if let Stop::Denied { answer: Some(answer), .. } = stop
+        && matches!(row.status, StopStatus::Forbidden | StopStatus::TooManyRequests)
+    {
+        stopped.headers.extend(limits(answer));
+    }
+    stopped
 }
 
 /// The answer where Keyward cannot decide, as [`stopped`] gives it too: it needs no setting.
 #[must_use]
-pub fn undecided() -> HttpAnswer {
-    answer(&row(Stop::Undecided), None)
+pub fn undecided(took: Duration) -> HttpAnswer {
+    let mut undecided = render(&row(Stop::Undecided), None);
+    undecided.headers.push(latency(took));
+    undecided
 }
 
-fn answer(row: &Row, challenge: Option<String>) -> HttpAnswer {
+fn render(row: &Row, challenge: Option<String>) -> HttpAnswer {
     let mut headers =
         vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
     if let Some(challenge) = challenge {
         headers.push(("www-authenticate", challenge));
     }
-    if row.status == StopStatus::Unavailable {
-        headers.push(("retry-after", "1".to_owned()));
+    if let Some(seconds) = row.retry_after {
+        headers.push(("retry-after", seconds.to_string()));
     }
     let body = Body { success: false, error: Fault { code: row.code, message: &row.message } };
     // Texts alone cannot fail to be written.
@@ -138,12 +157,14 @@ fn row(stop: Stop<'_>) -> Row {
         Stop::Malformed => {
             let message = "The request is malformed.".into();
             let challenge = Challenge::Error("invalid_request");
-            return Row { status: StopStatus::BadRequest, code: stop.reason(), message, challenge };
+            let (status, retry_after) = (StopStatus::BadRequest, None);
+            return Row { status, code: stop.reason(), message, challenge, retry_after };
         }
         Stop::Undecided => {
             let message = "The request cannot be authorized at the moment. Try again.".into();
             let challenge = Challenge::None;
-            return Row { status: StopStatus::Unavailable, code: stop.reason(), message, challenge };
+            let (status, retry_after) = (StopStatus::Unavailable, Some(1));
+            return Row { status, code: stop.reason(), message, challenge, retry_after };
         }
     };
     let forbidden = |message| Row {
@@ -151,6 +172,7 @@ fn row(stop: Stop<'_>) -> Row {
         code: denial.reason(),
         message,
         challenge: Challenge::Error("insufficient_scope"),
+        retry_after: None,
     };
     let too_many = |what: &str, spent: &Spent| Row {
         status: StopStatus::TooManyRequests,
@@ -160,6 +182,7 @@ fn row(stop: Stop<'_>) -> Row {
             None => format!("{what} The request costs more than the limit admits.").into(),
         },
         challenge: Challenge::None,
+        retry_after: spent.retry_after(),
     };
     match denial {
         Denial::CredentialsMissing => Row {
@@ -167,12 +190,14 @@ fn row(stop: Stop<'_>) -> Row {
             code: denial.reason(),
             message: "An API key is required.".into(),
             challenge: Challenge::Bare,
+            retry_after: None,
         },
         Denial::CredentialsAmbiguous => Row {
             status: StopStatus::BadRequest,
             code: denial.reason(),
             message: "More than one API key was presented. Send exactly one.".into(),
             challenge: Challenge::Error("invalid_request"),
+            retry_after: None,
         },
         Denial::CredentialsMalformed
         | Denial::KeyUnknown
@@ -184,6 +209,7 @@ fn row(stop: Stop<'_>) -> Row {
             code: "CREDENTIALS_INVALID",
             message: "The API key is not valid.".into(),
             challenge: Challenge::Error("invalid_token"),
+            retry_after: None,
         },
         Denial::WorkspaceMismatch => forbidden("The API key belongs to another workspace.".into()),
         Denial::EnvironmentMismatch => forbidden("The API key belongs to another environment.".into()),
@@ -305,15 +331,48 @@ mod tests {
 
     #[test]
     fn what_needs_no_setting_says_the_same_as_the_table() {
-        assert_eq!(undecided(), stopped(Stop::Undecided, &Realm::parse("another").unwrap()));
+        let took = Duration::from_millis(7);
+        let mut same = stopped(Stop::Undecided, &Realm::parse("another").unwrap());
+        same.headers.push(latency(took));
+        assert_eq!(undecided(took), same);
     }
 
     #[test]
     fn the_realm_is_the_operators() {
         // H3
         let requirement = Requirement::default();
-        let missing = Stop::Denied { denial: &Denial::CredentialsMissing, requirement: &requirement };
+        let denial = &Denial::CredentialsMissing;
+        let missing = Stop::Denied { denial, requirement: &requirement, answer: None };
         let answer = stopped(missing, &Realm::parse("Example API").unwrap());
         assert!(answer.headers.contains(&("www-authenticate", "Bearer realm=\"Example API\"".to_owned())));
+    }
+
+    #[test]
+    fn a_spent_limit_says_when_to_come_back_in_the_header_and_in_the_body() {
+        // H4, H5, L9
+        let spent = |wait| Spent { limit: "default/hour".into(), admits: 10, wait };
+        let after = |ms| spent(Some(Duration::from_millis(ms)));
+        let rows = [
+            (Denial::RateLimited(after(0)), Some("1"), "Rate limit exceeded. Retry after 1 seconds."),
+            (Denial::RateLimited(after(41_001)), Some("42"), "Rate limit exceeded. Retry after 42 seconds."),
+            (Denial::QuotaExceeded(after(42_000)), Some("42"), "Quota exceeded. Retry after 42 seconds."),
+            (
+                Denial::RateLimited(spent(None)),
+                None,
+                "Rate limit exceeded. The request costs more than the limit admits.",
+            ),
+        ];
+        for (denial, retry_after, message) in rows {
+            let requirement = Requirement::default();
+            let stop = Stop::Denied { denial: &denial, requirement: &requirement, answer: None };
+            let answer = stopped(stop, &Realm::default());
+            assert_eq!(answer.status, StopStatus::TooManyRequests);
+            let code = denial.reason();
+            let body = format!(r#"{{"success":false,"error":{{"code":"{code}","message":"{message}"}}}}"#);
+            assert_eq!(answer.body, body);
+            let told = answer.headers.iter().find(|(name, _)| *name == "retry-after");
+            assert_eq!(told.map(|(_, value)| value.as_str()), retry_after, "{message}");
+            assert!(answer.headers.iter().all(|(name, _)| *name != "www-authenticate"));
+        }
     }
 }
