@@ -11,13 +11,13 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
-//! | [`domain`] | what a key ([`key`](domain::key)), its secrets ([`credentials`](domain::credentials)) and its rights are, what may exist ([`policy`](domain::policy)), what a key comes to under it ([`rights`](domain::rights)), which request of a gateway needs what ([`route`](domain::route)), and the [`decision`](domain::decision): pure functions and values; no I/O, nothing async, time and randomness as arguments |
-//! | [`ports`] | what is needed of a back end: [`KeyStore`](ports::KeyStore), [`Mutation`](ports::Mutation), [`StoreError`](ports::StoreError) |
+//! | [`domain`] | what a key ([`key`](domain::key)), its secrets ([`credentials`](domain::credentials)) and its rights are, what may exist ([`policy`](domain::policy)), what a key comes to under it ([`rights`](domain::rights), [`limit`](domain::limit)), which request of a gateway needs what ([`route`](domain::route)), and the [`decision`](domain::decision): pure functions and values; no I/O, nothing async, time and randomness as arguments |
+//! | [`ports`] | what is needed of a back end: [`KeyStore`](ports::KeyStore), [`Mutation`](ports::Mutation), [`StoreError`](ports::StoreError), [`Counters`](ports::Counters) |
 //! | [`index`] | the complete view of all keys in memory, with their rights, and of the policy in force; reads never wait |
 //! | [`follower`] | follows the log into the index |
 //! | [`operations`] | what callers can ask for, one verb per file |
 //! | [`http_answer`] | a decision as a gateway's client sees it: status, headers, body, in one table; and who asks, as the service behind sees it |
-//! | [`store`], [`grpc`] | the adapters: where truth is kept (data directory, roots, SQLite); the way in, and the services of the wire |
+//! | [`store`], [`counters`], [`grpc`] | the adapters: where truth is kept (data directory, roots, SQLite); where limits are counted; the way in, and the services of the wire |
 //! | [`app`] | names the adapters and wires them |
 //! | [`cli`] | the command line: a client of the server, one verb per file |
 //!
@@ -49,7 +49,11 @@
 //! - A row counts only if its code fits and its revision is the newest that the log has for it.
 //! - Nothing is decided by the machine's clock alone, only by what [`TrustedClock`](domain::time::TrustedClock) believes
 //!   of it; [`operations::clock_mark`] keeps that for the next process.
-//! - A Check touches no disk and holds no lock while it waits; the one wait is for the revision that it asks for.
+//! - All limits of a Check are charged together or none is ([`Counters::charge`](ports::Counters::charge)), after every other
+//!   condition has passed; a charge is never taken back. What may be used is written before it is used, but for a first
+//!   block of large limits, which counts as used after a crash.
+//! - A Check touches no disk and holds no lock while it waits; it waits for the revision that it asks for, and, where its
+//!   block of units is used up, for a write that is under way: 50 ms at most, then it is an error, not a denial.
 //! - Each error becomes a status in one table (`grpc/status.rs`), and what never reaches a handler in another
 //!   (`grpc/refusal.rs`). A denial becomes HTTP in a third ([`http_answer`]). Envoy is never answered with an error, which
 //!   it may let requests through on, nor with a message made from a default, which it takes for an allow:
@@ -68,7 +72,10 @@
 //!    before the look-up, [`Index::by_hash`](index::Index::by_hash).
 //! 4. [`domain::decision::judge`] takes the conditions in order: standing, secret, workspace, environment, scopes,
 //!    resources, address. The first that fails names the denial.
-//! 5. An enforcing Check that is allowed notes the use with one store to memory
+//! 5. What passes is a [`Bill`](ports::Bill) for the limits of the tiers that it asked for, which the key's place in the index
+//!    has ready ([`Found::bill`](index::Found::bill)): [`MemoryCounters`](counters::memory::MemoryCounters) locks the accounts
+//!    of key, owner and workspace that it names, judges every limit, and charges all or none.
+//! 6. An enforcing Check that is allowed notes the use with one store to memory
 //!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`operations::uses`]); every
 //!    enforcing one of a known key is counted ([`operations::usage`], written once a second); and
 //!    `grpc/convert/check.rs` renders the answer.
