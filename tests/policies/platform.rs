@@ -90,10 +90,14 @@ impl Platform {
         self.keyward.workspaces().register_workspace(self.keyward.as_root(request)).await
     }
 
-    /// Those of all declared scopes that a presented key opens, one Check each.
+    /// Those of all declared scopes that a presented key opens, one Check each; its limits are looked at, not used.
     pub(crate) async fn opened_by(&self, api_key: &str) -> Vec<String> {
         let scopes = self.scopes();
-        let requests = scopes.iter().map(|scope| check(api_key, &[scope])).collect();
+        let peek = |scope: &String| v1::CheckRequest {
+            mode: v1::CheckMode::Peek.into(),
+            ..check(api_key, &[scope])
+        };
+        let requests = scopes.iter().map(peek).collect();
         let batch = v1::BatchCheckRequest { requests };
         let answers = self.keyward.keys().batch_check(batch).await.unwrap().into_inner().responses;
         assert_eq!(answers.len(), scopes.len());
