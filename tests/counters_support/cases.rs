@@ -9,6 +9,7 @@ use std::sync::{
 
 use keyward::domain::policy::TierSet;
 
+#[allow(unused_imports, reason = "a case too, in a file of its own")]
 pub(crate) use super::random::whatever_happens_no_window_ever_holds_more_than_its_limit;
 use super::{Backend, FIRST, Process, World, ms};
 

@@ -153,7 +153,7 @@ pub(crate) fn ms(text: &str) -> i64 {
     time.as_millisecond()
 }
 
-fn policy(limits: &str) -> Arc<PolicyVersion> {
+pub(crate) fn policy(limits: &str) -> Arc<PolicyVersion> {
     let text = format!(
         "environments = [{{ name = 'live', prefix = 'kw_live_' }}, {{ name = 'test', prefix = 'kw_test_' }}]
          scopes = [{{ name = 'files:read' }}]

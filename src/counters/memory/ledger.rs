@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Rows in one write: a change that comes meanwhile waits for no more than these.
-const BATCH: usize = 1_024;
+pub(super) const BATCH: usize = 1_024;
 /// How often what is over is dropped.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How often a write is tried while none succeeds.

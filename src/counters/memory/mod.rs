@@ -33,6 +33,7 @@ use crate::{
     index::Index,
     ports::{
         Account, Bill, Charge, ChargeAll, Counters, KeyStore, LimitState, Note, Payable, Pending, StoreError,
+        StoredCount,
     },
 };
 
@@ -70,6 +71,7 @@ impl MemoryCounters {
         // A process that stops in order writes what it has counted. Of what the one before it had used in a window that
         // neither has written anything of, it knew no more than the next.
         let mut unclean = (!complete).then(|| Now { time: now.time.saturating_add(MARK_AGE), ..now });
+        let mut over = Vec::new();
         for count in counts {
             if let Some(earlier) = ledger::unclean_start(&count) {
                 unclean = unclean.or(Some(earlier));
@@ -77,8 +79,14 @@ impl MemoryCounters {
             }
             // Of nobody who is known, for example of a key whose rows are damaged: it stays as it is.
             let Some(payer) = index.payer(&count.subject) else { continue };
-            let state = count.state.unwrap_or_default();
-            payer.account().lock().restore(ids.id(&count.limit), &state, complete, &now);
+            let state = count.state.as_deref().unwrap_or_default();
+            let restored = payer.account().lock().restore(ids.id(&count.limit), state, complete, &now);
+            if restored.is_none() {
+                over.push(Note::Count(StoredCount { state: None, ..count }));
+            }
+        }
+        for batch in over.chunks(ledger::BATCH) {
+            store.note(batch.to_vec()).await?;
         }
         // From here on what is not written may have been charged.
         store.note(vec![Note::CountsComplete(false)]).await?;
