@@ -47,6 +47,8 @@ contract! {
     a_window_that_ends_while_nobody_counts_begins_anew,
     a_limit_that_changes_before_a_crash_admits_nothing_twice,
     what_a_wrong_clock_has_counted_ends_with_its_repair,
+    what_is_settled_under_load_is_not_admitted_twice_after_a_crash,
+    while_nothing_can_be_written_counting_goes_on_and_says_so,
     whatever_happens_no_window_ever_holds_more_than_its_limit,
 }
 

@@ -342,7 +342,7 @@ pub(crate) fn a_denied_neighbour_takes_nothing_even_for_a_moment<B: Backend>() {
     let (process, id) = (world.process(), world.id(FIRST));
     let work = |process: &Process, thread: usize| {
         let found = process.index.by_id(id).unwrap();
-        let cost = if thread % 2 == 0 { 1 } else { 101 };
+        let cost = if thread.is_multiple_of(2) { 1 } else { 101 };
         (0..3).filter(|_| process.charge(&found, cost).passed()).count()
     };
     together(&process, rounds().div_ceil(4), work, |round, admitted| {
@@ -505,9 +505,9 @@ pub(crate) fn a_window_that_ends_while_nobody_counts_begins_anew<B: Backend>() {
             let mut world = World::<B>::new(&kind);
             (0..100).for_each(|_| drop(world.allow(FIRST, 1)));
             if crash {
-                world.crash()
+                world.crash();
             } else {
-                world.stop()
+                world.stop();
             }
             world.pass(2 * MINUTE);
             world.start();
@@ -549,5 +549,49 @@ pub(crate) fn what_a_wrong_clock_has_counted_ends_with_its_repair<B: Backend>() 
         world.start();
         world.pass(DAY);
         assert_eq!(world.left(FIRST), [5], "{kind}");
+    }
+}
+
+pub(crate) fn what_is_settled_under_load_is_not_admitted_twice_after_a_crash<B: Backend>() {
+    // L10
+    for round in 0..10 {
+        for kind in [calendar(2_000, "day"), rolling(2_000, "1h"), bucket(2_000, 1, "366d")] {
+            let mut world = World::<B>::new(&kind);
+            let id = world.id(FIRST);
+            let process = world.process();
+            let used = AtomicU64::new(0);
+            std::thread::scope(|scope| {
+                for thread in 0..4_u64 {
+                    let (process, used) = (&process, &used);
+                    scope.spawn(move || {
+                        for turn in 0..20 + round {
+                            let found = process.index.by_id(id).unwrap();
+                            let cost = 1 + (turn + thread) % 7;
+                            assert!(process.charge(&found, cost).passed());
+                            used.fetch_add(cost, Ordering::SeqCst);
+                        }
+                    });
+                }
+                for _time in 0..20 {
+                    super::wait(process.counters.settle()).unwrap();
+                }
+            });
+            drop(process);
+            world.crash_and_start();
+            waste_is_bounded(2_000, used.into_inner(), 1, world.left(FIRST)[0], &kind);
+        }
+    }
+}
+
+pub(crate) fn while_nothing_can_be_written_counting_goes_on_and_says_so<B: Backend>() {
+    // D4, L6
+    for kind in [calendar(500, "day"), rolling(500, "1h"), bucket(500, 1, "366d")] {
+        let mut world = World::<B>::new(&kind);
+        world.allow(FIRST, 10);
+        assert!(!world.process().counters.is_degraded());
+        world.backend.break_store();
+        (0..490).for_each(|_| drop(world.allow(FIRST, 1)));
+        world.refuse(FIRST, 1);
+        assert!(world.process().counters.is_degraded());
     }
 }

@@ -47,6 +47,9 @@ pub(crate) trait Backend: Send + 'static {
 
     /// It ends as after `kill -9`. Nobody has its counters any more.
     fn crash(&mut self);
+
+    /// Nothing can be written any more.
+    fn break_store(&mut self);
 }
 
 /// Counting in memory, over a real store.
@@ -80,6 +83,12 @@ impl Backend for Memory {
         let (runtime, counters) = self.process.take().unwrap();
         drop(runtime);
         drop(counters);
+    }
+
+    fn break_store(&mut self) {
+        // Another file in the place of the database is noticed, and the store is sealed.
+        let database = self.place.database();
+        std::fs::rename(&database, database.with_extension("gone")).unwrap();
     }
 }
 
@@ -316,6 +325,7 @@ impl<B: Backend> World<B> {
     }
 
     /// The key, by its current secret and by those before it.
+    #[allow(clippy::vec_box, reason = "so that each has a place of its own")]
     pub(crate) fn found_by_secrets(&self, place: usize) -> Vec<Box<Found>> {
         let index = &self.process.as_ref().unwrap().index;
         let secrets = self.keys[place].credentials.iter();

@@ -170,8 +170,8 @@ impl Log {
             let cost: u64 =
                 wanted.iter().filter(|(other, _)| rule.shares(key, *other)).map(|(_, cost)| cost).sum();
             // A crash wastes two blocks, or what one request needed.
-            let wasted = self.crashes * (2 * block(rule.limit)).max(self.dearest + block(rule.limit));
-            self.used(rule, key, now).1 + cost + wasted > rule.limit
+            let by_crashes = self.crashes * (2 * block(rule.limit)).max(self.dearest + block(rule.limit));
+            self.used(rule, key, now).1 + cost + by_crashes > rule.limit
         });
         assert!(reason, "refused for nothing: {wanted:?}");
     }
@@ -225,6 +225,7 @@ fn live<B: Backend>(rules: Vec<Rule>, steps: &[Step]) {
 }
 
 /// `None` where it passes, else how long until it does.
+#[allow(clippy::option_option, reason = "a wait, none for ever, or none needed")]
 fn one<B: Backend>(world: &World<B>, log: &mut Log, key: usize, cost: u64) -> Option<Option<i64>> {
     log.dearest = log.dearest.max(cost);
     let before = world.everything();

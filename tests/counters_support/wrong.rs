@@ -1,6 +1,7 @@
 //! Limiters that are wrong, each in one way that others have been wrong in; and the plain one that they are made from.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "each flaw is in one place")]
 
 use std::{
     collections::HashMap,
@@ -86,6 +87,8 @@ impl<F: Flawed> Backend for Plain<F> {
             self.kept.lock().unwrap().clear();
         }
     }
+
+    fn break_store(&mut self) {}
 }
 
 struct PlainCounters {
@@ -125,10 +128,8 @@ impl PlainCounters {
     fn counting(&self, charges: &[(Now, u64)], bound: &Bound, now: &Now) -> Vec<(i64, u64)> {
         let length = i64::try_from(bound.length.as_millis()).unwrap();
         if bound.name.ends_with("rolling") {
-            let clock = |now: &Now| match self.flaw {
-                Flaw::WallClockForRates => now.time.as_ms(),
-                _ => now.steady.as_ms(),
-            };
+            let by_the_wall = self.has(Flaw::WallClockForRates);
+            let clock = |now: &Now| if by_the_wall { now.time.as_ms() } else { now.steady.as_ms() };
             let ends = charges.iter().map(|(then, cost)| (clock(then) + length - clock(now), *cost));
             return ends.filter(|(ends, _)| *ends > 0).collect();
         }
