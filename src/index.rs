@@ -293,8 +293,7 @@ impl Index {
         let by_id = self.by_id.pin();
         let by_hash = self.by_hash.pin();
         let Some(cell) = by_id.get(&key.id) else {
-            // What is there when the view is first applied is older than this process.
-            let cell = Arc::new(Cell::new(record, self.revision() > Revision::ZERO));
+            let cell = Arc::new(Cell::new(record));
             for (secret, _) in key.credentials.iter() {
                 by_hash.insert(secret.hash.slot(), Arc::clone(&cell));
             }

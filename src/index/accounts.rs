@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    domain::key::Key,
+    domain::{key::Key, time::Timestamp},
     ports::{Account, Payer},
 };
 
@@ -45,7 +45,7 @@ impl SharedAccounts {
         if let Some(known) = self.0.get(subject) {
             return Arc::clone(known);
         }
-        let account = Arc::new(Shared { subject: subject.into(), account: Account::new(false) });
+        let account = Arc::new(Shared { subject: subject.into(), account: Account::new(Timestamp::EPOCH) });
         self.0.insert(subject.into(), Arc::clone(&account));
         account
     }

@@ -34,13 +34,14 @@ pub(super) struct Record {
 }
 
 impl Cell {
-    /// The place of a key; `is_new` where it is younger than this process.
-    pub(super) fn new(record: Record, is_new: bool) -> Self {
+    /// The place of a key.
+    pub(super) fn new(record: Record) -> Self {
+        let account = Account::new(record.key.created);
         Self {
             id: record.key.id,
             record: ArcSwap::from_pointee(record),
             last_use_ms: AtomicI64::new(i64::MIN),
-            account: Account::new(is_new),
+            account,
         }
     }
 }

@@ -22,15 +22,15 @@ use crate::domain::{
 pub struct Account {
     /// Held for a judgement and its charge, and never while anything waits.
     sheet: Mutex<Sheet>,
-    /// Whether the subject is younger than this process: then no other can have counted anything.
-    is_new: bool,
+    /// When the subject came to be: what was over before then, nobody has counted anything of it.
+    since: Timestamp,
 }
 
 impl Account {
     /// An account on which nothing is counted yet.
     #[must_use]
-    pub fn new(is_new: bool) -> Self {
-        Self { sheet: Mutex::default(), is_new }
+    pub fn new(since: Timestamp) -> Self {
+        Self { sheet: Mutex::default(), since }
     }
 
     /// The counts, for as long as the guard is held.
@@ -38,10 +38,10 @@ impl Account {
         self.sheet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the subject is younger than this process.
+    /// When the subject came to be.
     #[must_use]
-    pub const fn is_new(&self) -> bool {
-        self.is_new
+    pub const fn since(&self) -> Timestamp {
+        self.since
     }
 }
 

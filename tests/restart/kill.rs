@@ -131,11 +131,11 @@ async fn reconcile(server: &Server, data_dir: &Path, owners: &mut [Owner]) -> us
 }
 
 #[allow(clippy::disallowed_methods, reason = "how long a test is to last is told by the environment")]
-fn number(variable: &str) -> Option<u64> {
+pub(crate) fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }
 
 #[allow(clippy::print_stderr, reason = "shown when the test fails, or is run with --nocapture")]
-fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     eprintln!("{text}");
 }

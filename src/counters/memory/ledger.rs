@@ -1,6 +1,7 @@
 //! Writes counts ahead of their use, one batch after the other, so that a later row is always of a later time.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,18 +17,38 @@ use tokio::{
 use crate::{
     domain::{
         limit::{LimitId, LimitIds, Snapshot},
-        time::TrustedClock,
+        time::{Now, Steady, Timestamp, TrustedClock},
     },
     index::Index,
     ports::{KeyStore, Note, Payer, StoreError, StoredCount},
 };
 
 /// Rows in one write: a change that comes meanwhile waits for no more than these.
-const BATCH: usize = 1_024;
+pub(super) const BATCH: usize = 1_024;
 /// How often what is over is dropped.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How often a write is tried while none succeeds.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// Under which the start is stored of the last process that followed a crash. No subject is empty.
+const UNCLEAN: (&str, &str) = ("", "unclean");
+
+/// The start of the last process that followed a crash, where this is it.
+pub(super) fn unclean_start(count: &StoredCount) -> Option<Now> {
+    let state = count.state.as_ref().filter(|_| (&*count.subject, &*count.limit) == UNCLEAN)?;
+    let (time, rest) = state.split_first_chunk()?;
+    let time = Timestamp::from_ms(i64::from_le_bytes(*time)).ok()?;
+    Some(Now { time, steady: Steady::from_ms(i64::from_le_bytes(rest.try_into().ok()?)) })
+}
+
+fn note_of_unclean_start(started: &Now) -> Note {
+    let state = [started.time.as_ms().to_le_bytes(), started.steady.as_ms().to_le_bytes()].concat();
+    Note::Count(StoredCount {
+        subject: UNCLEAN.0.to_owned(),
+        limit: UNCLEAN.1.to_owned(),
+        state: Some(state),
+    })
+}
 
 /// A write that somebody needs.
 pub(super) struct Ask {
@@ -52,6 +73,8 @@ pub(super) struct Ledger {
     index: Arc<Index>,
     ids: Arc<LimitIds>,
     clock: Arc<TrustedClock>,
+    /// See [`unclean_start`].
+    unclean: Option<Now>,
     written: watch::Sender<u64>,
     degraded: Arc<AtomicBool>,
 }
@@ -61,11 +84,12 @@ impl Ledger {
         store: Arc<dyn KeyStore>,
         index: Arc<Index>,
         clock: Arc<TrustedClock>,
+        unclean: Option<Now>,
         written: watch::Sender<u64>,
         degraded: Arc<AtomicBool>,
     ) -> Self {
         let ids = index.limit_ids();
-        Self { store, index, ids, clock, written, degraded }
+        Self { store, index, ids, clock, unclean, written, degraded }
     }
 
     /// Writes until it is told to close, or nobody can ask any more.
@@ -75,13 +99,18 @@ impl Ledger {
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         probe.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::new();
+        let mut last_sweep = self.clock.read();
         loop {
             tokio::select! {
                 taken = jobs.recv_many(&mut batch, BATCH) => if taken == 0 {
                     return Ok(());
                 },
                 _tick = probe.tick(), if self.degraded.load(Ordering::Acquire) => self.probe().await,
-                _tick = sweep.tick() => self.sweep().await,
+                _tick = sweep.tick() => {
+                    // What was over then: a request that read its time before a window was over may be charged only now.
+                    self.sweep(&last_sweep).await;
+                    last_sweep = self.clock.read();
+                }
             }
             let mut asks = Vec::new();
             for job in batch.drain(..) {
@@ -107,7 +136,7 @@ impl Ledger {
     async fn write(&self, asks: Vec<Ask>) {
         let mut taken = Vec::with_capacity(asks.len());
         let mut notes = Vec::with_capacity(asks.len());
-        for ask in asks {
+        for ask in one_each(asks) {
             // Gone where the window was over and swept meanwhile: whoever needs it asks again.
             let Some(snapshot) = ask.payer.account().lock().snapshot(ask.limit, ask.more) else { continue };
             notes.extend(self.note(&*ask.payer, &snapshot));
@@ -153,11 +182,10 @@ impl Ledger {
     }
 
     /// Drops what is over, in memory and in the store.
-    async fn sweep(&self) {
-        let now = self.clock.read();
+    async fn sweep(&self, now: &Now) {
         let mut gone = Vec::new();
         self.index.each_payer(|payer| {
-            let swept = payer.account().lock().sweep(&now);
+            let swept = payer.account().lock().sweep(now);
             if !swept.is_empty() {
                 let subject = payer.subject();
                 let texts = swept.into_iter().filter_map(|id| self.ids.text(id));
@@ -206,6 +234,19 @@ impl Ledger {
 
     async fn close(&self) -> Result<(), StoreError> {
         self.write_as_it_is(true).await?;
-        self.store.note(vec![Note::CountsComplete(true)]).await
+        let mut last = vec![Note::CountsComplete(true)];
+        last.extend(self.unclean.as_ref().map(note_of_unclean_start));
+        self.store.note(last).await
     }
+}
+
+/// One ask of each count, the greatest: of two rows of one count the second would stand, and both be believed.
+fn one_each(asks: Vec<Ask>) -> impl Iterator<Item = Ask> {
+    let mut greatest: HashMap<_, Ask> = HashMap::with_capacity(asks.len());
+    for ask in asks {
+        let place = (std::ptr::from_ref(ask.payer.account()).addr(), ask.limit);
+        let known = greatest.entry(place).or_insert_with(|| Ask { payer: Arc::clone(&ask.payer), ..ask });
+        known.more = known.more.max(ask.more);
+    }
+    greatest.into_values()
 }

@@ -7,9 +7,13 @@
 mod ledger;
 mod sheets;
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
@@ -29,18 +33,22 @@ use crate::{
     index::Index,
     ports::{
         Account, Bill, Charge, ChargeAll, Counters, KeyStore, LimitState, Note, Payable, Pending, StoreError,
+        StoredCount,
     },
 };
 
 /// How many writes may be asked for and not begun (D7). A Check whose ask finds no place waits and asks again.
 const MAX_ASKS: usize = 65_536;
 
+/// By how much the time may go back over a restart, where the wall clock was set back before: the age of the clock's mark.
+const MARK_AGE: Duration = Duration::from_secs(10);
+
 /// Counts in memory.
 pub struct MemoryCounters {
     jobs: mpsc::Sender<Job>,
     written: watch::Receiver<u64>,
     degraded: Arc<AtomicBool>,
-    /// When this process started, if the one before did not stop in order.
+    /// When the last process started that followed one that did not stop in order: this one, or one before.
     unclean: Option<Now>,
     /// Taken by whoever closes this first.
     ledger: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
@@ -60,11 +68,25 @@ impl MemoryCounters {
         let now = clock.read();
         let (counts, complete) = store.counts().await?;
         let ids = index.limit_ids();
+        // A process that stops in order writes what it has counted. Of what the one before it had used in a window that
+        // neither has written anything of, it knew no more than the next.
+        let mut unclean = (!complete).then(|| Now { time: now.time.saturating_add(MARK_AGE), ..now });
+        let mut over = Vec::new();
         for count in counts {
+            if let Some(earlier) = ledger::unclean_start(&count) {
+                unclean = unclean.or(Some(earlier));
+                continue;
+            }
             // Of nobody who is known, for example of a key whose rows are damaged: it stays as it is.
             let Some(payer) = index.payer(&count.subject) else { continue };
-            let state = count.state.unwrap_or_default();
-            payer.account().lock().restore(ids.id(&count.limit), &state, complete, &now);
+            let state = count.state.as_deref().unwrap_or_default();
+            let restored = payer.account().lock().restore(ids.id(&count.limit), state, complete, &now);
+            if restored.is_none() {
+                over.push(Note::Count(StoredCount { state: None, ..count }));
+            }
+        }
+        for batch in over.chunks(ledger::BATCH) {
+            store.note(batch.to_vec()).await?;
         }
         // From here on what is not written may have been charged.
         store.note(vec![Note::CountsComplete(false)]).await?;
@@ -76,9 +98,9 @@ impl MemoryCounters {
         let (jobs, receiver) = mpsc::channel(MAX_ASKS);
         let (written_sender, written) = watch::channel(0);
         let degraded = Arc::new(AtomicBool::new(false));
-        let ledger = Ledger::new(store, index, clock, written_sender, Arc::clone(&degraded));
+        let ledger = Ledger::new(store, index, clock, unclean, written_sender, Arc::clone(&degraded));
         let ledger = Mutex::new(Some(tokio::spawn(ledger.run(receiver))));
-        Ok(Self { jobs, written, degraded, unclean: (!complete).then_some(now), ledger })
+        Ok(Self { jobs, written, degraded, unclean, ledger })
     }
 
     /// Writes every count, so that nothing is wasted. Nothing may be charged any more.
@@ -97,7 +119,7 @@ impl MemoryCounters {
     }
 
     fn reading(&self, account: &Account, now: &Now) -> Reading {
-        Reading { now: *now, unclean: self.unclean.filter(|_| !account.is_new()) }
+        Reading { now: *now, unclean: self.unclean.filter(|started| account.since() <= started.time) }
     }
 
     fn ask_all(&self, needed: &[Needed<'_>]) {
@@ -140,16 +162,21 @@ fn states<'a>(sheets: &mut Sheets<'a>, bill: &Bill<'a>, cost: u64) -> Vec<LimitS
 
 /// The writes that are needed for all of these bills together, and that nobody has asked for.
 fn needed<'a>(sheets: &mut Sheets<'a>, bills: &[Bill<'a>]) -> Vec<Needed<'a>> {
-    let units = bills.iter().map(|bill| bill.cost).fold(0, u64::saturating_add);
+    let each = || bills.iter().flat_map(|bill| bill.limits.of(bill.tiers).map(move |bound| (bill, bound)));
+    let mut units: HashMap<_, u64> = HashMap::new();
+    for (bill, bound) in each() {
+        let sum = units.entry((payer(bill, bound.per).0, bound.id)).or_default();
+        *sum = sum.saturating_add(bill.cost);
+    }
     let mut needed = Vec::new();
-    for bill in bills {
-        for bound in bill.limits.of(bill.tiers) {
-            if let Some(mut open) = sheets.of(bill, bound)
-                && !open.measure(bound, units).covered
-                && open.ask_for(bound)
-            {
-                needed.push(Needed { payable: payer(bill, bound.per).1, bound, units });
-            }
+    for (bill, bound) in each() {
+        let (place, payable) = payer(bill, bound.per);
+        let units = units.get(&(place, bound.id)).copied().unwrap_or_default();
+        if let Some(mut open) = sheets.of(bill, bound)
+            && !open.measure(bound, units).covered
+            && open.ask_for(bound)
+        {
+            needed.push(Needed { payable, bound, units });
         }
     }
     needed
@@ -173,6 +200,7 @@ impl Counters for MemoryCounters {
         let degraded = self.is_degraded();
         let mut asks = Vec::new();
         let mut charged = Vec::with_capacity(bills.len());
+        let mut all_covered = true;
         for (place, bill) in bills.iter().enumerate() {
             let (mut passes, mut covered) = (true, true);
             for bound in bill.limits.of(bill.tiers) {
@@ -185,12 +213,9 @@ impl Counters for MemoryCounters {
                 sheets.roll_back();
                 return ChargeAll::Refused(place, states);
             }
-            if !covered {
-                sheets.roll_back();
-                let asks = needed(&mut sheets, bills.get(..=place).unwrap_or_default());
-                drop(sheets);
-                self.ask_all(&asks);
-                return ChargeAll::Unwritten;
+            all_covered &= covered;
+            if !all_covered && bills.len() == 1 {
+                break;
             }
             for bound in bill.limits.of(bill.tiers) {
                 if let Some(mut open) = sheets.of(bill, bound)
@@ -200,6 +225,14 @@ impl Counters for MemoryCounters {
                 }
             }
             charged.push(states(&mut sheets, bill, 0));
+        }
+        // Only now: for bills that are refused in the end nothing is written ahead.
+        if !all_covered {
+            sheets.roll_back();
+            let asks = needed(&mut sheets, bills);
+            drop(sheets);
+            self.ask_all(&asks);
+            return ChargeAll::Unwritten;
         }
         drop(sheets);
         self.ask_all(&asks);

@@ -43,6 +43,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_count_is_small() {
+        // What a key costs that is used: its share of the slice, and of each rolling window.
+        assert_eq!(size_of::<Slot>(), 32);
+        assert!(size_of::<Slot>() + size_of::<rolling::Rolling>() <= 200);
+        assert!(size_of::<Sheet>() == 16);
+    }
+
+    #[test]
     fn a_block_is_a_hundredth_but_at_least_sixteen_and_at_most_the_limit() {
         // L10
         for (limit, expected, free) in [

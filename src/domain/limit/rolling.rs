@@ -64,6 +64,17 @@ impl Rolling {
         }
     }
 
+    /// Moves everything back so that the newest was used at `now` at the latest: the clock of the process that counted it
+    /// was ahead of this one's.
+    pub(super) fn not_after(&mut self, now: i64) {
+        let part = part_of(self.window, now);
+        if self.newest > part {
+            let by = self.newest.saturating_sub(part).rem_euclid(PARTS);
+            self.used.rotate_left(usize::try_from(by).unwrap_or(0));
+            self.newest = part;
+        }
+    }
+
     /// Each sixteenth that counts at `now`, oldest first: when it ends to count, and its units.
     fn live(&self, now: i64) -> impl Iterator<Item = (i64, u64)> {
         let oldest = self.newest.saturating_sub(PARTS.saturating_sub(1));
@@ -112,6 +123,19 @@ mod tests {
         assert_eq!(rolling.used_at(17_000), 4);
         assert_eq!(rolling.used_at(18_000), 0);
         assert_eq!(rolling.over_at(), 18_000);
+    }
+
+    #[test]
+    fn what_a_clock_that_was_ahead_has_counted_is_counted_as_of_now() {
+        // D6
+        let mut rolling = Rolling::new(16_000, 0);
+        rolling.add(3, 1_005_500);
+        rolling.add(4, 1_009_000);
+        rolling.not_after(2_000_000);
+        assert_eq!(rolling.over_at(), 1_026_000);
+        rolling.not_after(20_500);
+        assert_eq!((rolling.used_at(20_500), rolling.over_at()), (7, 37_000));
+        assert_eq!((rolling.used_at(32_999), rolling.used_at(33_000), rolling.used_at(37_000)), (7, 4, 0));
     }
 
     proptest! {

@@ -12,7 +12,7 @@ pub struct Sheet(Box<[Slot]>);
 pub struct Reading {
     /// Now.
     pub now: Now,
-    /// When this process started, if the one before did not stop in order and the subject may be older than that.
+    /// What was open then may have been used by a process that did not stop in order.
     pub unclean: Option<Now>,
 }
 

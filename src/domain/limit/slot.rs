@@ -150,7 +150,11 @@ impl Slot {
     /// Whether this counts what `bound` limits, now.
     pub(super) fn serves(&self, bound: &Bound, now: &Now) -> bool {
         match (self, &bound.shape) {
-            (Self::Calendar { end, .. }, Shape::Calendar(..)) => now.time.as_ms() < *end,
+            // One that ends much later was counted by a clock that was wrong, and has been repaired since.
+            (Self::Calendar { end, .. }, Shape::Calendar(..)) => {
+                let longest = i64::try_from(bound.length.as_millis()).unwrap_or(i64::MAX).saturating_mul(2);
+                (1..=longest).contains(&end.saturating_sub(now.time.as_ms()))
+            }
             (Self::Rolling { count, .. }, Shape::Rolling(window)) => count.window == *window,
             (Self::Bucket { count, .. }, Shape::Bucket(flow)) => count.flow.every == flow.every,
             (Self::Calendar { .. } | Self::Rolling { .. } | Self::Bucket { .. }, _) => false,
@@ -244,9 +248,10 @@ impl Slot {
         self.snapshot(self.covered())
     }
 
-    /// What is to be written so that `more` units may be used after it.
+    /// What is to be written so that `more` units may be used after it; never fewer than may be used without it.
     pub(super) fn snapshot(&self, more: u64) -> Snapshot {
         let left = self.left();
+        let more = more.max(self.covered());
         let (end, reach, state) = match self {
             Self::Calendar { end, used, .. } => {
                 let reach = used.saturating_add(more);
@@ -303,6 +308,7 @@ impl Slot {
                 let used = used.try_into().ok()?;
                 let mut count =
                     Rolling { used, newest: number(*newest), window: number(*window), left: signed(*reach) };
+                count.not_after(now.steady.as_ms());
                 if !complete {
                     count.left = 0;
                     count.add(*reach, now.steady.as_ms());
@@ -312,7 +318,8 @@ impl Slot {
             (BUCKET, [at, low, high, refill, every, reach]) => {
                 let flow = Flow { refill: *refill, every: *every };
                 let missing = whole(*low, *high);
-                let mut count = Bucket { missing, at: number(*at), flow, left: signed(*reach) };
+                let at = number(*at).min(now.steady.as_ms());
+                let mut count = Bucket { missing, at, flow, left: signed(*reach) };
                 if !complete {
                     count.left = 0;
                     count.take(*reach, flow, now.steady.as_ms());

@@ -1,0 +1,117 @@
+//! What every back end that counts must do, whatever it is made of. One takes part by a `Backend` and a line here.
+//!
+//! `KEYWARD_EDGE_ROUNDS=10000` makes the cases with threads as long as they are meant to be now and then.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod counters_support;
+mod store_support;
+
+macro_rules! contract {
+    ($backend:ident, $module:ident: $($name:ident,)*) => {
+        mod $module {
+            $(
+                #[test]
+                fn $name() {
+                    crate::counters_support::cases::$name::<crate::counters_support::$backend>();
+                }
+            )*
+        }
+    };
+}
+
+contract! {
+    Memory, memory:
+    a_window_of_the_calendar_ends_with_the_calendar,
+    a_window_of_a_zone_is_as_long_as_the_zone_makes_it,
+    waiting_exactly_as_long_as_said_passes_and_a_millisecond_less_does_not,
+    a_bucket_fills_to_the_millisecond,
+    a_clock_that_stands_or_is_set_back_frees_nothing,
+    a_rate_goes_by_the_steady_clock_whatever_the_wall_clock_says,
+    a_cost_of_nothing_always_passes_and_one_above_the_limit_never,
+    several_limits_are_charged_together_or_not_at_all,
+    a_denial_leaves_every_count_as_it_was,
+    a_look_changes_nothing,
+    an_owner_and_a_workspace_share_by_environment,
+    a_limit_changed_in_mid_window_keeps_what_was_used,
+    several_bills_are_charged_all_or_none,
+    all_secrets_of_a_key_share_its_counts,
+    sixty_four_threads_at_the_edge_admit_the_limit_exactly,
+    a_denied_neighbour_takes_nothing_even_for_a_moment,
+    bills_in_opposite_orders_never_wait_for_each_other,
+    a_stop_in_order_wastes_nothing,
+    a_stop_in_order_wastes_nothing_of_any_kind,
+    a_crash_admits_nothing_twice,
+    a_crash_of_any_kind_of_window_wastes_at_most_two_blocks,
+    what_a_crash_leaves_unknown_stays_so_after_a_stop_in_order,
+    a_window_that_ends_while_nobody_counts_begins_anew,
+    a_limit_that_changes_before_a_crash_admits_nothing_twice,
+    what_a_wrong_clock_has_counted_ends_with_its_repair,
+    what_is_settled_under_load_is_not_admitted_twice_after_a_crash,
+    while_nothing_can_be_written_counting_goes_on_and_says_so,
+    whatever_happens_no_window_ever_holds_more_than_its_limit,
+}
+
+/// Limiters that are wrong in one way each, and the case that each fails. All of these cases pass a plain limiter without a
+/// flaw: so it is the flaw that fails them.
+mod wrong {
+    use std::panic::catch_unwind;
+
+    use crate::counters_support::{
+        cases,
+        wrong::{Flaw, Flawed, Plain},
+    };
+
+    macro_rules! caught {
+        ($($flaw:ident, $name:ident: $case:ident,)*) => {
+            struct Flawless;
+
+            impl Flawed for Flawless {
+                const FLAW: Flaw = Flaw::None;
+            }
+
+            $(
+                struct $flaw;
+
+                impl Flawed for $flaw {
+                    const FLAW: Flaw = Flaw::$flaw;
+                }
+
+                #[test]
+                fn $name() {
+                    cases::$case::<Plain<Flawless>>();
+                    assert!(catch_unwind(cases::$case::<Plain<$flaw>>).is_err(), "it passes");
+                }
+            )*
+        };
+    }
+
+    caught! {
+        ReadsThenAdds, one_that_reads_and_then_adds_is_caught:
+            sixty_four_threads_at_the_edge_admit_the_limit_exactly,
+        ResetsOnRestart, one_that_resets_on_a_restart_is_caught: a_stop_in_order_wastes_nothing,
+        ForgetsOnCrash, one_that_forgets_on_a_crash_is_caught: a_crash_admits_nothing_twice,
+        ChargesDenials, one_that_charges_denials_is_caught: a_denial_leaves_every_count_as_it_was,
+        WindowFromFirstUse, one_whose_windows_begin_with_the_first_use_is_caught:
+            a_window_of_the_calendar_ends_with_the_calendar,
+        RollsOverADayAfterTheFirstUse, one_whose_days_end_after_24_hours_is_caught:
+            a_window_of_the_calendar_ends_with_the_calendar,
+        ResetsOnlyAfterIdleness, one_that_resets_only_after_idleness_is_caught:
+            a_window_of_the_calendar_ends_with_the_calendar,
+        WallClockForRates, one_whose_rates_go_by_the_wall_clock_is_caught:
+            a_rate_goes_by_the_steady_clock_whatever_the_wall_clock_says,
+        CounterPerSecret, one_that_counts_by_secret_is_caught: all_secrets_of_a_key_share_its_counts,
+        ChargesThenRefunds, one_that_charges_and_refunds_is_caught:
+            a_denied_neighbour_takes_nothing_even_for_a_moment,
+        ChargesTheFirstLimitOnly, one_that_charges_the_first_limit_only_is_caught:
+            several_limits_are_charged_together_or_not_at_all,
+        MixesEnvironments, one_that_mixes_environments_is_caught: an_owner_and_a_workspace_share_by_environment,
+        OneTooMany, one_that_admits_one_too_many_is_caught: a_window_of_the_calendar_ends_with_the_calendar,
+        BatchesByHalves, one_that_charges_half_a_batch_is_caught: several_bills_are_charged_all_or_none,
+        SaysTooEarly, one_that_says_too_early_is_caught:
+            waiting_exactly_as_long_as_said_passes_and_a_millisecond_less_does_not,
+        ForgetsWhenTheLimitChanges, one_that_forgets_when_its_limit_changes_is_caught:
+            a_limit_changed_in_mid_window_keeps_what_was_used,
+        LooksAreCharged, one_that_charges_looks_is_caught: a_look_changes_nothing,
+    }
+}

@@ -1,0 +1,86 @@
+//! What a million used keys cost in memory. Run by hand: `cargo test --test counters_memory -- --ignored --nocapture`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod counters_support;
+mod store_support;
+
+use std::sync::Arc;
+
+use counters_support::{Backend as _, Memory, policy};
+use keyward::{
+    domain::{
+        audit::Revision,
+        policy::TierSet,
+        time::{Clock, Timestamp, TrustedClock},
+    },
+    index::Index,
+    ports::{Account, Charge, PolicyView, View},
+};
+use store_support::{Seeded, at, key, workspace};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const KEYS: usize = 1_000_000;
+const MOST_BYTES: usize = 104;
+
+struct Still;
+
+impl Clock for Still {
+    fn wall(&self) -> Timestamp {
+        at(1_767_225_600_000)
+    }
+
+    fn boot(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(1)
+    }
+}
+
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+    status.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
+}
+
+#[test]
+fn an_account_is_small() {
+    assert!(size_of::<Account>() <= 32);
+}
+
+#[test]
+#[ignore = "a measurement: it takes a gigabyte, and a minute"]
+#[allow(clippy::print_stderr, reason = "what it is run for")]
+fn a_million_used_keys_with_two_limits_cost_at_most_100_mebibytes() {
+    let entropy = Seeded::new(1);
+    let workspace = workspace(&entropy);
+    let index = Arc::new(Index::default());
+    let day_and_hour = "{ name = 'day', limit = 5000, calendar = 'day' }, { name = 'hour', limit = 1000, calendar = 'hour' }";
+    index.apply(View {
+        revision: Some(Revision(1)),
+        workspaces: vec![workspace.clone()],
+        keys: Vec::new(),
+        policy: Some(PolicyView::Sound(policy(day_and_hour))),
+        damaged: Vec::new(),
+    });
+    let mut ids = Vec::with_capacity(KEYS);
+    for _chunk in 0..KEYS / 10_000 {
+        let keys: Vec<_> = (0..10_000).map(|_| key(&entropy, workspace.id)).collect();
+        ids.extend(keys.iter().map(|key| key.id));
+        index.apply(View { keys, ..View::default() });
+    }
+    let clock = Arc::new(TrustedClock::new(Arc::new(Still), None));
+    let mut backend = Memory::new();
+    let counters = backend.open(&index, &clock);
+    let now = clock.read();
+    let before = resident();
+    for id in &ids {
+        let found = index.by_id(*id).unwrap();
+        assert!(matches!(counters.charge(&found.bill(TierSet::only(0), 1), &now), Charge::Charged(_)));
+    }
+    let more = resident().saturating_sub(before);
+    let bytes = size_of::<Account>() + more / KEYS;
+    eprintln!("{bytes} bytes a key, {} of them where they were before the first use", size_of::<Account>());
+    assert!(bytes <= MOST_BYTES, "{bytes} bytes a key");
+    drop(counters);
+    backend.crash();
+}
