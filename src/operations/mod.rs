@@ -8,6 +8,7 @@ pub mod error;
 pub mod identify;
 pub mod initialize;
 pub mod issue;
+pub mod limits;
 pub mod log;
 pub mod policy;
 pub mod register;
@@ -19,6 +20,7 @@ pub mod switch;
 mod turns;
 pub mod update;
 pub mod uses;
+pub mod workspace;
 
 use std::{ops::Deref, sync::Arc};
 
