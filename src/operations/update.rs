@@ -59,11 +59,11 @@ impl Operations {
         if changes.limits.is_some() {
             self.settle().await;
         }
-        let changed = self.try_update(&permit, id, &changes).await;
+        let outcome = self.try_update(&permit, id, &changes).await;
         if changes.limits.is_some() {
             self.settle().await;
         }
-        changed
+        outcome
     }
 
     async fn try_update(

@@ -60,11 +60,11 @@ impl Operations {
             permit.require_global()?;
             self.settle().await;
         }
-        let changed = self.try_update_workspace(&permit, id, &changes).await;
+        let outcome = self.try_update_workspace(&permit, id, &changes).await;
         if limits_change {
             self.settle().await;
         }
-        changed
+        outcome
     }
 
     async fn try_update_workspace(

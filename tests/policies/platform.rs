@@ -94,7 +94,7 @@ impl Platform {
     pub(crate) async fn opened_by(&self, api_key: &str) -> Vec<String> {
         let scopes = self.scopes();
         let requests = scopes.iter().map(|scope| check(api_key, &[scope])).collect();
-        let batch = v1::BatchCheckRequest { requests };
+        let batch = v1::BatchCheckRequest { requests, ..v1::BatchCheckRequest::default() };
         let answers = self.keyward.keys().batch_check(batch).await.unwrap().into_inner().responses;
         assert_eq!(answers.len(), scopes.len());
         let opened = scopes.into_iter().zip(&answers).filter(|(_, answer)| answer.allowed);

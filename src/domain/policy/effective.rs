@@ -51,20 +51,21 @@ pub fn effective<'a>(policy: &'a Policy, of: LimitsOf<'a>) -> Vec<Effective<'a>>
     found
 }
 
-/// Whether nobody can do more under `these` than under `those`: each of those is among these, with the same name and
-/// window, and admits as much or less there. What these have beside them only makes them tighter.
+/// Whether nobody can do more under these limits than under `without`: each of `without` is among them, with the same
+/// name and window, and admits as much or less. What there is beside only makes them tighter.
 #[must_use]
-pub fn no_wider(these: &[Effective<'_>], those: &[Effective<'_>]) -> bool {
-    those
-        .iter()
-        .all(|needed| these.iter().any(|it| it.tier == needed.tier && is_within(it.limit, needed.limit)))
+pub fn no_wider(limits: &[Effective<'_>], without: &[Effective<'_>]) -> bool {
+    let holds = |bound: &Effective<'_>| {
+        limits.iter().any(|it| it.tier == bound.tier && is_within(it.limit, bound.limit))
+    };
+    without.iter().all(holds)
 }
 
-fn is_within(this: &Limit, that: &Limit) -> bool {
-    let same = this.name == that.name && this.per == that.per && this.limit <= that.limit;
-    same && match (&this.window, &that.window) {
-        (Window::Calendar(this, zone), Window::Calendar(that, other)) => this == that && zone == other,
-        (Window::Rolling(this), Window::Rolling(that)) => this == that,
+fn is_within(limit: &Limit, bound: &Limit) -> bool {
+    let same = limit.name == bound.name && limit.per == bound.per && limit.limit <= bound.limit;
+    same && match (&limit.window, &bound.window) {
+        (Window::Calendar(unit, zone), Window::Calendar(of, there)) => unit == of && zone == there,
+        (Window::Rolling(length), Window::Rolling(needed)) => length == needed,
         (Window::Bucket { refill, every }, Window::Bucket { refill: most, every: in_time }) => {
             refill <= most && every == in_time
         }
