@@ -53,7 +53,7 @@ async fn answers_come_in_the_order_of_the_questions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_has_one_to_a_thousand_questions() {
     let keyward = Keyward::start().await;
-    let issued = keyward.issue_scopes(&["a:a"]).await;
+    let issued = limited(&keyward, 100_000).await;
     let of = |count| v1::BatchCheckRequest {
         requests: vec![check(&issued.api_key, &[]); count],
         ..v1::BatchCheckRequest::default()
@@ -124,7 +124,7 @@ async fn answers_of_more_than_4_mib_together_are_refused() {
     let keyward = Keyward::start().await;
     let grants = |patterns| {
         let grant = v1::Grant { scope: "storage:read".to_owned(), resources: patterns };
-        v1::IssueRequest { grants: vec![grant], ..holder_key(&[]) }
+        v1::IssueRequest { grants: vec![grant], limits: Some(hourly(100_000)), ..holder_key(&[]) }
     };
     let mut too_long = long_patterns(64);
     too_long.push("a".to_owned());
@@ -140,13 +140,13 @@ async fn answers_of_more_than_4_mib_together_are_refused() {
     let fitting = (4 << 20) / one.encoded_len() - 1;
     for count in [1, 100, fitting] {
         let answers = keyward.keys().batch_check(of(count)).await.unwrap().into_inner().responses;
-        assert_eq!(answers, vec![one.clone(); count]);
+        assert!(answers.len() == count && answers.iter().all(|answer| answer.key == one.key));
     }
     for count in [fitting + 2, 1_000] {
         assert_field(keyward.keys().batch_check(of(count)).await, "requests");
     }
     // A thousand answers of a usual key are far from it.
-    let usual = keyward.issue_scopes(&["a:a"]).await;
+    let usual = limited(&keyward, 100_000).await;
     let answers = ask(&keyward, vec![check(&usual.api_key, &[]); 1_000]).await.unwrap();
     assert_eq!(answers.len(), 1_000);
     keyward.stop().await;
@@ -242,7 +242,7 @@ async fn any_denial_in_a_batch_of_all_or_nothing_denies_all_of_it() {
     for (bad, why) in [
         (check(&issued.api_key, &["storage:read"]), DenialReason::ScopeInsufficient),
         (check(&revoked.api_key, &[]), DenialReason::KeyRevoked),
-        (check("nobody", &[]), DenialReason::CredentialsMalformed),
+        (check("nobody", &[]), DenialReason::KeyUnknown),
         (v1::CheckRequest::default(), DenialReason::CredentialsMissing),
     ] {
         let beside = check(&issued.api_key, &["storage:delete"]);
@@ -266,7 +266,7 @@ async fn any_denial_in_a_batch_of_all_or_nothing_denies_all_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_or_nothing_is_for_questions_that_enforce_and_keeps_the_bounds_of_a_batch() {
     let keyward = Keyward::start().await;
-    let issued = limited(&keyward, 5_000).await;
+    let issued = limited(&keyward, 100_000).await;
     for mode in [CheckMode::Peek, CheckMode::Explain] {
         let other = v1::CheckRequest { mode: mode.into(), ..costing(&issued.api_key, 1) };
         let requests = vec![costing(&issued.api_key, 1), other];
@@ -275,9 +275,9 @@ async fn all_or_nothing_is_for_questions_that_enforce_and_keeps_the_bounds_of_a_
         assert_field(answer, "requests[1].mode");
     }
     assert_field(ask_together(&keyward, Vec::new()).await, "requests");
-    let many = ask_together(&keyward, vec![costing(&issued.api_key, 2); 1_000]).await.unwrap();
+    let many = ask_together(&keyward, vec![costing(&issued.api_key, 1); 1_000]).await.unwrap();
     assert!(many.into_inner().responses.iter().all(|answer| answer.allowed));
-    assert_eq!(left(&keyward, &issued).await, (5_000, 3_000));
+    assert_eq!(left(&keyward, &issued).await, (100_000, 99_000));
 
     let grant = v1::Grant { scope: "storage:read".to_owned(), resources: long_patterns(64) };
     let request = v1::IssueRequest {
