@@ -138,6 +138,48 @@ fn a_workspace_is_registered_with_its_first_key() {
 }
 
 #[test]
+fn limits_are_set_by_flags_and_shown_with_where_they_come_from() {
+    // L5, M4
+    let desk = Desk::new();
+    let made = desk.json(&["issue", "own", "--scope", "messaging:send", "--limit", "default/hour=7/hour"]);
+    let id = text(&made["key"]["id"]);
+    let shown = desk.done(&["show", &id]);
+    assert!(shown.contains("default/hour=7/hour (the key's own)"), "{shown}");
+    assert!(shown.contains("permissions-audit/hour=100/hour (of the tier)"), "{shown}");
+    let updated = ["update", &id, "--limit", "default/burst=20+5/1s", "--limit", "all/day=9/day@Asia/Tokyo"];
+    let shown = desk.done(&updated);
+    assert!(shown.contains("all/day=9/day@Asia/Tokyo (the key's own)"), "{shown}");
+    assert!(shown.contains("default/burst=20+5/1s (the key's own)"), "{shown}");
+    let cleared = desk.json(&["update", &id, "--clear-limits"]);
+    assert_eq!(cleared["key"]["limits"], Value::Null);
+    assert_eq!(cleared["key"]["effective_limits"][0]["origin"], "TIER");
+    let stamped = desk.json(&["issue", "stamped", "--scope", "messaging:send", "--stamp-limits"]);
+    assert_eq!(stamped["key"]["effective_limits"][0]["origin"], "KEY");
+
+    let register = ["workspace", "register", "Example Ltd", "--scope", "messaging:send"];
+    let made = desk.json(&[&register[..], &["--workspace-limit", "all/month=90/month:workspace"]].concat());
+    let (workspace, secret) = (text(&made["workspace"]["id"]), text(&made["api_key"]));
+    let shown = desk.done(&["workspace", "show", &workspace]);
+    assert!(shown.contains("all/month=90/month:workspace") && shown.contains("starter"), "{shown}");
+    let update = ["workspace", "update", &workspace, "--plan", "pro", "--limit", "default/hour=1/hour"];
+    let shown = desk.done(&update);
+    assert!(shown.contains("pro") && shown.contains("default/hour=1/hour"), "{shown}");
+    let key = desk.done(&["show", &text(&made["key"]["id"])]);
+    assert!(key.contains("default/hour=1/hour (the workspace's own)"), "{key}");
+    assert_eq!(desk.check(&secret).0, Some(0));
+    assert!(desk.check(&secret).1.contains("RATE_LIMITED"));
+    let cleared = desk.json(&["workspace", "update", &workspace, "--clear-limits"]);
+    assert_eq!(cleared["workspace"]["limits"], Value::Null);
+    assert_eq!(desk.check(&secret).0, Some(0), "at once");
+
+    let wrong = desk.run(&["issue", "x", "--scope", "a:b", "--limit", "default/hour=7/fortnight"], "");
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    let wrong = desk.run(&["update", &id, "--limit", "none-such/hour=7/hour"], "");
+    assert_eq!(wrong.code, Some(1), "{wrong:?}");
+    assert!(wrong.err.contains("key.limits.tiers[0].tier"), "{wrong:?}");
+}
+
+#[test]
 fn a_rotation_announces_the_old_secret_as_retiring_and_a_grace_of_0_ends_it() {
     // R1, R2, R4
     let desk = Desk::new();

@@ -152,6 +152,7 @@ fn edge_keys(entropy: &Seeded, workspace: WorkspaceId) -> Vec<Key> {
             grants: GrantCeiling::Within(full_grants()),
             environments: EnvironmentCeiling::Within([EnvironmentName::parse("test").unwrap()].into()),
             lifetime: LifetimeCeiling::AtMost(Duration::new(86_400, 999_999_999)),
+            raise_limits: true,
         },
     };
     let nothing = AdminRights { scopes: [].into(), global: true, ceiling: Ceiling::nothing() };

@@ -17,7 +17,14 @@ use crate::wire::v1::IssueRequest;
 pub(super) const EXAMPLES: &str = "\
 The secret alone goes to standard output, everything else to standard error:
   keyward issue 'image upload' --grant storage:upload@space/cdn-eu --expires 90d > upload.key
-  keyward issue 'support desk' --admin-scope keys:read,keys:revoke > support.key";
+  keyward issue 'support desk' --admin-scope keys:read,keys:revoke > support.key
+
+A limit is TIER/NAME=UNITS/WINDOW; the tier `all` stands for all tiers together:
+  default/hour=500/hour          500 in each hour of the clock; so minute, day and month
+  all/day=10000/day@Asia/Tokyo   days of a time zone; without one, of UTC
+  default/recent=100/30m         rolling: 100 in any 30 minutes
+  default/burst=20+5/1s          a bucket of 20, into which 5 come back each second
+The limits of a tier replace all of that tier, so name each that is to hold.";
 
 /// Make a key
 #[derive(Args, Debug)]
@@ -115,7 +122,7 @@ mod tests {
             allowed_cidrs: vec!["10.0.0.0/8".into()],
             metadata: [("team".to_owned(), "blue".to_owned())].into(),
             request_id: "r1".into(),
-            admin: None,
+            ..IssueRequest::default()
         };
         assert_eq!(found, Some(expected));
     }
@@ -134,7 +141,7 @@ mod tests {
         );
         let any =
             rights(&["ops", "--admin-scope", "admin:grant", "--global", "--ceiling-any"]).ceiling.unwrap();
-        assert!(any.any_grant && any.any_environment && any.any_lifetime);
+        assert!(any.any_grant && any.any_environment && any.any_lifetime && any.raise_limits);
         let some = rights(&[
             "ops",
             "--admin-scope",
@@ -161,6 +168,9 @@ mod tests {
             &["ops", "--global"],
             &["ops", "--scope", "a:b", "--global"],
             &["ops", "--grant", "a:b@x/1", "--ceiling-any"],
+            &["upload", "--limit", "default/hour=5/hour", "--stamp-limits"],
+            &["ops", "--admin-scope", "keys:read", "--limit", "default/hour=5/hour"],
+            &["ops", "--admin-scope", "keys:read", "--stamp-limits"],
             &["ops", "--ceiling-any"],
             &["ops", "--admin-scope", "keys:issue", "--ceiling-any", "--ceiling-scope", "a:b"],
             &["ops", "--admin-scope", "keys:issue", "--ceiling-any-lifetime", "--ceiling-lifetime", "1d"],

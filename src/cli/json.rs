@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{names, time};
+use super::{names, policy, time};
 use crate::wire::v1;
 
 pub(super) fn key(key: &v1::Key) -> Value {
@@ -33,6 +33,8 @@ pub(super) fn key(key: &v1::Key) -> Value {
         "revision": key.revision,
         "effective_scopes": key.effective_scopes,
         "inert_scopes": key.inert_scopes,
+        "limits": key.limits.as_ref().map(overrides),
+        "effective_limits": list(&key.effective_limits, effective_limit),
     })
 }
 
@@ -49,7 +51,7 @@ pub(super) fn registered(workspace: Option<&v1::Workspace>, first: Option<&v1::K
     json!({ "workspace": workspace.map(self::workspace), "key": first.map(key), "revision": revision })
 }
 
-fn workspace(workspace: &v1::Workspace) -> Value {
+pub(super) fn workspace(workspace: &v1::Workspace) -> Value {
     json!({
         "id": workspace.id,
         "name": workspace.name,
@@ -57,6 +59,22 @@ fn workspace(workspace: &v1::Workspace) -> Value {
         "plan": workspace.plan,
         "create_time": workspace.create_time.as_ref().map(time::rfc3339),
         "revision": workspace.revision,
+        "limits": workspace.limits.as_ref().map(overrides),
+    })
+}
+
+fn overrides(own: &v1::LimitOverrides) -> Value {
+    json!({
+        "limits": list(&own.limits, policy::json::limit),
+        "tiers": list(&own.tiers, policy::json::plan_tier),
+    })
+}
+
+fn effective_limit(effective: &v1::EffectiveLimit) -> Value {
+    json!({
+        "name": effective.name,
+        "limit": effective.limit.as_ref().map(policy::json::limit),
+        "origin": names::limit_origin(effective.origin),
     })
 }
 
@@ -100,6 +118,7 @@ fn ceiling(ceiling: &v1::Ceiling) -> Value {
         "environments": ceiling.environments,
         "any_lifetime": ceiling.any_lifetime,
         "max_lifetime": ceiling.max_lifetime.as_ref().map(time::duration_seconds),
+        "raise_limits": ceiling.raise_limits,
     })
 }
 
@@ -228,6 +247,8 @@ mod tests {
             ("RevokeResponse", changed(None, 0)),
             ("ListKeysResponse", keys(&v1::ListKeysResponse::default())),
             ("Workspace", workspace(&v1::Workspace::default())),
+            ("LimitOverrides", overrides(&v1::LimitOverrides::default())),
+            ("EffectiveLimit", effective_limit(&v1::EffectiveLimit::default())),
             ("Creator", creator(&v1::Creator::default())),
             ("Grant", grant(&v1::Grant::default())),
             ("Revocation", revocation(&v1::Revocation::default())),

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     failure::Failure,
+    limits::{self, OwnLimit},
     parse::{self, Expiry},
     time,
 };
@@ -35,6 +36,13 @@ pub(super) struct KeyArgs {
     /// A description for people
     #[arg(long)]
     description: Option<String>,
+    /// A limit of the key's own, for example default/hour=500/hour; the help's end has every form. Left out: those of its
+    /// workspace and plan, whatever they become
+    #[arg(long = "limit", value_name = "LIMIT", value_parser = limits::limit)]
+    limits: Vec<OwnLimit>,
+    /// The key keeps the limits that apply now when its plan changes
+    #[arg(long, conflicts_with = "limits")]
+    stamp_limits: bool,
     /// Makes a retry safe: the same id never makes two keys
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
@@ -52,6 +60,8 @@ impl KeyArgs {
             expire_time: self.expires.map(|expiry| expiry.resolve(now)).transpose()?,
             allowed_cidrs: self.cidrs,
             metadata: parse::metadata(self.metadata)?,
+            limits: limits::together(self.limits),
+            stamp_limits: self.stamp_limits,
             request_id: self.request_id.unwrap_or_default(),
             ..IssueRequest::default()
         })
@@ -61,7 +71,7 @@ impl KeyArgs {
 /// What a new administration key may do and hand out.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "An administration key instead")]
-#[group(id = "administration", multiple = true, conflicts_with_all = ["scopes", "grants"])]
+#[group(id = "administration", multiple = true, conflicts_with_all = ["scopes", "grants", "limits", "stamp_limits"])]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag of its own on the command line and on the wire"
@@ -73,7 +83,7 @@ pub(super) struct AdminArgs {
     /// Reaches every workspace, not its own alone
     #[arg(long, requires = "admin_scopes")]
     global: bool,
-    /// May hand out anything: any grant, in any environment, for any lifetime
+    /// May hand out anything: any grant, in any environment, for any lifetime, with any limits
     #[arg(long, requires = "admin_scopes")]
     ceiling_any: bool,
     /// May hand out any grant
@@ -109,6 +119,9 @@ pub(super) struct AdminArgs {
     /// The longest time from issue to expiry, for example 90d
     #[arg(long, value_name = "DURATION", value_parser = parse::duration, requires = "admin_scopes", conflicts_with = "ceiling_any")]
     ceiling_lifetime: Option<SignedDuration>,
+    /// May set limits that are wider than those of the plan
+    #[arg(long, requires = "admin_scopes", conflicts_with = "ceiling_any")]
+    ceiling_raise_limits: bool,
 }
 
 impl AdminArgs {
@@ -130,6 +143,7 @@ impl AdminArgs {
             environments: self.ceiling_environments,
             any_lifetime: self.ceiling_any || self.ceiling_any_lifetime,
             max_lifetime: self.ceiling_lifetime.map(time::duration_to_wire),
+            raise_limits: self.ceiling_any || self.ceiling_raise_limits,
         };
         let ceiling = Some(ceiling).filter(|ceiling| *ceiling != Ceiling::default());
         Some(AdminRights { scopes: self.admin_scopes, global: self.global, ceiling })

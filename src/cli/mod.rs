@@ -15,6 +15,7 @@ mod failure;
 mod issue;
 mod json;
 mod key_args;
+mod limits;
 mod list;
 mod names;
 mod page;
@@ -209,6 +210,10 @@ async fn dispatch(
         ClientCommand::Usage(call) => call.run(console, usage::run).await,
         ClientCommand::Workspace(WorkspaceCommand::Register(call)) => {
             call.run(console, workspace::register).await
+        }
+        ClientCommand::Workspace(WorkspaceCommand::Show(call)) => call.run(console, workspace::show).await,
+        ClientCommand::Workspace(WorkspaceCommand::Update(call)) => {
+            call.run(console, workspace::update).await
         }
         ClientCommand::Policy(PolicyCommand::Show(call)) => call.run(console, policy::show).await,
         ClientCommand::Policy(PolicyCommand::Check(call)) => call.run(console, policy::check).await,

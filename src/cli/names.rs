@@ -4,8 +4,8 @@
 //! upper case for both, as in gateway answers, metrics and logs.
 
 use crate::wire::v1::{
-    ActorKind, AuditAction, DenialReason, KeyState, PolicyCalendar, PolicyLimitSubject, PolicyRouteAccess,
-    RevokeReason, SecretState,
+    ActorKind, AuditAction, DenialReason, KeyState, LimitOrigin, PolicyCalendar, PolicyLimitSubject,
+    PolicyRouteAccess, RevokeReason, SecretState,
 };
 
 /// `ACTIVE`, `REVOKED`, …
@@ -51,6 +51,11 @@ pub(super) fn policy_limit_subject(value: i32) -> String {
 /// `SCOPES`, `PUBLIC`, `DENIED`.
 pub(super) fn policy_route_access(value: i32) -> String {
     bare(PolicyRouteAccess::try_from(value).ok().map(|v| v.as_str_name()), "POLICY_ROUTE_ACCESS_", value)
+}
+
+/// `TIER`, `PLAN`, `WORKSPACE`, `KEY`.
+pub(super) fn limit_origin(value: i32) -> String {
+    bare(LimitOrigin::try_from(value).ok().map(|v| v.as_str_name()), "LIMIT_ORIGIN_", value)
 }
 
 /// The same word for eyes: `key-rotate`.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::{
     Outcome,
     failure::Failure,
+    limits::{self, OwnLimit},
     parse::{self, Expiry, KeyId},
     session::Session,
     switch,
@@ -15,7 +16,9 @@ use crate::wire::v1::{Grant, Key, UpdateKeyRequest};
 pub(super) const EXAMPLES: &str = "\
 A list that is given replaces the whole list:
   keyward update key_… --scope storage:read,storage:upload --no-expiry
-  keyward update key_… --name 'image upload' --clear-metadata";
+  keyward update key_… --name 'image upload' --clear-metadata
+  keyward update key_… --limit default/hour=500/hour --limit default/burst=20+5/1s
+`keyward issue --help` has every form of a limit.";
 
 /// Change a key
 #[derive(Args, Debug)]
@@ -76,6 +79,12 @@ pub struct UpdateArgs {
     /// Leaves no labels
     #[arg(long, group = "change")]
     clear_metadata: bool,
+    /// A limit of the key's own, for example default/hour=500/hour; replaces all of them
+    #[arg(long = "limit", value_name = "LIMIT", value_parser = limits::limit, group = "change", conflicts_with = "clear_limits")]
+    limits: Vec<OwnLimit>,
+    /// The key follows its workspace and its plan again
+    #[arg(long, group = "change")]
+    clear_limits: bool,
 }
 
 impl UpdateArgs {
@@ -90,6 +99,7 @@ impl UpdateArgs {
             expire_time: self.expires.map(|expiry| expiry.resolve(now)).transpose()?,
             allowed_cidrs: self.cidrs,
             metadata: parse::metadata(self.metadata)?,
+            limits: limits::together(self.limits),
             ..Key::default()
         };
         Ok(UpdateKeyRequest { key: Some(key), update_mask: Some(prost_types::FieldMask { paths }) })
@@ -105,6 +115,7 @@ impl UpdateArgs {
             ("expire_time", self.expires.is_some() || self.no_expiry),
             ("allowed_cidrs", !self.cidrs.is_empty() || self.clear_cidrs),
             ("metadata", !self.metadata.is_empty() || self.clear_metadata),
+            ("limits", !self.limits.is_empty() || self.clear_limits),
         ];
         fields.into_iter().filter(|(_, changes)| *changes).map(|(field, _)| field.to_owned()).collect()
     }
@@ -141,6 +152,8 @@ mod tests {
             (&["--scope", "a:b", "--scope", "c:d"], &["scopes"]),
             (&["--clear-grants", "--no-expiry"], &["grants", "expire_time"]),
             (&["--expires", "1h", "--clear-metadata"], &["expire_time", "metadata"]),
+            (&["--limit", "default/hour=5/hour"], &["limits"]),
+            (&["--clear-limits"], &["limits"]),
             (
                 &["--clear-scopes", "--clear-cidrs", "--clear-description"],
                 &["description", "scopes", "allowed_cidrs"],
@@ -159,6 +172,7 @@ mod tests {
             &["--scope", "a:b", "--clear-scopes"],
             &["--expires", "1h", "--no-expiry"],
             &["--cidr", "10.0.0.0/8", "--clear-cidrs"],
+            &["--limit", "default/hour=5/hour", "--clear-limits"],
         ] {
             assert_eq!(request(line), None, "{line:?}");
         }

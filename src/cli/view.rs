@@ -1,6 +1,6 @@
 //! A key for eyes, as `show`, `issue`, `rotate` and the other verbs print it.
 
-use super::{names, table::Table, time};
+use super::{limits, names, table::Table, time};
 use crate::wire::v1::{AdminRights, Ceiling, Grant, Key, Revocation};
 
 /// Everything about a key, one fact a line, then its secrets.
@@ -17,6 +17,9 @@ pub(super) fn key(key: &Key) -> String {
     facts.fact("scopes", key.scopes.join(" "));
     facts.fact("grants", grants(&key.grants));
     effective(&mut facts, key);
+    for limit in &key.effective_limits {
+        facts.fact("limit", limits::effective(limit));
+    }
     facts.fact("networks", key.allowed_cidrs.join(" "));
     for (name, value) in &key.metadata {
         facts.fact("metadata", format!("{name}={value}"));
@@ -79,6 +82,7 @@ fn ceiling(facts: &mut Table, ceiling: &Ceiling) {
     facts.fact("may hand out", or_none(ceiling.any_grant, &granted));
     facts.fact("  in", or_none(ceiling.any_environment, &ceiling.environments.join(" ")));
     facts.fact("  for at most", or_none(ceiling.any_lifetime, &lifetime));
+    facts.fact("  limits", if ceiling.raise_limits { "any" } else { "no wider than the plan's" });
 }
 
 fn revocation(facts: &mut Table, revocation: &Revocation) {
@@ -113,7 +117,7 @@ mod tests {
     use prost_types::Timestamp;
 
     use super::*;
-    use crate::wire::v1::{Creator, Secret};
+    use crate::wire::v1::{Creator, EffectiveLimit, PolicyLimit, Secret, policy_limit::Window};
 
     #[test]
     fn a_key_is_shown_fact_by_fact() {
@@ -142,6 +146,15 @@ mod tests {
             revision: 7,
             effective_scopes: vec!["a:b".into(), "e:f".into()],
             inert_scopes: vec!["c:d".into()],
+            effective_limits: vec![EffectiveLimit {
+                name: "default/day".into(),
+                limit: Some(PolicyLimit {
+                    limit: 500,
+                    window: Some(Window::Calendar(3)),
+                    ..Default::default()
+                }),
+                origin: 4,
+            }],
             ..Default::default()
         });
         let expected = "\
@@ -152,6 +165,7 @@ scopes     a:b c:d
 grants     e:f@x/1,y/*
 effective  a:b e:f
 inert      c:d
+limit      default/day=500/day (the key's own)
 metadata   team=blue
 expires    never
 last used  never
@@ -174,15 +188,17 @@ GENERATION  SECRET         STATE    CREATED               ENDS
         assert!(with(None).contains("may hand out  nothing\n"));
         let narrow = with(Some(Ceiling { scopes: vec!["a:b".into()], ..Default::default() }));
         assert!(
-            narrow.contains("may hand out   a:b\n  in           none\n  for at most  none\n"),
+            narrow.contains("may hand out   a:b\n  in           none\n  for at most  none\n  limits       no wider than the plan's\n"),
             "{narrow}"
         );
         let wide = with(Some(Ceiling {
             any_grant: true,
             any_environment: true,
             any_lifetime: true,
+            raise_limits: true,
             ..Default::default()
         }));
-        assert!(wide.contains("may hand out   any\n  in           any\n  for at most  any\n"), "{wide}");
+        let expected = "may hand out   any\n  in           any\n  for at most  any\n  limits       any\n";
+        assert!(wide.contains(expected), "{wide}");
     }
 }

@@ -1,7 +1,8 @@
-//! `keyward workspace register`: makes a tenant and its first key.
+//! `keyward workspace register`, `show` and `update`: tenants.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{
     Outcome, Remote,
@@ -9,18 +10,24 @@ use super::{
     failure::Failure,
     json,
     key_args::KeyArgs,
+    limits::{self, OwnLimit},
     session::{Fresh, Session},
     table::Table,
     time, view,
 };
-use crate::wire::v1::{RegisterWorkspaceRequest, Workspace};
+use crate::wire::v1::{GetWorkspaceRequest, RegisterWorkspaceRequest, UpdateWorkspaceRequest, Workspace};
 
 /// Work with workspaces
 #[derive(Subcommand, Debug)]
 pub enum WorkspaceCommand {
     /// Make a workspace and its first key in one step
     #[command(after_help = EXAMPLE)]
-    Register(Remote<RegisterArgs>),
+    Register(Box<Remote<RegisterArgs>>),
+    /// Show a workspace
+    Show(Remote<ShowArgs>),
+    /// Change a workspace; its new plan and limits are in force at once
+    #[command(after_help = limits::SYNTAX)]
+    Update(Remote<UpdateArgs>),
 }
 
 const EXAMPLE: &str = "\
@@ -44,8 +51,60 @@ pub struct RegisterArgs {
     /// The user or service that the first key belongs to. Left out: the owner of the workspace
     #[arg(long, value_name = "OWNER")]
     key_owner: Option<String>,
+    /// A limit of the workspace's own, as `keyward workspace update --help` says
+    #[arg(long = "workspace-limit", value_name = "LIMIT", value_parser = limits::limit)]
+    workspace_limits: Vec<OwnLimit>,
     #[command(flatten)]
     key: KeyArgs,
+}
+
+/// Show a workspace
+#[derive(Args, Debug)]
+pub struct ShowArgs {
+    /// The workspace. Left out: that of the administration key, or the default one
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+}
+
+/// Change a workspace
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true))]
+pub struct UpdateArgs {
+    /// The workspace. Left out: that of the administration key, or the default one
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+    /// What people call the workspace
+    #[arg(long, group = "change")]
+    name: Option<String>,
+    /// A plan of the policy
+    #[arg(long, group = "change")]
+    plan: Option<String>,
+    /// A limit of the workspace's own; replaces all of them
+    #[arg(long = "limit", value_name = "LIMIT", value_parser = limits::limit, group = "change", conflicts_with = "clear_limits")]
+    limits: Vec<OwnLimit>,
+    /// The workspace follows its plan again
+    #[arg(long, group = "change")]
+    clear_limits: bool,
+}
+
+impl UpdateArgs {
+    fn into_request(self) -> UpdateWorkspaceRequest {
+        let fields = [
+            ("name", self.name.is_some()),
+            ("plan", self.plan.is_some()),
+            ("limits", !self.limits.is_empty() || self.clear_limits),
+        ];
+        let paths = fields.into_iter().filter(|(_, changes)| *changes).map(|(field, _)| field.to_owned());
+        let update_mask = Some(prost_types::FieldMask { paths: paths.collect() });
+        let workspace = Workspace {
+            id: self.id.unwrap_or_default(),
+            name: self.name.unwrap_or_default(),
+            plan: self.plan.unwrap_or_default(),
+            limits: limits::together(self.limits),
+            ..Workspace::default()
+        };
+        UpdateWorkspaceRequest { workspace: Some(workspace), update_mask }
+    }
 }
 
 impl RegisterArgs {
@@ -57,6 +116,7 @@ impl RegisterArgs {
             owner: self.owner.unwrap_or_default(),
             plan: self.plan.unwrap_or_default(),
             key: Some(key),
+            limits: limits::together(self.workspace_limits),
         })
     }
 }
@@ -77,12 +137,33 @@ pub(super) async fn register(args: RegisterArgs, session: &mut Session<'_, '_>) 
     Ok(Outcome::Done)
 }
 
+pub(super) async fn show(args: ShowArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+    let request = GetWorkspaceRequest { workspace_id: args.id.unwrap_or_default() };
+    let mut workspaces = session.workspaces().await?;
+    let answer = workspaces.get_workspace(request).await.map_err(session.rpc())?.into_inner();
+    let shown = answer.workspace.ok_or(Failure::Answer("the workspace"))?;
+    session.answer(|| json!({ "workspace": json::workspace(&shown) }), || facts(&shown))?;
+    Ok(Outcome::Done)
+}
+
+pub(super) async fn update(args: UpdateArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+    let mut workspaces = session.workspaces().await?;
+    let answer = workspaces.update_workspace(args.into_request()).await.map_err(session.rpc())?.into_inner();
+    let changed = answer.workspace.ok_or(Failure::Answer("the workspace"))?;
+    let json = || json!({ "workspace": json::workspace(&changed), "revision": answer.revision });
+    session.answer(json, || facts(&changed))?;
+    Ok(Outcome::Done)
+}
+
 fn facts(workspace: &Workspace) -> String {
     let mut facts = Table::of_facts();
     facts.fact("workspace", &workspace.id);
     facts.fact("name", &workspace.name);
     facts.fact("owner", &workspace.owner);
     facts.fact("plan", &workspace.plan);
+    for limit in workspace.limits.iter().flat_map(limits::shown) {
+        facts.fact("own limit", limit);
+    }
     facts.fact("created", time::shown(workspace.create_time.as_ref()));
     facts.fact("revision", workspace.revision.to_string());
     facts.render()

@@ -186,6 +186,9 @@ const fn ceiling_message(part: CeilingPart) -> &'static str {
         CeilingPart::Grants => "the key's grants go beyond the caller's ceiling",
         CeilingPart::Environment => "the key's environment is not within the caller's ceiling",
         CeilingPart::Lifetime => "the key's expiry is absent or goes beyond the caller's ceiling",
+        CeilingPart::Limits => {
+            "the limits would be wider than those that apply without them, and the caller may not raise any"
+        }
         CeilingPart::AdminScopes => "the key would have admin scopes that the caller lacks",
         CeilingPart::Global => "the key would reach every workspace, and the caller is bound to one",
         CeilingPart::Ceiling => "the key's ceiling goes beyond the caller's",
@@ -227,6 +230,8 @@ permissions! {
     RotateKeys => KeysRotate;
     /// To revoke keys by id.
     RevokeKeys => KeysRevoke;
+    /// To show workspaces.
+    ReadWorkspaces => WorkspacesRead;
     /// To register and change workspaces.
     ManageWorkspaces => WorkspacesManage;
     /// To show the policy and look at documents.
@@ -309,12 +314,23 @@ impl<P> AdminPermit<P> {
         self.bound_to().is_none_or(|workspace| workspace == key.workspace && !above)
     }
 
-    /// Passes if the caller may hand out a secret of `key` as it is: its grants, environment and lifetime, or for
-    /// an administration key its admin scopes, reach and ceiling (X9).
+    /// Passes if the caller may hand out limits that are `raised`, wider than those that would apply without them, or
+    /// if they are not (S6).
+    ///
+    /// # Errors
+    /// They are, and the caller may not.
+    pub fn require_raising(&self, raised: bool) -> Result<(), AdminRefusal> {
+        let permitted = !raised || self.caller.rights.ceiling.raise_limits;
+        if permitted { Ok(()) } else { Err(AdminRefusal::CeilingExceeded(CeilingPart::Limits)) }
+    }
+
+    /// Passes if the caller may hand out a secret of `key` as it is: its grants, environment, lifetime and limits, which
+    /// are `raised` where they are wider than those that would apply without them; or for an administration key its
+    /// admin scopes, reach and ceiling (X9).
     ///
     /// # Errors
     /// The part that goes beyond the caller's own.
-    pub fn require_ceiling(&self, key: &Key) -> Result<(), AdminRefusal> {
+    pub fn require_ceiling(&self, key: &Key, raised: bool) -> Result<(), AdminRefusal> {
         let mine = &self.caller.rights;
         let lifetime = key.expires.map(|expires| expires.saturating_since(key.created));
         let beyond = if !mine.ceiling.permits_lifetime(lifetime) {
@@ -328,7 +344,7 @@ impl<P> AdminPermit<P> {
         } else {
             None
         };
-        beyond.map_or(Ok(()), |part| Err(AdminRefusal::CeilingExceeded(part)))
+        beyond.map_or_else(|| self.require_raising(raised), |part| Err(AdminRefusal::CeilingExceeded(part)))
     }
 
     /// Passes for holders' keys, and for administration keys if the caller may also grant administration and has all

@@ -87,6 +87,8 @@ actions! {
     AdminRecover = "admin.recover",
     /// A workspace was registered, with its first key.
     WorkspaceRegister = "workspace.register",
+    /// A workspace's fields were changed.
+    WorkspaceUpdate = "workspace.update",
     /// A key was issued.
     KeyIssue = "key.issue",
     /// A key was given a new secret.

@@ -13,6 +13,8 @@ pub struct Ceiling {
     pub environments: EnvironmentCeiling,
     /// For how long.
     pub lifetime: LifetimeCeiling,
+    /// Whether own limits may be wider than those of the plan.
+    pub raise_limits: bool,
 }
 
 /// Which grants may be handed out.
@@ -51,6 +53,8 @@ pub enum CeilingPart {
     Environment,
     /// The expiry is absent or too far.
     Lifetime,
+    /// Own limits are wider than those that would apply without them.
+    Limits,
     /// An admin scope that the caller lacks.
     AdminScopes,
     /// Every workspace, where the caller has one.
@@ -65,6 +69,7 @@ impl Ceiling {
         grants: GrantCeiling::Any,
         environments: EnvironmentCeiling::Any,
         lifetime: LifetimeCeiling::Any,
+        raise_limits: true,
     };
 
     /// Nothing.
@@ -74,6 +79,7 @@ impl Ceiling {
             grants: GrantCeiling::Within(Grants::default()),
             environments: EnvironmentCeiling::Within(BTreeSet::new()),
             lifetime: LifetimeCeiling::AtMost(Duration::ZERO),
+            raise_limits: false,
         }
     }
 
@@ -92,7 +98,8 @@ impl Ceiling {
             LifetimeCeiling::Any => self.lifetime == LifetimeCeiling::Any,
             LifetimeCeiling::AtMost(longest) => self.permits_lifetime(Some(longest)),
         };
-        grants && environments && lifetime
+        let limits = self.raise_limits || !other.raise_limits;
+        grants && environments && lifetime && limits
     }
 
     /// Whether these grants may be handed out.
@@ -139,6 +146,7 @@ mod tests {
             grants: GrantCeiling::Within(grants("storage:*")),
             environments: EnvironmentCeiling::Within([EnvironmentName::parse("test").unwrap()].into()),
             lifetime: LifetimeCeiling::AtMost(day),
+            raise_limits: false,
         };
         assert!(
             Ceiling::EVERYTHING.covers(&narrow)
@@ -152,6 +160,7 @@ mod tests {
             Ceiling { environments: EnvironmentCeiling::Any, ..narrow.clone() },
             Ceiling { lifetime: LifetimeCeiling::Any, ..narrow.clone() },
             Ceiling { lifetime: LifetimeCeiling::AtMost(day * 2), ..narrow.clone() },
+            Ceiling { raise_limits: true, ..narrow.clone() },
         ] {
             assert!(!narrow.covers(&broader), "{broader:?}");
         }

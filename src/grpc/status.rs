@@ -81,11 +81,9 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             vec![("version", version.to_string())],
             Extra::None,
         ),
-        OperationError::PolicyInvalid(faults) => {
-            let violations = faults.iter().take(MAX_VIOLATIONS).map(violation).collect();
-            let metadata = faults.first().map(|fault| ("field", violation(fault).0));
-            let metadata = metadata.into_iter().collect();
-            (Code::InvalidArgument, ErrorReason::FieldInvalid, metadata, Extra::Fields(violations))
+        OperationError::PolicyInvalid(faults) => fields(faults.iter().map(violation)),
+        OperationError::FieldsInvalid(faults) => {
+            fields(faults.into_iter().map(|fault| (fault.field, fault.why)))
         }
         OperationError::PlanMayNotIssue(plan) => {
             precondition(ErrorReason::PlanMayNotIssue, vec![("plan", plan.to_string())])
@@ -100,6 +98,13 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         OperationError::Overloaded => soon(Code::ResourceExhausted, ErrorReason::Overloaded),
         OperationError::Store(error) => store(&error),
     }
+}
+
+/// Several fields, each with what is wrong.
+fn fields(faults: impl Iterator<Item = (String, String)>) -> (Code, ErrorReason, Metadata, Extra) {
+    let violations: Vec<_> = faults.take(MAX_VIOLATIONS).collect();
+    let metadata = violations.first().map(|(field, _)| ("field", field.clone())).into_iter().collect();
+    (Code::InvalidArgument, ErrorReason::FieldInvalid, metadata, Extra::Fields(violations))
 }
 
 /// Where a document is wrong, as a path of the request, and how.

@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 use super::{api::Api, convert, key_service::request_mark};
 use crate::{
     domain::{
-        admin::{AdminPermit, IssueKeys, ManageWorkspaces},
+        admin::{AdminPermit, IssueKeys, ManageWorkspaces, ReadWorkspaces},
         parse::ParseError,
     },
     operations::{WithSecret, error::OperationError},
@@ -37,6 +37,40 @@ impl WorkspaceService for Api {
                 api_key: secret.reveal(),
                 revision: revision.0,
             })
+        })
+        .await
+    }
+
+    async fn get_workspace(
+        &self,
+        request: Request<v1::GetWorkspaceRequest>,
+    ) -> Result<Response<v1::GetWorkspaceResponse>, Status> {
+        let permit: AdminPermit<ReadWorkspaces> = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let named = convert::workspace_id("workspace_id", &request.get_ref().workspace_id)?;
+            let shown = operations.show_workspace(&permit, named)?;
+            Ok(v1::GetWorkspaceResponse { workspace: Some(convert::workspace::to_wire(&shown)) })
+        })
+        .await
+    }
+
+    async fn update_workspace(
+        &self,
+        request: Request<v1::UpdateWorkspaceRequest>,
+    ) -> Result<Response<v1::UpdateWorkspaceResponse>, Status> {
+        let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let named = asked.workspace.as_ref().map(|workspace| workspace.id.as_str()).unwrap_or_default();
+            let named = convert::workspace_id("workspace.id", named)?;
+            let id = operations.workspace(&permit, named)?;
+            if convert::workspace::sets_limits(&asked) {
+                permit.require_global()?;
+            }
+            let changes = convert::workspace::changes(asked)?;
+            let (workspace, revision) = operations.update_workspace(permit, id, changes).await?;
+            let workspace = Some(convert::workspace::to_wire(&workspace));
+            Ok(v1::UpdateWorkspaceResponse { workspace, revision: revision.0 })
         })
         .await
     }

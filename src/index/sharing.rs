@@ -40,6 +40,8 @@ pub(super) struct Sharing {
     policy: Option<Arc<PolicyVersion>>,
     networks: HashSet<Arc<AllowedNetworks>>,
     metadata: HashSet<Arc<Metadata>>,
+    /// Keys that were stamped on one plan have the same.
+    overrides: HashSet<Arc<LimitOverrides>>,
     rights: HashSet<Arc<AdminRights>>,
     /// As many as are configured or ever were.
     environments: HashSet<EnvironmentName>,
@@ -81,6 +83,9 @@ impl Sharing {
         one(&mut self.grants, &mut key.grants);
         one(&mut self.networks, &mut key.networks);
         one(&mut self.metadata, &mut key.metadata);
+        if let Some(limits) = &mut key.limits {
+            one(&mut self.overrides, limits);
+        }
         if let Some(rights) = &mut key.admin {
             one(&mut self.rights, rights);
         }
@@ -126,6 +131,7 @@ impl Sharing {
         self.grants.retain(|part| Arc::strong_count(part) > 1);
         self.networks.retain(|part| Arc::strong_count(part) > 1);
         self.metadata.retain(|part| Arc::strong_count(part) > 1);
+        self.overrides.retain(|part| Arc::strong_count(part) > 1);
         self.rights.retain(|part| Arc::strong_count(part) > 1);
         self.prune_at = self.len().saturating_mul(2).max(1024);
     }
@@ -136,6 +142,7 @@ impl Sharing {
             + self.grants.len()
             + self.networks.len()
             + self.metadata.len()
+            + self.overrides.len()
             + self.rights.len()
     }
 }

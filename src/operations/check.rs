@@ -138,17 +138,20 @@ impl Operations {
     pub async fn check(&self, query: &Query<'_>) -> Result<Answer, OperationError> {
         match self.try_check(query)? {
             Some(answer) => Ok(answer),
-            None => self.check_when_written(query).await,
+            None => self.when_written(|| self.try_check(query)).await,
         }
     }
 
     /// The one wait in a Check: for a write that is under way, so that a crash admits nothing twice.
-    async fn check_when_written(&self, query: &Query<'_>) -> Result<Answer, OperationError> {
+    pub(super) async fn when_written<T>(
+        &self,
+        attempt: impl Fn() -> Result<Option<T>, OperationError>,
+    ) -> Result<T, OperationError> {
         let mut written = self.counters.written();
         let answered = async {
             loop {
                 // Tried after subscribing, so that no write is missed.
-                if let Some(answer) = self.try_check(query)? {
+                if let Some(answer) = attempt()? {
                     return Ok(answer);
                 }
                 if written.changed().await.is_err() {
@@ -164,38 +167,33 @@ impl Operations {
     fn try_check(&self, query: &Query<'_>) -> Result<Option<Answer>, OperationError> {
         // Before the look-up, so that the answer is based on this revision at the least.
         let revision = self.index.revision();
-        let nobody = |denial| {
-            let failures =
-                if query.mode == Mode::Explain { vec![Denial::clone(&denial)] } else { Vec::new() };
-            let decision = Decision::Deny(denial);
-            Ok(Some(Answer {
-                decision,
-                failures,
-                subject: None,
-                states: Vec::new(),
-                time: self.clock.now(),
-                degraded: false,
-                revision,
-            }))
-        };
         let policy = self.policy_now();
         let policy = trusted(policy.as_ref())?;
-        let (found, hash) = match query.subject {
-            Subject::Nothing => return nobody(Denial::CredentialsMissing),
-            Subject::Key(id) => (self.known(query.bound_to, id)?, None),
+        match self.locate(query, policy)? {
+            Ok((found, hash)) => Ok(self.judge(query, policy, found, hash, revision)),
+            Err(denial) => Ok(Some(of_nobody(query, denial, self.clock.now(), revision))),
+        }
+    }
+
+    /// The key in question, with the hash of what was presented; or why there is none.
+    pub(super) fn locate(
+        &self,
+        query: &Query<'_>,
+        policy: &PolicyVersion,
+    ) -> Result<Result<(Found, Option<KeyHash>), Denial>, OperationError> {
+        Ok(match query.subject {
+            Subject::Nothing => Err(Denial::CredentialsMissing),
+            Subject::Key(id) => Ok((self.known(query.bound_to, id)?, None)),
             Subject::Presented(text) => match PresentedKey::parse(text, policy.policy.environments()) {
-                Err(not_a_key) => return nobody(not_a_key.into()),
-                Ok(PresentedKey::Foreign(_)) => return nobody(Denial::KeyUnknown),
+                Err(not_a_key) => Err(not_a_key.into()),
+                Ok(PresentedKey::Foreign(_)) => Err(Denial::KeyUnknown),
                 Ok(PresentedKey::Native(plaintext)) => {
                     let hash = plaintext.hash(&self.keys.lookup);
-                    match self.index.by_hash(&hash).filter(|found| known_to(query.bound_to, found)) {
-                        None => return nobody(Denial::KeyUnknown),
-                        Some(found) => (found, Some(hash)),
-                    }
+                    let found = self.index.by_hash(&hash).filter(|found| known_to(query.bound_to, found));
+                    found.map(|found| (found, Some(hash))).ok_or(Denial::KeyUnknown)
                 }
             },
-        };
-        Ok(self.judge(query, policy, found, hash, revision))
+        })
     }
 
     fn judge(
@@ -256,10 +254,22 @@ impl Operations {
     }
 }
 
+/// The answer where there is no key.
+pub(super) fn of_nobody(query: &Query<'_>, denial: Denial, time: Timestamp, revision: Revision) -> Answer {
+    let failures = if query.mode == Mode::Explain { vec![denial.clone()] } else { Vec::new() };
+    let decision = Decision::Deny(denial);
+    Answer { decision, failures, subject: None, states: Vec::new(), time, degraded: false, revision }
+}
+
 /// An allow, unless some limit is spent; then the one that takes longest names the denial (L9).
 fn spent(bill: &Bill<'_>, states: &[LimitState], permit: Permit) -> Decision {
+    longest(bill, states).map_or(Decision::Allow(permit), Decision::Deny)
+}
+
+/// The denial by the spent limit that takes longest.
+pub(super) fn longest(bill: &Bill<'_>, states: &[LimitState]) -> Option<Denial> {
     let longest = spent_limits(bill, states).max_by_key(|(wait, _)| wait.unwrap_or(Duration::MAX));
-    longest.map_or(Decision::Allow(permit), |(_, denial)| Decision::Deny(denial))
+    longest.map(|(_, denial)| denial)
 }
 
 /// Every limit that does not allow the request.

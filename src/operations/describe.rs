@@ -1,5 +1,7 @@
 //! Values as the log tells them: JSON that a person reads, the same words as on the wire. Never a secret or a hash.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::domain::{
@@ -8,6 +10,7 @@ use crate::domain::{
     grant::{Grant, Grants},
     key::KeyState,
     network::AllowedNetworks,
+    policy::LimitOverrides,
     text::Metadata,
     time::Timestamp,
 };
@@ -35,6 +38,12 @@ pub(super) fn networks(networks: &AllowedNetworks) -> Value {
 /// Labels; `null` for none.
 pub(super) fn metadata(metadata: &Metadata) -> Value {
     if metadata.pairs().is_empty() { Value::Null } else { json!(metadata.pairs()) }
+}
+
+/// Limits of one's own, as a policy document has them; `null` for none.
+pub(super) fn limits(own: Option<&Arc<LimitOverrides>>) -> Value {
+    // Texts, numbers and lists, which always can be.
+    own.map(|own| serde_json::to_value(own.entry()).unwrap_or_default()).unwrap_or_default()
 }
 
 /// A time, in RFC 3339; `null` for none.
@@ -70,5 +79,11 @@ fn ceiling(ceiling: &Ceiling) -> Value {
         LifetimeCeiling::Any => json!("any"),
         LifetimeCeiling::AtMost(longest) => json!(format!("{} s", longest.as_secs())),
     };
-    json!({ "grants": grants, "environments": environments, "lifetime": lifetime })
+    let raise_limits = ceiling.raise_limits;
+    json!({
+        "grants": grants,
+        "environments": environments,
+        "lifetime": lifetime,
+        "raise_limits": raise_limits,
+    })
 }

@@ -58,6 +58,9 @@ pub enum OperationError {
     /// A policy document is wrong.
     #[error("{}", faults_message(.0))]
     PolicyInvalid(Vec<Fault>),
+    /// Fields are not what they take, each by its path on the wire.
+    #[error("{}", faults_message(.0))]
+    FieldsInvalid(Vec<Fault>),
     /// The workspace's plan may not issue keys.
     #[error("the policy bars the plan `{0}` from issuing keys")]
     PlanMayNotIssue(Plan),

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{
     Operations, WithSecret, change, describe, entry,
     error::{OperationError, path},
+    limits::{self, NewLimits},
     policy, write_key,
 };
 use crate::{
@@ -20,9 +21,11 @@ use crate::{
         key::{Creator, Key, KeyState},
         network::AllowedNetworks,
         parse::ParseError,
+        policy::Policy,
         secret::SecretKey,
         text::{Description, EnvironmentName, Metadata, Name, Owner},
         time::Timestamp,
+        workspace::Workspace,
     },
     ports::{Mutation, RequestMark},
 };
@@ -45,6 +48,8 @@ pub struct NewKey {
     pub metadata: Metadata,
     /// When it ends.
     pub expires: Option<Timestamp>,
+    /// Limits of its own; an administration key has none.
+    pub limits: NewLimits,
     /// What it may administer; `None` for a holder's key.
     pub admin: Option<AdminRights>,
     /// The request id that makes a retry safe.
@@ -85,10 +90,10 @@ impl IssuePermit {
         }
     }
 
-    fn require_ceiling(&self, key: &Key) -> Result<(), OperationError> {
+    fn require_ceiling(&self, key: &Key, raised: bool) -> Result<(), OperationError> {
         match (self, &key.admin) {
-            (Self::Holder(permit), None) => Ok(permit.require_ceiling(key)?),
-            (Self::Admin(permit), Some(_)) => Ok(permit.require_ceiling(key)?),
+            (Self::Holder(permit), None) => Ok(permit.require_ceiling(key, raised)?),
+            (Self::Admin(permit), Some(_)) => Ok(permit.require_ceiling(key, raised)?),
             (Self::Holder(_), Some(_)) | (Self::Admin(_), None) => {
                 Err(AdminRefusal::CeilingExceeded(CeilingPart::AdminScopes).into())
             }
@@ -133,10 +138,10 @@ impl Operations {
         self.require_unused(request.as_ref()).await?;
         let _turn = self.turns.under_policy().await;
         let policy = self.policy()?;
-        let (key, secret) = self.make("", new, workspace, permit.creator(), now)?;
-        permit.require_ceiling(&key)?;
-        let plan = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?.plan.clone();
-        policy::require_fit(&policy.policy, "", &key, &plan)?;
+        let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;
+        let (key, secret) = self.make("", new, &workspace, &policy.policy, permit.creator(), now)?;
+        permit.require_ceiling(&key, limits::raises(&policy.policy, Some(&workspace), &key))?;
+        policy::require_fit(&policy.policy, "", &key, &workspace.plan)?;
         let mut entry = entry(permit.actor(), Action::KeyIssue, &key, now);
         entry.changes = all_fields(&key);
         entry.request_id = request.as_ref().map(|request| request.id.clone());
@@ -156,7 +161,8 @@ impl Operations {
         &self,
         prefix: &str,
         new: NewKey,
-        workspace: WorkspaceId,
+        workspace: &Workspace,
+        policy: &Policy,
         creator: Creator,
         now: Timestamp,
     ) -> Result<(Key, SecretKey), OperationError> {
@@ -166,11 +172,12 @@ impl Operations {
                 ParseError::new("in the future, or absent"),
             ));
         }
+        let limits = limits::of_new_key(prefix, new.limits, policy, workspace)?;
         let id = KeyId::generate(&*self.entropy)?;
         let (secret, first) = self.draw(new.admin.is_some(), &new.environment, 1, now)?;
         let key = Key {
             id,
-            workspace,
+            workspace: workspace.id,
             name: new.name,
             description: new.description,
             owner: new.owner,
@@ -179,7 +186,7 @@ impl Operations {
             grants: Arc::new(new.grants),
             networks: Arc::new(new.networks),
             metadata: Arc::new(new.metadata),
-            limits: None,
+            limits,
             state: KeyState::Active,
             created: now,
             expires: new.expires,
@@ -209,6 +216,7 @@ pub(super) fn all_fields(key: &Key) -> Vec<FieldChange> {
         ("allowed_cidrs", describe::networks(&key.networks)),
         ("metadata", describe::metadata(&key.metadata)),
         ("expire_time", describe::time(key.expires)),
+        ("limits", describe::limits(key.limits.as_ref())),
         ("admin", key.admin.as_deref().map_or(serde_json::Value::Null, describe::admin)),
     ];
     fields.into_iter().filter(|(_, to)| !to.is_null()).map(|(field, to)| change(field, (), to)).collect()

@@ -1,6 +1,7 @@
 //! What callers can ask for, one verb per file. Each change is one mutation: committed, then in memory, then answered.
 
 pub mod check;
+pub mod check_all;
 pub mod clock_mark;
 mod cursor;
 mod describe;
@@ -8,6 +9,7 @@ pub mod error;
 pub mod identify;
 pub mod initialize;
 pub mod issue;
+pub mod limits;
 pub mod log;
 pub mod policy;
 pub mod register;
@@ -20,6 +22,7 @@ mod turns;
 pub mod update;
 pub mod usage;
 pub mod uses;
+pub mod workspace;
 
 use std::{ops::Deref, sync::Arc};
 

@@ -129,9 +129,12 @@ impl Operations {
             comment,
             revision: Revision::ZERO,
         };
+        self.settle().await;
         let told = effect.changes.iter().take(MAX_LOGGED).map(logged).collect();
         let expects = vec![permit.stands_on()];
-        match self.commit(Mutation { expects, ..write_policy(new, permit.actor(), told) }).await {
+        let committed = self.commit(Mutation { expects, ..write_policy(new, permit.actor(), told) }).await;
+        self.settle().await;
+        match committed {
             // By its number: another may be in force already.
             Ok(_revision) => Ok((self.version(replaced.saturating_add(1)).await?, effect)),
             Err(OperationError::Store(StoreError::Conflict)) => {

@@ -1,9 +1,10 @@
 //! Register: makes a workspace and its first key in one step, or neither.
 
 use super::{
-    Operations, WithSecret, change, entry,
+    Operations, WithSecret, change, describe, entry,
     error::OperationError,
     issue::{NewKey, all_fields, with_secret},
+    limits,
     policy::require_fit,
 };
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
         audit::{Action, Revision},
         id::WorkspaceId,
         parse::ParseError,
+        policy::{Holder, LimitOverridesEntry},
         text::{Name, Owner, Plan},
         workspace::Workspace,
     },
@@ -26,6 +28,8 @@ pub struct NewWorkspace {
     pub owner: Option<Owner>,
     /// Its plan; `None` is the policy's first.
     pub plan: Option<Plan>,
+    /// Limits of its own; none of them is to follow its plan.
+    pub limits: LimitOverridesEntry,
 }
 
 impl Operations {
@@ -33,7 +37,8 @@ impl Operations {
     ///
     /// # Errors
     /// The caller is not global or may not issue; the key would expire in the past or go beyond the caller's ceiling;
-    /// the request id was used before; the store.
+    /// the request id was used before; the store. The limits are wrong, or wider than the plan's where the caller may not
+    /// raise any.
     pub async fn register(
         &self,
         permit: AdminPermit<ManageWorkspaces>,
@@ -61,8 +66,10 @@ impl Operations {
             created: now,
             revision: Revision::ZERO,
         };
-        let (key, secret) = self.make("key", first_key, workspace.id, permit.creator(), now)?;
-        issuer.require_ceiling(&key)?;
+        workspace.limits = limits::read("limits", new.limits, Holder::Workspace, &policy.policy, &workspace)?;
+        permit.require_raising(limits::workspace_raises(&policy.policy, &workspace))?;
+        let (key, secret) = self.make("key", first_key, &workspace, &policy.policy, permit.creator(), now)?;
+        issuer.require_ceiling(&key, limits::raises(&policy.policy, Some(&workspace), &key))?;
         require_fit(&policy.policy, "key", &key, &workspace.plan)?;
         let mut entry = entry(permit.actor(), Action::WorkspaceRegister, &key, now);
         entry.request_id = request.as_ref().map(|request| request.id.clone());
@@ -71,6 +78,10 @@ impl Operations {
             change("workspace.owner", (), workspace.owner.as_ref().map(Owner::as_str)),
             change("workspace.plan", (), workspace.plan.as_str()),
         ];
+        if workspace.limits.is_some() {
+            let to = describe::limits(workspace.limits.as_ref());
+            entry.changes.push(change("workspace.limits", (), to));
+        }
         entry.changes.extend(all_fields(&key));
         let rows = Rows { workspace: Some(workspace.clone()), key: Some(key.clone()), ..Rows::default() };
         let (expects, judged_by) = (vec![permit.stands_on()], Some(policy.version));

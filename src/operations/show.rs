@@ -2,17 +2,18 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Operations, error::OperationError};
+use super::{Operations, error::OperationError, limits::limits_of};
 use crate::{
     domain::{
         admin::{AdminPermit, ReadKeys},
         id::KeyId,
         key::Key,
         parse::ParseError,
+        policy::{Effective, effective},
         rights::Rights,
         time::{Now, Timestamp},
     },
-    index::Found,
+    index::{Found, Index},
     ports::{KeyFilter, KeyPosition, LastUse, PolicyVersion},
 };
 
@@ -26,12 +27,12 @@ pub struct ShownKey {
 }
 
 /// What answers about keys are rendered by.
-#[derive(Debug)]
 pub struct Moment {
     /// The time.
     pub time: Timestamp,
     /// The policy in force, if there is one that can be trusted.
     pub policy: Option<Arc<PolicyVersion>>,
+    index: Arc<Index>,
 }
 
 impl Moment {
@@ -39,6 +40,14 @@ impl Moment {
     #[must_use]
     pub fn rights(&self, key: &Key) -> Rights {
         self.policy.as_ref().map(|policy| Rights::new(&key.grants, &policy.policy)).unwrap_or_default()
+    }
+
+    /// Shows the limits of a key to `see`; an administration key has none.
+    pub fn limits<T>(&self, key: &Key, see: impl Fn(&Effective<'_>) -> T) -> Vec<T> {
+        let Some(policy) = self.policy.as_ref().filter(|_| key.admin.is_none()) else { return Vec::new() };
+        let workspace = self.index.workspace(key.workspace);
+        let of = limits_of(workspace.as_deref(), Some(key));
+        effective(&policy.policy, of).iter().map(see).collect()
     }
 }
 
@@ -67,7 +76,7 @@ impl Operations {
     /// What answers about keys are rendered by, as it is now.
     #[must_use]
     pub fn moment(&self) -> Moment {
-        Moment { time: self.clock.now(), policy: self.index.policy() }
+        Moment { time: self.clock.now(), policy: self.index.policy(), index: Arc::clone(&self.index) }
     }
 
     /// A key as it stands.

@@ -41,7 +41,7 @@ impl Operations {
             let expects = match switch {
                 Switch::Disable => self.other_root(&key, now)?,
                 Switch::Enable => {
-                    permit.require_ceiling(&key)?;
+                    permit.require_ceiling(&key, self.raises(&key))?;
                     Vec::new()
                 }
             };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Attempt, Changed, Operations, change, describe, entry, error::OperationError, policy, write_key,
+    Attempt, Changed, Operations, change, describe, entry, error::OperationError, limits, policy, write_key,
 };
 use crate::{
     domain::{
@@ -16,6 +16,7 @@ use crate::{
         key::Key,
         network::AllowedNetworks,
         parse::ParseError,
+        policy::{Holder, LimitOverrides, LimitOverridesEntry, Policy},
         text::{Description, Metadata, Name},
         time::Timestamp,
     },
@@ -39,6 +40,8 @@ pub struct KeyChanges {
     pub networks: Option<AllowedNetworks>,
     /// Labels of the user's own.
     pub metadata: Option<Metadata>,
+    /// Limits of its own; none of them is to follow its plan.
+    pub limits: Option<LimitOverridesEntry>,
 }
 
 impl Operations {
@@ -53,18 +56,37 @@ impl Operations {
         id: KeyId,
         changes: KeyChanges,
     ) -> Result<Changed, OperationError> {
-        let read = || self.key(&permit, id);
+        if changes.limits.is_some() {
+            self.settle().await;
+        }
+        let outcome = self.try_update(&permit, id, &changes).await;
+        if changes.limits.is_some() {
+            self.settle().await;
+        }
+        outcome
+    }
+
+    async fn try_update(
+        &self,
+        permit: &AdminPermit<UpdateKeys>,
+        id: KeyId,
+        changes: &KeyChanges,
+    ) -> Result<Changed, OperationError> {
+        let read = || self.key(permit, id);
         self.change_key(Some(permit.stands_on()), read, |key, now| {
             permit.require_grant_over(&key)?;
             let before = key.clone();
-            let key = apply(key.changeable(now)?, &changes, now)?;
+            let mut key = apply(key.changeable(now)?, changes, now)?;
+            let policy = self.policy()?;
+            if let Some(entry) = &changes.limits {
+                key.limits = self.new_limits(&key, entry.clone(), &policy.policy)?;
+            }
             // Labels count too: what stands behind Keyward may trust them.
             let names_only =
                 Key { name: before.name.clone(), description: before.description.clone(), ..key.clone() };
             if names_only != (Key { updated: key.updated, ..before.clone() }) {
-                permit.require_ceiling(&key)?;
+                permit.require_ceiling(&key, self.raises(&key))?;
             }
-            let policy = self.policy()?;
             policy::require_kept(&policy.policy, &before, &key)?;
             let ends_sooner = key.expires.is_some_and(|end| before.expires.is_none_or(|before| end < before));
             let expects = if ends_sooner { self.other_root(&before, now)? } else { Vec::new() };
@@ -81,6 +103,20 @@ impl Operations {
             ))
         })
         .await
+    }
+
+    fn new_limits(
+        &self,
+        key: &Key,
+        entry: LimitOverridesEntry,
+        policy: &Policy,
+    ) -> Result<Option<Arc<LimitOverrides>>, OperationError> {
+        if key.admin.is_some() {
+            let why = ParseError::new("left alone for an administration key, which is under no limits");
+            return Err(OperationError::invalid("update_mask", why));
+        }
+        let workspace = self.index.workspace(key.workspace).ok_or(OperationError::WorkspaceNotFound)?;
+        limits::read("key.limits", entry, Holder::Key, policy, &workspace)
     }
 }
 
@@ -134,13 +170,14 @@ fn new_grants(key: &Key, changes: &KeyChanges) -> Result<Grants, OperationError>
 type Field = fn(&Key) -> Value;
 
 fn differences(before: &Key, after: &Key) -> Vec<FieldChange> {
-    let fields: [(&'static str, Field); 6] = [
+    let fields: [(&'static str, Field); 7] = [
         ("name", |key| key.name.as_str().into()),
         ("description", |key| key.description.as_str().into()),
         ("grants", |key| describe::grants(&key.grants)),
         ("expire_time", |key| describe::time(key.expires)),
         ("allowed_cidrs", |key| describe::networks(&key.networks)),
         ("metadata", |key| describe::metadata(&key.metadata)),
+        ("limits", |key| describe::limits(key.limits.as_ref())),
     ];
     let differing = fields
         .into_iter()

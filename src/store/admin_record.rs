@@ -20,6 +20,9 @@ pub(super) struct AdminBody {
     grants: GrantCeilingBody,
     environments: EnvironmentCeilingBody,
     lifetime: LifetimeCeilingBody,
+    /// Absent in bodies from before there were limits of one's own: then whoever may hand out everything may raise them.
+    #[serde(default)]
+    raise_limits: Option<bool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,6 +65,7 @@ impl AdminBody {
                 LifetimeCeiling::Any => LifetimeCeilingBody::Any,
                 LifetimeCeiling::AtMost(longest) => LifetimeCeilingBody::AtMost(longest),
             },
+            raise_limits: Some(rights.ceiling.raise_limits),
         }
     }
 
@@ -83,10 +87,12 @@ impl AdminBody {
             LifetimeCeilingBody::Any => LifetimeCeiling::Any,
             LifetimeCeilingBody::AtMost(longest) => LifetimeCeiling::AtMost(longest),
         };
+        let everything = Ceiling { grants, environments, lifetime, raise_limits: true };
+        let raise_limits = self.raise_limits.unwrap_or(everything == Ceiling::EVERYTHING);
         Some(AdminRights {
             scopes: scopes.collect::<Option<_>>()?,
             global: self.global,
-            ceiling: Ceiling { grants, environments, lifetime },
+            ceiling: Ceiling { raise_limits, ..everything },
         })
     }
 }

@@ -98,7 +98,7 @@ impl Platform {
             ..check(api_key, &[scope])
         };
         let requests = scopes.iter().map(peek).collect();
-        let batch = v1::BatchCheckRequest { requests };
+        let batch = v1::BatchCheckRequest { requests, ..v1::BatchCheckRequest::default() };
         let answers = self.keyward.keys().batch_check(batch).await.unwrap().into_inner().responses;
         assert_eq!(answers.len(), scopes.len());
         let opened = scopes.into_iter().zip(&answers).filter(|(_, answer)| answer.allowed);

@@ -276,7 +276,12 @@ impl World {
             ..v1::CheckRequest::default()
         };
         let requests = self.secrets.iter().map(request).collect();
-        let answers = self.keyward.keys().batch_check(v1::BatchCheckRequest { requests }).await.unwrap();
+        let answers = self
+            .keyward
+            .keys()
+            .batch_check(v1::BatchCheckRequest { requests, ..v1::BatchCheckRequest::default() })
+            .await
+            .unwrap();
         let answers = answers.into_inner().responses;
         assert_eq!(answers.len(), self.secrets.len());
         let nothing = Ask {

@@ -193,7 +193,10 @@ impl Owner {
         if requests.is_empty() {
             return Ok(());
         }
-        let asked = client.keys().batch_check(v1::BatchCheckRequest { requests }).await;
+        let asked = client
+            .keys()
+            .batch_check(v1::BatchCheckRequest { requests, ..v1::BatchCheckRequest::default() })
+            .await;
         let answers = asked.map_err(|status| gone(&status))?.into_inner().responses;
         assert_as_told(&self.facts[key], &answers, &expected);
         Ok(())
@@ -237,7 +240,11 @@ impl Owner {
             if requests.is_empty() {
                 continue;
             }
-            let answers = client.keys().batch_check(v1::BatchCheckRequest { requests }).await.unwrap();
+            let answers = client
+                .keys()
+                .batch_check(v1::BatchCheckRequest { requests, ..v1::BatchCheckRequest::default() })
+                .await
+                .unwrap();
             let answers = answers.into_inner().responses;
             for (fact, (start, end, expected)) in facts.iter().zip(ends) {
                 assert_as_told(fact, &answers[start..end], &expected);

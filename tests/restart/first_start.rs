@@ -240,7 +240,7 @@ async fn beyond_loopback_it_listens_only_when_told_in_as_many_words_and_then_dem
         (anonymous.code(), error_reason(&anonymous).as_str()),
         (Code::Unauthenticated, "CALLER_MISSING")
     );
-    let batch = v1::BatchCheckRequest { requests: vec![question()] };
+    let batch = v1::BatchCheckRequest { requests: vec![question()], ..v1::BatchCheckRequest::default() };
     assert_eq!(keys.batch_check(batch).await.unwrap_err().code(), Code::Unauthenticated);
     assert!(!keys.check(signed(&root, question())).await.unwrap().into_inner().allowed);
     let log = server.stop();

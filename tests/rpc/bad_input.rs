@@ -487,7 +487,7 @@ async fn a_batch_names_the_question_and_the_field() {
     let mut single = Table::new(check(&issued.api_key, &["a:b"]));
     spoil_check(&mut single);
     let base = single.base.clone();
-    let batch = |requests| v1::BatchCheckRequest { requests };
+    let batch = |requests| v1::BatchCheckRequest { requests, ..v1::BatchCheckRequest::default() };
     let rows = single.rows.into_iter();
     let rows = rows.map(|(field, bad)| (format!("requests[1].{field}"), batch(vec![base.clone(), bad])));
     let table = Table { base: batch(vec![base.clone()]), rows: rows.collect() };

@@ -94,7 +94,10 @@ async fn checks_are_counted_by_tier_reason_and_cost() {
     assert!(!keyward.check(&key.api_key, &["a:a", SEND]).await.allowed);
     let elsewhere = v1::CheckRequest { environment: "test".to_owned(), ..check(&key.api_key, &[SEND]) };
     assert!(!keyward.ask(elsewhere).await.allowed);
-    let batch = v1::BatchCheckRequest { requests: vec![check(&other.api_key, &[SEND]); 3] };
+    let batch = v1::BatchCheckRequest {
+        requests: vec![check(&other.api_key, &[SEND]); 3],
+        ..v1::BatchCheckRequest::default()
+    };
     keyward.keys().batch_check(batch).await.unwrap();
 
     let reasons = [(DenialReason::EnvironmentMismatch, 1), (DenialReason::ScopeInsufficient, 2)];

@@ -1,8 +1,9 @@
 //! Services that must be there and are not asked: for servers of a test or a bench that are about others.
 
 use keyward::wire::v1::{
-    ApplyPolicyRequest, ApplyPolicyResponse, GetPolicyRequest, GetPolicyResponse, ListPolicyVersionsRequest,
-    ListPolicyVersionsResponse, RegisterWorkspaceRequest, RegisterWorkspaceResponse, ValidatePolicyRequest,
+    ApplyPolicyRequest, ApplyPolicyResponse, GetPolicyRequest, GetPolicyResponse, GetWorkspaceRequest,
+    GetWorkspaceResponse, ListPolicyVersionsRequest, ListPolicyVersionsResponse, RegisterWorkspaceRequest,
+    RegisterWorkspaceResponse, UpdateWorkspaceRequest, UpdateWorkspaceResponse, ValidatePolicyRequest,
     ValidatePolicyResponse, policy_service_server::PolicyService, workspace_service_server::WorkspaceService,
 };
 use tonic::{Request, Response, Status, async_trait};
@@ -22,6 +23,20 @@ impl WorkspaceService for Absent {
         &self,
         _request: Request<RegisterWorkspaceRequest>,
     ) -> Result<Response<RegisterWorkspaceResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_workspace(
+        &self,
+        _request: Request<GetWorkspaceRequest>,
+    ) -> Result<Response<GetWorkspaceResponse>, Status> {
+        not_here()
+    }
+
+    async fn update_workspace(
+        &self,
+        _request: Request<UpdateWorkspaceRequest>,
+    ) -> Result<Response<UpdateWorkspaceResponse>, Status> {
         not_here()
     }
 }

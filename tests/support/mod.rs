@@ -361,6 +361,7 @@ pub fn admin_rights(scopes: &[&str], global: bool) -> v1::AdminRights {
             any_grant: true,
             any_environment: true,
             any_lifetime: true,
+            raise_limits: true,
             ..v1::Ceiling::default()
         }),
     }

@@ -170,7 +170,10 @@ async fn a_message_over_the_limit_is_refused_before_it_is_read() {
     let limits = ListenerLimits { message_bytes: 100_000, ..ListenerLimits::default() };
     let server = Server::start(limits).await;
     let mut client = honest(server.address()).await;
-    let batch = |bytes: usize| BatchCheckRequest { requests: vec![check_request(&"a".repeat(bytes))] };
+    let batch = |bytes: usize| BatchCheckRequest {
+        requests: vec![check_request(&"a".repeat(bytes))],
+        ..BatchCheckRequest::default()
+    };
     client.batch_check(batch(99_000)).await.unwrap();
     assert_eq!(client.batch_check(batch(101_000)).await.unwrap_err().code(), Code::OutOfRange);
 

@@ -100,7 +100,7 @@ fn tier(tier: &v1::PolicyTier) -> Value {
     })
 }
 
-fn limit(limit: &v1::PolicyLimit) -> Value {
+pub(in crate::cli) fn limit(limit: &v1::PolicyLimit) -> Value {
     let (calendar, rolling, bucket) = match &limit.window {
         None => (None, None, None),
         Some(Window::Calendar(calendar)) => (Some(names::policy_calendar(*calendar)), None, None),
@@ -131,7 +131,7 @@ fn plan(plan: &v1::PolicyPlan) -> Value {
     })
 }
 
-fn plan_tier(tier: &v1::PolicyPlanTier) -> Value {
+pub(in crate::cli) fn plan_tier(tier: &v1::PolicyPlanTier) -> Value {
     json!({ "tier": tier.tier, "limits": list(&tier.limits, limit) })
 }
 

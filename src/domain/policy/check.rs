@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Declared, Document, Fault, KeyRules, Limit, LimitEntry, LimitOverridesEntry, MAX_TIERS, PlanLimits,
-    Policy, Role, Subject, Tier, duration, key_rules::whole, routes::routes, show_duration,
+    ALL_TIERS, Declared, Document, Fault, KeyRules, Limit, LimitEntry, LimitOverridesEntry, MAX_TIERS,
+    PlanLimits, Policy, Role, Subject, Tier, duration, key_rules::whole, routes::routes, show_duration,
 };
 use crate::domain::{
     environment::{Environment, Environments, Prefix},
@@ -64,6 +64,7 @@ pub(super) fn policy(mut document: Document) -> Result<Policy, Vec<Fault>> {
     let plans = plans(&mut document, &tiers, &mut faults);
     let first_plan = plans.first().map(|plan| plan.name.clone());
     let routes = routes(&document, |scope| scopes.contains_key(scope), &mut faults);
+    route_costs(&document, &scopes, &tiers, &plans, &mut faults);
     let default_tier = default_place(&tiers).unwrap_or_default();
     let mut policy = Policy {
         document,
@@ -140,6 +141,9 @@ fn tiers(
         let at = format!("tiers[{place}]");
         faults.description(&at, &entry.description);
         let name = faults.take(format!("{at}.name"), Label::parse(&entry.name));
+        if entry.name == ALL_TIERS {
+            faults.must(format!("{at}.name"), "another than `all`, which stands for all tiers together");
+        }
         let is_default = entry.name == DEFAULT_TIER;
         if is_default != entry.scopes.is_empty() {
             let allowed = "empty for the tier `default`, which holds all scopes that no other tier lists, and for no other";
@@ -261,6 +265,42 @@ fn plans(document: &mut Document, tiers: &[Tier], faults: &mut Faults) -> Vec<Pl
     }
     unique("plans", plans.iter().map(|plan| &plan.name), faults);
     plans
+}
+
+/// No route costs more than a limit admits that it would be charged to, on any plan: nobody could ever pass it.
+fn route_costs(
+    document: &Document,
+    scopes: &BTreeMap<Box<str>, Declared>,
+    tiers: &[Tier],
+    plans: &[PlanLimits],
+    faults: &mut Faults,
+) {
+    // The tightest limit of each tier on any plan, and where it is.
+    let tightest: Vec<_> = tiers
+        .iter()
+        .enumerate()
+        .map(|(place, tier)| {
+            let of_plan = |plan: &PlanLimits| {
+                let of_tier = plan.tiers.get(&place).unwrap_or(&tier.limits);
+                let of_tier =
+                    of_tier.iter().map(|limit| (limit.limit, format!("{}/{}", tier.name, limit.name)));
+                let over_all =
+                    plan.limits.iter().map(|limit| (limit.limit, format!("{ALL_TIERS}/{}", limit.name)));
+                let least = of_tier.chain(over_all).min();
+                least.map(|(admits, name)| (admits, format!("{name} of the plan {}", plan.name)))
+            };
+            plans.iter().filter_map(of_plan).min()
+        })
+        .collect();
+    for (place, route) in document.routes.iter().enumerate() {
+        let Some(cost) = route.cost else { continue };
+        let charged = route.scopes.iter().filter_map(|scope| scopes.get(scope.as_str()));
+        let least = charged.filter_map(|declared| tightest.get(declared.tier)?.as_ref()).min();
+        if let Some((admits, limit)) = least.filter(|(admits, _)| cost > *admits) {
+            let why = ParseError::owned(format!("at most {admits}, which is what the limit {limit} admits"));
+            faults.add(format!("routes[{place}].cost"), &why);
+        }
+    }
 }
 
 fn roles(policy: &Policy, faults: &mut Faults) -> Vec<Role> {

@@ -3,6 +3,7 @@
 mod check;
 mod document;
 mod effect;
+mod effective;
 mod key_rules;
 mod limits;
 mod overrides;
@@ -18,6 +19,7 @@ pub use self::{
         RoleEntry, RouteEntry, ScopeEntry, TierEntry,
     },
     effect::{Change, changes},
+    effective::{ALL_TIERS, Effective, LimitsOf, effective, no_wider},
     key_rules::{KeyRules, RuleBroken},
     limits::{Calendar, Limit, Subject, Window, duration, show_duration},
     overrides::{Holder, LimitOverrides, LimitOverridesEntry},

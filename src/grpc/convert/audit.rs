@@ -39,6 +39,7 @@ const fn action_to_wire(action: Action) -> AuditAction {
         Action::StoreInitialize => AuditAction::StoreInitialize,
         Action::AdminRecover => AuditAction::AdminRecover,
         Action::WorkspaceRegister => AuditAction::WorkspaceRegister,
+        Action::WorkspaceUpdate => AuditAction::WorkspaceUpdate,
         Action::KeyIssue => AuditAction::KeyIssue,
         Action::KeyRotate => AuditAction::KeyRotate,
         Action::KeyRevoke => AuditAction::KeyRevoke,

@@ -15,6 +15,7 @@ use crate::{
     },
     operations::{
         check::{Answer, CheckedKey, Mode, Query, Subject},
+        check_all::Together,
         error::{OperationError, path},
     },
     ports::LimitState,
@@ -182,6 +183,21 @@ pub(in crate::grpc) fn response(answer: &Answer) -> v1::CheckResponse {
         degraded: answer.degraded,
         revision: answer.revision.0,
     }
+}
+
+/// The answers to questions that are charged together or not at all. One that was held back by the question at another
+/// place says so.
+pub(in crate::grpc) fn responses(answers: &[Together]) -> Vec<v1::CheckResponse> {
+    let each = |Together { answer, held_by }: &Together| {
+        let mut response = response(answer);
+        if let (Some(place), Some(denial)) = (held_by, &mut response.denial) {
+            denial.message = format!("requests[{place}]: {}", denial.message);
+            // It is another key, or another question, that lacks them.
+            denial.missing_scopes.clear();
+        }
+        response
+    };
+    answers.iter().map(each).collect()
 }
 
 fn limit_to_wire(bound: &Bound, state: &LimitState) -> v1::LimitState {

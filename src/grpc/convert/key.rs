@@ -1,6 +1,6 @@
 //! Keys for the wire: everything but secrets and hashes.
 
-use super::{owner, rights, time, unless_empty, within};
+use super::{owner, policy, rights, time, unless_empty, within};
 use crate::{
     domain::{
         credentials::Secret,
@@ -46,6 +46,8 @@ pub(in crate::grpc) fn to_wire(key: &Key, moment: &Moment) -> v1::Key {
         revision: key.revision.0,
         effective_scopes: effective.scopes().map(ToOwned::to_owned).collect(),
         inert_scopes: effective.inert().iter().map(ToString::to_string).collect(),
+        limits: key.limits.as_deref().map(policy::overrides_to_wire),
+        effective_limits: moment.limits(key, policy::effective_to_wire),
     }
 }
 

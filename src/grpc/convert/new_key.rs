@@ -1,15 +1,17 @@
 //! What a new key is to be.
 
-use super::{metadata, networks, owner, rights, time, within};
+use super::{metadata, networks, owner, policy, rights, time, within};
 use crate::{
     domain::{
         environment::{ADMIN, Environments},
         parse::ParseError,
+        policy::LimitOverridesEntry,
         text::{Description, EnvironmentName, Name},
     },
     operations::{
         error::{OperationError, path},
         issue::NewKey,
+        limits::NewLimits,
     },
     ports::RequestMark,
     wire::v1,
@@ -35,6 +37,7 @@ pub(in crate::grpc) fn new_key(
         return Err(OperationError::invalid(at("scopes"), why));
     }
     let expires = asked.expire_time.map(|asked| time::timestamp(&at("expire_time"), asked)).transpose()?;
+    let limits = limits(prefix, asked.limits, asked.stamp_limits, admin.is_some())?;
     Ok(NewKey {
         name: within(&at("name"), Name::parse(&asked.name))?,
         description: within(&at("description"), Description::parse(&asked.description))?,
@@ -44,9 +47,33 @@ pub(in crate::grpc) fn new_key(
         networks: networks(&at("allowed_cidrs"), &asked.allowed_cidrs)?,
         metadata: metadata(&at("metadata"), asked.metadata)?,
         expires,
+        limits,
         admin,
         request,
     })
+}
+
+/// Empty limits are none: the key follows its plan.
+fn limits(
+    prefix: &str,
+    own: Option<v1::LimitOverrides>,
+    stamp: bool,
+    admin: bool,
+) -> Result<NewLimits, OperationError> {
+    let own = own.map(policy::overrides).filter(|own| *own != LimitOverridesEntry::default());
+    let refuse = |name, why| Err(OperationError::invalid(path(prefix, name), ParseError::new(why)));
+    match (own, stamp) {
+        (None, false) => Ok(NewLimits::Follow),
+        (Some(_), _) if admin => {
+            refuse("limits", "absent for an administration key, which is under no limits")
+        }
+        (Some(own), false) => Ok(NewLimits::Own(own)),
+        (None, true) if admin => {
+            refuse("stamp_limits", "false for an administration key, which is under no limits")
+        }
+        (None, true) => Ok(NewLimits::Stamp),
+        (Some(_), true) => refuse("stamp_limits", "false where limits are given"),
+    }
 }
 
 fn environment(

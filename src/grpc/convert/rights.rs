@@ -83,6 +83,7 @@ fn ceiling(field: &str, asked: &v1::Ceiling) -> Result<Ceiling, OperationError> 
         grants: grant_ceiling(field, asked)?,
         environments: environment_ceiling(field, asked)?,
         lifetime: lifetime_ceiling(field, asked)?,
+        raise_limits: asked.raise_limits,
     })
 }
 
@@ -174,5 +175,6 @@ fn ceiling_to_wire(ceiling: &Ceiling) -> v1::Ceiling {
         environments,
         any_lifetime: ceiling.lifetime == LifetimeCeiling::Any,
         max_lifetime,
+        raise_limits: ceiling.raise_limits,
     }
 }

@@ -1,6 +1,6 @@
 //! What to change in a key: a field mask and the new values.
 
-use super::{metadata, networks, rights, time, within};
+use super::{metadata, networks, policy, rights, time, within};
 use crate::{
     domain::{
         parse::ParseError,
@@ -10,7 +10,7 @@ use crate::{
     wire::v1,
 };
 
-const FIELDS: &str = "some of name, description, scopes, grants, expire_time, allowed_cidrs, metadata; the other fields of a key cannot be changed";
+const FIELDS: &str = "some of name, description, scopes, grants, expire_time, allowed_cidrs, metadata, limits; the other fields of a key cannot be changed";
 
 /// Reads the fields that the mask names; those that are absent are cleared.
 pub(in crate::grpc) fn key_changes(asked: v1::UpdateKeyRequest) -> Result<KeyChanges, OperationError> {
@@ -34,6 +34,7 @@ pub(in crate::grpc) fn key_changes(asked: v1::UpdateKeyRequest) -> Result<KeyCha
             }
             "allowed_cidrs" => changes.networks = Some(networks("key.allowed_cidrs", &key.allowed_cidrs)?),
             "metadata" => changes.metadata = Some(metadata("key.metadata", key.metadata.clone())?),
+            "limits" => changes.limits = Some(policy::overrides(key.limits.clone().unwrap_or_default())),
             _ => return Err(OperationError::invalid("update_mask", ParseError::new(FIELDS))),
         }
     }

@@ -1,12 +1,13 @@
 //! Workspaces.
 
-use super::{owner, time, unless_empty, within};
+use super::{owner, policy, time, unless_empty, within};
 use crate::{
     domain::{
+        parse::ParseError,
         text::{Name, Plan},
         workspace::Workspace,
     },
-    operations::{error::OperationError, register::NewWorkspace},
+    operations::{error::OperationError, register::NewWorkspace, workspace::WorkspaceChanges},
     wire::v1,
 };
 
@@ -18,7 +19,39 @@ pub(in crate::grpc) fn new_workspace(
         name: within("name", Name::parse(&asked.name))?,
         owner: owner("owner", &asked.owner)?,
         plan: unless_empty(&asked.plan, |text| within("plan", Plan::parse(text)))?,
+        limits: asked.limits.clone().map(policy::overrides).unwrap_or_default(),
     })
+}
+
+const FIELDS: &str = "some of name, plan, limits; the other fields of a workspace cannot be changed";
+
+/// Whether an update is about more than words: only global callers set plans and limits.
+pub(in crate::grpc) fn sets_limits(asked: &v1::UpdateWorkspaceRequest) -> bool {
+    let mask = asked.update_mask.as_ref().map(|mask| mask.paths.as_slice()).unwrap_or_default();
+    mask.iter().any(|path| path == "plan" || path == "limits")
+}
+
+/// Reads the fields that the mask names.
+pub(in crate::grpc) fn changes(
+    asked: v1::UpdateWorkspaceRequest,
+) -> Result<WorkspaceChanges, OperationError> {
+    let mask = asked.update_mask.unwrap_or_default().paths;
+    let workspace = asked.workspace.unwrap_or_default();
+    if mask.is_empty() || mask.len() > 32 {
+        return Err(OperationError::invalid("update_mask", ParseError::new(FIELDS)));
+    }
+    let mut changes = WorkspaceChanges::default();
+    for path in &mask {
+        match path.as_str() {
+            "name" => changes.name = Some(within("workspace.name", Name::parse(&workspace.name))?),
+            "plan" => changes.plan = Some(within("workspace.plan", Plan::parse(&workspace.plan))?),
+            "limits" => {
+                changes.limits = Some(policy::overrides(workspace.limits.clone().unwrap_or_default()));
+            }
+            _ => return Err(OperationError::invalid("update_mask", ParseError::new(FIELDS))),
+        }
+    }
+    Ok(changes)
 }
 
 /// A workspace for the wire.
@@ -30,5 +63,6 @@ pub(in crate::grpc) fn to_wire(workspace: &Workspace) -> v1::Workspace {
         plan: workspace.plan.to_string(),
         create_time: Some(time::to_wire(workspace.created)),
         revision: workspace.revision.0,
+        limits: workspace.limits.as_deref().map(policy::overrides_to_wire),
     }
 }

@@ -3,7 +3,10 @@
 mod read;
 mod show;
 
-pub(in crate::grpc) use self::show::to_wire;
+pub(in crate::grpc) use self::{
+    read::overrides,
+    show::{effective_to_wire, overrides_to_wire, to_wire},
+};
 use super::time;
 use crate::{
     domain::{

@@ -2,8 +2,8 @@
 
 use crate::{
     domain::policy::{
-        BucketEntry, Document, EnvironmentEntry, KeyRulesEntry, LimitEntry, PlanEntry, PlanTierEntry,
-        RoleEntry, RouteEntry, ScopeEntry, TierEntry,
+        BucketEntry, Document, EnvironmentEntry, KeyRulesEntry, LimitEntry, LimitOverridesEntry, PlanEntry,
+        PlanTierEntry, RoleEntry, RouteEntry, ScopeEntry, TierEntry,
     },
     wire::v1::{self, PolicyCalendar, PolicyLimitSubject, PolicyRouteAccess, policy_limit::Window},
 };
@@ -48,6 +48,11 @@ pub(super) fn document(policy: v1::Policy) -> Document {
     }
 }
 
+/// Limits of one's own.
+pub(in crate::grpc) fn overrides(own: v1::LimitOverrides) -> LimitOverridesEntry {
+    LimitOverridesEntry { limits: each(own.limits, limit), tiers: each(own.tiers, plan_tier) }
+}
+
 fn each<T, U>(items: Vec<T>, read: impl FnMut(T) -> U) -> Vec<U> {
     items.into_iter().map(read).collect()
 }
@@ -57,8 +62,12 @@ fn plan(entry: v1::PolicyPlan) -> PlanEntry {
         name: entry.name,
         description: entry.description,
         limits: each(entry.limits, limit),
-        tiers: each(entry.tiers, |tier| PlanTierEntry { tier: tier.tier, limits: each(tier.limits, limit) }),
+        tiers: each(entry.tiers, plan_tier),
     }
+}
+
+fn plan_tier(entry: v1::PolicyPlanTier) -> PlanTierEntry {
+    PlanTierEntry { tier: entry.tier, limits: each(entry.limits, limit) }
 }
 
 fn limit(entry: v1::PolicyLimit) -> LimitEntry {

@@ -1,7 +1,15 @@
 //! The document of a policy as a message. It is one that was looked at: every text in it is one that can be read.
 
+use std::time::Duration;
+
 use crate::{
-    domain::policy::{self, Document, LimitEntry, PlanEntry, RouteEntry},
+    domain::{
+        limit::Origin,
+        policy::{
+            self, Calendar, Document, Effective, Limit, LimitEntry, LimitOverrides, PlanEntry, PlanTierEntry,
+            RouteEntry, Subject,
+        },
+    },
     wire::v1::{self, PolicyCalendar, PolicyLimitSubject, PolicyRouteAccess, policy_limit::Window},
 };
 
@@ -43,6 +51,66 @@ pub(in crate::grpc) fn to_wire(document: &Document) -> v1::Policy {
     }
 }
 
+/// Limits of one's own for the wire.
+pub(in crate::grpc) fn overrides_to_wire(own: &LimitOverrides) -> v1::LimitOverrides {
+    let entry = own.entry();
+    v1::LimitOverrides { limits: each(&entry.limits, limit), tiers: each(&entry.tiers, plan_tier) }
+}
+
+/// A limit that a key is under, for the wire.
+pub(in crate::grpc) fn effective_to_wire(effective: &Effective<'_>) -> v1::EffectiveLimit {
+    let Effective { tier, limit, origin } = effective;
+    let origin = match origin {
+        Origin::Tier => v1::LimitOrigin::Tier,
+        Origin::Plan => v1::LimitOrigin::Plan,
+        Origin::Workspace => v1::LimitOrigin::Workspace,
+        Origin::Key => v1::LimitOrigin::Key,
+    };
+    v1::EffectiveLimit {
+        name: format!("{tier}/{}", limit.name),
+        limit: Some(read_limit(limit)),
+        origin: origin.into(),
+    }
+}
+
+fn read_limit(limit: &Limit) -> v1::PolicyLimit {
+    let length = |length: &Duration| prost_types::Duration {
+        seconds: i64::try_from(length.as_secs()).unwrap_or(i64::MAX),
+        nanos: 0,
+    };
+    let (window, zone) = match &limit.window {
+        policy::Window::Calendar(unit, zone) => {
+            (Window::Calendar(unit_to_wire(*unit).into()), zone.iana_name())
+        }
+        policy::Window::Rolling(window) => (Window::Rolling(length(window)), None),
+        policy::Window::Bucket { refill, every } => {
+            (Window::Bucket(v1::PolicyBucket { refill: *refill, every: Some(length(every)) }), None)
+        }
+    };
+    let per = match limit.per {
+        Subject::Key => PolicyLimitSubject::Key,
+        Subject::Owner => PolicyLimitSubject::Owner,
+        Subject::Workspace => PolicyLimitSubject::Workspace,
+    };
+    v1::PolicyLimit {
+        name: limit.name.to_string(),
+        limit: limit.limit,
+        window: Some(window),
+        // As in a document, where empty is UTC.
+        time_zone: zone.filter(|name| *name != "UTC").unwrap_or_default().to_owned(),
+        per: per.into(),
+    }
+}
+
+const fn unit_to_wire(unit: Calendar) -> PolicyCalendar {
+    match unit {
+        Calendar::Minute => PolicyCalendar::Minute,
+        Calendar::Hour => PolicyCalendar::Hour,
+        Calendar::Day => PolicyCalendar::Day,
+        Calendar::Month => PolicyCalendar::Month,
+    }
+}
+
 fn each<T, U>(items: &[T], show: impl Fn(&T) -> U) -> Vec<U> {
     items.iter().map(show).collect()
 }
@@ -52,11 +120,12 @@ fn plan(entry: &PlanEntry) -> v1::PolicyPlan {
         name: entry.name.clone(),
         description: entry.description.clone(),
         limits: each(&entry.limits, limit),
-        tiers: each(&entry.tiers, |tier| v1::PolicyPlanTier {
-            tier: tier.tier.clone(),
-            limits: each(&tier.limits, limit),
-        }),
+        tiers: each(&entry.tiers, plan_tier),
     }
+}
+
+fn plan_tier(entry: &PlanTierEntry) -> v1::PolicyPlanTier {
+    v1::PolicyPlanTier { tier: entry.tier.clone(), limits: each(&entry.limits, limit) }
 }
 
 fn limit(entry: &LimitEntry) -> v1::PolicyLimit {

@@ -1,0 +1,151 @@
+//! The limits that a key is under, each as it was declared and with the place that it comes from (L5).
+
+use super::{Limit, LimitOverrides, Policy, Subject, Window};
+use crate::domain::{limit::Origin, text::Plan};
+
+/// What limits over all tiers are shown under in the place of a tier; no tier has this name.
+pub const ALL_TIERS: &str = "all";
+
+/// One limit that a key is under.
+#[derive(Debug, Clone, Copy)]
+pub struct Effective<'a> {
+    /// Its tier, or [`ALL_TIERS`].
+    pub tier: &'a str,
+    /// The limit itself.
+    pub limit: &'a Limit,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Whose limits are asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LimitsOf<'a> {
+    /// The plan of the workspace.
+    pub plan: Option<&'a Plan>,
+    /// The workspace's own.
+    pub workspace: Option<&'a LimitOverrides>,
+    /// The key's own.
+    pub key: Option<&'a LimitOverrides>,
+}
+
+/// The limits of a key, in the order of [`KeyLimits`](crate::domain::limit::KeyLimits), which says how they are found.
+#[must_use]
+pub fn effective<'a>(policy: &'a Policy, of: LimitsOf<'a>) -> Vec<Effective<'a>> {
+    let plan = of.plan.and_then(|plan| policy.plans().iter().find(|declared| declared.name == *plan));
+    let mut found = Vec::new();
+    let mut add = |tier: &'a str, own: Option<&'a [Limit]>, (origin, others): (Origin, &'a [Limit])| {
+        let kept = others.iter().filter(|limit| own.is_none() || limit.per != Subject::Key);
+        let own = own.unwrap_or_default().iter().map(|limit| (Origin::Key, limit));
+        let all = own.chain(kept.map(|limit| (origin, limit)));
+        found.extend(all.map(|(origin, limit)| Effective { tier, limit, origin }));
+    };
+    let of_workspace = of.workspace.and_then(LimitOverrides::over_all).map(|own| (Origin::Workspace, own));
+    let of_plan = (Origin::Plan, plan.map(|plan| plan.limits.as_slice()).unwrap_or_default());
+    add(ALL_TIERS, of.key.and_then(LimitOverrides::over_all), of_workspace.unwrap_or(of_plan));
+    for (place, tier) in policy.tiers().iter().enumerate() {
+        let of_workspace = of.workspace.and_then(|own| Some((Origin::Workspace, own.of_tier(&tier.name)?)));
+        let of_plan = || Some((Origin::Plan, plan?.tiers.get(&place)?.as_slice()));
+        let others = of_workspace.or_else(of_plan).unwrap_or((Origin::Tier, &tier.limits));
+        add(tier.name.as_str(), of.key.and_then(|own| own.of_tier(&tier.name)), others);
+    }
+    found
+}
+
+/// Whether nobody can do more under these limits than under `without`: each of `without` is among them, with the same
+/// name and window, and admits as much or less. What there is beside only makes them tighter.
+#[must_use]
+pub fn no_wider(limits: &[Effective<'_>], without: &[Effective<'_>]) -> bool {
+    let holds = |bound: &Effective<'_>| {
+        limits.iter().any(|it| it.tier == bound.tier && is_within(it.limit, bound.limit))
+    };
+    without.iter().all(holds)
+}
+
+fn is_within(limit: &Limit, bound: &Limit) -> bool {
+    let same = limit.name == bound.name && limit.per == bound.per && limit.limit <= bound.limit;
+    same && match (&limit.window, &bound.window) {
+        (Window::Calendar(unit, zone), Window::Calendar(of, there)) => unit == of && zone == there,
+        (Window::Rolling(length), Window::Rolling(needed)) => length == needed,
+        (Window::Bucket { refill, every }, Window::Bucket { refill: most, every: in_time }) => {
+            refill <= most && every == in_time
+        }
+        (Window::Calendar(..) | Window::Rolling(_) | Window::Bucket { .. }, _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        limit::{KeyLimits, LimitIds},
+        policy::{Holder, LimitOverridesEntry},
+    };
+
+    fn policy() -> Policy {
+        Policy::from_toml(include_str!("tests/small.toml")).unwrap()
+    }
+
+    fn own(text: &str, holder: Holder, policy: &Policy) -> LimitOverrides {
+        let entry: LimitOverridesEntry = toml::from_str(text).unwrap();
+        LimitOverrides::new(entry, holder, policy).unwrap()
+    }
+
+    #[test]
+    fn what_is_shown_is_what_is_charged() {
+        // L5
+        let policy = policy();
+        let day = "tiers = [{ tier = 'wide', limits = [{ name = 'day', limit = 2, calendar = 'day' }] }]";
+        let month = "limits = [{ name = 'all', limit = 7, calendar = 'month', per = 'workspace' }]";
+        let key = own(day, Holder::Key, &policy);
+        let workspace = own(month, Holder::Workspace, &policy);
+        for plan in ["starter", "pro", "gone"] {
+            let plan = Plan::parse(plan).unwrap();
+            for workspace in [None, Some(&workspace)] {
+                for key in [None, Some(&key)] {
+                    let of = LimitsOf { plan: Some(&plan), workspace, key };
+                    let ids = LimitIds::default();
+                    let charged = KeyLimits::resolve(&policy, Some(&plan), workspace, key, &ids);
+                    let charged: Vec<_> =
+                        charged.iter().map(|it| (it.name.to_string(), it.limit, it.per, it.origin)).collect();
+                    let shown = effective(&policy, of);
+                    let shown: Vec<_> = shown
+                        .iter()
+                        .map(|it| {
+                            let name = format!("{}/{}", it.tier, it.limit.name);
+                            (name, it.limit.limit, it.limit.per, it.origin)
+                        })
+                        .collect();
+                    assert_eq!(shown, charged, "{of:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn own_limits_are_wider_unless_each_that_would_apply_is_there_and_admits_no_more() {
+        // S6
+        let policy = policy();
+        let plan = Plan::parse("starter").unwrap();
+        let without = LimitsOf { plan: Some(&plan), ..LimitsOf::default() };
+        let wide = |limits: &str| format!("tiers = [{{ tier = 'wide', limits = [{limits}] }}]");
+        let berlin = "{ name = 'day', limit = 5, calendar = 'day', time_zone = 'Europe/Berlin' }";
+        let burst = "{ name = 'burst', limit = 3, bucket = { refill = 1, every = '10s' } }";
+        for (own_limits, narrow) in [
+            (wide(&[berlin, burst].join(",")), true),
+            (wide(&[&berlin.replace('5', "4"), burst].join(",")), true),
+            (wide(&[berlin, burst, "{ name = 'more', limit = 1, rolling = '9s' }"].join(",")), true),
+            (wide(&[berlin, &burst.replace("limit = 3", "limit = 2")].join(",")), true),
+            (wide(&[&berlin.replace("limit = 5", "limit = 6"), burst].join(",")), false),
+            (wide(berlin), false),
+            (wide(&[&berlin.replace("'day', limit", "'days', limit"), burst].join(",")), false),
+            (wide(&[&berlin.replace("Berlin", "Paris"), burst].join(",")), false),
+            (wide(&[berlin, &burst.replace("refill = 1", "refill = 2")].join(",")), false),
+            (wide(&[berlin, &burst.replace("10s", "1s")].join(",")), false),
+            (wide(&[berlin, "{ name = 'burst', limit = 3, rolling = '10s' }"].join(",")), false),
+        ] {
+            let key = own(&own_limits, Holder::Key, &policy);
+            let with = effective(&policy, LimitsOf { key: Some(&key), ..without });
+            assert_eq!(no_wider(&with, &effective(&policy, without)), narrow, "{own_limits}");
+        }
+    }
+}

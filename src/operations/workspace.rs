@@ -1,0 +1,153 @@
+//! Show and update workspaces. A new plan or new limits are in force for all of its keys when the change is answered.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{ATTEMPTS, Operations, change, describe, error::OperationError, limits};
+use crate::{
+    domain::{
+        admin::{AdminPermit, ManageWorkspaces, ReadWorkspaces},
+        audit::{Action, FieldChange, LogEntry, Revision},
+        id::WorkspaceId,
+        parse::ParseError,
+        policy::{Holder, LimitOverridesEntry, Policy},
+        text::{Name, Plan},
+        workspace::Workspace,
+    },
+    ports::{Mutation, Rows, StoreError},
+};
+
+/// New values; `None` leaves a field as it is.
+#[derive(Debug, Default)]
+pub struct WorkspaceChanges {
+    /// What people call it.
+    pub name: Option<Name>,
+    /// Its plan.
+    pub plan: Option<Plan>,
+    /// Limits of its own; none of them is to follow its plan.
+    pub limits: Option<LimitOverridesEntry>,
+}
+
+impl Operations {
+    /// A workspace as it stands.
+    ///
+    /// # Errors
+    /// It does not exist, or is out of the caller's reach: both look the same (T1).
+    pub fn show_workspace(
+        &self,
+        permit: &AdminPermit<ReadWorkspaces>,
+        named: Option<WorkspaceId>,
+    ) -> Result<Arc<Workspace>, OperationError> {
+        let id = self.workspace(permit, named)?;
+        self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)
+    }
+
+    /// Changes a workspace's fields, all of them or none.
+    ///
+    /// # Errors
+    /// It is out of reach. Its plan or limits would change, and the caller is bound to it, or may not raise limits and
+    /// would. The policy does not declare the plan; the limits are wrong. The store.
+    pub async fn update_workspace(
+        &self,
+        permit: AdminPermit<ManageWorkspaces>,
+        id: WorkspaceId,
+        changes: WorkspaceChanges,
+    ) -> Result<(Workspace, Revision), OperationError> {
+        let id = self.workspace(&permit, Some(id))?;
+        let limits_change = changes.plan.is_some() || changes.limits.is_some();
+        if limits_change {
+            permit.require_global()?;
+            self.settle().await;
+        }
+        let outcome = self.try_update_workspace(&permit, id, &changes).await;
+        if limits_change {
+            self.settle().await;
+        }
+        outcome
+    }
+
+    async fn try_update_workspace(
+        &self,
+        permit: &AdminPermit<ManageWorkspaces>,
+        id: WorkspaceId,
+        changes: &WorkspaceChanges,
+    ) -> Result<(Workspace, Revision), OperationError> {
+        // No policy drops the new plan before the workspace has it.
+        let _turn = self.turns.under_policy().await;
+        for _ in 0..ATTEMPTS {
+            let before = self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)?;
+            let policy = self.policy()?;
+            let mut after = apply(&before, changes, &policy.policy)?;
+            let fields = differences(&before, &after);
+            if fields.is_empty() {
+                return Ok((after, before.revision));
+            }
+            if before.limits != after.limits {
+                permit.require_raising(limits::workspace_raises(&policy.policy, &after))?;
+            }
+            let entry = LogEntry {
+                time: self.clock.now(),
+                actor: permit.actor(),
+                action: Action::WorkspaceUpdate,
+                workspace: Some(id),
+                key: None,
+                policy_version: None,
+                changes: fields,
+                reason: None,
+                comment: None,
+                request_id: None,
+            };
+            let rows = Rows { workspace: Some(after.clone()), ..Rows::default() };
+            let (expects, judged_by) = (vec![permit.stands_on()], Some(policy.version));
+            match self.commit(Mutation { entry, rows, expects, judged_by, request: None }).await {
+                Ok(revision) => {
+                    after.revision = revision;
+                    return Ok((after, revision));
+                }
+                Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
+                Err(error) => return Err(error),
+            }
+            let (caller, revision) = permit.stands_on();
+            if self.has_changed(caller, revision) {
+                break;
+            }
+        }
+        Err(OperationError::Contended)
+    }
+}
+
+fn apply(
+    before: &Workspace,
+    changes: &WorkspaceChanges,
+    policy: &Policy,
+) -> Result<Workspace, OperationError> {
+    let mut after = before.clone();
+    if let Some(name) = &changes.name {
+        after.name = name.clone();
+    }
+    if let Some(plan) = &changes.plan {
+        if !policy.has_plan(plan) {
+            let why = ParseError::new("a plan that the policy declares");
+            return Err(OperationError::invalid("workspace.plan", why));
+        }
+        after.plan = plan.clone();
+    }
+    if let Some(entry) = &changes.limits {
+        after.limits = limits::read("workspace.limits", entry.clone(), Holder::Workspace, policy, &after)?;
+    }
+    Ok(after)
+}
+
+/// One field of a workspace, as the log tells it.
+type Field = fn(&Workspace) -> Value;
+
+fn differences(before: &Workspace, after: &Workspace) -> Vec<FieldChange> {
+    let fields: [(&'static str, Field); 3] = [
+        ("workspace.name", |workspace| workspace.name.as_str().into()),
+        ("workspace.plan", |workspace| workspace.plan.as_str().into()),
+        ("workspace.limits", |workspace| describe::limits(workspace.limits.as_ref())),
+    ];
+    let told = fields.into_iter().map(|(field, of)| (field, of(before), of(after)));
+    told.filter(|(_, from, to)| from != to).map(|(field, from, to)| change(field, from, to)).collect()
+}
