@@ -115,3 +115,27 @@ mod wrong {
         LooksAreCharged, one_that_charges_looks_is_caught: a_look_changes_nothing,
     }
 }
+
+#[test]
+fn a_later_row_covers_what_an_earlier_one_did() {
+    // L10: what may be used without a write counts as used after a crash, whichever row was the last
+    use keyward::domain::limit::{Reading, Sheet};
+
+    for window in ["calendar = 'day'", "rolling = '1h'", "bucket = { refill = 1, every = '366d' }"] {
+        let limit = format!("{{ name = 'one', limit = 2000, {window} }}");
+        let world = counters_support::World::<counters_support::Memory>::new(&limit);
+        let (found, now) = (world.found(0), world.process().clock.read());
+        let bound = found.limits().iter().next().unwrap();
+        let reading = Reading { now, unclean: None };
+        let mut sheet = Sheet::default();
+        sheet.charge(bound, 1, &reading);
+        for more in [1_000, 10] {
+            let row = sheet.snapshot(bound.id, more).unwrap();
+            sheet.wrote(&row, true);
+            assert!(sheet.measure(bound, 1_000, &reading).covered);
+            let mut after_a_crash = Sheet::default();
+            after_a_crash.restore(bound.id, &row.state, false, &now).unwrap();
+            assert_eq!(after_a_crash.left(bound, &reading).units, 999, "{window}");
+        }
+    }
+}
