@@ -54,6 +54,8 @@ enum Action {
     AdminRecover,
     /// A workspace was registered
     WorkspaceRegister,
+    /// A workspace was changed
+    WorkspaceUpdate,
     /// A key was issued
     KeyIssue,
     /// A key was given a new secret
@@ -80,6 +82,7 @@ impl From<Action> for AuditAction {
             Action::StoreInitialize => Self::StoreInitialize,
             Action::AdminRecover => Self::AdminRecover,
             Action::WorkspaceRegister => Self::WorkspaceRegister,
+            Action::WorkspaceUpdate => Self::WorkspaceUpdate,
             Action::KeyIssue => Self::KeyIssue,
             Action::KeyRotate => Self::KeyRotate,
             Action::KeyRevoke => Self::KeyRevoke,
