@@ -122,6 +122,52 @@ impl MemoryCounters {
         Reading { now: *now, unclean: self.unclean.filter(|started| account.since() <= started.time) }
     }
 
+    /// Charges all bills, one after the other, or none of them; `charged` hears how the limits of each stand then.
+    fn charge_each(
+        &self,
+        bills: &[Bill<'_>],
+        now: &Now,
+        mut charged: impl FnMut(Vec<LimitState>),
+    ) -> Outcome {
+        let mut sheets = Sheets::lock(self, bills, now);
+        let degraded = self.is_degraded();
+        let mut asks = Vec::new();
+        let mut all_covered = true;
+        for (place, bill) in bills.iter().enumerate() {
+            let (mut passes, mut covered) = (true, true);
+            for bound in bill.limits.of(bill.tiers) {
+                let measure = sheets.of(bill, bound).map(|open| open.measure(bound, bill.cost));
+                passes &= measure.is_some_and(|measure| measure.passes);
+                covered &= degraded || measure.is_some_and(|measure| measure.covered);
+            }
+            if !passes {
+                let states = states(&mut sheets, bill, bill.cost);
+                sheets.roll_back();
+                return Outcome::Refused(place, states);
+            }
+            all_covered &= covered;
+            if !all_covered && bills.len() == 1 {
+                break;
+            }
+            for bound in bill.limits.of(bill.tiers) {
+                if let Some(mut open) = sheets.of(bill, bound)
+                    && open.charge(bound, bill.cost)
+                {
+                    asks.push(Needed { payable: payer(bill, bound.per).1, bound, units: 0 });
+                }
+            }
+            charged(states(&mut sheets, bill, 0));
+        }
+        // Only now: for bills that are refused in the end nothing is written ahead.
+        if !all_covered {
+            sheets.roll_back();
+            asks = needed(&mut sheets, bills);
+        }
+        drop(sheets);
+        self.ask_all(&asks);
+        if all_covered { Outcome::Charged } else { Outcome::Unwritten }
+    }
+
     fn ask_all(&self, needed: &[Needed<'_>]) {
         for needed in needed {
             self.ask(needed);
@@ -147,6 +193,13 @@ impl MemoryCounters {
     }
 }
 
+/// What became of some bills.
+enum Outcome {
+    Charged,
+    Refused(usize, Vec<LimitState>),
+    Unwritten,
+}
+
 /// A write that is to be asked for, so that so many units may be used.
 struct Needed<'a> {
     payable: &'a dyn Payable,
@@ -157,7 +210,9 @@ struct Needed<'a> {
 /// How the limits of a bill stand for a request of so many units.
 fn states<'a>(sheets: &mut Sheets<'a>, bill: &Bill<'a>, cost: u64) -> Vec<LimitState> {
     let bounds = bill.limits.of(bill.tiers);
-    bounds.filter_map(|bound| Some(sheets.of(bill, bound)?.state(bound, cost))).collect()
+    let mut states = Vec::with_capacity(2);
+    states.extend(bounds.filter_map(|bound| Some(sheets.of(bill, bound)?.state(bound, cost))));
+    states
 }
 
 /// The writes that are needed for all of these bills together, and that nobody has asked for.
@@ -188,55 +243,21 @@ fn ended() -> StoreError {
 
 impl Counters for MemoryCounters {
     fn charge(&self, bill: &Bill<'_>, now: &Now) -> Charge {
-        match self.charge_all(std::slice::from_ref(bill), now) {
-            ChargeAll::Charged(mut states) => Charge::Charged(states.pop().unwrap_or_default()),
-            ChargeAll::Refused(_, states) => Charge::Refused(states),
-            ChargeAll::Unwritten => Charge::Unwritten,
+        let mut charged = Vec::new();
+        match self.charge_each(std::slice::from_ref(bill), now, |states| charged = states) {
+            Outcome::Charged => Charge::Charged(charged),
+            Outcome::Refused(_, states) => Charge::Refused(states),
+            Outcome::Unwritten => Charge::Unwritten,
         }
     }
 
     fn charge_all(&self, bills: &[Bill<'_>], now: &Now) -> ChargeAll {
-        let mut sheets = Sheets::lock(self, bills, now);
-        let degraded = self.is_degraded();
-        let mut asks = Vec::new();
         let mut charged = Vec::with_capacity(bills.len());
-        let mut all_covered = true;
-        for (place, bill) in bills.iter().enumerate() {
-            let (mut passes, mut covered) = (true, true);
-            for bound in bill.limits.of(bill.tiers) {
-                let measure = sheets.of(bill, bound).map(|open| open.measure(bound, bill.cost));
-                passes &= measure.is_some_and(|measure| measure.passes);
-                covered &= degraded || measure.is_some_and(|measure| measure.covered);
-            }
-            if !passes {
-                let states = states(&mut sheets, bill, bill.cost);
-                sheets.roll_back();
-                return ChargeAll::Refused(place, states);
-            }
-            all_covered &= covered;
-            if !all_covered && bills.len() == 1 {
-                break;
-            }
-            for bound in bill.limits.of(bill.tiers) {
-                if let Some(mut open) = sheets.of(bill, bound)
-                    && open.charge(bound, bill.cost)
-                {
-                    asks.push(Needed { payable: payer(bill, bound.per).1, bound, units: 0 });
-                }
-            }
-            charged.push(states(&mut sheets, bill, 0));
+        match self.charge_each(bills, now, |states| charged.push(states)) {
+            Outcome::Charged => ChargeAll::Charged(charged),
+            Outcome::Refused(place, states) => ChargeAll::Refused(place, states),
+            Outcome::Unwritten => ChargeAll::Unwritten,
         }
-        // Only now: for bills that are refused in the end nothing is written ahead.
-        if !all_covered {
-            sheets.roll_back();
-            let asks = needed(&mut sheets, bills);
-            drop(sheets);
-            self.ask_all(&asks);
-            return ChargeAll::Unwritten;
-        }
-        drop(sheets);
-        self.ask_all(&asks);
-        ChargeAll::Charged(charged)
     }
 
     fn peek(&self, bill: &Bill<'_>, now: &Now) -> Vec<LimitState> {

@@ -2,6 +2,8 @@
 
 use std::{sync::MutexGuard, time::Duration};
 
+use smallvec::SmallVec;
+
 use super::MemoryCounters;
 use crate::{
     domain::{
@@ -15,7 +17,7 @@ use crate::{
 /// Locked accounts.
 pub(super) struct Sheets<'a> {
     /// In the order in which they were locked.
-    held: Vec<Held<'a>>,
+    held: SmallVec<[Held<'a>; 3]>,
     /// As they were, where several bills may have to be taken back together.
     before: Option<Vec<Sheet>>,
 }
@@ -37,7 +39,7 @@ pub(super) struct Open<'a> {
 
 impl<'a> Sheets<'a> {
     pub(super) fn lock(counters: &MemoryCounters, bills: &[Bill<'a>], now: &Now) -> Self {
-        let mut accounts: Vec<(Place, &'a Account)> = Vec::with_capacity(bills.len().saturating_add(2));
+        let mut accounts: SmallVec<[(Place, &'a Account); 3]> = SmallVec::new();
         for bill in bills {
             for per in [Subject::Key, Subject::Owner, Subject::Workspace] {
                 if bill.limits.has(per) {
@@ -53,7 +55,7 @@ impl<'a> Sheets<'a> {
             sheet: account.lock(),
             reading: counters.reading(account, now),
         });
-        let held: Vec<_> = held.collect();
+        let held: SmallVec<[_; 3]> = held.collect();
         let before = (bills.len() > 1).then(|| held.iter().map(|held| Sheet::clone(&held.sheet)).collect());
         Self { held, before }
     }
