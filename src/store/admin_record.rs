@@ -96,3 +96,22 @@ impl AdminBody {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ceiling_from_before_there_were_own_limits_raises_them_if_it_is_everything() {
+        // S6
+        let older = |grants: &str, lifetime: &str| {
+            let (rest, scopes) = (r#""environments":"any""#, r#""scopes":[],"global":true"#);
+            let text = format!(r#"{{{scopes},"grants":{grants},{rest},"lifetime":{lifetime}}}"#);
+            let body: AdminBody = serde_json::from_str(&text).unwrap();
+            body.into_rights().unwrap().ceiling.raise_limits
+        };
+        assert!(older(r#""any""#, r#""any""#));
+        assert!(!older(r#"{"within":[]}"#, r#""any""#));
+        assert!(!older(r#""any""#, r#"{"at_most":{"secs":1,"nanos":0}}"#));
+    }
+}

@@ -54,8 +54,6 @@ enum Action {
     AdminRecover,
     /// A workspace was registered
     WorkspaceRegister,
-    /// A workspace was changed
-    WorkspaceUpdate,
     /// A key was issued
     KeyIssue,
     /// A key was given a new secret
@@ -74,6 +72,8 @@ enum Action {
     PolicyApply,
     /// The clock's mark was set with `keyward doctor --reset-clock`
     ClockReset,
+    /// A workspace was changed
+    WorkspaceUpdate,
 }
 
 impl From<Action> for AuditAction {
