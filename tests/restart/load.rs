@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use keyward::wire::v1::{self, DenialReason, key_service_client::KeyServiceClient, revoke_request::Target};
+use keyward::{
+    domain::policy::Policy,
+    wire::v1::{self, DenialReason, key_service_client::KeyServiceClient, revoke_request::Target},
+};
 use tonic::transport::Channel;
 
 use crate::{
     steady_load::{Asker, SteadyLoad},
-    support::{Issued, Keyward, check, reason},
+    support::{Issued, Keyward, check, policy, reason},
 };
 
 const CONNECTIONS: usize = 16;
@@ -32,6 +35,15 @@ async fn load(keyward: &Keyward, secret: &str, judge: fn(bool, Option<DenialReas
     SteadyLoad::start(connections, secret, judge)
 }
 
+/// A Keyward whose limits nobody reaches: what is under test is the secret.
+async fn generous() -> Keyward {
+    let mut document = policy().document().clone();
+    for limit in document.tiers.iter_mut().flat_map(|tier| &mut tier.limits) {
+        limit.limit = 1_000_000_000;
+    }
+    Keyward::start_with(true, Policy::new(document).unwrap()).await
+}
+
 async fn rotate(keyward: &Keyward, key_id: &str) -> Issued {
     let request = v1::RotateRequest { key_id: key_id.to_owned(), ..v1::RotateRequest::default() };
     let mut answer = keyward.keys().rotate(keyward.as_root(request)).await.unwrap().into_inner();
@@ -41,7 +53,7 @@ async fn rotate(keyward: &Keyward, key_id: &str) -> Issued {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_check_with_either_secret_is_denied_through_a_rotation_within_its_grace() {
     // R1, R2, R3
-    let keyward = Keyward::start().await;
+    let keyward = generous().await;
     let first = keyward.issue_scopes(&[SCOPE]).await;
     let never_denied = |_: bool, denied: Option<DenialReason>| assert_eq!(denied, None);
     let load = load(&keyward, &first.api_key, never_denied).await;
@@ -62,7 +74,7 @@ async fn no_check_with_either_secret_is_denied_through_a_rotation_within_its_gra
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_check_that_starts_after_revoke_returned_is_allowed_on_any_connection() {
     // V1
-    let keyward = Keyward::start().await;
+    let keyward = generous().await;
     for _key in 0..5 {
         let issued = keyward.issue_scopes(&[SCOPE]).await;
         let judge = |revoked: bool, denied: Option<DenialReason>| match denied {
