@@ -1,5 +1,6 @@
 //! Limits of a key's own: where each limit comes from, stamped or followed, changed in mid-window, and who may set them.
 
+use keyward::domain::policy::Policy;
 use keyward::wire::v1::{
     self, AuditAction, DenialReason, LimitOrigin, PolicyBucket, PolicyCalendar, PolicyLimitSubject,
     policy_limit::Window,
@@ -80,10 +81,15 @@ async fn set_limits(keyward: &Keyward, issued: &Issued, limits: Option<v1::Limit
     keyward.update(key, &["limits"]).await
 }
 
+/// Under the default policy.
+async fn start() -> Keyward {
+    Keyward::start_with(true, Policy::default_document().unwrap()).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_comes_from_the_tier_then_the_plan_then_the_workspace_then_the_key() {
     // L5, L2
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let (workspace, issued) = keyward.register("mine").await;
     let (_, other) = keyward.register("theirs").await;
     let others = [
@@ -121,7 +127,7 @@ async fn a_limit_comes_from_the_tier_then_the_plan_then_the_workspace_then_the_k
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stamped_key_keeps_its_limits_and_another_follows_its_plan() {
     // L5
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let (workspace, live) = keyward.register("mine").await;
     let request = || v1::IssueRequest { workspace_id: workspace.id.clone(), ..holder_key(SEND) };
     let stamped = keyward.issue(v1::IssueRequest { stamp_limits: true, ..request() }).await;
@@ -152,7 +158,7 @@ async fn a_stamped_key_keeps_its_limits_and_another_follows_its_plan() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stamp_is_of_what_applies_to_the_key_and_leaves_what_it_shares() {
     // L5, L14
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let (workspace, first) = keyward.register("mine").await;
     let shared = |limit| v1::PolicyLimit {
         per: PolicyLimitSubject::Workspace.into(),
@@ -184,7 +190,7 @@ async fn a_stamp_is_of_what_applies_to_the_key_and_leaves_what_it_shares() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_in_mid_window_leaves_the_new_limit_minus_what_was_used() {
     // L5, L10
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let (workspace, issued) = keyward.register("mine").await;
     spend(&keyward, &issued, 6).await;
     set_limits(&keyward, &issued, Some(hourly(10))).await;
@@ -213,7 +219,7 @@ async fn a_change_in_mid_window_leaves_the_new_limit_minus_what_was_used() {
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_of_ones_own_are_kept_shown_and_told_to_the_log() {
     // L5, A1
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let bucket = PolicyBucket { refill: 5, every: Some(Duration { seconds: 1, nanos: 0 }) };
     let burst = v1::PolicyLimit {
         name: "burst".to_owned(),
@@ -301,7 +307,7 @@ pub(crate) fn below(at: &str, field: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_limits_are_refused_with_the_fields_name() {
     // L5
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let issued = keyward.issue_scopes(SEND).await;
     let shared = |per: PolicyLimitSubject| {
         let limit = calendar("hour", 5, PolicyCalendar::Hour);
@@ -357,7 +363,7 @@ const SCOPES: [&str; 6] =
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_hands_out_wider_limits_unless_their_ceiling_says_so() {
     // S6, X9
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let (mine, _) = keyward.register("mine").await;
     let narrow = keyward.issue_admin(&mine.id, not_raising(&SCOPES, false)).await.api_key;
     let wide = keyward.issue_admin(&mine.id, admin_rights(&SCOPES, false)).await.api_key;
@@ -407,7 +413,7 @@ async fn nobody_hands_out_wider_limits_unless_their_ceiling_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_raise_limits_makes_nobody_who_may_and_raises_no_workspace() {
     // S6, X9
-    let keyward = Keyward::start().await;
+    let keyward = start().await;
     let narrow = keyward.issue_admin("", not_raising(&SCOPES, true)).await;
     assert!(!narrow.key.admin.as_ref().unwrap().ceiling.as_ref().unwrap().raise_limits);
     let child = |admin| v1::IssueRequest {

@@ -1,5 +1,6 @@
 //! `GetWorkspace` and `UpdateWorkspace`.
 
+use keyward::domain::policy::Policy;
 use keyward::wire::v1::{self, AuditAction, PolicyCalendar, PolicyLimitSubject};
 use tonic::{Code, Response, Status};
 
@@ -158,7 +159,7 @@ async fn a_bound_caller_renames_its_own_workspace_and_sets_no_plan_or_limits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_of_one_workspace_leave_another_alone() {
     // L5, T1, L14
-    let keyward = Keyward::start().await;
+    let keyward = Keyward::start_with(true, Policy::default_document().unwrap()).await;
     let (mine, first) = keyward.register("mine").await;
     let (_, other) = keyward.register("theirs").await;
     let request = v1::IssueRequest { workspace_id: mine.id.clone(), ..holder_key(SEND) };

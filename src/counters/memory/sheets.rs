@@ -16,10 +16,17 @@ use crate::{
 
 /// Locked accounts.
 pub(super) struct Sheets<'a> {
-    /// In the order in which they were locked.
-    held: SmallVec<[Held<'a>; 3]>,
+    held: Accounts<'a>,
     /// As they were, where several bills may have to be taken back together.
     before: Option<Vec<Sheet>>,
+}
+
+/// Which accounts.
+enum Accounts<'a> {
+    /// The key's alone, which is what most bills name.
+    Key(Held<'a>),
+    /// In the order in which they were locked.
+    Several(SmallVec<[Held<'a>; 3]>),
 }
 
 struct Held<'a> {
@@ -39,6 +46,13 @@ pub(super) struct Open<'a> {
 
 impl<'a> Sheets<'a> {
     pub(super) fn lock(counters: &MemoryCounters, bills: &[Bill<'a>], now: &Now) -> Self {
+        if let [bill] = bills
+            && !bill.limits.has(Subject::Owner)
+            && !bill.limits.has(Subject::Workspace)
+        {
+            let key = Held::lock(counters, payer(bill, Subject::Key).0, bill.key.account(), now);
+            return Self { held: Accounts::Key(key), before: None };
+        }
         let mut accounts: SmallVec<[(Place, &'a Account); 3]> = SmallVec::new();
         for bill in bills {
             for per in [Subject::Key, Subject::Owner, Subject::Workspace] {
@@ -50,29 +64,38 @@ impl<'a> Sheets<'a> {
         }
         accounts.sort_unstable_by_key(|(place, _)| *place);
         accounts.dedup_by_key(|(place, _)| *place);
-        let held = accounts.into_iter().map(|(place, account)| Held {
-            place,
-            sheet: account.lock(),
-            reading: counters.reading(account, now),
-        });
+        let held = accounts.into_iter().map(|(place, account)| Held::lock(counters, place, account, now));
         let held: SmallVec<[_; 3]> = held.collect();
         let before = (bills.len() > 1).then(|| held.iter().map(|held| Sheet::clone(&held.sheet)).collect());
-        Self { held, before }
+        Self { held: Accounts::Several(held), before }
     }
 
     /// The account that a limit of a bill is charged to; the bill is one of those that were locked.
     pub(super) fn of(&mut self, bill: &Bill<'a>, bound: &Bound) -> Option<Open<'_>> {
-        let (place, _) = payer(bill, bound.per);
-        let found = self.held.binary_search_by_key(&place, |held| held.place).ok()?;
-        let Held { sheet, reading, .. } = self.held.get_mut(found)?;
-        Some(Open { sheet, reading })
+        let held = match &mut self.held {
+            Accounts::Key(held) => held,
+            Accounts::Several(held) => {
+                let (place, _) = payer(bill, bound.per);
+                let found = held.binary_search_by_key(&place, |held| held.place).ok()?;
+                held.get_mut(found)?
+            }
+        };
+        Some(Open { sheet: &mut held.sheet, reading: &held.reading })
     }
 
     /// Puts everything back as it was when it was locked.
     pub(super) fn roll_back(&mut self) {
-        for (held, before) in self.held.iter_mut().zip(self.before.iter_mut().flatten()) {
+        // One bill alone is charged when nothing can be refused any more.
+        let Accounts::Several(held) = &mut self.held else { return };
+        for (held, before) in held.iter_mut().zip(self.before.iter_mut().flatten()) {
             *held.sheet = std::mem::take(before);
         }
+    }
+}
+
+impl<'a> Held<'a> {
+    fn lock(counters: &MemoryCounters, place: Place, account: &'a Account, now: &Now) -> Self {
+        Self { place, sheet: account.lock(), reading: counters.reading(account, now) }
     }
 }
 
