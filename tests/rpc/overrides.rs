@@ -135,7 +135,7 @@ async fn a_stamped_key_keeps_its_limits_and_another_follows_its_plan() {
     assert_eq!(stamped.key.limits.as_ref().unwrap().tiers.len(), 4);
     spend(&keyward, &stamped, 3).await;
     spend(&keyward, &live, 3).await;
-    let mut document = crate::support::policy().document().clone();
+    let mut document = Policy::default_document().unwrap().document().clone();
     document.tiers[0].limits[0].limit = 5_000;
     keyward.apply(&document).await;
     assert_eq!(left(&keyward, &stamped).await, (1_000, 997));
