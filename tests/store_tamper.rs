@@ -14,7 +14,10 @@ use keyward::{
         text::Name,
         time::Timestamp,
     },
-    ports::{KeyFilter, KeyStore, LogFilter, Mutation, Note, Rows, StoreError, StoredMark, Verification},
+    ports::{
+        KeyFilter, KeyStore, LogFilter, Mutation, Note, PolicyView, Rows, StoreError, StoredMark,
+        Verification, View,
+    },
     store::{
         data_dir::{DataDir, DataDirError},
         sqlite::{OpenError, SqliteStore, WriterState, verify_offline},
@@ -529,26 +532,47 @@ async fn a_crashed_store_verifies_with_what_its_wal_holds() {
     assert_eq!(crashed.open().load().await.unwrap().keys.len(), 5);
 }
 
-#[tokio::test]
-async fn a_store_of_the_first_schema_opens() {
-    // D8
+/// A store of an older schema, with its roots.
+fn older(roots: &str, store: &str) -> Place {
     let place = Place::new();
     DataDir::open(&place.path()).unwrap();
-    fs::write(place.path().join("roots"), include_str!("fixtures/roots-v1")).unwrap();
+    fs::write(place.path().join("roots"), roots).unwrap();
     fs::set_permissions(place.path().join("roots"), fs::Permissions::from_mode(0o600)).unwrap();
-    Connection::open(place.database()).unwrap().execute_batch(include_str!("fixtures/store-v1.sql")).unwrap();
+    Connection::open(place.database()).unwrap().execute_batch(store).unwrap();
+    place
+}
+
+/// Passes if it opens with its two keys, and takes a change.
+async fn opens(place: &Place, records: u64) -> View {
     let found = place.verify();
-    assert_eq!((found.records, found.fault), (3, None));
+    assert_eq!((found.records, found.fault), (records, None));
     let store = place.open();
     let view = store.load().await.unwrap();
     assert_eq!((view.workspaces.len(), view.keys.len(), view.damaged.len()), (1, 2, 0));
     let key = view.keys.iter().find(|key| key.name == Name::parse("Zoë’s laptop").unwrap()).unwrap();
     assert_eq!(key.credentials.retiring.len(), 1);
     assert_eq!(key.expires, Some(Timestamp::from_ms(1_900_000_000_000).unwrap()));
+    assert_eq!((&key.limits, store.counts().await.unwrap().0), (&None, Vec::new()));
     stored(&store, key).await;
+    view
 }
 
-/// Writes what the fixture of the first schema is made from; run by hand, once for each schema.
+#[tokio::test]
+async fn a_store_of_the_first_schema_opens() {
+    // D8
+    let place = older(include_str!("fixtures/roots-v1"), include_str!("fixtures/store-v1.sql"));
+    assert!(opens(&place, 3).await.policy.is_none());
+}
+
+#[tokio::test]
+async fn a_store_of_the_second_schema_opens() {
+    // D8
+    let place = older(include_str!("fixtures/roots-v2"), include_str!("fixtures/store-v2.sql"));
+    let policy = opens(&place, 4).await.policy;
+    assert!(matches!(policy, Some(PolicyView::Sound(policy)) if policy.version == 1));
+}
+
+/// Writes what a fixture is made from; run by hand, once for each schema.
 #[tokio::test]
 #[ignore = "writes a fixture"]
 async fn make_a_fixture() {
@@ -572,8 +596,8 @@ async fn make_a_fixture() {
     stored(&store, &rotated).await;
     store.close().await.unwrap();
     fs::create_dir_all("target/fixture").unwrap();
-    fs::copy(place.path().join("roots.new"), "target/fixture/roots-v1").unwrap();
-    fs::copy(place.database(), "target/fixture/store-v1.db").unwrap();
+    fs::copy(place.path().join("roots.new"), "target/fixture/roots").unwrap();
+    fs::copy(place.database(), "target/fixture/store.db").unwrap();
 }
 
 #[tokio::test]
