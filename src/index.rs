@@ -270,8 +270,10 @@ impl Index {
     /// Works out anew what keys come to.
     fn refresh(&self, sharing: &mut Sharing, wanted: impl Fn(&Key) -> bool) {
         for cell in self.by_id.pin().values() {
-            let key = cell.record.load().key.clone();
-            if wanted(&key) {
+            let before = cell.record.load();
+            if wanted(&before.key) {
+                let key = before.key.clone();
+                drop(before);
                 cell.record.store(Arc::new(self.record(key, sharing)));
             }
         }
