@@ -216,8 +216,11 @@ impl Index {
             let workspace = Arc::new(workspace);
             let workspaces = self.workspaces.pin();
             let before = workspaces.insert(workspace.id, Arc::clone(&workspace));
-            if before
-                .is_some_and(|before| (&before.plan, &before.limits) != (&workspace.plan, &workspace.limits))
+            let was_damaged = self.damaged.pin().remove(&workspace.id.to_string()).is_some();
+            if was_damaged
+                || before.is_some_and(|before| {
+                    (&before.plan, &before.limits) != (&workspace.plan, &workspace.limits)
+                })
             {
                 self.refresh(&mut sharing, |key| key.workspace == workspace.id);
             }

@@ -9,8 +9,9 @@ use crate::{
         id::KeyId,
         key::{Key, tests::at, tests::key},
         policy::{Policy, TierSet},
-        text::Comment,
+        text::{Comment, Name, Plan},
         time::{Clock, Timestamp},
+        workspace::Workspace,
     },
     index::Found,
     ports::{
@@ -122,12 +123,26 @@ impl Clock for Still {
 struct World {
     store: Arc<Rows>,
     key: Key,
+    workspace_is_sound: bool,
+}
+
+fn workspace(key: &Key) -> Workspace {
+    Workspace {
+        id: key.workspace,
+        name: Name::parse("Acme").unwrap(),
+        owner: None,
+        plan: Plan::parse("starter").unwrap(),
+        limits: None,
+        is_default: true,
+        created: at(500),
+        revision: Revision::ZERO,
+    }
 }
 
 impl World {
     fn new() -> Self {
         let store = Rows { is_complete: AtomicBool::new(true), ..Rows::default() };
-        Self { store: Arc::new(store), key: key().unwrap() }
+        Self { store: Arc::new(store), key: key().unwrap(), workspace_is_sound: true }
     }
 
     /// A process that counts, from what those before it have left, and the key in it.
@@ -150,7 +165,8 @@ impl World {
         };
         let index = Arc::new(Index::default());
         let policy = Some(PolicyView::Sound(Arc::new(policy)));
-        index.apply(View { policy, keys: vec![self.key.clone()], ..View::default() });
+        let workspaces = if self.workspace_is_sound { vec![workspace(&self.key)] } else { Vec::new() };
+        index.apply(View { policy, workspaces, keys: vec![self.key.clone()], ..View::default() });
         let clock = Arc::new(TrustedClock::new(Arc::new(Still), None));
         let port: Arc<dyn KeyStore> = Arc::<Rows>::clone(&self.store);
         let counters = MemoryCounters::open(port, Arc::clone(&index), Arc::clone(&clock)).await.unwrap();
@@ -218,4 +234,12 @@ async fn under_no_limit_nothing_is_let_through() {
         assert_eq!(counters.charge_all(&with_another, &now), ChargeAll::Unwritten);
     }
     assert_eq!(left(&counters, &found, &now), 1_000);
+}
+
+#[tokio::test]
+async fn a_key_of_a_workspace_that_cannot_be_trusted_is_not_let_through() {
+    // L1, L5: the limits of its plan are unknown, and those of the tier may be wider
+    let world = World { workspace_is_sound: false, ..World::new() };
+    let (counters, found, now) = world.open().await;
+    assert_eq!(counters.charge(&found.bill(TierSet::only(0), 1), &now), Charge::Unwritten);
 }
