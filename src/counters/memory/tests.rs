@@ -20,10 +20,13 @@ use crate::{
     },
 };
 
+/// What is stored under a subject and a limit.
+type Counts = BTreeMap<(String, String), Option<Vec<u8>>>;
+
 /// Keeps counts, unless it fails.
 #[derive(Default)]
 struct Rows {
-    counts: Mutex<BTreeMap<(String, String), Option<Vec<u8>>>>,
+    counts: Mutex<Counts>,
     is_complete: AtomicBool,
     fails: AtomicBool,
 }
@@ -41,11 +44,16 @@ impl KeyStore for Rows {
             for note in notes {
                 match note {
                     Note::Count(count) => {
-                        let place = (count.subject.to_string(), count.limit.to_string());
+                        let place = (count.subject, count.limit);
                         self.counts.lock().unwrap().insert(place, count.state);
                     }
                     Note::CountsComplete(complete) => self.is_complete.store(complete, Ordering::SeqCst),
-                    other => panic!("{other:?}"),
+                    other @ (Note::LastUse(_)
+                    | Note::Usage(_)
+                    | Note::UsageBefore(_)
+                    | Note::ClockMark(_)) => {
+                        panic!("{other:?}")
+                    }
                 }
             }
             Ok(())
