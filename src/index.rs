@@ -216,8 +216,11 @@ impl Index {
             let workspace = Arc::new(workspace);
             let workspaces = self.workspaces.pin();
             let before = workspaces.insert(workspace.id, Arc::clone(&workspace));
-            if before
-                .is_some_and(|before| (&before.plan, &before.limits) != (&workspace.plan, &workspace.limits))
+            let was_damaged = self.damaged.pin().remove(&workspace.id.to_string()).is_some();
+            if was_damaged
+                || before.is_some_and(|before| {
+                    (&before.plan, &before.limits) != (&workspace.plan, &workspace.limits)
+                })
             {
                 self.refresh(&mut sharing, |key| key.workspace == workspace.id);
             }
@@ -270,8 +273,10 @@ impl Index {
     /// Works out anew what keys come to.
     fn refresh(&self, sharing: &mut Sharing, wanted: impl Fn(&Key) -> bool) {
         for cell in self.by_id.pin().values() {
-            let key = cell.record.load().key.clone();
-            if wanted(&key) {
+            let before = cell.record.load();
+            if wanted(&before.key) {
+                let key = before.key.clone();
+                drop(before);
                 cell.record.store(Arc::new(self.record(key, sharing)));
             }
         }

@@ -272,7 +272,7 @@ impl Key {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::domain::{
         parse::ParseError,

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Whose limits: those of a plan, a workspace's own, a key's own.
-type LimitsOf = (Option<Plan>, Option<Arc<LimitOverrides>>, Option<Arc<LimitOverrides>>);
+type LimitsOf = (Plan, Option<Arc<LimitOverrides>>, Option<Arc<LimitOverrides>>);
 
 /// Every part that keys share now.
 #[derive(Default)]
@@ -53,21 +53,21 @@ impl Sharing {
         Self { limit_ids, ..Self::default() }
     }
 
-    /// The limits of a key; administration keys have none.
+    /// The limits of a key; administration keys have none, and neither has a key whose workspace cannot be trusted: under
+    /// no limit nothing is admitted, and its plan, which may be tighter than the tiers, is unknown.
     pub(super) fn limits_of(&mut self, key: &Key, workspace: Option<&Workspace>) -> Arc<KeyLimits> {
         let Some(policy) = self.policy.as_ref().filter(|_| key.admin.is_none()) else {
             return Arc::default();
         };
-        let plan = workspace.map(|workspace| workspace.plan.clone());
-        let of_workspace = workspace.and_then(|workspace| workspace.limits.clone());
-        let limits_of = (plan, of_workspace, key.limits.clone());
+        let Some(workspace) = workspace else { return Arc::default() };
+        let limits_of = (workspace.plan.clone(), workspace.limits.clone(), key.limits.clone());
         if let Some(known) = self.limits.get(&limits_of) {
             return Arc::clone(known);
         }
         let (plan, of_workspace, of_key) = &limits_of;
         let limits = KeyLimits::resolve(
             &policy.policy,
-            plan.as_ref(),
+            Some(plan),
             of_workspace.as_deref(),
             of_key.as_deref(),
             &self.limit_ids,

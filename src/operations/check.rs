@@ -210,7 +210,7 @@ impl Operations {
         let holder = Holder {
             key: found.key(),
             rights: found.rights(),
-            default_tier: policy.policy.default_tier(),
+            default_tier: found.limits().default_tier(),
             secret,
         };
         let judged = decision::judge(holder, requirement, now.time);

@@ -182,7 +182,7 @@ fn judge(
 ) -> Judged {
     let requirement = &query.requirement;
     let secret = hash.and_then(|hash| found.key().credentials.find(&hash));
-    let default_tier = policy.policy.default_tier();
+    let default_tier = found.limits().default_tier();
     let holder = Holder { key: found.key(), rights: found.rights(), default_tier, secret };
     let decision = decision::judge(holder, requirement, now.time);
     let tiers = match &decision {

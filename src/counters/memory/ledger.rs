@@ -77,6 +77,8 @@ pub(super) struct Ledger {
     unclean: Option<Now>,
     written: watch::Sender<u64>,
     degraded: Arc<AtomicBool>,
+    /// Whether something may have been counted in memory only.
+    behind: AtomicBool,
 }
 
 impl Ledger {
@@ -89,7 +91,7 @@ impl Ledger {
         degraded: Arc<AtomicBool>,
     ) -> Self {
         let ids = index.limit_ids();
-        Self { store, index, ids, clock, unclean, written, degraded }
+        Self { store, index, ids, clock, unclean, written, degraded, behind: AtomicBool::new(false) }
     }
 
     /// Writes until it is told to close, or nobody can ask any more.
@@ -130,6 +132,7 @@ impl Ledger {
             if !asks.is_empty() {
                 self.write(asks).await;
             }
+            self.catch_up().await;
         }
     }
 
@@ -168,10 +171,21 @@ impl Ledger {
                 }
             }
             Err(error) => {
+                self.behind.store(true, Ordering::Release);
                 if !self.degraded.swap(true, Ordering::AcqRel) {
                     tracing::error!(%error, "counts cannot be written: they are kept in memory only, and a crash now may admit more than a limit");
                 }
             }
+        }
+    }
+
+    /// Writes what was counted in memory only, once something can be written again: nobody may use it ever after, and a
+    /// crash must find it all the same.
+    async fn catch_up(&self) {
+        let written_again =
+            !self.degraded.load(Ordering::Acquire) && self.behind.swap(false, Ordering::AcqRel);
+        if written_again && self.write_as_it_is(false).await.is_err() {
+            self.behind.store(true, Ordering::Release);
         }
     }
 

@@ -48,6 +48,8 @@ pub struct MemoryCounters {
     jobs: mpsc::Sender<Job>,
     written: watch::Receiver<u64>,
     degraded: Arc<AtomicBool>,
+    /// Set before the last counts are written: what came after would be forgotten.
+    closed: AtomicBool,
     /// When the last process started that followed one that did not stop in order: this one, or one before.
     unclean: Option<Now>,
     /// Taken by whoever closes this first.
@@ -100,14 +102,16 @@ impl MemoryCounters {
         let degraded = Arc::new(AtomicBool::new(false));
         let ledger = Ledger::new(store, index, clock, unclean, written_sender, Arc::clone(&degraded));
         let ledger = Mutex::new(Some(tokio::spawn(ledger.run(receiver))));
-        Ok(Self { jobs, written, degraded, unclean, ledger })
+        Ok(Self { jobs, written, degraded, closed: AtomicBool::new(false), unclean, ledger })
     }
 
-    /// Writes every count, so that nothing is wasted. Nothing may be charged any more.
+    /// Writes every count, so that nothing is wasted. Nothing is charged any more: a call that outlives its server is
+    /// answered as if its write never came.
     ///
     /// # Errors
     /// The store cannot be written: the next start takes this for a crash.
     pub async fn close(&self) -> Result<(), StoreError> {
+        self.closed.store(true, Ordering::Release);
         let (answer, closed) = oneshot::channel();
         let _gone = self.jobs.send(Job::Close(answer)).await;
         let closed = closed.await.unwrap_or_else(|_| Err(ended()));
@@ -130,15 +134,23 @@ impl MemoryCounters {
         mut charged: impl FnMut(Vec<LimitState>),
     ) -> Outcome {
         let mut sheets = Sheets::lock(self, bills, now);
+        // Read under the locks: whoever closes this looks at each account after it is set.
+        let closed = self.closed.load(Ordering::Acquire);
         let degraded = self.is_degraded();
         let mut asks = Vec::new();
         let mut all_covered = true;
         for (place, bill) in bills.iter().enumerate() {
-            let (mut passes, mut covered) = (true, true);
+            let (mut passes, mut covered, mut limited) = (true, true, false);
             for bound in bill.limits.of(bill.tiers) {
                 let measure = sheets.of(bill, bound).map(|open| open.measure(bound, bill.cost));
                 passes &= measure.is_some_and(|measure| measure.passes);
                 covered &= degraded || measure.is_some_and(|measure| measure.covered);
+                limited = true;
+            }
+            // Under no limit nobody is let through (L1): its policy cannot be trusted.
+            if closed || !limited {
+                sheets.roll_back();
+                return Outcome::Unwritten;
             }
             if !passes {
                 let states = states(&mut sheets, bill, bill.cost);
@@ -281,3 +293,6 @@ impl Counters for MemoryCounters {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

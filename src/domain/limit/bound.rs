@@ -106,6 +106,7 @@ pub struct KeyLimits {
     over_all: Box<[Bound]>,
     /// By the tier's place in the policy.
     tiers: Box<[Box<[Bound]>]>,
+    default_tier: TierSet,
     by_owner: bool,
     by_workspace: bool,
 }
@@ -145,13 +146,20 @@ impl KeyLimits {
         let tiers: Box<[Box<[Bound]>]> = tiers.collect();
         let by = |per| over_all.iter().chain(tiers.iter().flatten()).any(|bound| bound.per == per);
         let (by_owner, by_workspace) = (by(Subject::Owner), by(Subject::Workspace));
-        Self { over_all, tiers, by_owner, by_workspace }
+        Self { over_all, tiers, default_tier: policy.default_tier(), by_owner, by_workspace }
     }
 
     /// The limits that a Check of these tiers is under, always in the same order.
     pub fn of(&self, tiers: TierSet) -> impl Iterator<Item = &Bound> + Clone {
         let of_tiers = tiers.iter().filter_map(|place| self.tiers.get(place)).flatten();
         self.over_all.iter().chain(of_tiers)
+    }
+
+    /// The tier of Checks that need no scope, under the policy that these limits come from. Another policy may have it in
+    /// another place.
+    #[must_use]
+    pub const fn default_tier(&self) -> TierSet {
+        self.default_tier
     }
 
     /// Every limit.

@@ -90,10 +90,10 @@ impl Sheet {
         self.0.iter().find(|slot| slot.id() == id).map(|slot| slot.snapshot(more))
     }
 
-    /// What is to be written of every count, or of those of which nothing is written, so that no write is needed for what
-    /// may be used now.
+    /// What is to be written of every count, or of those of which nothing is written or less than was used, so that no
+    /// write is needed for what may be used now.
     pub fn as_it_is(&self, all: bool) -> impl Iterator<Item = Snapshot> {
-        self.0.iter().filter(move |slot| all || !slot.is_written()).map(Slot::as_it_is)
+        self.0.iter().filter(move |slot| all || !slot.is_written() || slot.is_behind()).map(Slot::as_it_is)
     }
 
     /// Takes note of what became of a write.

@@ -138,6 +138,11 @@ impl Slot {
         }
     }
 
+    /// Whether more was used than was written.
+    pub(super) fn is_behind(&self) -> bool {
+        self.left() < 0
+    }
+
     /// Whether nothing of it counts any more.
     pub(super) fn is_over(&self, now: &Now) -> bool {
         match self {

@@ -122,6 +122,21 @@ mod tests {
     }
 
     #[test]
+    fn limits_know_where_the_default_tier_is_under_their_own_policy() {
+        // L1, L2: while another policy is put in force, a Check may read that of one and the limits of the other
+        let policy = policy();
+        let mut document = policy.document().clone();
+        document.tiers.reverse();
+        let reversed = Policy::new(document).unwrap();
+        assert_ne!(reversed.default_tier(), policy.default_tier());
+        for policy in [&policy, &reversed] {
+            let limits = KeyLimits::resolve(policy, None, None, None, &LimitIds::default());
+            assert_eq!(limits.default_tier(), policy.default_tier());
+            assert!(limits.of(limits.default_tier()).all(|bound| bound.name.starts_with("default/")));
+        }
+    }
+
+    #[test]
     fn own_limits_are_wider_unless_each_that_would_apply_is_there_and_admits_no_more() {
         // S6
         let policy = policy();

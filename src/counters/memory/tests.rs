@@ -1,0 +1,253 @@
+//! Tests of what only this back end can do wrong, over a store that fails when it is told to.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    domain::{
+        audit::Revision,
+        id::KeyId,
+        key::{Key, tests::at, tests::key},
+        policy::{Policy, TierSet},
+        text::{Comment, Name, Plan},
+        time::{Clock, Timestamp},
+        workspace::Workspace,
+    },
+    index::Found,
+    ports::{
+        KeyFilter, KeyPosition, LastUse, LogFilter, LogRecord, Mutation, PolicyVersion, PolicyView,
+        RequestMark, Usage, UsageFilter, UsagePosition, Verification, View,
+    },
+};
+
+/// What is stored under a subject and a limit.
+type Counts = BTreeMap<(String, String), Option<Vec<u8>>>;
+
+/// Keeps counts, unless it fails.
+#[derive(Default)]
+struct Rows {
+    counts: Mutex<Counts>,
+    is_complete: AtomicBool,
+    fails: AtomicBool,
+}
+
+fn nothing<T: Send + 'static>() -> Pending<'static, T> {
+    Box::pin(async { Err(StoreError::Unavailable("it is not asked for here".to_owned())) })
+}
+
+impl KeyStore for Rows {
+    fn note(&self, notes: Vec<Note>) -> Pending<'_, ()> {
+        Box::pin(async move {
+            if self.fails.load(Ordering::SeqCst) {
+                return nothing().await;
+            }
+            for note in notes {
+                match note {
+                    Note::Count(count) => {
+                        let place = (count.subject, count.limit);
+                        self.counts.lock().unwrap().insert(place, count.state);
+                    }
+                    Note::CountsComplete(complete) => self.is_complete.store(complete, Ordering::SeqCst),
+                    other @ (Note::LastUse(_)
+                    | Note::Usage(_)
+                    | Note::UsageBefore(_)
+                    | Note::ClockMark(_)) => {
+                        panic!("{other:?}")
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn counts(&self) -> Pending<'_, (Vec<StoredCount>, bool)> {
+        let rows = self.counts.lock().unwrap().clone().into_iter().filter(|(_, state)| state.is_some());
+        let rows = rows.map(|((subject, limit), state)| StoredCount { subject, limit, state }).collect();
+        let complete = self.is_complete.load(Ordering::SeqCst);
+        Box::pin(async move { Ok((rows, complete)) })
+    }
+
+    fn commit(&self, _: Mutation) -> Pending<'_, Revision> {
+        nothing()
+    }
+
+    fn require_unused(&self, _: RequestMark) -> Pending<'_, ()> {
+        nothing()
+    }
+
+    fn revisions(&self) -> watch::Receiver<Revision> {
+        watch::channel(Revision::ZERO).1
+    }
+
+    fn load(&self) -> Pending<'_, View> {
+        nothing()
+    }
+
+    fn changes_after(&self, _: Revision) -> Pending<'_, View> {
+        nothing()
+    }
+
+    fn list_keys(&self, _: KeyFilter, _: Option<KeyPosition>, _: usize) -> Pending<'_, Vec<Key>> {
+        nothing()
+    }
+
+    fn policy_versions(&self, _: Option<u64>, _: usize) -> Pending<'_, Vec<PolicyVersion>> {
+        nothing()
+    }
+
+    fn last_uses(&self, _: Vec<KeyId>) -> Pending<'_, Vec<LastUse>> {
+        nothing()
+    }
+
+    fn usage(&self, _: UsageFilter, _: Option<UsagePosition>, _: usize) -> Pending<'_, Vec<Usage>> {
+        nothing()
+    }
+
+    fn query_log(&self, _: LogFilter, _: Option<Revision>, _: usize) -> Pending<'_, Vec<LogRecord>> {
+        nothing()
+    }
+
+    fn verify_log(&self) -> Pending<'_, Verification> {
+        nothing()
+    }
+
+    fn sealed(&self) -> bool {
+        false
+    }
+}
+
+struct Still;
+
+impl Clock for Still {
+    fn wall(&self) -> Timestamp {
+        at(1_767_225_600_000)
+    }
+
+    fn boot(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+}
+
+struct World {
+    store: Arc<Rows>,
+    key: Key,
+    workspace_is_sound: bool,
+}
+
+fn workspace(key: &Key) -> Workspace {
+    Workspace {
+        id: key.workspace,
+        name: Name::parse("Acme").unwrap(),
+        owner: None,
+        plan: Plan::parse("starter").unwrap(),
+        limits: None,
+        is_default: true,
+        created: at(500),
+        revision: Revision::ZERO,
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let store = Rows { is_complete: AtomicBool::new(true), ..Rows::default() };
+        Self { store: Arc::new(store), key: key().unwrap(), workspace_is_sound: true }
+    }
+
+    /// A process that counts, from what those before it have left, and the key in it.
+    async fn open(&self) -> (MemoryCounters, Found, Now) {
+        let text = format!(
+            "environments = [{{ name = '{}', prefix = 'kw_live_' }}]
+             scopes = [{{ name = 'files:read' }}]
+             plans = [{{ name = 'starter' }}]
+             tiers = [{{ name = 'default', limits = [{{ name = 'day', limit = 1000, calendar = 'day' }}] }}]",
+            self.key.environment.as_str()
+        );
+        let policy = PolicyVersion {
+            version: 1,
+            policy: Policy::from_toml(&text).unwrap(),
+            applied: at(1_000),
+            applied_by: None,
+            applied_by_owner: None,
+            comment: Comment::parse("").unwrap(),
+            revision: Revision(1),
+        };
+        let index = Arc::new(Index::default());
+        let policy = Some(PolicyView::Sound(Arc::new(policy)));
+        let workspaces = if self.workspace_is_sound { vec![workspace(&self.key)] } else { Vec::new() };
+        index.apply(View { policy, workspaces, keys: vec![self.key.clone()], ..View::default() });
+        let clock = Arc::new(TrustedClock::new(Arc::new(Still), None));
+        let port: Arc<dyn KeyStore> = Arc::<Rows>::clone(&self.store);
+        let counters = MemoryCounters::open(port, Arc::clone(&index), Arc::clone(&clock)).await.unwrap();
+        (counters, index.by_id(self.key.id).unwrap(), clock.read())
+    }
+}
+
+/// Charges the only tier, and waits for as many writes as that needs.
+async fn charge(counters: &MemoryCounters, found: &Found, now: &Now, cost: u64) {
+    let mut written = counters.written();
+    while counters.charge(&found.bill(TierSet::only(0), cost), now) == Charge::Unwritten {
+        written.changed().await.unwrap();
+    }
+}
+
+fn left(counters: &MemoryCounters, found: &Found, now: &Now) -> u64 {
+    counters.peek(&found.bill(TierSet::only(0), 1), now)[0].remaining
+}
+
+#[tokio::test]
+async fn what_was_counted_in_memory_only_is_written_once_that_can_be() {
+    // L10, D4
+    let world = World::new();
+    let (counters, found, now) = world.open().await;
+    charge(&counters, &found, &now, 10).await;
+    world.store.fails.store(true, Ordering::SeqCst);
+    charge(&counters, &found, &now, 500).await;
+    assert!(counters.is_degraded());
+    world.store.fails.store(false, Ordering::SeqCst);
+    // Nobody uses it any more, and some time later it ends as after `kill -9`.
+    let mut admitted_twice = true;
+    for _time in 0..100 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let (next, found, now) = world.open().await;
+        admitted_twice = left(&next, &found, &now) > 490;
+        if !admitted_twice {
+            break;
+        }
+    }
+    assert!(!admitted_twice, "510 of 1,000 were used");
+    assert!(!counters.is_degraded());
+}
+
+#[tokio::test]
+async fn what_is_closed_charges_nothing_that_would_be_forgotten() {
+    // L6, L10
+    let world = World::new();
+    let (counters, found, now) = world.open().await;
+    charge(&counters, &found, &now, 10).await;
+    counters.close().await.unwrap();
+    assert_eq!(counters.charge(&found.bill(TierSet::only(0), 1), &now), Charge::Unwritten);
+    let (counters, found, now) = world.open().await;
+    assert_eq!(left(&counters, &found, &now), 990);
+}
+
+#[tokio::test]
+async fn under_no_limit_nothing_is_let_through() {
+    // L1
+    let world = World::new();
+    let (counters, found, now) = world.open().await;
+    for tiers in [TierSet::default(), TierSet::only(1)] {
+        let bill = found.bill(tiers, 1);
+        assert_eq!(counters.charge(&bill, &now), Charge::Unwritten);
+        let with_another = [found.bill(TierSet::only(0), 5), bill];
+        assert_eq!(counters.charge_all(&with_another, &now), ChargeAll::Unwritten);
+    }
+    assert_eq!(left(&counters, &found, &now), 1_000);
+}
+
+#[tokio::test]
+async fn a_key_of_a_workspace_that_cannot_be_trusted_is_not_let_through() {
+    // L1, L5: the limits of its plan are unknown, and those of the tier may be wider
+    let world = World { workspace_is_sound: false, ..World::new() };
+    let (counters, found, now) = world.open().await;
+    assert_eq!(counters.charge(&found.bill(TierSet::only(0), 1), &now), Charge::Unwritten);
+}
