@@ -1,7 +1,8 @@
 //! Writes counts ahead of their use, one batch after the other, so that a later row is always of a later time.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
+    future::ready,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -67,6 +68,12 @@ pub(super) enum Job {
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
 
+/// A row of what is over.
+struct Over {
+    subject: Arc<str>,
+    limit: LimitId,
+}
+
 /// What writes.
 pub(super) struct Ledger {
     store: Arc<dyn KeyStore>,
@@ -102,17 +109,21 @@ impl Ledger {
         probe.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::new();
         let mut last_sweep = self.clock.read();
+        let mut over = VecDeque::new();
         loop {
             tokio::select! {
-                taken = jobs.recv_many(&mut batch, BATCH) => if taken == 0 {
-                    return Ok(());
-                },
+                biased;
                 _tick = probe.tick(), if self.degraded.load(Ordering::Acquire) => self.probe().await,
                 _tick = sweep.tick() => {
                     // What was over then: a request that read its time before a window was over may be charged only now.
-                    self.sweep(&last_sweep).await;
+                    self.sweep(&last_sweep, &mut over);
                     last_sweep = self.clock.read();
                 }
+                taken = jobs.recv_many(&mut batch, BATCH) => if taken == 0 {
+                    return Ok(());
+                },
+                // One batch at a time, and only while nobody waits for a write.
+                () = ready(()), if !over.is_empty() => self.forget(&mut over).await,
             }
             let mut asks = Vec::new();
             for job in batch.drain(..) {
@@ -195,26 +206,30 @@ impl Ledger {
         self.written.send_modify(|written| *written = written.wrapping_add(1));
     }
 
-    /// Drops what is over, in memory and in the store.
-    async fn sweep(&self, now: &Now) {
-        let mut gone = Vec::new();
+    /// Drops what is over in memory; its rows are to be forgotten.
+    fn sweep(&self, now: &Now, over: &mut VecDeque<Over>) {
         self.index.each_payer(|payer| {
             let swept = payer.account().lock().sweep(now);
             if !swept.is_empty() {
-                let subject = payer.subject();
-                let texts = swept.into_iter().filter_map(|id| self.ids.text(id));
-                gone.extend(texts.map(|limit| (subject.clone(), limit)));
+                let subject: Arc<str> = payer.subject().into();
+                over.extend(swept.into_iter().map(|limit| Over { subject: Arc::clone(&subject), limit }));
             }
         });
-        for batch in gone.chunks(BATCH) {
-            let notes = batch.iter().map(|(subject, limit)| {
-                Note::Count(StoredCount { subject: subject.clone(), limit: limit.to_string(), state: None })
-            });
-            if let Err(error) = self.store.note(notes.collect()).await {
-                // The rows are of windows that are over: they do no harm.
-                tracing::warn!(%error, "counts of windows that are over could not be dropped");
-                return;
-            }
+    }
+
+    /// Drops a batch of rows of what is over, but for what was begun anew: its row may be that of the new window.
+    async fn forget(&self, over: &mut VecDeque<Over>) {
+        let batch = over.drain(..over.len().min(BATCH));
+        let notes = batch.filter_map(|Over { subject, limit }| {
+            let payer = self.index.payer(&subject)?;
+            let begun_anew = payer.account().lock().counts(limit);
+            let limit = self.ids.text(limit).filter(|_| !begun_anew)?.to_string();
+            Some(Note::Count(StoredCount { subject: subject.to_string(), limit, state: None }))
+        });
+        if let Err(error) = self.store.note(notes.collect()).await {
+            // The rows are of windows that are over: they do no harm, and the next start drops them.
+            tracing::warn!(%error, "counts of windows that are over could not be dropped");
+            over.clear();
         }
     }
 

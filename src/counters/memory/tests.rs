@@ -1,6 +1,6 @@
 //! Tests of what only this back end can do wrong, over a store that fails when it is told to.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::AtomicU32};
 
 use super::*;
 use crate::{
@@ -116,20 +116,23 @@ impl KeyStore for Rows {
     }
 }
 
-struct Still;
+/// Stands still until it is moved, in seconds.
+#[derive(Default)]
+struct Hand(AtomicU32);
 
-impl Clock for Still {
+impl Clock for Hand {
     fn wall(&self) -> Timestamp {
-        at(1_767_225_600_000)
+        at(1_767_225_600_000 + 1_000 * i64::from(self.0.load(Ordering::SeqCst)))
     }
 
     fn boot(&self) -> Duration {
-        Duration::from_secs(1)
+        Duration::from_secs(self.0.load(Ordering::SeqCst).into())
     }
 }
 
 struct World {
     store: Arc<Rows>,
+    hand: Arc<Hand>,
     key: Key,
     workspace_is_sound: bool,
 }
@@ -150,7 +153,7 @@ fn workspace(key: &Key) -> Workspace {
 impl World {
     fn new() -> Self {
         let store = Rows { is_complete: AtomicBool::new(true), ..Rows::default() };
-        Self { store: Arc::new(store), key: key().unwrap(), workspace_is_sound: true }
+        Self { store: Arc::new(store), hand: Arc::default(), key: key().unwrap(), workspace_is_sound: true }
     }
 
     /// A process that counts, from what those before it have left, and the key in it.
@@ -175,7 +178,7 @@ impl World {
         let policy = Some(PolicyView::Sound(Arc::new(policy)));
         let workspaces = if self.workspace_is_sound { vec![workspace(&self.key)] } else { Vec::new() };
         index.apply(View { policy, workspaces, keys: vec![self.key.clone()], ..View::default() });
-        let clock = Arc::new(TrustedClock::new(Arc::new(Still), None));
+        let clock = Arc::new(TrustedClock::new(Arc::<Hand>::clone(&self.hand), None));
         let port: Arc<dyn KeyStore> = Arc::<Rows>::clone(&self.store);
         let counters = MemoryCounters::open(port, Arc::clone(&index), Arc::clone(&clock)).await.unwrap();
         (counters, index.by_id(self.key.id).unwrap(), clock.read())
@@ -194,7 +197,7 @@ fn left(counters: &MemoryCounters, found: &Found, now: &Now) -> u64 {
     counters.peek(&found.bill(TierSet::only(0), 1), now)[0].remaining
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_counted_in_memory_only_is_written_once_that_can_be() {
     // L10, D4
     let world = World::new();
@@ -216,6 +219,26 @@ async fn what_was_counted_in_memory_only_is_written_once_that_can_be() {
     }
     assert!(!admitted_twice, "510 of 1,000 were used");
     assert!(!counters.is_degraded());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_is_dropped_with_its_row() {
+    // D7
+    let world = World::new();
+    let rows = || {
+        let counts = world.store.counts.lock().unwrap();
+        counts.values().filter(|state| state.is_some()).count()
+    };
+    let (counters, found, now) = world.open().await;
+    charge(&counters, &found, &now, 600).await;
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!((rows(), left(&counters, &found, &now)), (1, 400), "the day is not over");
+    world.hand.0.store(86_400, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(rows(), 0);
+    assert_eq!(left(&counters, &found, &now), 1_000, "nothing is counted any more");
+    counters.close().await.unwrap();
+    assert!(world.store.is_complete.load(Ordering::SeqCst));
 }
 
 #[tokio::test]

@@ -112,6 +112,12 @@ impl Sheet {
         Some(())
     }
 
+    /// Whether something is counted of a limit.
+    #[must_use]
+    pub fn counts(&self, limit: LimitId) -> bool {
+        self.0.iter().any(|slot| slot.id() == limit)
+    }
+
     /// Drops what counts no more, and names those of it that were written.
     pub fn sweep(&mut self, now: &Now) -> Vec<LimitId> {
         let over = |slot: &&Slot| slot.is_over(now);
