@@ -55,7 +55,7 @@ impl KeyService for Api {
             let why = ParseError::new("1 to 1,000 questions");
             return Err(OperationError::invalid("requests", why).into());
         }
-        // All are read before the first is answered: a batch that is refused has charged nothing and left no trace.
+        // All are read before the first is answered: a batch that is refused for what it asks has charged nothing.
         let mut queries = Vec::with_capacity(questions.len());
         for (place, question) in questions.iter().enumerate() {
             queries.push(self.question(&caller, &format!("requests[{place}]"), question).await?);

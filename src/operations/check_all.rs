@@ -1,6 +1,6 @@
 //! Checks that are charged together, or not at all: if one is denied, none is allowed.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
     Operations,
@@ -101,13 +101,41 @@ impl Operations {
                 let bill = bills.get(place)?;
                 let as_one = self.states_as_one(bill, &bills, now);
                 // They cannot disagree that it is refused; if they did, it would be refused all the same.
-                let (denial, states) = match longest(bill, &as_one) {
+                let (mut denial, states) = match longest(bill, &as_one) {
                     Some(denial) => (denial, as_one),
                     None => (longest(bill, &states)?, states),
                 };
+                if let Denial::RateLimited(spent) | Denial::QuotaExceeded(spent) = &mut denial {
+                    spent.wait = self.until_all_pass(&bills, now);
+                }
                 Some(Charged::None(place, denial, Some(states)))
             }
         }
+    }
+
+    /// How long until all of these pass together; `None` if they never do.
+    fn until_all_pass(&self, bills: &[Bill<'_>], now: &Now) -> Option<Duration> {
+        let counted =
+            |bill: &Bill<'_>, bound: &Bound| (std::ptr::from_ref(account(bill, bound.per)).addr(), bound.id);
+        let mut costs: HashMap<_, u64> = HashMap::new();
+        for bill in bills {
+            for bound in bill.limits.of(bill.tiers) {
+                let cost = costs.entry(counted(bill, bound)).or_default();
+                *cost = cost.saturating_add(bill.cost);
+            }
+        }
+        let mut longest = Duration::ZERO;
+        for bill in bills {
+            for (place, bound) in bill.limits.of(bill.tiers).enumerate() {
+                // Each count once, for all that is asked of it.
+                let Some(cost) = costs.remove(&counted(bill, bound)) else { continue };
+                let state = self.counters.peek(&Bill { cost, ..*bill }, now).into_iter().nth(place)?;
+                if !state.passes {
+                    longest = longest.max(state.wait?);
+                }
+            }
+        }
+        Some(longest)
     }
 
     /// How the limits of `bill` stand for all that `bills` would charge to each: only when that passes do all pass, and

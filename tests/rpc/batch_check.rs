@@ -232,6 +232,33 @@ async fn one_spent_limit_in_a_batch_of_all_or_nothing_leaves_everything_uncharge
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_says_when_all_of_it_passes() {
+    // L9: the first question that is refused has less to wait for than the second
+    let keyward = Keyward::start().await;
+    let daily = v1::PolicyLimit {
+        name: "day".to_owned(),
+        limit: 1,
+        window: Some(v1::policy_limit::Window::Calendar(v1::PolicyCalendar::Day.into())),
+        ..v1::PolicyLimit::default()
+    };
+    let own = v1::LimitOverrides { limits: vec![daily], ..hourly(10) };
+    let by_day = v1::IssueRequest { limits: Some(own), ..holder_key(&["messaging:send"]) };
+    let (by_hour, by_day) = (limited(&keyward, 1).await, keyward.issue(by_day).await);
+    let both = || vec![costing(&by_hour.api_key, 1), costing(&by_day.api_key, 1)];
+    let first = ask_together(&keyward, both()).await.unwrap().into_inner().responses;
+    assert!(first.iter().all(|answer| answer.allowed));
+    let denied = ask_together(&keyward, both()).await.unwrap().into_inner().responses;
+    for answer in &denied {
+        assert_eq!(reason(answer), Some(DenialReason::RateLimited));
+        assert_eq!(answer.denial.as_ref().unwrap().retry_after.unwrap().seconds, 86_400);
+    }
+    keyward.clock.advance(HOUR * 24);
+    let last = ask_together(&keyward, both()).await.unwrap().into_inner().responses;
+    assert!(last.iter().all(|answer| answer.allowed));
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn any_denial_in_a_batch_of_all_or_nothing_denies_all_of_it() {
     // L7
     let keyward = Keyward::start().await;
