@@ -134,8 +134,35 @@ fn a_later_row_covers_what_an_earlier_one_did() {
             sheet.wrote(&row, true);
             assert!(sheet.measure(bound, 1_000, &reading).covered);
             let mut after_a_crash = Sheet::default();
-            after_a_crash.restore(bound.id, &row.state, false, &now).unwrap();
+            after_a_crash.restore((bound.id, "default/one/key/day"), &row.state, false, &now).unwrap();
             assert_eq!(after_a_crash.left(bound, &reading).units, 999, "{window}");
         }
     }
+}
+
+#[test]
+fn a_charge_that_comes_late_is_charged_to_the_window_that_is_open() {
+    // L6: it read its time in the window before, and was held up for longer than two of them
+    use keyward::domain::{
+        limit::{Reading, Sheet},
+        time::{Now, Steady, Timestamp},
+    };
+
+    let limit = "{ name = 'one', limit = 10, calendar = 'minute' }";
+    let world = counters_support::World::<counters_support::Memory>::new(limit);
+    let (found, early) = (world.found(0), world.process().clock.read());
+    let bound = found.limits().iter().next().unwrap();
+    let after = |minutes: i64| Reading {
+        now: Now {
+            time: Timestamp::from_ms(early.time.as_ms() + minutes * 60_000).unwrap(),
+            steady: Steady::from_ms(early.steady.as_ms() + minutes * 60_000),
+        },
+        unclean: None,
+    };
+    let mut sheet = Sheet::default();
+    sheet.charge(bound, 7, &after(5));
+    assert!(!sheet.measure(bound, 4, &after(0)).passes);
+    sheet.charge(bound, 3, &after(0));
+    assert_eq!(sheet.left(bound, &after(5)).units, 0);
+    assert_eq!(sheet.left(bound, &after(6)).units, 10);
 }

@@ -82,7 +82,8 @@ impl MemoryCounters {
             // Of nobody who is known, for example of a key whose rows are damaged: it stays as it is.
             let Some(payer) = index.payer(&count.subject) else { continue };
             let state = count.state.as_deref().unwrap_or_default();
-            let restored = payer.account().lock().restore(ids.id(&count.limit), state, complete, &now);
+            let limit = (ids.id(&count.limit), count.limit.as_str());
+            let restored = payer.account().lock().restore(limit, state, complete, &now);
             if restored.is_none() {
                 over.push(Note::Count(StoredCount { state: None, ..count }));
             }

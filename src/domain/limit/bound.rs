@@ -189,12 +189,7 @@ impl Bound {
         let ms = |length: Duration| i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
         let (shape, text, length, long) = match &limit.window {
             Window::Calendar(unit, zone) => {
-                let (name, seconds) = match unit {
-                    Calendar::Minute => ("minute", 60),
-                    Calendar::Hour => ("hour", 3_600),
-                    Calendar::Day => ("day", 86_400),
-                    Calendar::Month => ("month", 31 * 86_400),
-                };
+                let (name, seconds) = calendar(*unit);
                 let length = Duration::from_secs(seconds);
                 (Shape::Calendar(*unit, zone.clone()), name.to_owned(), length, length)
             }
@@ -228,4 +223,23 @@ impl Bound {
             unwritten: unwritten(limit.limit),
         }
     }
+}
+
+/// A window of the calendar: its name in the text of a limit, and its length in seconds.
+const fn calendar(unit: Calendar) -> (&'static str, u64) {
+    match unit {
+        Calendar::Minute => ("minute", 60),
+        Calendar::Hour => ("hour", 3_600),
+        Calendar::Day => ("day", 86_400),
+        Calendar::Month => ("month", 31 * 86_400),
+    }
+}
+
+/// The length of the window that the text of a limit names, in milliseconds; of other windows than those of the calendar
+/// there is no end.
+pub(super) fn calendar_length(text: &str) -> i64 {
+    let window = text.rsplit('/').next().unwrap_or_default();
+    let units = [Calendar::Minute, Calendar::Hour, Calendar::Day, Calendar::Month].map(calendar);
+    let named = units.into_iter().find(|(name, _)| *name == window);
+    named.map_or(i64::MAX, |(_, seconds)| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000))
 }

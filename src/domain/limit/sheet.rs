@@ -1,6 +1,6 @@
 //! Everything that one subject has used.
 
-use super::{Bound, LimitId, Slot, Snapshot};
+use super::{Bound, LimitId, Slot, Snapshot, bound};
 use crate::domain::time::Now;
 
 /// The counts of one subject, one for each limit that it has used and that is not over.
@@ -105,9 +105,19 @@ impl Sheet {
         }
     }
 
-    /// Puts a count in that was written; `None` where nothing of it counts any more (see [`Slot::read`]).
-    pub fn restore(&mut self, id: LimitId, state: &[u8], complete: bool, now: &Now) -> Option<()> {
+    /// Puts a count in that was written under `limit`, the text of `id`; `None` where nothing of it counts any more (see
+    /// [`Slot::read`]).
+    pub fn restore(
+        &mut self,
+        (id, limit): (LimitId, &str),
+        state: &[u8],
+        complete: bool,
+        now: &Now,
+    ) -> Option<()> {
         let slot = Slot::read(id, state, complete, now)?;
+        if slot.is_of_the_future(bound::calendar_length(limit), now) {
+            return None;
+        }
         self.push(slot);
         Some(())
     }

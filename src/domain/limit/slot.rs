@@ -143,6 +143,15 @@ impl Slot {
         self.left() < 0
     }
 
+    /// Whether its window ends later than one of this length that is open now: it was counted by a clock that was wrong, and
+    /// has been repaired since.
+    pub(super) fn is_of_the_future(&self, length: i64, now: &Now) -> bool {
+        match self {
+            Self::Calendar { end, .. } => end.saturating_sub(now.time.as_ms()) > length.saturating_mul(2),
+            Self::Rolling { .. } | Self::Bucket { .. } => false,
+        }
+    }
+
     /// Whether nothing of it counts any more.
     pub(super) fn is_over(&self, now: &Now) -> bool {
         match self {
@@ -155,11 +164,7 @@ impl Slot {
     /// Whether this counts what `bound` limits, now.
     pub(super) fn serves(&self, bound: &Bound, now: &Now) -> bool {
         match (self, &bound.shape) {
-            // One that ends much later was counted by a clock that was wrong, and has been repaired since.
-            (Self::Calendar { end, .. }, Shape::Calendar(..)) => {
-                let longest = i64::try_from(bound.length.as_millis()).unwrap_or(i64::MAX).saturating_mul(2);
-                (1..=longest).contains(&end.saturating_sub(now.time.as_ms()))
-            }
+            (Self::Calendar { end, .. }, Shape::Calendar(..)) => now.time.as_ms() < *end,
             (Self::Rolling { count, .. }, Shape::Rolling(window)) => count.window == *window,
             (Self::Bucket { count, .. }, Shape::Bucket(flow)) => count.flow.every == flow.every,
             (Self::Calendar { .. } | Self::Rolling { .. } | Self::Bucket { .. }, _) => false,
