@@ -14,7 +14,7 @@ use crate::{
         limit::Bound,
         policy::TierSet,
         secret::{KeyHash, PresentedKey},
-        time::Timestamp,
+        time::{Now, Timestamp},
         workspace::Workspace,
     },
     index::Found,
@@ -205,21 +205,10 @@ impl Operations {
         revision: Revision,
     ) -> Option<Answer> {
         let now = self.clock.read();
-        let requirement = &query.requirement;
-        let secret = hash.and_then(|hash| found.key().credentials.find(&hash));
-        let holder = Holder {
-            key: found.key(),
-            rights: found.rights(),
-            default_tier: found.limits().default_tier(),
-            secret,
-        };
-        let judged = decision::judge(holder, requirement, now.time);
-        let tiers = match &judged {
-            Decision::Allow(permit) => permit.tiers(),
-            Decision::Deny(_) => decision::tiers_asked(&policy.policy, requirement),
-        };
-        let bill = found.bill(tiers, requirement.cost.unwrap_or(1));
-        let (decision, states) = match (judged, query.mode) {
+        let Judged { found, tiers, cost, secret, decision } =
+            Judged::new(query, policy, found, hash.as_ref(), &now);
+        let bill = found.bill(tiers, cost);
+        let (decision, states) = match (decision, query.mode) {
             (Decision::Allow(permit), Mode::Enforce) => match self.counters.charge(&bill, &now) {
                 Charge::Charged(states) => (Decision::Allow(permit), states),
                 Charge::Refused(states) => (spent(&bill, &states, permit), states),
@@ -238,7 +227,9 @@ impl Operations {
         let failures = match query.mode {
             Mode::Explain => {
                 let of_limits = spent_limits(&bill, &states).map(|(_, denial)| denial);
-                decision::failures(holder, requirement, now.time).into_iter().chain(of_limits).collect()
+                let holder = holder(&found, hash.as_ref());
+                let of_key = decision::failures(holder, &query.requirement, now.time);
+                of_key.into_iter().chain(of_limits).collect()
             }
             Mode::Enforce | Mode::Peek => Vec::new(),
         };
@@ -246,11 +237,54 @@ impl Operations {
             found.note_use(minute_of(now.time));
         }
         self.note_usage(query, policy, found.key().id, now.time, (tiers, &decision));
-        let secret = secret.map(|(secret, end)| (secret.generation, end));
         let workspace = self.index.workspace(found.key().workspace);
         let subject = Some(CheckedKey { found, secret, workspace, tiers });
         let degraded = self.counters.is_degraded();
         Some(Answer { decision, failures, subject, states, time: now.time, degraded, revision })
+    }
+}
+
+/// A question about a key, judged but for its limits.
+pub(super) struct Judged {
+    pub(super) found: Found,
+    /// The tiers that it is of.
+    pub(super) tiers: TierSet,
+    pub(super) cost: u64,
+    pub(super) secret: Option<(u32, Option<Timestamp>)>,
+    pub(super) decision: Decision,
+}
+
+impl Judged {
+    /// Judges a question; `hash` is of the secret that was presented.
+    pub(super) fn new(
+        query: &Query<'_>,
+        policy: &PolicyVersion,
+        found: Found,
+        hash: Option<&KeyHash>,
+        now: &Now,
+    ) -> Self {
+        let requirement = &query.requirement;
+        let holder = holder(&found, hash);
+        let decision = decision::judge(holder, requirement, now.time);
+        let tiers = match &decision {
+            Decision::Allow(permit) => permit.tiers(),
+            Decision::Deny(_) => decision::tiers_asked(&policy.policy, requirement),
+        };
+        let secret = holder.secret.map(|(secret, end)| (secret.generation, end));
+        Self { tiers, cost: requirement.cost.unwrap_or(1), secret, decision, found }
+    }
+
+    pub(super) fn bill(&self) -> Bill<'_> {
+        self.found.bill(self.tiers, self.cost)
+    }
+}
+
+fn holder<'a>(found: &'a Found, hash: Option<&KeyHash>) -> Holder<'a> {
+    Holder {
+        key: found.key(),
+        rights: found.rights(),
+        default_tier: found.limits().default_tier(),
+        secret: hash.and_then(|hash| found.key().credentials.find(hash)),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Checks that are charged together, or not at all: if one is denied, none is allowed.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Operations,
-    check::{Answer, CheckedKey, Query, longest, of_nobody},
+    check::{Answer, CheckedKey, Judged, Query, longest, of_nobody},
     error::OperationError,
     trusted,
     uses::minute_of,
@@ -12,14 +12,11 @@ use super::{
 use crate::{
     domain::{
         audit::Revision,
-        decision::{self, Decision, Denial, Holder},
+        decision::{Decision, Denial},
         limit::Bound,
-        policy::{Subject, TierSet},
-        secret::KeyHash,
-        time::{Now, Timestamp},
+        time::Now,
     },
-    index::Found,
-    ports::{Account, Bill, ChargeAll, LimitState, PolicyVersion},
+    ports::{Bill, ChargeAll, Count, LimitState, PolicyVersion, costs},
 };
 
 /// An answer to a question among others.
@@ -28,21 +25,6 @@ pub struct Together {
     pub answer: Answer,
     /// The place of the first question that was denied, where only that speaks against this one: the denial is that one's.
     pub held_by: Option<usize>,
-}
-
-/// A question, judged but for its limits.
-struct Judged {
-    found: Found,
-    tiers: TierSet,
-    cost: u64,
-    secret: Option<(u32, Option<Timestamp>)>,
-    decision: Decision,
-}
-
-impl Judged {
-    fn bill(&self) -> Bill<'_> {
-        self.found.bill(self.tiers, self.cost)
-    }
 }
 
 /// What all limits together come to.
@@ -73,7 +55,7 @@ impl Operations {
         let mut judged = Vec::with_capacity(queries.len());
         for query in queries {
             let located = self.locate(query, policy)?;
-            judged.push(located.map(|(found, hash)| judge(query, policy, found, hash, &now)));
+            judged.push(located.map(|(found, hash)| Judged::new(query, policy, found, hash.as_ref(), &now)));
         }
         let Some(charged) = self.charge_judged(&judged, &now) else { return Ok(None) };
         let places = queries.iter().zip(judged).enumerate();
@@ -115,20 +97,12 @@ impl Operations {
 
     /// How long until all of these pass together; `None` if they never do.
     fn until_all_pass(&self, bills: &[Bill<'_>], now: &Now) -> Option<Duration> {
-        let counted =
-            |bill: &Bill<'_>, bound: &Bound| (std::ptr::from_ref(account(bill, bound.per)).addr(), bound.id);
-        let mut costs: HashMap<_, u64> = HashMap::new();
-        for bill in bills {
-            for bound in bill.limits.of(bill.tiers) {
-                let cost = costs.entry(counted(bill, bound)).or_default();
-                *cost = cost.saturating_add(bill.cost);
-            }
-        }
+        // Each count is looked at once.
+        let mut costs = costs(bills);
         let mut longest = Duration::ZERO;
         for bill in bills {
-            for (place, bound) in bill.limits.of(bill.tiers).enumerate() {
-                // Each count once, for all that is asked of it.
-                let Some(cost) = costs.remove(&counted(bill, bound)) else { continue };
+            for (place, (count, _)) in bill.counts().enumerate() {
+                let Some(cost) = costs.remove(&count) else { continue };
                 let state = self.counters.peek(&Bill { cost, ..*bill }, now).into_iter().nth(place)?;
                 if !state.passes {
                     longest = longest.max(state.wait?);
@@ -141,16 +115,12 @@ impl Operations {
     /// How the limits of `bill` stand for all that `bills` would charge to each: only when that passes do all pass, and
     /// only then is it true to say when to come back (L9).
     fn states_as_one(&self, bill: &Bill<'_>, bills: &[Bill<'_>], now: &Now) -> Vec<LimitState> {
-        let state = |(place, bound): (usize, &Bound)| {
-            let account = account(bill, bound.per);
-            let shares = |other: &&Bill<'_>| {
-                let same = std::ptr::eq(account, self::account(other, bound.per));
-                same && other.limits.of(other.tiers).any(|it| it.id == bound.id)
-            };
-            let cost = bills.iter().filter(shares).map(|bill| bill.cost).fold(0, u64::saturating_add);
+        let costs = costs(bills);
+        let state = |(place, (count, _)): (usize, (Count, &Bound))| {
+            let cost = *costs.get(&count)?;
             self.counters.peek(&Bill { cost, ..*bill }, now).into_iter().nth(place)
         };
-        bill.limits.of(bill.tiers).enumerate().filter_map(state).collect()
+        bill.counts().enumerate().filter_map(state).collect()
     }
 
     fn together(
@@ -199,35 +169,4 @@ impl Operations {
     fn told(&self, denial: &Denial, judged: &Judged, now: &Now) -> Vec<LimitState> {
         if denial.is_of_a_valid_key() { self.counters.peek(&judged.bill(), now) } else { Vec::new() }
     }
-}
-
-fn judge(
-    query: &Query<'_>,
-    policy: &PolicyVersion,
-    found: Found,
-    hash: Option<KeyHash>,
-    now: &Now,
-) -> Judged {
-    let requirement = &query.requirement;
-    let secret = hash.and_then(|hash| found.key().credentials.find(&hash));
-    let default_tier = found.limits().default_tier();
-    let holder = Holder { key: found.key(), rights: found.rights(), default_tier, secret };
-    let decision = decision::judge(holder, requirement, now.time);
-    let tiers = match &decision {
-        Decision::Allow(permit) => permit.tiers(),
-        Decision::Deny(_) => decision::tiers_asked(&policy.policy, requirement),
-    };
-    let secret = secret.map(|(secret, end)| (secret.generation, end));
-    Judged { found, tiers, cost: requirement.cost.unwrap_or(1), secret, decision }
-}
-
-/// The account that a limit of a bill is charged to, as whoever counts has it: what should be shared and is not is
-/// charged to the key.
-fn account<'a>(bill: &Bill<'a>, per: Subject) -> &'a Account {
-    let payable = match per {
-        Subject::Key => bill.key,
-        Subject::Owner => bill.owner.unwrap_or(bill.key),
-        Subject::Workspace => bill.workspace.unwrap_or(bill.key),
-    };
-    payable.account()
 }

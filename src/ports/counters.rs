@@ -1,6 +1,7 @@
 //! What Keyward needs of whoever counts: one decision is one charge, of all limits or of none.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -9,8 +10,8 @@ use tokio::sync::watch;
 
 use super::Pending;
 use crate::domain::{
-    limit::{KeyLimits, Sheet},
-    policy::TierSet,
+    limit::{Bound, KeyLimits, LimitId, Sheet},
+    policy::{Subject, TierSet},
     time::{Now, Timestamp},
 };
 
@@ -88,6 +89,45 @@ pub struct Bill<'a> {
     pub tiers: TierSet,
     /// Units.
     pub cost: u64,
+}
+
+impl<'a> Bill<'a> {
+    /// Who a limit that is shared so is charged to. What should be shared and is not is charged to the key: it is never
+    /// free.
+    #[must_use]
+    pub fn payer(&self, per: Subject) -> (Subject, &'a dyn Payable) {
+        let shared = match per {
+            Subject::Key => None,
+            Subject::Owner => self.owner,
+            Subject::Workspace => self.workspace,
+        };
+        shared.map_or((Subject::Key, self.key), |shared| (per, shared))
+    }
+
+    /// Each limit that it is charged to, with the count that this is: whose account, and of what.
+    pub fn counts(&self) -> impl Iterator<Item = (Count, &'a Bound)> + use<'a> {
+        let bill = *self;
+        bill.limits.of(bill.tiers).map(move |bound| {
+            let (_, payable) = bill.payer(bound.per);
+            ((std::ptr::from_ref(payable.account()).addr(), bound.id), bound)
+        })
+    }
+}
+
+/// One count: the address of its account, and its limit.
+pub type Count = (usize, LimitId);
+
+/// What bills that go together ask of each count.
+#[must_use]
+pub fn costs(bills: &[Bill<'_>]) -> HashMap<Count, u64> {
+    let mut costs: HashMap<_, u64> = HashMap::new();
+    for bill in bills {
+        for (count, _) in bill.counts() {
+            let cost = costs.entry(count).or_default();
+            *cost = cost.saturating_add(bill.cost);
+        }
+    }
+    costs
 }
 
 /// How one limit stands after a request; the limits of a bill are always in the order of [`KeyLimits::of`].

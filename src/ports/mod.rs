@@ -20,7 +20,9 @@ use crate::domain::{
     workspace::Workspace,
 };
 
-pub use self::counters::{Account, Bill, Charge, ChargeAll, Counters, LimitState, Payable, Payer};
+pub use self::counters::{
+    Account, Bill, Charge, ChargeAll, Count, Counters, LimitState, Payable, Payer, costs,
+};
 
 /// An answer that a back end is working on.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

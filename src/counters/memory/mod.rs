@@ -8,7 +8,6 @@ mod ledger;
 mod sheets;
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -23,7 +22,7 @@ use tokio::{
 
 use self::{
     ledger::{Ask, Job, Ledger},
-    sheets::{Sheets, payer},
+    sheets::Sheets,
 };
 use crate::{
     domain::{
@@ -33,7 +32,7 @@ use crate::{
     index::Index,
     ports::{
         Account, Bill, Charge, ChargeAll, Counters, KeyStore, LimitState, Note, Payable, Pending, StoreError,
-        StoredCount,
+        StoredCount, costs,
     },
 };
 
@@ -166,7 +165,7 @@ impl MemoryCounters {
                 if let Some(mut open) = sheets.of(bill, bound)
                     && open.charge(bound, bill.cost)
                 {
-                    asks.push(Needed { payable: payer(bill, bound.per).1, bound, units: 0 });
+                    asks.push(Needed { payable: bill.payer(bound.per).1, bound, units: 0 });
                 }
             }
             charged(states(&mut sheets, bill, 0));
@@ -230,21 +229,17 @@ fn states<'a>(sheets: &mut Sheets<'a>, bill: &Bill<'a>, cost: u64) -> Vec<LimitS
 
 /// The writes that are needed for all of these bills together, and that nobody has asked for.
 fn needed<'a>(sheets: &mut Sheets<'a>, bills: &[Bill<'a>]) -> Vec<Needed<'a>> {
-    let each = || bills.iter().flat_map(|bill| bill.limits.of(bill.tiers).map(move |bound| (bill, bound)));
-    let mut units: HashMap<_, u64> = HashMap::new();
-    for (bill, bound) in each() {
-        let sum = units.entry((payer(bill, bound.per).0, bound.id)).or_default();
-        *sum = sum.saturating_add(bill.cost);
-    }
+    let costs = costs(bills);
     let mut needed = Vec::new();
-    for (bill, bound) in each() {
-        let (place, payable) = payer(bill, bound.per);
-        let units = units.get(&(place, bound.id)).copied().unwrap_or_default();
-        if let Some(mut open) = sheets.of(bill, bound)
-            && !open.measure(bound, units).covered
-            && open.ask_for(bound)
-        {
-            needed.push(Needed { payable, bound, units });
+    for bill in bills {
+        for (count, bound) in bill.counts() {
+            let units = costs.get(&count).copied().unwrap_or_default();
+            if let Some(mut open) = sheets.of(bill, bound)
+                && !open.measure(bound, units).covered
+                && open.ask_for(bound)
+            {
+                needed.push(Needed { payable: bill.payer(bound.per).1, bound, units });
+            }
         }
     }
     needed

@@ -99,13 +99,13 @@ impl<'a> Held<'a> {
     }
 }
 
-/// Who a limit is charged to, and where they stand in the order of locking. What should be shared and is not is charged
-/// to the key: it is never free.
+/// Who a limit is charged to, and where they stand in the order of locking.
 pub(super) fn payer<'a>(bill: &Bill<'a>, per: Subject) -> (Place, &'a dyn Payable) {
-    let (kind, payable) = match per {
-        Subject::Key => (0, bill.key),
-        Subject::Owner => bill.owner.map_or((0, bill.key), |owner| (1, owner)),
-        Subject::Workspace => bill.workspace.map_or((0, bill.key), |workspace| (2, workspace)),
+    let (whose, payable) = bill.payer(per);
+    let kind = match whose {
+        Subject::Key => 0,
+        Subject::Owner => 1,
+        Subject::Workspace => 2,
     };
     ((kind, std::ptr::from_ref(payable.account()).addr()), payable)
 }
