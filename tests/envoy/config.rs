@@ -44,7 +44,7 @@ impl Config {
 
     /// Claims of clients come as far as Keyward lets them.
     pub(crate) fn without_stripping(self) -> Self {
-        self.with("{ prefix: x-keyward-, ignore_case: true }", "{ exact: x-nothing }")
+        self.with("{ contains: keyward, ignore_case: true }", "{ exact: x-nothing }")
     }
 
     /// Paths reach Keyward and the service as clients spell them.
