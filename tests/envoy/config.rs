@@ -10,6 +10,9 @@ const ALLOWED_HEADERS: &str = "                      allowed_headers:
                         patterns:
                           - { exact: authorization }
                           - { exact: x-api-key }
+                          - { exact: accept }
+                          - { exact: origin }
+                          - { prefix: sec-fetch- }
 ";
 
 /// A text that began as `examples/envoy/envoy.yaml`.
