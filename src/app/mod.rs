@@ -19,7 +19,6 @@ use crate::{
         self, Config, LogFormat,
         args::{DataArgs, InitArgs, RecoverArgs, ServeArgs},
     },
-    grpc::{limits::ListenerLimits, listener::cores},
     operations::initialize::Maker,
     ports::{KeyStore as _, PolicyView, Verification},
     shutdown::Signals,
@@ -30,6 +29,7 @@ use crate::{
     },
     system::{SystemClock, SystemEntropy},
     telemetry,
+    way_in::{limits::ListenerLimits, listener::cores},
 };
 
 /// Serves until a signal says to stop, or a part dies.

@@ -22,8 +22,6 @@ use crate::{
     grpc::{
         api::Api,
         health::{HealthReporter, Serving, health},
-        limits::ListenerLimits,
-        listener::{Listener, Running},
         routes::{HEALTH_NAMES, routes},
     },
     index::Index,
@@ -33,6 +31,11 @@ use crate::{
         data_dir::DataDir,
         roots::Roots,
         sqlite::{OpenError, SqliteStore, WriterState},
+    },
+    way_in::{
+        connection::Protocol,
+        limits::ListenerLimits,
+        listener::{Listener, Running},
     },
 };
 
@@ -143,8 +146,9 @@ impl Service {
             health_service,
             message_bytes,
         )?;
-        let running =
-            listener.serve(workers, limits, move |_peer| routes.clone()).map_err(AppError::Runtime)?;
+        let running = listener
+            .serve(Protocol::Grpc, workers, limits, move |_peer| routes.clone())
+            .map_err(AppError::Runtime)?;
         health.report(Serving::Yes);
         Ok(Self {
             store: sqlite,

@@ -5,7 +5,7 @@ use std::{future::Future, net::IpAddr, panic::resume_unwind, sync::Arc};
 use tokio::{runtime::Handle, sync::Semaphore};
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
-use super::{connection::Peer, ext_authz::Complaints};
+use super::ext_authz::Complaints;
 use crate::{
     domain::{
         admin::{AdminPermit, AdminRefusal, Caller, CheckKeys, Permission},
@@ -13,6 +13,7 @@ use crate::{
     },
     operations::{Operations, error::OperationError},
     ports::StoreError,
+    way_in::connection::Peer,
 };
 
 /// Administrative calls under way at once; what has begun goes on when its client goes away, and must not pile up.

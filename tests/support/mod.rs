@@ -31,7 +31,7 @@ use keyward::{
         policy::{Policy, RouteEntry, ScopeEntry},
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
     },
-    grpc::limits::ListenerLimits,
+    way_in::limits::ListenerLimits,
     wire::v1::{
         self, audit_service_client::AuditServiceClient, key_service_client::KeyServiceClient,
         policy_service_client::PolicyServiceClient, workspace_service_client::WorkspaceServiceClient,

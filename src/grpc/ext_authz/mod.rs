@@ -16,7 +16,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use http::Response;
 use tonic::{Request, body::Body, metadata::MetadataMap};
 
-use super::{api::Api, convert::ext_authz as convert, request_body::RequestBody};
+use super::{api::Api, convert::ext_authz as convert};
 use crate::{
     domain::{
         admin::Caller,
@@ -33,6 +33,7 @@ use crate::{
         error::OperationError,
         trusted,
     },
+    way_in::request_body::RequestBody,
     wire::envoy::service::auth::v3 as envoy,
 };
 
