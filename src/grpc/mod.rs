@@ -15,4 +15,5 @@ mod refusal;
 pub mod routes;
 mod status;
 mod timeout;
+pub mod transcode;
 mod workspace_service;

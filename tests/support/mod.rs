@@ -422,7 +422,9 @@ async fn launch(
     let settings = Settings {
         data_dir: data_dir(folder),
         listen: "127.0.0.1:0".parse().unwrap(),
+        http_listen: "127.0.0.1:0".parse().unwrap(),
         check_is_open,
+        http_check_is_open: check_is_open,
         policy,
         gateway,
         limits: ListenerLimits::default(),
