@@ -211,6 +211,9 @@ fn links_between_documents_lead_somewhere() {
         ("docs", OPERATING),
         ("docs", GATEWAYS),
         ("examples/envoy", ENVOY),
+        ("examples/nginx", include_str!("../examples/nginx/README.md")),
+        ("examples/caddy", include_str!("../examples/caddy/README.md")),
+        ("examples/traefik", include_str!("../examples/traefik/README.md")),
     ] {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = link.split('#').next().unwrap();
