@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    config::Changes,
     document::assert_table,
     exchange::{Reply, exchange, request},
-    gateway::{self, Changes, Running},
+    gateway::{self, Running},
     house::{Holder, House, STRANGER},
     service::Seen,
     support::Keyward,

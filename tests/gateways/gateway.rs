@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use crate::{
+    config::{Behind, Changes},
     exchange::{request, try_exchange},
     process::PATIENCE,
 };
@@ -32,7 +33,7 @@ pub(crate) struct Gateway {
     /// Within the folder of the files.
     arguments: &'static [&'static str],
     pub(crate) readme: &'static str,
-    files: &'static [(&'static str, &'static str)],
+    pub(crate) files: &'static [(&'static str, &'static str)],
 }
 
 pub(crate) const ENVOY: Gateway = Gateway {
@@ -68,67 +69,9 @@ pub(crate) const TRAEFIK: Gateway = Gateway {
 };
 pub(crate) const ALL: [&Gateway; 4] = [&ENVOY, &NGINX, &CADDY, &TRAEFIK];
 
-/// What stands behind a gateway.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Behind {
-    pub(crate) grpc: SocketAddr,
-    pub(crate) verify: SocketAddr,
-    pub(crate) service: SocketAddr,
-}
-
-/// What a test changes in an example.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Changes {
-    /// Nobody of use stands where Keyward should: its time is as short as the example says, not as long as a debug build on
-    /// a busy machine may need.
-    pub(crate) without_keyward: bool,
-    /// A setting that is added to the question of the route that needs this scope: its name and its value.
-    pub(crate) settings: Vec<(&'static str, &'static str, String)>,
-}
-
 impl Gateway {
     pub(crate) fn is_envoy(&self) -> bool {
         self.name == ENVOY.name
-    }
-
-    /// Its files between these, with other ports than the example's, and with nothing else changed but what is asked for.
-    fn between(&self, behind: Behind, ports: [u16; 2], changes: &Changes) -> Vec<(&'static str, String)> {
-        let [gateway, admin] = ports;
-        let ports = [
-            ("10000", gateway),
-            ("9901", admin),
-            ("50051", behind.grpc.port()),
-            ("8080", behind.verify.port()),
-            ("8000", behind.service.port()),
-        ];
-        let mut files: Vec<_> = self.files.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
-        for (_, text) in &mut files {
-            // First to what no port looks like, so that no new port is taken for an old one.
-            for (place, (old, _)) in ports.iter().enumerate() {
-                *text = text.replace(old, &format!("<{place}>"));
-            }
-            for (place, (_, new)) in ports.iter().enumerate() {
-                *text = text.replace(&format!("<{place}>"), &new.to_string());
-            }
-            if !changes.without_keyward {
-                for short in ["250ms", "500ms", "0.25s", "0.5s"] {
-                    *text = text.replace(short, "60s");
-                }
-            }
-        }
-        for (scope, name, value) in &changes.settings {
-            let (before, setting) = if self.is_envoy() {
-                (format!("{{ scopes: {scope}"), format!(", {name}: {value}"))
-            } else {
-                (format!("scopes={scope}"), format!("&{name}={value}"))
-            };
-            let found: usize = files.iter().map(|(_, text)| text.matches(&before).count()).sum();
-            assert_eq!(found, 1, "{} does not have it once: {before}", self.name);
-            for (_, text) in &mut files {
-                *text = text.replace(&before, &format!("{before}{setting}"));
-            }
-        }
-        files
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keyward, the service that it guards, and every gateway between a client and them.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use keyward::{
     domain::policy::{Policy, RouteEntry},
@@ -8,8 +8,9 @@ use keyward::{
 };
 
 use crate::{
+    config::{Behind, Changes},
     exchange::{Reply, exchange, request},
-    gateway::{self, Behind, Changes, Running},
+    gateway::{self, Running},
     service::Service,
     support::{
         self, Keyward, holder_key, skip,
@@ -88,10 +89,21 @@ impl House {
     }
 
     pub(crate) async fn with(changes: impl AsyncFnOnce(&Keyward) -> Changes) -> Option<Self> {
-        let programs: Option<Vec<_>> =
-            gateway::ALL.iter().map(|gateway| skip::tool(gateway.program)).collect();
-        let programs = programs?;
-        let keyward = Keyward::start_with(true, policy()).await;
+        let programs = programs()?;
+        Self::around(Keyward::start_with(true, policy()).await, programs, changes).await
+    }
+
+    /// With a Keyward that answers nobody who does not say who he is.
+    pub(crate) async fn closed(changes: impl AsyncFnOnce(&Keyward) -> Changes) -> Option<Self> {
+        let programs = programs()?;
+        Self::around(Keyward::start_with(false, policy()).await, programs, changes).await
+    }
+
+    async fn around(
+        keyward: Keyward,
+        programs: Vec<PathBuf>,
+        changes: impl AsyncFnOnce(&Keyward) -> Changes,
+    ) -> Option<Self> {
         let service = Service::start().await;
         let verify = keyward.service.http_address();
         let behind = Behind { grpc: keyward.address, verify, service: service.address };
@@ -216,6 +228,11 @@ impl House {
         }
         panic!("{left} are left");
     }
+}
+
+/// Where each gateway is.
+fn programs() -> Option<Vec<PathBuf>> {
+    gateway::ALL.iter().map(|gateway| skip::tool(gateway.program)).collect()
 }
 
 /// What the examples say in the query of their question about such a request.

@@ -11,11 +11,14 @@ mod service;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod callers;
 mod claims;
+mod config;
 mod decisions;
 mod document;
 mod example;
 mod gateway;
 mod house;
 mod outage;
+mod passage;
 mod paths;

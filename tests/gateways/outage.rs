@@ -11,8 +11,9 @@ use keyward::wire::v1::key_service_client::KeyServiceClient;
 use tonic::transport::Channel;
 
 use crate::{
+    config::{Behind, Changes},
     exchange::{exchange, request},
-    gateway::{self, Behind, Changes, Running, TRAEFIK},
+    gateway::{self, Running, TRAEFIK},
     house::{READ, policy},
     process::Server,
     service::Service,
