@@ -73,6 +73,7 @@ pub(crate) fn policy() -> Policy {
     document.routes = vec![
         route("/open/{rest=**}", "public"),
         route("/open/vault/{rest=**}", "denied"),
+        RouteEntry { host: "open.example".to_owned(), ..route("/h/{rest=**}", "public") },
         RouteEntry {
             resource: "space/{space}".to_owned(),
             ..needing("/files/{space}/{file=**}", "storage:read", None)

@@ -18,6 +18,7 @@ mod decisions;
 mod document;
 mod example;
 mod gateway;
+mod hosts;
 mod house;
 mod outage;
 mod passage;
