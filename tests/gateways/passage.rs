@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use crate::{
     exchange::{Connection, request},
     house::{Holder, House},
-    service::Seen,
+    service::{HANGS_UP, OWN_STATUS, Seen},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -30,6 +30,27 @@ async fn bodies_reach_the_service_and_those_of_strangers_do_not() {
         assert_eq!(Seen::of(&reply).body, "hello world", "{name}");
         let head = request("POST", "/v1/templates", &[chunked], "");
         assert_eq!(house.refused(running, &[&head[..], chunks].concat()).await.status, 401, "{name}");
+    }
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_service_answers_is_not_taken_for_keywards_word() {
+    // H2
+    let Some(house) = House::build().await else { return };
+    let key = house.key(Holder::Reader).await;
+    for running in &house.gateways {
+        let name = running.gateway.name;
+        let of = |path: String| request("GET", &path, &[("x-api-key", &key)], "");
+        for status in [201, 302, 400, 401, 403, 404, 429, 500, 502, 503] {
+            let path = format!("/v1/templates{OWN_STATUS}{status}");
+            let (reply, reached) = house.ask(running, &of(path.clone())).await;
+            assert_eq!((reply.status, reached), (status, 1), "{name}");
+            assert_eq!(reply.json()["path"], path, "{name}: {reply:?}");
+        }
+        let (reply, _) = house.ask(running, &of(format!("/v1/templates{HANGS_UP}"))).await;
+        assert!([502, 503].contains(&reply.status), "{name}: {reply:?}");
+        assert!(!reply.text().contains("UNAVAILABLE"), "{name}: {reply:?}");
     }
     house.stop().await;
 }
