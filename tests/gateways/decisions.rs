@@ -49,6 +49,8 @@ enum Presented {
     Joined,
     /// In the query too.
     InUrl,
+    /// What no key looks like.
+    Malformed,
 }
 
 /// A request, and what it shows.
@@ -85,6 +87,7 @@ const ROWS: &[Row] = &[
     row("no key, OPTIONS", Presented::No, "OPTIONS", TEMPLATES),
     row("an unknown key", Presented::Stranger, "GET", TEMPLATES),
     row("an unknown key, HEAD", Presented::Stranger, "HEAD", TEMPLATES),
+    row("a key that is none", Presented::Malformed, "GET", TEMPLATES),
     row("a revoked key", Presented::Key(Holder::Revoked), "GET", TEMPLATES),
     row("a scope is missing", Presented::Key(Holder::Reader), "POST", TEMPLATES),
     row("another resource", Presented::Key(Holder::OfOtherSpace), "GET", "/v1/spaces/cdn-eu"),
@@ -95,6 +98,7 @@ const ROWS: &[Row] = &[
         ..row("a browser, where keys are not for browsers", Presented::Key(Holder::Reader), "GET", TEMPLATES)
     },
     row("a denied route", Presented::Key(Holder::Reader), "GET", "/open/vault/a"),
+    row("a path that is not ASCII", Presented::Key(Holder::Reader), "GET", "/open/caf\u{e9}"),
     row("no route", Presented::Key(Holder::Reader), "GET", "/no"),
     row("a rate is spent", Presented::Key(Holder::SpentHour), "GET", TEMPLATES),
     row("the same, HEAD", Presented::Key(Holder::SpentHour), "HEAD", TEMPLATES),
@@ -129,6 +133,7 @@ impl Request {
             | Presented::TwoKeys
             | Presented::TwoBearers
             | Presented::Joined
+            | Presented::Malformed
             | Presented::InUrl => Holder::Reader,
         };
         let key = house.key(holder).await;
@@ -143,6 +148,7 @@ impl Request {
             Presented::TwoKeys => vec![x_api_key(STRANGER), x_api_key(&key)],
             Presented::TwoBearers => vec![bearer(STRANGER), bearer(&key)],
             Presented::Joined => vec![x_api_key(&format!("{STRANGER},{key}"))],
+            Presented::Malformed => vec![bearer(&format!("{key} {key}"))],
             Presented::InUrl => {
                 path = format!("{path}?api_key={key}");
                 vec![x_api_key(&key)]
