@@ -7,7 +7,7 @@ use crate::{
     document::assert_table,
     exchange::{Reply, exchange, request},
     gateway::{self, Running},
-    house::{Holder, House, STRANGER},
+    house::{Holder, House, STRANGER, decided},
     service::Seen,
     support::Keyward,
 };
@@ -325,7 +325,7 @@ async fn a_limit_admits_exactly_as_many_through_each_gateway() {
         for place in 0..12 {
             let headers = [[("x-api-key", key.as_str())], [("authorization", &bearer)]];
             let request = request("GET", TEMPLATES, &headers[place % 2], "");
-            statuses.push(house.ask(running, &request).await.0.status);
+            statuses.push(decided(running.address, &request).await.status);
         }
         let expected = [[200; 10].as_slice(), &[429; 2]].concat();
         assert_eq!(statuses, expected, "{}", running.gateway.name);

@@ -7,10 +7,13 @@ use keyward::{
     wire::v1::{self, PolicyCalendar, policy_limit::Window},
 };
 
+use tokio::time::timeout;
+
 use crate::{
     config::{Behind, Changes},
     exchange::{Reply, exchange, request},
     gateway::{self, Running},
+    process::PATIENCE,
     service::Service,
     support::{
         self, Keyward, holder_key, skip,
@@ -229,6 +232,20 @@ impl House {
         }
         panic!("{left} are left");
     }
+}
+
+/// The reply to these bytes as soon as Keyward can decide: where a charge must be written first, a busy disk can be too slow,
+/// and Envoy believes a Keyward that has come back after its next health check.
+pub(crate) async fn decided(gateway: SocketAddr, request: &[u8]) -> Reply {
+    let until_decided = async {
+        loop {
+            let reply = exchange(gateway, request).await;
+            if reply.status != 503 {
+                break reply;
+            }
+        }
+    };
+    timeout(PATIENCE, until_decided).await.unwrap()
 }
 
 /// Where each gateway is.

@@ -14,7 +14,7 @@ use crate::{
     config::{Behind, Changes},
     exchange::{exchange, request},
     gateway::{self, Running, TRAEFIK},
-    house::{READ, policy},
+    house::{READ, decided, policy},
     process::Server,
     service::Service,
     support::{holder_key, signed, skip},
@@ -110,8 +110,8 @@ async fn while_keyward_is_down_nothing_passes_and_when_it_is_back_it_decides() {
     let (grpc, http) = (behind.grpc.to_string(), behind.verify.to_string());
     for _outage in 0..2 {
         for running in &gateways {
-            let statuses =
-                (exchange(running.address, &good).await.status, exchange(running.address, &bad).await.status);
+            let address = running.address;
+            let statuses = (decided(address, &good).await.status, decided(address, &bad).await.status);
             assert_eq!(statuses, (200, 401), "{}", running.gateway.name);
         }
         keyward.kill();
