@@ -18,7 +18,8 @@ impl Operations {
     /// Whether one of our secrets stands in this URL, in clear or percent-encoded.
     #[must_use]
     pub fn secret_in_url(&self, url: &str) -> Option<Leaked> {
-        let url = if url.contains('%') { percent_decode_str(url).decode_utf8_lossy() } else { Cow::from(url) };
+        let url =
+            if url.contains('%') { percent_decode_str(url).decode_utf8_lossy() } else { Cow::from(url) };
         let hash = secret::secret_in(&url)?.hash(&self.keys.lookup);
         Some(Leaked { key: self.index.by_hash(&hash).map(|found| found.key().id) })
     }
