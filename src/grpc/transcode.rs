@@ -67,6 +67,7 @@ struct Context {
     path: String,
     user_agent: String,
     request_id: String,
+    host: String,
 }
 
 #[derive(Serialize)]
@@ -154,6 +155,7 @@ fn read(body: &[u8]) -> Result<v1::CheckRequest, OperationError> {
             path: context.path,
             user_agent: context.user_agent,
             request_id: context.request_id,
+            host: context.host,
         }),
     })
 }
