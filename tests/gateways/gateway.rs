@@ -3,7 +3,6 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
-    os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -111,7 +110,7 @@ impl Running {
         let log = fs::File::create(files.path().join(LOG)).unwrap();
         let mut command = Command::new(program);
         command.args(gateway.arguments).current_dir(files.path()).env("HOME", files.path());
-        command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
         Self { gateway, address: ([127, 0, 0, 1], ports[0]).into(), child, files }
     }
@@ -161,9 +160,9 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
-            // With the workers of nginx.
-            let group = format!("-{}", self.child.id());
-            let _ended_already = Command::new("kill").args(["-KILL", "--", &group]).status();
+            // nginx takes its workers along only if it is told to end.
+            let signal = if self.gateway.name == NGINX.name { "-TERM" } else { "-KILL" };
+            let _ended_already = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         }
         let _ended_already = self.child.wait();
     }
