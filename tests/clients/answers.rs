@@ -1,11 +1,14 @@
 //! What a client gets, as docs/gateways.md says.
 
+use std::process::Command;
+
 use serde_json::json;
 
 use crate::{
     example::Recipe,
     exchange::Reply,
     house::{House, READ},
+    skip,
 };
 
 /// A key that is well-formed, and nobody's (docs/security.md).
@@ -86,6 +89,27 @@ pub(crate) async fn all(recipe: &Recipe) {
         ["KEY_UNKNOWN", "CREDENTIALS_MALFORMED", "KEY_REVOKED", "SCOPE_INSUFFICIENT", "RATE_LIMITED"]
     {
         assert!(log.contains(reason), "the operator is not told {reason}: {log}");
+    }
+}
+
+pub(crate) fn of_the_readme(recipe: &Recipe) {
+    let Some(curl) = skip::tool("curl") else { return };
+    let Some(house) = House::build(recipe, &[]) else { return };
+    let readme = recipe.readme();
+    let (_, issued) = readme.split_once("keyward issue reader ").unwrap();
+    let options: Vec<_> = issued.split(')').next().unwrap().split(' ').collect();
+    let key = house.issue(&options);
+    let lines: Vec<_> =
+        readme.lines().filter_map(|line| line.strip_prefix("curl -i ")?.split_once(" # ")).collect();
+    assert_eq!(lines.len(), 4);
+    for (arguments, expected) in lines {
+        let arguments = arguments.replace("127.0.0.1:8000", &house.address().to_string());
+        // A machine that is busy can make an answer too late: 503.
+        let command = format!("\"$CURL\" --retry 9 -s -w '%{{http_code}}' {arguments}");
+        let mut shell = Command::new("sh");
+        let ended = shell.args(["-c", &command]).env("CURL", &curl).env("API_KEY", &key).output().unwrap();
+        let shown = String::from_utf8_lossy(&ended.stdout);
+        assert!(shown.ends_with(&expected[..3]), "{arguments}: {shown}");
     }
 }
 

@@ -25,6 +25,17 @@ pub(crate) struct Recipe {
 pub(crate) const PYTHON: Recipe = Recipe { folder: "python", prepare: python };
 pub(crate) const GRPC_JS: Recipe = Recipe { folder: "node", prepare: |copy| node(copy, "grpc-js") };
 pub(crate) const NODE_CONNECT: Recipe = Recipe { folder: "node", prepare: |copy| node(copy, "connect") };
+pub(crate) const GO: Recipe = Recipe { folder: "go", prepare: go };
+
+impl Recipe {
+    pub(crate) fn readme(&self) -> String {
+        fs::read_to_string(examples().join(self.folder).join("README.md")).unwrap()
+    }
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/clients")
+}
 
 fn python(copy: &Path) -> Option<Command> {
     let (python, packages) = (skip::tool("python3")?, skip::installed("clients/python")?);
@@ -48,6 +59,18 @@ fn node(copy: &Path, client: &str) -> Option<Command> {
     Some(start)
 }
 
+fn go(copy: &Path) -> Option<Command> {
+    let go = skip::rare_tool("go")?;
+    let (_, _) = (skip::rare_tool("protoc-gen-go")?, skip::rare_tool("protoc-gen-go-grpc")?);
+    run(Command::new(skip::tool("buf")?).arg("generate").current_dir(copy));
+    if !Command::new(&go).args(["mod", "tidy"]).current_dir(copy).output().unwrap().status.success() {
+        skip::say("SKIPPED: go is there, and the modules of examples/clients/go/go.mod cannot be had");
+        return None;
+    }
+    run(Command::new(go).args(["build", "-o", "server", "."]).current_dir(copy));
+    Some(Command::new(copy.join("server")))
+}
+
 /// Runs a step to its end, which must be a good one.
 fn run(step: &mut Command) {
     let ended = step.output().unwrap();
@@ -67,9 +90,8 @@ impl Example {
     /// Starts one on a free port, in front of the Keyward at this address. `None`, said loudly, without what it needs.
     pub(crate) fn start(recipe: &Recipe, keyward: SocketAddr, settings: &[(&str, &str)]) -> Option<Self> {
         let files = tempfile::tempdir().unwrap();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        copy(&root.join("examples/clients").join(recipe.folder), files.path());
-        copy(&root.join("proto"), &files.path().join("proto"));
+        copy(&examples().join(recipe.folder), files.path());
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("proto"), &files.path().join("proto"));
         let mut command = (recipe.prepare)(files.path())?;
         command.current_dir(files.path()).envs(settings.iter().copied());
         command.env("KEYWARD_ADDRESS", keyward.to_string()).env("PORT", "0");

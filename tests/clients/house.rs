@@ -32,6 +32,11 @@ impl House {
         Some(Self { keyward: Some(keyward), keyward_address, example, files })
     }
 
+    /// Where the program is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.example.address
+    }
+
     /// Issues a key with `keyward issue`, as the README does.
     pub(crate) fn issue(&self, options: &[&str]) -> String {
         let mut command = keyward();

@@ -15,7 +15,7 @@ mod example;
 mod house;
 mod outage;
 
-use crate::example::{GRPC_JS, NODE_CONNECT, PYTHON};
+use crate::example::{GO, GRPC_JS, NODE_CONNECT, PYTHON};
 
 /// Each of these tests, for each of the programs.
 macro_rules! for_each_program {
@@ -26,6 +26,11 @@ macro_rules! for_each_program {
             #[tokio::test]
             async fn a_holder_gets_the_answers_that_a_gateway_gives() {
                 answers::all(&$recipe).await;
+            }
+
+            #[test]
+            fn the_requests_of_its_readme_get_what_it_says() {
+                answers::of_the_readme(&$recipe);
             }
 
             #[tokio::test]
@@ -50,5 +55,6 @@ for_each_program! {
     python: PYTHON;
     node_grpc_js: GRPC_JS;
     node_connect: NODE_CONNECT;
+    go: GO;
 
 }
