@@ -18,11 +18,12 @@
 //! | [`operations`] | what callers can ask for, one verb per file |
 //! | [`http_answer`] | a decision as a gateway's client sees it: status, headers, body, in one table; and who asks, as the service behind sees it |
 //! | [`store`], [`counters`], [`grpc`] | the adapters: where truth is kept (data directory, roots, SQLite); where limits are counted; the way in, and the services of the wire |
+//! | `guard` | with the feature of that name: a layer by which services in Rust ask a Keyward; the server does without |
 //! | [`app`] | names the adapters and wires them |
 //! | [`cli`] | the command line: a client of the server, one verb per file |
 //!
 //! Beside these stand [`config`], [`system`], [`telemetry`] and [`shutdown`], the only readers of environment, clock,
-//! randomness and signals; and [`wire`], which is generated from `proto/` and known to [`grpc`] and [`cli`] alone.
+//! randomness and signals; and [`wire`], which is generated from `proto/` and known to [`grpc`], `guard` and [`cli`] alone.
 //! `src/main.rs` reads the arguments and returns the exit code.
 //!
 //! # What always holds
@@ -118,6 +119,8 @@ pub mod counters;
 pub mod domain;
 pub mod follower;
 pub mod grpc;
+#[cfg(feature = "guard")]
+pub mod guard;
 pub mod http_answer;
 pub mod index;
 pub mod operations;
