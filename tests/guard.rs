@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "Envoy's tests use more of it")]
 #[path = "envoy/exchange.rs"]
 mod exchange;
+#[path = "clients/fake.rs"]
+mod fake;
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/mod.rs"]
@@ -33,6 +35,7 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     exchange::{Reply, exchange, request},
+    fake::Fake,
     process::PATIENCE,
     support::{Keyward, holder_key, signed},
 };
@@ -204,6 +207,35 @@ async fn nothing_passes_while_keyward_is_away_unless_that_was_said() {
     assert_eq!((reply.status, reply.text()), (200, "nobody"));
     let reply = exchange(open, &request("GET", "/v1/templates", &[], "")).await;
     assert_refused(&reply, 401, "CREDENTIALS_MISSING", Some(""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_was_not_charged_is_asked_again_once_and_never_for_long() {
+    let with_key = request("GET", "/v1/templates", &[("x-api-key", "k")], "");
+    let unwritten = Fake::start(Some((Code::Unavailable, "COUNTS_UNWRITTEN")));
+    let address = serve(service(&guard(unwritten.address))).await;
+    // A machine that is busy can leave no time for the second try.
+    let most = async {
+        loop {
+            let before = unwritten.checks();
+            assert_eq!(exchange(address, &with_key).await.status, 503);
+            match unwritten.checks() - before {
+                0 | 1 => {}
+                tries => return tries,
+            }
+        }
+    };
+    assert_eq!(timeout(PATIENCE, most).await.unwrap(), 2);
+
+    let broken = Fake::start(Some((Code::Internal, "INTERNAL")));
+    let silent = Fake::start(None);
+    for fake in [broken, silent] {
+        let address = serve(service(&guard(fake.address))).await;
+        let begun = Instant::now();
+        assert_eq!(exchange(address, &with_key).await.status, 503);
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        assert!(fake.checks() <= 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,8 +12,10 @@ mod skip;
 
 mod answers;
 mod example;
+mod fake;
 mod house;
 mod outage;
+mod tries;
 
 use crate::example::{GO, GRPC_JS, NODE_CONNECT, PYTHON};
 
@@ -36,6 +38,11 @@ macro_rules! for_each_program {
             #[tokio::test]
             async fn exactly_one_credential_counts() {
                 answers::credentials(&$recipe).await;
+            }
+
+            #[tokio::test]
+            async fn only_what_was_not_charged_is_asked_again_once_and_never_for_long() {
+                tries::counted(&$recipe).await;
             }
 
             #[tokio::test]
