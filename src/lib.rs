@@ -17,7 +17,8 @@
 //! | [`follower`] | follows the log into the index |
 //! | [`operations`] | what callers can ask for, one verb per file |
 //! | [`http_answer`] | a decision as a gateway's client sees it: status, headers, body, in one table; and who asks, as the service behind sees it |
-//! | [`store`], [`counters`], [`grpc`] | the adapters: where truth is kept (data directory, roots, SQLite); where limits are counted; the way in, and the services of the wire |
+//! | [`store`], [`counters`], [`way_in`] | adapters: where truth is kept (data directory, roots, SQLite); where limits are counted; sockets, connections and calls within their bounds |
+//! | [`grpc`] | the services of the wire, and Envoy's |
 //! | `guard` | with the feature of that name: a layer by which services in Rust ask a Keyward; the server does without |
 //! | [`app`] | names the adapters and wires them |
 //! | [`cli`] | the command line: a client of the server, one verb per file |
@@ -62,9 +63,10 @@
 //!
 //! # A Check, walked
 //!
-//! 1. `grpc/acceptor.rs` accepts within its bounds ([`ListenerLimits`](grpc::limits::ListenerLimits)) and hands the
-//!    socket to the core with the fewest connections (`grpc/worker.rs`); `grpc/gate.rs` refuses what is no gRPC call, and
-//!    gives each call a deadline and an answer to a panic; `grpc/routes.rs` sends it to its service by its exact path.
+//! 1. `way_in/acceptor.rs` accepts within its bounds ([`ListenerLimits`](way_in::limits::ListenerLimits)) and hands the
+//!    socket to the core with the fewest connections (`way_in/worker.rs`); `grpc/gate.rs` refuses what is no gRPC call,
+//!    `way_in/call.rs` gives each call a deadline and an answer to a panic; `grpc/routes.rs` sends it to its service by its
+//!    exact path.
 //! 2. `grpc/key_service.rs`, `Api::check` on that same core: who asks
 //!    ([`Operations::identify`](operations::Operations::identify)), and may they; then `grpc/convert/check.rs` makes
 //!    the message a [`Query`](operations::check::Query). A batch makes all its queries before the first is judged.
@@ -118,9 +120,11 @@ pub mod config;
 pub mod counters;
 pub mod domain;
 pub mod follower;
+pub mod gateway;
 pub mod grpc;
 #[cfg(feature = "guard")]
 pub mod guard;
+pub mod http;
 pub mod http_answer;
 pub mod index;
 pub mod operations;
@@ -129,4 +133,5 @@ pub mod shutdown;
 pub mod store;
 pub mod system;
 pub mod telemetry;
+pub mod way_in;
 pub mod wire;

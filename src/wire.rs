@@ -3,6 +3,7 @@
 //! Only `grpc`, `guard` and `cli` know these types; everything inside speaks `domain`.
 
 mod generated;
+pub(crate) mod json;
 mod wipe;
 
 pub use self::generated::{envoy, google, v1, xds};

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use keyward::{
     config::{Config, LogFormat},
     domain::{environment::Environments, gateway::Gateway, secret::PresentedKey},
-    grpc::limits::ListenerLimits,
+    way_in::limits::ListenerLimits,
     wire::v1::{DenialReason, ErrorReason},
 };
 

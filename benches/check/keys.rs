@@ -46,7 +46,7 @@ pub(crate) async fn keyward(binary: &Path, count: usize) -> io::Result<(Server, 
         .arg(files.path().join("data"))
         .arg("--root-key-file")
         .arg(&root_key)
-        .args(["--listen", &address.to_string()])
+        .args(["--listen", &address.to_string(), "--http-listen", "127.0.0.1:0"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()?;

@@ -11,12 +11,14 @@ use std::{
 
 use keyward::{
     grpc::{
-        connection::Peer,
         ext_authz::{ExtAuthz, Malformed},
         health::health,
+        routes::{HEALTH_NAMES, routes},
+    },
+    way_in::{
+        connection::{Peer, Protocol},
         limits::ListenerLimits,
         listener::Listener,
-        routes::{HEALTH_NAMES, routes},
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
@@ -60,7 +62,8 @@ pub(crate) fn way_in(answer_bytes: usize) -> io::Result<()> {
         let routes =
             routes(same(), Arc::clone(&absent), absent, same(), same(), health, limits.message_bytes);
         let routes = routes.map_err(io::Error::other)?;
-        let mut running = listener.serve(NonZeroUsize::MIN, limits, move |_peer: Peer| routes.clone())?;
+        let mut running =
+            listener.serve(Protocol::Grpc, NonZeroUsize::MIN, limits, move |_peer: Peer| routes.clone())?;
         Err(io::Error::other(running.died().await))
     })
 }

@@ -4,10 +4,11 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::{
     config::ConfigError,
-    grpc::{listener::ListenerError, routes::DescriptorError},
+    grpc::routes::DescriptorError,
     operations::initialize::InitializeError,
     ports::StoreError,
     store::{data_dir::DataDirError, sqlite::OpenError},
+    way_in::listener::ListenerError,
 };
 
 /// Why the program could not do what it was started for.

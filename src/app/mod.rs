@@ -19,7 +19,6 @@ use crate::{
         self, Config, LogFormat,
         args::{DataArgs, InitArgs, RecoverArgs, ServeArgs},
     },
-    grpc::{limits::ListenerLimits, listener::cores},
     operations::initialize::Maker,
     ports::{KeyStore as _, PolicyView, Verification},
     shutdown::Signals,
@@ -30,6 +29,7 @@ use crate::{
     },
     system::{SystemClock, SystemEntropy},
     telemetry,
+    way_in::{limits::ListenerLimits, listener::cores},
 };
 
 /// Serves until a signal says to stop, or a part dies.
@@ -41,17 +41,23 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
     telemetry::log_panics();
     raise_descriptor_limit();
     let check_is_open = args.listen.ip().is_loopback();
-    if !check_is_open {
-        if !args.insecure_listen_beyond_loopback_without_tls {
-            return Err(AppError::BeyondLoopback(args.listen));
+    let http_check_is_open = args.http_listen.ip().is_loopback();
+    for (address, is_open) in [(args.listen, check_is_open), (args.http_listen, http_check_is_open)] {
+        if is_open {
+            continue;
         }
-        tracing::warn!(listen = %args.listen, "keys and secrets cross the network unencrypted; every call needs a caller");
+        if !args.insecure_listen_beyond_loopback_without_tls {
+            return Err(AppError::BeyondLoopback(address));
+        }
+        tracing::warn!(listen = %address, "keys and secrets cross the network unencrypted; every call needs a caller");
     }
     let destination = Destination::choose(&args.data);
     let settings = Settings {
         data_dir: args.data.data_dir.clone(),
         listen: args.listen,
+        http_listen: args.http_listen,
         check_is_open,
+        http_check_is_open,
         policy: config::first_policy(args.data.policy.as_deref())?,
         gateway: config.gateway,
         limits: ListenerLimits::default(),

@@ -19,13 +19,13 @@ use crate::{
         time::{Clock, Entropy, TrustedClock},
     },
     follower::Follower,
+    gateway::Desk,
     grpc::{
         api::Api,
         health::{HealthReporter, Serving, health},
-        limits::ListenerLimits,
-        listener::{Listener, Running},
         routes::{HEALTH_NAMES, routes},
     },
+    http::Site,
     index::Index,
     operations::{Operations, Parts, clock_mark::ClockWatch, initialize::Maker, uses::UseWriter},
     ports::{Counters, KeyStore, StoreError, StoredMark},
@@ -33,6 +33,11 @@ use crate::{
         data_dir::DataDir,
         roots::Roots,
         sqlite::{OpenError, SqliteStore, WriterState},
+    },
+    way_in::{
+        connection::Protocol,
+        limits::ListenerLimits,
+        listener::{Listener, Running},
     },
 };
 
@@ -42,8 +47,12 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Where gRPC is served.
     pub listen: SocketAddr,
+    /// Where plain HTTP is served.
+    pub http_listen: SocketAddr,
     /// Whether Check and BatchCheck need no caller.
     pub check_is_open: bool,
+    /// The same over plain HTTP.
+    pub http_check_is_open: bool,
     /// The policy that a new store begins with.
     pub policy: Policy,
     /// Where holders carry their keys when they come through a gateway.
@@ -62,7 +71,8 @@ pub struct Settings {
 pub struct Service {
     store: Arc<SqliteStore>,
     counters: Arc<MemoryCounters>,
-    running: Running,
+    grpc: Running,
+    http: Running,
     health: HealthReporter,
     follower: JoinHandle<Result<(), StoreError>>,
     /// Writes last uses and the clock's mark.
@@ -87,13 +97,11 @@ impl Service {
     /// # Errors
     /// The store cannot be opened, or the address not be bound.
     pub async fn start(settings: Settings, root_key: &Destination) -> Result<Self, AppError> {
-        let Settings { data_dir, listen, check_is_open, policy, gateway, limits, workers, clock, entropy } =
-            settings;
+        let Settings { listen, http_listen, check_is_open, http_check_is_open, .. } = settings;
+        let Settings { data_dir, policy, gateway, limits, workers, clock, entropy, .. } = settings;
         let store = Store::open(&data_dir, &*entropy, clock)?;
         let is_new = !store.sqlite.is_initialized();
-        // Before the first key is made: a port that is taken must not use it up.
-        let bound = Listener::bind(listen).await;
-        let listener = bound.map_err(|why| AppError::Bind { address: listen, why })?;
+        let (grpc, http) = (bind(listen).await?, bind(http_listen).await?);
         let first_policy = if is_new {
             store.initialize(policy, &*entropy, root_key).await?;
             None
@@ -131,7 +139,13 @@ impl Service {
         let operations = Arc::new(Operations::new(parts));
         let (stop_usage, told_to_stop) = watch::channel(false);
         let usage_writer = (stop_usage, tokio::spawn(operations.usage_ledger().run(told_to_stop)));
-        let api = Arc::new(Api::new(operations, administration, check_is_open, gateway));
+        let desk = Arc::new(Desk::new(Arc::clone(&operations), gateway));
+        let api = |is_open| {
+            let (operations, desk) = (Arc::clone(&operations), Arc::clone(&desk));
+            Arc::new(Api::new(operations, administration.clone(), is_open, desk))
+        };
+        let site = Site::new(Arc::clone(&desk), api(http_check_is_open));
+        let api = api(check_is_open);
         let (health, health_service) = health(HEALTH_NAMES);
         let message_bytes = limits.message_bytes;
         let routes = routes(
@@ -143,13 +157,16 @@ impl Service {
             health_service,
             message_bytes,
         )?;
-        let running =
-            listener.serve(workers, limits, move |_peer| routes.clone()).map_err(AppError::Runtime)?;
+        let grpc = grpc.serve(Protocol::Grpc, workers, limits.clone(), move |_peer| routes.clone());
+        let grpc = grpc.map_err(AppError::Runtime)?;
+        let http = http.serve(Protocol::Http, workers, limits, move |_peer| site.clone());
+        let http = http.map_err(AppError::Runtime)?;
         health.report(Serving::Yes);
         Ok(Self {
             store: sqlite,
             counters,
-            running,
+            grpc,
+            http,
             health,
             follower,
             notes,
@@ -164,13 +181,20 @@ impl Service {
     /// Where gRPC is served.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.running.local_addr()
+        self.grpc.local_addr()
+    }
+
+    /// Where plain HTTP is served.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.http.local_addr()
     }
 
     /// Says that it serves, and what to try first.
     pub fn announce(&self) {
         let address = self.address();
         let caller = if self.check_is_open { "" } else { " -H 'authorization: Bearer kw_admin_…'" };
+        tracing::info!(listen = %self.http_address(), "serving /verify for gateways, and /v1/check in JSON; see /openapi.json");
         tracing::info!(listen = %address, "serving gRPC; a first Check, with whatever key:");
         tracing::info!(
             "grpcurl -plaintext{caller} -d '{{\"api_key\": \"kw_live_…\", \"scopes\": [\"messaging:send\"]}}' {address} \
@@ -187,7 +211,8 @@ impl Service {
     pub async fn died(&mut self) -> Stopped {
         let mut writer = self.store.writer_state();
         let why = tokio::select! {
-            part = self.running.died() => part.to_string(),
+            part = self.grpc.died() => part.to_string(),
+            part = self.http.died() => format!("of plain HTTP, {part}"),
             ended = &mut self.follower => match ended {
                 Ok(Ok(())) => "the follower of the log ended".to_owned(),
                 Ok(Err(error)) => format!("the log cannot be followed: {error}"),
@@ -205,10 +230,10 @@ impl Service {
     /// # Errors
     /// Something died before or does not end in order.
     pub async fn shutdown(self, stopped: Stopped) -> Result<(), AppError> {
-        let Self { store, counters, running, health, follower, notes, usage_writer, .. } = self;
+        let Self { store, counters, grpc, http, health, follower, notes, usage_writer, .. } = self;
         health.report(Serving::Draining);
         drop(health);
-        let drained = running.shutdown().await;
+        let (grpc_drained, http_drained) = tokio::join!(grpc.shutdown(), http.shutdown());
         let (stop_notes, notes) = notes;
         stop_notes.send_replace(true);
         let written = notes.await;
@@ -218,7 +243,8 @@ impl Service {
         let usage_written = usage_writer.await;
         follower.abort();
         let closed = store.close().await;
-        drained?;
+        grpc_drained?;
+        http_drained?;
         counted?;
         closed?;
         written.map_err(|died| {
@@ -230,6 +256,11 @@ impl Service {
             Stopped::Died(why) => Err(AppError::Died(why)),
         }
     }
+}
+
+/// Binds a port before the first key is made: one that is taken must not use that up.
+async fn bind(address: SocketAddr) -> Result<Listener, AppError> {
+    Listener::bind(address).await.map_err(|why| AppError::Bind { address, why })
 }
 
 /// An open store and the keys that belong to it.

@@ -6,7 +6,14 @@
 use serde_json::{Value, json};
 
 use super::{names, policy, time};
-use crate::wire::v1;
+use crate::wire::{
+    json::{creator, grant},
+    v1,
+};
+
+#[cfg(test)]
+pub(super) use crate::wire::json::assert_shows_every_field;
+pub(super) use crate::wire::json::{check, list};
 
 pub(super) fn key(key: &v1::Key) -> Value {
     json!({
@@ -78,14 +85,6 @@ fn effective_limit(effective: &v1::EffectiveLimit) -> Value {
     })
 }
 
-fn creator(creator: &v1::Creator) -> Value {
-    json!({ "key_id": creator.key_id, "owner": creator.owner, "workspace_id": creator.workspace_id })
-}
-
-fn grant(grant: &v1::Grant) -> Value {
-    json!({ "scope": grant.scope, "resources": grant.resources })
-}
-
 fn revocation(revocation: &v1::Revocation) -> Value {
     json!({
         "revoke_time": revocation.revoke_time.as_ref().map(time::rfc3339),
@@ -119,60 +118,6 @@ fn ceiling(ceiling: &v1::Ceiling) -> Value {
         "any_lifetime": ceiling.any_lifetime,
         "max_lifetime": ceiling.max_lifetime.as_ref().map(time::duration_seconds),
         "raise_limits": ceiling.raise_limits,
-    })
-}
-
-pub(super) fn check(answer: &v1::CheckResponse) -> Value {
-    json!({
-        "allowed": answer.allowed,
-        "denial": answer.denial.as_ref().map(denial),
-        "key": answer.key.as_ref().map(checked_key),
-        "limits": list(&answer.limits, limit),
-        "degraded": answer.degraded,
-        "revision": answer.revision,
-    })
-}
-
-fn denial(denial: &v1::Denial) -> Value {
-    json!({
-        "reason": names::denial_reason(denial.reason),
-        "message": denial.message,
-        "missing_scopes": denial.missing_scopes,
-        "retry_after": denial.retry_after.as_ref().map(time::duration_seconds),
-        "failures": list(&denial.failures, failure),
-    })
-}
-
-fn failure(failure: &v1::DenialFailure) -> Value {
-    json!({ "reason": names::denial_reason(failure.reason), "message": failure.message })
-}
-
-fn checked_key(key: &v1::CheckedKey) -> Value {
-    json!({
-        "id": key.id,
-        "workspace_id": key.workspace_id,
-        "owner": key.owner,
-        "creator": key.creator.as_ref().map(creator),
-        "environment": key.environment,
-        "scopes": key.scopes,
-        "grants": list(&key.grants, grant),
-        "plan": key.plan,
-        "metadata": key.metadata,
-        "secret": key.secret.as_ref().map(checked_secret),
-    })
-}
-
-fn checked_secret(secret: &v1::CheckedSecret) -> Value {
-    json!({ "generation": secret.generation, "retiring_at": secret.retiring_at.as_ref().map(time::rfc3339) })
-}
-
-fn limit(limit: &v1::LimitState) -> Value {
-    json!({
-        "name": limit.name,
-        "limit": limit.limit,
-        "remaining": limit.remaining,
-        "reset_time": limit.reset_time.as_ref().map(time::rfc3339),
-        "window": limit.window.as_ref().map(time::duration_seconds),
     })
 }
 
@@ -216,23 +161,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
-/// Each item, in order.
-pub(super) fn list<T>(items: &[T], each: impl Fn(&T) -> Value) -> Value {
-    items.iter().map(each).collect()
-}
-
-/// Fails when a field is added to the wire and forgotten in an answer.
-#[cfg(test)]
-pub(super) fn assert_shows_every_field(message: &str, value: &Value) {
-    use std::collections::BTreeSet;
-
-    let pool = prost_reflect::DescriptorPool::decode(crate::wire::DESCRIPTOR_SET).unwrap();
-    let descriptor = pool.get_message_by_name(&format!("keyward.v1.{message}")).unwrap();
-    let fields: BTreeSet<String> = descriptor.fields().map(|field| field.name().to_owned()).collect();
-    let shown: BTreeSet<String> = value.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(shown, fields, "{message}");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,18 +177,10 @@ mod tests {
             ("Workspace", workspace(&v1::Workspace::default())),
             ("LimitOverrides", overrides(&v1::LimitOverrides::default())),
             ("EffectiveLimit", effective_limit(&v1::EffectiveLimit::default())),
-            ("Creator", creator(&v1::Creator::default())),
-            ("Grant", grant(&v1::Grant::default())),
             ("Revocation", revocation(&v1::Revocation::default())),
             ("Secret", secret(&v1::Secret::default())),
             ("AdminRights", admin(&v1::AdminRights::default())),
             ("Ceiling", ceiling(&v1::Ceiling::default())),
-            ("CheckResponse", check(&v1::CheckResponse::default())),
-            ("Denial", denial(&v1::Denial::default())),
-            ("DenialFailure", failure(&v1::DenialFailure::default())),
-            ("CheckedKey", checked_key(&v1::CheckedKey::default())),
-            ("CheckedSecret", checked_secret(&v1::CheckedSecret::default())),
-            ("LimitState", limit(&v1::LimitState::default())),
             ("QueryLogResponse", log(&v1::QueryLogResponse::default())),
             ("AuditRecord", record(&v1::AuditRecord::default())),
             ("Actor", actor(&v1::Actor::default())),

@@ -3,9 +3,13 @@
 //! Scripts get it as the wire has it (`KEY_ROTATE`), eyes as the flags take it (`key-rotate`). Denial reasons are
 //! upper case for both, as in gateway answers, metrics and logs.
 
-use crate::wire::v1::{
-    ActorKind, AuditAction, DenialReason, KeyState, LimitOrigin, PolicyCalendar, PolicyLimitSubject,
-    PolicyRouteAccess, RevokeReason, SecretState,
+pub(super) use crate::wire::json::denial_reason;
+use crate::wire::{
+    json::bare,
+    v1::{
+        ActorKind, AuditAction, KeyState, LimitOrigin, PolicyBrowserRule, PolicyCalendar, PolicyLimitSubject,
+        PolicyRouteAccess, RevokeReason, SecretState,
+    },
 };
 
 /// `ACTIVE`, `REVOKED`, …
@@ -21,11 +25,6 @@ pub(super) fn secret_state(value: i32) -> String {
 /// `COMPROMISED`, `OWNER_LEFT`, …
 pub(super) fn revoke_reason(value: i32) -> String {
     bare(RevokeReason::try_from(value).ok().map(|v| v.as_str_name()), "REVOKE_REASON_", value)
-}
-
-/// `KEY_UNKNOWN`, `SCOPE_INSUFFICIENT`, …
-pub(super) fn denial_reason(value: i32) -> String {
-    bare(DenialReason::try_from(value).ok().map(|v| v.as_str_name()), "DENIAL_REASON_", value)
 }
 
 /// `ADMIN`, `HOLDER`, `SYSTEM`.
@@ -53,6 +52,11 @@ pub(super) fn policy_route_access(value: i32) -> String {
     bare(PolicyRouteAccess::try_from(value).ok().map(|v| v.as_str_name()), "POLICY_ROUTE_ACCESS_", value)
 }
 
+/// `ALLOW`, `LOG`, `DENY`.
+pub(super) fn policy_browser_rule(value: i32) -> String {
+    bare(PolicyBrowserRule::try_from(value).ok().map(|v| v.as_str_name()), "POLICY_BROWSER_RULE_", value)
+}
+
 /// `TIER`, `PLAN`, `WORKSPACE`, `KEY`.
 pub(super) fn limit_origin(value: i32) -> String {
     bare(LimitOrigin::try_from(value).ok().map(|v| v.as_str_name()), "LIMIT_ORIGIN_", value)
@@ -61,11 +65,6 @@ pub(super) fn limit_origin(value: i32) -> String {
 /// The same word for eyes: `key-rotate`.
 pub(super) fn for_eyes(name: &str) -> String {
     name.to_ascii_lowercase().replace('_', "-")
-}
-
-/// A value that a newer server sent is shown as its number.
-fn bare(name: Option<&str>, prefix: &str, value: i32) -> String {
-    name.map_or_else(|| format!("UNKNOWN_{value}"), |name| name.trim_start_matches(prefix).to_owned())
 }
 
 #[cfg(test)]

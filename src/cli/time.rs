@@ -2,6 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::wire::json::signed;
+pub(super) use crate::wire::json::{duration_seconds, rfc3339};
+
 /// A point in time as the wire has it.
 pub(super) fn to_wire(time: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() }
@@ -17,12 +20,6 @@ pub(super) fn shown(time: Option<&prost_types::Timestamp>) -> String {
     time.map(rfc3339).unwrap_or_default()
 }
 
-/// RFC 3339; what the calendar cannot express is shown as the numbers that were sent.
-pub(super) fn rfc3339(time: &prost_types::Timestamp) -> String {
-    Timestamp::new(time.seconds, time.nanos)
-        .map_or_else(|_| format!("{} s {} ns", time.seconds, time.nanos), |valid| valid.to_string())
-}
-
 /// For eyes, for example `90d`, `24h` or `1m 30s`. Empty when absent.
 pub(super) fn duration_shown(duration: Option<&prost_types::Duration>) -> String {
     duration.map(|d| in_days_if_whole(signed(d))).unwrap_or_default()
@@ -34,24 +31,6 @@ fn in_days_if_whole(duration: SignedDuration) -> String {
         (days, whole) if days > 1 && whole == SignedDuration::from_hours(days * 24) => format!("{days}d"),
         (_, other) => format!("{other:#}"),
     }
-}
-
-/// As the JSON mapping of protobuf has it: decimal seconds and an `s`.
-pub(super) fn duration_seconds(duration: &prost_types::Duration) -> String {
-    let signed = signed(duration);
-    let whole = signed.as_secs();
-    match signed.subsec_nanos().unsigned_abs() {
-        0 => format!("{whole}s"),
-        nanos => {
-            let sign = if signed.is_negative() && whole == 0 { "-" } else { "" };
-            format!("{sign}{whole}.{}s", format!("{nanos:09}").trim_end_matches('0'))
-        }
-    }
-}
-
-fn signed(duration: &prost_types::Duration) -> SignedDuration {
-    SignedDuration::from_secs(duration.seconds)
-        .saturating_add(SignedDuration::from_nanos(i64::from(duration.nanos)))
 }
 
 #[cfg(test)]

@@ -30,6 +30,9 @@ pub struct ServeArgs {
     /// The address that gRPC is served on
     #[arg(long, value_name = "IP:PORT", env = "KEYWARD_LISTEN", default_value = "127.0.0.1:50051")]
     pub listen: SocketAddr,
+    /// The address that plain HTTP is served on: /verify for gateways, /v1/check in JSON
+    #[arg(long, value_name = "IP:PORT", env = "KEYWARD_HTTP_LISTEN", default_value = "127.0.0.1:8080")]
+    pub http_listen: SocketAddr,
     /// Threads that serve connections; each connection stays with one of them [default: as many as there are cores]
     #[arg(long, value_name = "N", env = "KEYWARD_WORKERS")]
     pub workers: Option<NonZeroUsize>,

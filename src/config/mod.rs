@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::domain::{
     gateway::Gateway,
+    network::{TrustedPeers, parse_network},
     parse::ParseError,
     policy::Policy,
     secret::HeldSecret,
@@ -89,6 +90,7 @@ struct FileGateway {
     key_header: Option<String>,
     remove_credential: Option<bool>,
     realm: Option<String>,
+    trusted_peers: Option<Vec<String>>,
 }
 
 impl Config {
@@ -155,7 +157,13 @@ fn gateway(file: &FileGateway) -> Result<Gateway, (&'static str, ParseError)> {
         Some(text) => Realm::parse(text).map_err(|why| ("gateway.realm", why))?,
     };
     let remove_credential = file.remove_credential.unwrap_or_default();
-    Gateway::new(bearer, key, remove_credential, realm).map_err(|why| ("gateway.key_header", why))
+    let mut gateway =
+        Gateway::new(bearer, key, remove_credential, realm).map_err(|why| ("gateway.key_header", why))?;
+    if let Some(texts) = &file.trusted_peers {
+        let networks: Result<_, _> = texts.iter().map(|text| parse_network(text)).collect();
+        gateway.trusted_peers = TrustedPeers::new(networks.map_err(|why| ("gateway.trusted_peers", why))?);
+    }
+    Ok(gateway)
 }
 
 /// The administration key that the environment holds (`KEYWARD_ADMIN_KEY`). Bytes that are not text become a key that
@@ -216,6 +224,7 @@ mod tests {
             ("[gateway]\nkey_header = \"authorization\"", "`gateway.key_header`"),
             ("[gateway]\nbearer_header = \":path\"", "`gateway.bearer_header`"),
             ("[gateway]\nrealm = \"a\\\"b\"", "`gateway.realm`"),
+            ("[gateway]\ntrusted_peers = [\"10.0.0.1\"]", "`gateway.trusted_peers`"),
         ] {
             let message = parse(text).unwrap_err();
             assert!(message.contains(named), "{message}");

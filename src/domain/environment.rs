@@ -40,6 +40,36 @@ pub struct Environment {
     pub name: EnvironmentName,
     /// What its keys begin with.
     pub prefix: Prefix,
+    /// What becomes of its keys when a browser sends them.
+    pub browsers: BrowserRule,
+}
+
+/// What becomes of a key when a browser sends it (H8): a secret that a page holds is everybody's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BrowserRule {
+    /// Nothing.
+    Allow,
+    /// It is logged.
+    #[default]
+    Log,
+    /// It is denied.
+    Deny,
+}
+
+impl BrowserRule {
+    /// Reads a rule; empty is the default.
+    ///
+    /// # Errors
+    /// Anything but `allow`, `log` and `deny`.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        match text {
+            "" => Ok(Self::default()),
+            "allow" => Ok(Self::Allow),
+            "log" => Ok(Self::Log),
+            "deny" => Ok(Self::Deny),
+            _ => Err(ParseError::new("`allow`, `log` or `deny`")),
+        }
+    }
 }
 
 /// Every environment there is: one or more for holders' keys, and the one that administration keys live in.
@@ -62,7 +92,8 @@ impl Environments {
         if holders.is_empty() || holders.len() > 16 {
             return Err(ParseError::new("1 to 16 environments"));
         }
-        let admin = Environment { name: EnvironmentName::parse(ADMIN)?, prefix: admin_prefix };
+        let browsers = BrowserRule::Deny;
+        let admin = Environment { name: EnvironmentName::parse(ADMIN)?, prefix: admin_prefix, browsers };
         let all: Vec<_> = holders.iter().chain([&admin]).collect();
         let twice = all.iter().enumerate().any(|(place, one)| {
             all.iter().skip(place + 1).any(|other| one.name == other.name || one.prefix == other.prefix)
@@ -104,6 +135,14 @@ impl Environments {
         })
     }
 
+    /// What becomes of keys of this environment when a browser sends them; one that is not configured any more is
+    /// logged.
+    #[must_use]
+    pub fn browsers(&self, name: &EnvironmentName) -> BrowserRule {
+        let known = self.holders.iter().find(|known| known.name == *name);
+        known.map_or_else(BrowserRule::default, |known| known.browsers)
+    }
+
     /// Whether `text` begins as a key of ours does.
     #[must_use]
     pub fn begins_like_ours(&self, text: &str) -> bool {
@@ -117,6 +156,7 @@ impl Default for Environments {
         let environment = |name: &str, prefix: &str| Environment {
             name: EnvironmentName::literal(name),
             prefix: Prefix(prefix.into()),
+            browsers: BrowserRule::default(),
         };
         Self {
             holders: vec![environment("live", "kw_live_"), environment("test", "kw_test_")],
@@ -135,6 +175,7 @@ mod tests {
         let environment = |name: &str, prefix: &str| Environment {
             name: EnvironmentName::parse(name).unwrap(),
             prefix: Prefix::parse(prefix).unwrap(),
+            browsers: BrowserRule::default(),
         };
         let admin = || Prefix::parse("pxk_admin_").unwrap();
         let three = vec![

@@ -1,6 +1,7 @@
 //! What a gateway in front of other services is set to.
 
 use super::{
+    network::TrustedPeers,
     parse::ParseError,
     text::{HeaderName, Realm},
 };
@@ -14,6 +15,8 @@ pub struct Gateway {
     pub remove_credential: bool,
     /// What the challenge of a denial calls the protected services.
     pub realm: Realm,
+    /// Whose word counts on where a request came from and what it was.
+    pub trusted_peers: TrustedPeers,
 }
 
 impl Gateway {
@@ -30,7 +33,8 @@ impl Gateway {
         if bearer_header == key_header {
             return Err(ParseError::new("another header than `bearer_header`"));
         }
-        Ok(Self { bearer_header, key_header, remove_credential, realm })
+        let trusted_peers = TrustedPeers::default();
+        Ok(Self { bearer_header, key_header, remove_credential, realm, trusted_peers })
     }
 
     /// The header of `Bearer <key>`.
@@ -53,6 +57,7 @@ impl Default for Gateway {
             key_header: HeaderName::x_api_key(),
             remove_credential: false,
             realm: Realm::default(),
+            trusted_peers: TrustedPeers::default(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The networks that a key may be used from.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::parse::ParseError;
 
@@ -35,6 +35,33 @@ impl AllowedNetworks {
     #[must_use]
     pub const fn as_slice(&self) -> &[IpNet] {
         &self.0
+    }
+}
+
+/// The gateways whose word is believed: by the addresses that their connections come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedPeers(Box<[IpNet]>);
+
+impl TrustedPeers {
+    /// Trusts whoever connects from these networks; without any, nobody.
+    #[must_use]
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks.into())
+    }
+
+    /// Whether a peer of this address is trusted.
+    #[must_use]
+    pub fn holds(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address.to_canonical()))
+    }
+}
+
+impl Default for TrustedPeers {
+    /// Loopback: whoever is on this machine.
+    fn default() -> Self {
+        let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+        let v6 = Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128);
+        Self(Box::new([v4.into(), v6.into()]))
     }
 }
 

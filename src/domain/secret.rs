@@ -219,8 +219,17 @@ impl Hint {
 /// kept in clear (K2).
 #[must_use]
 pub fn holds_secret(text: &str) -> bool {
-    text.len() > BODY_LENGTH
-        && text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_').any(is_native)
+    secret_in(text).is_some()
+}
+
+/// The first of our secrets that stands in a text.
+#[must_use]
+pub fn secret_in(text: &str) -> Option<Plaintext<'_>> {
+    if text.len() <= BODY_LENGTH {
+        return None;
+    }
+    text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
+        .find_map(PresentedKey::native)
 }
 
 fn is_native(text: &str) -> bool {

@@ -3,16 +3,17 @@
 use std::{future::Future, net::IpAddr, panic::resume_unwind, sync::Arc};
 
 use tokio::{runtime::Handle, sync::Semaphore};
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::{
+    Request, Response, Status,
+    metadata::{MetadataMap, MetadataValue},
+};
 
-use super::{connection::Peer, ext_authz::Complaints};
 use crate::{
-    domain::{
-        admin::{AdminPermit, AdminRefusal, Caller, CheckKeys, Permission},
-        gateway::Gateway,
-    },
-    operations::{Operations, error::OperationError},
+    domain::admin::{AdminPermit, Caller, Permission},
+    gateway::Desk,
+    operations::{Operations, error::OperationError, identify},
     ports::StoreError,
+    way_in::connection::Peer,
 };
 
 /// Administrative calls under way at once; what has begun goes on when its client goes away, and must not pile up.
@@ -23,54 +24,56 @@ pub struct Api {
     operations: Arc<Operations>,
     administration: Handle,
     check_is_open: bool,
-    gateway: Gateway,
-    complaints: Complaints,
+    desk: Arc<Desk>,
     /// How much administrative work may be under way.
     slots: Arc<Semaphore>,
 }
 
 impl Api {
     /// Serves `operations`. Administration runs on `administration`, so that no Check waits for it; Check and BatchCheck
-    /// need no caller where `check_is_open`. `gateway` says where holders carry their keys.
+    /// need no caller where `check_is_open`. Gateways are answered at `desk`.
     #[must_use]
     pub fn new(
         operations: Arc<Operations>,
         administration: Handle,
         check_is_open: bool,
-        gateway: Gateway,
+        desk: Arc<Desk>,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(MAX_ADMINISTRATION));
-        Self { operations, administration, check_is_open, gateway, complaints: Complaints::default(), slots }
+        Self { operations, administration, check_is_open, desk, slots }
     }
 
     pub(super) fn operations(&self) -> &Operations {
         &self.operations
     }
 
-    pub(super) const fn gateway(&self) -> &Gateway {
-        &self.gateway
-    }
-
-    pub(super) const fn complaints(&self) -> &Complaints {
-        &self.complaints
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
     }
 
     /// Passes who may check: anybody where that is open, but nobody with a credential that is not good for it.
     pub(super) fn require_checker(&self, caller: &Caller) -> Result<(), OperationError> {
-        match caller {
-            Caller::Anonymous { .. } if self.check_is_open => Ok(()),
-            Caller::Anonymous { .. } => Err(AdminRefusal::CallerMissing.into()),
-            Caller::Admin(_) => {
-                let _checker: AdminPermit<CheckKeys> = caller.permit()?;
-                Ok(())
-            }
-        }
+        identify::require_checker(caller, self.check_is_open)
     }
 
     /// Who sent a request.
     pub(super) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, OperationError> {
         let presented = bearer(request.metadata())?;
         self.operations.identify(presented, source(request))
+    }
+
+    /// Who asks a Check from this address, if he may; `callers` are the values in which he says who he is.
+    ///
+    /// # Errors
+    /// He may not, or says it in a way that could be read in two.
+    pub fn checker<'a>(
+        &self,
+        callers: impl Iterator<Item = &'a [u8]>,
+        address: Option<IpAddr>,
+    ) -> Result<Caller, OperationError> {
+        let caller = self.operations.identify(only_bearer(callers)?, address.map(|ip| ip.to_canonical()))?;
+        self.require_checker(&caller)?;
+        Ok(caller)
     }
 
     /// The proof that whoever sent a request may use its method.
@@ -120,11 +123,13 @@ pub(super) fn source<T>(request: &Request<T>) -> Option<IpAddr> {
 /// # Errors
 /// There are two, or it is of another form: what was meant is not guessed.
 fn bearer(metadata: &MetadataMap) -> Result<Option<&str>, OperationError> {
-    let mut values = metadata.get_all("authorization").iter();
+    only_bearer(metadata.get_all("authorization").iter().map(MetadataValue::as_encoded_bytes))
+}
+
+fn only_bearer<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Option<&'a str>, OperationError> {
     let Some(first) = values.next() else { return Ok(None) };
-    let text =
-        first.to_str().ok().filter(|_| values.next().is_none()).ok_or(OperationError::CallerInvalid)?;
-    let (scheme, key) = text.split_once(' ').ok_or(OperationError::CallerInvalid)?;
+    let text = std::str::from_utf8(first).ok().filter(|_| values.next().is_none());
+    let (scheme, key) = text.and_then(|text| text.split_once(' ')).ok_or(OperationError::CallerInvalid)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(key)) } else { Err(OperationError::CallerInvalid) }
 }
 

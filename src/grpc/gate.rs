@@ -1,80 +1,13 @@
-//! In front of every method: what is no gRPC call is turned away; what is one becomes a [`Call`].
+//! In front of every method: what is no gRPC call is turned away.
 
-use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, Response, header, uri::PathAndQuery};
-use hyper::{body::Incoming, service::Service};
-use tonic::body::Body;
+use http::{HeaderMap, Method, Request, header, uri::PathAndQuery};
 
-use super::{
-    call::{AnswerBody, Call},
-    connection::{OpenCall, Peer, Pulse},
-    refusal::Refusal,
-    request_body::RequestBody,
-    timeout::grpc_timeout,
-};
-
-/// What serves the calls of a connection. Taken by reference, so that a call clones no more than it needs.
-pub trait Calls:
-    Service<
-        Request<RequestBody>,
-        Response = Response<Body>,
-        Error = Infallible,
-        Future: Future + Unpin + Send + 'static,
-    > + Send
-    + Sync
-    + 'static
-{
-}
-
-impl<S> Calls for S where
-    S: Service<
-            Request<RequestBody>,
-            Response = Response<Body>,
-            Error = Infallible,
-            Future: Future + Unpin + Send + 'static,
-        > + Send
-        + Sync
-        + 'static
-{
-}
-
-/// The gate of one connection.
-#[derive(Debug)]
-pub(super) struct Gate<S> {
-    service: Arc<S>,
-    peer: Peer,
-    pulse: Arc<Pulse>,
-}
-
-impl<S> Gate<S> {
-    pub(super) fn new(service: S, peer: Peer, pulse: Arc<Pulse>) -> Self {
-        Self { service: Arc::new(service), peer, pulse }
-    }
-}
-
-impl<S: Calls> Service<Request<Incoming>> for Gate<S> {
-    type Response = Response<AnswerBody>;
-    type Error = Infallible;
-    type Future = Call<S>;
-
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let open = OpenCall::begin(&self.pulse, request.uri().path_and_query().cloned());
-        match admit(&request) {
-            Ok(client_limit) => {
-                request.extensions_mut().insert(self.peer);
-                Call::new(Arc::clone(&self.service), request, client_limit, open)
-            }
-            Err(refusal) => {
-                self.pulse.shared.counts.calls_refused.increment();
-                Call::refused(Arc::clone(&self.service), refusal, open)
-            }
-        }
-    }
-}
+use super::{refusal::Refusal, timeout::grpc_timeout};
 
 /// Says how long the client will wait, or why this is no call.
-fn admit<B>(request: &Request<B>) -> Result<Option<Duration>, Refusal> {
+pub(super) fn admit<B>(request: &Request<B>) -> Result<Option<Duration>, Refusal> {
     if request.method() != Method::POST {
         return Err(Refusal::MethodNotAllowed);
     }

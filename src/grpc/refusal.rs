@@ -7,6 +7,7 @@ use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::{ext_authz, status::DOMAIN};
+use crate::way_in::gate::Failure;
 
 /// Why a call gets no answer from a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,18 @@ pub(super) enum Refusal {
     OverBudget,
     /// Too many streams of answers are open.
     TooManyStreams,
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::DeadlineExceeded => Self::DeadlineExceeded,
+            Failure::Panicked => Self::Internal,
+            Failure::RequestBroken => Self::RequestBroken,
+            Failure::OverBudget => Self::OverBudget,
+            Failure::TooManyStreams => Self::TooManyStreams,
+        }
+    }
 }
 
 impl Refusal {

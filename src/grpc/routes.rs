@@ -1,9 +1,9 @@
 //! Sends each call to the service that its path names, exactly; the generated services then match the whole path.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use http::{Request, Response};
-use hyper::service::Service;
+use http::{HeaderMap, Request, Response, uri::PathAndQuery};
+use hyper::body::Incoming;
 use tonic::{body::Body, codegen::BoxFuture};
 use tonic_health::pb::health_server::{self, HealthServer};
 use tonic_reflection::{
@@ -14,19 +14,25 @@ use tower_service::Service as _;
 
 use super::{
     ext_authz::{self, ExtAuthz},
-    gate::Calls,
+    gate,
     health::HealthService,
     refusal::Refusal,
-    request_body::RequestBody,
 };
-use crate::wire::{
-    self,
-    envoy::service::auth::v3::authorization_server,
-    v1::{
-        audit_service_server::{self, AuditService, AuditServiceServer},
-        key_service_server::{self, KeyService, KeyServiceServer},
-        policy_service_server::{self, PolicyService, PolicyServiceServer},
-        workspace_service_server::{self, WorkspaceService, WorkspaceServiceServer},
+use crate::{
+    way_in::{
+        gate::{Calls, Failure, Gather, Taken},
+        limits::ListenerLimits,
+        request_body::RequestBody,
+    },
+    wire::{
+        self,
+        envoy::service::auth::v3::authorization_server,
+        v1::{
+            audit_service_server::{self, AuditService, AuditServiceServer},
+            key_service_server::{self, KeyService, KeyServiceServer},
+            policy_service_server::{self, PolicyService, PolicyServiceServer},
+            workspace_service_server::{self, WorkspaceService, WorkspaceServiceServer},
+        },
     },
 };
 
@@ -60,7 +66,7 @@ pub fn routes<K, W, P, A, E>(
     ext_authz: Arc<E>,
     health: HealthService,
     message_bytes: usize,
-) -> Result<impl Calls + Clone, DescriptorError>
+) -> Result<impl Calls<Body = Body> + Clone, DescriptorError>
 where
     K: KeyService,
     W: WorkspaceService,
@@ -116,7 +122,7 @@ impl<K, W, P, A, E, R, Q> Clone for Routes<K, W, P, A, E, R, Q> {
     }
 }
 
-impl<K, W, P, A, E, R, Q> Service<Request<RequestBody>> for Routes<K, W, P, A, E, R, Q>
+impl<K, W, P, A, E, R, Q> Calls for Routes<K, W, P, A, E, R, Q>
 where
     K: KeyService,
     W: WorkspaceService,
@@ -126,9 +132,30 @@ where
     R: ServerReflection,
     Q: ServerReflectionAlpha,
 {
-    type Response = Response<Body>;
-    type Error = Infallible;
+    type Body = Body;
     type Future = BoxFuture<Response<Body>, Infallible>;
+
+    fn admit(&self, request: &Request<Incoming>, limits: &ListenerLimits) -> Result<Taken, Response<Body>> {
+        let path = request.uri().path_and_query().map(PathAndQuery::as_str);
+        let client_limit =
+            gate::admit(request).map_err(|refusal| refusal.response_to(path, Duration::ZERO))?;
+        let gather = match request.uri().path() {
+            path if takes_a_stream(path) => Gather::Nothing,
+            ext_authz::PATH => Gather::UpTo(limits.gateway_message_bytes),
+            _ => Gather::UpTo(limits.message_bytes),
+        };
+        Ok(Taken { client_limit, gather })
+    }
+
+    fn failed(&self, failure: Failure, path: Option<&str>, took: Duration) -> Response<Body> {
+        Refusal::from(failure).response_to(path, took)
+    }
+
+    fn cut_off(failure: Failure) -> Option<HeaderMap> {
+        let mut trailers = HeaderMap::new();
+        let added = Refusal::from(failure).status().add_header(&mut trailers);
+        added.is_ok().then_some(trailers)
+    }
 
     fn call(&self, request: Request<RequestBody>) -> Self::Future {
         match service_of(request.uri().path()) {
@@ -149,7 +176,7 @@ where
 }
 
 /// Whether a path names a method whose request is a stream, so that its handler must run before its request has ended.
-pub(super) fn takes_a_stream(path: &str) -> bool {
+fn takes_a_stream(path: &str) -> bool {
     [v1::server_reflection_server::SERVICE_NAME, v1alpha::server_reflection_server::SERVICE_NAME]
         .contains(&service_of(path))
 }

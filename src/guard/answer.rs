@@ -13,7 +13,7 @@ use crate::{
         decision::{Denial, Requirement, Spent},
         text::Realm,
     },
-    http_answer::{self, HttpAnswer, Stop, StopStatus},
+    http_answer::{self, BodyFormat, HttpAnswer, Stop, StopStatus},
     wire::v1::{self, CheckResponse, DenialReason, LimitState},
 };
 
@@ -22,12 +22,12 @@ pub(super) fn denied(parts: &Parts, denial: &Denial, needs: Option<&Needs>) -> R
     let scopes = needs.iter().flat_map(|needs| needs.0.iter().map(|scope| scope.as_scope())).collect();
     let requirement = Requirement { scopes, ..Requirement::default() };
     let stop = Stop::Denied { denial, requirement: &requirement, answer: None };
-    render(parts, http_answer::stopped(stop, &Realm::default()))
+    render(parts, http_answer::stopped(stop, &Realm::default(), BodyFormat::Plain))
 }
 
 /// The answer where there is no decision.
 pub(super) fn undecided(parts: &Parts) -> Response<Full<Bytes>> {
-    render(parts, http_answer::stopped(Stop::Undecided, &Realm::default()))
+    render(parts, http_answer::stopped(Stop::Undecided, &Realm::default(), BodyFormat::Plain))
 }
 
 /// A gRPC client does not look at the status of HTTP.
@@ -90,6 +90,8 @@ pub(super) fn denial(answer: &CheckResponse, needs: &Needs) -> Denial {
         }
         DenialReason::AddressNotAllowed => Denial::AddressNotAllowed(None),
         DenialReason::RouteNotFound => Denial::RouteNotFound,
+        DenialReason::CredentialsInUrl => Denial::CredentialsInUrl,
+        DenialReason::BrowserNotAllowed => Denial::BrowserNotAllowed,
         DenialReason::RateLimited => Denial::RateLimited(spent(told)),
         DenialReason::QuotaExceeded => Denial::QuotaExceeded(spent(told)),
         // An expiry tells its time, which no client is told. The last three are not sent yet.

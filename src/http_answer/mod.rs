@@ -4,13 +4,17 @@
 //! no answer holds a secret, or any byte that a client chose, beyond scopes that were parsed; every header value is
 //! visible ASCII and spaces; a 401 tells nothing of limits.
 
+mod body;
+mod identity;
 mod limits;
 
-pub use self::limits::{latency, limits};
+pub use self::{
+    body::BodyFormat,
+    identity::{Identity, identity, nobody, retiring},
+    limits::{latency, limits},
+};
 
 use std::{borrow::Cow, time::Duration};
-
-use serde::Serialize;
 
 use crate::{
     domain::{
@@ -18,11 +22,8 @@ use crate::{
         scope::Scope,
         text::Realm,
     },
-    operations::check::{Answer, CheckedKey},
+    operations::check::Answer,
 };
-
-/// The most bytes of scopes that the service behind is told.
-const MAX_SCOPES_BYTES: usize = 4_096;
 
 /// A header: its name in lower case, and its value.
 pub type Header = (&'static str, String);
@@ -72,6 +73,32 @@ pub enum StopStatus {
     Unavailable,
 }
 
+impl StopStatus {
+    /// The status as HTTP counts it.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden => 403,
+            Self::TooManyRequests => 429,
+            Self::Unavailable => 503,
+        }
+    }
+
+    /// The status as RFC 9110 and RFC 6585 name it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::BadRequest => "Bad Request",
+            Self::Unauthorized => "Unauthorized",
+            Self::Forbidden => "Forbidden",
+            Self::TooManyRequests => "Too Many Requests",
+            Self::Unavailable => "Service Unavailable",
+        }
+    }
+}
+
 /// An answer that lets nothing through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpAnswer {
@@ -79,7 +106,7 @@ pub struct HttpAnswer {
     pub status: StopStatus,
     /// Its headers.
     pub headers: Vec<Header>,
-    /// Its body: JSON, in UTF-8.
+    /// Its body: JSON, of visible ASCII characters and spaces.
     pub body: String,
 }
 
@@ -93,18 +120,6 @@ struct Row {
     retry_after: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    success: bool,
-    error: Fault<'a>,
-}
-
-#[derive(Serialize)]
-struct Fault<'a> {
-    code: &'a str,
-    message: &'a str,
-}
-
 /// The `WWW-Authenticate` of an answer (RFC 6750 section 3).
 #[derive(Clone, Copy)]
 enum Challenge {
@@ -116,10 +131,10 @@ enum Challenge {
 
 /// The answer to a request that is not let through.
 #[must_use]
-pub fn stopped(stop: Stop<'_>, realm: &Realm) -> HttpAnswer {
+pub fn stopped(stop: Stop<'_>, realm: &Realm, format: BodyFormat) -> HttpAnswer {
     let row = row(stop);
     let challenge = challenge(&row, stop, realm);
-    let mut stopped = render(&row, challenge);
+    let mut stopped = render(&row, challenge, format);
     if let Stop::Denied { answer: Some(answer), .. } = stop
         && matches!(row.status, StopStatus::Forbidden | StopStatus::TooManyRequests)
     {
@@ -131,24 +146,21 @@ pub fn stopped(stop: Stop<'_>, realm: &Realm) -> HttpAnswer {
 /// The answer where Keyward cannot decide, as [`stopped`] gives it too: it needs no setting.
 #[must_use]
 pub fn undecided(took: Duration) -> HttpAnswer {
-    let mut undecided = render(&row(Stop::Undecided), None);
+    let mut undecided = render(&row(Stop::Undecided), None, BodyFormat::Plain);
     undecided.headers.push(latency(took));
     undecided
 }
 
-fn render(row: &Row, challenge: Option<String>) -> HttpAnswer {
+fn render(row: &Row, challenge: Option<String>, format: BodyFormat) -> HttpAnswer {
     let mut headers =
-        vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
+        vec![("content-type", format.media_type().to_owned()), ("cache-control", "no-store".to_owned())];
     if let Some(challenge) = challenge {
         headers.push(("www-authenticate", challenge));
     }
     if let Some(seconds) = row.retry_after {
         headers.push(("retry-after", seconds.to_string()));
     }
-    let body = Body { success: false, error: Fault { code: row.code, message: &row.message } };
-    // Texts alone cannot fail to be written.
-    let body = serde_json::to_string(&body).unwrap_or_default();
-    HttpAnswer { status: row.status, headers, body }
+    HttpAnswer { status: row.status, headers, body: format.body(row.status, row.code, &row.message) }
 }
 
 fn row(stop: Stop<'_>) -> Row {
@@ -199,6 +211,13 @@ fn row(stop: Stop<'_>) -> Row {
             challenge: Challenge::Error("invalid_request"),
             retry_after: None,
         },
+        Denial::CredentialsInUrl => Row {
+            status: StopStatus::BadRequest,
+            code: denial.reason(),
+            message: "An API key must not stand in the URL, where logs keep it. Replace that key.".into(),
+            challenge: Challenge::Error("invalid_request"),
+            retry_after: None,
+        },
         Denial::CredentialsMalformed
         | Denial::KeyUnknown
         | Denial::KeyRevoked
@@ -220,6 +239,9 @@ fn row(stop: Stop<'_>) -> Row {
             forbidden(format!("The API key has {} for other resources only.", scopes.join(", ")).into())
         }
         Denial::AddressNotAllowed(_) => forbidden("The API key may not be used from this address.".into()),
+        Denial::BrowserNotAllowed => {
+            forbidden("The API key is secret, and may not be used in browsers.".into())
+        }
         Denial::RateLimited(spent) => too_many("Rate limit exceeded.", spent),
         Denial::QuotaExceeded(spent) => too_many("Quota exceeded.", spent),
         Denial::RouteNotFound => forbidden("No API key gives access to this.".into()),
@@ -245,94 +267,14 @@ fn required(requirement: &Requirement<'_>) -> String {
     scopes.join(" ")
 }
 
-/// The names of the headers that tell who asks.
-const IDENTITY_HEADERS: [&str; 6] = [
-    "x-keyward-key-id",
-    "x-keyward-workspace-id",
-    "x-keyward-owner",
-    "x-keyward-environment",
-    "x-keyward-scopes",
-    "x-keyward-plan",
-];
-
-/// Each of these headers with its value, if it has one.
-pub type Identity = [(&'static str, Option<String>); 6];
-
-/// The headers by which the service behind learns who asks (H6). Those without a value are to be removed from the
-/// request: what a client put there must never look like ours.
-#[must_use]
-pub fn identity(checked: &CheckedKey) -> Identity {
-    let key = checked.found.key();
-    let scopes = cut(checked.found.rights().unbound());
-    let plan = checked.workspace.as_ref().map(|workspace| workspace.plan.as_str().to_owned());
-    let [id, workspace, owner, environment, scope_list, of_plan] = IDENTITY_HEADERS;
-    [
-        (id, Some(key.id.to_text())),
-        (workspace, Some(key.workspace.to_text())),
-        (owner, key.owner.as_ref().map(|owner| owner.as_str().to_owned())),
-        (environment, Some(key.environment.as_str().to_owned())),
-        (scope_list, scopes),
-        (of_plan, plan),
-    ]
-    .map(|(name, value)| (name, value.filter(|value| is_header_value(value))))
-}
-
-/// The same where nobody was asked for: whatever a client put there is removed.
-#[must_use]
-pub fn nobody() -> Identity {
-    IDENTITY_HEADERS.map(|name| (name, None))
-}
-
-/// As many scopes as there is room for, whole ones.
-fn cut<'a>(scopes: impl Iterator<Item = &'a str>) -> Option<String> {
-    let mut text = String::new();
-    for scope in scopes {
-        let gap = usize::from(!text.is_empty());
-        if text.len() + gap + scope.len() > MAX_SCOPES_BYTES {
-            break;
-        }
-        if gap > 0 {
-            text.push(' ');
-        }
-        text.push_str(scope);
-    }
-    (!text.is_empty()).then_some(text)
-}
-
-fn is_header_value(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn scopes_are_cut_between_two() {
-        // H6
-        assert_eq!(cut([].into_iter()), None);
-        assert_eq!(cut(["a:b", "c:d"].into_iter()).as_deref(), Some("a:b c:d"));
-        let long = "a".repeat(MAX_SCOPES_BYTES - 3);
-        let cut_to = |next: &str| cut([long.as_str(), next].into_iter()).unwrap().len();
-        assert_eq!(cut_to("ab"), MAX_SCOPES_BYTES);
-        assert_eq!(cut_to("abc"), MAX_SCOPES_BYTES - 3);
-        let over = "a".repeat(MAX_SCOPES_BYTES + 1);
-        assert_eq!(cut([over.as_str()].into_iter()), None);
-    }
-
-    #[test]
-    fn a_header_value_is_visible_ascii() {
-        // H6 X2
-        assert!(is_header_value("a:b c:d"));
-        for bad in ["", "a\r\nb: c", "a\0", "a\tb", "\u{e4}", "a\u{7f}"] {
-            assert!(!is_header_value(bad), "{bad:?}");
-        }
-    }
-
-    #[test]
     fn what_needs_no_setting_says_the_same_as_the_table() {
         let took = Duration::from_millis(7);
-        let mut same = stopped(Stop::Undecided, &Realm::parse("another").unwrap());
+        let mut same = stopped(Stop::Undecided, &Realm::parse("another").unwrap(), BodyFormat::Plain);
         same.headers.push(latency(took));
         assert_eq!(undecided(took), same);
     }
@@ -343,7 +285,7 @@ mod tests {
         let requirement = Requirement::default();
         let denial = &Denial::CredentialsMissing;
         let missing = Stop::Denied { denial, requirement: &requirement, answer: None };
-        let answer = stopped(missing, &Realm::parse("Example API").unwrap());
+        let answer = stopped(missing, &Realm::parse("Example API").unwrap(), BodyFormat::Plain);
         assert!(answer.headers.contains(&("www-authenticate", "Bearer realm=\"Example API\"".to_owned())));
     }
 
@@ -365,7 +307,7 @@ mod tests {
         for (denial, retry_after, message) in rows {
             let requirement = Requirement::default();
             let stop = Stop::Denied { denial: &denial, requirement: &requirement, answer: None };
-            let answer = stopped(stop, &Realm::default());
+            let answer = stopped(stop, &Realm::default(), BodyFormat::Plain);
             assert_eq!(answer.status, StopStatus::TooManyRequests);
             let code = denial.reason();
             let body = format!(r#"{{"success":false,"error":{{"code":"{code}","message":"{message}"}}}}"#);

@@ -10,6 +10,7 @@ use crate::{
     domain::{
         audit::Revision,
         decision::{self, Decision, Denial, Holder, Permit, Requirement, Spent},
+        environment::BrowserRule,
         id::{KeyId, WorkspaceId},
         limit::Bound,
         policy::TierSet,
@@ -227,7 +228,8 @@ impl Operations {
         let failures = match query.mode {
             Mode::Explain => {
                 let of_limits = spent_limits(&bill, &states).map(|(_, denial)| denial);
-                let holder = holder(&found, hash.as_ref());
+                let browsers = browsers(policy, &found, &query.requirement);
+                let holder = holder(&found, hash.as_ref(), browsers);
                 let of_key = decision::failures(holder, &query.requirement, now.time);
                 of_key.into_iter().chain(of_limits).collect()
             }
@@ -264,7 +266,8 @@ impl Judged {
         now: &Now,
     ) -> Self {
         let requirement = &query.requirement;
-        let holder = holder(&found, hash);
+        let browsers = browsers(policy, &found, requirement);
+        let holder = holder(&found, hash, browsers);
         let decision = decision::judge(holder, requirement, now.time);
         let tiers = match &decision {
             Decision::Allow(permit) => permit.tiers(),
@@ -279,12 +282,21 @@ impl Judged {
     }
 }
 
-fn holder<'a>(found: &'a Found, hash: Option<&KeyHash>) -> Holder<'a> {
+/// What becomes of a key when a browser sends it, where that is the question.
+fn browsers(policy: &PolicyVersion, found: &Found, requirement: &Requirement<'_>) -> BrowserRule {
+    if !requirement.from_browser {
+        return BrowserRule::default();
+    }
+    policy.policy.environments().browsers(&found.key().environment)
+}
+
+fn holder<'a>(found: &'a Found, hash: Option<&KeyHash>, browsers: BrowserRule) -> Holder<'a> {
     Holder {
         key: found.key(),
         rights: found.rights(),
         default_tier: found.limits().default_tier(),
         secret: hash.and_then(|hash| found.key().credentials.find(hash)),
+        browsers,
     }
 }
 

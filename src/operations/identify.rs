@@ -4,9 +4,24 @@ use std::net::IpAddr;
 
 use super::{Operations, error::OperationError, uses::minute_of};
 use crate::domain::{
-    admin::{AdminCaller, Caller},
+    admin::{AdminCaller, AdminPermit, AdminRefusal, Caller, CheckKeys},
     secret::PresentedKey,
 };
+
+/// Passes who may check: anybody where that is open, but nobody with a credential that is not good for it.
+///
+/// # Errors
+/// The caller may not.
+pub fn require_checker(caller: &Caller, is_open: bool) -> Result<(), OperationError> {
+    match caller {
+        Caller::Anonymous { .. } if is_open => Ok(()),
+        Caller::Anonymous { .. } => Err(AdminRefusal::CallerMissing.into()),
+        Caller::Admin(_) => {
+            let _checker: AdminPermit<CheckKeys> = caller.permit()?;
+            Ok(())
+        }
+    }
+}
 
 impl Operations {
     /// The caller who presented this, or nobody in particular where nothing was presented.

@@ -9,6 +9,7 @@ pub mod error;
 pub mod identify;
 pub mod initialize;
 pub mod issue;
+pub mod leak;
 pub mod limits;
 pub mod log;
 pub mod policy;

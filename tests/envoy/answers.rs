@@ -69,6 +69,13 @@ pub(crate) fn assert_invalid(reply: &Reply) {
 }
 
 #[track_caller]
+pub(crate) fn assert_in_url(reply: &Reply) {
+    let challenge = r#"Bearer realm="keyward", error="invalid_request""#;
+    let message = "An API key must not stand in the URL, where logs keep it. Replace that key.";
+    assert_denied(reply, "400 Bad Request", challenge, "CREDENTIALS_IN_URL", message);
+}
+
+#[track_caller]
 pub(crate) fn assert_ambiguous(reply: &Reply) {
     let challenge = r#"Bearer realm="keyward", error="invalid_request""#;
     let message = "More than one API key was presented. Send exactly one.";

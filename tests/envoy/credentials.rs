@@ -2,7 +2,7 @@
 
 use crate::{
     House, READ, STRANGER,
-    answers::{assert_ambiguous, assert_invalid, assert_missing},
+    answers::{assert_ambiguous, assert_in_url, assert_invalid, assert_missing},
     exchange::request,
 };
 
@@ -48,7 +48,9 @@ async fn a_key_in_the_url_a_cookie_a_body_or_another_header_is_no_credential() {
     let bearer = format!("Bearer {key}");
     for name in ["api_key", "x-api-key", "access_token", "authorization", "key"] {
         let path = format!("/v1/templates?{name}={key}");
-        assert_missing(&house.refused(&request("GET", &path, &[], "")).await);
+        for headers in [&[][..], &[("authorization", bearer.as_str())]] {
+            assert_in_url(&house.refused(&request("GET", &path, headers, "")).await);
+        }
         let cookie = format!("{name}={key}");
         assert_missing(&house.refused(&with(&[("cookie", &cookie)])).await);
         let form = ("content-type", "application/x-www-form-urlencoded");

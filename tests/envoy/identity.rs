@@ -78,6 +78,7 @@ async fn the_access_log_says_who_asked_and_why_it_was_denied_and_holds_no_secret
     let key = issued.api_key.as_str();
     let bearer = format!("Bearer {key}");
     let headers = [("authorization", bearer.as_str())];
+    house.ask(&request("GET", "/v1/templates?q=1", &headers, "")).await;
     house.ask(&request("GET", &format!("/v1/templates?api_key={key}"), &headers, "")).await;
     house.ask(&request("POST", "/v1/templates", &headers, key)).await;
     house.ask(&request("GET", "/v1/templates", &[("x-api-key", &revoked.api_key)], "")).await;
@@ -87,6 +88,7 @@ async fn the_access_log_says_who_asked_and_why_it_was_denied_and_holds_no_secret
     let id = issued.key.id.as_str();
     let expected = [
         (200, Some(id), None),
+        (400, None, Some("CREDENTIALS_IN_URL")),
         (403, Some(id), Some("SCOPE_INSUFFICIENT")),
         (401, None, Some("KEY_REVOKED")),
         (401, None, Some("KEY_UNKNOWN")),

@@ -124,6 +124,7 @@ async fn prefixes_and_environments_are_the_operators_own() {
         name: name.to_owned(),
         prefix: format!("pxk_{name}_"),
         billable: false,
+        browsers: String::new(),
     };
     let mut document = policy().document().clone();
     document.environments = ["live", "test", "dev"].map(environment).to_vec();

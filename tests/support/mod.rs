@@ -31,7 +31,7 @@ use keyward::{
         policy::{Policy, RouteEntry, ScopeEntry},
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
     },
-    grpc::limits::ListenerLimits,
+    way_in::limits::ListenerLimits,
     wire::v1::{
         self, audit_service_client::AuditServiceClient, key_service_client::KeyServiceClient,
         policy_service_client::PolicyServiceClient, workspace_service_client::WorkspaceServiceClient,
@@ -422,7 +422,9 @@ async fn launch(
     let settings = Settings {
         data_dir: data_dir(folder),
         listen: "127.0.0.1:0".parse().unwrap(),
+        http_listen: "127.0.0.1:0".parse().unwrap(),
         check_is_open,
+        http_check_is_open: check_is_open,
         policy,
         gateway,
         limits: ListenerLimits::default(),

@@ -34,12 +34,13 @@ const VARIABLES: [&str; 8] = [
     "KEYWARD_SERVER",
 ];
 
-/// The binary, with no setting of the machine's own.
+/// The binary, with no setting of the machine's own; plain HTTP on a free port.
 pub fn keyward() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
     for variable in VARIABLES {
         command.env_remove(variable);
     }
+    command.env("KEYWARD_HTTP_LISTEN", "127.0.0.1:0");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -68,7 +69,10 @@ pub fn run(mut command: Command, input: &str) -> Ended {
 /// A server process that serves; killed when dropped.
 pub struct Server {
     child: Child,
+    /// Where gRPC is served.
     pub address: SocketAddr,
+    /// Where plain HTTP is served.
+    pub http_address: SocketAddr,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -88,12 +92,12 @@ impl Server {
         let stderr = child.stderr.take().unwrap();
         let kept = Arc::clone(&log);
         let reader = std::thread::spawn(move || keep(stderr, &kept, &serving));
-        let Ok(address) = seen.recv_timeout(PATIENCE) else {
+        let Ok((address, http_address)) = seen.recv_timeout(PATIENCE) else {
             child.kill().unwrap();
             child.wait().unwrap();
             panic!("it does not serve: {}", log.lock().unwrap());
         };
-        Self { child, address, log, reader: Some(reader) }
+        Self { child, address, http_address, log, reader: Some(reader) }
     }
 
     /// Where clients reach it.
@@ -154,14 +158,18 @@ pub fn start_and_kill(data_dir: &Path, spins: u32) {
     child.wait().unwrap();
 }
 
-fn keep(stderr: ChildStderr, log: &Mutex<String>, serving: &mpsc::Sender<SocketAddr>) {
+fn keep(stderr: ChildStderr, log: &Mutex<String>, serving: &mpsc::Sender<(SocketAddr, SocketAddr)>) {
+    let mut http = None;
     for line in BufReader::new(stderr).lines() {
         let line = line.unwrap();
-        if let Some((_, address)) = line.split_once("listen=")
-            && line.contains("serving gRPC")
-        {
-            // Nobody waits for it any more if the test has failed.
-            let _nobody = serving.send(address.trim().parse().unwrap());
+        if let Some((_, address)) = line.split_once("listen=") {
+            let address: SocketAddr = address.trim().parse().unwrap();
+            if line.contains("serving /verify") {
+                http = Some(address);
+            } else if let Some(http) = http.take().filter(|_| line.contains("serving gRPC")) {
+                // Nobody waits for it any more if the test has failed.
+                let _nobody = serving.send((address, http));
+            }
         }
         let mut log = log.lock().unwrap();
         log.push_str(&line);

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use keyward::grpc::limits::ListenerLimits;
+use keyward::way_in::limits::ListenerLimits;
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpSocket, TcpStream},

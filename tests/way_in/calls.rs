@@ -1,13 +1,29 @@
 //! What a call is told when its handler fails it.
 
-use std::{convert::Infallible, num::NonZeroUsize, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    num::NonZeroUsize,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
+use http_body::Frame;
 use http_body_util::StreamBody;
+use hyper::body::Incoming;
 use keyward::{
     grpc::{
-        connection::Peer, health::Serving, limits::ListenerLimits, listener::Listener,
+        health::{Serving, health},
+        routes::HEALTH_NAMES,
+    },
+    way_in::{
+        connection::{Peer, Protocol},
+        gate::{Calls, Failure, Taken},
+        limits::ListenerLimits,
+        listener::Listener,
         request_body::RequestBody,
     },
     wire::envoy::service::auth::v3::{CheckResponse, check_response::HttpResponse},
@@ -49,23 +65,41 @@ async fn a_panic_is_internal_and_counted_and_the_connection_lives_on() {
     assert_eq!(server.running.counts().connections_admitted.value(), 1);
 }
 
+/// Speaks gRPC as the service inside does, and answers with a stream that panics.
+struct PanicsInItsStream<S>(S);
+
+impl<S: Calls<Body = Body>> Calls for PanicsInItsStream<S> {
+    type Body = Body;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn admit(&self, request: &Request<Incoming>, limits: &ListenerLimits) -> Result<Taken, Response<Body>> {
+        self.0.admit(request, limits)
+    }
+
+    fn call(&self, _request: Request<RequestBody>) -> Self::Future {
+        let stream = futures_util::stream::poll_fn(|_| -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            std::panic::panic_any("in a stream")
+        });
+        ready(Ok(Response::new(Body::new(StreamBody::new(stream)))))
+    }
+
+    fn failed(&self, failure: Failure, path: Option<&str>, took: Duration) -> Response<Body> {
+        self.0.failed(failure, path, took)
+    }
+
+    fn cut_off(failure: Failure) -> Option<HeaderMap> {
+        S::cut_off(failure)
+    }
+}
+
 // X8
 #[tokio::test]
 async fn a_panic_in_a_stream_of_answers_ends_it_with_internal() {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let service = |_peer: Peer| {
-        hyper::service::service_fn(|_request: Request<RequestBody>| {
-            Box::pin(async {
-                let stream = futures_util::stream::poll_fn(
-                    |_| -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Status>>> {
-                        std::panic::panic_any("in a stream")
-                    },
-                );
-                Ok::<_, Infallible>(Response::new(Body::new(StreamBody::new(stream))))
-            })
-        })
-    };
-    let running = listener.serve(NonZeroUsize::MIN, ListenerLimits::default(), service).unwrap();
+    let routes = Server::routes(&Arc::default(), health(HEALTH_NAMES).1, &ListenerLimits::default());
+    let service = move |_peer: Peer| PanicsInItsStream(routes.clone());
+    let limits = ListenerLimits::default();
+    let running = listener.serve(Protocol::Grpc, NonZeroUsize::MIN, limits, service).unwrap();
     let h2 = H2::connect(running.local_addr()).await;
     for count in 1..3 {
         let answer = h2.check(ANSWER).await.unwrap();

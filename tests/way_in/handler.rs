@@ -13,12 +13,15 @@ use std::{
 
 use keyward::{
     grpc::{
-        connection::Peer,
         ext_authz::{ExtAuthz, Malformed},
-        health::{HealthReporter, Serving, health},
+        health::{HealthReporter, HealthService, Serving, health},
+        routes::{HEALTH_NAMES, routes},
+    },
+    way_in::{
+        connection::{Peer, Protocol},
+        gate::Calls,
         limits::ListenerLimits,
         listener::{Listener, Running},
-        routes::{HEALTH_NAMES, routes},
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
@@ -31,7 +34,7 @@ use keyward::{
     },
 };
 use tokio::sync::Semaphore;
-use tonic::{Request, Response, Status, async_trait};
+use tonic::{Request, Response, Status, async_trait, body::Body};
 
 use crate::absent::{Absent, not_here};
 
@@ -80,13 +83,22 @@ impl Server {
         let handler = Arc::new(Handler::default());
         let (reporter, service) = health(HEALTH_NAMES);
         reporter.report(Serving::Yes);
-        let (absent, same) = (Arc::new(Absent), || Arc::clone(&handler));
-        let bytes = limits.message_bytes;
-        let routes = routes(same(), Arc::clone(&absent), absent, same(), same(), service, bytes).unwrap();
+        let routes = Self::routes(&handler, service, &limits);
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let running =
-            listener.serve(NonZeroUsize::new(2).unwrap(), limits, move |_peer: Peer| routes.clone()).unwrap();
+        let running = listener
+            .serve(Protocol::Grpc, NonZeroUsize::new(2).unwrap(), limits, move |_peer: Peer| routes.clone())
+            .unwrap();
         Self { running, handler, health: reporter }
+    }
+
+    pub(crate) fn routes(
+        handler: &Arc<Handler>,
+        health: HealthService,
+        limits: &ListenerLimits,
+    ) -> impl Calls<Body = Body> + Clone {
+        let (absent, same) = (Arc::new(Absent), || Arc::clone(handler));
+        let bytes = limits.message_bytes;
+        routes(same(), Arc::clone(&absent), absent, same(), same(), health, bytes).unwrap()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -80,7 +80,12 @@ fn policy(policy: &v1::Policy) -> Value {
 }
 
 fn environment(environment: &v1::PolicyEnvironment) -> Value {
-    json!({ "name": environment.name, "prefix": environment.prefix, "billable": environment.billable })
+    json!({
+        "name": environment.name,
+        "prefix": environment.prefix,
+        "billable": environment.billable,
+        "browsers": names::policy_browser_rule(environment.browsers),
+    })
 }
 
 fn scope(scope: &v1::PolicyScope) -> Value {

@@ -13,6 +13,8 @@ pub enum Denial {
     CredentialsAmbiguous,
     /// What was presented cannot be a key.
     CredentialsMalformed,
+    /// A key stands in the URL, where logs and histories keep it.
+    CredentialsInUrl,
     /// There is no such key.
     KeyUnknown,
     /// The key was revoked.
@@ -38,6 +40,8 @@ pub enum Denial {
     },
     /// The key may not be used from there, or nobody knows from where it is used.
     AddressNotAllowed(Option<IpAddr>),
+    /// A browser sent the key, and its environment lets none do so.
+    BrowserNotAllowed,
     /// Nothing says what the request needs, and a request without a rule is not let through.
     RouteNotFound,
     /// A limit whose window is shorter than a day is spent.
@@ -91,6 +95,7 @@ impl Denial {
             Self::CredentialsMissing => "CREDENTIALS_MISSING",
             Self::CredentialsAmbiguous => "CREDENTIALS_AMBIGUOUS",
             Self::CredentialsMalformed => "CREDENTIALS_MALFORMED",
+            Self::CredentialsInUrl => "CREDENTIALS_IN_URL",
             Self::KeyUnknown => "KEY_UNKNOWN",
             Self::KeyRevoked => "KEY_REVOKED",
             Self::KeyExpired(_) | Self::SecretEnded(_) => "KEY_EXPIRED",
@@ -100,6 +105,7 @@ impl Denial {
             Self::ScopeInsufficient(_) => "SCOPE_INSUFFICIENT",
             Self::ResourceNotGranted { .. } => "RESOURCE_NOT_GRANTED",
             Self::AddressNotAllowed(_) => "ADDRESS_NOT_ALLOWED",
+            Self::BrowserNotAllowed => "BROWSER_NOT_ALLOWED",
             Self::RouteNotFound => "ROUTE_NOT_FOUND",
             Self::RateLimited(_) => "RATE_LIMITED",
             Self::QuotaExceeded(_) => "QUOTA_EXCEEDED",
@@ -115,6 +121,7 @@ impl Denial {
             Self::CredentialsMalformed => {
                 "what was presented is not an API key: its length, alphabet or checksum is wrong".into()
             }
+            Self::CredentialsInUrl => "an API key stands in the URL, where logs and histories keep it".into(),
             Self::KeyUnknown => "there is no such API key".into(),
             Self::KeyRevoked => "the API key was revoked".into(),
             Self::KeyExpired(at) => format!("the API key expired at {at}").into(),
@@ -139,6 +146,9 @@ impl Denial {
             Self::AddressNotAllowed(None) => {
                 "the API key is bound to source networks, and the request's address is not known".into()
             }
+            Self::BrowserNotAllowed => {
+                "a browser sent the API key, and keys of its environment are secret".into()
+            }
             Self::RouteNotFound => "nothing says what this request needs".into(),
             Self::RateLimited(spent) => spent.message("rate limit").into(),
             Self::QuotaExceeded(spent) => spent.message("quota").into(),
@@ -153,6 +163,7 @@ impl Denial {
             Self::CredentialsMissing
             | Self::CredentialsAmbiguous
             | Self::CredentialsMalformed
+            | Self::CredentialsInUrl
             | Self::KeyUnknown
             | Self::KeyRevoked
             | Self::KeyExpired(_)
@@ -162,6 +173,7 @@ impl Denial {
             | Self::EnvironmentMismatch
             | Self::ResourceNotGranted { .. }
             | Self::AddressNotAllowed(_)
+            | Self::BrowserNotAllowed
             | Self::RouteNotFound
             | Self::RateLimited(_)
             | Self::QuotaExceeded(_) => &[],
@@ -176,6 +188,7 @@ impl Denial {
             Self::CredentialsMissing
             | Self::CredentialsAmbiguous
             | Self::CredentialsMalformed
+            | Self::CredentialsInUrl
             | Self::KeyUnknown
             | Self::KeyRevoked
             | Self::KeyExpired(_)
@@ -186,6 +199,7 @@ impl Denial {
             | Self::ScopeInsufficient(_)
             | Self::ResourceNotGranted { .. }
             | Self::AddressNotAllowed(_)
+            | Self::BrowserNotAllowed
             | Self::RouteNotFound => None,
         }
     }
@@ -199,11 +213,13 @@ impl Denial {
             | Self::ScopeInsufficient(_)
             | Self::ResourceNotGranted { .. }
             | Self::AddressNotAllowed(_)
+            | Self::BrowserNotAllowed
             | Self::RateLimited(_)
             | Self::QuotaExceeded(_) => true,
             Self::CredentialsMissing
             | Self::CredentialsAmbiguous
             | Self::CredentialsMalformed
+            | Self::CredentialsInUrl
             | Self::KeyUnknown
             | Self::KeyRevoked
             | Self::KeyExpired(_)

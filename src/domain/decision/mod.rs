@@ -10,6 +10,7 @@ pub use self::denial::{Denial, Spent};
 
 use super::{
     credentials::Secret,
+    environment::BrowserRule,
     grant::Verdict,
     id::WorkspaceId,
     key::{Key, Standing},
@@ -42,6 +43,8 @@ pub struct Requirement<'a> {
     pub cost: Option<u64>,
     /// From this address.
     pub address: Option<IpAddr>,
+    /// Whether a browser sent it.
+    pub from_browser: bool,
 }
 
 /// The key in question, and the secret that proved it.
@@ -55,6 +58,8 @@ pub struct Holder<'a> {
     pub default_tier: TierSet,
     /// The secret presented, with its end if it was replaced; `None` where an operator asks by id.
     pub secret: Option<(&'a Secret, Option<Timestamp>)>,
+    /// What becomes of the key when a browser sends it.
+    pub browsers: BrowserRule,
 }
 
 /// The answer to a Check.
@@ -85,7 +90,8 @@ impl Permit {
 type Condition = fn(Holder<'_>, &Requirement<'_>, Timestamp) -> Option<Denial>;
 
 /// The conditions, in the order in which the first that fails names the denial.
-const CONDITIONS: [Condition; 7] = [standing, secret, workspace, environment, scopes, resources, address];
+const CONDITIONS: [Condition; 8] =
+    [standing, secret, workspace, environment, scopes, resources, address, browser];
 
 /// Judges a request. Nothing is charged and nothing is looked up here.
 pub fn judge(holder: Holder<'_>, requirement: &Requirement<'_>, now: Timestamp) -> Decision {
@@ -180,6 +186,11 @@ fn address(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) -> O
     (!allowed).then_some(Denial::AddressNotAllowed(requirement.address))
 }
 
+fn browser(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) -> Option<Denial> {
+    let denied = requirement.from_browser && holder.browsers == BrowserRule::Deny;
+    denied.then_some(Denial::BrowserNotAllowed)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -219,6 +230,7 @@ mod tests {
             rights: &rights,
             default_tier: policy.default_tier(),
             secret: Some((&key.credentials.current, None)),
+            browsers: BrowserRule::Deny,
         };
         match judge(holder, requirement, at(1_000)) {
             Decision::Allow(_) => Ok(()),
@@ -267,11 +279,13 @@ mod tests {
     fn the_first_condition_names_the_denial_and_explain_names_all() {
         let networks = AllowedNetworks::new(vec![parse_network("10.0.0.0/8").unwrap()]).unwrap();
         let key = Key { expires: Some(at(1_000)), networks: Arc::new(networks), ..holder_key() };
-        let requirement = Requirement { environment: Some("test"), ..need(&["a:b"], None) };
+        let requirement =
+            Requirement { environment: Some("test"), from_browser: true, ..need(&["a:b"], None) };
         assert_eq!(ask(&key, &requirement), Err(Denial::KeyExpired(at(1_000))));
         let rights = Rights::new(&key.grants, &Policy::default_document().unwrap());
         let secret = Some((&key.credentials.current, Some(at(1_000))));
-        let holder = Holder { key: &key, rights: &rights, default_tier: TierSet::only(0), secret };
+        let default_tier = TierSet::only(0);
+        let holder = Holder { key: &key, rights: &rights, default_tier, secret, browsers: BrowserRule::Deny };
         assert_eq!(
             failures(holder, &requirement, at(1_000)),
             [
@@ -280,6 +294,7 @@ mod tests {
                 Denial::EnvironmentMismatch,
                 Denial::ScopeInsufficient(vec!["a:b".to_owned()]),
                 Denial::AddressNotAllowed(None),
+                Denial::BrowserNotAllowed,
             ]
         );
         let early = failures(holder, &requirement, at(999));

@@ -7,7 +7,7 @@ use super::{
     PlanLimits, Policy, Role, Subject, Tier, duration, key_rules::whole, routes::routes, show_duration,
 };
 use crate::domain::{
-    environment::{Environment, Environments, Prefix},
+    environment::{BrowserRule, Environment, Environments, Prefix},
     grant::{Grant, Grants},
     parse::ParseError,
     scope::{Scope, ScopePattern},
@@ -96,8 +96,9 @@ fn environments(document: &Document, faults: &mut Faults) -> Option<Environments
         let at = format!("environments[{place}]");
         let name = faults.take(format!("{at}.name"), EnvironmentName::parse(&entry.name));
         let prefix = faults.take(format!("{at}.prefix"), Prefix::parse(&entry.prefix));
-        if let (Some(name), Some(prefix)) = (name, prefix) {
-            holders.push(Environment { name, prefix });
+        let browsers = faults.take(format!("{at}.browsers"), BrowserRule::parse(&entry.browsers));
+        if let (Some(name), Some(prefix), Some(browsers)) = (name, prefix, browsers) {
+            holders.push(Environment { name, prefix, browsers });
         }
     }
     if holders.len() < entries.len() {

@@ -44,6 +44,9 @@ pub struct EnvironmentEntry {
     /// Whether what its keys use is billed.
     #[serde(skip_serializing_if = "is_false")]
     pub billable: bool,
+    /// `allow`, `log` or `deny`; empty is `log`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub browsers: String,
 }
 
 /// A declared scope.

@@ -85,6 +85,7 @@ pub(in crate::grpc) fn query<'a>(
         workspace,
         environment: environment(prefix, &asked.environment)?,
         address: asked.context.as_ref().map(|context| address(prefix, context)).transpose()?.flatten(),
+        from_browser: false,
     };
     Ok(Query { subject, requirement, mode, bound_to })
 }
@@ -234,6 +235,7 @@ const fn reason(denial: &Denial) -> DenialReason {
         Denial::CredentialsMissing => DenialReason::CredentialsMissing,
         Denial::CredentialsAmbiguous => DenialReason::CredentialsAmbiguous,
         Denial::CredentialsMalformed => DenialReason::CredentialsMalformed,
+        Denial::CredentialsInUrl => DenialReason::CredentialsInUrl,
         Denial::KeyUnknown => DenialReason::KeyUnknown,
         Denial::KeyRevoked => DenialReason::KeyRevoked,
         Denial::KeyExpired(_) | Denial::SecretEnded(_) => DenialReason::KeyExpired,
@@ -243,6 +245,7 @@ const fn reason(denial: &Denial) -> DenialReason {
         Denial::ScopeInsufficient(_) => DenialReason::ScopeInsufficient,
         Denial::ResourceNotGranted { .. } => DenialReason::ResourceNotGranted,
         Denial::AddressNotAllowed(_) => DenialReason::AddressNotAllowed,
+        Denial::BrowserNotAllowed => DenialReason::BrowserNotAllowed,
         Denial::RouteNotFound => DenialReason::RouteNotFound,
         Denial::RateLimited(_) => DenialReason::RateLimited,
         Denial::QuotaExceeded(_) => DenialReason::QuotaExceeded,
@@ -283,6 +286,7 @@ mod tests {
             Denial::CredentialsMissing,
             Denial::CredentialsAmbiguous,
             Denial::CredentialsMalformed,
+            Denial::CredentialsInUrl,
             Denial::KeyUnknown,
             Denial::KeyRevoked,
             Denial::KeyExpired(now),
@@ -293,6 +297,7 @@ mod tests {
             Denial::ScopeInsufficient(Vec::new()),
             Denial::ResourceNotGranted { scopes: Vec::new(), named: true },
             Denial::AddressNotAllowed(None),
+            Denial::BrowserNotAllowed,
             Denial::RouteNotFound,
         ] {
             assert_eq!(reason(&denial).as_str_name(), format!("DENIAL_REASON_{}", denial.reason()));

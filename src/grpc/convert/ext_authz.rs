@@ -7,19 +7,10 @@ use std::{collections::BTreeMap, net::IpAddr};
 use prost_types::{Struct, Value, value::Kind};
 use tonic::Code;
 
-use super::{
-    check::{bounded, environment, resource},
-    within, workspace_id,
-};
 use crate::{
-    domain::{
-        carried,
-        decision::{Denial, MAX_SCOPES, Requirement},
-        gateway::Gateway,
-        parse::ParseError,
-        scope::Scope,
-    },
-    http_answer::{Header, HttpAnswer, Identity, StopStatus},
+    domain::decision::Requirement,
+    gateway::{self, GatewayRequest, Outcome, Passed, Stopped},
+    http_answer::{Identity, StopStatus},
     operations::error::OperationError,
     wire::{
         envoy::{
@@ -45,67 +36,36 @@ pub(in crate::grpc) fn request(asked: &CheckRequest) -> Option<(&AttributeContex
     Some((attributes, attributes.request.as_ref()?.http.as_ref()?))
 }
 
-/// The credential that a request carries.
-pub(in crate::grpc) fn presented<'a>(http: &'a HttpRequest, gateway: &Gateway) -> Result<&'a str, Denial> {
-    carried::credential(values(http, gateway.bearer_header()), values(http, gateway.key_header()))
-}
+impl GatewayRequest for HttpRequest {
+    fn host(&self) -> &str {
+        &self.host
+    }
 
-/// The headers of a request that hold its credential.
-pub(in crate::grpc) fn spent(http: &HttpRequest, gateway: &Gateway) -> Vec<String> {
-    let bearer = values(http, gateway.bearer_header()).any(carried::is_bearer);
-    let bearer = bearer.then(|| gateway.bearer_header().to_owned());
-    bearer.into_iter().chain([gateway.key_header().to_owned()]).collect()
-}
+    fn method(&self) -> &str {
+        &self.method
+    }
 
-/// Every value of a header, in each of the places where Envoy may put it.
-fn values<'a>(http: &'a HttpRequest, name: &str) -> impl Iterator<Item = &'a [u8]> {
-    let texts = http.headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name));
-    let raw = http.header_map.iter().flat_map(|map| &map.headers);
-    let raw = raw.filter(move |header| header.key.eq_ignore_ascii_case(name));
-    let raw = raw.flat_map(|header| [header.value.as_bytes(), header.raw_value.as_slice()]);
-    texts.map(|(_, value)| value.as_bytes()).chain(raw)
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// In each of the places where Envoy may put a header.
+    fn values<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
+        let texts = self.headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name));
+        let raw = self.header_map.iter().flat_map(|map| &map.headers);
+        let raw = raw.filter(move |header| header.key.eq_ignore_ascii_case(name));
+        let raw = raw.flat_map(|header| [header.value.as_bytes(), header.raw_value.as_slice()]);
+        texts.map(|(_, value)| value.as_bytes()).chain(raw)
+    }
 }
 
 /// What the gateway's settings for the route say that a request needs.
 ///
 /// # Errors
 /// A setting that is not known, or not what it takes.
-pub(in crate::grpc) fn requirement(attributes: &AttributeContext) -> Result<Requirement<'_>, OperationError> {
-    let mut requirement = Requirement { address: client(attributes), ..Requirement::default() };
-    for (name, text) in &attributes.context_extensions {
-        match name.as_str() {
-            "scopes" => requirement.scopes = scopes(text)?,
-            "resource" => requirement.resource = resource("context_extensions", text)?,
-            "environment" => requirement.environment = environment("context_extensions", text)?,
-            "workspace_id" => requirement.workspace = workspace_id("context_extensions.workspace_id", text)?,
-            "cost" => requirement.cost = Some(cost(text)?),
-            _ => {
-                let known = ParseError::new("`scopes`, `resource`, `cost`, `environment` or `workspace_id`");
-                let name: String = name.chars().take(64).collect();
-                return Err(OperationError::invalid(format!("context_extensions[{name:?}]"), known));
-            }
-        }
-    }
-    Ok(requirement)
-}
-
-fn scopes(text: &str) -> Result<Vec<Scope<'_>>, OperationError> {
-    let each = text.split(' ').filter(|scope| !scope.is_empty()).map(Scope::parse);
-    let scopes: Result<Vec<_>, _> = each.take(MAX_SCOPES.saturating_add(1)).collect();
-    let scopes = within("context_extensions.scopes", scopes)?;
-    if scopes.len() > MAX_SCOPES {
-        return Err(OperationError::invalid(
-            "context_extensions.scopes",
-            ParseError::new("at most 64 scopes"),
-        ));
-    }
-    Ok(scopes)
-}
-
-fn cost(text: &str) -> Result<u64, OperationError> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|_| digits).ok_or(ParseError::new("a number of digits only"));
-    within("context_extensions.cost", number.and_then(bounded))
+pub(in crate::grpc) fn said(attributes: &AttributeContext) -> Result<Requirement<'_>, OperationError> {
+    let settings = attributes.context_extensions.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    gateway::said("context_extensions", settings, client(attributes))
 }
 
 /// Where the gateway says that the request came from.
@@ -119,8 +79,16 @@ fn client(attributes: &AttributeContext) -> Option<IpAddr> {
     }
 }
 
-/// Lets a request through, with the identity of its holder and without `spent`. The client is told `told`.
-pub(in crate::grpc) fn allowed(identity: Identity, spent: Vec<String>, told: Vec<Header>) -> CheckResponse {
+/// What Envoy is to do.
+pub(in crate::grpc) fn answer(outcome: Outcome) -> CheckResponse {
+    match outcome {
+        Outcome::Passed(passed) => pass(passed),
+        Outcome::Stopped(stopped) => stop(stopped),
+    }
+}
+
+/// Lets a request through, with the identity of its holder and without what has served.
+fn pass(Passed { identity, spent, told }: Passed) -> CheckResponse {
     let metadata = metadata(None, Some(&identity));
     let mut headers = Vec::with_capacity(identity.len());
     let mut headers_to_remove = spent;
@@ -140,22 +108,8 @@ pub(in crate::grpc) fn allowed(identity: Identity, spent: Vec<String>, told: Vec
     }
 }
 
-/// Adds a header to what the client gets, whatever the answer is.
-pub(in crate::grpc) fn tell_client(answer: &mut CheckResponse, (name, value): Header) {
-    match &mut answer.http_response {
-        Some(HttpResponse::OkResponse(ok)) => ok.response_headers_to_add.push(header(name, value)),
-        Some(HttpResponse::DeniedResponse(denied)) => denied.headers.push(header(name, value)),
-        // Nothing here makes one.
-        Some(HttpResponse::ErrorResponse(_)) | None => {}
-    }
-}
-
 /// Lets nothing through. The exact reason, and whose key it was, are for the operator's log.
-pub(in crate::grpc) fn stopped(
-    answer: HttpAnswer,
-    reason: &str,
-    identity: Option<&Identity>,
-) -> CheckResponse {
+fn stop(Stopped { answer, reason, identity }: Stopped) -> CheckResponse {
     let (code, http) = match answer.status {
         StopStatus::BadRequest => (Code::InvalidArgument, StatusCode::BadRequest),
         StopStatus::Unauthorized => (Code::Unauthenticated, StatusCode::Unauthorized),
@@ -170,7 +124,7 @@ pub(in crate::grpc) fn stopped(
     };
     CheckResponse {
         status: Some(status(code)),
-        dynamic_metadata: Some(metadata(Some(reason), identity)),
+        dynamic_metadata: Some(metadata(Some(reason), identity.as_ref())),
         http_response: Some(HttpResponse::DeniedResponse(denied)),
     }
 }
@@ -202,39 +156,25 @@ fn metadata(reason: Option<&str>, identity: Option<&Identity>) -> Struct {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::text::{HeaderName, Realm};
-
-    fn with_headers(headers: &[(&str, &str)]) -> HttpRequest {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        HttpRequest { headers: headers.collect(), ..HttpRequest::default() }
-    }
+    use crate::wire::envoy::config::core::v3::HeaderMap;
 
     #[test]
-    fn a_spent_credential_is_removed_wherever_it_stands_and_nothing_else() {
-        // H6
-        let gateway = Gateway::default();
-        for (headers, removed) in [
-            (&[("Authorization", "bearer k")][..], &["authorization", "x-api-key"][..]),
-            (&[("x-api-key", "k")], &["x-api-key"]),
-            (&[("authorization", "Basic dTpw"), ("x-api-key", "k")], &["x-api-key"]),
-            (&[("authorization", "Bearer k"), ("x-api-key", "k")], &["authorization", "x-api-key"]),
-        ] {
-            assert_eq!(spent(&with_headers(headers), &gateway), removed, "{headers:?}");
-        }
-    }
-
-    #[test]
-    fn the_headers_of_a_credential_are_the_operators_choice() {
-        // H1
-        let name = |text| HeaderName::parse(text).unwrap();
-        let gateway =
-            Gateway::new(name("x-forwarded-authorization"), name("api-key"), true, Realm::default()).unwrap();
-        let http = with_headers(&[("X-Forwarded-Authorization", "Bearer k"), ("authorization", "Bearer o")]);
-        assert_eq!(presented(&http, &gateway), Ok("k"));
-        assert_eq!(
-            presented(&with_headers(&[("x-api-key", "k")]), &gateway),
-            Err(Denial::CredentialsMissing)
-        );
+    fn a_header_is_found_wherever_envoy_puts_it() {
+        // X2
+        let raw = |key: &str, value: &str, raw: &[u8]| HeaderValue {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            raw_value: raw.to_vec(),
+        };
+        let http = HttpRequest {
+            headers: [("X-Api-Key".to_owned(), "a".to_owned())].into(),
+            header_map: Some(HeaderMap {
+                headers: vec![raw("x-api-key", "b", b""), raw("X-API-KEY", "", b"c"), raw("other", "d", b"")],
+            }),
+            ..HttpRequest::default()
+        };
+        let values: Vec<_> = http.values("x-api-key").filter(|value| !value.is_empty()).collect();
+        assert_eq!(values, [b"a", b"b", b"c"]);
     }
 
     #[test]
@@ -249,9 +189,9 @@ mod tests {
             ("x-keyward-scopes", some("a:b")),
             ("x-keyward-plan", None),
         ];
-        let told = vec![("x-ratelimit-limit", "7".to_owned())];
-        let mut answer = allowed(identity, vec!["x-api-key".to_owned()], told);
-        tell_client(&mut answer, ("x-ratelimit-latency", "0".to_owned()));
+        let told = vec![("x-ratelimit-limit", "7".to_owned()), ("x-ratelimit-latency", "0".to_owned())];
+        let passed = Passed { identity, spent: vec!["x-api-key".to_owned()], told };
+        let answer = answer(Outcome::Passed(passed));
         assert_eq!(answer.status.map(|status| status.code), Some(0));
         let Some(HttpResponse::OkResponse(ok)) = answer.http_response else { panic!("no allow") };
         assert_eq!(ok.headers_to_remove, ["x-api-key", "x-keyward-owner", "x-keyward-plan"]);

@@ -5,7 +5,9 @@ use crate::{
         BucketEntry, Document, EnvironmentEntry, KeyRulesEntry, LimitEntry, LimitOverridesEntry, PlanEntry,
         PlanTierEntry, RoleEntry, RouteEntry, ScopeEntry, TierEntry,
     },
-    wire::v1::{self, PolicyCalendar, PolicyLimitSubject, PolicyRouteAccess, policy_limit::Window},
+    wire::v1::{
+        self, PolicyBrowserRule, PolicyCalendar, PolicyLimitSubject, PolicyRouteAccess, policy_limit::Window,
+    },
 };
 
 /// Stands where a value is none of its list: no document takes it.
@@ -18,6 +20,7 @@ pub(super) fn document(policy: v1::Policy) -> Document {
             name: entry.name,
             prefix: entry.prefix,
             billable: entry.billable,
+            browsers: browsers(entry.browsers).to_owned(),
         }),
         scopes: each(policy.scopes, |entry| ScopeEntry {
             name: entry.name,
@@ -106,6 +109,16 @@ fn subject(value: i32) -> &'static str {
         Ok(PolicyLimitSubject::Key) => "key",
         Ok(PolicyLimitSubject::Owner) => "owner",
         Ok(PolicyLimitSubject::Workspace) => "workspace",
+        Err(_) => UNKNOWN,
+    }
+}
+
+fn browsers(rule: i32) -> &'static str {
+    match PolicyBrowserRule::try_from(rule) {
+        Ok(PolicyBrowserRule::Unspecified) => "",
+        Ok(PolicyBrowserRule::Allow) => "allow",
+        Ok(PolicyBrowserRule::Log) => "log",
+        Ok(PolicyBrowserRule::Deny) => "deny",
         Err(_) => UNKNOWN,
     }
 }

@@ -10,7 +10,9 @@ use crate::{
             RouteEntry, Subject,
         },
     },
-    wire::v1::{self, PolicyCalendar, PolicyLimitSubject, PolicyRouteAccess, policy_limit::Window},
+    wire::v1::{
+        self, PolicyBrowserRule, PolicyCalendar, PolicyLimitSubject, PolicyRouteAccess, policy_limit::Window,
+    },
 };
 
 /// A document for the wire.
@@ -20,6 +22,7 @@ pub(in crate::grpc) fn to_wire(document: &Document) -> v1::Policy {
             name: entry.name.clone(),
             prefix: entry.prefix.clone(),
             billable: entry.billable,
+            browsers: browsers(&entry.browsers).into(),
         }),
         admin_prefix: document.admin_prefix.clone(),
         scopes: each(&document.scopes, |entry| v1::PolicyScope {
@@ -159,6 +162,15 @@ fn subject(text: &str) -> PolicyLimitSubject {
         "workspace" => PolicyLimitSubject::Workspace,
         "key" => PolicyLimitSubject::Key,
         _ => PolicyLimitSubject::Unspecified,
+    }
+}
+
+fn browsers(text: &str) -> PolicyBrowserRule {
+    match text {
+        "allow" => PolicyBrowserRule::Allow,
+        "log" => PolicyBrowserRule::Log,
+        "deny" => PolicyBrowserRule::Deny,
+        _ => PolicyBrowserRule::Unspecified,
     }
 }
 

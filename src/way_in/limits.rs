@@ -18,6 +18,9 @@ pub struct ListenerLimits {
     pub preface_deadline: Duration,
     /// From the accept to the head of the first call. A connection that asks nothing is told to go away.
     pub first_call_deadline: Duration,
+    /// On a connection of HTTP/1.1, from the end of an answer to the last byte of the next head: longer than a gateway
+    /// keeps an idle connection, so that it is the gateway who ends it.
+    pub head_deadline: Duration,
     /// How long a connection may stay without an open call; between this and twice this, it is told to go away.
     pub idle_time: Duration,
     /// How long nothing may have been read before the peer is pinged.
@@ -41,6 +44,8 @@ pub struct ListenerLimits {
     pub max_concurrent_streams: u32,
     /// Bytes of one call's metadata, counted as RFC 9113 §6.5.2 does. More is HTTP 431.
     pub header_list_bytes: u32,
+    /// Bytes of one request's head on HTTP/1.1, with those of its body that came along. More is HTTP 431.
+    pub http1_buffer_bytes: usize,
     /// Bytes that a client may send on one stream before they were read: HTTP/2's initial 64 KiB less one.
     pub stream_window_bytes: u32,
     /// The same for all streams of a connection: four full streams, so that one slow reader does not stop the others.
@@ -76,6 +81,7 @@ impl Default for ListenerLimits {
             max_connections_per_address: 1024,
             preface_deadline: Duration::from_secs(5),
             first_call_deadline: Duration::from_secs(10),
+            head_deadline: Duration::from_secs(75),
             idle_time: Duration::from_secs(300),
             ping_interval: Duration::from_secs(30),
             ping_timeout: Duration::from_secs(10),
@@ -85,6 +91,7 @@ impl Default for ListenerLimits {
             call_deadline: Duration::from_secs(10),
             max_concurrent_streams: 128,
             header_list_bytes: 16 << 10,
+            http1_buffer_bytes: 64 << 10,
             stream_window_bytes: (64 << 10) - 1,
             connection_window_bytes: 256 << 10,
             frame_bytes: 16 << 10,

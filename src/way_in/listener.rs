@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     acceptor::Acceptor,
     admission::Admission,
-    connection::{Peer, Shared},
+    connection::{Peer, Protocol, Shared},
     counts::WayInCounts,
     gate::Calls,
     limits::ListenerLimits,
@@ -82,19 +82,25 @@ impl Listener {
         self.address
     }
 
-    /// Starts the workers and accepts. `make` is called for each connection, on its worker's thread.
+    /// Starts the workers and accepts what speaks `protocol`. `make` is called for each connection, on its worker's thread.
     ///
     /// Accepting runs on the runtime that this is called on, which must be tokio's.
     ///
     /// # Errors
     /// When a thread or its runtime cannot be had.
-    pub fn serve<M, S>(self, workers: NonZeroUsize, limits: ListenerLimits, make: M) -> io::Result<Running>
+    pub fn serve<M, S>(
+        self,
+        protocol: Protocol,
+        workers: NonZeroUsize,
+        limits: ListenerLimits,
+        make: M,
+    ) -> io::Result<Running>
     where
         M: Fn(Peer) -> S + Send + Sync + 'static,
         S: Calls,
     {
         let admission = Admission::new(limits.max_connections, limits.max_connections_per_address);
-        let shared = Arc::new(Shared::new(limits));
+        let shared = Arc::new(Shared::new(protocol, limits));
         let (draining, drain_seen) = watch::channel(false);
         // Each part reports once.
         let (ends, ends_seen) = mpsc::channel(workers.get().saturating_add(1));

@@ -11,8 +11,6 @@ use std::{
     thread,
 };
 
-use hyper::server::conn::http2;
-use hyper_util::rt::TokioExecutor;
 use tokio::{
     net::TcpStream,
     runtime::{Builder, Runtime},
@@ -23,7 +21,7 @@ use tokio::{
 
 use super::{
     admission::Permit,
-    connection::{Peer, Pulse, Shared, http2_builder, serve},
+    connection::{Builder as ConnectionBuilder, Peer, Pulse, Shared, serve},
     gate::Calls,
     listener::{EndNotice, Part, told_to_drain},
     vigil::{Fault, Verdict, Vigil},
@@ -86,11 +84,12 @@ where
 {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let (sender, arrivals) = mpsc::channel(shared.limits.max_connections.max(1));
+    let protocol = shared.protocol;
     let worker = Worker::new(make, shared, arrivals, draining);
     // Made here, so that a thread that could not be started is also reported.
     let notice = EndNotice::new(Part::Worker(number), ends);
     thread::Builder::new()
-        .name(format!("keyward-grpc-{number}"))
+        .name(format!("keyward-{protocol}-{number}"))
         .spawn(move || run(&runtime, worker, notice))?;
     Ok(WorkerHandle { arrivals: sender, connections: Arc::default() })
 }
@@ -111,7 +110,7 @@ struct Worker<M> {
     shared: Arc<Shared>,
     arrivals: mpsc::Receiver<(Arrival, Seat)>,
     draining: watch::Receiver<bool>,
-    builder: http2::Builder<TokioExecutor>,
+    builder: ConnectionBuilder,
     connections: JoinSet<()>,
     watched: Vec<(Vigil, Weak<Pulse>)>,
     generation_began: Instant,
@@ -124,7 +123,7 @@ impl<M> Worker<M> {
         arrivals: mpsc::Receiver<(Arrival, Seat)>,
         draining: watch::Receiver<bool>,
     ) -> Self {
-        let builder = http2_builder(&shared.limits);
+        let builder = ConnectionBuilder::new(shared.protocol, &shared.limits);
         Self {
             make,
             shared,

@@ -5,16 +5,21 @@ use std::{
     time::Duration,
 };
 
-use crate::{domain::time::Timestamp, operations::error::OperationError};
+use crate::{
+    domain::{environment::BrowserRule, id::KeyId, time::Timestamp},
+    operations::{error::OperationError, leak::Leaked},
+};
 
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// When a complaint of each kind was last made.
 #[derive(Debug, Default)]
-pub(in crate::grpc) struct Complaints {
+pub(super) struct Complaints {
     store: Throttle,
     caller: Throttle,
     route: Throttle,
+    leak: Throttle,
+    browser: Throttle,
     undecided: Throttle,
 }
 
@@ -22,7 +27,7 @@ impl Complaints {
     /// The store is sealed.
     pub(super) fn of_store(&self, now: Timestamp) {
         if self.store.passes(now) {
-            tracing::error!("the store is sealed: Envoy is answered 503 until a restart");
+            tracing::error!("the store is sealed: gateways are answered 503 until a restart");
         }
     }
 
@@ -33,6 +38,29 @@ impl Complaints {
         }
     }
 
+    /// A key was sent in a URL.
+    pub(super) fn of_leak(&self, now: Timestamp, leaked: Leaked) {
+        if !self.leak.passes(now) {
+            return;
+        }
+        let key = leaked.key.map_or_else(|| "none that is known".to_owned(), KeyId::to_text);
+        tracing::warn!(key.id = key, "a secret was sent in a URL, where logs keep it: rotate it");
+    }
+
+    /// A browser sent a key.
+    pub(super) fn of_browser(&self, now: Timestamp, key: KeyId, rule: BrowserRule) {
+        let what = match rule {
+            BrowserRule::Allow => return,
+            BrowserRule::Log => "a browser sent a secret key: whoever has the page has the key",
+            BrowserRule::Deny => {
+                "a browser sent a secret key, and was denied: whoever has the page has the key"
+            }
+        };
+        if self.browser.passes(now) {
+            tracing::warn!(key.id = %key, "{what}");
+        }
+    }
+
     /// A question cannot be answered: the gateway's settings for a route cannot be used, or Keyward itself cannot decide.
     pub(super) fn of_question(&self, now: Timestamp, error: &OperationError) {
         let of_settings = matches!(error, OperationError::Invalid { .. } | OperationError::WorkspaceNotFound);
@@ -40,7 +68,7 @@ impl Complaints {
             tracing::warn!(%error, "a gateway's settings for a route cannot be used: its requests are answered 503");
         }
         if !of_settings && self.undecided.passes(now) {
-            tracing::error!(%error, "requests cannot be decided: Envoy is answered 503");
+            tracing::error!(%error, "requests cannot be decided: gateways are answered 503");
         }
     }
 }

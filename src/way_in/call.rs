@@ -12,25 +12,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, request::Parts};
+use http::{Request, Response, request::Parts};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
-use tonic::{Status, body::Body};
 
 use super::{
     connection::OpenCall,
-    ext_authz,
-    gate::Calls,
-    refusal::Refusal,
+    gate::{Calls, Failure, Gather, Taken},
     request_body::{Gathering, RequestBody},
-    routes::takes_a_stream,
 };
 
 /// A call under way, until the head of its answer.
-#[derive(Debug)]
 pub(super) struct Call<S: Calls> {
-    state: State<S::Future>,
+    state: State<S>,
     service: Arc<S>,
     client_limit: Option<Duration>,
     /// Made when the call first has to wait: a Check does not, and then no clock is read.
@@ -39,65 +34,54 @@ pub(super) struct Call<S: Calls> {
     open: Option<OpenCall>,
 }
 
-#[derive(Debug)]
-enum State<F> {
-    /// The handler is not called before its request is whole: what it and tonic set aside is many times what a stream
+enum State<S: Calls> {
+    /// The handler is not called before its request is whole: what a service sets aside is many times what a stream
     /// costs that has only been opened. Boxed, because a call is moved often and is rarely here for longer than a look.
     Arriving(Box<(Parts, Gathering)>),
-    Running(F),
-    Answered(Refusal),
+    Running(S::Future),
+    /// Turned away; the answer, until it is given.
+    Refused(Option<Box<Response<S::Body>>>),
+    Failed(Failure),
 }
 
 // Nothing in it is pinned in place.
 impl<S: Calls> Unpin for Call<S> {}
 
 impl<S: Calls> Call<S> {
-    pub(super) fn new(
-        service: Arc<S>,
-        request: Request<Incoming>,
-        client_limit: Option<Duration>,
-        open: OpenCall,
-    ) -> Self {
+    pub(super) fn new(service: Arc<S>, request: Request<Incoming>, taken: Taken, open: OpenCall) -> Self {
         let (head, incoming) = request.into_parts();
-        let state = if takes_a_stream(head.uri.path()) {
-            handle(&*service, Request::from_parts(head, RequestBody::of_stream(incoming)), &open)
-        } else {
-            let limits = &open.pulse.shared.limits;
-            let is_gateway = head.uri.path() == ext_authz::PATH;
-            let bytes = if is_gateway { limits.gateway_message_bytes } else { limits.message_bytes };
-            State::Arriving(Box::new((head, Gathering::new(incoming, bytes))))
+        let state = match taken.gather {
+            Gather::Nothing => {
+                handle(&*service, Request::from_parts(head, RequestBody::of_stream(incoming)), &open)
+            }
+            Gather::UpTo(bytes) => State::Arriving(Box::new((head, Gathering::new(incoming, bytes)))),
         };
-        Self { state, service, client_limit, deadline: None, open: Some(open) }
+        Self { state, service, client_limit: taken.client_limit, deadline: None, open: Some(open) }
     }
 
-    pub(super) fn refused(service: Arc<S>, refusal: Refusal, open: OpenCall) -> Self {
-        Self {
-            state: State::Answered(refusal),
-            service,
-            client_limit: None,
-            deadline: None,
-            open: Some(open),
-        }
+    pub(super) fn refused(service: Arc<S>, answer: Response<S::Body>, open: OpenCall) -> Self {
+        let state = State::Refused(Some(Box::new(answer)));
+        Self { state, service, client_limit: None, deadline: None, open: Some(open) }
     }
 }
 
 /// Gives the request to its handler.
-fn handle<S: Calls>(service: &S, request: Request<RequestBody>, open: &OpenCall) -> State<S::Future> {
+fn handle<S: Calls>(service: &S, request: Request<RequestBody>, open: &OpenCall) -> State<S> {
     match catch_unwind(AssertUnwindSafe(|| service.call(request))) {
         Ok(inner) => State::Running(inner),
-        Err(_payload) => State::Answered(panicked(open)),
+        Err(_payload) => State::Failed(panicked(open)),
     }
 }
 
 impl<S: Calls> Future for Call<S> {
-    type Output = Result<Response<AnswerBody>, Infallible>;
+    type Output = Result<Response<AnswerBody<S>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let call = self.get_mut();
         let Some(open) = call.open.take() else { return Poll::Pending };
         match call.poll_response(&open, cx) {
             Poll::Ready(response) => {
-                Poll::Ready(Ok(response.map(|body| AnswerBody { body, lasting: false, open })))
+                Poll::Ready(Ok(response.map(|body| AnswerBody { body: Some(body), lasting: false, open })))
             }
             Poll::Pending => {
                 call.open = Some(open);
@@ -108,12 +92,12 @@ impl<S: Calls> Future for Call<S> {
 }
 
 impl<S: Calls> Call<S> {
-    fn poll_response(&mut self, open: &OpenCall, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+    fn poll_response(&mut self, open: &OpenCall, cx: &mut Context<'_>) -> Poll<Response<S::Body>> {
         if let State::Arriving(arriving) = &mut self.state {
             let (_, gathering) = &mut **arriving;
             match gathering.poll(&open.pulse.shared, cx) {
                 Poll::Ready(Ok(body)) => self.arrive(body, open),
-                Poll::Ready(Err(refusal)) => self.state = State::Answered(refusal),
+                Poll::Ready(Err(failure)) => self.state = State::Failed(failure),
                 Poll::Pending => {}
             }
         }
@@ -121,19 +105,20 @@ impl<S: Calls> Call<S> {
             match catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll(cx))) {
                 Ok(Poll::Ready(Ok(response))) => return Poll::Ready(response),
                 Ok(Poll::Pending) => {}
-                Err(_payload) => self.state = State::Answered(panicked(open)),
+                Err(_payload) => self.state = State::Failed(panicked(open)),
             }
         }
-        if let State::Answered(refusal) = &self.state {
-            // No clock was read when it began; a deadline, which is known, is answered below.
-            return Poll::Ready(refusal.response_to(open.path(), Duration::ZERO));
+        match &mut self.state {
+            State::Arriving(_) | State::Running(_) => self.poll_deadline(open, cx),
+            State::Refused(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(*answer)),
+            // No clock was read when it began; a deadline, which is known, is answered elsewhere.
+            State::Failed(failure) => Poll::Ready(self.service.failed(*failure, open.path(), Duration::ZERO)),
         }
-        self.poll_deadline(open, cx)
     }
 
     fn arrive(&mut self, body: RequestBody, open: &OpenCall) {
         // What it is set to for the moment is never seen.
-        if let State::Arriving(arriving) = mem::replace(&mut self.state, State::Answered(Refusal::Internal)) {
+        if let State::Arriving(arriving) = mem::replace(&mut self.state, State::Failed(Failure::Panicked)) {
             let (head, _) = *arriving;
             self.state = handle(&*self.service, Request::from_parts(head, body), open);
         }
@@ -142,7 +127,7 @@ impl<S: Calls> Call<S> {
     /// Ends the call at its deadline. If its request was still on its way, the connection goes too: streams that are
     /// opened and never finished would else hold their places again and again. A client that gave its own call no
     /// tenth of our time was impatient, and is not blamed.
-    fn poll_deadline(&mut self, open: &OpenCall, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+    fn poll_deadline(&mut self, open: &OpenCall, cx: &mut Context<'_>) -> Poll<Response<S::Body>> {
         let shared = &open.pulse.shared;
         let ours = shared.limits.call_deadline;
         let limit = self.client_limit.map_or(ours, |client_limit| client_limit.min(ours));
@@ -154,30 +139,33 @@ impl<S: Calls> Call<S> {
             open.pulse.order_away();
         }
         // The handler, or what is there of its request, is dropped.
-        self.state = State::Answered(Refusal::DeadlineExceeded);
-        Poll::Ready(Refusal::DeadlineExceeded.response_to(open.path(), limit))
+        self.state = State::Failed(Failure::DeadlineExceeded);
+        Poll::Ready(self.service.failed(Failure::DeadlineExceeded, open.path(), limit))
     }
 }
 
 /// Counts and logs a panic. Its payload is not looked at: it may hold what the call held.
-fn panicked(open: &OpenCall) -> Refusal {
+fn panicked(open: &OpenCall) -> Failure {
     open.pulse.shared.counts.panics.increment();
     tracing::error!(rpc.path = open.path(), "a handler panicked; its call was answered all the same");
-    Refusal::Internal
+    Failure::Panicked
 }
 
 /// The body of an answer, under the same guard against panics as its call, which stays open until this is gone.
-#[derive(Debug)]
-pub(super) struct AnswerBody {
-    body: Body,
+pub(super) struct AnswerBody<S: Calls> {
+    /// `None` once it was cut off.
+    body: Option<S::Body>,
     /// Whether it has had to wait for its handler, as only a stream of answers does.
     lasting: bool,
     open: OpenCall,
 }
 
-impl AnswerBody {
+// Nothing in it is pinned in place but its body, which need not be.
+impl<S: Calls> Unpin for AnswerBody<S> {}
+
+impl<S: Calls> AnswerBody<S> {
     /// Notes that this is a stream, and says whether there is a place for it.
-    fn lasts(&mut self) -> Result<(), Refusal> {
+    fn lasts(&mut self) -> Result<(), Failure> {
         if self.lasting {
             return Ok(());
         }
@@ -188,48 +176,45 @@ impl AnswerBody {
             return Ok(());
         }
         shared.counts.answers_over_cap.increment();
-        Err(Refusal::TooManyStreams)
+        Err(Failure::TooManyStreams)
     }
 
-    fn end_with(&mut self, refusal: Refusal) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.body = Body::empty();
-        let mut trailers = HeaderMap::new();
-        let added = refusal.status().add_header(&mut trailers);
-        Poll::Ready(Some(added.map(|()| Frame::trailers(trailers))))
+    fn end_with(&mut self, failure: Failure) -> Frames<S> {
+        self.body = None;
+        Poll::Ready(S::cut_off(failure).map(|trailers| Ok(Frame::trailers(trailers))))
     }
 }
 
-impl http_body::Body for AnswerBody {
-    type Data = Bytes;
-    type Error = Status;
+type Frames<S> = Poll<Option<Result<Frame<Bytes>, <<S as Calls>::Body as http_body::Body>::Error>>>;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let body = &mut self.body;
+impl<S: Calls> http_body::Body for AnswerBody<S> {
+    type Data = Bytes;
+    type Error = <S::Body as http_body::Body>::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Frames<S> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let Ok(polled) = catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))) else {
-            let refusal = panicked(&self.open);
-            return self.end_with(refusal);
+            let failure = panicked(&self.open);
+            return self.end_with(failure);
         };
         if polled.is_pending()
-            && let Err(refusal) = self.lasts()
+            && let Err(failure) = self.lasts()
         {
-            return self.end_with(refusal);
+            return self.end_with(failure);
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), http_body::Body::size_hint)
     }
 }
 
-impl Drop for AnswerBody {
+impl<S: Calls> Drop for AnswerBody<S> {
     fn drop(&mut self) {
         if self.lasting {
             self.open.pulse.shared.lasting_answers.fetch_sub(1, Ordering::Relaxed);

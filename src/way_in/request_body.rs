@@ -5,16 +5,15 @@
 use std::{
     pin::Pin,
     sync::{Arc, atomic::Ordering},
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tonic::Status;
 
-use super::{connection::Shared, refusal::Refusal};
+use super::{connection::Shared, gate::Failure};
 
 /// Bytes of a gathering that are not counted in the budget: they are within what a stream may cost anyway.
 const UNCOUNTED_BYTES: usize = 1024;
@@ -38,27 +37,25 @@ impl RequestBody {
     }
 
     /// All of it; `None` if it is too long to be gathered.
-    pub(super) fn into_whole(self) -> Option<Bytes> {
+    #[must_use]
+    pub fn into_whole(self) -> Option<Bytes> {
         if self.rest.is_some() { None } else { Some(self.data.unwrap_or_default()) }
     }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = Status;
+    type Error = hyper::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         if let Some(data) = self.data.take() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         if let Some(rest) = &mut self.rest {
-            let frame = ready!(Pin::new(rest).poll_frame(cx));
-            return Poll::Ready(
-                frame.map(|frame| frame.map_err(|error| Status::from_error(Box::new(error)))),
-            );
+            return Pin::new(rest).poll_frame(cx);
         }
         Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
     }
@@ -98,12 +95,12 @@ impl Gathering {
         &mut self,
         shared: &Arc<Shared>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<RequestBody, Refusal>> {
+    ) -> Poll<Result<RequestBody, Failure>> {
         let Some(mut incoming) = self.incoming.take() else { return Poll::Pending };
         loop {
             let frame = match Pin::new(&mut incoming).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => frame,
-                Poll::Ready(Some(Err(_broken))) => return Poll::Ready(Err(Refusal::RequestBroken)),
+                Poll::Ready(Some(Err(_broken))) => return Poll::Ready(Err(Failure::RequestBroken)),
                 Poll::Ready(None) => return Poll::Ready(Ok(self.whole(None))),
                 Poll::Pending => {
                     self.incoming = Some(incoming);
@@ -138,7 +135,7 @@ impl Gathering {
         RequestBody { data, trailers, rest: None }
     }
 
-    fn count(&mut self, shared: &Arc<Shared>) -> Result<(), Refusal> {
+    fn count(&mut self, shared: &Arc<Shared>) -> Result<(), Failure> {
         let length = self.gathered.len();
         if length <= UNCOUNTED_BYTES {
             return Ok(());
@@ -156,13 +153,13 @@ struct Held {
 }
 
 impl Held {
-    fn grow_to(&mut self, bytes: u64) -> Result<(), Refusal> {
+    fn grow_to(&mut self, bytes: u64) -> Result<(), Failure> {
         let more = bytes.saturating_sub(self.bytes);
         let before = self.shared.unfinished_bytes.fetch_add(more, Ordering::Relaxed);
         self.bytes = self.bytes.saturating_add(more);
         if before.saturating_add(more) > self.shared.limits.unfinished_request_bytes {
             self.shared.counts.requests_over_budget.increment();
-            return Err(Refusal::OverBudget);
+            return Err(Failure::OverBudget);
         }
         Ok(())
     }

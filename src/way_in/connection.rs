@@ -1,7 +1,9 @@
-//! One connection: hyper's HTTP/2 under our limits, and the [`Pulse`] by which its worker watches over it.
+//! One connection: hyper's HTTP under our limits, and the [`Pulse`] by which its worker watches over it.
 
 use std::{
-    future::{Future as _, poll_fn},
+    error::Error,
+    fmt,
+    future::poll_fn,
     net::SocketAddr,
     pin::pin,
     sync::{
@@ -14,7 +16,10 @@ use std::{
 use futures_util::task::AtomicWaker;
 use http::uri::PathAndQuery;
 use hyper::server::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::{
+    rt::{TokioExecutor, TokioTimer},
+    server::{conn::auto, graceful::GracefulConnection},
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
@@ -35,9 +40,28 @@ pub struct Peer {
     pub address: SocketAddr,
 }
 
+/// What a listener's connections speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// gRPC: HTTP/2, begun at once.
+    Grpc,
+    /// HTTP/1.1, or HTTP/2 begun at once.
+    Http,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http",
+        })
+    }
+}
+
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
+    pub(super) protocol: Protocol,
     pub(super) limits: ListenerLimits,
     pub(super) counts: WayInCounts,
     /// Bytes that unfinished requests hold; see [`super::request_body`].
@@ -47,8 +71,9 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(limits: ListenerLimits) -> Self {
+    pub(super) fn new(protocol: Protocol, limits: ListenerLimits) -> Self {
         Self {
+            protocol,
             limits,
             counts: WayInCounts::default(),
             unfinished_bytes: AtomicU64::new(0),
@@ -156,6 +181,8 @@ pub(super) struct OpenCall {
 impl OpenCall {
     pub(super) fn begin(pulse: &Arc<Pulse>, path: Option<PathAndQuery>) -> Self {
         let generation = pulse.generation.load(Ordering::Relaxed);
+        // A request of HTTP/1 can be shorter than the preface of HTTP/2.
+        pulse.preface_arrives();
         pulse.calls_begun.fetch_add(1, Ordering::Relaxed);
         let call = Self { pulse: Arc::clone(pulse), path, generation: Some(generation) };
         call.counter().fetch_add(1, Ordering::Relaxed);
@@ -188,7 +215,22 @@ impl Drop for OpenCall {
 }
 
 /// hyper's side of the limits.
-pub(super) fn http2_builder(limits: &ListenerLimits) -> http2::Builder<TokioExecutor> {
+#[derive(Debug, Clone)]
+pub(super) enum Builder {
+    Grpc(http2::Builder<TokioExecutor>),
+    Http(auto::Builder<TokioExecutor>),
+}
+
+impl Builder {
+    pub(super) fn new(protocol: Protocol, limits: &ListenerLimits) -> Self {
+        match protocol {
+            Protocol::Grpc => Self::Grpc(grpc(limits)),
+            Protocol::Http => Self::Http(http(limits)),
+        }
+    }
+}
+
+fn grpc(limits: &ListenerLimits) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -207,22 +249,50 @@ pub(super) fn http2_builder(limits: &ListenerLimits) -> http2::Builder<TokioExec
     builder
 }
 
+fn http(limits: &ListenerLimits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_deadline)
+        .max_buf_size(limits.http1_buffer_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(limits.stream_window_bytes)
+        .initial_connection_window_size(limits.connection_window_bytes)
+        .max_frame_size(limits.frame_bytes)
+        .max_concurrent_streams(limits.max_concurrent_streams)
+        .max_header_list_size(limits.header_list_bytes)
+        .max_send_buf_size(limits.send_buffer_bytes)
+        .max_pending_accept_reset_streams(limits.max_pending_reset_streams)
+        .max_local_error_reset_streams(limits.max_error_reset_streams)
+        .keep_alive_interval(limits.ping_interval)
+        .keep_alive_timeout(limits.ping_timeout);
+    builder
+}
+
 /// Serves one connection to its end, or until its pulse orders the end.
-///
-/// Errors are the peer's, or the network's, and nobody can act on them: they are traced only.
-pub(super) async fn serve<T, S>(
-    builder: http2::Builder<TokioExecutor>,
-    socket: T,
-    peer: Peer,
-    service: S,
-    pulse: Arc<Pulse>,
-) where
+pub(super) async fn serve<T, S>(builder: Builder, socket: T, peer: Peer, service: S, pulse: Arc<Pulse>)
+where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Calls,
 {
     let socket = Watched::new(socket, Arc::clone(&pulse));
     let gate = Gate::new(service, peer, Arc::clone(&pulse));
-    let mut connection = pin!(builder.serve_connection(socket, gate));
+    match builder {
+        Builder::Grpc(builder) => attend(builder.serve_connection(socket, gate), peer, &pulse).await,
+        Builder::Http(builder) => attend(builder.serve_connection(socket, gate), peer, &pulse).await,
+    }
+}
+
+/// Errors are the peer's, or the network's, and nobody can act on them: they are traced only.
+async fn attend<C>(connection: C, peer: Peer, pulse: &Pulse)
+where
+    C: GracefulConnection,
+    C::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let mut connection = pin!(connection);
     let mut told = false;
     poll_fn(|cx| {
         pulse.connection.register(cx.waker());
@@ -235,7 +305,8 @@ pub(super) async fn serve<T, S>(
         }
         connection.as_mut().poll(cx).map(|result| {
             if let Err(error) = result {
-                tracing::debug!(peer.address = %peer.address, error = %error, "a connection ended with an error");
+                let error: Box<dyn Error + Send + Sync> = error.into();
+                tracing::debug!(peer.address = %peer.address, %error, "a connection ended with an error");
             }
         })
     })

@@ -1,0 +1,357 @@
+//! Requests that a gateway asks about: what each needs, whether its holder may, and what the gateway is to do.
+//!
+//! One judgement for every gateway, whatever it speaks: an adapter reads the question and renders the answer.
+//!
+//! Invariants: there is an answer to every question, and only a [`Passed`] lets anything through (X1); no answer tells a
+//! stranger more than [`http_answer`](crate::http_answer) does.
+
+mod complaints;
+mod marks;
+mod settings;
+
+use std::{borrow::Cow, sync::Arc};
+
+use self::complaints::Complaints;
+pub use self::settings::said;
+use crate::{
+    domain::{
+        admin::Caller,
+        carried,
+        decision::{Decision, Denial, Requirement},
+        gateway::Gateway,
+        policy::Policy,
+        resource::Resource,
+        route::RouteDecision,
+        scope::ScopeText,
+        time::Timestamp,
+    },
+    http_answer::{
+        BodyFormat, Header, HttpAnswer, Identity, Stop, identity, latency, limits, nobody, retiring, stopped,
+    },
+    operations::{
+        Operations,
+        check::{Mode, Query, Subject},
+        error::OperationError,
+        trusted,
+    },
+};
+
+/// A request that is asked about, as the gateway tells of it.
+pub trait GatewayRequest {
+    /// Its host, with or without a port.
+    fn host(&self) -> &str;
+
+    /// Its method.
+    fn method(&self) -> &str;
+
+    /// Its path and query, as the client spelled them.
+    fn path(&self) -> &str;
+
+    /// Every value of a header, whose name is given in lower case.
+    fn values<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]>;
+}
+
+/// What a gateway asks.
+pub struct Question<'a, R> {
+    /// About this request.
+    pub request: &'a R,
+    /// What the gateway's own settings say that it needs.
+    pub said: Result<Requirement<'a>, OperationError>,
+}
+
+/// Why a question cannot be read.
+pub enum Unreadable {
+    /// A client may have made it so.
+    Malformed,
+    /// The gateway is set up wrongly.
+    Setup(OperationError),
+}
+
+/// What the gateway is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Let the request through.
+    Passed(Passed),
+    /// Answer it.
+    Stopped(Stopped),
+}
+
+/// A request that may go on to the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// Who asks, for the service.
+    pub identity: Identity,
+    /// The headers whose credential has served, to be removed.
+    pub spent: Vec<String>,
+    /// What the client is told beside the service's answer.
+    pub told: Vec<Header>,
+}
+
+/// A request that goes no further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    /// What the client is answered.
+    pub answer: HttpAnswer,
+    /// The exact reason, for the operator's log.
+    pub reason: &'static str,
+    /// Whose key it was, for the same.
+    pub identity: Option<Identity>,
+}
+
+impl Outcome {
+    fn tell(&mut self, header: Header) {
+        match self {
+            Self::Passed(passed) => passed.told.push(header),
+            Self::Stopped(stopped) => stopped.answer.headers.push(header),
+        }
+    }
+}
+
+/// Answers gateways.
+pub struct Desk {
+    operations: Arc<Operations>,
+    settings: Gateway,
+    complaints: Complaints,
+}
+
+impl Desk {
+    /// Answers by what `operations` decide; `settings` say where holders carry their keys.
+    #[must_use]
+    pub fn new(operations: Arc<Operations>, settings: Gateway) -> Self {
+        Self { operations, settings, complaints: Complaints::default() }
+    }
+
+    /// What gateways are set to.
+    #[must_use]
+    pub const fn settings(&self) -> &Gateway {
+        &self.settings
+    }
+
+    /// Answers a question; `caller` is who asks it, if he may.
+    pub async fn answer<R: GatewayRequest>(
+        &self,
+        caller: Result<Caller, OperationError>,
+        asked: Result<Question<'_, R>, Unreadable>,
+    ) -> Outcome {
+        let began = self.operations.reading();
+        let mut outcome = self.judge(caller, asked, began.time).await;
+        let took = self.operations.reading().steady.saturating_since(began.steady);
+        outcome.tell(latency(took));
+        outcome
+    }
+
+    async fn judge<R: GatewayRequest>(
+        &self,
+        caller: Result<Caller, OperationError>,
+        asked: Result<Question<'_, R>, Unreadable>,
+        now: Timestamp,
+    ) -> Outcome {
+        if self.operations.sealed() {
+            self.complaints.of_store(now);
+            return self.stop(Stop::Undecided, BodyFormat::Plain);
+        }
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(error) => {
+                self.complaints.of_caller(now, &error);
+                return self.stop(Stop::Undecided, BodyFormat::Plain);
+            }
+        };
+        let question = match asked {
+            Ok(question) => question,
+            Err(Unreadable::Malformed) => return self.stop(Stop::Malformed, BodyFormat::Plain),
+            Err(Unreadable::Setup(error)) => {
+                self.complaints.of_question(now, &error);
+                return self.stop(Stop::Undecided, BodyFormat::Plain);
+            }
+        };
+        let Question { request, said } = question;
+        let format = BodyFormat::accepted(request.values("accept"));
+        let decided = match said {
+            Ok(said) => self.decide(&caller, request, said, now, format).await,
+            Err(error) => Err(error),
+        };
+        decided.unwrap_or_else(|error| {
+            self.complaints.of_question(now, &error);
+            self.stop(Stop::Undecided, format)
+        })
+    }
+
+    fn stop(&self, stop: Stop<'_>, format: BodyFormat) -> Outcome {
+        let answer = stopped(stop, &self.settings.realm, format);
+        Outcome::Stopped(Stopped { answer, reason: stop.reason(), identity: None })
+    }
+
+    /// # Errors
+    /// Keyward cannot decide; where the error names a field, the gateway's configuration is wrong.
+    async fn decide<R: GatewayRequest>(
+        &self,
+        caller: &Caller,
+        request: &R,
+        mut said: Requirement<'_>,
+        now: Timestamp,
+        format: BodyFormat,
+    ) -> Result<Outcome, OperationError> {
+        if said.workspace.is_some_and(|named| caller.bound_to().is_some_and(|bound| bound != named)) {
+            return Err(OperationError::WorkspaceNotFound);
+        }
+        let denied = |denial: &Denial, requirement: &Requirement<'_>| {
+            self.stop(Stop::Denied { denial, requirement, answer: None }, format)
+        };
+        if let Some(leaked) = self.operations.secret_in(request.path()) {
+            self.complaints.of_leak(now, leaked);
+            return Ok(denied(&Denial::CredentialsInUrl, &Requirement::default()));
+        }
+        said.from_browser = marks::of_browser(request);
+        let policy = self.operations.policy_now();
+        let policy = &trusted(policy.as_ref())?.policy;
+        let way = way(policy, request, &said);
+        if matches!(way, Way::Public) {
+            let (identity, spent) = (nobody(), self.spent(request));
+            return Ok(Outcome::Passed(Passed { identity, spent, told: Vec::new() }));
+        }
+        let requirement = match &way {
+            Way::Public | Way::Closed => None,
+            Way::AsTheGatewaySays => Some(said),
+            Way::Route { scopes, resource, cost } => {
+                Some(Requirement { cost: cost.or(said.cost), ..along(said, scopes, resource.as_deref())? })
+            }
+        };
+        let bearer = request.values(self.settings.bearer_header());
+        let presented = match carried::credential(bearer, request.values(self.settings.key_header())) {
+            Ok(presented) => presented,
+            Err(denial) => return Ok(denied(&denial, &requirement.unwrap_or_default())),
+        };
+        let Some(requirement) = requirement else {
+            return Ok(denied(&Denial::RouteNotFound, &Requirement::default()));
+        };
+        let query = Query {
+            subject: Subject::Presented(presented),
+            requirement,
+            mode: Mode::Enforce,
+            bound_to: caller.bound_to(),
+        };
+        let answer = self.operations.check(&query).await?;
+        if let Some(subject) = answer.subject.as_ref().filter(|_| query.requirement.from_browser) {
+            let key = subject.found.key();
+            let rule = policy.environments().browsers(&key.environment);
+            self.complaints.of_browser(now, key.id, rule);
+        }
+        Ok(match (&answer.decision, &answer.subject) {
+            (Decision::Allow(_), Some(subject)) => {
+                let told = limits(&answer).into_iter().chain(retiring(subject)).collect();
+                Outcome::Passed(Passed { identity: identity(subject), spent: self.spent(request), told })
+            }
+            // An allow of nobody cannot be; it would let somebody through whom nobody knows.
+            (Decision::Allow(_), None) => self.stop(Stop::Undecided, format),
+            (Decision::Deny(denial), subject) => {
+                let (requirement, answer) = (&query.requirement, Some(&answer));
+                let stop = Stop::Denied { denial, requirement, answer };
+                let identity = subject.as_ref().map(identity);
+                let answer = stopped(stop, &self.settings.realm, format);
+                Outcome::Stopped(Stopped { answer, reason: stop.reason(), identity })
+            }
+        })
+    }
+
+    fn spent(&self, request: &impl GatewayRequest) -> Vec<String> {
+        if self.settings.remove_credential { spent(&self.settings, request) } else { Vec::new() }
+    }
+}
+
+/// The headers of a request that hold its credential.
+fn spent(settings: &Gateway, request: &impl GatewayRequest) -> Vec<String> {
+    let (bearer, key) = (settings.bearer_header(), settings.key_header());
+    let bearer = request.values(bearer).any(carried::is_bearer).then(|| bearer.to_owned());
+    bearer.into_iter().chain([key.to_owned()]).collect()
+}
+
+/// What decides about a request (H7).
+enum Way<'a> {
+    /// The gateway's settings, which name scopes.
+    AsTheGatewaySays,
+    /// A route of the policy.
+    Route { scopes: &'a [ScopeText], resource: Option<Cow<'a, str>>, cost: Option<u64> },
+    /// A route of the policy that everybody may pass.
+    Public,
+    /// Nothing, or a route that nobody may pass.
+    Closed,
+}
+
+/// Finds what decides: the gateway's settings where they name scopes, else the policy's routes. A request that is on no
+/// route, or whose path could be read as another, is on none (X3).
+fn way<'a>(policy: &'a Policy, request: &impl GatewayRequest, said: &Requirement<'_>) -> Way<'a> {
+    if !said.scopes.is_empty() {
+        return Way::AsTheGatewaySays;
+    }
+    let found = policy.routes().find(request.host(), request.method(), request.path());
+    let Ok(found) = found else { return Way::Closed };
+    match &found.route.decision {
+        RouteDecision::Require { scopes, cost, .. } => {
+            Way::Route { scopes, resource: found.resource, cost: *cost }
+        }
+        RouteDecision::Public => Way::Public,
+        RouteDecision::Denied => Way::Closed,
+    }
+}
+
+/// What a route needs, within what the gateway's settings say of workspace, environment and resource.
+fn along<'a>(
+    said: Requirement<'a>,
+    scopes: &'a [ScopeText],
+    resource: Option<&'a str>,
+) -> Result<Requirement<'a>, OperationError> {
+    let of_route = resource.map(Resource::parse).transpose();
+    let of_route = of_route.map_err(|why| OperationError::invalid("routes.resource", why))?;
+    let scopes = scopes.iter().map(ScopeText::as_scope).collect();
+    Ok(Requirement { scopes, resource: of_route.or(said.resource), ..said })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct WithHeaders<'a>(&'a [(&'a str, &'a str)]);
+
+    impl GatewayRequest for WithHeaders<'_> {
+        fn host(&self) -> &'static str {
+            "localhost"
+        }
+
+        fn method(&self) -> &'static str {
+            "GET"
+        }
+
+        fn path(&self) -> &'static str {
+            "/"
+        }
+
+        fn values<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
+            self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.as_bytes())
+        }
+    }
+
+    #[test]
+    fn a_spent_credential_is_removed_wherever_it_stands_and_nothing_else() {
+        // H6
+        for (headers, removed) in [
+            (&[("authorization", "bearer k")][..], &["authorization", "x-api-key"][..]),
+            (&[("x-api-key", "k")], &["x-api-key"]),
+            (&[("authorization", "Basic dTpw"), ("x-api-key", "k")], &["x-api-key"]),
+            (&[("authorization", "Bearer k"), ("x-api-key", "k")], &["authorization", "x-api-key"]),
+        ] {
+            assert_eq!(spent(&Gateway::default(), &WithHeaders(headers)), removed, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn the_marks_of_a_browser_are_those_that_only_browsers_make() {
+        // H8
+        for mark in ["origin", "sec-fetch-site", "sec-fetch-dest", "sec-fetch-user"] {
+            assert!(marks::of_browser(&WithHeaders(&[(mark, "x")])), "{mark}");
+        }
+        for none in [&[][..], &[("sec-fetch-mode", "cors")], &[("referer", "x")], &[("origin", "")]] {
+            assert!(!marks::of_browser(&WithHeaders(none)), "{none:?}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Check for those who speak JSON: the same message, the same method, the same errors.
+
+use serde::{Deserialize, Serialize};
+use tonic::{Code, Request, Status, metadata::MetadataValue};
+use tonic_types::StatusExt as _;
+
+use super::api::Api;
+use crate::{
+    domain::{parse::ParseError, secret::holds_secret},
+    http_answer::Header,
+    operations::error::OperationError,
+    way_in::connection::Peer,
+    wire::{
+        json,
+        v1::{self, CheckMode, check_request::Subject, key_service_server::KeyService as _},
+    },
+};
+
+/// An answer over HTTP; its body is JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonAnswer {
+    /// Its status.
+    pub status: u16,
+    /// Its headers, beside the content type.
+    pub headers: Vec<Header>,
+    /// Its body.
+    pub body: String,
+}
+
+/// `CheckRequest`, by the names of the wire.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Question {
+    api_key: Option<String>,
+    key_id: Option<String>,
+    scopes: Vec<String>,
+    any_scopes: Vec<Group>,
+    resource: String,
+    cost: Option<u64>,
+    workspace_id: String,
+    environment: String,
+    mode: Mode,
+    min_revision: u64,
+    context: Option<Context>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    scopes: Vec<String>,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "UPPERCASE")]
+enum Mode {
+    #[default]
+    Enforce,
+    Peek,
+    Explain,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Context {
+    source_address: String,
+    method: String,
+    path: String,
+    user_agent: String,
+    request_id: String,
+}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    success: bool,
+    error: Fault<'a>,
+}
+
+#[derive(Serialize)]
+struct Fault<'a> {
+    code: &'a str,
+    message: &'a str,
+    /// What is wrong with the request, where it is one field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+impl Api {
+    /// Answers a Check that `peer` asks in JSON; `callers` are the values of its `Authorization`.
+    pub async fn check_json<'a>(
+        &self,
+        callers: impl Iterator<Item = &'a [u8]>,
+        peer: Option<Peer>,
+        body: &[u8],
+    ) -> JsonAnswer {
+        let message = match read(body) {
+            Ok(message) => message,
+            Err(error) => return failed(&error.into()),
+        };
+        let mut request = Request::new(message);
+        for caller in callers {
+            let Ok(caller) = MetadataValue::try_from(caller) else {
+                return failed(&OperationError::CallerInvalid.into());
+            };
+            request.metadata_mut().append("authorization", caller);
+        }
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
+        match self.check(request).await {
+            Ok(answer) => JsonAnswer {
+                status: 200,
+                headers: vec![no_store()],
+                body: json::check(answer.get_ref()).to_string(),
+            },
+            Err(status) => failed(&status),
+        }
+    }
+}
+
+/// Reads a question.
+fn read(body: &[u8]) -> Result<v1::CheckRequest, OperationError> {
+    let question: Question = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    let subject = match (question.api_key, question.key_id) {
+        (Some(_), Some(_)) => {
+            let why = ParseError::new("left out where `api_key` is given");
+            return Err(OperationError::invalid("key_id", why));
+        }
+        (Some(key), None) => Some(Subject::ApiKey(key)),
+        (None, Some(id)) => Some(Subject::KeyId(id)),
+        (None, None) => None,
+    };
+    let mode = match question.mode {
+        Mode::Enforce => CheckMode::Enforce,
+        Mode::Peek => CheckMode::Peek,
+        Mode::Explain => CheckMode::Explain,
+    };
+    Ok(v1::CheckRequest {
+        subject,
+        scopes: question.scopes,
+        any_scopes: question
+            .any_scopes
+            .into_iter()
+            .map(|group| v1::ScopeGroup { scopes: group.scopes })
+            .collect(),
+        resource: question.resource,
+        cost: question.cost,
+        workspace_id: question.workspace_id,
+        environment: question.environment,
+        mode: mode.into(),
+        min_revision: question.min_revision,
+        context: question.context.map(|context| v1::CheckContext {
+            source_address: context.source_address,
+            method: context.method,
+            path: context.path,
+            user_agent: context.user_agent,
+            request_id: context.request_id,
+        }),
+    })
+}
+
+/// Says where the body is wrong. What stands there is not said: it may be a secret in the wrong place.
+fn malformed(error: &serde_json::Error) -> OperationError {
+    let what = error.to_string();
+    // What the parser says of names, which are ours or unknown, helps; of values it repeats too much.
+    let of_names = ["unknown field", "duplicate field", "missing field"];
+    let helps = of_names.iter().any(|start| what.starts_with(start)) && !holds_secret(&what);
+    let place = format!("line {}, column {}", error.line(), error.column());
+    let why = if helps {
+        format!("a question in JSON, as /openapi.json describes it: {what}")
+    } else {
+        format!("a question in JSON, as /openapi.json describes it, and is not at {place}")
+    };
+    OperationError::invalid("body", ParseError::owned(why))
+}
+
+fn failed(status: &Status) -> JsonAnswer {
+    let details = status.get_error_details();
+    let info = details.error_info();
+    let error = Fault {
+        code: info.map_or("INTERNAL", |info| info.reason.as_str()),
+        message: status.message(),
+        field: info.and_then(|info| info.metadata.get("field")).map(String::as_str),
+    };
+    // Texts alone cannot fail to be written.
+    let body = serde_json::to_string(&Failed { success: false, error }).unwrap_or_default();
+    let mut headers = vec![no_store()];
+    let code = http_status(status.code());
+    if code == 401 {
+        headers.push(("www-authenticate", "Bearer realm=\"keyward\"".to_owned()));
+    }
+    if let Some(after) = details.retry_info().and_then(|retry| retry.retry_delay) {
+        headers.push(("retry-after", after.as_secs().max(1).to_string()));
+    }
+    JsonAnswer { status: code, headers, body }
+}
+
+fn no_store() -> Header {
+    ("cache-control", "no-store".to_owned())
+}
+
+/// The status of HTTP for one of gRPC, as google.rpc.Code maps them. What only Keyward can be blamed for is a 503: it could
+/// not decide.
+const fn http_status(code: Code) -> u16 {
+    match code {
+        Code::Ok => 200,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
+        Code::Unauthenticated => 401,
+        Code::PermissionDenied => 403,
+        Code::NotFound => 404,
+        Code::AlreadyExists | Code::Aborted => 409,
+        Code::ResourceExhausted => 429,
+        Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => 503,
+    }
+}

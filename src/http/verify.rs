@@ -1,0 +1,74 @@
+//! `/verify`: a gateway asks whether to let a request through (nginx `auth_request`, Caddy `forward_auth`, Traefik
+//! `ForwardAuth`). The status is the answer, and the headers are for the service behind or for the client.
+
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv6Addr},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+
+use super::{forwarded::Forwarded, respond};
+use crate::{
+    gateway::{self, Desk, Outcome, Question},
+    grpc::api::Api,
+    http_answer::Header,
+    way_in::{connection::Peer, request_body::RequestBody},
+};
+
+/// Who asks: `Authorization` is the holder's.
+const CALLER: &str = "x-keyward-caller";
+
+/// What a denial's body is sent in once more, to gateways that drop the body, where the setting `body=header` says so.
+const BODY: &str = "x-keyward-body";
+
+/// Names and texts of the query.
+type Settings<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
+/// Answers a gateway.
+pub(super) async fn answer(desk: &Desk, api: &Api, request: &Request<RequestBody>) -> Response<Full<Bytes>> {
+    let headers = request.headers();
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
+    let caller = api.checker(headers.get_all(CALLER).iter().map(http::HeaderValue::as_bytes), peer);
+    let query = request.uri().query().unwrap_or_default();
+    let mut settings: Settings<'_> = form_urlencoded::parse(query.as_bytes()).collect();
+    let body_in_header = take_body_in_header(&mut settings);
+
+    // No peer that is not known is trusted.
+    let peer = peer.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    let outcome = match Forwarded::read(headers, peer, &desk.settings().trusted_peers) {
+        Ok(request) => {
+            let settings = settings.iter().map(|(name, text)| (name.as_ref(), text.as_ref()));
+            let said = gateway::said("query", settings, request.address);
+            desk.answer(caller, Ok(Question { request: &request, said })).await
+        }
+        Err(unreadable) => desk.answer::<Forwarded<'_>>(caller, Err(unreadable)).await,
+    };
+    render(outcome, body_in_header)
+}
+
+/// Takes the one setting out that is about the answer, and none that asks for something else.
+fn take_body_in_header(settings: &mut Settings<'_>) -> bool {
+    let before = settings.len();
+    settings.retain(|(name, text)| !(name == "body" && text == "header"));
+    settings.len() < before
+}
+
+fn render(outcome: Outcome, body_in_header: bool) -> Response<Full<Bytes>> {
+    match outcome {
+        Outcome::Passed(passed) => {
+            let identity = passed.identity.into_iter().filter_map(|(name, value)| Some((name, value?)));
+            respond(StatusCode::OK, identity.chain(passed.told), String::new())
+        }
+        Outcome::Stopped(stopped) => {
+            let answer = stopped.answer;
+            let body: Option<Header> = body_in_header.then(|| (BODY, answer.body.clone()));
+            // There is none that is not one of HTTP's.
+            let status = StatusCode::from_u16(answer.status.code());
+            let status = status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            respond(status, answer.headers.into_iter().chain(body), answer.body)
+        }
+    }
+}

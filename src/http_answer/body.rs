@@ -1,0 +1,116 @@
+//! The body of an answer that lets nothing through (H5): ours, or problem details (RFC 9457) where the client asks for them.
+
+use serde::Serialize;
+
+use super::StopStatus;
+
+const PROBLEM: &str = "application/problem+json";
+
+/// Which JSON a client gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// `{"success":false,"error":{"code":…,"message":…}}`.
+    #[default]
+    Plain,
+    /// Problem details.
+    Problem,
+}
+
+#[derive(Serialize)]
+struct Plain<'a> {
+    success: bool,
+    error: Fault<'a>,
+}
+
+#[derive(Serialize)]
+struct Fault<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+/// Without a `type`, which is `about:blank` then: the title is that of the status.
+#[derive(Serialize)]
+struct Problem<'a> {
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+}
+
+impl BodyFormat {
+    /// The format that a request asks for by its values of `Accept`: problem details where it names them.
+    #[must_use]
+    pub fn accepted<'a>(mut accept: impl Iterator<Item = &'a [u8]>) -> Self {
+        let names_problem = accept.any(|value| value.split(|byte| *byte == b',').any(is_wanted_problem));
+        if names_problem { Self::Problem } else { Self::Plain }
+    }
+
+    pub(super) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Plain => "application/json",
+            Self::Problem => PROBLEM,
+        }
+    }
+
+    pub(super) fn body(self, status: StopStatus, code: &str, message: &str) -> String {
+        let body = match self {
+            Self::Plain => serde_json::to_string(&Plain { success: false, error: Fault { code, message } }),
+            Self::Problem => {
+                let (status, title) = (status.code(), status.title());
+                serde_json::to_string(&Problem { title, status, detail: message, code })
+            }
+        };
+        // Texts and numbers alone cannot fail to be written.
+        body.unwrap_or_default()
+    }
+}
+
+/// Whether a member of `Accept` is problem details, and not refused by a weight of 0.
+fn is_wanted_problem(member: &[u8]) -> bool {
+    let mut parts = member.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(PROBLEM.as_bytes()));
+    let is_zero = |weight: &[u8]| weight.iter().all(|byte| matches!(byte, b'0' | b'.'));
+    let weight = |part: &[u8]| {
+        part.split_at_checked(2)
+            .filter(|(name, _)| name.eq_ignore_ascii_case(b"q="))
+            .map(|(_, weight)| is_zero(weight))
+    };
+    named && !parts.any(|part| weight(part) == Some(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problem_details_are_for_those_who_name_them() {
+        // H5
+        let format = |accept: &[&str]| BodyFormat::accepted(accept.iter().map(|value| value.as_bytes()));
+        for accept in [
+            &["application/problem+json"][..],
+            &["text/html, Application/Problem+JSON;q=0.5"],
+            &["*/*", "application/problem+json ; charset=utf-8"],
+        ] {
+            assert_eq!(format(accept), BodyFormat::Problem, "{accept:?}");
+        }
+        for accept in [
+            &[][..],
+            &[""],
+            &["*/*"],
+            &["application/json"],
+            &["application/problem+json;q=0"],
+            &["application/problem+json; q=0.000"],
+            &["application/problem+jsonx"],
+        ] {
+            assert_eq!(format(accept), BodyFormat::Plain, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn problem_details_hold_what_the_plain_body_holds() {
+        let body = BodyFormat::Problem.body(StopStatus::TooManyRequests, "RATE_LIMITED", "Say \"when\".");
+        let expected =
+            r#"{"title":"Too Many Requests","status":429,"detail":"Say \"when\".","code":"RATE_LIMITED"}"#;
+        assert_eq!(body, expected);
+    }
+}

@@ -1,0 +1,109 @@
+//! In front of every service: each request becomes a [`Call`], or is turned away by the protocol that it speaks.
+
+use std::{convert::Infallible, error::Error, future::Future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body::Body;
+use hyper::{body::Incoming, service::Service};
+
+use super::{
+    call::{AnswerBody, Call},
+    connection::{OpenCall, Peer, Pulse},
+    limits::ListenerLimits,
+    request_body::RequestBody,
+};
+
+/// What serves the calls of a connection: a protocol, and the services that speak it.
+pub trait Calls: Send + Sync + 'static {
+    /// What is answered.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static;
+    /// A call under way. It cannot fail: an error is an answer.
+    type Future: Future<Output = Result<Response<Self::Body>, Infallible>> + Unpin + Send + 'static;
+
+    /// How a request is taken.
+    ///
+    /// # Errors
+    /// It is none of this protocol: the answer that says so.
+    fn admit(
+        &self,
+        request: &Request<Incoming>,
+        limits: &ListenerLimits,
+    ) -> Result<Taken, Response<Self::Body>>;
+
+    /// Serves a request. By reference, so that a call clones no more than it needs.
+    fn call(&self, request: Request<RequestBody>) -> Self::Future;
+
+    /// The answer to a call of this path that its handler does not answer, after so long.
+    fn failed(&self, failure: Failure, path: Option<&str>, took: Duration) -> Response<Self::Body>;
+
+    /// How an answer ends that has begun and cannot go on; where that is `None`, it breaks off.
+    fn cut_off(failure: Failure) -> Option<HeaderMap>;
+}
+
+/// How a request is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// How long the client will wait, where it says so.
+    pub client_limit: Option<Duration>,
+    /// What of the request is gathered before it is served.
+    pub gather: Gather,
+}
+
+/// What of a request is gathered before it is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gather {
+    /// Nothing: it is a stream.
+    Nothing,
+    /// The whole, if it is no longer than these bytes; what is longer is served as far as it has come.
+    UpTo(usize),
+}
+
+/// Why a call that was taken is not answered by its handler, or not to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The deadline has passed.
+    DeadlineExceeded,
+    /// The handler panicked.
+    Panicked,
+    /// The request ended before it was whole; hardly anybody is there to hear it.
+    RequestBroken,
+    /// Too many bytes of unfinished requests are held.
+    OverBudget,
+    /// Too many streams of answers are open.
+    TooManyStreams,
+}
+
+/// The gate of one connection.
+#[derive(Debug)]
+pub(super) struct Gate<S> {
+    service: Arc<S>,
+    peer: Peer,
+    pulse: Arc<Pulse>,
+}
+
+impl<S> Gate<S> {
+    pub(super) fn new(service: S, peer: Peer, pulse: Arc<Pulse>) -> Self {
+        Self { service: Arc::new(service), peer, pulse }
+    }
+}
+
+impl<S: Calls> Service<Request<Incoming>> for Gate<S> {
+    type Response = Response<AnswerBody<S>>;
+    type Error = Infallible;
+    type Future = Call<S>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let open = OpenCall::begin(&self.pulse, request.uri().path_and_query().cloned());
+        match self.service.admit(&request, &self.pulse.shared.limits) {
+            Ok(taken) => {
+                request.extensions_mut().insert(self.peer);
+                Call::new(Arc::clone(&self.service), request, taken, open)
+            }
+            Err(answer) => {
+                self.pulse.shared.counts.calls_refused.increment();
+                Call::refused(Arc::clone(&self.service), answer, open)
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The way in: sockets, connections and calls, each of them bounded, whatever they speak.
+//!
+//! [`listener`] accepts and hands each socket to a [`worker`], one single-threaded runtime per core. There hyper
+//! speaks HTTP on a [`connection`], under the eye of its worker's sweep. Each request passes the [`gate`] and becomes a
+//! [`call`] of the services behind it.
+//!
+//! Invariant: nothing that a client can send is held without a bound in number, in bytes and in time ([`limits`]).
+
+mod acceptor;
+mod admission;
+mod call;
+pub mod connection;
+pub mod counts;
+pub mod gate;
+pub mod limits;
+pub mod listener;
+pub mod request_body;
+mod socket;
+mod vigil;
+mod worker;
