@@ -21,11 +21,12 @@
 //! | [`gateway`] | what a request that a gateway asks about needs, and what the gateway is to do: one judgement, whatever the gateway speaks |
 //! | [`way_in`] | sockets, connections and calls within their bounds, whatever they speak |
 //! | [`store`], [`counters`], [`grpc`], [`http`] | the adapters: where truth is kept (data directory, roots, SQLite); where limits are counted; the services of the wire, and Envoy's; `/verify` for other gateways, and Check in JSON |
+//! | `guard` | with the feature of that name: a layer by which services in Rust ask a Keyward; the server does without |
 //! | [`app`] | names the adapters and wires them |
 //! | [`cli`] | the command line: a client of the server, one verb per file |
 //!
 //! Beside these stand [`config`], [`system`], [`telemetry`] and [`shutdown`], the only readers of environment, clock,
-//! randomness and signals; and [`wire`], which is generated from `proto/` and known to [`grpc`] and [`cli`] alone.
+//! randomness and signals; and [`wire`], which is generated from `proto/` and known to [`grpc`], `guard` and [`cli`] alone.
 //! `src/main.rs` reads the arguments and returns the exit code.
 //!
 //! # What always holds
@@ -124,6 +125,8 @@ pub mod domain;
 pub mod follower;
 pub mod gateway;
 pub mod grpc;
+#[cfg(feature = "guard")]
+pub mod guard;
 pub mod http;
 pub mod http_answer;
 pub mod index;
