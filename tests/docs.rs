@@ -219,6 +219,9 @@ fn links_between_documents_lead_somewhere() {
         ("examples/clients/python", PYTHON),
         ("examples/clients/node", NODE),
         ("examples/clients/go", GO),
+        ("examples/nginx", include_str!("../examples/nginx/README.md")),
+        ("examples/caddy", include_str!("../examples/caddy/README.md")),
+        ("examples/traefik", include_str!("../examples/traefik/README.md")),
     ] {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = link.split('#').next().unwrap();

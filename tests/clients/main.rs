@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[allow(dead_code, reason = "Envoy's tests use more of it")]
-#[path = "../envoy/exchange.rs"]
+#[path = "../support/exchange.rs"]
 mod exchange;
 #[path = "../support/process.rs"]
 mod process;

@@ -1,4 +1,6 @@
-//! The service behind Envoy: it answers every request with what it saw of it, as JSON, and counts.
+//! The service behind a gateway: it answers every request with what it saw of it, as JSON, and counts.
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::{
     net::SocketAddr,
@@ -16,11 +18,15 @@ use tokio::{
 
 use crate::exchange::{Message, Reply};
 
-/// Envoy's own header, another one each time: not told, so that the same request has the same answer.
+/// A gateway's own header, another one each time: not told, so that the same request has the same answer.
 const REQUEST_ID: &str = "x-request-id";
 
 /// The end of a path on which the service claims limits of its own.
 pub(crate) const OWN_LIMITS: &str = "?own-limits";
+/// The end of a path on which the service hangs up without an answer.
+pub(crate) const HANGS_UP: &str = "?hangs-up";
+/// What a path has before the status that the service is to answer with.
+pub(crate) const OWN_STATUS: &str = "?own-status=";
 const LIMITS: &str = concat!(
     "x-ratelimit-limit: 7\r\nX-RateLimit-Limit: 8\r\nx-ratelimit-latency: 9000\r\n",
     "RateLimit: \"theirs\";r=1\r\nRateLimit: \"more\";r=2\r\nRateLimit-Policy: \"theirs\";q=1\r\n"
@@ -101,11 +107,15 @@ async fn answer(socket: TcpStream, count: Arc<AtomicUsize>) {
             headers,
             body: String::from_utf8_lossy(&message.body).into_owned(),
         };
+        if seen.path.ends_with(HANGS_UP) {
+            break;
+        }
+        let status = seen.path.split_once(OWN_STATUS).map_or("200", |(_, status)| status);
         let body = serde_json::to_string(&seen).unwrap();
         let own = if seen.path.ends_with(OWN_LIMITS) { LIMITS } else { "" };
         let length = body.len();
         let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{own}content-length: {length}\r\n\r\n"
+            "HTTP/1.1 {status} OK\r\ncontent-type: application/json\r\n{own}content-length: {length}\r\n\r\n"
         );
         let body = if seen.method == "HEAD" { "" } else { &body };
         if socket.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
