@@ -2,7 +2,6 @@
 #![cfg(feature = "guard")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-#[allow(dead_code, reason = "Envoy's tests use more of it")]
 #[path = "support/exchange.rs"]
 mod exchange;
 #[path = "clients/fake.rs"]

@@ -1,7 +1,6 @@
 //! The programs of `examples/clients/`: each is run as its README says, in front of a real Keyward, and asked over HTTP.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-#[allow(dead_code, reason = "Envoy's tests use more of it")]
 #[path = "../support/exchange.rs"]
 mod exchange;
 #[path = "../support/process.rs"]
