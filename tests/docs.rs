@@ -216,12 +216,12 @@ fn links_between_documents_lead_somewhere() {
         ("docs", GATEWAYS),
         ("docs", CLIENTS),
         ("examples/envoy", ENVOY),
-        ("examples/nginx", include_str!("../examples/nginx/README.md")),
-        ("examples/caddy", include_str!("../examples/caddy/README.md")),
-        ("examples/traefik", include_str!("../examples/traefik/README.md")),
         ("examples/clients/python", PYTHON),
         ("examples/clients/node", NODE),
         ("examples/clients/go", GO),
+        ("examples/nginx", include_str!("../examples/nginx/README.md")),
+        ("examples/caddy", include_str!("../examples/caddy/README.md")),
+        ("examples/traefik", include_str!("../examples/traefik/README.md")),
     ] {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = link.split('#').next().unwrap();
