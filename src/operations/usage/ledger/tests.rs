@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, sync::Mutex as Lock};
 
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 use super::*;
 use crate::{
@@ -191,19 +194,37 @@ async fn counts_are_written_each_second_and_all_of_them_at_the_end() {
     assert_eq!(kept(&store).0, [(10, 1, 2), (10, 1, 2)]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn few_rows_wait_for_a_second_and_many_for_ten() {
+    // A4
+    let (store, ledger) = ledger(Vec::new());
+    let (_stop, stopped) = watch::channel(false);
+    tokio::spawn(Arc::clone(&ledger).run(stopped));
+    sleep(Duration::from_millis(250)).await;
+    let mut written = 0;
+    for (rows, seconds) in [(4_096, 1), (4_097, 10), (4_097, 10), (1, 1)] {
+        count(&ledger, 0..rows);
+        sleep(Duration::from_millis(seconds * 1_000 - 500)).await;
+        assert_eq!(kept(&store).0.len(), written, "{rows} rows before their time");
+        sleep(Duration::from_millis(500)).await;
+        written += usize::try_from(rows).unwrap();
+        assert_eq!(kept(&store).0.len(), written, "{rows} rows");
+    }
+}
+
 #[tokio::test]
-async fn a_shard_that_fills_up_does_not_wait_for_the_second() {
+async fn a_shard_that_fills_up_does_not_wait_until_its_time_comes() {
     // D7
     let (store, ledger) = ledger(Vec::new());
     let policy = policy(1, &["default"]);
     let note = |number| ledger.book.note(&policy, key(number), hour(7), TierSet::only(0), ALLOWED, 1);
-    (0..28_671).for_each(note);
+    (0..114_687).for_each(note);
     let soon = timeout(Duration::ZERO, ledger.book.filling()).await;
     assert!(soon.is_err());
-    note(28_671);
+    note(114_687);
     ledger.book.filling().await;
     ledger.flush().await.unwrap();
-    assert_eq!(kept(&store).0.len(), 28_672);
+    assert_eq!(kept(&store).0.len(), 114_688);
 }
 
 #[tokio::test]
