@@ -144,17 +144,18 @@ impl UsageLedger {
     /// These lines to write, and what is too old to forget: each write removes as many rows as it may add.
     fn notes(&self, lines: &Lines) -> Vec<Note> {
         let row = |(line, tally): (&Line, &Tally)| {
-            Note::Usage(Usage {
+            let Tally { checks, cost } = *tally;
+            Usage {
                 key: line.key,
                 hour: line.hour,
-                tier: line.tier.to_string(),
+                tier: Arc::clone(&line.tier),
                 outcome: line.outcome.into(),
-                checks: tally.checks,
-                cost: tally.cost,
-            })
+                checks,
+                cost,
+            }
         };
         let oldest = hour_of(self.clock.now()).saturating_sub(MAX_HOURS);
-        lines.iter().map(row).chain([Note::UsageBefore(oldest)]).collect()
+        vec![Note::Usage(lines.iter().map(row).collect()), Note::UsageBefore(oldest)]
     }
 }
 

@@ -127,17 +127,14 @@ fn count(ledger: &UsageLedger, hours: std::ops::Range<i64>) {
 /// The hours, Checks and costs that were kept, and the batches' lengths without the notes of what is too old.
 fn kept(store: &Fickle) -> (Vec<(u32, u64, u64)>, Vec<usize>) {
     let batches = store.kept.lock().unwrap();
-    let mut rows = Vec::new();
+    let (mut rows, mut lengths) = (Vec::new(), Vec::new());
     for batch in &*batches {
-        let (forget, usage) = batch.split_last().unwrap();
-        assert_eq!(forget, &Note::UsageBefore(7));
-        for note in usage {
-            let Note::Usage(row) = note else { panic!("{note:?}") };
-            rows.push((row.hour, row.checks, row.cost));
-        }
+        let [Note::Usage(usage), Note::UsageBefore(7)] = &batch[..] else { panic!("{batch:?}") };
+        rows.extend(usage.iter().map(|row| (row.hour, row.checks, row.cost)));
+        lengths.push(usage.len());
     }
     rows.sort_unstable();
-    (rows, batches.iter().map(|batch| batch.len() - 1).collect())
+    (rows, lengths)
 }
 
 fn refusal() -> StoreError {
