@@ -11,6 +11,7 @@ use std::{
 
 use keyward::{
     grpc::{
+        check_call::CheckAtOnce,
         connection::Peer,
         ext_authz::{ExtAuthz, Malformed},
         health::health,
@@ -94,6 +95,9 @@ impl Constant {
         Self(filled.unwrap_or_default())
     }
 }
+
+// The generated service answers.
+impl CheckAtOnce for Constant {}
 
 impl ExtAuthz for Constant {
     async fn authorize(

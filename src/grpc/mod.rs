@@ -2,7 +2,8 @@
 //!
 //! [`listener`] accepts and hands each socket to a [`worker`], one single-threaded runtime per core. There hyper
 //! speaks HTTP/2 on a [`connection`], under the eye of its worker's sweep. Each call passes the [`gate`] and is sent by
-//! [`routes`] to the generated service it names, or to [`ext_authz`], which is served by hand. What a caller may do is not decided here: each method guards itself.
+//! [`routes`] to the generated service it names; [`ext_authz`] and a Check that needs no wait ([`check_call`]) are served by
+//! hand. What a caller may do is not decided here: each method guards itself.
 //!
 //! Invariant: nothing that a client can send is held without a bound in number, in bytes and in time ([`limits`]).
 
@@ -11,6 +12,7 @@ mod admission;
 pub mod api;
 mod audit_service;
 mod call;
+pub mod check_call;
 pub mod connection;
 mod convert;
 pub mod counts;

@@ -37,6 +37,11 @@ impl RequestBody {
         Self { data: None, trailers: None, rest: Some(incoming) }
     }
 
+    /// All of it, where it has come and nothing stands behind it.
+    pub(super) fn whole(&self) -> Option<&[u8]> {
+        if self.rest.is_some() || self.trailers.is_some() { None } else { self.data.as_deref() }
+    }
+
     /// All of it; `None` if it is too long to be gathered.
     pub(super) fn into_whole(self) -> Option<Bytes> {
         if self.rest.is_some() { None } else { Some(self.data.unwrap_or_default()) }

@@ -1,6 +1,12 @@
 //! Sends each call to the service that its path names, exactly; the generated services then match the whole path.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use http::{Request, Response};
 use hyper::service::Service;
@@ -13,6 +19,7 @@ use tonic_reflection::{
 use tower_service::Service as _;
 
 use super::{
+    check_call::{self, CheckAtOnce},
     ext_authz::{self, ExtAuthz},
     gate::Calls,
     health::HealthService,
@@ -62,13 +69,14 @@ pub fn routes<K, W, P, A, E>(
     message_bytes: usize,
 ) -> Result<impl Calls + Clone, DescriptorError>
 where
-    K: KeyService,
+    K: KeyService + CheckAtOnce,
     W: WorkspaceService,
     P: PolicyService,
     A: AuditService,
     E: ExtAuthz,
 {
     Ok(Routes {
+        check: Arc::clone(&key),
         key: KeyServiceServer::from_arc(key).max_decoding_message_size(message_bytes),
         workspace: WorkspaceServiceServer::from_arc(workspace).max_decoding_message_size(message_bytes),
         policy: PolicyServiceServer::from_arc(policy).max_decoding_message_size(message_bytes),
@@ -90,6 +98,7 @@ fn descriptors() -> reflection::Builder<'static> {
 
 #[derive(Debug)]
 struct Routes<K, W, P, A, E, R, Q> {
+    check: Arc<K>,
     key: KeyServiceServer<K>,
     workspace: WorkspaceServiceServer<W>,
     policy: PolicyServiceServer<P>,
@@ -104,6 +113,7 @@ struct Routes<K, W, P, A, E, R, Q> {
 impl<K, W, P, A, E, R, Q> Clone for Routes<K, W, P, A, E, R, Q> {
     fn clone(&self) -> Self {
         Self {
+            check: Arc::clone(&self.check),
             key: self.key.clone(),
             workspace: self.workspace.clone(),
             policy: self.policy.clone(),
@@ -118,7 +128,7 @@ impl<K, W, P, A, E, R, Q> Clone for Routes<K, W, P, A, E, R, Q> {
 
 impl<K, W, P, A, E, R, Q> Service<Request<RequestBody>> for Routes<K, W, P, A, E, R, Q>
 where
-    K: KeyService,
+    K: KeyService + CheckAtOnce,
     W: WorkspaceService,
     P: PolicyService,
     A: AuditService,
@@ -128,10 +138,15 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = BoxFuture<Response<Body>, Infallible>;
+    type Future = Answering;
 
     fn call(&self, request: Request<RequestBody>) -> Self::Future {
-        match service_of(request.uri().path()) {
+        if request.uri().path() == check_call::PATH
+            && let Some(answer) = check_call::serve(&*self.check, &request)
+        {
+            return Answering::Now(Some(answer));
+        }
+        Answering::Later(match service_of(request.uri().path()) {
             key_service_server::SERVICE_NAME => self.key.clone().call(request),
             workspace_service_server::SERVICE_NAME => self.workspace.clone().call(request),
             policy_service_server::SERVICE_NAME => self.policy.clone().call(request),
@@ -144,6 +159,24 @@ where
             v1::server_reflection_server::SERVICE_NAME => self.reflection.clone().call(request),
             v1alpha::server_reflection_server::SERVICE_NAME => self.reflection_alpha.clone().call(request),
             _ => Box::pin(async { Ok(Refusal::Unimplemented.response()) }),
+        })
+    }
+}
+
+/// An answer on its way.
+enum Answering {
+    /// It is there; taken by the first look.
+    Now(Option<Response<Body>>),
+    Later(BoxFuture<Response<Body>, Infallible>),
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Now(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer))),
+            Self::Later(answer) => answer.as_mut().poll(cx),
         }
     }
 }

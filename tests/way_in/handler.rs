@@ -13,6 +13,7 @@ use std::{
 
 use keyward::{
     grpc::{
+        check_call::CheckAtOnce,
         connection::Peer,
         ext_authz::{ExtAuthz, Malformed},
         health::{HealthReporter, Serving, health},
@@ -97,6 +98,9 @@ impl Server {
 pub(crate) fn check_request(what: &str) -> CheckRequest {
     CheckRequest { subject: Some(Subject::ApiKey(what.into())), ..CheckRequest::default() }
 }
+
+// The generated service answers.
+impl CheckAtOnce for Handler {}
 
 impl ExtAuthz for Handler {
     async fn authorize(
