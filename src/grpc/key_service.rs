@@ -262,7 +262,7 @@ impl CheckAtOnce for Api {
         };
         match answer() {
             Ok(Some(answer)) => {
-                convert::check::response(&answer).encode_raw(message);
+                convert::check_bytes::write(&answer, message);
                 Some(Ok(()))
             }
             Ok(None) => None,
