@@ -19,7 +19,7 @@ use tokio::time::{Sleep, sleep};
 use tonic::{Status, body::Body};
 
 use super::{
-    connection::OpenCall,
+    connection::{OpenCall, Peer},
     ext_authz,
     gate::Calls,
     refusal::Refusal,
@@ -43,9 +43,23 @@ pub(super) struct Call<S: Calls> {
 enum State<F> {
     /// The handler is not called before its request is whole: what it and tonic set aside is many times what a stream
     /// costs that has only been opened. Boxed, because a call is moved often and is rarely here for longer than a look.
-    Arriving(Box<(Parts, Gathering)>),
+    Arriving(Box<Arriving>),
     Running(F),
     Answered(Refusal),
+}
+
+/// A request on its way in.
+#[derive(Debug)]
+struct Arriving {
+    head: Parts,
+    peer: Peer,
+    gathering: Gathering,
+}
+
+/// The request as its handler reads it: with the other end of its connection in its extensions.
+fn with_peer(mut head: Parts, peer: Peer, body: RequestBody) -> Request<RequestBody> {
+    head.extensions.insert(peer);
+    Request::from_parts(head, body)
 }
 
 // Nothing in it is pinned in place.
@@ -55,17 +69,18 @@ impl<S: Calls> Call<S> {
     pub(super) fn new(
         service: Arc<S>,
         request: Request<Incoming>,
+        peer: Peer,
         client_limit: Option<Duration>,
         open: OpenCall,
     ) -> Self {
         let (head, incoming) = request.into_parts();
         let state = if takes_a_stream(head.uri.path()) {
-            handle(&*service, Request::from_parts(head, RequestBody::of_stream(incoming)), &open)
+            handle(&*service, with_peer(head, peer, RequestBody::of_stream(incoming)), &open)
         } else {
             let limits = &open.pulse.shared.limits;
             let is_gateway = head.uri.path() == ext_authz::PATH;
             let bytes = if is_gateway { limits.gateway_message_bytes } else { limits.message_bytes };
-            State::Arriving(Box::new((head, Gathering::new(incoming, bytes))))
+            State::Arriving(Box::new(Arriving { head, peer, gathering: Gathering::new(incoming, bytes) }))
         };
         Self { state, service, client_limit, deadline: None, open: Some(open) }
     }
@@ -110,9 +125,12 @@ impl<S: Calls> Future for Call<S> {
 impl<S: Calls> Call<S> {
     fn poll_response(&mut self, open: &OpenCall, cx: &mut Context<'_>) -> Poll<Response<Body>> {
         if let State::Arriving(arriving) = &mut self.state {
-            let (_, gathering) = &mut **arriving;
-            match gathering.poll(&open.pulse.shared, cx) {
-                Poll::Ready(Ok(body)) => self.arrive(body, open),
+            match arriving.gathering.poll(&open.pulse.shared, cx) {
+                Poll::Ready(Ok(body)) => {
+                    if let Some(response) = self.arrive(body, open) {
+                        return Poll::Ready(response);
+                    }
+                }
                 Poll::Ready(Err(refusal)) => self.state = State::Answered(refusal),
                 Poll::Pending => {}
             }
@@ -131,12 +149,22 @@ impl<S: Calls> Call<S> {
         self.poll_deadline(open, cx)
     }
 
-    fn arrive(&mut self, body: RequestBody, open: &OpenCall) {
+    /// Answers at once, or gives the request to its handler.
+    fn arrive(&mut self, body: RequestBody, open: &OpenCall) -> Option<Response<Body>> {
         // What it is set to for the moment is never seen.
-        if let State::Arriving(arriving) = mem::replace(&mut self.state, State::Answered(Refusal::Internal)) {
-            let (head, _) = *arriving;
-            self.state = handle(&*self.service, Request::from_parts(head, body), open);
+        let State::Arriving(arriving) = mem::replace(&mut self.state, State::Answered(Refusal::Internal))
+        else {
+            return None;
+        };
+        match catch_unwind(AssertUnwindSafe(|| self.service.at_once(&arriving.head, &body, arriving.peer))) {
+            Ok(Some(response)) => return Some(response),
+            Ok(None) => {
+                let Arriving { head, peer, .. } = *arriving;
+                self.state = handle(&*self.service, with_peer(head, peer, body), open);
+            }
+            Err(_payload) => self.state = State::Answered(panicked(open)),
         }
+        None
     }
 
     /// Ends the call at its deadline. If its request was still on its way, the connection goes too: streams that are

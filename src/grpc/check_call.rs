@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::{BufMut as _, Bytes};
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::Frame;
 use prost::Message as _;
 use tonic::{Status, body::Body};
@@ -24,25 +24,17 @@ pub(super) const PATH: &str = "/keyward.v1.KeyService/Check";
 /// Before a message: one byte that says whether it is compressed, four that say how long it is.
 const PREFIX: [u8; 5] = [0; 5];
 
-/// Who asks, as far as a request says so beside its message.
-#[derive(Debug, Clone, Copy)]
-pub struct Asker<'a> {
-    /// The headers of the call.
-    pub headers: &'a HeaderMap,
-    /// The other end of the connection.
-    pub peer: Option<Peer>,
-}
-
 /// Answers Checks that need no wait.
 pub trait CheckAtOnce: Send + Sync + 'static {
-    /// Appends the answer's message to `answer`. `None` where the generated service is to answer, for example because
+    /// Appends the message to `answer` that answers what was asked with these headers from there. `None` where the generated service is to answer, for example because
     /// something must be waited for: nothing is charged then, and nothing counted.
     ///
     /// # Errors
     /// Those of the generated service.
     fn check_at_once(
         &self,
-        _asker: Asker<'_>,
+        _headers: &HeaderMap,
+        _peer: Peer,
         _asked: &v1::CheckRequest,
         _answer: &mut Vec<u8>,
     ) -> Option<Result<(), Status>> {
@@ -51,15 +43,19 @@ pub trait CheckAtOnce: Send + Sync + 'static {
 }
 
 /// Answers a call if that can be done at once.
-pub(super) fn serve(handler: &impl CheckAtOnce, request: &Request<RequestBody>) -> Option<Response<Body>> {
-    if request.headers().contains_key("grpc-encoding") {
+pub(super) fn serve(
+    handler: &impl CheckAtOnce,
+    headers: &HeaderMap,
+    body: &RequestBody,
+    peer: Peer,
+) -> Option<Response<Body>> {
+    if headers.contains_key("grpc-encoding") {
         return None;
     }
-    let asked = v1::CheckRequest::decode(plain_message(request.body().whole()?)?).ok()?;
-    let asker = Asker { headers: request.headers(), peer: request.extensions().get::<Peer>().copied() };
+    let asked = v1::CheckRequest::decode(plain_message(body.whole()?)?).ok()?;
     let mut frame = Vec::with_capacity(USUAL_BYTES);
     frame.put_slice(&PREFIX);
-    Some(match handler.check_at_once(asker, &asked, &mut frame)? {
+    Some(match handler.check_at_once(headers, peer, &asked, &mut frame)? {
         Ok(()) => answer(frame),
         Err(status) => status.into_http(),
     })

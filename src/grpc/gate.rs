@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
-use http::{HeaderMap, Method, Request, Response, header, uri::PathAndQuery};
+use http::{HeaderMap, Method, Request, Response, header, request::Parts, uri::PathAndQuery};
 use hyper::{body::Incoming, service::Service};
 use tonic::body::Body;
 
@@ -25,18 +25,10 @@ pub trait Calls:
     + Sync
     + 'static
 {
-}
-
-impl<S> Calls for S where
-    S: Service<
-            Request<RequestBody>,
-            Response = Response<Body>,
-            Error = Infallible,
-            Future: Future + Unpin + Send + 'static,
-        > + Send
-        + Sync
-        + 'static
-{
+    /// The answer to a whole request, where that needs no wait; `None` where [`Service::call`] is to answer it.
+    fn at_once(&self, _head: &Parts, _body: &RequestBody, _peer: Peer) -> Option<Response<Body>> {
+        None
+    }
 }
 
 /// The gate of one connection.
@@ -58,13 +50,10 @@ impl<S: Calls> Service<Request<Incoming>> for Gate<S> {
     type Error = Infallible;
     type Future = Call<S>;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         let open = OpenCall::begin(&self.pulse, request.uri().path_and_query().cloned());
         match admit(&request) {
-            Ok(client_limit) => {
-                request.extensions_mut().insert(self.peer);
-                Call::new(Arc::clone(&self.service), request, client_limit, open)
-            }
+            Ok(client_limit) => Call::new(Arc::clone(&self.service), request, self.peer, client_limit, open),
             Err(refusal) => {
                 self.pulse.shared.counts.calls_refused.increment();
                 Call::refused(Arc::clone(&self.service), refusal, open)

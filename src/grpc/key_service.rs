@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
 use super::{
     api::{Api, address, source},
-    check_call::{Asker, CheckAtOnce},
+    check_call::CheckAtOnce,
+    connection::Peer,
     convert,
 };
 use crate::{
@@ -251,12 +253,13 @@ impl KeyService for Api {
 impl CheckAtOnce for Api {
     fn check_at_once(
         &self,
-        asker: Asker<'_>,
+        headers: &HeaderMap,
+        peer: Peer,
         asked: &v1::CheckRequest,
         message: &mut Vec<u8>,
     ) -> Option<Result<(), Status>> {
         let answer = || {
-            let caller = self.caller_of(asker.headers, asker.peer.map(address))?;
+            let caller = self.caller_of(headers, Some(address(peer)))?;
             let Some(query) = self.question_at_once(&caller, "", asked)? else { return Ok(None) };
             self.operations().try_check(&query)
         };

@@ -1,14 +1,8 @@
 //! Sends each call to the service that its path names, exactly; the generated services then match the whole path.
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{convert::Infallible, sync::Arc};
 
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use hyper::service::Service;
 use tonic::{body::Body, codegen::BoxFuture};
 use tonic_health::pb::health_server::{self, HealthServer};
@@ -20,6 +14,7 @@ use tower_service::Service as _;
 
 use super::{
     check_call::{self, CheckAtOnce},
+    connection::Peer,
     ext_authz::{self, ExtAuthz},
     gate::Calls,
     health::HealthService,
@@ -138,15 +133,10 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = BoxFuture<Response<Body>, Infallible>;
 
     fn call(&self, request: Request<RequestBody>) -> Self::Future {
-        if request.uri().path() == check_call::PATH
-            && let Some(answer) = check_call::serve(&*self.check, &request)
-        {
-            return Answering::Now(Some(answer));
-        }
-        Answering::Later(match service_of(request.uri().path()) {
+        match service_of(request.uri().path()) {
             key_service_server::SERVICE_NAME => self.key.clone().call(request),
             workspace_service_server::SERVICE_NAME => self.workspace.clone().call(request),
             policy_service_server::SERVICE_NAME => self.policy.clone().call(request),
@@ -159,25 +149,25 @@ where
             v1::server_reflection_server::SERVICE_NAME => self.reflection.clone().call(request),
             v1alpha::server_reflection_server::SERVICE_NAME => self.reflection_alpha.clone().call(request),
             _ => Box::pin(async { Ok(Refusal::Unimplemented.response()) }),
-        })
+        }
     }
 }
 
-/// An answer on its way.
-enum Answering {
-    /// It is there; taken by the first look.
-    Now(Option<Response<Body>>),
-    Later(BoxFuture<Response<Body>, Infallible>),
-}
-
-impl Future for Answering {
-    type Output = Result<Response<Body>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Self::Now(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer))),
-            Self::Later(answer) => answer.as_mut().poll(cx),
+impl<K, W, P, A, E, R, Q> Calls for Routes<K, W, P, A, E, R, Q>
+where
+    K: KeyService + CheckAtOnce,
+    W: WorkspaceService,
+    P: PolicyService,
+    A: AuditService,
+    E: ExtAuthz,
+    R: ServerReflection,
+    Q: ServerReflectionAlpha,
+{
+    fn at_once(&self, head: &Parts, body: &RequestBody, peer: Peer) -> Option<Response<Body>> {
+        if head.uri.path() != check_call::PATH {
+            return None;
         }
+        check_call::serve(&*self.check, &head.headers, body, peer)
     }
 }
 

@@ -1,13 +1,19 @@
 //! What a call is told when its handler fails it.
 
-use std::{convert::Infallible, num::NonZeroUsize, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    num::NonZeroUsize,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::StreamBody;
+use hyper::service::Service;
 use keyward::{
     grpc::{
-        connection::Peer, health::Serving, limits::ListenerLimits, listener::Listener,
+        connection::Peer, gate::Calls, health::Serving, limits::ListenerLimits, listener::Listener,
         request_body::RequestBody,
     },
     wire::envoy::service::auth::v3::{CheckResponse, check_response::HttpResponse},
@@ -21,7 +27,7 @@ use tonic_types::StatusExt as _;
 
 use crate::{
     client::{Answer, CHECK, H2, framed, honest, post, read_answer, with_header},
-    handler::{ANSWER, NEVER, PANIC, PANIC_LATER, Server, check_request, one},
+    handler::{ANSWER, NEVER, PANIC, PANIC_AT_ONCE, PANIC_LATER, Server, check_request, one},
 };
 
 fn short_calls() -> ListenerLimits {
@@ -39,7 +45,7 @@ fn reason(status: &Status) -> String {
 async fn a_panic_is_internal_and_counted_and_the_connection_lives_on() {
     let server = Server::start(ListenerLimits::default()).await;
     let mut client = honest(server.address()).await;
-    for (count, what) in [(1, PANIC), (2, PANIC_LATER)] {
+    for (count, what) in [(1, PANIC), (2, PANIC_LATER), (3, PANIC_AT_ONCE)] {
         let status = client.check(check_request(what)).await.unwrap_err();
         assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
         assert_eq!(reason(&status), "INTERNAL");
@@ -49,23 +55,32 @@ async fn a_panic_is_internal_and_counted_and_the_connection_lives_on() {
     assert_eq!(server.running.counts().connections_admitted.value(), 1);
 }
 
+/// Begins an answer whose body panics.
+struct PanicsInStream;
+
+impl Service<Request<RequestBody>> for PanicsInStream {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn call(&self, _request: Request<RequestBody>) -> Self::Future {
+        let stream = futures_util::stream::poll_fn(
+            |_| -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Status>>> {
+                std::panic::panic_any("in a stream")
+            },
+        );
+        ready(Ok(Response::new(Body::new(StreamBody::new(stream)))))
+    }
+}
+
+impl Calls for PanicsInStream {}
+
 // X8
 #[tokio::test]
 async fn a_panic_in_a_stream_of_answers_ends_it_with_internal() {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let service = |_peer: Peer| {
-        hyper::service::service_fn(|_request: Request<RequestBody>| {
-            Box::pin(async {
-                let stream = futures_util::stream::poll_fn(
-                    |_| -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Status>>> {
-                        std::panic::panic_any("in a stream")
-                    },
-                );
-                Ok::<_, Infallible>(Response::new(Body::new(StreamBody::new(stream))))
-            })
-        })
-    };
-    let running = listener.serve(NonZeroUsize::MIN, ListenerLimits::default(), service).unwrap();
+    let running =
+        listener.serve(NonZeroUsize::MIN, ListenerLimits::default(), |_peer: Peer| PanicsInStream).unwrap();
     let h2 = H2::connect(running.local_addr()).await;
     for count in 1..3 {
         let answer = h2.check(ANSWER).await.unwrap();

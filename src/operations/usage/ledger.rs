@@ -34,7 +34,7 @@ const WAIT_AT_MOST: u32 = 10;
 const FORGET_EVERY: u32 = 60;
 
 /// Rows in one write: a change that comes meanwhile waits for no more than these.
-const BATCH: usize = 1_024;
+const BATCH: usize = 4_096;
 
 /// The most rows that wait to be written, some 150 MiB; from here on shards are not emptied, and fill up themselves.
 const MOST_UNWRITTEN: usize = 1 << 20;

@@ -121,7 +121,8 @@ fn ledger(failures: Vec<StoreError>) -> (Arc<Fickle>, Arc<UsageLedger>) {
 
 fn count(ledger: &UsageLedger, hours: std::ops::Range<i64>) {
     let policy = policy(1, &["default"]);
-    hours.for_each(|at| ledger.book.note(&policy, key(1), hour(at), TierSet::only(0), ALLOWED, 2));
+    let key_of = |at| key(usize::try_from(at).unwrap());
+    hours.for_each(|at| ledger.book.note(&policy, key_of(at), hour(at), TierSet::only(0), ALLOWED, 2));
 }
 
 /// The hours, Checks and costs that were kept, and the batches' lengths without the notes of what is too old.
@@ -160,20 +161,20 @@ async fn what_may_be_written_is_not_written_again() {
     // A4
     let unknown = StoreError::OutcomeUnknown("the commit failed".to_owned());
     let (store, ledger) = ledger(vec![unknown.clone()]);
-    count(&ledger, 0..2_000);
+    count(&ledger, 0..6_000);
     assert_eq!(ledger.flush().await, Err(unknown));
     ledger.flush().await.unwrap();
     let (rows, batches) = kept(&store);
-    assert_eq!((rows.first(), batches), (Some(&(1_024, 1, 2)), vec![976]));
+    assert_eq!((rows.first(), batches), (Some(&(4_096, 1, 2)), vec![1_904]));
 }
 
 #[tokio::test]
 async fn a_write_is_short_so_that_no_change_waits_for_long() {
     // D7
     let (store, ledger) = ledger(Vec::new());
-    count(&ledger, 0..2_500);
+    count(&ledger, 0..10_000);
     ledger.flush().await.unwrap();
-    assert_eq!(kept(&store).1, [1_024, 1_024, 452]);
+    assert_eq!(kept(&store).1, [4_096, 4_096, 1_808]);
 }
 
 #[tokio::test]
