@@ -82,7 +82,7 @@
 //!    of key, owner and workspace that it names, judges every limit, and charges all or none.
 //! 6. An enforcing Check that is allowed notes the use with one store to memory
 //!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`operations::uses`]); every
-//!    enforcing one of a known key is counted ([`operations::usage`], written once a second); and
+//!    enforcing one of a known key is counted ([`operations::usage`], written each second or each ten); and
 //!    `grpc/convert/check.rs` renders the answer.
 //!
 //! # A request through Envoy, walked

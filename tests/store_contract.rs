@@ -613,7 +613,7 @@ async fn counts_are_kept_as_they_were_noted<B: Backend>() {
 }
 
 fn used(key: &Key, hour: u32, tier: &str, outcome: &'static str, checks: u64, cost: u64) -> Usage {
-    Usage { key: key.id, hour, tier: tier.to_owned(), outcome: outcome.into(), checks, cost }
+    Usage { key: key.id, hour, tier: tier.into(), outcome: outcome.into(), checks, cost }
 }
 
 const EVER: (u32, u32) = (0, u32::MAX);
@@ -649,8 +649,8 @@ async fn usage_adds_up_and_is_read_page_by_page<B: Backend>() {
         }
     }
     for half in [true, false] {
-        let noted = rows.iter().filter(|row| half || row.hour == 7).cloned().map(Note::Usage);
-        store.note(noted.collect()).await.unwrap();
+        let noted = rows.iter().filter(|row| half || row.hour == 7).cloned();
+        store.note(vec![Note::Usage(noted.collect())]).await.unwrap();
     }
     let most = u64::try_from(i64::MAX).unwrap();
     for row in &mut rows {
@@ -699,8 +699,8 @@ async fn old_usage_is_forgotten_bit_by_bit<B: Backend>() {
     let (place, entropy) = (B::new(), Seeded::new(1));
     let store = place.open();
     let key = stored(&*store, &key(&entropy, workspace(&entropy).id)).await;
-    let rows = (0..2_000).map(|hour| Note::Usage(used(&key, hour, "a", "ALLOWED", 1, 1)));
-    store.note(rows.collect()).await.unwrap();
+    let rows = (0..2_000).map(|hour| used(&key, hour, "a", "ALLOWED", 1, 1));
+    store.note(vec![Note::Usage(rows.collect())]).await.unwrap();
     let left = async || {
         let rows = store.usage(usage_of(key.workspace, EVER), None, 10_000).await.unwrap();
         (rows.len(), rows.first().map(|row| row.hour))

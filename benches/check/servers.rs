@@ -11,6 +11,7 @@ use std::{
 
 use keyward::{
     grpc::{
+        check_call::CheckAtOnce,
         ext_authz::{ExtAuthz, Malformed},
         health::health,
         routes::{HEALTH_NAMES, routes},
@@ -97,6 +98,9 @@ impl Constant {
         Self(filled.unwrap_or_default())
     }
 }
+
+// The generated service answers.
+impl CheckAtOnce for Constant {}
 
 impl ExtAuthz for Constant {
     async fn authorize(

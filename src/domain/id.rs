@@ -31,11 +31,18 @@ macro_rules! id {
 
             /// The id as it is written: for the path of a Check, where formatting would cost more than the decision.
             #[must_use]
+            pub fn text(self) -> IdText<{ $prefix.len() + LENGTH }> {
+                let mut text = [b'0'; $prefix.len() + LENGTH];
+                let (prefix, digits) = text.split_at_mut($prefix.len());
+                prefix.copy_from_slice($prefix.as_bytes());
+                encode(self.0, digits);
+                IdText(text)
+            }
+
+            /// The same, to be kept.
+            #[must_use]
             pub fn to_text(self) -> String {
-                let mut text = String::with_capacity($prefix.len() + LENGTH);
-                text.push_str($prefix);
-                text.push_str(std::str::from_utf8(&encode(self.0)).unwrap_or_default());
-                text
+                self.text().as_str().to_owned()
             }
 
             /// Reads an id in its one spelling.
@@ -49,7 +56,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.to_text())
+                formatter.write_str(self.text().as_str())
             }
         }
 
@@ -79,15 +86,26 @@ id!(
     WorkspaceId, "ws_", "`ws_` and 26 characters of 0-9 a-z, as RegisterWorkspace returned it"
 );
 
-fn encode(value: u128) -> [u8; LENGTH] {
-    let mut text = [b'0'; LENGTH];
+/// An id as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdText<const N: usize>([u8; N]);
+
+impl<const N: usize> IdText<N> {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// Writes 26 digits.
+fn encode(value: u128, digits: &mut [u8]) {
     let mut rest = value;
-    for slot in text.iter_mut().rev() {
+    for slot in digits.iter_mut().rev() {
         let digit = usize::try_from(rest & 31).unwrap_or(0);
         *slot = ALPHABET.get(digit).copied().unwrap_or(b'0');
         rest >>= 5;
     }
-    text
 }
 
 fn decode(text: &str) -> Option<u128> {

@@ -2,11 +2,9 @@
 
 use std::{future::Future, net::IpAddr, panic::resume_unwind, sync::Arc};
 
+use http::{HeaderMap, HeaderValue, header};
 use tokio::{runtime::Handle, sync::Semaphore};
-use tonic::{
-    Request, Response, Status,
-    metadata::{MetadataMap, MetadataValue},
-};
+use tonic::{Request, Response, Status};
 
 use crate::{
     domain::admin::{AdminPermit, Caller, Permission},
@@ -58,8 +56,16 @@ impl Api {
 
     /// Who sent a request.
     pub(super) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, OperationError> {
-        let presented = bearer(request.metadata())?;
-        self.operations.identify(presented, source(request))
+        self.caller_of(request.metadata().as_ref(), source(request))
+    }
+
+    /// Who sent these headers from there.
+    pub(super) fn caller_of(
+        &self,
+        headers: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Result<Caller, OperationError> {
+        self.operations.identify(bearer(headers)?, address)
     }
 
     /// Who asks a Check from this address, if he may; `callers` are the values in which he says who he is.
@@ -115,15 +121,20 @@ impl Api {
 
 /// Where a request came from: the address of the connection, since nothing else can be believed.
 pub(super) fn source<T>(request: &Request<T>) -> Option<IpAddr> {
-    request.extensions().get::<Peer>().map(|peer| peer.address.ip().to_canonical())
+    request.extensions().get::<Peer>().copied().map(address)
+}
+
+/// The address of the other end of a connection.
+pub(super) fn address(peer: Peer) -> IpAddr {
+    peer.address.ip().to_canonical()
 }
 
 /// The credential of `authorization: Bearer <key>` (RFC 6750 section 2.1), if one was sent.
 ///
 /// # Errors
 /// There are two, or it is of another form: what was meant is not guessed.
-fn bearer(metadata: &MetadataMap) -> Result<Option<&str>, OperationError> {
-    only_bearer(metadata.get_all("authorization").iter().map(MetadataValue::as_encoded_bytes))
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, OperationError> {
+    only_bearer(headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes))
 }
 
 fn only_bearer<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Option<&'a str>, OperationError> {
@@ -141,11 +152,11 @@ mod tests {
     fn one_bearer_counts_and_nothing_is_guessed() {
         // X2
         let read = |values: &[&'static str]| {
-            let mut metadata = MetadataMap::new();
+            let mut headers = HeaderMap::new();
             for value in values {
-                metadata.append("authorization", value.parse().unwrap());
+                headers.append(header::AUTHORIZATION, value.parse().unwrap());
             }
-            bearer(&metadata).map(|key| key.map(ToOwned::to_owned))
+            bearer(&headers).map(|key| key.map(ToOwned::to_owned))
         };
         assert_eq!(read(&[]), Ok(None));
         assert_eq!(read(&["Bearer k"]), Ok(Some("k".to_owned())));

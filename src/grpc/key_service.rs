@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
 use super::{
-    api::{Api, source},
+    api::{Api, address, source},
+    check_call::CheckAtOnce,
     convert,
 };
 use crate::{
@@ -24,6 +26,7 @@ use crate::{
         switch::Switch,
     },
     ports::RequestMark,
+    way_in::connection::Peer,
     wire::v1::{self, key_service_server::KeyService, revoke_request::Target},
 };
 
@@ -249,15 +252,56 @@ impl KeyService for Api {
     }
 }
 
+impl CheckAtOnce for Api {
+    fn check_at_once(
+        &self,
+        headers: &HeaderMap,
+        peer: Peer,
+        asked: &v1::CheckRequest,
+        message: &mut Vec<u8>,
+    ) -> Option<Result<(), Status>> {
+        let answer = || {
+            let caller = self.caller_of(headers, Some(address(peer)))?;
+            match self.question_at_once(&caller, "", asked)? {
+                // An explanation says more, and is asked for by people.
+                Some(query) if query.mode != Mode::Explain => self.operations().try_check(&query),
+                Some(_) | None => Ok(None),
+            }
+        };
+        match answer() {
+            Ok(Some(answer)) => {
+                convert::check_bytes::write(&answer, message);
+                Some(Ok(()))
+            }
+            Ok(None) => None,
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+}
+
 impl Api {
-    /// Reads one question: may the caller ask it, does what it names belong to the caller, is it well-formed. The view
-    /// then has the revision that it asks for.
+    /// Reads one question, as [`Self::question_at_once`] does, once the view has the revision that it asks for.
     async fn question<'a>(
         &self,
         caller: &Caller,
         prefix: &str,
         asked: &'a v1::CheckRequest,
     ) -> Result<Query<'a>, OperationError> {
+        if let Some(query) = self.question_at_once(caller, prefix, asked)? {
+            return Ok(query);
+        }
+        self.operations().await_revision(Revision(asked.min_revision)).await?;
+        self.question_at_once(caller, prefix, asked)?.ok_or(OperationError::RevisionAhead)
+    }
+
+    /// Reads one question: may the caller ask it, does what it names belong to the caller, is it well-formed. `None` where
+    /// the view does not have the revision that it asks for.
+    fn question_at_once<'a>(
+        &self,
+        caller: &Caller,
+        prefix: &str,
+        asked: &'a v1::CheckRequest,
+    ) -> Result<Option<Query<'a>>, OperationError> {
         let mode = convert::check::mode(prefix, asked);
         let by_id = convert::check::named_key(prefix, asked);
         if by_id.is_some() || mode == Ok(Mode::Explain) {
@@ -270,15 +314,16 @@ impl Api {
         if named.is_some_and(|named| bound_to.is_some_and(|bound| bound != named)) {
             return Err(OperationError::WorkspaceNotFound);
         }
-        let revision = Revision(asked.min_revision);
+        let is_known = self.operations().has_revision(Revision(asked.min_revision));
         if let Some(id) = by_id {
             let id = id?;
-            self.operations().await_revision(revision).await?;
+            if !is_known {
+                return Ok(None);
+            }
             self.operations().require_known(bound_to, id)?;
         }
         let query = convert::check::query(prefix, asked, mode?, named, bound_to)?;
-        self.operations().await_revision(revision).await?;
-        Ok(query)
+        Ok(is_known.then_some(query))
     }
 
     async fn answer(&self, query: &Query<'_>) -> Result<v1::CheckResponse, OperationError> {

@@ -1,10 +1,12 @@
 //! gRPC: what a call is, and the services that answer it.
 //!
-//! Each call that came [in](crate::way_in) passes the [`gate`] and is sent by [`routes`] to the generated service it names,
-//! or to [`ext_authz`], which is served by hand. What a caller may do is not decided here: each method guards itself.
+//! Each call that came [in](crate::way_in) passes the [`gate`] and is sent by [`routes`] to the generated service it names;
+//! [`ext_authz`] and a Check that needs no wait ([`check_call`]) are served by hand. What a caller may do is not decided
+//! here: each method guards itself.
 
 pub mod api;
 mod audit_service;
+pub mod check_call;
 mod convert;
 pub mod ext_authz;
 mod gate;

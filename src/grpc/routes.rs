@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use http::{HeaderMap, Request, Response, uri::PathAndQuery};
+use http::{HeaderMap, Request, Response, request::Parts, uri::PathAndQuery};
 use hyper::body::Incoming;
 use tonic::{body::Body, codegen::BoxFuture};
 use tonic_health::pb::health_server::{self, HealthServer};
@@ -13,6 +13,7 @@ use tonic_reflection::{
 use tower_service::Service as _;
 
 use super::{
+    check_call::{self, CheckAtOnce},
     ext_authz::{self, ExtAuthz},
     gate,
     health::HealthService,
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     way_in::{
+        connection::Peer,
         gate::{Calls, Failure, Gather, Taken},
         limits::ListenerLimits,
         request_body::RequestBody,
@@ -68,13 +70,14 @@ pub fn routes<K, W, P, A, E>(
     message_bytes: usize,
 ) -> Result<impl Calls<Body = Body> + Clone, DescriptorError>
 where
-    K: KeyService,
+    K: KeyService + CheckAtOnce,
     W: WorkspaceService,
     P: PolicyService,
     A: AuditService,
     E: ExtAuthz,
 {
     Ok(Routes {
+        check: Arc::clone(&key),
         key: KeyServiceServer::from_arc(key).max_decoding_message_size(message_bytes),
         workspace: WorkspaceServiceServer::from_arc(workspace).max_decoding_message_size(message_bytes),
         policy: PolicyServiceServer::from_arc(policy).max_decoding_message_size(message_bytes),
@@ -96,6 +99,7 @@ fn descriptors() -> reflection::Builder<'static> {
 
 #[derive(Debug)]
 struct Routes<K, W, P, A, E, R, Q> {
+    check: Arc<K>,
     key: KeyServiceServer<K>,
     workspace: WorkspaceServiceServer<W>,
     policy: PolicyServiceServer<P>,
@@ -110,6 +114,7 @@ struct Routes<K, W, P, A, E, R, Q> {
 impl<K, W, P, A, E, R, Q> Clone for Routes<K, W, P, A, E, R, Q> {
     fn clone(&self) -> Self {
         Self {
+            check: Arc::clone(&self.check),
             key: self.key.clone(),
             workspace: self.workspace.clone(),
             policy: self.policy.clone(),
@@ -124,7 +129,7 @@ impl<K, W, P, A, E, R, Q> Clone for Routes<K, W, P, A, E, R, Q> {
 
 impl<K, W, P, A, E, R, Q> Calls for Routes<K, W, P, A, E, R, Q>
 where
-    K: KeyService,
+    K: KeyService + CheckAtOnce,
     W: WorkspaceService,
     P: PolicyService,
     A: AuditService,
@@ -145,6 +150,13 @@ where
             _ => Gather::UpTo(limits.message_bytes),
         };
         Ok(Taken { client_limit, gather })
+    }
+
+    fn at_once(&self, head: &Parts, body: &RequestBody, peer: Peer) -> Option<Response<Body>> {
+        if head.uri.path() != check_call::PATH {
+            return None;
+        }
+        check_call::serve(&*self.check, &head.headers, body, peer)
     }
 
     fn failed(&self, failure: Failure, path: Option<&str>, took: Duration) -> Response<Body> {

@@ -111,11 +111,17 @@ impl Operations {
     /// # Errors
     /// It does not have it in time.
     pub async fn await_revision(&self, revision: Revision) -> Result<(), OperationError> {
-        if self.index.revision() >= revision {
+        if self.has_revision(revision) {
             return Ok(());
         }
         let reached = tokio::time::timeout(REVISION_WAIT, self.index.reached(revision)).await;
         reached.ok().and_then(Result::ok).ok_or(OperationError::RevisionAhead)
+    }
+
+    /// Whether the view has `revision` already.
+    #[must_use]
+    pub fn has_revision(&self, revision: Revision) -> bool {
+        self.index.revision() >= revision
     }
 
     /// Passes if there is such a holder's key within reach.
@@ -165,7 +171,10 @@ impl Operations {
     }
 
     /// The same without a wait; `None` where more must be written first, which is under way then.
-    fn try_check(&self, query: &Query<'_>) -> Result<Option<Answer>, OperationError> {
+    ///
+    /// # Errors
+    /// The same, but for the last.
+    pub fn try_check(&self, query: &Query<'_>) -> Result<Option<Answer>, OperationError> {
         // Before the look-up, so that the answer is based on this revision at the least.
         let revision = self.index.revision();
         let policy = self.policy_now();

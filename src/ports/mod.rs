@@ -251,8 +251,8 @@ pub enum Note {
     Count(StoredCount),
     /// Whether every count was written when the counting ended: what is not written was not charged.
     CountsComplete(bool),
-    /// What a key did, to be added to what is known.
-    Usage(Usage),
+    /// What keys did, to be added to what is known.
+    Usage(Vec<Usage>),
     /// Usage of hours before this one is forgotten: the oldest rows first, at most 1,024 of them, so that no change waits
     /// for long.
     UsageBefore(u32),

@@ -1,6 +1,6 @@
 //! What keys did, by the hour: as it is written, and as it is asked for.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use crate::domain::{
     id::{KeyId, WorkspaceId},
@@ -15,7 +15,7 @@ pub struct Usage {
     /// The hour: how many are over since 1970.
     pub hour: u32,
     /// The tier that was charged, or would have been; empty where the Check came to none.
-    pub tier: String,
+    pub tier: Arc<str>,
     /// `ALLOWED`, or the reason of the denial.
     pub outcome: Cow<'static, str>,
     /// How many Checks.
@@ -57,6 +57,6 @@ pub struct UsagePosition {
 impl From<&Usage> for UsagePosition {
     fn from(row: &Usage) -> Self {
         let (key, hour) = (row.key, row.hour);
-        Self { key, hour, tier: row.tier.clone(), outcome: row.outcome.clone().into_owned() }
+        Self { key, hour, tier: row.tier.to_string(), outcome: row.outcome.clone().into_owned() }
     }
 }

@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
 use super::{
-    connection::OpenCall,
+    connection::{OpenCall, Peer},
     gate::{Calls, Failure, Gather, Taken},
     request_body::{Gathering, RequestBody},
 };
@@ -37,24 +37,46 @@ pub(super) struct Call<S: Calls> {
 enum State<S: Calls> {
     /// The handler is not called before its request is whole: what a service sets aside is many times what a stream
     /// costs that has only been opened. Boxed, because a call is moved often and is rarely here for longer than a look.
-    Arriving(Box<(Parts, Gathering)>),
+    Arriving(Box<Arriving>),
     Running(S::Future),
     /// Turned away; the answer, until it is given.
     Refused(Option<Box<Response<S::Body>>>),
     Failed(Failure),
 }
 
+/// A request on its way in.
+#[derive(Debug)]
+struct Arriving {
+    head: Parts,
+    peer: Peer,
+    gathering: Gathering,
+}
+
+/// The request as its handler reads it: with the other end of its connection in its extensions.
+fn with_peer(mut head: Parts, peer: Peer, body: RequestBody) -> Request<RequestBody> {
+    head.extensions.insert(peer);
+    Request::from_parts(head, body)
+}
+
 // Nothing in it is pinned in place.
 impl<S: Calls> Unpin for Call<S> {}
 
 impl<S: Calls> Call<S> {
-    pub(super) fn new(service: Arc<S>, request: Request<Incoming>, taken: Taken, open: OpenCall) -> Self {
+    pub(super) fn new(
+        service: Arc<S>,
+        request: Request<Incoming>,
+        peer: Peer,
+        taken: Taken,
+        open: OpenCall,
+    ) -> Self {
         let (head, incoming) = request.into_parts();
         let state = match taken.gather {
             Gather::Nothing => {
-                handle(&*service, Request::from_parts(head, RequestBody::of_stream(incoming)), &open)
+                handle(&*service, with_peer(head, peer, RequestBody::of_stream(incoming)), &open)
             }
-            Gather::UpTo(bytes) => State::Arriving(Box::new((head, Gathering::new(incoming, bytes)))),
+            Gather::UpTo(bytes) => {
+                State::Arriving(Box::new(Arriving { head, peer, gathering: Gathering::new(incoming, bytes) }))
+            }
         };
         Self { state, service, client_limit: taken.client_limit, deadline: None, open: Some(open) }
     }
@@ -94,9 +116,12 @@ impl<S: Calls> Future for Call<S> {
 impl<S: Calls> Call<S> {
     fn poll_response(&mut self, open: &OpenCall, cx: &mut Context<'_>) -> Poll<Response<S::Body>> {
         if let State::Arriving(arriving) = &mut self.state {
-            let (_, gathering) = &mut **arriving;
-            match gathering.poll(&open.pulse.shared, cx) {
-                Poll::Ready(Ok(body)) => self.arrive(body, open),
+            match arriving.gathering.poll(&open.pulse.shared, cx) {
+                Poll::Ready(Ok(body)) => {
+                    if let Some(response) = self.arrive(body, open) {
+                        return Poll::Ready(response);
+                    }
+                }
                 Poll::Ready(Err(failure)) => self.state = State::Failed(failure),
                 Poll::Pending => {}
             }
@@ -116,12 +141,22 @@ impl<S: Calls> Call<S> {
         }
     }
 
-    fn arrive(&mut self, body: RequestBody, open: &OpenCall) {
+    /// Answers at once, or gives the request to its handler.
+    fn arrive(&mut self, body: RequestBody, open: &OpenCall) -> Option<Response<S::Body>> {
         // What it is set to for the moment is never seen.
-        if let State::Arriving(arriving) = mem::replace(&mut self.state, State::Failed(Failure::Panicked)) {
-            let (head, _) = *arriving;
-            self.state = handle(&*self.service, Request::from_parts(head, body), open);
+        let State::Arriving(arriving) = mem::replace(&mut self.state, State::Failed(Failure::Panicked))
+        else {
+            return None;
+        };
+        match catch_unwind(AssertUnwindSafe(|| self.service.at_once(&arriving.head, &body, arriving.peer))) {
+            Ok(Some(response)) => return Some(response),
+            Ok(None) => {
+                let Arriving { head, peer, .. } = *arriving;
+                self.state = handle(&*self.service, with_peer(head, peer, body), open);
+            }
+            Err(_payload) => self.state = State::Failed(panicked(open)),
         }
+        None
     }
 
     /// Ends the call at its deadline. If its request was still on its way, the connection goes too: streams that are

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, error::Error, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, request::Parts};
 use http_body::Body;
 use hyper::{body::Incoming, service::Service};
 
@@ -30,6 +30,11 @@ pub trait Calls: Send + Sync + 'static {
         request: &Request<Incoming>,
         limits: &ListenerLimits,
     ) -> Result<Taken, Response<Self::Body>>;
+
+    /// The answer to a whole request, where that needs no wait; `None` where [`Calls::call`] is to answer it.
+    fn at_once(&self, _head: &Parts, _body: &RequestBody, _peer: Peer) -> Option<Response<Self::Body>> {
+        None
+    }
 
     /// Serves a request. By reference, so that a call clones no more than it needs.
     fn call(&self, request: Request<RequestBody>) -> Self::Future;
@@ -93,13 +98,10 @@ impl<S: Calls> Service<Request<Incoming>> for Gate<S> {
     type Error = Infallible;
     type Future = Call<S>;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         let open = OpenCall::begin(&self.pulse, request.uri().path_and_query().cloned());
         match self.service.admit(&request, &self.pulse.shared.limits) {
-            Ok(taken) => {
-                request.extensions_mut().insert(self.peer);
-                Call::new(Arc::clone(&self.service), request, taken, open)
-            }
+            Ok(taken) => Call::new(Arc::clone(&self.service), request, self.peer, taken, open),
             Err(answer) => {
                 self.pulse.shared.counts.calls_refused.increment();
                 Call::refused(Arc::clone(&self.service), answer, open)

@@ -36,6 +36,12 @@ impl RequestBody {
         Self { data: None, trailers: None, rest: Some(incoming) }
     }
 
+    /// All of it, where it has come and nothing stands behind it.
+    #[must_use]
+    pub fn whole(&self) -> Option<&[u8]> {
+        if self.rest.is_some() || self.trailers.is_some() { None } else { self.data.as_deref() }
+    }
+
     /// All of it; `None` if it is too long to be gathered.
     #[must_use]
     pub fn into_whole(self) -> Option<Bytes> {

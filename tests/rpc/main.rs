@@ -10,6 +10,7 @@ mod store_support;
 mod bad_input;
 mod batch_check;
 mod check;
+mod check_by_hand;
 mod ext_authz;
 mod ext_authz_limits;
 mod ext_authz_routes;

@@ -37,7 +37,7 @@ use tonic_types::StatusExt as _;
 
 use crate::{
     client::{Answer, CHECK, H2, framed, honest, post, read_answer, with_header},
-    handler::{ANSWER, NEVER, PANIC, PANIC_LATER, Server, check_request, one},
+    handler::{ANSWER, NEVER, PANIC, PANIC_AT_ONCE, PANIC_LATER, Server, check_request, one},
 };
 
 fn short_calls() -> ListenerLimits {
@@ -55,7 +55,7 @@ fn reason(status: &Status) -> String {
 async fn a_panic_is_internal_and_counted_and_the_connection_lives_on() {
     let server = Server::start(ListenerLimits::default()).await;
     let mut client = honest(server.address()).await;
-    for (count, what) in [(1, PANIC), (2, PANIC_LATER)] {
+    for (count, what) in [(1, PANIC), (2, PANIC_LATER), (3, PANIC_AT_ONCE)] {
         let status = client.check(check_request(what)).await.unwrap_err();
         assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
         assert_eq!(reason(&status), "INTERNAL");

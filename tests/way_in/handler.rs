@@ -11,8 +11,10 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderMap;
 use keyward::{
     grpc::{
+        check_call::CheckAtOnce,
         ext_authz::{ExtAuthz, Malformed},
         health::{HealthReporter, HealthService, Serving, health},
         routes::{HEALTH_NAMES, routes},
@@ -41,6 +43,8 @@ use crate::absent::{Absent, not_here};
 /// What Check is asked to do.
 pub(crate) const ANSWER: &str = "answer";
 pub(crate) const PANIC: &str = "panic";
+/// Where it is served by hand.
+pub(crate) const PANIC_AT_ONCE: &str = "panic at once";
 pub(crate) const PANIC_LATER: &str = "panic later";
 pub(crate) const NEVER: &str = "never";
 pub(crate) const WHEN_RELEASED: &str = "when released";
@@ -108,6 +112,21 @@ impl Server {
 
 pub(crate) fn check_request(what: &str) -> CheckRequest {
     CheckRequest { subject: Some(Subject::ApiKey(what.into())), ..CheckRequest::default() }
+}
+
+impl CheckAtOnce for Handler {
+    fn check_at_once(
+        &self,
+        _headers: &HeaderMap,
+        _peer: Peer,
+        asked: &CheckRequest,
+        _answer: &mut Vec<u8>,
+    ) -> Option<Result<(), Status>> {
+        let at_once = Subject::ApiKey(PANIC_AT_ONCE.to_owned());
+        assert!(asked.subject.as_ref() != Some(&at_once), "as asked, at once");
+        // The generated service answers.
+        None
+    }
 }
 
 impl ExtAuthz for Handler {

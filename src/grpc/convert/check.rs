@@ -217,7 +217,8 @@ fn seconds(seconds: u64) -> prost_types::Duration {
     prost_types::Duration { seconds: i64::try_from(seconds).unwrap_or(i64::MAX), nanos: 0 }
 }
 
-fn denial_to_wire(denial: &Denial, failures: &[Denial]) -> v1::Denial {
+/// A denial, with every failure where the question was to explain.
+pub(super) fn denial_to_wire(denial: &Denial, failures: &[Denial]) -> v1::Denial {
     let failure = |denial: &Denial| v1::DenialFailure {
         reason: reason(denial).into(),
         message: denial.message().into_owned(),

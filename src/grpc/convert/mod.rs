@@ -2,7 +2,9 @@
 
 pub(super) mod audit;
 pub(super) mod check;
+pub(super) mod check_bytes;
 pub(super) mod ext_authz;
+mod fields;
 pub(super) mod key;
 pub(super) mod new_key;
 pub(super) mod policy;

@@ -24,10 +24,10 @@ use crate::{
 
 const SHARDS: usize = 64;
 
-/// The most that one shard counts apart: what a hash table of 65,536 places takes, 4 MiB.
-const MOST_IN_SHARD: usize = 57_344;
+/// The most that one shard counts apart: what a hash table of 262,144 places takes, 16 MiB.
+const MOST_IN_SHARD: usize = 229_376;
 
-/// From here on a shard does not wait for the second to end.
+/// From here on a shard does not wait until its time comes.
 const FULL_SOON: usize = MOST_IN_SHARD / 2;
 
 static THREADS: AtomicUsize = AtomicUsize::new(0);
@@ -145,6 +145,11 @@ impl UsageBook {
     /// Whether nothing is counted that was not taken out.
     pub(super) fn is_empty(&self) -> bool {
         self.shards.iter().all(|shard| shard.lock().is_empty())
+    }
+
+    /// Whether so much is counted apart that it is better written together with what comes.
+    pub(super) fn is_much(&self, many: usize) -> bool {
+        self.shards.iter().map(|shard| shard.lock().slots).sum::<usize>() > many
     }
 
     /// Takes out what is counted and adds it to `lines`, shard by shard as long as these are fewer than `most`. Answers

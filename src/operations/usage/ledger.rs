@@ -1,12 +1,17 @@
-//! Brings what is counted to the store: once a second, when somebody asks, and all of it at the end.
+//! Brings what is counted to the store: each second, or each ten while it is of many keys, when somebody asks, and all of
+//! it at the end.
 //!
 //! What is written is taken out of memory before, and put back only where the store says that nothing of it is there: so
-//! nothing is counted twice. A crash loses what was counted since the last write, a second's at most while the store
-//! keeps up.
+//! nothing is counted twice. A crash loses what was counted since the last write: while the store keeps up a second's at
+//! most, and ten seconds' where more than 4,096 rows wait. A key that is used all the time costs as much to write
+//! for a second as for ten, and writing many keys costs more than judging their Checks.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{Mutex, watch};
+use tokio::{
+    sync::{Mutex, watch},
+    time::{Instant, MissedTickBehavior},
+};
 
 use super::book::{Line, Lines, Tally, UsageBook};
 use crate::{
@@ -17,13 +22,19 @@ use crate::{
     ports::{KeyStore, Note, StoreError, Usage},
 };
 
-const WRITE_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How many writes apart old usage is looked for, where none is written meanwhile.
+/// Rows that are written each second; more of them wait, but no longer than [`WAIT_AT_MOST`].
+const FEW: usize = 4_096;
+
+/// For how many seconds many rows wait.
+const WAIT_AT_MOST: u32 = 10;
+
+/// How many seconds apart old usage is looked for, where none is written meanwhile.
 const FORGET_EVERY: u32 = 60;
 
 /// Rows in one write: a change that comes meanwhile waits for no more than these.
-const BATCH: usize = 1_024;
+const BATCH: usize = 4_096;
 
 /// The most rows that wait to be written, some 150 MiB; from here on shards are not emptied, and fill up themselves.
 const MOST_UNWRITTEN: usize = 1 << 20;
@@ -45,15 +56,24 @@ impl UsageLedger {
         Self { book: UsageBook::default(), store, clock, unwritten: Mutex::default() }
     }
 
-    /// Writes each second what was counted, until `stop` says true or is gone; then all that is left.
+    /// Writes what was counted, each second or each ten, until `stop` says true or is gone; then all that is left.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut failing = false;
-        for write in (1..=FORGET_EVERY).cycle() {
-            let stopped = tokio::select! {
-                _stop = stop.wait_for(|stop| *stop) => true,
-                () = tokio::time::sleep(WRITE_EVERY) => false,
-                () = self.book.filling() => false,
+        let mut seconds = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut failing, mut waited) = (false, 0);
+        for second in (1..=FORGET_EVERY).cycle() {
+            let (due, stopped) = tokio::select! {
+                _stop = stop.wait_for(|stop| *stop) => (true, true),
+                () = self.book.filling() => (true, false),
+                _tick = seconds.tick() => {
+                    waited += 1;
+                    (failing || waited == WAIT_AT_MOST || !self.book.is_much(FEW), false)
+                }
             };
+            if !due {
+                continue;
+            }
+            waited = 0;
             let written = if stopped { self.flush_all().await } else { self.flush().await };
             if let Err(error) = &written
                 && !failing
@@ -64,7 +84,7 @@ impl UsageLedger {
             if stopped {
                 return self.end().await;
             }
-            if write == FORGET_EVERY && !failing {
+            if second == FORGET_EVERY && !failing {
                 self.forget().await;
             }
         }
@@ -124,17 +144,18 @@ impl UsageLedger {
     /// These lines to write, and what is too old to forget: each write removes as many rows as it may add.
     fn notes(&self, lines: &Lines) -> Vec<Note> {
         let row = |(line, tally): (&Line, &Tally)| {
-            Note::Usage(Usage {
+            let Tally { checks, cost } = *tally;
+            Usage {
                 key: line.key,
                 hour: line.hour,
-                tier: line.tier.to_string(),
+                tier: Arc::clone(&line.tier),
                 outcome: line.outcome.into(),
-                checks: tally.checks,
-                cost: tally.cost,
-            })
+                checks,
+                cost,
+            }
         };
         let oldest = hour_of(self.clock.now()).saturating_sub(MAX_HOURS);
-        lines.iter().map(row).chain([Note::UsageBefore(oldest)]).collect()
+        vec![Note::Usage(lines.iter().map(row).collect()), Note::UsageBefore(oldest)]
     }
 }
 

@@ -243,6 +243,7 @@ struct Sums {
 impl Sums {
     fn add(&mut self, row: Usage) {
         let Usage { key, hour, tier, outcome, checks, cost } = row;
+        let tier = tier.to_string();
         let hour = self.period.first_hour(hour, self.from);
         if self.open.keys().next().is_some_and(|(open, since, _)| (*open, *since) != (key, hour)) {
             self.complete_open();

@@ -35,7 +35,7 @@ fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite
         Note::CountsComplete(complete) => {
             put_meta(connection, COUNTS_COMPLETE, &i64::from(*complete))?;
         }
-        Note::Usage(row) => usage::add(connection, row)?,
+        Note::Usage(rows) => usage::add(connection, rows)?,
         Note::UsageBefore(hour) => usage::forget(connection, *hour)?,
         Note::ClockMark(time) => {
             // One that was edited meanwhile is nothing to go by: this process knows better.

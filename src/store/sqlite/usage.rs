@@ -11,21 +11,24 @@ use crate::{
 const FORGOTTEN_AT_ONCE: usize = 1_024;
 
 /// Adds to what is known. A sum that SQLite cannot hold stays at the most that it can.
-pub(super) fn add(connection: &Connection, row: &Usage) -> rusqlite::Result<()> {
+pub(super) fn add(connection: &Connection, rows: &[Usage]) -> rusqlite::Result<()> {
     let add = "INSERT INTO usage (key_id, hour, tier, outcome, checks, cost) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (key_id, hour, tier, outcome) DO UPDATE SET
              checks = iif(checks > ?7 - excluded.checks, ?7, checks + excluded.checks),
              cost = iif(cost > ?7 - excluded.cost, ?7, cost + excluded.cost)";
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    connection.prepare_cached(add)?.execute(params![
-        row.key.to_string(),
-        row.hour,
-        row.tier,
-        row.outcome,
-        number(row.checks),
-        number(row.cost),
-        i64::MAX,
-    ])?;
+    let mut add = connection.prepare_cached(add)?;
+    for row in rows {
+        add.execute(params![
+            row.key.text().as_str(),
+            row.hour,
+            row.tier,
+            row.outcome,
+            number(row.checks),
+            number(row.cost),
+            i64::MAX,
+        ])?;
+    }
     Ok(())
 }
 

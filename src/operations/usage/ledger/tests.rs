@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, sync::Mutex as Lock};
 
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 use super::*;
 use crate::{
@@ -118,23 +121,21 @@ fn ledger(failures: Vec<StoreError>) -> (Arc<Fickle>, Arc<UsageLedger>) {
 
 fn count(ledger: &UsageLedger, hours: std::ops::Range<i64>) {
     let policy = policy(1, &["default"]);
-    hours.for_each(|at| ledger.book.note(&policy, key(1), hour(at), TierSet::only(0), ALLOWED, 2));
+    let key_of = |at| key(usize::try_from(at).unwrap());
+    hours.for_each(|at| ledger.book.note(&policy, key_of(at), hour(at), TierSet::only(0), ALLOWED, 2));
 }
 
 /// The hours, Checks and costs that were kept, and the batches' lengths without the notes of what is too old.
 fn kept(store: &Fickle) -> (Vec<(u32, u64, u64)>, Vec<usize>) {
     let batches = store.kept.lock().unwrap();
-    let mut rows = Vec::new();
+    let (mut rows, mut lengths) = (Vec::new(), Vec::new());
     for batch in &*batches {
-        let (forget, usage) = batch.split_last().unwrap();
-        assert_eq!(forget, &Note::UsageBefore(7));
-        for note in usage {
-            let Note::Usage(row) = note else { panic!("{note:?}") };
-            rows.push((row.hour, row.checks, row.cost));
-        }
+        let [Note::Usage(usage), Note::UsageBefore(7)] = &batch[..] else { panic!("{batch:?}") };
+        rows.extend(usage.iter().map(|row| (row.hour, row.checks, row.cost)));
+        lengths.push(usage.len());
     }
     rows.sort_unstable();
-    (rows, batches.iter().map(|batch| batch.len() - 1).collect())
+    (rows, lengths)
 }
 
 fn refusal() -> StoreError {
@@ -160,20 +161,20 @@ async fn what_may_be_written_is_not_written_again() {
     // A4
     let unknown = StoreError::OutcomeUnknown("the commit failed".to_owned());
     let (store, ledger) = ledger(vec![unknown.clone()]);
-    count(&ledger, 0..2_000);
+    count(&ledger, 0..6_000);
     assert_eq!(ledger.flush().await, Err(unknown));
     ledger.flush().await.unwrap();
     let (rows, batches) = kept(&store);
-    assert_eq!((rows.first(), batches), (Some(&(1_024, 1, 2)), vec![976]));
+    assert_eq!((rows.first(), batches), (Some(&(4_096, 1, 2)), vec![1_904]));
 }
 
 #[tokio::test]
 async fn a_write_is_short_so_that_no_change_waits_for_long() {
     // D7
     let (store, ledger) = ledger(Vec::new());
-    count(&ledger, 0..2_500);
+    count(&ledger, 0..10_000);
     ledger.flush().await.unwrap();
-    assert_eq!(kept(&store).1, [1_024, 1_024, 452]);
+    assert_eq!(kept(&store).1, [4_096, 4_096, 1_808]);
 }
 
 #[tokio::test]
@@ -191,19 +192,37 @@ async fn counts_are_written_each_second_and_all_of_them_at_the_end() {
     assert_eq!(kept(&store).0, [(10, 1, 2), (10, 1, 2)]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn few_rows_wait_for_a_second_and_many_for_ten() {
+    // A4
+    let (store, ledger) = ledger(Vec::new());
+    let (_stop, stopped) = watch::channel(false);
+    tokio::spawn(Arc::clone(&ledger).run(stopped));
+    sleep(Duration::from_millis(250)).await;
+    let mut written = 0;
+    for (rows, seconds) in [(4_096, 1), (4_097, 10), (4_097, 10), (1, 1)] {
+        count(&ledger, 0..rows);
+        sleep(Duration::from_millis(seconds * 1_000 - 500)).await;
+        assert_eq!(kept(&store).0.len(), written, "{rows} rows before their time");
+        sleep(Duration::from_millis(500)).await;
+        written += usize::try_from(rows).unwrap();
+        assert_eq!(kept(&store).0.len(), written, "{rows} rows");
+    }
+}
+
 #[tokio::test]
-async fn a_shard_that_fills_up_does_not_wait_for_the_second() {
+async fn a_shard_that_fills_up_does_not_wait_until_its_time_comes() {
     // D7
     let (store, ledger) = ledger(Vec::new());
     let policy = policy(1, &["default"]);
     let note = |number| ledger.book.note(&policy, key(number), hour(7), TierSet::only(0), ALLOWED, 1);
-    (0..28_671).for_each(note);
+    (0..114_687).for_each(note);
     let soon = timeout(Duration::ZERO, ledger.book.filling()).await;
     assert!(soon.is_err());
-    note(28_671);
+    note(114_687);
     ledger.book.filling().await;
     ledger.flush().await.unwrap();
-    assert_eq!(kept(&store).0.len(), 28_672);
+    assert_eq!(kept(&store).0.len(), 114_688);
 }
 
 #[tokio::test]

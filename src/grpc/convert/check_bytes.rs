@@ -1,0 +1,105 @@
+//! The answer to a Check as it is sent, written straight from the decision and the key's record: no part is copied first.
+//!
+//! It is the same as [`super::check::response`], byte by byte; `tests/rpc/check_by_hand.rs` holds them together.
+
+use prost::Message as _;
+
+use super::{check::denial_to_wire, fields::Fields};
+use crate::{
+    domain::{
+        decision::Decision, grant::Grant, id::WorkspaceId, key::Creator, limit::Bound, text::Owner,
+        time::Timestamp,
+    },
+    operations::check::{Answer, CheckedKey},
+    ports::LimitState,
+};
+
+/// Appends an answer's message.
+pub(in crate::grpc) fn write(answer: &Answer, bytes: &mut Vec<u8>) {
+    let mut fields = Fields(bytes);
+    match &answer.decision {
+        Decision::Allow(_) => fields.number(1, 1),
+        // Rarer, and longer than it is often.
+        Decision::Deny(denial) => {
+            fields.message(2, |fields| denial_to_wire(denial, &answer.failures).encode_raw(fields.0));
+        }
+    }
+    if let Some(checked) = &answer.subject {
+        fields.message(3, |fields| key(checked, fields));
+    }
+    for (bound, state) in answer.limits() {
+        fields.message(4, |fields| limit(bound, state, fields));
+    }
+    fields.number(5, answer.degraded.into());
+    fields.number(6, answer.revision.0);
+}
+
+fn key(checked: &CheckedKey, fields: &mut Fields<'_>) {
+    let key = checked.found.key();
+    let rights = checked.found.rights();
+    fields.text(1, key.id.text().as_str());
+    workspace(2, key.workspace, fields);
+    owner(3, key.owner.as_ref(), fields);
+    fields.message(4, |fields| creator(&key.creator, fields));
+    fields.text(5, key.environment.as_str());
+    rights.unbound().for_each(|scope| fields.item(6, scope));
+    rights.bound().iter().for_each(|bound| grant(bound, fields));
+    fields.text(8, checked.workspace.as_ref().map_or("", |workspace| workspace.plan.as_str()));
+    for (name, value) in key.metadata.pairs() {
+        fields.message(9, |fields| {
+            fields.text(1, name);
+            fields.text(2, value);
+        });
+    }
+    if let Some((generation, end)) = checked.secret {
+        fields.message(10, |fields| {
+            fields.number(1, generation.into());
+            if let Some(end) = end {
+                fields.message(2, |fields| time(end, fields));
+            }
+        });
+    }
+}
+
+fn creator(creator: &Creator, fields: &mut Fields<'_>) {
+    match creator {
+        Creator::System => {}
+        Creator::Admin { key, owner: of, workspace: its } => {
+            fields.text(1, key.text().as_str());
+            owner(2, of.as_ref(), fields);
+            workspace(3, *its, fields);
+        }
+    }
+}
+
+fn workspace(field: u8, workspace: WorkspaceId, fields: &mut Fields<'_>) {
+    fields.text(field, workspace.text().as_str());
+}
+
+fn owner(field: u8, owner: Option<&Owner>, fields: &mut Fields<'_>) {
+    fields.text(field, owner.map_or("", Owner::as_str));
+}
+
+fn grant(grant: &Grant, fields: &mut Fields<'_>) {
+    let Some(resources) = grant.resources() else { return };
+    fields.message(7, |fields| {
+        fields.text(1, grant.scope().as_str());
+        for resource in resources {
+            fields.item(2, resource.as_str());
+        }
+    });
+}
+
+fn limit(bound: &Bound, state: &LimitState, fields: &mut Fields<'_>) {
+    fields.text(1, &bound.name);
+    fields.number(2, bound.limit);
+    fields.number(3, state.remaining);
+    fields.message(4, |fields| time(state.reset, fields));
+    fields.message(5, |fields| fields.number(1, bound.length.as_secs()));
+}
+
+fn time(time: Timestamp, fields: &mut Fields<'_>) {
+    let time = super::time::to_wire(time);
+    fields.number(1, time.seconds.cast_unsigned());
+    fields.number(2, i64::from(time.nanos).cast_unsigned());
+}
