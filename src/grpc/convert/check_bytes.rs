@@ -84,7 +84,9 @@ fn grant(grant: &Grant, fields: &mut Fields<'_>) {
     let Some(resources) = grant.resources() else { return };
     fields.message(7, |fields| {
         fields.text(1, grant.scope().as_str());
-        resources.iter().for_each(|resource| fields.item(2, resource.as_str()));
+        for resource in resources {
+            fields.item(2, resource.as_str());
+        }
     });
 }
 
