@@ -4,8 +4,12 @@
 //! that Keyward cannot answer is let through: nothing that a client can send may be such a request.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "../support/exchange.rs"]
+mod exchange;
 #[path = "../support/process.rs"]
 mod process;
+#[path = "../support/service.rs"]
+mod service;
 #[path = "../support/steady_load.rs"]
 mod steady_load;
 #[path = "../support/mod.rs"]
@@ -16,7 +20,6 @@ mod config;
 mod credentials;
 mod envoy;
 mod example;
-mod exchange;
 mod flood;
 mod hostile;
 mod identity;
@@ -24,7 +27,6 @@ mod limits;
 mod load;
 mod outage;
 mod routes;
-mod service;
 
 use keyward::domain::policy::Policy;
 

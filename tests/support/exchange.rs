@@ -1,4 +1,6 @@
 //! HTTP/1.1 as bytes: requests that no proper client would send, and messages as they came.
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::{fmt, io, net::SocketAddr};
 

@@ -1,4 +1,6 @@
-//! The service behind Envoy: it answers every request with what it saw of it, as JSON, and counts.
+//! The service behind a gateway: it answers every request with what it saw of it, as JSON, and counts.
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::{
     net::SocketAddr,
@@ -16,7 +18,7 @@ use tokio::{
 
 use crate::exchange::{Message, Reply};
 
-/// Envoy's own header, another one each time: not told, so that the same request has the same answer.
+/// A gateway's own header, another one each time: not told, so that the same request has the same answer.
 const REQUEST_ID: &str = "x-request-id";
 
 /// The end of a path on which the service claims limits of its own.
