@@ -30,7 +30,7 @@ const CHECK: &str = "/v1/check";
 const DESCRIPTION: &str = "/openapi.json";
 
 /// The description of what is served here.
-const OPENAPI: &str = include_str!("../../proto/openapi.json");
+const OPENAPI: &str = include_str!("../../openapi/keyward.json");
 
 /// What is served over HTTP, ready to be cloned for each connection.
 #[derive(Clone)]
