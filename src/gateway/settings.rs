@@ -9,6 +9,7 @@ use crate::{
         parse::ParseError,
         resource::Resource,
         scope::Scope,
+        secret::holds_secret,
         text::EnvironmentName,
     },
     operations::error::OperationError,
@@ -42,7 +43,9 @@ pub fn said<'a>(
             "cost" => requirement.cost = Some(cost(text).map_err(invalid)?),
             _ => {
                 let known = ParseError::new("`scopes`, `resource`, `cost`, `environment` or `workspace_id`");
-                let name: String = name.chars().take(64).collect();
+                // One that holds a secret is not for a log.
+                let name: String =
+                    if holds_secret(name) { "…".into() } else { name.chars().take(64).collect() };
                 return Err(OperationError::invalid(format!("{place}[{name:?}]"), known));
             }
         }
