@@ -39,13 +39,7 @@ impl House {
         let mut socket = TcpStream::connect(self.keyward.service.http_address()).await.unwrap();
         // Who refuses a request may close before all of it was sent.
         let _closed_early = socket.write_all(bytes).await;
-        let mut answers = Vec::new();
-        // A reset is as good an end as any.
-        drop(timeout(PATIENCE, socket.read_to_end(&mut answers)).await.expect("the connection did not end"));
-        let answers = String::from_utf8(answers).unwrap();
-        let heads = answers.split("HTTP/1.").skip(1);
-        let statuses = heads.map(|head| head.split(' ').nth(1).unwrap().parse().unwrap()).collect();
-        Seen { statuses, allowed: answers.matches("x-keyward-key-id").count() }
+        read_to_end(socket).await
     }
 
     /// A question of a gateway about a request with this key; `more` are lines of its head.
@@ -58,6 +52,16 @@ impl House {
     fn good(&self) -> String {
         Self::question("GET /verify?scopes=messaging:send HTTP/1.1", &self.key, "")
     }
+}
+
+async fn read_to_end(mut socket: TcpStream) -> Seen {
+    let mut answers = Vec::new();
+    // A reset is as good an end as any.
+    drop(timeout(PATIENCE, socket.read_to_end(&mut answers)).await.expect("the connection did not end"));
+    let answers = String::from_utf8(answers).unwrap();
+    let heads = answers.split("HTTP/1.").skip(1);
+    let statuses = heads.map(|head| head.split(' ').nth(1).unwrap().parse().unwrap()).collect();
+    Seen { statuses, allowed: answers.matches("x-keyward-key-id").count() }
 }
 
 /// A question about a request that is denied.
@@ -127,6 +131,8 @@ async fn a_body_in_chunks_that_are_none_is_refused() {
         ("2\r\n{}0\r\n\r\n", 400),
         ("2\r\n{}\r\nfffffffffffffffff\r\n", 400),
         ("\r\n", 400),
+        (&format!("2;{}\r\n{{}}\r\n0\r\n\r\n", "x".repeat(100_000)), 400),
+        (&format!("2\r\n{{}}\r\n0\r\n{}\r\n", "x: y\r\n".repeat(10_000)), 400),
     ] {
         let bytes = format!("{head}{chunks}{}{LAST}", if status == 200 { "" } else { &inner });
         let seen = house.send(bytes.as_bytes()).await;
@@ -198,6 +204,25 @@ async fn requests_sent_at_once_get_their_own_answers_in_their_order() {
     assert_seen(&seen, &[401, 200, 401, 401, 200, 404], "pipelined");
     let many = house.send(format!("{}{LAST}", good.repeat(1_000)).as_bytes()).await;
     assert_eq!((many.allowed, many.statuses.len()), (1_000, 1_001));
+}
+
+#[tokio::test]
+async fn who_has_said_all_and_closes_his_side_still_hears_the_answer() {
+    let house = House::build().await;
+    let check = "POST /v1/check HTTP/1.1\r\nhost: k\r\ncontent-type: application/json\r\ncontent-length: ";
+    for (request, statuses) in [
+        (house.good(), &[200][..]),
+        (house.good().repeat(2), &[200, 200]),
+        (format!("{check}2\r\n\r\n{{}}"), &[200]),
+        (format!("{check}3\r\n\r\n{{}}"), &[400]),
+        ("GET /verify HTTP/1.1\r\nhost: k\r\n".to_owned(), &[]),
+        (String::new(), &[]),
+    ] {
+        let mut socket = TcpStream::connect(house.keyward.service.http_address()).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        socket.shutdown().await.unwrap();
+        assert_eq!(read_to_end(socket).await.statuses, statuses, "{request:?}");
+    }
 }
 
 #[tokio::test]
