@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+/// The longest message of the parser that is passed on: with all of our names, and one that is unknown.
+const MAX_HELP_BYTES: usize = 300;
+
 /// An answer over HTTP; its body is JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonAnswer {
@@ -192,7 +195,8 @@ fn malformed(error: &serde_json::Error) -> OperationError {
     let what = error.to_string();
     // What the parser says of names, which are ours or unknown, helps; of values it repeats too much.
     let of_names = ["unknown field", "duplicate field", "missing field"];
-    let helps = of_names.iter().any(|start| what.starts_with(start)) && !holds_secret(&what);
+    let is_of_names = of_names.iter().any(|start| what.starts_with(start));
+    let helps = is_of_names && what.len() <= MAX_HELP_BYTES && !holds_secret(&what);
     let place = format!("line {}, column {}", error.line(), error.column());
     let why = if helps {
         format!("a question in JSON, as /openapi.json describes it: {what}")

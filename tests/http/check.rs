@@ -158,6 +158,26 @@ async fn a_secret_in_a_wrong_place_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn an_unknown_field_is_named_where_that_helps() {
+    let keyward = Keyward::start().await;
+    let message = async |question: &str| {
+        let reply = post(&keyward, question).await;
+        assert_eq!(reply.status, 400, "{question}: {reply:?}");
+        reply.json()["error"]["message"].as_str().unwrap().to_owned()
+    };
+    assert!(message(r#"{"scope":"a:b"}"#).await.contains("unknown field `scope`, expected one of `api_key`"));
+    assert!(message(r#"{"cost":1,"cost":1}"#).await.contains("duplicate field `cost`"));
+    assert!(message(r#"{"any_scopes":[{}]}"#).await.contains("missing field `scopes`"));
+    assert!(
+        message(r#"{"context":{"ip":""}}"#)
+            .await
+            .contains("unknown field `ip`, expected one of `source_address`")
+    );
+    let long = message(&format!(r#"{{"{}":1}}"#, "x".repeat(100_000))).await;
+    assert!(long.ends_with("and is not at line 1, column 100003"), "{}", &long[..200]);
+}
+
+#[tokio::test]
 async fn a_question_is_json_and_says_so() {
     let keyward = Keyward::start().await;
     let question = r#"{"api_key":"k"}"#;
