@@ -11,6 +11,7 @@ use keyward::{
 };
 
 const README: &str = include_str!("../README.md");
+const HTTP: &str = include_str!("../docs/http.md");
 const WIRE: &str = include_str!("../docs/wire.md");
 const SECURITY: &str = include_str!("../docs/security.md");
 const POLICY: &str = include_str!("../docs/policy.md");
@@ -209,6 +210,7 @@ fn the_example_of_a_key_is_one() {
 fn links_between_documents_lead_somewhere() {
     for (folder, text) in [
         ("", README),
+        ("docs", HTTP),
         ("docs", WIRE),
         ("docs", POLICY),
         ("docs", SECURITY),

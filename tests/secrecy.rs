@@ -1,20 +1,19 @@
 //! A whole life cycle, then a search of everything that stays: no secret, and nothing that turns back into one.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "support/exchange.rs"]
+mod exchange;
+#[path = "support/process.rs"]
+mod process;
 mod support;
 
-use std::{
-    collections::HashMap,
-    fs, io,
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, fs, path::Path, time::Duration};
 
 use base64::{
     Engine as _,
     prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
 };
+use exchange::{exchange, request};
 use keyward::{
     domain::{
         audit::digest,
@@ -24,7 +23,9 @@ use keyward::{
 };
 use prost::Message;
 use support::{
-    Issued, Keyward, admin_rights, check, holder_key, signed,
+    Issued, Keyward, admin_rights, check, holder_key,
+    log::Log,
+    signed,
     verbs::{
         DAY, HOUR, by_id, by_possession, disabling, enabling, named, peek, refused, renaming, rotation,
         strings,
@@ -101,35 +102,6 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// Everything that every crate says, on every thread.
-    fn start() -> Self {
-        let log = Self::default();
-        let lines = log.clone();
-        tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_writer(move || lines.clone())
-            .init();
-        log
-    }
-}
-
 /// What was told to clients, and why they were refused.
 #[derive(Default)]
 struct Told {
@@ -165,7 +137,7 @@ struct Secrets {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_in_one_answer_and_nowhere_else() {
     // K2, A5, M1
-    let log = Log::start();
+    let log = Log::start(tracing::Level::TRACE);
     let keyward = Keyward::start().await;
     let mut told = Told::default();
     let secrets = live(&keyward, &mut told).await;
@@ -190,7 +162,7 @@ async fn a_secret_is_in_one_answer_and_nowhere_else() {
         hashes.add_hash(&format!("{whose}: SHA-256"), &unkeyed);
         keyed.add_hash(&format!("{whose}: the keyed hash"), &lookup.lookup.hash(&unkeyed));
     }
-    let log = log.0.lock().unwrap();
+    let log = log.take();
     assert!(String::from_utf8_lossy(&log).contains("TRACE"), "everything was captured");
     assert!(told.answers.len() > 5_000 && told.errors.len() > 5_000);
     for (name, bytes) in running.iter().chain(&stopped) {
@@ -350,6 +322,7 @@ async fn misplace(keyward: &Keyward, told: &mut Told, secret: &str) {
     let explain = v1::CheckRequest { mode: v1::CheckMode::Explain.into(), ..check(&broken, &["x:y"]) };
     told.answer(&keyward.ask_as_root(explain).await);
     misplace_in_checks_and_headers(keyward, told, secret, &broken).await;
+    misplace_over_http(keyward, told, secret).await;
 }
 
 async fn misplace_in_checks_and_headers(keyward: &Keyward, told: &mut Told, secret: &str, broken: &str) {
@@ -395,6 +368,48 @@ async fn misplace_in_checks_and_headers(keyward: &Keyward, told: &mut Told, secr
     told.error(keyward.call(&format!("keyward.v1.KeyService/{secret}"), &[&signed], Vec::new()).await);
     let half: Vec<u8> = [b"\x0a\xff\x01".as_slice(), secret.as_bytes()].concat();
     told.error(keyward.call("keyward.v1.KeyService/Check", &[&signed], half).await);
+}
+
+/// What is asked over plain HTTP, with a secret where one belongs and where none does.
+async fn misplace_over_http(keyward: &Keyward, told: &mut Told, secret: &str) {
+    let (forwarded, uri) = (("x-forwarded-method", "GET"), ("x-forwarded-uri", "/v1/messages"));
+    let (bearer, url) = (format!("Bearer {secret}"), format!("/v1/{secret}?key={secret}"));
+    let verify = "/verify?scopes=messaging:send";
+    let headers: [&[(&str, &str)]; 8] = [
+        &[forwarded, uri, ("authorization", &bearer)],
+        &[forwarded, uri, ("x-api-key", secret), ("x-api-key", secret)],
+        &[forwarded, ("x-forwarded-uri", &url), ("origin", secret)],
+        &[("x-forwarded-method", secret), ("x-forwarded-host", secret), uri],
+        &[forwarded, uri, ("x-forwarded-for", secret), ("cookie", secret), ("accept", secret)],
+        &[forwarded, uri, ("x-keyward-caller", &bearer)],
+        &[("x-forwarded-uri", secret)],
+        &[forwarded, uri, (secret, secret)],
+    ];
+    let settings = ["scopes", "resource", "cost", "environment", "workspace_id", "body", secret];
+    let mut requests: Vec<_> = headers.iter().map(|headers| request("GET", verify, headers, "")).collect();
+    for setting in settings {
+        let target = format!("/verify?{setting}={secret}");
+        requests.push(request("GET", &target, &[forwarded, uri, ("x-api-key", secret)], ""));
+    }
+    let json = [("content-type", "application/json"), ("authorization", &bearer)];
+    for question in [
+        format!(r#"{{"api_key":"{secret}","scopes":["messaging:send"]}}"#),
+        format!(r#"{{"api_key":"{secret}","scopes":["{secret}"]}}"#),
+        format!(r#"{{"api_key":["{secret}"]}}"#),
+        format!(r#"{{"{secret}":"{secret}"}}"#),
+        format!(r#"{{"key_id":"{secret}","mode":"PEEK"}}"#),
+        format!(r#"{{"api_key":"nobody","context":{{"source_address":"{secret}"}}}}"#),
+        secret.to_owned(),
+    ] {
+        requests.push(request("POST", "/v1/check", &json[..1], &question));
+        requests.push(request("POST", "/v1/check", &json, &question));
+    }
+    requests.push(request("GET", &format!("/{secret}?{secret}"), &[], ""));
+    requests.push(request(secret, "/v1/check", &[], ""));
+    for request in requests {
+        let reply = exchange(keyward.service.http_address(), &request).await;
+        told.answers.extend_from_slice(format!("{reply:?}").as_bytes());
+    }
 }
 
 /// Makes a secret part of texts that are kept.

@@ -54,7 +54,7 @@ pub enum AppError {
     #[error("the new administration key could not be shown: {0}; run `keyward recover` for another")]
     Shown(io::Error),
     /// The address cannot be bound.
-    #[error("cannot listen on {address}: {why}")]
+    #[error("cannot listen on {address}: {why}; --listen and --http-listen choose other addresses")]
     Bind {
         /// The address.
         address: SocketAddr,

@@ -160,8 +160,9 @@ fn gateway(file: &FileGateway) -> Result<Gateway, (&'static str, ParseError)> {
     let mut gateway =
         Gateway::new(bearer, key, remove_credential, realm).map_err(|why| ("gateway.key_header", why))?;
     if let Some(texts) = &file.trusted_peers {
-        let networks: Result<_, _> = texts.iter().map(|text| parse_network(text)).collect();
-        gateway.trusted_peers = TrustedPeers::new(networks.map_err(|why| ("gateway.trusted_peers", why))?);
+        let networks: Result<Vec<_>, _> = texts.iter().map(|text| parse_network(text)).collect();
+        let trusted = networks.and_then(TrustedPeers::new);
+        gateway.trusted_peers = trusted.map_err(|why| ("gateway.trusted_peers", why))?;
     }
     Ok(gateway)
 }
@@ -225,6 +226,8 @@ mod tests {
             ("[gateway]\nbearer_header = \":path\"", "`gateway.bearer_header`"),
             ("[gateway]\nrealm = \"a\\\"b\"", "`gateway.realm`"),
             ("[gateway]\ntrusted_peers = [\"10.0.0.1\"]", "`gateway.trusted_peers`"),
+            ("[gateway]\ntrusted_peers = [\"0.0.0.0/0\"]", "`gateway.trusted_peers`"),
+            ("[gateway]\nkey_header = \"x-forwarded-uri\"", "`gateway.key_header`"),
         ] {
             let message = parse(text).unwrap_err();
             assert!(message.contains(named), "{message}");

@@ -6,6 +6,10 @@ use super::{
     text::{HeaderName, Realm},
 };
 
+/// What gateways tell of a request.
+const TOLD_BY_GATEWAYS: [&str; 4] =
+    ["x-forwarded-method", "x-forwarded-uri", "x-forwarded-host", "x-forwarded-for"];
+
 /// Where holders carry their keys, and what becomes of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
@@ -23,7 +27,7 @@ impl Gateway {
     /// Puts the settings together.
     ///
     /// # Errors
-    /// Both headers are the same.
+    /// Both headers are the same, or one is a header in which gateways tell of a request.
     pub fn new(
         bearer_header: HeaderName,
         key_header: HeaderName,
@@ -32,6 +36,9 @@ impl Gateway {
     ) -> Result<Self, ParseError> {
         if bearer_header == key_header {
             return Err(ParseError::new("another header than `bearer_header`"));
+        }
+        if [&bearer_header, &key_header].iter().any(|header| TOLD_BY_GATEWAYS.contains(&header.as_str())) {
+            return Err(ParseError::new("a header that no gateway writes"));
         }
         let trusted_peers = TrustedPeers::default();
         Ok(Self { bearer_header, key_header, remove_credential, realm, trusted_peers })

@@ -44,9 +44,14 @@ pub struct TrustedPeers(Box<[IpNet]>);
 
 impl TrustedPeers {
     /// Trusts whoever connects from these networks; without any, nobody.
-    #[must_use]
-    pub fn new(networks: Vec<IpNet>) -> Self {
-        Self(networks.into())
+    ///
+    /// # Errors
+    /// One of them is everybody.
+    pub fn new(networks: Vec<IpNet>) -> Result<Self, ParseError> {
+        if networks.iter().any(|network| network.prefix_len() == 0) {
+            return Err(ParseError::new("networks of gateways, not of everybody"));
+        }
+        Ok(Self(networks.into()))
     }
 
     /// Whether a peer of this address is trusted.

@@ -61,11 +61,11 @@ impl Complaints {
         }
     }
 
-    /// A question cannot be answered: the gateway's settings for a route cannot be used, or Keyward itself cannot decide.
+    /// A question cannot be answered: the gateway is set up wrongly, or Keyward itself cannot decide.
     pub(super) fn of_question(&self, now: Timestamp, error: &OperationError) {
         let of_settings = matches!(error, OperationError::Invalid { .. } | OperationError::WorkspaceNotFound);
         if of_settings && self.route.passes(now) {
-            tracing::warn!(%error, "a gateway's settings for a route cannot be used: its requests are answered 503");
+            tracing::warn!(%error, "a gateway is set up wrongly: its requests are answered 503");
         }
         if !of_settings && self.undecided.passes(now) {
             tracing::error!(%error, "requests cannot be decided: gateways are answered 503");

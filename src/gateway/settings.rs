@@ -9,6 +9,7 @@ use crate::{
         parse::ParseError,
         resource::Resource,
         scope::Scope,
+        secret::holds_secret,
         text::EnvironmentName,
     },
     operations::error::OperationError,
@@ -42,7 +43,9 @@ pub fn said<'a>(
             "cost" => requirement.cost = Some(cost(text).map_err(invalid)?),
             _ => {
                 let known = ParseError::new("`scopes`, `resource`, `cost`, `environment` or `workspace_id`");
-                let name: String = name.chars().take(64).collect();
+                // One that holds a secret is not for a log.
+                let name: String =
+                    if holds_secret(name) { "…".into() } else { name.chars().take(64).collect() };
                 return Err(OperationError::invalid(format!("{place}[{name:?}]"), known));
             }
         }
@@ -62,7 +65,11 @@ fn given<'a, T>(
 fn scopes(text: &str) -> Result<Vec<Scope<'_>>, ParseError> {
     let each = text.split(' ').filter(|scope| !scope.is_empty()).map(Scope::parse);
     let scopes: Vec<_> = each.take(MAX_SCOPES.saturating_add(1)).collect::<Result<_, _>>()?;
-    if scopes.len() > MAX_SCOPES { Err(ParseError::new("at most 64 scopes")) } else { Ok(scopes) }
+    // Left out, the routes decide. An empty one is a variable that was not set.
+    if !(1..=MAX_SCOPES).contains(&scopes.len()) {
+        return Err(ParseError::new("1 to 64 scopes, or left out"));
+    }
+    Ok(scopes)
 }
 
 fn cost(text: &str) -> Result<u64, ParseError> {
@@ -100,6 +107,7 @@ mod tests {
         for (settings, named) in [
             (&[("scope", "a:b")][..], "query[\"scope\"]"),
             (&[("scopes", "a")], "query.scopes"),
+            (&[("scopes", " ")], "query.scopes"),
             (&[("resource", "a b")], "query.resource"),
             (&[("cost", "")], "query.cost"),
             (&[("cost", "+1")], "query.cost"),

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
 use super::{
-    api::{Api, address, source},
-    check_call::CheckAtOnce,
+    api::{Api, source},
     convert,
 };
 use crate::{
     domain::{
         admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys, UpdateKeys},
-        audit::Revision,
         id::KeyId,
         parse::ParseError,
     },
@@ -26,7 +23,6 @@ use crate::{
         switch::Switch,
     },
     ports::RequestMark,
-    way_in::connection::Peer,
     wire::v1::{self, key_service_server::KeyService, revoke_request::Target},
 };
 
@@ -252,100 +248,7 @@ impl KeyService for Api {
     }
 }
 
-impl CheckAtOnce for Api {
-    fn check_at_once(
-        &self,
-        headers: &HeaderMap,
-        peer: Peer,
-        asked: &v1::CheckRequest,
-        message: &mut Vec<u8>,
-    ) -> Option<Result<(), Status>> {
-        let answer = || {
-            let caller = self.caller_of(headers, Some(address(peer)))?;
-            match self.question_at_once(&caller, "", asked)? {
-                // An explanation says more, and is asked for by people.
-                Some(query) if query.mode != Mode::Explain => self.operations().try_check(&query),
-                Some(_) | None => Ok(None),
-            }
-        };
-        match answer() {
-            Ok(Some(answer)) => {
-                convert::check_bytes::write(&answer, message);
-                Some(Ok(()))
-            }
-            Ok(None) => None,
-            Err(error) => Some(Err(error.into())),
-        }
-    }
-}
-
 impl Api {
-    /// Reads one question, as [`Self::question_at_once`] does, once the view has the revision that it asks for.
-    async fn question<'a>(
-        &self,
-        caller: &Caller,
-        prefix: &str,
-        asked: &'a v1::CheckRequest,
-    ) -> Result<Query<'a>, OperationError> {
-        if let Some(query) = self.question_at_once(caller, prefix, asked)? {
-            return Ok(query);
-        }
-        self.operations().await_revision(Revision(asked.min_revision)).await?;
-        self.question_at_once(caller, prefix, asked)?.ok_or(OperationError::RevisionAhead)
-    }
-
-    /// Reads one question: may the caller ask it, does what it names belong to the caller, is it well-formed. `None` where
-    /// the view does not have the revision that it asks for.
-    fn question_at_once<'a>(
-        &self,
-        caller: &Caller,
-        prefix: &str,
-        asked: &'a v1::CheckRequest,
-    ) -> Result<Option<Query<'a>>, OperationError> {
-        let mode = convert::check::mode(prefix, asked);
-        let by_id = convert::check::named_key(prefix, asked);
-        if by_id.is_some() || mode == Ok(Mode::Explain) {
-            let _explainer: AdminPermit<ExplainKeys> = caller.permit()?;
-        } else {
-            self.require_checker(caller)?;
-        }
-        let bound_to = caller.bound_to();
-        let named = convert::check::workspace(prefix, asked)?;
-        if named.is_some_and(|named| bound_to.is_some_and(|bound| bound != named)) {
-            return Err(OperationError::WorkspaceNotFound);
-        }
-        let is_known = self.operations().has_revision(Revision(asked.min_revision));
-        if let Some(id) = by_id {
-            let id = id?;
-            if !is_known {
-                return Ok(None);
-            }
-            self.operations().require_known(bound_to, id)?;
-        }
-        let query = convert::check::query(prefix, asked, mode?, named, bound_to)?;
-        Ok(is_known.then_some(query))
-    }
-
-    async fn answer(&self, query: &Query<'_>) -> Result<v1::CheckResponse, OperationError> {
-        Ok(convert::check::response(&self.operations().check(query).await?))
-    }
-
-    /// Which route the request is on that an operator wants explained.
-    fn route(
-        &self,
-        query: &Query<'_>,
-        asked: &v1::CheckRequest,
-    ) -> Result<Option<v1::RouteExplanation>, OperationError> {
-        let Some(context) = asked.context.as_ref().filter(|_| query.mode == Mode::Explain) else {
-            return Ok(None);
-        };
-        let request = (context.host.as_str(), context.method.as_str(), context.path.as_str());
-        if [request.0, request.1, request.2].contains(&"") {
-            return Ok(None);
-        }
-        Ok(Some(convert::route::explained(&self.operations().policy()?.policy, request)))
-    }
-
     /// Answers questions that are charged together or not at all.
     async fn answer_together(
         &self,

@@ -13,6 +13,7 @@ mod gate;
 pub mod health;
 mod key_service;
 mod policy_service;
+mod question;
 mod refusal;
 pub mod routes;
 mod status;

@@ -1,6 +1,11 @@
 //! Check for those who speak JSON: the same message, the same method, the same errors.
 
-use serde::{Deserialize, Serialize};
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use tonic::{Code, Request, Status, metadata::MetadataValue};
 use tonic_types::StatusExt as _;
 
@@ -15,6 +20,9 @@ use crate::{
         v1::{self, CheckMode, check_request::Subject, key_service_server::KeyService as _},
     },
 };
+
+/// The longest message of the parser that is passed on: with all of our names, and one that is unknown.
+const MAX_HELP_BYTES: usize = 300;
 
 /// An answer over HTTP; its body is JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,14 +42,14 @@ struct Question {
     api_key: Option<String>,
     key_id: Option<String>,
     scopes: Vec<String>,
-    any_scopes: Vec<Group>,
+    any_scopes: Vec<Object<Group>>,
     resource: String,
     cost: Option<u64>,
     workspace_id: String,
     environment: String,
     mode: Mode,
     min_revision: u64,
-    context: Option<Context>,
+    context: Option<Object<Context>>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +76,30 @@ struct Context {
     user_agent: String,
     request_id: String,
     host: String,
+}
+
+/// What an object says. An array has no names, so nobody can have meant its places; serde would go by them.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Named(PhantomData))
+    }
+}
+
+/// Reads an object.
+struct Named<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Named<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+    }
 }
 
 #[derive(Serialize)]
@@ -120,7 +152,7 @@ impl Api {
 
 /// Reads a question.
 fn read(body: &[u8]) -> Result<v1::CheckRequest, OperationError> {
-    let question: Question = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    let Object::<Question>(question) = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
     let subject = match (question.api_key, question.key_id) {
         (Some(_), Some(_)) => {
             let why = ParseError::new("left out where `api_key` is given");
@@ -141,7 +173,7 @@ fn read(body: &[u8]) -> Result<v1::CheckRequest, OperationError> {
         any_scopes: question
             .any_scopes
             .into_iter()
-            .map(|group| v1::ScopeGroup { scopes: group.scopes })
+            .map(|Object(group)| v1::ScopeGroup { scopes: group.scopes })
             .collect(),
         resource: question.resource,
         cost: question.cost,
@@ -149,7 +181,7 @@ fn read(body: &[u8]) -> Result<v1::CheckRequest, OperationError> {
         environment: question.environment,
         mode: mode.into(),
         min_revision: question.min_revision,
-        context: question.context.map(|context| v1::CheckContext {
+        context: question.context.map(|Object(context)| v1::CheckContext {
             source_address: context.source_address,
             method: context.method,
             path: context.path,
@@ -165,7 +197,8 @@ fn malformed(error: &serde_json::Error) -> OperationError {
     let what = error.to_string();
     // What the parser says of names, which are ours or unknown, helps; of values it repeats too much.
     let of_names = ["unknown field", "duplicate field", "missing field"];
-    let helps = of_names.iter().any(|start| what.starts_with(start)) && !holds_secret(&what);
+    let is_of_names = of_names.iter().any(|start| what.starts_with(start));
+    let helps = is_of_names && what.len() <= MAX_HELP_BYTES && !holds_secret(&what);
     let place = format!("line {}, column {}", error.line(), error.column());
     let why = if helps {
         format!("a question in JSON, as /openapi.json describes it: {what}")

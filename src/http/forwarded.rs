@@ -45,9 +45,9 @@ impl<'a> Forwarded<'a> {
         Ok(Self {
             method: one(headers, METHOD)?.ok_or_else(|| missing(METHOD))?,
             uri: one(headers, URI)?.ok_or_else(|| missing(URI))?,
-            host: one(headers, HOST)?.unwrap_or_default(),
+            host: one(headers, HOST)?.ok_or_else(|| missing(HOST))?,
             headers,
-            address: address(headers, trusted),
+            address: address(headers, trusted)?,
         })
     }
 }
@@ -82,24 +82,27 @@ fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>
 }
 
 fn missing(name: &'static str) -> Unreadable {
-    let why = ParseError::new("one value, which the gateway writes over whatever its client sent");
+    let why = ParseError::new("there, and written by the gateway over whatever its client sent");
     Unreadable::Setup(OperationError::invalid(name, why))
 }
 
 /// The address that is furthest to the right and no trusted peer's: those to the left of it, anybody can write. Where all
-/// are trusted peers', the first.
-fn address(headers: &HeaderMap, trusted: &TrustedPeers) -> Option<IpAddr> {
-    let lines: Vec<&str> =
-        headers.get_all(FOR).iter().map(|line| line.to_str().ok()).collect::<Option<_>>()?;
+/// are trusted peers', the first. `None` where what is written there is no address.
+fn address(headers: &HeaderMap, trusted: &TrustedPeers) -> Result<Option<IpAddr>, Unreadable> {
+    if !headers.contains_key(FOR) {
+        return Err(missing(FOR));
+    }
+    let lines = headers.get_all(FOR).iter().map(|line| line.to_str().unwrap_or_default());
+    let texts: Vec<&str> = lines.flat_map(|line| line.split(',')).collect();
     let mut found = None;
-    for text in lines.iter().flat_map(|line| line.split(',')).rev() {
-        let address: IpAddr = text.trim_matches([' ', '\t']).parse().ok()?;
+    for text in texts.into_iter().rev() {
+        let Ok(address) = text.trim_matches([' ', '\t']).parse::<IpAddr>() else { return Ok(None) };
         found = Some(address.to_canonical());
         if !trusted.holds(address) {
             break;
         }
     }
-    found
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -117,10 +120,10 @@ mod tests {
     #[test]
     fn the_address_is_the_last_that_a_trusted_peer_wrote() {
         // S8
-        let trusted = TrustedPeers::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        let trusted = TrustedPeers::new(vec!["10.0.0.0/8".parse().unwrap()]).unwrap();
         let found = |lines: &[&str]| {
             let lines: Vec<_> = lines.iter().map(|line| (FOR, *line)).collect();
-            address(&headers(&lines), &trusted).map(|address| address.to_string())
+            address(&headers(&lines), &trusted).ok().flatten().map(|address| address.to_string())
         };
         for (lines, expected) in [
             (&[][..], None),
@@ -150,12 +153,17 @@ mod tests {
                 Err(Unreadable::Malformed) => Err("malformed".to_owned()),
                 Err(Unreadable::Setup(error)) => Err(error.to_string()),
             };
-        let whole = [(METHOD, "GET"), (URI, "/a?b"), (HOST, "example.com")];
+        let whole = [(METHOD, "GET"), (URI, "/a?b"), (HOST, "example.com"), (FOR, "192.0.2.1")];
         assert_eq!(read(&headers(&whole), "127.0.0.1").as_deref(), Ok("GET example.com/a?b"));
         assert_eq!(read(&headers(&whole), "::1").as_deref(), Ok("GET example.com/a?b"));
         assert!(read(&headers(&whole), "10.0.0.1").unwrap_err().contains("gateway.trusted_peers"));
-        for lines in [&[(METHOD, "GET")][..], &[(METHOD, "GET"), (URI, "/a"), (URI, "/b")]] {
-            assert!(read(&headers(lines), "127.0.0.1").unwrap_err().contains(URI), "{lines:?}");
+        for name in [METHOD, URI, HOST, FOR] {
+            let lines: Vec<_> = whole.into_iter().filter(|(written, _)| *written != name).collect();
+            assert!(read(&headers(&lines), "127.0.0.1").unwrap_err().contains(name), "{name}");
+        }
+        for name in [METHOD, URI, HOST] {
+            let lines = [&whole[..], &[(name, "/b")]].concat();
+            assert!(read(&headers(&lines), "127.0.0.1").unwrap_err().contains(name), "{name}");
         }
         let foreign = [(METHOD, "GET"), (URI, "/\u{e4}")];
         assert_eq!(read(&headers(&foreign), "127.0.0.1"), Err("malformed".to_owned()));

@@ -11,6 +11,7 @@ use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Durati
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
 
@@ -30,7 +31,7 @@ const CHECK: &str = "/v1/check";
 const DESCRIPTION: &str = "/openapi.json";
 
 /// The description of what is served here.
-const OPENAPI: &str = include_str!("../../proto/openapi.json");
+const OPENAPI: &str = include_str!("../../openapi/keyward.json");
 
 /// What is served over HTTP, ready to be cloned for each connection.
 #[derive(Clone)]
@@ -75,9 +76,18 @@ impl Calls for Site {
         request: &Request<Incoming>,
         limits: &ListenerLimits,
     ) -> Result<Taken, Response<Full<Bytes>>> {
+        // A 200 to it would be a tunnel.
+        if request.method() == Method::CONNECT {
+            return Err(refuse(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "METHOD_NOT_ALLOWED",
+                "Use GET.",
+                Some("GET"),
+            ));
+        }
         // A gateway may send the body of the request that it asks about, which decides nothing.
-        let gather = match request.uri().path() {
-            CHECK => Gather::UpTo(limits.message_bytes),
+        let gather = match (request.method(), request.uri().path()) {
+            (&Method::POST, CHECK) => Gather::UpTo(limits.message_bytes),
             _ => Gather::Nothing,
         };
         Ok(Taken { client_limit: None, gather })
@@ -85,10 +95,18 @@ impl Calls for Site {
 
     fn call(&self, request: Request<RequestBody>) -> Self::Future {
         let site = self.clone();
-        Box::pin(async move { Ok(site.answer(request).await) })
+        let is_head = request.method() == Method::HEAD;
+        Box::pin(async move {
+            let answer = site.answer(request).await;
+            Ok(if is_head { without_body(answer) } else { answer })
+        })
     }
 
-    fn failed(&self, _failure: Failure, _path: Option<&str>, took: Duration) -> Response<Full<Bytes>> {
+    fn failed(&self, failure: Failure, _path: Option<&str>, took: Duration) -> Response<Full<Bytes>> {
+        if failure == Failure::RequestBroken {
+            let message = "The body is malformed, or ended before it was whole.";
+            return refuse(StatusCode::BAD_REQUEST, "REQUEST_MALFORMED", message, None);
+        }
         let answer = undecided(took);
         respond(StatusCode::SERVICE_UNAVAILABLE, answer.headers, answer.body)
     }
@@ -118,10 +136,19 @@ fn respond(
     response
 }
 
+/// The answer to a HEAD: the head of the answer to a GET. Over HTTP/2, hyper would send the body.
+fn without_body(answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let length = answer.body().size_hint().exact().unwrap_or_default();
+    let (mut head, _body) = answer.into_parts();
+    head.headers.insert(header::CONTENT_LENGTH, length.into());
+    Response::from_parts(head, Full::default())
+}
+
 /// An answer to what is no question.
 fn refuse(status: StatusCode, code: &str, message: &str, allow: Option<&str>) -> Response<Full<Bytes>> {
     let body = serde_json::json!({ "success": false, "error": { "code": code, "message": message } });
-    let mut response = respond(status, [json()], body.to_string());
+    let no_store = ("cache-control", "no-store".to_owned());
+    let mut response = respond(status, [json(), no_store], body.to_string());
     if let Some(allow) = allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
         response.headers_mut().insert(header::ALLOW, allow);
     }

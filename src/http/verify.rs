@@ -12,9 +12,11 @@ use http_body_util::Full;
 
 use super::{forwarded::Forwarded, respond};
 use crate::{
-    gateway::{self, Desk, Outcome, Question},
+    domain::parse::ParseError,
+    gateway::{self, Desk, GatewayRequest as _, Outcome, Question, Unreadable},
     grpc::api::Api,
     http_answer::Header,
+    operations::error::OperationError,
     way_in::{connection::Peer, request_body::RequestBody},
 };
 
@@ -38,7 +40,9 @@ pub(super) async fn answer(desk: &Desk, api: &Api, request: &Request<RequestBody
 
     // No peer that is not known is trusted.
     let peer = peer.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-    let outcome = match Forwarded::read(headers, peer, &desk.settings().trusted_peers) {
+    let asked = Forwarded::read(headers, peer, &desk.settings().trusted_peers);
+    let asked = asked.and_then(|request| require_own(query, request.path()).map(|()| request));
+    let outcome = match asked {
         Ok(request) => {
             let settings = settings.iter().map(|(name, text)| (name.as_ref(), text.as_ref()));
             let said = gateway::said("query", settings, request.address);
@@ -47,6 +51,18 @@ pub(super) async fn answer(desk: &Desk, api: &Api, request: &Request<RequestBody
         Err(unreadable) => desk.answer::<Forwarded<'_>>(caller, Err(unreadable)).await,
     };
     render(outcome, body_in_header)
+}
+
+/// Passes a query of the gateway's own. Some gateways pass their client's on, unless they are told not to; and a client
+/// must not say what its request needs.
+fn require_own(query: &str, uri: &str) -> Result<(), Unreadable> {
+    let clients = uri.split_once('?').map_or("", |(_, clients)| clients);
+    if clients.is_empty() || !format!("&{query}&").contains(&format!("&{clients}&")) {
+        return Ok(());
+    }
+    let why =
+        ParseError::new("the gateway's own: it must not hold that of the request, which is the client's");
+    Err(Unreadable::Setup(OperationError::invalid("query", why)))
 }
 
 /// Takes the one setting out that is about the answer, and none that asks for something else.

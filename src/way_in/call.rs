@@ -182,7 +182,9 @@ impl<S: Calls> Call<S> {
 /// Counts and logs a panic. Its payload is not looked at: it may hold what the call held.
 fn panicked(open: &OpenCall) -> Failure {
     open.pulse.shared.counts.panics.increment();
-    tracing::error!(rpc.path = open.path(), "a handler panicked; its call was answered all the same");
+    // A query may hold a secret.
+    let path = open.path().and_then(|path| path.split('?').next());
+    tracing::error!(rpc.path = path, "a handler panicked; its call was answered all the same");
     Failure::Panicked
 }
 

@@ -254,6 +254,8 @@ fn http(limits: &ListenerLimits) -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
+        // Who has said all that he had to say, and says so, still hears the answer (RFC 9112 section 9.6).
+        .half_close(true)
         .header_read_timeout(limits.head_deadline)
         .max_buf_size(limits.http1_buffer_bytes);
     builder

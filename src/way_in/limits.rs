@@ -81,7 +81,7 @@ impl Default for ListenerLimits {
             max_connections_per_address: 1024,
             preface_deadline: Duration::from_secs(5),
             first_call_deadline: Duration::from_secs(10),
-            head_deadline: Duration::from_secs(75),
+            head_deadline: Duration::from_secs(150),
             idle_time: Duration::from_secs(300),
             ping_interval: Duration::from_secs(30),
             ping_timeout: Duration::from_secs(10),

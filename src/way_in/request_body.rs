@@ -121,6 +121,12 @@ impl Gathering {
             if ended && self.gathered.is_empty() {
                 return Poll::Ready(Ok(RequestBody { data: Some(data), ..RequestBody::default() }));
             }
+            if self.gathered.is_empty() {
+                // As much as it says that it is long: growing by and by would hold twice of it for a while.
+                let declared =
+                    data.len().saturating_add(usize::try_from(incoming.size_hint().lower()).unwrap_or(0));
+                self.gathered.reserve(declared.min(self.message_bytes.saturating_add(PREFIX_BYTES)));
+            }
             self.gathered.extend_from_slice(&data);
             if let Err(refusal) = self.count(shared) {
                 return Poll::Ready(Err(refusal));

@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+pub mod log;
 pub mod skip;
 pub mod verbs;
 
@@ -28,6 +29,7 @@ use keyward::{
     app::{Destination, Service, Settings, Stopped},
     domain::{
         gateway::Gateway,
+        network::TrustedPeers,
         policy::{Policy, RouteEntry, ScopeEntry},
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
     },
@@ -162,9 +164,18 @@ impl Keyward {
     }
 
     pub async fn start_behind(gateway: Gateway, check_is_open: bool, policy: Policy) -> Self {
+        Self::start_as(gateway, check_is_open, policy, ListenerLimits::default()).await
+    }
+
+    /// A new one, open for Checks, that takes no more of clients than this.
+    pub async fn start_within(limits: ListenerLimits) -> Self {
+        Self::start_as(Gateway::default(), true, policy(), limits).await
+    }
+
+    async fn start_as(gateway: Gateway, check_is_open: bool, policy: Policy, limits: ListenerLimits) -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Arc::new(ManualClock::new());
-        let service = launch(dir.path(), &clock, 1, check_is_open, policy, gateway).await;
+        let service = launch(dir.path(), &clock, 1, check_is_open, policy, gateway, limits).await;
         let root = std::fs::read_to_string(root_key_file(dir.path())).unwrap().trim_end().to_owned();
         let address = service.address();
         let channel = connect(address).await;
@@ -192,7 +203,8 @@ impl Keyward {
         check_is_open: bool,
         seed: u64,
     ) -> Self {
-        let service = launch(dir.path(), &clock, seed, check_is_open, policy(), Gateway::default()).await;
+        let (gateway, limits) = (Gateway::default(), ListenerLimits::default());
+        let service = launch(dir.path(), &clock, seed, check_is_open, policy(), gateway, limits).await;
         let address = service.address();
         let channel = connect(address).await;
         Self { service, address, clock, root, channel, check_is_open, dir, seed }
@@ -297,6 +309,14 @@ pub fn policy() -> Policy {
     (0..100).for_each(|place| declare(&format!("r{place:03}:{}", "a".repeat(60))));
     (0..255).for_each(|place| declare(&format!("resource{place}:{}", "a".repeat(64))));
     roomy(&Policy::new(document).unwrap())
+}
+
+/// The usual headers, and gateways that are believed from these networks.
+pub fn gateway_trusting(networks: &[&str]) -> Gateway {
+    let mut gateway = Gateway::default();
+    let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+    gateway.trusted_peers = TrustedPeers::new(networks).unwrap();
+    gateway
 }
 
 /// A policy with limits that nothing reaches: for what is about something else.
@@ -418,6 +438,7 @@ async fn launch(
     check_is_open: bool,
     policy: Policy,
     gateway: Gateway,
+    limits: ListenerLimits,
 ) -> Service {
     let settings = Settings {
         data_dir: data_dir(folder),
@@ -427,7 +448,7 @@ async fn launch(
         http_check_is_open: check_is_open,
         policy,
         gateway,
-        limits: ListenerLimits::default(),
+        limits,
         workers: NonZeroUsize::new(2).unwrap(),
         clock: Arc::<ManualClock>::clone(clock),
         entropy: Arc::new(SeededEntropy::new(seed.wrapping_mul(0xA076_1D64_78BD_642F))),

@@ -37,6 +37,8 @@ pub struct Other<'a> {
 pub enum Because {
     /// It matches too, and says less about the request.
     SaysLess,
+    /// It matches, and what the path has in the place of its resource cannot be one.
+    NoResource,
     /// It is for another host.
     OtherHost,
     /// It is for another method.
@@ -75,7 +77,8 @@ impl RouteTable {
             (_, Err(NotCanonical), _) => Some("method"),
             (Ok(_), Ok(()), Ok(_)) => None,
         };
-        let (Ok(host), Ok(path)) = (RequestHost::parse(host), CanonicalPath::parse(path)) else {
+        let (Ok(host), Ok(path), None) = (RequestHost::parse(host), CanonicalPath::parse(path), misspelled)
+        else {
             return Explanation { decides, others: Vec::new(), misspelled };
         };
         let for_path = self.each().filter(|(_, route)| takes(route, path));
@@ -84,19 +87,23 @@ impl RouteTable {
                 Because::OtherHost
             } else if route.method.as_ref().is_some_and(|given| given.as_str() != method) {
                 Because::OtherMethod
+            } else if decides == Err(Unrouted::NoResource) {
+                Because::NoResource
             } else {
                 Because::SaysLess
             };
             Other { index, route, because }
         });
-        Explanation { decides, others: others.take(MAX_OTHERS).collect(), misspelled }
+        let others = others.take(MAX_OTHERS).collect();
+        Explanation { decides, others, misspelled }
     }
 }
 
 /// Whether a route is for this path.
 fn takes(route: &Route, path: CanonicalPath<'_>) -> bool {
     let mut below = Some(path.below_root());
-    for depth in 0.. {
+    let mut depth = 0;
+    loop {
         let slot = route.template.slot(depth);
         let Some(text) = below else { return matches!(slot, Slot::End | Slot::Rest) };
         let (segment, rest) =
@@ -106,8 +113,7 @@ fn takes(route: &Route, path: CanonicalPath<'_>) -> bool {
             Slot::Rest => return true,
             Slot::Literal(literal) if literal != segment => return false,
             Slot::Variable if segment.is_empty() => return false,
-            Slot::Literal(_) | Slot::Variable => below = rest,
+            Slot::Literal(_) | Slot::Variable => (below, depth) = (rest, depth + 1),
         }
     }
-    false
 }
