@@ -6,7 +6,8 @@
 //!
 //! # The map
 //!
-//! A module may use what stands above it, never what stands below, and adapters never use each other;
+//! A module may use what stands above it, never what stands below, and adapters never use each other,
+//! but that [`http`] is [`grpc`] in other clothes;
 //! `tests/architecture.rs` holds that.
 //!
 //! | module | what lives there |
@@ -17,13 +18,15 @@
 //! | [`follower`] | follows the log into the index |
 //! | [`operations`] | what callers can ask for, one verb per file |
 //! | [`http_answer`] | a decision as a gateway's client sees it: status, headers, body, in one table; and who asks, as the service behind sees it |
-//! | [`store`], [`counters`], [`way_in`] | adapters: where truth is kept (data directory, roots, SQLite); where limits are counted; sockets, connections and calls within their bounds |
-//! | [`grpc`] | the services of the wire, and Envoy's |
+//! | [`gateway`] | what a request that a gateway asks about needs, and what the gateway is to do: one judgement, whatever the gateway speaks |
+//! | [`way_in`] | sockets, connections and calls within their bounds, whatever they speak |
+//! | [`store`], [`counters`], [`grpc`], [`http`] | the adapters: where truth is kept (data directory, roots, SQLite); where limits are counted; the services of the wire, and Envoy's; `/verify` for other gateways, and Check in JSON |
+//! | `guard` | with the feature of that name: a layer by which services in Rust ask a Keyward; the server does without |
 //! | [`app`] | names the adapters and wires them |
 //! | [`cli`] | the command line: a client of the server, one verb per file |
 //!
 //! Beside these stand [`config`], [`system`], [`telemetry`] and [`shutdown`], the only readers of environment, clock,
-//! randomness and signals; and [`wire`], which is generated from `proto/` and known to [`grpc`] and [`cli`] alone.
+//! randomness and signals; and [`wire`], which is generated from `proto/` and known to [`grpc`], `guard` and [`cli`] alone.
 //! `src/main.rs` reads the arguments and returns the exit code.
 //!
 //! # What always holds
@@ -86,8 +89,9 @@
 //!
 //! 1. The same way in. `grpc/routes.rs` gives the one method of Envoy to [`grpc::ext_authz`], which reads the bytes by
 //!    itself: what cannot be read is a denial, and whatever keeps a call from its handler is a 503 to pass on.
-//! 2. `Api::authorize`: a sealed store and a gateway that may not ask are a 503. `grpc/convert/ext_authz.rs` reads what
-//!    the gateway's settings say that the request needs. Where they name no scopes,
+//!    (`/verify`, which other gateways ask over HTTP, is read by `http/verify.rs`, and goes the same way from here on.)
+//! 2. [`Desk::answer`](gateway::Desk::answer): a sealed store and a gateway that may not ask are a 503. [`gateway::said`] reads
+//!    what the gateway's settings say that the request needs. Where they name no scopes,
 //!    [`RouteTable::find`](domain::route::RouteTable::find) finds the route of the policy, with the resource that the
 //!    path names; a public one lets the request through here, with nobody's identity.
 //! 3. [`carried::credential`](domain::carried::credential) finds the one credential, or denies; only then is a request
@@ -121,6 +125,8 @@ pub mod domain;
 pub mod follower;
 pub mod gateway;
 pub mod grpc;
+#[cfg(feature = "guard")]
+pub mod guard;
 pub mod http;
 pub mod http_answer;
 pub mod index;

@@ -1,6 +1,6 @@
 //! The generated messages and services of `proto/`, and the descriptor set that reflection serves.
 //!
-//! Only `grpc` and `cli` know these types; everything inside speaks `domain`.
+//! Only `grpc`, `guard` and `cli` know these types; everything inside speaks `domain`.
 
 mod generated;
 pub(crate) mod json;

@@ -326,6 +326,14 @@ fn workspace_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
             )],
         },
         Row {
+            method: "keyward.v1.PolicyService/ExplainRoute",
+            needs: &["policy:read"],
+            access: Access::Global,
+            good: v1::ExplainRouteRequest { method: "GET".into(), host: "a".into(), path: "/".into() }
+                .encode_to_vec(),
+            spoilt: vec![Spoilt::Rest(Vec::new())],
+        },
+        Row {
             method: "keyward.v1.PolicyService/ValidatePolicy",
             needs: &["policy:read"],
             access: Access::Global,

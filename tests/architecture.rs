@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 12] = [
     &["http_answer"],
     &["gateway"],
     &["way_in"],
-    &["store", "counters", "grpc", "http"],
+    &["store", "counters", "grpc", "guard", "http"],
     &["app"],
     &["cli"],
     &["main"],
@@ -39,10 +39,10 @@ const WIPED: &[&str] = &["domain/root.rs", "domain/secret.rs", "store/roots.rs",
 ///
 /// One segment is a crate; several are looked for anywhere in a path.
 const CONFINED: [(&[&str], &[&str]); 11] = [
-    (&["crate", "wire"], &["wire", "grpc", "cli"]),
+    (&["crate", "wire"], &["wire", "grpc", "guard", "cli"]),
     (&["rusqlite*"], &["store"]),
     (&["r2d2*"], &["store"]),
-    (&["tonic*"], &["grpc", "wire", "cli"]),
+    (&["tonic*"], &["grpc", "guard", "wire", "cli"]),
     (&["prost*"], &["grpc", "wire", "cli"]),
     (&["hyper*"], &["way_in", "grpc", "http", "cli"]),
     (&["clap*"], &["cli", "config", "main"]),

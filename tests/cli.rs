@@ -259,6 +259,13 @@ fn disable_and_enable_are_a_pair_and_update_changes_what_is_named() {
     let explained = desk.run(&["check", "--key-id", &id, "--explain", "--scope", "a:b"], "");
     assert_eq!(explained.code, Some(3));
     assert!(explained.out.contains("SCOPE_INSUFFICIENT"), "{explained:?}");
+    let url = "https://api.example.com/v1/files";
+    let line = ["check", "--key-id", &id, "--explain", "--request", "GET", url];
+    let explained = desk.run(&line, "");
+    assert!(explained.out.contains("none: denied as ROUTE_NOT_FOUND"), "{explained:?}");
+    let explained = desk.run(&["route", "explain", "GET", url], "");
+    assert_eq!(explained.code, Some(3));
+    assert!(explained.out.contains("no route is for this request"), "{explained:?}");
 }
 
 #[test]

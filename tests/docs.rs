@@ -18,6 +18,10 @@ const POLICY: &str = include_str!("../docs/policy.md");
 const OPERATING: &str = include_str!("../docs/operating.md");
 const GATEWAYS: &str = include_str!("../docs/gateways.md");
 const ENVOY: &str = include_str!("../examples/envoy/README.md");
+const CLIENTS: &str = include_str!("../docs/clients.md");
+const PYTHON: &str = include_str!("../examples/clients/python/README.md");
+const NODE: &str = include_str!("../examples/clients/node/README.md");
+const GO: &str = include_str!("../examples/clients/go/README.md");
 
 /// How many promises there are under each letter.
 const PROMISES: [(char, u32); 12] = [
@@ -212,7 +216,14 @@ fn links_between_documents_lead_somewhere() {
         ("docs", SECURITY),
         ("docs", OPERATING),
         ("docs", GATEWAYS),
+        ("docs", CLIENTS),
         ("examples/envoy", ENVOY),
+        ("examples/clients/python", PYTHON),
+        ("examples/clients/node", NODE),
+        ("examples/clients/go", GO),
+        ("examples/nginx", include_str!("../examples/nginx/README.md")),
+        ("examples/caddy", include_str!("../examples/caddy/README.md")),
+        ("examples/traefik", include_str!("../examples/traefik/README.md")),
     ] {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = link.split('#').next().unwrap();

@@ -11,6 +11,7 @@ use super::{
     failure::Failure,
     json, names,
     parse::{self, Dash, KeyId},
+    route::{self, Target},
     session::Session,
     table::Table,
     time, view,
@@ -59,6 +60,9 @@ pub struct CheckArgs {
     /// The holder's IP address
     #[arg(long, value_name = "IP")]
     address: Option<String>,
+    /// The holder's request; with --explain, its route is explained, which decides where a gateway asks
+    #[arg(long, num_args = 2, value_names = ["METHOD", "URL"])]
+    request: Vec<String>,
     /// Units to charge to the key's limits. Left out: 1
     #[arg(long, value_name = "UNITS")]
     cost: Option<u64>,
@@ -89,8 +93,9 @@ impl CheckArgs {
         }
     }
 
-    fn into_request(self, subject: Subject) -> CheckRequest {
-        CheckRequest {
+    fn into_request(self, subject: Subject) -> Result<CheckRequest, Failure> {
+        let context = self.context()?;
+        Ok(CheckRequest {
             mode: self.mode().into(),
             subject: Some(subject),
             scopes: self.scopes,
@@ -100,8 +105,20 @@ impl CheckArgs {
             workspace_id: self.workspace.unwrap_or_default(),
             environment: self.environment.unwrap_or_default(),
             min_revision: self.min_revision,
-            context: self.address.map(|source_address| CheckContext { source_address, ..Default::default() }),
+            context,
+        })
+    }
+
+    /// Where the holder's request came from and what it was, as far as that is told.
+    fn context(&self) -> Result<Option<CheckContext>, Failure> {
+        let mut context =
+            CheckContext { source_address: self.address.clone().unwrap_or_default(), ..Default::default() };
+        if let [method, url] = self.request.as_slice() {
+            let Target { host, path } =
+                url.parse().map_err(|why| Failure::Local(format!("--request: {why}")))?;
+            context = CheckContext { method: method.clone(), host, path, ..context };
         }
+        Ok((context != CheckContext::default()).then_some(context))
     }
 }
 
@@ -123,7 +140,7 @@ pub(super) fn presented(
 
 pub(super) async fn run(args: CheckArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let subject = args.subject(session.console)?;
-    let request = args.into_request(subject);
+    let request = args.into_request(subject)?;
     let mut keys = session.keys().await?;
     let answer = keys.check(request).await.map_err(session.rpc())?.into_inner();
     session.answer(|| json::check(&answer), || text(&answer))?;
@@ -142,6 +159,9 @@ fn text(answer: &CheckResponse) -> String {
     }
     if let Some(key) = &answer.key {
         checked_key(&mut facts, key);
+    }
+    if let Some(found) = &answer.route {
+        route::explained(&mut facts, found);
     }
     facts.fact("counting", if answer.degraded { "in memory only: the store takes no changes" } else { "" });
     facts.fact("revision", answer.revision.to_string());
@@ -231,7 +251,7 @@ mod tests {
             "--peek",
         ])
         .unwrap();
-        let request = args.into_request(Subject::KeyId("key_1".into()));
+        let request = args.into_request(Subject::KeyId("key_1".into())).unwrap_or_default();
         assert_eq!(request.scopes, ["a:b", "c:d"]);
         assert_eq!(request.any_scopes.iter().map(|group| group.scopes.len()).collect::<Vec<_>>(), [2, 1]);
         assert_eq!((request.cost, request.mode), (Some(0), CheckMode::Peek.into()));

@@ -13,7 +13,7 @@ use crate::wire::{
 
 #[cfg(test)]
 pub(super) use crate::wire::json::assert_shows_every_field;
-pub(super) use crate::wire::json::{check, list};
+pub(super) use crate::wire::json::{check, list, route, route_explanation};
 
 pub(super) fn key(key: &v1::Key) -> Value {
     json!({

@@ -23,6 +23,7 @@ mod parse;
 mod policy;
 mod revoke;
 mod rotate;
+mod route;
 mod session;
 mod show;
 mod switch;
@@ -45,8 +46,9 @@ use crate::config::args::{DoctorArgs, InitArgs, RecoverArgs, ServeArgs};
 
 use self::{
     audit::AuditCommand, check::CheckArgs, connection::ConnectionArgs, failure::Failure, issue::IssueArgs,
-    list::ListArgs, policy::PolicyCommand, revoke::RevokeArgs, rotate::RotateArgs, session::Session,
-    show::ShowArgs, switch::SwitchArgs, update::UpdateArgs, usage::UsageArgs, workspace::WorkspaceCommand,
+    list::ListArgs, policy::PolicyCommand, revoke::RevokeArgs, rotate::RotateArgs, route::RouteCommand,
+    session::Session, show::ShowArgs, switch::SwitchArgs, update::UpdateArgs, usage::UsageArgs,
+    workspace::WorkspaceCommand,
 };
 
 /// The command could not be carried out: no answer, or an error.
@@ -63,7 +65,7 @@ Exit status:
   0  done; for check: allowed
   1  failed: no answer, or an error
   2  the command line is wrong
-  3  check: denied
+  3  check: denied; route explain: no route
   4  audit verify: the log does not verify
 
 With --json, field names are those of the wire in snake_case and every field is there: an absent message is null,
@@ -130,6 +132,9 @@ pub enum ClientCommand {
     /// Say what may exist: environments, scopes, limits, plans, roles
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Explain the routes of the policy
+    #[command(subcommand)]
+    Route(RouteCommand),
     /// Read and check the log of changes
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -220,6 +225,7 @@ async fn dispatch(
         ClientCommand::Policy(PolicyCommand::Diff(call)) => call.run(console, policy::diff).await,
         ClientCommand::Policy(PolicyCommand::Apply(call)) => call.run(console, policy::apply).await,
         ClientCommand::Policy(PolicyCommand::Versions(call)) => call.run(console, policy::versions).await,
+        ClientCommand::Route(RouteCommand::Explain(call)) => call.run(console, route::explain).await,
         ClientCommand::Audit(AuditCommand::Query(call)) => call.run(console, audit::query).await,
         ClientCommand::Audit(AuditCommand::Verify(call)) => {
             let verify = async |args, session: &mut Session<'_, '_>| {

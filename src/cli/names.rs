@@ -8,7 +8,7 @@ use crate::wire::{
     json::bare,
     v1::{
         ActorKind, AuditAction, KeyState, LimitOrigin, PolicyBrowserRule, PolicyCalendar, PolicyLimitSubject,
-        PolicyRouteAccess, RevokeReason, SecretState,
+        RevokeReason, SecretState,
     },
 };
 
@@ -45,11 +45,6 @@ pub(super) fn policy_calendar(value: i32) -> String {
 /// `KEY`, `OWNER`, `WORKSPACE`.
 pub(super) fn policy_limit_subject(value: i32) -> String {
     bare(PolicyLimitSubject::try_from(value).ok().map(|v| v.as_str_name()), "POLICY_LIMIT_SUBJECT_", value)
-}
-
-/// `SCOPES`, `PUBLIC`, `DENIED`.
-pub(super) fn policy_route_access(value: i32) -> String {
-    bare(PolicyRouteAccess::try_from(value).ok().map(|v| v.as_str_name()), "POLICY_ROUTE_ACCESS_", value)
 }
 
 /// `ALLOW`, `LOG`, `DENY`.

@@ -41,7 +41,9 @@ impl KeyService for Api {
     async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
         let caller = self.caller(&request)?;
         let query = self.question(&caller, "", request.get_ref()).await?;
-        Ok(Response::new(self.answer(&query).await?))
+        let mut answer = self.answer(&query).await?;
+        answer.route = self.route(&query, request.get_ref())?;
+        Ok(Response::new(answer))
     }
 
     async fn batch_check(
@@ -281,6 +283,22 @@ impl Api {
 
     async fn answer(&self, query: &Query<'_>) -> Result<v1::CheckResponse, OperationError> {
         Ok(convert::check::response(&self.operations().check(query).await?))
+    }
+
+    /// Which route the request is on that an operator wants explained.
+    fn route(
+        &self,
+        query: &Query<'_>,
+        asked: &v1::CheckRequest,
+    ) -> Result<Option<v1::RouteExplanation>, OperationError> {
+        let Some(context) = asked.context.as_ref().filter(|_| query.mode == Mode::Explain) else {
+            return Ok(None);
+        };
+        let request = (context.host.as_str(), context.method.as_str(), context.path.as_str());
+        if [request.0, request.1, request.2].contains(&"") {
+            return Ok(None);
+        }
+        Ok(Some(convert::route::explained(&self.operations().policy()?.policy, request)))
     }
 
     /// Answers questions that are charged together or not at all.

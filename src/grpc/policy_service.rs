@@ -4,7 +4,10 @@ use tonic::{Request, Response, Status};
 
 use super::{api::Api, convert};
 use crate::{
-    domain::admin::{AdminPermit, ApplyPolicy, ReadPolicy},
+    domain::{
+        admin::{AdminPermit, ApplyPolicy, ReadPolicy},
+        parse::ParseError,
+    },
     operations::error::OperationError,
     wire::v1::{self, policy_service_server::PolicyService},
 };
@@ -58,6 +61,27 @@ impl PolicyService for Api {
                 version: Some(convert::policy::version_to_wire(&version)),
                 effect: Some(convert::policy::effect_to_wire(&effect)),
             })
+        })
+        .await
+    }
+
+    async fn explain_route(
+        &self,
+        request: Request<v1::ExplainRouteRequest>,
+    ) -> Result<Response<v1::ExplainRouteResponse>, Status> {
+        let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
+        permit.require_global().map_err(OperationError::from)?;
+        self.administer(async move |operations| {
+            let v1::ExplainRouteRequest { method, host, path } = request.get_ref();
+            for (name, text, most) in [("method", method, 64), ("host", host, 512), ("path", path, 8_192)] {
+                if text.is_empty() || text.len() > most {
+                    let why = ParseError::owned(format!("1 to {most} characters"));
+                    return Err(OperationError::invalid(name, why));
+                }
+            }
+            let in_force = operations.policy()?;
+            let explanation = convert::route::explained(&in_force.policy, (host, method, path));
+            Ok(v1::ExplainRouteResponse { version: in_force.version, explanation: Some(explanation) })
         })
         .await
     }

@@ -75,6 +75,7 @@ struct Context {
     path: String,
     user_agent: String,
     request_id: String,
+    host: String,
 }
 
 /// What an object says. An array has no names, so nobody can have meant its places; serde would go by them.
@@ -186,6 +187,7 @@ fn read(body: &[u8]) -> Result<v1::CheckRequest, OperationError> {
             path: context.path,
             user_agent: context.user_agent,
             request_id: context.request_id,
+            host: context.host,
         }),
     })
 }

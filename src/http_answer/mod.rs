@@ -139,6 +139,7 @@ pub fn stopped(stop: Stop<'_>, realm: &Realm, format: BodyFormat) -> HttpAnswer 
         && matches!(row.status, StopStatus::Forbidden | StopStatus::TooManyRequests)
     {
         stopped.headers.extend(limits(answer));
+        stopped.headers.extend(answer.subject.iter().flat_map(retiring));
     }
     stopped
 }

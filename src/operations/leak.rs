@@ -1,5 +1,9 @@
 //! A secret where none may be: in a URL, which logs, histories and other sites' referrers keep.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
 use super::Operations;
 use crate::domain::{id::KeyId, secret};
 
@@ -11,10 +15,12 @@ pub struct Leaked {
 }
 
 impl Operations {
-    /// Whether one of our secrets stands in this text.
+    /// Whether one of our secrets stands in this URL, in clear or percent-encoded.
     #[must_use]
-    pub fn secret_in(&self, text: &str) -> Option<Leaked> {
-        let hash = secret::secret_in(text)?.hash(&self.keys.lookup);
+    pub fn secret_in_url(&self, url: &str) -> Option<Leaked> {
+        let url =
+            if url.contains('%') { percent_decode_str(url).decode_utf8_lossy() } else { Cow::from(url) };
+        let hash = secret::secret_in(&url)?.hash(&self.keys.lookup);
         Some(Leaked { key: self.index.by_hash(&hash).map(|found| found.key().id) })
     }
 }

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::v1::{self, DenialReason};
+use super::v1::{self, DenialReason, PolicyRouteAccess};
 
 pub(crate) fn check(answer: &v1::CheckResponse) -> Value {
     json!({
@@ -16,7 +16,22 @@ pub(crate) fn check(answer: &v1::CheckResponse) -> Value {
         "limits": list(&answer.limits, limit),
         "degraded": answer.degraded,
         "revision": answer.revision,
+        "route": answer.route.as_ref().map(route_explanation),
     })
+}
+
+pub(crate) fn route_explanation(explanation: &v1::RouteExplanation) -> Value {
+    json!({
+        "route": explanation.route.as_ref().map(route),
+        "field": explanation.field,
+        "resource": explanation.resource,
+        "why": explanation.why,
+        "others": list(&explanation.others, route_not_taken),
+    })
+}
+
+fn route_not_taken(other: &v1::RouteNotTaken) -> Value {
+    json!({ "route": other.route.as_ref().map(route), "field": other.field, "why": other.why })
 }
 
 fn denial(denial: &v1::Denial) -> Value {
@@ -68,6 +83,23 @@ pub(crate) fn creator(creator: &v1::Creator) -> Value {
 
 pub(crate) fn grant(grant: &v1::Grant) -> Value {
     json!({ "scope": grant.scope, "resources": grant.resources })
+}
+
+pub(crate) fn route(route: &v1::PolicyRoute) -> Value {
+    json!({
+        "host": route.host,
+        "method": route.method,
+        "path": route.path,
+        "scopes": route.scopes,
+        "resource": route.resource,
+        "cost": route.cost,
+        "access": policy_route_access(route.access),
+    })
+}
+
+/// `SCOPES`, `PUBLIC`, `DENIED`.
+fn policy_route_access(value: i32) -> String {
+    bare(PolicyRouteAccess::try_from(value).ok().map(|v| v.as_str_name()), "POLICY_ROUTE_ACCESS_", value)
 }
 
 /// `KEY_UNKNOWN`, `SCOPE_INSUFFICIENT`, …
@@ -136,6 +168,9 @@ mod tests {
             ("LimitState", limit(&v1::LimitState::default())),
             ("Creator", creator(&v1::Creator::default())),
             ("Grant", grant(&v1::Grant::default())),
+            ("RouteExplanation", route_explanation(&v1::RouteExplanation::default())),
+            ("RouteNotTaken", route_not_taken(&v1::RouteNotTaken::default())),
+            ("PolicyRoute", route(&v1::PolicyRoute::default())),
         ] {
             assert_shows_every_field(message, &value);
         }

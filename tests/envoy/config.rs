@@ -10,6 +10,9 @@ const ALLOWED_HEADERS: &str = "                      allowed_headers:
                         patterns:
                           - { exact: authorization }
                           - { exact: x-api-key }
+                          - { exact: accept }
+                          - { exact: origin }
+                          - { prefix: sec-fetch- }
 ";
 
 /// A text that began as `examples/envoy/envoy.yaml`.
@@ -44,7 +47,7 @@ impl Config {
 
     /// Claims of clients come as far as Keyward lets them.
     pub(crate) fn without_stripping(self) -> Self {
-        self.with("{ prefix: x-keyward-, ignore_case: true }", "{ exact: x-nothing }")
+        self.with("{ contains: keyward, ignore_case: true }", "{ exact: x-nothing }")
     }
 
     /// Paths reach Keyward and the service as clients spell them.

@@ -522,6 +522,7 @@ async fn what_is_at_its_bound_is_taken() {
             path: "ü".repeat(8_192),
             user_agent: "東".repeat(8_192),
             request_id: "ü".repeat(128),
+            host: "h".repeat(512),
         }),
         ..v1::CheckRequest::default()
     };

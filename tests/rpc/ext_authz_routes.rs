@@ -11,7 +11,7 @@ use keyward::{
 
 use crate::{
     ext_authz::{SOMEWHERE, Seen, ask, assert_unavailable, request},
-    support::{Keyward, holder_key, policy_with_routes, verbs::bound},
+    support::{Keyward, check, holder_key, policy_with_routes, verbs::bound},
 };
 
 const FILES: &str = "/v1/spaces/{space}/files/{file=**}";
@@ -446,4 +446,65 @@ async fn under_a_damaged_policy_nothing_is_decided_until_another_is_applied() {
     apply(&keyward, OPEN_EVENTS, 0).await;
     let events = asking("GET", "/v1/events", &[("x-api-key", &key)], NOTHING);
     assert_eq!(ask(&keyward, events).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_told_which_route_a_request_is_on_and_why() {
+    // H7, L12
+    let keyward = start().await;
+    let explained = async |method: &str, path: &str| {
+        let request = v1::ExplainRouteRequest {
+            method: method.to_owned(),
+            host: "api.example.com".to_owned(),
+            path: path.to_owned(),
+        };
+        let answer = keyward.policies().explain_route(keyward.as_root(request)).await.unwrap().into_inner();
+        assert_eq!(answer.version, 1);
+        answer.explanation.unwrap()
+    };
+    let found = explained("GET", "/v1/spaces/cdn-eu/files/a/b?c").await;
+    assert_eq!((found.field.as_str(), found.resource.as_str()), ("routes[0]", "space/cdn-eu"));
+    assert_eq!(found.route.unwrap().scopes, ["storage:read"]);
+    let others: Vec<_> =
+        found.others.iter().map(|other| (other.field.as_str(), other.why.as_str())).collect();
+    let other_method = "it is for another method";
+    assert_eq!(others, [("routes[2]", other_method), ("routes[1]", other_method)]);
+
+    let vault = explained("GET", "/public/vault/x").await;
+    assert_eq!((vault.field.as_str(), vault.others.len()), ("routes[7]", 1));
+    assert_eq!(vault.why, "it says more about the request than the other route that matches");
+    for (path, why) in [
+        ("/v2", "no route is for this request: none is for its path"),
+        ("/v1/spaces/a%2fb", "the path is not in its canonical form, and could be read as another"),
+    ] {
+        let none = explained("GET", path).await;
+        assert_eq!((none.route, none.why.as_str()), (None, why), "{path}");
+    }
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_names_the_route_of_the_request_that_it_is_told_of() {
+    // H7, L12
+    let keyward = start().await;
+    let key = reader(&keyward).await;
+    let context = v1::CheckContext {
+        method: "GET".to_owned(),
+        host: "api.example.com".to_owned(),
+        path: "/v1/spaces/shared".to_owned(),
+        ..v1::CheckContext::default()
+    };
+    let question = |mode: v1::CheckMode, context: &v1::CheckContext| v1::CheckRequest {
+        mode: mode.into(),
+        context: Some(context.clone()),
+        ..check(&key, &["templates:read"])
+    };
+    let answer = keyward.ask_as_root(question(v1::CheckMode::Explain, &context)).await;
+    let route = answer.route.unwrap();
+    assert_eq!((answer.allowed, route.field.as_str()), (true, "routes[4]"));
+    let unclear = v1::CheckContext { host: String::new(), ..context.clone() };
+    for question in [question(v1::CheckMode::Peek, &context), question(v1::CheckMode::Explain, &unclear)] {
+        assert_eq!(keyward.ask_as_root(question).await.route, None);
+    }
+    keyward.stop().await;
 }

@@ -1,10 +1,11 @@
 //! Services that must be there and are not asked: for servers of a test or a bench that are about others.
 
 use keyward::wire::v1::{
-    ApplyPolicyRequest, ApplyPolicyResponse, GetPolicyRequest, GetPolicyResponse, GetWorkspaceRequest,
-    GetWorkspaceResponse, ListPolicyVersionsRequest, ListPolicyVersionsResponse, RegisterWorkspaceRequest,
-    RegisterWorkspaceResponse, UpdateWorkspaceRequest, UpdateWorkspaceResponse, ValidatePolicyRequest,
-    ValidatePolicyResponse, policy_service_server::PolicyService, workspace_service_server::WorkspaceService,
+    ApplyPolicyRequest, ApplyPolicyResponse, ExplainRouteRequest, ExplainRouteResponse, GetPolicyRequest,
+    GetPolicyResponse, GetWorkspaceRequest, GetWorkspaceResponse, ListPolicyVersionsRequest,
+    ListPolicyVersionsResponse, RegisterWorkspaceRequest, RegisterWorkspaceResponse, UpdateWorkspaceRequest,
+    UpdateWorkspaceResponse, ValidatePolicyRequest, ValidatePolicyResponse,
+    policy_service_server::PolicyService, workspace_service_server::WorkspaceService,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -61,6 +62,13 @@ impl PolicyService for Absent {
         &self,
         _request: Request<ApplyPolicyRequest>,
     ) -> Result<Response<ApplyPolicyResponse>, Status> {
+        not_here()
+    }
+
+    async fn explain_route(
+        &self,
+        _request: Request<ExplainRouteRequest>,
+    ) -> Result<Response<ExplainRouteResponse>, Status> {
         not_here()
     }
 

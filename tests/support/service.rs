@@ -23,6 +23,10 @@ const REQUEST_ID: &str = "x-request-id";
 
 /// The end of a path on which the service claims limits of its own.
 pub(crate) const OWN_LIMITS: &str = "?own-limits";
+/// The end of a path on which the service hangs up without an answer.
+pub(crate) const HANGS_UP: &str = "?hangs-up";
+/// What a path has before the status that the service is to answer with.
+pub(crate) const OWN_STATUS: &str = "?own-status=";
 const LIMITS: &str = concat!(
     "x-ratelimit-limit: 7\r\nX-RateLimit-Limit: 8\r\nx-ratelimit-latency: 9000\r\n",
     "RateLimit: \"theirs\";r=1\r\nRateLimit: \"more\";r=2\r\nRateLimit-Policy: \"theirs\";q=1\r\n"
@@ -103,11 +107,15 @@ async fn answer(socket: TcpStream, count: Arc<AtomicUsize>) {
             headers,
             body: String::from_utf8_lossy(&message.body).into_owned(),
         };
+        if seen.path.ends_with(HANGS_UP) {
+            break;
+        }
+        let status = seen.path.split_once(OWN_STATUS).map_or("200", |(_, status)| status);
         let body = serde_json::to_string(&seen).unwrap();
         let own = if seen.path.ends_with(OWN_LIMITS) { LIMITS } else { "" };
         let length = body.len();
         let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{own}content-length: {length}\r\n\r\n"
+            "HTTP/1.1 {status} OK\r\ncontent-type: application/json\r\n{own}content-length: {length}\r\n\r\n"
         );
         let body = if seen.method == "HEAD" { "" } else { &body };
         if socket.write_all(format!("{head}{body}").as_bytes()).await.is_err() {

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{json::list, names, time},
+    cli::{
+        json::{list, route},
+        names, time,
+    },
     wire::v1::{self, policy_limit::Window},
 };
 
@@ -159,18 +162,6 @@ fn key_rules(rules: &v1::PolicyKeyRules) -> Value {
     })
 }
 
-fn route(route: &v1::PolicyRoute) -> Value {
-    json!({
-        "host": route.host,
-        "method": route.method,
-        "path": route.path,
-        "scopes": route.scopes,
-        "resource": route.resource,
-        "cost": route.cost,
-        "access": names::policy_route_access(route.access),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,7 +188,6 @@ mod tests {
             ("PolicyPlanTier", plan_tier(&v1::PolicyPlanTier::default())),
             ("PolicyRole", role(&v1::PolicyRole::default())),
             ("PolicyKeyRules", key_rules(&v1::PolicyKeyRules::default())),
-            ("PolicyRoute", route(&v1::PolicyRoute::default())),
         ] {
             assert_shows_every_field(message, &value);
         }

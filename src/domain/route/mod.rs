@@ -4,6 +4,7 @@
 //! a key meets it is not decided here. A request that is spelled in any but the one canonical way is refused before
 //! a route is looked for (X3): the server behind the gateway could read it as another path.
 
+mod explain;
 mod host;
 mod method;
 mod path;
@@ -11,6 +12,7 @@ mod resource;
 mod table;
 mod template;
 
+pub use explain::{Because, Explanation, Other};
 pub use host::HostName;
 pub use method::Method;
 pub use path::{CanonicalPath, NotCanonical};

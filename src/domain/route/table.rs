@@ -88,6 +88,11 @@ impl RouteTable {
         }
     }
 
+    /// Each route with its place in the list, the best for a request that both match before the other.
+    pub(super) fn each(&self) -> impl Iterator<Item = (usize, &Route)> {
+        self.0.iter().map(|entry| (entry.index, &entry.route))
+    }
+
     /// The route of a request, from its host with or without a port, its method, and its path with or without a query.
     ///
     /// # Errors

@@ -153,6 +153,7 @@ fn address(prefix: &str, context: &v1::CheckContext) -> Result<Option<IpAddr>, O
         ("path", &context.path, 8_192, "at most 8,192 characters"),
         ("user_agent", &context.user_agent, 8_192, "at most 8,192 characters"),
         ("request_id", &context.request_id, 128, "at most 128 characters"),
+        ("host", &context.host, 512, "at most 512 characters"),
     ];
     // No text has more characters than bytes: only one with too many bytes is counted.
     let too_long = |text: &str, most| text.len() > most && text.chars().count() > most;
@@ -183,6 +184,7 @@ pub(in crate::grpc) fn response(answer: &Answer) -> v1::CheckResponse {
         limits: answer.limits().map(|(bound, state)| limit_to_wire(bound, state)).collect(),
         degraded: answer.degraded,
         revision: answer.revision.0,
+        route: None,
     }
 }
 

@@ -7,6 +7,7 @@ pub(super) mod key;
 pub(super) mod new_key;
 pub(super) mod policy;
 mod rights;
+pub(super) mod route;
 mod time;
 pub(super) mod update;
 pub(super) mod usage;

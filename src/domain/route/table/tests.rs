@@ -3,7 +3,7 @@
 use proptest::{prelude::*, sample::select};
 
 use super::*;
-use crate::domain::route::{HostName, Method, PathTemplate, ResourceTemplate};
+use crate::domain::route::{Because, HostName, Method, PathTemplate, ResourceTemplate};
 
 /// A route from `host method template`, with `*` for any host or method.
 fn route(line: &str) -> Route {
@@ -228,5 +228,41 @@ proptest! {
                 prop_assert_eq!(found, oracle(&kept, host, method, path), "{} {} {}", host, method, path);
             }
         }
+    }
+}
+
+#[test]
+fn an_explanation_names_the_route_that_decides_and_why_the_others_do_not() {
+    // H7
+    let lines = [
+        "* * /v1/{rest=**}",
+        "* GET /v1/spaces/{space}",
+        "* POST /v1/spaces/{space}",
+        "api.example.com * /v1/spaces/{space}",
+        "* * /v2",
+    ];
+    let table = table(&lines).unwrap();
+    let explained = |host, method, path| {
+        let found = table.explain(host, method, path);
+        let others: Vec<_> = found.others.iter().map(|other| (lines[other.index], other.because)).collect();
+        (found.decides.as_ref().ok().map(|found| lines[found.index]), others, found.why().into_owned())
+    };
+    let (decides, others, why) = explained("www.example.com:443", "GET", "/v1/spaces/a?b");
+    assert_eq!(decides, Some(lines[1]));
+    assert_eq!(
+        others,
+        [(lines[3], Because::OtherHost), (lines[2], Because::OtherMethod), (lines[0], Because::SaysLess),]
+    );
+    assert_eq!(why, "it says more about the request than the other route that matches");
+    assert_eq!(explained("api.example.com", "GET", "/v1/spaces/a").0, Some(lines[3]));
+    assert_eq!(explained("a", "GET", "/v1/x").2, "no other route matches");
+    assert_eq!(
+        explained("a", "GET", "/v3"),
+        (None, vec![], "no route is for this request: none is for its path".to_owned())
+    );
+    for (host, method, path, what) in
+        [("a", "GET", "/v1/..", "path"), ("a:", "GET", "/v1", "host"), ("a", "G T", "/v1", "method")]
+    {
+        assert!(explained(host, method, path).2.contains(what), "{what}");
     }
 }

@@ -5,7 +5,7 @@ mod show;
 
 pub(in crate::grpc) use self::{
     read::overrides,
-    show::{effective_to_wire, overrides_to_wire, to_wire},
+    show::{effective_to_wire, overrides_to_wire, route as route_to_wire, to_wire},
 };
 use super::time;
 use crate::{

@@ -174,7 +174,8 @@ fn browsers(text: &str) -> PolicyBrowserRule {
     }
 }
 
-fn route(entry: &RouteEntry) -> v1::PolicyRoute {
+/// A route for the wire.
+pub(in crate::grpc) fn route(entry: &RouteEntry) -> v1::PolicyRoute {
     let access = match entry.access.as_str() {
         "scopes" => PolicyRouteAccess::Scopes,
         "public" => PolicyRouteAccess::Public,

@@ -1,0 +1,40 @@
+// Asks Keyward with Connect, by Connect's gRPC transport and the code that `buf generate` makes.
+
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.js";
+import { DenialReason, KeyService } from "./gen/keyward/v1/key_service_pb.js";
+
+// Milliseconds that a request waits for Keyward at most, all tries together.
+const DEADLINE = 200;
+const TRIES = 2;
+
+/** Holds the one connection to Keyward. `callerKey`: an administration key with `keys:check`, where Keyward listens beyond loopback. */
+export function connect(address, callerKey) {
+  const client = createClient(KeyService, createGrpcTransport({ baseUrl: `http://${address}` }));
+  const headers = callerKey ? { authorization: `Bearer ${callerKey}` } : {};
+
+  return async ({ apiKey, scopes, sourceAddress }) => {
+    const request = { subject: { case: "apiKey", value: apiKey }, scopes, context: { sourceAddress } };
+    const end = Date.now() + DEADLINE;
+    for (let tries = 1; ; tries++) {
+      try {
+        const answer = await client.check(request, { timeoutMs: end - Date.now(), headers });
+        return { ...answer, reason: answer.denial && DenialReason[answer.denial.reason] };
+      } catch (caught) {
+        const error = ConnectError.from(caught);
+        // What says UNAVAILABLE was not charged, so one more try is safe. (Where the connection broke under the answer,
+        // the key pays twice: never too little.) A denial is an answer and is not tried again.
+        if (error.code !== Code.Unavailable || tries === TRIES || Date.now() >= end) throw outage(error);
+      }
+    }
+  };
+}
+
+/** The code of an error, and the reason that Keyward gives. There is no secret in either. */
+function outage(error) {
+  const [info] = error.findDetails(ErrorInfoSchema);
+  const reason = info ? `${info.reason} ${JSON.stringify(info.metadata)}` : error.rawMessage;
+  const isAway = [Code.Unavailable, Code.DeadlineExceeded].includes(error.code);
+  return Object.assign(new Error(`${Code[error.code]}, ${reason}`), { isAway });
+}

@@ -1,0 +1,113 @@
+//! Why a request is on the route that it is on: for people who write tables.
+
+use std::borrow::Cow;
+
+use super::{
+    CanonicalPath, Match, NotCanonical, Route, RouteTable, Unrouted, host::RequestHost, method,
+    template::Slot,
+};
+
+/// The most routes that are named beside the one that decides.
+const MAX_OTHERS: usize = 20;
+
+/// A request, the route that decides about it, and those that do not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation<'a> {
+    /// The route that decides, or why none does.
+    pub decides: Result<Match<'a>, Unrouted>,
+    /// The other routes for its path, the best first; at most 20.
+    pub others: Vec<Other<'a>>,
+    /// What is spelled in another way than the canonical one, where that is why none decides.
+    pub misspelled: Option<&'static str>,
+}
+
+/// A route for the path of a request that does not decide about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Other<'a> {
+    /// Where it stood in the list.
+    pub index: usize,
+    /// The route.
+    pub route: &'a Route,
+    /// Why it does not decide.
+    pub because: Because,
+}
+
+/// Why a route for the path of a request does not decide about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// It matches too, and says less about the request.
+    SaysLess,
+    /// It is for another host.
+    OtherHost,
+    /// It is for another method.
+    OtherMethod,
+}
+
+impl Explanation<'_> {
+    /// The same in words.
+    #[must_use]
+    pub fn why(&self) -> Cow<'static, str> {
+        let less = self.others.iter().filter(|other| other.because == Because::SaysLess).count();
+        match (&self.decides, self.misspelled, less) {
+            (Ok(_), _, 0) => "no other route matches".into(),
+            (Ok(_), _, 1) => "it says more about the request than the other route that matches".into(),
+            (Ok(_), _, more) => {
+                format!("it says more about the request than the {more} others that match").into()
+            }
+            (Err(_), Some(what), _) => {
+                format!("the {what} is not in its canonical form, and could be read as another").into()
+            }
+            (Err(why), None, _) if self.others.is_empty() => format!("{why}: none is for its path").into(),
+            (Err(why), None, _) => why.to_string().into(),
+        }
+    }
+}
+
+impl RouteTable {
+    /// Explains which route a request is on; see [`RouteTable::find`].
+    #[must_use]
+    pub fn explain(&self, host: &str, method: &str, path: &str) -> Explanation<'_> {
+        let decides = self.find(host, method, path);
+        let deciding = decides.as_ref().ok().map(|found| found.index);
+        let misspelled = match (RequestHost::parse(host), method::check(method), CanonicalPath::parse(path)) {
+            (_, _, Err(NotCanonical)) => Some("path"),
+            (Err(NotCanonical), ..) => Some("host"),
+            (_, Err(NotCanonical), _) => Some("method"),
+            (Ok(_), Ok(()), Ok(_)) => None,
+        };
+        let (Ok(host), Ok(path)) = (RequestHost::parse(host), CanonicalPath::parse(path)) else {
+            return Explanation { decides, others: Vec::new(), misspelled };
+        };
+        let for_path = self.each().filter(|(_, route)| takes(route, path));
+        let others = for_path.filter(|(index, _)| Some(*index) != deciding).map(|(index, route)| {
+            let because = if route.host.as_ref().is_some_and(|given| given.compare(host).is_ne()) {
+                Because::OtherHost
+            } else if route.method.as_ref().is_some_and(|given| given.as_str() != method) {
+                Because::OtherMethod
+            } else {
+                Because::SaysLess
+            };
+            Other { index, route, because }
+        });
+        Explanation { decides, others: others.take(MAX_OTHERS).collect(), misspelled }
+    }
+}
+
+/// Whether a route is for this path.
+fn takes(route: &Route, path: CanonicalPath<'_>) -> bool {
+    let mut below = Some(path.below_root());
+    for depth in 0.. {
+        let slot = route.template.slot(depth);
+        let Some(text) = below else { return matches!(slot, Slot::End | Slot::Rest) };
+        let (segment, rest) =
+            text.split_once('/').map_or((text, None), |(segment, rest)| (segment, Some(rest)));
+        match slot {
+            Slot::End => return false,
+            Slot::Rest => return true,
+            Slot::Literal(literal) if literal != segment => return false,
+            Slot::Variable if segment.is_empty() => return false,
+            Slot::Literal(_) | Slot::Variable => below = rest,
+        }
+    }
+    false
+}

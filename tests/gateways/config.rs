@@ -1,0 +1,109 @@
+//! The files of an example between other programs than the example's, and with what a test changes.
+
+use std::net::SocketAddr;
+
+use crate::gateway::{CADDY, ENVOY, Gateway, NGINX, TRAEFIK};
+
+/// What stands behind a gateway.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Behind {
+    pub(crate) grpc: SocketAddr,
+    pub(crate) verify: SocketAddr,
+    pub(crate) service: SocketAddr,
+}
+
+/// What a test changes in an example.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Changes {
+    /// Nobody of use stands where Keyward should: its time is as short as the example says, not as long as a debug build on
+    /// a busy machine may need.
+    pub(crate) without_keyward: bool,
+    /// Settings that are added to the question of the route that needs this scope: their names and values.
+    pub(crate) settings: Vec<(&'static str, &'static str, String)>,
+    /// The key by which the gateway says who it is, as beyond loopback; empty is none.
+    pub(crate) caller: String,
+}
+
+/// Names of files, and their texts.
+pub(crate) type Files = Vec<(&'static str, String)>;
+
+impl Gateway {
+    /// Its files, with nothing changed but the ports and what is asked for.
+    pub(crate) fn between(&self, behind: Behind, ports: [u16; 2], changes: &Changes) -> Files {
+        let mut files: Files = self.files.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
+        for (_, text) in &mut files {
+            *text = with_ports(text, behind, ports);
+            if !changes.without_keyward {
+                for short in ["250ms", "500ms", "0.25s", "0.5s"] {
+                    *text = text.replace(short, "60s");
+                }
+            }
+        }
+        for (scope, name, value) in &changes.settings {
+            let (before, setting) = if self.is_envoy() {
+                (format!("{{ scopes: {scope}"), format!(", {name}: {value}"))
+            } else {
+                (format!("scopes={scope}"), format!("&{name}={value}"))
+            };
+            self.replace(&mut files, &before, &format!("{before}{setting}"));
+        }
+        if !changes.caller.is_empty() {
+            self.say_who_it_is(&mut files, &changes.caller);
+        }
+        files
+    }
+
+    /// As its README says.
+    fn say_who_it_is(&self, files: &mut Files, caller: &str) {
+        if self.name == ENVOY.name {
+            let cluster = "envoy_grpc: { cluster_name: keyward }";
+            let metadata =
+                format!("initial_metadata: [{{ key: authorization, value: \"Bearer {caller}\" }}]");
+            self.replace(files, cluster, &format!("{cluster}\n                        {metadata}"));
+        } else if self.name == NGINX.name {
+            let name = "            proxy_set_header x-keyward-caller ";
+            self.replace(files, &format!("{name}\"\";"), &format!("{name}\"Bearer {caller}\";"));
+        } else if self.name == CADDY.name {
+            self.replace(files, "# Where Keyward listens beyond loopback: header_up", "header_up");
+            self.replace(files, "file./etc/caddy/keyward-caller", "file../keyward-caller");
+            files.push(("keyward-caller", caller.to_owned()));
+        } else if self.name == TRAEFIK.name {
+            self.replace(files, "Sec-Fetch-User]", "Sec-Fetch-User, X-Keyward-Caller]");
+            let block = format!(
+                "    caller:\n      headers:\n        customRequestHeaders: {{ X-Keyward-Caller: Bearer {caller} }}\n"
+            );
+            self.replace(files, "  middlewares:\n    ask:\n", &format!("  middlewares:\n{block}    ask:\n"));
+            for (_, text) in files {
+                *text = text.replace("middlewares: [ask", "middlewares: [caller, ask");
+            }
+        }
+    }
+
+    /// Replaces what stands in its files once.
+    fn replace(&self, files: &mut Files, old: &str, new: &str) {
+        let found: usize = files.iter().map(|(_, text)| text.matches(old).count()).sum();
+        assert_eq!(found, 1, "{} does not have it once: {old}", self.name);
+        for (_, text) in files {
+            *text = text.replace(old, new);
+        }
+    }
+}
+
+fn with_ports(text: &str, behind: Behind, [gateway, admin]: [u16; 2]) -> String {
+    let ports = [
+        ("10000", gateway),
+        ("9901", admin),
+        ("50051", behind.grpc.port()),
+        ("8080", behind.verify.port()),
+        ("8000", behind.service.port()),
+    ];
+    let mut text = text.to_owned();
+    // First to what no port looks like, so that no new port is taken for an old one.
+    for (place, (old, _)) in ports.iter().enumerate() {
+        text = text.replace(old, &format!("<{place}>"));
+    }
+    for (place, (_, new)) in ports.iter().enumerate() {
+        text = text.replace(&format!("<{place}>"), &new.to_string());
+    }
+    text
+}
