@@ -72,6 +72,7 @@ async fn each_kind_of_trouble_is_a_line_without_a_secret() {
     for (path, named) in [
         (format!("/v1/messages?api_key={api_key}&x=y"), key.id.as_str()),
         (format!("/v1/{api_key}"), &key.id),
+        (format!("/v1/messages?k=%6b{}", &api_key[1..]), &key.id),
         (format!("/v1/messages?token={stranger}"), "none that is known"),
     ] {
         assert_eq!(verify(&keyward, "", &[method, ("x-forwarded-uri", &path), presented]).await, 400);

@@ -9,14 +9,19 @@ use crate::{
     client::ask,
     description,
     support::{
-        check, holder_key, policy,
+        check, holder_key, policy_with_routes,
         verbs::{DAY, HOUR, bound, strings},
     },
     twins::{Twins, limited},
 };
 
 async fn start() -> Twins {
-    Twins::start(limited(&policy(), &[(1_000, "hour"), (2_000, "day")])).await
+    let routes = policy_with_routes(&[
+        ("GET", "/v1/messages", "messaging:send", ""),
+        ("", "/v1/{any=**}", "denied", ""),
+        ("POST", "/v1/messages", "public", ""),
+    ]);
+    Twins::start(limited(&routes, &[(1_000, "hour"), (2_000, "day")])).await
 }
 
 /// A question as JSON has it, with what is set alone.
@@ -43,10 +48,10 @@ fn to_json(asked: &v1::CheckRequest) -> Value {
     put("mode", json!(mode), asked.mode != 0);
     put("min_revision", json!(asked.min_revision), asked.min_revision != 0);
     if let Some(context) = &asked.context {
-        let v1::CheckContext { source_address, method, path, user_agent, request_id } = context;
+        let v1::CheckContext { source_address, method, path, user_agent, request_id, host } = context;
         let context = json!({
             "source_address": source_address, "method": method, "path": path, "user_agent": user_agent,
-            "request_id": request_id,
+            "request_id": request_id, "host": host,
         });
         put("context", context, true);
     }
@@ -115,7 +120,30 @@ fn expected(answer: &v1::CheckResponse) -> Value {
             "window": duration(limit.window),
         })
     };
+    let route = |route: &v1::PolicyRoute| {
+        let access = route.access().as_str_name().trim_start_matches("POLICY_ROUTE_ACCESS_").to_owned();
+        json!({
+            "host": route.host,
+            "method": route.method,
+            "path": route.path,
+            "scopes": route.scopes,
+            "resource": route.resource,
+            "cost": route.cost,
+            "access": access,
+        })
+    };
+    let other = |other: &v1::RouteNotTaken| json!({ "route": other.route.as_ref().map(route), "field": other.field, "why": other.why });
+    let explanation = answer.route.as_ref().map(|found| {
+        json!({
+            "route": found.route.as_ref().map(route),
+            "field": found.field,
+            "resource": found.resource,
+            "why": found.why,
+            "others": found.others.iter().map(other).collect::<Vec<_>>(),
+        })
+    });
     json!({
+        "route": explanation,
         "allowed": answer.allowed,
         "denial": denial,
         "key": key,
@@ -157,6 +185,7 @@ fn from(asked: v1::CheckRequest, source_address: &str) -> v1::CheckRequest {
         path: "/v1/messages".to_owned(),
         user_agent: "a \"client\"\n\u{1f511}".to_owned(),
         request_id: "1".to_owned(),
+        host: "api.example.com:443".to_owned(),
     };
     v1::CheckRequest { context: Some(context), ..asked }
 }

@@ -10,7 +10,7 @@ use crate::{
     client::{Headers, Reply, ask},
     description::{self, DESCRIPTION, Shown, everything},
     support::{
-        Keyward, admin_rights, holder_key, policy,
+        Keyward, admin_rights, holder_key, policy_with_routes,
         verbs::{DAY, bound, strings},
     },
     twins::limited,
@@ -53,7 +53,9 @@ impl Collector {
 
 #[tokio::test]
 async fn everything_that_is_described_is_seen_in_some_answer() {
-    let keyward = Keyward::start_with(true, limited(&policy(), &[(2, "hour")])).await;
+    let routes = [("GET", "/v1/messages", "messaging:send", ""), ("POST", "/v1/messages", "public", "")];
+    let routes = policy_with_routes(&routes);
+    let keyward = Keyward::start_with(true, limited(&routes, &[(2, "hour")])).await;
     let issued = keyward.issue(v1::IssueRequest {
         owner: "user_1".to_owned(),
         grants: vec![bound("storage:upload", &["bucket_1"])],
@@ -82,7 +84,7 @@ async fn everything_that_is_described_is_seen_in_some_answer() {
     let scopes = strings(&["messaging:send"]);
     let question = json!({
         "api_key": issued.api_key, "scopes": scopes, "any_scopes": [{ "scopes": scopes }], "mode": "EXPLAIN",
-        "cost": 5, "context": { "source_address": "192.0.2.1" },
+        "cost": 5, "context": { "source_address": "192.0.2.1", "method": "GET", "host": "a", "path": "/v1/messages" },
     });
     assert_eq!(all.check(&question, &[("authorization", &root)]).await, 200);
     assert_eq!(all.check(&question, &[("authorization", &reader)]).await, 403);
@@ -144,6 +146,9 @@ fn fields_and_reasons_are_those_of_the_wire() {
         ("Grant", "Grant"),
         ("CheckedSecret", "CheckedSecret"),
         ("LimitState", "LimitState"),
+        ("RouteExplanation", "RouteExplanation"),
+        ("RouteNotTaken", "RouteNotTaken"),
+        ("Route", "PolicyRoute"),
     ] {
         let message = pool.get_message_by_name(&format!("keyward.v1.{message}")).unwrap();
         let on_the_wire: BTreeSet<String> = message.fields().map(|field| field.name().to_owned()).collect();
