@@ -22,11 +22,15 @@ use crate::{
 
 const FORWARDED: [(&str, &str); 2] = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/v1/messages")];
 
+/// What a gateway says beside.
+const FROM: [(&str, &str); 2] = [("x-forwarded-host", "api.example.com"), ("x-forwarded-for", "192.0.2.1")];
+
 /// The status of `/verify` with these settings and headers; time goes on, so that each complaint is heard.
 async fn verify(keyward: &Keyward, settings: &str, headers: &[(&str, &str)]) -> u16 {
     keyward.clock.advance(Duration::from_secs(10));
     let target = format!("/verify?scopes=messaging:send{settings}");
-    exchange(keyward.service.http_address(), &request("GET", &target, headers, "")).await.status
+    let headers = [headers, &FROM].concat();
+    exchange(keyward.service.http_address(), &request("GET", &target, &headers, "")).await.status
 }
 
 /// Passes if there is this one line, which holds all of this and nothing of the secret.
@@ -78,7 +82,7 @@ async fn each_kind_of_trouble_is_a_line_without_a_secret() {
         assert_eq!(verify(&keyward, "", &[method, ("x-forwarded-uri", &path), presented]).await, 400);
         assert_line(&log, &["WARN", "a secret was sent in a URL", named], &api_key);
     }
-    for other in ["cookie", "referer", "x-forwarded-host"] {
+    for other in ["cookie", "referer", "x-forwarded-proto"] {
         assert_eq!(verify(&keyward, "", &[method, uri, (other, stranger)]).await, 401);
         assert_eq!(log.lines(), [""; 0]);
     }

@@ -386,10 +386,22 @@ async fn misplace_over_http(keyward: &Keyward, told: &mut Told, secret: &str) {
         &[forwarded, uri, (secret, secret)],
     ];
     let settings = ["scopes", "resource", "cost", "environment", "workspace_id", "body", secret];
-    let mut requests: Vec<_> = headers.iter().map(|headers| request("GET", verify, headers, "")).collect();
+    let from = [("x-forwarded-host", "api.example.com"), ("x-forwarded-for", "192.0.2.1")];
+    let whole = headers.iter().map(|headers| [*headers, &from].concat());
+    let mut requests: Vec<_> = headers
+        .iter()
+        .map(|headers| headers.to_vec())
+        .chain(whole)
+        .map(|headers| request("GET", verify, &headers, ""))
+        .collect();
     for setting in settings {
         let target = format!("/verify?{setting}={secret}");
-        requests.push(request("GET", &target, &[forwarded, uri, ("x-api-key", secret)], ""));
+        requests.push(request(
+            "GET",
+            &target,
+            &[forwarded, uri, from[0], from[1], ("x-api-key", secret)],
+            "",
+        ));
     }
     let json = [("content-type", "application/json"), ("authorization", &bearer)];
     for question in [

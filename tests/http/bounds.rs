@@ -20,7 +20,8 @@ use crate::{
 };
 
 const SHORT: Duration = Duration::from_millis(100);
-const HEAD: &str = "GET /verify?scopes=messaging:send HTTP/1.1\r\nhost: k\r\nx-forwarded-method: GET\r\n";
+const HEAD: &str = "GET /verify?scopes=messaging:send HTTP/1.1\r\nhost: k\r\n\
+     x-forwarded-method: GET\r\nx-forwarded-host: k\r\nx-forwarded-for: 192.0.2.1\r\n";
 const CHECK: &str = "POST /v1/check HTTP/1.1\r\nhost: k\r\ncontent-type: application/json\r\n";
 
 async fn within(limits: ListenerLimits) -> (Keyward, SocketAddr) {
@@ -152,7 +153,13 @@ async fn thousands_of_idle_connections_keep_nobody_out() {
         idle.push(socket);
     }
     let key = keyward.issue_scopes(&["messaging:send"]).await.api_key;
-    let headers = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/"), ("x-api-key", key.as_str())];
+    let headers = [
+        ("x-forwarded-method", "GET"),
+        ("x-forwarded-uri", "/"),
+        ("x-forwarded-host", "k"),
+        ("x-forwarded-for", "192.0.2.1"),
+        ("x-api-key", key.as_str()),
+    ];
     let mut connection = Connection::open(address).await.unwrap();
     for _ in 0..10 {
         assert_eq!(

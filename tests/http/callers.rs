@@ -6,7 +6,12 @@ use crate::{
 };
 
 const TARGET: &str = "/verify?scopes=messaging:send";
-const FORWARDED: [(&str, &str); 2] = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/v1/messages")];
+const FORWARDED: [(&str, &str); 4] = [
+    ("x-forwarded-method", "GET"),
+    ("x-forwarded-uri", "/v1/messages"),
+    ("x-forwarded-host", "api.example.com"),
+    ("x-forwarded-for", "192.0.2.1"),
+];
 
 /// A Keyward that is open to nobody, and keys of all kinds.
 struct House {
@@ -109,14 +114,13 @@ async fn a_holders_credential_is_no_callers_and_a_callers_no_holders() {
     // X2, X9
     let house = House::build(false).await;
     let (checker, holder) = (bearer(&house.checker), bearer(&house.holder));
-    let [method, uri] = FORWARDED;
     for (headers, status) in [
         (&[("authorization", checker.as_str())][..], 503),
         (&[("authorization", &checker), ("x-api-key", &house.holder)], 503),
         (&[("authorization", &checker), ("x-keyward-caller", &checker)], 401),
         (&[("authorization", &holder), ("x-keyward-caller", &checker)], 200),
     ] {
-        let headers = [headers, &[method, uri]].concat();
+        let headers = [headers, &FORWARDED].concat();
         assert_eq!(ask(&house.keyward, "GET", TARGET, &headers, "").await.status, status, "{headers:?}");
     }
 }

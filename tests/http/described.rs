@@ -40,7 +40,12 @@ impl Collector {
     }
 
     async fn verify(&mut self, target: &str, headers: Headers<'_>) -> u16 {
-        let forwarded = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/v1/messages")];
+        let forwarded = [
+            ("x-forwarded-method", "GET"),
+            ("x-forwarded-uri", "/v1/messages"),
+            ("x-forwarded-host", "api.example.com"),
+            ("x-forwarded-for", "192.0.2.1"),
+        ];
         self.ask("GET", target, &[headers, &forwarded].concat(), "").await
     }
 

@@ -45,7 +45,8 @@ impl House {
     /// A question of a gateway about a request with this key; `more` are lines of its head.
     fn question(start: &str, key: &str, more: &str) -> String {
         format!(
-            "{start}\r\nhost: k\r\nx-forwarded-method: GET\r\nx-forwarded-uri: /v1/messages\r\nx-api-key: {key}\r\n{more}\r\n"
+            "{start}\r\nhost: k\r\nx-forwarded-method: GET\r\nx-forwarded-uri: /v1/messages\r\n\
+             x-forwarded-host: k\r\nx-forwarded-for: 192.0.2.1\r\nx-api-key: {key}\r\n{more}\r\n"
         )
     }
 
@@ -187,7 +188,7 @@ async fn a_target_in_another_form_is_its_path() {
         ("GET http://other.example/verifyx?scopes=messaging:send HTTP/1.1", 404),
         ("GET http://other.example HTTP/1.1", 404),
         ("GET other.example:80 HTTP/1.1", 404),
-        ("CONNECT other.example:443 HTTP/1.1", 404),
+        ("CONNECT other.example:443 HTTP/1.1", 405),
         ("OPTIONS * HTTP/1.1", 404),
         ("GET /verify%3fscopes=messaging:send HTTP/1.1", 404),
     ] {
