@@ -69,7 +69,8 @@
 //!    socket to the core with the fewest connections (`way_in/worker.rs`); `grpc/gate.rs` refuses what is no gRPC call,
 //!    `way_in/call.rs` gives each call a deadline and an answer to a panic; `grpc/routes.rs` sends it to its service by its
 //!    exact path.
-//! 2. `grpc/key_service.rs`, `Api::check` on that same core: who asks
+//! 2. One plain message that needs no wait is answered by hand ([`grpc::check_call`]), every other call by the generated
+//!    service; both ask `grpc/question.rs`, on that same core: who asks
 //!    ([`Operations::identify`](operations::Operations::identify)), and may they; then `grpc/convert/check.rs` makes
 //!    the message a [`Query`](operations::check::Query). A batch makes all its queries before the first is judged.
 //! 3. [`Operations::check`](operations::Operations::check):
@@ -83,7 +84,7 @@
 //! 6. An enforcing Check that is allowed notes the use with one store to memory
 //!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`operations::uses`]); every
 //!    enforcing one of a known key is counted ([`operations::usage`], written each second or each ten); and
-//!    `grpc/convert/check.rs` renders the answer.
+//!    `grpc/convert/check_bytes.rs` writes the answer, which is the bytes that `check.rs` beside it comes to.
 //!
 //! # A request through Envoy, walked
 //!

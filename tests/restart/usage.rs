@@ -47,9 +47,8 @@ async fn usage_that_was_told_is_there_after_kill_9_and_nothing_counts_twice() {
                 while !gone.load(Ordering::SeqCst) {
                     sent.fetch_add(1, Ordering::SeqCst);
                     let request = v1::CheckRequest { cost: Some(COST), ..check(&api_key, &[SCOPE]) };
-                    if keys.check(request).await.is_err() {
-                        break;
-                    }
+                    // A slow disk makes errors too; only the end of the server ends the asking.
+                    drop(keys.check(request).await);
                 }
             }));
         }
