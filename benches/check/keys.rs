@@ -36,7 +36,11 @@ pub(crate) fn made_up(count: usize) -> Vec<String> {
 }
 
 /// Starts `keyward serve` on an empty data directory and issues keys.
-pub(crate) async fn keyward(binary: &Path, count: usize) -> io::Result<(Server, Vec<String>)> {
+pub(crate) async fn keyward(
+    binary: &Path,
+    count: usize,
+    workers: usize,
+) -> io::Result<(Server, Vec<String>)> {
     let files = tempfile::tempdir()?;
     let root_key = files.path().join("root-key");
     let address = free_address()?;
@@ -47,6 +51,7 @@ pub(crate) async fn keyward(binary: &Path, count: usize) -> io::Result<(Server, 
         .arg("--root-key-file")
         .arg(&root_key)
         .args(["--listen", &address.to_string(), "--http-listen", "127.0.0.1:0"])
+        .args(["--workers", &workers.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()?;

@@ -4,7 +4,7 @@
 //! asks them in turn, in the same run. The three servers:
 //! `bare` is tonic's own server on one single-threaded runtime with a handler that returns a constant; `way in` is the
 //! same handler behind `keyward::grpc` with one worker; `keyward` is the release binary with a data directory of its
-//! own and 100,000 keys. `scripts/bench` builds and runs it all; what is absent is left out and said.
+//! own, 100,000 keys, and one worker too, unless `--workers` says another number. `scripts/bench` builds and runs it all; what is absent is left out and said.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -47,6 +47,7 @@ struct Plan {
     rounds: usize,
     time: Duration,
     keys: usize,
+    workers: usize,
     keyward: Option<PathBuf>,
 }
 
@@ -73,6 +74,7 @@ impl Plan {
             rounds: number("--rounds", 5),
             time: Duration::from_secs(u64::try_from(seconds).unwrap()),
             keys: number("--keys", 100_000),
+            workers: number("--workers", 1),
             keyward: value("--keyward").map(PathBuf::from),
         }
     }
@@ -82,7 +84,7 @@ async fn measure(plan: &Plan) -> io::Result<()> {
     let mut out = io::stdout();
     let (keyward, api_keys) = match &plan.keyward {
         Some(binary) => {
-            let (server, api_keys) = keys::keyward(binary, plan.keys).await?;
+            let (server, api_keys) = keys::keyward(binary, plan.keys, plan.workers).await?;
             (Some(server), api_keys)
         }
         None => (None, keys::made_up(plan.keys)),
