@@ -146,7 +146,9 @@ async fn a_hostile_path_is_refused_or_decided_as_the_path_that_the_service_gets(
                         assert!(may_come_through(&seen.path, !headers.is_empty()), "{name}");
                         outcome = format!("as `{}`", seen.path.split('?').next().unwrap());
                     } else {
-                        assert!([400, 401, 403, 404, 405].contains(&reply.status), "{name}");
+                        // The client's query may be the very words of the gateway, which says then that it is set up wrongly.
+                        let own = if query.contains("scopes") { 503 } else { 400 };
+                        assert!([400, 401, 403, 404, 405, own].contains(&reply.status), "{name}");
                         outcome = reply.status.to_string();
                     }
                 }

@@ -350,7 +350,7 @@ async fn a_known_key_that_may_not_is_told_what_it_lacks() {
             "messaging:send",
             "The API key may not be used from this address.",
         ),
-        (needs(&[("scopes", " ")], SOMEWHERE), "ROUTE_NOT_FOUND", "", "No API key gives access to this."),
+        (needs(&[("cost", "0")], SOMEWHERE), "ROUTE_NOT_FOUND", "", "No API key gives access to this."),
     ];
     for (asked, reason, scopes, message) in rows {
         let denied = ask(&keyward, asked).await;
