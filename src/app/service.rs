@@ -97,8 +97,19 @@ impl Service {
     /// # Errors
     /// The store cannot be opened, or the address not be bound.
     pub async fn start(settings: Settings, root_key: &Destination) -> Result<Self, AppError> {
-        let Settings { listen, http_listen, check_is_open, http_check_is_open, .. } = settings;
-        let Settings { data_dir, policy, gateway, limits, workers, clock, entropy, .. } = settings;
+        let Settings {
+            data_dir,
+            listen,
+            http_listen,
+            check_is_open,
+            http_check_is_open,
+            policy,
+            gateway,
+            limits,
+            workers,
+            clock,
+            entropy,
+        } = settings;
         let store = Store::open(&data_dir, &*entropy, clock)?;
         let is_new = !store.sqlite.is_initialized();
         let (grpc, http) = (bind(listen).await?, bind(http_listen).await?);
@@ -144,7 +155,7 @@ impl Service {
             let (operations, desk) = (Arc::clone(&operations), Arc::clone(&desk));
             Arc::new(Api::new(operations, administration.clone(), is_open, desk))
         };
-        let site = Site::new(Arc::clone(&desk), api(http_check_is_open));
+        let site = Site::new(api(http_check_is_open));
         let api = api(check_is_open);
         let (health, health_service) = health(HEALTH_NAMES);
         let message_bytes = limits.message_bytes;

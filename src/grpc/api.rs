@@ -45,7 +45,9 @@ impl Api {
         &self.operations
     }
 
-    pub(super) fn desk(&self) -> &Desk {
+    /// Where gateways are answered.
+    #[must_use]
+    pub fn desk(&self) -> &Desk {
         &self.desk
     }
 

@@ -9,6 +9,7 @@ mod audit_service;
 pub mod check_call;
 mod convert;
 pub mod ext_authz;
+mod frame;
 mod gate;
 pub mod health;
 mod key_service;

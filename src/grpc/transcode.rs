@@ -3,7 +3,7 @@
 use std::{fmt, marker::PhantomData};
 
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserialize, Deserializer,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use tonic::{Code, Request, Status, metadata::MetadataValue};
@@ -12,7 +12,7 @@ use tonic_types::StatusExt as _;
 use super::api::Api;
 use crate::{
     domain::{parse::ParseError, secret::holds_secret},
-    http_answer::Header,
+    http_answer::{Header, error_body},
     operations::error::OperationError,
     way_in::connection::Peer,
     wire::{
@@ -100,21 +100,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Named<T> {
     fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
         T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
     }
-}
-
-#[derive(Serialize)]
-struct Failed<'a> {
-    success: bool,
-    error: Fault<'a>,
-}
-
-#[derive(Serialize)]
-struct Fault<'a> {
-    code: &'a str,
-    message: &'a str,
-    /// What is wrong with the request, where it is one field.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'a str>,
 }
 
 impl Api {
@@ -211,13 +196,9 @@ fn malformed(error: &serde_json::Error) -> OperationError {
 fn failed(status: &Status) -> JsonAnswer {
     let details = status.get_error_details();
     let info = details.error_info();
-    let error = Fault {
-        code: info.map_or("INTERNAL", |info| info.reason.as_str()),
-        message: status.message(),
-        field: info.and_then(|info| info.metadata.get("field")).map(String::as_str),
-    };
-    // Texts alone cannot fail to be written.
-    let body = serde_json::to_string(&Failed { success: false, error }).unwrap_or_default();
+    let reason = info.map_or("INTERNAL", |info| info.reason.as_str());
+    let field = info.and_then(|info| info.metadata.get("field")).map(String::as_str);
+    let body = error_body(reason, status.message(), field);
     let mut headers = vec![no_store()];
     let code = http_status(status.code());
     if code == 401 {

@@ -1,7 +1,7 @@
 //! Plain HTTP: what gateways without gRPC ask (`/verify`), and Check as JSON for services without it (`/v1/check`).
 //!
 //! Each request came [in](crate::way_in) over HTTP/1.1 or HTTP/2. Nothing is decided here: `/verify` is answered at the
-//! same [`Desk`] as Envoy, `/v1/check` is the Check of gRPC in other clothes.
+//! same [`Desk`](crate::gateway::Desk) as Envoy, `/v1/check` is the Check of gRPC in other clothes.
 
 mod check;
 mod forwarded;
@@ -16,9 +16,8 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use crate::{
-    gateway::Desk,
     grpc::api::Api,
-    http_answer::{Header, undecided},
+    http_answer::{Header, error_body, undecided},
     way_in::{
         gate::{Calls, Failure, Gather, Taken},
         limits::ListenerLimits,
@@ -36,24 +35,21 @@ const OPENAPI: &str = include_str!("../../openapi/keyward.json");
 /// What is served over HTTP, ready to be cloned for each connection.
 #[derive(Clone)]
 pub struct Site {
-    desk: Arc<Desk>,
     api: Arc<Api>,
 }
 
 impl Site {
-    /// Answers gateways at `desk`, and Checks by `api`, which also knows who may ask.
+    /// Answers gateways and Checks by `api`, which also knows who may ask.
     #[must_use]
-    pub const fn new(desk: Arc<Desk>, api: Arc<Api>) -> Self {
-        Self { desk, api }
+    pub const fn new(api: Arc<Api>) -> Self {
+        Self { api }
     }
 
     async fn answer(self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
         match (request.uri().path(), request.method()) {
-            (VERIFY, _) => verify::answer(&self.desk, &self.api, &request).await,
+            (VERIFY, _) => verify::answer(&self.api, &request).await,
             (CHECK, &Method::POST) => check::answer(&self.api, request).await,
-            (DESCRIPTION, &Method::GET | &Method::HEAD) => {
-                respond(StatusCode::OK, [json()], OPENAPI.to_owned())
-            }
+            (DESCRIPTION, &Method::GET | &Method::HEAD) => respond(StatusCode::OK, [json()], OPENAPI),
             (CHECK, _) => {
                 refuse(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Use POST.", Some("POST"))
             }
@@ -123,9 +119,9 @@ fn json() -> Header {
 fn respond(
     status: StatusCode,
     headers: impl IntoIterator<Item = Header>,
-    body: String,
+    body: impl Into<Bytes>,
 ) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     for (name, value) in headers {
         // All are made of visible ASCII; what is not could only be a mistake of ours, and is not sent.
@@ -146,9 +142,8 @@ fn without_body(answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
 
 /// An answer to what is no question.
 fn refuse(status: StatusCode, code: &str, message: &str, allow: Option<&str>) -> Response<Full<Bytes>> {
-    let body = serde_json::json!({ "success": false, "error": { "code": code, "message": message } });
     let no_store = ("cache-control", "no-store".to_owned());
-    let mut response = respond(status, [json(), no_store], body.to_string());
+    let mut response = respond(status, [json(), no_store], error_body(code, message, None));
     if let Some(allow) = allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
         response.headers_mut().insert(header::ALLOW, allow);
     }

@@ -13,7 +13,7 @@ use http_body_util::Full;
 use super::{forwarded::Forwarded, respond};
 use crate::{
     domain::parse::ParseError,
-    gateway::{self, Desk, GatewayRequest as _, Outcome, Question, Unreadable},
+    gateway::{self, GatewayRequest as _, Outcome, Question, Unreadable},
     grpc::api::Api,
     http_answer::Header,
     operations::error::OperationError,
@@ -30,7 +30,8 @@ const BODY: &str = "x-keyward-body";
 type Settings<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// Answers a gateway.
-pub(super) async fn answer(desk: &Desk, api: &Api, request: &Request<RequestBody>) -> Response<Full<Bytes>> {
+pub(super) async fn answer(api: &Api, request: &Request<RequestBody>) -> Response<Full<Bytes>> {
+    let desk = api.desk();
     let headers = request.headers();
     let peer = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
     let caller = api.checker(headers.get_all(CALLER).iter().map(http::HeaderValue::as_bytes), peer);

@@ -26,6 +26,16 @@ struct Plain<'a> {
 struct Fault<'a> {
     code: &'a str,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+/// Our own JSON of an error; `field` is what is wrong with the request, where it is one field.
+#[must_use]
+pub fn error_body(code: &str, message: &str, field: Option<&str>) -> String {
+    let body = Plain { success: false, error: Fault { code, message, field } };
+    // Texts alone cannot fail to be written.
+    serde_json::to_string(&body).unwrap_or_default()
 }
 
 /// Without a `type`, which is `about:blank` then: the title is that of the status.
@@ -53,15 +63,15 @@ impl BodyFormat {
     }
 
     pub(super) fn body(self, status: StopStatus, code: &str, message: &str) -> String {
-        let body = match self {
-            Self::Plain => serde_json::to_string(&Plain { success: false, error: Fault { code, message } }),
+        match self {
+            Self::Plain => error_body(code, message, None),
             Self::Problem => {
                 let (status, title) = (status.code(), status.title());
-                serde_json::to_string(&Problem { title, status, detail: message, code })
+                let problem = Problem { title, status, detail: message, code };
+                // Texts and a number alone cannot fail to be written.
+                serde_json::to_string(&problem).unwrap_or_default()
             }
-        };
-        // Texts and numbers alone cannot fail to be written.
-        body.unwrap_or_default()
+        }
     }
 }
 

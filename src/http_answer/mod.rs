@@ -9,7 +9,7 @@ mod identity;
 mod limits;
 
 pub use self::{
-    body::BodyFormat,
+    body::{BodyFormat, error_body},
     identity::{Identity, identity, nobody, retiring},
     limits::{latency, limits},
 };

@@ -1,12 +1,13 @@
-//! One message of gRPC in, one out, as bytes.
+//! Envoy's question out of the bytes of a call, and the answer to it into them.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Response, header};
-use http_body_util::{BodyExt as _, Full};
+use http::Response;
 use prost::Message as _;
 use tonic::body::Body;
 
-use crate::wire::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use crate::{
+    grpc::frame,
+    wire::envoy::service::auth::v3::{CheckRequest, CheckResponse},
+};
 
 /// What was sent is not one message that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,30 +19,15 @@ pub struct Malformed;
 /// # Errors
 /// There is none or more than one; it is cut off, compressed (which nobody offered), or no `CheckRequest`.
 pub(super) fn read(body: &[u8]) -> Result<CheckRequest, Malformed> {
-    let ([compressed, length @ ..], message) = body.split_first_chunk::<5>().ok_or(Malformed)?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_too_long| Malformed)?;
-    if *compressed != 0 || length != message.len() {
-        return Err(Malformed);
-    }
+    let message = frame::plain_message(body).ok_or(Malformed)?;
     CheckRequest::decode(message).map_err(|_undecodable| Malformed)
 }
 
 /// The answer to a call: `OK`, with this message.
 pub(super) fn response(message: &CheckResponse) -> Response<Body> {
-    let length = message.encoded_len();
-    let mut frame = BytesMut::with_capacity(length.saturating_add(5));
-    frame.put_u8(0);
-    // An answer is some kilobytes long at the most.
-    frame.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
-    frame.put_slice(&message.encode_to_vec());
-
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let body = Full::<Bytes>::new(frame.freeze());
-    let body = body.with_trailers(std::future::ready(Some(Ok(trailers))));
-    let mut response = Response::new(Body::new(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    response
+    let mut answer = frame::begin();
+    message.encode_raw(&mut answer);
+    frame::answer(answer)
 }
 
 #[cfg(test)]
