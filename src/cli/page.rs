@@ -9,7 +9,7 @@ pub(super) struct PageArgs {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..=1000))]
     page_size: Option<i32>,
     /// Where to go on, as the page before said
-    #[arg(long, value_name = "TOKEN", conflicts_with = "all")]
+    #[arg(long, allow_hyphen_values = true, value_name = "TOKEN", conflicts_with = "all")]
     page_token: Option<String>,
     /// Shows every page; with --json as JSON Lines, one entry a line
     #[arg(long)]
