@@ -223,6 +223,8 @@ impl Shell {
             .env("SERVER_LOG", folder.join(SERVER_LOG))
             .env("KEYWARD_LISTEN", grpc)
             .env("KEYWARD_HTTP_LISTEN", http)
+            // Other tests keep the disk busy.
+            .env("KEYWARD_COUNT_WAIT_MS", "5000")
             .env("KEYWARD_SERVER", format!("http://{grpc}"))
             // What the reader has not set must not be set here either.
             .env_remove("KEYWARD_DATA_DIR")

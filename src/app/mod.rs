@@ -5,7 +5,7 @@ mod error;
 mod root_key;
 mod service;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use self::service::Store;
 pub use self::{
@@ -62,6 +62,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         gateway: config.gateway,
         limits: ListenerLimits::default(),
         workers: args.workers.unwrap_or_else(cores),
+        count_wait: Duration::from_millis(args.count_wait_ms.into()),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::default()),
     };

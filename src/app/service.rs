@@ -5,6 +5,7 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::{sync::watch, task::JoinHandle};
@@ -61,6 +62,8 @@ pub struct Settings {
     pub limits: ListenerLimits,
     /// How many threads serve connections.
     pub workers: NonZeroUsize,
+    /// How long a Check waits until what it would use of a limit is written.
+    pub count_wait: Duration,
     /// What the machine says of time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -107,6 +110,7 @@ impl Service {
             gateway,
             limits,
             workers,
+            count_wait,
             clock,
             entropy,
         } = settings;
@@ -145,7 +149,7 @@ impl Service {
         let notes = (stop_notes, notes);
 
         let counting: Arc<dyn Counters> = Arc::<MemoryCounters>::clone(&counters);
-        let parts = Parts { store: port, counters: counting, index, clock, entropy, keys };
+        let parts = Parts { store: port, counters: counting, index, clock, entropy, keys, count_wait };
         let administration = tokio::runtime::Handle::current();
         let operations = Arc::new(Operations::new(parts));
         let (stop_usage, told_to_stop) = watch::channel(false);

@@ -36,6 +36,10 @@ pub struct ServeArgs {
     /// Threads that serve connections; each connection stays with one of them [default: as many as there are cores]
     #[arg(long, value_name = "N", env = "KEYWARD_WORKERS")]
     pub workers: Option<NonZeroUsize>,
+    /// How long a Check may wait until what it uses of a limit is written, 1 to 5000: longer than a commit of the disk takes
+    #[arg(long, value_name = "MS", env = "KEYWARD_COUNT_WAIT_MS", default_value = "50")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=5000))]
+    pub count_wait_ms: u16,
     /// Serves beyond loopback without encryption: whoever is on the network can read keys and ask in others' names
     #[arg(long)]
     pub insecure_listen_beyond_loopback_without_tls: bool,

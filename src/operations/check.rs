@@ -25,9 +25,6 @@ use crate::{
 /// How long a Check waits for the revision that it asks for.
 const REVISION_WAIT: Duration = Duration::from_millis(100);
 
-/// How long a Check waits until what it would use is written.
-const WRITE_WAIT: Duration = Duration::from_millis(50);
-
 /// Whose right is in question.
 pub enum Subject<'a> {
     /// The holder of what was presented.
@@ -166,7 +163,7 @@ impl Operations {
                 }
             }
         };
-        let in_time = tokio::time::timeout(WRITE_WAIT, answered).await;
+        let in_time = tokio::time::timeout(self.count_wait, answered).await;
         in_time.unwrap_or(Err(OperationError::CountsUnwritten))
     }
 

@@ -25,7 +25,7 @@ pub mod usage;
 pub mod uses;
 pub mod workspace;
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use self::{error::OperationError, source_limit::SourceLimit, turns::Turns, usage::UsageLedger};
 use crate::{
@@ -57,6 +57,7 @@ pub struct Operations {
     clock: Arc<TrustedClock>,
     entropy: Arc<dyn Entropy>,
     keys: Arc<DerivedKeys>,
+    count_wait: Duration,
     revocations_by_source: SourceLimit,
     turns: Turns,
     usage: Arc<UsageLedger>,
@@ -76,6 +77,8 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// The keys derived from the roots.
     pub keys: Arc<DerivedKeys>,
+    /// How long a Check waits until what it would use of a limit is written.
+    pub count_wait: Duration,
 }
 
 /// A key as it is after a change, and the revision of that change.
@@ -109,7 +112,7 @@ impl Operations {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, counters, index, clock, entropy, keys } = parts;
+        let Parts { store, counters, index, clock, entropy, keys, count_wait } = parts;
         let revocations_by_source = SourceLimit::default();
         let usage = Arc::new(UsageLedger::new(Arc::clone(&store), Arc::clone(&clock)));
         Self {
@@ -119,6 +122,7 @@ impl Operations {
             clock,
             entropy,
             keys,
+            count_wait,
             revocations_by_source,
             turns: Turns::default(),
             usage,

@@ -43,6 +43,9 @@ use tempfile::TempDir;
 use tonic::{Request, Status, transport::Channel};
 use tonic_types::StatusExt as _;
 
+/// How long a Check may wait for a disk that other tests keep busy.
+const SLOW_DISK: Duration = Duration::from_secs(5);
+
 /// 2026-01-01T00:00:00Z: when every test begins.
 pub const START_MS: i64 = 1_767_225_600_000;
 
@@ -450,6 +453,7 @@ async fn launch(
         gateway,
         limits,
         workers: NonZeroUsize::new(2).unwrap(),
+        count_wait: SLOW_DISK,
         clock: Arc::<ManualClock>::clone(clock),
         entropy: Arc::new(SeededEntropy::new(seed.wrapping_mul(0xA076_1D64_78BD_642F))),
     };

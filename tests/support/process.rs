@@ -34,13 +34,15 @@ const VARIABLES: [&str; 8] = [
     "KEYWARD_SERVER",
 ];
 
-/// The binary, with no setting of the machine's own; plain HTTP on a free port.
+/// The binary, with no setting of the machine's own; plain HTTP on a free port. Where other tests keep the disk busy, a
+/// Check waits longer than by default for what it uses to be written.
 pub fn keyward() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
     for variable in VARIABLES {
         command.env_remove(variable);
     }
     command.env("KEYWARD_HTTP_LISTEN", "127.0.0.1:0");
+    command.env("KEYWARD_COUNT_WAIT_MS", "5000");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
