@@ -253,7 +253,7 @@ async fn a_policy_follows_the_newest_and_what_was_judged_by_another_is_refused<B
         let mut entry = entry(Action::PolicyApply, workspace.id, None);
         (entry.workspace, entry.policy_version) = (None, Some(version));
         let rows = Rows { policy: Some(Arc::new(policy)), ..Rows::default() };
-        Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }
+        Mutation::new(entry, rows)
     };
     let judged_by = |version| Mutation { judged_by: Some(version), ..put(&key(&entropy, workspace.id)) };
     assert_eq!(store.commit(judged_by(1)).await, Err(StoreError::Conflict));

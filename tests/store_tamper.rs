@@ -15,8 +15,8 @@ use keyward::{
         time::Timestamp,
     },
     ports::{
-        KeyFilter, KeyStore, LogFilter, Mutation, Note, PolicyView, Rows, StoreError, StoredMark,
-        Verification, View,
+        KeyFilter, KeyStore, LastUse, LogFilter, Mutation, Note, PolicyView, Rows, StoreError, StoredCount,
+        StoredMark, Verification, View,
     },
     store::{
         data_dir::{DataDir, DataDirError},
@@ -479,9 +479,9 @@ async fn a_first_start_that_was_cut_short_goes_on() {
 async fn a_newer_schema_is_refused() {
     // D8
     let (place, _) = ten_records().await;
-    place.tamper("PRAGMA user_version = 4");
+    place.tamper("PRAGMA user_version = 5");
     let before = place.copy_database();
-    assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 4, known: 3, .. }));
+    assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 5, known: 4, .. }));
     assert!(matches!(verify_offline(&place.path()), Err(OpenError::NewerSchema { .. })));
     assert_eq!(place.copy_database(), before, "and left as it is");
 }
@@ -572,6 +572,21 @@ async fn a_store_of_the_second_schema_opens() {
     assert!(matches!(policy, Some(PolicyView::Sound(policy)) if policy.version == 1));
 }
 
+#[tokio::test]
+async fn a_store_of_the_third_schema_opens() {
+    // D8
+    let place = older(include_str!("fixtures/roots-v3"), include_str!("fixtures/store-v3.sql"));
+    assert_eq!(place.verify().fault, None);
+    let store = place.open();
+    let view = store.load().await.unwrap();
+    assert_eq!((view.keys.len(), view.damaged.len()), (2, 0));
+    let key = view.keys.iter().find(|key| key.admin.is_none()).unwrap();
+    let used = store.last_uses(vec![key.id]).await.unwrap();
+    assert_eq!(used, [LastUse { key: key.id, time: at(120_000) }], "it keeps what was noted");
+    assert_eq!(store.counts().await.unwrap().0.len(), 1);
+    stored(&store, key).await;
+}
+
 /// Writes what a fixture is made from; run by hand, once for each schema.
 #[tokio::test]
 #[ignore = "writes a fixture"]
@@ -593,7 +608,14 @@ async fn make_a_fixture() {
     let laptop = stored(&store, &laptop).await;
     let rotated =
         laptop.rotate(secret(&entropy, 2), std::time::Duration::from_secs(3600), at(2_000)).unwrap();
-    stored(&store, &rotated).await;
+    let rotated = stored(&store, &rotated).await;
+    let used = LastUse { key: rotated.id, time: at(120_000) };
+    let count = StoredCount {
+        subject: rotated.id.to_string(),
+        limit: "all/day".to_owned(),
+        state: Some(vec![1, 2, 3]),
+    };
+    store.note(vec![Note::LastUse(used), Note::Count(count)]).await.unwrap();
     store.close().await.unwrap();
     fs::create_dir_all("target/fixture").unwrap();
     fs::copy(place.path().join("roots.new"), "target/fixture/roots").unwrap();
@@ -616,7 +638,7 @@ async fn the_clocks_mark_goes_back_by_a_reset_only() {
     let reset = |mark, action| {
         let entry = LogEntry { workspace: None, ..entry(action, first.workspace, None) };
         let rows = Rows { clock_mark: mark, ..Rows::default() };
-        Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }
+        Mutation::new(entry, rows)
     };
     for misnamed in [reset(Some(at(1)), Action::KeyIssue), reset(None, Action::ClockReset)] {
         assert!(matches!(store.commit(misnamed).await, Err(StoreError::Unavailable(_))));

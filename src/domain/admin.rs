@@ -1,12 +1,19 @@
 //! Who may administer what. Only this module makes an [`AdminPermit`], the proof that every change demands.
 
-use std::{collections::BTreeSet, marker::PhantomData, net::IpAddr, sync::Arc};
+mod permit;
+
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+
+pub use self::permit::{
+    AdminPermit, ApplyPolicy, CheckKeys, ExplainKeys, GrantAdmin, IssueKeys, ManageWorkspaces, Permission,
+    ReadAudit, ReadKeys, ReadPolicy, ReadWorkspaces, RevokeKeys, RotateKeys, UpdateKeys,
+};
 
 use super::{
-    audit::{Actor, Revision},
+    audit::Revision,
     ceiling::{Ceiling, CeilingPart},
     id::{KeyId, WorkspaceId},
-    key::{Creator, Key, Standing},
+    key::{Key, Standing},
     parse::ParseError,
     text::Owner,
     time::Timestamp,
@@ -192,208 +199,5 @@ const fn ceiling_message(part: CeilingPart) -> &'static str {
         CeilingPart::AdminScopes => "the key would have admin scopes that the caller lacks",
         CeilingPart::Global => "the key would reach every workspace, and the caller is bound to one",
         CeilingPart::Ceiling => "the key's ceiling goes beyond the caller's",
-    }
-}
-
-/// A kind of permission, known when the code is compiled: an operation takes the permit for its own kind only.
-pub trait Permission {
-    /// The admin scope that it needs.
-    const SCOPE: AdminScope;
-}
-
-macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident => $scope:ident;)*) => {
-        $(
-            $(#[$doc])*
-            #[derive(Debug)]
-            pub struct $name;
-
-            impl Permission for $name {
-                const SCOPE: AdminScope = AdminScope::$scope;
-            }
-        )*
-    };
-}
-
-permissions! {
-    /// To check, where a caller is required.
-    CheckKeys => KeysCheck;
-    /// To explain, and to check by id.
-    ExplainKeys => KeysExplain;
-    /// To show and list keys.
-    ReadKeys => KeysRead;
-    /// To issue holders' keys.
-    IssueKeys => KeysIssue;
-    /// To change, disable and enable keys.
-    UpdateKeys => KeysUpdate;
-    /// To give keys new secrets.
-    RotateKeys => KeysRotate;
-    /// To revoke keys by id.
-    RevokeKeys => KeysRevoke;
-    /// To show workspaces.
-    ReadWorkspaces => WorkspacesRead;
-    /// To register and change workspaces.
-    ManageWorkspaces => WorkspacesManage;
-    /// To show the policy and look at documents.
-    ReadPolicy => PolicyRead;
-    /// To change the policy.
-    ApplyPolicy => PolicyApply;
-    /// To read and verify the log.
-    ReadAudit => AuditRead;
-    /// To make and change administration keys.
-    GrantAdmin => AdminGrant;
-}
-
-/// Proof that a caller holds a permission. Operations that change anything take one by value.
-#[derive(Debug)]
-pub struct AdminPermit<P> {
-    caller: AdminCaller,
-    permission: PhantomData<P>,
-}
-
-impl Caller {
-    /// The proof that this caller may, or why not.
-    ///
-    /// # Errors
-    /// Nobody identified themselves, or their key lacks the scope.
-    pub fn permit<P: Permission>(&self) -> Result<AdminPermit<P>, AdminRefusal> {
-        match self {
-            Self::Anonymous { .. } => Err(AdminRefusal::CallerMissing),
-            Self::Admin(caller) => caller.permit(),
-        }
-    }
-
-    /// The workspace that the caller is bound to, if any.
-    #[must_use]
-    pub fn bound_to(&self) -> Option<WorkspaceId> {
-        match self {
-            Self::Anonymous { .. } => None,
-            Self::Admin(caller) => caller.bound_to(),
-        }
-    }
-}
-
-impl AdminCaller {
-    fn permit<P: Permission>(&self) -> Result<AdminPermit<P>, AdminRefusal> {
-        if self.rights.scopes.contains(&P::SCOPE) {
-            Ok(AdminPermit { caller: self.clone(), permission: PhantomData })
-        } else {
-            Err(AdminRefusal::ScopeMissing(P::SCOPE))
-        }
-    }
-}
-
-impl<P> AdminPermit<P> {
-    /// The proof of another permission of the same caller.
-    ///
-    /// # Errors
-    /// Their key lacks the scope.
-    pub fn also<Q: Permission>(&self) -> Result<AdminPermit<Q>, AdminRefusal> {
-        self.caller.permit()
-    }
-
-    /// The workspace that the caller is bound to, or `None` for a global one.
-    #[must_use]
-    pub fn bound_to(&self) -> Option<WorkspaceId> {
-        self.caller.bound_to()
-    }
-
-    /// Only a global caller passes.
-    ///
-    /// # Errors
-    /// The caller is bound to one workspace.
-    pub fn require_global(&self) -> Result<(), AdminRefusal> {
-        if self.caller.rights.global { Ok(()) } else { Err(AdminRefusal::GlobalRequired) }
-    }
-
-    /// Whether the caller may know of this key: it is in reach, and no global administration key is shown to a
-    /// caller who is bound to one workspace (T1).
-    #[must_use]
-    pub fn reaches(&self, key: &Key) -> bool {
-        let above = key.admin.as_ref().is_some_and(|admin| admin.global);
-        self.bound_to().is_none_or(|workspace| workspace == key.workspace && !above)
-    }
-
-    /// Passes if the caller may hand out limits that are `raised`, wider than those that would apply without them, or
-    /// if they are not (S6).
-    ///
-    /// # Errors
-    /// They are, and the caller may not.
-    pub fn require_raising(&self, raised: bool) -> Result<(), AdminRefusal> {
-        let permitted = !raised || self.caller.rights.ceiling.raise_limits;
-        if permitted { Ok(()) } else { Err(AdminRefusal::CeilingExceeded(CeilingPart::Limits)) }
-    }
-
-    /// Passes if the caller may hand out a secret of `key` as it is: its grants, environment, lifetime and limits, which
-    /// are `raised` where they are wider than those that would apply without them; or for an administration key its
-    /// admin scopes, reach and ceiling (X9).
-    ///
-    /// # Errors
-    /// The part that goes beyond the caller's own.
-    pub fn require_ceiling(&self, key: &Key, raised: bool) -> Result<(), AdminRefusal> {
-        let mine = &self.caller.rights;
-        let lifetime = key.expires.map(|expires| expires.saturating_since(key.created));
-        let beyond = if !mine.ceiling.permits_lifetime(lifetime) {
-            Some(CeilingPart::Lifetime)
-        } else if let Some(theirs) = &key.admin {
-            beyond_admin(mine, theirs)
-        } else if !mine.ceiling.permits_environment(&key.environment) {
-            Some(CeilingPart::Environment)
-        } else if !mine.ceiling.permits_grants(&key.grants) {
-            Some(CeilingPart::Grants)
-        } else {
-            None
-        };
-        beyond.map_or_else(|| self.require_raising(raised), |part| Err(AdminRefusal::CeilingExceeded(part)))
-    }
-
-    /// Passes for holders' keys, and for administration keys if the caller may also grant administration and has all
-    /// that the key has.
-    ///
-    /// # Errors
-    /// It is an administration key, and the caller lacks `admin:grant` or is beneath it.
-    pub fn require_grant_over(&self, key: &Key) -> Result<(), AdminRefusal> {
-        let Some(theirs) = &key.admin else { return Ok(()) };
-        let _granter: AdminPermit<GrantAdmin> = self.also()?;
-        beyond_admin(&self.caller.rights, theirs)
-            .map_or(Ok(()), |part| Err(AdminRefusal::CeilingExceeded(part)))
-    }
-
-    /// The caller's own key.
-    #[must_use]
-    pub fn key_id(&self) -> KeyId {
-        self.caller.key
-    }
-
-    /// What a change stands on: the caller's key as it was when it was let in. Where that key has changed since, by a
-    /// revocation for one, the change does not happen.
-    #[must_use]
-    pub fn stands_on(&self) -> (KeyId, Revision) {
-        (self.caller.key, self.caller.revision)
-    }
-
-    /// Who the log says it was.
-    #[must_use]
-    pub fn actor(&self) -> Actor {
-        Actor::Admin { key: self.caller.key, owner: self.caller.owner.clone(), address: self.caller.address }
-    }
-
-    /// Who the keys that are made say it was.
-    #[must_use]
-    pub fn creator(&self) -> Creator {
-        let AdminCaller { key, owner, workspace, .. } = &self.caller;
-        Creator::Admin { key: *key, owner: owner.clone(), workspace: *workspace }
-    }
-}
-
-fn beyond_admin(mine: &AdminRights, theirs: &AdminRights) -> Option<CeilingPart> {
-    if theirs.global && !mine.global {
-        Some(CeilingPart::Global)
-    } else if !theirs.scopes.is_subset(&mine.scopes) {
-        Some(CeilingPart::AdminScopes)
-    } else if !mine.ceiling.covers(&theirs.ceiling) {
-        Some(CeilingPart::Ceiling)
-    } else {
-        None
     }
 }

@@ -146,6 +146,23 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
+    /// An entry that says who did what, and when; the rest is added to it.
+    #[must_use]
+    pub const fn new(time: Timestamp, actor: Actor, action: Action) -> Self {
+        Self {
+            time,
+            actor,
+            action,
+            workspace: None,
+            key: None,
+            policy_version: None,
+            changes: Vec::new(),
+            reason: None,
+            comment: None,
+            request_id: None,
+        }
+    }
+
     /// The bytes that are stored, hashed and chained: JSON, version 1, fields in alphabetical order. Rows that the
     /// entry changed are its `key_id`, its `policy_version`, and its `workspace_id` where `workspace_changed` is true.
     #[must_use]

@@ -99,18 +99,7 @@ pub fn reset(from: StoredMark, now: Timestamp) -> Mutation {
         StoredMark::At(time) => time.to_string().into(),
         StoredMark::Edited => "edited".into(),
     };
-    let entry = LogEntry {
-        time: now,
-        actor: Actor::System,
-        action: Action::ClockReset,
-        workspace: None,
-        key: None,
-        policy_version: None,
-        changes: vec![change("clock_mark", from, now.to_string())],
-        reason: None,
-        comment: None,
-        request_id: None,
-    };
-    let rows = Rows { clock_mark: Some(now), ..Rows::default() };
-    Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }
+    let mut entry = LogEntry::new(now, Actor::System, Action::ClockReset);
+    entry.changes = vec![change("clock_mark", from, now.to_string())];
+    Mutation::new(entry, Rows { clock_mark: Some(now), ..Rows::default() })
 }

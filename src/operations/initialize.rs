@@ -67,7 +67,7 @@ impl Maker<'_> {
         entry.policy_version = Some(policy.version);
         let policy = Some(Arc::new(policy));
         let rows = Rows { workspace: Some(workspace), key: Some(key), policy, ..Rows::default() };
-        Ok((Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }, secret))
+        Ok((Mutation::new(entry, rows), secret))
     }
 
     /// The first policy of a store that was made before there were any.

@@ -288,24 +288,12 @@ pub fn trusted<T>(policy: Option<T>) -> Result<T, OperationError> {
 
 /// An entry about a change of a key, to be completed by the verb.
 fn entry(actor: Actor, action: Action, key: &Key, now: Timestamp) -> LogEntry {
-    LogEntry {
-        time: now,
-        actor,
-        action,
-        workspace: Some(key.workspace),
-        key: Some(key.id),
-        policy_version: None,
-        changes: Vec::new(),
-        reason: None,
-        comment: None,
-        request_id: None,
-    }
+    LogEntry { workspace: Some(key.workspace), key: Some(key.id), ..LogEntry::new(now, actor, action) }
 }
 
 /// A mutation that writes one key and stands on nothing else.
 fn write_key(entry: LogEntry, key: Key) -> Mutation {
-    let rows = Rows { key: Some(key), ..Rows::default() };
-    Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }
+    Mutation::new(entry, Rows { key: Some(key), ..Rows::default() })
 }
 
 /// One changed field.

@@ -278,19 +278,12 @@ fn newly_broken(current: Option<&PolicyVersion>, policy: &Policy, key: &Key) -> 
 /// A mutation that puts a version in force and stands on nothing else.
 pub(super) fn write_policy(new: PolicyVersion, actor: Actor, changes: Vec<FieldChange>) -> Mutation {
     let entry = LogEntry {
-        time: new.applied,
-        actor,
-        action: Action::PolicyApply,
-        workspace: None,
-        key: None,
         policy_version: Some(new.version),
         changes,
-        reason: None,
         comment: Some(new.comment.clone()),
-        request_id: None,
+        ..LogEntry::new(new.applied, actor, Action::PolicyApply)
     };
-    let rows = Rows { policy: Some(Arc::new(new)), ..Rows::default() };
-    Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }
+    Mutation::new(entry, Rows { policy: Some(Arc::new(new)), ..Rows::default() })
 }
 
 fn logged(change: &Change) -> FieldChange {

@@ -86,21 +86,11 @@ impl Operations {
             if before.limits != after.limits {
                 permit.require_raising(limits::workspace_raises(&policy.policy, &after))?;
             }
-            let entry = LogEntry {
-                time: self.clock.now(),
-                actor: permit.actor(),
-                action: Action::WorkspaceUpdate,
-                workspace: Some(id),
-                key: None,
-                policy_version: None,
-                changes: fields,
-                reason: None,
-                comment: None,
-                request_id: None,
-            };
+            let new = LogEntry::new(self.clock.now(), permit.actor(), Action::WorkspaceUpdate);
+            let entry = LogEntry { workspace: Some(id), changes: fields, ..new };
             let rows = Rows { workspace: Some(after.clone()), ..Rows::default() };
             let (expects, judged_by) = (vec![permit.stands_on()], Some(policy.version));
-            match self.commit(Mutation { entry, rows, expects, judged_by, request: None }).await {
+            match self.commit(Mutation { expects, judged_by, ..Mutation::new(entry, rows) }).await {
                 Ok(revision) => {
                     after.revision = revision;
                     return Ok((after, revision));

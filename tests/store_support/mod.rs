@@ -114,40 +114,19 @@ pub(crate) fn workspace(entropy: &Seeded) -> Workspace {
 }
 
 pub(crate) fn entry(action: Action, workspace: WorkspaceId, key: Option<KeyId>) -> LogEntry {
-    LogEntry {
-        time: at(1_000),
-        actor: Actor::System,
-        action,
-        workspace: Some(workspace),
-        key,
-        policy_version: None,
-        changes: Vec::new(),
-        reason: None,
-        comment: None,
-        request_id: None,
-    }
+    LogEntry { workspace: Some(workspace), key, ..LogEntry::new(at(1_000), Actor::System, action) }
 }
 
 /// The change that stores this key.
 pub(crate) fn put(key: &Key) -> Mutation {
-    Mutation {
-        entry: entry(Action::KeyIssue, key.workspace, Some(key.id)),
-        rows: Rows { key: Some(key.clone()), ..Rows::default() },
-        expects: Vec::new(),
-        judged_by: None,
-        request: None,
-    }
+    let entry = entry(Action::KeyIssue, key.workspace, Some(key.id));
+    Mutation::new(entry, Rows { key: Some(key.clone()), ..Rows::default() })
 }
 
 /// The change that stores this workspace.
 pub(crate) fn put_workspace(workspace: &Workspace) -> Mutation {
-    Mutation {
-        entry: entry(Action::WorkspaceRegister, workspace.id, None),
-        rows: Rows { workspace: Some(workspace.clone()), ..Rows::default() },
-        expects: Vec::new(),
-        judged_by: None,
-        request: None,
-    }
+    let entry = entry(Action::WorkspaceRegister, workspace.id, None);
+    Mutation::new(entry, Rows { workspace: Some(workspace.clone()), ..Rows::default() })
 }
 
 pub(crate) fn request(caller: KeyId, id: &str, fingerprint: u8) -> RequestMark {
@@ -198,13 +177,9 @@ impl Place {
         let (store, entropy) = (self.open(), Seeded::new(7));
         let workspace = workspace(&entropy);
         let key = key(&entropy, workspace.id);
-        let first = Mutation {
-            entry: entry(Action::StoreInitialize, workspace.id, Some(key.id)),
-            rows: Rows { workspace: Some(workspace), key: Some(key.clone()), ..Rows::default() },
-            expects: Vec::new(),
-            judged_by: None,
-            request: None,
-        };
+        let entry = entry(Action::StoreInitialize, workspace.id, Some(key.id));
+        let rows = Rows { workspace: Some(workspace), key: Some(key.clone()), ..Rows::default() };
+        let first = Mutation::new(entry, rows);
         let revision = store.commit(first).await.unwrap();
         Roots::keep(&self.path()).unwrap();
         (store, Key { revision, ..key })

@@ -64,20 +64,9 @@ fn issue(number: u8) -> Mutation {
         admin: None,
         revision: Revision::ZERO,
     };
-    let entry = LogEntry {
-        time: Timestamp::EPOCH,
-        actor: Actor::System,
-        action: Action::KeyIssue,
-        workspace: Some(key.workspace),
-        key: Some(key.id),
-        policy_version: None,
-        changes: Vec::new(),
-        reason: None,
-        comment: None,
-        request_id: None,
-    };
-    let rows = Rows { key: Some(key), ..Rows::default() };
-    Mutation { entry, rows, expects: Vec::new(), judged_by: None, request: None }
+    let new = LogEntry::new(Timestamp::EPOCH, Actor::System, Action::KeyIssue);
+    let entry = LogEntry { workspace: Some(key.workspace), key: Some(key.id), ..new };
+    Mutation::new(entry, Rows { key: Some(key), ..Rows::default() })
 }
 
 /// Commits keys until one is refused; how many were stored, and why the last was not.

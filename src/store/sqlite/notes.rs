@@ -19,8 +19,9 @@ pub(super) fn put(connection: &Connection, keys: &DerivedKeys, notes: &[Note]) -
 fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite::Result<()> {
     match note {
         Note::LastUse(last) => {
-            let newer = "INSERT INTO key_uses (key_id, time_ms) VALUES (?1, ?2)
-                 ON CONFLICT (key_id) DO UPDATE SET time_ms = excluded.time_ms WHERE excluded.time_ms > time_ms";
+            let newer = "INSERT INTO secret_uses (key_id, generation, caller, address, time_ms)
+                 VALUES (?1, 0, '', '', ?2)
+                 ON CONFLICT (key_id, generation, caller, address) DO UPDATE SET time_ms = excluded.time_ms WHERE excluded.time_ms > time_ms";
             connection.prepare_cached(newer)?.execute(params![last.key.to_string(), last.time.as_ms()])?;
         }
         Note::Count(StoredCount { subject, limit, state: Some(state) }) => {

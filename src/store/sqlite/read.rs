@@ -1,6 +1,6 @@
 //! Reading rows back: every one is checked against its code and the log before it counts.
 
-use rusqlite::{Connection, OptionalExtension, Params, Row as SqliteRow, params_from_iter, types};
+use rusqlite::{Connection, Params, Row as SqliteRow, params_from_iter, types};
 
 use super::{
     failure::of_reading,
@@ -122,10 +122,11 @@ fn page(connection: &Connection, sql: &str, values: Vec<types::Value>) -> rusqli
 
 /// The last uses that are known.
 pub(super) fn last_uses(connection: &Connection, keys: &[KeyId]) -> rusqlite::Result<Vec<LastUse>> {
-    let mut statement = connection.prepare_cached("SELECT time_ms FROM key_uses WHERE key_id = ?1")?;
+    let mut statement =
+        connection.prepare_cached("SELECT max(time_ms) FROM secret_uses WHERE key_id = ?1")?;
     let mut uses = Vec::new();
     for key in keys {
-        let time: Option<i64> = statement.query_row([key.to_string()], |row| row.get(0)).optional()?;
+        let time: Option<i64> = statement.query_row([key.to_string()], |row| row.get(0))?;
         // A use is a hint to people: one that cannot be read is none.
         uses.extend(time.and_then(|ms| Timestamp::from_ms(ms).ok()).map(|time| LastUse { key: *key, time }));
     }

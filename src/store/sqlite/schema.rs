@@ -9,14 +9,29 @@ use crate::domain::time::Timestamp;
 pub(super) const APPLICATION_ID: i64 = 0x4B45_5957;
 
 /// The schema that this program writes.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// Its tables, the log first.
-pub(super) const TABLES: [&str; 10] =
-    ["log", "keys", "secrets", "workspaces", "policies", "requests", "key_uses", "counts", "usage", "meta"];
+pub(super) const TABLES: [&str; 14] = [
+    "log",
+    "keys",
+    "secrets",
+    "workspaces",
+    "members",
+    "schemes",
+    "policies",
+    "requests",
+    "group_keys",
+    "secret_uses",
+    "scope_uses",
+    "counts",
+    "usage",
+    "meta",
+];
 
 /// Those whose rows say which revision wrote them.
-pub(super) const REVISED: [&str; 5] = ["keys", "secrets", "workspaces", "policies", "requests"];
+pub(super) const REVISED: [&str; 8] =
+    ["keys", "secrets", "workspaces", "members", "schemes", "policies", "requests", "group_keys"];
 
 /// Columns for queries are generated from the coded body or the chained bytes, so that they cannot be edited apart.
 /// Indexes of them can: so they only find rows for people to look at, and what counts is read without them.
@@ -133,8 +148,52 @@ CREATE TABLE usage (
 CREATE INDEX usage_by_hour ON usage (hour);
 ";
 
+/// Members of workspaces, and other systems' ways to hash; the keys that one entry of the log changed together; who used
+/// which secret last, and what keys did with their scopes.
+const V4: &str = "
+CREATE TABLE members (
+    id TEXT NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    code BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE schemes (
+    id TEXT NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    code BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE group_keys (
+    key_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (key_id, revision)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE secret_uses (
+    key_id TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    caller TEXT NOT NULL,
+    address TEXT NOT NULL,
+    time_ms INTEGER NOT NULL,
+    PRIMARY KEY (key_id, generation, caller, address)
+) STRICT, WITHOUT ROWID;
+INSERT INTO secret_uses SELECT key_id, 0, '', '', time_ms FROM key_uses;
+DROP TABLE key_uses;
+
+CREATE TABLE scope_uses (
+    key_id TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    first_hour INTEGER NOT NULL,
+    last_hour INTEGER NOT NULL,
+    PRIMARY KEY (key_id, scope, outcome)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Each step from one schema to the next.
-const STEPS: [&str; 3] = [V1, V2, V3];
+const STEPS: [&str; 4] = [V1, V2, V3, V4];
 
 /// Brings a database to the newest schema, each step in one transaction (D8). The first one also notes the roots'
 /// check value, so that there is no schema without it.
@@ -149,7 +208,7 @@ pub(super) fn migrate(
         insert.execute(params!["created_ms", now.as_ms()])?;
         Ok(())
     };
-    Migrations::new(vec![M::up_with_hook(V1, note), M::up(V2), M::up(V3)]).to_latest(connection)
+    Migrations::new(vec![M::up_with_hook(V1, note), M::up(V2), M::up(V3), M::up(V4)]).to_latest(connection)
 }
 
 /// What a database is, as far as its header and its tables say.
@@ -259,8 +318,8 @@ mod tests {
             matches!(identify(&connection).unwrap(), Identity::Foreign(_)),
             "a trigger of somebody else's"
         );
-        connection.execute_batch("DROP TRIGGER quiet; PRAGMA user_version = 4").unwrap();
-        assert_eq!(identify(&connection).unwrap(), Identity::Newer(4));
+        connection.execute_batch("DROP TRIGGER quiet; PRAGMA user_version = 5").unwrap();
+        assert_eq!(identify(&connection).unwrap(), Identity::Newer(5));
 
         let other = Connection::open_in_memory().unwrap();
         other.execute_batch("CREATE TABLE t (a)").unwrap();

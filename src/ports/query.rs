@@ -1,0 +1,78 @@
+//! What people look at: lists of keys, and the log.
+
+use crate::domain::{
+    audit::{Chain, Revision},
+    id::{KeyId, WorkspaceId},
+    text::{EnvironmentName, Owner},
+    time::Timestamp,
+};
+
+/// Which keys to list.
+#[derive(Debug, Clone)]
+pub struct KeyFilter {
+    /// Of this workspace.
+    pub workspace: WorkspaceId,
+    /// Of this owner.
+    pub owner: Option<Owner>,
+    /// Of this environment.
+    pub environment: Option<EnvironmentName>,
+}
+
+/// A place in a list of keys, newest first: the last key of the page before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyPosition {
+    /// When that key was issued.
+    pub created: Timestamp,
+    /// Its id.
+    pub id: KeyId,
+}
+
+/// Which entries of the log to show.
+#[derive(Debug, Clone, Default)]
+pub struct LogFilter {
+    /// Of this workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// About this key.
+    pub key: Option<KeyId>,
+    /// By this administration key.
+    pub actor_key: Option<KeyId>,
+    /// Of this kind, as the log spells it.
+    pub action: Option<&'static str>,
+    /// At or after this time.
+    pub start: Option<Timestamp>,
+    /// Before this time.
+    pub end: Option<Timestamp>,
+}
+
+/// An entry as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord {
+    /// Its place.
+    pub revision: Revision,
+    /// Its canonical bytes (see [`LogEntry::canonical_bytes`]).
+    pub bytes: Vec<u8>,
+    /// Its chain value.
+    pub chain: Chain,
+}
+
+impl LogRecord {
+    /// The key that the entry is about, if to one.
+    #[must_use]
+    pub fn key(&self) -> Option<KeyId> {
+        let entry: serde_json::Value = serde_json::from_slice(&self.bytes).ok()?;
+        KeyId::parse(entry.get("key_id")?.as_str()?).ok()
+    }
+}
+
+/// What a reading of the whole log found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// Entries read.
+    pub records: u64,
+    /// The newest entry.
+    pub head: Revision,
+    /// Its chain value.
+    pub chain: Chain,
+    /// The first entry that does not fit, and why.
+    pub fault: Option<(Revision, String)>,
+}

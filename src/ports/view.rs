@@ -1,0 +1,44 @@
+//! Rows as they are read back, at one revision.
+
+use std::sync::Arc;
+
+use super::PolicyVersion;
+use crate::domain::{audit::Revision, key::Key, workspace::Workspace};
+
+/// Rows as they stood at a revision.
+#[derive(Debug, Default)]
+pub struct View {
+    /// The revision.
+    pub revision: Option<Revision>,
+    /// Workspaces.
+    pub workspaces: Vec<Workspace>,
+    /// Keys.
+    pub keys: Vec<Key>,
+    /// The newest version of the policy, where it is among the rows.
+    pub policy: Option<PolicyView>,
+    /// Keys whose rows do not agree with their codes, or with the log: to be denied.
+    pub damaged: Vec<Damaged>,
+}
+
+/// The newest version of the policy, as it is stored.
+#[derive(Debug)]
+pub enum PolicyView {
+    /// It can be trusted.
+    Sound(Arc<PolicyVersion>),
+    /// It cannot: nothing can be decided until another is applied.
+    Damaged {
+        /// Its version.
+        version: u64,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+/// A row that cannot be trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damaged {
+    /// The row's own id, as it stands there.
+    pub id: String,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
