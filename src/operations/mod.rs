@@ -1,5 +1,6 @@
 //! What callers can ask for, one verb per file. Each change is one mutation: committed, then in memory, then answered.
 
+pub mod bulk;
 pub mod check;
 pub mod check_all;
 pub mod clock_mark;
@@ -16,6 +17,7 @@ pub mod policy;
 pub mod register;
 pub mod revoke;
 pub mod rotate;
+pub mod select;
 pub mod show;
 mod source_limit;
 pub mod switch;

@@ -1,15 +1,19 @@
 //! Reading rows back: every one is checked against its code and the log before it counts.
 
-use rusqlite::{Connection, Params, Row as SqliteRow, params_from_iter, types};
+use std::{collections::HashMap, sync::Arc};
+
+use rusqlite::{Connection, Params, Row as SqliteRow, params, params_from_iter, types};
 
 use super::{
     failure::of_reading,
+    groups,
     log::{self, Newest},
     policies,
 };
 use crate::{
     domain::{
         audit::Revision,
+        group::GroupChange,
         id::{KeyId, WorkspaceId},
         key::Key,
         root::{DerivedKeys, MacKey},
@@ -40,7 +44,10 @@ pub(super) fn load(connection: &mut Connection, keys: &DerivedKeys) -> Result<Vi
     let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
     let head = log::head(&snapshot, keys)?.revision;
     let newest = log::named_since(&snapshot, keys, Revision::ZERO, head)?;
-    let mut reading = Reading::new(&keys.rows);
+    let fault =
+        groups::mark_fault(&snapshot, keys, newest.newest_group()).map_err(|error| of_reading(&error))?;
+    fault.map_or(Ok(()), |why| Err(StoreError::Corrupt(why)))?;
+    let mut reading = Reading::new(keys);
     reading.all(&snapshot, newest).map_err(|error| of_reading(&error))?;
     Ok(reading.at(head))
 }
@@ -57,9 +64,9 @@ pub(super) fn changes(
         return Err(StoreError::Corrupt(format!("the log ends at {head}, and {after} was committed before")));
     }
     let newest = log::named_since(&snapshot, keys, after, head)?;
-    let mut reading = Reading::new(&keys.rows);
+    let mut reading = Reading::new(keys);
     reading.named(&snapshot, &newest).map_err(|error| of_reading(&error))?;
-    Ok(reading.at(head))
+    Ok(View { groups: newest.groups, ..reading.at(head) })
 }
 
 /// One page of a workspace's keys, newest first. A damaged row is left out and said to the operator: its key is denied,
@@ -91,7 +98,7 @@ pub(super) fn list(
     let sql =
         format!("SELECT id FROM keys WHERE {conditions} ORDER BY created_ms DESC, id DESC LIMIT ? OFFSET ?");
     let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
-    let mut reading = Reading::new(&keys.rows);
+    let mut reading = Reading::new(keys);
     let mut seen = 0_usize;
     loop {
         // A damaged row takes nobody's place on the page.
@@ -135,14 +142,20 @@ pub(super) fn last_uses(connection: &Connection, keys: &[KeyId]) -> rusqlite::Re
 
 /// Rows on their way to a view.
 struct Reading<'k> {
-    codes: &'k MacKey,
+    keys: &'k DerivedKeys,
     known: Known,
+    /// Changes of many keys that were read for a list, by their revisions.
+    groups: HashMap<i64, Option<Arc<GroupChange>>>,
     view: View,
 }
 
 impl<'k> Reading<'k> {
-    fn new(codes: &'k MacKey) -> Self {
-        Self { codes, known: Known::default(), view: View::default() }
+    fn new(keys: &'k DerivedKeys) -> Self {
+        Self { keys, known: Known::default(), groups: HashMap::new(), view: View::default() }
+    }
+
+    const fn codes(&self) -> &'k MacKey {
+        &self.keys.rows
     }
 
     fn at(self, head: Revision) -> View {
@@ -156,10 +169,11 @@ impl<'k> Reading<'k> {
             self.put_workspace(row, newest);
         })?;
         each_key(connection, &format!("{KEYS} ORDER BY keys.id"), [], |row, secrets| {
-            let newest = row.parse_id(KeyId::parse).and_then(|id| newest.keys.remove(&id));
-            self.put_key(row, secrets, newest);
+            let id = row.parse_id(KeyId::parse);
+            let written = id.and_then(|id| newest.keys.remove(&id));
+            self.put_key(row, secrets, written, |key| newest.since_row(key.id).fold(key, Key::under));
         })?;
-        self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
+        self.view.policy = policies::newest(connection, self.codes(), newest.policy)?;
         newest.workspaces.keys().for_each(|id| self.missing(id.to_string()));
         newest.keys.keys().for_each(|id| self.missing(id.to_string()));
         Ok(())
@@ -167,7 +181,7 @@ impl<'k> Reading<'k> {
 
     /// Takes the rows that are named.
     fn named(&mut self, connection: &Connection, newest: &Newest) -> rusqlite::Result<()> {
-        self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
+        self.view.policy = policies::newest(connection, self.codes(), newest.policy)?;
         let by_id = format!("{WORKSPACES} WHERE id = ?1");
         for (id, newest) in &newest.workspaces {
             let (id, mut found) = (id.to_string(), false);
@@ -179,14 +193,23 @@ impl<'k> Reading<'k> {
                 self.missing(id);
             }
         }
-        newest.keys.iter().try_for_each(|(id, newest)| self.key(connection, &id.to_string(), Some(*newest)))
+        newest.keys.iter().try_for_each(|(id, written)| {
+            let later = |key| newest.since_row(*id).fold(key, Key::under);
+            self.key(connection, &id.to_string(), Some(*written), later)
+        })
     }
 
-    fn key(&mut self, connection: &Connection, id: &str, newest: Option<i64>) -> rusqlite::Result<()> {
+    fn key(
+        &mut self,
+        connection: &Connection,
+        id: &str,
+        newest: Option<i64>,
+        later: impl Fn(Key) -> Key,
+    ) -> rusqlite::Result<()> {
         let mut found = false;
         each_key(connection, &format!("{KEYS} WHERE keys.id = ?1"), [id], |row, secrets| {
             found = true;
-            self.put_key(row, secrets, newest);
+            self.put_key(row, secrets, newest, &later);
         })?;
         if !found {
             self.missing(id.to_owned());
@@ -198,22 +221,54 @@ impl<'k> Reading<'k> {
     /// the store runs can show an old row here, until the next start or reading of the log; decisions do not see it.
     fn listed(&mut self, connection: &Connection, id: &str) -> rusqlite::Result<()> {
         let mut newest = connection.prepare_cached("SELECT max(revision) FROM log WHERE key_id = ?1")?;
-        let newest = newest.query_row([id], |row| row.get(0))?;
-        self.key(connection, id, newest)
+        let newest: Option<i64> = newest.query_row([id], |row| row.get(0))?;
+        let mut later = connection.prepare_cached(
+            "SELECT revision FROM group_keys WHERE key_id = ?1 AND revision > ?2 ORDER BY revision",
+        )?;
+        let later = later.query_map(params![id, newest.unwrap_or(i64::MAX)], |row| row.get(0))?;
+        let mut changes = Vec::new();
+        for revision in later {
+            changes.extend(self.group(connection, revision?)?);
+        }
+        self.key(connection, id, newest, |key| {
+            let named = |change: &&Arc<GroupChange>| change.keys.binary_search(&key.id).is_ok();
+            changes.iter().filter(named).fold(key.clone(), |key, change| key.under(change))
+        })
+    }
+
+    /// A change of many keys, read once for all that are listed.
+    fn group(
+        &mut self,
+        connection: &Connection,
+        revision: i64,
+    ) -> rusqlite::Result<Option<Arc<GroupChange>>> {
+        if let Some(known) = self.groups.get(&revision) {
+            return Ok(known.clone());
+        }
+        let read = log::group_at(connection, self.keys, revision)?.map(Arc::new);
+        self.groups.insert(revision, read.clone());
+        Ok(read)
     }
 
     fn put_workspace(&mut self, row: &Row, newest: Option<i64>) {
         let newest = newest.ok_or_else(|| row.damaged(UNKNOWN));
-        match newest.and_then(|newest| row.to_workspace(newest, self.codes)) {
+        match newest.and_then(|newest| row.to_workspace(newest, self.codes())) {
             Ok(workspace) => self.view.workspaces.push(workspace),
             Err(damaged) => self.view.damaged.push(damaged),
         }
     }
 
-    fn put_key(&mut self, row: &Row, secrets: &[SecretRow], newest: Option<i64>) {
+    /// Takes a key's row, and upon it what came `later` to this key among many.
+    fn put_key(
+        &mut self,
+        row: &Row,
+        secrets: &[SecretRow],
+        newest: Option<i64>,
+        later: impl FnOnce(Key) -> Key,
+    ) {
         let newest = newest.ok_or_else(|| row.damaged(UNKNOWN));
-        match newest.and_then(|newest| row.to_key(secrets, newest, self.codes, &mut self.known)) {
-            Ok(key) => self.view.keys.push(key),
+        match newest.and_then(|newest| row.to_key(secrets, newest, self.codes(), &mut self.known)) {
+            Ok(key) => self.view.keys.push(later(key)),
             Err(damaged) => self.view.damaged.push(damaged),
         }
     }
