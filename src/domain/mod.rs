@@ -24,6 +24,7 @@ pub mod root;
 pub mod route;
 pub mod scope;
 pub mod secret;
+pub mod tag;
 pub mod text;
 pub mod time;
 pub mod usage;

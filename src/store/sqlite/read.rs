@@ -11,7 +11,6 @@ use crate::{
     domain::{
         audit::Revision,
         id::{KeyId, WorkspaceId},
-        key::Key,
         root::{DerivedKeys, MacKey},
         time::Timestamp,
     },
@@ -62,62 +61,42 @@ pub(super) fn changes(
     Ok(reading.at(head))
 }
 
-/// One page of a workspace's keys, newest first. A damaged row is left out and said to the operator: its key is denied,
-/// and hides no other.
+/// Where a workspace's keys stand, newest first. A row whose id cannot be read takes nobody's place.
 pub(super) fn list(
-    connection: &mut Connection,
-    keys: &DerivedKeys,
+    connection: &Connection,
     filter: &KeyFilter,
     after: Option<KeyPosition>,
     limit: usize,
-) -> Result<Vec<Key>, StoreError> {
+) -> rusqlite::Result<Vec<KeyPosition>> {
+    let integer = types::Value::Integer;
     let (last_ms, last_id) =
         after.map_or((i64::MAX, String::new()), |after| (after.created.as_ms(), after.id.to_string()));
-    let mut conditions = String::from("workspace_id = ? AND (created_ms, id) < (?, ?)");
-    let mut values = vec![
-        types::Value::Text(filter.workspace.to_string()),
-        types::Value::Integer(last_ms),
-        types::Value::Text(last_id),
-    ];
+    let mut sql =
+        String::from("SELECT created_ms, id FROM keys WHERE workspace_id = ? AND (created_ms, id) < (?, ?)");
+    let mut values =
+        vec![types::Value::Text(filter.workspace.to_string()), integer(last_ms), types::Value::Text(last_id)];
     for (condition, value) in [
-        (" AND owner = ?", filter.owner.as_ref().map(ToString::to_string)),
-        (" AND environment = ?", filter.environment.as_ref().map(ToString::to_string)),
+        (" AND owner = ?", filter.owner.as_ref().map(|owner| types::Value::Text(owner.to_string()))),
+        (" AND created_ms >= ?", filter.from.map(|from| integer(from.as_ms()))),
+        (" AND created_ms < ?", filter.before.map(|before| integer(before.as_ms()))),
     ] {
         if let Some(value) = value {
-            conditions.push_str(condition);
-            values.push(types::Value::Text(value));
+            sql.push_str(condition);
+            values.push(value);
         }
     }
-    let sql =
-        format!("SELECT id FROM keys WHERE {conditions} ORDER BY created_ms DESC, id DESC LIMIT ? OFFSET ?");
-    let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
-    let mut reading = Reading::new(&keys.rows);
-    let mut seen = 0_usize;
-    loop {
-        // A damaged row takes nobody's place on the page.
-        let wanted = limit.saturating_sub(reading.view.keys.len());
-        let mut values = values.clone();
-        values.extend(
-            [wanted, seen].map(|number| types::Value::Integer(number.try_into().unwrap_or(i64::MAX))),
-        );
-        let ids = page(&snapshot, &sql, values).map_err(|error| of_reading(&error))?;
-        for id in &ids {
-            reading.listed(&snapshot, id).map_err(|error| of_reading(&error))?;
-        }
-        seen = seen.saturating_add(ids.len());
-        for damaged in reading.view.damaged.drain(..) {
-            tracing::error!(row.id = %damaged.id, why = damaged.why, "a stored row cannot be trusted; it is not listed");
-        }
-        if ids.len() < wanted || reading.view.keys.len() >= limit {
-            return Ok(reading.view.keys);
-        }
+    sql.push_str(" ORDER BY created_ms DESC, id DESC");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let created = Timestamp::from_ms(integer_of(row, 0)?).ok();
+        let id = KeyId::parse(&String::from_utf8_lossy(&bytes(row, 1)?)).ok();
+        found.extend(created.zip(id).map(|(created, id)| KeyPosition { created, id }));
     }
-}
-
-fn page(connection: &Connection, sql: &str, values: Vec<types::Value>) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let ids = statement.query_map(params_from_iter(values), |row| bytes(row, 0))?;
-    ids.map(|id| Ok(String::from_utf8_lossy(&id?).into_owned())).collect()
+    Ok(found)
 }
 
 /// The last uses that are known.
@@ -194,14 +173,6 @@ impl<'k> Reading<'k> {
         Ok(())
     }
 
-    /// Takes a key for people to look at. An index tells whether it is the newest: somebody who forges that while
-    /// the store runs can show an old row here, until the next start or reading of the log; decisions do not see it.
-    fn listed(&mut self, connection: &Connection, id: &str) -> rusqlite::Result<()> {
-        let mut newest = connection.prepare_cached("SELECT max(revision) FROM log WHERE key_id = ?1")?;
-        let newest = newest.query_row([id], |row| row.get(0))?;
-        self.key(connection, id, newest)
-    }
-
     fn put_workspace(&mut self, row: &Row, newest: Option<i64>) {
         let newest = newest.ok_or_else(|| row.damaged(UNKNOWN));
         match newest.and_then(|newest| row.to_workspace(newest, self.codes)) {
@@ -265,7 +236,7 @@ fn each_key(
 }
 
 fn key_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
-    Ok(Row { id: bytes(row, 0)?, body: bytes(row, 1)?, revision: integer(row, 2)?, code: bytes(row, 3)? })
+    Ok(Row { id: bytes(row, 0)?, body: bytes(row, 1)?, revision: integer_of(row, 2)?, code: bytes(row, 3)? })
 }
 
 /// `None` where the join found no secret.
@@ -274,12 +245,12 @@ fn secret_row(row: &SqliteRow<'_>) -> rusqlite::Result<Option<SecretRow>> {
     Ok(Some(SecretRow {
         generation,
         scheme: bytes(row, 5)?,
-        root: integer(row, 6)?,
+        root: integer_of(row, 6)?,
         hash: bytes(row, 7)?,
         hint: bytes(row, 8)?,
-        created_ms: integer(row, 9)?,
+        created_ms: integer_of(row, 9)?,
         end_ms: row.get(10)?,
-        revision: integer(row, 11)?,
+        revision: integer_of(row, 11)?,
         code: bytes(row, 12)?,
     }))
 }
@@ -293,6 +264,6 @@ pub(super) fn bytes(row: &SqliteRow<'_>, column: usize) -> rusqlite::Result<Vec<
 }
 
 /// A whole number; where there is none, one that is no revision.
-fn integer(row: &SqliteRow<'_>, column: usize) -> rusqlite::Result<i64> {
+fn integer_of(row: &SqliteRow<'_>, column: usize) -> rusqlite::Result<i64> {
     row.get::<_, Option<i64>>(column).map(|value| value.unwrap_or(-1))
 }
