@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
+#[path = "admin_matrix/tenants.rs"]
+mod tenants;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
