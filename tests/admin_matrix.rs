@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
+#[path = "admin_matrix/tenants.rs"]
+mod tenants;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -241,7 +243,7 @@ fn bulk_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
     let asked = |action| v1::ChangeKeysRequest {
         workspace_id: workspace.clone(),
         action: Some(action),
-        expected_count: 1,
+        validate_only: true,
         ..v1::ChangeKeysRequest::default()
     };
     let row = |needs, good: v1::ChangeKeysRequest| Row {

@@ -269,6 +269,29 @@ fn disable_and_enable_are_a_pair_and_update_changes_what_is_named() {
 }
 
 #[test]
+fn keys_are_exported_as_csv_and_json_lines() {
+    // K7
+    let desk = Desk::new();
+    for name in ["=cmd()", "plain, \"quoted\""] {
+        desk.done(&["issue", name, "--scope", "messaging:send", "--metadata", "team=blue"]);
+    }
+    let csv = desk.done(&["list", "--tag", "team=blue", "--all", "--page-size", "1", "--csv"]);
+    let lines: Vec<_> = csv.split_terminator("\r\n").collect();
+    assert_eq!(lines.len(), 3, "one header, whatever the pages: {csv}");
+    assert!(lines[0].starts_with("id,workspace_id,name,") && csv.ends_with("\r\n"), "{csv}");
+    assert!(csv.contains(",'=cmd(),") && csv.contains(",\"plain, \"\"quoted\"\"\","), "{csv}");
+    let lines = desk.done(&["list", "--tag", "team", "--never-used", "--older-than", "0", "--all", "--json"]);
+    let names = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["name"].clone());
+    assert_eq!(names.collect::<Vec<_>>(), ["plain, \"quoted\"", "=cmd()"]);
+    for none in [["--state", "revoked"], ["--min-scopes", "2"], ["--unused-for", "1d"], ["--scope", "a:b"]] {
+        let listed = desk.done(&[["list", "--tag", "team"].as_slice(), none.as_slice()].concat());
+        assert_eq!(listed.lines().count(), 1, "the header alone: {listed}");
+    }
+    let both = desk.run(&["list", "--csv", "--json"], "");
+    assert_eq!(both.code, Some(2), "{both:?}");
+}
+
+#[test]
 fn keys_are_listed_as_a_table_as_json_and_page_by_page() {
     // K3, M4
     let desk = Desk::new();

@@ -583,29 +583,29 @@ async fn keys_are_listed_page_by_page<B: Backend>() {
         stored(&*store, &Key { workspace: other, ..self::key(&entropy, other) }).await;
     }
     keys.sort_by_key(|key| std::cmp::Reverse((key.created, key.id)));
-    let environment = |text| Some(EnvironmentName::parse(text).unwrap());
-    for (owner, environment) in [
-        (None, None),
-        (owner("ann"), None),
-        (None, environment("test")),
-        (owner("Ann"), environment("live")),
-        (owner("nobody"), None),
+    for (owner, from, before) in [
+        (None, None, None),
+        (owner("ann"), None, None),
+        (None, Some(at(1)), None),
+        (owner("Ann"), Some(at(2)), Some(at(4))),
+        (None, Some(at(4)), Some(at(4))),
+        (owner("nobody"), None, None),
     ] {
         let expected: Vec<_> = keys
             .iter()
             .filter(|key| owner.is_none() || key.owner == owner)
-            .filter(|key| environment.as_ref().is_none_or(|name| key.environment == *name))
-            .cloned()
+            .filter(|key| from.is_none_or(|from| key.created >= from))
+            .filter(|key| before.is_none_or(|before| key.created < before))
+            .map(|key| KeyPosition { created: key.created, id: key.id })
             .collect();
         for limit in [1, 3, 40, 41] {
             let (mut listed, mut after) = (Vec::new(), None);
             loop {
-                let filter =
-                    KeyFilter { workspace: mine, owner: owner.clone(), environment: environment.clone() };
+                let filter = KeyFilter { workspace: mine, owner: owner.clone(), from, before };
                 let page = store.list_keys(filter, after, limit).await.unwrap();
                 assert!(page.len() <= limit);
                 let Some(last) = page.last() else { break };
-                after = Some(KeyPosition { created: last.created, id: last.id });
+                after = Some(*last);
                 listed.extend(page);
             }
             assert_eq!(listed, expected);

@@ -11,6 +11,7 @@ mod check;
 mod connection;
 mod console;
 mod credential;
+mod csv;
 mod explain;
 mod failure;
 mod issue;
@@ -118,7 +119,8 @@ pub enum ClientCommand {
     /// Switch a disabled key on
     Enable(Remote<SwitchArgs>),
     /// List the keys of a workspace, newest first
-    List(Remote<ListArgs>),
+    #[command(after_help = list::EXAMPLES)]
+    List(Box<Remote<ListArgs>>),
     /// Show a key, without any secret
     Show(Remote<ShowArgs>),
     /// Change a key

@@ -175,9 +175,9 @@ impl KeyService for Api {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
             let workspace = operations.workspace(&permit, named)?;
-            let filter = convert::key::filter(workspace, &asked)?;
+            let (selection, traits) = convert::select::listed(workspace, &asked)?;
             let size = convert::page_size(asked.page_size)?;
-            let page = operations.list(permit, filter, &asked.page_token, size).await?;
+            let page = operations.list(permit, (&selection, &traits), &asked.page_token, size).await?;
             let moment = operations.moment();
             let keys = page.keys.iter().map(|shown| convert::key::shown_to_wire(shown, &moment)).collect();
             Ok(v1::ListKeysResponse { keys, next_page_token: page.next_page_token })

@@ -2,7 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Operations, error::OperationError, limits::limits_of};
+use super::{
+    Operations,
+    error::OperationError,
+    limits::limits_of,
+    select::{KeySelection, KeyTraits},
+};
 use crate::{
     domain::{
         admin::{AdminPermit, ReadKeys},
@@ -14,8 +19,12 @@ use crate::{
         time::{Now, Timestamp},
     },
     index::{Found, Index},
-    ports::{KeyFilter, KeyPosition, LastUse, PolicyVersion},
+    ports::{KeyPosition, LastUse, PolicyVersion},
 };
+
+/// How many keys one page looks at, and how many of them at once.
+const MOST_LOOKED_AT: usize = 20_000;
+const MOST_AT_ONCE: usize = 4_096;
 
 /// A key and what is known of its use.
 #[derive(Debug)]
@@ -89,37 +98,52 @@ impl Operations {
         shown.pop().ok_or(OperationError::KeyNotFound(id))
     }
 
-    /// A page of the keys of a workspace that the caller reaches, newest first.
+    /// A page of the keys of a workspace that the caller reaches, newest first. One that few keys fit on can be short, and
+    /// not be the last: a call looks at no more than so many keys.
     ///
     /// # Errors
     /// The page token is not one of this list. The store.
     pub async fn list(
         &self,
         permit: AdminPermit<ReadKeys>,
-        filter: KeyFilter,
+        wanted: (&KeySelection, &KeyTraits),
         page_token: &str,
         page_size: usize,
     ) -> Result<KeyPage, OperationError> {
-        let list = format!("keys {:?} {filter:?}", permit.bound_to());
-        let mut after = self.position(&list, page_token)?;
+        let (selection, traits) = wanted;
+        let name = format!("keys {:?} {wanted:?}", permit.bound_to());
+        let mut after = self.position(&name, page_token)?;
         let mut keys = Vec::new();
-        // What the caller may not know of is left out before the page is cut: no token names it, no page is short.
-        while keys.len() <= page_size {
-            let wanted = page_size.saturating_add(1).saturating_sub(keys.len());
-            let found = self.store.list_keys(filter.clone(), after, wanted).await?;
-            let all_read = found.len() < wanted;
-            after = found.last().map(|last| KeyPosition { created: last.created, id: last.id });
-            keys.extend(found.into_iter().filter(|key| permit.reaches(key)));
-            if all_read {
-                break;
+        let (mut looked_at, mut at_once) = (0_usize, page_size.saturating_add(1));
+        // What the caller may not know of is left out before the page is cut: no token names it.
+        let more = loop {
+            let places = self.store.list_keys(selection.filter(), after, at_once).await?;
+            after = places.last().copied();
+            looked_at = looked_at.saturating_add(places.len());
+            let found = places.iter().filter_map(|place| self.index.by_id(place.id));
+            let now = self.clock.now();
+            let fits = found.filter(|found| {
+                let key = found.key();
+                permit.reaches(key) && selection.matches(key) && traits.matches(key, found.rights(), now)
+            });
+            let room = if traits.ask_for_use() { usize::MAX } else { page_size.saturating_add(1) };
+            let fits = fits.take(room).map(|found| found.key().clone()).collect();
+            let shown = self.with_last_uses(fits).await?;
+            keys.extend(shown.into_iter().filter(|shown| traits.matches_use(&shown.key, shown.last_use)));
+            if keys.len() > page_size {
+                keys.truncate(page_size);
+                let last = keys.last().map(|last| &last.key);
+                break last.map(|last| KeyPosition { created: last.created, id: last.id });
             }
-        }
-        let more = keys.len() > page_size;
-        keys.truncate(page_size);
-        let place = keys.last().filter(|_| more).map(|last| format!("{},{}", last.created.as_ms(), last.id));
+            if places.len() < at_once || looked_at >= MOST_LOOKED_AT {
+                break after.filter(|_| places.len() >= at_once);
+            }
+            at_once = at_once.saturating_mul(4).min(MOST_AT_ONCE);
+        };
+        let place = more.map(|last| format!("{},{}", last.created.as_ms(), last.id));
         let next_page_token =
-            place.map(|place| super::cursor::seal(&self.keys.cursors, &list, &place)).unwrap_or_default();
-        Ok(KeyPage { keys: self.with_last_uses(keys).await?, next_page_token })
+            place.map(|place| super::cursor::seal(&self.keys.cursors, &name, &place)).unwrap_or_default();
+        Ok(KeyPage { keys, next_page_token })
     }
 
     fn position(&self, list: &str, token: &str) -> Result<Option<KeyPosition>, OperationError> {

@@ -24,7 +24,6 @@ pub use self::{
 use crate::domain::{
     audit::Revision,
     id::{GroupId, KeyId},
-    key::Key,
 };
 
 /// An answer that a back end is working on.
@@ -86,9 +85,14 @@ pub trait KeyStore: Send + Sync {
     /// Answers [`StoreError::TooOld`] where the log no longer says which those are.
     fn changes_after(&self, after: Revision) -> Pending<'_, View>;
 
-    /// At most `limit` keys that match, newest first, after `after`.
-    fn list_keys(&self, filter: KeyFilter, after: Option<KeyPosition>, limit: usize)
-    -> Pending<'_, Vec<Key>>;
+    /// Where at most `limit` keys that match stand, newest first, after `after`. What they are is known to who follows the
+    /// log; a key whose rows cannot be trusted may be among them.
+    fn list_keys(
+        &self,
+        filter: KeyFilter,
+        after: Option<KeyPosition>,
+        limit: usize,
+    ) -> Pending<'_, Vec<KeyPosition>>;
 
     /// At most `limit` versions of the policy, newest first, before `before`. One that cannot be trusted is an error.
     fn policy_versions(&self, before: Option<u64>, limit: usize) -> Pending<'_, Vec<PolicyVersion>>;

@@ -3,25 +3,27 @@
 use crate::domain::{
     audit::{Chain, Revision},
     id::{KeyId, WorkspaceId},
-    text::{EnvironmentName, Owner},
+    text::Owner,
     time::Timestamp,
 };
 
-/// Which keys to list.
+/// Which keys to look at.
 #[derive(Debug, Clone)]
 pub struct KeyFilter {
     /// Of this workspace.
     pub workspace: WorkspaceId,
     /// Of this owner.
     pub owner: Option<Owner>,
-    /// Of this environment.
-    pub environment: Option<EnvironmentName>,
+    /// Issued at or after this time.
+    pub from: Option<Timestamp>,
+    /// Issued before this time.
+    pub before: Option<Timestamp>,
 }
 
-/// A place in a list of keys, newest first: the last key of the page before.
+/// A place in a list of keys, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyPosition {
-    /// When that key was issued.
+    /// When the key was issued.
     pub created: Timestamp,
     /// Its id.
     pub id: KeyId,

@@ -1,10 +1,12 @@
 //! `ListKeys`.
 
+use std::time::Duration;
+
 use keyward::wire::v1;
 use tonic::{Code, Response, Status};
 
 use crate::support::{
-    Keyward, admin_rights, holder_key, signed,
+    Keyward, START_MS, admin_rights, holder_key, signed,
     verbs::{MS, assert_field, refusal},
 };
 
@@ -221,5 +223,126 @@ async fn a_token_tells_a_bound_caller_nothing_of_keys_out_of_its_reach() {
     let token = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, &page.next_page_token);
     let shown = String::from_utf8_lossy(&token.unwrap()).into_owned();
     assert!(!shown.contains(&global.key.id), "{shown}");
+    keyward.stop().await;
+}
+
+const SEND: &str = "messaging:send";
+
+/// The names of the keys that a list shows, page after page.
+async fn names(keyward: &Keyward, mut request: v1::ListKeysRequest) -> Vec<String> {
+    let mut names = Vec::new();
+    loop {
+        let page = list(keyward, &keyward.root, request.clone()).await.unwrap().into_inner();
+        names.extend(page.keys.into_iter().map(|key| key.name));
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            names.sort();
+            return names;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_listed_by_what_a_review_asks_for() {
+    // K7
+    let keyward = Keyward::start().await;
+    let (workspace, _) = keyward.register("mine").await;
+    let named = |name: &str, scopes: &[&str]| v1::IssueRequest {
+        name: name.to_owned(),
+        workspace_id: workspace.id.clone(),
+        ..holder_key(scopes)
+    };
+    let day = 24 * 60 * 60 * 1_000;
+    let at = |days: i64| prost_types::Timestamp { seconds: START_MS / 1_000 + days * 86_400, nanos: 0 };
+    let team = |value: &str| [("team".to_owned(), value.to_owned())].into();
+    let old = keyward.issue(v1::IssueRequest { metadata: team("blue"), ..named("old", &[SEND]) }).await;
+    let broad = v1::IssueRequest { metadata: team("red"), ..named("broad", &["storage:*", SEND]) };
+    let broad = keyward.issue(broad).await;
+    keyward.issue(v1::IssueRequest { expire_time: Some(at(20)), ..named("ending", &[SEND]) }).await;
+    keyward.clock.advance(Duration::from_millis(10 * day));
+    let used = keyward.issue(named("used", &["storage:read"])).await;
+    let off = keyward.issue(v1::IssueRequest { owner: "ann".to_owned(), ..named("off", &[SEND]) }).await;
+    let disable = v1::DisableKeyRequest { key_id: off.key.id.clone(), ..v1::DisableKeyRequest::default() };
+    keyward.keys().disable_key(keyward.as_root(disable)).await.unwrap();
+    let gone = keyward.issue(named("gone", &[SEND])).await;
+    let target = Some(v1::revoke_request::Target::KeyId(gone.key.id.clone()));
+    let revoke = v1::RevokeRequest { target, ..v1::RevokeRequest::default() };
+    keyward.keys().revoke(keyward.as_root(revoke)).await.unwrap();
+    for (key, scope) in [(&used, "storage:read"), (&broad, SEND), (&old, SEND)] {
+        assert!(keyward.check(&key.api_key, &[scope]).await.allowed);
+    }
+    keyward.clock.advance(Duration::from_millis(2 * day));
+    assert!(keyward.check(&broad.api_key, &[SEND]).await.allowed);
+
+    let (active, disabled, revoked) =
+        (v1::KeyState::Active.into(), v1::KeyState::Disabled.into(), v1::KeyState::Revoked.into());
+    let expired = v1::KeyState::Expired.into();
+    let all = || v1::ListKeysRequest { workspace_id: workspace.id.clone(), ..v1::ListKeysRequest::default() };
+    let everything = ["broad", "ending", "gone", "off", "old", "test key", "used"];
+    for (request, expected) in [
+        (all(), everything.as_slice()),
+        (v1::ListKeysRequest { tag: "team".to_owned(), ..all() }, &["broad", "old"]),
+        (v1::ListKeysRequest { tag: "team=blue".to_owned(), ..all() }, &["old"]),
+        (v1::ListKeysRequest { tag: "team=".to_owned(), ..all() }, &[]),
+        (v1::ListKeysRequest { owner: "ann".to_owned(), ..all() }, &["off"]),
+        (v1::ListKeysRequest { scope: "storage:read".to_owned(), ..all() }, &["broad", "used"]),
+        (v1::ListKeysRequest { scope: "storage:nothing".to_owned(), ..all() }, &[]),
+        (v1::ListKeysRequest { states: vec![active], tag: "team".to_owned(), ..all() }, &["broad", "old"]),
+        (v1::ListKeysRequest { states: vec![disabled, revoked], ..all() }, &["gone", "off"]),
+        (v1::ListKeysRequest { states: vec![expired], ..all() }, &[]),
+        (v1::ListKeysRequest { issue_start_time: Some(at(10)), ..all() }, &["gone", "off", "used"]),
+        (
+            v1::ListKeysRequest { issue_end_time: Some(at(10)), ..all() },
+            &["broad", "ending", "old", "test key"],
+        ),
+        (v1::ListKeysRequest { expire_before_time: Some(at(20)), ..all() }, &[]),
+        (v1::ListKeysRequest { expire_before_time: Some(at(21)), ..all() }, &["ending"]),
+        (
+            v1::ListKeysRequest { without_expiry: true, ..all() },
+            &["broad", "gone", "off", "old", "test key", "used"],
+        ),
+        (v1::ListKeysRequest { never_used: true, ..all() }, &["ending", "gone", "off", "test key"]),
+        (
+            v1::ListKeysRequest { unused_since_time: Some(at(11)), ..all() },
+            &["ending", "gone", "off", "old", "test key", "used"],
+        ),
+        (v1::ListKeysRequest { unused_since_time: Some(at(10)), ..all() }, &["ending", "test key"]),
+        (v1::ListKeysRequest { min_scopes: 2, ..all() }, &["broad"]),
+        (v1::ListKeysRequest { min_scopes: 600, ..all() }, &[]),
+        (v1::ListKeysRequest { wildcard: true, ..all() }, &["broad"]),
+    ] {
+        assert_eq!(names(&keyward, request.clone()).await, expected, "{request:?}");
+        let by_one = v1::ListKeysRequest { page_size: 1, ..request.clone() };
+        assert_eq!(names(&keyward, by_one).await, expected, "one by one: {request:?}");
+    }
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_means_nothing_is_refused_with_its_field() {
+    // K7
+    let keyward = Keyward::start().await;
+    let all = v1::ListKeysRequest::default;
+    let never = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 });
+    for (request, field) in [
+        (v1::ListKeysRequest { tag: "=x".to_owned(), ..all() }, "tag"),
+        (v1::ListKeysRequest { tag: "a b".to_owned(), ..all() }, "tag"),
+        (v1::ListKeysRequest { scope: "storage:*".to_owned(), ..all() }, "scope"),
+        (v1::ListKeysRequest { states: vec![1, 0], ..all() }, "states[1]"),
+        (v1::ListKeysRequest { states: vec![99], ..all() }, "states[0]"),
+        (v1::ListKeysRequest { issue_start_time: never, ..all() }, "issue_start_time"),
+        (v1::ListKeysRequest { issue_end_time: never, ..all() }, "issue_end_time"),
+        (v1::ListKeysRequest { unused_since_time: never, ..all() }, "unused_since_time"),
+        (
+            v1::ListKeysRequest {
+                expire_before_time: Some(prost_types::Timestamp::default()),
+                without_expiry: true,
+                ..all()
+            },
+            "expire_before_time",
+        ),
+    ] {
+        assert_field(list(&keyward, &keyward.root, request).await, field);
+    }
     keyward.stop().await;
 }

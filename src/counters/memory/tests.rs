@@ -87,7 +87,7 @@ impl KeyStore for Rows {
         nothing()
     }
 
-    fn list_keys(&self, _: KeyFilter, _: Option<KeyPosition>, _: usize) -> Pending<'_, Vec<Key>> {
+    fn list_keys(&self, _: KeyFilter, _: Option<KeyPosition>, _: usize) -> Pending<'_, Vec<KeyPosition>> {
         nothing()
     }
 

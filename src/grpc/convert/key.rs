@@ -1,20 +1,18 @@
 //! Keys for the wire: everything but secrets and hashes.
 
-use super::{owner, policy, rights, time, unless_empty, within};
+use super::{policy, rights, time};
 use crate::{
     domain::{
         credentials::Secret,
-        id::WorkspaceId,
         key::{Creator, Key, KeyState, RevokeReason, Standing},
         parse::ParseError,
-        text::{EnvironmentName, Owner},
+        text::Owner,
         time::Timestamp,
     },
     operations::{
         error::OperationError,
         show::{Moment, ShownKey},
     },
-    ports::KeyFilter,
     wire::v1,
 };
 
@@ -125,15 +123,4 @@ const fn reason_to_wire(reason: RevokeReason) -> v1::RevokeReason {
 pub(in crate::grpc) fn revoke_reason(asked: i32) -> Result<RevokeReason, OperationError> {
     let known = RevokeReason::ALL.into_iter().find(|reason| i32::from(reason_to_wire(*reason)) == asked);
     known.ok_or(OperationError::invalid("reason", ParseError::new("one of the values of RevokeReason")))
-}
-
-/// Which keys to list.
-pub(in crate::grpc) fn filter(
-    workspace: WorkspaceId,
-    asked: &v1::ListKeysRequest,
-) -> Result<KeyFilter, OperationError> {
-    // It need not be one that is configured: keys can be older than the configuration.
-    let environment =
-        unless_empty(&asked.environment, |name| within("environment", EnvironmentName::parse(name)))?;
-    Ok(KeyFilter { workspace, owner: owner("owner", &asked.owner)?, environment })
 }

@@ -11,6 +11,7 @@ pub(super) mod new_key;
 pub(super) mod policy;
 mod rights;
 pub(super) mod route;
+pub(super) mod select;
 mod time;
 pub(super) mod update;
 pub(super) mod usage;

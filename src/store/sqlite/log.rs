@@ -251,17 +251,6 @@ pub(super) fn keys_named_since(connection: &Connection, after: Revision) -> Resu
     Ok(newest.keys.into_keys().chain(newest.grouped.into_keys()).collect())
 }
 
-/// The change of many keys that a genuine record tells of.
-pub(super) fn group_at(
-    connection: &Connection,
-    keys: &DerivedKeys,
-    revision: i64,
-) -> rusqlite::Result<Option<GroupChange>> {
-    let mut one = connection.prepare_cached(&format!("{COLUMNS} WHERE revision = ?1"))?;
-    let found = one.query_row([revision], record).optional()?.filter(|record| record.is_genuine(keys));
-    Ok(found.and_then(|record| read_group(revision, &record.bytes)))
-}
-
 impl Newest {
     /// The newest change of many keys; zero if there is none.
     pub(super) fn newest_group(&self) -> Revision {

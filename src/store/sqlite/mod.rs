@@ -24,7 +24,6 @@ use crate::{
     domain::{
         audit::Revision,
         id::KeyId,
-        key::Key,
         root::DerivedKeys,
         time::{Entropy, Timestamp},
     },
@@ -312,8 +311,10 @@ impl KeyStore for SqliteStore {
         filter: KeyFilter,
         after: Option<KeyPosition>,
         limit: usize,
-    ) -> Pending<'_, Vec<Key>> {
-        self.read(move |connection, keys| read::list(connection, keys, &filter, after, limit))
+    ) -> Pending<'_, Vec<KeyPosition>> {
+        self.read(move |connection, _| {
+            read::list(connection, &filter, after, limit).map_err(|error| failure::of_reading(&error))
+        })
     }
 
     fn policy_versions(&self, before: Option<u64>, limit: usize) -> Pending<'_, Vec<PolicyVersion>> {

@@ -1,8 +1,6 @@
 //! Reading rows back: every one is checked against its code and the log before it counts.
 
-use std::{collections::HashMap, sync::Arc};
-
-use rusqlite::{Connection, Params, Row as SqliteRow, params, params_from_iter, types};
+use rusqlite::{Connection, Params, Row as SqliteRow, params_from_iter, types};
 
 use super::{
     failure::of_reading,
@@ -13,7 +11,6 @@ use super::{
 use crate::{
     domain::{
         audit::Revision,
-        group::GroupChange,
         id::{KeyId, WorkspaceId},
         key::Key,
         root::{DerivedKeys, MacKey},
@@ -47,7 +44,7 @@ pub(super) fn load(connection: &mut Connection, keys: &DerivedKeys) -> Result<Vi
     let fault =
         groups::mark_fault(&snapshot, keys, newest.newest_group()).map_err(|error| of_reading(&error))?;
     fault.map_or(Ok(()), |why| Err(StoreError::Corrupt(why)))?;
-    let mut reading = Reading::new(keys);
+    let mut reading = Reading::new(&keys.rows);
     reading.all(&snapshot, newest).map_err(|error| of_reading(&error))?;
     Ok(reading.at(head))
 }
@@ -64,67 +61,47 @@ pub(super) fn changes(
         return Err(StoreError::Corrupt(format!("the log ends at {head}, and {after} was committed before")));
     }
     let newest = log::named_since(&snapshot, keys, after, head)?;
-    let mut reading = Reading::new(keys);
+    let mut reading = Reading::new(&keys.rows);
     reading.named(&snapshot, &newest).map_err(|error| of_reading(&error))?;
     Ok(View { groups: newest.groups, ..reading.at(head) })
 }
 
-/// One page of a workspace's keys, newest first. A damaged row is left out and said to the operator: its key is denied,
-/// and hides no other.
+/// Where a workspace's keys stand, newest first. A row whose id cannot be read takes nobody's place.
 pub(super) fn list(
-    connection: &mut Connection,
-    keys: &DerivedKeys,
+    connection: &Connection,
     filter: &KeyFilter,
     after: Option<KeyPosition>,
     limit: usize,
-) -> Result<Vec<Key>, StoreError> {
+) -> rusqlite::Result<Vec<KeyPosition>> {
+    let integer = types::Value::Integer;
     let (last_ms, last_id) =
         after.map_or((i64::MAX, String::new()), |after| (after.created.as_ms(), after.id.to_string()));
-    let mut conditions = String::from("workspace_id = ? AND (created_ms, id) < (?, ?)");
-    let mut values = vec![
-        types::Value::Text(filter.workspace.to_string()),
-        types::Value::Integer(last_ms),
-        types::Value::Text(last_id),
-    ];
+    let mut sql =
+        String::from("SELECT created_ms, id FROM keys WHERE workspace_id = ? AND (created_ms, id) < (?, ?)");
+    let mut values =
+        vec![types::Value::Text(filter.workspace.to_string()), integer(last_ms), types::Value::Text(last_id)];
     for (condition, value) in [
-        (" AND owner = ?", filter.owner.as_ref().map(ToString::to_string)),
-        (" AND environment = ?", filter.environment.as_ref().map(ToString::to_string)),
+        (" AND owner = ?", filter.owner.as_ref().map(|owner| types::Value::Text(owner.to_string()))),
+        (" AND created_ms >= ?", filter.from.map(|from| integer(from.as_ms()))),
+        (" AND created_ms < ?", filter.before.map(|before| integer(before.as_ms()))),
     ] {
         if let Some(value) = value {
-            conditions.push_str(condition);
-            values.push(types::Value::Text(value));
+            sql.push_str(condition);
+            values.push(value);
         }
     }
-    let sql =
-        format!("SELECT id FROM keys WHERE {conditions} ORDER BY created_ms DESC, id DESC LIMIT ? OFFSET ?");
-    let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
-    let mut reading = Reading::new(keys);
-    let mut seen = 0_usize;
-    loop {
-        // A damaged row takes nobody's place on the page.
-        let wanted = limit.saturating_sub(reading.view.keys.len());
-        let mut values = values.clone();
-        values.extend(
-            [wanted, seen].map(|number| types::Value::Integer(number.try_into().unwrap_or(i64::MAX))),
-        );
-        let ids = page(&snapshot, &sql, values).map_err(|error| of_reading(&error))?;
-        for id in &ids {
-            reading.listed(&snapshot, id).map_err(|error| of_reading(&error))?;
-        }
-        seen = seen.saturating_add(ids.len());
-        for damaged in reading.view.damaged.drain(..) {
-            tracing::error!(row.id = %damaged.id, why = damaged.why, "a stored row cannot be trusted; it is not listed");
-        }
-        if ids.len() < wanted || reading.view.keys.len() >= limit {
-            return Ok(reading.view.keys);
-        }
+    sql.push_str(" ORDER BY created_ms DESC, id DESC");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let created = Timestamp::from_ms(integer_of(row, 0)?).ok();
+        let id = KeyId::parse(&String::from_utf8_lossy(&bytes(row, 1)?)).ok();
+        found.extend(created.zip(id).map(|(created, id)| KeyPosition { created, id }));
     }
-}
-
-fn page(connection: &Connection, sql: &str, values: Vec<types::Value>) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let ids = statement.query_map(params_from_iter(values), |row| bytes(row, 0))?;
-    ids.map(|id| Ok(String::from_utf8_lossy(&id?).into_owned())).collect()
+    Ok(found)
 }
 
 /// The last uses that are known.
@@ -142,20 +119,14 @@ pub(super) fn last_uses(connection: &Connection, keys: &[KeyId]) -> rusqlite::Re
 
 /// Rows on their way to a view.
 struct Reading<'k> {
-    keys: &'k DerivedKeys,
+    codes: &'k MacKey,
     known: Known,
-    /// Changes of many keys that were read for a list, by their revisions.
-    groups: HashMap<i64, Option<Arc<GroupChange>>>,
     view: View,
 }
 
 impl<'k> Reading<'k> {
-    fn new(keys: &'k DerivedKeys) -> Self {
-        Self { keys, known: Known::default(), groups: HashMap::new(), view: View::default() }
-    }
-
-    const fn codes(&self) -> &'k MacKey {
-        &self.keys.rows
+    fn new(codes: &'k MacKey) -> Self {
+        Self { codes, known: Known::default(), view: View::default() }
     }
 
     fn at(self, head: Revision) -> View {
@@ -173,7 +144,7 @@ impl<'k> Reading<'k> {
             let written = id.and_then(|id| newest.keys.remove(&id));
             self.put_key(row, secrets, written, |key| newest.since_row(key.id).fold(key, Key::under));
         })?;
-        self.view.policy = policies::newest(connection, self.codes(), newest.policy)?;
+        self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
         newest.workspaces.keys().for_each(|id| self.missing(id.to_string()));
         newest.keys.keys().for_each(|id| self.missing(id.to_string()));
         Ok(())
@@ -181,7 +152,7 @@ impl<'k> Reading<'k> {
 
     /// Takes the rows that are named.
     fn named(&mut self, connection: &Connection, newest: &Newest) -> rusqlite::Result<()> {
-        self.view.policy = policies::newest(connection, self.codes(), newest.policy)?;
+        self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
         let by_id = format!("{WORKSPACES} WHERE id = ?1");
         for (id, newest) in &newest.workspaces {
             let (id, mut found) = (id.to_string(), false);
@@ -217,42 +188,9 @@ impl<'k> Reading<'k> {
         Ok(())
     }
 
-    /// Takes a key for people to look at. An index tells whether it is the newest: somebody who forges that while
-    /// the store runs can show an old row here, until the next start or reading of the log; decisions do not see it.
-    fn listed(&mut self, connection: &Connection, id: &str) -> rusqlite::Result<()> {
-        let mut newest = connection.prepare_cached("SELECT max(revision) FROM log WHERE key_id = ?1")?;
-        let newest: Option<i64> = newest.query_row([id], |row| row.get(0))?;
-        let mut later = connection.prepare_cached(
-            "SELECT revision FROM group_keys WHERE key_id = ?1 AND revision > ?2 ORDER BY revision",
-        )?;
-        let later = later.query_map(params![id, newest.unwrap_or(i64::MAX)], |row| row.get(0))?;
-        let mut changes = Vec::new();
-        for revision in later {
-            changes.extend(self.group(connection, revision?)?);
-        }
-        self.key(connection, id, newest, |key| {
-            let named = |change: &&Arc<GroupChange>| change.keys.binary_search(&key.id).is_ok();
-            changes.iter().filter(named).fold(key.clone(), |key, change| key.under(change))
-        })
-    }
-
-    /// A change of many keys, read once for all that are listed.
-    fn group(
-        &mut self,
-        connection: &Connection,
-        revision: i64,
-    ) -> rusqlite::Result<Option<Arc<GroupChange>>> {
-        if let Some(known) = self.groups.get(&revision) {
-            return Ok(known.clone());
-        }
-        let read = log::group_at(connection, self.keys, revision)?.map(Arc::new);
-        self.groups.insert(revision, read.clone());
-        Ok(read)
-    }
-
     fn put_workspace(&mut self, row: &Row, newest: Option<i64>) {
         let newest = newest.ok_or_else(|| row.damaged(UNKNOWN));
-        match newest.and_then(|newest| row.to_workspace(newest, self.codes())) {
+        match newest.and_then(|newest| row.to_workspace(newest, self.codes)) {
             Ok(workspace) => self.view.workspaces.push(workspace),
             Err(damaged) => self.view.damaged.push(damaged),
         }
@@ -267,7 +205,7 @@ impl<'k> Reading<'k> {
         later: impl FnOnce(Key) -> Key,
     ) {
         let newest = newest.ok_or_else(|| row.damaged(UNKNOWN));
-        match newest.and_then(|newest| row.to_key(secrets, newest, self.codes(), &mut self.known)) {
+        match newest.and_then(|newest| row.to_key(secrets, newest, self.codes, &mut self.known)) {
             Ok(key) => self.view.keys.push(later(key)),
             Err(damaged) => self.view.damaged.push(damaged),
         }
@@ -320,7 +258,7 @@ fn each_key(
 }
 
 fn key_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
-    Ok(Row { id: bytes(row, 0)?, body: bytes(row, 1)?, revision: integer(row, 2)?, code: bytes(row, 3)? })
+    Ok(Row { id: bytes(row, 0)?, body: bytes(row, 1)?, revision: integer_of(row, 2)?, code: bytes(row, 3)? })
 }
 
 /// `None` where the join found no secret.
@@ -329,12 +267,12 @@ fn secret_row(row: &SqliteRow<'_>) -> rusqlite::Result<Option<SecretRow>> {
     Ok(Some(SecretRow {
         generation,
         scheme: bytes(row, 5)?,
-        root: integer(row, 6)?,
+        root: integer_of(row, 6)?,
         hash: bytes(row, 7)?,
         hint: bytes(row, 8)?,
-        created_ms: integer(row, 9)?,
+        created_ms: integer_of(row, 9)?,
         end_ms: row.get(10)?,
-        revision: integer(row, 11)?,
+        revision: integer_of(row, 11)?,
         code: bytes(row, 12)?,
     }))
 }
@@ -348,6 +286,6 @@ pub(super) fn bytes(row: &SqliteRow<'_>, column: usize) -> rusqlite::Result<Vec<
 }
 
 /// A whole number; where there is none, one that is no revision.
-fn integer(row: &SqliteRow<'_>, column: usize) -> rusqlite::Result<i64> {
+fn integer_of(row: &SqliteRow<'_>, column: usize) -> rusqlite::Result<i64> {
     row.get::<_, Option<i64>>(column).map(|value| value.unwrap_or(-1))
 }

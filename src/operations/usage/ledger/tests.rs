@@ -12,7 +12,6 @@ use crate::{
     domain::{
         audit::Revision,
         id::KeyId,
-        key::Key,
         policy::TierSet,
         time::{Clock, Timestamp},
         usage::ALLOWED,
@@ -68,7 +67,7 @@ impl KeyStore for Fickle {
         nothing()
     }
 
-    fn list_keys(&self, _: KeyFilter, _: Option<KeyPosition>, _: usize) -> Pending<'_, Vec<Key>> {
+    fn list_keys(&self, _: KeyFilter, _: Option<KeyPosition>, _: usize) -> Pending<'_, Vec<KeyPosition>> {
         nothing()
     }
 
