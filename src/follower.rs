@@ -4,11 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     index::Index,
-    ports::{KeyStore, StoreError},
+    ports::{KeyStore, StoreError, View},
 };
 
 /// How long to wait before a store that could not be read is read again.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// How many keys of one change are taken over before others have the core.
+const AT_ONCE: usize = 512;
+
+/// For how long others have it.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Takes what the store has into the index.
 pub struct Follower {
@@ -29,7 +35,7 @@ impl Follower {
     /// The store cannot be read.
     pub async fn load(&self) -> Result<(), StoreError> {
         let view = self.store.load().await?;
-        self.index.apply(view);
+        self.take(view).await;
         Ok(())
     }
 
@@ -50,10 +56,24 @@ impl Follower {
         }
     }
 
+    /// Takes a view over: rows at once, changes of many keys little by little, so that no Check waits for a core that they
+    /// keep busy. The view's revision comes last: whoever waits for it sees all of it.
+    async fn take(&self, mut view: View) {
+        let (groups, revision) = (std::mem::take(&mut view.groups), view.revision.take());
+        self.index.apply(view);
+        for change in &groups {
+            for keys in change.keys.chunks(AT_ONCE) {
+                self.index.apply_group(change, keys);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        self.index.apply(View { revision, ..View::default() });
+    }
+
     async fn catch_up(&self) -> Result<(), StoreError> {
         match self.store.changes_after(self.index.revision()).await {
             Ok(view) => {
-                self.index.apply(view);
+                self.take(view).await;
                 Ok(())
             }
             Err(StoreError::TooOld) => self.load().await,
@@ -65,6 +85,7 @@ impl Follower {
             Err(
                 error @ (StoreError::Conflict
                 | StoreError::RequestUsed { .. }
+                | StoreError::GroupDone { .. }
                 | StoreError::OutcomeUnknown(_)
                 | StoreError::Corrupt(_)),
             ) => Err(error),

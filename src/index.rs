@@ -27,6 +27,7 @@ pub use self::cell::Found;
 use crate::{
     domain::{
         audit::Revision,
+        group::GroupChange,
         id::{KeyId, WorkspaceId},
         key::Key,
         limit::LimitIds,
@@ -241,6 +242,19 @@ impl Index {
         if let Some(revision) = view.revision {
             self.revision.store(revision.0, Ordering::Release);
             self.applied.send_replace(revision);
+        }
+    }
+
+    /// Takes over a change of many keys for these of them. A key that is newer here stays, and one that is not here, because
+    /// its rows cannot be trusted, stays away.
+    pub fn apply_group(&self, change: &GroupChange, keys: &[KeyId]) {
+        let _only_writer = self.lock();
+        let by_id = self.by_id.pin();
+        for cell in keys.iter().filter_map(|key| by_id.get(key)) {
+            let before = cell.record.load_full();
+            if before.key.revision < change.revision {
+                cell.record.store(Arc::new(before.with_key(before.key.clone().under(change))));
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
 use futures_util::future::join_all;
 use keyward::{
     domain::{environment::Prefix, secret::SecretKey},
-    wire::{self, v1},
+    wire::{self, v1, v1::change_keys_request::Action},
 };
 use prost::Message as _;
 use prost_reflect::DescriptorPool;
@@ -80,7 +80,7 @@ struct Place {
 }
 
 fn rows(place: &Place) -> Vec<Row> {
-    [check_rows(place), key_rows(place), usage_rows(place), workspace_rows(place)]
+    [check_rows(place), key_rows(place), bulk_rows(place), usage_rows(place), workspace_rows(place)]
         .into_iter()
         .flatten()
         .collect()
@@ -236,6 +236,31 @@ fn key_rows(Place { workspace, key }: &Place) -> Vec<Row> {
             enabling("").encode_to_vec(),
             Some(v1::EnableKeyRequest { comment: bad(), ..enabling(id) }.encode_to_vec()),
         ),
+    ]
+}
+
+fn bulk_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
+    let asked = |action| v1::ChangeKeysRequest {
+        workspace_id: workspace.clone(),
+        action: Some(action),
+        validate_only: true,
+        ..v1::ChangeKeysRequest::default()
+    };
+    let row = |needs, good: v1::ChangeKeysRequest| Row {
+        method: "keyward.v1.KeyService/ChangeKeys",
+        needs,
+        access: Access::Within,
+        spoilt: vec![
+            Spoilt::Id(
+                v1::ChangeKeysRequest { workspace_id: "ws_".to_owned(), ..good.clone() }.encode_to_vec(),
+            ),
+            Spoilt::Rest(v1::ChangeKeysRequest { tag: "\0".to_owned(), ..good.clone() }.encode_to_vec()),
+        ],
+        good: good.encode_to_vec(),
+    };
+    vec![
+        row(&["keys:update"], asked(Action::Disable(v1::DisableKeys {}))),
+        row(&["keys:revoke"], asked(Action::Revoke(v1::RevokeKeys { reason: 0 }))),
     ]
 }
 

@@ -269,6 +269,46 @@ fn disable_and_enable_are_a_pair_and_update_changes_what_is_named() {
 }
 
 #[test]
+fn many_keys_are_changed_once_their_number_is_confirmed() {
+    // V4, M4
+    let desk = Desk::new();
+    let issue = |name: &str, owner: &str| {
+        let made = desk.json(&["issue", name, "--scope", "messaging:send", "--owner", owner]);
+        (text(&made["key"]["id"]), text(&made["api_key"]))
+    };
+    let (first, secret) = issue("one", "ann");
+    issue("two", "ann");
+    let (_, theirs) = issue("three", "bob");
+    let preview = desk.done(&["bulk", "disable", "--owner", "ann"]);
+    assert!(preview.starts_with("would be changed  2\n") && preview.contains(&first), "{preview}");
+    assert!(preview.contains("--confirm 2"), "{preview}");
+    assert_eq!(desk.check(&secret).0, Some(0), "a preview changes nothing");
+    let wrong = desk.run(&["bulk", "disable", "--owner", "ann", "--confirm", "3"], "");
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.err.contains("COUNT_CHANGED") && wrong.err.contains("next: "), "{wrong:?}");
+    let done = desk.done(&["bulk", "disable", "--owner", "ann", "--confirm", "2", "--comment", "leave"]);
+    assert!(done.starts_with("disabled    2\n"), "{done}");
+    assert!(desk.check(&secret).1.contains("KEY_DISABLED"));
+    assert_eq!(desk.check(&theirs).0, Some(0));
+    let about = desk.done(&["audit", "query", "--key-id", &first]);
+    assert!(about.contains("grp_") && about.contains("(2 keys)") && about.contains("leave"), "{about}");
+    let group = desk.json(&["audit", "query", "--key-id", &first])["records"][0].clone();
+    assert_eq!((group["key_count"].as_u64(), group["key_id"].as_str()), (Some(2), Some("")));
+    assert_eq!(desk.run(&["audit", "verify"], "").code, Some(0));
+    let data_dir = desk.data_dir();
+    assert_eq!(desk.run(&["audit", "verify", "--data-dir", data_dir.to_str().unwrap()], "").code, Some(0));
+
+    let enabled = desk.json(&["bulk", "enable", "--owner", "ann", "--confirm", "2", "--request-id", "r"]);
+    assert_eq!((enabled["count"].as_u64(), enabled["unchanged_count"].as_u64()), (Some(2), Some(0)));
+    let again = ["bulk", "enable", "--owner", "ann", "--confirm", "2", "--request-id", "r"];
+    assert!(desk.run(&again, "").err.contains("GROUP_DONE"));
+    desk.done(&["bulk", "retire", "--environment", "live", "--at", "90d", "--confirm", "3"]);
+    desk.done(&["bulk", "revoke", "--owner", "bob", "--reason", "owner-left", "--confirm", "1"]);
+    assert!(desk.check(&theirs).1.contains("KEY_REVOKED"));
+    assert_eq!(desk.run(&["bulk", "revoke"], "").code, Some(2), "which keys must be said");
+}
+
+#[test]
 fn keys_are_exported_as_csv_and_json_lines() {
     // K7
     let desk = Desk::new();

@@ -14,6 +14,7 @@ use keyward::{
         ceiling::{Ceiling, EnvironmentCeiling, GrantCeiling, LifetimeCeiling},
         credentials::RetiringSecret,
         grant::{Grant, Grants},
+        group::GroupAct,
         id::WorkspaceId,
         key::{Creator, Key, KeyState, Revocation, RevokeReason},
         network::{AllowedNetworks, parse_network},
@@ -30,7 +31,8 @@ use keyward::{
 };
 use serde_json::Value;
 use store_support::{
-    Place, Seeded, at, entry, key, put, put_workspace, request, secret, sorted, stored, workspace,
+    Place, Seeded, at, entry, key, put, put_group, put_workspace, request, secret, sorted, stored,
+    stored_group, workspace,
 };
 
 /// A back end under test, in an empty place of its own.
@@ -79,6 +81,10 @@ contract! {
     a_secret_belongs_to_one_key,
     an_entry_names_the_rows_it_writes,
     following_the_log_leads_to_the_same_view,
+    keys_change_together_without_their_rows,
+    a_change_of_many_keys_conflicts_with_what_it_has_not_seen,
+    what_has_not_seen_a_change_of_many_keys_conflicts_with_it,
+    a_request_id_changes_many_keys_once,
     keys_are_listed_page_by_page,
     the_log_is_queried_page_by_page,
     an_untouched_log_holds,
@@ -399,13 +405,21 @@ async fn following_the_log_leads_to_the_same_view<B: Backend>() {
     for turn in 0..200_u32 {
         let place = entropy.below(living.len());
         let chosen = living[place].clone();
-        match entropy.below(4) {
+        match entropy.below(6) {
             0 => living.push(stored(&*store, &key(&entropy, workspace.id)).await),
             1 => {
                 let rotated = chosen.rotate(secret(&entropy, turn + 2), Duration::ZERO, at(2_000)).unwrap();
                 living[place] = stored(&*store, &rotated).await;
             }
             2 => living[place] = stored(&*store, &chosen.disable(at(3_000)).unwrap()).await,
+            3 | 4 => {
+                let some: Vec<_> = living.drain(..=place).collect();
+                let acts =
+                    [GroupAct::Disable, GroupAct::Enable, GroupAct::Retire(at(i64::from(turn) + 9_000))];
+                let seen = *store.revisions().borrow();
+                let change = put_group(&entropy, &some, acts[entropy.below(3)], seen);
+                living.extend(stored_group(&*store, change, &some).await);
+            }
             _ => living[place] = stored(&*store, &Key { updated: at(turn.into()), ..chosen }).await,
         }
         if entropy.below(5) == 0 {
@@ -413,6 +427,14 @@ async fn following_the_log_leads_to_the_same_view<B: Backend>() {
             known = changes.revision.unwrap();
             assert_eq!(changes.damaged, []);
             keys.extend(changes.keys.into_iter().map(|key| (key.id, key)));
+            for change in &changes.groups {
+                for id in &change.keys {
+                    let key: &mut Key = keys.get_mut(id).unwrap();
+                    if key.revision < change.revision {
+                        *key = key.clone().under(change);
+                    }
+                }
+            }
             workspaces.extend(changes.workspaces.into_iter().map(|workspace| (workspace.id, workspace)));
             let view = sorted(store.load().await.unwrap());
             assert_eq!(view.revision, Some(known));
@@ -425,6 +447,117 @@ async fn following_the_log_leads_to_the_same_view<B: Backend>() {
     assert_eq!((nothing.revision, nothing.keys.len(), nothing.workspaces.len()), (Some(head), 0, 0));
     let ahead = store.changes_after(head.next()).await;
     assert!(matches!(ahead, Err(StoreError::Corrupt(_))), "a store that fell back is noticed: {ahead:?}"); // D5
+}
+
+async fn keys_change_together_without_their_rows<B: Backend>() {
+    // V4, A1, D1
+    let (place, entropy) = (B::new(), Seeded::new(3));
+    let store = place.open();
+    let workspace = stored_workspace(&*store, &workspace(&entropy)).await;
+    let mut keys = Vec::new();
+    for _ in 0..7 {
+        keys.push(stored(&*store, &key(&entropy, workspace.id)).await);
+    }
+    for act in [
+        GroupAct::Disable,
+        GroupAct::Enable,
+        GroupAct::Retire(at(9_000)),
+        GroupAct::Retire(at(8_000)),
+        GroupAct::Revoke(RevokeReason::OwnerLeft),
+    ] {
+        let seen = *store.revisions().borrow();
+        let (alone, together) = (keys.pop().unwrap(), keys);
+        keys = stored_group(&*store, put_group(&entropy, &together, act, seen), &together).await;
+        let changes = store.changes_after(seen).await.unwrap();
+        assert_eq!((changes.keys.len(), changes.damaged.len(), changes.groups.len()), (0, 0, 1));
+        assert_eq!((changes.groups[0].act, changes.groups[0].keys.len()), (act, together.len()));
+        assert_eq!(together.into_iter().map(|key| key.under(&changes.groups[0])).collect::<Vec<_>>(), keys);
+        keys.push(alone);
+        let mut expected = keys.clone();
+        expected.sort_by_key(|key| key.id);
+        assert_eq!(sorted(store.load().await.unwrap()).keys, expected);
+        let about = LogFilter { key: Some(keys[0].id), ..LogFilter::default() };
+        let about = store.query_log(about, None, 1).await.unwrap();
+        assert_eq!(about[0].revision, seen.next(), "the entry is found by each of its keys");
+        let about = LogFilter { key: Some(keys[keys.len() - 1].id), ..LogFilter::default() };
+        assert!(store.query_log(about, None, 1).await.unwrap()[0].revision <= seen, "and by no other");
+    }
+    let before = sorted(store.load().await.unwrap());
+    assert!(matches!(before.keys[0].state, KeyState::Revoked(_) | KeyState::Active));
+    assert_eq!(store.verify_log().await.unwrap().fault, None);
+    drop(store);
+    let store = place.open();
+    let after = sorted(store.load().await.unwrap());
+    assert_eq!((after.keys, after.damaged), (before.keys, Vec::new()), "after a restart");
+}
+
+async fn a_change_of_many_keys_conflicts_with_what_it_has_not_seen<B: Backend>() {
+    // D1
+    let (place, entropy) = (B::new(), Seeded::new(3));
+    let store = place.open();
+    let workspace = stored_workspace(&*store, &workspace(&entropy)).await;
+    let keys = [
+        stored(&*store, &key(&entropy, workspace.id)).await,
+        stored(&*store, &key(&entropy, workspace.id)).await,
+    ];
+    let seen = *store.revisions().borrow();
+    stored(&*store, &key(&entropy, workspace.id)).await;
+    let others_changed = put_group(&entropy, &keys, GroupAct::Enable, seen);
+    store.commit(others_changed).await.expect("another key is none of its own");
+    let again = put_group(&entropy, &keys[..1], GroupAct::Disable, seen);
+    assert_eq!(store.commit(again).await, Err(StoreError::Conflict), "a change of many came first");
+    let seen = *store.revisions().borrow();
+    stored(&*store, &Key { revision: seen, ..keys[1].clone() }).await;
+    let head = *store.revisions().borrow();
+    let late = put_group(&entropy, &keys, GroupAct::Disable, seen);
+    assert_eq!(store.commit(late).await, Err(StoreError::Conflict), "a change of one came first");
+    assert_eq!(*store.revisions().borrow(), head);
+    let apart = put_group(&entropy, &keys[..1], GroupAct::Disable, seen);
+    store.commit(apart).await.expect("the other key is as it was seen");
+}
+
+async fn what_has_not_seen_a_change_of_many_keys_conflicts_with_it<B: Backend>() {
+    // D1
+    let (place, entropy) = (B::new(), Seeded::new(3));
+    let store = place.open();
+    let workspace = stored_workspace(&*store, &workspace(&entropy)).await;
+    let keys = [stored(&*store, &key(&entropy, workspace.id)).await];
+    let seen = *store.revisions().borrow();
+    let revoke = GroupAct::Revoke(RevokeReason::Compromised);
+    let after = stored_group(&*store, put_group(&entropy, &keys, revoke, seen), &keys).await;
+    assert_eq!(store.commit(put(&keys[0])).await, Err(StoreError::Conflict), "it would live again");
+    let other = key(&entropy, workspace.id);
+    let stands_on = |key: &Key| Mutation { expects: vec![(key.id, key.revision)], ..put(&other) };
+    assert_eq!(store.commit(stands_on(&keys[0])).await, Err(StoreError::Conflict));
+    store.commit(stands_on(&after[0])).await.unwrap();
+    let named = stored(&*store, &Key { name: Name::parse("new").unwrap(), ..after[0].clone() }).await;
+    let loaded = store.load().await.unwrap().keys;
+    assert!(loaded.contains(&named) && matches!(named.state, KeyState::Revoked(_)));
+}
+
+async fn a_request_id_changes_many_keys_once<B: Backend>() {
+    // K10
+    let (place, entropy) = (B::new(), Seeded::new(3));
+    let store = place.open();
+    let workspace = stored_workspace(&*store, &workspace(&entropy)).await;
+    let keys = [stored(&*store, &key(&entropy, workspace.id)).await];
+    let caller = key(&entropy, workspace.id).id;
+    let seen = *store.revisions().borrow();
+    let asked = |fingerprint| Mutation {
+        request: Some(request(caller, "r-1", fingerprint)),
+        ..put_group(&entropy, &keys, GroupAct::Disable, seen)
+    };
+    let first = asked(1);
+    let group = first.entry.group.as_ref().unwrap().id;
+    store.commit(first).await.unwrap();
+    drop(store);
+    let store = place.open();
+    for (fingerprint, same_arguments) in [(1, true), (2, false)] {
+        let done = Err(StoreError::GroupDone { group, same_arguments });
+        assert_eq!(store.commit(asked(fingerprint)).await, done);
+        let unused = store.require_unused(request(caller, "r-1", fingerprint)).await;
+        assert_eq!(unused, Err(StoreError::GroupDone { group, same_arguments }));
+    }
 }
 
 async fn stored_workspace(store: &dyn KeyStore, workspace: &Workspace) -> Workspace {

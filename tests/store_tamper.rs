@@ -10,7 +10,8 @@ use keyward::{
     domain::{
         audit::{Action, LogEntry, Revision},
         credentials::RetiringSecret,
-        key::{Key, KeyState},
+        group::GroupAct,
+        key::{Key, KeyState, RevokeReason},
         text::Name,
         time::Timestamp,
     },
@@ -24,7 +25,7 @@ use keyward::{
     },
 };
 use rusqlite::{Connection, params};
-use store_support::{Place, Seeded, at, entry, key, put, secret, stored, workspace};
+use store_support::{Place, Seeded, at, entry, key, put, put_group, secret, stored, workspace};
 
 impl Place {
     /// Runs SQL behind the store's back.
@@ -235,6 +236,138 @@ async fn yesterdays_row_put_back_is_damaged() {
     assert_eq!(damaged(&store).await, [(disabled.id.to_string(), why)]);
     drop(store);
     assert_eq!(damaged(&place.open()).await, [(disabled.id.to_string(), why)]);
+}
+
+/// A store whose first key was disabled and then revoked, together with another key; that one's own id too.
+async fn revoked_together() -> (Place, SqliteStore, Key, Key) {
+    let place = Place::new();
+    let (store, first) = place.initialized().await;
+    let entropy = Seeded::new(11);
+    place.tamper("CREATE TABLE old_keys AS SELECT id, body, revision, code FROM keys; CREATE TABLE old_secrets AS SELECT * FROM secrets");
+    let first = stored(&store, &Key { name: Name::parse("new").unwrap(), ..first }).await;
+    let keys = [first.clone(), stored(&store, &key(&entropy, first.workspace)).await];
+    for act in [GroupAct::Disable, GroupAct::Revoke(RevokeReason::Compromised)] {
+        let seen = *store.revisions().borrow();
+        store.commit(put_group(&entropy, &keys, act, seen)).await.unwrap();
+    }
+    let [first, other] = keys;
+    (place, store, first, other)
+}
+
+const PUT_BACK: &str = "
+    UPDATE keys SET (body, revision, code) = (SELECT body, revision, code FROM old_keys WHERE id = keys.id)
+        WHERE id IN (SELECT id FROM old_keys);
+    DELETE FROM secrets WHERE key_id IN (SELECT id FROM old_keys); INSERT INTO secrets SELECT * FROM old_secrets;
+    DROP TABLE old_keys; DROP TABLE old_secrets;";
+const LEAVE: &str = "DROP TABLE old_keys; DROP TABLE old_secrets;";
+
+#[tokio::test]
+async fn a_row_under_a_change_of_many_keys_is_guarded_as_any_other() {
+    // D5, V4
+    let (place, store, first, other) = revoked_together().await;
+    place.tamper(PUT_BACK);
+    let why = "it is not the one that its newest log entry wrote";
+    assert_eq!(damaged(&store).await, [(first.id.to_string(), why)], "yesterday's row");
+    let keys = store.load().await.unwrap().keys;
+    assert_eq!(keys.len(), 1);
+    assert!(keys[0].id == other.id && matches!(keys[0].state, KeyState::Revoked(_)));
+
+    for (edit, why) in [
+        ("body = replace(body, 'new', 'old')", "it was edited"),
+        ("revision = 4", "it was edited"),
+        ("code = zeroblob(32)", "it was edited"),
+    ] {
+        let (place, store, first, _) = revoked_together().await;
+        place.tamper(&format!("{LEAVE} UPDATE keys SET {edit} WHERE id = '{}'", first.id));
+        assert_eq!(damaged(&store).await, [(first.id.to_string(), why)], "{edit}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_many_keys_cannot_be_altered_or_removed() {
+    // A3, D5, V4: revisions 4 and 5 are such changes
+    let id = |key: &Key| key.id.digits().as_str().to_owned();
+    for revision in [4, 5] {
+        let (_, _, first, _) = revoked_together().await;
+        let set = |name: &str, value: &str| {
+            format!(
+                "UPDATE log SET bytes = CAST(json_set(CAST(bytes AS TEXT), '$.{name}', {value}) AS BLOB) WHERE revision = {revision}"
+            )
+        };
+        for alter in [
+            format!("DELETE FROM log WHERE revision = {revision}"),
+            set("keys", "json('[]')"),
+            set("action", "'key.enable'"),
+            set("key_count", "1"),
+            format!(
+                "UPDATE log SET bytes = CAST(json_remove(CAST(bytes AS TEXT), '$.group_id') AS BLOB) WHERE revision = {revision}"
+            ),
+            format!(
+                "UPDATE log SET bytes = CAST(replace(CAST(bytes AS TEXT), '{}', '{}') AS BLOB) WHERE revision = {revision}",
+                id(&first),
+                "0".repeat(26)
+            ),
+        ] {
+            let (place, store, _, _) = revoked_together().await;
+            place.tamper(&format!("{LEAVE} {alter}"));
+            place.tamper("DELETE FROM group_keys");
+            let loaded = store.load().await;
+            assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{alter}: {loaded:?}");
+            let fault = store.verify_log().await.unwrap().fault.map(|(revision, _)| revision.0);
+            assert_eq!(fault, Some(revision), "{alter}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_mark_of_changes_of_many_keys_cannot_be_edited_or_removed() {
+    // A3, D5, V4: without it a log that ends before such a change would not show
+    for edit in [
+        "DELETE FROM meta WHERE name = 'newest_group'",
+        "UPDATE meta SET value = zeroblob(40) WHERE name = 'newest_group'",
+        "UPDATE meta SET value = CAST(zeroblob(7) || x'04' || substr(value, 9) AS BLOB) WHERE name = 'newest_group'",
+        "UPDATE meta SET value = 5 WHERE name = 'newest_group'",
+    ] {
+        for cut in ["", "; DELETE FROM log WHERE revision = 5; DELETE FROM group_keys"] {
+            let (place, store, _, _) = revoked_together().await;
+            place.tamper(&format!("{LEAVE} {edit}{cut}"));
+            let loaded = store.load().await;
+            assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{edit}{cut}: {loaded:?}");
+            assert!(store.verify_log().await.unwrap().fault.is_some(), "{edit}{cut}");
+        }
+    }
+    let (place, _) = ten_records().await;
+    place.tamper("DELETE FROM meta WHERE name = 'newest_group'");
+    assert_eq!(place.fault(), Some(11), "it is there before the first such change");
+}
+
+#[tokio::test]
+async fn who_is_named_by_a_change_of_many_keys_is_read_from_its_entry_alone() {
+    // D5, V4: the table that finds it decides nothing
+    for forge in [
+        "DELETE FROM group_keys",
+        "UPDATE group_keys SET revision = 1 WHERE revision = 5",
+        "DELETE FROM group_keys WHERE revision = 5",
+        "INSERT INTO group_keys SELECT id, 3 FROM keys",
+    ] {
+        let (place, store, first, _) = revoked_together().await;
+        let stranger = stored(&store, &key(&Seeded::new(12), first.workspace)).await;
+        place.tamper(&format!(
+            "{LEAVE} {forge}; INSERT OR IGNORE INTO group_keys VALUES ('{}', 5)",
+            stranger.id
+        ));
+        store.close().await.unwrap();
+        drop(store);
+        {
+            let store = place.open();
+            let view = store.load().await.unwrap();
+            assert_eq!((view.keys.len(), view.damaged.len()), (3, 0), "{forge}");
+            for key in view.keys {
+                let revoked = matches!(key.state, KeyState::Revoked(_));
+                assert_eq!(revoked, key.id != stranger.id, "{forge}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -35,12 +35,12 @@ pub(crate) fn made_up(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("kw_live_{number:049}")).collect()
 }
 
-/// Starts `keyward serve` on an empty data directory and issues keys.
+/// Starts `keyward serve` on an empty data directory and issues keys; the last is its first administration key.
 pub(crate) async fn keyward(
     binary: &Path,
     count: usize,
     workers: usize,
-) -> io::Result<(Server, Vec<String>)> {
+) -> io::Result<(Server, Vec<String>, String)> {
     let files = tempfile::tempdir()?;
     let root_key = files.path().join("root-key");
     let address = free_address()?;
@@ -66,7 +66,7 @@ pub(crate) async fn keyward(
         .buffer_unordered(ISSUES_IN_FLIGHT)
         .collect()
         .await;
-    Ok((server, api_keys))
+    Ok((server, api_keys, root_key.trim().to_owned()))
 }
 
 /// Gives every limit its greatest size, so that each request is counted and none is denied.
@@ -89,7 +89,7 @@ async fn widen(mut policies: PolicyServiceClient<Channel>, root_key: &str) {
     policies.apply_policy(signed(root_key, apply)).await.unwrap();
 }
 
-fn signed<T>(root_key: &str, message: T) -> Request<T> {
+pub(crate) fn signed<T>(root_key: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", format!("Bearer {root_key}").parse().unwrap());
     request

@@ -73,7 +73,7 @@ pub(crate) fn framed_check(api_key: &str, scope: &str) -> Bytes {
     frame.freeze()
 }
 
-async fn connect(server: SocketAddr, connections: &mut JoinSet<()>) -> SendRequest<Bytes> {
+pub(crate) async fn connect(server: SocketAddr, connections: &mut JoinSet<()>) -> SendRequest<Bytes> {
     let socket = TcpStream::connect(server).await.unwrap();
     socket.set_nodelay(true).unwrap();
     let (send, connection) = h2::client::handshake(socket).await.unwrap();
@@ -81,7 +81,7 @@ async fn connect(server: SocketAddr, connections: &mut JoinSet<()>) -> SendReque
     send
 }
 
-async fn call(send: SendRequest<Bytes>, body: Bytes) -> usize {
+pub(crate) async fn call(send: SendRequest<Bytes>, body: Bytes) -> usize {
     let request = Request::post("http://localhost/keyward.v1.KeyService/Check")
         .header("content-type", "application/grpc")
         .header("te", "trailers")

@@ -84,7 +84,7 @@ async fn measure(plan: &Plan) -> io::Result<()> {
     let mut out = io::stdout();
     let (keyward, api_keys) = match &plan.keyward {
         Some(binary) => {
-            let (server, api_keys) = keys::keyward(binary, plan.keys, plan.workers).await?;
+            let (server, api_keys, _root_key) = keys::keyward(binary, plan.keys, plan.workers).await?;
             (Some(server), api_keys)
         }
         None => (None, keys::made_up(plan.keys)),

@@ -23,11 +23,12 @@ use keyward::{
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
-        BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Denial, DisableKeyRequest,
-        DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse,
-        GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse,
-        QueryLogRequest, QueryLogResponse, RevokeRequest, RevokeResponse, RotateRequest, RotateResponse,
-        UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
+        BatchCheckRequest, BatchCheckResponse, ChangeKeysRequest, ChangeKeysResponse, CheckRequest,
+        CheckResponse, Denial, DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
+        GetKeyRequest, GetKeyResponse, GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse,
+        ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse, RevokeRequest, RevokeResponse,
+        RotateRequest, RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest,
+        VerifyLogResponse,
         audit_service_server::AuditService,
         key_service_server::{KeyService, KeyServiceServer},
     },
@@ -160,6 +161,13 @@ impl KeyService for Constant {
         &self,
         _request: Request<UpdateKeyRequest>,
     ) -> Result<Response<UpdateKeyResponse>, Status> {
+        not_here()
+    }
+
+    async fn change_keys(
+        &self,
+        _request: Request<ChangeKeysRequest>,
+    ) -> Result<Response<ChangeKeysResponse>, Status> {
         not_here()
     }
 

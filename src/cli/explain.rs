@@ -92,6 +92,11 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         ErrorReason::SecretAlreadyShown => {
             "if the secret was lost, make another with `keyward rotate KEY_ID --grace 0`, without this request id"
         }
+        ErrorReason::CountChanged => {
+            "run the command without --confirm to see which keys it would change now"
+        }
+        ErrorReason::TooManyKeys => "split the change with --issued-from and --issued-before",
+        ErrorReason::GroupDone => "`keyward audit query` shows the change that bears this group id",
         ErrorReason::RequestIdReused => "use another --request-id, or the same arguments as before",
         ErrorReason::Conflict => "run the same command again",
         ErrorReason::PolicyVersionChanged => {

@@ -50,6 +50,16 @@ pub(super) fn changed(changed: Option<&v1::Key>, revision: u64) -> Value {
     json!({ "key": changed.map(key), "revision": revision })
 }
 
+pub(super) fn bulk(answer: &v1::ChangeKeysResponse) -> Value {
+    json!({
+        "group_id": answer.group_id,
+        "count": answer.count,
+        "key_ids": answer.key_ids,
+        "unchanged_count": answer.unchanged_count,
+        "revision": answer.revision,
+    })
+}
+
 pub(super) fn keys(page: &v1::ListKeysResponse) -> Value {
     json!({ "keys": list(&page.keys, key), "next_page_token": page.next_page_token })
 }
@@ -139,6 +149,8 @@ pub(super) fn record(record: &v1::AuditRecord) -> Value {
         "request_id": record.request_id,
         "chain": hex(&record.chain),
         "policy_version": record.policy_version,
+        "group_id": record.group_id,
+        "key_count": record.key_count,
     })
 }
 
@@ -173,6 +185,7 @@ mod tests {
             ("DisableKeyResponse", changed(None, 0)),
             ("EnableKeyResponse", changed(None, 0)),
             ("RevokeResponse", changed(None, 0)),
+            ("ChangeKeysResponse", bulk(&v1::ChangeKeysResponse::default())),
             ("ListKeysResponse", keys(&v1::ListKeysResponse::default())),
             ("Workspace", workspace(&v1::Workspace::default())),
             ("LimitOverrides", overrides(&v1::LimitOverrides::default())),

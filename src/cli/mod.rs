@@ -6,6 +6,7 @@
 //! output holds the answer and nothing else.
 
 mod audit;
+mod bulk;
 mod check;
 mod connection;
 mod console;
@@ -46,10 +47,10 @@ pub use console::Console;
 use crate::config::args::{DoctorArgs, InitArgs, RecoverArgs, ServeArgs};
 
 use self::{
-    audit::AuditCommand, check::CheckArgs, connection::ConnectionArgs, failure::Failure, issue::IssueArgs,
-    list::ListArgs, policy::PolicyCommand, revoke::RevokeArgs, rotate::RotateArgs, route::RouteCommand,
-    session::Session, show::ShowArgs, switch::SwitchArgs, update::UpdateArgs, usage::UsageArgs,
-    workspace::WorkspaceCommand,
+    audit::AuditCommand, bulk::BulkCommand, check::CheckArgs, connection::ConnectionArgs, failure::Failure,
+    issue::IssueArgs, list::ListArgs, policy::PolicyCommand, revoke::RevokeArgs, rotate::RotateArgs,
+    route::RouteCommand, session::Session, show::ShowArgs, switch::SwitchArgs, update::UpdateArgs,
+    usage::UsageArgs, workspace::WorkspaceCommand,
 };
 
 /// The command could not be carried out: no answer, or an error.
@@ -125,6 +126,9 @@ pub enum ClientCommand {
     /// Change a key
     #[command(after_help = update::EXAMPLES)]
     Update(Box<Remote<UpdateArgs>>),
+    /// Change many keys at once: disable, enable, revoke, or retire by a date
+    #[command(subcommand)]
+    Bulk(Box<BulkCommand>),
     /// Show what keys did: Checks allowed, denied, and their cost
     #[command(after_help = usage::EXAMPLES)]
     Usage(Remote<UsageArgs>),
@@ -215,6 +219,12 @@ async fn dispatch(
         ClientCommand::Show(call) => call.run(console, show::run).await,
         ClientCommand::Update(call) => call.run(console, update::run).await,
         ClientCommand::Usage(call) => call.run(console, usage::run).await,
+        ClientCommand::Bulk(command) => match *command {
+            BulkCommand::Disable(call) => call.run(console, bulk::disable).await,
+            BulkCommand::Enable(call) => call.run(console, bulk::enable).await,
+            BulkCommand::Revoke(call) => call.run(console, bulk::revoke).await,
+            BulkCommand::Retire(call) => call.run(console, bulk::retire).await,
+        },
         ClientCommand::Workspace(WorkspaceCommand::Register(call)) => {
             call.run(console, workspace::register).await
         }

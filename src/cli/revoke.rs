@@ -34,7 +34,7 @@ pub struct RevokeArgs {
 
 /// Why a key is revoked.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Reason {
+pub(super) enum Reason {
     /// The secret is, or may be, known to others
     Compromised,
     /// The owner has left

@@ -1,11 +1,12 @@
 //! The log: one entry for each acknowledged change, chained by hash, change log and audit log at once.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
 
 use super::{
+    group::Group,
     id::{KeyId, WorkspaceId},
     text::{Comment, Owner, RequestId},
     time::Timestamp,
@@ -133,6 +134,8 @@ pub struct LogEntry {
     pub workspace: Option<WorkspaceId>,
     /// The key that it was done to.
     pub key: Option<KeyId>,
+    /// The keys that it was done to, where it was done to many together.
+    pub group: Option<Arc<Group>>,
     /// The version of the policy that it made.
     pub policy_version: Option<u64>,
     /// What changed.
@@ -155,6 +158,7 @@ impl LogEntry {
             action,
             workspace: None,
             key: None,
+            group: None,
             policy_version: None,
             changes: Vec::new(),
             reason: None,
@@ -164,7 +168,9 @@ impl LogEntry {
     }
 
     /// The bytes that are stored, hashed and chained: JSON, version 1, fields in alphabetical order. Rows that the
-    /// entry changed are its `key_id`, its `policy_version`, and its `workspace_id` where `workspace_changed` is true.
+    /// entry changed are its `key_id`, its `policy_version`, and its `workspace_id` where `workspace_changed` is true. Those
+    /// in `keys` were changed too, though their rows were not written: what they are now follows from the entry
+    /// ([`super::group`]).
     #[must_use]
     pub fn canonical_bytes(&self, revision: Revision, workspace_changed: bool) -> Vec<u8> {
         let mut entry = Map::new();
@@ -186,6 +192,9 @@ impl LogEntry {
         put("reason", json!(self.reason));
         put("comment", json!(self.comment.as_ref().map(Comment::as_str).filter(|text| !text.is_empty())));
         put("request_id", json!(self.request_id.as_ref().map(RequestId::as_str)));
+        if let Some(group) = &self.group {
+            group.write(&mut entry);
+        }
         Value::Object(entry).to_string().into_bytes()
     }
 

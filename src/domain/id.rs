@@ -1,4 +1,4 @@
-//! Public, random identifiers: `key_…` and `ws_…`, 128 bits each, safe to log.
+//! Public, random identifiers: `key_…`, `ws_…` and `grp_…`, 128 bits each, safe to log.
 //!
 //! The 26 characters are Crockford's base 32 in lower case, as in `TypeID` 0.3: no case to lose, nothing to escape, one double click.
 
@@ -79,11 +79,33 @@ impl KeyId {
         let count = u128::try_from(count.max(1)).unwrap_or(1);
         usize::try_from(self.0 % count).unwrap_or(0)
     }
+
+    /// How long an id is without its prefix.
+    pub const DIGITS: usize = LENGTH;
+
+    /// The id without its prefix, for long lists.
+    #[must_use]
+    pub fn digits(self) -> IdText<LENGTH> {
+        let mut text = [b'0'; LENGTH];
+        encode(self.0, &mut text);
+        IdText(text)
+    }
+
+    /// Reads an id that was written without its prefix.
+    #[must_use]
+    pub fn from_digits(digits: &str) -> Option<Self> {
+        decode(digits).map(Self)
+    }
 }
 
 id!(
     /// Names a workspace; public, random, safe to log.
     WorkspaceId, "ws_", "`ws_` and 26 characters of 0-9 a-z, as RegisterWorkspace returned it"
+);
+
+id!(
+    /// Names a change of many keys; public, random, safe to log.
+    GroupId, "grp_", "`grp_` and 26 characters of 0-9 a-z, as ChangeKeys returned it"
 );
 
 /// An id as it is written.
@@ -128,6 +150,8 @@ mod tests {
             let text = KeyId(value).to_string();
             assert_eq!(text.len(), 30);
             assert_eq!(KeyId::parse(&text), Ok(KeyId(value)));
+            assert_eq!(text.strip_prefix("key_"), Some(KeyId(value).digits().as_str()));
+            assert_eq!(KeyId::from_digits(KeyId(value).digits().as_str()), Some(KeyId(value)));
         }
         let good = KeyId(u128::MAX).to_string();
         for bad in [

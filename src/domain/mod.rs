@@ -12,6 +12,7 @@ pub mod decision;
 pub mod environment;
 pub mod gateway;
 pub mod grant;
+pub mod group;
 pub mod id;
 pub mod key;
 pub mod limit;

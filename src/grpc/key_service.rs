@@ -246,6 +246,13 @@ impl KeyService for Api {
         })
         .await
     }
+
+    async fn change_keys(
+        &self,
+        request: Request<v1::ChangeKeysRequest>,
+    ) -> Result<Response<v1::ChangeKeysResponse>, Status> {
+        self.change_many(request).await
+    }
 }
 
 impl Api {

@@ -6,6 +6,7 @@
 
 pub mod api;
 mod audit_service;
+mod bulk;
 pub mod check_call;
 mod convert;
 pub mod ext_authz;

@@ -6,7 +6,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
-    domain::{admin::AdminRefusal, key::TransitionError, policy::Fault},
+    domain::{admin::AdminRefusal, group::MAX_GROUP, key::TransitionError, policy::Fault},
     operations::error::OperationError,
     ports::StoreError,
     wire::v1::ErrorReason,
@@ -67,6 +67,22 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             vec![("key_id", id.to_string())],
             Extra::None,
         ),
+        OperationError::GroupDone(group) => {
+            (Code::AlreadyExists, ErrorReason::GroupDone, vec![("group_id", group.to_string())], Extra::None)
+        }
+        OperationError::CountChanged { changed, expected } => {
+            let metadata = vec![("count", changed.to_string()), ("expected_count", expected.to_string())];
+            precondition(ErrorReason::CountChanged, metadata)
+        }
+        OperationError::TooManyKeys(count) => {
+            let metadata = vec![("count", count.to_string()), ("max_count", MAX_GROUP.to_string())];
+            precondition(ErrorReason::TooManyKeys, metadata)
+        }
+        OperationError::CeilingExceededBy { keys, first, part } => {
+            let part = format!("{part:?}").to_lowercase();
+            let metadata = vec![("part", part), ("count", keys.to_string()), ("key_id", first.to_string())];
+            (Code::PermissionDenied, ErrorReason::CeilingExceeded, metadata, Extra::None)
+        }
         OperationError::RequestIdReused => plain(Code::AlreadyExists, ErrorReason::RequestIdReused),
         OperationError::Contended => plain(Code::Aborted, ErrorReason::Conflict),
         OperationError::PolicyVersionChanged(version) => (
@@ -144,7 +160,9 @@ fn transition(error: TransitionError) -> (Code, ErrorReason, Metadata, Extra) {
 fn store(error: &StoreError) -> (Code, ErrorReason, Metadata, Extra) {
     match error {
         StoreError::Conflict => plain(Code::Aborted, ErrorReason::Conflict),
-        StoreError::RequestUsed { .. } => plain(Code::AlreadyExists, ErrorReason::RequestIdReused),
+        StoreError::RequestUsed { .. } | StoreError::GroupDone { .. } => {
+            plain(Code::AlreadyExists, ErrorReason::RequestIdReused)
+        }
         StoreError::Unavailable(_) | StoreError::TooOld => {
             soon(Code::Unavailable, ErrorReason::StoreUnavailable)
         }

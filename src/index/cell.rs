@@ -33,6 +33,19 @@ pub(super) struct Record {
     pub(super) workspace: Option<Arc<Shared>>,
 }
 
+impl Record {
+    /// The same for a key that differs in nothing that rights and limits are worked out from.
+    pub(super) fn with_key(&self, key: Key) -> Self {
+        Self {
+            key,
+            rights: Arc::clone(&self.rights),
+            limits: Arc::clone(&self.limits),
+            owner: self.owner.clone(),
+            workspace: self.workspace.clone(),
+        }
+    }
+}
+
 impl Cell {
     /// The place of a key.
     pub(super) fn new(record: Record) -> Self {

@@ -2,7 +2,14 @@
 
 use crate::{
     domain::{
-        admin::AdminRefusal, id::KeyId, key::TransitionError, parse::ParseError, policy::Fault, text::Plan,
+        admin::AdminRefusal,
+        ceiling::CeilingPart,
+        group::MAX_GROUP,
+        id::{GroupId, KeyId},
+        key::TransitionError,
+        parse::ParseError,
+        policy::Fault,
+        text::Plan,
     },
     ports::StoreError,
 };
@@ -41,6 +48,34 @@ pub enum OperationError {
         "this request id was carried out already, and the secret of {0} was shown then; rotate the key if it was lost"
     )]
     SecretAlreadyShown(KeyId),
+    /// The request id has done its work already, on many keys.
+    #[error("this request id was carried out already, as {0}; nothing was done again")]
+    GroupDone(GroupId),
+    /// Another number of keys would change than was confirmed.
+    #[error("{changed} keys would change, and {expected} were confirmed; look at the preview again")]
+    CountChanged {
+        /// How many would change.
+        changed: usize,
+        /// How many were confirmed.
+        expected: u64,
+    },
+    /// More keys would change than one change takes.
+    #[error(
+        "{0} keys would change, and one change takes at most {MAX_GROUP}; split it by when they were issued"
+    )]
+    TooManyKeys(usize),
+    /// Keys of a change of many go beyond what the caller may hand out.
+    #[error(
+        "{keys} of the keys go beyond the caller's ceiling, {first} for one, whose part beyond is its {part:?}; none was changed"
+    )]
+    CeilingExceededBy {
+        /// How many.
+        keys: usize,
+        /// The first of them.
+        first: KeyId,
+        /// What is beyond in that one.
+        part: CeilingPart,
+    },
     /// The request id was used for something else.
     #[error("this request id was used with other arguments")]
     RequestIdReused,
@@ -109,7 +144,9 @@ impl From<StoreError> for OperationError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::RequestUsed { key, same_arguments: true } => Self::SecretAlreadyShown(key),
-            StoreError::RequestUsed { same_arguments: false, .. } => Self::RequestIdReused,
+            StoreError::GroupDone { group, same_arguments: true } => Self::GroupDone(group),
+            StoreError::RequestUsed { same_arguments: false, .. }
+            | StoreError::GroupDone { same_arguments: false, .. } => Self::RequestIdReused,
             StoreError::Conflict
             | StoreError::Unavailable(_)
             | StoreError::OutcomeUnknown(_)

@@ -85,7 +85,8 @@ impl Operations {
         entry.changes.extend(all_fields(&key));
         let rows = Rows { workspace: Some(workspace.clone()), key: Some(key.clone()), ..Rows::default() };
         let (expects, judged_by) = (vec![permit.stands_on()], Some(policy.version));
-        let revision = self.commit(Mutation { entry, rows, expects, judged_by, request }).await?;
+        let revision =
+            self.commit(Mutation { expects, judged_by, request, ..Mutation::new(entry, rows) }).await?;
         workspace.revision = revision;
         Ok((workspace, with_secret(key, secret, revision)))
     }

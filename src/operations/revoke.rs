@@ -151,6 +151,7 @@ fn outlasts(key: &Key, other: &Key) -> bool {
     key.expires.is_none_or(|end| other.expires.is_some_and(|other_end| end >= other_end))
 }
 
-fn stated(reason: RevokeReason) -> Option<&'static str> {
+/// The reason as the log has it; none where none was given.
+pub(super) fn stated(reason: RevokeReason) -> Option<&'static str> {
     (reason != RevokeReason::Unspecified).then(|| reason.as_str())
 }

@@ -30,6 +30,16 @@ impl Turns {
         }
     }
 
+    /// Waits for the turns of all keys: until the guards are dropped, nobody else changes one. Always taken in the same order,
+    /// and nobody who waits here holds another.
+    pub(super) async fn of_all(&self) -> Vec<MutexGuard<'_, ()>> {
+        let mut turns = Vec::with_capacity(self.keys.len());
+        for turn in &self.keys {
+            turns.push(turn.lock().await);
+        }
+        turns
+    }
+
     /// Waits until something may be made: the policy stays the same until the guard is dropped.
     pub(super) async fn under_policy(&self) -> RwLockReadGuard<'_, ()> {
         self.policy.read().await

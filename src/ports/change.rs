@@ -20,6 +20,9 @@ pub struct Mutation {
     /// The rows as they are to be; their revisions are those they were read at, zero for new ones. The store refuses
     /// the mutation where a row has another revision by now, and writes its new revision.
     pub rows: Rows,
+    /// The revision up to which the keys of the entry's group were seen, where it has one: a key of it that was changed
+    /// since is a conflict.
+    pub seen: Option<Revision>,
     /// Rows that the change stands on without changing them.
     pub expects: Vec<(KeyId, Revision)>,
     /// The version of the policy that the change was judged by, where it was: another in force by now is a conflict.
@@ -32,7 +35,7 @@ impl Mutation {
     /// A change that stands on nothing but its own rows.
     #[must_use]
     pub const fn new(entry: LogEntry, rows: Rows) -> Self {
-        Self { entry, rows, expects: Vec::new(), judged_by: None, request: None }
+        Self { entry, rows, seen: None, expects: Vec::new(), judged_by: None, request: None }
     }
 }
 

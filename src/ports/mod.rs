@@ -21,7 +21,10 @@ pub use self::{
     usage::{Usage, UsageFilter, UsagePosition},
     view::{Damaged, PolicyView, View},
 };
-use crate::domain::{audit::Revision, id::KeyId};
+use crate::domain::{
+    audit::Revision,
+    id::{GroupId, KeyId},
+};
 
 /// An answer that a back end is working on.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -37,6 +40,14 @@ pub enum StoreError {
     RequestUsed {
         /// The key that it made, or gave a new secret.
         key: KeyId,
+        /// Whether the same was asked with it.
+        same_arguments: bool,
+    },
+    /// The request id was used before, for a change of many keys. Nothing was changed.
+    #[error("the request id was used before")]
+    GroupDone {
+        /// That change.
+        group: GroupId,
         /// Whether the same was asked with it.
         same_arguments: bool,
     },

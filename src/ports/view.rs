@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::PolicyVersion;
-use crate::domain::{audit::Revision, key::Key, workspace::Workspace};
+use crate::domain::{audit::Revision, group::GroupChange, key::Key, workspace::Workspace};
 
 /// Rows as they stood at a revision.
 #[derive(Debug, Default)]
@@ -14,6 +14,9 @@ pub struct View {
     pub workspaces: Vec<Workspace>,
     /// Keys.
     pub keys: Vec<Key>,
+    /// Changes of many keys at once, oldest first. The keys above have them already; others that they name have them in
+    /// no row, and come to what [`Key::under`] says.
+    pub groups: Vec<GroupChange>,
     /// The newest version of the policy, where it is among the rows.
     pub policy: Option<PolicyView>,
     /// Keys whose rows do not agree with their codes, or with the log: to be denied.

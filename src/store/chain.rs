@@ -74,30 +74,48 @@ pub(super) struct ChainCheck<'k> {
     head: Head,
     records: u64,
     signed: bool,
+    newest_group: Revision,
     fault: Option<(Revision, String)>,
 }
 
 #[derive(Deserialize)]
-struct Place {
+struct Place<'a> {
     revision: u64,
+    #[serde(borrow)]
+    group_id: Option<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    fn of(record: &'a StoredRecord) -> Option<Self> {
+        serde_json::from_slice(&record.bytes).ok()
+    }
 }
 
 impl<'k> ChainCheck<'k> {
     pub(super) const fn new(keys: &'k DerivedKeys) -> Self {
-        Self { keys, head: Head::START, records: 0, signed: true, fault: None }
+        Self { keys, head: Head::START, records: 0, signed: true, newest_group: Revision::ZERO, fault: None }
     }
 
     /// Takes the next record; false when it does not fit, and nothing after it needs to be read.
     pub(super) fn take(&mut self, record: &StoredRecord) -> bool {
         let revision = self.head.revision.next();
-        if let Some(why) = self.fault_of(revision, record) {
+        let place = Place::of(record);
+        if let Some(why) = self.fault_of(revision, record, place.as_ref()) {
             self.fault = Some((revision, why));
             return false;
         }
         self.head = Head { revision, chain: self.head.chain.next(revision, &digest(&record.bytes)) };
         self.records = self.records.saturating_add(1);
         self.signed = record.signature.is_some();
+        if place.is_some_and(|place| place.group_id.is_some()) {
+            self.newest_group = revision;
+        }
         true
+    }
+
+    /// The newest record that changed many keys at once; zero if none did.
+    pub(super) const fn newest_group(&self) -> Revision {
+        self.newest_group
     }
 
     /// The last record taken.
@@ -123,14 +141,19 @@ impl<'k> ChainCheck<'k> {
         }
     }
 
-    fn fault_of(&self, expected: Revision, record: &StoredRecord) -> Option<String> {
+    fn fault_of(
+        &self,
+        expected: Revision,
+        record: &StoredRecord,
+        place: Option<&Place<'_>>,
+    ) -> Option<String> {
         if record.revision != to_stored(expected) {
             return Some(match from_stored(record.revision) {
                 Some(next) if next > expected => format!("it was removed: the next record there is {next}"),
                 _ => format!("record {} stands where none can be", record.revision),
             });
         }
-        let place = serde_json::from_slice::<Place>(&record.bytes).ok().map(|place| place.revision);
+        let place = place.map(|place| place.revision);
         let digest = digest(&record.bytes);
         let chain = self.head.chain.next(expected, &digest);
         let message = chain.head_message(expected);

@@ -9,6 +9,7 @@ pub mod sqlite;
 
 mod admin_record;
 mod chain;
+mod group_record;
 mod known;
 mod policy_record;
 mod record;

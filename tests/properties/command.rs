@@ -31,9 +31,20 @@ pub(crate) enum Command {
     Disable { key: usize },
     Enable { key: usize },
     Update { key: usize, change: Change },
+    Bulk { workspace: usize, environment: Option<&'static str>, act: Act },
     Advance { ms: i64 },
     Restart,
     Check(Ask),
+}
+
+/// What is done to many keys at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Act {
+    Disable,
+    Enable,
+    Revoke,
+    /// From now on, in milliseconds.
+    Retire(i64),
 }
 
 /// A scope for some resources.
@@ -112,9 +123,20 @@ pub(crate) fn any() -> impl Strategy<Value = Command> {
         2 => key().prop_map(|key| Command::Disable { key }),
         2 => key().prop_map(|key| Command::Enable { key }),
         3 => (key(), change()).prop_map(|(key, change)| Command::Update { key, change }),
+        3 => (0_usize..2, environment(), act())
+            .prop_map(|(workspace, environment, act)| Command::Bulk { workspace, environment, act }),
         5 => select(&SPANS[..]).prop_map(|ms| Command::Advance { ms }),
         1 => Just(Command::Restart),
         8 => ask().prop_map(Command::Check),
+    ]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => Just(Act::Disable),
+        4 => Just(Act::Enable),
+        1 => Just(Act::Revoke),
+        4 => expiry().prop_map(Act::Retire),
     ]
 }
 

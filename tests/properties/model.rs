@@ -8,7 +8,7 @@ use std::{
 
 use keyward::wire::v1::{AuditAction, DenialReason};
 
-use crate::command::{Ask, Bound, Change, Expiry, New};
+use crate::command::{Act, Ask, Bound, Change, Expiry, New};
 
 const DAY: i64 = 86_400_000;
 /// Possession can be used ten times at once, then once a second.
@@ -20,7 +20,7 @@ type Grant = (&'static str, Option<BTreeSet<&'static str>>);
 pub(crate) struct Model {
     pub(crate) now: i64,
     pub(crate) keys: Vec<Key>,
-    /// Every effective change: what, to which key, when.
+    /// Every effective change: what, to which key, when; to no key alone is the initialization, and a change of many.
     pub(crate) log: Vec<(AuditAction, Option<usize>, i64)>,
     /// What each request id was used for, and the key that came of it.
     requests: BTreeMap<u8, (String, usize)>,
@@ -205,6 +205,52 @@ impl Model {
             self.changed(index, AuditAction::KeyUpdate);
         }
         Ok(())
+    }
+
+    /// Which keys change together, and how many match and stay as they are.
+    pub(crate) fn bulk(
+        &mut self,
+        workspace: usize,
+        environment: Option<&str>,
+        act: Act,
+    ) -> Result<(Vec<usize>, usize), Refusal> {
+        let now = self.now;
+        if matches!(act, Act::Retire(span) if span <= 0) {
+            return Err(Refusal::FieldInvalid);
+        }
+        let meant =
+            |key: &Key| key.workspace == workspace && environment.is_none_or(|name| name == key.environment);
+        let meant: Vec<usize> = (0..self.keys.len()).filter(|index| meant(&self.keys[*index])).collect();
+        let (changed, unchanged): (Vec<_>, Vec<_>) = meant.into_iter().partition(|index| {
+            let key = &self.keys[*index];
+            let wanted = match act {
+                Act::Disable => !key.disabled,
+                Act::Enable => key.disabled,
+                Act::Revoke => true,
+                Act::Retire(span) => key.expires.is_none_or(|end| now + span < end),
+            };
+            wanted && self.changeable(*index).is_ok()
+        });
+        if !changed.is_empty() {
+            let action = match act {
+                Act::Disable => AuditAction::KeyDisable,
+                Act::Enable => AuditAction::KeyEnable,
+                Act::Revoke => AuditAction::KeyRevoke,
+                Act::Retire(_) => AuditAction::KeyUpdate,
+            };
+            self.log.push((action, None, now));
+        }
+        for index in &changed {
+            let key = &mut self.keys[*index];
+            match act {
+                Act::Disable => key.disabled = true,
+                Act::Enable => key.disabled = false,
+                Act::Revoke => key.revoked = true,
+                Act::Retire(span) => key.expires = Some(now + span),
+            }
+            (key.updated, key.revision) = (now, self.log.len());
+        }
+        Ok((changed, unchanged.len()))
     }
 
     /// Everything that speaks against a Check, in the order in which it is told; an operator presents no secret.

@@ -7,13 +7,16 @@ use std::{
 
 use keyward::{
     domain::{environment::Prefix, secret::SecretKey},
-    wire::v1::{self, AuditAction, DenialReason, check_request::Subject, revoke_request::Target},
+    wire::v1::{
+        self, AuditAction, DenialReason, change_keys_request::Action, check_request::Subject,
+        revoke_request::Target,
+    },
 };
 use prost_types::{FieldMask, Timestamp};
 use tonic::{Code, Response, Status};
 
 use crate::{
-    command::{Ask, Bound, Change, Command, Expiry, How, New},
+    command::{Act, Ask, Bound, Change, Command, Expiry, How, New},
     model::{Key, Model, Refusal},
     support::{Keyward, SeededEntropy, error_reason, reason},
 };
@@ -67,6 +70,9 @@ impl World {
             Command::Disable { key } => self.switch(self.index(*key), true).await,
             Command::Enable { key } => self.switch(self.index(*key), false).await,
             Command::Update { key, change } => self.update(self.index(*key), change).await,
+            Command::Bulk { workspace, environment, act } => {
+                self.bulk(*workspace, *environment, *act).await;
+            }
             Command::Check(ask) => self.check(ask).await,
             Command::Advance { ms } => {
                 self.keyward.clock.advance(Duration::from_millis(u64::try_from(*ms).unwrap()));
@@ -167,6 +173,39 @@ impl World {
         if let Some(key) = key {
             self.compare_change(index, &key, revision);
         }
+    }
+
+    async fn bulk(&mut self, workspace: usize, environment: Option<&'static str>, act: Act) {
+        let action = match act {
+            Act::Disable => Action::Disable(v1::DisableKeys {}),
+            Act::Enable => Action::Enable(v1::EnableKeys {}),
+            Act::Revoke => Action::Revoke(v1::RevokeKeys { reason: 0 }),
+            Act::Retire(span) => {
+                Action::Retire(v1::RetireKeys { expire_time: Some(to_wire(self.model.now + span)) })
+            }
+        };
+        let request = |validate_only, expected_count| {
+            self.keyward.as_root(v1::ChangeKeysRequest {
+                workspace_id: self.workspaces[workspace].clone(),
+                environment: environment.unwrap_or_default().to_owned(),
+                action: Some(action),
+                validate_only,
+                expected_count,
+                ..v1::ChangeKeysRequest::default()
+            })
+        };
+        let mut keys = self.keyward.keys();
+        let preview = keys.change_keys(request(true, 0)).await;
+        let expected = self.model.bulk(workspace, environment, act);
+        let (changed, unchanged) = expected.as_ref().map_or((Vec::new(), 0), Clone::clone);
+        let Some(preview) = self.compare(expected.map(drop), preview) else { return };
+        let mut ids: Vec<_> = changed.iter().map(|index| self.ids[*index].clone()).collect();
+        ids.sort_unstable();
+        assert_eq!((&preview.key_ids, preview.count), (&ids, u64::try_from(ids.len()).unwrap()));
+        assert_eq!(preview.unchanged_count, u64::try_from(unchanged).unwrap());
+        let done = keys.change_keys(request(false, preview.count)).await.unwrap().into_inner();
+        assert_eq!((&done.key_ids, done.group_id.is_empty()), (&ids, ids.is_empty()));
+        assert_eq!(done.revision, u64::try_from(self.model.log.len()).unwrap());
     }
 
     async fn update(&mut self, index: usize, change: &Change) {
@@ -427,8 +466,12 @@ impl World {
         let expected: Vec<_> = (1_u64..)
             .zip(&self.model.log)
             .map(|(revision, (action, key, time))| {
-                let id = key.map_or(&self.root_id, |index| &self.ids[index]);
-                (revision, *action, id.as_str(), Some(*time))
+                let id = match (key, action) {
+                    (Some(index), _) => self.ids[*index].as_str(),
+                    (None, AuditAction::StoreInitialize) => self.root_id.as_str(),
+                    (None, _) => "",
+                };
+                (revision, *action, id, Some(*time))
             })
             .collect();
         assert_eq!(found, expected);

@@ -8,6 +8,7 @@ mod steady_load;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bulk;
 mod clock;
 mod facts;
 mod first_start;

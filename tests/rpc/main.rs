@@ -9,6 +9,7 @@ mod store_support;
 
 mod bad_input;
 mod batch_check;
+mod bulk;
 mod check;
 mod check_by_hand;
 mod ext_authz;

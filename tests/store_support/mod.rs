@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -15,11 +16,12 @@ use keyward::{
     domain::{
         audit::{Action, Actor, LogEntry, Revision},
         credentials::{Credentials, Secret},
-        id::{KeyId, WorkspaceId},
+        group::{Before, Group, GroupAct, GroupChange},
+        id::{GroupId, KeyId, WorkspaceId},
         key::{Creator, Key, KeyState},
         root::DerivedKeys,
         secret::{Hint, KeyHash},
-        text::{Description, EnvironmentName, Name, Plan, RequestId},
+        text::{Comment, Description, EnvironmentName, Name, Plan, RequestId},
         time::{Entropy, EntropyUnavailable, Timestamp},
         workspace::Workspace,
     },
@@ -127,6 +129,39 @@ pub(crate) fn put(key: &Key) -> Mutation {
 pub(crate) fn put_workspace(workspace: &Workspace) -> Mutation {
     let entry = entry(Action::WorkspaceRegister, workspace.id, None);
     Mutation::new(entry, Rows { workspace: Some(workspace.clone()), ..Rows::default() })
+}
+
+/// The change that does this to these keys together, as they were seen at a revision.
+pub(crate) fn put_group(entropy: &Seeded, keys: &[Key], act: GroupAct, seen: Revision) -> Mutation {
+    let mut by_before = BTreeMap::<Before, Vec<KeyId>>::new();
+    for key in keys {
+        let before = match act {
+            GroupAct::Retire(_) => Before::Ends(key.expires),
+            GroupAct::Disable | GroupAct::Enable | GroupAct::Revoke(_) => Before::Active,
+        };
+        by_before.entry(before).or_default().push(key.id);
+    }
+    let id = GroupId::generate(entropy).unwrap();
+    let new = entry(act.action(), keys[0].workspace, None);
+    let comment = Some(Comment::parse("all \"of\" them").unwrap());
+    let reason = match act {
+        GroupAct::Revoke(reason) => Some(reason.as_str()),
+        GroupAct::Disable | GroupAct::Enable | GroupAct::Retire(_) => None,
+    };
+    let group = Some(Arc::new(Group { id, act, keys: by_before }));
+    Mutation {
+        seen: Some(seen),
+        ..Mutation::new(LogEntry { group, comment, reason, ..new }, Rows::default())
+    }
+}
+
+/// Stores a change of keys together, and answers them as they are afterwards.
+pub(crate) async fn stored_group(store: &dyn KeyStore, mutation: Mutation, keys: &[Key]) -> Vec<Key> {
+    let (group, comment) = (mutation.entry.group.clone().unwrap(), mutation.entry.comment.clone().unwrap());
+    let revision = store.commit(mutation).await.unwrap();
+    let change =
+        GroupChange { revision, time: at(1_000), by: None, act: group.act, comment, keys: group.ids() };
+    keys.iter().cloned().map(|key| key.under(&change)).collect()
 }
 
 pub(crate) fn request(caller: KeyId, id: &str, fingerprint: u8) -> RequestMark {

@@ -27,12 +27,13 @@ use keyward::{
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
-        AuditAction, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, DisableKeyRequest,
-        DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse,
-        GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse,
-        QueryLogRequest, QueryLogResponse, RevokeRequest, RevokeResponse, RotateRequest, RotateResponse,
-        UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
-        audit_service_server::AuditService, check_request::Subject, key_service_server::KeyService,
+        AuditAction, BatchCheckRequest, BatchCheckResponse, ChangeKeysRequest, ChangeKeysResponse,
+        CheckRequest, CheckResponse, DisableKeyRequest, DisableKeyResponse, EnableKeyRequest,
+        EnableKeyResponse, GetKeyRequest, GetKeyResponse, GetUsageRequest, GetUsageResponse, IssueRequest,
+        IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse, RevokeRequest,
+        RevokeResponse, RotateRequest, RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest,
+        VerifyLogResponse, audit_service_server::AuditService, check_request::Subject,
+        key_service_server::KeyService,
     },
 };
 use tokio::sync::Semaphore;
@@ -223,6 +224,13 @@ impl KeyService for Handler {
         &self,
         _request: Request<UpdateKeyRequest>,
     ) -> Result<Response<UpdateKeyResponse>, Status> {
+        not_here()
+    }
+
+    async fn change_keys(
+        &self,
+        _request: Request<ChangeKeysRequest>,
+    ) -> Result<Response<ChangeKeysResponse>, Status> {
         not_here()
     }
 

@@ -157,7 +157,7 @@ fn text(records: &[AuditRecord], values: bool) -> String {
             record.revision.to_string(),
             time::shown(record.time.as_ref()),
             names::for_eyes(&names::audit_action(record.action)),
-            record.key_id.clone(),
+            whom(record),
             record.actor.as_ref().map(who).unwrap_or_default(),
             record.actor.as_ref().map(|actor| actor.address.clone()).unwrap_or_default(),
             record.reason.clone(),
@@ -166,6 +166,14 @@ fn text(records: &[AuditRecord], values: bool) -> String {
         ]);
     }
     table.render()
+}
+
+/// The key, or the change of many and how many they were.
+fn whom(record: &AuditRecord) -> String {
+    match (record.key_id.as_str(), record.group_id.as_str()) {
+        (key, "") => key.to_owned(),
+        (_, group) => format!("{group} ({} keys)", record.key_count),
+    }
 }
 
 fn who(actor: &Actor) -> String {
@@ -212,6 +220,13 @@ mod tests {
             text(&records, true),
             format!("{header}{start}name: \"a\" → \"b\", expire_time: none → \"x\"\n")
         );
+    }
+
+    #[test]
+    fn a_change_of_many_keys_says_how_many() {
+        let one = AuditRecord { key_id: "key_1".into(), ..Default::default() };
+        let many = AuditRecord { group_id: "grp_1".into(), key_count: 42, ..Default::default() };
+        assert_eq!((whom(&one), whom(&many)), ("key_1".to_owned(), "grp_1 (42 keys)".to_owned()));
     }
 
     #[test]

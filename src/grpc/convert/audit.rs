@@ -83,6 +83,8 @@ fn read(record: &LogRecord) -> Option<v1::AuditRecord> {
         request_id: text(&entry, "request_id"),
         chain: record.chain.0.to_vec(),
         policy_version: entry.get("policy_version").and_then(Value::as_u64).unwrap_or_default(),
+        group_id: text(&entry, "group_id"),
+        key_count: entry.get("key_count").and_then(Value::as_u64).unwrap_or_default(),
     })
 }
 

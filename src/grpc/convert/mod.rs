@@ -1,6 +1,7 @@
 //! Messages to domain values and back, and nowhere else. What does not fit is refused with the field's path.
 
 pub(super) mod audit;
+pub(super) mod bulk;
 pub(super) mod check;
 pub(super) mod check_bytes;
 pub(super) mod ext_authz;

@@ -4,21 +4,26 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
 use serde::Deserialize;
+use smallvec::SmallVec;
 
 use super::{
     failure::{is_corruption, is_nonsense, of_reading},
+    groups,
     read::bytes,
+    rows::Refusal,
     schema::{REVISED, TABLES, present},
 };
 use crate::{
     domain::{
         audit::{Chain, Revision},
+        group::GroupChange,
         id::{KeyId, WorkspaceId},
         root::DerivedKeys,
     },
     ports::{LogFilter, LogRecord, StoreError, Verification},
     store::{
         chain::{ChainCheck, Head, StoredRecord},
+        group_record::read_group,
         rows::{from_stored, to_stored},
     },
 };
@@ -46,7 +51,10 @@ pub(super) fn query(
     };
     let text = |text: Option<String>| text.map(Value::Text);
     require(" AND workspace_id = ?", text(filter.workspace.map(|id| id.to_string())));
-    require(" AND key_id = ?", text(filter.key.map(|id| id.to_string())));
+    // The same value twice, as `?N` would take a number that depends on what stands before.
+    let key = text(filter.key.map(|id| id.to_string()));
+    require(" AND revision IN (SELECT revision FROM log WHERE key_id = ?", key.clone());
+    require(" UNION ALL SELECT revision FROM group_keys WHERE key_id = ?)", key);
     require(" AND actor_key_id = ?", text(filter.actor_key.map(|id| id.to_string())));
     require(" AND action = ?", text(filter.action.map(ToOwned::to_owned)));
     require(" AND time_ms >= ?", filter.start.map(|time| Value::Integer(time.as_ms())));
@@ -63,8 +71,12 @@ pub(super) fn query(
 /// because queries go through them, and an index could leave entries out.
 pub(super) fn verify(connection: &mut Connection, keys: &DerivedKeys) -> Result<Verification, StoreError> {
     let mut check = ChainCheck::new(keys);
-    let newest_row = verify_all(connection, &mut check).map_err(|error| of_reading(&error))?;
+    let Ends { newest_row, mark_fault } =
+        verify_all(connection, keys, &mut check).map_err(|error| of_reading(&error))?;
     let mut found = check.finish(newest_row);
+    if found.fault.is_none() {
+        found.fault = mark_fault.map(|why| (found.head.next(), why));
+    }
     if found.fault.is_none() {
         let why = index_fault(connection).map_err(|error| of_reading(&error))?;
         found.fault = why.map(|why| (found.head.next(), why));
@@ -88,8 +100,21 @@ fn index_fault(connection: &Connection) -> rusqlite::Result<Option<String>> {
     Ok(None)
 }
 
-/// Takes every record, and answers the newest revision that another row bears.
-fn verify_all(connection: &mut Connection, check: &mut ChainCheck<'_>) -> rusqlite::Result<i64> {
+/// What other rows say of the log's end.
+#[derive(Default)]
+struct Ends {
+    /// The newest revision that one bears.
+    newest_row: i64,
+    /// What is wrong with the mark of changes of many keys.
+    mark_fault: Option<String>,
+}
+
+/// Takes every record, and answers what other rows say of their end.
+fn verify_all(
+    connection: &mut Connection,
+    keys: &DerivedKeys,
+    check: &mut ChainCheck<'_>,
+) -> rusqlite::Result<Ends> {
     let mut after = i64::MIN;
     loop {
         let snapshot = connection.transaction()?;
@@ -99,14 +124,16 @@ fn verify_all(connection: &mut Connection, check: &mut ChainCheck<'_>) -> rusqli
         let mut taken = 0;
         while let Some(row) = rows.next()? {
             if !check.take(&record(row)?) {
-                return Ok(0);
+                return Ok(Ends::default());
             }
             taken += 1;
         }
         after = to_stored(check.head());
         if taken < AT_ONCE {
             // In the same snapshot as the last records: what is committed between two is in neither or in both.
-            return newest_row(&snapshot);
+            let newest_row = newest_row(&snapshot)?;
+            let mark_fault = groups::mark_fault(&snapshot, keys, check.newest_group())?;
+            return Ok(Ends { newest_row, mark_fault });
         }
     }
 }
@@ -138,7 +165,12 @@ pub(super) fn position(connection: &Connection) -> rusqlite::Result<Option<(i64,
 /// What the log's records say of rows: the newest revision that names each.
 #[derive(Default)]
 pub(super) struct Newest {
+    /// The newest entry that is about this key alone: it wrote the key's row.
     pub(super) keys: HashMap<KeyId, i64>,
+    /// Changes of many keys at once, oldest first.
+    pub(super) groups: Vec<GroupChange>,
+    /// For each key those of them that came after the entry that wrote its row, by their places in `groups`.
+    pub(super) grouped: HashMap<KeyId, SmallVec<[usize; 2]>>,
     pub(super) workspaces: HashMap<WorkspaceId, i64>,
     /// The newest version of the policy, and the revision that wrote it.
     pub(super) policy: Option<(u64, i64)>,
@@ -154,6 +186,8 @@ struct Named<'a> {
     policy_version: Option<u64>,
     #[serde(default)]
     workspace_changed: bool,
+    #[serde(borrow)]
+    group_id: Option<&'a str>,
 }
 
 /// The rows that the records after `after` name, up to `head`: the records must follow one another, each genuine.
@@ -204,12 +238,42 @@ pub(super) fn policy_written_at(
     Ok(noted.and(newest.policy).map(|(version, _)| version))
 }
 
+/// The keys that the records after `after` name, alone or with others.
+pub(super) fn keys_named_since(connection: &Connection, after: Revision) -> Result<Vec<KeyId>, Refusal> {
+    let mut statement =
+        connection.prepare_cached(&format!("{COLUMNS} NOT INDEXED WHERE revision > ?1 ORDER BY revision"))?;
+    let mut newest = Newest::default();
+    for record in statement.query_map([to_stored(after)], record)? {
+        let record = record?;
+        let unreadable = || StoreError::Corrupt(format!("log record {} cannot be read", record.revision));
+        newest.note(&record).ok_or_else(unreadable)?;
+    }
+    Ok(newest.keys.into_keys().chain(newest.grouped.into_keys()).collect())
+}
+
 impl Newest {
+    /// The newest change of many keys; zero if there is none.
+    pub(super) fn newest_group(&self) -> Revision {
+        self.groups.last().map_or(Revision::ZERO, |change| change.revision)
+    }
+
+    /// The changes of many keys that came to this key after its row was written, oldest first.
+    pub(super) fn since_row(&self, key: KeyId) -> impl Iterator<Item = &GroupChange> {
+        self.grouped.get(&key).into_iter().flatten().filter_map(|place| self.groups.get(*place))
+    }
+
     /// Takes the names from a genuine record; `None` if its bytes are no entry.
     fn note(&mut self, record: &StoredRecord) -> Option<()> {
         let named: Named<'_> = serde_json::from_slice(&record.bytes).ok()?;
         if let Some(key) = named.key_id {
-            self.keys.insert(KeyId::parse(key).ok()?, record.revision);
+            let key = KeyId::parse(key).ok()?;
+            self.keys.insert(key, record.revision);
+            self.grouped.remove(&key);
+        }
+        if named.group_id.is_some() {
+            let (place, change) = (self.groups.len(), read_group(record.revision, &record.bytes)?);
+            change.keys.iter().for_each(|key| self.grouped.entry(*key).or_default().push(place));
+            self.groups.push(change);
         }
         if named.workspace_changed {
             self.workspaces.insert(WorkspaceId::parse(named.workspace_id?).ok()?, record.revision);

@@ -42,6 +42,7 @@ mod fairness;
 mod faults;
 mod follower;
 mod group;
+mod groups;
 mod log;
 mod notes;
 mod open;

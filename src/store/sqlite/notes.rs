@@ -49,7 +49,8 @@ fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite
     Ok(())
 }
 
-fn put_meta(connection: &Connection, name: &str, value: &dyn ToSql) -> rusqlite::Result<()> {
+/// Writes what stands under a name, whatever it was.
+pub(super) fn put_meta(connection: &Connection, name: &str, value: &dyn ToSql) -> rusqlite::Result<()> {
     let put = "INSERT INTO meta (name, value) VALUES (?1, ?2)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     connection.prepare_cached(put)?.execute(params![name, value])?;

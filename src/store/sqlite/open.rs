@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use super::{
     connection::{open_offline, open_writer, prepare_writer},
-    failure, log, notes,
+    failure, groups, log, notes,
     schema::{self, Identity, Ours, identify, migrate},
 };
 use crate::{
@@ -119,7 +119,9 @@ pub(super) fn open(dir: &DataDir, entropy: &dyn Entropy, now: Timestamp) -> Resu
         open_writer(&path).map_err(database(&path))?
     };
     prepare_writer(&connection).map_err(database(&path))?;
-    migrate(&mut connection, keys.check, now).map_err(database(&path))?;
+    let marked = Arc::clone(&keys);
+    let mark = move |connection: &Connection| groups::put_mark(connection, &marked, Revision::ZERO);
+    migrate(&mut connection, keys.check, now, mark).map_err(database(&path))?;
     let mark = notes::clock_mark(&connection, &keys).map_err(database(&path))?;
     Ok(Opened { connection, keys, mark })
 }

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Params, Row as SqliteRow, params_from_iter, types};
 
 use super::{
     failure::of_reading,
+    groups,
     log::{self, Newest},
     policies,
 };
@@ -11,6 +12,7 @@ use crate::{
     domain::{
         audit::Revision,
         id::{KeyId, WorkspaceId},
+        key::Key,
         root::{DerivedKeys, MacKey},
         time::Timestamp,
     },
@@ -39,6 +41,9 @@ pub(super) fn load(connection: &mut Connection, keys: &DerivedKeys) -> Result<Vi
     let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
     let head = log::head(&snapshot, keys)?.revision;
     let newest = log::named_since(&snapshot, keys, Revision::ZERO, head)?;
+    let fault =
+        groups::mark_fault(&snapshot, keys, newest.newest_group()).map_err(|error| of_reading(&error))?;
+    fault.map_or(Ok(()), |why| Err(StoreError::Corrupt(why)))?;
     let mut reading = Reading::new(&keys.rows);
     reading.all(&snapshot, newest).map_err(|error| of_reading(&error))?;
     Ok(reading.at(head))
@@ -58,7 +63,7 @@ pub(super) fn changes(
     let newest = log::named_since(&snapshot, keys, after, head)?;
     let mut reading = Reading::new(&keys.rows);
     reading.named(&snapshot, &newest).map_err(|error| of_reading(&error))?;
-    Ok(reading.at(head))
+    Ok(View { groups: newest.groups, ..reading.at(head) })
 }
 
 /// Where a workspace's keys stand, newest first. A row whose id cannot be read takes nobody's place.
@@ -135,8 +140,9 @@ impl<'k> Reading<'k> {
             self.put_workspace(row, newest);
         })?;
         each_key(connection, &format!("{KEYS} ORDER BY keys.id"), [], |row, secrets| {
-            let newest = row.parse_id(KeyId::parse).and_then(|id| newest.keys.remove(&id));
-            self.put_key(row, secrets, newest);
+            let id = row.parse_id(KeyId::parse);
+            let written = id.and_then(|id| newest.keys.remove(&id));
+            self.put_key(row, secrets, written, |key| newest.since_row(key.id).fold(key, Key::under));
         })?;
         self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
         newest.workspaces.keys().for_each(|id| self.missing(id.to_string()));
@@ -158,14 +164,23 @@ impl<'k> Reading<'k> {
                 self.missing(id);
             }
         }
-        newest.keys.iter().try_for_each(|(id, newest)| self.key(connection, &id.to_string(), Some(*newest)))
+        newest.keys.iter().try_for_each(|(id, written)| {
+            let later = |key| newest.since_row(*id).fold(key, Key::under);
+            self.key(connection, &id.to_string(), Some(*written), later)
+        })
     }
 
-    fn key(&mut self, connection: &Connection, id: &str, newest: Option<i64>) -> rusqlite::Result<()> {
+    fn key(
+        &mut self,
+        connection: &Connection,
+        id: &str,
+        newest: Option<i64>,
+        later: impl Fn(Key) -> Key,
+    ) -> rusqlite::Result<()> {
         let mut found = false;
         each_key(connection, &format!("{KEYS} WHERE keys.id = ?1"), [id], |row, secrets| {
             found = true;
-            self.put_key(row, secrets, newest);
+            self.put_key(row, secrets, newest, &later);
         })?;
         if !found {
             self.missing(id.to_owned());
@@ -181,10 +196,17 @@ impl<'k> Reading<'k> {
         }
     }
 
-    fn put_key(&mut self, row: &Row, secrets: &[SecretRow], newest: Option<i64>) {
+    /// Takes a key's row, and upon it what came `later` to this key among many.
+    fn put_key(
+        &mut self,
+        row: &Row,
+        secrets: &[SecretRow],
+        newest: Option<i64>,
+        later: impl FnOnce(Key) -> Key,
+    ) {
         let newest = newest.ok_or_else(|| row.damaged(UNKNOWN));
         match newest.and_then(|newest| row.to_key(secrets, newest, self.codes, &mut self.known)) {
-            Ok(key) => self.view.keys.push(key),
+            Ok(key) => self.view.keys.push(later(key)),
             Err(damaged) => self.view.damaged.push(damaged),
         }
     }

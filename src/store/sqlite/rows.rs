@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::notes;
+use super::{groups, notes};
 use crate::{
     domain::{
-        audit::{Action, Revision},
-        id::KeyId,
+        audit::{Action, LogEntry, Revision},
+        id::{GroupId, KeyId},
         key::Key,
         root::DerivedKeys,
         workspace::Workspace,
@@ -52,6 +52,9 @@ pub(super) fn apply(
         check_request(connection, request)?;
     }
     check_revisions(connection, mutation)?;
+    if let (Some(group), Some(seen)) = (&mutation.entry.group, mutation.seen) {
+        groups::check_unchanged(connection, group, seen)?;
+    }
 
     let workspace_changed = mutation.rows.workspace.is_some();
     let bytes = mutation.entry.canonical_bytes(head.revision.next(), workspace_changed);
@@ -69,8 +72,11 @@ pub(super) fn apply(
     if let Some(time) = mutation.rows.clock_mark {
         notes::put_clock_mark(connection, keys, time)?;
     }
-    if let (Some(request), Some(key)) = (&mutation.request, mutation.entry.key) {
-        put_request(connection, request, key, head.revision)?;
+    if let Some(group) = &mutation.entry.group {
+        groups::put(connection, keys, group, head.revision)?;
+    }
+    if let (Some(request), Some(made)) = (&mutation.request, made(&mutation.entry)) {
+        put_request(connection, request, &made, head.revision)?;
     }
     Ok(head)
 }
@@ -90,13 +96,21 @@ fn check_shape(mutation: &Mutation) -> Result<(), StoreError> {
         || workspace.is_some_and(|workspace| Some(workspace) != mutation.entry.workspace)
         || mutation.rows.policy.as_ref().map(|policy| policy.version) != mutation.entry.policy_version
         || mutation.rows.clock_mark.is_some() != (mutation.entry.action == Action::ClockReset)
-        || mutation.request.is_some() && key.is_none();
+        || mutation.entry.group.is_some() != mutation.seen.is_some()
+        || mutation.entry.group.is_some() && mutation.entry.key.is_some()
+        || mutation.request.is_some() && made(&mutation.entry).is_none();
     if misnamed {
         return Err(StoreError::Unavailable(
             "the log entry names other rows than the change writes".to_owned(),
         ));
     }
     Ok(())
+}
+
+/// What a change made that its request id stands for.
+fn made(entry: &LogEntry) -> Option<String> {
+    let group = entry.group.as_ref().map(|group| group.id.to_string());
+    group.or_else(|| entry.key.map(|key| key.to_string()))
 }
 
 /// Passes unless the request id was used before.
@@ -107,14 +121,21 @@ pub(super) fn check_request(connection: &Connection, request: &RequestMark) -> R
         Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?))
     });
     let Some((key, fingerprint)) = used.optional()? else { return Ok(()) };
+    let same_arguments = fingerprint == request.fingerprint;
+    if let Ok(group) = GroupId::parse(&key) {
+        return Err(StoreError::GroupDone { group, same_arguments }.into());
+    }
     let Ok(key) = KeyId::parse(&key) else {
         return Err(StoreError::Corrupt(format!("request {} names no key", request.id)).into());
     };
-    Err(StoreError::RequestUsed { key, same_arguments: fingerprint == request.fingerprint }.into())
+    Err(StoreError::RequestUsed { key, same_arguments }.into())
 }
 
 fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), Refusal> {
-    let mut select_key = connection.prepare_cached("SELECT revision FROM keys WHERE id = ?1")?;
+    let mut select_key = connection.prepare_cached(
+        "SELECT max(revision, coalesce((SELECT max(revision) FROM group_keys WHERE key_id = ?1), 0))
+         FROM keys WHERE id = ?1",
+    )?;
     let written = mutation.rows.key.iter().map(|key| (key.id, key.revision));
     for (key, expected) in written.chain(mutation.expects.iter().copied()) {
         let stored = select_key.query_row([key.to_string()], |row| row.get(0)).optional()?;
@@ -241,7 +262,7 @@ fn put_secret(connection: &Connection, key_id: &str, row: &SecretRow) -> Result<
 fn put_request(
     connection: &Connection,
     request: &RequestMark,
-    key: KeyId,
+    made: &str,
     revision: Revision,
 ) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
@@ -251,7 +272,7 @@ fn put_request(
         request.caller.to_string(),
         request.id.as_str(),
         request.fingerprint,
-        key.to_string(),
+        made,
         to_stored(revision)
     ])?;
     Ok(())

@@ -29,6 +29,9 @@ pub(super) const TABLES: [&str; 14] = [
     "meta",
 ];
 
+/// Its table of who is named by which change of many keys.
+pub(super) const GROUPS: &str = "group_keys";
+
 /// Those whose rows say which revision wrote them.
 pub(super) const REVISED: [&str; 8] =
     ["keys", "secrets", "workspaces", "members", "schemes", "policies", "requests", "group_keys"];
@@ -196,11 +199,12 @@ CREATE TABLE scope_uses (
 const STEPS: [&str; 4] = [V1, V2, V3, V4];
 
 /// Brings a database to the newest schema, each step in one transaction (D8). The first one also notes the roots'
-/// check value, so that there is no schema without it.
+/// check value, so that there is no schema without it; the fourth makes the mark of changes of many keys, with `mark`.
 pub(super) fn migrate(
     connection: &mut Connection,
     check: [u8; 32],
     now: Timestamp,
+    mark: impl Fn(&Connection) -> rusqlite::Result<()> + Clone + Send + Sync + 'static,
 ) -> Result<(), rusqlite_migration::Error> {
     let note = move |transaction: &Transaction<'_>| {
         let mut insert = transaction.prepare("INSERT INTO meta (name, value) VALUES (?1, ?2)")?;
@@ -208,7 +212,9 @@ pub(super) fn migrate(
         insert.execute(params!["created_ms", now.as_ms()])?;
         Ok(())
     };
-    Migrations::new(vec![M::up_with_hook(V1, note), M::up(V2), M::up(V3), M::up(V4)]).to_latest(connection)
+    let mark = move |transaction: &Transaction<'_>| Ok(mark(transaction)?);
+    Migrations::new(vec![M::up_with_hook(V1, note), M::up(V2), M::up(V3), M::up_with_hook(V4, mark)])
+        .to_latest(connection)
 }
 
 /// What a database is, as far as its header and its tables say.
@@ -307,7 +313,7 @@ mod tests {
         // D8
         let mut connection = Connection::open_in_memory().unwrap();
         assert_eq!(identify(&connection).unwrap(), Identity::Empty);
-        migrate(&mut connection, [7; 32], Timestamp::EPOCH).unwrap();
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(())).unwrap();
         let ours = Identity::Ours(Ours { check: vec![7; 32], initialized: false });
         assert_eq!(identify(&connection).unwrap(), ours);
 

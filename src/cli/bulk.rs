@@ -1,0 +1,223 @@
+//! `keyward bulk`: the same change of many keys at once, previewed and then confirmed by its count.
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+use super::{
+    Outcome, Remote,
+    failure::Failure,
+    json,
+    parse::{self, Expiry},
+    revoke::Reason,
+    session::Session,
+    table::Table,
+    text::printable,
+    time,
+};
+use crate::wire::v1::{
+    ChangeKeysRequest, ChangeKeysResponse, DisableKeys, EnableKeys, RetireKeys, RevokeKeys, RevokeReason,
+    change_keys_request::Action,
+};
+
+/// How many ids a person is shown.
+const SHOWN: usize = 10;
+
+pub(super) const EXAMPLES: &str = "\
+Without --confirm nothing is changed: the answer says how many keys would be, and that number confirms it.
+  keyward bulk disable --owner ann
+  keyward bulk disable --owner ann --confirm 42 --comment 'ticket 4711'
+  keyward bulk retire --tag batch=7 --at 2027-06-30T00:00:00Z
+  keyward bulk revoke --environment test --issued-before 2026-01-01T00:00:00Z --reason superseded";
+
+/// Change many keys at once
+#[derive(Subcommand, Debug)]
+pub enum BulkCommand {
+    /// Switch keys off until they are enabled
+    #[command(after_help = EXAMPLES)]
+    Disable(Remote<BulkArgs>),
+    /// Switch disabled keys on
+    #[command(after_help = EXAMPLES)]
+    Enable(Remote<BulkArgs>),
+    /// End keys for good
+    #[command(after_help = EXAMPLES)]
+    Revoke(Remote<BulkRevokeArgs>),
+    /// Let keys end at a date; those that end sooner stay as they are
+    #[command(after_help = EXAMPLES)]
+    Retire(Remote<BulkRetireArgs>),
+}
+
+/// Which keys, and whether to change them. They match everything that is given.
+#[derive(Args, Debug)]
+pub struct BulkArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Changes the keys, if they are as many as this
+    #[arg(long, value_name = "COUNT")]
+    confirm: Option<u64>,
+    /// Why, in your own words
+    #[arg(long)]
+    comment: Option<String>,
+    /// Makes it safe to run the same command again: what was done once is not done twice
+    #[arg(long, value_name = "ID", requires = "confirm")]
+    request_id: Option<String>,
+}
+
+/// Which keys. Administration keys are never among them.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
+struct Which {
+    /// Keys of this workspace. Left out: that of the administration key, or the default one
+    #[arg(long, value_name = "ID")]
+    workspace: Option<String>,
+    /// Keys of this owner
+    #[arg(long)]
+    owner: Option<String>,
+    /// Keys with this label; without a value, whatever it is
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    tag: Option<String>,
+    /// Keys of this environment
+    #[arg(long)]
+    environment: Option<String>,
+    /// Keys issued at or after this time
+    #[arg(long, value_name = "TIME", value_parser = parse::instant)]
+    issued_from: Option<Timestamp>,
+    /// Keys issued before this time
+    #[arg(long, value_name = "TIME", value_parser = parse::instant)]
+    issued_before: Option<Timestamp>,
+}
+
+/// Which keys to end, and why.
+#[derive(Args, Debug)]
+pub struct BulkRevokeArgs {
+    #[command(flatten)]
+    bulk: BulkArgs,
+    /// Why
+    #[arg(long, value_enum)]
+    reason: Option<Reason>,
+}
+
+/// Which keys are to end, and when.
+#[derive(Args, Debug)]
+pub struct BulkRetireArgs {
+    #[command(flatten)]
+    bulk: BulkArgs,
+    /// When they end, as a time or a duration from now
+    #[arg(long, value_name = "WHEN", value_parser = parse::expiry)]
+    at: Expiry,
+}
+
+pub(super) async fn disable(args: BulkArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+    run(args, Action::Disable(DisableKeys {}), "disabled", session).await
+}
+
+pub(super) async fn enable(args: BulkArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+    run(args, Action::Enable(EnableKeys {}), "enabled", session).await
+}
+
+pub(super) async fn revoke(args: BulkRevokeArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+    let reason = args.reason.map(RevokeReason::from).unwrap_or_default().into();
+    run(args.bulk, Action::Revoke(RevokeKeys { reason }), "revoked", session).await
+}
+
+pub(super) async fn retire(args: BulkRetireArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+    let expire_time = Some(args.at.resolve(session.console.now)?);
+    run(args.bulk, Action::Retire(RetireKeys { expire_time }), "retired", session).await
+}
+
+async fn run(
+    args: BulkArgs,
+    action: Action,
+    done: &str,
+    session: &mut Session<'_, '_>,
+) -> Result<Outcome, Failure> {
+    let BulkArgs { which, confirm, comment, request_id } = args;
+    let request = ChangeKeysRequest {
+        workspace_id: which.workspace.unwrap_or_default(),
+        owner: which.owner.unwrap_or_default(),
+        tag: which.tag.unwrap_or_default(),
+        environment: which.environment.unwrap_or_default(),
+        issue_start_time: which.issued_from.map(time::to_wire),
+        issue_end_time: which.issued_before.map(time::to_wire),
+        action: Some(action),
+        comment: comment.unwrap_or_default(),
+        validate_only: confirm.is_none(),
+        expected_count: confirm.unwrap_or_default(),
+        request_id: request_id.unwrap_or_default(),
+    };
+    let mut keys = session.keys().await?;
+    let answer = keys.change_keys(request).await.map_err(session.rpc())?.into_inner();
+    let preview = confirm.is_none();
+    session.answer(|| json::bulk(&answer), || text(&answer, done, preview))?;
+    Ok(Outcome::Done)
+}
+
+fn text(answer: &ChangeKeysResponse, done: &str, preview: bool) -> String {
+    let mut facts = Table::of_facts();
+    facts.fact(if preview { "would be changed" } else { done }, answer.count.to_string());
+    facts.fact("left alone", answer.unchanged_count.to_string());
+    facts.fact("group", &answer.group_id);
+    facts.fact("revision", answer.revision.to_string());
+    let mut lines = vec![facts.render()];
+    if preview && answer.count > 0 {
+        lines.extend(answer.key_ids.iter().take(SHOWN).map(|id| format!("{}\n", printable(id))));
+        let count = answer.count;
+        let more = count.saturating_sub(u64::try_from(SHOWN).unwrap_or(0));
+        if more > 0 {
+            lines.push(format!("and {more} more\n"));
+        }
+        lines.push(format!(
+            "Nothing was changed. The same command with --confirm {count} has these keys {done}.\n"
+        ));
+    }
+    lines.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: BulkRetireArgs,
+    }
+
+    #[test]
+    fn which_keys_must_be_said() {
+        for (line, fits) in [
+            (&["--owner", "ann", "--at", "90d"][..], true),
+            (&["--workspace", "ws_1", "--at", "2027-06-30T00:00:00Z"], true),
+            (&["--tag", "batch=7", "--environment", "test", "--at", "90d", "--confirm", "3"], true),
+            (&["--owner", "ann", "--at", "90d", "--confirm", "3", "--request-id", "r"], true),
+            (&["--at", "90d"], false),
+            (&["--at", "90d", "--comment", "all"], false),
+            (&["--owner", "ann"], false),
+            (&["--owner", "ann", "--at", "90d", "--request-id", "r"], false),
+            (&["--owner", "ann", "--at", "90d", "--confirm", "-1"], false),
+        ] {
+            assert_eq!(Line::try_parse_from([&["retire"], line].concat()).is_ok(), fits, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_preview_says_how_it_is_confirmed() {
+        let mut answer = ChangeKeysResponse {
+            count: 12,
+            key_ids: (1..=12).map(|number| format!("key_{number}")).collect(),
+            unchanged_count: 3,
+            revision: 9,
+            ..ChangeKeysResponse::default()
+        };
+        let preview = text(&answer, "disabled", true);
+        assert!(
+            preview.starts_with("would be changed  12\nleft alone        3\nrevision          9\nkey_1\n")
+        );
+        let end = "key_10\nand 2 more\nNothing was changed. The same command with --confirm 12 has these keys disabled.\n";
+        assert!(preview.ends_with(end), "{preview}");
+        answer.group_id = "grp_1".to_owned();
+        let done = "disabled    12\nleft alone  3\ngroup       grp_1\nrevision    9\n";
+        assert_eq!(text(&answer, "disabled", false), done);
+    }
+}

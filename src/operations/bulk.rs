@@ -1,0 +1,282 @@
+//! Changes many keys at once: all that match, in one entry of the log, once their number is confirmed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Operations, change, describe, error::OperationError, revoke::stated, select::KeySelection};
+use crate::{
+    domain::{
+        admin::{AdminPermit, AdminRefusal, AdminScope, RevokeKeys, UpdateKeys},
+        audit::{LogEntry, Revision},
+        group::{Before, Group, GroupAct, MAX_GROUP},
+        id::{GroupId, KeyId, WorkspaceId},
+        key::Key,
+        parse::ParseError,
+        text::Comment,
+        time::Timestamp,
+    },
+    ports::{Mutation, RequestMark, Rows, StoreError},
+};
+
+/// How often the keys are judged anew when others change some of them at the same time.
+const ATTEMPTS: usize = 16;
+
+/// How many keys an answer names.
+const NAMED: usize = 1_000;
+
+/// Which keys to change, and how sure the caller is of them.
+pub struct BulkChange {
+    /// Which.
+    pub selection: KeySelection,
+    /// Why, in the operator's own words.
+    pub comment: Comment,
+    /// How many are to change; `None` changes none, and tells how many would.
+    pub expected: Option<u64>,
+    /// The request id that makes a retry safe.
+    pub request: Option<RequestMark>,
+}
+
+/// Proof that the caller may change keys in the way that is asked for.
+#[derive(Debug)]
+pub enum BulkPermit {
+    /// Disable, enable and retire them.
+    Update(AdminPermit<UpdateKeys>),
+    /// Revoke them.
+    Revoke(AdminPermit<RevokeKeys>),
+}
+
+impl BulkPermit {
+    /// The workspace that is meant (see [`Operations::workspace`]).
+    ///
+    /// # Errors
+    /// It does not exist, or is out of the caller's reach.
+    pub fn workspace(
+        &self,
+        operations: &Operations,
+        named: Option<WorkspaceId>,
+    ) -> Result<WorkspaceId, OperationError> {
+        match self {
+            Self::Update(permit) => operations.workspace(permit, named),
+            Self::Revoke(permit) => operations.workspace(permit, named),
+        }
+    }
+
+    /// The caller's own key.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        match self {
+            Self::Update(permit) => permit.key_id(),
+            Self::Revoke(permit) => permit.key_id(),
+        }
+    }
+}
+
+/// What was changed, or would be.
+#[derive(Debug)]
+pub struct BulkAnswer {
+    /// The change; `None` where nothing was changed.
+    pub group: Option<GroupId>,
+    /// How many keys.
+    pub count: usize,
+    /// The first of them, in the order of their ids.
+    pub keys: Vec<KeyId>,
+    /// How many match, and stay as they are.
+    pub unchanged: usize,
+    /// The revision of the change, or the one that was looked at.
+    pub revision: Revision,
+}
+
+/// The keys as they were looked at.
+struct Judged {
+    keys: BTreeMap<Before, Vec<KeyId>>,
+    unchanged: usize,
+    seen: Revision,
+    policy: Option<u64>,
+}
+
+impl Operations {
+    /// Changes the keys that match, all or none. Administration keys are left alone.
+    ///
+    /// # Errors
+    /// Their number is not the one expected, or too great; to enable them, some go beyond the caller's ceiling; the date is
+    /// past; the permit is for another kind of change. The store.
+    pub async fn change_keys(
+        &self,
+        permit: BulkPermit,
+        act: GroupAct,
+        bulk: BulkChange,
+    ) -> Result<BulkAnswer, OperationError> {
+        match (&permit, act) {
+            (BulkPermit::Update(permit), GroupAct::Disable | GroupAct::Enable | GroupAct::Retire(_)) => {
+                self.change_all(permit, act, bulk).await
+            }
+            (BulkPermit::Revoke(permit), GroupAct::Revoke(_)) => self.change_all(permit, act, bulk).await,
+            (BulkPermit::Update(_), GroupAct::Revoke(_)) => {
+                Err(AdminRefusal::ScopeMissing(AdminScope::KeysRevoke).into())
+            }
+            (BulkPermit::Revoke(_), GroupAct::Disable | GroupAct::Enable | GroupAct::Retire(_)) => {
+                Err(AdminRefusal::ScopeMissing(AdminScope::KeysUpdate).into())
+            }
+        }
+    }
+
+    async fn change_all<P>(
+        &self,
+        permit: &AdminPermit<P>,
+        act: GroupAct,
+        bulk: BulkChange,
+    ) -> Result<BulkAnswer, OperationError> {
+        self.require_unused(bulk.request.as_ref()).await?;
+        let Some(expected) = bulk.expected else {
+            let judged = self.look(permit, act, &bulk.selection, self.clock.now())?;
+            let (count, keys) = sample(&judged.keys);
+            let Judged { unchanged, seen: revision, .. } = judged;
+            return Ok(BulkAnswer { group: None, count, keys, unchanged, revision });
+        };
+        // Nobody else changes a key between the look and the change, and so this cannot be kept from happening.
+        let _turns = self.turns.of_all().await;
+        for _ in 0..ATTEMPTS {
+            let now = self.clock.now();
+            let judged = self.look(permit, act, &bulk.selection, now)?;
+            let (count, keys) = sample(&judged.keys);
+            if u64::try_from(count) != Ok(expected) {
+                return Err(OperationError::CountChanged { changed: count, expected });
+            }
+            let unchanged = judged.unchanged;
+            if count == 0 {
+                return Ok(BulkAnswer { group: None, count, keys, unchanged, revision: judged.seen });
+            }
+            let group = GroupId::generate(&*self.entropy)?;
+            match self.commit(mutation(permit, group, act, judged, &bulk, now)).await {
+                Ok(revision) => {
+                    return Ok(BulkAnswer { group: Some(group), count, keys, unchanged, revision });
+                }
+                Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
+                Err(error) => return Err(error),
+            }
+            let (caller, revision) = permit.stands_on();
+            if self.has_changed(caller, revision) {
+                break;
+            }
+        }
+        Err(OperationError::Contended)
+    }
+
+    /// Looks at every key.
+    fn look<P>(
+        &self,
+        permit: &AdminPermit<P>,
+        act: GroupAct,
+        selection: &KeySelection,
+        now: Timestamp,
+    ) -> Result<Judged, OperationError> {
+        if let GroupAct::Retire(end) = act
+            && end <= now
+        {
+            let why = ParseError::new("in the future; to end the keys now, revoke them");
+            return Err(OperationError::invalid("retire.expire_time", why));
+        }
+        // What is newer than this is a conflict, also where it has been seen.
+        let seen = self.index.revision();
+        let policy = match act {
+            GroupAct::Enable => Some(self.policy()?.version),
+            GroupAct::Disable | GroupAct::Revoke(_) | GroupAct::Retire(_) => None,
+        };
+        let mut keys = BTreeMap::<Before, Vec<KeyId>>::new();
+        let (mut unchanged, mut beyond) = (0_usize, Beyond::default());
+        self.index.each(|key, _rights| {
+            if key.admin.is_some() || !selection.matches(key) {
+                return;
+            }
+            let Some(before) = act.changes(key, now) else {
+                unchanged = unchanged.saturating_add(1);
+                return;
+            };
+            if act == GroupAct::Enable {
+                beyond.note(key, permit.require_ceiling(key, self.raises(key)));
+            }
+            keys.entry(before).or_default().push(key.id);
+        });
+        beyond.refuse()?;
+        for keys in keys.values_mut() {
+            keys.sort_unstable();
+        }
+        let count = keys.values().map(Vec::len).sum();
+        if count > MAX_GROUP {
+            return Err(OperationError::TooManyKeys(count));
+        }
+        Ok(Judged { keys, unchanged, seen, policy })
+    }
+}
+
+/// The keys that go beyond the caller's ceiling: how many, and the first by its id.
+#[derive(Default)]
+struct Beyond {
+    keys: usize,
+    first: Option<(KeyId, AdminRefusal)>,
+}
+
+impl Beyond {
+    fn note(&mut self, key: &Key, judged: Result<(), AdminRefusal>) {
+        let Err(refusal) = judged else { return };
+        self.keys = self.keys.saturating_add(1);
+        if self.first.as_ref().is_none_or(|(first, _)| key.id < *first) {
+            self.first = Some((key.id, refusal));
+        }
+    }
+
+    fn refuse(self) -> Result<(), OperationError> {
+        match self.first {
+            None => Ok(()),
+            Some((first, AdminRefusal::CeilingExceeded(part))) => {
+                Err(OperationError::CeilingExceededBy { keys: self.keys, first, part })
+            }
+            Some((_, refusal)) => Err(refusal.into()),
+        }
+    }
+}
+
+fn mutation<P>(
+    permit: &AdminPermit<P>,
+    id: GroupId,
+    act: GroupAct,
+    judged: Judged,
+    bulk: &BulkChange,
+    now: Timestamp,
+) -> Mutation {
+    let from = match judged.keys.keys().collect::<Vec<_>>().as_slice() {
+        [Before::Active] => "active".into(),
+        [Before::Disabled] => "disabled".into(),
+        [Before::Ends(end)] => describe::time(*end),
+        _ => serde_json::Value::Null,
+    };
+    let mut entry = LogEntry::new(now, permit.actor(), act.action());
+    entry.workspace = Some(bulk.selection.workspace);
+    entry.changes = vec![match act {
+        GroupAct::Disable => change("state", from, "disabled"),
+        GroupAct::Enable => change("state", from, "active"),
+        GroupAct::Revoke(_) => change("state", from, "revoked"),
+        GroupAct::Retire(end) => change("expire_time", from, describe::time(Some(end))),
+    }];
+    entry.reason = match act {
+        GroupAct::Revoke(reason) => stated(reason),
+        GroupAct::Disable | GroupAct::Enable | GroupAct::Retire(_) => None,
+    };
+    entry.comment = Some(bulk.comment.clone());
+    entry.request_id = bulk.request.as_ref().map(|request| request.id.clone());
+    entry.group = Some(Arc::new(Group { id, act, keys: judged.keys }));
+    Mutation {
+        seen: Some(judged.seen),
+        expects: vec![permit.stands_on()],
+        judged_by: judged.policy,
+        request: bulk.request.clone(),
+        ..Mutation::new(entry, Rows::default())
+    }
+}
+
+/// How many keys, and the first of them.
+fn sample(keys: &BTreeMap<Before, Vec<KeyId>>) -> (usize, Vec<KeyId>) {
+    let mut first: Vec<_> = keys.values().flat_map(|keys| keys.iter().take(NAMED)).copied().collect();
+    first.sort_unstable();
+    first.truncate(NAMED);
+    (keys.values().map(Vec::len).sum(), first)
+}
