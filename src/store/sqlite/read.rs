@@ -5,7 +5,7 @@ use rusqlite::{Connection, Params, Row as SqliteRow, params_from_iter, types};
 use super::{
     failure::of_reading,
     log::{self, Newest},
-    policies,
+    policies, schemes,
 };
 use crate::{
     domain::{
@@ -41,6 +41,7 @@ pub(super) fn load(connection: &mut Connection, keys: &DerivedKeys) -> Result<Vi
     let head = log::head(&snapshot, keys)?.revision;
     let newest = log::named_since(&snapshot, keys, Revision::ZERO, head)?;
     let mut reading = Reading::new(&keys.rows);
+    schemes::read(&snapshot, keys, &newest, &mut reading.view).map_err(|error| of_reading(&error))?;
     reading.all(&snapshot, newest).map_err(|error| of_reading(&error))?;
     Ok(reading.at(head))
 }
@@ -58,6 +59,7 @@ pub(super) fn changes(
     }
     let newest = log::named_since(&snapshot, keys, after, head)?;
     let mut reading = Reading::new(&keys.rows);
+    schemes::read(&snapshot, keys, &newest, &mut reading.view).map_err(|error| of_reading(&error))?;
     reading.named(&snapshot, &newest).map_err(|error| of_reading(&error))?;
     Ok(reading.at(head))
 }
@@ -264,7 +266,7 @@ fn each_key(
     Ok(())
 }
 
-fn key_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
+pub(super) fn key_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
     Ok(Row { id: bytes(row, 0)?, body: bytes(row, 1)?, revision: integer(row, 2)?, code: bytes(row, 3)? })
 }
 
