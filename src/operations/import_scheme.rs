@@ -34,7 +34,8 @@ impl Operations {
     /// Takes in the secret by which another system hashes its keys. The same again changes nothing.
     ///
     /// # Errors
-    /// The caller is bound to one workspace; there is a scheme of this name with another secret. The store.
+    /// The caller is bound to one workspace; there is a scheme of this name with another secret, or one that cannot be
+    /// trusted. The store.
     pub async fn add_import_scheme(
         &self,
         permit: AdminPermit<IssueKeys>,
@@ -57,8 +58,15 @@ impl Operations {
             Ok(revision) => Ok((ImportScheme { revision, ..scheme }, revision)),
             Err(OperationError::Store(StoreError::Conflict)) => {
                 self.catch_up().await?;
-                let known = self.index.scheme(&scheme.name).ok_or(OperationError::Contended)?;
-                self.same_scheme(known, &secret)
+                let (caller, revision) = permit.stands_on();
+                match self.index.scheme(&scheme.name) {
+                    Some(known) => self.same_scheme(known, &secret),
+                    None if self.has_changed(caller, revision) => Err(OperationError::Contended),
+                    None => {
+                        let why = format!("the import scheme {} cannot be trusted", scheme.name);
+                        Err(StoreError::Corrupt(why).into())
+                    }
+                }
             }
             Err(error) => Err(error),
         }

@@ -586,3 +586,28 @@ async fn an_imported_key_is_charged_explained_and_switched_like_any_other() {
     assert_eq!(holder_key(&[]).admin, None);
     keyward.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_a_damaged_scheme_are_denied_and_the_others_are_not() {
+    // D5
+    let keyward = Keyward::start().await;
+    keyward.add_scheme("acme").await;
+    let id = keyward.import(row(1, hmac_of("acme", unhex(HMAC)))).await;
+    keyward.import(row(2, sha256("another-token"))).await;
+    let keyward = keyward
+        .restart_after(|data_dir| {
+            let connection = rusqlite::Connection::open(data_dir.join("keyward.db")).unwrap();
+            connection.execute("UPDATE schemes SET body = replace(body, 'created', 'crested')", []).unwrap();
+        })
+        .await;
+    assert_eq!(keyward.denied(TOKEN, &[]).await, UNKNOWN);
+    assert_eq!(keyward.denied("another-token", &[]).await, None);
+    let fault = keyward.bad(row(3, hmac_of("acme", vec![7; 32]))).await;
+    assert_eq!(fault.reason, "SCHEME_NOT_FOUND");
+    let again = keyward.keys().add_import_scheme(keyward.as_root(adding("acme", THEIR_SECRET))).await;
+    assert_eq!(refused(again).code(), Code::DataLoss, "a damaged one is not written over");
+    // A rotation takes its keys out of the dependence.
+    let new = keyward.rotate(&id, Some(DAY)).await;
+    assert_eq!(keyward.denied(&new.api_key, &["messaging:send"]).await, None);
+    keyward.stop().await;
+}
