@@ -12,6 +12,7 @@ use keyward::{
         credentials::RetiringSecret,
         key::{Key, KeyState},
         scheme::ImportScheme,
+        seal::ForeignSecret,
         text::{Label, Name},
         time::Timestamp,
     },
@@ -666,7 +667,8 @@ async fn one_scheme() -> (Place, Vec<u8>) {
     let (store, keys) = place.try_open().unwrap();
     let name = Label::parse("acme").unwrap();
     let secret = b"a secret of another system".to_vec();
-    let sealed = keys.schemes.seal(&ImportScheme::purpose(&name), &secret, &Seeded::new(5)).unwrap();
+    let in_clear = ForeignSecret::new(secret.clone());
+    let sealed = keys.schemes.seal(&ImportScheme::purpose(&name), &in_clear, &Seeded::new(5)).unwrap();
     let scheme = ImportScheme { name: name.clone(), sealed, created: at(1_000), revision: Revision::ZERO };
     let entry = LogEntry { scheme: Some(name), ..LogEntry::new(at(1_000), Actor::System, Action::SchemeAdd) };
     let rows = Rows { scheme: Some(scheme), ..Rows::default() };

@@ -35,9 +35,8 @@ pub struct AddArgs {
 pub struct ListArgs {}
 
 pub(super) async fn add(args: AddArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let mut secret = credential::other_systems_secret(&args.secret_file, args.exact)?;
-    let hmac_sha256_secret = std::mem::take(&mut *secret);
-    let request = AddImportSchemeRequest { name: args.name, hmac_sha256_secret };
+    let secret = credential::other_systems_secret(&args.secret_file, args.exact)?;
+    let request = AddImportSchemeRequest { name: args.name, hmac_sha256_secret: secret.reveal() };
     let mut keys = session.keys().await?;
     let answer = keys.add_import_scheme(request).await.map_err(session.rpc())?.into_inner();
     let added = answer.scheme.ok_or(Failure::Answer("the scheme"))?;

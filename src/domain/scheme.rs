@@ -6,7 +6,14 @@ use std::fmt;
 
 use ring::{digest, hmac};
 
-use super::{audit::Revision, root::LookupKey, seal::Sealed, secret::KeyHash, text::Label, time::Timestamp};
+use super::{
+    audit::Revision,
+    root::LookupKey,
+    seal::{ForeignSecret, Sealed},
+    secret::KeyHash,
+    text::Label,
+    time::Timestamp,
+};
 
 const NATIVE: &str = "keyward-1";
 const WEAK: &str = ",weak";
@@ -169,8 +176,8 @@ pub struct ForeignKey(hmac::Key);
 impl ForeignKey {
     /// Takes the secret as that system has it.
     #[must_use]
-    pub fn new(secret: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    pub fn new(secret: &ForeignSecret) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.expose()))
     }
 }
 
@@ -197,8 +204,6 @@ impl ImportScheme {
 
 #[cfg(test)]
 mod tests {
-    use zeroize::Zeroizing;
-
     use super::*;
     use crate::domain::root::{DerivedKeys, Root};
 
@@ -224,9 +229,9 @@ mod tests {
 
     #[test]
     fn one_token_has_another_hash_in_each_way_and_under_each_root() {
-        let root = |number, byte| Root::kept(number, Zeroizing::new([byte; 32]));
+        let root = |number, byte| Root::kept(number, [byte; 32].into());
         let (name, other) = (Label::parse("acme").unwrap(), Label::parse("other").unwrap());
-        let key = ForeignKey::new(b"their secret");
+        let key = ForeignKey::new(&ForeignSecret::new(b"their secret".to_vec()));
         let ways =
             [Way::Sha256, Way::Sha512, Way::HmacSha256(name, key.clone()), Way::HmacSha256(other, key)];
         let mut all = Vec::new();
@@ -240,8 +245,13 @@ mod tests {
     #[test]
     fn nothing_of_their_secret_is_shown() {
         // K2
-        let shown =
-            format!("{:?}", Way::HmacSha256(Label::parse("acme").unwrap(), ForeignKey::new(b"hunter2")));
+        let shown = format!(
+            "{:?}",
+            Way::HmacSha256(
+                Label::parse("acme").unwrap(),
+                ForeignKey::new(&ForeignSecret::new(b"hunter2".to_vec()))
+            )
+        );
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 }

@@ -8,6 +8,35 @@ use super::time::{Entropy, EntropyUnavailable};
 /// Seals, and opens what it sealed.
 pub struct SealKey(LessSafeKey);
 
+/// A secret of another system, in clear: to be sealed, hashed with, or sent once. Wiped on drop; neither `Clone` nor `Debug`.
+pub struct ForeignSecret(Zeroizing<Vec<u8>>);
+
+impl ForeignSecret {
+    /// Takes a secret, whatever its bytes are.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Its bytes, for the request that carries them.
+    #[must_use]
+    pub fn reveal(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Whether both are the same; takes the same time wherever they differ.
+    #[must_use]
+    pub fn equals(&self, other: &Self) -> bool {
+        subtle::ConstantTimeEq::ct_eq(self.expose(), other.expose()).into()
+    }
+}
+
 /// A secret under seal: shows nothing of it but its length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
@@ -31,12 +60,13 @@ impl SealKey {
     pub fn seal(
         &self,
         purpose: &str,
-        secret: &[u8],
+        secret: &ForeignSecret,
         entropy: &dyn Entropy,
     ) -> Result<Sealed, EntropyUnavailable> {
         let mut nonce = [0; NONCE_LEN];
         entropy.fill(&mut nonce)?;
         // Room for the tag, so that the secret is not left behind when it grows.
+        let secret = secret.expose();
         let mut bytes = Vec::with_capacity(secret.len().saturating_add(AES_256_GCM.tag_len()));
         bytes.extend_from_slice(secret);
         let unique = Nonce::assume_unique_for_key(nonce);
@@ -47,12 +77,12 @@ impl SealKey {
 
     /// The secret, if it was sealed with this key for `purpose` and not touched since.
     #[must_use]
-    pub fn open(&self, purpose: &str, sealed: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
+    pub fn open(&self, purpose: &str, sealed: &Sealed) -> Option<ForeignSecret> {
         let mut bytes = Zeroizing::new(sealed.bytes.clone());
         let nonce = Nonce::assume_unique_for_key(sealed.nonce);
         let length = self.0.open_in_place(nonce, Aad::from(purpose), &mut bytes).ok()?.len();
         bytes.truncate(length);
-        Some(bytes)
+        Some(ForeignSecret(bytes))
     }
 }
 
@@ -74,10 +104,11 @@ mod tests {
         // K2
         let entropy = Counting(7.into());
         let key = SealKey::new(&[1; 32]);
-        let sealed = key.seal("scheme a", b"their secret", &entropy).unwrap();
-        assert_eq!(key.open("scheme a", &sealed).as_deref().map(Vec::as_slice), Some(&b"their secret"[..]));
+        let secret = ForeignSecret::new(b"their secret".to_vec());
+        let sealed = key.seal("scheme a", &secret, &entropy).unwrap();
+        assert!(key.open("scheme a", &sealed).is_some_and(|opened| opened.equals(&secret)));
         assert!(!sealed.bytes.windows(6).any(|window| window == b"secret"));
-        assert_ne!(key.seal("scheme a", b"their secret", &entropy).unwrap(), sealed);
+        assert_ne!(key.seal("scheme a", &secret, &entropy).unwrap(), sealed);
 
         assert!(SealKey::new(&[2; 32]).open("scheme a", &sealed).is_none());
         assert!(key.open("scheme b", &sealed).is_none());

@@ -1,11 +1,10 @@
 //! Import of keys from other systems: the calls of `keyward.v1.KeyService` for it.
 
 use tonic::{Request, Response, Status};
-use zeroize::Zeroizing;
 
 use super::{api::Api, convert};
 use crate::{
-    domain::{parse::ParseError, text::Label},
+    domain::{parse::ParseError, seal::ForeignSecret, text::Label},
     operations::{error::OperationError, import::ImportOptions, issue::IssuePermit},
     wire::v1,
 };
@@ -45,9 +44,9 @@ impl Api {
         self.administer(async move |operations| {
             permit.require_global()?;
             let mut asked = request.into_inner();
-            let secret = Zeroizing::new(std::mem::take(&mut asked.hmac_sha256_secret));
+            let secret = ForeignSecret::new(std::mem::take(&mut asked.hmac_sha256_secret));
             let name = convert::within("name", Label::parse(&asked.name))?;
-            if secret.is_empty() || secret.len() > MAX_SECRET {
+            if !(1..=MAX_SECRET).contains(&secret.expose().len()) {
                 let why = ParseError::new("1 to 1,024 bytes");
                 return Err(OperationError::invalid("hmac_sha256_secret", why));
             }

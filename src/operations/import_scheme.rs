@@ -3,9 +3,6 @@
 //! A scheme by itself lets nobody in: only imported keys do, each judged by its importer's ceiling. So who may issue keys in
 //! every workspace may add one. None is removed or changed: its keys would be unknown from one moment to the next.
 
-use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
-
 use super::{Operations, change, error::OperationError};
 use crate::{
     domain::{
@@ -13,6 +10,7 @@ use crate::{
         audit::{Action, LogEntry, Revision},
         key::Standing,
         scheme::{Hashing, ImportScheme},
+        seal::ForeignSecret,
         text::Label,
         time::Timestamp,
     },
@@ -40,7 +38,7 @@ impl Operations {
         &self,
         permit: AdminPermit<IssueKeys>,
         name: Label,
-        secret: Zeroizing<Vec<u8>>,
+        secret: ForeignSecret,
     ) -> Result<(ImportScheme, Revision), OperationError> {
         permit.require_global()?;
         if let Some(known) = self.index.scheme(&name) {
@@ -75,10 +73,10 @@ impl Operations {
     fn same_scheme(
         &self,
         known: ImportScheme,
-        secret: &[u8],
+        secret: &ForeignSecret,
     ) -> Result<(ImportScheme, Revision), OperationError> {
         let kept = self.keys.schemes.open(&ImportScheme::purpose(&known.name), &known.sealed);
-        let is_same = kept.is_some_and(|kept| kept.as_slice().ct_eq(secret).into());
+        let is_same = kept.is_some_and(|kept| kept.equals(secret));
         let revision = known.revision;
         if is_same { Ok((known, revision)) } else { Err(OperationError::SchemeExists(known.name)) }
     }

@@ -109,7 +109,7 @@ fn a_secret_in_a_text_is_noticed() {
 
 #[test]
 fn a_hash_depends_on_every_root_and_every_byte() {
-    let root = |number, byte| Root::kept(number, Zeroizing::new([byte; 32]));
+    let root = |number, byte| Root::kept(number, [byte; 32].into());
     let one = DerivedKeys::new(&root(1, 1), &[]);
     let two = DerivedKeys::new(&root(1, 1), &[root(2, 2)]);
     let hash = |keys: &DerivedKeys, text| KeyHash::of(text, &keys.lookup);
