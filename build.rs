@@ -6,24 +6,30 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "envoy/service/auth/v3/external_auth.proto",
     "keyward/v1/audit_service.proto",
     "keyward/v1/error_reason.proto",
     "keyward/v1/key.proto",
+    "keyward/v1/key_import.proto",
     "keyward/v1/key_service.proto",
     "keyward/v1/policy.proto",
     "keyward/v1/policy_service.proto",
     "keyward/v1/workspace_service.proto",
 ];
 
-/// Messages that carry an `api_key`, or a whole request with its headers: they get no derived `Debug`, so that none can
+/// Messages that carry an `api_key`, another system's secret or a hash of one, or a whole request with its headers: they get no derived `Debug`, so that none can
 /// be logged by accident.
-const SECRET_BEARING: [&str; 8] = [
+const SECRET_BEARING: [&str; 13] = [
     ".envoy",
+    ".keyward.v1.AddImportSchemeRequest",
     ".keyward.v1.BatchCheckRequest",
     ".keyward.v1.CheckRequest",
     ".keyward.v1.CheckRequest.subject",
+    ".keyward.v1.HmacSha256Hash",
+    ".keyward.v1.ImportKeysRequest",
+    ".keyward.v1.ImportRow",
+    ".keyward.v1.ImportRow.hash",
     ".keyward.v1.IssueResponse",
     ".keyward.v1.RegisterWorkspaceResponse",
     ".keyward.v1.RevokeRequest",

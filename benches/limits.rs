@@ -78,6 +78,7 @@ fn index(keys: usize) -> (Arc<Index>, Vec<KeyHash>) {
         workspaces: vec![workspace],
         keys,
         policy: Some(PolicyView::Sound(Arc::new(version))),
+        schemes: Vec::new(),
         damaged: Vec::new(),
     });
     (Arc::new(index), hashes)

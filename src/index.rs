@@ -4,6 +4,7 @@
 
 mod accounts;
 mod cell;
+mod schemes;
 mod sharing;
 
 use std::{
@@ -15,11 +16,12 @@ use std::{
     },
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 
 use self::{
     cell::{Cell, Record},
+    schemes::Schemes,
     sharing::Sharing,
 };
 
@@ -33,7 +35,9 @@ use crate::{
         limit::LimitIds,
         policy::Subject,
         rights::Rights,
+        scheme::{Hashing, ImportScheme, Way},
         secret::KeyHash,
+        text::Label,
         time::Timestamp,
         workspace::Workspace,
     },
@@ -52,6 +56,8 @@ pub struct Index {
     default_workspace: OnceLock<WorkspaceId>,
     /// The policy in force; `None` before the first is known, and while the stored one cannot be trusted.
     policy: ArcSwapOption<PolicyVersion>,
+    /// How foreign credentials are hashed: as long as secrets of other systems are in memory, and in their ways alone.
+    ways: ArcSwap<Vec<Way>>,
     /// The newest version that is stored, whether or not it can be trusted.
     newest_policy: AtomicU64,
     /// The same as in `applied`, for the path of a Check.
@@ -76,6 +82,7 @@ impl Default for Index {
             damaged: papaya::HashMap::default(),
             default_workspace: OnceLock::new(),
             policy: ArcSwapOption::empty(),
+            ways: ArcSwap::default(),
             newest_policy: AtomicU64::new(0),
             revision: AtomicU64::new(0),
             applied: watch::Sender::new(Revision::ZERO),
@@ -126,6 +133,31 @@ impl Index {
     #[must_use]
     pub fn newest_policy_version(&self) -> u64 {
         self.newest_policy.load(Ordering::Acquire)
+    }
+
+    /// How a foreign credential is to be hashed; in no way while none was imported.
+    pub fn ways_now(&self) -> impl Deref<Target = Arc<Vec<Way>>> + use<> {
+        self.ways.load()
+    }
+
+    /// An import scheme by its name.
+    #[must_use]
+    pub fn scheme(&self, name: &Label) -> Option<ImportScheme> {
+        self.lock().schemes.known().get(name).map(|known| known.scheme.clone())
+    }
+
+    /// How a secret is hashed that was hashed so.
+    ///
+    /// # Errors
+    /// It takes a scheme of this name, which is not there or cannot be trusted.
+    pub fn way(&self, hashing: &Hashing) -> Result<Way, Label> {
+        self.lock().schemes.way(hashing)
+    }
+
+    /// Every import scheme.
+    #[must_use]
+    pub fn schemes(&self) -> Vec<ImportScheme> {
+        self.lock().schemes.known().values().map(|known| known.scheme.clone()).collect()
     }
 
     /// Shows every key to `see`.
@@ -226,19 +258,26 @@ impl Index {
                 self.refresh(&mut sharing, |key| key.workspace == workspace.id);
             }
         }
+        for scheme in view.schemes {
+            sharing.schemes.put(scheme);
+        }
         for mut key in view.keys {
             sharing.share(&mut key);
             let record = self.record(key, &mut sharing);
-            self.put(record);
+            self.put(record, &mut sharing.schemes);
         }
         for damaged in view.damaged {
             tracing::error!(row.id = %damaged.id, why = damaged.why, "a stored row cannot be trusted; its key is denied");
             if let Ok(id) = KeyId::parse(&damaged.id) {
-                self.remove(id);
+                self.remove(id, &mut sharing.schemes);
             }
+            sharing.schemes.remove(&damaged.id);
             self.damaged.pin().insert(damaged.id, damaged.why);
         }
         sharing.prune();
+        if let Some(ways) = sharing.schemes.changed_ways() {
+            self.ways.store(Arc::new(ways));
+        }
         if let Some(revision) = view.revision {
             self.revision.store(revision.0, Ordering::Release);
             self.applied.send_replace(revision);
@@ -306,7 +345,7 @@ impl Index {
         Record { key, rights, limits, owner, workspace }
     }
 
-    fn put(&self, record: Record) {
+    fn put(&self, record: Record, schemes: &mut Schemes) {
         let key = record.key.clone();
         self.damaged.pin().remove(&key.id.to_string());
         let by_id = self.by_id.pin();
@@ -316,6 +355,7 @@ impl Index {
             for (secret, _) in key.credentials.iter() {
                 by_hash.insert(secret.hash.slot(), Arc::clone(&cell));
             }
+            schemes.count(&key.credentials);
             by_id.insert(key.id, cell);
             return;
         };
@@ -324,6 +364,8 @@ impl Index {
         }
         // The record first: a hash that leads to a record without it is unknown, never wrong.
         let before = cell.record.swap(Arc::new(record));
+        schemes.count(&key.credentials);
+        schemes.discount(&before.key.credentials);
         for (secret, _) in key.credentials.iter() {
             by_hash.insert(secret.hash.slot(), Arc::clone(cell));
         }
@@ -334,9 +376,10 @@ impl Index {
         }
     }
 
-    fn remove(&self, id: KeyId) {
+    fn remove(&self, id: KeyId, schemes: &mut Schemes) {
         let by_id = self.by_id.pin();
         let Some(cell) = by_id.remove(&id) else { return };
+        schemes.discount(&cell.record.load().key.credentials);
         for (secret, _) in cell.record.load().key.credentials.iter() {
             self.by_hash.pin().remove(&secret.hash.slot());
         }

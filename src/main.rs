@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         err: &mut io::stderr(),
         input: &mut io::stdin().lock(),
         input_is_terminal: io::stdin().is_terminal(),
+        err_is_terminal: io::stderr().is_terminal(),
         admin_key: config::admin_key(),
         now: jiff::Timestamp::from_millisecond(SystemClock.wall().as_ms()).unwrap_or_default(),
     };

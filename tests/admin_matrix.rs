@@ -80,10 +80,15 @@ struct Place {
 }
 
 fn rows(place: &Place) -> Vec<Row> {
-    [check_rows(place), key_rows(place), bulk_rows(place), usage_rows(place), workspace_rows(place)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [
+        check_rows(place),
+        key_rows(place),
+        bulk_rows(place),
+        usage_rows(place),
+        workspace_rows(place),
+        import_rows(place),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn check_rows(Place { workspace, key }: &Place) -> Vec<Row> {
@@ -286,6 +291,46 @@ fn usage_rows(Place { workspace, key }: &Place) -> Vec<Row> {
             v1::GetUsageRequest { key_id: bad(), ..of_one() },
             v1::GetUsageRequest { owner: bad(), ..of_one() },
         ),
+    ]
+}
+
+fn import_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
+    let import = || v1::ImportKeysRequest {
+        workspace_id: workspace.clone(),
+        rows: vec![v1::ImportRow::default()],
+        ..v1::ImportKeysRequest::default()
+    };
+    let scheme = |name: &str| v1::AddImportSchemeRequest {
+        name: name.to_owned(),
+        hmac_sha256_secret: b"a secret of another system".to_vec(),
+    };
+    vec![
+        Row {
+            method: "keyward.v1.KeyService/ImportKeys",
+            needs: &["keys:issue"],
+            access: Access::Within,
+            good: import().encode_to_vec(),
+            spoilt: vec![
+                Spoilt::Id(
+                    v1::ImportKeysRequest { workspace_id: "\0".to_owned(), ..import() }.encode_to_vec(),
+                ),
+                Spoilt::Rest(v1::ImportKeysRequest { rows: Vec::new(), ..import() }.encode_to_vec()),
+            ],
+        },
+        Row {
+            method: "keyward.v1.KeyService/AddImportScheme",
+            needs: &["keys:issue"],
+            access: Access::Global,
+            good: scheme("acme").encode_to_vec(),
+            spoilt: vec![Spoilt::Rest(scheme("Not a name").encode_to_vec())],
+        },
+        Row {
+            method: "keyward.v1.KeyService/ListImportSchemes",
+            needs: &["keys:read"],
+            access: Access::Global,
+            good: Vec::new(),
+            spoilt: Vec::new(),
+        },
     ]
 }
 

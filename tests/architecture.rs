@@ -33,7 +33,8 @@ const SUPPORT: [&str; 4] = ["config", "shutdown", "system", "telemetry"];
 const WIRING: [&str; 3] = ["app", "cli", "main"];
 
 /// Where plaintexts live: secrets, roots and the file that keeps them, and the messages that carry them.
-const WIPED: &[&str] = &["domain/root.rs", "domain/secret.rs", "store/roots.rs", "wire/wipe.rs"];
+const WIPED: &[&str] =
+    &["domain/root.rs", "domain/seal.rs", "domain/secret.rs", "store/roots.rs", "wire/wipe.rs"];
 
 /// A path, and the modules or files that may name it; a `*` stands for any ending of its last segment.
 ///

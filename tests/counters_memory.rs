@@ -61,6 +61,7 @@ fn a_million_used_keys_with_two_limits_cost_at_most_100_mebibytes() {
         workspaces: vec![workspace.clone()],
         keys: Vec::new(),
         policy: Some(PolicyView::Sound(policy(day_and_hour))),
+        schemes: Vec::new(),
         damaged: Vec::new(),
     });
     let mut ids = Vec::with_capacity(KEYS);

@@ -16,12 +16,13 @@ use base64::{
 use exchange::{exchange, request};
 use keyward::{
     domain::{
-        audit::digest,
+        audit::digest as sha256,
         root::{DerivedKeys, Root},
     },
-    wire::v1::{self, check_request::Subject},
+    wire::v1::{self, check_request::Subject, import_row::Hash},
 };
 use prost::Message;
+use ring::{digest, hmac};
 use support::{
     Issued, Keyward, admin_rights, check, holder_key,
     log::Log,
@@ -158,7 +159,7 @@ async fn a_secret_is_in_one_answer_and_nowhere_else() {
     let all = secrets.lived.iter().map(|(whose, api_key)| (whose.as_str(), api_key));
     for (whose, api_key) in all.chain([("misplaced", &secrets.misplaced)]) {
         plain.add_secret(whose, api_key);
-        let unkeyed = digest(api_key.as_bytes());
+        let unkeyed = sha256(api_key.as_bytes());
         hashes.add_hash(&format!("{whose}: SHA-256"), &unkeyed);
         keyed.add_hash(&format!("{whose}: the keyed hash"), &lookup.lookup.hash(&unkeyed));
     }
@@ -203,6 +204,103 @@ fn the_search_finds_what_is_there(
     needles.add_secret("a", "kw_live_0123456789abcdefghijABCDEFGHIJ0123456789abcCRCCRC");
     assert!(!needles.found_in(b"... 456789abcdefghijAB ...").is_empty());
     assert!(needles.found_in(b"... 456789abcdefghi ...").is_empty(), "15 characters are no proof");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_imported_is_kept_as_keyed_hashes_and_nothing_else() {
+    // K2, A5
+    const THEIRS: &str = "dGhlIG90aGVyIHN5c3RlbSdzIG93biBobWFjIHNlY3JldA";
+    let log = Log::start(tracing::Level::TRACE);
+    let keyward = Keyward::start().await;
+    let mut told = Told::default();
+    let token = |place: usize| format!("tok_{}-{place}-of-three-tokens", "Zx9Qm4Tr7Lw2Vb8Nc5Kd".repeat(2));
+    let scheme = || v1::AddImportSchemeRequest {
+        name: "acme".to_owned(),
+        hmac_sha256_secret: THEIRS.as_bytes().to_vec(),
+    };
+    told.answer(keyward.keys().add_import_scheme(keyward.as_root(scheme())).await.unwrap().get_ref());
+    let mut other = scheme();
+    other.hmac_sha256_secret.reverse();
+    told.error(keyward.keys().add_import_scheme(keyward.as_root(other)).await);
+
+    let theirs = hmac::Key::new(hmac::HMAC_SHA256, THEIRS.as_bytes());
+    let inner = [
+        digest::digest(&digest::SHA256, token(0).as_bytes()).as_ref().to_vec(),
+        digest::digest(&digest::SHA512, token(1).as_bytes()).as_ref().to_vec(),
+        hmac::sign(&theirs, token(2).as_bytes()).as_ref().to_vec(),
+    ];
+    let hashes = [
+        Hash::Sha256(inner[0].clone()),
+        Hash::Sha512(inner[1].clone()),
+        Hash::HmacSha256(v1::HmacSha256Hash { scheme: "acme".to_owned(), hash: inner[2].clone() }),
+    ];
+    let row = |place: usize, hash: &Hash| v1::ImportRow {
+        line: u64::try_from(place).unwrap(),
+        name: "moved".to_owned(),
+        scopes: strings(&["messaging:send"]),
+        prefix: "tok_".to_owned(),
+        last_four: "kens".to_owned(),
+        secret_bits: 200,
+        hash: Some(hash.clone()),
+        ..v1::ImportRow::default()
+    };
+    // In every wrong column first, then as they should be, then again.
+    let mut rows = Vec::new();
+    for (place, hash) in hashes.iter().enumerate() {
+        let wrong = || row(place, hash);
+        rows.extend([
+            v1::ImportRow { name: token(place), ..wrong() },
+            v1::ImportRow { description: token(place), ..wrong() },
+            v1::ImportRow { owner: token(place), ..wrong() },
+            v1::ImportRow { environment: token(place), ..wrong() },
+            v1::ImportRow { prefix: token(place), ..wrong() },
+            v1::ImportRow { last_four: token(place), ..wrong() },
+            v1::ImportRow { scopes: vec![token(place)], ..wrong() },
+            v1::ImportRow { metadata: [("a".to_owned(), token(place))].into(), ..wrong() },
+            v1::ImportRow { hash: Some(Hash::Sha256Text(token(place))), ..wrong() },
+            v1::ImportRow { hash: Some(Hash::Sha256Text(hex(&inner[place][1..]))), ..wrong() },
+        ]);
+    }
+    let bad = rows.len();
+    rows.extend(hashes.iter().enumerate().flat_map(|(place, hash)| [row(place, hash), row(place, hash)]));
+    let request = v1::ImportKeysRequest { rows, ..v1::ImportKeysRequest::default() };
+    let answer = keyward.keys().import_keys(keyward.as_root(request)).await.unwrap().into_inner();
+    assert_eq!((answer.good, answer.results.len()), (3, bad + 6), "{answer:?}");
+    told.answer(&answer);
+    for place in 0..3 {
+        let answer = keyward.check(&token(place), &["messaging:send"]).await;
+        assert!(answer.allowed);
+        told.answer(&answer);
+        told.answer(&keyward.rotate(&answer.key.unwrap().id, Some(DAY)).await.key);
+    }
+    told.answer(&keyward.end(&token(0)).await.unwrap());
+    let listed = keyward.keys().list_import_schemes(keyward.as_root(v1::ListImportSchemesRequest {})).await;
+    told.answer(listed.unwrap().get_ref());
+    read_everything(&keyward, &mut told).await;
+    let running = files(&keyward.data_dir());
+    let dir = keyward.restart().await.stop().await;
+    let stopped = files(&dir.path().join("data"));
+
+    let mut needles = Needles::default();
+    needles.add("their secret", THEIRS);
+    needles.add_codings("their secret", THEIRS.as_bytes());
+    for place in 0..3 {
+        needles.add(format!("token {place}, its middle"), &token(place).as_bytes()[8..40]);
+        needles.add_codings(&format!("token {place}"), token(place).as_bytes());
+        for half in inner[place].chunks(32) {
+            needles.add_hash(&format!("inner hash {place}"), &half.try_into().unwrap());
+        }
+    }
+    let log = log.take();
+    assert!(String::from_utf8_lossy(&log).contains("TRACE"), "everything was captured");
+    for there in [token(1).as_bytes(), &inner[1], THEIRS.as_bytes()] {
+        assert!(!needles.found_in(there).is_empty(), "a search that finds nothing proves nothing");
+    }
+    let told = [("the log", &log), ("answers", &told.answers), ("errors", &told.errors)];
+    let files = running.iter().chain(&stopped).map(|(name, bytes)| (name.as_str(), bytes));
+    for (name, bytes) in files.chain(told) {
+        needles.assert_absent(name, bytes);
+    }
 }
 
 /// Issue, use, rotate, revoke: everything that makes or takes a secret.

@@ -8,11 +8,13 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use keyward::{
     domain::{
-        audit::{Action, LogEntry, Revision},
+        audit::{Action, Actor, LogEntry, Revision},
         credentials::RetiringSecret,
         group::GroupAct,
         key::{Key, KeyState, RevokeReason},
-        text::Name,
+        scheme::ImportScheme,
+        seal::ForeignSecret,
+        text::{Label, Name},
         time::Timestamp,
     },
     ports::{
@@ -784,4 +786,54 @@ async fn the_clocks_mark_goes_back_by_a_reset_only() {
     drop(store);
     assert_eq!(place.open().clock_mark(), StoredMark::At(at(3_000)), "who is at work knows better");
     assert_eq!((place.verify().records, place.fault()), (2, None));
+}
+
+/// A closed store with one import scheme.
+async fn one_scheme() -> (Place, Vec<u8>) {
+    let place = Place::new();
+    let (store, _) = place.initialized().await;
+    store.close().await.unwrap();
+    drop(store);
+    let (store, keys) = place.try_open().unwrap();
+    let name = Label::parse("acme").unwrap();
+    let secret = b"a secret of another system".to_vec();
+    let in_clear = ForeignSecret::new(secret.clone());
+    let sealed = keys.schemes.seal(&ImportScheme::purpose(&name), &in_clear, &Seeded::new(5)).unwrap();
+    let scheme = ImportScheme { name: name.clone(), sealed, created: at(1_000), revision: Revision::ZERO };
+    let entry = LogEntry { scheme: Some(name), ..LogEntry::new(at(1_000), Actor::System, Action::SchemeAdd) };
+    let rows = Rows { scheme: Some(scheme), ..Rows::default() };
+    let unnamed = Mutation::new(LogEntry { scheme: None, ..entry.clone() }, rows.clone());
+    assert!(store.commit(unnamed).await.is_err(), "the entry must name the scheme");
+    store.commit(Mutation::new(entry.clone(), rows.clone())).await.unwrap();
+    assert_eq!(store.commit(Mutation::new(entry, rows)).await, Err(StoreError::Conflict), "none is changed");
+    store.close().await.unwrap();
+    (place, secret)
+}
+
+#[tokio::test]
+async fn an_edited_import_scheme_is_damaged_and_its_secret_is_not_in_the_database() {
+    // D5, K2
+    let (place, secret) = one_scheme().await;
+    let view = place.open().load().await.unwrap();
+    assert_eq!((view.schemes.len(), view.schemes[0].scheme.name.as_str()), (1, "acme"));
+    assert!(!place.copy_database().windows(secret.len()).any(|window| window == secret));
+    for (sql, why) in [
+        ("UPDATE schemes SET body = replace(body, '1000', '1001')", "it was edited"),
+        ("UPDATE schemes SET body = replace(body, 'sealed', 'nonce')", "it was edited"),
+        ("UPDATE schemes SET code = zeroblob(32)", "it was edited"),
+        ("UPDATE schemes SET revision = 1", "it was edited"),
+        ("UPDATE schemes SET id = 'other'", "its row is missing"),
+        ("DELETE FROM schemes", "its row is missing"),
+    ] {
+        let (place, _) = one_scheme().await;
+        place.tamper(sql);
+        let store = place.open();
+        assert!(store.load().await.unwrap().schemes.is_empty(), "{sql}");
+        assert_eq!(damaged(&store).await, [("acme".to_owned(), why)], "{sql}");
+    }
+
+    // One that the log does not know is none.
+    let (place, _) = one_scheme().await;
+    place.tamper("INSERT INTO schemes SELECT 'other', body, revision, code FROM schemes");
+    assert_eq!(place.open().load().await.unwrap().schemes.len(), 1);
 }

@@ -10,7 +10,7 @@ use std::{
 use tonic::metadata::{Ascii, MetadataValue};
 
 use super::{failure::Failure, text::printable};
-use crate::domain::secret::HeldSecret;
+use crate::domain::{seal::ForeignSecret, secret::HeldSecret};
 
 /// Nothing longer is read; no key comes near it.
 const LONGEST: u64 = 64 * 1024;
@@ -73,6 +73,22 @@ impl Credential {
         }
         Ok(credential)
     }
+}
+
+/// The secret by which another system hashes, which may be any bytes; less the line break at its end, unless `exact`.
+pub(super) fn other_systems_secret(path: &Path, exact: bool) -> Result<ForeignSecret, Failure> {
+    let failed = |error: io::Error| Failure::input(format!("cannot read {}: {error}", path.display()));
+    // Room for all, so that no copy is left behind when it grows.
+    let mut secret = Vec::with_capacity(2 * 64 * 1024);
+    File::open(path).map_err(failed)?.take(LONGEST).read_to_end(&mut secret).map_err(failed)?;
+    if !exact {
+        for end in [b'\n', b'\r'] {
+            if secret.last() == Some(&end) {
+                secret.pop();
+            }
+        }
+    }
+    Ok(ForeignSecret::new(secret))
 }
 
 /// The header that identifies the caller with this administration key.

@@ -107,6 +107,14 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         ErrorReason::PlanMayNotIssue => {
             "key_rules.barred_plans of `keyward policy show` names the plans whose workspaces may not issue keys"
         }
+        ErrorReason::SchemeNotFound => {
+            "`keyward import-scheme list` shows the schemes; `keyward import-scheme add` adds one"
+        }
+        ErrorReason::SchemeExists => "choose another name: the secret of a scheme cannot be changed",
+        ErrorReason::WeakSecret => {
+            "give these holders new keys instead, or take theirs in for 90 days with --allow-weak"
+        }
+        ErrorReason::HashExists => "the key is here already: leave its row out",
         ErrorReason::RevisionAhead => {
             "try again in a moment, or see that --min-revision came from this server"
         }

@@ -14,6 +14,8 @@ mod credential;
 mod csv;
 mod explain;
 mod failure;
+mod import;
+mod import_scheme;
 mod issue;
 mod json;
 mod key_args;
@@ -48,9 +50,9 @@ use crate::config::args::{DoctorArgs, InitArgs, RecoverArgs, ServeArgs};
 
 use self::{
     audit::AuditCommand, bulk::BulkCommand, check::CheckArgs, connection::ConnectionArgs, failure::Failure,
-    issue::IssueArgs, list::ListArgs, policy::PolicyCommand, revoke::RevokeArgs, rotate::RotateArgs,
-    route::RouteCommand, session::Session, show::ShowArgs, switch::SwitchArgs, update::UpdateArgs,
-    usage::UsageArgs, workspace::WorkspaceCommand,
+    import::ImportArgs, import_scheme::ImportSchemeCommand, issue::IssueArgs, list::ListArgs,
+    policy::PolicyCommand, revoke::RevokeArgs, rotate::RotateArgs, route::RouteCommand, session::Session,
+    show::ShowArgs, switch::SwitchArgs, update::UpdateArgs, usage::UsageArgs, workspace::WorkspaceCommand,
 };
 
 /// The command could not be carried out: no answer, or an error.
@@ -61,6 +63,8 @@ pub const EXIT_USAGE: u8 = 2;
 pub const EXIT_DENIED: u8 = 3;
 /// The log does not verify.
 pub const EXIT_LOG_BROKEN: u8 = 4;
+/// Some rows of an import are bad; the others are in.
+pub const EXIT_ROWS_BAD: u8 = 5;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -69,6 +73,7 @@ Exit status:
   2  the command line is wrong
   3  check: denied; route explain: no route
   4  audit verify: the log does not verify
+  5  import: some rows are bad, the others are in
 
 With --json, field names are those of the wire in snake_case and every field is there: an absent message is null,
 times are RFC 3339, durations decimal seconds (\"86400s\"), enum values bare upper-case names (\"ACTIVE\"). Errors are
@@ -132,6 +137,12 @@ pub enum ClientCommand {
     /// Show what keys did: Checks allowed, denied, and their cost
     #[command(after_help = usage::EXAMPLES)]
     Usage(Remote<UsageArgs>),
+    /// Take over keys of another system from a file of their hashes
+    #[command(after_help = import::EXAMPLES)]
+    Import(Box<Remote<ImportArgs>>),
+    /// Work with other systems' ways to hash
+    #[command(subcommand)]
+    ImportScheme(ImportSchemeCommand),
     /// Work with workspaces
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
@@ -164,6 +175,7 @@ enum Outcome {
     Done,
     Denied,
     LogBroken,
+    RowsBad,
 }
 
 impl From<Outcome> for ExitCode {
@@ -172,6 +184,7 @@ impl From<Outcome> for ExitCode {
             Outcome::Done => Self::SUCCESS,
             Outcome::Denied => Self::from(EXIT_DENIED),
             Outcome::LogBroken => Self::from(EXIT_LOG_BROKEN),
+            Outcome::RowsBad => Self::from(EXIT_ROWS_BAD),
         }
     }
 }
@@ -225,6 +238,13 @@ async fn dispatch(
             BulkCommand::Revoke(call) => call.run(console, bulk::revoke).await,
             BulkCommand::Retire(call) => call.run(console, bulk::retire).await,
         },
+        ClientCommand::Import(call) => call.run(console, import::run).await,
+        ClientCommand::ImportScheme(ImportSchemeCommand::Add(call)) => {
+            call.run(console, import_scheme::add).await
+        }
+        ClientCommand::ImportScheme(ImportSchemeCommand::List(call)) => {
+            call.run(console, import_scheme::list).await
+        }
         ClientCommand::Workspace(WorkspaceCommand::Register(call)) => {
             call.run(console, workspace::register).await
         }

@@ -142,6 +142,7 @@ mod tests {
                 state: 1,
                 create_time: at(5),
                 end_time: None,
+                scheme: "keyward-1".into(),
             }],
             revision: 7,
             effective_scopes: vec!["a:b".into(), "e:f".into()],

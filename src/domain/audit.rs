@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     group::Group,
     id::{KeyId, WorkspaceId},
-    text::{Comment, Owner, RequestId},
+    text::{Comment, Label, Owner, RequestId},
     time::Timestamp,
 };
 
@@ -108,6 +108,10 @@ actions! {
     PolicyApply = "policy.apply",
     /// The clock's mark was set to the wall clock's time on the machine.
     ClockReset = "clock.reset",
+    /// A key of another system was taken over by the hash of its secret.
+    KeyImport = "key.import",
+    /// The secret by which another system hashes its keys was taken in.
+    SchemeAdd = "scheme.add",
 }
 
 /// One field, before and after. Never a secret, a hash or a root (A5).
@@ -138,6 +142,8 @@ pub struct LogEntry {
     pub group: Option<Arc<Group>>,
     /// The version of the policy that it made.
     pub policy_version: Option<u64>,
+    /// The import scheme that it made.
+    pub scheme: Option<Label>,
     /// What changed.
     pub changes: Vec<FieldChange>,
     /// Why, for example `compromised`.
@@ -160,6 +166,7 @@ impl LogEntry {
             key: None,
             group: None,
             policy_version: None,
+            scheme: None,
             changes: Vec::new(),
             reason: None,
             comment: None,
@@ -168,9 +175,9 @@ impl LogEntry {
     }
 
     /// The bytes that are stored, hashed and chained: JSON, version 1, fields in alphabetical order. Rows that the
-    /// entry changed are its `key_id`, its `policy_version`, and its `workspace_id` where `workspace_changed` is true. Those
-    /// in `keys` were changed too, though their rows were not written: what they are now follows from the entry
-    /// ([`super::group`]).
+    /// entry changed are its `key_id`, its `policy_version`, its `scheme`, and its `workspace_id` where `workspace_changed`
+    /// is true. Those in `keys` were changed too, though their rows were not written: what they are now follows from the
+    /// entry ([`super::group`]).
     #[must_use]
     pub fn canonical_bytes(&self, revision: Revision, workspace_changed: bool) -> Vec<u8> {
         let mut entry = Map::new();
@@ -187,6 +194,7 @@ impl LogEntry {
         put("workspace_id", json!(self.workspace.map(|workspace| workspace.to_string())));
         put("workspace_changed", if workspace_changed { json!(true) } else { Value::Null });
         put("policy_version", json!(self.policy_version));
+        put("scheme", json!(self.scheme.as_ref().map(Label::as_str)));
         put("key_id", json!(self.key.map(|key| key.to_string())));
         put("changes", if self.changes.is_empty() { Value::Null } else { self.changes_to_json() });
         put("reason", json!(self.reason));

@@ -1,6 +1,7 @@
 //! The strings that prove a key, as their hashes: the current one and those in their grace.
 
 use super::{
+    scheme::Scheme,
     secret::{Hint, KeyHash},
     time::Timestamp,
 };
@@ -19,6 +20,8 @@ pub struct Credentials {
 pub struct Secret {
     /// 1 for the first, one more for each rotation.
     pub generation: u32,
+    /// How it was hashed before that was keyed.
+    pub scheme: Scheme,
     /// Its keyed hash.
     pub hash: KeyHash,
     /// The root whose layer lies outermost in the hash.

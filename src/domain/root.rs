@@ -5,7 +5,10 @@
 use ring::{hkdf, hmac, signature};
 use zeroize::Zeroizing;
 
-use super::time::{Entropy, EntropyUnavailable};
+use super::{
+    seal::SealKey,
+    time::{Entropy, EntropyUnavailable},
+};
 
 const SALT: &[u8] = b"keyward/1";
 
@@ -70,6 +73,8 @@ pub struct DerivedKeys {
     pub rows: MacKey,
     /// Codes page tokens, so that none can be forged.
     pub cursors: MacKey,
+    /// Seals other systems' secrets, which are kept to know the keys that come from there.
+    pub schemes: SealKey,
     /// Signs heads of the log.
     pub heads: HeadKey,
     /// What the store keeps to tell a wrong root: says nothing about the others.
@@ -89,6 +94,7 @@ impl DerivedKeys {
             lookup: LookupKey { layers, root: newest.number },
             rows: MacKey(newest.mac_key(b"rows")),
             cursors: MacKey(newest.mac_key(b"cursors")),
+            schemes: SealKey::new(&newest.derive(b"schemes")),
             heads: HeadKey::new(&newest.derive(b"heads")),
             check: *newest.derive(b"check"),
         }
@@ -108,7 +114,25 @@ impl LookupKey {
     pub fn hash(&self, digest: &[u8]) -> [u8; 32] {
         let mut value = [0; 32];
         value.copy_from_slice(digest.get(..32).unwrap_or(&[0; 32]));
-        for layer in &self.layers {
+        Self::lay(&self.layers, value)
+    }
+
+    /// The keyed hash of a message in parts that is not 32 bytes long, so that it is never one of [`Self::hash`]: the first
+    /// part tells what follows.
+    #[must_use]
+    pub fn hash_tagged(&self, parts: [&[u8]; 3]) -> [u8; 32] {
+        let mut value = [0; 32];
+        let Some((first, later)) = self.layers.split_first() else { return value };
+        let mut context = hmac::Context::with_key(first);
+        for part in parts {
+            context.update(part);
+        }
+        value.copy_from_slice(context.sign().as_ref());
+        Self::lay(later, value)
+    }
+
+    fn lay(layers: &[hmac::Key], mut value: [u8; 32]) -> [u8; 32] {
+        for layer in layers {
             let tag = hmac::sign(layer, &value);
             value.copy_from_slice(tag.as_ref());
         }

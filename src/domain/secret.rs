@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::{
     environment::{Environments, Prefix},
     root::LookupKey,
+    scheme::Way,
     time::{Entropy, EntropyUnavailable},
 };
 
@@ -80,7 +81,7 @@ pub enum PresentedKey<'a> {
     /// Prefix, length, alphabet and checksum agree.
     Native(Plaintext<'a>),
     /// Another system's token (b64token, RFC 6750 section 2.1, at most 256 bytes). None can be known before some
-    /// were imported.
+    /// were imported: it is hashed in each [`Way`] that imported secrets have, and in none while there are none.
     Foreign(Plaintext<'a>),
 }
 
@@ -101,6 +102,16 @@ impl<'a> PresentedKey<'a> {
     #[must_use]
     pub fn native(text: &'a str) -> Option<Plaintext<'a>> {
         is_native(text).then_some(Plaintext(text))
+    }
+
+    /// A key of ours or another system's token, whatever it begins with; `None` for what cannot be either.
+    #[must_use]
+    pub fn either(text: &'a str) -> Option<Self> {
+        if is_native(text) {
+            Some(Self::Native(Plaintext(text)))
+        } else {
+            is_b64token(text).then_some(Self::Foreign(Plaintext(text)))
+        }
     }
 
     /// Sorts what was presented, byte for byte: nothing is trimmed, no case is folded.
@@ -126,6 +137,12 @@ impl Plaintext<'_> {
     pub fn hash(&self, key: &LookupKey) -> KeyHash {
         KeyHash::of(self.0, key)
     }
+
+    /// The hash to look up, if it was imported from a system that hashes in this way.
+    #[must_use]
+    pub fn hash_in(&self, way: &Way, key: &LookupKey) -> KeyHash {
+        way.keyed(self.0.as_bytes(), key)
+    }
 }
 
 /// A secret read from a file, the environment or a pipe, to be sent once; wiped on drop, neither `Clone` nor `Debug`.
@@ -148,7 +165,8 @@ impl HeldSecret {
     }
 }
 
-/// The keyed hash of a secret: `HMAC(root, SHA-256(api key))`.
+/// The keyed hash of a secret: `HMAC(root, SHA-256(api key))`; of one that was imported by another hash see
+/// [`ForeignHash`](super::scheme::ForeignHash).
 #[derive(Clone, Copy)]
 pub struct KeyHash([u8; 32]);
 
@@ -208,11 +226,35 @@ impl Hint {
         Self(text.into())
     }
 
+    /// The hint of an imported secret, as far as its row tells.
+    ///
+    /// # Errors
+    /// A prefix of more than 16 characters, other than none or four last ones, or characters that no token has.
+    pub fn imported(prefix: &str, last_four: &str) -> Result<Self, HintError> {
+        let fits = |text: &str| text.bytes().all(is_token_byte);
+        if prefix.len() > 16 || !fits(prefix) {
+            return Err(HintError::Prefix);
+        }
+        if !matches!(last_four.len(), 0 | 4) || !fits(last_four) {
+            return Err(HintError::LastFour);
+        }
+        Ok(Self(format!("{prefix}…{last_four}").into()))
+    }
+
     /// The hint, for example `kw_live_…3xYz`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Which part of an imported secret's hint does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HintError {
+    /// The first characters.
+    Prefix,
+    /// The last ones.
+    LastFour,
 }
 
 /// Whether a text that is to be stored holds what looks like one of our secrets: put in the wrong place, it would be
@@ -257,138 +299,12 @@ fn checksum(text: &[u8]) -> [u8; CHECKSUM_LENGTH] {
 
 fn is_b64token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    text.len() <= MAX_LENGTH
-        && !body.is_empty()
-        && body.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
-        })
+    text.len() <= MAX_LENGTH && !body.is_empty() && body.bytes().all(is_token_byte)
+}
+
+const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::root::{DerivedKeys, Root};
-
-    struct Counting(std::sync::atomic::AtomicU8);
-
-    impl Entropy for Counting {
-        fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
-            bytes.fill_with(|| self.0.fetch_add(37, std::sync::atomic::Ordering::Relaxed));
-            Ok(())
-        }
-    }
-
-    fn secret() -> String {
-        SecretKey::generate(&Prefix::parse("kw_live_").unwrap(), &Counting(0.into())).unwrap().reveal()
-    }
-
-    fn sort(text: &str) -> Result<bool, NotAKey> {
-        PresentedKey::parse(text, &Environments::default()).map(|key| matches!(key, PresentedKey::Native(_)))
-    }
-
-    #[test]
-    fn a_secret_is_one_word_with_a_prefix_and_a_checksum() {
-        // K4
-        let text = secret();
-        assert_eq!(text.len(), "kw_live_".len() + 49);
-        assert!(text.starts_with("kw_live_"));
-        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
-        assert_eq!(sort(&text), Ok(true));
-    }
-
-    #[test]
-    fn the_checksum_is_the_one_that_scanners_compute() {
-        // K4: CRC-32 of "123456789" is 0xCBF43926, in base 62 with these digits 3jbqLY.
-        let mut value = 0_u64;
-        for digit in checksum(b"123456789") {
-            value =
-                value * 62 + u64::try_from(DIGITS.iter().position(|known| *known == digit).unwrap()).unwrap();
-        }
-        assert_eq!(value, 0xCBF4_3926);
-    }
-
-    #[test]
-    fn every_typing_error_is_told_without_a_look_up() {
-        // K4: one wrong character, two swapped, one missing, one more
-        let text = secret();
-        for place in "kw_live_".len()..text.len() {
-            for wrong in ["x", "Q", "7", "_", "-"] {
-                let mut typed = text.clone();
-                typed.replace_range(place..=place, wrong);
-                if typed != text {
-                    assert_eq!(sort(&typed), Err(NotAKey::Malformed), "{typed}");
-                }
-            }
-            let mut shorter = text.clone();
-            shorter.remove(place);
-            assert_eq!(sort(&shorter), Err(NotAKey::Malformed));
-        }
-        for typed in
-            [format!("{text}0"), format!("{text} "), format!("kw_live_{text}"), "kw_live_".to_owned()]
-        {
-            assert_eq!(sort(&typed), Err(NotAKey::Malformed), "{typed}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_ours_is_foreign_or_malformed() {
-        // K5
-        let text = secret();
-        assert_eq!(sort(""), Err(NotAKey::Missing));
-        for foreign in [
-            "sk_live_abc",
-            "eyJhbGciOiJub25lIn0.e30.",
-            "abc==",
-            &text.to_uppercase(),
-            &text.replace("kw_live_", "pxk_live_"),
-        ] {
-            assert_eq!(sort(foreign), Ok(false), "{foreign}");
-        }
-        for bad in [
-            " ",
-            "a b",
-            "a,b",
-            "a\0",
-            "ä",
-            "=",
-            "a=b",
-            "\"a\"",
-            &format!(" {text}"),
-            &format!("{text},{text}"),
-            &"a".repeat(257),
-        ] {
-            assert_eq!(sort(bad), Err(NotAKey::Malformed), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_secret_in_a_text_is_noticed() {
-        // K2
-        let text = secret();
-        for holding in [text.clone(), format!("my key: {text}."), format!("a\n{text}=")] {
-            assert!(holds_secret(&holding));
-        }
-        let mistyped = text.replace("kw_live_", "kw_test_");
-        for free in [
-            "",
-            "kw_live_",
-            "a description of some length, with words and more words, and no secret",
-            &mistyped,
-        ] {
-            assert!(!holds_secret(free), "{free}");
-        }
-    }
-
-    #[test]
-    fn a_hash_depends_on_every_root_and_every_byte() {
-        let root = |number, byte| Root::kept(number, Zeroizing::new([byte; 32]));
-        let one = DerivedKeys::new(&root(1, 1), &[]);
-        let two = DerivedKeys::new(&root(1, 1), &[root(2, 2)]);
-        let hash = |keys: &DerivedKeys, text| KeyHash::of(text, &keys.lookup);
-        assert!(hash(&one, "a").equals(&hash(&one, "a")));
-        assert!(!hash(&one, "a").equals(&hash(&one, "b")));
-        assert!(!hash(&one, "a").equals(&hash(&two, "a")));
-        let layered = two.lookup.hash(digest::digest(&digest::SHA256, b"a").as_ref());
-        assert_eq!(layered, *hash(&two, "a").as_bytes());
-    }
-}
+mod tests;

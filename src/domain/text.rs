@@ -78,7 +78,7 @@ text!(
     "1 to 32 characters of a-z 0-9 -, beginning with a letter"
 );
 text!(
-    /// The name of a tier, a role or a limit.
+    /// The name of a tier, a role, a limit, or another system's way to hash.
     Label,
     is_label,
     "1 to 32 characters of a-z 0-9 -, beginning with a letter"

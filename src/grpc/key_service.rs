@@ -253,6 +253,27 @@ impl KeyService for Api {
     ) -> Result<Response<v1::ChangeKeysResponse>, Status> {
         self.change_many(request).await
     }
+
+    async fn import_keys(
+        &self,
+        request: Request<v1::ImportKeysRequest>,
+    ) -> Result<Response<v1::ImportKeysResponse>, Status> {
+        self.import(request).await
+    }
+
+    async fn add_import_scheme(
+        &self,
+        request: Request<v1::AddImportSchemeRequest>,
+    ) -> Result<Response<v1::AddImportSchemeResponse>, Status> {
+        self.add_scheme(request).await
+    }
+
+    async fn list_import_schemes(
+        &self,
+        request: Request<v1::ListImportSchemesRequest>,
+    ) -> Result<Response<v1::ListImportSchemesResponse>, Status> {
+        self.list_schemes(request).await
+    }
 }
 
 impl Api {

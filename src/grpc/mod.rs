@@ -13,6 +13,7 @@ pub mod ext_authz;
 mod frame;
 mod gate;
 pub mod health;
+mod key_import;
 mod key_service;
 mod policy_service;
 mod question;

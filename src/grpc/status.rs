@@ -9,7 +9,7 @@ use crate::{
     domain::{admin::AdminRefusal, group::MAX_GROUP, key::TransitionError, policy::Fault},
     operations::error::OperationError,
     ports::StoreError,
-    wire::v1::ErrorReason,
+    wire::v1::{self, ErrorReason},
 };
 
 /// The domain of every ErrorInfo.
@@ -42,6 +42,34 @@ impl From<OperationError> for Status {
         }
         status(code, reason, &message, metadata, extra)
     }
+}
+
+/// The same for one row among others.
+pub(super) fn of_row(error: OperationError) -> v1::ImportError {
+    let message =
+        if let OperationError::Invalid { why, .. } = &error { why.to_string() } else { error.to_string() };
+    let (_, reason, metadata, _) = classify(error);
+    let value =
+        |wanted: &str| metadata.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
+    let of_reason = [
+        (ErrorReason::SchemeNotFound, "hmac_sha256.scheme"),
+        (ErrorReason::WeakSecret, "secret_bits"),
+        (ErrorReason::HashExists, "hash"),
+    ];
+    let known = of_reason.into_iter().find(|(known, _)| *known == reason).map(|(_, field)| field.to_owned());
+    let field = known.or_else(|| value("field"));
+    let existing = Some("key_id").filter(|_| reason == ErrorReason::HashExists).and_then(value);
+    v1::ImportError {
+        field: field.unwrap_or_default(),
+        message,
+        reason: bare(reason).to_owned(),
+        existing_key_id: existing.unwrap_or_default(),
+    }
+}
+
+fn bare(reason: ErrorReason) -> &'static str {
+    let name = reason.as_str_name();
+    name.strip_prefix("ERROR_REASON_").unwrap_or(name)
 }
 
 type Metadata = Vec<(&'static str, String)>;
@@ -103,6 +131,22 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         }
         OperationError::PlanMayNotIssue(plan) => {
             precondition(ErrorReason::PlanMayNotIssue, vec![("plan", plan.to_string())])
+        }
+        OperationError::SchemeNotFound(name) => {
+            precondition(ErrorReason::SchemeNotFound, vec![("scheme", name.to_string())])
+        }
+        OperationError::SchemeExists(name) => {
+            (Code::AlreadyExists, ErrorReason::SchemeExists, vec![("scheme", name.to_string())], Extra::None)
+        }
+        OperationError::WeakSecret(bits) => {
+            precondition(ErrorReason::WeakSecret, vec![("secret_bits", bits.to_string())])
+        }
+        OperationError::HashExists(key) => {
+            let metadata = key.map(|key| ("key_id", key.to_string())).into_iter().collect();
+            (Code::AlreadyExists, ErrorReason::HashExists, metadata, Extra::None)
+        }
+        OperationError::HashRepeated(line) => {
+            (Code::AlreadyExists, ErrorReason::HashExists, vec![("line", line.to_string())], Extra::None)
         }
         OperationError::RevisionAhead => soon(Code::Unavailable, ErrorReason::RevisionAhead),
         OperationError::CountsUnwritten => soon(Code::Unavailable, ErrorReason::CountsUnwritten),
@@ -184,7 +228,7 @@ fn precondition(reason: ErrorReason, metadata: Metadata) -> (Code, ErrorReason, 
 }
 
 fn status(code: Code, reason: ErrorReason, message: &str, metadata: Metadata, extra: Extra) -> Status {
-    let reason = reason.as_str_name().trim_start_matches("ERROR_REASON_");
+    let reason = bare(reason);
     let metadata: HashMap<String, String> =
         metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);

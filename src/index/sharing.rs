@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::accounts::SharedAccounts;
+use super::{accounts::SharedAccounts, schemes::Schemes};
 use crate::{
     domain::{
         admin::AdminRights,
@@ -30,6 +30,8 @@ type LimitsOf = (Plan, Option<Arc<LimitOverrides>>, Option<Arc<LimitOverrides>>)
 pub(super) struct Sharing {
     /// What keys use together.
     pub(super) accounts: SharedAccounts,
+    /// Where imported secrets came from.
+    pub(super) schemes: Schemes,
     limit_ids: Arc<LimitIds>,
     /// What limits come to under `policy`.
     limits: HashMap<LimitsOf, Arc<KeyLimits>>,

@@ -193,11 +193,9 @@ impl Operations {
             Subject::Key(id) => Ok((self.known(query.bound_to, id)?, None)),
             Subject::Presented(text) => match PresentedKey::parse(text, policy.policy.environments()) {
                 Err(not_a_key) => Err(not_a_key.into()),
-                Ok(PresentedKey::Foreign(_)) => Err(Denial::KeyUnknown),
-                Ok(PresentedKey::Native(plaintext)) => {
-                    let hash = plaintext.hash(&self.keys.lookup);
-                    let found = self.index.by_hash(&hash).filter(|found| known_to(query.bound_to, found));
-                    found.map(|found| (found, Some(hash))).ok_or(Denial::KeyUnknown)
+                Ok(presented) => {
+                    let known = self.whose(&presented).filter(|(found, _)| known_to(query.bound_to, found));
+                    known.map(|(found, hash)| (found, Some(hash))).ok_or(Denial::KeyUnknown)
                 }
             },
         })

@@ -9,7 +9,7 @@ use crate::{
         key::TransitionError,
         parse::ParseError,
         policy::Fault,
-        text::Plan,
+        text::{Label, Plan},
     },
     ports::StoreError,
 };
@@ -99,6 +99,23 @@ pub enum OperationError {
     /// The workspace's plan may not issue keys.
     #[error("the policy bars the plan `{0}` from issuing keys")]
     PlanMayNotIssue(Plan),
+    /// There is no import scheme of this name.
+    #[error("there is no import scheme `{0}`")]
+    SchemeNotFound(Label),
+    /// There is an import scheme of this name, with another secret.
+    #[error("there is an import scheme `{0}` already, and its secret cannot be changed")]
+    SchemeExists(Label),
+    /// An imported secret can be found by trying.
+    #[error(
+        "a secret of {0} bits can be found by trying; fewer than 112 are taken in for 90 days at most, if allowed"
+    )]
+    WeakSecret(u32),
+    /// The hash of an imported secret is a key's already; which, where the caller may know it.
+    #[error("this hash is a key's already{}", .0.map(|key| format!(": {key}")).unwrap_or_default())]
+    HashExists(Option<KeyId>),
+    /// A row before has the same hash.
+    #[error("the row of line {0} has this hash already")]
+    HashRepeated(u64),
     /// The view does not have the wanted revision yet.
     #[error("this Keyward has not seen that revision yet; try again")]
     RevisionAhead,

@@ -15,6 +15,7 @@ use crate::{
         parse::ParseError,
         policy::Policy,
         root::LookupKey,
+        scheme::Scheme,
         secret::SecretKey,
         text::{Comment, Description, Metadata, Name},
         time::{Entropy, EntropyUnavailable, Timestamp},
@@ -115,6 +116,7 @@ impl Maker<'_> {
         let secret = SecretKey::generate(&environment.prefix, self.entropy)?;
         let first = Secret {
             generation: 1,
+            scheme: Scheme::Native,
             hash: secret.hash(self.lookup),
             root: self.lookup.root(),
             hint: secret.hint(),

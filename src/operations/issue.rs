@@ -15,7 +15,7 @@ use crate::{
         admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, IssueKeys},
         audit::{Action, Actor, FieldChange, Revision},
         ceiling::CeilingPart,
-        credentials::Credentials,
+        credentials::{Credentials, Secret},
         grant::Grants,
         id::{KeyId, WorkspaceId},
         key::{Creator, Key, KeyState},
@@ -90,6 +90,14 @@ impl IssuePermit {
         }
     }
 
+    /// Whether the caller may know of this key.
+    pub(super) fn reaches(&self, key: &Key) -> bool {
+        match self {
+            Self::Holder(permit) => permit.reaches(key),
+            Self::Admin(permit) => permit.reaches(key),
+        }
+    }
+
     fn require_ceiling(&self, key: &Key, raised: bool) -> Result<(), OperationError> {
         match (self, &key.admin) {
             (Self::Holder(permit), None) => Ok(permit.require_ceiling(key, raised)?),
@@ -100,21 +108,21 @@ impl IssuePermit {
         }
     }
 
-    fn stands_on(&self) -> (KeyId, Revision) {
+    pub(super) fn stands_on(&self) -> (KeyId, Revision) {
         match self {
             Self::Holder(permit) => permit.stands_on(),
             Self::Admin(permit) => permit.stands_on(),
         }
     }
 
-    fn actor(&self) -> Actor {
+    pub(super) fn actor(&self) -> Actor {
         match self {
             Self::Holder(permit) => permit.actor(),
             Self::Admin(permit) => permit.actor(),
         }
     }
 
-    fn creator(&self) -> Creator {
+    pub(super) fn creator(&self) -> Creator {
         match self {
             Self::Holder(permit) => permit.creator(),
             Self::Admin(permit) => permit.creator(),
@@ -140,8 +148,7 @@ impl Operations {
         let policy = self.policy()?;
         let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;
         let (key, secret) = self.make("", new, &workspace, &policy.policy, permit.creator(), now)?;
-        permit.require_ceiling(&key, limits::raises(&policy.policy, Some(&workspace), &key))?;
-        policy::require_fit(&policy.policy, "", &key, &workspace.plan)?;
+        require_issuable(&permit, &policy.policy, &workspace, &key)?;
         let mut entry = entry(permit.actor(), Action::KeyIssue, &key, now);
         entry.changes = all_fields(&key);
         entry.request_id = request.as_ref().map(|request| request.id.clone());
@@ -166,6 +173,21 @@ impl Operations {
         creator: Creator,
         now: Timestamp,
     ) -> Result<(Key, SecretKey), OperationError> {
+        let (secret, first) = self.draw(new.admin.is_some(), &new.environment, 1, now)?;
+        Ok((self.shape(prefix, new, workspace, policy, creator, first)?, secret))
+    }
+
+    /// A key as it will be with this first secret, from the time on when that was made.
+    pub(super) fn shape(
+        &self,
+        prefix: &str,
+        new: NewKey,
+        workspace: &Workspace,
+        policy: &Policy,
+        creator: Creator,
+        first: Secret,
+    ) -> Result<Key, OperationError> {
+        let now = first.created;
         if new.expires.is_some_and(|expires| expires <= now) {
             return Err(OperationError::invalid(
                 path(prefix, "expire_time"),
@@ -174,8 +196,7 @@ impl Operations {
         }
         let limits = limits::of_new_key(prefix, new.limits, policy, workspace)?;
         let id = KeyId::generate(&*self.entropy)?;
-        let (secret, first) = self.draw(new.admin.is_some(), &new.environment, 1, now)?;
-        let key = Key {
+        Ok(Key {
             id,
             workspace: workspace.id,
             name: new.name,
@@ -194,9 +215,19 @@ impl Operations {
             credentials: Credentials::new(first),
             admin: new.admin.map(Arc::new),
             revision: Revision::ZERO,
-        };
-        Ok((key, secret))
+        })
     }
+}
+
+/// Passes a new key that its issuer may hand out, and that the policy in force lets be.
+pub(super) fn require_issuable(
+    permit: &IssuePermit,
+    policy: &Policy,
+    workspace: &Workspace,
+    key: &Key,
+) -> Result<(), OperationError> {
+    permit.require_ceiling(key, limits::raises(policy, Some(workspace), key))?;
+    policy::require_fit(policy, "", key, &workspace.plan)
 }
 
 /// A key as it was stored, and its secret.

@@ -8,12 +8,15 @@ mod cursor;
 mod describe;
 pub mod error;
 pub mod identify;
+pub mod import;
+pub mod import_scheme;
 pub mod initialize;
 pub mod issue;
 pub mod leak;
 pub mod limits;
 pub mod log;
 pub mod policy;
+mod presented;
 pub mod register;
 pub mod revoke;
 pub mod rotate;
@@ -38,6 +41,7 @@ use crate::{
         id::{KeyId, WorkspaceId},
         key::Key,
         root::DerivedKeys,
+        scheme::Scheme,
         secret::SecretKey,
         text::EnvironmentName,
         time::{Entropy, EntropyUnavailable, Timestamp, TrustedClock},
@@ -271,6 +275,7 @@ impl Operations {
         let secret = SecretKey::generate(&environment.prefix, &*self.entropy)?;
         let kept = Secret {
             generation,
+            scheme: Scheme::Native,
             hash: secret.hash(&self.keys.lookup),
             root: self.keys.lookup.root(),
             hint: secret.hint(),

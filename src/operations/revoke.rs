@@ -50,11 +50,8 @@ impl Operations {
         source: Option<IpAddr>,
     ) -> Result<(), OperationError> {
         self.revocations_by_source.spend(source, self.clock.now()).map_err(OperationError::SourceLimited)?;
-        let Some(plaintext) = PresentedKey::native(text) else {
-            return Ok(());
-        };
-        let hash = plaintext.hash(&self.keys.lookup);
-        let Some(id) = self.index.by_hash(&hash).map(|found| found.key().id) else {
+        let known = PresentedKey::either(text).and_then(|presented| self.whose(&presented));
+        let Some((id, hash)) = known.map(|(found, hash)| (found.key().id, hash)) else {
             return Ok(());
         };
         let read = || self.index.by_hash(&hash).ok_or(OperationError::KeyNotFound(id));

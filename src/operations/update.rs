@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Attempt, Changed, Operations, change, describe, entry, error::OperationError, limits, policy, write_key,
+    Attempt, Changed, Operations, change, describe, entry, error::OperationError,
+    import::require_end_of_weak, limits, policy, write_key,
 };
 use crate::{
     domain::{
@@ -88,6 +89,7 @@ impl Operations {
                 permit.require_ceiling(&key, self.raises(&key))?;
             }
             policy::require_kept(&policy.policy, &before, &key)?;
+            require_end_of_weak("key.expire_time", &key)?;
             let ends_sooner = key.expires.is_some_and(|end| before.expires.is_none_or(|before| end < before));
             let expects = if ends_sooner { self.other_root(&before, now)? } else { Vec::new() };
             let fields = differences(&before, &key);

@@ -7,6 +7,7 @@ use crate::domain::{
     id::KeyId,
     key::Key,
     policy::Policy,
+    scheme::ImportScheme,
     text::{Comment, Owner, RequestId},
     time::Timestamp,
     workspace::Workspace,
@@ -48,6 +49,8 @@ pub struct Rows {
     pub key: Option<Key>,
     /// At most one version of the policy, the one after the newest.
     pub policy: Option<Arc<PolicyVersion>>,
+    /// At most one new import scheme.
+    pub scheme: Option<ImportScheme>,
     /// The clock's mark, whatever it was.
     pub clock_mark: Option<Timestamp>,
 }

@@ -19,7 +19,7 @@ pub use self::{
     note::{LastUse, Note, StoredCount, StoredMark},
     query::{KeyFilter, KeyPosition, LogFilter, LogRecord, Verification},
     usage::{Usage, UsageFilter, UsagePosition},
-    view::{Damaged, PolicyView, View},
+    view::{Damaged, OpenScheme, PolicyView, View},
 };
 use crate::domain::{
     audit::Revision,

@@ -3,7 +3,13 @@
 use std::sync::Arc;
 
 use super::PolicyVersion;
-use crate::domain::{audit::Revision, group::GroupChange, key::Key, workspace::Workspace};
+use crate::domain::{
+    audit::Revision,
+    group::GroupChange,
+    key::Key,
+    scheme::{ForeignKey, ImportScheme},
+    workspace::Workspace,
+};
 
 /// Rows as they stood at a revision.
 #[derive(Debug, Default)]
@@ -19,8 +25,19 @@ pub struct View {
     pub groups: Vec<GroupChange>,
     /// The newest version of the policy, where it is among the rows.
     pub policy: Option<PolicyView>,
+    /// Import schemes.
+    pub schemes: Vec<OpenScheme>,
     /// Keys whose rows do not agree with their codes, or with the log: to be denied.
     pub damaged: Vec<Damaged>,
+}
+
+/// An import scheme whose seal holds.
+#[derive(Debug)]
+pub struct OpenScheme {
+    /// The scheme.
+    pub scheme: ImportScheme,
+    /// Its secret.
+    pub key: ForeignKey,
 }
 
 /// The newest version of the policy, as it is stored.

@@ -14,4 +14,5 @@ mod known;
 mod policy_record;
 mod record;
 mod rows;
+mod scheme_record;
 mod workspace_record;

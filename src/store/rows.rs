@@ -8,6 +8,7 @@ use super::{
     known::Known,
     policy_record::{policy_body, read_policy},
     record::{key_body, read_key},
+    scheme_record::{read_scheme, scheme_body},
     workspace_record::{read_workspace, workspace_body},
 };
 use crate::{
@@ -16,15 +17,15 @@ use crate::{
         credentials::{Credentials, RetiringSecret, Secret},
         id::{KeyId, WorkspaceId},
         key::Key,
-        root::MacKey,
+        root::{DerivedKeys, MacKey},
+        scheme::{ForeignKey, ImportScheme, Scheme},
         secret::{Hint, KeyHash},
+        text::Label,
         time::Timestamp,
         workspace::Workspace,
     },
-    ports::{Damaged, PolicyVersion},
+    ports::{Damaged, OpenScheme, PolicyVersion},
 };
-
-const SCHEME: &str = "keyward-1";
 
 /// A row of one key, workspace or version of the policy.
 pub(super) struct Row {
@@ -58,7 +59,7 @@ pub(super) fn write_key(
     let secrets = key.credentials.iter().map(|(secret, end)| {
         let mut row = SecretRow {
             generation: secret.generation.into(),
-            scheme: SCHEME.into(),
+            scheme: secret.scheme.to_text().into(),
             root: secret.root.into(),
             hash: secret.hash.as_bytes().to_vec(),
             hint: secret.hint.as_str().into(),
@@ -91,6 +92,15 @@ pub(super) fn write_policy(
     codes: &MacKey,
 ) -> Result<Row, serde_json::Error> {
     Ok(Row::new("policies", policy.version.to_string(), policy_body(policy)?, revision, codes))
+}
+
+/// The row of an import scheme as `revision` writes it.
+pub(super) fn write_scheme(
+    scheme: &ImportScheme,
+    revision: Revision,
+    codes: &MacKey,
+) -> Result<Row, serde_json::Error> {
+    Ok(Row::new("schemes", scheme.name.to_string(), scheme_body(scheme)?, revision, codes))
 }
 
 impl Row {
@@ -148,6 +158,18 @@ impl Row {
             .ok_or_else(|| self.damaged("its body cannot be read"))
     }
 
+    /// The import scheme, if its row is what the log's revision for it wrote, and its seal holds.
+    pub(super) fn to_scheme(&self, newest: i64, keys: &DerivedKeys) -> Result<OpenScheme, Damaged> {
+        let body = self.genuine_body("schemes", newest, &keys.rows)?;
+        let read = || {
+            let name = self.parse_id(Label::parse)?;
+            let scheme = read_scheme(name, from_stored(self.revision)?, body)?;
+            let secret = keys.schemes.open(&ImportScheme::purpose(&scheme.name), &scheme.sealed)?;
+            Some(OpenScheme { key: ForeignKey::new(&secret), scheme })
+        };
+        read().ok_or_else(|| self.damaged("its body cannot be read, or its seal is broken"))
+    }
+
     /// The id, if it can be read.
     pub(super) fn parse_id<T, E>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         std::str::from_utf8(&self.id).ok().and_then(|text| parse(text).ok())
@@ -195,8 +217,8 @@ impl SecretRow {
     }
 
     fn to_secret(&self) -> Option<Secret> {
-        (self.scheme == SCHEME.as_bytes()).then_some(())?;
         Some(Secret {
+            scheme: Scheme::stored(std::str::from_utf8(&self.scheme).ok()?)?,
             generation: self.generation.try_into().ok()?,
             hash: KeyHash::stored(self.hash.as_slice().try_into().ok()?),
             root: self.root.try_into().ok()?,

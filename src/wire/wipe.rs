@@ -1,4 +1,4 @@
-//! Messages that carry an `api_key`, or the headers it came in, are wiped when they are dropped, whichever way a call ends.
+//! Messages that carry an `api_key`, the headers it came in, or what other systems keep of theirs, are wiped when they are dropped, whichever way a call ends.
 //!
 //! What lies below is out of reach: the buffers that a message was read from or written to are freed unwiped.
 
@@ -7,8 +7,8 @@ use zeroize::Zeroize;
 use super::{
     envoy::service::auth::v3::CheckRequest,
     v1::{
-        IssueResponse, RegisterWorkspaceResponse, RotateResponse, check_request::Subject,
-        revoke_request::Target,
+        AddImportSchemeRequest, HmacSha256Hash, IssueResponse, RegisterWorkspaceResponse, RotateResponse,
+        check_request::Subject, import_row::Hash, revoke_request::Target,
     },
 };
 
@@ -45,6 +45,28 @@ impl Drop for RotateResponse {
 impl Drop for RegisterWorkspaceResponse {
     fn drop(&mut self) {
         self.api_key.zeroize();
+    }
+}
+
+impl Drop for AddImportSchemeRequest {
+    fn drop(&mut self) {
+        self.hmac_sha256_secret.zeroize();
+    }
+}
+
+impl Drop for Hash {
+    fn drop(&mut self) {
+        match self {
+            Self::Sha256(hash) | Self::Sha512(hash) => hash.zeroize(),
+            Self::Sha256Text(hash) => hash.zeroize(),
+            Self::HmacSha256(_) => {}
+        }
+    }
+}
+
+impl Drop for HmacSha256Hash {
+    fn drop(&mut self) {
+        self.hash.zeroize();
     }
 }
 

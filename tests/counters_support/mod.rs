@@ -266,6 +266,7 @@ impl<B: Backend> World<B> {
             workspaces: vec![self.workspace.clone()],
             keys: self.keys.clone(),
             policy: Some(PolicyView::Sound(Arc::clone(&self.policy))),
+            schemes: Vec::new(),
             damaged: Vec::new(),
         });
         let hands: Arc<dyn Clock> = Arc::<Hands>::clone(&self.hands);

@@ -17,6 +17,7 @@ mod client;
 mod described;
 mod description;
 mod hostile;
+mod imported;
 mod twins;
 mod verify;
 mod verify_same;

@@ -51,6 +51,7 @@ async fn add_keys(data_dir: &Path) -> [String; 2] {
         let secret = SecretKey::generate(&Prefix::parse(prefix).unwrap(), &entropy).unwrap();
         let first = Secret {
             generation: 1,
+            scheme: keyward::domain::scheme::Scheme::Native,
             hash: secret.hash(&keys.lookup),
             root: keys.lookup.root(),
             hint: secret.hint(),

@@ -17,6 +17,7 @@ mod ext_authz_limits;
 mod ext_authz_routes;
 mod first_schema;
 mod get_key;
+mod import;
 mod issue;
 mod key_rules;
 mod limits;

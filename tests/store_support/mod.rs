@@ -73,6 +73,7 @@ pub(crate) fn secret(entropy: &Seeded, generation: u32) -> Secret {
     Secret {
         generation,
         hash: KeyHash::stored(hash),
+        scheme: keyward::domain::scheme::Scheme::Native,
         root: 1,
         hint: Hint::stored("kw_live_…3xYz"),
         created: at(1_000),

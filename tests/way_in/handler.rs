@@ -27,7 +27,7 @@ use keyward::{
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
-        AuditAction, BatchCheckRequest, BatchCheckResponse, ChangeKeysRequest, ChangeKeysResponse,
+        self, AuditAction, BatchCheckRequest, BatchCheckResponse, ChangeKeysRequest, ChangeKeysResponse,
         CheckRequest, CheckResponse, DisableKeyRequest, DisableKeyResponse, EnableKeyRequest,
         EnableKeyResponse, GetKeyRequest, GetKeyResponse, GetUsageRequest, GetUsageResponse, IssueRequest,
         IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse, RevokeRequest,
@@ -245,6 +245,27 @@ impl KeyService for Handler {
         &self,
         _request: Request<EnableKeyRequest>,
     ) -> Result<Response<EnableKeyResponse>, Status> {
+        not_here()
+    }
+
+    async fn import_keys(
+        &self,
+        _request: Request<v1::ImportKeysRequest>,
+    ) -> Result<Response<v1::ImportKeysResponse>, Status> {
+        not_here()
+    }
+
+    async fn add_import_scheme(
+        &self,
+        _request: Request<v1::AddImportSchemeRequest>,
+    ) -> Result<Response<v1::AddImportSchemeResponse>, Status> {
+        not_here()
+    }
+
+    async fn list_import_schemes(
+        &self,
+        _request: Request<v1::ListImportSchemesRequest>,
+    ) -> Result<Response<v1::ListImportSchemesResponse>, Status> {
         not_here()
     }
 }

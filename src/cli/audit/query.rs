@@ -74,6 +74,10 @@ enum Action {
     ClockReset,
     /// A workspace was changed
     WorkspaceUpdate,
+    /// A key of another system was taken over
+    KeyImport,
+    /// A system's secret for its hashes was taken in
+    SchemeAdd,
 }
 
 impl From<Action> for AuditAction {
@@ -92,6 +96,8 @@ impl From<Action> for AuditAction {
             Action::KeyEnable => Self::KeyEnable,
             Action::PolicyApply => Self::PolicyApply,
             Action::ClockReset => Self::ClockReset,
+            Action::KeyImport => Self::KeyImport,
+            Action::SchemeAdd => Self::SchemeAdd,
         }
     }
 }

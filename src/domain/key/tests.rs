@@ -16,6 +16,7 @@ pub(crate) fn secret(generation: u32) -> Secret {
     Secret {
         generation,
         hash: KeyHash::stored([byte; 32]),
+        scheme: crate::domain::scheme::Scheme::Native,
         root: 1,
         hint: Hint::stored("kw_live_…abcd"),
         created: at(0),

@@ -49,6 +49,8 @@ const fn action_to_wire(action: Action) -> AuditAction {
         Action::KeyEnable => AuditAction::KeyEnable,
         Action::PolicyApply => AuditAction::PolicyApply,
         Action::ClockReset => AuditAction::ClockReset,
+        Action::KeyImport => AuditAction::KeyImport,
+        Action::SchemeAdd => AuditAction::SchemeAdd,
     }
 }
 

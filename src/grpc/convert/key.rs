@@ -104,6 +104,7 @@ fn secret_to_wire(secret: &Secret, end: Option<Timestamp>, now: Timestamp) -> v1
         state: state.into(),
         create_time: Some(time::to_wire(secret.created)),
         end_time: end.map(time::to_wire),
+        scheme: secret.scheme.to_text(),
     }
 }
 

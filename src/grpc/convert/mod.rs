@@ -7,6 +7,7 @@ pub(super) mod check_bytes;
 pub(super) mod ext_authz;
 mod fields;
 pub(super) mod key;
+pub(super) mod key_import;
 pub(super) mod new_key;
 pub(super) mod policy;
 mod rights;

@@ -39,6 +39,7 @@ fn store(directory: &tempfile::TempDir, told: &str) -> SqliteStore {
 fn issue(number: u8) -> Mutation {
     let secret = Secret {
         generation: 1,
+        scheme: crate::domain::scheme::Scheme::Native,
         hash: KeyHash::stored([number; 32]),
         root: 1,
         hint: Hint::stored("kw_live_…abcd"),

@@ -19,6 +19,7 @@ use crate::{
         group::GroupChange,
         id::{KeyId, WorkspaceId},
         root::DerivedKeys,
+        text::Label,
     },
     ports::{LogFilter, LogRecord, StoreError, Verification},
     store::{
@@ -174,6 +175,7 @@ pub(super) struct Newest {
     pub(super) workspaces: HashMap<WorkspaceId, i64>,
     /// The newest version of the policy, and the revision that wrote it.
     pub(super) policy: Option<(u64, i64)>,
+    pub(super) schemes: HashMap<Label, i64>,
 }
 
 /// The rows that an entry says it changed.
@@ -184,6 +186,8 @@ struct Named<'a> {
     #[serde(borrow)]
     workspace_id: Option<&'a str>,
     policy_version: Option<u64>,
+    #[serde(borrow)]
+    scheme: Option<&'a str>,
     #[serde(default)]
     workspace_changed: bool,
     #[serde(borrow)]
@@ -280,6 +284,9 @@ impl Newest {
         }
         if let Some(version) = named.policy_version {
             self.policy = Some((version, record.revision));
+        }
+        if let Some(scheme) = named.scheme {
+            self.schemes.insert(Label::parse(scheme).ok()?, record.revision);
         }
         Some(())
     }

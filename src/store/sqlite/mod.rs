@@ -50,6 +50,7 @@ mod policies;
 mod read;
 mod rows;
 mod schema;
+mod schemes;
 mod usage;
 mod wal;
 mod writer;

@@ -6,7 +6,7 @@ use super::{
     failure::of_reading,
     groups,
     log::{self, Newest},
-    policies,
+    policies, schemes,
 };
 use crate::{
     domain::{
@@ -45,6 +45,7 @@ pub(super) fn load(connection: &mut Connection, keys: &DerivedKeys) -> Result<Vi
         groups::mark_fault(&snapshot, keys, newest.newest_group()).map_err(|error| of_reading(&error))?;
     fault.map_or(Ok(()), |why| Err(StoreError::Corrupt(why)))?;
     let mut reading = Reading::new(&keys.rows);
+    schemes::read(&snapshot, keys, &newest, &mut reading.view).map_err(|error| of_reading(&error))?;
     reading.all(&snapshot, newest).map_err(|error| of_reading(&error))?;
     Ok(reading.at(head))
 }
@@ -62,6 +63,7 @@ pub(super) fn changes(
     }
     let newest = log::named_since(&snapshot, keys, after, head)?;
     let mut reading = Reading::new(&keys.rows);
+    schemes::read(&snapshot, keys, &newest, &mut reading.view).map_err(|error| of_reading(&error))?;
     reading.named(&snapshot, &newest).map_err(|error| of_reading(&error))?;
     Ok(View { groups: newest.groups, ..reading.at(head) })
 }
@@ -257,7 +259,7 @@ fn each_key(
     Ok(())
 }
 
-fn key_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
+pub(super) fn key_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
     Ok(Row { id: bytes(row, 0)?, body: bytes(row, 1)?, revision: integer_of(row, 2)?, code: bytes(row, 3)? })
 }
 

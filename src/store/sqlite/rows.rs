@@ -9,12 +9,15 @@ use crate::{
         id::{GroupId, KeyId},
         key::Key,
         root::DerivedKeys,
+        scheme::ImportScheme,
         workspace::Workspace,
     },
     ports::{Mutation, PolicyVersion, RequestMark, StoreError},
     store::{
         chain::{Head, StoredRecord},
-        rows::{Row, SecretRow, from_stored, to_stored, write_key, write_policy, write_workspace},
+        rows::{
+            Row, SecretRow, from_stored, to_stored, write_key, write_policy, write_scheme, write_workspace,
+        },
     },
 };
 
@@ -66,6 +69,9 @@ pub(super) fn apply(
     if let Some(policy) = &mutation.rows.policy {
         put_policy(connection, keys, policy, head.revision)?;
     }
+    if let Some(scheme) = &mutation.rows.scheme {
+        put_scheme(connection, keys, scheme, head.revision)?;
+    }
     if let Some(key) = &mutation.rows.key {
         put_key(connection, keys, key, head.revision)?;
     }
@@ -95,6 +101,7 @@ fn check_shape(mutation: &Mutation) -> Result<(), StoreError> {
     let misnamed = mutation.entry.key != key
         || workspace.is_some_and(|workspace| Some(workspace) != mutation.entry.workspace)
         || mutation.rows.policy.as_ref().map(|policy| policy.version) != mutation.entry.policy_version
+        || mutation.rows.scheme.as_ref().map(|scheme| &scheme.name) != mutation.entry.scheme.as_ref()
         || mutation.rows.clock_mark.is_some() != (mutation.entry.action == Action::ClockReset)
         || mutation.entry.group.is_some() != mutation.seen.is_some()
         || mutation.entry.group.is_some() && mutation.entry.key.is_some()
@@ -207,6 +214,22 @@ fn put_policy(
         &row,
     )?;
     Ok(())
+}
+
+fn put_scheme(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    scheme: &ImportScheme,
+    revision: Revision,
+) -> Result<(), Refusal> {
+    let row = write_scheme(scheme, revision, &keys.rows).map_err(|error| unwritable(&error))?;
+    let insert = "INSERT INTO schemes (id, body, revision, code) VALUES (?1, ?2, ?3, ?4)";
+    match put_row(connection, insert, &row) {
+        Ok(_) => Ok(()),
+        // Somebody else was first.
+        Err(error) if super::failure::is_constraint(&error) => Err(StoreError::Conflict.into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn put_key(

@@ -1,0 +1,368 @@
+//! `keyward import`: takes over keys of another system from a file of their hashes.
+
+mod csv;
+mod lines;
+mod row;
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Seek as _},
+    path::PathBuf,
+};
+
+use clap::{Args, ValueEnum};
+use prost::Message as _;
+use serde_json::{Value, json};
+
+use self::lines::Line;
+use super::{
+    Outcome,
+    connection::Caller,
+    failure::Failure,
+    parse::{self, Expiry},
+    session::Session,
+    text::printable,
+};
+use crate::wire::v1::{
+    ErrorReason, Grant, HmacSha256Hash, ImportError, ImportKeysRequest, ImportResult, ImportRow,
+    import_row::Hash, key_service_client::KeyServiceClient,
+};
+
+pub(super) const EXAMPLES: &str = "\
+Look first, then do it:
+  keyward import old-keys.csv --scope messaging:send --secret-bits 160 --dry-run
+  keyward import old-keys.csv --scope messaging:send --secret-bits 160
+
+A file begins with a line of column names, or is JSON Lines with the same names as fields:
+  name, description, owner, environment, scopes, grants, expire_time, allowed_cidrs, metadata.NAME, prefix, last_four,
+  secret_bits, and one of sha256, sha512 and hmac_sha256 (with scheme)
+In CSV, scopes, grants and networks have spaces between; in JSON they are lists, and metadata is an object.
+
+Each bad row is told with its line, and keeps no good one out. What was cut short can be run again: rows that are in are
+told as HASH_EXISTS.
+
+Exit status: 0 all rows are in (with --dry-run: would be), 5 some are bad, 1 failed.";
+
+/// Rows and bytes that one request takes.
+const MAX_ROWS: usize = 1_000;
+const MAX_BYTES: usize = 256 << 10;
+
+/// Take over keys of another system
+#[derive(Args, Debug)]
+pub struct ImportArgs {
+    /// The file, or - for standard input
+    file: PathBuf,
+    /// What the file is. Left out: what its name ends in, csv or jsonl
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// The workspace. Left out: that of the administration key, or the default one
+    #[arg(long, value_name = "ID")]
+    workspace: Option<String>,
+    /// Judges every row and writes nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Takes secrets of fewer than 112 bits too, for 90 days at most
+    #[arg(long)]
+    allow_weak: bool,
+    #[command(flatten)]
+    defaults: Defaults,
+}
+
+/// What rows are that do not say otherwise.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Where a row does not say")]
+struct Defaults {
+    /// A scope for every resource, of rows without scopes and grants
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+    scopes: Vec<String>,
+    /// A scope for some resources, of rows without scopes and grants
+    #[arg(long = "grant", value_name = "SCOPE@RESOURCE[,RESOURCE]", value_parser = parse::grant)]
+    grants: Vec<Grant>,
+    /// The environment. Left out: the first of the policy
+    #[arg(long)]
+    environment: Option<String>,
+    /// The user or service that the keys belong to
+    #[arg(long)]
+    owner: Option<String>,
+    /// A description for people
+    #[arg(long)]
+    description: Option<String>,
+    /// When the keys end: an RFC 3339 time, or a duration such as 90d. Left out: never
+    #[arg(long, value_name = "TIME|DURATION", value_parser = parse::expiry)]
+    expires: Option<Expiry>,
+    /// A source network that the keys may be used from
+    #[arg(long = "cidr", value_name = "NETWORK", value_delimiter = ',')]
+    cidrs: Vec<String>,
+    /// The import scheme of hashes in the column hmac_sha256
+    #[arg(long, value_name = "NAME")]
+    scheme: Option<String>,
+    /// How the other system's keys begin, for people
+    #[arg(long)]
+    prefix: Option<String>,
+    /// How many random bits the other system's secrets have
+    #[arg(long, value_name = "BITS")]
+    secret_bits: Option<u32>,
+}
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Comma-separated values, with a header
+    Csv,
+    /// JSON Lines: one object a line
+    Jsonl,
+}
+
+impl Defaults {
+    fn into_row(self, now: jiff::Timestamp) -> Result<ImportRow, Failure> {
+        let scheme = self.scheme.map(|scheme| Hash::HmacSha256(HmacSha256Hash { scheme, hash: Vec::new() }));
+        Ok(ImportRow {
+            scopes: self.scopes,
+            grants: self.grants,
+            environment: self.environment.unwrap_or_default(),
+            owner: self.owner.unwrap_or_default(),
+            description: self.description.unwrap_or_default(),
+            expire_time: self.expires.map(|expires| expires.resolve(now)).transpose()?,
+            allowed_cidrs: self.cidrs,
+            prefix: self.prefix.unwrap_or_default(),
+            secret_bits: self.secret_bits.unwrap_or_default(),
+            hash: scheme,
+            ..ImportRow::default()
+        })
+    }
+}
+
+impl ImportArgs {
+    fn format(&self) -> Result<Format, Failure> {
+        let by_name = || match self.file.extension().and_then(|end| end.to_str()) {
+            Some("csv") => Some(Format::Csv),
+            Some("jsonl" | "ndjson") => Some(Format::Jsonl),
+            Some(_) | None => None,
+        };
+        let unknown = || Failure::input("say what the file is: --format csv or --format jsonl");
+        self.format.or_else(by_name).ok_or_else(unknown)
+    }
+
+    /// The file, and how many lines it has where that can be known before.
+    fn open(&self, terminal: bool) -> Result<Option<(BufReader<File>, Option<u64>)>, Failure> {
+        if self.file.as_os_str() == "-" {
+            return Ok(None);
+        }
+        let failed =
+            |error: io::Error| Failure::input(format!("cannot read {}: {error}", self.file.display()));
+        let mut file = BufReader::new(File::open(&self.file).map_err(failed)?);
+        if !terminal || !file.get_ref().metadata().map_err(failed)?.is_file() {
+            return Ok(Some((file, None)));
+        }
+        let total = lines::count(&mut file).map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        Ok(Some((file, Some(total))))
+    }
+}
+
+pub(super) async fn run(args: ImportArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+    let format = args.format()?;
+    let file = args.open(session.console.err_is_terminal)?;
+    let defaults = args.defaults.into_row(session.console.now)?;
+    let request = ImportKeysRequest {
+        workspace_id: args.workspace.unwrap_or_default(),
+        rows: Vec::new(),
+        dry_run: args.dry_run,
+        allow_weak: args.allow_weak,
+    };
+    let keys = session.keys().await?;
+    let mut import = Import { keys, request, faults: Vec::new(), bytes: 0, tally: Tally::default() };
+    let done = match file {
+        Some((mut file, total)) => {
+            import.tally.total = total;
+            import.read(&mut file, format, &defaults, session).await
+        }
+        None => {
+            // Standard input is the session's, which the answer is written to.
+            let mut input = Vec::new();
+            let read = session.console.input.read_to_end(&mut input);
+            read.map_err(|error| Failure::input(format!("cannot read standard input: {error}")))?;
+            import.read(&mut input.as_slice(), format, &defaults, session).await
+        }
+    };
+    import.tally.clear(session);
+    if done.is_err() && import.tally.good > 0 {
+        session.console.note(&format!("{} rows are in; the same command goes on\n", import.tally.good));
+    }
+    done?;
+    import.tally.sum_up(args.dry_run, session)
+}
+
+/// An import under way.
+struct Import {
+    keys: KeyServiceClient<Caller>,
+    /// What is to be sent next.
+    request: ImportKeysRequest,
+    /// Lines since the last request that are no rows.
+    faults: Vec<ImportResult>,
+    bytes: usize,
+    tally: Tally,
+}
+
+/// How far it is.
+#[derive(Default)]
+struct Tally {
+    good: u64,
+    bad: u64,
+    /// Lines that are read, and those there are.
+    done: u64,
+    total: Option<u64>,
+}
+
+impl Import {
+    async fn read(
+        &mut self,
+        input: &mut dyn BufRead,
+        format: Format,
+        defaults: &ImportRow,
+        session: &mut Session<'_, '_>,
+    ) -> Result<(), Failure> {
+        let mut columns = None;
+        let mut number = 0;
+        while let Some(line) =
+            lines::next(input).map_err(|error| Failure::input(format!("cannot read the file: {error}")))?
+        {
+            number += 1;
+            let row = match (line, format, &columns) {
+                (Line::Text(text), Format::Csv, None) => {
+                    columns = Some(
+                        row::columns(&text).map_err(|why| Failure::input(format!("line {number}: {why}")))?,
+                    );
+                    continue;
+                }
+                (Line::TooLong | Line::NotUtf8, Format::Csv, None) => {
+                    return Err(Failure::input("line 1 is no line of column names"));
+                }
+                (Line::Text(text), _, _) if text.trim().is_empty() => continue,
+                (Line::Text(text), Format::Csv, Some(columns)) => row::of_csv(columns, &text, defaults),
+                (Line::Text(text), Format::Jsonl, _) => row::of_json(&text, defaults),
+                (Line::TooLong, ..) => Err((String::new(), format!("longer than {} bytes", lines::LONGEST))),
+                (Line::NotUtf8, ..) => Err((String::new(), "not UTF-8".to_owned())),
+            };
+            match row {
+                Ok(row) => {
+                    let row = ImportRow { line: number, ..row };
+                    self.bytes = self.bytes.saturating_add(row.encoded_len());
+                    self.request.rows.push(row);
+                }
+                Err((field, message)) => self.faults.push(unreadable(number, field, message)),
+            }
+            self.tally.done = number;
+            let waiting = self.request.rows.len().max(self.faults.len());
+            if waiting >= MAX_ROWS || self.bytes >= MAX_BYTES {
+                self.send(session).await?;
+            }
+        }
+        self.send(session).await
+    }
+
+    /// Sends what waits, and tells what became of it.
+    async fn send(&mut self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let mut results = std::mem::take(&mut self.faults);
+        if !self.request.rows.is_empty() {
+            let next = ImportKeysRequest {
+                rows: Vec::new(),
+                workspace_id: self.request.workspace_id.clone(),
+                ..self.request
+            };
+            let request = std::mem::replace(&mut self.request, next);
+            let answer = self.keys.import_keys(request).await.map_err(session.rpc())?.into_inner();
+            results.extend(answer.results);
+        }
+        self.bytes = 0;
+        results.sort_by_key(|result| result.line);
+        self.tally.clear(session);
+        for result in &results {
+            self.tally.count(result, session)?;
+        }
+        self.tally.draw(session);
+        Ok(())
+    }
+}
+
+impl Tally {
+    fn count(&mut self, result: &ImportResult, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        if session.json {
+            session.console.print_json_line(&json_result(result))?;
+        }
+        let Some(error) = &result.error else {
+            self.good += 1;
+            return Ok(());
+        };
+        self.bad += 1;
+        if session.json { Ok(()) } else { session.console.print(&told(result.line, error)) }
+    }
+
+    /// The bar: a line of its own, where somebody looks on.
+    fn draw(&self, session: &mut Session<'_, '_>) {
+        if session.console.err_is_terminal {
+            let of = self.total.map(|total| format!("/{total}")).unwrap_or_default();
+            session.console.note(&format!("\r{}{of} lines, {} bad", self.done, self.bad));
+        }
+    }
+
+    fn clear(&self, session: &mut Session<'_, '_>) {
+        if session.console.err_is_terminal && self.done > 0 {
+            session.console.note("\r\u{1b}[K");
+        }
+    }
+
+    fn sum_up(&self, dry_run: bool, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+        let done = if dry_run { "would be imported" } else { "imported" };
+        let text = format!("{} {done}, {} bad\n", self.good, self.bad);
+        if session.json {
+            session.console.note(&text);
+        } else {
+            session.console.print(&text)?;
+        }
+        Ok(if self.bad == 0 { Outcome::Done } else { Outcome::RowsBad })
+    }
+}
+
+fn unreadable(line: u64, field: String, message: String) -> ImportResult {
+    let name = ErrorReason::FieldInvalid.as_str_name();
+    let reason = name.strip_prefix("ERROR_REASON_").unwrap_or(name).to_owned();
+    let error = ImportError { field, message, reason, existing_key_id: String::new() };
+    ImportResult { line, key_id: String::new(), error: Some(error) }
+}
+
+/// A bad row for eyes.
+fn told(line: u64, error: &ImportError) -> String {
+    let field = if error.field.is_empty() { String::new() } else { format!("{}: ", error.field) };
+    let text = format!("line {line}: {field}{} ({})", error.message, error.reason);
+    format!("{}\n", printable(&text))
+}
+
+fn json_result(result: &ImportResult) -> Value {
+    json!({
+        "line": result.line,
+        "key_id": result.key_id,
+        "error": result.error.as_ref().map(json_error),
+    })
+}
+
+fn json_error(error: &ImportError) -> Value {
+    json!({
+        "field": error.field,
+        "message": error.message,
+        "reason": error.reason,
+        "existing_key_id": error.existing_key_id,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::json::assert_shows_every_field;
+
+    #[test]
+    fn every_field_of_a_result_is_shown() {
+        assert_shows_every_field("ImportResult", &json_result(&ImportResult::default()));
+        assert_shows_every_field("ImportError", &json_error(&ImportError::default()));
+    }
+}

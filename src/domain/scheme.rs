@@ -1,0 +1,257 @@
+//! How the hash of a secret came about: in Keyward's own way, or in that of the system that it was imported from.
+//!
+//! Whatever the scheme, what is stored is a keyed hash under Keyward's roots; another system's hash alone finds nothing.
+
+use std::fmt;
+
+use ring::{digest, hmac};
+
+use super::{
+    audit::Revision,
+    root::LookupKey,
+    seal::{ForeignSecret, Sealed},
+    secret::KeyHash,
+    text::Label,
+    time::Timestamp,
+};
+
+const NATIVE: &str = "keyward-1";
+const WEAK: &str = ",weak";
+const HMAC: &str = "hmac-sha256:";
+
+/// Secrets of fewer bits than this can be found by trying (NIST SP 800-131A).
+pub const ENOUGH_BITS: u32 = 112;
+
+/// How the hash of a secret came about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scheme {
+    /// Keyward made the secret.
+    Native,
+    /// Another system did, and gave its hash.
+    Imported(Hashing, Strength),
+}
+
+/// Another system's way to hash a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Hashing {
+    /// SHA-256.
+    Sha256,
+    /// SHA-512.
+    Sha512,
+    /// HMAC-SHA-256 with a secret of that system, which is kept under this name.
+    HmacSha256(Label),
+}
+
+/// Whether a secret can be found by trying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strength {
+    /// It cannot.
+    Enough,
+    /// It was declared to have fewer than [`ENOUGH_BITS`].
+    Weak,
+}
+
+impl Scheme {
+    /// The scheme as it is stored and shown: `keyward-1`, `sha256`, `sha512`, `hmac-sha256:NAME`, with `,weak` behind it
+    /// where the secret is.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Native => NATIVE.to_owned(),
+            Self::Imported(hashing, Strength::Enough) => hashing.to_string(),
+            Self::Imported(hashing, Strength::Weak) => format!("{hashing}{WEAK}"),
+        }
+    }
+
+    /// A scheme as it was stored; `None` for any other text.
+    #[must_use]
+    pub fn stored(text: &str) -> Option<Self> {
+        if text == NATIVE {
+            return Some(Self::Native);
+        }
+        let (hashing, strength) =
+            text.strip_suffix(WEAK).map_or((text, Strength::Enough), |hashing| (hashing, Strength::Weak));
+        let hashing = match (hashing, hashing.strip_prefix(HMAC)) {
+            ("sha256", _) => Hashing::Sha256,
+            ("sha512", _) => Hashing::Sha512,
+            (_, Some(name)) => Hashing::HmacSha256(Label::parse(name).ok()?),
+            (_, None) => return None,
+        };
+        Some(Self::Imported(hashing, strength))
+    }
+
+    /// Another system's way, where it is one.
+    #[must_use]
+    pub const fn hashing(&self) -> Option<&Hashing> {
+        match self {
+            Self::Native => None,
+            Self::Imported(hashing, _) => Some(hashing),
+        }
+    }
+
+    /// Whether the secret was declared weak.
+    #[must_use]
+    pub fn is_weak(&self) -> bool {
+        matches!(self, Self::Imported(_, Strength::Weak))
+    }
+}
+
+impl fmt::Display for Hashing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sha256 => formatter.write_str("sha256"),
+            Self::Sha512 => formatter.write_str("sha512"),
+            Self::HmacSha256(name) => write!(formatter, "{HMAC}{name}"),
+        }
+    }
+}
+
+/// Another system's hash of a secret. Without `Debug`: whoever knows it knows which secret to look for.
+pub enum ForeignHash {
+    /// SHA-256.
+    Sha256([u8; 32]),
+    /// SHA-512.
+    Sha512([u8; 64]),
+    /// HMAC-SHA-256 with the secret of this name.
+    HmacSha256(Label, [u8; 32]),
+}
+
+impl ForeignHash {
+    /// What is stored in its place. For SHA-256 the same as for a secret of Keyward's own; the others are set apart by what
+    /// stands before them, and by their length.
+    #[must_use]
+    pub fn keyed(&self, key: &LookupKey) -> KeyHash {
+        match self {
+            Self::Sha256(hash) => KeyHash::stored(key.hash(hash)),
+            Self::Sha512(hash) => of_sha512(hash, key),
+            Self::HmacSha256(name, hash) => of_hmac(name, hash, key),
+        }
+    }
+
+    /// How it came about.
+    #[must_use]
+    pub fn hashing(&self) -> Hashing {
+        match self {
+            Self::Sha256(_) => Hashing::Sha256,
+            Self::Sha512(_) => Hashing::Sha512,
+            Self::HmacSha256(name, _) => Hashing::HmacSha256(name.clone()),
+        }
+    }
+}
+
+/// What it takes to hash a presented token as another system did.
+#[derive(Debug, Clone)]
+pub enum Way {
+    /// SHA-256.
+    Sha256,
+    /// SHA-512.
+    Sha512,
+    /// HMAC-SHA-256 with that system's secret.
+    HmacSha256(Label, ForeignKey),
+}
+
+impl Way {
+    /// What is stored in a token's place, if that system made it. Only `domain::secret` has a token to give.
+    pub(super) fn keyed(&self, token: &[u8], key: &LookupKey) -> KeyHash {
+        match self {
+            Self::Sha256 => KeyHash::stored(key.hash(digest::digest(&digest::SHA256, token).as_ref())),
+            Self::Sha512 => of_sha512(digest::digest(&digest::SHA512, token).as_ref(), key),
+            Self::HmacSha256(name, theirs) => of_hmac(name, hmac::sign(&theirs.0, token).as_ref(), key),
+        }
+    }
+}
+
+fn of_sha512(hash: &[u8], key: &LookupKey) -> KeyHash {
+    KeyHash::stored(key.hash_tagged([b"sha512\0", hash, b""]))
+}
+
+fn of_hmac(name: &Label, hash: &[u8], key: &LookupKey) -> KeyHash {
+    KeyHash::stored(key.hash_tagged([b"hmac-sha256\0", name.as_str().as_bytes(), hash]))
+}
+
+/// Another system's secret, ready to hash with; shows nothing of it.
+#[derive(Debug, Clone)]
+pub struct ForeignKey(hmac::Key);
+
+impl ForeignKey {
+    /// Takes the secret as that system has it.
+    #[must_use]
+    pub fn new(secret: &ForeignSecret) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.expose()))
+    }
+}
+
+/// Another system's secret as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportScheme {
+    /// Its name, for good.
+    pub name: Label,
+    /// The secret.
+    pub sealed: Sealed,
+    /// When it was given.
+    pub created: Timestamp,
+    /// The log revision that wrote it; zero before it is stored.
+    pub revision: Revision,
+}
+
+impl ImportScheme {
+    /// What its secret is sealed for.
+    #[must_use]
+    pub fn purpose(name: &Label) -> String {
+        format!("{HMAC}{name}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::root::{DerivedKeys, Root};
+
+    #[test]
+    fn a_scheme_reads_back_as_it_was_written() {
+        let acme = || Hashing::HmacSha256(Label::parse("acme").unwrap());
+        for (scheme, text) in [
+            (Scheme::Native, "keyward-1"),
+            (Scheme::Imported(Hashing::Sha256, Strength::Enough), "sha256"),
+            (Scheme::Imported(Hashing::Sha512, Strength::Weak), "sha512,weak"),
+            (Scheme::Imported(acme(), Strength::Enough), "hmac-sha256:acme"),
+            (Scheme::Imported(acme(), Strength::Weak), "hmac-sha256:acme,weak"),
+        ] {
+            assert_eq!(scheme.to_text(), text);
+            assert_eq!(Scheme::stored(text), Some(scheme));
+        }
+        for bad in
+            ["", "weak", ",weak", "keyward-1,weak", "md5", "hmac-sha256", "hmac-sha256:", "sha256,weak,weak"]
+        {
+            assert_eq!(Scheme::stored(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_token_has_another_hash_in_each_way_and_under_each_root() {
+        let root = |number, byte| Root::kept(number, [byte; 32].into());
+        let (name, other) = (Label::parse("acme").unwrap(), Label::parse("other").unwrap());
+        let key = ForeignKey::new(&ForeignSecret::new(b"their secret".to_vec()));
+        let ways =
+            [Way::Sha256, Way::Sha512, Way::HmacSha256(name, key.clone()), Way::HmacSha256(other, key)];
+        let mut all = Vec::new();
+        for roots in [DerivedKeys::new(&root(1, 1), &[]), DerivedKeys::new(&root(1, 1), &[root(2, 2)])] {
+            all.extend(ways.iter().map(|way| *way.keyed(b"token", &roots.lookup).as_bytes()));
+        }
+        let different: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+    }
+
+    #[test]
+    fn nothing_of_their_secret_is_shown() {
+        // K2
+        let shown = format!(
+            "{:?}",
+            Way::HmacSha256(
+                Label::parse("acme").unwrap(),
+                ForeignKey::new(&ForeignSecret::new(b"hunter2".to_vec()))
+            )
+        );
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}

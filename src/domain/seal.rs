@@ -1,0 +1,123 @@
+//! Secrets that must be had again, sealed for the database: AES-256-GCM under a key derived from the roots.
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use zeroize::Zeroizing;
+
+use super::time::{Entropy, EntropyUnavailable};
+
+/// Seals, and opens what it sealed.
+pub struct SealKey(LessSafeKey);
+
+/// A secret of another system, in clear: to be sealed, hashed with, or sent once. Wiped on drop; neither `Clone` nor `Debug`.
+pub struct ForeignSecret(Zeroizing<Vec<u8>>);
+
+impl ForeignSecret {
+    /// Takes a secret, whatever its bytes are.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Its bytes, for the request that carries them.
+    #[must_use]
+    pub fn reveal(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Whether both are the same; takes the same time wherever they differ.
+    #[must_use]
+    pub fn equals(&self, other: &Self) -> bool {
+        subtle::ConstantTimeEq::ct_eq(self.expose(), other.expose()).into()
+    }
+}
+
+/// A secret under seal: shows nothing of it but its length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Drawn for this seal alone.
+    pub nonce: [u8; NONCE_LEN],
+    /// The secret, encrypted, and its tag.
+    pub bytes: Vec<u8>,
+}
+
+impl SealKey {
+    pub(super) fn new(key: &[u8; 32]) -> Self {
+        #[expect(clippy::expect_used, reason = "32 bytes are a key of AES-256, whatever their value")]
+        let key = UnboundKey::new(&AES_256_GCM, key).expect("a key of 32 bytes");
+        Self(LessSafeKey::new(key))
+    }
+
+    /// Seals a secret for `purpose`: it opens for no other.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn seal(
+        &self,
+        purpose: &str,
+        secret: &ForeignSecret,
+        entropy: &dyn Entropy,
+    ) -> Result<Sealed, EntropyUnavailable> {
+        let mut nonce = [0; NONCE_LEN];
+        entropy.fill(&mut nonce)?;
+        // Room for the tag, so that the secret is not left behind when it grows.
+        let secret = secret.expose();
+        let mut bytes = Vec::with_capacity(secret.len().saturating_add(AES_256_GCM.tag_len()));
+        bytes.extend_from_slice(secret);
+        let unique = Nonce::assume_unique_for_key(nonce);
+        let sealed = self.0.seal_in_place_append_tag(unique, Aad::from(purpose), &mut bytes);
+        // Only a secret of many gigabytes is too long.
+        sealed.map(|()| Sealed { nonce, bytes }).map_err(|_too_long| EntropyUnavailable)
+    }
+
+    /// The secret, if it was sealed with this key for `purpose` and not touched since.
+    #[must_use]
+    pub fn open(&self, purpose: &str, sealed: &Sealed) -> Option<ForeignSecret> {
+        let mut bytes = Zeroizing::new(sealed.bytes.clone());
+        let nonce = Nonce::assume_unique_for_key(sealed.nonce);
+        let length = self.0.open_in_place(nonce, Aad::from(purpose), &mut bytes).ok()?.len();
+        bytes.truncate(length);
+        Some(ForeignSecret(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Counting(std::sync::atomic::AtomicU8);
+
+    impl Entropy for Counting {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+            bytes.fill(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_seal_opens_with_its_key_for_its_purpose_untouched_and_not_otherwise() {
+        // K2
+        let entropy = Counting(7.into());
+        let key = SealKey::new(&[1; 32]);
+        let secret = ForeignSecret::new(b"their secret".to_vec());
+        let sealed = key.seal("scheme a", &secret, &entropy).unwrap();
+        assert!(key.open("scheme a", &sealed).is_some_and(|opened| opened.equals(&secret)));
+        assert!(!sealed.bytes.windows(6).any(|window| window == b"secret"));
+        assert_ne!(key.seal("scheme a", &secret, &entropy).unwrap(), sealed);
+
+        assert!(SealKey::new(&[2; 32]).open("scheme a", &sealed).is_none());
+        assert!(key.open("scheme b", &sealed).is_none());
+        for place in 0..sealed.bytes.len() {
+            let mut touched = sealed.clone();
+            touched.bytes[place] ^= 1;
+            assert!(key.open("scheme a", &touched).is_none(), "{place}");
+        }
+        assert!(key.open("scheme a", &Sealed { nonce: [0; 12], ..sealed.clone() }).is_none());
+        assert!(key.open("scheme a", &Sealed { bytes: Vec::new(), ..sealed }).is_none());
+    }
+}

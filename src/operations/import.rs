@@ -1,0 +1,228 @@
+//! Import: takes over keys of another system by the hashes of their secrets. Good rows in, bad rows told.
+//!
+//! Each row is judged as an Issue is, and is a change of its own. There is no request id: a row that is sent again finds its
+//! hash taken.
+
+use std::{collections::HashMap, time::Duration};
+
+use futures_util::future::join_all;
+
+use super::{
+    Operations, change, entry,
+    error::OperationError,
+    issue::{IssuePermit, NewKey, all_fields, require_issuable},
+    write_key,
+};
+use crate::{
+    domain::{
+        audit::{Action, Revision},
+        credentials::Secret,
+        id::{KeyId, WorkspaceId},
+        key::Key,
+        parse::ParseError,
+        scheme::{ENOUGH_BITS, ForeignHash, Scheme, Strength, Way},
+        secret::{Hint, PresentedKey},
+        time::Timestamp,
+        workspace::Workspace,
+    },
+    ports::{Mutation, PolicyVersion, StoreError},
+};
+
+/// How long a weak secret may be good.
+const WEAK_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// Rows that are committed at once: others' changes come in between.
+const AT_ONCE: usize = 256;
+
+const HOLDS_IT: ParseError = ParseError::new("free of the secret itself: it is stored and shown in clear");
+
+/// A key of another system.
+pub struct NewImport {
+    /// What it is to be.
+    pub key: NewKey,
+    /// What the other system keeps of its secret.
+    pub hash: ForeignHash,
+    /// What people may recognize the secret by.
+    pub hint: Hint,
+    /// How many random bits the secret has, as far as is known.
+    pub bits: u32,
+}
+
+/// A row as it was read, or what is wrong with it.
+pub struct ImportRow {
+    /// The caller's own number of it.
+    pub line: u64,
+    /// The key.
+    pub new: Result<NewImport, OperationError>,
+}
+
+/// How to import.
+#[derive(Debug, Clone, Copy)]
+pub struct ImportOptions {
+    /// Judge only.
+    pub dry_run: bool,
+    /// Take in weak secrets, for as long as they may be good.
+    pub allow_weak: bool,
+}
+
+/// What became of the rows.
+#[derive(Debug)]
+pub struct Imported {
+    /// Of each, in order: the new key; `None` in a dry run.
+    pub rows: Vec<Result<Option<KeyId>, OperationError>>,
+    /// The last revision that this made.
+    pub revision: Option<Revision>,
+}
+
+/// What rows are judged by.
+struct Judging<'a> {
+    permit: &'a IssuePermit,
+    workspace: &'a Workspace,
+    policy: &'a PolicyVersion,
+    allow_weak: bool,
+    now: Timestamp,
+}
+
+impl Operations {
+    /// Takes over keys into a workspace that the caller reaches.
+    ///
+    /// # Errors
+    /// The workspace does not exist; the policy cannot be trusted. What is wrong with a row is told of the row.
+    pub async fn import(
+        &self,
+        permit: IssuePermit,
+        workspace: WorkspaceId,
+        rows: Vec<ImportRow>,
+        options: ImportOptions,
+    ) -> Result<Imported, OperationError> {
+        let _turn = self.turns.under_policy().await;
+        let (policy, now) = (self.policy()?, self.clock.now());
+        let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;
+        let ImportOptions { dry_run, allow_weak } = options;
+        let judging = Judging { permit: &permit, workspace: &workspace, policy: &policy, allow_weak, now };
+        let mut seen = HashMap::new();
+        let judged = rows.into_iter().map(|row| self.judge_row(row, &mut seen, &judging));
+        let mut judged = judged.collect::<Vec<_>>().into_iter();
+        let mut imported = Imported { rows: Vec::with_capacity(judged.len()), revision: None };
+        if dry_run {
+            imported.rows.extend(judged.map(|row| row.map(|_would_be| None)));
+            return Ok(imported);
+        }
+        while judged.len() > 0 {
+            let group = judged.by_ref().take(AT_ONCE).map(async |row| self.commit_row(row?).await);
+            for row in join_all(group).await {
+                imported.revision = imported.revision.max(row.as_ref().ok().map(|(_, revision)| *revision));
+                imported.rows.push(row.map(|(key, _)| Some(key)));
+            }
+        }
+        if let Some(revision) = imported.revision {
+            self.reached(revision).await?;
+        }
+        Ok(imported)
+    }
+
+    /// A row as it is to be committed; `seen` has the hashes of the good ones before it.
+    fn judge_row(
+        &self,
+        row: ImportRow,
+        seen: &mut HashMap<[u8; 32], u64>,
+        judging: &Judging<'_>,
+    ) -> Result<Mutation, OperationError> {
+        let (key, bits) = self.judge_import(row.new?, judging)?;
+        if let Some(line) = seen.insert(*key.credentials.current.hash.as_bytes(), row.line) {
+            seen.insert(*key.credentials.current.hash.as_bytes(), line);
+            return Err(OperationError::HashRepeated(line));
+        }
+        let mut entry = entry(judging.permit.actor(), Action::KeyImport, &key, judging.now);
+        entry.changes = all_fields(&key);
+        let secret = &key.credentials.current;
+        entry.changes.extend([
+            change("secret.scheme", (), secret.scheme.to_text()),
+            change("secret.hint", (), secret.hint.as_str()),
+            change("secret.bits", (), bits),
+        ]);
+        let (expects, judged_by) = (vec![judging.permit.stands_on()], Some(judging.policy.version));
+        Ok(Mutation { expects, judged_by, ..write_key(entry, key) })
+    }
+
+    fn judge_import(&self, new: NewImport, judging: &Judging<'_>) -> Result<(Key, u32), OperationError> {
+        let NewImport { key: mut new, hash, hint, bits } = new;
+        let hashing = hash.hashing();
+        let way = self.index.way(&hashing).map_err(OperationError::SchemeNotFound)?;
+        let hash = hash.keyed(&self.keys.lookup);
+        let strength = if bits < ENOUGH_BITS { Strength::Weak } else { Strength::Enough };
+        if strength == Strength::Weak {
+            if !judging.allow_weak {
+                return Err(OperationError::WeakSecret(bits));
+            }
+            new.expires = new.expires.or(Some(judging.now.saturating_add(WEAK_LIFETIME)));
+        }
+        let root = self.keys.lookup.root();
+        let scheme = Scheme::Imported(hashing, strength);
+        let secret = Secret { generation: 1, scheme, hash, root, hint, created: judging.now };
+        let (policy, creator) = (&judging.policy.policy, judging.permit.creator());
+        let key = self.shape("", new, judging.workspace, policy, creator, secret)?;
+        require_end_of_weak("expire_time", &key)?;
+        require_issuable(judging.permit, policy, judging.workspace, &key)?;
+        self.require_without_secret(&key, &way)?;
+        if let Some(found) = self.index.by_hash(&key.credentials.current.hash) {
+            let known = Some(found.key().id).filter(|_| judging.permit.reaches(found.key()));
+            return Err(OperationError::HashExists(known));
+        }
+        Ok((key, bits))
+    }
+
+    /// Passes a key whose texts do not hold its own secret: exports can have it in any column (K2).
+    fn require_without_secret(&self, key: &Key, way: &Way) -> Result<(), OperationError> {
+        let hash = &key.credentials.current.hash;
+        let is_it = |text: &str| match PresentedKey::either(text) {
+            Some(PresentedKey::Native(plaintext) | PresentedKey::Foreign(plaintext)) => {
+                plaintext.hash_in(way, &self.keys.lookup).equals(hash)
+            }
+            None => false,
+        };
+        let hint = key.credentials.current.hint.as_str();
+        let prefix = hint.split_once('…').map_or(hint, |(prefix, _)| prefix);
+        if is_it(prefix) || is_it(&hint.replace('…', "")) {
+            return Err(OperationError::invalid("prefix", HOLDS_IT));
+        }
+        let labels = key.metadata.pairs().iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+        let texts = [("name", key.name.as_str()), ("description", key.description.as_str())];
+        let texts = texts.into_iter().chain(key.owner.iter().map(|owner| ("owner", owner.as_str())));
+        let texts = texts.chain(labels.map(|text| ("metadata", text)));
+        for (field, text) in texts {
+            if text.split_whitespace().any(is_it) {
+                return Err(OperationError::invalid(field, HOLDS_IT));
+            }
+        }
+        Ok(())
+    }
+
+    async fn commit_row(&self, mutation: Mutation) -> Result<(KeyId, Revision), OperationError> {
+        let Some((id, hash)) = mutation.rows.key.as_ref().map(|key| (key.id, key.credentials.current.hash))
+        else {
+            return Err(OperationError::Contended);
+        };
+        match self.store.commit(mutation).await {
+            Ok(revision) => Ok((id, revision)),
+            Err(StoreError::Conflict) => {
+                // The policy cannot have changed: another import was first, or the caller is not what they were.
+                self.catch_up().await?;
+                let taken = self.index.by_hash(&hash).is_some();
+                Err(if taken { OperationError::HashExists(None) } else { OperationError::Contended })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Passes a key whose weak secret, if it has one, is good for 90 days at most; once it was rotated that is over.
+pub(super) fn require_end_of_weak(field: &str, key: &Key) -> Result<(), OperationError> {
+    let secret = &key.credentials.current;
+    let latest = secret.created.saturating_add(WEAK_LIFETIME);
+    if !secret.scheme.is_weak() || key.expires.is_some_and(|end| end <= latest) {
+        return Ok(());
+    }
+    let why =
+        format!("at most {latest}, 90 days after the import of a weak secret, until the key is rotated");
+    Err(OperationError::invalid(field, ParseError::owned(why)))
+}

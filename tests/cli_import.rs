@@ -1,0 +1,219 @@
+//! `keyward import` and `keyward import-scheme` at the hands of an operator who moves in from another system.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+#[path = "support/process.rs"]
+mod process;
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
+
+use process::{Ended, Server, keyward, run};
+use ring::{digest, hmac};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+struct Desk {
+    folder: TempDir,
+    server: Server,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(&folder.path().join("data"));
+        Self { folder, server }
+    }
+
+    /// Writes a file and says where.
+    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut command = keyward();
+        command.args(arguments).env("KEYWARD_SERVER", self.server.url());
+        command.env("KEYWARD_ADMIN_KEY_FILE", self.folder.path().join("data/root-key"));
+        run(command, input)
+    }
+
+    fn import(&self, file: &str, flags: &[&str]) -> Ended {
+        let path = self.folder.path().join(file);
+        self.run(&[&["import", path.to_str().unwrap(), "--scope", "messaging:send"], flags].concat(), "")
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let ended = self.run(&[arguments, &["--json"]].concat(), "");
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        serde_json::from_str(&ended.out).unwrap()
+    }
+
+    fn revision(&self) -> u64 {
+        self.json(&["audit", "query", "--page-size", "1"])["records"][0]["revision"].as_u64().unwrap()
+    }
+
+    fn checks(&self, token: &str) -> Option<i32> {
+        self.run(&["check", "--scope", "messaging:send"], token).code
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+fn sha256(token: &str) -> String {
+    hex(digest::digest(&digest::SHA256, token.as_bytes()).as_ref())
+}
+
+fn token(line: usize) -> String {
+    format!("sk_live_token-of-line-{line}")
+}
+
+/// A file of 2,500 rows below its header, and what is wrong with some: their lines, and words of what is said.
+fn old_keys() -> (Vec<u8>, BTreeMap<usize, &'static str>) {
+    let bad = BTreeMap::from([
+        (3, "4 fields, and the header has 5"),
+        (700, "not UTF-8"),
+        (1_001, "longer than 65536 bytes"),
+        (1_002, "name: must be 1 to 128 characters"),
+        (1_003, "sha256_text: must be 32 bytes"),
+        (1_004, "a quote is not closed"),
+        (1_005, "secret_bits: a secret of 40 bits"),
+        (1_006, "hash: this hash is a key's already"),
+        (1_007, "scopes: must be scopes that the policy declares"),
+        (2_501, "secret_bits: must be a number"),
+    ]);
+    let mut file = b"name,owner,scopes,sha256,secret_bits\n".to_vec();
+    for line in 2..=2_501 {
+        let (owner, hash) = (format!("user-{line}"), sha256(&token(line)));
+        let row = match line {
+            3 => format!("key {line},{owner},,{hash}").into_bytes(),
+            700 => [b"key \xff,", format!("{owner},,{hash},160").as_bytes()].concat(),
+            1_001 => format!("{},{owner},,{hash},160", "x".repeat(70_000)).into_bytes(),
+            1_002 => format!(",{owner},,{hash},160").into_bytes(),
+            1_003 => format!("key {line},{owner},,{},160", &hash[1..]).into_bytes(),
+            1_004 => format!("\"key {line},{owner},,{hash},160").into_bytes(),
+            1_005 => format!("key {line},{owner},,{hash},40").into_bytes(),
+            1_006 => format!("key {line},{owner},,{},160", sha256(&token(2))).into_bytes(),
+            1_007 => format!("key {line},{owner},never:declared,{hash},160").into_bytes(),
+            2_501 => format!("key {line},{owner},,{hash},many").into_bytes(),
+            _ => format!("\"key, {line}\",{owner},,{hash},160").into_bytes(),
+        };
+        file.extend(row);
+        file.push(b'\n');
+    }
+    (file, bad)
+}
+
+#[test]
+fn a_file_of_keys_comes_in_but_for_its_bad_lines() {
+    // M4
+    let desk = Desk::new();
+    let (file, bad) = old_keys();
+    desk.file("old.csv", file);
+    let before = desk.revision();
+
+    let dry = desk.import("old.csv", &["--dry-run"]);
+    assert_eq!((dry.code, desk.revision()), (Some(5), before), "{dry:?}");
+    assert_eq!(desk.checks(&token(2)), Some(3));
+
+    let wet = desk.import("old.csv", &[]);
+    assert_eq!(wet.code, Some(5), "{}", wet.err);
+    let told: Vec<&str> = wet.out.lines().collect();
+    assert_eq!(told.len(), bad.len() + 1, "{}", wet.out);
+    for ((line, words), told) in bad.iter().zip(&told) {
+        assert!(told.starts_with(&format!("line {line}: ")) && told.contains(words), "{told}");
+    }
+    assert_eq!(told[bad.len()], "2490 imported, 10 bad");
+    assert_eq!(wet.err, "", "no bar where nobody looks on");
+    assert_eq!(desk.revision(), before + 2_490);
+    for line in [2, 4, 999, 1_000, 1_008, 2_500] {
+        assert_eq!(desk.checks(&token(line)), Some(0), "{line}");
+    }
+    for line in bad.keys() {
+        assert_eq!(desk.checks(&token(*line)), Some(3), "{line}");
+    }
+
+    // Run again, every row that is in is told so, with its key.
+    let again = desk.import("old.csv", &["--json"]);
+    assert_eq!((again.code, again.err.as_str()), (Some(5), "0 imported, 2500 bad\n"));
+    let results: Vec<Value> = again.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((results.len(), results[0]["line"].as_u64()), (2_500, Some(2)));
+    assert_eq!(results[0]["error"]["reason"], "HASH_EXISTS");
+    let id = results[0]["error"]["existing_key_id"].as_str().unwrap();
+    let shown = desk.json(&["show", id]);
+    assert_eq!(shown["key"]["name"], "key, 2");
+    assert_eq!(shown["key"]["secrets"][0]["scheme"], "sha256");
+
+    let rotated = desk.json(&["rotate", id]);
+    let new = rotated["api_key"].as_str().unwrap();
+    assert_eq!((desk.checks(new), desk.checks(&token(2))), (Some(0), Some(0)));
+}
+
+#[test]
+fn another_systems_secret_is_taken_in_once_and_its_keys_work() {
+    // K2
+    let desk = Desk::new();
+    let secret = desk.file("secret", "their-hmac-secret\n");
+    let secret = secret.to_str().unwrap();
+    let added = desk.json(&["import-scheme", "add", "acme", "--secret-file", secret]);
+    assert_eq!(added["scheme"]["scheme"], "hmac-sha256:acme");
+    let refused = desk.run(&["import-scheme", "add", "acme", "--secret-file", secret, "--exact"], "");
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains("SCHEME_EXISTS") && refused.err.contains("next: "), "{}", refused.err);
+
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"their-hmac-secret");
+    let hash = |token: &str| hex(hmac::sign(&key, token.as_bytes()).as_ref());
+    let lines = [
+        json!({ "name": "one", "hmac_sha256": hash("token-one"), "metadata": { "team": "blue" } }),
+        json!({ "name": "two", "hmac_sha256": hash("token-two"), "scheme": "nobody" }),
+        json!({ "nme": "three" }),
+        json!({ "name": "four", "sha256": sha256("token-four"), "secret_bits": 64 }),
+    ];
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let flags = ["import", "-", "--format", "jsonl", "--scheme", "acme", "--scope", "messaging:send"];
+    let flags = [&flags[..], &["--secret-bits", "192", "--prefix", "tok_", "--allow-weak"]].concat();
+    let ended = desk.run(&flags, &lines);
+    assert_eq!(ended.code, Some(5), "{ended:?}");
+    assert!(
+        ended.out.contains("line 2: hmac_sha256.scheme: there is no import scheme `nobody`"),
+        "{}",
+        ended.out
+    );
+    assert!(ended.out.contains("line 3: unknown field `nme`"), "{}", ended.out);
+    assert!(ended.out.ends_with("2 imported, 2 bad\n"), "{}", ended.out);
+    assert_eq!((desk.checks("token-one"), desk.checks("token-four")), (Some(0), Some(0)));
+
+    let listed = desk.run(&["import-scheme", "list"], "");
+    assert_eq!(listed.code, Some(0));
+    assert!(listed.out.contains("hmac-sha256:acme  1 "), "{}", listed.out);
+    assert!(!listed.out.contains("their-hmac-secret"));
+    let schemes = desk.json(&["import-scheme", "list"]);
+    assert_eq!(schemes["schemes"][1], json!({ "scheme": "sha256", "live_secrets": 1, "create_time": null }));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_as_one_is_refused_before_anything_is_sent() {
+    let desk = Desk::new();
+    let before = desk.revision();
+    for (name, content, flags, words) in [
+        ("a.txt", "name\n", &[][..], "--format csv or --format jsonl"),
+        ("a.csv", "name,nickname\n", &[], "there is no column `nickname`"),
+        ("b.csv", "name,name\n", &[], "stands twice"),
+        ("missing.csv", "", &["--format", "csv"], "cannot read"),
+    ] {
+        if name != "missing.csv" {
+            desk.file(name, content);
+        }
+        let ended = desk.import(name, flags);
+        assert_eq!(ended.code, Some(1), "{name}: {ended:?}");
+        assert!(ended.err.contains(words), "{name}: {}", ended.err);
+    }
+    desk.file("empty.csv", "name,sha256\n\n");
+    let empty = desk.import("empty.csv", &[]);
+    assert_eq!((empty.code, empty.out.as_str()), (Some(0), "0 imported, 0 bad\n"));
+    assert_eq!(desk.revision(), before);
+}
