@@ -94,7 +94,7 @@ struct Sample {
 
 async fn measure(plan: &Plan) -> io::Result<()> {
     let mut out = io::stdout();
-    let (keyward, api_keys) = keys::keyward(&plan.keyward, plan.keys, cores().get()).await?;
+    let (keyward, api_keys, _root_key) = keys::keyward(&plan.keyward, plan.keys, cores().get()).await?;
     let service = Server::of_this_binary("service", 200)?;
     let envoy = envoy(&plan.envoy, keyward.address, service.address)?;
     let open: Vec<_> = api_keys.iter().map(|api_key| load::request("/healthz", api_key)).collect();
