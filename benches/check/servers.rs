@@ -24,10 +24,11 @@ use keyward::{
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
         BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Denial, DisableKeyRequest,
-        DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse,
-        GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse,
-        QueryLogRequest, QueryLogResponse, RevokeRequest, RevokeResponse, RotateRequest, RotateResponse,
-        UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
+        DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetEffectiveRightsRequest,
+        GetEffectiveRightsResponse, GetKeyRequest, GetKeyResponse, GetUsageRequest, GetUsageResponse,
+        IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse,
+        RevokeRequest, RevokeResponse, RotateRequest, RotateResponse, UpdateKeyRequest, UpdateKeyResponse,
+        VerifyLogRequest, VerifyLogResponse,
         audit_service_server::AuditService,
         key_service_server::{KeyService, KeyServiceServer},
     },
@@ -153,6 +154,13 @@ impl KeyService for Constant {
         &self,
         _request: Request<GetUsageRequest>,
     ) -> Result<Response<GetUsageResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_effective_rights(
+        &self,
+        _request: Request<GetEffectiveRightsRequest>,
+    ) -> Result<Response<GetEffectiveRightsResponse>, Status> {
         not_here()
     }
 

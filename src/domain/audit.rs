@@ -12,7 +12,7 @@ use super::{
 };
 
 /// A place in the log, from 1, without gaps; zero is before the first entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Revision(pub u64);
 
 impl Revision {
@@ -89,6 +89,18 @@ actions! {
     WorkspaceRegister = "workspace.register",
     /// A workspace's fields were changed.
     WorkspaceUpdate = "workspace.update",
+    /// A workspace was suspended: its keys are denied.
+    WorkspaceSuspend = "workspace.suspend",
+    /// A suspended workspace was resumed.
+    WorkspaceResume = "workspace.resume",
+    /// A workspace was closed, for good.
+    WorkspaceClose = "workspace.close",
+    /// A member was added to a workspace.
+    MemberAdd = "member.add",
+    /// A member was given another role.
+    MemberUpdate = "member.update",
+    /// A member was removed from a workspace.
+    MemberRemove = "member.remove",
     /// A key was issued.
     KeyIssue = "key.issue",
     /// A key was given a new secret.
@@ -133,6 +145,8 @@ pub struct LogEntry {
     pub workspace: Option<WorkspaceId>,
     /// The key that it was done to.
     pub key: Option<KeyId>,
+    /// The member of that workspace that it was done to.
+    pub member: Option<Owner>,
     /// The version of the policy that it made.
     pub policy_version: Option<u64>,
     /// What changed.
@@ -155,6 +169,7 @@ impl LogEntry {
             action,
             workspace: None,
             key: None,
+            member: None,
             policy_version: None,
             changes: Vec::new(),
             reason: None,
@@ -164,7 +179,7 @@ impl LogEntry {
     }
 
     /// The bytes that are stored, hashed and chained: JSON, version 1, fields in alphabetical order. Rows that the
-    /// entry changed are its `key_id`, its `policy_version`, and its `workspace_id` where `workspace_changed` is true.
+    /// entry changed are its `key_id`, its `member`, its `policy_version`, and its `workspace_id` where `workspace_changed` is true.
     #[must_use]
     pub fn canonical_bytes(&self, revision: Revision, workspace_changed: bool) -> Vec<u8> {
         let mut entry = Map::new();
@@ -181,6 +196,7 @@ impl LogEntry {
         put("workspace_id", json!(self.workspace.map(|workspace| workspace.to_string())));
         put("workspace_changed", if workspace_changed { json!(true) } else { Value::Null });
         put("policy_version", json!(self.policy_version));
+        put("member", json!(self.member.as_ref().map(Owner::as_str)));
         put("key_id", json!(self.key.map(|key| key.to_string())));
         put("changes", if self.changes.is_empty() { Value::Null } else { self.changes_to_json() });
         put("reason", json!(self.reason));

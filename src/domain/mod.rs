@@ -15,6 +15,7 @@ pub mod grant;
 pub mod id;
 pub mod key;
 pub mod limit;
+pub mod member;
 pub mod network;
 pub mod parse;
 pub mod policy;

@@ -7,7 +7,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
     domain::{admin::AdminRefusal, key::TransitionError, policy::Fault},
-    operations::error::OperationError,
+    operations::error::{OperationError, listed},
     ports::StoreError,
     wire::v1::ErrorReason,
 };
@@ -88,6 +88,24 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         OperationError::PlanMayNotIssue(plan) => {
             precondition(ErrorReason::PlanMayNotIssue, vec![("plan", plan.to_string())])
         }
+        OperationError::RoleMayNotIssue(role) => {
+            precondition(ErrorReason::RoleMayNotIssue, vec![("role", role.to_string())])
+        }
+        OperationError::RoleExceeded { role, beyond } => {
+            let metadata = vec![("role", role.to_string()), ("beyond", listed(&beyond))];
+            (Code::PermissionDenied, ErrorReason::RoleExceeded, metadata, Extra::None)
+        }
+        OperationError::MemberNotFound(member) => {
+            (Code::NotFound, ErrorReason::MemberNotFound, vec![("member", member.to_string())], Extra::None)
+        }
+        OperationError::MemberExists(member) => (
+            Code::AlreadyExists,
+            ErrorReason::MemberExists,
+            vec![("member", member.to_string())],
+            Extra::None,
+        ),
+        OperationError::WorkspaceSuspended => precondition_of("workspace", ErrorReason::WorkspaceSuspended),
+        OperationError::WorkspaceClosed => precondition_of("workspace", ErrorReason::WorkspaceClosed),
         OperationError::RevisionAhead => soon(Code::Unavailable, ErrorReason::RevisionAhead),
         OperationError::CountsUnwritten => soon(Code::Unavailable, ErrorReason::CountsUnwritten),
         OperationError::SourceLimited(seconds) => {
@@ -163,6 +181,10 @@ fn soon(code: Code, reason: ErrorReason) -> (Code, ErrorReason, Metadata, Extra)
 
 fn precondition(reason: ErrorReason, metadata: Metadata) -> (Code, ErrorReason, Metadata, Extra) {
     (Code::FailedPrecondition, reason, metadata, Extra::Precondition { subject: "key".to_owned() })
+}
+
+fn precondition_of(subject: &str, reason: ErrorReason) -> (Code, ErrorReason, Metadata, Extra) {
+    (Code::FailedPrecondition, reason, Vec::new(), Extra::Precondition { subject: subject.to_owned() })
 }
 
 fn status(code: Code, reason: ErrorReason, message: &str, metadata: Metadata, extra: Extra) -> Status {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::PolicyVersion;
-use crate::domain::{audit::Revision, key::Key, workspace::Workspace};
+use crate::domain::{audit::Revision, key::Key, member::Member, workspace::Workspace};
 
 /// Rows as they stood at a revision.
 #[derive(Debug, Default)]
@@ -12,11 +12,13 @@ pub struct View {
     pub revision: Option<Revision>,
     /// Workspaces.
     pub workspaces: Vec<Workspace>,
+    /// Members, removed ones too.
+    pub members: Vec<Member>,
     /// Keys.
     pub keys: Vec<Key>,
     /// The newest version of the policy, where it is among the rows.
     pub policy: Option<PolicyView>,
-    /// Keys whose rows do not agree with their codes, or with the log: to be denied.
+    /// Rows that do not agree with their codes, or with the log: a key is denied, and a member counts as removed.
     pub damaged: Vec<Damaged>,
 }
 

@@ -10,6 +10,7 @@ pub mod sqlite;
 mod admin_record;
 mod chain;
 mod known;
+mod member_record;
 mod policy_record;
 mod record;
 mod rows;

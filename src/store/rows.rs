@@ -6,6 +6,7 @@
 
 use super::{
     known::Known,
+    member_record::{member_body, read_member},
     policy_record::{policy_body, read_policy},
     record::{key_body, read_key},
     workspace_record::{read_workspace, workspace_body},
@@ -16,6 +17,7 @@ use crate::{
         credentials::{Credentials, RetiringSecret, Secret},
         id::{KeyId, WorkspaceId},
         key::Key,
+        member::{Member, MemberId},
         root::MacKey,
         secret::{Hint, KeyHash},
         time::Timestamp,
@@ -26,7 +28,7 @@ use crate::{
 
 const SCHEME: &str = "keyward-1";
 
-/// A row of one key, workspace or version of the policy.
+/// A row of one key, workspace, member or version of the policy.
 pub(super) struct Row {
     pub(super) id: Vec<u8>,
     pub(super) body: Vec<u8>,
@@ -84,6 +86,15 @@ pub(super) fn write_workspace(
     Ok(Row::new("workspaces", workspace.id.to_string(), body, revision, codes))
 }
 
+/// The row of `member` as `revision` writes it.
+pub(super) fn write_member(
+    member: &Member,
+    revision: Revision,
+    codes: &MacKey,
+) -> Result<Row, serde_json::Error> {
+    Ok(Row::new("members", member.id.to_string(), member_body(member)?, revision, codes))
+}
+
 /// The row of a version of the policy as `revision` writes it.
 pub(super) fn write_policy(
     policy: &PolicyVersion,
@@ -134,6 +145,16 @@ impl Row {
         let revision = from_stored(self.revision);
         id.zip(revision)
             .and_then(|(id, revision)| read_workspace(id, revision, body))
+            .ok_or_else(|| self.damaged("its body cannot be read"))
+    }
+
+    /// The member, if its row is what the log's newest revision for it wrote.
+    pub(super) fn to_member(&self, newest: i64, codes: &MacKey) -> Result<Member, Damaged> {
+        let body = self.genuine_body("members", newest, codes)?;
+        let id = self.parse_id(|text| MemberId::parse(text).ok_or(()));
+        let revision = from_stored(self.revision);
+        id.zip(revision)
+            .and_then(|(id, revision)| read_member(id, revision, body))
             .ok_or_else(|| self.damaged("its body cannot be read"))
     }
 

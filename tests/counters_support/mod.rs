@@ -261,6 +261,7 @@ impl<B: Backend> World<B> {
     pub(crate) fn start(&mut self) {
         let index = Arc::new(Index::default());
         index.apply(View {
+            members: Vec::new(),
             revision: Some(Revision(self.revision)),
             workspaces: vec![self.workspace.clone()],
             keys: self.keys.clone(),

@@ -28,11 +28,12 @@ use keyward::{
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
         AuditAction, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, DisableKeyRequest,
-        DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse,
-        GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse,
-        QueryLogRequest, QueryLogResponse, RevokeRequest, RevokeResponse, RotateRequest, RotateResponse,
-        UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
-        audit_service_server::AuditService, check_request::Subject, key_service_server::KeyService,
+        DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetEffectiveRightsRequest,
+        GetEffectiveRightsResponse, GetKeyRequest, GetKeyResponse, GetUsageRequest, GetUsageResponse,
+        IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse,
+        RevokeRequest, RevokeResponse, RotateRequest, RotateResponse, UpdateKeyRequest, UpdateKeyResponse,
+        VerifyLogRequest, VerifyLogResponse, audit_service_server::AuditService, check_request::Subject,
+        key_service_server::KeyService,
     },
 };
 use tokio::sync::Semaphore;
@@ -216,6 +217,13 @@ impl KeyService for Handler {
         &self,
         _request: Request<GetUsageRequest>,
     ) -> Result<Response<GetUsageResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_effective_rights(
+        &self,
+        _request: Request<GetEffectiveRightsRequest>,
+    ) -> Result<Response<GetEffectiveRightsResponse>, Status> {
         not_here()
     }
 

@@ -74,6 +74,18 @@ enum Action {
     ClockReset,
     /// A workspace was changed
     WorkspaceUpdate,
+    /// A workspace was suspended
+    WorkspaceSuspend,
+    /// A suspended workspace was resumed
+    WorkspaceResume,
+    /// A workspace was closed, for good
+    WorkspaceClose,
+    /// A member was added
+    MemberAdd,
+    /// A member was given another role
+    MemberUpdate,
+    /// A member was removed
+    MemberRemove,
 }
 
 impl From<Action> for AuditAction {
@@ -92,6 +104,12 @@ impl From<Action> for AuditAction {
             Action::KeyEnable => Self::KeyEnable,
             Action::PolicyApply => Self::PolicyApply,
             Action::ClockReset => Self::ClockReset,
+            Action::WorkspaceSuspend => Self::WorkspaceSuspend,
+            Action::WorkspaceResume => Self::WorkspaceResume,
+            Action::WorkspaceClose => Self::WorkspaceClose,
+            Action::MemberAdd => Self::MemberAdd,
+            Action::MemberUpdate => Self::MemberUpdate,
+            Action::MemberRemove => Self::MemberRemove,
         }
     }
 }

@@ -3,9 +3,11 @@
 pub(super) mod audit;
 pub(super) mod check;
 pub(super) mod check_bytes;
+pub(super) mod effective;
 pub(super) mod ext_authz;
 mod fields;
 pub(super) mod key;
+pub(super) mod member;
 pub(super) mod new_key;
 pub(super) mod policy;
 mod rights;

@@ -1,6 +1,6 @@
 //! Reading the log: queries, and the check of the whole chain.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
 use serde::Deserialize;
@@ -14,7 +14,9 @@ use crate::{
     domain::{
         audit::{Chain, Revision},
         id::{KeyId, WorkspaceId},
+        member::MemberId,
         root::DerivedKeys,
+        text::Owner,
     },
     ports::{LogFilter, LogRecord, StoreError, Verification},
     store::{
@@ -140,6 +142,7 @@ pub(super) fn position(connection: &Connection) -> rusqlite::Result<Option<(i64,
 pub(super) struct Newest {
     pub(super) keys: HashMap<KeyId, i64>,
     pub(super) workspaces: HashMap<WorkspaceId, i64>,
+    pub(super) members: HashMap<MemberId, i64>,
     /// The newest version of the policy, and the revision that wrote it.
     pub(super) policy: Option<(u64, i64)>,
 }
@@ -151,6 +154,8 @@ struct Named<'a> {
     key_id: Option<&'a str>,
     #[serde(borrow)]
     workspace_id: Option<&'a str>,
+    #[serde(borrow)]
+    member: Option<Cow<'a, str>>,
     policy_version: Option<u64>,
     #[serde(default)]
     workspace_changed: bool,
@@ -213,6 +218,11 @@ impl Newest {
         }
         if named.workspace_changed {
             self.workspaces.insert(WorkspaceId::parse(named.workspace_id?).ok()?, record.revision);
+        }
+        if let Some(subject) = named.member {
+            let workspace = WorkspaceId::parse(named.workspace_id?).ok()?;
+            let id = MemberId { workspace, subject: Owner::parse(&subject).ok()? };
+            self.members.insert(id, record.revision);
         }
         if let Some(version) = named.policy_version {
             self.policy = Some((version, record.revision));
