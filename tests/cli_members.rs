@@ -79,8 +79,8 @@ fn a_key_follows_its_owners_role_from_command_to_command() {
     assert!(beyond.err.contains("ROLE_EXCEEDED") && beyond.err.contains("next: "), "{}", beyond.err);
 
     let removed = desk.done(&["member", "remove", "ann", "--comment", "has left"]);
-    assert!(removed.contains("denied now  1 key that follow the role\n"), "{removed}");
-    assert!(removed.contains("go on       1 key of the same owner\n"), "{removed}");
+    assert!(removed.contains("denied now  1 key that follows the role\n"), "{removed}");
+    assert!(removed.contains("go on       1 other key of the same owner\n"), "{removed}");
     assert_eq!(desk.denied(&secret, "storage:read"), "OWNER_REMOVED");
     let log = desk.json(&["audit", "query", "--action", "member-remove"]);
     assert_eq!(log["records"][0]["member"], "ann");

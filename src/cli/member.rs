@@ -131,8 +131,14 @@ async fn remove(args: RemoveArgs, session: &mut Session<'_, '_>) -> Result<Outco
     let text = || {
         let mut facts = Table::of_facts();
         facts.fact("removed", &subject);
-        facts.fact("denied now", keys(answer.following_keys, "that follow the role"));
-        facts.fact("go on", keys(answer.other_keys, "of the same owner"));
+        facts.fact(
+            "denied now",
+            keys(answer.following_keys, ["key that follows the role", "keys that follow the role"]),
+        );
+        facts.fact(
+            "go on",
+            keys(answer.other_keys, ["other key of the same owner", "other keys of the same owner"]),
+        );
         facts.fact("revision", answer.revision.to_string());
         facts.render()
     };
@@ -140,8 +146,8 @@ async fn remove(args: RemoveArgs, session: &mut Session<'_, '_>) -> Result<Outco
     Ok(Outcome::Done)
 }
 
-fn keys(count: u64, which: &str) -> String {
-    format!("{count} {} {which}", if count == 1 { "key" } else { "keys" })
+fn keys(count: u64, [one, many]: [&str; 2]) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 async fn show(args: ShowArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {

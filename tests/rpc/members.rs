@@ -1,12 +1,16 @@
 //! Members and their roles: keys that follow them, keys on behalf of them, and who may say so.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use futures_util::future::join_all;
 use keyward::wire::v1::{self, AuditAction, DenialReason};
+use rusqlite::Connection;
 use tonic::{Code, Response, Status};
 
 use crate::support::{
@@ -499,5 +503,55 @@ async fn a_check_that_asks_for_nothing_tells_nothing_of_a_role_but_a_removed_own
         Some(DenialReason::KeyRevoked),
         "the key itself comes first"
     );
+    keyward.stop().await;
+}
+
+/// A row of a table of rows with codes.
+type Row = (String, String, i64, Vec<u8>);
+
+fn rows(data_dir: &Path, table: &str) -> Vec<Row> {
+    let connection = Connection::open(data_dir.join("keyward.db")).unwrap();
+    let mut all = connection.prepare(&format!("SELECT id, body, revision, code FROM {table}")).unwrap();
+    let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+fn put_back(data_dir: &Path, table: &str, rows: &[Row]) {
+    let connection = Connection::open(data_dir.join("keyward.db")).unwrap();
+    let sql = format!("UPDATE {table} SET body = ?2, revision = ?3, code = ?4 WHERE id = ?1");
+    for row in rows {
+        connection.execute(&sql, rusqlite::params![row.0, row.1, row.2, row.3]).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn yesterdays_rows_put_back_give_no_role_back_and_bring_no_workspace_back_into_use() {
+    // D5, S5
+    let keyward = with_ann("owner").await;
+    let key = keyward.issue(following(&[])).await;
+    let (mine, theirs) = keyward.register("mine").await;
+    let (mut members, mut workspaces) = (Vec::new(), Vec::new());
+    let keyward = keyward
+        .restart_after(|data_dir| {
+            members = rows(data_dir, "members");
+            workspaces = rows(data_dir, "workspaces");
+        })
+        .await;
+    assert_eq!((members.len(), workspaces.len()), (1, 2));
+    to(&keyward, "viewer").await;
+    let suspend = v1::SuspendWorkspaceRequest { workspace_id: mine.id, comment: String::new() };
+    keyward.workspaces().suspend_workspace(keyward.as_root(suspend)).await.unwrap();
+    let keyward = keyward
+        .restart_after(|data_dir| {
+            put_back(data_dir, "members", &members);
+            put_back(data_dir, "workspaces", &workspaces);
+        })
+        .await;
+    assert_eq!(denied(&keyward, &key, READ).await, Some(DenialReason::OwnerRemoved), "nobody knows the role");
+    assert_eq!(denied(&keyward, &theirs, &["messaging:send"]).await, Some(DenialReason::WorkspaceSuspended));
+    let refused = change(&keyward, &keyward.root, "", "ann", "owner").await;
+    refusal(refused, Code::DataLoss, "STORE_CORRUPT");
+    let other = keyward.issue_scopes(READ).await;
+    assert_eq!(denied(&keyward, &other, READ).await, None, "nobody else is touched");
     keyward.stop().await;
 }

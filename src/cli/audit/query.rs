@@ -175,7 +175,7 @@ fn text(records: &[AuditRecord], values: bool) -> String {
             record.revision.to_string(),
             time::shown(record.time.as_ref()),
             names::for_eyes(&names::audit_action(record.action)),
-            record.key_id.clone(),
+            if record.key_id.is_empty() { record.member.clone() } else { record.key_id.clone() },
             record.actor.as_ref().map(who).unwrap_or_default(),
             record.actor.as_ref().map(|actor| actor.address.clone()).unwrap_or_default(),
             record.reason.clone(),
