@@ -6,7 +6,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "envoy/service/auth/v3/external_auth.proto",
     "keyward/v1/audit_service.proto",
     "keyward/v1/error_reason.proto",
@@ -15,6 +15,7 @@ const FILES: [&str; 9] = [
     "keyward/v1/key_service.proto",
     "keyward/v1/policy.proto",
     "keyward/v1/policy_service.proto",
+    "keyward/v1/rights.proto",
     "keyward/v1/workspace_service.proto",
 ];
 

@@ -74,6 +74,7 @@ fn index(keys: usize) -> (Arc<Index>, Vec<KeyHash>) {
     let index = Index::default();
     index.apply(View {
         groups: Vec::new(),
+        members: Vec::new(),
         revision: Some(Revision(1)),
         workspaces: vec![workspace],
         keys,

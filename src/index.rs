@@ -4,6 +4,7 @@
 
 mod accounts;
 mod cell;
+mod members;
 mod schemes;
 mod sharing;
 
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 
 use self::{
     cell::{Cell, Record},
+    members::Members,
     schemes::Schemes,
     sharing::Sharing,
 };
@@ -33,13 +35,14 @@ use crate::{
         id::{KeyId, WorkspaceId},
         key::Key,
         limit::LimitIds,
+        member::Surroundings,
         policy::Subject,
         rights::Rights,
         scheme::{Hashing, ImportScheme, Way},
         secret::KeyHash,
         text::Label,
         time::Timestamp,
-        workspace::Workspace,
+        workspace::{Workspace, WorkspaceState},
     },
     ports::{LastUse, Payer, PolicyVersion, PolicyView, View},
 };
@@ -51,7 +54,8 @@ pub struct Index {
     /// Cells by key.
     by_id: papaya::HashMap<KeyId, Arc<Cell>>,
     workspaces: papaya::HashMap<WorkspaceId, Arc<Workspace>>,
-    /// Ids of keys whose rows cannot be trusted; they are in neither map above.
+    members: Members,
+    /// Ids of rows that cannot be trusted; what they were is in none of the above.
     damaged: papaya::HashMap<String, &'static str>,
     default_workspace: OnceLock<WorkspaceId>,
     /// The policy in force; `None` before the first is known, and while the stored one cannot be trusted.
@@ -79,6 +83,7 @@ impl Default for Index {
             by_hash: papaya::HashMap::default(),
             by_id: papaya::HashMap::default(),
             workspaces: papaya::HashMap::default(),
+            members: Members::default(),
             damaged: papaya::HashMap::default(),
             default_workspace: OnceLock::new(),
             policy: ArcSwapOption::empty(),
@@ -173,9 +178,9 @@ impl Index {
         self.workspaces.pin().values().for_each(|workspace| see(workspace));
     }
 
-    /// What is wrong with a key's rows, if they cannot be trusted.
+    /// What is wrong with the row of this id, if it cannot be trusted.
     #[must_use]
-    pub fn damage(&self, id: KeyId) -> Option<&'static str> {
+    pub fn damage(&self, id: &impl ToString) -> Option<&'static str> {
         self.damaged.pin().get(&id.to_string()).copied()
     }
 
@@ -252,7 +257,8 @@ impl Index {
             let was_damaged = self.damaged.pin().remove(&workspace.id.to_string()).is_some();
             if was_damaged
                 || before.is_some_and(|before| {
-                    (&before.plan, &before.limits) != (&workspace.plan, &workspace.limits)
+                    (&before.plan, &before.limits, before.state)
+                        != (&workspace.plan, &workspace.limits, workspace.state)
                 })
             {
                 self.refresh(&mut sharing, |key| key.workspace == workspace.id);
@@ -261,17 +267,20 @@ impl Index {
         for scheme in view.schemes {
             sharing.schemes.put(scheme);
         }
+        for member in view.members {
+            let id = member.id.clone();
+            self.damaged.pin().remove(&id.to_string());
+            self.members.put(Arc::new(member));
+            self.refresh_followers(&mut sharing, &id);
+        }
         for mut key in view.keys {
             sharing.share(&mut key);
+            sharing.followers.add(&key);
             let record = self.record(key, &mut sharing);
             self.put(record, &mut sharing.schemes);
         }
         for damaged in view.damaged {
-            tracing::error!(row.id = %damaged.id, why = damaged.why, "a stored row cannot be trusted; its key is denied");
-            if let Ok(id) = KeyId::parse(&damaged.id) {
-                self.remove(id, &mut sharing.schemes);
-            }
-            sharing.schemes.remove(&damaged.id);
+            self.distrust(&damaged, &mut sharing);
             self.damaged.pin().insert(damaged.id, damaged.why);
         }
         sharing.prune();
@@ -326,23 +335,32 @@ impl Index {
     /// Works out anew what keys come to.
     fn refresh(&self, sharing: &mut Sharing, wanted: impl Fn(&Key) -> bool) {
         for cell in self.by_id.pin().values() {
-            let before = cell.record.load();
-            if wanted(&before.key) {
-                let key = before.key.clone();
-                drop(before);
-                cell.record.store(Arc::new(self.record(key, sharing)));
+            if wanted(&cell.record.load().key) {
+                self.refresh_one(cell, sharing);
             }
         }
     }
 
+    fn refresh_one(&self, cell: &Cell, sharing: &mut Sharing) {
+        let key = cell.record.load().key.clone();
+        cell.record.store(Arc::new(self.record(key, sharing)));
+    }
+
     /// What a key comes to under the policy in force.
     fn record(&self, key: Key, sharing: &mut Sharing) -> Record {
-        let rights = sharing.rights_of(&key);
+        let role = self.members.role(&key).filter(|_| key.follows_owner_role);
+        let rights = sharing.rights_of(&key, role.as_ref());
         let workspaces = self.workspaces.pin();
-        let limits = sharing.limits_of(&key, workspaces.get(&key.workspace).map(|workspace| &**workspace));
+        let workspace = workspaces.get(&key.workspace).map(|workspace| &**workspace);
+        let surroundings = Surroundings {
+            // One that cannot be trusted may have been suspended.
+            workspace: workspace.map_or(WorkspaceState::Suspended, |workspace| workspace.state),
+            owner_removed: key.follows_owner_role && role.is_none(),
+        };
+        let limits = sharing.limits_of(&key, workspace);
         let owner = limits.has(Subject::Owner).then(|| sharing.accounts.of_owner(&key));
         let workspace = limits.has(Subject::Workspace).then(|| sharing.accounts.of_workspace(&key));
-        Record { key, rights, limits, owner, workspace }
+        Record { key, rights, surroundings, limits, owner, workspace }
     }
 
     fn put(&self, record: Record, schemes: &mut Schemes) {
@@ -376,11 +394,13 @@ impl Index {
         }
     }
 
-    fn remove(&self, id: KeyId, schemes: &mut Schemes) {
+    fn remove(&self, id: KeyId, sharing: &mut Sharing) {
         let by_id = self.by_id.pin();
         let Some(cell) = by_id.remove(&id) else { return };
-        schemes.discount(&cell.record.load().key.credentials);
-        for (secret, _) in cell.record.load().key.credentials.iter() {
+        let record = cell.record.load();
+        sharing.schemes.discount(&record.key.credentials);
+        sharing.followers.drop(&record.key);
+        for (secret, _) in record.key.credentials.iter() {
             self.by_hash.pin().remove(&secret.hash.slot());
         }
     }

@@ -39,6 +39,8 @@
 //! - The policy is one document, checked as a whole before it can be a [`Policy`](domain::policy::Policy). What it does not
 //!   declare is neither granted nor passed: a key's [`Rights`](domain::rights::Rights) are worked out anew when the key or
 //!   the policy changes, so that a Check looks at neither wildcards nor the registry.
+//! - A key that follows its owner's role has what the role has, narrowed by its own grants and never widened. That, and whether
+//!   its workspace is in use, is worked out anew when the member, the workspace or the policy changes.
 //! - A path decides only as a [`CanonicalPath`](domain::route::CanonicalPath); what is spelled in another way is on no
 //!   route, and what is on no route is denied.
 //! - A plaintext key lives in [`domain::secret`], which alone looks inside: not `Clone`, not `Debug`, wiped on drop.
@@ -76,8 +78,8 @@
 //! 3. [`Operations::check`](operations::Operations::check):
 //!    [`PresentedKey::parse`](domain::secret::PresentedKey::parse) refuses bad shapes before any hash, the hash comes
 //!    before the look-up, [`Index::by_hash`](index::Index::by_hash).
-//! 4. [`domain::decision::judge`] takes the conditions in order: standing, secret, workspace, environment, scopes,
-//!    resources, address. The first that fails names the denial.
+//! 4. [`domain::decision::judge`] takes the conditions in order: standing, secret, state of the workspace, owner,
+//!    workspace, environment, role, scopes, resources, address, browser. The first that fails names the denial.
 //! 5. What passes is a [`Bill`](ports::Bill) for the limits of the tiers that it asked for, which the key's place in the index
 //!    has ready ([`Found::bill`](index::Found::bill)): [`MemoryCounters`](counters::memory::MemoryCounters) locks the accounts
 //!    of key, owner and workspace that it names, judges every limit, and charges all or none.

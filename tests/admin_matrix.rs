@@ -42,6 +42,8 @@ const ADMIN_SCOPES: [&str; 13] = [
     "admin:grant",
 ];
 
+const ADD_MEMBER: &str = "keyward.v1.WorkspaceService/AddMember";
+
 /// Who may use a method, beside the scopes that it needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
@@ -53,6 +55,8 @@ enum Access {
     CheckerWithin,
     /// Callers whose workspace has what the request names.
     Within,
+    /// Callers of any workspace, each of whom sees its own.
+    Anywhere,
     /// Global callers.
     Global,
 }
@@ -77,6 +81,8 @@ struct Row {
 struct Place {
     workspace: String,
     key: Issued,
+    /// A workspace that nothing else is in.
+    spare: String,
 }
 
 fn rows(place: &Place) -> Vec<Row> {
@@ -86,12 +92,14 @@ fn rows(place: &Place) -> Vec<Row> {
         bulk_rows(place),
         usage_rows(place),
         workspace_rows(place),
+        state_rows(place),
+        member_rows(place),
         import_rows(place),
     ];
     all.into_iter().flatten().collect()
 }
 
-fn check_rows(Place { workspace, key }: &Place) -> Vec<Row> {
+fn check_rows(Place { workspace, key, .. }: &Place) -> Vec<Row> {
     const CHECK: &str = "keyward.v1.KeyService/Check";
     const BATCH: &str = "keyward.v1.KeyService/BatchCheck";
     let batch = |request: v1::CheckRequest| {
@@ -153,7 +161,7 @@ fn check_rows(Place { workspace, key }: &Place) -> Vec<Row> {
     rows
 }
 
-fn key_rows(Place { workspace, key }: &Place) -> Vec<Row> {
+fn key_rows(Place { workspace, key, .. }: &Place) -> Vec<Row> {
     let id = &key.key.id;
     let bad = || "\0".to_owned();
     let issue = || v1::IssueRequest { workspace_id: workspace.clone(), ..holder_key(&["a:b"]) };
@@ -214,6 +222,13 @@ fn key_rows(Place { workspace, key }: &Place) -> Vec<Row> {
             None,
         ),
         row(
+            "keyward.v1.KeyService/GetEffectiveRights",
+            &["keys:read"],
+            v1::GetEffectiveRightsRequest { key_id: id.clone() }.encode_to_vec(),
+            v1::GetEffectiveRightsRequest { key_id: bad() }.encode_to_vec(),
+            None,
+        ),
+        row(
             "keyward.v1.KeyService/ListKeys",
             &["keys:read"],
             list().encode_to_vec(),
@@ -269,7 +284,7 @@ fn bulk_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
     ]
 }
 
-fn usage_rows(Place { workspace, key }: &Place) -> Vec<Row> {
+fn usage_rows(Place { workspace, key, .. }: &Place) -> Vec<Row> {
     let bad = || "\0".to_owned();
     let of_all = || v1::GetUsageRequest { workspace_id: workspace.clone(), ..v1::GetUsageRequest::default() };
     let of_one = || v1::GetUsageRequest { key_id: key.key.id.clone(), ..v1::GetUsageRequest::default() };
@@ -437,6 +452,131 @@ fn workspace_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
     ]
 }
 
+/// What brings workspaces in and out of use; the last of them for good.
+fn state_rows(Place { spare, .. }: &Place) -> Vec<Row> {
+    let bad = || "\0".to_owned();
+    vec![
+        Row {
+            method: "keyward.v1.WorkspaceService/ListWorkspaces",
+            needs: &["workspaces:read"],
+            access: Access::Anywhere,
+            good: Vec::new(),
+            spoilt: vec![Spoilt::Rest(
+                v1::ListWorkspacesRequest { page_size: -1, ..v1::ListWorkspacesRequest::default() }
+                    .encode_to_vec(),
+            )],
+        },
+        Row {
+            method: "keyward.v1.WorkspaceService/SuspendWorkspace",
+            needs: &["workspaces:manage"],
+            access: Access::Global,
+            good: v1::SuspendWorkspaceRequest { workspace_id: spare.clone(), comment: String::new() }
+                .encode_to_vec(),
+            spoilt: vec![
+                Spoilt::Id(Vec::new()),
+                Spoilt::Rest(
+                    v1::SuspendWorkspaceRequest { workspace_id: spare.clone(), comment: bad() }
+                        .encode_to_vec(),
+                ),
+            ],
+        },
+        Row {
+            method: "keyward.v1.WorkspaceService/ResumeWorkspace",
+            needs: &["workspaces:manage"],
+            access: Access::Global,
+            good: v1::ResumeWorkspaceRequest { workspace_id: spare.clone(), comment: String::new() }
+                .encode_to_vec(),
+            spoilt: vec![
+                Spoilt::Id(Vec::new()),
+                Spoilt::Rest(
+                    v1::ResumeWorkspaceRequest { workspace_id: spare.clone(), comment: bad() }
+                        .encode_to_vec(),
+                ),
+            ],
+        },
+        Row {
+            method: "keyward.v1.WorkspaceService/CloseWorkspace",
+            needs: &["workspaces:manage"],
+            access: Access::Global,
+            good: v1::CloseWorkspaceRequest { workspace_id: spare.clone(), comment: String::new() }
+                .encode_to_vec(),
+            spoilt: vec![
+                Spoilt::Id(Vec::new()),
+                Spoilt::Rest(
+                    v1::CloseWorkspaceRequest { workspace_id: spare.clone(), comment: bad() }.encode_to_vec(),
+                ),
+            ],
+        },
+    ]
+}
+
+/// About `ann`, who is a member, and `bob`, who is none.
+fn member_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
+    let bad = || "\0".to_owned();
+    let row = |method, needs, good: Vec<u8>, id: Vec<u8>, rest: Vec<u8>| Row {
+        method,
+        needs,
+        access: Access::Within,
+        good,
+        spoilt: vec![Spoilt::Id(id), Spoilt::Rest(rest)],
+    };
+    let add = || v1::AddMemberRequest {
+        workspace_id: workspace.clone(),
+        subject: "bob".to_owned(),
+        role: "viewer".to_owned(),
+    };
+    let change = || v1::UpdateMemberRequest {
+        workspace_id: workspace.clone(),
+        subject: "ann".to_owned(),
+        role: "editor".to_owned(),
+    };
+    let show = || v1::GetMemberRequest { workspace_id: workspace.clone(), subject: "ann".to_owned() };
+    let list =
+        || v1::ListMembersRequest { workspace_id: workspace.clone(), ..v1::ListMembersRequest::default() };
+    let remove = || v1::RemoveMemberRequest {
+        workspace_id: workspace.clone(),
+        subject: "ann".to_owned(),
+        comment: String::new(),
+    };
+    vec![
+        row(
+            ADD_MEMBER,
+            &["workspaces:manage"],
+            add().encode_to_vec(),
+            v1::AddMemberRequest { workspace_id: bad(), ..add() }.encode_to_vec(),
+            v1::AddMemberRequest { role: bad(), ..add() }.encode_to_vec(),
+        ),
+        row(
+            "keyward.v1.WorkspaceService/UpdateMember",
+            &["workspaces:manage"],
+            change().encode_to_vec(),
+            v1::UpdateMemberRequest { workspace_id: bad(), ..change() }.encode_to_vec(),
+            v1::UpdateMemberRequest { role: bad(), ..change() }.encode_to_vec(),
+        ),
+        row(
+            "keyward.v1.WorkspaceService/GetMember",
+            &["workspaces:read"],
+            show().encode_to_vec(),
+            v1::GetMemberRequest { workspace_id: bad(), ..show() }.encode_to_vec(),
+            v1::GetMemberRequest { subject: bad(), ..show() }.encode_to_vec(),
+        ),
+        row(
+            "keyward.v1.WorkspaceService/ListMembers",
+            &["workspaces:read"],
+            list().encode_to_vec(),
+            v1::ListMembersRequest { workspace_id: bad(), ..list() }.encode_to_vec(),
+            v1::ListMembersRequest { role: bad(), ..list() }.encode_to_vec(),
+        ),
+        row(
+            "keyward.v1.WorkspaceService/RemoveMember",
+            &["workspaces:manage"],
+            remove().encode_to_vec(),
+            v1::RemoveMemberRequest { workspace_id: bad(), ..remove() }.encode_to_vec(),
+            v1::RemoveMemberRequest { comment: bad(), ..remove() }.encode_to_vec(),
+        ),
+    ]
+}
+
 fn renaming_workspace(id: &str, mask: &[&str]) -> v1::UpdateWorkspaceRequest {
     let workspace = v1::Workspace { id: id.to_owned(), name: "after".to_owned(), ..v1::Workspace::default() };
     let update_mask = Some(prost_types::FieldMask { paths: strings(mask) });
@@ -500,6 +640,7 @@ struct World {
     keyward: Keyward,
     workspace: String,
     other: String,
+    spare: String,
     unusable: Vec<Caller>,
     lacking: BTreeMap<&'static str, String>,
 }
@@ -509,19 +650,27 @@ impl World {
         let keyward = if open { Keyward::start().await } else { Keyward::start_closed().await };
         let (workspace, _) = keyward.register("mine").await;
         let (other, _) = keyward.register("theirs").await;
+        let (spare, _) = keyward.register("spare").await;
+        let ann = v1::AddMemberRequest {
+            workspace_id: workspace.id.clone(),
+            subject: "ann".to_owned(),
+            role: "owner".to_owned(),
+        };
+        keyward.workspaces().add_member(keyward.as_root(ann)).await.unwrap();
         let unusable = unusable(&keyward).await;
         let mut lacking = BTreeMap::new();
         for scope in ADMIN_SCOPES {
             let others: Vec<_> = ADMIN_SCOPES.into_iter().filter(|other| *other != scope).collect();
             lacking.insert(scope, keyward.issue_admin("", admin_rights(&others, true)).await.api_key);
         }
-        Self { keyward, workspace: workspace.id, other: other.id, unusable, lacking }
+        Self { keyward, workspace: workspace.id, other: other.id, spare: spare.id, unusable, lacking }
     }
 
     /// A key that no call has touched.
     async fn place(&self) -> Place {
         let request = v1::IssueRequest { workspace_id: self.workspace.clone(), ..holder_key(&["a:b"]) };
-        Place { workspace: self.workspace.clone(), key: self.keyward.issue(request).await }
+        let (workspace, spare) = (self.workspace.clone(), self.spare.clone());
+        Place { workspace, key: self.keyward.issue(request).await, spare }
     }
 
     async fn callers(&self, needs: &[&'static str]) -> Vec<Caller> {
@@ -547,6 +696,16 @@ impl World {
             &[format!("bEARER {}", self.keyward.root)],
         ));
         callers
+    }
+
+    /// So that the next caller can add him too.
+    async fn remove_bob(&self) {
+        let bob = v1::RemoveMemberRequest {
+            workspace_id: self.workspace.clone(),
+            subject: "bob".to_owned(),
+            comment: String::new(),
+        };
+        self.keyward.workspaces().remove_member(self.keyward.as_root(bob)).await.unwrap();
     }
 
     async fn call(&self, row: &Row, caller: &Caller, message: &[u8]) -> Result<Response<Vec<u8>>, Status> {
@@ -676,6 +835,9 @@ async fn judge(world: &World, row: &Row, caller: &Caller, open: bool, it: &str) 
         assert_eq!(answer.map(|(code, _)| code), Some(Code::NotFound), "{it}");
     } else {
         assert_eq!(answer, None, "{it}");
+        if row.method == ADD_MEMBER {
+            world.remove_bob().await;
+        }
         return;
     }
     assert_eq!(world.keyward.revision().await, before, "{it}: nothing was changed");
@@ -686,7 +848,7 @@ async fn every_method_has_a_row_and_every_row_a_method() {
     // X9, X4
     let keyward = Keyward::start().await;
     let (workspace, key) = keyward.register("mine").await;
-    let rows = rows(&Place { workspace: workspace.id, key });
+    let rows = rows(&Place { spare: workspace.id.clone(), workspace: workspace.id, key });
     let declared: BTreeSet<_> = rows.iter().map(|row| row.method.to_owned()).collect();
     assert_eq!(declared, methods());
     let needed: BTreeSet<_> = rows.iter().flat_map(|row| row.needs).collect();

@@ -57,6 +57,7 @@ fn a_million_used_keys_with_two_limits_cost_at_most_100_mebibytes() {
     let day_and_hour = "{ name = 'day', limit = 5000, calendar = 'day' }, { name = 'hour', limit = 1000, calendar = 'hour' }";
     index.apply(View {
         groups: Vec::new(),
+        members: Vec::new(),
         revision: Some(Revision(1)),
         workspaces: vec![workspace.clone()],
         keys: Vec::new(),

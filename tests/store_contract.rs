@@ -17,12 +17,13 @@ use keyward::{
         group::GroupAct,
         id::WorkspaceId,
         key::{Creator, Key, KeyState, Revocation, RevokeReason},
+        member::Member,
         network::{AllowedNetworks, parse_network},
-        policy::Policy,
+        policy::{KeyRulesEntry, OwnKeyRules, Policy},
         resource::ResourcePattern,
         scope::ScopePattern,
         text::{Comment, Description, EnvironmentName, Metadata, Name, Owner, Plan},
-        workspace::Workspace,
+        workspace::{Workspace, WorkspaceState},
     },
     ports::{
         KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, Mutation, Note, PolicyVersion, PolicyView,
@@ -31,8 +32,8 @@ use keyward::{
 };
 use serde_json::Value;
 use store_support::{
-    Place, Seeded, at, entry, key, put, put_group, put_workspace, request, secret, sorted, stored,
-    stored_group, workspace,
+    Place, Seeded, at, entry, key, member, put, put_group, put_member, put_workspace, request, secret,
+    sorted, stored, stored_group, workspace,
 };
 
 /// A back end under test, in an empty place of its own.
@@ -72,6 +73,8 @@ contract! {
     Sqlite, sqlite:
     a_key_reads_back_as_it_was_stored,
     a_workspace_reads_back_as_it_was_stored,
+    a_member_reads_back_as_it_was_stored_and_changes_in_its_turn,
+    a_change_stands_on_a_member_and_a_workspace_as_they_were,
     who_lost_the_race_is_told_and_nothing_is_changed,
     a_change_stands_on_what_it_expects,
     a_policy_follows_the_newest_and_what_was_judged_by_another_is_refused,
@@ -118,7 +121,9 @@ fn edge_keys(entropy: &Seeded, workspace: WorkspaceId) -> Vec<Key> {
             key: key(entropy, workspace).id,
             owner: Some(Owner::parse("\"ops\\\"").unwrap()),
             workspace,
+            on_behalf_of: Some(Owner::parse("u/\"").unwrap()),
         }),
+        follows_owner_role: true,
         environment: EnvironmentName::parse(&text("e", 32)).unwrap(),
         grants: Arc::new(full_grants()),
         networks: Arc::new(
@@ -184,6 +189,64 @@ async fn a_key_reads_back_as_it_was_stored<B: Backend>() {
     assert_eq!(sorted(place.open().load().await.unwrap()).keys, keys);
 }
 
+fn own_rules() -> Option<Arc<OwnKeyRules>> {
+    let entry = KeyRulesEntry {
+        require_expiry: true,
+        max_lifetime: Some("90d".to_owned()),
+        name_pattern: "[a-z\"]+".to_owned(),
+        ..KeyRulesEntry::default()
+    };
+    OwnKeyRules::new(entry).unwrap().map(Arc::new)
+}
+
+async fn a_member_reads_back_as_it_was_stored_and_changes_in_its_turn<B: Backend>() {
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = workspace(&entropy);
+    stored_workspace(&*store, &workspace).await;
+    let first = member(workspace.id, "auth0|u/\"\\~1", Some("owner"));
+    let revision = store.commit(put_member(&first)).await.unwrap();
+    let read = store.load().await.unwrap().members;
+    assert_eq!(read, [Member { revision, ..first.clone() }]);
+
+    let demoted = Member { revision, ..member(workspace.id, "auth0|u/\"\\~1", Some("viewer")) };
+    let at = store.commit(put_member(&demoted)).await.unwrap();
+    assert_eq!(store.commit(put_member(&demoted)).await, Err(StoreError::Conflict), "an old revision");
+    assert_eq!(store.commit(put_member(&first)).await, Err(StoreError::Conflict), "it is there already");
+    let changes = store.changes_after(revision).await.unwrap();
+    assert_eq!(changes.members, [Member { revision: at, ..demoted.clone() }]);
+    let removed = Member { role: None, revision: at, ..demoted };
+    let at = store.commit(put_member(&removed)).await.unwrap();
+    let read = store.load().await.unwrap();
+    assert_eq!((read.members, read.damaged), (vec![Member { revision: at, ..removed }], Vec::new()));
+}
+
+async fn a_change_stands_on_a_member_and_a_workspace_as_they_were<B: Backend>() {
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = stored_workspace(&*store, &workspace(&entropy)).await;
+    let first = member(workspace.id, "ann", Some("owner"));
+    let revision = store.commit(put_member(&first)).await.unwrap();
+    let on_member = |revision| Mutation {
+        expects_members: vec![(first.id.clone(), revision)],
+        ..put(&key(&entropy, workspace.id))
+    };
+    let on_workspace = |revision| Mutation {
+        expects_workspace: Some((workspace.id, revision)),
+        ..put(&key(&entropy, workspace.id))
+    };
+    assert!(store.commit(on_member(revision)).await.is_ok());
+    assert!(store.commit(on_workspace(workspace.revision)).await.is_ok());
+    store.commit(put_member(&Member { role: None, revision, ..first.clone() })).await.unwrap();
+    store.commit(put_workspace(&workspace)).await.unwrap();
+    assert_eq!(store.commit(on_member(revision)).await, Err(StoreError::Conflict));
+    assert_eq!(store.commit(on_workspace(workspace.revision)).await, Err(StoreError::Conflict));
+
+    let elsewhere =
+        Mutation { entry: put_member(&member(workspace.id, "bob", None)).entry, ..put_member(&first) };
+    assert!(matches!(store.commit(elsewhere).await, Err(StoreError::Unavailable(_))), "it names another");
+}
+
 async fn a_workspace_reads_back_as_it_was_stored<B: Backend>() {
     let (place, entropy) = (B::new(), Seeded::new(1));
     let store = place.open();
@@ -191,6 +254,8 @@ async fn a_workspace_reads_back_as_it_was_stored<B: Backend>() {
         name: Name::parse("Ünïcode \"&\" 東京").unwrap(),
         owner: Some(Owner::parse("u-1").unwrap()),
         plan: Plan::parse("enterprise").unwrap(),
+        key_rules: own_rules(),
+        state: WorkspaceState::Suspended,
         is_default: true,
         ..workspace(&entropy)
     };

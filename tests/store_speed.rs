@@ -44,7 +44,12 @@ async fn loading_and_verifying() {
         Grants::new(scopes.iter().map(|scope| Grant::unbound(ScopePattern::parse(scope).unwrap())).collect())
             .unwrap(),
     );
-    let creator = Arc::new(Creator::Admin { key: first.id, owner: None, workspace: first.workspace });
+    let creator = Arc::new(Creator::Admin {
+        key: first.id,
+        owner: None,
+        workspace: first.workspace,
+        on_behalf_of: None,
+    });
     let (started, before) = (Instant::now(), spent());
     let keys: Vec<_> = (0..KEYS)
         .map(|turn| Key {

@@ -12,10 +12,12 @@ use keyward::{
         credentials::RetiringSecret,
         group::GroupAct,
         key::{Key, KeyState, RevokeReason},
+        member::Member,
         scheme::ImportScheme,
         seal::ForeignSecret,
         text::{Label, Name},
         time::Timestamp,
+        workspace::{Workspace, WorkspaceState},
     },
     ports::{
         KeyStore, LastUse, LogFilter, Mutation, Note, PolicyView, Rows, StoreError, StoredCount, StoredMark,
@@ -27,7 +29,10 @@ use keyward::{
     },
 };
 use rusqlite::{Connection, params};
-use store_support::{Place, Seeded, at, entry, key, put, put_group, secret, stored, workspace};
+use store_support::{
+    Place, Seeded, at, entry, key, member, put, put_group, put_member, put_workspace, secret, stored,
+    workspace,
+};
 
 impl Place {
     /// Runs SQL behind the store's back.
@@ -457,6 +462,64 @@ async fn a_forged_index_revives_no_key_and_shows() {
     assert_eq!(loaded, expected);
     let changes = store.changes_after(Revision(1)).await.unwrap();
     assert_eq!((changes.keys.len(), changes.workspaces.len(), changes.damaged.len()), (0, 0, 2));
+}
+
+/// A store whose workspace is suspended and whose only member was removed, each by the newest entry that names it; and the
+/// rows as they stood before, in tables beside.
+async fn suspended_and_removed() -> (Place, Key) {
+    let place = Place::new();
+    let (store, first) = place.initialized().await;
+    let ann = member(first.workspace, "ann", Some("owner"));
+    let revision = store.commit(put_member(&ann)).await.unwrap();
+    place.tamper("CREATE TABLE old_members AS SELECT * FROM members; CREATE TABLE old_workspaces AS SELECT * FROM workspaces");
+    store.commit(put_member(&Member { role: None, revision, ..ann })).await.unwrap();
+    let read = store.load().await.unwrap().workspaces.pop().unwrap();
+    let suspended = Workspace { state: WorkspaceState::Suspended, ..read };
+    store.commit(put_workspace(&suspended)).await.unwrap();
+    store.close().await.unwrap();
+    (place, first)
+}
+
+#[tokio::test]
+async fn yesterdays_row_of_a_removed_member_or_a_suspended_workspace_put_back_is_damaged() {
+    // D5, S5: nothing is revived by a row that was genuine once
+    let (place, first) = suspended_and_removed().await;
+    place.tamper(
+        "DELETE FROM members; INSERT INTO members SELECT * FROM old_members;
+         DELETE FROM workspaces; INSERT INTO workspaces SELECT * FROM old_workspaces;
+         DROP TABLE old_members; DROP TABLE old_workspaces",
+    );
+    let store = place.open();
+    let why = "it is not the one that its newest log entry wrote";
+    let mut found = damaged(&store).await;
+    found.sort();
+    assert_eq!(found, [(first.workspace.to_string(), why), (format!("{}/ann", first.workspace), why)]);
+    let view = store.load().await.unwrap();
+    assert_eq!((view.workspaces.len(), view.members.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_members_row_that_is_edited_or_lost_or_somebody_elses_is_damaged() {
+    // D5, S5
+    let (place, first) = suspended_and_removed().await;
+    place.tamper("DROP TABLE old_members; DROP TABLE old_workspaces");
+    let whole = place.copy_database();
+    let ann = format!("{}/ann", first.workspace);
+    let unknown = format!("{}/bob", first.workspace);
+    for (sql, expected) in [
+        (r#"UPDATE members SET body = replace(body, 'null', '"owner"')"#, (&ann, "it was edited")),
+        ("DELETE FROM members", (&ann, "its row is missing")),
+        (
+            &*format!("INSERT INTO members SELECT '{unknown}', body, revision, code FROM members"),
+            (&unknown, "the log does not know it"),
+        ),
+    ] {
+        fs::write(place.database(), &whole).unwrap();
+        place.tamper(sql);
+        let store = place.open();
+        assert_eq!(damaged(&store).await, [(expected.0.clone(), expected.1)], "{sql}");
+        store.close().await.unwrap();
+    }
 }
 
 #[tokio::test]

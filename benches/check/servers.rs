@@ -25,10 +25,10 @@ use keyward::{
     wire::v1::{
         self, BatchCheckRequest, BatchCheckResponse, ChangeKeysRequest, ChangeKeysResponse, CheckRequest,
         CheckResponse, Denial, DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
-        GetKeyRequest, GetKeyResponse, GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse,
-        ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse, RevokeRequest, RevokeResponse,
-        RotateRequest, RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest,
-        VerifyLogResponse,
+        GetEffectiveRightsRequest, GetEffectiveRightsResponse, GetKeyRequest, GetKeyResponse,
+        GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse,
+        QueryLogRequest, QueryLogResponse, RevokeRequest, RevokeResponse, RotateRequest, RotateResponse,
+        UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
         audit_service_server::AuditService,
         key_service_server::{KeyService, KeyServiceServer},
     },
@@ -154,6 +154,13 @@ impl KeyService for Constant {
         &self,
         _request: Request<GetUsageRequest>,
     ) -> Result<Response<GetUsageResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_effective_rights(
+        &self,
+        _request: Request<GetEffectiveRightsRequest>,
+    ) -> Result<Response<GetEffectiveRightsResponse>, Status> {
         not_here()
     }
 

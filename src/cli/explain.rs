@@ -115,6 +115,18 @@ fn by_reason(reason: ErrorReason) -> &'static str {
             "give these holders new keys instead, or take theirs in for 90 days with --allow-weak"
         }
         ErrorReason::HashExists => "the key is here already: leave its row out",
+        ErrorReason::WorkspaceSuspended => "`keyward workspace resume` puts the workspace back in use",
+        ErrorReason::WorkspaceClosed => "use another workspace: a closed one stays closed",
+        ErrorReason::RoleMayNotIssue => {
+            "key_rules.barred_roles of `keyward policy show` names the roles on whose behalf no key is issued"
+        }
+        ErrorReason::RoleExceeded => {
+            "ask for less, or give the member another role with `keyward member update`"
+        }
+        ErrorReason::MemberNotFound => {
+            "`keyward member list` shows the members; `keyward member add` adds one"
+        }
+        ErrorReason::MemberExists => "`keyward member update` changes the role",
         ErrorReason::RevisionAhead => {
             "try again in a moment, or see that --min-revision came from this server"
         }

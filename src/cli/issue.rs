@@ -37,6 +37,12 @@ pub struct IssueArgs {
     /// The user or service that the key belongs to
     #[arg(long)]
     owner: Option<String>,
+    /// The member on whose behalf the key is issued: it stays under that member's role
+    #[arg(long, value_name = "MEMBER")]
+    on_behalf_of: Option<String>,
+    /// The key has the rights of its owner's role, as they are at each Check, narrowed by the scopes that are named, if any
+    #[arg(long)]
+    follow_owner_role: bool,
     #[command(flatten)]
     key: KeyArgs,
     #[command(flatten)]
@@ -48,6 +54,8 @@ impl IssueArgs {
         let mut request = self.key.into_request(self.name, now)?;
         request.workspace_id = self.workspace.unwrap_or_default();
         request.owner = self.owner.unwrap_or_default();
+        request.on_behalf_of = self.on_behalf_of.unwrap_or_default();
+        request.follows_owner_role = self.follow_owner_role;
         request.admin = self.admin.into_rights();
         Ok(request)
     }
@@ -107,6 +115,9 @@ mod tests {
             "d",
             "--workspace",
             "ws_1",
+            "--on-behalf-of",
+            "bob",
+            "--follow-owner-role",
             "--request-id",
             "r1",
         ]);
@@ -115,6 +126,8 @@ mod tests {
             name: "upload".into(),
             description: "d".into(),
             owner: "ann".into(),
+            on_behalf_of: "bob".into(),
+            follows_owner_role: true,
             environment: "test".into(),
             scopes: vec!["a:b".into(), "c:d".into(), "e:f".into()],
             grants: vec![Grant { scope: "g:h".into(), resources: vec!["x/1".into(), "x/2".into()] }],

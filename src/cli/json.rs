@@ -22,6 +22,8 @@ pub(super) fn key(key: &v1::Key) -> Value {
         "name": key.name,
         "description": key.description,
         "owner": key.owner,
+        "follows_owner_role": key.follows_owner_role,
+        "owner_role": key.owner_role,
         "creator": key.creator.as_ref().map(creator),
         "environment": key.environment,
         "hint": key.hint,
@@ -64,8 +66,45 @@ pub(super) fn keys(page: &v1::ListKeysResponse) -> Value {
     json!({ "keys": list(&page.keys, key), "next_page_token": page.next_page_token })
 }
 
-pub(super) fn registered(workspace: Option<&v1::Workspace>, first: Option<&v1::Key>, revision: u64) -> Value {
-    json!({ "workspace": workspace.map(self::workspace), "key": first.map(key), "revision": revision })
+pub(super) fn registered(
+    workspace: Option<&v1::Workspace>,
+    member: Option<&v1::Member>,
+    first: Option<&v1::Key>,
+    revision: u64,
+) -> Value {
+    json!({
+        "workspace": workspace.map(self::workspace),
+        "member": member.map(self::member),
+        "key": first.map(key),
+        "revision": revision,
+    })
+}
+
+pub(super) fn workspaces(page: &v1::ListWorkspacesResponse) -> Value {
+    json!({ "workspaces": list(&page.workspaces, workspace), "next_page_token": page.next_page_token })
+}
+
+pub(super) fn member(member: &v1::Member) -> Value {
+    json!({
+        "workspace_id": member.workspace_id,
+        "subject": member.subject,
+        "role": member.role,
+        "create_time": member.create_time.as_ref().map(time::rfc3339),
+        "update_time": member.update_time.as_ref().map(time::rfc3339),
+        "revision": member.revision,
+    })
+}
+
+pub(super) fn members(page: &v1::ListMembersResponse) -> Value {
+    json!({ "members": list(&page.members, member), "next_page_token": page.next_page_token })
+}
+
+pub(super) fn removed(removed: &v1::RemoveMemberResponse) -> Value {
+    json!({
+        "revision": removed.revision,
+        "following_keys": removed.following_keys,
+        "other_keys": removed.other_keys,
+    })
 }
 
 pub(super) fn workspace(workspace: &v1::Workspace) -> Value {
@@ -77,6 +116,16 @@ pub(super) fn workspace(workspace: &v1::Workspace) -> Value {
         "create_time": workspace.create_time.as_ref().map(time::rfc3339),
         "revision": workspace.revision,
         "limits": workspace.limits.as_ref().map(overrides),
+        "state": names::workspace_state(workspace.state),
+        "key_rules": workspace.key_rules.as_ref().map(key_rules),
+    })
+}
+
+fn key_rules(own: &v1::WorkspaceKeyRules) -> Value {
+    json!({
+        "require_expiry": own.require_expiry,
+        "max_lifetime": own.max_lifetime.as_ref().map(time::duration_seconds),
+        "name_pattern": own.name_pattern,
     })
 }
 
@@ -87,7 +136,7 @@ fn overrides(own: &v1::LimitOverrides) -> Value {
     })
 }
 
-fn effective_limit(effective: &v1::EffectiveLimit) -> Value {
+pub(super) fn effective_limit(effective: &v1::EffectiveLimit) -> Value {
     json!({
         "name": effective.name,
         "limit": effective.limit.as_ref().map(policy::json::limit),
@@ -152,6 +201,7 @@ pub(super) fn record(record: &v1::AuditRecord) -> Value {
         "policy_version": record.policy_version,
         "group_id": record.group_id,
         "key_count": record.key_count,
+        "member": record.member,
     })
 }
 
@@ -189,6 +239,11 @@ mod tests {
             ("ChangeKeysResponse", bulk(&v1::ChangeKeysResponse::default())),
             ("ListKeysResponse", keys(&v1::ListKeysResponse::default())),
             ("Workspace", workspace(&v1::Workspace::default())),
+            ("ListWorkspacesResponse", workspaces(&v1::ListWorkspacesResponse::default())),
+            ("Member", member(&v1::Member::default())),
+            ("ListMembersResponse", members(&v1::ListMembersResponse::default())),
+            ("RemoveMemberResponse", removed(&v1::RemoveMemberResponse::default())),
+            ("WorkspaceKeyRules", key_rules(&v1::WorkspaceKeyRules::default())),
             ("LimitOverrides", overrides(&v1::LimitOverrides::default())),
             ("EffectiveLimit", effective_limit(&v1::EffectiveLimit::default())),
             ("Revocation", revocation(&v1::Revocation::default())),

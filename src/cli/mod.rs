@@ -21,11 +21,13 @@ mod json;
 mod key_args;
 mod limits;
 mod list;
+mod member;
 mod names;
 mod page;
 mod parse;
 mod policy;
 mod revoke;
+mod rights;
 mod rotate;
 mod route;
 mod session;
@@ -38,6 +40,8 @@ mod update;
 mod usage;
 mod view;
 mod workspace;
+mod workspace_list;
+mod workspace_state;
 
 use std::process::ExitCode;
 
@@ -51,8 +55,9 @@ use crate::config::args::{DoctorArgs, InitArgs, RecoverArgs, ServeArgs};
 use self::{
     audit::AuditCommand, bulk::BulkCommand, check::CheckArgs, connection::ConnectionArgs, failure::Failure,
     import::ImportArgs, import_scheme::ImportSchemeCommand, issue::IssueArgs, list::ListArgs,
-    policy::PolicyCommand, revoke::RevokeArgs, rotate::RotateArgs, route::RouteCommand, session::Session,
-    show::ShowArgs, switch::SwitchArgs, update::UpdateArgs, usage::UsageArgs, workspace::WorkspaceCommand,
+    member::MemberCommand, policy::PolicyCommand, revoke::RevokeArgs, rights::RightsArgs, rotate::RotateArgs,
+    route::RouteCommand, session::Session, show::ShowArgs, switch::SwitchArgs, update::UpdateArgs,
+    usage::UsageArgs, workspace::WorkspaceCommand,
 };
 
 /// The command could not be carried out: no answer, or an error.
@@ -143,9 +148,14 @@ pub enum ClientCommand {
     /// Work with other systems' ways to hash
     #[command(subcommand)]
     ImportScheme(ImportSchemeCommand),
+    /// Show what a key may do now, and why
+    Rights(Remote<RightsArgs>),
     /// Work with workspaces
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
+    /// Work with the members of workspaces
+    #[command(subcommand)]
+    Member(MemberCommand),
     /// Say what may exist: environments, scopes, limits, plans, roles
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -245,13 +255,9 @@ async fn dispatch(
         ClientCommand::ImportScheme(ImportSchemeCommand::List(call)) => {
             call.run(console, import_scheme::list).await
         }
-        ClientCommand::Workspace(WorkspaceCommand::Register(call)) => {
-            call.run(console, workspace::register).await
-        }
-        ClientCommand::Workspace(WorkspaceCommand::Show(call)) => call.run(console, workspace::show).await,
-        ClientCommand::Workspace(WorkspaceCommand::Update(call)) => {
-            call.run(console, workspace::update).await
-        }
+        ClientCommand::Rights(call) => call.run(console, rights::run).await,
+        ClientCommand::Workspace(command) => command.run(console).await,
+        ClientCommand::Member(command) => command.run(console).await,
         ClientCommand::Policy(PolicyCommand::Show(call)) => call.run(console, policy::show).await,
         ClientCommand::Policy(PolicyCommand::Check(call)) => call.run(console, policy::check).await,
         ClientCommand::Policy(PolicyCommand::Diff(call)) => call.run(console, policy::diff).await,

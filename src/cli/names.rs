@@ -3,18 +3,20 @@
 //! Scripts get it as the wire has it (`KEY_ROTATE`), eyes as the flags take it (`key-rotate`). Denial reasons are
 //! upper case for both, as in gateway answers, metrics and logs.
 
-pub(super) use crate::wire::json::denial_reason;
-use crate::wire::{
-    json::bare,
-    v1::{
-        ActorKind, AuditAction, KeyState, LimitOrigin, PolicyBrowserRule, PolicyCalendar, PolicyLimitSubject,
-        RevokeReason, SecretState,
-    },
+pub(super) use crate::wire::json::{bare, denial_reason};
+use crate::wire::v1::{
+    ActorKind, AuditAction, KeyState, LimitOrigin, PolicyBrowserRule, PolicyCalendar, PolicyLimitSubject,
+    RevokeReason, SecretState, WorkspaceState,
 };
 
 /// `ACTIVE`, `REVOKED`, …
 pub(super) fn key_state(value: i32) -> String {
     bare(KeyState::try_from(value).ok().map(|v| v.as_str_name()), "KEY_STATE_", value)
+}
+
+/// `ACTIVE`, `SUSPENDED`, `CLOSED`.
+pub(super) fn workspace_state(value: i32) -> String {
+    bare(WorkspaceState::try_from(value).ok().map(|v| v.as_str_name()), "WORKSPACE_STATE_", value)
 }
 
 /// `CURRENT`, `RETIRING`, …

@@ -13,6 +13,8 @@ pub(super) fn key(key: &Key) -> String {
     facts.fact("workspace", &key.workspace_id);
     facts.fact("environment", &key.environment);
     facts.fact("owner", &key.owner);
+    facts.fact("owner's role", &key.owner_role);
+    facts.fact("follows", if key.follows_owner_role { "the role of its owner" } else { "" });
     facts.fact("hint", &key.hint);
     facts.fact("scopes", key.scopes.join(" "));
     facts.fact("grants", grants(&key.grants));
@@ -134,6 +136,7 @@ mod tests {
                 key_id: "key_0".into(),
                 owner: "ann".into(),
                 workspace_id: String::new(),
+                on_behalf_of: String::new(),
             }),
             revocation: Some(Revocation { revoke_time: at(60), reason: 1, ..Default::default() }),
             secrets: vec![Secret {

@@ -1,21 +1,28 @@
-//! `keyward workspace register`, `show` and `update`: tenants.
+//! `keyward workspace register`, `show` and `update`, and the others: tenants.
+
+use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Subcommand};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{
-    Outcome, Remote,
+    Console, Outcome, Remote,
     credential::Credential,
     failure::Failure,
     json,
     key_args::KeyArgs,
     limits::{self, OwnLimit},
+    names, parse,
     session::{Fresh, Session},
     table::Table,
     time, view,
+    workspace_list::{self, ListArgs},
+    workspace_state::{self, StateArgs},
 };
-use crate::wire::v1::{GetWorkspaceRequest, RegisterWorkspaceRequest, UpdateWorkspaceRequest, Workspace};
+use crate::wire::v1::{
+    GetWorkspaceRequest, RegisterWorkspaceRequest, UpdateWorkspaceRequest, Workspace, WorkspaceKeyRules,
+};
 
 /// Work with workspaces
 #[derive(Subcommand, Debug)]
@@ -25,9 +32,31 @@ pub enum WorkspaceCommand {
     Register(Box<Remote<RegisterArgs>>),
     /// Show a workspace
     Show(Remote<ShowArgs>),
+    /// List workspaces, newest first
+    List(Remote<ListArgs>),
     /// Change a workspace; its new plan and limits are in force at once
     #[command(after_help = limits::SYNTAX)]
-    Update(Remote<UpdateArgs>),
+    Update(Box<Remote<UpdateArgs>>),
+    /// Deny every key of a workspace until it is resumed
+    Suspend(Remote<StateArgs>),
+    /// Put a suspended workspace back in use
+    Resume(Remote<StateArgs>),
+    /// Close a workspace for good
+    Close(Remote<StateArgs>),
+}
+
+impl WorkspaceCommand {
+    pub(super) async fn run(self, console: &mut Console<'_>) -> ExitCode {
+        match self {
+            Self::Register(call) => call.run(console, register).await,
+            Self::Show(call) => call.run(console, show).await,
+            Self::List(call) => call.run(console, workspace_list::run).await,
+            Self::Update(call) => call.run(console, update).await,
+            Self::Suspend(call) => call.run(console, workspace_state::suspend).await,
+            Self::Resume(call) => call.run(console, workspace_state::resume).await,
+            Self::Close(call) => call.run(console, workspace_state::close).await,
+        }
+    }
 }
 
 const EXAMPLE: &str = "\
@@ -42,6 +71,9 @@ pub struct RegisterArgs {
     /// The user or service that the workspace belongs to
     #[arg(long)]
     owner: Option<String>,
+    /// The role of the owner, who becomes the first member. Left out: the policy's first
+    #[arg(long, value_name = "ROLE", requires = "owner")]
+    owner_role: Option<String>,
     /// A plan of the policy. Left out: its first
     #[arg(long)]
     plan: Option<String>,
@@ -51,6 +83,9 @@ pub struct RegisterArgs {
     /// The user or service that the first key belongs to. Left out: the owner of the workspace
     #[arg(long, value_name = "OWNER")]
     key_owner: Option<String>,
+    /// The first key follows the role of its owner
+    #[arg(long)]
+    follow_owner_role: bool,
     /// A limit of the workspace's own, as `keyward workspace update --help` says
     #[arg(long = "workspace-limit", value_name = "LIMIT", value_parser = limits::limit)]
     workspace_limits: Vec<OwnLimit>,
@@ -85,14 +120,28 @@ pub struct UpdateArgs {
     /// The workspace follows its plan again
     #[arg(long, group = "change")]
     clear_limits: bool,
+    /// Each key of the workspace needs an expiry. The rules for keys that are given replace all of them
+    #[arg(long, group = "change", conflicts_with = "clear_key_rules")]
+    require_expiry: bool,
+    /// The longest time from issue to expiry, for example 90d
+    #[arg(long, value_name = "DURATION", value_parser = parse::duration, group = "change", conflicts_with = "clear_key_rules")]
+    max_lifetime: Option<SignedDuration>,
+    /// What the whole of each key's name matches: a regular expression
+    #[arg(long, value_name = "REGEX", group = "change", conflicts_with = "clear_key_rules")]
+    name_pattern: Option<String>,
+    /// The workspace has no rules of its own for its keys
+    #[arg(long, group = "change")]
+    clear_key_rules: bool,
 }
 
 impl UpdateArgs {
     fn into_request(self) -> UpdateWorkspaceRequest {
+        let rules = self.key_rules();
         let fields = [
             ("name", self.name.is_some()),
             ("plan", self.plan.is_some()),
             ("limits", !self.limits.is_empty() || self.clear_limits),
+            ("key_rules", rules.is_some() || self.clear_key_rules),
         ];
         let paths = fields.into_iter().filter(|(_, changes)| *changes).map(|(field, _)| field.to_owned());
         let update_mask = Some(prost_types::FieldMask { paths: paths.collect() });
@@ -101,9 +150,20 @@ impl UpdateArgs {
             name: self.name.unwrap_or_default(),
             plan: self.plan.unwrap_or_default(),
             limits: limits::together(self.limits),
+            key_rules: rules,
             ..Workspace::default()
         };
         UpdateWorkspaceRequest { workspace: Some(workspace), update_mask }
+    }
+
+    /// Rules for keys, where a flag names one.
+    fn key_rules(&self) -> Option<WorkspaceKeyRules> {
+        let rules = WorkspaceKeyRules {
+            require_expiry: self.require_expiry,
+            max_lifetime: self.max_lifetime.map(time::duration_to_wire),
+            name_pattern: self.name_pattern.clone().unwrap_or_default(),
+        };
+        (rules != WorkspaceKeyRules::default()).then_some(rules)
     }
 }
 
@@ -111,12 +171,14 @@ impl RegisterArgs {
     fn into_request(self, now: Timestamp) -> Result<RegisterWorkspaceRequest, Failure> {
         let mut key = self.key.into_request(self.key_name, now)?;
         key.owner = self.key_owner.unwrap_or_default();
+        key.follows_owner_role = self.follow_owner_role;
         Ok(RegisterWorkspaceRequest {
             name: self.name,
             owner: self.owner.unwrap_or_default(),
             plan: self.plan.unwrap_or_default(),
             key: Some(key),
             limits: limits::together(self.workspace_limits),
+            owner_role: self.owner_role.unwrap_or_default(),
         })
     }
 }
@@ -129,7 +191,7 @@ pub(super) async fn register(args: RegisterArgs, session: &mut Session<'_, '_>) 
     let workspace = answer.workspace.take().unwrap_or_default();
     let key = answer.key.take().unwrap_or_default();
     let fresh = Fresh {
-        json: json::registered(Some(&workspace), Some(&key), answer.revision),
+        json: json::registered(Some(&workspace), answer.member.as_ref(), Some(&key), answer.revision),
         text: format!("{}\n{}", facts(&workspace), view::key(&key)),
         key_id: key.id,
     };
@@ -155,12 +217,18 @@ pub(super) async fn update(args: UpdateArgs, session: &mut Session<'_, '_>) -> R
     Ok(Outcome::Done)
 }
 
-fn facts(workspace: &Workspace) -> String {
+pub(super) fn facts(workspace: &Workspace) -> String {
     let mut facts = Table::of_facts();
     facts.fact("workspace", &workspace.id);
     facts.fact("name", &workspace.name);
     facts.fact("owner", &workspace.owner);
     facts.fact("plan", &workspace.plan);
+    facts.fact("state", names::for_eyes(&names::workspace_state(workspace.state)));
+    if let Some(rules) = &workspace.key_rules {
+        facts.fact("expiry", if rules.require_expiry { "required" } else { "" });
+        facts.fact("lifetime", time::duration_shown(rules.max_lifetime.as_ref()));
+        facts.fact("key names", &rules.name_pattern);
+    }
     for limit in workspace.limits.iter().flat_map(limits::shown) {
         facts.fact("own limit", limit);
     }

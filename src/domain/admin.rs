@@ -191,6 +191,7 @@ pub enum AdminRefusal {
 const fn ceiling_message(part: CeilingPart) -> &'static str {
     match part {
         CeilingPart::Grants => "the key's grants go beyond the caller's ceiling",
+        CeilingPart::Role => "the role has rights that go beyond the caller's ceiling",
         CeilingPart::Environment => "the key's environment is not within the caller's ceiling",
         CeilingPart::Lifetime => "the key's expiry is absent or goes beyond the caller's ceiling",
         CeilingPart::Limits => {

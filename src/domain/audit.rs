@@ -13,7 +13,7 @@ use super::{
 };
 
 /// A place in the log, from 1, without gaps; zero is before the first entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Revision(pub u64);
 
 impl Revision {
@@ -90,6 +90,18 @@ actions! {
     WorkspaceRegister = "workspace.register",
     /// A workspace's fields were changed.
     WorkspaceUpdate = "workspace.update",
+    /// A workspace was suspended: its keys are denied.
+    WorkspaceSuspend = "workspace.suspend",
+    /// A suspended workspace was resumed.
+    WorkspaceResume = "workspace.resume",
+    /// A workspace was closed, for good.
+    WorkspaceClose = "workspace.close",
+    /// A member was added to a workspace.
+    MemberAdd = "member.add",
+    /// A member was given another role.
+    MemberUpdate = "member.update",
+    /// A member was removed from a workspace.
+    MemberRemove = "member.remove",
     /// A key was issued.
     KeyIssue = "key.issue",
     /// A key was given a new secret.
@@ -140,6 +152,8 @@ pub struct LogEntry {
     pub key: Option<KeyId>,
     /// The keys that it was done to, where it was done to many together.
     pub group: Option<Arc<Group>>,
+    /// The member of that workspace that it was done to.
+    pub member: Option<Owner>,
     /// The version of the policy that it made.
     pub policy_version: Option<u64>,
     /// The import scheme that it made.
@@ -165,6 +179,7 @@ impl LogEntry {
             workspace: None,
             key: None,
             group: None,
+            member: None,
             policy_version: None,
             scheme: None,
             changes: Vec::new(),
@@ -175,9 +190,9 @@ impl LogEntry {
     }
 
     /// The bytes that are stored, hashed and chained: JSON, version 1, fields in alphabetical order. Rows that the
-    /// entry changed are its `key_id`, its `policy_version`, its `scheme`, and its `workspace_id` where `workspace_changed`
-    /// is true. Those in `keys` were changed too, though their rows were not written: what they are now follows from the
-    /// entry ([`super::group`]).
+    /// entry changed are its `key_id`, its `member`, its `policy_version`, its `scheme`, and its `workspace_id` where
+    /// `workspace_changed` is true. Those in `keys` were changed too, though their rows were not written: what they are now
+    /// follows from the entry ([`super::group`]).
     #[must_use]
     pub fn canonical_bytes(&self, revision: Revision, workspace_changed: bool) -> Vec<u8> {
         let mut entry = Map::new();
@@ -195,6 +210,7 @@ impl LogEntry {
         put("workspace_changed", if workspace_changed { json!(true) } else { Value::Null });
         put("policy_version", json!(self.policy_version));
         put("scheme", json!(self.scheme.as_ref().map(Label::as_str)));
+        put("member", json!(self.member.as_ref().map(Owner::as_str)));
         put("key_id", json!(self.key.map(|key| key.to_string())));
         put("changes", if self.changes.is_empty() { Value::Null } else { self.changes_to_json() });
         put("reason", json!(self.reason));

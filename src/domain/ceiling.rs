@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{grant::Grants, text::EnvironmentName};
+use super::{grant::Grants, policy::Role, text::EnvironmentName};
 
 /// The most that keys issued or changed by an administration key may have.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,6 +49,8 @@ pub enum LifetimeCeiling {
 pub enum CeilingPart {
     /// A grant is not covered.
     Grants,
+    /// A role has more than may be handed out.
+    Role,
     /// The environment is not listed.
     Environment,
     /// The expiry is absent or too far.
@@ -110,6 +112,16 @@ impl Ceiling {
             GrantCeiling::Within(mine) => {
                 grants.iter().all(|theirs| mine.iter().any(|mine| mine.covers(theirs)))
             }
+        }
+    }
+
+    /// Whether all that a role has may be handed out.
+    #[must_use]
+    pub fn permits_role(&self, role: &Role) -> bool {
+        match &role.grants {
+            Some(grants) => self.permits_grants(grants),
+            // Every scope that is declared, and those that will be.
+            None => self.grants == GrantCeiling::Any,
         }
     }
 

@@ -66,6 +66,11 @@ impl Grant {
         resources_covered && self.scope.covers(&other.scope)
     }
 
+    /// Another scope for the same resources.
+    pub(super) fn of(&self, scope: ScopePattern) -> Self {
+        Self { scope, resources: self.resources.clone() }
+    }
+
     /// The same, to be kept.
     pub(super) fn shared_resources(&self) -> Option<Arc<[ResourcePattern]>> {
         self.resources.clone()

@@ -37,6 +37,8 @@ pub struct Key {
     pub description: Description,
     /// The user or service that it belongs to, for good.
     pub owner: Option<Owner>,
+    /// Whether its rights are those of its owner's role, narrowed by its grants where it has any; for good (S5).
+    pub follows_owner_role: bool,
     /// Who made it.
     pub creator: Arc<Creator>,
     /// Its environment, for good.
@@ -78,7 +80,31 @@ pub enum Creator {
         owner: Option<Owner>,
         /// Its workspace.
         workspace: WorkspaceId,
+        /// The member on whose behalf it asked.
+        on_behalf_of: Option<Owner>,
     },
+}
+
+impl Creator {
+    /// The same on behalf of a member; what Keyward itself makes is on nobody's.
+    #[must_use]
+    pub fn on_behalf_of(self, member: Option<Owner>) -> Self {
+        match self {
+            Self::System => Self::System,
+            Self::Admin { key, owner, workspace, .. } => {
+                Self::Admin { key, owner, workspace, on_behalf_of: member }
+            }
+        }
+    }
+
+    /// The member on whose behalf it asked.
+    #[must_use]
+    pub const fn behalf(&self) -> Option<&Owner> {
+        match self {
+            Self::System => None,
+            Self::Admin { on_behalf_of, .. } => on_behalf_of.as_ref(),
+        }
+    }
 }
 
 /// What was done to a key. Expiry is not a state: it is computed from the time.

@@ -16,6 +16,7 @@ pub mod group;
 pub mod id;
 pub mod key;
 pub mod limit;
+pub mod member;
 pub mod network;
 pub mod parse;
 pub mod policy;

@@ -1,7 +1,11 @@
 //! Rights: what a key's grants come to under a policy. Worked out when the key or the policy changes, so that a Check
 //! looks at neither wildcards nor the registry.
 
+mod role;
+
 use std::{collections::BTreeMap, sync::Arc};
+
+use self::role::Withheld;
 
 use super::{
     grant::{Grant, Grants, Verdict},
@@ -18,6 +22,8 @@ pub struct Rights {
     /// The grants that are bound to resources and reach something, as they were granted.
     bound: Box<[Grant]>,
     inert: Box<[ScopePattern]>,
+    /// What the role that the key follows takes from its grants.
+    withheld: Withheld,
 }
 
 /// One scope that a key has.
@@ -67,7 +73,12 @@ impl Rights {
             reach: reach.map_or(Reach::Everywhere, |lists| Reach::Within(lists.into())),
             tier: policy.tier_of(scope),
         });
-        Self { scopes: scopes.collect(), bound: bound.into(), inert: inert.into() }
+        Self {
+            scopes: scopes.collect(),
+            bound: bound.into(),
+            inert: inert.into(),
+            withheld: Withheld::Nothing,
+        }
     }
 
     /// Whether these permit `required` on `resource`.

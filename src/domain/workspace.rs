@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     audit::Revision,
     id::WorkspaceId,
-    policy::LimitOverrides,
+    policy::{LimitOverrides, OwnKeyRules},
     text::{Name, Owner, Plan},
     time::Timestamp,
 };
@@ -23,10 +23,41 @@ pub struct Workspace {
     pub plan: Plan,
     /// Limits of its own, in place of those of its plan.
     pub limits: Option<Arc<LimitOverrides>>,
+    /// Rules for its keys, beside those of the policy.
+    pub key_rules: Option<Arc<OwnKeyRules>>,
+    /// Whether it is in use.
+    pub state: WorkspaceState,
     /// Whether it is the one made at initialization, which a global caller means when it names none.
     pub is_default: bool,
     /// When it was registered.
     pub created: Timestamp,
     /// The log revision that last changed it; zero before it is stored.
     pub revision: Revision,
+}
+
+/// Whether a workspace is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WorkspaceState {
+    /// It is.
+    #[default]
+    Active,
+    /// Its keys are denied until it is resumed.
+    Suspended,
+    /// Its keys are denied for good.
+    Closed,
+}
+
+impl WorkspaceState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Suspended, Self::Closed];
+
+    /// The state as it is stored and logged.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Closed => "closed",
+        }
+    }
 }

@@ -203,6 +203,19 @@ impl KeyService for Api {
         .await
     }
 
+    async fn get_effective_rights(
+        &self,
+        request: Request<v1::GetEffectiveRightsRequest>,
+    ) -> Result<Response<v1::GetEffectiveRightsResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let id = convert::key_id("key_id", &request.get_ref().key_id)?;
+            let found = operations.effective_rights(&permit, id)?;
+            Ok(convert::effective::response(&found))
+        })
+        .await
+    }
+
     async fn update_key(
         &self,
         request: Request<v1::UpdateKeyRequest>,

@@ -7,7 +7,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
     domain::{admin::AdminRefusal, group::MAX_GROUP, key::TransitionError, policy::Fault},
-    operations::error::OperationError,
+    operations::error::{OperationError, listed},
     ports::StoreError,
     wire::v1::{self, ErrorReason},
 };
@@ -148,6 +148,24 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         OperationError::HashRepeated(line) => {
             (Code::AlreadyExists, ErrorReason::HashExists, vec![("line", line.to_string())], Extra::None)
         }
+        OperationError::RoleMayNotIssue(role) => {
+            precondition(ErrorReason::RoleMayNotIssue, vec![("role", role.to_string())])
+        }
+        OperationError::RoleExceeded { role, beyond } => {
+            let metadata = vec![("role", role.to_string()), ("beyond", listed(&beyond))];
+            (Code::PermissionDenied, ErrorReason::RoleExceeded, metadata, Extra::None)
+        }
+        OperationError::MemberNotFound(member) => {
+            (Code::NotFound, ErrorReason::MemberNotFound, vec![("member", member.to_string())], Extra::None)
+        }
+        OperationError::MemberExists(member) => (
+            Code::AlreadyExists,
+            ErrorReason::MemberExists,
+            vec![("member", member.to_string())],
+            Extra::None,
+        ),
+        OperationError::WorkspaceSuspended => precondition_of("workspace", ErrorReason::WorkspaceSuspended),
+        OperationError::WorkspaceClosed => precondition_of("workspace", ErrorReason::WorkspaceClosed),
         OperationError::RevisionAhead => soon(Code::Unavailable, ErrorReason::RevisionAhead),
         OperationError::CountsUnwritten => soon(Code::Unavailable, ErrorReason::CountsUnwritten),
         OperationError::SourceLimited(seconds) => {
@@ -225,6 +243,10 @@ fn soon(code: Code, reason: ErrorReason) -> (Code, ErrorReason, Metadata, Extra)
 
 fn precondition(reason: ErrorReason, metadata: Metadata) -> (Code, ErrorReason, Metadata, Extra) {
     (Code::FailedPrecondition, reason, metadata, Extra::Precondition { subject: "key".to_owned() })
+}
+
+fn precondition_of(subject: &str, reason: ErrorReason) -> (Code, ErrorReason, Metadata, Extra) {
+    (Code::FailedPrecondition, reason, Vec::new(), Extra::Precondition { subject: subject.to_owned() })
 }
 
 fn status(code: Code, reason: ErrorReason, message: &str, metadata: Metadata, extra: Extra) -> Status {

@@ -6,9 +6,12 @@ use super::{api::Api, convert, key_service::request_mark};
 use crate::{
     domain::{
         admin::{AdminPermit, IssueKeys, ManageWorkspaces, ReadWorkspaces},
+        id::WorkspaceId,
+        member::MemberId,
         parse::ParseError,
+        workspace::WorkspaceState,
     },
-    operations::{WithSecret, error::OperationError},
+    operations::{Operations, WithSecret, error::OperationError, register::Registered},
     wire::v1::{self, workspace_service_server::WorkspaceService},
 };
 
@@ -29,13 +32,14 @@ impl WorkspaceService for Api {
             let first = first_key(asked.key.take(), &asked.owner)?;
             let first =
                 convert::new_key::new_key("key", first, operations.policy()?.policy.environments(), mark)?;
-            let (workspace, WithSecret { key, secret, revision }) =
+            let Registered { workspace, member, first: WithSecret { key, secret, revision } } =
                 operations.register(permit, issuer, workspace, first).await?;
             Ok(v1::RegisterWorkspaceResponse {
                 workspace: Some(convert::workspace::to_wire(&workspace)),
                 key: Some(convert::key::to_wire(&key, &operations.moment())),
                 api_key: secret.reveal(),
                 revision: revision.0,
+                member: member.as_ref().map(convert::member::to_wire),
             })
         })
         .await
@@ -74,6 +78,179 @@ impl WorkspaceService for Api {
         })
         .await
     }
+
+    async fn list_workspaces(
+        &self,
+        request: Request<v1::ListWorkspacesRequest>,
+    ) -> Result<Response<v1::ListWorkspacesResponse>, Status> {
+        let permit: AdminPermit<ReadWorkspaces> = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let filter = convert::workspace::filter(&asked)?;
+            let size = convert::page_size(asked.page_size)?;
+            let page = operations.list_workspaces(&permit, &filter, &asked.page_token, size)?;
+            let workspaces = page.workspaces.iter().map(convert::workspace::to_wire).collect();
+            Ok(v1::ListWorkspacesResponse { workspaces, next_page_token: page.next_page_token })
+        })
+        .await
+    }
+
+    async fn suspend_workspace(
+        &self,
+        request: Request<v1::SuspendWorkspaceRequest>,
+    ) -> Result<Response<v1::SuspendWorkspaceResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let v1::SuspendWorkspaceRequest { workspace_id, comment } = request.into_inner();
+            let state = WorkspaceState::Suspended;
+            let (workspace, revision) = bring(&operations, permit, state, &workspace_id, &comment).await?;
+            Ok(v1::SuspendWorkspaceResponse { workspace: Some(workspace), revision })
+        })
+        .await
+    }
+
+    async fn resume_workspace(
+        &self,
+        request: Request<v1::ResumeWorkspaceRequest>,
+    ) -> Result<Response<v1::ResumeWorkspaceResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let v1::ResumeWorkspaceRequest { workspace_id, comment } = request.into_inner();
+            let state = WorkspaceState::Active;
+            let (workspace, revision) = bring(&operations, permit, state, &workspace_id, &comment).await?;
+            Ok(v1::ResumeWorkspaceResponse { workspace: Some(workspace), revision })
+        })
+        .await
+    }
+
+    async fn close_workspace(
+        &self,
+        request: Request<v1::CloseWorkspaceRequest>,
+    ) -> Result<Response<v1::CloseWorkspaceResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let v1::CloseWorkspaceRequest { workspace_id, comment } = request.into_inner();
+            let state = WorkspaceState::Closed;
+            let (workspace, revision) = bring(&operations, permit, state, &workspace_id, &comment).await?;
+            Ok(v1::CloseWorkspaceResponse { workspace: Some(workspace), revision })
+        })
+        .await
+    }
+
+    async fn add_member(
+        &self,
+        request: Request<v1::AddMemberRequest>,
+    ) -> Result<Response<v1::AddMemberResponse>, Status> {
+        let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let v1::AddMemberRequest { workspace_id, subject, role } = request.into_inner();
+            let id = member_id(&operations, &permit, &workspace_id, &subject)?;
+            let member = operations.add_member(permit, id, convert::member::role(&role)?).await?;
+            let revision = member.revision.0;
+            Ok(v1::AddMemberResponse { member: Some(convert::member::to_wire(&member)), revision })
+        })
+        .await
+    }
+
+    async fn update_member(
+        &self,
+        request: Request<v1::UpdateMemberRequest>,
+    ) -> Result<Response<v1::UpdateMemberResponse>, Status> {
+        let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let v1::UpdateMemberRequest { workspace_id, subject, role } = request.into_inner();
+            let id = member_id(&operations, &permit, &workspace_id, &subject)?;
+            let member = operations.update_member(permit, id, convert::member::role(&role)?).await?;
+            let revision = member.revision.0;
+            Ok(v1::UpdateMemberResponse { member: Some(convert::member::to_wire(&member)), revision })
+        })
+        .await
+    }
+
+    async fn remove_member(
+        &self,
+        request: Request<v1::RemoveMemberRequest>,
+    ) -> Result<Response<v1::RemoveMemberResponse>, Status> {
+        let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let v1::RemoveMemberRequest { workspace_id, subject, comment } = request.into_inner();
+            let id = member_id(&operations, &permit, &workspace_id, &subject)?;
+            let removed = operations.remove_member(permit, id, convert::comment(&comment)?).await?;
+            Ok(v1::RemoveMemberResponse {
+                revision: removed.revision.0,
+                following_keys: removed.following,
+                other_keys: removed.others,
+            })
+        })
+        .await
+    }
+
+    async fn get_member(
+        &self,
+        request: Request<v1::GetMemberRequest>,
+    ) -> Result<Response<v1::GetMemberResponse>, Status> {
+        let permit: AdminPermit<ReadWorkspaces> = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let v1::GetMemberRequest { workspace_id, subject } = request.into_inner();
+            let id = member_id(&operations, &permit, &workspace_id, &subject)?;
+            let member = operations.show_member(&permit, &id)?;
+            Ok(v1::GetMemberResponse { member: Some(convert::member::to_wire(&member)) })
+        })
+        .await
+    }
+
+    async fn list_members(
+        &self,
+        request: Request<v1::ListMembersRequest>,
+    ) -> Result<Response<v1::ListMembersResponse>, Status> {
+        let permit: AdminPermit<ReadWorkspaces> = self.permit(&request)?;
+        self.administer(async move |operations| {
+            let asked = request.into_inner();
+            let workspace = named(&operations, &permit, &asked.workspace_id)?;
+            let role = convert::member::optional_role(&asked.role)?;
+            let size = convert::page_size(asked.page_size)?;
+            let page = operations.list_members(&permit, workspace, role.as_ref(), &asked.page_token, size)?;
+            let members = page.members.iter().map(|member| convert::member::to_wire(member)).collect();
+            Ok(v1::ListMembersResponse { members, next_page_token: page.next_page_token })
+        })
+        .await
+    }
+}
+
+/// The workspace that a request means.
+fn named<P>(
+    operations: &Operations,
+    permit: &AdminPermit<P>,
+    workspace_id: &str,
+) -> Result<WorkspaceId, OperationError> {
+    operations.workspace(permit, convert::workspace_id("workspace_id", workspace_id)?)
+}
+
+/// The member that a request means, once it is known that the caller reaches the workspace.
+fn member_id<P>(
+    operations: &Operations,
+    permit: &AdminPermit<P>,
+    workspace_id: &str,
+    subject: &str,
+) -> Result<MemberId, OperationError> {
+    convert::member::id(named(operations, permit, workspace_id)?, subject)
+}
+
+/// Suspends, resumes or closes a workspace: the requests differ in nothing else.
+async fn bring(
+    operations: &Operations,
+    permit: AdminPermit<ManageWorkspaces>,
+    state: WorkspaceState,
+    workspace_id: &str,
+    comment: &str,
+) -> Result<(v1::Workspace, u64), OperationError> {
+    permit.require_global()?;
+    let missing = || OperationError::invalid("workspace_id", ParseError::new("given"));
+    let id = convert::workspace_id("workspace_id", workspace_id)?.ok_or_else(missing)?;
+    let id = operations.workspace(&permit, Some(id))?;
+    let (workspace, revision) =
+        operations.bring_workspace(permit, id, state, convert::comment(comment)?).await?;
+    Ok((convert::workspace::to_wire(&workspace), revision.0))
 }
 
 /// The first key is a holder's key of the new workspace, and belongs to the workspace's owner unless another is named.

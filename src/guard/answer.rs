@@ -81,8 +81,11 @@ pub(super) fn denial(answer: &CheckResponse, needs: &Needs) -> Denial {
         DenialReason::CredentialsMalformed => Denial::CredentialsMalformed,
         DenialReason::KeyRevoked => Denial::KeyRevoked,
         DenialReason::KeyDisabled => Denial::KeyDisabled,
+        DenialReason::WorkspaceSuspended => Denial::WorkspaceSuspended,
+        DenialReason::OwnerRemoved => Denial::OwnerRemoved,
         DenialReason::WorkspaceMismatch => Denial::WorkspaceMismatch,
         DenialReason::EnvironmentMismatch => Denial::EnvironmentMismatch,
+        DenialReason::RoleInsufficient => Denial::RoleInsufficient(told.missing_scopes.clone()),
         DenialReason::ScopeInsufficient => Denial::ScopeInsufficient(told.missing_scopes.clone()),
         DenialReason::ResourceNotGranted => {
             let scopes = needs.0.iter().map(|scope| scope.as_str().to_owned()).collect();
@@ -94,13 +97,8 @@ pub(super) fn denial(answer: &CheckResponse, needs: &Needs) -> Denial {
         DenialReason::BrowserNotAllowed => Denial::BrowserNotAllowed,
         DenialReason::RateLimited => Denial::RateLimited(spent(told)),
         DenialReason::QuotaExceeded => Denial::QuotaExceeded(spent(told)),
-        // An expiry tells its time, which no client is told. The last three are not sent yet.
-        DenialReason::Unspecified
-        | DenialReason::KeyUnknown
-        | DenialReason::KeyExpired
-        | DenialReason::OwnerRemoved
-        | DenialReason::WorkspaceSuspended
-        | DenialReason::RoleInsufficient => Denial::KeyUnknown,
+        // An expiry tells its time, which no client is told.
+        DenialReason::Unspecified | DenialReason::KeyUnknown | DenialReason::KeyExpired => Denial::KeyUnknown,
     }
 }
 

@@ -224,15 +224,21 @@ fn row(stop: Stop<'_>) -> Row {
         | Denial::KeyRevoked
         | Denial::KeyExpired(_)
         | Denial::SecretEnded(_)
-        | Denial::KeyDisabled => Row {
+        | Denial::KeyDisabled
+        | Denial::OwnerRemoved => Row {
             status: StopStatus::Unauthorized,
             code: "CREDENTIALS_INVALID",
             message: "The API key is not valid.".into(),
             challenge: Challenge::Error("invalid_token"),
             retry_after: None,
         },
+        Denial::WorkspaceSuspended => forbidden("The workspace of the API key is suspended.".into()),
+        Denial::WorkspaceClosed => forbidden("The workspace of the API key is closed.".into()),
         Denial::WorkspaceMismatch => forbidden("The API key belongs to another workspace.".into()),
         Denial::EnvironmentMismatch => forbidden("The API key belongs to another environment.".into()),
+        Denial::RoleInsufficient(missing) => {
+            forbidden(format!("The role of the API key's owner lacks {}.", missing.join(", ")).into())
+        }
         Denial::ScopeInsufficient(missing) => {
             forbidden(format!("The API key lacks {}.", missing.join(", ")).into())
         }

@@ -9,7 +9,10 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::accounts::Shared;
 use crate::{
-    domain::{id::KeyId, key::Key, limit::KeyLimits, policy::TierSet, rights::Rights, time::Timestamp},
+    domain::{
+        id::KeyId, key::Key, limit::KeyLimits, member::Surroundings, policy::TierSet, rights::Rights,
+        time::Timestamp,
+    },
     ports::{Account, Bill, Payable, Payer},
 };
 
@@ -26,6 +29,7 @@ pub(super) struct Cell {
 pub(super) struct Record {
     pub(super) key: Key,
     pub(super) rights: Arc<Rights>,
+    pub(super) surroundings: Surroundings,
     pub(super) limits: Arc<KeyLimits>,
     /// What all keys of its owner share, where a limit is shared so.
     pub(super) owner: Option<Arc<Shared>>,
@@ -39,6 +43,7 @@ impl Record {
         Self {
             key,
             rights: Arc::clone(&self.rights),
+            surroundings: self.surroundings,
             limits: Arc::clone(&self.limits),
             owner: self.owner.clone(),
             workspace: self.workspace.clone(),
@@ -90,6 +95,12 @@ impl Found {
     #[must_use]
     pub fn rights(&self) -> &Rights {
         &self.record.rights
+    }
+
+    /// What surrounds it and can deny it.
+    #[must_use]
+    pub fn surroundings(&self) -> Surroundings {
+        self.record.surroundings
     }
 
     /// How often it may.

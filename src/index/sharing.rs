@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{accounts::SharedAccounts, schemes::Schemes};
+use super::{accounts::SharedAccounts, members::Followers, schemes::Schemes};
 use crate::{
     domain::{
         admin::AdminRights,
@@ -16,7 +16,7 @@ use crate::{
         network::AllowedNetworks,
         policy::LimitOverrides,
         rights::Rights,
-        text::{EnvironmentName, Metadata, Plan},
+        text::{EnvironmentName, Label, Metadata, Plan},
         workspace::Workspace,
     },
     ports::PolicyVersion,
@@ -32,6 +32,8 @@ pub(super) struct Sharing {
     pub(super) accounts: SharedAccounts,
     /// Where imported secrets came from.
     pub(super) schemes: Schemes,
+    /// Which keys follow whose role.
+    pub(super) followers: Followers,
     limit_ids: Arc<LimitIds>,
     /// What limits come to under `policy`.
     limits: HashMap<LimitsOf, Arc<KeyLimits>>,
@@ -39,6 +41,8 @@ pub(super) struct Sharing {
     grants: HashSet<Arc<Grants>>,
     /// What grants come to under `policy`.
     worked_out: HashMap<Arc<Grants>, Arc<Rights>>,
+    /// The same for keys that follow a role; none is that of an owner who is no member.
+    followed: HashMap<(Arc<Grants>, Option<Label>), Arc<Rights>>,
     policy: Option<Arc<PolicyVersion>>,
     networks: HashSet<Arc<AllowedNetworks>>,
     metadata: HashSet<Arc<Metadata>>,
@@ -102,14 +106,33 @@ impl Sharing {
     pub(super) fn govern(&mut self, policy: Option<Arc<PolicyVersion>>) {
         self.policy = policy;
         self.worked_out.clear();
+        self.followed.clear();
         self.limits.clear();
     }
 
-    /// What a key may do: nothing where its environment is not declared.
-    pub(super) fn rights_of(&mut self, key: &Key) -> Arc<Rights> {
+    /// What a key may do, whose owner has this role where it follows one: nothing where its environment is not declared.
+    pub(super) fn rights_of(&mut self, key: &Key, role: Option<&Label>) -> Arc<Rights> {
         let environments = self.policy.as_ref().map(|policy| policy.policy.environments());
         let declared = environments.is_some_and(|declared| declared.holder(key.environment.as_str()).is_ok());
-        if declared { self.rights(&key.grants) } else { Arc::default() }
+        match (declared, key.follows_owner_role) {
+            (false, _) => Arc::default(),
+            (true, false) => self.rights(&key.grants),
+            (true, true) => self.followed(&key.grants, role),
+        }
+    }
+
+    fn followed(&mut self, grants: &Arc<Grants>, role: Option<&Label>) -> Arc<Rights> {
+        let of = (Arc::clone(grants), role.cloned());
+        if let Some(known) = self.followed.get(&of) {
+            return Arc::clone(known);
+        }
+        let worked_out = self.policy.as_ref().map(|policy| {
+            let role = role.and_then(|role| policy.policy.role(role));
+            Rights::following(grants, role, &policy.policy)
+        });
+        let rights = Arc::new(worked_out.unwrap_or_default());
+        self.followed.insert(of, Arc::clone(&rights));
+        rights
     }
 
     fn rights(&mut self, grants: &Arc<Grants>) -> Arc<Rights> {
@@ -128,6 +151,7 @@ impl Sharing {
             return;
         }
         self.worked_out.retain(|_, rights| Arc::strong_count(rights) > 1);
+        self.followed.retain(|_, rights| Arc::strong_count(rights) > 1);
         self.limits.retain(|_, limits| Arc::strong_count(limits) > 1);
         self.creators.retain(|part| Arc::strong_count(part) > 1);
         self.grants.retain(|part| Arc::strong_count(part) > 1);

@@ -298,6 +298,7 @@ fn holder<'a>(found: &'a Found, hash: Option<&KeyHash>, browsers: BrowserRule) -
     Holder {
         key: found.key(),
         rights: found.rights(),
+        surroundings: found.surroundings(),
         default_tier: found.limits().default_tier(),
         secret: hash.and_then(|hash| found.key().credentials.find(hash)),
         browsers,

@@ -10,7 +10,7 @@ use crate::domain::{
     grant::{Grant, Grants},
     key::KeyState,
     network::AllowedNetworks,
-    policy::LimitOverrides,
+    policy::{LimitOverrides, OwnKeyRules},
     text::Metadata,
     time::Timestamp,
 };
@@ -43,6 +43,11 @@ pub(super) fn metadata(metadata: &Metadata) -> Value {
 /// Limits of one's own, as a policy document has them; `null` for none.
 pub(super) fn limits(own: Option<&Arc<LimitOverrides>>) -> Value {
     // Texts, numbers and lists, which always can be.
+    own.map(|own| serde_json::to_value(own.entry()).unwrap_or_default()).unwrap_or_default()
+}
+
+/// Rules for keys, as a policy document has them; `null` for none.
+pub(super) fn key_rules(own: Option<&OwnKeyRules>) -> Value {
     own.map(|own| serde_json::to_value(own.entry()).unwrap_or_default()).unwrap_or_default()
 }
 

@@ -9,10 +9,13 @@ use crate::{
         key::TransitionError,
         parse::ParseError,
         policy::Fault,
-        text::{Label, Plan},
+        text::{Label, Owner, Plan},
     },
     ports::StoreError,
 };
+
+/// The most scopes that an error names.
+const MAX_LISTED: usize = 16;
 
 /// Why an operation was not carried out, by what the caller does next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,6 +119,31 @@ pub enum OperationError {
     /// A row before has the same hash.
     #[error("the row of line {0} has this hash already")]
     HashRepeated(u64),
+    /// The policy bars the role from having keys issued on its behalf.
+    #[error("the policy lets no key be issued on behalf of the role `{0}`")]
+    RoleMayNotIssue(Label),
+    /// A key would have more than the role that it is issued under.
+    #[error("the role `{role}` does not have {}", listed(.beyond))]
+    RoleExceeded {
+        /// The role.
+        role: Label,
+        /// What goes beyond it.
+        beyond: Vec<String>,
+    },
+    /// There is no such member.
+    #[error("`{0}` is no member of the workspace")]
+    MemberNotFound(Owner),
+    /// There is such a member already.
+    #[error("`{0}` is a member of the workspace already; to change the role, update the member")]
+    MemberExists(Owner),
+    /// The workspace is suspended, and gets neither keys nor members.
+    #[error("the workspace is suspended, and gets no new keys or members until it is resumed")]
+    WorkspaceSuspended,
+    /// The workspace is closed, for good.
+    #[error(
+        "the workspace is closed, and nothing in it changes any more but that keys are revoked or disabled"
+    )]
+    WorkspaceClosed,
     /// The view does not have the wanted revision yet.
     #[error("this Keyward has not seen that revision yet; try again")]
     RevisionAhead,
@@ -145,6 +173,14 @@ impl OperationError {
 #[must_use]
 pub fn path(prefix: &str, name: &str) -> String {
     if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
+}
+
+/// The first few scopes, and how many more there are: an error travels in a header.
+#[must_use]
+pub fn listed(scopes: &[String]) -> String {
+    let more = scopes.len().saturating_sub(MAX_LISTED);
+    let first = scopes.get(..MAX_LISTED).unwrap_or(scopes).join(", ");
+    if more == 0 { first } else { format!("{first} and {more} more") }
 }
 
 /// The first fault, and how many more there are.

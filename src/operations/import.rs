@@ -10,7 +10,8 @@ use futures_util::future::join_all;
 use super::{
     Operations, change, entry,
     error::OperationError,
-    issue::{IssuePermit, NewKey, all_fields, require_issuable},
+    issue::{IssuePermit, NewKey, all_fields},
+    roles::{StoodOn, require_in_use},
     write_key,
 };
 use crate::{
@@ -97,6 +98,7 @@ impl Operations {
         let _turn = self.turns.under_policy().await;
         let (policy, now) = (self.policy()?, self.clock.now());
         let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;
+        require_in_use(&workspace)?;
         let ImportOptions { dry_run, allow_weak } = options;
         let judging = Judging { permit: &permit, workspace: &workspace, policy: &policy, allow_weak, now };
         let mut seen = HashMap::new();
@@ -127,7 +129,7 @@ impl Operations {
         seen: &mut HashMap<[u8; 32], u64>,
         judging: &Judging<'_>,
     ) -> Result<Mutation, OperationError> {
-        let (key, bits) = self.judge_import(row.new?, judging)?;
+        let (key, bits, expects_members) = self.judge_import(row.new?, judging)?;
         if let Some(line) = seen.insert(*key.credentials.current.hash.as_bytes(), row.line) {
             seen.insert(*key.credentials.current.hash.as_bytes(), line);
             return Err(OperationError::HashRepeated(line));
@@ -140,11 +142,20 @@ impl Operations {
             change("secret.hint", (), secret.hint.as_str()),
             change("secret.bits", (), bits),
         ]);
-        let (expects, judged_by) = (vec![judging.permit.stands_on()], Some(judging.policy.version));
-        Ok(Mutation { expects, judged_by, ..write_key(entry, key) })
+        Ok(Mutation {
+            expects: vec![judging.permit.stands_on()],
+            expects_members,
+            expects_workspace: Some((judging.workspace.id, judging.workspace.revision)),
+            judged_by: Some(judging.policy.version),
+            ..write_key(entry, key)
+        })
     }
 
-    fn judge_import(&self, new: NewImport, judging: &Judging<'_>) -> Result<(Key, u32), OperationError> {
+    fn judge_import(
+        &self,
+        new: NewImport,
+        judging: &Judging<'_>,
+    ) -> Result<(Key, u32, StoodOn), OperationError> {
         let NewImport { key: mut new, hash, hint, bits } = new;
         let hashing = hash.hashing();
         let way = self.index.way(&hashing).map_err(OperationError::SchemeNotFound)?;
@@ -162,13 +173,13 @@ impl Operations {
         let (policy, creator) = (&judging.policy.policy, judging.permit.creator());
         let key = self.shape("", new, judging.workspace, policy, creator, secret)?;
         require_end_of_weak("expire_time", &key)?;
-        require_issuable(judging.permit, policy, judging.workspace, &key)?;
+        let expects_members = self.require_issuable(judging.permit, policy, judging.workspace, &key)?;
         self.require_without_secret(&key, &way)?;
         if let Some(found) = self.index.by_hash(&key.credentials.current.hash) {
             let known = Some(found.key().id).filter(|_| judging.permit.reaches(found.key()));
             return Err(OperationError::HashExists(known));
         }
-        Ok((key, bits))
+        Ok((key, bits, expects_members))
     }
 
     /// Passes a key whose texts do not hold its own secret: exports can have it in any column (K2).

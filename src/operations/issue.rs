@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Operations, WithSecret, change, describe, entry,
     error::{OperationError, path},
+    fit,
     limits::{self, NewLimits},
-    policy, write_key,
+    roles::{StoodOn, follows_alone, require_in_use},
+    write_key,
 };
 use crate::{
     domain::{
@@ -21,7 +23,7 @@ use crate::{
         key::{Creator, Key, KeyState},
         network::AllowedNetworks,
         parse::ParseError,
-        policy::Policy,
+        policy::{Policy, Role},
         secret::SecretKey,
         text::{Description, EnvironmentName, Metadata, Name, Owner},
         time::Timestamp,
@@ -38,9 +40,13 @@ pub struct NewKey {
     pub description: Description,
     /// The user or service that it belongs to.
     pub owner: Option<Owner>,
+    /// The member on whose behalf it is issued.
+    pub on_behalf_of: Option<Owner>,
+    /// Whether it follows the role of its owner.
+    pub follows_owner_role: bool,
     /// Its environment.
     pub environment: EnvironmentName,
-    /// What it may do; empty for an administration key only.
+    /// What it may do; empty for an administration key, and where it follows a role.
     pub grants: Grants,
     /// Where it may be used from.
     pub networks: AllowedNetworks,
@@ -98,9 +104,17 @@ impl IssuePermit {
         }
     }
 
-    fn require_ceiling(&self, key: &Key, raised: bool) -> Result<(), OperationError> {
+    fn require_ceiling(
+        &self,
+        key: &Key,
+        raised: bool,
+        followed: Option<&Role>,
+    ) -> Result<(), OperationError> {
         match (self, &key.admin) {
-            (Self::Holder(permit), None) => Ok(permit.require_ceiling(key, raised)?),
+            (Self::Holder(permit), None) => {
+                permit.require_ceiling(key, raised)?;
+                Ok(followed.map_or(Ok(()), |role| permit.require_role(role))?)
+            }
             (Self::Admin(permit), Some(_)) => Ok(permit.require_ceiling(key, raised)?),
             (Self::Holder(_), Some(_)) | (Self::Admin(_), None) => {
                 Err(AdminRefusal::CeilingExceeded(CeilingPart::AdminScopes).into())
@@ -147,8 +161,9 @@ impl Operations {
         let _turn = self.turns.under_policy().await;
         let policy = self.policy()?;
         let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;
+        require_in_use(&workspace)?;
         let (key, secret) = self.make("", new, &workspace, &policy.policy, permit.creator(), now)?;
-        require_issuable(&permit, &policy.policy, &workspace, &key)?;
+        let expects_members = self.require_issuable(&permit, &policy.policy, &workspace, &key)?;
         let mut entry = entry(permit.actor(), Action::KeyIssue, &key, now);
         entry.changes = all_fields(&key);
         entry.request_id = request.as_ref().map(|request| request.id.clone());
@@ -156,11 +171,28 @@ impl Operations {
             .commit(Mutation {
                 request,
                 expects: vec![permit.stands_on()],
+                expects_members,
+                expects_workspace: Some((workspace.id, workspace.revision)),
                 judged_by: Some(policy.version),
                 ..write_key(entry, key.clone())
             })
             .await?;
         Ok(with_secret(key, secret, revision))
+    }
+
+    /// Passes a new key that its issuer may hand out, and that the policy in force, its workspace and the roles that it is
+    /// issued under let be. Answers the members that this stands on.
+    pub(super) fn require_issuable(
+        &self,
+        permit: &IssuePermit,
+        policy: &Policy,
+        workspace: &Workspace,
+        key: &Key,
+    ) -> Result<StoodOn, OperationError> {
+        let followed = self.role_of_owner(key, policy).filter(|_| follows_alone(key));
+        permit.require_ceiling(key, limits::raises(policy, Some(workspace), key), followed)?;
+        fit::require_fit(policy, workspace, "", key)?;
+        self.require_roles(policy, "", key)
     }
 
     /// A key as it will be, and its secret; nothing is stored yet. `prefix` is where it stands in the request.
@@ -201,8 +233,9 @@ impl Operations {
             workspace: workspace.id,
             name: new.name,
             description: new.description,
-            owner: new.owner,
-            creator: Arc::new(creator),
+            owner: new.owner.or_else(|| new.on_behalf_of.clone()),
+            follows_owner_role: new.follows_owner_role,
+            creator: Arc::new(creator.on_behalf_of(new.on_behalf_of)),
             environment: new.environment,
             grants: Arc::new(new.grants),
             networks: Arc::new(new.networks),
@@ -219,17 +252,6 @@ impl Operations {
     }
 }
 
-/// Passes a new key that its issuer may hand out, and that the policy in force lets be.
-pub(super) fn require_issuable(
-    permit: &IssuePermit,
-    policy: &Policy,
-    workspace: &Workspace,
-    key: &Key,
-) -> Result<(), OperationError> {
-    permit.require_ceiling(key, limits::raises(policy, Some(workspace), key))?;
-    policy::require_fit(policy, "", key, &workspace.plan)
-}
-
 /// A key as it was stored, and its secret.
 pub(super) fn with_secret(mut key: Key, secret: SecretKey, revision: Revision) -> WithSecret {
     key.revision = revision;
@@ -242,13 +264,15 @@ pub(super) fn all_fields(key: &Key) -> Vec<FieldChange> {
         ("name", json!(key.name.as_str())),
         ("description", json!(Some(key.description.as_str()).filter(|text| !text.is_empty()))),
         ("owner", json!(key.owner.as_ref().map(Owner::as_str))),
+        ("on_behalf_of", json!(key.creator.behalf().map(Owner::as_str))),
+        ("follows_owner_role", if key.follows_owner_role { json!(true) } else { Value::Null }),
         ("environment", json!(key.environment.as_str())),
         ("grants", describe::grants(&key.grants)),
         ("allowed_cidrs", describe::networks(&key.networks)),
         ("metadata", describe::metadata(&key.metadata)),
         ("expire_time", describe::time(key.expires)),
         ("limits", describe::limits(key.limits.as_ref())),
-        ("admin", key.admin.as_deref().map_or(serde_json::Value::Null, describe::admin)),
+        ("admin", key.admin.as_deref().map_or(Value::Null, describe::admin)),
     ];
     fields.into_iter().filter(|(_, to)| !to.is_null()).map(|(field, to)| change(field, (), to)).collect()
 }

@@ -7,6 +7,7 @@ pub mod clock_mark;
 mod cursor;
 mod describe;
 pub mod error;
+mod fit;
 pub mod identify;
 pub mod import;
 pub mod import_scheme;
@@ -15,10 +16,13 @@ pub mod issue;
 pub mod leak;
 pub mod limits;
 pub mod log;
+pub mod members;
 pub mod policy;
 mod presented;
 pub mod register;
 pub mod revoke;
+pub mod rights;
+mod roles;
 pub mod rotate;
 pub mod select;
 pub mod show;
@@ -29,6 +33,8 @@ pub mod update;
 pub mod usage;
 pub mod uses;
 pub mod workspace;
+pub mod workspace_state;
+pub mod workspaces;
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
@@ -178,7 +184,7 @@ impl Operations {
     /// It does not exist, or is out of the caller's reach: both look the same (T1). Its rows cannot be trusted.
     fn key<P>(&self, permit: &AdminPermit<P>, id: KeyId) -> Result<Found, OperationError> {
         if permit.bound_to().is_none()
-            && let Some(why) = self.index.damage(id)
+            && let Some(why) = self.index.damage(&id)
         {
             return Err(StoreError::Corrupt(format!("{id}: {why}")).into());
         }

@@ -1,4 +1,4 @@
-//! The policy: what a document would change, putting one in force, and what new and changed keys must be like under it.
+//! The policy: what a document would change, and putting one in force.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -7,21 +7,18 @@ use std::{
 
 use serde_json::Value;
 
-use super::{
-    Operations, cursor,
-    error::{OperationError, path},
-};
+use super::{Operations, cursor, error::OperationError};
 use crate::{
     domain::{
         admin::{AdminPermit, ApplyPolicy, ReadPolicy},
         audit::{Action, Actor, FieldChange, LogEntry, Revision},
-        grant::{Grant, Grants},
+        grant::Grants,
         id::{KeyId, WorkspaceId},
         key::{Creator, Key, Standing},
         parse::ParseError,
-        policy::{Change, Document, Fault, Policy, RuleBroken, changes, show_duration},
+        policy::{Change, Document, Fault, Policy, RuleBroken, changes},
         rights::Rights,
-        text::{Comment, Name, Plan},
+        text::{Comment, Label, Name},
         time::Timestamp,
     },
     ports::{Mutation, PolicyVersion, Rows, StoreError},
@@ -202,7 +199,7 @@ impl Operations {
         Ok(VersionPage { versions, next_page_token: next_page_token.unwrap_or_default() })
     }
 
-    /// Passes a document that keeps every environment with keys and every plan with workspaces.
+    /// Passes a document that keeps every environment with keys, every plan with workspaces, and every role with members.
     fn require_used_kept(&self, policy: &Policy) -> Result<(), OperationError> {
         let now = self.clock.now();
         let (mut environments, mut plans) = (BTreeMap::new(), BTreeMap::new());
@@ -217,6 +214,12 @@ impl Operations {
                 *plans.entry(workspace.plan.to_string()).or_insert(0_usize) += 1;
             }
         });
+        let mut roles = BTreeMap::new();
+        self.index.each_member(|member| {
+            if let Some(role) = member.role.as_ref().filter(|role| policy.role(role).is_none()) {
+                *roles.entry(role.to_string()).or_insert(0_usize) += 1;
+            }
+        });
         let missing = |field: &str, things: &str, used: BTreeMap<String, usize>| {
             let each = move |(name, count): (String, usize)| Fault {
                 field: field.to_owned(),
@@ -227,6 +230,7 @@ impl Operations {
         };
         let mut faults = missing("environments", "keys that are neither revoked nor expired", environments);
         faults.extend(missing("plans", "workspaces", plans));
+        faults.extend(missing("roles", "members", roles));
         if faults.is_empty() { Ok(()) } else { Err(OperationError::PolicyInvalid(faults)) }
     }
 
@@ -239,14 +243,22 @@ impl Operations {
 
         let now = self.clock.now();
         let mut known: HashMap<Arc<Grants>, Rights> = HashMap::new();
+        let mut followed: HashMap<(Arc<Grants>, Option<Label>), Rights> = HashMap::new();
         let mut affected = BTreeMap::new();
         let mut affected_count = 0_usize;
         self.index.each(|key, rights| {
             if key.admin.is_some() || !is_alive(key, now) {
                 return;
             }
-            let new =
-                known.entry(Arc::clone(&key.grants)).or_insert_with(|| Rights::new(&key.grants, policy));
+            let grants = Arc::clone(&key.grants);
+            let new = if key.follows_owner_role {
+                let role = self.index.owner_role(key);
+                followed.entry((grants, role)).or_insert_with_key(|(grants, role)| {
+                    Rights::following(grants, role.as_ref().and_then(|role| policy.role(role)), policy)
+                })
+            } else {
+                known.entry(grants).or_insert_with_key(|grants| Rights::new(grants, policy))
+            };
             let lost_scopes = rights.lost_in(new);
             let broken_rules = newly_broken(current, policy, key);
             if lost_scopes.is_empty() && broken_rules.is_empty() {
@@ -301,71 +313,4 @@ fn shortened(value: &Value) -> Value {
     }
     let start: String = text.chars().take(MAX_LOGGED_VALUE / 4).collect();
     format!("{start}…").into()
-}
-
-/// Passes a new key that is as the policy wants it: its scopes are declared, it keeps the rules, and its workspace's plan
-/// may issue. An administration key holds no scopes and has a ceiling instead of rules.
-pub(super) fn require_fit(
-    policy: &Policy,
-    prefix: &str,
-    key: &Key,
-    plan: &Plan,
-) -> Result<(), OperationError> {
-    if key.admin.is_some() {
-        return Ok(());
-    }
-    if policy.key_rules().barred_plans.contains(plan) {
-        return Err(OperationError::PlanMayNotIssue(plan.clone()));
-    }
-    require_declared(policy, prefix, key.grants.iter())?;
-    policy.key_rules().broken_by(key).into_iter().next().map_or(Ok(()), |broken| Err(unkept(prefix, broken)))
-}
-
-/// Passes a changed key whose new grants are declared, and which keeps the rules about what was changed.
-pub(super) fn require_kept(policy: &Policy, before: &Key, after: &Key) -> Result<(), OperationError> {
-    let known: BTreeSet<&Grant> = before.grants.iter().collect();
-    require_declared(policy, "key", after.grants.iter().filter(|grant| !known.contains(grant)))?;
-    for broken in policy.key_rules().broken_by(after) {
-        let touched = match broken {
-            RuleBroken::ExpiryMissing | RuleBroken::LifetimeTooLong(_) => before.expires != after.expires,
-            RuleBroken::NameUnfit(_) => before.name != after.name,
-        };
-        if touched {
-            return Err(unkept("key", broken));
-        }
-    }
-    Ok(())
-}
-
-fn require_declared<'a>(
-    policy: &Policy,
-    prefix: &str,
-    mut grants: impl Iterator<Item = &'a Grant>,
-) -> Result<(), OperationError> {
-    let Some(inert) = grants.find(|grant| policy.reached(grant.scope()).next().is_none()) else {
-        return Ok(());
-    };
-    let field = path(prefix, if inert.resources().is_some() { "grants" } else { "scopes" });
-    let why = match inert.scope().wildcard() {
-        None => format!("scopes that the policy declares, and `{}` is none", inert.scope()),
-        Some(_) => format!("scopes that the policy declares, and `{}` reaches none", inert.scope()),
-    };
-    Err(OperationError::invalid(field, ParseError::owned(why)))
-}
-
-fn unkept(prefix: &str, broken: RuleBroken) -> OperationError {
-    let (field, why) = match broken {
-        RuleBroken::ExpiryMissing => {
-            ("expire_time", ParseError::new("given: the policy wants every key to expire"))
-        }
-        RuleBroken::LifetimeTooLong(longest) => {
-            let why =
-                format!("at most {} after the key is issued: the policy says so", show_duration(longest));
-            ("expire_time", ParseError::owned(why))
-        }
-        RuleBroken::NameUnfit(pattern) => {
-            ("name", ParseError::owned(format!("such that the policy's name pattern matches it: {pattern}")))
-        }
-    };
-    OperationError::invalid(path(prefix, field), why)
 }

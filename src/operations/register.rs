@@ -3,19 +3,23 @@
 use super::{
     Operations, WithSecret, change, describe, entry,
     error::OperationError,
+    fit::require_fit,
     issue::{NewKey, all_fields, with_secret},
     limits,
-    policy::require_fit,
+    members::declared,
+    roles::follows_alone,
 };
 use crate::{
     domain::{
         admin::{AdminPermit, IssueKeys, ManageWorkspaces},
         audit::{Action, Revision},
         id::WorkspaceId,
+        key::Key,
+        member::{Member, MemberId},
         parse::ParseError,
-        policy::{Holder, LimitOverridesEntry},
-        text::{Name, Owner, Plan},
-        workspace::Workspace,
+        policy::{Holder, LimitOverridesEntry, Policy},
+        text::{Label, Name, Owner, Plan},
+        workspace::{Workspace, WorkspaceState},
     },
     ports::{Mutation, Rows},
 };
@@ -30,6 +34,18 @@ pub struct NewWorkspace {
     pub plan: Option<Plan>,
     /// Limits of its own; none of them is to follow its plan.
     pub limits: LimitOverridesEntry,
+    /// The role of the owner, its first member; `None` is the policy's first.
+    pub owner_role: Option<Label>,
+}
+
+/// A workspace as it was registered.
+pub struct Registered {
+    /// The workspace.
+    pub workspace: Workspace,
+    /// Its first member.
+    pub member: Option<Member>,
+    /// Its first key.
+    pub first: WithSecret,
 }
 
 impl Operations {
@@ -45,7 +61,7 @@ impl Operations {
         issuer: AdminPermit<IssueKeys>,
         new: NewWorkspace,
         first_key: NewKey,
-    ) -> Result<(Workspace, WithSecret), OperationError> {
+    ) -> Result<Registered, OperationError> {
         permit.require_global()?;
         let now = self.clock.now();
         let request = first_key.request.clone();
@@ -62,6 +78,8 @@ impl Operations {
             owner: new.owner,
             plan,
             limits: None,
+            key_rules: None,
+            state: WorkspaceState::Active,
             is_default: false,
             created: now,
             revision: Revision::ZERO,
@@ -69,8 +87,10 @@ impl Operations {
         workspace.limits = limits::read("limits", new.limits, Holder::Workspace, &policy.policy, &workspace)?;
         permit.require_raising(limits::workspace_raises(&policy.policy, &workspace))?;
         let (key, secret) = self.make("key", first_key, &workspace, &policy.policy, permit.creator(), now)?;
+        let first = first_member(&permit, &policy.policy, &workspace, new.owner_role.as_ref())?;
         issuer.require_ceiling(&key, limits::raises(&policy.policy, Some(&workspace), &key))?;
-        require_fit(&policy.policy, "key", &key, &workspace.plan)?;
+        require_fit(&policy.policy, &workspace, "key", &key)?;
+        require_first(&issuer, &policy.policy, first.as_ref(), &key)?;
         let mut entry = entry(permit.actor(), Action::WorkspaceRegister, &key, now);
         entry.request_id = request.as_ref().map(|request| request.id.clone());
         entry.changes = vec![
@@ -82,12 +102,80 @@ impl Operations {
             let to = describe::limits(workspace.limits.as_ref());
             entry.changes.push(change("workspace.limits", (), to));
         }
+        if let Some(first) = &first {
+            entry.member = Some(first.id.subject.clone());
+            entry.changes.push(change("member.role", (), first.role.as_ref().map(Label::as_str)));
+        }
         entry.changes.extend(all_fields(&key));
-        let rows = Rows { workspace: Some(workspace.clone()), key: Some(key.clone()), ..Rows::default() };
+        let rows = Rows {
+            workspace: Some(workspace.clone()),
+            member: first.clone(),
+            key: Some(key.clone()),
+            ..Rows::default()
+        };
         let (expects, judged_by) = (vec![permit.stands_on()], Some(policy.version));
         let revision =
             self.commit(Mutation { expects, judged_by, request, ..Mutation::new(entry, rows) }).await?;
         workspace.revision = revision;
-        Ok((workspace, with_secret(key, secret, revision)))
+        let member = first.map(|first| Member { revision, ..first });
+        Ok(Registered { workspace, member, first: with_secret(key, secret, revision) })
     }
+}
+
+/// The owner as the first member; nobody where there is no owner or no role.
+fn first_member(
+    permit: &AdminPermit<ManageWorkspaces>,
+    policy: &Policy,
+    workspace: &Workspace,
+    role: Option<&Label>,
+) -> Result<Option<Member>, OperationError> {
+    let role = match role {
+        Some(role) => Some(declared(policy, "owner_role", role)?),
+        None => policy.roles().first(),
+    };
+    let Some((subject, role)) = workspace.owner.clone().zip(role) else { return Ok(None) };
+    permit.require_role(role)?;
+    Ok(Some(Member {
+        id: MemberId { workspace: workspace.id, subject },
+        role: Some(role.name.clone()),
+        created: workspace.created,
+        updated: workspace.created,
+        revision: Revision::ZERO,
+    }))
+}
+
+/// Passes a first key that keeps within the role of the first member, where it follows one or is issued on behalf of one:
+/// there is no other.
+fn require_first(
+    issuer: &AdminPermit<IssueKeys>,
+    policy: &Policy,
+    first: Option<&Member>,
+    key: &Key,
+) -> Result<(), OperationError> {
+    let subject = if key.follows_owner_role { key.owner.as_ref() } else { None };
+    for subject in subject.into_iter().chain(key.creator.behalf()) {
+        let bearer = first.filter(|first| first.id.subject == *subject);
+        let role = bearer.and_then(|first| policy.role(first.role.as_ref()?));
+        let role = role.ok_or_else(|| OperationError::MemberNotFound(subject.clone()))?;
+        if key.creator.behalf().is_some() && policy.key_rules().barred_roles.contains(&role.name) {
+            return Err(OperationError::RoleMayNotIssue(role.name.clone()));
+        }
+        let follows = key.follows_owner_role && key.owner.as_ref() == Some(subject);
+        let beyond = if follows {
+            role.exceeded_now_by(&key.grants, policy)
+        } else {
+            role.exceeded_by(&key.grants, policy)
+        };
+        if !beyond.is_empty() {
+            return Err(OperationError::RoleExceeded { role: role.name.clone(), beyond });
+        }
+        if follows_alone(key) {
+            issuer.require_role(role)?;
+        }
+    }
+    if key.follows_owner_role && key.owner.is_none() {
+        let why = ParseError::new("given where the key follows its owner's role");
+        return Err(OperationError::invalid("key.owner", why));
+    }
+    Ok(())
 }

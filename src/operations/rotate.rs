@@ -37,7 +37,8 @@ impl Operations {
         let (rotated, revision) = self
             .change(Some(permit.stands_on()), read, |key, now| {
                 permit.require_grant_over(&key)?;
-                permit.require_ceiling(&key, self.raises(&key))?;
+                self.require_open(key.workspace)?;
+                self.require_ceiling(&permit, &key)?;
                 let generation = key.credentials.current.generation.saturating_add(1);
                 let (secret, kept) = self.draw(key.admin.is_some(), &key.environment, generation, now)?;
                 let before = key.clone();

@@ -16,6 +16,7 @@ use crate::{
         parse::ParseError,
         policy::{Effective, effective},
         rights::Rights,
+        text::Label,
         time::{Now, Timestamp},
     },
     index::{Found, Index},
@@ -48,7 +49,19 @@ impl Moment {
     /// What a key may do.
     #[must_use]
     pub fn rights(&self, key: &Key) -> Rights {
-        self.policy.as_ref().map(|policy| Rights::new(&key.grants, &policy.policy)).unwrap_or_default()
+        let Some(policy) = &self.policy else { return Rights::default() };
+        if !key.follows_owner_role {
+            return Rights::new(&key.grants, &policy.policy);
+        }
+        let role = self.owner_role(key);
+        let role = role.as_ref().and_then(|role| policy.policy.role(role));
+        Rights::following(&key.grants, role, &policy.policy)
+    }
+
+    /// The role that the owner of a key has now.
+    #[must_use]
+    pub fn owner_role(&self, key: &Key) -> Option<Label> {
+        self.index.owner_role(key)
     }
 
     /// Shows the limits of a key to `see`; an administration key has none.

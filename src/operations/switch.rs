@@ -41,7 +41,8 @@ impl Operations {
             let expects = match switch {
                 Switch::Disable => self.other_root(&key, now)?,
                 Switch::Enable => {
-                    permit.require_ceiling(&key, self.raises(&key))?;
+                    self.require_open(key.workspace)?;
+                    self.require_ceiling(&permit, &key)?;
                     Vec::new()
                 }
             };

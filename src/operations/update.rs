@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Attempt, Changed, Operations, change, describe, entry, error::OperationError,
-    import::require_end_of_weak, limits, policy, write_key,
+    Attempt, Changed, Operations, change, describe, entry, error::OperationError, fit,
+    import::require_end_of_weak, limits, write_key,
 };
 use crate::{
     domain::{
@@ -76,6 +76,7 @@ impl Operations {
         let read = || self.key(permit, id);
         self.change_key(Some(permit.stands_on()), read, |key, now| {
             permit.require_grant_over(&key)?;
+            self.require_open(key.workspace)?;
             let before = key.clone();
             let mut key = apply(key.changeable(now)?, changes, now)?;
             let policy = self.policy()?;
@@ -86,10 +87,12 @@ impl Operations {
             let names_only =
                 Key { name: before.name.clone(), description: before.description.clone(), ..key.clone() };
             if names_only != (Key { updated: key.updated, ..before.clone() }) {
-                permit.require_ceiling(&key, self.raises(&key))?;
+                self.require_ceiling(permit, &key)?;
             }
-            policy::require_kept(&policy.policy, &before, &key)?;
+            let workspace = self.index.workspace(key.workspace);
+            fit::require_kept(&policy.policy, workspace.as_deref(), &before, &key)?;
             require_end_of_weak("key.expire_time", &key)?;
+            let expects_members = self.require_not_widened(&policy.policy, &before, &key)?;
             let ends_sooner = key.expires.is_some_and(|end| before.expires.is_none_or(|before| end < before));
             let expects = if ends_sooner { self.other_root(&before, now)? } else { Vec::new() };
             let fields = differences(&before, &key);
@@ -100,7 +103,7 @@ impl Operations {
             entry.changes = fields;
             let judged_by = Some(policy.version);
             Ok(Attempt::Commit(
-                Box::new(Mutation { expects, judged_by, ..write_key(entry, key.clone()) }),
+                Box::new(Mutation { expects, expects_members, judged_by, ..write_key(entry, key.clone()) }),
                 key,
             ))
         })
@@ -159,10 +162,10 @@ fn new_grants(key: &Key, changes: &KeyChanges) -> Result<Grants, OperationError>
     let mut grants = changes.unbound.clone().unwrap_or_else(|| kept(false));
     grants.extend(changes.bound.clone().unwrap_or_else(|| kept(true)));
     let field = if changes.unbound.is_some() { "key.scopes" } else { "key.grants" };
-    if grants.is_empty() {
+    if grants.is_empty() && !key.follows_owner_role {
         return Err(OperationError::invalid(
             field,
-            ParseError::new("such that at least one scope or grant is left"),
+            ParseError::new("such that at least one scope or grant is left: the key follows no role"),
         ));
     }
     Grants::new(grants).map_err(|why| OperationError::invalid(field, why))

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{ATTEMPTS, Operations, change, describe, error::OperationError, limits};
+use super::{ATTEMPTS, Operations, change, describe, error::OperationError, limits, roles::require_open};
 use crate::{
     domain::{
         admin::{AdminPermit, ManageWorkspaces, ReadWorkspaces},
         audit::{Action, FieldChange, LogEntry, Revision},
         id::WorkspaceId,
         parse::ParseError,
-        policy::{Holder, LimitOverridesEntry, Policy},
+        policy::{Fault, Holder, KeyRulesEntry, LimitOverridesEntry, OwnKeyRules, Policy},
         text::{Name, Plan},
         workspace::Workspace,
     },
@@ -27,6 +27,8 @@ pub struct WorkspaceChanges {
     pub plan: Option<Plan>,
     /// Limits of its own; none of them is to follow its plan.
     pub limits: Option<LimitOverridesEntry>,
+    /// Rules for its keys; none of them is to have none.
+    pub key_rules: Option<KeyRulesEntry>,
 }
 
 impl Operations {
@@ -78,6 +80,7 @@ impl Operations {
         for _ in 0..ATTEMPTS {
             let before = self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)?;
             let policy = self.policy()?;
+            require_open(&before)?;
             let mut after = apply(&before, changes, &policy.policy)?;
             let fields = differences(&before, &after);
             if fields.is_empty() {
@@ -126,6 +129,13 @@ fn apply(
     if let Some(entry) = &changes.limits {
         after.limits = limits::read("workspace.limits", entry.clone(), Holder::Workspace, policy, &after)?;
     }
+    if let Some(entry) = &changes.key_rules {
+        let own = OwnKeyRules::new(entry.clone()).map_err(|faults| {
+            let within = |fault: Fault| Fault { field: format!("workspace.{}", fault.field), ..fault };
+            OperationError::FieldsInvalid(faults.into_iter().map(within).collect())
+        })?;
+        after.key_rules = own.map(Arc::new);
+    }
     Ok(after)
 }
 
@@ -133,10 +143,11 @@ fn apply(
 type Field = fn(&Workspace) -> Value;
 
 fn differences(before: &Workspace, after: &Workspace) -> Vec<FieldChange> {
-    let fields: [(&'static str, Field); 3] = [
+    let fields: [(&'static str, Field); 4] = [
         ("workspace.name", |workspace| workspace.name.as_str().into()),
         ("workspace.plan", |workspace| workspace.plan.as_str().into()),
         ("workspace.limits", |workspace| describe::limits(workspace.limits.as_ref())),
+        ("workspace.key_rules", |workspace| describe::key_rules(workspace.key_rules.as_deref())),
     ];
     let told = fields.into_iter().map(|(field, of)| (field, of(before), of(after)));
     told.filter(|(_, from, to)| from != to).map(|(field, from, to)| change(field, from, to)).collect()

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::domain::{
     audit::{LogEntry, Revision, digest},
-    id::KeyId,
+    id::{KeyId, WorkspaceId},
     key::Key,
+    member::{Member, MemberId},
     policy::Policy,
     scheme::ImportScheme,
     text::{Comment, Owner, RequestId},
@@ -26,6 +27,10 @@ pub struct Mutation {
     pub seen: Option<Revision>,
     /// Rows that the change stands on without changing them.
     pub expects: Vec<(KeyId, Revision)>,
+    /// Members that it stands on without changing them.
+    pub expects_members: Vec<(MemberId, Revision)>,
+    /// A workspace that it stands on without changing it.
+    pub expects_workspace: Option<(WorkspaceId, Revision)>,
     /// The version of the policy that the change was judged by, where it was: another in force by now is a conflict.
     pub judged_by: Option<u64>,
     /// The request id that this change uses up.
@@ -36,7 +41,16 @@ impl Mutation {
     /// A change that stands on nothing but its own rows.
     #[must_use]
     pub const fn new(entry: LogEntry, rows: Rows) -> Self {
-        Self { entry, rows, seen: None, expects: Vec::new(), judged_by: None, request: None }
+        Self {
+            entry,
+            rows,
+            seen: None,
+            expects: Vec::new(),
+            expects_members: Vec::new(),
+            expects_workspace: None,
+            judged_by: None,
+            request: None,
+        }
     }
 }
 
@@ -45,6 +59,8 @@ impl Mutation {
 pub struct Rows {
     /// At most one workspace.
     pub workspace: Option<Workspace>,
+    /// At most one member.
+    pub member: Option<Member>,
     /// At most one key, with its secrets.
     pub key: Option<Key>,
     /// At most one version of the policy, the one after the newest.

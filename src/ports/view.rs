@@ -7,6 +7,7 @@ use crate::domain::{
     audit::Revision,
     group::GroupChange,
     key::Key,
+    member::Member,
     scheme::{ForeignKey, ImportScheme},
     workspace::Workspace,
 };
@@ -18,6 +19,8 @@ pub struct View {
     pub revision: Option<Revision>,
     /// Workspaces.
     pub workspaces: Vec<Workspace>,
+    /// Members, removed ones too.
+    pub members: Vec<Member>,
     /// Keys.
     pub keys: Vec<Key>,
     /// Changes of many keys at once, oldest first. The keys above have them already; others that they name have them in
@@ -27,7 +30,7 @@ pub struct View {
     pub policy: Option<PolicyView>,
     /// Import schemes.
     pub schemes: Vec<OpenScheme>,
-    /// Keys whose rows do not agree with their codes, or with the log: to be denied.
+    /// Rows that do not agree with their codes, or with the log: a key is denied, and a member counts as removed.
     pub damaged: Vec<Damaged>,
 }
 

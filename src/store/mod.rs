@@ -11,6 +11,7 @@ mod admin_record;
 mod chain;
 mod group_record;
 mod known;
+mod member_record;
 mod policy_record;
 mod record;
 mod rows;

@@ -37,6 +37,8 @@ struct KeyBody<'a> {
     description: Cow<'a, str>,
     #[serde(deserialize_with = "stated")]
     owner: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    follows_owner_role: bool,
     #[serde(borrow)]
     creator: &'a RawValue,
     #[serde(borrow)]
@@ -79,6 +81,8 @@ enum CreatorBody {
         #[serde(deserialize_with = "stated")]
         owner: Option<String>,
         workspace_id: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on_behalf_of: Option<String>,
     },
 }
 
@@ -107,6 +111,11 @@ enum StateBody<'a> {
     },
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 /// An optional field that must be there all the same.
 pub(super) fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
@@ -123,6 +132,7 @@ pub(super) fn key_body(key: &Key) -> Result<String, serde_json::Error> {
         name: key.name.as_str().into(),
         description: key.description.as_str().into(),
         owner: key.owner.as_ref().map(|owner| owner.as_str().into()),
+        follows_owner_role: key.follows_owner_role,
         creator: &to_raw_value(&CreatorBody::of(&key.creator))?,
         environment: key.environment.as_str().into(),
         grants: &to_raw_value(&GrantBody::all(&key.grants))?,
@@ -151,6 +161,7 @@ pub(super) fn read_key(
     Some(Key {
         id,
         owner: body.owner.as_deref().map(owner).map_or(Some(None), |owner| owner.map(Some))?,
+        follows_owner_role: body.follows_owner_role,
         workspace: known.workspaces.value(&body.workspace_id, |text| WorkspaceId::parse(text).ok())?,
         name: Name::parse(&body.name).ok()?,
         description: Description::parse(&body.description).ok()?,
@@ -177,10 +188,11 @@ impl CreatorBody {
     fn of(creator: &Creator) -> Self {
         match creator {
             Creator::System => Self::System,
-            Creator::Admin { key, owner, workspace } => Self::Admin {
+            Creator::Admin { key, owner, workspace, on_behalf_of } => Self::Admin {
                 key_id: key.to_string(),
                 owner: owner.as_ref().map(ToString::to_string),
                 workspace_id: workspace.to_string(),
+                on_behalf_of: on_behalf_of.as_ref().map(ToString::to_string),
             },
         }
     }
@@ -189,10 +201,11 @@ impl CreatorBody {
 fn read_creator(text: &str) -> Option<Arc<Creator>> {
     let creator = match serde_json::from_str(text).ok()? {
         CreatorBody::System => Creator::System,
-        CreatorBody::Admin { key_id, owner, workspace_id } => Creator::Admin {
+        CreatorBody::Admin { key_id, owner, workspace_id, on_behalf_of } => Creator::Admin {
             key: KeyId::parse(&key_id).ok()?,
             owner: owner.as_deref().map(Owner::parse).transpose().ok()?,
             workspace: WorkspaceId::parse(&workspace_id).ok()?,
+            on_behalf_of: on_behalf_of.as_deref().map(Owner::parse).transpose().ok()?,
         },
     };
     Some(Arc::new(creator))

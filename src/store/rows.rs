@@ -6,6 +6,7 @@
 
 use super::{
     known::Known,
+    member_record::{member_body, read_member},
     policy_record::{policy_body, read_policy},
     record::{key_body, read_key},
     scheme_record::{read_scheme, scheme_body},
@@ -17,6 +18,7 @@ use crate::{
         credentials::{Credentials, RetiringSecret, Secret},
         id::{KeyId, WorkspaceId},
         key::Key,
+        member::{Member, MemberId},
         root::{DerivedKeys, MacKey},
         scheme::{ForeignKey, ImportScheme, Scheme},
         secret::{Hint, KeyHash},
@@ -27,7 +29,7 @@ use crate::{
     ports::{Damaged, OpenScheme, PolicyVersion},
 };
 
-/// A row of one key, workspace or version of the policy.
+/// A row of one key, workspace, member, import scheme or version of the policy.
 pub(super) struct Row {
     pub(super) id: Vec<u8>,
     pub(super) body: Vec<u8>,
@@ -83,6 +85,15 @@ pub(super) fn write_workspace(
 ) -> Result<Row, serde_json::Error> {
     let body = workspace_body(workspace)?;
     Ok(Row::new("workspaces", workspace.id.to_string(), body, revision, codes))
+}
+
+/// The row of `member` as `revision` writes it.
+pub(super) fn write_member(
+    member: &Member,
+    revision: Revision,
+    codes: &MacKey,
+) -> Result<Row, serde_json::Error> {
+    Ok(Row::new("members", member.id.to_string(), member_body(member)?, revision, codes))
 }
 
 /// The row of a version of the policy as `revision` writes it.
@@ -144,6 +155,16 @@ impl Row {
         let revision = from_stored(self.revision);
         id.zip(revision)
             .and_then(|(id, revision)| read_workspace(id, revision, body))
+            .ok_or_else(|| self.damaged("its body cannot be read"))
+    }
+
+    /// The member, if its row is what the log's newest revision for it wrote.
+    pub(super) fn to_member(&self, newest: i64, codes: &MacKey) -> Result<Member, Damaged> {
+        let body = self.genuine_body("members", newest, codes)?;
+        let id = self.parse_id(|text| MemberId::parse(text).ok_or(()));
+        let revision = from_stored(self.revision);
+        id.zip(revision)
+            .and_then(|(id, revision)| read_member(id, revision, body))
             .ok_or_else(|| self.damaged("its body cannot be read"))
     }
 

@@ -1,6 +1,6 @@
 //! How workspaces are written down: JSON, version 1, with every field there, as for keys.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +8,10 @@ use super::record::{VERSION, read_limits, stated};
 use crate::domain::{
     audit::Revision,
     id::WorkspaceId,
-    policy::LimitOverridesEntry,
+    policy::{Fault, KeyRulesEntry, LimitOverridesEntry, OwnKeyRules},
     text::{Name, Owner, Plan},
     time::Timestamp,
-    workspace::Workspace,
+    workspace::{Workspace, WorkspaceState},
 };
 
 #[derive(Serialize, Deserialize)]
@@ -28,6 +28,11 @@ struct WorkspaceBody<'a> {
     created_ms: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limits: Option<LimitOverridesEntry>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_rules: Option<KeyRulesEntry>,
+    /// Absent where it is active, as in bodies from before there was another state.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    state: Option<Cow<'a, str>>,
 }
 
 /// The body of a workspace's row.
@@ -40,6 +45,10 @@ pub(super) fn workspace_body(workspace: &Workspace) -> Result<String, serde_json
         is_default: workspace.is_default,
         created_ms: workspace.created.as_ms(),
         limits: workspace.limits.as_ref().map(|own| own.entry().clone()),
+        key_rules: workspace.key_rules.as_ref().map(|own| own.entry().clone()),
+        state: Some(workspace.state.as_str())
+            .filter(|_| workspace.state != WorkspaceState::Active)
+            .map(Into::into),
     })
 }
 
@@ -53,8 +62,19 @@ pub(super) fn read_workspace(id: WorkspaceId, revision: Revision, body: &str) ->
         owner: body.owner.as_deref().map(Owner::parse).transpose().ok()?,
         plan: Plan::parse(&body.plan).ok()?,
         limits: read_limits(body.limits).ok()?,
+        key_rules: read_rules(body.key_rules).ok()?,
+        state: body.state.as_deref().map_or(Some(WorkspaceState::Active), read_state)?,
         is_default: body.is_default,
         created: Timestamp::from_ms(body.created_ms).ok()?,
         revision,
     })
+}
+
+fn read_rules(entry: Option<KeyRulesEntry>) -> Result<Option<Arc<OwnKeyRules>>, Vec<Fault>> {
+    let own = entry.map(OwnKeyRules::new).transpose()?;
+    Ok(own.flatten().map(Arc::new))
+}
+
+fn read_state(text: &str) -> Option<WorkspaceState> {
+    WorkspaceState::ALL.into_iter().find(|state| state.as_str() == text)
 }

@@ -78,7 +78,12 @@ fn limit(limit: &v1::LimitState) -> Value {
 }
 
 pub(crate) fn creator(creator: &v1::Creator) -> Value {
-    json!({ "key_id": creator.key_id, "owner": creator.owner, "workspace_id": creator.workspace_id })
+    json!({
+        "key_id": creator.key_id,
+        "owner": creator.owner,
+        "workspace_id": creator.workspace_id,
+        "on_behalf_of": creator.on_behalf_of,
+    })
 }
 
 pub(crate) fn grant(grant: &v1::Grant) -> Value {

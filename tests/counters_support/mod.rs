@@ -262,6 +262,7 @@ impl<B: Backend> World<B> {
         let index = Arc::new(Index::default());
         index.apply(View {
             groups: Vec::new(),
+            members: Vec::new(),
             revision: Some(Revision(self.revision)),
             workspaces: vec![self.workspace.clone()],
             keys: self.keys.clone(),

@@ -92,7 +92,12 @@ fn expected(answer: &v1::CheckResponse) -> Value {
     });
     let key = answer.key.as_ref().map(|key| {
         let creator = key.creator.as_ref().map(|creator| {
-            json!({ "key_id": creator.key_id, "owner": creator.owner, "workspace_id": creator.workspace_id })
+            json!({
+                "key_id": creator.key_id,
+                "owner": creator.owner,
+                "workspace_id": creator.workspace_id,
+                "on_behalf_of": creator.on_behalf_of,
+            })
         });
         let grant = |grant: &v1::Grant| json!({ "scope": grant.scope, "resources": grant.resources });
         let secret = key.secret.as_ref().map(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use keyward::domain::{
     grant::{Grant, Grants, Verdict},
-    policy::{Policy, ScopeEntry},
+    policy::{Policy, RoleEntry, ScopeEntry},
     resource::{Resource, ResourcePattern},
     rights::Rights,
     scope::{Scope, ScopePattern},
@@ -79,4 +79,67 @@ fn a_small_universe_of_grants_matches_as_the_words_say() {
         }
     }
     assert!(seen.iter().all(|count| *count > 1_000), "each verdict is tried: {seen:?}");
+}
+
+/// Every role of one or two patterns, and that of every declared scope (`None`).
+fn roles() -> Vec<Option<Vec<&'static str>>> {
+    let pairs = RIGHTS.iter().flat_map(|one| RIGHTS.iter().map(move |two| Some(vec![*one, *two])));
+    pairs.chain([None]).collect()
+}
+
+/// The same policy with these roles, each named by its place.
+fn with_roles(roles: &[Option<Vec<&str>>]) -> Policy {
+    let mut document = policy().document().clone();
+    let entry = |(place, scopes): (usize, &Option<Vec<&str>>)| RoleEntry {
+        name: format!("r{place}"),
+        all_scopes: scopes.is_none(),
+        scopes: scopes.iter().flatten().map(|scope| (*scope).to_owned()).collect(),
+        ..RoleEntry::default()
+    };
+    document.roles = roles.iter().enumerate().map(entry).collect();
+    Policy::new(document).unwrap()
+}
+
+#[test]
+fn a_key_that_follows_a_role_has_what_both_its_grants_and_the_role_have() {
+    // S5: of no grants at all, what the role has
+    let roles = roles();
+    let bindings = bindings();
+    let resources: Vec<Option<&str>> =
+        std::iter::once(None).chain(RESOURCES.iter().map(|text| Some(*text))).collect();
+    let policy = with_roles(&roles);
+    let mut seen = [0_u32; 4];
+    let grants = RIGHTS.iter().flat_map(|right| bindings.iter().map(move |to| Some((*right, to))));
+    for own in grants.chain([None]) {
+        let set = Grants::new(own.iter().map(|(right, to)| grant(right, to.as_ref())).collect()).unwrap();
+        for (role, declared) in roles.iter().zip(policy.roles()) {
+            let rights = Rights::following(&set, Some(declared), &policy);
+            for need in NEEDS {
+                let of_role = role.as_ref().is_none_or(|role| role.iter().any(|right| permits(right, need)));
+                let of_key = own.is_none_or(|(right, _)| permits(right, need));
+                for resource in &resources {
+                    let there = own.is_none_or(|(_, to)| reaches(to.as_ref(), *resource));
+                    let expected = match (of_role && of_key, there) {
+                        (true, true) => Verdict::Granted(policy.default_tier()),
+                        (true, false) => Verdict::OtherResources,
+                        (false, _) => Verdict::Missing,
+                    };
+                    let asked = resource.map(|text| Resource::parse(text).unwrap());
+                    let need = Scope::parse(need).unwrap();
+                    assert_eq!(
+                        rights.verdict(need, asked),
+                        expected,
+                        "{own:?} under {role:?} asked for {need:?}"
+                    );
+                    assert_eq!(
+                        rights.withholds(need),
+                        of_key && !of_role,
+                        "{own:?} under {role:?}: {need:?}"
+                    );
+                    seen[usize::from(of_role) + 2 * usize::from(of_key)] += 1;
+                }
+            }
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 1_000), "each case is tried: {seen:?}");
 }

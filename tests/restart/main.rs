@@ -14,6 +14,7 @@ mod facts;
 mod first_start;
 mod kill;
 mod load;
+mod members;
 mod spend;
 mod stop;
 mod usage;

@@ -19,11 +19,12 @@ use keyward::{
         group::{Before, Group, GroupAct, GroupChange},
         id::{GroupId, KeyId, WorkspaceId},
         key::{Creator, Key, KeyState},
+        member::{Member, MemberId},
         root::DerivedKeys,
         secret::{Hint, KeyHash},
-        text::{Comment, Description, EnvironmentName, Name, Plan, RequestId},
+        text::{Comment, Description, EnvironmentName, Label, Name, Owner, Plan, RequestId},
         time::{Entropy, EntropyUnavailable, Timestamp},
-        workspace::Workspace,
+        workspace::{Workspace, WorkspaceState},
     },
     ports::{KeyStore, Mutation, RequestMark, Rows, View},
     store::{
@@ -87,6 +88,7 @@ pub(crate) fn key(entropy: &Seeded, workspace: WorkspaceId) -> Key {
         name: Name::parse("CI").unwrap(),
         description: Description::parse("").unwrap(),
         owner: None,
+        follows_owner_role: false,
         creator: Arc::new(Creator::System),
         environment: EnvironmentName::parse("live").unwrap(),
         grants: Arc::default(),
@@ -110,6 +112,8 @@ pub(crate) fn workspace(entropy: &Seeded) -> Workspace {
         owner: None,
         plan: Plan::parse("starter").unwrap(),
         limits: None,
+        key_rules: None,
+        state: WorkspaceState::Active,
         is_default: false,
         created: at(500),
         revision: Revision::ZERO,
@@ -124,6 +128,26 @@ pub(crate) fn entry(action: Action, workspace: WorkspaceId, key: Option<KeyId>) 
 pub(crate) fn put(key: &Key) -> Mutation {
     let entry = entry(Action::KeyIssue, key.workspace, Some(key.id));
     Mutation::new(entry, Rows { key: Some(key.clone()), ..Rows::default() })
+}
+
+/// A member; without a role one that was removed.
+pub(crate) fn member(workspace: WorkspaceId, subject: &str, role: Option<&str>) -> Member {
+    Member {
+        id: MemberId { workspace, subject: Owner::parse(subject).unwrap() },
+        role: role.map(|role| Label::parse(role).unwrap()),
+        created: at(500),
+        updated: at(600),
+        revision: Revision::ZERO,
+    }
+}
+
+/// The change that stores this member.
+pub(crate) fn put_member(member: &Member) -> Mutation {
+    let entry = LogEntry {
+        member: Some(member.id.subject.clone()),
+        ..entry(Action::MemberAdd, member.id.workspace, None)
+    };
+    Mutation::new(entry, Rows { member: Some(member.clone()), ..Rows::default() })
 }
 
 /// The change that stores this workspace.

@@ -1,11 +1,11 @@
 //! Services that must be there and are not asked: for servers of a test or a bench that are about others.
 
 use keyward::wire::v1::{
-    ApplyPolicyRequest, ApplyPolicyResponse, ExplainRouteRequest, ExplainRouteResponse, GetPolicyRequest,
-    GetPolicyResponse, GetWorkspaceRequest, GetWorkspaceResponse, ListPolicyVersionsRequest,
-    ListPolicyVersionsResponse, RegisterWorkspaceRequest, RegisterWorkspaceResponse, UpdateWorkspaceRequest,
-    UpdateWorkspaceResponse, ValidatePolicyRequest, ValidatePolicyResponse,
-    policy_service_server::PolicyService, workspace_service_server::WorkspaceService,
+    self, ApplyPolicyRequest, ApplyPolicyResponse, ExplainRouteRequest, ExplainRouteResponse,
+    GetPolicyRequest, GetPolicyResponse, GetWorkspaceRequest, GetWorkspaceResponse,
+    ListPolicyVersionsRequest, ListPolicyVersionsResponse, RegisterWorkspaceRequest,
+    RegisterWorkspaceResponse, UpdateWorkspaceRequest, UpdateWorkspaceResponse, ValidatePolicyRequest,
+    ValidatePolicyResponse, policy_service_server::PolicyService, workspace_service_server::WorkspaceService,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -38,6 +38,69 @@ impl WorkspaceService for Absent {
         &self,
         _request: Request<UpdateWorkspaceRequest>,
     ) -> Result<Response<UpdateWorkspaceResponse>, Status> {
+        not_here()
+    }
+
+    async fn list_workspaces(
+        &self,
+        _request: Request<v1::ListWorkspacesRequest>,
+    ) -> Result<Response<v1::ListWorkspacesResponse>, Status> {
+        not_here()
+    }
+
+    async fn suspend_workspace(
+        &self,
+        _request: Request<v1::SuspendWorkspaceRequest>,
+    ) -> Result<Response<v1::SuspendWorkspaceResponse>, Status> {
+        not_here()
+    }
+
+    async fn resume_workspace(
+        &self,
+        _request: Request<v1::ResumeWorkspaceRequest>,
+    ) -> Result<Response<v1::ResumeWorkspaceResponse>, Status> {
+        not_here()
+    }
+
+    async fn close_workspace(
+        &self,
+        _request: Request<v1::CloseWorkspaceRequest>,
+    ) -> Result<Response<v1::CloseWorkspaceResponse>, Status> {
+        not_here()
+    }
+
+    async fn add_member(
+        &self,
+        _request: Request<v1::AddMemberRequest>,
+    ) -> Result<Response<v1::AddMemberResponse>, Status> {
+        not_here()
+    }
+
+    async fn update_member(
+        &self,
+        _request: Request<v1::UpdateMemberRequest>,
+    ) -> Result<Response<v1::UpdateMemberResponse>, Status> {
+        not_here()
+    }
+
+    async fn remove_member(
+        &self,
+        _request: Request<v1::RemoveMemberRequest>,
+    ) -> Result<Response<v1::RemoveMemberResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_member(
+        &self,
+        _request: Request<v1::GetMemberRequest>,
+    ) -> Result<Response<v1::GetMemberResponse>, Status> {
+        not_here()
+    }
+
+    async fn list_members(
+        &self,
+        _request: Request<v1::ListMembersRequest>,
+    ) -> Result<Response<v1::ListMembersResponse>, Status> {
         not_here()
     }
 }

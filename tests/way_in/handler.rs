@@ -29,11 +29,11 @@ use keyward::{
     wire::v1::{
         self, AuditAction, BatchCheckRequest, BatchCheckResponse, ChangeKeysRequest, ChangeKeysResponse,
         CheckRequest, CheckResponse, DisableKeyRequest, DisableKeyResponse, EnableKeyRequest,
-        EnableKeyResponse, GetKeyRequest, GetKeyResponse, GetUsageRequest, GetUsageResponse, IssueRequest,
-        IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse, RevokeRequest,
-        RevokeResponse, RotateRequest, RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest,
-        VerifyLogResponse, audit_service_server::AuditService, check_request::Subject,
-        key_service_server::KeyService,
+        EnableKeyResponse, GetEffectiveRightsRequest, GetEffectiveRightsResponse, GetKeyRequest,
+        GetKeyResponse, GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse, ListKeysRequest,
+        ListKeysResponse, QueryLogRequest, QueryLogResponse, RevokeRequest, RevokeResponse, RotateRequest,
+        RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
+        audit_service_server::AuditService, check_request::Subject, key_service_server::KeyService,
     },
 };
 use tokio::sync::Semaphore;
@@ -217,6 +217,13 @@ impl KeyService for Handler {
         &self,
         _request: Request<GetUsageRequest>,
     ) -> Result<Response<GetUsageResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_effective_rights(
+        &self,
+        _request: Request<GetEffectiveRightsRequest>,
+    ) -> Result<Response<GetEffectiveRightsResponse>, Status> {
         not_here()
     }
 

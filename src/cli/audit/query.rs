@@ -78,6 +78,18 @@ enum Action {
     KeyImport,
     /// A system's secret for its hashes was taken in
     SchemeAdd,
+    /// A workspace was suspended
+    WorkspaceSuspend,
+    /// A suspended workspace was resumed
+    WorkspaceResume,
+    /// A workspace was closed, for good
+    WorkspaceClose,
+    /// A member was added
+    MemberAdd,
+    /// A member was given another role
+    MemberUpdate,
+    /// A member was removed
+    MemberRemove,
 }
 
 impl From<Action> for AuditAction {
@@ -98,6 +110,12 @@ impl From<Action> for AuditAction {
             Action::ClockReset => Self::ClockReset,
             Action::KeyImport => Self::KeyImport,
             Action::SchemeAdd => Self::SchemeAdd,
+            Action::WorkspaceSuspend => Self::WorkspaceSuspend,
+            Action::WorkspaceResume => Self::WorkspaceResume,
+            Action::WorkspaceClose => Self::WorkspaceClose,
+            Action::MemberAdd => Self::MemberAdd,
+            Action::MemberUpdate => Self::MemberUpdate,
+            Action::MemberRemove => Self::MemberRemove,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         policy::{Policy, TierSet},
         text::{Comment, Name, Plan},
         time::{Clock, Timestamp},
-        workspace::Workspace,
+        workspace::{Workspace, WorkspaceState},
     },
     index::Found,
     ports::{
@@ -144,6 +144,8 @@ fn workspace(key: &Key) -> Workspace {
         owner: None,
         plan: Plan::parse("starter").unwrap(),
         limits: None,
+        key_rules: None,
+        state: WorkspaceState::Active,
         is_default: true,
         created: at(500),
         revision: Revision::ZERO,

@@ -8,6 +8,7 @@ use crate::domain::{
     ceiling::CeilingPart,
     id::{KeyId, WorkspaceId},
     key::{Creator, Key},
+    policy::Role,
 };
 
 /// A kind of permission, known when the code is compiled: an operation takes the permit for its own kind only.
@@ -139,6 +140,18 @@ impl<P> AdminPermit<P> {
         if permitted { Ok(()) } else { Err(AdminRefusal::CeilingExceeded(CeilingPart::Limits)) }
     }
 
+    /// Passes if the caller may hand out all that a role has: to a member, or by a key that follows it.
+    ///
+    /// # Errors
+    /// It is more than the caller may.
+    pub fn require_role(&self, role: &Role) -> Result<(), AdminRefusal> {
+        if self.caller.rights.ceiling.permits_role(role) {
+            Ok(())
+        } else {
+            Err(AdminRefusal::CeilingExceeded(CeilingPart::Role))
+        }
+    }
+
     /// Passes if the caller may hand out a secret of `key` as it is: its grants, environment, lifetime and limits, which
     /// are `raised` where they are wider than those that would apply without them; or for an administration key its
     /// admin scopes, reach and ceiling (X9).
@@ -197,7 +210,7 @@ impl<P> AdminPermit<P> {
     #[must_use]
     pub fn creator(&self) -> Creator {
         let AdminCaller { key, owner, workspace, .. } = &self.caller;
-        Creator::Admin { key: *key, owner: owner.clone(), workspace: *workspace }
+        Creator::Admin { key: *key, owner: owner.clone(), workspace: *workspace, on_behalf_of: None }
     }
 }
 

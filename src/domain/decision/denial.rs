@@ -25,10 +25,18 @@ pub enum Denial {
     SecretEnded(Timestamp),
     /// The key is switched off.
     KeyDisabled,
+    /// The key's workspace is suspended.
+    WorkspaceSuspended,
+    /// The key's workspace is closed, for good.
+    WorkspaceClosed,
+    /// The key follows the role of an owner who is no member.
+    OwnerRemoved,
     /// The key belongs to another workspace.
     WorkspaceMismatch,
     /// The key belongs to another environment.
     EnvironmentMismatch,
+    /// The role of the key's owner lacks these scopes.
+    RoleInsufficient(Vec<String>),
     /// The key lacks these scopes.
     ScopeInsufficient(Vec<String>),
     /// The key has the scope, but not for this resource, or for no request without one.
@@ -100,8 +108,11 @@ impl Denial {
             Self::KeyRevoked => "KEY_REVOKED",
             Self::KeyExpired(_) | Self::SecretEnded(_) => "KEY_EXPIRED",
             Self::KeyDisabled => "KEY_DISABLED",
+            Self::WorkspaceSuspended | Self::WorkspaceClosed => "WORKSPACE_SUSPENDED",
+            Self::OwnerRemoved => "OWNER_REMOVED",
             Self::WorkspaceMismatch => "WORKSPACE_MISMATCH",
             Self::EnvironmentMismatch => "ENVIRONMENT_MISMATCH",
+            Self::RoleInsufficient(_) => "ROLE_INSUFFICIENT",
             Self::ScopeInsufficient(_) => "SCOPE_INSUFFICIENT",
             Self::ResourceNotGranted { .. } => "RESOURCE_NOT_GRANTED",
             Self::AddressNotAllowed(_) => "ADDRESS_NOT_ALLOWED",
@@ -129,8 +140,14 @@ impl Denial {
                 format!("this secret was replaced by a rotation, and its grace ended at {at}").into()
             }
             Self::KeyDisabled => "the API key is disabled".into(),
+            Self::WorkspaceSuspended => "the workspace of the API key is suspended".into(),
+            Self::WorkspaceClosed => "the workspace of the API key is closed".into(),
+            Self::OwnerRemoved => "the owner of the API key is no member of its workspace".into(),
             Self::WorkspaceMismatch => "the API key belongs to another workspace".into(),
             Self::EnvironmentMismatch => "the API key belongs to another environment".into(),
+            Self::RoleInsufficient(missing) => {
+                format!("the role of the API key's owner lacks {}", missing.join(", ")).into()
+            }
             Self::ScopeInsufficient(missing) => format!("the API key lacks {}", missing.join(", ")).into(),
             Self::ResourceNotGranted { scopes, named: true } => {
                 format!("the API key has {} for other resources only", scopes.join(", ")).into()
@@ -159,7 +176,7 @@ impl Denial {
     #[must_use]
     pub fn missing_scopes(&self) -> &[String] {
         match self {
-            Self::ScopeInsufficient(missing) => missing,
+            Self::ScopeInsufficient(missing) | Self::RoleInsufficient(missing) => missing,
             Self::CredentialsMissing
             | Self::CredentialsAmbiguous
             | Self::CredentialsMalformed
@@ -169,6 +186,9 @@ impl Denial {
             | Self::KeyExpired(_)
             | Self::SecretEnded(_)
             | Self::KeyDisabled
+            | Self::WorkspaceSuspended
+            | Self::WorkspaceClosed
+            | Self::OwnerRemoved
             | Self::WorkspaceMismatch
             | Self::EnvironmentMismatch
             | Self::ResourceNotGranted { .. }
@@ -194,8 +214,12 @@ impl Denial {
             | Self::KeyExpired(_)
             | Self::SecretEnded(_)
             | Self::KeyDisabled
+            | Self::WorkspaceSuspended
+            | Self::WorkspaceClosed
+            | Self::OwnerRemoved
             | Self::WorkspaceMismatch
             | Self::EnvironmentMismatch
+            | Self::RoleInsufficient(_)
             | Self::ScopeInsufficient(_)
             | Self::ResourceNotGranted { .. }
             | Self::AddressNotAllowed(_)
@@ -208,8 +232,11 @@ impl Denial {
     #[must_use]
     pub const fn is_of_a_valid_key(&self) -> bool {
         match self {
-            Self::WorkspaceMismatch
+            Self::WorkspaceSuspended
+            | Self::WorkspaceClosed
+            | Self::WorkspaceMismatch
             | Self::EnvironmentMismatch
+            | Self::RoleInsufficient(_)
             | Self::ScopeInsufficient(_)
             | Self::ResourceNotGranted { .. }
             | Self::AddressNotAllowed(_)
@@ -225,6 +252,7 @@ impl Denial {
             | Self::KeyExpired(_)
             | Self::SecretEnded(_)
             | Self::KeyDisabled
+            | Self::OwnerRemoved
             | Self::RouteNotFound => false,
         }
     }

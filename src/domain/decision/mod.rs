@@ -14,11 +14,13 @@ use super::{
     grant::Verdict,
     id::WorkspaceId,
     key::{Key, Standing},
+    member::Surroundings,
     policy::{Policy, TierSet},
     resource::Resource,
     rights::Rights,
     scope::Scope,
     time::Timestamp,
+    workspace::WorkspaceState,
 };
 
 /// The most scopes that one request may need, and that one group of them may hold.
@@ -54,6 +56,8 @@ pub struct Holder<'a> {
     pub key: &'a Key,
     /// What its grants come to under the policy in force.
     pub rights: &'a Rights,
+    /// What surrounds it.
+    pub surroundings: Surroundings,
     /// The tier of Checks that need no scope.
     pub default_tier: TierSet,
     /// The secret presented, with its end if it was replaced; `None` where an operator asks by id.
@@ -90,8 +94,8 @@ impl Permit {
 type Condition = fn(Holder<'_>, &Requirement<'_>, Timestamp) -> Option<Denial>;
 
 /// The conditions, in the order in which the first that fails names the denial.
-const CONDITIONS: [Condition; 8] =
-    [standing, secret, workspace, environment, scopes, resources, address, browser];
+const CONDITIONS: [Condition; 11] =
+    [standing, secret, suspended, owner, workspace, environment, role, scopes, resources, address, browser];
 
 /// Judges a request. Nothing is charged and nothing is looked up here.
 pub fn judge(holder: Holder<'_>, requirement: &Requirement<'_>, now: Timestamp) -> Decision {
@@ -142,6 +146,18 @@ fn secret(holder: Holder<'_>, _: &Requirement<'_>, now: Timestamp) -> Option<Den
     end.filter(|end| now >= *end).map(Denial::SecretEnded)
 }
 
+fn suspended(holder: Holder<'_>, _: &Requirement<'_>, _: Timestamp) -> Option<Denial> {
+    match holder.surroundings.workspace {
+        WorkspaceState::Active => None,
+        WorkspaceState::Suspended => Some(Denial::WorkspaceSuspended),
+        WorkspaceState::Closed => Some(Denial::WorkspaceClosed),
+    }
+}
+
+fn owner(holder: Holder<'_>, _: &Requirement<'_>, _: Timestamp) -> Option<Denial> {
+    holder.surroundings.owner_removed.then_some(Denial::OwnerRemoved)
+}
+
 fn workspace(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) -> Option<Denial> {
     let asked = requirement.workspace?;
     (asked != holder.key.workspace).then_some(Denial::WorkspaceMismatch)
@@ -152,13 +168,23 @@ fn environment(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) 
     (asked != holder.key.environment.as_str()).then_some(Denial::EnvironmentMismatch)
 }
 
+fn role(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) -> Option<Denial> {
+    if !holder.rights.is_narrowed() {
+        return None;
+    }
+    let missing = lacking(holder, requirement, |verdict| verdict == Verdict::Missing);
+    let missing = names(missing.filter(|scope| holder.rights.withholds(*scope)));
+    (!missing.is_empty()).then_some(Denial::RoleInsufficient(missing))
+}
+
 fn scopes(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) -> Option<Denial> {
     let missing = lacking(holder, requirement, |verdict| verdict == Verdict::Missing);
+    let missing = names(missing.filter(|scope| !holder.rights.withholds(*scope)));
     (!missing.is_empty()).then_some(Denial::ScopeInsufficient(missing))
 }
 
 fn resources(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) -> Option<Denial> {
-    let scopes = lacking(holder, requirement, |verdict| verdict == Verdict::OtherResources);
+    let scopes = names(lacking(holder, requirement, |verdict| verdict == Verdict::OtherResources));
     let named = requirement.resource.is_some();
     (!scopes.is_empty()).then_some(Denial::ResourceNotGranted { scopes, named })
 }
@@ -166,19 +192,27 @@ fn resources(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) ->
 /// The scopes that fail in the way that `fails` picks: each required one by itself, and the members of each group of
 /// which none is granted. A group with a member that is granted for other resources fails for its resource, and
 /// is not missing.
-fn lacking(holder: Holder<'_>, requirement: &Requirement<'_>, fails: fn(Verdict) -> bool) -> Vec<String> {
-    let verdict = |scope: &Scope<'_>| holder.rights.verdict(*scope, requirement.resource);
-    let best = |group: &Vec<Scope<'_>>| {
+fn lacking<'a>(
+    holder: Holder<'a>,
+    requirement: &'a Requirement<'a>,
+    fails: fn(Verdict) -> bool,
+) -> impl Iterator<Item = Scope<'a>> {
+    let verdict = move |scope: &Scope<'_>| holder.rights.verdict(*scope, requirement.resource);
+    let best = move |group: &Vec<Scope<'_>>| {
         group.iter().map(verdict).fold(Verdict::Missing, |best, next| match (best, next) {
             (granted @ Verdict::Granted(_), _) | (_, granted @ Verdict::Granted(_)) => granted,
             (Verdict::OtherResources, _) | (_, Verdict::OtherResources) => Verdict::OtherResources,
             (Verdict::Missing, Verdict::Missing) => Verdict::Missing,
         })
     };
-    let alone = requirement.scopes.iter().filter(|scope| fails(verdict(scope)));
-    let groups = requirement.any_scopes.iter().filter(|group| fails(best(group)));
-    let members = groups.flat_map(|group| group.iter().filter(|scope| fails(verdict(scope))));
-    alone.chain(members).map(|scope| scope.as_str().to_owned()).collect()
+    let alone = requirement.scopes.iter().filter(move |scope| fails(verdict(scope)));
+    let groups = requirement.any_scopes.iter().filter(move |group| fails(best(group)));
+    let members = groups.flat_map(move |group| group.iter().filter(move |scope| fails(verdict(scope))));
+    alone.chain(members).copied()
+}
+
+fn names<'a>(scopes: impl Iterator<Item = Scope<'a>>) -> Vec<String> {
+    scopes.map(|scope| scope.as_str().to_owned()).collect()
 }
 
 fn address(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) -> Option<Denial> {
@@ -228,6 +262,7 @@ mod tests {
         let holder = Holder {
             key,
             rights: &rights,
+            surroundings: Surroundings::default(),
             default_tier: policy.default_tier(),
             secret: Some((&key.credentials.current, None)),
             browsers: BrowserRule::Deny,
@@ -285,12 +320,16 @@ mod tests {
         let rights = Rights::new(&key.grants, &Policy::default_document().unwrap());
         let secret = Some((&key.credentials.current, Some(at(1_000))));
         let default_tier = TierSet::only(0);
-        let holder = Holder { key: &key, rights: &rights, default_tier, secret, browsers: BrowserRule::Deny };
+        let surroundings = Surroundings { workspace: WorkspaceState::Closed, owner_removed: true };
+        let browsers = BrowserRule::Deny;
+        let holder = Holder { key: &key, rights: &rights, surroundings, default_tier, secret, browsers };
         assert_eq!(
             failures(holder, &requirement, at(1_000)),
             [
                 Denial::KeyExpired(at(1_000)),
                 Denial::SecretEnded(at(1_000)),
+                Denial::WorkspaceClosed,
+                Denial::OwnerRemoved,
                 Denial::EnvironmentMismatch,
                 Denial::ScopeInsufficient(vec!["a:b".to_owned()]),
                 Denial::AddressNotAllowed(None),

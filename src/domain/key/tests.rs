@@ -39,6 +39,7 @@ pub(crate) fn key() -> Result<Key, ParseError> {
         name: Name::parse("CI")?,
         description: Description::parse("")?,
         owner: None,
+        follows_owner_role: false,
         creator: Arc::new(Creator::System),
         environment: EnvironmentName::parse("live")?,
         grants: Arc::default(),

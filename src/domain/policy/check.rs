@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     ALL_TIERS, Declared, Document, Fault, KeyRules, Limit, LimitEntry, LimitOverridesEntry, MAX_TIERS,
-    PlanLimits, Policy, Role, Subject, Tier, duration, key_rules::whole, routes::routes, show_duration,
+    PlanLimits, Policy, Role, Subject, Tier, key_rules::of_keys, routes::routes,
 };
 use crate::domain::{
     environment::{BrowserRule, Environment, Environments, Prefix},
@@ -26,6 +26,10 @@ const MAX_PLAN_LIMITS: usize = 4;
 pub(super) struct Faults(Vec<Fault>);
 
 impl Faults {
+    pub(super) fn into_found(self) -> Vec<Fault> {
+        self.0
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -338,19 +342,7 @@ fn roles(policy: &Policy, faults: &mut Faults) -> Vec<Role> {
 
 fn key_rules(policy: &mut Policy, faults: &mut Faults) -> KeyRules {
     let Some(mut entry) = policy.document.key_rules.take() else { return KeyRules::default() };
-    let mut rules = KeyRules { require_expiry: entry.require_expiry, ..KeyRules::default() };
-    if let Some(text) = &mut entry.max_lifetime {
-        rules.max_lifetime = faults.take("key_rules.max_lifetime", duration(text));
-        *text = rules.max_lifetime.map(show_duration).unwrap_or_default();
-    }
-    if !entry.name_pattern.is_empty() {
-        // By itself first: one that closes our own bracket would not be bound to both ends.
-        let fits = entry.name_pattern.len() <= 256 && regex::Regex::new(&entry.name_pattern).is_ok();
-        rules.name_pattern = fits.then(|| whole(&entry.name_pattern)).flatten();
-        if rules.name_pattern.is_none() {
-            faults.must("key_rules.name_pattern", "a regular expression of at most 256 characters");
-        }
-    }
+    let mut rules = of_keys(&mut entry, faults);
     for (place, text) in entry.barred_plans.iter().enumerate() {
         match Plan::parse(text).ok().filter(|plan| policy.has_plan(plan)) {
             Some(plan) => rules.barred_plans.push(plan),

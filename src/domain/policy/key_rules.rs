@@ -1,9 +1,10 @@
 //! What holders' keys must be like (K7, S6).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use regex::Regex;
 
+use super::{Fault, KeyRulesEntry, check::Faults, duration, show_duration};
 use crate::domain::{key::Key, text::Label, text::Plan};
 
 /// What holders' keys must be like when they are issued, and when what a rule is about is changed.
@@ -61,8 +62,73 @@ impl KeyRules {
     }
 }
 
+/// The rules of an entry that are about the keys themselves; its durations are put in their shortest form.
+pub(super) fn of_keys(entry: &mut KeyRulesEntry, faults: &mut Faults) -> KeyRules {
+    let mut rules = KeyRules { require_expiry: entry.require_expiry, ..KeyRules::default() };
+    if let Some(text) = &mut entry.max_lifetime {
+        rules.max_lifetime = faults.take("key_rules.max_lifetime", duration(text));
+        *text = rules.max_lifetime.map(show_duration).unwrap_or_default();
+    }
+    if !entry.name_pattern.is_empty() {
+        // By itself first: one that closes our own bracket would not be bound to both ends.
+        let fits = entry.name_pattern.len() <= 256 && Regex::new(&entry.name_pattern).is_ok();
+        rules.name_pattern = fits.then(|| whole(&entry.name_pattern)).flatten();
+        if rules.name_pattern.is_none() {
+            faults.must("key_rules.name_pattern", "a regular expression of at most 256 characters");
+        }
+    }
+    rules
+}
+
+/// Rules that a workspace has for its own keys, beside those of the policy.
+#[derive(Debug, Clone)]
+pub struct OwnKeyRules {
+    entry: KeyRulesEntry,
+    rules: Arc<KeyRules>,
+}
+
+impl OwnKeyRules {
+    /// Looks at rules of a workspace's own; none of them is no rules.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them. Whom to bar from issuing is the policy's to say.
+    pub fn new(mut entry: KeyRulesEntry) -> Result<Option<Self>, Vec<Fault>> {
+        let mut faults = Faults::default();
+        if !entry.barred_plans.is_empty() || !entry.barred_roles.is_empty() {
+            faults.must("key_rules", "without barred plans and roles, which the policy has");
+        }
+        let rules = Arc::new(of_keys(&mut entry, &mut faults));
+        match faults.into_found() {
+            faults if faults.is_empty() => {
+                Ok((entry != KeyRulesEntry::default()).then_some(Self { entry, rules }))
+            }
+            faults => Err(faults),
+        }
+    }
+
+    /// As they are written down.
+    #[must_use]
+    pub const fn entry(&self) -> &KeyRulesEntry {
+        &self.entry
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn rules(&self) -> &KeyRules {
+        &self.rules
+    }
+}
+
+impl PartialEq for OwnKeyRules {
+    fn eq(&self, other: &Self) -> bool {
+        self.entry == other.entry
+    }
+}
+
+impl Eq for OwnKeyRules {}
+
 /// A pattern that must match the whole of a text.
-pub(super) fn whole(pattern: &str) -> Option<Regex> {
+fn whole(pattern: &str) -> Option<Regex> {
     let whole = format!("^(?:{pattern})$");
     regex::RegexBuilder::new(&whole).size_limit(1 << 18).dfa_size_limit(1 << 20).build().ok()
 }

@@ -7,6 +7,7 @@ mod effective;
 mod key_rules;
 mod limits;
 mod overrides;
+mod role;
 mod routes;
 mod text;
 mod tier_set;
@@ -20,15 +21,15 @@ pub use self::{
     },
     effect::{Change, changes},
     effective::{ALL_TIERS, Effective, LimitsOf, effective, no_wider},
-    key_rules::{KeyRules, RuleBroken},
+    key_rules::{KeyRules, OwnKeyRules, RuleBroken},
     limits::{Calendar, Limit, Subject, Window, duration, show_duration},
     overrides::{Holder, LimitOverrides, LimitOverridesEntry},
+    role::Role,
     text::MAX_TOML,
     tier_set::TierSet,
 };
 use super::{
     environment::{Environment, Environments},
-    grant::Grants,
     route::RouteTable,
     scope::{Scope, ScopePattern},
     text::{Label, Plan},
@@ -115,15 +116,6 @@ pub struct PlanLimits {
     pub tiers: BTreeMap<usize, Vec<Limit>>,
 }
 
-/// A role.
-#[derive(Debug)]
-pub struct Role {
-    /// Its name.
-    pub name: Label,
-    /// What it can do at most; `None` is every declared scope.
-    pub grants: Option<Grants>,
-}
-
 impl Policy {
     /// Looks at a document as a whole.
     ///
@@ -156,6 +148,13 @@ impl Policy {
     #[must_use]
     pub fn declared(&self, scope: Scope<'_>) -> Option<Declared> {
         self.scopes.get(scope.as_str()).copied()
+    }
+
+    /// The name of the tier of a declared scope; empty where it is not declared.
+    #[must_use]
+    pub fn tier_name(&self, scope: &str) -> &str {
+        let tier = self.scopes.get(scope).and_then(|declared| self.tiers.get(declared.tier));
+        tier.map_or("", |tier| tier.name.as_str())
     }
 
     /// The tier of a declared scope.
@@ -199,6 +198,17 @@ impl Policy {
     #[must_use]
     pub fn roles(&self) -> &[Role] {
         &self.roles
+    }
+
+    /// A role by its name; `None` if it is not declared.
+    #[must_use]
+    pub fn role(&self, name: &Label) -> Option<&Role> {
+        self.roles.iter().find(|role| role.name == *name)
+    }
+
+    /// Every declared scope, sorted.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scopes.keys().map(|name| &**name)
     }
 
     /// The plan of workspaces that ask for none (T2).

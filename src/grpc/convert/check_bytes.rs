@@ -64,10 +64,11 @@ fn key(checked: &CheckedKey, fields: &mut Fields<'_>) {
 fn creator(creator: &Creator, fields: &mut Fields<'_>) {
     match creator {
         Creator::System => {}
-        Creator::Admin { key, owner: of, workspace: its } => {
+        Creator::Admin { key, owner: of, workspace: its, on_behalf_of } => {
             fields.text(1, key.text().as_str());
             owner(2, of.as_ref(), fields);
             workspace(3, *its, fields);
+            owner(4, on_behalf_of.as_ref(), fields);
         }
     }
 }

@@ -26,6 +26,8 @@ pub(in crate::grpc) fn to_wire(key: &Key, moment: &Moment) -> v1::Key {
         name: key.name.to_string(),
         description: key.description.to_string(),
         owner: owner_to_wire(key.owner.as_ref()),
+        follows_owner_role: key.follows_owner_role,
+        owner_role: moment.owner_role(key).map(|role| role.to_string()).unwrap_or_default(),
         creator: Some(creator_to_wire(&key.creator)),
         environment: key.environment.to_string(),
         hint: key.credentials.current.hint.as_str().to_owned(),
@@ -63,15 +65,16 @@ pub(super) fn owner_to_wire(owner: Option<&Owner>) -> String {
 pub(super) fn creator_to_wire(creator: &Creator) -> v1::Creator {
     match creator {
         Creator::System => v1::Creator::default(),
-        Creator::Admin { key, owner, workspace } => v1::Creator {
+        Creator::Admin { key, owner, workspace, on_behalf_of } => v1::Creator {
             key_id: key.to_text(),
             owner: owner_to_wire(owner.as_ref()),
             workspace_id: workspace.to_text(),
+            on_behalf_of: owner_to_wire(on_behalf_of.as_ref()),
         },
     }
 }
 
-const fn state_to_wire(standing: Standing) -> v1::KeyState {
+pub(super) const fn state_to_wire(standing: Standing) -> v1::KeyState {
     match standing {
         Standing::Active => v1::KeyState::Active,
         Standing::Disabled => v1::KeyState::Disabled,

@@ -29,8 +29,18 @@ pub(in crate::grpc) fn new_key(
     let unbound = rights::unbound(&at("scopes"), &asked.scopes)?;
     let bound = rights::bound(&at("grants"), &asked.grants)?;
     let grants = rights::together(&at("grants"), unbound, bound)?;
-    if grants.is_empty() && admin.is_none() {
-        return Err(OperationError::invalid(at("scopes"), ParseError::new("non-empty, unless `grants` is")));
+    let on_behalf_of = owner(&at("on_behalf_of"), &asked.on_behalf_of)?;
+    if admin.is_some() && on_behalf_of.is_some() {
+        let why = ParseError::new("empty for an administration key");
+        return Err(OperationError::invalid(at("on_behalf_of"), why));
+    }
+    if admin.is_some() && asked.follows_owner_role {
+        let why = ParseError::new("false for an administration key");
+        return Err(OperationError::invalid(at("follows_owner_role"), why));
+    }
+    if grants.is_empty() && admin.is_none() && !asked.follows_owner_role {
+        let why = ParseError::new("non-empty, unless `grants` is, or the key follows its owner's role");
+        return Err(OperationError::invalid(at("scopes"), why));
     }
     if !grants.is_empty() && admin.is_some() {
         let why = ParseError::new("empty for an administration key, whose scopes stand in `admin.scopes`");
@@ -42,6 +52,8 @@ pub(in crate::grpc) fn new_key(
         name: within(&at("name"), Name::parse(&asked.name))?,
         description: within(&at("description"), Description::parse(&asked.description))?,
         owner: owner(&at("owner"), &asked.owner)?,
+        on_behalf_of,
+        follows_owner_role: asked.follows_owner_role,
         environment: environment(&at("environment"), &asked.environment, admin.is_some(), environments)?,
         grants,
         networks: networks(&at("allowed_cidrs"), &asked.allowed_cidrs)?,

@@ -4,10 +4,13 @@ use super::{owner, policy, time, unless_empty, within};
 use crate::{
     domain::{
         parse::ParseError,
-        text::{Name, Plan},
-        workspace::Workspace,
+        text::{Label, Name, Plan},
+        workspace::{Workspace, WorkspaceState},
     },
-    operations::{error::OperationError, register::NewWorkspace, workspace::WorkspaceChanges},
+    operations::{
+        error::OperationError, register::NewWorkspace, workspace::WorkspaceChanges,
+        workspaces::WorkspaceFilter,
+    },
     wire::v1,
 };
 
@@ -20,10 +23,12 @@ pub(in crate::grpc) fn new_workspace(
         owner: owner("owner", &asked.owner)?,
         plan: unless_empty(&asked.plan, |text| within("plan", Plan::parse(text)))?,
         limits: asked.limits.clone().map(policy::overrides).unwrap_or_default(),
+        owner_role: unless_empty(&asked.owner_role, |text| within("owner_role", Label::parse(text)))?,
     })
 }
 
-const FIELDS: &str = "some of name, plan, limits; the other fields of a workspace cannot be changed";
+const FIELDS: &str =
+    "some of name, plan, limits, key_rules; the other fields of a workspace cannot be changed";
 
 /// Whether an update is about more than words: only global callers set plans and limits.
 pub(in crate::grpc) fn sets_limits(asked: &v1::UpdateWorkspaceRequest) -> bool {
@@ -48,6 +53,9 @@ pub(in crate::grpc) fn changes(
             "limits" => {
                 changes.limits = Some(policy::overrides(workspace.limits.clone().unwrap_or_default()));
             }
+            "key_rules" => {
+                changes.key_rules = Some(policy::own_rules(workspace.key_rules.clone().unwrap_or_default()));
+            }
             _ => return Err(OperationError::invalid("update_mask", ParseError::new(FIELDS))),
         }
     }
@@ -64,5 +72,32 @@ pub(in crate::grpc) fn to_wire(workspace: &Workspace) -> v1::Workspace {
         create_time: Some(time::to_wire(workspace.created)),
         revision: workspace.revision.0,
         limits: workspace.limits.as_deref().map(policy::overrides_to_wire),
+        state: state_to_wire(workspace.state).into(),
+        key_rules: workspace.key_rules.as_deref().map(policy::own_rules_to_wire),
+    }
+}
+
+/// Which workspaces to list.
+pub(in crate::grpc) fn filter(asked: &v1::ListWorkspacesRequest) -> Result<WorkspaceFilter, OperationError> {
+    Ok(WorkspaceFilter {
+        state: state(asked.state)?,
+        plan: unless_empty(&asked.plan, |text| within("plan", Plan::parse(text)))?,
+    })
+}
+
+fn state(asked: i32) -> Result<Option<WorkspaceState>, OperationError> {
+    if asked == i32::from(v1::WorkspaceState::Unspecified) {
+        return Ok(None);
+    }
+    let known = WorkspaceState::ALL.into_iter().find(|state| i32::from(state_to_wire(*state)) == asked);
+    let unknown = ParseError::new("one of the values of WorkspaceState");
+    known.map(Some).ok_or(OperationError::invalid("state", unknown))
+}
+
+const fn state_to_wire(state: WorkspaceState) -> v1::WorkspaceState {
+    match state {
+        WorkspaceState::Active => v1::WorkspaceState::Active,
+        WorkspaceState::Suspended => v1::WorkspaceState::Suspended,
+        WorkspaceState::Closed => v1::WorkspaceState::Closed,
     }
 }

@@ -51,6 +51,7 @@ fn issue(number: u8) -> Mutation {
         name: Name::parse("CI").unwrap(),
         description: Description::parse(&"x".repeat(1024)).unwrap(),
         owner: None,
+        follows_owner_role: false,
         creator: Arc::new(Creator::System),
         environment: EnvironmentName::parse("live").unwrap(),
         grants: Arc::default(),

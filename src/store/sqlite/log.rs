@@ -1,6 +1,6 @@
 //! Reading the log: queries, and the check of the whole chain.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
 use serde::Deserialize;
@@ -18,8 +18,9 @@ use crate::{
         audit::{Chain, Revision},
         group::GroupChange,
         id::{KeyId, WorkspaceId},
+        member::MemberId,
         root::DerivedKeys,
-        text::Label,
+        text::{Label, Owner},
     },
     ports::{LogFilter, LogRecord, StoreError, Verification},
     store::{
@@ -173,6 +174,7 @@ pub(super) struct Newest {
     /// For each key those of them that came after the entry that wrote its row, by their places in `groups`.
     pub(super) grouped: HashMap<KeyId, SmallVec<[usize; 2]>>,
     pub(super) workspaces: HashMap<WorkspaceId, i64>,
+    pub(super) members: HashMap<MemberId, i64>,
     /// The newest version of the policy, and the revision that wrote it.
     pub(super) policy: Option<(u64, i64)>,
     pub(super) schemes: HashMap<Label, i64>,
@@ -185,6 +187,8 @@ struct Named<'a> {
     key_id: Option<&'a str>,
     #[serde(borrow)]
     workspace_id: Option<&'a str>,
+    #[serde(borrow)]
+    member: Option<Cow<'a, str>>,
     policy_version: Option<u64>,
     #[serde(borrow)]
     scheme: Option<&'a str>,
@@ -281,6 +285,11 @@ impl Newest {
         }
         if named.workspace_changed {
             self.workspaces.insert(WorkspaceId::parse(named.workspace_id?).ok()?, record.revision);
+        }
+        if let Some(subject) = named.member {
+            let workspace = WorkspaceId::parse(named.workspace_id?).ok()?;
+            let id = MemberId { workspace, subject: Owner::parse(&subject).ok()? };
+            self.members.insert(id, record.revision);
         }
         if let Some(version) = named.policy_version {
             self.policy = Some((version, record.revision));

@@ -13,6 +13,7 @@ use crate::{
         audit::Revision,
         id::{KeyId, WorkspaceId},
         key::Key,
+        member::MemberId,
         root::{DerivedKeys, MacKey},
         time::Timestamp,
     },
@@ -30,6 +31,8 @@ SELECT keys.id, keys.body, keys.revision, keys.code,
 FROM keys LEFT JOIN secrets ON secrets.key_id = keys.id";
 
 const WORKSPACES: &str = "SELECT id, body, revision, code FROM workspaces";
+
+const MEMBERS: &str = "SELECT id, body, revision, code FROM members";
 
 const UNKNOWN: &str = "the log does not know it";
 pub(super) const MISSING: &str = "its row is missing";
@@ -137,9 +140,13 @@ impl<'k> Reading<'k> {
 
     /// Takes every row, each against the newest record that names it.
     fn all(&mut self, connection: &Connection, mut newest: Newest) -> rusqlite::Result<()> {
-        each_workspace(connection, WORKSPACES, [], |row| {
+        each_row(connection, WORKSPACES, [], |row| {
             let newest = row.parse_id(WorkspaceId::parse).and_then(|id| newest.workspaces.remove(&id));
             self.put_workspace(row, newest);
+        })?;
+        each_row(connection, MEMBERS, [], |row| {
+            let id = row.parse_id(|text| MemberId::parse(text).ok_or(()));
+            self.put_member(row, id.and_then(|id| newest.members.remove(&id)));
         })?;
         each_key(connection, &format!("{KEYS} ORDER BY keys.id"), [], |row, secrets| {
             let id = row.parse_id(KeyId::parse);
@@ -148,6 +155,7 @@ impl<'k> Reading<'k> {
         })?;
         self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
         newest.workspaces.keys().for_each(|id| self.missing(id.to_string()));
+        newest.members.keys().for_each(|id| self.missing(id.to_string()));
         newest.keys.keys().for_each(|id| self.missing(id.to_string()));
         Ok(())
     }
@@ -158,9 +166,20 @@ impl<'k> Reading<'k> {
         let by_id = format!("{WORKSPACES} WHERE id = ?1");
         for (id, newest) in &newest.workspaces {
             let (id, mut found) = (id.to_string(), false);
-            each_workspace(connection, &by_id, [&id], |row| {
+            each_row(connection, &by_id, [&id], |row| {
                 found = true;
                 self.put_workspace(row, Some(*newest));
+            })?;
+            if !found {
+                self.missing(id);
+            }
+        }
+        let by_id = format!("{MEMBERS} WHERE id = ?1");
+        for (id, newest) in &newest.members {
+            let (id, mut found) = (id.to_string(), false);
+            each_row(connection, &by_id, [&id], |row| {
+                found = true;
+                self.put_member(row, Some(*newest));
             })?;
             if !found {
                 self.missing(id);
@@ -198,6 +217,14 @@ impl<'k> Reading<'k> {
         }
     }
 
+    fn put_member(&mut self, row: &Row, newest: Option<i64>) {
+        let newest = newest.ok_or_else(|| row.damaged(UNKNOWN));
+        match newest.and_then(|newest| row.to_member(newest, self.codes)) {
+            Ok(member) => self.view.members.push(member),
+            Err(damaged) => self.view.damaged.push(damaged),
+        }
+    }
+
     /// Takes a key's row, and upon it what came `later` to this key among many.
     fn put_key(
         &mut self,
@@ -218,7 +245,7 @@ impl<'k> Reading<'k> {
     }
 }
 
-fn each_workspace(
+fn each_row(
     connection: &Connection,
     sql: &str,
     values: impl Params,

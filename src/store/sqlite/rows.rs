@@ -8,6 +8,7 @@ use crate::{
         audit::{Action, LogEntry, Revision},
         id::{GroupId, KeyId},
         key::Key,
+        member::MemberId,
         root::DerivedKeys,
         scheme::ImportScheme,
         workspace::Workspace,
@@ -16,10 +17,15 @@ use crate::{
     store::{
         chain::{Head, StoredRecord},
         rows::{
-            Row, SecretRow, from_stored, to_stored, write_key, write_policy, write_scheme, write_workspace,
+            Row, SecretRow, from_stored, to_stored, write_key, write_member, write_policy, write_scheme,
+            write_workspace,
         },
     },
 };
+
+const PUT_MEMBER: &str =
+    "INSERT INTO members (id, body, revision, code) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id)
+    DO UPDATE SET body = excluded.body, revision = excluded.revision, code = excluded.code";
 
 /// Why a change was not written.
 #[derive(Debug)]
@@ -66,6 +72,10 @@ pub(super) fn apply(
     if let Some(workspace) = &mutation.rows.workspace {
         put_workspace(connection, keys, workspace, head.revision)?;
     }
+    if let Some(member) = &mutation.rows.member {
+        let row = write_member(member, head.revision, &keys.rows).map_err(|error| unwritable(&error))?;
+        put_row(connection, PUT_MEMBER, &row)?;
+    }
     if let Some(policy) = &mutation.rows.policy {
         put_policy(connection, keys, policy, head.revision)?;
     }
@@ -98,7 +108,12 @@ pub(super) fn sign(connection: &Connection, keys: &DerivedKeys, head: Head) -> r
 fn check_shape(mutation: &Mutation) -> Result<(), StoreError> {
     let key = mutation.rows.key.as_ref().map(|key| key.id);
     let workspace = mutation.rows.workspace.as_ref().map(|workspace| workspace.id);
+    let member = mutation.rows.member.as_ref().map(|member| &member.id);
+    let named_member = mutation.entry.workspace.zip(mutation.entry.member.clone());
+    let named_member = named_member.map(|(workspace, subject)| MemberId { workspace, subject });
     let misnamed = mutation.entry.key != key
+        || member != named_member.as_ref()
+        || named_member.is_none() != mutation.entry.member.is_none()
         || workspace.is_some_and(|workspace| Some(workspace) != mutation.entry.workspace)
         || mutation.rows.policy.as_ref().map(|policy| policy.version) != mutation.entry.policy_version
         || mutation.rows.scheme.as_ref().map(|scheme| &scheme.name) != mutation.entry.scheme.as_ref()
@@ -149,10 +164,18 @@ fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), R
         check_revision(stored, expected)?;
     }
     check_policy(connection, mutation)?;
-    if let Some(workspace) = &mutation.rows.workspace {
-        let mut select = connection.prepare_cached("SELECT revision FROM workspaces WHERE id = ?1")?;
-        let stored = select.query_row([workspace.id.to_string()], |row| row.get(0)).optional()?;
-        check_revision(stored, workspace.revision)?;
+    let mut select = connection.prepare_cached("SELECT revision FROM workspaces WHERE id = ?1")?;
+    let written = mutation.rows.workspace.iter().map(|workspace| (workspace.id, workspace.revision));
+    for (workspace, expected) in written.chain(mutation.expects_workspace) {
+        let stored = select.query_row([workspace.to_string()], |row| row.get(0)).optional()?;
+        check_revision(stored, expected)?;
+    }
+    let mut select = connection.prepare_cached("SELECT revision FROM members WHERE id = ?1")?;
+    let written = mutation.rows.member.iter().map(|member| (&member.id, member.revision));
+    let stands_on = mutation.expects_members.iter().map(|(member, revision)| (member, *revision));
+    for (member, expected) in written.chain(stands_on) {
+        let stored = select.query_row([member.to_string()], |row| row.get(0)).optional()?;
+        check_revision(stored, expected)?;
     }
     Ok(())
 }

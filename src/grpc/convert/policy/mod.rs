@@ -4,8 +4,8 @@ mod read;
 mod show;
 
 pub(in crate::grpc) use self::{
-    read::overrides,
-    show::{effective_to_wire, overrides_to_wire, route as route_to_wire, to_wire},
+    read::{overrides, own_rules},
+    show::{effective_to_wire, overrides_to_wire, own_rules_to_wire, route as route_to_wire, to_wire},
 };
 use super::time;
 use crate::{

@@ -51,6 +51,16 @@ pub(super) fn document(policy: v1::Policy) -> Document {
     }
 }
 
+/// Rules for keys of a workspace's own.
+pub(in crate::grpc) fn own_rules(own: v1::WorkspaceKeyRules) -> KeyRulesEntry {
+    KeyRulesEntry {
+        require_expiry: own.require_expiry,
+        max_lifetime: own.max_lifetime.map(duration),
+        name_pattern: own.name_pattern,
+        ..KeyRulesEntry::default()
+    }
+}
+
 /// Limits of one's own.
 pub(in crate::grpc) fn overrides(own: v1::LimitOverrides) -> LimitOverridesEntry {
     LimitOverridesEntry { limits: each(own.limits, limit), tiers: each(own.tiers, plan_tier) }

@@ -6,8 +6,8 @@ use crate::{
     domain::{
         limit::Origin,
         policy::{
-            self, Calendar, Document, Effective, Limit, LimitEntry, LimitOverrides, PlanEntry, PlanTierEntry,
-            RouteEntry, Subject,
+            self, Calendar, Document, Effective, Limit, LimitEntry, LimitOverrides, OwnKeyRules, PlanEntry,
+            PlanTierEntry, RouteEntry, Subject,
         },
     },
     wire::v1::{
@@ -190,6 +190,15 @@ pub(in crate::grpc) fn route(entry: &RouteEntry) -> v1::PolicyRoute {
         resource: entry.resource.clone(),
         cost: entry.cost,
         access: access.into(),
+    }
+}
+
+/// Rules for keys of a workspace's own, for the wire.
+pub(in crate::grpc) fn own_rules_to_wire(own: &OwnKeyRules) -> v1::WorkspaceKeyRules {
+    v1::WorkspaceKeyRules {
+        require_expiry: own.entry().require_expiry,
+        max_lifetime: own.entry().max_lifetime.as_deref().and_then(duration),
+        name_pattern: own.entry().name_pattern.clone(),
     }
 }
 

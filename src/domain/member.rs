@@ -1,0 +1,59 @@
+//! Members of workspaces: people and services, each with the role that its keys can follow (S5).
+
+use std::fmt;
+
+use super::{
+    audit::Revision,
+    id::WorkspaceId,
+    text::{Label, Owner},
+    time::Timestamp,
+    workspace::WorkspaceState,
+};
+
+/// Who is a member of what.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MemberId {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// The user or service, by an id of the user's own.
+    pub subject: Owner,
+}
+
+impl MemberId {
+    /// Reads an id as it is written: `ws_…/subject`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (workspace, subject) = text.split_once('/')?;
+        Some(Self { workspace: WorkspaceId::parse(workspace).ok()?, subject: Owner::parse(subject).ok()? })
+    }
+}
+
+impl fmt::Display for MemberId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.workspace, self.subject)
+    }
+}
+
+/// A member, or who was one: the row of a removed member stays, so that an old one put back in its place shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Who it is.
+    pub id: MemberId,
+    /// Its role; `None` once it was removed.
+    pub role: Option<Label>,
+    /// When it was added.
+    pub created: Timestamp,
+    /// When it was last changed.
+    pub updated: Timestamp,
+    /// The log revision that last changed it; zero before it is stored.
+    pub revision: Revision,
+}
+
+/// What surrounds a key and can deny it: worked out when that changes, so that a Check costs no look-up of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Surroundings {
+    /// The state of its workspace.
+    pub workspace: WorkspaceState,
+    /// Whether it follows the role of an owner who is no member.
+    pub owner_removed: bool,
+}

@@ -1,0 +1,161 @@
+//! Members, and which keys follow whose role.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    ops::Bound,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use super::{Index, sharing::Sharing};
+use crate::{
+    domain::{
+        id::{KeyId, WorkspaceId},
+        key::Key,
+        member::{Member, MemberId},
+        text::{Label, Owner},
+    },
+    ports::Damaged,
+};
+
+/// Every member, removed ones too. No Check reads here: what a member is to a key stands in the key's record. Only the
+/// follower writes.
+#[derive(Default)]
+pub(super) struct Members(RwLock<HashMap<WorkspaceId, BTreeMap<Owner, Arc<Member>>>>);
+
+impl Members {
+    pub(super) fn get(&self, id: &MemberId) -> Option<Arc<Member>> {
+        self.read().get(&id.workspace)?.get(&id.subject).map(Arc::clone)
+    }
+
+    pub(super) fn put(&self, member: Arc<Member>) {
+        let mut all = self.write();
+        all.entry(member.id.workspace).or_default().insert(member.id.subject.clone(), member);
+    }
+
+    pub(super) fn remove(&self, id: &MemberId) {
+        if let Some(members) = self.write().get_mut(&id.workspace) {
+            members.remove(&id.subject);
+        }
+    }
+
+    /// The role that the owner of a key has; `None` where it has no owner, or one who is no member.
+    pub(super) fn role(&self, key: &Key) -> Option<Label> {
+        self.read().get(&key.workspace)?.get(key.owner.as_ref()?)?.role.clone()
+    }
+
+    /// At most `limit` members of a workspace that `wanted` picks, by subject, after `after`.
+    pub(super) fn page(
+        &self,
+        workspace: WorkspaceId,
+        after: Option<&Owner>,
+        limit: usize,
+        wanted: impl Fn(&Member) -> bool,
+    ) -> Vec<Arc<Member>> {
+        let all = self.read();
+        let Some(members) = all.get(&workspace) else { return Vec::new() };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let members = members.range::<Owner, _>((from, Bound::Unbounded)).map(|(_, member)| member);
+        members.filter(|member| wanted(member)).take(limit).map(Arc::clone).collect()
+    }
+
+    pub(super) fn each(&self, mut see: impl FnMut(&Member)) {
+        self.read().values().flat_map(BTreeMap::values).for_each(|member| see(member));
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<WorkspaceId, BTreeMap<Owner, Arc<Member>>>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<WorkspaceId, BTreeMap<Owner, Arc<Member>>>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Index {
+    /// A member by its id, also one that was removed.
+    #[must_use]
+    pub fn member(&self, id: &MemberId) -> Option<Arc<Member>> {
+        self.members.get(id)
+    }
+
+    /// The role that the owner of a key has; `None` where it has no owner, or one who is no member.
+    #[must_use]
+    pub fn owner_role(&self, key: &Key) -> Option<Label> {
+        self.members.role(key)
+    }
+
+    /// At most `limit` members of a workspace that `wanted` picks, by subject, after `after`.
+    #[must_use]
+    pub fn members(
+        &self,
+        workspace: WorkspaceId,
+        after: Option<&Owner>,
+        limit: usize,
+        wanted: impl Fn(&Member) -> bool,
+    ) -> Vec<Arc<Member>> {
+        self.members.page(workspace, after, limit, wanted)
+    }
+
+    /// Shows every member, removed ones too, to `see`.
+    pub fn each_member(&self, see: impl FnMut(&Member)) {
+        self.members.each(see);
+    }
+
+    /// Takes out what a row was that cannot be trusted: a key is unknown, a member counts as removed, and the keys of a
+    /// workspace are denied.
+    pub(super) fn distrust(&self, row: &Damaged, sharing: &mut Sharing) {
+        let lost = if let Ok(id) = KeyId::parse(&row.id) {
+            self.remove(id, sharing);
+            "its key is denied"
+        } else if let Some(id) = MemberId::parse(&row.id) {
+            self.members.remove(&id);
+            self.refresh_followers(sharing, &id);
+            "its member counts as removed"
+        } else if let Ok(id) = WorkspaceId::parse(&row.id) {
+            self.workspaces.pin().remove(&id);
+            self.refresh(sharing, |key| key.workspace == id);
+            "the keys of its workspace are denied"
+        } else {
+            sharing.schemes.remove(&row.id);
+            "the keys of its import scheme are denied"
+        };
+        tracing::error!(row.id = %row.id, why = row.why, "a stored row cannot be trusted; {lost}");
+    }
+
+    /// Works out anew what the keys come to that follow a member's role.
+    pub(super) fn refresh_followers(&self, sharing: &mut Sharing, member: &MemberId) {
+        let by_id = self.by_id.pin();
+        for cell in sharing.followers.of(member).iter().filter_map(|id| by_id.get(id)) {
+            self.refresh_one(cell, sharing);
+        }
+    }
+}
+
+/// Which keys follow whose role, so that a change of one member does not look at all keys.
+#[derive(Default)]
+pub(super) struct Followers(HashMap<MemberId, HashSet<KeyId>>);
+
+impl Followers {
+    pub(super) fn add(&mut self, key: &Key) {
+        if let Some(leader) = leader(key) {
+            self.0.entry(leader).or_default().insert(key.id);
+        }
+    }
+
+    pub(super) fn drop(&mut self, key: &Key) {
+        let Some(leader) = leader(key) else { return };
+        if let Some(keys) = self.0.get_mut(&leader) {
+            keys.remove(&key.id);
+        }
+    }
+
+    pub(super) fn of(&self, member: &MemberId) -> Vec<KeyId> {
+        self.0.get(member).into_iter().flatten().copied().collect()
+    }
+}
+
+/// Whose role a key follows.
+fn leader(key: &Key) -> Option<MemberId> {
+    let subject = key.owner.clone().filter(|_| key.follows_owner_role)?;
+    Some(MemberId { workspace: key.workspace, subject })
+}

@@ -1,0 +1,275 @@
+//! Members: adds, changes, removes and shows them. What a role has is in force for the keys that follow it when the change
+//! is answered (S5).
+
+use std::sync::Arc;
+
+use super::{
+    ATTEMPTS, Operations, change, cursor,
+    error::OperationError,
+    roles::{require_in_use, require_open},
+};
+use crate::domain::{
+    admin::{AdminPermit, ManageWorkspaces, ReadWorkspaces},
+    audit::{Action, LogEntry, Revision},
+    id::WorkspaceId,
+    key::Standing,
+    member::{Member, MemberId},
+    parse::ParseError,
+    policy::{Policy, Role},
+    text::{Comment, Label, Owner},
+};
+use crate::ports::{Mutation, PolicyVersion, Rows, StoreError};
+
+/// What the removal of a member came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Removed {
+    /// The log revision.
+    pub revision: Revision,
+    /// How many keys follow the member's role, and are denied now.
+    pub following: u64,
+    /// How many others it owns.
+    pub others: u64,
+}
+
+/// A page of members.
+#[derive(Debug)]
+pub struct MemberPage {
+    /// The members, by subject.
+    pub members: Vec<Arc<Member>>,
+    /// The token that asks for the next page; empty after the last.
+    pub next_page_token: String,
+}
+
+/// How a member is to be.
+enum Wish {
+    Added(Label),
+    Changed(Label),
+    Removed(Comment),
+}
+
+impl Operations {
+    /// Adds a member to a workspace that the caller reaches; one that was removed can be added again.
+    ///
+    /// # Errors
+    /// It is a member already; the policy does not declare the role, or the role goes beyond the caller's ceiling; the
+    /// workspace is suspended or closed. The store.
+    pub async fn add_member(
+        &self,
+        permit: AdminPermit<ManageWorkspaces>,
+        id: MemberId,
+        role: Label,
+    ) -> Result<Member, OperationError> {
+        self.wish(&permit, &id, Wish::Added(role)).await
+    }
+
+    /// Gives a member another role.
+    ///
+    /// # Errors
+    /// It is no member; the role, the workspace and the store as for adding one.
+    pub async fn update_member(
+        &self,
+        permit: AdminPermit<ManageWorkspaces>,
+        id: MemberId,
+        role: Label,
+    ) -> Result<Member, OperationError> {
+        self.wish(&permit, &id, Wish::Changed(role)).await
+    }
+
+    /// Removes a member; one that is removed already stays so.
+    ///
+    /// # Errors
+    /// It never was a member; the workspace is closed. The store.
+    pub async fn remove_member(
+        &self,
+        permit: AdminPermit<ManageWorkspaces>,
+        id: MemberId,
+        comment: Comment,
+    ) -> Result<Removed, OperationError> {
+        let member = self.wish(&permit, &id, Wish::Removed(comment)).await?;
+        let now = self.clock.now();
+        let mut removed = Removed { revision: member.revision, ..Removed::default() };
+        self.index.each(|key, _| {
+            let is_theirs = key.workspace == id.workspace && key.owner.as_ref() == Some(&id.subject);
+            if is_theirs && matches!(key.standing(now), Standing::Active | Standing::Disabled) {
+                let count = if key.follows_owner_role { &mut removed.following } else { &mut removed.others };
+                *count = count.saturating_add(1);
+            }
+        });
+        Ok(removed)
+    }
+
+    /// A member as it stands.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn show_member(
+        &self,
+        _permit: &AdminPermit<ReadWorkspaces>,
+        id: &MemberId,
+    ) -> Result<Arc<Member>, OperationError> {
+        let found = self.index.member(id).filter(|member| member.role.is_some());
+        found.ok_or_else(|| OperationError::MemberNotFound(id.subject.clone()))
+    }
+
+    /// A page of the members of a workspace that the caller reaches, by subject.
+    ///
+    /// # Errors
+    /// The page token is not one of this list.
+    pub fn list_members(
+        &self,
+        _permit: &AdminPermit<ReadWorkspaces>,
+        workspace: WorkspaceId,
+        role: Option<&Label>,
+        page_token: &str,
+        page_size: usize,
+    ) -> Result<MemberPage, OperationError> {
+        let list = format!("members {workspace} {role:?}");
+        let foreign = || {
+            let why =
+                ParseError::new("empty, or the next_page_token of the page before, with the same filter");
+            OperationError::invalid("page_token", why)
+        };
+        let after = match page_token {
+            "" => None,
+            token => {
+                let place = cursor::open(&self.keys.cursors, &list, token);
+                Some(place.and_then(|place| Owner::parse(&place).ok()).ok_or_else(foreign)?)
+            }
+        };
+        let wanted = |member: &Member| {
+            member.role.is_some() && role.is_none_or(|role| member.role.as_ref() == Some(role))
+        };
+        let mut members = self.index.members(workspace, after.as_ref(), page_size.saturating_add(1), wanted);
+        let more = members.len() > page_size;
+        members.truncate(page_size);
+        let place = members.last().filter(|_| more);
+        let token = place.map(|place| cursor::seal(&self.keys.cursors, &list, place.id.subject.as_str()));
+        Ok(MemberPage { members, next_page_token: token.unwrap_or_default() })
+    }
+
+    /// Carries a wish out, judged again where another change came first.
+    async fn wish(
+        &self,
+        permit: &AdminPermit<ManageWorkspaces>,
+        id: &MemberId,
+        wish: Wish,
+    ) -> Result<Member, OperationError> {
+        // So that no policy drops the new role before the member has it.
+        let _turn = self.turns.under_policy().await;
+        for _ in 0..ATTEMPTS {
+            let policy = self.policy()?;
+            let before = self.trusted_member(id)?;
+            let Some((mut after, mutation)) = self.judged(permit, id, before.as_deref(), &wish, &policy)?
+            else {
+                return before.map(|before| (*before).clone()).ok_or_else(|| none(id));
+            };
+            match self.commit(mutation).await {
+                Ok(revision) => {
+                    after.revision = revision;
+                    return Ok(after);
+                }
+                Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
+                Err(error) => return Err(error),
+            }
+            let (caller, revision) = permit.stands_on();
+            if self.has_changed(caller, revision) {
+                break;
+            }
+        }
+        Err(OperationError::Contended)
+    }
+
+    /// What a wish comes to; `None` where everything is so already.
+    fn judged(
+        &self,
+        permit: &AdminPermit<ManageWorkspaces>,
+        id: &MemberId,
+        before: Option<&Member>,
+        wish: &Wish,
+        policy: &PolicyVersion,
+    ) -> Result<Option<(Member, Mutation)>, OperationError> {
+        let workspace = self.index.workspace(id.workspace).ok_or(OperationError::WorkspaceNotFound)?;
+        let had = before.and_then(|before| before.role.clone());
+        let (action, role) = match wish {
+            Wish::Added(role) => {
+                require_in_use(&workspace)?;
+                permit.require_role(declared(&policy.policy, "role", role)?)?;
+                if had.is_some() {
+                    return Err(OperationError::MemberExists(id.subject.clone()));
+                }
+                (Action::MemberAdd, Some(role.clone()))
+            }
+            Wish::Changed(role) => {
+                require_open(&workspace)?;
+                if had.is_none() {
+                    return Err(none(id));
+                }
+                permit.require_role(declared(&policy.policy, "role", role)?)?;
+                (Action::MemberUpdate, Some(role.clone()))
+            }
+            Wish::Removed(_) => {
+                require_open(&workspace)?;
+                if before.is_none() {
+                    return Err(none(id));
+                }
+                (Action::MemberRemove, None)
+            }
+        };
+        if had == role {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let kept = before.filter(|_| action != Action::MemberAdd);
+        let member = Member {
+            id: id.clone(),
+            role: role.clone(),
+            created: kept.map_or(now, |kept| kept.created),
+            updated: now,
+            revision: before.map_or(Revision::ZERO, |before| before.revision),
+        };
+        let text = |role: &Option<Label>| role.as_ref().map(ToString::to_string);
+        let entry = LogEntry {
+            workspace: Some(id.workspace),
+            member: Some(id.subject.clone()),
+            changes: vec![change("member.role", text(&had), text(&role))],
+            comment: match wish {
+                Wish::Removed(comment) => Some(comment.clone()),
+                Wish::Added(_) | Wish::Changed(_) => None,
+            },
+            ..LogEntry::new(now, permit.actor(), action)
+        };
+        let rows = Rows { member: Some(member.clone()), ..Rows::default() };
+        let mutation = Mutation {
+            expects: vec![permit.stands_on()],
+            expects_workspace: Some((workspace.id, workspace.revision)),
+            judged_by: Some(policy.version),
+            ..Mutation::new(entry, rows)
+        };
+        Ok(Some((member, mutation)))
+    }
+
+    /// A member, also one that was removed.
+    ///
+    /// # Errors
+    /// Its row cannot be trusted.
+    fn trusted_member(&self, id: &MemberId) -> Result<Option<Arc<Member>>, OperationError> {
+        match self.index.damage(id) {
+            Some(why) => Err(StoreError::Corrupt(format!("{id}: {why}")).into()),
+            None => Ok(self.index.member(id)),
+        }
+    }
+}
+
+/// A role that the policy declares, which stands at `field` in the request.
+pub(super) fn declared<'a>(
+    policy: &'a Policy,
+    field: &str,
+    role: &Label,
+) -> Result<&'a Role, OperationError> {
+    let why = ParseError::new("a role that the policy declares");
+    policy.role(role).ok_or_else(|| OperationError::invalid(field, why))
+}
+
+fn none(id: &MemberId) -> OperationError {
+    OperationError::MemberNotFound(id.subject.clone())
+}

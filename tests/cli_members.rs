@@ -1,0 +1,141 @@
+//! The real binary: members, their roles, workspaces in and out of use, and what a key may do in the end.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+#[path = "support/process.rs"]
+mod process;
+
+use process::{Ended, Server, keyward, run};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A server and its administrator.
+struct Desk {
+    folder: TempDir,
+    server: Server,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(&folder.path().join("data"));
+        Self { folder, server }
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut command = keyward();
+        command.args(arguments).env("KEYWARD_SERVER", self.server.url());
+        command.env("KEYWARD_ADMIN_KEY_FILE", self.folder.path().join("data/root-key"));
+        run(command, input)
+    }
+
+    fn done(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments, "");
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        ended.out
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.done(&[arguments, &["--json"]].concat())).unwrap()
+    }
+
+    /// The reason of a Check's denial; nothing where it is allowed.
+    fn denied(&self, secret: &str, scope: &str) -> String {
+        let ended = self.run(&["check", "--scope", scope, "--json"], secret);
+        let answer: Value = serde_json::from_str(&ended.out).unwrap();
+        assert_eq!(ended.code, Some(if answer["allowed"] == true { 0 } else { 3 }), "{ended:?}");
+        answer["denial"]["reason"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_key_follows_its_owners_role_from_command_to_command() {
+    // S5, S6, M4
+    let desk = Desk::new();
+    let added = desk.done(&["member", "add", "ann", "--role", "editor"]);
+    assert!(added.contains("member     ann\n") && added.contains("role       editor\n"), "{added}");
+    let made = desk.json(&["issue", "upload", "--owner", "ann", "--follow-owner-role"]);
+    assert_eq!(
+        (&made["key"]["follows_owner_role"], &made["key"]["owner_role"]),
+        (&Value::Bool(true), &Value::from("editor"))
+    );
+    let (id, secret) = (text(&made["key"]["id"]), text(&made["api_key"]));
+    assert_eq!(desk.denied(&secret, "storage:upload"), "");
+    desk.done(&["member", "update", "ann", "--role", "viewer"]);
+    assert_eq!(desk.denied(&secret, "storage:upload"), "ROLE_INSUFFICIENT");
+    let rights = desk.done(&["rights", &id]);
+    assert!(rights.contains("owner      ann (viewer)\n"), "{rights}");
+    assert!(rights.contains("role viewer\n") && rights.contains("storage:read"), "{rights}");
+    let rights = desk.json(&["rights", &id]);
+    assert_eq!((&rights["usable"], &rights["owner_state"]), (&Value::Bool(true), &Value::from("MEMBER")));
+
+    let behalf = desk.json(&["issue", "ci", "--on-behalf-of", "ann", "--scope", "storage:read"]);
+    assert_eq!(behalf["key"]["creator"]["on_behalf_of"], "ann");
+    let beyond = desk.run(&["issue", "ci", "--on-behalf-of", "ann", "--scope", "storage:upload"], "");
+    assert_eq!(beyond.code, Some(1));
+    assert!(beyond.err.contains("ROLE_EXCEEDED") && beyond.err.contains("next: "), "{}", beyond.err);
+
+    let removed = desk.done(&["member", "remove", "ann", "--comment", "has left"]);
+    assert!(removed.contains("denied now  1 key that follows the role\n"), "{removed}");
+    assert!(removed.contains("go on       1 other key of the same owner\n"), "{removed}");
+    assert_eq!(desk.denied(&secret, "storage:read"), "OWNER_REMOVED");
+    let log = desk.json(&["audit", "query", "--action", "member-remove"]);
+    assert_eq!(log["records"][0]["member"], "ann");
+}
+
+#[test]
+fn members_are_shown_and_listed() {
+    // M4
+    let desk = Desk::new();
+    for (subject, role) in [("cid", "viewer"), ("ann", "owner"), ("bob", "viewer")] {
+        desk.done(&["member", "add", subject, "--role", role]);
+    }
+    assert_eq!(desk.json(&["member", "show", "ann"])["member"]["role"], "owner");
+    let listed = desk.done(&["member", "list", "--role", "viewer"]);
+    let subjects: Vec<_> = listed.lines().skip(1).filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(subjects, ["bob", "cid"]);
+    let page = desk.json(&["member", "list", "--page-size", "2"]);
+    let token = text(&page["next_page_token"]);
+    let rest = desk.json(&["member", "list", "--page-size", "2", "--page-token", &token]);
+    assert_eq!(rest["members"][0]["subject"], "cid");
+    let all = desk.done(&["member", "list", "--all", "--json"]);
+    assert_eq!(all.lines().count(), 3);
+    let unknown = desk.run(&["member", "show", "eve"], "");
+    assert!(unknown.code == Some(1) && unknown.err.contains("MEMBER_NOT_FOUND"), "{unknown:?}");
+}
+
+#[test]
+fn a_workspace_is_suspended_resumed_closed_and_listed() {
+    // M4
+    let desk = Desk::new();
+    let register = ["workspace", "register", "Example Ltd", "--owner", "ann", "--follow-owner-role"];
+    let made = desk.json(&register);
+    assert_eq!(
+        (&made["member"]["subject"], &made["member"]["role"]),
+        (&Value::from("ann"), &Value::from("owner"))
+    );
+    let (id, secret) = (text(&made["workspace"]["id"]), text(&made["api_key"]));
+    assert_eq!(desk.denied(&secret, "storage:read"), "");
+    let suspended = desk.done(&["workspace", "suspend", &id, "--comment", "unpaid"]);
+    assert!(suspended.contains("state      suspended\n"), "{suspended}");
+    assert_eq!(desk.denied(&secret, "storage:read"), "WORKSPACE_SUSPENDED");
+    let listed = desk.done(&["workspace", "list", "--state", "suspended"]);
+    assert!(listed.contains(&id) && listed.lines().count() == 2, "{listed}");
+    desk.done(&["workspace", "resume", &id]);
+    assert_eq!(desk.denied(&secret, "storage:read"), "");
+    let rules = ["workspace", "update", &id, "--require-expiry", "--max-lifetime", "90d"];
+    let updated = desk.json(&rules);
+    assert_eq!(updated["workspace"]["key_rules"]["require_expiry"], true);
+    assert_eq!(updated["workspace"]["key_rules"]["max_lifetime"], "7776000s");
+    let refused = desk.run(&["issue", "ci", "--workspace", &id, "--scope", "storage:read"], "");
+    assert!(refused.err.contains("the workspace wants every key to expire"), "{}", refused.err);
+    let cleared = desk.json(&["workspace", "update", &id, "--clear-key-rules"]);
+    assert_eq!(cleared["workspace"]["key_rules"], Value::Null);
+    desk.done(&["workspace", "close", &id]);
+    let closed = desk.run(&["workspace", "resume", &id], "");
+    assert!(closed.code == Some(1) && closed.err.contains("WORKSPACE_CLOSED"), "{closed:?}");
+    assert_eq!(desk.json(&["workspace", "list"])["workspaces"].as_array().unwrap().len(), 2);
+}
