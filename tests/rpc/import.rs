@@ -628,7 +628,7 @@ async fn a_token_imported_by_two_kinds_of_hash_is_always_the_same_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
-#[allow(clippy::print_stderr, reason = "what it is run for")]
+#[allow(clippy::print_stderr, clippy::disallowed_methods, reason = "what it is run for")]
 async fn what_a_bogus_token_costs_with_and_without_schemes() {
     // X6
     let keyward = Keyward::start().await;
