@@ -173,7 +173,7 @@ fn another_systems_secret_is_taken_in_once_and_its_keys_work() {
         json!({ "nme": "three" }),
         json!({ "name": "four", "sha256": sha256("token-four"), "secret_bits": 64 }),
     ];
-    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let lines = lines.map(|line| line.to_string()).join("\n");
     let flags = ["import", "-", "--format", "jsonl", "--scheme", "acme", "--scope", "messaging:send"];
     let flags = [&flags[..], &["--secret-bits", "192", "--prefix", "tok_", "--allow-weak"]].concat();
     let ended = desk.run(&flags, &lines);

@@ -284,10 +284,10 @@ async fn what_is_imported_is_kept_as_keyed_hashes_and_nothing_else() {
     let mut needles = Needles::default();
     needles.add("their secret", THEIRS);
     needles.add_codings("their secret", THEIRS.as_bytes());
-    for place in 0..3 {
+    for (place, hash) in inner.iter().enumerate() {
         needles.add(format!("token {place}, its middle"), &token(place).as_bytes()[8..40]);
         needles.add_codings(&format!("token {place}"), token(place).as_bytes());
-        for half in inner[place].chunks(32) {
+        for half in hash.chunks(32) {
             needles.add_hash(&format!("inner hash {place}"), &half.try_into().unwrap());
         }
     }

@@ -73,10 +73,14 @@ impl Schemes {
         }
     }
 
-    /// Every way in which a foreign credential is to be hashed, if that has changed since this was asked.
+    /// Every way in which a foreign credential is to be hashed, by name, if that has changed since this was asked.
     pub(super) fn changed_ways(&mut self) -> Option<Vec<Way>> {
-        let changed = std::mem::take(&mut self.changed);
-        changed.then(|| self.secrets.keys().filter_map(|hashing| self.way(hashing).ok()).collect())
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        let mut hashings: Vec<_> = self.secrets.keys().collect();
+        hashings.sort_by_key(ToString::to_string);
+        Some(hashings.into_iter().filter_map(|hashing| self.way(hashing).ok()).collect())
     }
 }
 

@@ -611,3 +611,53 @@ async fn keys_of_a_damaged_scheme_are_denied_and_the_others_are_not() {
     assert_eq!(keyward.denied(&new.api_key, &["messaging:send"]).await, None);
     keyward.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_imported_by_two_kinds_of_hash_is_always_the_same_key() {
+    // V1
+    let keyward = Keyward::start().await;
+    keyward.import(row(1, Hash::Sha512(unhex(SHA512)))).await;
+    let first = keyward.import(row(2, sha256(TOKEN))).await;
+    assert_eq!(keyward.check(TOKEN, &[]).await.key.unwrap().id, first);
+    keyward.revoke(&first).await;
+    assert_eq!(keyward.denied(TOKEN, &[]).await, Some(DenialReason::KeyRevoked));
+    let keyward = keyward.restart().await;
+    assert_eq!(keyward.denied(TOKEN, &[]).await, Some(DenialReason::KeyRevoked));
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stderr, clippy::disallowed_methods, reason = "what it is run for")]
+async fn what_a_bogus_token_costs_with_and_without_schemes() {
+    // X6
+    let keyward = Keyward::start().await;
+    let native = keyward.issue_scopes(&["messaging:send"]).await;
+    let gone = native.api_key.clone();
+    keyward.revoke(&native.key.id).await;
+    let questions = |token: &dyn Fn(usize) -> String| v1::BatchCheckRequest {
+        requests: (0..1_000).map(|place| check(&token(place), &["messaging:send"])).collect(),
+        ..v1::BatchCheckRequest::default()
+    };
+    let foreign = questions(&|place| format!("sk_live_{place:040}"));
+    let own = questions(&|_| gone.clone());
+    let measure = async |what: &str| {
+        for (kind, batch) in [("bogus foreign", &foreign), ("native", &own)] {
+            let mut best = Duration::MAX;
+            for _ in 0..20 {
+                let begun = std::time::Instant::now();
+                keyward.keys().batch_check(batch.clone()).await.unwrap();
+                best = best.min(begun.elapsed());
+            }
+            eprintln!("{what}: {kind}: {:.2} us a question", best.as_secs_f64() * 1e3);
+        }
+    };
+    measure("no scheme").await;
+    keyward.import(row(1, sha256(TOKEN))).await;
+    measure("one scheme").await;
+    keyward.import(row(2, Hash::Sha512(unhex(SHA512)))).await;
+    keyward.add_scheme("acme").await;
+    keyward.import(row(3, hmac_of("acme", unhex(HMAC)))).await;
+    measure("three schemes").await;
+    keyward.stop().await;
+}

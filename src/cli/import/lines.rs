@@ -54,7 +54,7 @@ pub(super) fn count(input: &mut dyn BufRead) -> io::Result<u64> {
         let buffer = input.fill_buf()?;
         let Some(last) = buffer.last() else { return Ok(lines.saturating_add(u64::from(open))) };
         open = *last != b'\n';
-        let ends = buffer.iter().filter(|byte| **byte == b'\n').count();
+        let ends = buffer.split(|byte| *byte == b'\n').count().saturating_sub(1);
         lines = lines.saturating_add(u64::try_from(ends).unwrap_or(u64::MAX));
         let taken = buffer.len();
         input.consume(taken);

@@ -93,7 +93,7 @@ struct Defaults {
     /// A source network that the keys may be used from
     #[arg(long = "cidr", value_name = "NETWORK", value_delimiter = ',')]
     cidrs: Vec<String>,
-    /// The import scheme of hashes in the column hmac_sha256
+    /// The import scheme of hashes in the column `hmac_sha256`
     #[arg(long, value_name = "NAME")]
     scheme: Option<String>,
     /// How the other system's keys begin, for people
@@ -143,8 +143,8 @@ impl ImportArgs {
         self.format.or_else(by_name).ok_or_else(unknown)
     }
 
-    /// The file, and how many lines it has where that can be known before.
-    fn open(&self, terminal: bool) -> Result<Option<(BufReader<File>, Option<u64>)>, Failure> {
+    /// The file; nothing for standard input.
+    fn open(&self, terminal: bool) -> Result<Option<Source>, Failure> {
         if self.file.as_os_str() == "-" {
             return Ok(None);
         }
@@ -152,11 +152,11 @@ impl ImportArgs {
             |error: io::Error| Failure::input(format!("cannot read {}: {error}", self.file.display()));
         let mut file = BufReader::new(File::open(&self.file).map_err(failed)?);
         if !terminal || !file.get_ref().metadata().map_err(failed)?.is_file() {
-            return Ok(Some((file, None)));
+            return Ok(Some(Source { file, total: None }));
         }
         let total = lines::count(&mut file).map_err(failed)?;
         file.rewind().map_err(failed)?;
-        Ok(Some((file, Some(total))))
+        Ok(Some(Source { file, total: Some(total) }))
     }
 }
 
@@ -172,18 +172,15 @@ pub(super) async fn run(args: ImportArgs, session: &mut Session<'_, '_>) -> Resu
     };
     let keys = session.keys().await?;
     let mut import = Import { keys, request, faults: Vec::new(), bytes: 0, tally: Tally::default() };
-    let done = match file {
-        Some((mut file, total)) => {
-            import.tally.total = total;
-            import.read(&mut file, format, &defaults, session).await
-        }
-        None => {
-            // Standard input is the session's, which the answer is written to.
-            let mut input = Vec::new();
-            let read = session.console.input.read_to_end(&mut input);
-            read.map_err(|error| Failure::input(format!("cannot read standard input: {error}")))?;
-            import.read(&mut input.as_slice(), format, &defaults, session).await
-        }
+    let done = if let Some(Source { mut file, total }) = file {
+        import.tally.total = total;
+        import.read(&mut file, format, &defaults, session).await
+    } else {
+        // All of it first: the answer takes the console as well.
+        let mut input = Vec::new();
+        let read = session.console.input.read_to_end(&mut input);
+        read.map_err(|error| Failure::input(format!("cannot read standard input: {error}")))?;
+        import.read(&mut input.as_slice(), format, &defaults, session).await
     };
     import.tally.clear(session);
     if done.is_err() && import.tally.good > 0 {
@@ -191,6 +188,12 @@ pub(super) async fn run(args: ImportArgs, session: &mut Session<'_, '_>) -> Resu
     }
     done?;
     import.tally.sum_up(args.dry_run, session)
+}
+
+/// A file, and how many lines it has where that can be known before.
+struct Source {
+    file: BufReader<File>,
+    total: Option<u64>,
 }
 
 /// An import under way.
