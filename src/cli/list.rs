@@ -260,6 +260,9 @@ fn breadth(key: &Key) -> String {
     if let Some(admin) = &key.admin {
         return format!("admin: {}", admin.scopes.join(" "));
     }
+    if key.follows_owner_role && key.scopes.is_empty() && key.grants.is_empty() {
+        return format!("role: {}", if key.owner_role.is_empty() { "none" } else { &key.owner_role });
+    }
     let bound = key.grants.iter().map(|grant| format!("{}@…", grant.scope));
     key.scopes.iter().cloned().chain(bound).collect::<Vec<_>>().join(" ")
 }

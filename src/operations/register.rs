@@ -129,6 +129,10 @@ fn first_member(
     workspace: &Workspace,
     role: Option<&Label>,
 ) -> Result<Option<Member>, OperationError> {
+    if role.is_some() && workspace.owner.is_none() {
+        let why = ParseError::new("empty where the workspace has no owner");
+        return Err(OperationError::invalid("owner_role", why));
+    }
     let role = match role {
         Some(role) => Some(declared(policy, "owner_role", role)?),
         None => policy.roles().first(),

@@ -9,7 +9,7 @@ use super::{
 use crate::domain::{
     admin::AdminPermit,
     audit::Revision,
-    grant::Grants,
+    grant::{Grant, Grants},
     id::WorkspaceId,
     key::Key,
     member::{Member, MemberId},
@@ -84,7 +84,7 @@ impl Operations {
         if before.grants == after.grants {
             return Ok(stood_on);
         }
-        let widened = Key { grants: Arc::new(new_in(before, after)?), ..after.clone() };
+        let widened = Key { grants: Arc::new(new_in(policy, before, after)?), ..after.clone() };
         if after.follows_owner_role && !widened.grants.is_empty() {
             let owner = after.owner.as_ref().ok_or(OperationError::WorkspaceNotFound)?;
             let Bearer { member, role } = self.bearer(policy, after.workspace, owner)?;
@@ -170,9 +170,13 @@ fn exceeded(role: &Role, beyond: Vec<String>) -> Result<(), OperationError> {
     }
 }
 
-/// The grants of a changed key that it did not have before.
-fn new_in(before: &Key, after: &Key) -> Result<Grants, OperationError> {
-    let had = |grant: &&crate::domain::grant::Grant| before.grants.iter().any(|had| had.covers(grant));
+/// The grants of a changed key that it did not have before. A wildcard was none of a scope that it does not reach.
+fn new_in(policy: &Policy, before: &Key, after: &Key) -> Result<Grants, OperationError> {
+    let reaches = |had: &Grant, grant: &Grant| {
+        had.scope() == grant.scope()
+            || policy.reached(had.scope()).any(|scope| scope == grant.scope().as_str())
+    };
+    let had = |grant: &&Grant| before.grants.iter().any(|had| had.covers(grant) && reaches(had, grant));
     let new = after.grants.iter().filter(|grant| !had(grant)).cloned().collect();
     Grants::new(new).map_err(|why| OperationError::invalid("key.grants", why))
 }

@@ -280,6 +280,32 @@ async fn a_key_on_behalf_of_a_member_stays_under_the_role() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wildcard_of_a_role_never_gives_what_no_wildcard_reaches() {
+    // S4, S5, S6
+    let keyward = with_ann("viewer").await;
+    let mut document: keyward::domain::policy::Document =
+        toml::from_str(&keyward.in_force().await.toml).unwrap();
+    document.roles.push(keyward::domain::policy::RoleEntry {
+        name: "helper".to_owned(),
+        scopes: strings(&["permissions:*"]),
+        ..Default::default()
+    });
+    keyward.apply(&document).await;
+    to(&keyward, "helper").await;
+    let live = keyward.issue(following(&[])).await;
+    assert_eq!(denied(&keyward, &live, &["permissions:check"]).await, None);
+    assert_eq!(denied(&keyward, &live, OWNERS).await, Some(DenialReason::RoleInsufficient));
+    let refused = keyward.try_issue(&keyward.root, on_behalf(OWNERS)).await;
+    refusal(refused, Code::PermissionDenied, "ROLE_EXCEEDED");
+    let key = keyward.issue(on_behalf(&["permissions:*"])).await.key;
+    let scopes = strings(&["permissions:*", "permissions:manage"]);
+    let widened = v1::Key { id: key.id.clone(), scopes, ..v1::Key::default() };
+    let refused = keyward.keys().update_key(keyward.as_root(update(widened, &["scopes"]))).await;
+    refusal(refused, Code::PermissionDenied, "ROLE_EXCEEDED");
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_barred_role_gets_no_keys_on_its_behalf() {
     // S6
     let keyward = with_ann("viewer").await;

@@ -271,6 +271,8 @@ async fn who_registers_a_workspace_is_its_first_member() {
         assert_eq!(may_manage, has == "owner");
     }
     assert_field(register(&keyward.root, request("admiral")).await, "owner_role");
+    let of_nobody = v1::RegisterWorkspaceRequest { owner: String::new(), ..request("owner") };
+    assert_field(register(&keyward.root, of_nobody).await, "owner_role");
     let mut stranger = request("owner");
     stranger.key.as_mut().unwrap().owner = "bob".to_owned();
     refusal(register(&keyward.root, stranger).await, Code::NotFound, "MEMBER_NOT_FOUND");
