@@ -55,7 +55,7 @@ const PACE: Duration = Duration::from_millis(20);
 /// How late the timer may be before it is the server's fault.
 const TIMER: Duration = Duration::from_millis(2);
 /// How long Checks are left alone before and after each change.
-const QUIET: Duration = Duration::from_millis(2_000);
+const QUIET: Duration = Duration::from_secs(2);
 
 fn main() -> io::Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
