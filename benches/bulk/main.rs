@@ -51,11 +51,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const CONNECTIONS: usize = 8;
 /// Between two Checks of a connection.
-const PACE: Duration = Duration::from_millis(4);
+const PACE: Duration = Duration::from_millis(20);
 /// How late the timer may be before it is the server's fault.
 const TIMER: Duration = Duration::from_millis(2);
 /// How long Checks are left alone before and after each change.
-const QUIET: Duration = Duration::from_millis(700);
+const QUIET: Duration = Duration::from_secs(2);
 
 fn main() -> io::Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();

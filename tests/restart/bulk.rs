@@ -41,17 +41,17 @@ async fn a_change_of_many_keys_is_whole_or_absent_after_kill_9() {
         let client = Client::of(&server, &data_dir).await;
         let checks = tokio::spawn(check_until_gone(client.clone(), secrets.clone()));
         let acknowledged = watch::Sender::new((0_usize, disabled));
-        let mut seen = acknowledged.subscribe();
+        let mut told = acknowledged.subscribe();
         let changes = tokio::spawn(switch_until_gone(client, acknowledged));
         let enough = 1 + dice.below(6);
-        timeout(PATIENCE, seen.wait_for(|(changes, _)| *changes >= enough)).await.unwrap().unwrap();
+        timeout(PATIENCE, told.wait_for(|(changes, _)| *changes >= enough)).await.unwrap().unwrap();
         for _ in 0..dice.below(2_000) {
             tokio::task::yield_now().await;
         }
         server.kill();
         let pending = changes.await.unwrap();
         checks.await.unwrap();
-        let known = seen.borrow().1;
+        let known = told.borrow().1;
         verify_offline(&data_dir);
 
         let server = start_roomy(&data_dir);
