@@ -78,7 +78,7 @@ struct Place {
 }
 
 fn rows(place: &Place) -> Vec<Row> {
-    [check_rows(place), key_rows(place), usage_rows(place), workspace_rows(place)]
+    [check_rows(place), key_rows(place), usage_rows(place), review_rows(place), workspace_rows(place)]
         .into_iter()
         .flatten()
         .collect()
@@ -258,6 +258,40 @@ fn usage_rows(Place { workspace, key }: &Place) -> Vec<Row> {
             of_one(),
             v1::GetUsageRequest { key_id: bad(), ..of_one() },
             v1::GetUsageRequest { owner: bad(), ..of_one() },
+        ),
+    ]
+}
+
+fn review_rows(Place { key, .. }: &Place) -> Vec<Row> {
+    let id = || key.key.id.clone();
+    let rotation = |key_id| v1::GetRotationRequest { key_id, ..v1::GetRotationRequest::default() };
+    let too_long = Some(prost_types::Duration { seconds: i64::MAX, nanos: 0 });
+    let grace = |key_id| v1::UpdateGraceRequest {
+        key_id,
+        grace: Some(prost_types::Duration { seconds: 3_600, nanos: 0 }),
+        ..v1::UpdateGraceRequest::default()
+    };
+    let row = |method, needs, good: Vec<u8>, id: Vec<u8>, rest: Vec<u8>| Row {
+        method,
+        needs,
+        access: Access::Within,
+        good,
+        spoilt: vec![Spoilt::Id(id), Spoilt::Rest(rest)],
+    };
+    vec![
+        row(
+            "keyward.v1.KeyService/GetRotation",
+            &["keys:read"],
+            rotation(id()).encode_to_vec(),
+            rotation("key_".to_owned()).encode_to_vec(),
+            v1::GetRotationRequest { quiet_period: too_long, ..rotation(id()) }.encode_to_vec(),
+        ),
+        row(
+            "keyward.v1.KeyService/UpdateGrace",
+            &["keys:rotate"],
+            grace(id()).encode_to_vec(),
+            grace(String::new()).encode_to_vec(),
+            v1::UpdateGraceRequest { grace: None, ..grace(id()) }.encode_to_vec(),
         ),
     ]
 }
@@ -449,7 +483,9 @@ impl World {
     /// A key that no call has touched.
     async fn place(&self) -> Place {
         let request = v1::IssueRequest { workspace_id: self.workspace.clone(), ..holder_key(&["a:b"]) };
-        Place { workspace: self.workspace.clone(), key: self.keyward.issue(request).await }
+        let issued = self.keyward.issue(request).await;
+        let key = self.keyward.rotate(&issued.key.id, Some(DAY)).await;
+        Place { workspace: self.workspace.clone(), key }
     }
 
     async fn callers(&self, needs: &[&'static str]) -> Vec<Caller> {

@@ -101,6 +101,7 @@ fn secret(secret: &v1::Secret) -> Value {
         "state": names::secret_state(secret.state),
         "create_time": secret.create_time.as_ref().map(time::rfc3339),
         "end_time": secret.end_time.as_ref().map(time::rfc3339),
+        "last_use_time": secret.last_use_time.as_ref().map(time::rfc3339),
     })
 }
 

@@ -23,6 +23,7 @@ mod parse;
 mod policy;
 mod revoke;
 mod rotate;
+mod rotation;
 mod route;
 mod session;
 mod show;
@@ -46,9 +47,9 @@ use crate::config::args::{DoctorArgs, InitArgs, RecoverArgs, ServeArgs};
 
 use self::{
     audit::AuditCommand, check::CheckArgs, connection::ConnectionArgs, failure::Failure, issue::IssueArgs,
-    list::ListArgs, policy::PolicyCommand, revoke::RevokeArgs, rotate::RotateArgs, route::RouteCommand,
-    session::Session, show::ShowArgs, switch::SwitchArgs, update::UpdateArgs, usage::UsageArgs,
-    workspace::WorkspaceCommand,
+    list::ListArgs, policy::PolicyCommand, revoke::RevokeArgs, rotate::RotateArgs, rotation::RotationCommand,
+    route::RouteCommand, session::Session, show::ShowArgs, switch::SwitchArgs, update::UpdateArgs,
+    usage::UsageArgs, workspace::WorkspaceCommand,
 };
 
 /// The command could not be carried out: no answer, or an error.
@@ -126,6 +127,9 @@ pub enum ClientCommand {
     /// Show what keys did: Checks allowed, denied, and their cost
     #[command(after_help = usage::EXAMPLES)]
     Usage(Remote<UsageArgs>),
+    /// Show how far a rotation has come, and end or extend its grace
+    #[command(subcommand)]
+    Rotation(RotationCommand),
     /// Work with workspaces
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
@@ -213,6 +217,9 @@ async fn dispatch(
         ClientCommand::Show(call) => call.run(console, show::run).await,
         ClientCommand::Update(call) => call.run(console, update::run).await,
         ClientCommand::Usage(call) => call.run(console, usage::run).await,
+        ClientCommand::Rotation(RotationCommand::Show(call)) => call.run(console, rotation::show).await,
+        ClientCommand::Rotation(RotationCommand::End(call)) => call.run(console, rotation::end).await,
+        ClientCommand::Rotation(RotationCommand::Extend(call)) => call.run(console, rotation::extend).await,
         ClientCommand::Workspace(WorkspaceCommand::Register(call)) => {
             call.run(console, workspace::register).await
         }

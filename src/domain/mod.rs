@@ -21,6 +21,7 @@ pub mod policy;
 pub mod resource;
 pub mod rights;
 pub mod root;
+pub mod rotation;
 pub mod route;
 pub mod scope;
 pub mod secret;

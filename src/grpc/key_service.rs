@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     api::{Api, source},
-    convert,
+    convert, review,
 };
 use crate::{
     domain::{
@@ -245,6 +245,26 @@ impl KeyService for Api {
             Ok(v1::EnableKeyResponse { key: Some(key), revision })
         })
         .await
+    }
+
+    async fn get_rotation(
+        &self,
+        request: Request<v1::GetRotationRequest>,
+    ) -> Result<Response<v1::GetRotationResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            review::rotation(&operations, permit, request.get_ref()).await
+        })
+        .await
+    }
+
+    async fn update_grace(
+        &self,
+        request: Request<v1::UpdateGraceRequest>,
+    ) -> Result<Response<v1::UpdateGraceResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| review::grace(&operations, permit, request.get_ref()).await)
+            .await
     }
 }
 

@@ -135,6 +135,10 @@ fn transition(error: TransitionError) -> (Code, ErrorReason, Metadata, Extra) {
         TransitionError::Expired(at) => {
             precondition(ErrorReason::KeyExpired, vec![("expire_time", at.to_string())])
         }
+        TransitionError::SecretEnded(generation) => {
+            precondition(ErrorReason::SecretEnded, vec![("generation", generation.to_string())])
+        }
+        TransitionError::NoRetiringSecret => precondition(ErrorReason::NoRetiringSecret, Vec::new()),
         TransitionError::TooManyLiveSecrets(end) => {
             precondition(ErrorReason::TooManyLiveSecrets, vec![("first_end_time", end.to_string())])
         }

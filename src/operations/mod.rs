@@ -16,6 +16,7 @@ pub mod policy;
 pub mod register;
 pub mod revoke;
 pub mod rotate;
+pub mod rotation;
 pub mod show;
 mod source_limit;
 pub mod switch;

@@ -26,6 +26,7 @@ mod query_log;
 mod register_workspace;
 mod revoke;
 mod rotate;
+mod rotation;
 mod switch;
 mod update_key;
 mod usage;

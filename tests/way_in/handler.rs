@@ -29,8 +29,9 @@ use keyward::{
     wire::v1::{
         AuditAction, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, DisableKeyRequest,
         DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse,
-        GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse,
-        QueryLogRequest, QueryLogResponse, RevokeRequest, RevokeResponse, RotateRequest, RotateResponse,
+        GetRotationRequest, GetRotationResponse, GetUsageRequest, GetUsageResponse, IssueRequest,
+        IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse, RevokeRequest,
+        RevokeResponse, RotateRequest, RotateResponse, UpdateGraceRequest, UpdateGraceResponse,
         UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
         audit_service_server::AuditService, check_request::Subject, key_service_server::KeyService,
     },
@@ -237,6 +238,20 @@ impl KeyService for Handler {
         &self,
         _request: Request<EnableKeyRequest>,
     ) -> Result<Response<EnableKeyResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_rotation(
+        &self,
+        _request: Request<GetRotationRequest>,
+    ) -> Result<Response<GetRotationResponse>, Status> {
+        not_here()
+    }
+
+    async fn update_grace(
+        &self,
+        _request: Request<UpdateGraceRequest>,
+    ) -> Result<Response<UpdateGraceResponse>, Status> {
         not_here()
     }
 }

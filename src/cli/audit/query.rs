@@ -74,6 +74,8 @@ enum Action {
     ClockReset,
     /// A workspace was changed
     WorkspaceUpdate,
+    /// A grace was ended early, or extended
+    SecretGrace,
 }
 
 impl From<Action> for AuditAction {
@@ -83,6 +85,7 @@ impl From<Action> for AuditAction {
             Action::AdminRecover => Self::AdminRecover,
             Action::WorkspaceRegister => Self::WorkspaceRegister,
             Action::WorkspaceUpdate => Self::WorkspaceUpdate,
+            Action::SecretGrace => Self::SecretGrace,
             Action::KeyIssue => Self::KeyIssue,
             Action::KeyRotate => Self::KeyRotate,
             Action::KeyRevoke => Self::KeyRevoke,

@@ -8,6 +8,7 @@ mod key_rules;
 mod limits;
 mod overrides;
 mod routes;
+mod scope_set;
 mod text;
 mod tier_set;
 
@@ -23,6 +24,7 @@ pub use self::{
     key_rules::{KeyRules, RuleBroken},
     limits::{Calendar, Limit, Subject, Window, duration, show_duration},
     overrides::{Holder, LimitOverrides, LimitOverridesEntry},
+    scope_set::{KeptScopes, ScopeSet},
     text::MAX_TOML,
     tier_set::TierSet,
 };
@@ -76,6 +78,8 @@ pub struct Policy {
     environments: Environments,
     /// Every declared scope.
     scopes: BTreeMap<Box<str>, Declared>,
+    /// The same, each at its place.
+    scope_names: Vec<Box<str>>,
     tiers: Vec<Tier>,
     /// The place of the tier that holds what no other lists.
     default_tier: usize,
@@ -93,6 +97,8 @@ pub struct Declared {
     pub by_wildcard: bool,
     /// Its tier's place in [`Policy::tiers`].
     pub tier: usize,
+    /// Its own place in the order of names.
+    pub place: usize,
 }
 
 /// A tier: scopes with limits of their own.
@@ -156,6 +162,18 @@ impl Policy {
     #[must_use]
     pub fn declared(&self, scope: Scope<'_>) -> Option<Declared> {
         self.scopes.get(scope.as_str()).copied()
+    }
+
+    /// The declared scope at a place.
+    #[must_use]
+    pub fn scope_at(&self, place: usize) -> Option<&str> {
+        self.scope_names.get(place).map(|name| &**name)
+    }
+
+    /// The place of a declared scope.
+    #[must_use]
+    pub fn place_of(&self, scope: &str) -> Option<usize> {
+        self.scopes.get(scope).map(|declared| declared.place)
     }
 
     /// The tier of a declared scope.

@@ -40,6 +40,7 @@ const fn action_to_wire(action: Action) -> AuditAction {
         Action::AdminRecover => AuditAction::AdminRecover,
         Action::WorkspaceRegister => AuditAction::WorkspaceRegister,
         Action::WorkspaceUpdate => AuditAction::WorkspaceUpdate,
+        Action::SecretGrace => AuditAction::SecretGrace,
         Action::KeyIssue => AuditAction::KeyIssue,
         Action::KeyRotate => AuditAction::KeyRotate,
         Action::KeyRevoke => AuditAction::KeyRevoke,

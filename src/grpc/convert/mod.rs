@@ -9,13 +9,14 @@ pub(super) mod key;
 pub(super) mod new_key;
 pub(super) mod policy;
 mod rights;
+pub(super) mod rotation;
 pub(super) mod route;
 mod time;
 pub(super) mod update;
 pub(super) mod usage;
 pub(super) mod workspace;
 
-pub(super) use self::time::grace;
+pub(super) use self::time::{grace, required_grace};
 
 use crate::{
     domain::{

@@ -20,7 +20,7 @@ use crate::{
     operations::usage::book::tests::{hour, key, policy},
     ports::{
         KeyFilter, KeyPosition, LastUse, LogFilter, LogRecord, Mutation, Pending, PolicyVersion, RequestMark,
-        StoredCount, UsageFilter, UsagePosition, Verification, View,
+        ScopeUse, StoredCount, UsageFilter, UsagePosition, Verification, View,
     },
 };
 
@@ -77,6 +77,10 @@ impl KeyStore for Fickle {
     }
 
     fn last_uses(&self, _: Vec<KeyId>) -> Pending<'_, Vec<LastUse>> {
+        nothing()
+    }
+
+    fn scope_uses(&self, _: Vec<KeyId>) -> Pending<'_, (Vec<ScopeUse>, Option<Timestamp>)> {
         nothing()
     }
 
