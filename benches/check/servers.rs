@@ -25,10 +25,11 @@ use keyward::{
     wire::v1::{
         BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Denial, DisableKeyRequest,
         DisableKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest, GetKeyResponse,
-        GetRotationRequest, GetRotationResponse, GetUsageRequest, GetUsageResponse, IssueRequest,
-        IssueResponse, ListKeysRequest, ListKeysResponse, QueryLogRequest, QueryLogResponse, RevokeRequest,
-        RevokeResponse, RotateRequest, RotateResponse, UpdateGraceRequest, UpdateGraceResponse,
-        UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
+        GetLeastPrivilegeRequest, GetLeastPrivilegeResponse, GetRotationRequest, GetRotationResponse,
+        GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse,
+        NarrowKeyRequest, NarrowKeyResponse, QueryLogRequest, QueryLogResponse, ReviewKeysRequest,
+        ReviewKeysResponse, RevokeRequest, RevokeResponse, RotateRequest, RotateResponse, UpdateGraceRequest,
+        UpdateGraceResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
         audit_service_server::AuditService,
         key_service_server::{KeyService, KeyServiceServer},
     },
@@ -189,6 +190,27 @@ impl KeyService for Constant {
         &self,
         _request: Request<UpdateGraceRequest>,
     ) -> Result<Response<UpdateGraceResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_least_privilege(
+        &self,
+        _request: Request<GetLeastPrivilegeRequest>,
+    ) -> Result<Response<GetLeastPrivilegeResponse>, Status> {
+        not_here()
+    }
+
+    async fn narrow_key(
+        &self,
+        _request: Request<NarrowKeyRequest>,
+    ) -> Result<Response<NarrowKeyResponse>, Status> {
+        not_here()
+    }
+
+    async fn review_keys(
+        &self,
+        _request: Request<ReviewKeysRequest>,
+    ) -> Result<Response<ReviewKeysResponse>, Status> {
         not_here()
     }
 }

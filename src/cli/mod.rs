@@ -15,12 +15,14 @@ mod failure;
 mod issue;
 mod json;
 mod key_args;
+mod least_privilege;
 mod limits;
 mod list;
 mod names;
 mod page;
 mod parse;
 mod policy;
+mod review;
 mod revoke;
 mod rotate;
 mod rotation;
@@ -46,10 +48,25 @@ pub use console::Console;
 use crate::config::args::{DoctorArgs, InitArgs, RecoverArgs, ServeArgs};
 
 use self::{
-    audit::AuditCommand, check::CheckArgs, connection::ConnectionArgs, failure::Failure, issue::IssueArgs,
-    list::ListArgs, policy::PolicyCommand, revoke::RevokeArgs, rotate::RotateArgs, rotation::RotationCommand,
-    route::RouteCommand, session::Session, show::ShowArgs, switch::SwitchArgs, update::UpdateArgs,
-    usage::UsageArgs, workspace::WorkspaceCommand,
+    audit::AuditCommand,
+    check::CheckArgs,
+    connection::ConnectionArgs,
+    failure::Failure,
+    issue::IssueArgs,
+    least_privilege::{LeastPrivilegeArgs, NarrowArgs},
+    list::ListArgs,
+    policy::PolicyCommand,
+    review::ReviewArgs,
+    revoke::RevokeArgs,
+    rotate::RotateArgs,
+    rotation::RotationCommand,
+    route::RouteCommand,
+    session::Session,
+    show::ShowArgs,
+    switch::SwitchArgs,
+    update::UpdateArgs,
+    usage::UsageArgs,
+    workspace::WorkspaceCommand,
 };
 
 /// The command could not be carried out: no answer, or an error.
@@ -130,6 +147,13 @@ pub enum ClientCommand {
     /// Show how far a rotation has come, and end or extend its grace
     #[command(subcommand)]
     Rotation(RotationCommand),
+    /// Show which keys need attention, the riskiest first
+    Review(Remote<ReviewArgs>),
+    /// Show what a key uses of what it has
+    LeastPrivilege(Remote<LeastPrivilegeArgs>),
+    /// Leave a key no more than it used
+    #[command(after_help = least_privilege::EXAMPLES)]
+    Narrow(Remote<NarrowArgs>),
     /// Work with workspaces
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
@@ -220,6 +244,9 @@ async fn dispatch(
         ClientCommand::Rotation(RotationCommand::Show(call)) => call.run(console, rotation::show).await,
         ClientCommand::Rotation(RotationCommand::End(call)) => call.run(console, rotation::end).await,
         ClientCommand::Rotation(RotationCommand::Extend(call)) => call.run(console, rotation::extend).await,
+        ClientCommand::Review(call) => call.run(console, review::run).await,
+        ClientCommand::LeastPrivilege(call) => call.run(console, least_privilege::show).await,
+        ClientCommand::Narrow(call) => call.run(console, least_privilege::narrow).await,
         ClientCommand::Workspace(WorkspaceCommand::Register(call)) => {
             call.run(console, workspace::register).await
         }

@@ -27,8 +27,6 @@ struct Right {
     reach: Reach,
     /// What it is charged to.
     tier: TierSet,
-    /// Its place among the scopes of the policy.
-    place: usize,
 }
 
 /// For which resources a scope holds.
@@ -68,7 +66,6 @@ impl Rights {
             scope: scope.into(),
             reach: reach.map_or(Reach::Everywhere, |lists| Reach::Within(lists.into())),
             tier: policy.tier_of(scope),
-            place: policy.place_of(scope).unwrap_or(usize::MAX),
         });
         Self { scopes: scopes.collect(), bound: bound.into(), inert: inert.into() }
     }
@@ -85,12 +82,6 @@ impl Rights {
             }
         };
         if granted { Verdict::Granted(right.tier) } else { Verdict::OtherResources }
-    }
-
-    /// The place among the scopes of the policy of one that is held.
-    #[must_use]
-    pub fn place_of(&self, scope: Scope<'_>) -> Option<usize> {
-        self.find(scope).map(|right| right.place)
     }
 
     fn find(&self, scope: Scope<'_>) -> Option<&Right> {

@@ -266,6 +266,35 @@ impl KeyService for Api {
         self.administer(async move |operations| review::grace(&operations, permit, request.get_ref()).await)
             .await
     }
+
+    async fn get_least_privilege(
+        &self,
+        request: Request<v1::GetLeastPrivilegeRequest>,
+    ) -> Result<Response<v1::GetLeastPrivilegeResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            review::least_privilege(&operations, permit, request.get_ref()).await
+        })
+        .await
+    }
+
+    async fn narrow_key(
+        &self,
+        request: Request<v1::NarrowKeyRequest>,
+    ) -> Result<Response<v1::NarrowKeyResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| review::narrow(&operations, permit, request.get_ref()).await)
+            .await
+    }
+
+    async fn review_keys(
+        &self,
+        request: Request<v1::ReviewKeysRequest>,
+    ) -> Result<Response<v1::ReviewKeysResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| review::review(&operations, permit, request.get_ref()).await)
+            .await
+    }
 }
 
 impl Api {

@@ -60,6 +60,9 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         }
         OperationError::WorkspaceNotFound => plain(Code::NotFound, ErrorReason::WorkspaceNotFound),
         OperationError::Transition(error) => transition(error),
+        OperationError::NothingUsed(since) => {
+            precondition(ErrorReason::NothingUsed, vec![("watched_since", since.to_string())])
+        }
         OperationError::LastRoot => precondition(ErrorReason::LastRootKey, Vec::new()),
         OperationError::SecretAlreadyShown(id) => (
             Code::AlreadyExists,

@@ -24,7 +24,7 @@ pub use self::{
     key_rules::{KeyRules, RuleBroken},
     limits::{Calendar, Limit, Subject, Window, duration, show_duration},
     overrides::{Holder, LimitOverrides, LimitOverridesEntry},
-    scope_set::{KeptScopes, ScopeSet},
+    scope_set::ScopeSet,
     text::MAX_TOML,
     tier_set::TierSet,
 };

@@ -21,7 +21,7 @@ use super::lines::{Line, Lines, Tally};
 use crate::{
     domain::{
         id::KeyId,
-        policy::{KeptScopes, ScopeSet, TierSet},
+        policy::{ScopeSet, TierSet},
         time::Timestamp,
         usage::{ALLOWED, hour_of},
     },
@@ -95,17 +95,15 @@ impl Hash for Slot {
 struct Counted {
     tally: Tally,
     /// The scopes that were used, or denied.
-    scopes: KeptScopes,
+    scopes: ScopeSet,
 }
 
 /// What came of one Check.
 pub(super) struct Outcome {
-    /// The tiers, and the scopes, by their places in the policy.
+    /// The tiers, by their places in the policy.
     pub(super) tiers: TierSet,
-    /// Those that were used, or asked for and denied.
-    pub(super) scopes: ScopeSet,
     /// [`ALLOWED`] or the reason of the denial.
-    pub(super) outcome: &'static str,
+    pub(super) word: &'static str,
     /// What it cost.
     pub(super) cost: u64,
 }
@@ -118,12 +116,19 @@ impl Default for UsageBook {
 
 impl UsageBook {
     /// Counts one Check of a key: once in each of its tiers, whose places are those of `policy`, and apart where there is
-    /// none.
-    pub(super) fn count(&self, policy: &Arc<PolicyVersion>, key: KeyId, now: Timestamp, of: &Outcome) {
-        let Outcome { tiers, scopes, outcome, cost } = of;
-        let slot = Slot { key, tiers: *tiers, hour: hour_of(now), outcome };
+    /// none. `put` adds the scopes that were used, or asked for and denied, to those of the same kind.
+    pub(super) fn count(
+        &self,
+        policy: &Arc<PolicyVersion>,
+        key: KeyId,
+        now: Timestamp,
+        of: &Outcome,
+        put: impl FnOnce(&mut ScopeSet),
+    ) {
+        let Outcome { tiers, word, cost } = of;
+        let slot = Slot { key, tiers: *tiers, hour: hour_of(now), outcome: word };
         let Some(shard) = self.shards.get(SHARD.with(|shard| *shard)) else { return };
-        let fills = shard.lock().count(policy, slot, Tally { checks: 1, cost: *cost }, scopes);
+        let fills = shard.lock().count(policy, slot, Tally { checks: 1, cost: *cost }, put);
         if fills {
             self.filling.notify_one();
         }
@@ -177,12 +182,18 @@ impl Sheets {
     }
 
     /// Counts, and says whether the shard should be emptied soon.
-    fn count(&mut self, policy: &Arc<PolicyVersion>, slot: Slot, tally: Tally, scopes: &ScopeSet) -> bool {
+    fn count(
+        &mut self,
+        policy: &Arc<PolicyVersion>,
+        slot: Slot,
+        tally: Tally,
+        put: impl FnOnce(&mut ScopeSet),
+    ) -> bool {
         let Some(slots) = slots_of(&mut self.by_policy, policy) else { return false };
         let (counted, is_new) = match slots.entry(slot) {
             Entry::Occupied(known) => (known.into_mut(), false),
             Entry::Vacant(new) if self.slots < MOST_IN_SHARD => {
-                (new.insert(Counted { tally: Tally::default(), scopes: KeptScopes::default() }), true)
+                (new.insert(Counted { tally: Tally::default(), scopes: ScopeSet::default() }), true)
             }
             Entry::Vacant(_) => {
                 self.lost = self.lost.saturating_add(1);
@@ -190,7 +201,7 @@ impl Sheets {
             }
         };
         counted.tally.add(tally);
-        counted.scopes.add(scopes);
+        put(&mut counted.scopes);
         if !is_new {
             return false;
         }
@@ -239,7 +250,7 @@ impl Sheet {
             }
             tiers.iter().for_each(|place| add(names.get(place).unwrap_or(&none)));
             let used = outcome == ALLOWED;
-            for scope in scopes.all().iter().filter_map(|place| policy.scope_at(place)) {
+            for scope in scopes.iter().filter_map(|place| policy.scope_at(place)) {
                 lines.add_scope(key, scope, used, hour);
             }
         }

@@ -129,7 +129,9 @@ impl UsageLedger {
             match self.store.note(vec![Note::ScopeUses(batch.iter().map(scope_use).collect())]).await {
                 Ok(()) => unwritten.remember(&batch),
                 Err(error) => {
-                    batch.into_iter().for_each(|(line, hours)| unwritten.put_scope(line, hours));
+                    for (line, hours) in batch {
+                        unwritten.put_scope(line, hours);
+                    }
                     return Err(error);
                 }
             }

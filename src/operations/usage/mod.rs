@@ -6,6 +6,7 @@
 mod book;
 mod ledger;
 mod lines;
+mod places;
 mod read;
 
 use std::sync::Arc;
@@ -65,49 +66,43 @@ impl Operations {
         if query.mode != Mode::Enforce {
             return;
         }
-        let requirement = &query.requirement;
-        let outcome = match decision {
-            Decision::Allow(permit) => Outcome {
-                tiers: permit.tiers(),
-                scopes: used(found, requirement, &policy.policy),
-                outcome: ALLOWED,
-                cost: requirement.cost.unwrap_or(ONE),
-            },
-            Decision::Deny(denial) => Outcome {
-                tiers: if denial.is_of_a_valid_key() { tiers } else { TierSet::default() },
-                scopes: denied(denial, &policy.policy),
-                outcome: denial.reason(),
-                cost: 0,
-            },
-        };
-        self.usage.book.count(policy, found.key().id, now, &outcome);
+        let (requirement, policy_now) = (&query.requirement, &policy.policy);
+        let (key, book) = (found.key().id, &self.usage.book);
+        match decision {
+            Decision::Allow(permit) => {
+                let cost = requirement.cost.unwrap_or(ONE);
+                let outcome = Outcome { tiers: permit.tiers(), word: ALLOWED, cost };
+                book.count(policy, key, now, &outcome, |scopes| {
+                    put_used(scopes, found, requirement, policy_now);
+                });
+            }
+            Decision::Deny(denial) => {
+                let tiers = if denial.is_of_a_valid_key() { tiers } else { TierSet::default() };
+                let outcome = Outcome { tiers, word: denial.reason(), cost: 0 };
+                book.count(policy, key, now, &outcome, |scopes| put_denied(scopes, denial, policy_now));
+            }
+        }
     }
 }
 
 /// The scopes that an allowed request has used: each that it needs, and of each group the first that is granted.
-fn used(found: &Found, requirement: &Requirement<'_>, policy: &Policy) -> ScopeSet {
-    let rights = found.rights();
-    let mut used = ScopeSet::default();
-    let mut put = |scope: &Scope<'_>| {
-        // In the moment in which a policy is put in force, the key's rights may be those of the next.
-        let known = rights.place_of(*scope).filter(|place| policy.scope_at(*place) == Some(scope.as_str()));
-        if let Some(place) = known.or_else(|| policy.place_of(scope.as_str())) {
-            used.insert(place);
-        }
+fn put_used(scopes: &mut ScopeSet, found: &Found, requirement: &Requirement<'_>, policy: &Policy) {
+    let granted = |scope: &&Scope<'_>| {
+        matches!(found.rights().verdict(**scope, requirement.resource), Verdict::Granted(_))
     };
-    requirement.scopes.iter().for_each(&mut put);
-    for group in &requirement.any_scopes {
-        let granted =
-            |scope: &&Scope<'_>| matches!(rights.verdict(**scope, requirement.resource), Verdict::Granted(_));
-        group.iter().find(granted).into_iter().for_each(&mut put);
+    let of_groups = requirement.any_scopes.iter().filter_map(|group| group.iter().find(granted));
+    for scope in requirement.scopes.iter().chain(of_groups) {
+        if let Some(place) = places::place_of(scope.as_str(), policy) {
+            scopes.insert(place);
+        }
     }
-    used
 }
 
 /// The declared scopes that a request was denied for: others are nobody's, and would fill memory with names.
-fn denied(denial: &Denial, policy: &Policy) -> ScopeSet {
-    let mut denied = ScopeSet::default();
-    let scopes = denial.lacking_scopes().iter();
-    scopes.filter_map(|scope| policy.place_of(scope)).for_each(|place| denied.insert(place));
-    denied
+fn put_denied(scopes: &mut ScopeSet, denial: &Denial, policy: &Policy) {
+    for scope in denial.lacking_scopes() {
+        if let Some(place) = places::place_of(scope, policy) {
+            scopes.insert(place);
+        }
+    }
 }

@@ -39,7 +39,7 @@ impl UsageBook {
         outcome: &'static str,
         cost: u64,
     ) {
-        self.count(policy, key, now, &Outcome { tiers, scopes: ScopeSet::default(), outcome, cost });
+        self.count(policy, key, now, &Outcome { tiers, word: outcome, cost }, |_none| ());
     }
 }
 
@@ -175,10 +175,9 @@ fn a_scope_that_is_used_all_the_time_is_told_once_an_hour() {
     let book = UsageBook::default();
     let policy = policy(1, &["default"]);
     let name = policy.policy.scope_at(1).unwrap().to_owned();
-    let count = |at, outcome| {
-        let mut scopes = ScopeSet::default();
-        scopes.insert(1);
-        book.count(&policy, key(1), hour(at), &Outcome { tiers: TierSet::only(0), scopes, outcome, cost: 1 });
+    let count = |at, word| {
+        let outcome = Outcome { tiers: TierSet::only(0), word, cost: 1 };
+        book.count(&policy, key(1), hour(at), &outcome, |scopes| scopes.insert(1));
     };
     let told = |lines: &mut Lines| {
         book.drain(lines, usize::MAX);
