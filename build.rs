@@ -6,12 +6,13 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "envoy/service/auth/v3/external_auth.proto",
     "keyward/v1/audit_service.proto",
     "keyward/v1/error_reason.proto",
     "keyward/v1/key.proto",
     "keyward/v1/key_import.proto",
+    "keyward/v1/key_review.proto",
     "keyward/v1/key_service.proto",
     "keyward/v1/policy.proto",
     "keyward/v1/policy_service.proto",

@@ -7,6 +7,7 @@ mod cell;
 mod members;
 mod schemes;
 mod sharing;
+mod uses;
 
 use std::{
     hash::{BuildHasherDefault, Hasher},
@@ -27,7 +28,7 @@ use self::{
     sharing::Sharing,
 };
 
-pub use self::cell::Found;
+pub use self::{cell::Found, uses::User};
 use crate::{
     domain::{
         audit::Revision,
@@ -41,7 +42,6 @@ use crate::{
         scheme::{Hashing, ImportScheme, Way},
         secret::KeyHash,
         text::Label,
-        time::Timestamp,
         workspace::{Workspace, WorkspaceState},
     },
     ports::{LastUse, Payer, PolicyVersion, PolicyView, View},
@@ -191,14 +191,17 @@ impl Index {
         found.map(|record| record.key.clone())
     }
 
-    /// The last uses from the minute `from` on and before the minute `before`; reads all keys.
+    /// Takes the last uses that are news since they were taken, of as many keys as have `most` or a few more.
     #[must_use]
-    pub fn uses_between(&self, from: Timestamp, before: Timestamp) -> Vec<LastUse> {
-        let noted = |(key, cell): (&KeyId, &Arc<Cell>)| {
-            let time = Timestamp::from_ms(cell.last_use_ms.load(Ordering::Relaxed)).ok()?;
-            (from..before).contains(&time).then_some(LastUse { key: *key, time })
-        };
-        self.by_id.pin().iter().filter_map(noted).collect()
+    pub fn take_uses(&self, most: usize) -> Vec<LastUse> {
+        let mut taken = Vec::new();
+        for (key, cell) in &self.by_id.pin() {
+            cell.uses.take(*key, &mut taken);
+            if taken.len() >= most {
+                break;
+            }
+        }
+        taken
     }
 
     /// What limits are counted under.

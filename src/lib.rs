@@ -83,7 +83,7 @@
 //! 5. What passes is a [`Bill`](ports::Bill) for the limits of the tiers that it asked for, which the key's place in the index
 //!    has ready ([`Found::bill`](index::Found::bill)): [`MemoryCounters`](counters::memory::MemoryCounters) locks the accounts
 //!    of key, owner and workspace that it names, judges every limit, and charges all or none.
-//! 6. An enforcing Check that is allowed notes the use with one store to memory
+//! 6. An enforcing Check that is allowed notes the use in memory where its minute is news
 //!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`operations::uses`]); every
 //!    enforcing one of a known key is counted ([`operations::usage`], written each second or each ten); and
 //!    `grpc/convert/check_bytes.rs` writes the answer, which is the bytes that `check.rs` beside it comes to.

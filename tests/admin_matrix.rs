@@ -95,6 +95,7 @@ fn rows(place: &Place) -> Vec<Row> {
         state_rows(place),
         member_rows(place),
         import_rows(place),
+        review_rows(place),
     ];
     all.into_iter().flatten().collect()
 }
@@ -346,6 +347,66 @@ fn import_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
             good: Vec::new(),
             spoilt: Vec::new(),
         },
+    ]
+}
+
+fn review_rows(Place { workspace, key, .. }: &Place) -> Vec<Row> {
+    let id = || key.key.id.clone();
+    let rotation = |key_id| v1::GetRotationRequest { key_id, ..v1::GetRotationRequest::default() };
+    let too_long = Some(prost_types::Duration { seconds: i64::MAX, nanos: 0 });
+    let grace = |key_id| v1::UpdateGraceRequest {
+        key_id,
+        grace: Some(prost_types::Duration { seconds: 3_600, nanos: 0 }),
+        ..v1::UpdateGraceRequest::default()
+    };
+    let row = |method, needs, good: Vec<u8>, id: Vec<u8>, rest: Vec<u8>| Row {
+        method,
+        needs,
+        access: Access::Within,
+        good,
+        spoilt: vec![Spoilt::Id(id), Spoilt::Rest(rest)],
+    };
+    let late = Some(prost_types::Timestamp { seconds: 4_000_000_000, nanos: 0 });
+    let least = |key_id| v1::GetLeastPrivilegeRequest { key_id, since: None };
+    let narrow =
+        |key_id| v1::NarrowKeyRequest { key_id, validate_only: true, ..v1::NarrowKeyRequest::default() };
+    let review = |workspace_id| v1::ReviewKeysRequest { workspace_id, ..v1::ReviewKeysRequest::default() };
+    vec![
+        row(
+            "keyward.v1.KeyService/GetRotation",
+            &["keys:read"],
+            rotation(id()).encode_to_vec(),
+            rotation("key_".to_owned()).encode_to_vec(),
+            v1::GetRotationRequest { quiet_period: too_long, ..rotation(id()) }.encode_to_vec(),
+        ),
+        row(
+            "keyward.v1.KeyService/UpdateGrace",
+            &["keys:rotate"],
+            grace(id()).encode_to_vec(),
+            grace(String::new()).encode_to_vec(),
+            v1::UpdateGraceRequest { grace: None, ..grace(id()) }.encode_to_vec(),
+        ),
+        row(
+            "keyward.v1.KeyService/GetLeastPrivilege",
+            &["keys:read"],
+            least(id()).encode_to_vec(),
+            least("key_".to_owned()).encode_to_vec(),
+            v1::GetLeastPrivilegeRequest { since: late, ..least(id()) }.encode_to_vec(),
+        ),
+        row(
+            "keyward.v1.KeyService/NarrowKey",
+            &["keys:update"],
+            narrow(id()).encode_to_vec(),
+            narrow("key_".to_owned()).encode_to_vec(),
+            v1::NarrowKeyRequest { since: late, ..narrow(id()) }.encode_to_vec(),
+        ),
+        row(
+            "keyward.v1.KeyService/ReviewKeys",
+            &["keys:read"],
+            review(workspace.clone()).encode_to_vec(),
+            review("\0".to_owned()).encode_to_vec(),
+            v1::ReviewKeysRequest { page_size: -1, ..review(workspace.clone()) }.encode_to_vec(),
+        ),
     ]
 }
 
@@ -670,7 +731,11 @@ impl World {
     async fn place(&self) -> Place {
         let request = v1::IssueRequest { workspace_id: self.workspace.clone(), ..holder_key(&["a:b"]) };
         let (workspace, spare) = (self.workspace.clone(), self.spare.clone());
-        Place { workspace, key: self.keyward.issue(request).await, spare }
+        let issued = self.keyward.issue(request).await;
+        let key = self.keyward.rotate(&issued.key.id, Some(DAY)).await;
+        // One that used nothing could not be narrowed.
+        assert_eq!(self.keyward.ask_as_root(check(&key.api_key, &["a:b"])).await.denial, None);
+        Place { workspace, key, spare }
     }
 
     async fn callers(&self, needs: &[&'static str]) -> Vec<Caller> {

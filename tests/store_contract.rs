@@ -15,7 +15,7 @@ use keyward::{
         credentials::RetiringSecret,
         grant::{Grant, Grants},
         group::GroupAct,
-        id::WorkspaceId,
+        id::{KeyId, WorkspaceId},
         key::{Creator, Key, KeyState, Revocation, RevokeReason},
         member::Member,
         network::{AllowedNetworks, parse_network},
@@ -92,6 +92,7 @@ contract! {
     the_log_is_queried_page_by_page,
     an_untouched_log_holds,
     last_uses_only_move_forward,
+    a_secret_has_eight_last_users_and_one_that_is_gone_has_none,
     counts_are_kept_as_they_were_noted,
     usage_adds_up_and_is_read_page_by_page,
     old_usage_is_forgotten_bit_by_bit,
@@ -773,7 +774,7 @@ async fn last_uses_only_move_forward<B: Backend>() {
     let store = place.open();
     let workspace = workspace(&entropy).id;
     let keys: Vec<_> = (0..3).map(|_| key(&entropy, workspace).id).collect();
-    let last = |place: usize, ms| LastUse { key: keys[place], time: at(ms) };
+    let last = |place: usize, ms| last_use(keys[place], 1, ms);
     let used = |place, ms| Note::LastUse(last(place, ms));
     store.note(vec![used(0, 5_000), used(1, 7_000), used(0, 4_000)]).await.unwrap();
     store.note(vec![used(0, 3_000), used(1, 8_000)]).await.unwrap();
@@ -783,6 +784,39 @@ async fn last_uses_only_move_forward<B: Backend>() {
     assert_eq!(*store.revisions().borrow(), Revision::ZERO, "a use is no change");
     drop(store);
     assert_eq!(place.open().last_uses(keys.clone()).await.unwrap(), known);
+}
+
+fn last_use(key: KeyId, generation: u32, ms: i64) -> LastUse {
+    LastUse { key, generation, caller: None, address: None, time: at(ms) }
+}
+
+async fn a_secret_has_eight_last_users_and_one_that_is_gone_has_none<B: Backend>() {
+    // R5
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = workspace(&entropy);
+    store.commit(put_workspace(&workspace)).await.unwrap();
+    let key = stored(&*store, &key(&entropy, workspace.id)).await;
+    let by = |address: u8, ms| LastUse {
+        caller: Some(key.id),
+        address: Some([10, 0, 0, address].into()),
+        ..last_use(key.id, 1, ms)
+    };
+    for address in 1..=9 {
+        store.note(vec![Note::LastUse(by(address, i64::from(address) * 60_000))]).await.unwrap();
+    }
+    let users = async || store.last_uses(vec![key.id]).await.unwrap();
+    let kept = users().await;
+    assert_eq!(kept.len(), 8);
+    assert!(!kept.contains(&by(1, 60_000)), "the one who used it longest ago makes room");
+    assert!(kept.contains(&by(9, 9 * 60_000)), "{kept:?}");
+    store.note(vec![Note::LastUse(last_use(key.id, 0, 20 * 60_000))]).await.unwrap();
+    store.note(vec![Note::LastUse(last_use(key.id, 9, 5 * 60_000))]).await.unwrap();
+    let kept = users().await;
+    assert!(!kept.iter().any(|kept| kept.generation == 9), "there is no such secret");
+    assert!(kept.contains(&last_use(key.id, 0, 20 * 60_000)), "the key's last use never goes back");
+    store.note(vec![Note::LastUse(by(1, 21 * 60_000))]).await.unwrap();
+    assert!(users().await.iter().all(|kept| kept.generation == 1), "until it is known whose it is");
 }
 
 async fn counts_are_kept_as_they_were_noted<B: Backend>() {

@@ -777,9 +777,14 @@ async fn a_store_of_the_third_schema_opens() {
     assert_eq!((view.keys.len(), view.damaged.len()), (2, 0));
     let key = view.keys.iter().find(|key| key.admin.is_none()).unwrap();
     let used = store.last_uses(vec![key.id]).await.unwrap();
-    assert_eq!(used, [LastUse { key: key.id, time: at(120_000) }], "it keeps what was noted");
+    assert_eq!(used, [unknown_use(key.id)], "it keeps what was noted");
     assert_eq!(store.counts().await.unwrap().0.len(), 1);
     stored(&store, key).await;
+}
+
+/// What older stores knew of a use.
+fn unknown_use(key: keyward::domain::id::KeyId) -> LastUse {
+    LastUse { key, generation: 0, caller: None, address: None, time: at(120_000) }
 }
 
 /// Writes what a fixture is made from; run by hand, once for each schema.
@@ -804,7 +809,7 @@ async fn make_a_fixture() {
     let rotated =
         laptop.rotate(secret(&entropy, 2), std::time::Duration::from_secs(3600), at(2_000)).unwrap();
     let rotated = stored(&store, &rotated).await;
-    let used = LastUse { key: rotated.id, time: at(120_000) };
+    let used = unknown_use(rotated.id);
     let count = StoredCount {
         subject: rotated.id.to_string(),
         limit: "all/day".to_owned(),

@@ -26,9 +26,11 @@ use keyward::{
         self, BatchCheckRequest, BatchCheckResponse, ChangeKeysRequest, ChangeKeysResponse, CheckRequest,
         CheckResponse, Denial, DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
         GetEffectiveRightsRequest, GetEffectiveRightsResponse, GetKeyRequest, GetKeyResponse,
+        GetLeastPrivilegeRequest, GetLeastPrivilegeResponse, GetRotationRequest, GetRotationResponse,
         GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse,
-        QueryLogRequest, QueryLogResponse, RevokeRequest, RevokeResponse, RotateRequest, RotateResponse,
-        UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
+        NarrowKeyRequest, NarrowKeyResponse, QueryLogRequest, QueryLogResponse, ReviewKeysRequest,
+        ReviewKeysResponse, RevokeRequest, RevokeResponse, RotateRequest, RotateResponse, UpdateGraceRequest,
+        UpdateGraceResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
         audit_service_server::AuditService,
         key_service_server::{KeyService, KeyServiceServer},
     },
@@ -210,6 +212,41 @@ impl KeyService for Constant {
         &self,
         _request: Request<v1::ListImportSchemesRequest>,
     ) -> Result<Response<v1::ListImportSchemesResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_rotation(
+        &self,
+        _request: Request<GetRotationRequest>,
+    ) -> Result<Response<GetRotationResponse>, Status> {
+        not_here()
+    }
+
+    async fn update_grace(
+        &self,
+        _request: Request<UpdateGraceRequest>,
+    ) -> Result<Response<UpdateGraceResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_least_privilege(
+        &self,
+        _request: Request<GetLeastPrivilegeRequest>,
+    ) -> Result<Response<GetLeastPrivilegeResponse>, Status> {
+        not_here()
+    }
+
+    async fn narrow_key(
+        &self,
+        _request: Request<NarrowKeyRequest>,
+    ) -> Result<Response<NarrowKeyResponse>, Status> {
+        not_here()
+    }
+
+    async fn review_keys(
+        &self,
+        _request: Request<ReviewKeysRequest>,
+    ) -> Result<Response<ReviewKeysResponse>, Status> {
         not_here()
     }
 }

@@ -140,7 +140,7 @@ impl Service {
         let counters = MemoryCounters::open(Arc::clone(&port), Arc::clone(&index), Arc::clone(&clock));
         let counters = Arc::new(counters.await?);
         let follower = tokio::spawn(follower.run());
-        let use_writer = UseWriter::new(Arc::clone(&port), Arc::clone(&index), Arc::clone(&clock));
+        let use_writer = UseWriter::new(Arc::clone(&port), Arc::clone(&index));
         let clock_watch = ClockWatch::new(Arc::clone(&port), Arc::clone(&clock));
         let (stop_notes, told_to_stop) = watch::channel(false);
         let notes = tokio::spawn(async move {

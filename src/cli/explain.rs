@@ -88,6 +88,13 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         ErrorReason::TooManyLiveSecrets => {
             "wait for a grace to end, or end all earlier secrets with --grace 0"
         }
+        ErrorReason::SecretEnded => "`keyward rotation show KEY_ID` shows which secrets are live",
+        ErrorReason::NoRetiringSecret => {
+            "there is nothing to end or extend; `keyward rotate` makes a new secret"
+        }
+        ErrorReason::NothingUsed => {
+            "a key that uses nothing needs nothing: `keyward disable KEY_ID`, and `keyward revoke` if nobody misses it"
+        }
         ErrorReason::LastRootKey => "issue another global administration key with admin:grant first",
         ErrorReason::SecretAlreadyShown => {
             "if the secret was lost, make another with `keyward rotate KEY_ID --grace 0`, without this request id"

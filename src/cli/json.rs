@@ -161,6 +161,7 @@ fn secret(secret: &v1::Secret) -> Value {
         "create_time": secret.create_time.as_ref().map(time::rfc3339),
         "end_time": secret.end_time.as_ref().map(time::rfc3339),
         "scheme": secret.scheme,
+        "last_use_time": secret.last_use_time.as_ref().map(time::rfc3339),
     })
 }
 

@@ -19,6 +19,7 @@ mod import_scheme;
 mod issue;
 mod json;
 mod key_args;
+mod least_privilege;
 mod limits;
 mod list;
 mod member;
@@ -26,9 +27,11 @@ mod names;
 mod page;
 mod parse;
 mod policy;
+mod review;
 mod revoke;
 mod rights;
 mod rotate;
+mod rotation;
 mod route;
 mod session;
 mod show;
@@ -53,11 +56,30 @@ pub use console::Console;
 use crate::config::args::{DoctorArgs, InitArgs, RecoverArgs, ServeArgs};
 
 use self::{
-    audit::AuditCommand, bulk::BulkCommand, check::CheckArgs, connection::ConnectionArgs, failure::Failure,
-    import::ImportArgs, import_scheme::ImportSchemeCommand, issue::IssueArgs, list::ListArgs,
-    member::MemberCommand, policy::PolicyCommand, revoke::RevokeArgs, rights::RightsArgs, rotate::RotateArgs,
-    route::RouteCommand, session::Session, show::ShowArgs, switch::SwitchArgs, update::UpdateArgs,
-    usage::UsageArgs, workspace::WorkspaceCommand,
+    audit::AuditCommand,
+    bulk::BulkCommand,
+    check::CheckArgs,
+    connection::ConnectionArgs,
+    failure::Failure,
+    import::ImportArgs,
+    import_scheme::ImportSchemeCommand,
+    issue::IssueArgs,
+    least_privilege::{LeastPrivilegeArgs, NarrowArgs},
+    list::ListArgs,
+    member::MemberCommand,
+    policy::PolicyCommand,
+    review::ReviewArgs,
+    revoke::RevokeArgs,
+    rights::RightsArgs,
+    rotate::RotateArgs,
+    rotation::RotationCommand,
+    route::RouteCommand,
+    session::Session,
+    show::ShowArgs,
+    switch::SwitchArgs,
+    update::UpdateArgs,
+    usage::UsageArgs,
+    workspace::WorkspaceCommand,
 };
 
 /// The command could not be carried out: no answer, or an error.
@@ -150,6 +172,16 @@ pub enum ClientCommand {
     ImportScheme(ImportSchemeCommand),
     /// Show what a key may do now, and why
     Rights(Remote<RightsArgs>),
+    /// Show how far a rotation has come, and end or extend its grace
+    #[command(subcommand)]
+    Rotation(RotationCommand),
+    /// Show which keys need attention, the riskiest first
+    Review(Remote<ReviewArgs>),
+    /// Show what a key uses of what it has
+    LeastPrivilege(Remote<LeastPrivilegeArgs>),
+    /// Leave a key no more than it used
+    #[command(after_help = least_privilege::EXAMPLES)]
+    Narrow(Remote<NarrowArgs>),
     /// Work with workspaces
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
@@ -248,6 +280,12 @@ async fn dispatch(
             BulkCommand::Revoke(call) => call.run(console, bulk::revoke).await,
             BulkCommand::Retire(call) => call.run(console, bulk::retire).await,
         },
+        ClientCommand::Rotation(RotationCommand::Show(call)) => call.run(console, rotation::show).await,
+        ClientCommand::Rotation(RotationCommand::End(call)) => call.run(console, rotation::end).await,
+        ClientCommand::Rotation(RotationCommand::Extend(call)) => call.run(console, rotation::extend).await,
+        ClientCommand::Review(call) => call.run(console, review::run).await,
+        ClientCommand::LeastPrivilege(call) => call.run(console, least_privilege::show).await,
+        ClientCommand::Narrow(call) => call.run(console, least_privilege::narrow).await,
         ClientCommand::Import(call) => call.run(console, import::run).await,
         ClientCommand::ImportScheme(ImportSchemeCommand::Add(call)) => {
             call.run(console, import_scheme::add).await

@@ -5,8 +5,8 @@
 
 pub(super) use crate::wire::json::{bare, denial_reason};
 use crate::wire::v1::{
-    ActorKind, AuditAction, KeyState, LimitOrigin, PolicyBrowserRule, PolicyCalendar, PolicyLimitSubject,
-    RevokeReason, SecretState, WorkspaceState,
+    ActorKind, AuditAction, FindingKind, FindingSeverity, KeyState, LimitOrigin, PolicyBrowserRule,
+    PolicyCalendar, PolicyLimitSubject, RevokeReason, SecretState, WorkspaceState,
 };
 
 /// `ACTIVE`, `REVOKED`, …
@@ -57,6 +57,16 @@ pub(super) fn policy_browser_rule(value: i32) -> String {
 /// `TIER`, `PLAN`, `WORKSPACE`, `KEY`.
 pub(super) fn limit_origin(value: i32) -> String {
     bare(LimitOrigin::try_from(value).ok().map(|v| v.as_str_name()), "LIMIT_ORIGIN_", value)
+}
+
+/// `UNUSED`, `NO_EXPIRY`, …
+pub(super) fn finding_kind(value: i32) -> String {
+    bare(FindingKind::try_from(value).ok().map(|v| v.as_str_name()), "FINDING_KIND_", value)
+}
+
+/// `LOW`, `MEDIUM`, `HIGH`.
+pub(super) fn finding_severity(value: i32) -> String {
+    bare(FindingSeverity::try_from(value).ok().map(|v| v.as_str_name()), "FINDING_SEVERITY_", value)
 }
 
 /// The same word for eyes: `key-rotate`.

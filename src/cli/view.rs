@@ -101,7 +101,7 @@ fn secrets(key: &Key) -> String {
     if key.secrets.is_empty() {
         return String::new();
     }
-    let mut table = Table::with_header(&["GENERATION", "SECRET", "STATE", "CREATED", "ENDS"]);
+    let mut table = Table::with_header(&["GENERATION", "SECRET", "STATE", "CREATED", "ENDS", "LAST USED"]);
     for secret in &key.secrets {
         table.row([
             secret.generation.to_string(),
@@ -109,6 +109,7 @@ fn secrets(key: &Key) -> String {
             names::for_eyes(&names::secret_state(secret.state)),
             time::shown(secret.create_time.as_ref()),
             time::shown(secret.end_time.as_ref()),
+            time::shown(secret.last_use_time.as_ref()),
         ]);
     }
     format!("\n{}", table.render())
@@ -146,6 +147,7 @@ mod tests {
                 create_time: at(5),
                 end_time: None,
                 scheme: "keyward-1".into(),
+                last_use_time: at(60),
             }],
             revision: 7,
             effective_scopes: vec!["a:b".into(), "e:f".into()],
@@ -178,8 +180,8 @@ revoked    1970-01-01T00:01:00Z by whoever presented it
 reason     compromised
 revision   7
 
-GENERATION  SECRET         STATE    CREATED               ENDS
-2           kw_live_…AbCd  current  1970-01-01T00:00:05Z  -
+GENERATION  SECRET         STATE    CREATED               ENDS  LAST USED
+2           kw_live_…AbCd  current  1970-01-01T00:00:05Z  -     1970-01-01T00:01:00Z
 ";
         assert_eq!(shown, expected);
     }

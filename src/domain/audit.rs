@@ -110,6 +110,8 @@ actions! {
     KeyRevoke = "key.revoke",
     /// A retiring secret was ended by presenting it.
     SecretEnd = "secret.end",
+    /// The grace of retiring secrets was ended early, or extended.
+    SecretGrace = "secret.grace",
     /// A key's fields were changed.
     KeyUpdate = "key.update",
     /// A key was switched off.

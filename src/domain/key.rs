@@ -202,6 +202,12 @@ pub enum TransitionError {
     /// Two replaced secrets are in their grace already.
     #[error("three secrets are live already; rotate with a grace of 0, or wait until {0}")]
     TooManyLiveSecrets(Timestamp),
+    /// The secret of this generation has ended.
+    #[error("secret {0} has ended, and nothing revives it; rotate the key for a new one")]
+    SecretEnded(u32),
+    /// No replaced secret is in its grace.
+    #[error("no secret of the key is retiring")]
+    NoRetiringSecret,
 }
 
 impl Key {
@@ -254,6 +260,30 @@ impl Key {
         retiring.insert(0, RetiringSecret { secret: key.credentials.current, end });
         retiring.truncate(MAX_RETIRING);
         key.credentials = Credentials { current: new, retiring };
+        Ok(key)
+    }
+
+    /// Lets the replaced secret of this generation, or all of them, end so long from now, never past the key's expiry.
+    ///
+    /// # Errors
+    /// It is revoked or expired; the secret has ended; none is in its grace.
+    pub fn regrace(
+        self,
+        generation: Option<u32>,
+        grace: Duration,
+        now: Timestamp,
+    ) -> Result<Self, TransitionError> {
+        let mut key = self.changeable(now)?;
+        let end = now.saturating_add(grace);
+        let end = key.expires.map_or(end, |expires| end.min(expires));
+        let asked = |retiring: &RetiringSecret| generation.is_none_or(|it| it == retiring.secret.generation);
+        let mut live = key.credentials.retiring.iter_mut().filter(|it| it.end > now && asked(it)).peekable();
+        if live.peek().is_none() {
+            return Err(generation.map_or(TransitionError::NoRetiringSecret, TransitionError::SecretEnded));
+        }
+        live.for_each(|RetiringSecret { secret, end: of_it }| {
+            *of_it = secret.scheme.latest_end(secret.created).map_or(end, |latest| end.min(latest));
+        });
         Ok(key)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Whatever the scheme, what is stored is a keyed hash under Keyward's roots; another system's hash alone finds nothing.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use ring::{digest, hmac};
 
@@ -21,6 +21,8 @@ const HMAC: &str = "hmac-sha256:";
 
 /// Secrets of fewer bits than this can be found by trying (NIST SP 800-131A).
 pub const ENOUGH_BITS: u32 = 112;
+/// How long a weaker one may be good.
+pub const WEAK_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// How the hash of a secret came about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +89,13 @@ impl Scheme {
             Self::Native => None,
             Self::Imported(hashing, _) => Some(hashing),
         }
+    }
+
+    /// The latest that a secret of this scheme may end, if it was made, or taken in, at `created`: a weak one is good for 90
+    /// days, and no grace makes it longer.
+    #[must_use]
+    pub fn latest_end(&self, created: Timestamp) -> Option<Timestamp> {
+        self.is_weak().then(|| created.saturating_add(WEAK_LIFETIME))
     }
 
     /// Whether the secret was declared weak.

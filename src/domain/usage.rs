@@ -1,7 +1,8 @@
-//! What usage is counted by: hours since 1970, and periods made of them. Always UTC.
+//! What usage is counted by: minutes and hours since 1970, and periods made of them. Always UTC.
 
 use super::time::Timestamp;
 
+const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
 const HOURS_A_DAY: u32 = 24;
 
@@ -21,6 +22,18 @@ pub fn hour_of(time: Timestamp) -> u32 {
 #[must_use]
 pub fn start_of(hour: u32) -> Timestamp {
     Timestamp::from_ms(i64::from(hour).saturating_mul(HOUR_MS)).unwrap_or(Timestamp::EPOCH)
+}
+
+/// How many minutes are over since 1970; none before.
+#[must_use]
+pub fn minute_of(time: Timestamp) -> u32 {
+    u32::try_from(time.as_ms().div_euclid(MINUTE_MS)).unwrap_or(0)
+}
+
+/// When a minute begins.
+#[must_use]
+pub fn start_of_minute(minute: u32) -> Timestamp {
+    Timestamp::from_ms(i64::from(minute).saturating_mul(MINUTE_MS)).unwrap_or(Timestamp::EPOCH)
 }
 
 /// What usage is summed up by.

@@ -230,6 +230,7 @@ impl Desk {
             requirement,
             mode: Mode::Enforce,
             bound_to: caller.bound_to(),
+            caller: caller.key_id(),
         };
         let answer = self.operations.check(&query).await?;
         if let Some(subject) = answer.subject.as_ref().filter(|_| query.requirement.from_browser) {

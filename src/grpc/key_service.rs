@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     api::{Api, source},
-    convert,
+    convert, review,
 };
 use crate::{
     domain::{
@@ -286,6 +286,55 @@ impl KeyService for Api {
         request: Request<v1::ListImportSchemesRequest>,
     ) -> Result<Response<v1::ListImportSchemesResponse>, Status> {
         self.list_schemes(request).await
+    }
+
+    async fn get_rotation(
+        &self,
+        request: Request<v1::GetRotationRequest>,
+    ) -> Result<Response<v1::GetRotationResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            review::rotation(&operations, permit, request.get_ref()).await
+        })
+        .await
+    }
+
+    async fn update_grace(
+        &self,
+        request: Request<v1::UpdateGraceRequest>,
+    ) -> Result<Response<v1::UpdateGraceResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| review::grace(&operations, permit, request.get_ref()).await)
+            .await
+    }
+
+    async fn get_least_privilege(
+        &self,
+        request: Request<v1::GetLeastPrivilegeRequest>,
+    ) -> Result<Response<v1::GetLeastPrivilegeResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| {
+            review::least_privilege(&operations, permit, request.get_ref()).await
+        })
+        .await
+    }
+
+    async fn narrow_key(
+        &self,
+        request: Request<v1::NarrowKeyRequest>,
+    ) -> Result<Response<v1::NarrowKeyResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| review::narrow(&operations, permit, request.get_ref()).await)
+            .await
+    }
+
+    async fn review_keys(
+        &self,
+        request: Request<v1::ReviewKeysRequest>,
+    ) -> Result<Response<v1::ReviewKeysResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(async move |operations| review::review(&operations, permit, request.get_ref()).await)
+            .await
     }
 }
 

@@ -18,6 +18,7 @@ mod key_service;
 mod policy_service;
 mod question;
 mod refusal;
+mod review;
 pub mod routes;
 mod status;
 mod timeout;

@@ -91,7 +91,7 @@ impl Api {
             }
             self.operations().require_known(bound_to, id)?;
         }
-        let query = convert::check::query(prefix, asked, mode?, named, bound_to)?;
+        let query = convert::check::query(prefix, asked, mode?, named, caller)?;
         Ok(is_known.then_some(query))
     }
 

@@ -88,6 +88,9 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         }
         OperationError::WorkspaceNotFound => plain(Code::NotFound, ErrorReason::WorkspaceNotFound),
         OperationError::Transition(error) => transition(error),
+        OperationError::NothingUsed(since) => {
+            precondition(ErrorReason::NothingUsed, vec![("watched_since", since.to_string())])
+        }
         OperationError::LastRoot => precondition(ErrorReason::LastRootKey, Vec::new()),
         OperationError::SecretAlreadyShown(id) => (
             Code::AlreadyExists,
@@ -213,6 +216,10 @@ fn transition(error: TransitionError) -> (Code, ErrorReason, Metadata, Extra) {
         TransitionError::Expired(at) => {
             precondition(ErrorReason::KeyExpired, vec![("expire_time", at.to_string())])
         }
+        TransitionError::SecretEnded(generation) => {
+            precondition(ErrorReason::SecretEnded, vec![("generation", generation.to_string())])
+        }
+        TransitionError::NoRetiringSecret => precondition(ErrorReason::NoRetiringSecret, Vec::new()),
         TransitionError::TooManyLiveSecrets(end) => {
             precondition(ErrorReason::TooManyLiveSecrets, vec![("first_end_time", end.to_string())])
         }

@@ -1,26 +1,26 @@
 //! One key's place in the index: its record, which is swapped whole, and what is counted beside it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::accounts::Shared;
+use super::{
+    accounts::Shared,
+    uses::{User, Uses},
+};
 use crate::{
     domain::{
         id::KeyId, key::Key, limit::KeyLimits, member::Surroundings, policy::TierSet, rights::Rights,
         time::Timestamp,
     },
-    ports::{Account, Bill, Payable, Payer},
+    ports::{Account, Bill, LastUse, Payable, Payer},
 };
 
 /// A key's place. All its secrets lead here, so that they share what is counted (L8).
 pub(super) struct Cell {
     pub(super) record: ArcSwap<Record>,
-    /// Start of the minute of the last use, in milliseconds; the lowest number before the first.
-    pub(super) last_use_ms: AtomicI64,
+    /// Who used it last. Outside the record, so that no use is lost where that is swapped.
+    pub(super) uses: Uses,
     id: KeyId,
     account: Account,
 }
@@ -55,12 +55,7 @@ impl Cell {
     /// The place of a key.
     pub(super) fn new(record: Record) -> Self {
         let account = Account::new(record.key.created);
-        Self {
-            id: record.key.id,
-            record: ArcSwap::from_pointee(record),
-            last_use_ms: AtomicI64::new(i64::MIN),
-            account,
-        }
+        Self { id: record.key.id, record: ArcSwap::from_pointee(record), uses: Uses::default(), account }
     }
 }
 
@@ -125,17 +120,15 @@ impl Found {
         }
     }
 
-    /// The start of the minute of the last use that this process knows of.
+    /// The last uses of its secrets that this process knows of.
     #[must_use]
-    pub fn last_use(&self) -> Option<Timestamp> {
-        Timestamp::from_ms(self.cell.last_use_ms.load(Ordering::Relaxed)).ok()
+    pub fn uses(&self) -> Vec<LastUse> {
+        self.cell.uses.all(self.record.key.id)
     }
 
-    /// Notes a use in the minute that begins at `minute`. Writes only where that is news, so that cores that check one
-    /// key share its line of cache.
-    pub fn note_use(&self, minute: Timestamp) {
-        if self.cell.last_use_ms.load(Ordering::Relaxed) < minute.as_ms() {
-            self.cell.last_use_ms.fetch_max(minute.as_ms(), Ordering::Relaxed);
-        }
+    /// Notes a use of a secret. Writes only where its minute is news, so that cores that check one key share its line of
+    /// cache.
+    pub fn note_use(&self, user: User, is_current: bool, now: Timestamp) {
+        self.cell.uses.note(user, is_current, now, &self.record.key.credentials);
     }
 }

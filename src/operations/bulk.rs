@@ -175,6 +175,10 @@ impl Operations {
             let why = ParseError::new("in the future; to end the keys now, revoke them");
             return Err(OperationError::invalid("retire.expire_time", why));
         }
+        match act {
+            GroupAct::Enable | GroupAct::Retire(_) => self.require_open(selection.workspace)?,
+            GroupAct::Disable | GroupAct::Revoke(_) => {}
+        }
         // What is newer than this is a conflict, also where it has been seen.
         let seen = self.index.revision();
         let policy = match act {
@@ -192,7 +196,7 @@ impl Operations {
                 return;
             };
             if act == GroupAct::Enable {
-                beyond.note(key, permit.require_ceiling(key, self.raises(key)));
+                beyond.note(key, self.require_ceiling(permit, key));
             }
             keys.entry(before).or_default().push(key.id);
         });
@@ -212,11 +216,11 @@ impl Operations {
 #[derive(Default)]
 struct Beyond {
     keys: usize,
-    first: Option<(KeyId, AdminRefusal)>,
+    first: Option<(KeyId, OperationError)>,
 }
 
 impl Beyond {
-    fn note(&mut self, key: &Key, judged: Result<(), AdminRefusal>) {
+    fn note(&mut self, key: &Key, judged: Result<(), OperationError>) {
         let Err(refusal) = judged else { return };
         self.keys = self.keys.saturating_add(1);
         if self.first.as_ref().is_none_or(|(first, _)| key.id < *first) {
@@ -227,10 +231,10 @@ impl Beyond {
     fn refuse(self) -> Result<(), OperationError> {
         match self.first {
             None => Ok(()),
-            Some((first, AdminRefusal::CeilingExceeded(part))) => {
+            Some((first, OperationError::Refused(AdminRefusal::CeilingExceeded(part)))) => {
                 Err(OperationError::CeilingExceededBy { keys: self.keys, first, part })
             }
-            Some((_, refusal)) => Err(refusal.into()),
+            Some((_, refusal)) => Err(refusal),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Operations, error::OperationError, trusted, uses::minute_of};
+use super::{Operations, error::OperationError, trusted, uses};
 use crate::{
     domain::{
         audit::Revision,
@@ -56,6 +56,8 @@ pub struct Query<'a> {
     pub mode: Mode,
     /// The workspace that the caller is bound to: keys of others are unknown to it.
     pub bound_to: Option<WorkspaceId>,
+    /// The administration key that asks; `None` for a caller without one.
+    pub caller: Option<KeyId>,
 }
 
 /// An answer.
@@ -240,9 +242,9 @@ impl Operations {
             Mode::Enforce | Mode::Peek => Vec::new(),
         };
         if query.mode == Mode::Enforce && matches!(decision, Decision::Allow(_)) {
-            found.note_use(minute_of(now.time));
+            uses::note(&found, secret, query, &now);
         }
-        self.note_usage(query, policy, found.key().id, now.time, (tiers, &decision));
+        self.note_usage(query, policy, &found, now.time, (tiers, &decision));
         let workspace = self.index.workspace(found.key().workspace);
         let subject = Some(CheckedKey { found, secret, workspace, tiers });
         let degraded = self.counters.is_degraded();

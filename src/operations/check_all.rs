@@ -6,8 +6,7 @@ use super::{
     Operations,
     check::{Answer, CheckedKey, Judged, Query, longest, of_nobody},
     error::OperationError,
-    trusted,
-    uses::minute_of,
+    trusted, uses,
 };
 use crate::{
     domain::{
@@ -140,7 +139,7 @@ impl Operations {
         };
         let (decision, states, held_by) = match (charged, &judged.decision) {
             (Charged::All(states), decision) => {
-                judged.found.note_use(minute_of(now.time));
+                uses::note(&judged.found, judged.secret, query, now);
                 (decision.clone(), states.get(place).cloned().unwrap_or_default(), None)
             }
             (Charged::None(first, denial, states), _) if *first == place => {
@@ -155,7 +154,7 @@ impl Operations {
                 (Decision::Deny(denial.clone()), states, Some(*first))
             }
         };
-        self.note_usage(query, policy, judged.found.key().id, now.time, (judged.tiers, &decision));
+        self.note_usage(query, policy, &judged.found, now.time, (judged.tiers, &decision));
         let workspace = self.index.workspace(judged.found.key().workspace);
         let Judged { found, tiers, secret, .. } = judged;
         let subject = Some(CheckedKey { found, secret, workspace, tiers });

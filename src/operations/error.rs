@@ -10,6 +10,7 @@ use crate::{
         parse::ParseError,
         policy::Fault,
         text::{Label, Owner, Plan},
+        time::Timestamp,
     },
     ports::StoreError,
 };
@@ -43,6 +44,9 @@ pub enum OperationError {
     /// The key's state does not allow it.
     #[error(transparent)]
     Transition(#[from] TransitionError),
+    /// The key used nothing of what it has since then.
+    #[error("nothing of what the key has was used since {0}; disable it, or revoke it")]
+    NothingUsed(Timestamp),
     /// Without this key, nobody could make administration keys any more.
     #[error("it is the last usable global key with `admin:grant`; issue another first")]
     LastRoot,

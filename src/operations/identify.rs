@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
-use super::{Operations, error::OperationError, uses::minute_of};
-use crate::domain::{
-    admin::{AdminCaller, AdminPermit, AdminRefusal, Caller, CheckKeys},
-    secret::PresentedKey,
+use super::{Operations, error::OperationError};
+use crate::{
+    domain::{
+        admin::{AdminCaller, AdminPermit, AdminRefusal, Caller, CheckKeys},
+        secret::PresentedKey,
+    },
+    index::User,
 };
 
 /// Passes who may check: anybody where that is open, but nobody with a credential that is not good for it.
@@ -44,12 +47,13 @@ impl Operations {
         let hash = PresentedKey::native(text)?.hash(&self.keys.lookup);
         let found = self.index.by_hash(&hash)?;
         let now = self.clock.now();
-        let (_, end) = found.key().credentials.find(&hash)?;
+        let (secret, end) = found.key().credentials.find(&hash)?;
         if end.is_some_and(|end| now >= end) {
             return None;
         }
         let caller = AdminCaller::new(found.key(), address, now)?;
-        found.note_use(minute_of(now));
+        let user = User { generation: secret.generation, caller: None, address };
+        found.note_use(user, end.is_none(), now);
         Some(caller)
     }
 }

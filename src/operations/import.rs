@@ -3,7 +3,7 @@
 //! Each row is judged as an Issue is, and is a change of its own. There is no request id: a row that is sent again finds its
 //! hash taken.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use futures_util::future::join_all;
 
@@ -21,7 +21,7 @@ use crate::{
         id::{KeyId, WorkspaceId},
         key::Key,
         parse::ParseError,
-        scheme::{ENOUGH_BITS, ForeignHash, Scheme, Strength, Way},
+        scheme::{ENOUGH_BITS, ForeignHash, Scheme, Strength, WEAK_LIFETIME, Way},
         secret::{Hint, PresentedKey},
         time::Timestamp,
         workspace::Workspace,
@@ -29,8 +29,6 @@ use crate::{
     ports::{Mutation, PolicyVersion, StoreError},
 };
 
-/// How long a weak secret may be good.
-const WEAK_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Rows that are committed at once: others' changes come in between.
 const AT_ONCE: usize = 256;
 
@@ -229,8 +227,8 @@ impl Operations {
 /// Passes a key whose weak secret, if it has one, is good for 90 days at most; once it was rotated that is over.
 pub(super) fn require_end_of_weak(field: &str, key: &Key) -> Result<(), OperationError> {
     let secret = &key.credentials.current;
-    let latest = secret.created.saturating_add(WEAK_LIFETIME);
-    if !secret.scheme.is_weak() || key.expires.is_some_and(|end| end <= latest) {
+    let Some(latest) = secret.scheme.latest_end(secret.created) else { return Ok(()) };
+    if key.expires.is_some_and(|end| end <= latest) {
         return Ok(());
     }
     let why =

@@ -59,12 +59,14 @@ impl Operations {
 /// What the log tells: the generation that is current now, and when each earlier one ends.
 fn ends(before: &Key, after: &Key) -> Vec<FieldChange> {
     let generation = |key: &Key| key.credentials.current.generation;
-    let ends = |key: &Key| -> Value {
-        let each = |(secret, end): (&Secret, _)| json!({ "generation": secret.generation, "end_time": describe::time(end) });
-        key.credentials.iter().skip(1).map(each).collect()
-    };
     vec![
         change("generation", generation(before), generation(after)),
-        change("retiring", ends(before), ends(after)),
+        change("retiring", ends_of(before), ends_of(after)),
     ]
+}
+
+/// When each replaced secret ends, as the log tells it.
+pub(super) fn ends_of(key: &Key) -> Value {
+    let each = |(secret, end): (&Secret, _)| json!({ "generation": secret.generation, "end_time": describe::time(end) });
+    key.credentials.iter().skip(1).map(each).collect()
 }

@@ -1,6 +1,6 @@
 //! Show and list keys, without any secret.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     Operations,
@@ -19,7 +19,7 @@ use crate::{
         text::Label,
         time::{Now, Timestamp},
     },
-    index::{Found, Index},
+    index::Index,
     ports::{KeyPosition, LastUse, PolicyVersion},
 };
 
@@ -34,6 +34,8 @@ pub struct ShownKey {
     pub key: Key,
     /// When it was last used, exact to the minute.
     pub last_use: Option<Timestamp>,
+    /// Who used its secrets last, the newest use first.
+    pub uses: Vec<LastUse>,
 }
 
 /// What answers about keys are rendered by.
@@ -175,12 +177,11 @@ impl Operations {
     }
 
     async fn with_last_uses(&self, keys: Vec<Key>) -> Result<Vec<ShownKey>, OperationError> {
-        let stored = self.store.last_uses(keys.iter().map(|key| key.id).collect()).await?;
-        let stored: HashMap<_, _> = stored.into_iter().map(|LastUse { key, time }| (key, time)).collect();
-        let last_use = |id: KeyId| {
-            let kept = stored.get(&id).copied();
-            kept.max(self.index.by_id(id).as_ref().and_then(Found::last_use))
+        let mut uses = self.last_uses(keys.iter().map(|key| key.id).collect()).await?;
+        let shown = |key: Key| {
+            let uses = uses.remove(&key.id).unwrap_or_default();
+            ShownKey { last_use: uses.first().map(|newest| newest.time), uses, key }
         };
-        Ok(keys.into_iter().map(|key| ShownKey { last_use: last_use(key.id), key }).collect())
+        Ok(keys.into_iter().map(shown).collect())
     }
 }

@@ -174,7 +174,7 @@ fn new_grants(key: &Key, changes: &KeyChanges) -> Result<Grants, OperationError>
 /// One field of a key, as the log tells it.
 type Field = fn(&Key) -> Value;
 
-fn differences(before: &Key, after: &Key) -> Vec<FieldChange> {
+pub(super) fn differences(before: &Key, after: &Key) -> Vec<FieldChange> {
     let fields: [(&'static str, Field); 7] = [
         ("name", |key| key.name.as_str().into()),
         ("description", |key| key.description.as_str().into()),

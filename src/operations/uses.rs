@@ -1,63 +1,97 @@
-//! Last use: one store to memory a Check, written once a minute for the keys that were used, kept to the minute.
+//! Last uses: noted in memory by a Check, written once a minute for the secrets that were used, kept to the minute.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
+use super::{Operations, check::Query, error::OperationError};
 use crate::{
-    domain::time::{Timestamp, TrustedClock},
-    index::Index,
-    ports::{KeyStore, Note},
+    domain::{
+        id::KeyId,
+        time::{Now, Timestamp},
+    },
+    index::{Found, Index, User},
+    ports::{KeyStore, LastUse, Note},
 };
 
 const WRITE_EVERY: Duration = Duration::from_secs(60);
 /// Uses in one write: a change that comes meanwhile waits for no more than these.
 const BATCH: usize = 1_024;
-const MINUTE_MS: i64 = 60_000;
+/// Uses that are taken from memory at once, some 8 MiB.
+const TAKEN_AT_ONCE: usize = 1 << 16;
 
-/// The start of the minute that `time` is in.
-pub(super) fn minute_of(time: Timestamp) -> Timestamp {
-    Timestamp::from_ms(time.as_ms().div_euclid(MINUTE_MS) * MINUTE_MS).unwrap_or(time)
+/// Notes an allowed Check with the secret of this generation, which ends then if it was replaced.
+pub(super) fn note(found: &Found, secret: Option<(u32, Option<Timestamp>)>, query: &Query<'_>, now: &Now) {
+    if let Some((generation, end)) = secret {
+        let user = User { generation, caller: query.caller, address: query.requirement.address };
+        found.note_use(user, end.is_none(), now.time);
+    }
+}
+
+impl Operations {
+    /// The last uses of these keys, those of each newest first: as they are stored, and what is not written yet.
+    pub(super) async fn last_uses(
+        &self,
+        keys: Vec<KeyId>,
+    ) -> Result<HashMap<KeyId, Vec<LastUse>>, OperationError> {
+        let noted: Vec<_> =
+            keys.iter().filter_map(|key| self.index.by_id(*key)).map(|found| found.uses()).collect();
+        let mut uses: HashMap<KeyId, Vec<LastUse>> = HashMap::new();
+        for last in self.store.last_uses(keys).await?.into_iter().chain(noted.into_iter().flatten()) {
+            let known = uses.entry(last.key).or_default();
+            match known.iter_mut().find(|known| LastUse { time: last.time, ..**known } == last) {
+                Some(same) => same.time = same.time.max(last.time),
+                None => known.push(last),
+            }
+        }
+        for of_key in uses.values_mut() {
+            of_key.sort_by_key(|last| std::cmp::Reverse(last.time));
+        }
+        Ok(uses)
+    }
 }
 
 /// Writes what the index has noted.
 pub struct UseWriter {
     store: Arc<dyn KeyStore>,
     index: Arc<Index>,
-    clock: Arc<TrustedClock>,
-    /// What was used before this minute is written.
-    written_before: Timestamp,
+    /// What was taken from the index and is not written.
+    unwritten: Vec<LastUse>,
 }
 
 impl UseWriter {
-    /// Writes the uses that `index` notes from now on into `store`.
+    /// Writes the uses that `index` notes into `store`.
     #[must_use]
-    pub fn new(store: Arc<dyn KeyStore>, index: Arc<Index>, clock: Arc<TrustedClock>) -> Self {
-        let written_before = minute_of(clock.now());
-        Self { store, index, clock, written_before }
+    pub const fn new(store: Arc<dyn KeyStore>, index: Arc<Index>) -> Self {
+        Self { store, index, unwritten: Vec::new() }
     }
 
-    /// Writes each minute once it is over, until `stop` says true or is gone; then all that is left.
+    /// Writes each minute what is news, until `stop` says true or is gone; then all that is left.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
             let stopped = tokio::time::timeout(WRITE_EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
-            let minute = minute_of(self.clock.now());
-            let before = if stopped { minute.saturating_add(WRITE_EVERY) } else { minute };
-            self.write(before).await;
+            self.write().await;
             if stopped {
                 return;
             }
         }
     }
 
-    async fn write(&mut self, before: Timestamp) {
-        let uses = self.index.uses_between(self.written_before, before);
-        for batch in uses.chunks(BATCH) {
-            if let Err(error) = self.store.note(batch.iter().copied().map(Note::LastUse).collect()).await {
-                tracing::warn!(%error, "last uses could not be written; they are tried again a minute later");
+    async fn write(&mut self) {
+        loop {
+            while !self.unwritten.is_empty() {
+                let batch = self.unwritten.split_off(self.unwritten.len().saturating_sub(BATCH));
+                if let Err(error) = self.store.note(batch.iter().copied().map(Note::LastUse).collect()).await
+                {
+                    tracing::warn!(%error, "last uses could not be written; they are tried again a minute later");
+                    self.unwritten.extend(batch);
+                    return;
+                }
+            }
+            self.unwritten = self.index.take_uses(TAKEN_AT_ONCE);
+            if self.unwritten.is_empty() {
                 return;
             }
         }
-        self.written_before = self.written_before.max(before);
     }
 }

@@ -16,14 +16,15 @@ use tokio::sync::watch;
 pub use self::{
     change::{Mutation, PolicyVersion, RequestMark, Rows},
     counters::{Account, Bill, Charge, ChargeAll, Count, Counters, LimitState, Payable, Payer, costs},
-    note::{LastUse, Note, StoredCount, StoredMark},
+    note::{LastUse, MAX_USERS, Note, StoredCount, StoredMark},
     query::{KeyFilter, KeyPosition, LogFilter, LogRecord, Verification},
-    usage::{Usage, UsageFilter, UsagePosition},
+    usage::{ScopeUse, Usage, UsageFilter, UsagePosition},
     view::{Damaged, OpenScheme, PolicyView, View},
 };
 use crate::domain::{
     audit::Revision,
     id::{GroupId, KeyId},
+    time::Timestamp,
 };
 
 /// An answer that a back end is working on.
@@ -97,7 +98,7 @@ pub trait KeyStore: Send + Sync {
     /// At most `limit` versions of the policy, newest first, before `before`. One that cannot be trusted is an error.
     fn policy_versions(&self, before: Option<u64>, limit: usize) -> Pending<'_, Vec<PolicyVersion>>;
 
-    /// The last uses that are known of these keys.
+    /// The last uses that are known of these keys, at most [`MAX_USERS`] of each secret.
     fn last_uses(&self, keys: Vec<KeyId>) -> Pending<'_, Vec<LastUse>>;
 
     /// Notes what is no change: all of it, in one transaction.
@@ -111,6 +112,9 @@ pub trait KeyStore: Send + Sync {
         after: Option<UsagePosition>,
         limit: usize,
     ) -> Pending<'_, Vec<Usage>>;
+
+    /// Which scopes these keys used or were denied, and since when that is noted; `None` if never.
+    fn scope_uses(&self, keys: Vec<KeyId>) -> Pending<'_, (Vec<ScopeUse>, Option<Timestamp>)>;
 
     /// Every count that is stored, and whether the counting had ended in order ([`Note::CountsComplete`]), or never begun.
     fn counts(&self) -> Pending<'_, (Vec<StoredCount>, bool)>;

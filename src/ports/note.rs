@@ -1,12 +1,17 @@
 //! What is kept beside the truth, without an entry in the log: last uses, counts, usage, the clock's mark.
 
-use super::Usage;
+use std::net::IpAddr;
+
+use super::{ScopeUse, Usage};
 use crate::domain::{id::KeyId, time::Timestamp};
+
+/// The most users of one secret that are kept: those who used it last.
+pub const MAX_USERS: usize = 8;
 
 /// What is kept beside the truth: no change, so it has no entry in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// The last use of a key.
+    /// The last use of a secret by somebody.
     LastUse(LastUse),
     /// What is counted of a limit.
     Count(StoredCount),
@@ -14,6 +19,8 @@ pub enum Note {
     CountsComplete(bool),
     /// What keys did, to be added to what is known.
     Usage(Vec<Usage>),
+    /// Which scopes keys used or were denied.
+    ScopeUses(Vec<ScopeUse>),
     /// Usage of hours before this one is forgotten: the oldest rows first, at most 1,024 of them, so that no change waits
     /// for long.
     UsageBefore(u32),
@@ -32,11 +39,17 @@ pub struct StoredCount {
     pub state: Option<Vec<u8>>,
 }
 
-/// The last use of a key.
+/// The last use of a secret by somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastUse {
     /// The key.
     pub key: KeyId,
+    /// Its secret; 0 where that is not known.
+    pub generation: u32,
+    /// The administration key that asked; `None` for a caller without one.
+    pub caller: Option<KeyId>,
+    /// Where the holder was, as far as that is known.
+    pub address: Option<IpAddr>,
     /// When it was last allowed something, exact to the minute.
     pub time: Timestamp,
 }

@@ -60,3 +60,18 @@ impl From<&Usage> for UsagePosition {
         Self { key, hour, tier: row.tier.to_string(), outcome: row.outcome.clone().into_owned() }
     }
 }
+
+/// A scope that a key used, or asked for and was denied: the first time and the last, to the hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeUse {
+    /// The key.
+    pub key: KeyId,
+    /// The scope.
+    pub scope: Arc<str>,
+    /// Whether it was used, or denied.
+    pub used: bool,
+    /// The hour of the first time that is known.
+    pub first_hour: u32,
+    /// The hour of the last time.
+    pub last_hour: u32,
+}

@@ -30,10 +30,13 @@ use keyward::{
         self, AuditAction, BatchCheckRequest, BatchCheckResponse, ChangeKeysRequest, ChangeKeysResponse,
         CheckRequest, CheckResponse, DisableKeyRequest, DisableKeyResponse, EnableKeyRequest,
         EnableKeyResponse, GetEffectiveRightsRequest, GetEffectiveRightsResponse, GetKeyRequest,
-        GetKeyResponse, GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse, ListKeysRequest,
-        ListKeysResponse, QueryLogRequest, QueryLogResponse, RevokeRequest, RevokeResponse, RotateRequest,
-        RotateResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
-        audit_service_server::AuditService, check_request::Subject, key_service_server::KeyService,
+        GetKeyResponse, GetLeastPrivilegeRequest, GetLeastPrivilegeResponse, GetRotationRequest,
+        GetRotationResponse, GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse, ListKeysRequest,
+        ListKeysResponse, NarrowKeyRequest, NarrowKeyResponse, QueryLogRequest, QueryLogResponse,
+        ReviewKeysRequest, ReviewKeysResponse, RevokeRequest, RevokeResponse, RotateRequest, RotateResponse,
+        UpdateGraceRequest, UpdateGraceResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest,
+        VerifyLogResponse, audit_service_server::AuditService, check_request::Subject,
+        key_service_server::KeyService,
     },
 };
 use tokio::sync::Semaphore;
@@ -273,6 +276,41 @@ impl KeyService for Handler {
         &self,
         _request: Request<v1::ListImportSchemesRequest>,
     ) -> Result<Response<v1::ListImportSchemesResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_rotation(
+        &self,
+        _request: Request<GetRotationRequest>,
+    ) -> Result<Response<GetRotationResponse>, Status> {
+        not_here()
+    }
+
+    async fn update_grace(
+        &self,
+        _request: Request<UpdateGraceRequest>,
+    ) -> Result<Response<UpdateGraceResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_least_privilege(
+        &self,
+        _request: Request<GetLeastPrivilegeRequest>,
+    ) -> Result<Response<GetLeastPrivilegeResponse>, Status> {
+        not_here()
+    }
+
+    async fn narrow_key(
+        &self,
+        _request: Request<NarrowKeyRequest>,
+    ) -> Result<Response<NarrowKeyResponse>, Status> {
+        not_here()
+    }
+
+    async fn review_keys(
+        &self,
+        _request: Request<ReviewKeysRequest>,
+    ) -> Result<Response<ReviewKeysResponse>, Status> {
         not_here()
     }
 }

@@ -90,6 +90,8 @@ enum Action {
     MemberUpdate,
     /// A member was removed
     MemberRemove,
+    /// A grace was ended early, or extended
+    SecretGrace,
 }
 
 impl From<Action> for AuditAction {
@@ -99,6 +101,7 @@ impl From<Action> for AuditAction {
             Action::AdminRecover => Self::AdminRecover,
             Action::WorkspaceRegister => Self::WorkspaceRegister,
             Action::WorkspaceUpdate => Self::WorkspaceUpdate,
+            Action::SecretGrace => Self::SecretGrace,
             Action::KeyIssue => Self::KeyIssue,
             Action::KeyRotate => Self::KeyRotate,
             Action::KeyRevoke => Self::KeyRevoke,

@@ -16,7 +16,7 @@ use crate::{
     index::Found,
     ports::{
         KeyFilter, KeyPosition, LastUse, LogFilter, LogRecord, Mutation, PolicyVersion, PolicyView,
-        RequestMark, Usage, UsageFilter, UsagePosition, Verification, View,
+        RequestMark, ScopeUse, Usage, UsageFilter, UsagePosition, Verification, View,
     },
 };
 
@@ -50,6 +50,7 @@ impl KeyStore for Rows {
                     Note::CountsComplete(complete) => self.is_complete.store(complete, Ordering::SeqCst),
                     other @ (Note::LastUse(_)
                     | Note::Usage(_)
+                    | Note::ScopeUses(_)
                     | Note::UsageBefore(_)
                     | Note::ClockMark(_)) => {
                         panic!("{other:?}")
@@ -96,6 +97,10 @@ impl KeyStore for Rows {
     }
 
     fn last_uses(&self, _: Vec<KeyId>) -> Pending<'_, Vec<LastUse>> {
+        nothing()
+    }
+
+    fn scope_uses(&self, _: Vec<KeyId>) -> Pending<'_, (Vec<ScopeUse>, Option<Timestamp>)> {
         nothing()
     }
 

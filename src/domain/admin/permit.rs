@@ -87,6 +87,15 @@ impl Caller {
             Self::Admin(caller) => caller.bound_to(),
         }
     }
+
+    /// The caller's own key.
+    #[must_use]
+    pub const fn key_id(&self) -> Option<KeyId> {
+        match self {
+            Self::Anonymous { .. } => None,
+            Self::Admin(caller) => Some(caller.key),
+        }
+    }
 }
 
 impl AdminCaller {

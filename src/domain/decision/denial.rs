@@ -200,6 +200,35 @@ impl Denial {
         }
     }
 
+    /// The scopes that the key lacks, altogether or for the resource.
+    #[must_use]
+    pub fn lacking_scopes(&self) -> &[String] {
+        match self {
+            Self::ScopeInsufficient(scopes)
+            | Self::RoleInsufficient(scopes)
+            | Self::ResourceNotGranted { scopes, .. } => scopes,
+            Self::CredentialsMissing
+            | Self::CredentialsAmbiguous
+            | Self::CredentialsMalformed
+            | Self::CredentialsInUrl
+            | Self::KeyUnknown
+            | Self::KeyRevoked
+            | Self::KeyExpired(_)
+            | Self::SecretEnded(_)
+            | Self::KeyDisabled
+            | Self::WorkspaceSuspended
+            | Self::WorkspaceClosed
+            | Self::OwnerRemoved
+            | Self::WorkspaceMismatch
+            | Self::EnvironmentMismatch
+            | Self::AddressNotAllowed(_)
+            | Self::BrowserNotAllowed
+            | Self::RouteNotFound
+            | Self::RateLimited(_)
+            | Self::QuotaExceeded(_) => &[],
+        }
+    }
+
     /// The limit that is spent.
     #[must_use]
     pub const fn spent(&self) -> Option<&Spent> {

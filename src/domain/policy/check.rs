@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     ALL_TIERS, Declared, Document, Fault, KeyRules, Limit, LimitEntry, LimitOverridesEntry, MAX_TIERS,
-    PlanLimits, Policy, Role, Subject, Tier, key_rules::of_keys, routes::routes,
+    PlanLimits, Policy, Role, Subject, Tier, key_rules::of_keys, routes::routes, scope_set::MAX_DECLARED,
 };
 use crate::domain::{
     environment::{BrowserRule, Environment, Environments, Prefix},
@@ -73,6 +73,7 @@ pub(super) fn policy(mut document: Document) -> Result<Policy, Vec<Fault>> {
     let mut policy = Policy {
         document,
         environments: environments.unwrap_or_default(),
+        scope_names: scopes.keys().cloned().collect(),
         scopes,
         tiers,
         default_tier,
@@ -113,7 +114,7 @@ fn environments(document: &Document, faults: &mut Faults) -> Option<Environments
 
 fn scopes(document: &Document, faults: &mut Faults) -> BTreeMap<Box<str>, Declared> {
     let mut scopes = BTreeMap::new();
-    if !faults.count("scopes", document.scopes.len(), 1, 512) {
+    if !faults.count("scopes", document.scopes.len(), 1, MAX_DECLARED) {
         return scopes;
     }
     for (place, entry) in document.scopes.iter().enumerate() {
@@ -123,11 +124,12 @@ fn scopes(document: &Document, faults: &mut Faults) -> BTreeMap<Box<str>, Declar
         if faults.take(&name, Scope::parse(&entry.name)).is_none() {
             continue;
         }
-        let declared = Declared { by_wildcard: !entry.not_by_wildcard, tier: 0 };
+        let declared = Declared { by_wildcard: !entry.not_by_wildcard, tier: 0, place: 0 };
         if scopes.insert(entry.name.as_str().into(), declared).is_some() {
             faults.must(name, "declared once");
         }
     }
+    scopes.values_mut().enumerate().for_each(|(place, declared)| declared.place = place);
     scopes
 }
 

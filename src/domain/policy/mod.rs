@@ -9,6 +9,7 @@ mod limits;
 mod overrides;
 mod role;
 mod routes;
+mod scope_set;
 mod text;
 mod tier_set;
 
@@ -25,6 +26,7 @@ pub use self::{
     limits::{Calendar, Limit, Subject, Window, duration, show_duration},
     overrides::{Holder, LimitOverrides, LimitOverridesEntry},
     role::Role,
+    scope_set::ScopeSet,
     text::MAX_TOML,
     tier_set::TierSet,
 };
@@ -77,6 +79,8 @@ pub struct Policy {
     environments: Environments,
     /// Every declared scope.
     scopes: BTreeMap<Box<str>, Declared>,
+    /// The same, each at its place.
+    scope_names: Vec<Box<str>>,
     tiers: Vec<Tier>,
     /// The place of the tier that holds what no other lists.
     default_tier: usize,
@@ -94,6 +98,8 @@ pub struct Declared {
     pub by_wildcard: bool,
     /// Its tier's place in [`Policy::tiers`].
     pub tier: usize,
+    /// Its own place in the order of names.
+    pub place: usize,
 }
 
 /// A tier: scopes with limits of their own.
@@ -155,6 +161,18 @@ impl Policy {
     pub fn tier_name(&self, scope: &str) -> &str {
         let tier = self.scopes.get(scope).and_then(|declared| self.tiers.get(declared.tier));
         tier.map_or("", |tier| tier.name.as_str())
+    }
+
+    /// The declared scope at a place.
+    #[must_use]
+    pub fn scope_at(&self, place: usize) -> Option<&str> {
+        self.scope_names.get(place).map(|name| &**name)
+    }
+
+    /// The place of a declared scope.
+    #[must_use]
+    pub fn place_of(&self, scope: &str) -> Option<usize> {
+        self.scopes.get(scope).map(|declared| declared.place)
     }
 
     /// The tier of a declared scope.

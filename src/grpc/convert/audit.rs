@@ -46,6 +46,7 @@ const fn action_to_wire(action: Action) -> AuditAction {
         Action::MemberAdd => AuditAction::MemberAdd,
         Action::MemberUpdate => AuditAction::MemberUpdate,
         Action::MemberRemove => AuditAction::MemberRemove,
+        Action::SecretGrace => AuditAction::SecretGrace,
         Action::KeyIssue => AuditAction::KeyIssue,
         Action::KeyRotate => AuditAction::KeyRotate,
         Action::KeyRevoke => AuditAction::KeyRevoke,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::{key, key_id, rights, time, within, workspace_id};
 use crate::{
     domain::{
+        admin::Caller,
         decision::{Decision, Denial, MAX_COST, MAX_SCOPES, Requirement, Spent},
         id::{KeyId, WorkspaceId},
         limit::Bound,
@@ -63,7 +64,7 @@ pub(in crate::grpc) fn query<'a>(
     asked: &'a v1::CheckRequest,
     mode: Mode,
     workspace: Option<WorkspaceId>,
-    bound_to: Option<WorkspaceId>,
+    caller: &Caller,
 ) -> Result<Query<'a>, OperationError> {
     let subject = match &asked.subject {
         None => Subject::Nothing,
@@ -87,7 +88,8 @@ pub(in crate::grpc) fn query<'a>(
         address: asked.context.as_ref().map(|context| address(prefix, context)).transpose()?.flatten(),
         from_browser: false,
     };
-    Ok(Query { subject, requirement, mode, bound_to })
+    let (bound_to, caller) = (caller.bound_to(), caller.key_id());
+    Ok(Query { subject, requirement, mode, bound_to, caller })
 }
 
 /// What a request costs, if that is little enough.

@@ -51,9 +51,16 @@ pub(in crate::grpc) fn to_wire(key: &Key, moment: &Moment) -> v1::Key {
     }
 }
 
-/// A key with its last use.
+/// A key with the last uses of its secrets.
 pub(in crate::grpc) fn shown_to_wire(shown: &ShownKey, moment: &Moment) -> v1::Key {
-    v1::Key { last_use_time: shown.last_use.map(time::to_wire), ..to_wire(&shown.key, moment) }
+    let mut key = to_wire(&shown.key, moment);
+    key.last_use_time = shown.last_use.map(time::to_wire);
+    for secret in &mut key.secrets {
+        // The newest use is the first.
+        let last = shown.uses.iter().find(|last| last.generation == secret.generation);
+        secret.last_use_time = last.map(|last| time::to_wire(last.time));
+    }
+    key
 }
 
 /// An owner; empty for nobody.
@@ -96,18 +103,23 @@ fn revocation_to_wire(state: &KeyState) -> Option<v1::Revocation> {
 }
 
 fn secret_to_wire(secret: &Secret, end: Option<Timestamp>, now: Timestamp) -> v1::Secret {
-    let state = match end {
-        None => v1::SecretState::Current,
-        Some(end) if now < end => v1::SecretState::Retiring,
-        Some(_) => v1::SecretState::Ended,
-    };
     v1::Secret {
         generation: secret.generation,
         hint: secret.hint.as_str().to_owned(),
-        state: state.into(),
+        state: secret_state(end, now).into(),
         create_time: Some(time::to_wire(secret.created)),
         end_time: end.map(time::to_wire),
+        last_use_time: None,
         scheme: secret.scheme.to_text(),
+    }
+}
+
+/// Where a secret stands that ends then.
+pub(super) fn secret_state(end: Option<Timestamp>, now: Timestamp) -> v1::SecretState {
+    match end {
+        None => v1::SecretState::Current,
+        Some(end) if now < end => v1::SecretState::Retiring,
+        Some(_) => v1::SecretState::Ended,
     }
 }
 

@@ -9,10 +9,13 @@ pub(super) mod ext_authz;
 mod fields;
 pub(super) mod key;
 pub(super) mod key_import;
+pub(super) mod least_privilege;
 pub(super) mod member;
 pub(super) mod new_key;
 pub(super) mod policy;
+pub(super) mod review;
 mod rights;
+pub(super) mod rotation;
 pub(super) mod route;
 pub(super) mod select;
 mod time;
@@ -20,7 +23,7 @@ pub(super) mod update;
 pub(super) mod usage;
 pub(super) mod workspace;
 
-pub(super) use self::time::grace;
+pub(super) use self::time::{grace, required_grace};
 
 use crate::{
     domain::{

@@ -45,6 +45,15 @@ pub(in crate::grpc) fn grace(asked: Option<prost_types::Duration>) -> Result<Dur
     grace.map(whole).ok_or_else(invalid)
 }
 
+/// The grace of a secret that is retiring already.
+pub(in crate::grpc) fn required_grace(
+    asked: Option<prost_types::Duration>,
+) -> Result<Duration, OperationError> {
+    let why = ParseError::new("0 to 366 days from now on; 0 ends it now");
+    let missing = || OperationError::invalid("grace", why.clone());
+    grace(Some(asked.ok_or_else(missing)?)).map_err(|_too_long| missing())
+}
+
 /// A point in time for the wire.
 pub(super) fn to_wire(time: Timestamp) -> prost_types::Timestamp {
     let ms = time.as_ms();

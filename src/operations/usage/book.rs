@@ -6,7 +6,7 @@
 //! in silence.
 
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{HashMap, hash_map::Entry},
     hash::{BuildHasherDefault, Hash, Hasher},
     mem,
     sync::{
@@ -17,14 +17,20 @@ use std::{
 
 use tokio::sync::Notify;
 
+use super::lines::{Line, Lines, Tally};
 use crate::{
-    domain::{id::KeyId, policy::TierSet, time::Timestamp, usage::hour_of},
+    domain::{
+        id::KeyId,
+        policy::{ScopeSet, TierSet},
+        time::Timestamp,
+        usage::{ALLOWED, hour_of},
+    },
     ports::PolicyVersion,
 };
 
 const SHARDS: usize = 64;
 
-/// The most that one shard counts apart: what a hash table of 262,144 places takes, 16 MiB.
+/// The most that one shard counts apart: what a hash table of 262,144 places takes, 20 MiB.
 const MOST_IN_SHARD: usize = 229_376;
 
 /// From here on a shard does not wait until its time comes.
@@ -66,7 +72,7 @@ struct Sheet {
     slots: Slots,
 }
 
-type Slots = HashMap<Slot, Tally, BuildHasherDefault<Mixed>>;
+type Slots = HashMap<Slot, Counted, BuildHasherDefault<Mixed>>;
 
 /// What is counted apart.
 #[derive(PartialEq, Eq)]
@@ -85,30 +91,21 @@ impl Hash for Slot {
     }
 }
 
-/// A row of usage that is not written yet, but for its numbers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Line {
-    pub(super) key: KeyId,
-    pub(super) hour: u32,
-    pub(super) tier: Arc<str>,
-    pub(super) outcome: &'static str,
+/// What is counted of a slot.
+struct Counted {
+    tally: Tally,
+    /// The scopes that were used, or denied.
+    scopes: ScopeSet,
 }
 
-/// Rows of usage in the order in which they are stored.
-pub(super) type Lines = BTreeMap<Line, Tally>;
-
-/// How often, and for how much.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) checks: u64,
+/// What came of one Check.
+pub(super) struct Outcome {
+    /// The tiers, by their places in the policy.
+    pub(super) tiers: TierSet,
+    /// [`ALLOWED`] or the reason of the denial.
+    pub(super) word: &'static str,
+    /// What it cost.
     pub(super) cost: u64,
-}
-
-impl Tally {
-    pub(super) fn add(&mut self, other: Self) {
-        self.checks = self.checks.saturating_add(other.checks);
-        self.cost = self.cost.saturating_add(other.cost);
-    }
 }
 
 impl Default for UsageBook {
@@ -118,20 +115,20 @@ impl Default for UsageBook {
 }
 
 impl UsageBook {
-    /// Counts one Check of a key: once in each of `tiers`, whose places are those of `policy`, and apart where there is
-    /// none. `outcome` is [`ALLOWED`](crate::domain::usage::ALLOWED) or the reason of the denial.
-    pub fn note(
+    /// Counts one Check of a key: once in each of its tiers, whose places are those of `policy`, and apart where there is
+    /// none. `put` adds the scopes that were used, or asked for and denied, to those of the same kind.
+    pub(super) fn count(
         &self,
         policy: &Arc<PolicyVersion>,
         key: KeyId,
         now: Timestamp,
-        tiers: TierSet,
-        outcome: &'static str,
-        cost: u64,
+        of: &Outcome,
+        put: impl FnOnce(&mut ScopeSet),
     ) {
-        let slot = Slot { key, tiers, hour: hour_of(now), outcome };
+        let Outcome { tiers, word, cost } = of;
+        let slot = Slot { key, tiers: *tiers, hour: hour_of(now), outcome: word };
         let Some(shard) = self.shards.get(SHARD.with(|shard| *shard)) else { return };
-        let fills = shard.lock().count(policy, slot, Tally { checks: 1, cost });
+        let fills = shard.lock().count(policy, slot, Tally { checks: 1, cost: *cost }, put);
         if fills {
             self.filling.notify_one();
         }
@@ -185,19 +182,29 @@ impl Sheets {
     }
 
     /// Counts, and says whether the shard should be emptied soon.
-    fn count(&mut self, policy: &Arc<PolicyVersion>, slot: Slot, tally: Tally) -> bool {
+    fn count(
+        &mut self,
+        policy: &Arc<PolicyVersion>,
+        slot: Slot,
+        tally: Tally,
+        put: impl FnOnce(&mut ScopeSet),
+    ) -> bool {
         let Some(slots) = slots_of(&mut self.by_policy, policy) else { return false };
-        match slots.entry(slot) {
-            Entry::Occupied(mut known) => {
-                known.get_mut().add(tally);
-                return false;
+        let (counted, is_new) = match slots.entry(slot) {
+            Entry::Occupied(known) => (known.into_mut(), false),
+            Entry::Vacant(new) if self.slots < MOST_IN_SHARD => {
+                (new.insert(Counted { tally: Tally::default(), scopes: ScopeSet::default() }), true)
             }
-            Entry::Vacant(new) if self.slots < MOST_IN_SHARD => new.insert(tally),
             Entry::Vacant(_) => {
                 self.lost = self.lost.saturating_add(1);
                 return false;
             }
         };
+        counted.tally.add(tally);
+        put(&mut counted.scopes);
+        if !is_new {
+            return false;
+        }
         self.slots = self.slots.saturating_add(1);
         self.slots == FULL_SOON
     }
@@ -228,20 +235,24 @@ fn slots_of<'s>(sheets: &'s mut Vec<Sheet>, policy: &Arc<PolicyVersion>) -> Opti
 }
 
 impl Sheet {
-    /// Adds what is here to `lines`, by the names of the tiers.
+    /// Adds what is here to `lines`, by the names of tiers and scopes.
     fn add_to(self, lines: &mut Lines) {
-        let tiers = self.policy.policy.tiers();
-        let names: Vec<Arc<str>> = tiers.iter().map(|tier| Arc::from(tier.name.as_str())).collect();
+        let policy = &self.policy.policy;
+        let names: Vec<Arc<str>> = policy.tiers().iter().map(|tier| Arc::from(tier.name.as_str())).collect();
         let none: Arc<str> = Arc::from("");
-        for (Slot { key, tiers, hour, outcome }, tally) in self.slots {
+        for (Slot { key, tiers, hour, outcome }, Counted { tally, scopes }) in self.slots {
             let mut add = |tier: &Arc<str>| {
                 let line = Line { key, hour, tier: Arc::clone(tier), outcome };
-                lines.entry(line).or_default().add(tally);
+                lines.usage.entry(line).or_default().add(tally);
             };
             if tiers.is_empty() {
                 add(&none);
             }
             tiers.iter().for_each(|place| add(names.get(place).unwrap_or(&none)));
+            let used = outcome == ALLOWED;
+            for scope in scopes.iter().filter_map(|place| policy.scope_at(place)) {
+                lines.add_scope(key, scope, used, hour);
+            }
         }
     }
 }

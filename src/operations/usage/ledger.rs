@@ -6,20 +6,23 @@
 //! most, and ten seconds' where more than 4,096 rows wait. A key that is used all the time costs as much to write
 //! for a second as for ten, and writing many keys costs more than judging their Checks.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Mutex, watch},
     time::{Instant, MissedTickBehavior},
 };
 
-use super::book::{Line, Lines, Tally, UsageBook};
+use super::{
+    book::UsageBook,
+    lines::{Hours, Line, Lines, ScopeLine, Tally},
+};
 use crate::{
     domain::{
         time::TrustedClock,
         usage::{MAX_HOURS, hour_of},
     },
-    ports::{KeyStore, Note, StoreError, Usage},
+    ports::{KeyStore, Note, ScopeUse, StoreError, Usage},
 };
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -103,18 +106,35 @@ impl UsageLedger {
                 "usage of these Checks is not counted: the store does not keep up"
             );
         }
-        while !unwritten.is_empty() {
-            let batch = first(&mut unwritten, BATCH);
+        while !unwritten.usage.is_empty() {
+            let batch = first(&mut unwritten.usage, BATCH);
             let Err(error) = self.store.note(self.notes(&batch)).await else { continue };
             if matches!(error, StoreError::OutcomeUnknown(_)) {
                 let checks = checks(&batch);
                 tracing::error!(checks, %error, "usage of these Checks may be lost; it is not written twice");
             } else {
                 for (line, tally) in batch {
-                    unwritten.entry(line).or_default().add(tally);
+                    unwritten.usage.entry(line).or_default().add(tally);
                 }
             }
             return Err(error);
+        }
+        self.flush_scopes(&mut unwritten).await
+    }
+
+    /// Writes which scopes were used. To write one twice does no harm.
+    async fn flush_scopes(&self, unwritten: &mut Lines) -> Result<(), StoreError> {
+        while !unwritten.scopes.is_empty() {
+            let batch = first(&mut unwritten.scopes, BATCH);
+            match self.store.note(vec![Note::ScopeUses(batch.iter().map(scope_use).collect())]).await {
+                Ok(()) => unwritten.remember(&batch),
+                Err(error) => {
+                    for (line, hours) in batch {
+                        unwritten.put_scope(line, hours);
+                    }
+                    return Err(error);
+                }
+            }
         }
         Ok(())
     }
@@ -129,20 +149,20 @@ impl UsageLedger {
     }
 
     async fn end(&self) {
-        let checks = checks(&*self.unwritten.lock().await);
+        let checks = checks(&self.unwritten.lock().await.usage);
         if checks > 0 {
             tracing::error!(checks, "usage of these Checks is lost: it could not be written");
         }
     }
 
     async fn forget(&self) {
-        if let Err(error) = self.store.note(self.notes(&Lines::new())).await {
+        if let Err(error) = self.store.note(self.notes(&BTreeMap::new())).await {
             tracing::warn!(%error, "old usage could not be removed; it is tried again a minute later");
         }
     }
 
     /// These lines to write, and what is too old to forget: each write removes as many rows as it may add.
-    fn notes(&self, lines: &Lines) -> Vec<Note> {
+    fn notes(&self, lines: &BTreeMap<Line, Tally>) -> Vec<Note> {
         let row = |(line, tally): (&Line, &Tally)| {
             let Tally { checks, cost } = *tally;
             Usage {
@@ -160,12 +180,23 @@ impl UsageLedger {
 }
 
 /// Takes out the first lines, at most so many.
-fn first(lines: &mut Lines, count: usize) -> Lines {
+fn first<L: Ord, N>(lines: &mut BTreeMap<L, N>, count: usize) -> BTreeMap<L, N> {
     std::iter::from_fn(|| lines.pop_first()).take(count).collect()
 }
 
-fn checks(lines: &Lines) -> u64 {
+fn checks(lines: &BTreeMap<Line, Tally>) -> u64 {
     lines.values().fold(0, |sum, tally| sum.saturating_add(tally.checks))
+}
+
+fn scope_use((line, hours): (&ScopeLine, &Hours)) -> ScopeUse {
+    let ScopeLine { key, scope, used } = line;
+    ScopeUse {
+        key: *key,
+        scope: Arc::clone(scope),
+        used: *used,
+        first_hour: hours.first,
+        last_hour: hours.last,
+    }
 }
 
 #[cfg(test)]

@@ -5,10 +5,13 @@
 
 mod book;
 mod ledger;
+mod lines;
+mod places;
 mod read;
 
 use std::sync::Arc;
 
+use self::book::Outcome;
 pub use self::{
     book::UsageBook,
     ledger::UsageLedger,
@@ -20,7 +23,15 @@ use super::{
     error::OperationError,
 };
 use crate::{
-    domain::{decision::Decision, id::KeyId, policy::TierSet, time::Timestamp, usage::ALLOWED},
+    domain::{
+        decision::{Decision, Denial, Requirement},
+        grant::Verdict,
+        policy::{Policy, ScopeSet, TierSet},
+        scope::Scope,
+        time::Timestamp,
+        usage::ALLOWED,
+    },
+    index::Found,
     ports::PolicyVersion,
 };
 
@@ -48,18 +59,50 @@ impl Operations {
         &self,
         query: &Query<'_>,
         policy: &Arc<PolicyVersion>,
-        key: KeyId,
+        found: &Found,
         now: Timestamp,
         (tiers, decision): (TierSet, &Decision),
     ) {
         if query.mode != Mode::Enforce {
             return;
         }
-        let (tiers, outcome, cost) = match decision {
-            Decision::Allow(permit) => (permit.tiers(), ALLOWED, query.requirement.cost.unwrap_or(ONE)),
-            Decision::Deny(denial) if denial.is_of_a_valid_key() => (tiers, denial.reason(), 0),
-            Decision::Deny(denial) => (TierSet::default(), denial.reason(), 0),
-        };
-        self.usage.book.note(policy, key, now, tiers, outcome, cost);
+        let (requirement, policy_now) = (&query.requirement, &policy.policy);
+        let (key, book) = (found.key().id, &self.usage.book);
+        match decision {
+            Decision::Allow(permit) => {
+                let cost = requirement.cost.unwrap_or(ONE);
+                let outcome = Outcome { tiers: permit.tiers(), word: ALLOWED, cost };
+                book.count(policy, key, now, &outcome, |scopes| {
+                    put_used(scopes, found, requirement, policy_now);
+                });
+            }
+            Decision::Deny(denial) => {
+                let tiers = if denial.is_of_a_valid_key() { tiers } else { TierSet::default() };
+                let outcome = Outcome { tiers, word: denial.reason(), cost: 0 };
+                book.count(policy, key, now, &outcome, |scopes| put_denied(scopes, denial, policy_now));
+            }
+        }
+    }
+}
+
+/// The scopes that an allowed request has used: each that it needs, and of each group the first that is granted.
+fn put_used(scopes: &mut ScopeSet, found: &Found, requirement: &Requirement<'_>, policy: &Policy) {
+    let granted = |scope: &&Scope<'_>| {
+        matches!(found.rights().verdict(**scope, requirement.resource), Verdict::Granted(_))
+    };
+    let of_groups = requirement.any_scopes.iter().filter_map(|group| group.iter().find(granted));
+    for scope in requirement.scopes.iter().chain(of_groups) {
+        if let Some(place) = places::place_of(scope.as_str(), policy) {
+            scopes.insert(place);
+        }
+    }
+}
+
+/// The declared scopes that a request was denied for: others are nobody's, and would fill memory with names.
+fn put_denied(scopes: &mut ScopeSet, denial: &Denial, policy: &Policy) {
+    for scope in denial.lacking_scopes() {
+        if let Some(place) = places::place_of(scope, policy) {
+            scopes.insert(place);
+        }
     }
 }

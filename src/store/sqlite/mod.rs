@@ -29,8 +29,8 @@ use crate::{
     },
     ports::{
         KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRecord, Mutation, Note, Pending,
-        PolicyVersion, RequestMark, StoreError, StoredCount, StoredMark, Usage, UsageFilter, UsagePosition,
-        Verification, View,
+        PolicyVersion, RequestMark, ScopeUse, StoreError, StoredCount, StoredMark, Usage, UsageFilter,
+        UsagePosition, Verification, View,
     },
 };
 
@@ -51,7 +51,9 @@ mod read;
 mod rows;
 mod schema;
 mod schemes;
+mod scope_uses;
 mod usage;
+mod uses;
 mod wal;
 mod writer;
 
@@ -324,7 +326,7 @@ impl KeyStore for SqliteStore {
 
     fn last_uses(&self, keys: Vec<KeyId>) -> Pending<'_, Vec<LastUse>> {
         self.read(move |connection, _| {
-            read::last_uses(connection, &keys).map_err(|error| failure::of_reading(&error))
+            uses::read(connection, &keys).map_err(|error| failure::of_reading(&error))
         })
     }
 
@@ -341,6 +343,12 @@ impl KeyStore for SqliteStore {
         self.read(move |connection, _| {
             let rows = usage::read(connection, &filter, after.as_ref(), limit);
             rows.map_err(|error| failure::of_reading(&error))
+        })
+    }
+
+    fn scope_uses(&self, keys: Vec<KeyId>) -> Pending<'_, (Vec<ScopeUse>, Option<Timestamp>)> {
+        self.read(move |connection, _| {
+            scope_uses::read(connection, &keys).map_err(|error| failure::of_reading(&error))
         })
     }
 

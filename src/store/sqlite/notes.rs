@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, ToSql, params, types::Value};
 
-use super::usage;
+use super::{scope_uses, usage, uses};
 use crate::{
     domain::{root::DerivedKeys, time::Timestamp},
     ports::{Note, StoredCount, StoredMark},
@@ -18,12 +18,7 @@ pub(super) fn put(connection: &Connection, keys: &DerivedKeys, notes: &[Note]) -
 
 fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite::Result<()> {
     match note {
-        Note::LastUse(last) => {
-            let newer = "INSERT INTO secret_uses (key_id, generation, caller, address, time_ms)
-                 VALUES (?1, 0, '', '', ?2)
-                 ON CONFLICT (key_id, generation, caller, address) DO UPDATE SET time_ms = excluded.time_ms WHERE excluded.time_ms > time_ms";
-            connection.prepare_cached(newer)?.execute(params![last.key.to_string(), last.time.as_ms()])?;
-        }
+        Note::LastUse(last) => uses::put(connection, last)?,
         Note::Count(StoredCount { subject, limit, state: Some(state) }) => {
             let put = "INSERT INTO counts (subject, limit_id, state) VALUES (?1, ?2, ?3)
                  ON CONFLICT (subject, limit_id) DO UPDATE SET state = excluded.state";
@@ -37,6 +32,7 @@ fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite
             put_meta(connection, COUNTS_COMPLETE, &i64::from(*complete))?;
         }
         Note::Usage(rows) => usage::add(connection, rows)?,
+        Note::ScopeUses(rows) => scope_uses::put(connection, rows)?,
         Note::UsageBefore(hour) => usage::forget(connection, *hour)?,
         Note::ClockMark(time) => {
             // One that was edited meanwhile is nothing to go by: this process knows better.

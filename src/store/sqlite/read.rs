@@ -17,7 +17,7 @@ use crate::{
         root::{DerivedKeys, MacKey},
         time::Timestamp,
     },
-    ports::{Damaged, KeyFilter, KeyPosition, LastUse, StoreError, View},
+    ports::{Damaged, KeyFilter, KeyPosition, StoreError, View},
     store::{
         known::Known,
         rows::{Row, SecretRow},
@@ -107,19 +107,6 @@ pub(super) fn list(
         found.extend(created.zip(id).map(|(created, id)| KeyPosition { created, id }));
     }
     Ok(found)
-}
-
-/// The last uses that are known.
-pub(super) fn last_uses(connection: &Connection, keys: &[KeyId]) -> rusqlite::Result<Vec<LastUse>> {
-    let mut statement =
-        connection.prepare_cached("SELECT max(time_ms) FROM secret_uses WHERE key_id = ?1")?;
-    let mut uses = Vec::new();
-    for key in keys {
-        let time: Option<i64> = statement.query_row([key.to_string()], |row| row.get(0))?;
-        // A use is a hint to people: one that cannot be read is none.
-        uses.extend(time.and_then(|ms| Timestamp::from_ms(ms).ok()).map(|time| LastUse { key: *key, time }));
-    }
-    Ok(uses)
 }
 
 /// Rows on their way to a view.

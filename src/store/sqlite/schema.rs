@@ -8,6 +8,9 @@ use crate::domain::time::Timestamp;
 /// `KEYW`, in the database's header.
 pub(super) const APPLICATION_ID: i64 = 0x4B45_5957;
 
+/// Since when uses of scopes are noted, in the table `meta`.
+pub(super) const SCOPES_WATCHED: &str = "scopes_watched_ms";
+
 /// The schema that this program writes.
 pub(super) const VERSION: i64 = 4;
 
@@ -212,8 +215,14 @@ pub(super) fn migrate(
         insert.execute(params!["created_ms", now.as_ms()])?;
         Ok(())
     };
-    let mark = move |transaction: &Transaction<'_>| Ok(mark(transaction)?);
-    Migrations::new(vec![M::up_with_hook(V1, note), M::up(V2), M::up(V3), M::up_with_hook(V4, mark)])
+    // From this step on uses of scopes are noted, and none before.
+    let fourth = move |transaction: &Transaction<'_>| {
+        mark(transaction)?;
+        let mut insert = transaction.prepare("INSERT INTO meta (name, value) VALUES (?1, ?2)")?;
+        insert.execute(params![SCOPES_WATCHED, now.as_ms()])?;
+        Ok(())
+    };
+    Migrations::new(vec![M::up_with_hook(V1, note), M::up(V2), M::up(V3), M::up_with_hook(V4, fourth)])
         .to_latest(connection)
 }
 

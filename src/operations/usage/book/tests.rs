@@ -28,6 +28,21 @@ pub(in crate::operations::usage) fn key(number: usize) -> KeyId {
     KeyId::generate(&Same(number)).unwrap()
 }
 
+impl UsageBook {
+    /// Counts a Check of which no scope is known.
+    pub(in crate::operations::usage) fn note(
+        &self,
+        policy: &Arc<PolicyVersion>,
+        key: KeyId,
+        now: Timestamp,
+        tiers: TierSet,
+        outcome: &'static str,
+        cost: u64,
+    ) {
+        self.count(policy, key, now, &Outcome { tiers, word: outcome, cost }, |_none| ());
+    }
+}
+
 /// A policy with these tiers, in this order.
 pub(in crate::operations::usage) fn policy(version: u64, tiers: &[&str]) -> Arc<PolicyVersion> {
     let mut document = Policy::default_document().unwrap().document().clone();
@@ -57,12 +72,12 @@ fn place(policy: &PolicyVersion, tier: &str) -> TierSet {
 }
 
 fn drained(book: &UsageBook) -> Vec<(String, u32, &'static str, u64, u64)> {
-    let mut lines = Lines::new();
+    let mut lines = Lines::default();
     assert_eq!(book.drain(&mut lines, usize::MAX), 0);
     let row = |(line, tally): (Line, Tally)| {
         (line.tier.to_string(), line.hour, line.outcome, tally.checks, tally.cost)
     };
-    lines.into_iter().map(row).collect()
+    lines.usage.into_iter().map(row).collect()
 }
 
 pub(in crate::operations::usage) fn hour(number: i64) -> Timestamp {
@@ -99,10 +114,10 @@ fn threads_that_count_while_the_book_is_emptied_add_up() {
     let (book, policy) = (UsageBook::default(), policy(1, &["default", "a"]));
     let tiers = place(&policy, "a");
     let counting = AtomicBool::new(true);
-    let mut lines = Lines::new();
+    let mut lines = Lines::default();
     scope(|threads| {
         let emptying = threads.spawn(|| {
-            let mut lines = Lines::new();
+            let mut lines = Lines::default();
             while counting.load(Ordering::SeqCst) {
                 assert_eq!(book.drain(&mut lines, usize::MAX), 0);
             }
@@ -127,6 +142,7 @@ fn threads_that_count_while_the_book_is_emptied_add_up() {
     book.drain(&mut lines, usize::MAX);
     assert_eq!(lines.len(), 50);
     let each = 8 * EACH / 50;
+    let lines = lines.usage;
     assert!(lines.values().all(|tally| *tally == Tally { checks: each, cost: 3 * each }), "{lines:?}");
 }
 
@@ -137,11 +153,11 @@ fn what_a_full_shard_cannot_count_is_told_and_what_it_knows_goes_on() {
     let note = |number| book.note(&policy, key(number), hour(1), TierSet::only(0), ALLOWED, 1);
     (0..MOST_IN_SHARD + 7).for_each(note);
     note(0);
-    let mut lines = Lines::new();
+    let mut lines = Lines::default();
     assert_eq!(book.drain(&mut lines, 0), 0, "there is no room for any");
     assert_eq!(book.drain(&mut lines, 1), 7);
     assert_eq!(lines.len(), MOST_IN_SHARD);
-    assert_eq!(lines.first_key_value().unwrap().1.checks, 2);
+    assert_eq!(lines.usage.first_key_value().unwrap().1.checks, 2);
     note(0);
     assert_eq!(drained(&book).len(), 1);
 }
@@ -152,4 +168,36 @@ fn a_thread_of_its_own_counts_in_a_shard_of_its_own() {
     assert_eq!(SHARD.with(|shard| *shard), mine);
     let others = [0; 3].map(|_| spawn(|| SHARD.with(|shard| *shard)).join().unwrap());
     assert!(!others.contains(&mine), "{mine} {others:?}");
+}
+
+#[test]
+fn a_scope_that_is_used_all_the_time_is_told_once_an_hour() {
+    let book = UsageBook::default();
+    let policy = policy(1, &["default"]);
+    let name = policy.policy.scope_at(1).unwrap().to_owned();
+    let count = |at, word| {
+        let outcome = Outcome { tiers: TierSet::only(0), word, cost: 1 };
+        book.count(&policy, key(1), hour(at), &outcome, |scopes| scopes.insert(1));
+    };
+    let told = |lines: &mut Lines| {
+        book.drain(lines, usize::MAX);
+        let told = std::mem::take(&mut lines.scopes);
+        lines.remember(&told);
+        told.into_iter()
+            .map(|(line, hours)| (line.scope.to_string(), line.used, hours.last))
+            .collect::<Vec<_>>()
+    };
+    let mut lines = Lines::default();
+    count(5, ALLOWED);
+    count(5, ALLOWED);
+    count(5, "SCOPE_INSUFFICIENT");
+    assert_eq!(told(&mut lines), [(name.clone(), false, 5), (name.clone(), true, 5)]);
+    count(5, ALLOWED);
+    assert_eq!(told(&mut lines), [], "it is written");
+    count(6, ALLOWED);
+    count(5, ALLOWED);
+    assert_eq!(told(&mut lines), [(name.clone(), true, 6)], "the last hour");
+    count(6, ALLOWED);
+    count(6, "SCOPE_INSUFFICIENT");
+    assert_eq!(told(&mut lines), [(name, false, 6)]);
 }

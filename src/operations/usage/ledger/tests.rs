@@ -19,7 +19,7 @@ use crate::{
     operations::usage::book::tests::{hour, key, policy},
     ports::{
         KeyFilter, KeyPosition, LastUse, LogFilter, LogRecord, Mutation, Pending, PolicyVersion, RequestMark,
-        StoredCount, UsageFilter, UsagePosition, Verification, View,
+        ScopeUse, StoredCount, UsageFilter, UsagePosition, Verification, View,
     },
 };
 
@@ -76,6 +76,10 @@ impl KeyStore for Fickle {
     }
 
     fn last_uses(&self, _: Vec<KeyId>) -> Pending<'_, Vec<LastUse>> {
+        nothing()
+    }
+
+    fn scope_uses(&self, _: Vec<KeyId>) -> Pending<'_, (Vec<ScopeUse>, Option<Timestamp>)> {
         nothing()
     }
 
