@@ -3,6 +3,7 @@
 //! Only the follower writes here. A change to a key is one swap of its record; what a reader took before stays whole.
 
 mod accounts;
+mod apply;
 mod cell;
 mod members;
 mod schemes;
@@ -13,7 +14,7 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
     ops::Deref,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -21,30 +22,22 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 
-use self::{
-    cell::{Cell, Record},
-    members::Members,
-    schemes::Schemes,
-    sharing::Sharing,
-};
+use self::{cell::Cell, members::Members, sharing::Sharing};
 
 pub use self::{cell::Found, uses::User};
 use crate::{
     domain::{
         audit::Revision,
-        group::GroupChange,
         id::{KeyId, WorkspaceId},
         key::Key,
         limit::LimitIds,
-        member::Surroundings,
-        policy::Subject,
         rights::Rights,
         scheme::{Hashing, ImportScheme, Way},
         secret::KeyHash,
         text::Label,
-        workspace::{Workspace, WorkspaceState},
+        workspace::Workspace,
     },
-    ports::{LastUse, Payer, PolicyVersion, PolicyView, View},
+    ports::{LastUse, Payer, PolicyVersion},
 };
 
 /// Every key and workspace.
@@ -242,170 +235,6 @@ impl Index {
     pub async fn reached(&self, revision: Revision) -> Result<(), Stopped> {
         let mut applied = self.applied.subscribe();
         applied.wait_for(|applied| *applied >= revision).await.map(drop).map_err(|_gone| Stopped)
-    }
-
-    /// Takes over rows as they stand at the view's revision. Rows that are newer here stay.
-    pub fn apply(&self, view: View) {
-        let mut sharing = self.lock();
-        if let Some(policy) = view.policy {
-            self.put_policy(policy, &mut sharing);
-        }
-        for workspace in view.workspaces {
-            if workspace.is_default {
-                let _first = self.default_workspace.set(workspace.id);
-            }
-            let workspace = Arc::new(workspace);
-            let workspaces = self.workspaces.pin();
-            let before = workspaces.insert(workspace.id, Arc::clone(&workspace));
-            let was_damaged = self.damaged.pin().remove(&workspace.id.to_string()).is_some();
-            if was_damaged
-                || before.is_some_and(|before| {
-                    (&before.plan, &before.limits, before.state)
-                        != (&workspace.plan, &workspace.limits, workspace.state)
-                })
-            {
-                self.refresh(&mut sharing, |key| key.workspace == workspace.id);
-            }
-        }
-        for scheme in view.schemes {
-            sharing.schemes.put(scheme);
-        }
-        for member in view.members {
-            let id = member.id.clone();
-            self.damaged.pin().remove(&id.to_string());
-            self.members.put(Arc::new(member));
-            self.refresh_followers(&mut sharing, &id);
-        }
-        for mut key in view.keys {
-            sharing.share(&mut key);
-            sharing.followers.add(&key);
-            let record = self.record(key, &mut sharing);
-            self.put(record, &mut sharing.schemes);
-        }
-        for damaged in view.damaged {
-            self.distrust(&damaged, &mut sharing);
-            self.damaged.pin().insert(damaged.id, damaged.why);
-        }
-        sharing.prune();
-        if let Some(ways) = sharing.schemes.changed_ways() {
-            self.ways.store(Arc::new(ways));
-        }
-        if let Some(revision) = view.revision {
-            self.revision.store(revision.0, Ordering::Release);
-            self.applied.send_replace(revision);
-        }
-    }
-
-    /// Takes over a change of many keys for these of them. A key that is newer here stays, and one that is not here, because
-    /// its rows cannot be trusted, stays away.
-    pub fn apply_group(&self, change: &GroupChange, keys: &[KeyId]) {
-        let _only_writer = self.lock();
-        let by_id = self.by_id.pin();
-        for cell in keys.iter().filter_map(|key| by_id.get(key)) {
-            let before = cell.record.load_full();
-            if before.key.revision < change.revision {
-                cell.record.store(Arc::new(before.with_key(before.key.clone().under(change))));
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Sharing> {
-        self.sharing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts a policy in force: what every key may do is worked out anew.
-    fn put_policy(&self, policy: PolicyView, sharing: &mut Sharing) {
-        let policy = match policy {
-            PolicyView::Sound(policy) => {
-                self.newest_policy.fetch_max(policy.version, Ordering::AcqRel);
-                Some(policy)
-            }
-            PolicyView::Damaged { version, why } => {
-                self.newest_policy.fetch_max(version, Ordering::AcqRel);
-                tracing::error!(
-                    policy.version = version,
-                    why,
-                    "the stored policy cannot be trusted; nothing is decided until another is applied"
-                );
-                None
-            }
-        };
-        sharing.govern(policy.clone());
-        self.refresh(sharing, |_key| true);
-        self.policy.store(policy);
-    }
-
-    /// Works out anew what keys come to.
-    fn refresh(&self, sharing: &mut Sharing, wanted: impl Fn(&Key) -> bool) {
-        for cell in self.by_id.pin().values() {
-            if wanted(&cell.record.load().key) {
-                self.refresh_one(cell, sharing);
-            }
-        }
-    }
-
-    fn refresh_one(&self, cell: &Cell, sharing: &mut Sharing) {
-        let key = cell.record.load().key.clone();
-        cell.record.store(Arc::new(self.record(key, sharing)));
-    }
-
-    /// What a key comes to under the policy in force.
-    fn record(&self, key: Key, sharing: &mut Sharing) -> Record {
-        let role = self.members.role(&key).filter(|_| key.follows_owner_role);
-        let rights = sharing.rights_of(&key, role.as_ref());
-        let workspaces = self.workspaces.pin();
-        let workspace = workspaces.get(&key.workspace).map(|workspace| &**workspace);
-        let surroundings = Surroundings {
-            // One that cannot be trusted may have been suspended.
-            workspace: workspace.map_or(WorkspaceState::Suspended, |workspace| workspace.state),
-            owner_removed: key.follows_owner_role && role.is_none(),
-        };
-        let limits = sharing.limits_of(&key, workspace);
-        let owner = limits.has(Subject::Owner).then(|| sharing.accounts.of_owner(&key));
-        let workspace = limits.has(Subject::Workspace).then(|| sharing.accounts.of_workspace(&key));
-        Record { key, rights, surroundings, limits, owner, workspace }
-    }
-
-    fn put(&self, record: Record, schemes: &mut Schemes) {
-        let key = record.key.clone();
-        self.damaged.pin().remove(&key.id.to_string());
-        let by_id = self.by_id.pin();
-        let by_hash = self.by_hash.pin();
-        let Some(cell) = by_id.get(&key.id) else {
-            let cell = Arc::new(Cell::new(record));
-            for (secret, _) in key.credentials.iter() {
-                by_hash.insert(secret.hash.slot(), Arc::clone(&cell));
-            }
-            schemes.count(&key.credentials);
-            by_id.insert(key.id, cell);
-            return;
-        };
-        if cell.record.load().key.revision > key.revision {
-            return;
-        }
-        // The record first: a hash that leads to a record without it is unknown, never wrong.
-        let before = cell.record.swap(Arc::new(record));
-        schemes.count(&key.credentials);
-        schemes.discount(&before.key.credentials);
-        for (secret, _) in key.credentials.iter() {
-            by_hash.insert(secret.hash.slot(), Arc::clone(cell));
-        }
-        for (secret, _) in before.key.credentials.iter() {
-            if key.credentials.find(&secret.hash).is_none() {
-                by_hash.remove(&secret.hash.slot());
-            }
-        }
-    }
-
-    fn remove(&self, id: KeyId, sharing: &mut Sharing) {
-        let by_id = self.by_id.pin();
-        let Some(cell) = by_id.remove(&id) else { return };
-        let record = cell.record.load();
-        sharing.schemes.discount(&record.key.credentials);
-        sharing.followers.drop(&record.key);
-        for (secret, _) in record.key.credentials.iter() {
-            self.by_hash.pin().remove(&secret.hash.slot());
-        }
     }
 }
 

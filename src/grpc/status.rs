@@ -84,7 +84,7 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         OperationError::CallerInvalid => plain(Code::Unauthenticated, ErrorReason::CallerInvalid),
         OperationError::Refused(refusal) => refused(&refusal),
         OperationError::KeyNotFound(id) => {
-            (Code::NotFound, ErrorReason::KeyNotFound, vec![("key_id", id.to_string())], Extra::None)
+            named(Code::NotFound, ErrorReason::KeyNotFound, "key_id", id.to_string())
         }
         OperationError::WorkspaceNotFound => plain(Code::NotFound, ErrorReason::WorkspaceNotFound),
         OperationError::Transition(error) => transition(error),
@@ -92,14 +92,11 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             precondition(ErrorReason::NothingUsed, vec![("watched_since", since.to_string())])
         }
         OperationError::LastRoot => precondition(ErrorReason::LastRootKey, Vec::new()),
-        OperationError::SecretAlreadyShown(id) => (
-            Code::AlreadyExists,
-            ErrorReason::SecretAlreadyShown,
-            vec![("key_id", id.to_string())],
-            Extra::None,
-        ),
+        OperationError::SecretAlreadyShown(id) => {
+            named(Code::AlreadyExists, ErrorReason::SecretAlreadyShown, "key_id", id.to_string())
+        }
         OperationError::GroupDone(group) => {
-            (Code::AlreadyExists, ErrorReason::GroupDone, vec![("group_id", group.to_string())], Extra::None)
+            named(Code::AlreadyExists, ErrorReason::GroupDone, "group_id", group.to_string())
         }
         OperationError::CountChanged { changed, expected } => {
             let metadata = vec![("count", changed.to_string()), ("expected_count", expected.to_string())];
@@ -116,18 +113,12 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         }
         OperationError::RequestIdReused => plain(Code::AlreadyExists, ErrorReason::RequestIdReused),
         OperationError::Contended => plain(Code::Aborted, ErrorReason::Conflict),
-        OperationError::PolicyVersionChanged(version) => (
-            Code::Aborted,
-            ErrorReason::PolicyVersionChanged,
-            vec![("current_version", version.to_string())],
-            Extra::None,
-        ),
-        OperationError::PolicyVersionNotFound(version) => (
-            Code::NotFound,
-            ErrorReason::PolicyVersionNotFound,
-            vec![("version", version.to_string())],
-            Extra::None,
-        ),
+        OperationError::PolicyVersionChanged(version) => {
+            named(Code::Aborted, ErrorReason::PolicyVersionChanged, "current_version", version.to_string())
+        }
+        OperationError::PolicyVersionNotFound(version) => {
+            named(Code::NotFound, ErrorReason::PolicyVersionNotFound, "version", version.to_string())
+        }
         OperationError::PolicyInvalid(faults) => fields(faults.iter().map(violation)),
         OperationError::FieldsInvalid(faults) => {
             fields(faults.into_iter().map(|fault| (fault.field, fault.why)))
@@ -139,7 +130,7 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             precondition(ErrorReason::SchemeNotFound, vec![("scheme", name.to_string())])
         }
         OperationError::SchemeExists(name) => {
-            (Code::AlreadyExists, ErrorReason::SchemeExists, vec![("scheme", name.to_string())], Extra::None)
+            named(Code::AlreadyExists, ErrorReason::SchemeExists, "scheme", name.to_string())
         }
         OperationError::WeakSecret(bits) => {
             precondition(ErrorReason::WeakSecret, vec![("secret_bits", bits.to_string())])
@@ -149,7 +140,7 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             (Code::AlreadyExists, ErrorReason::HashExists, metadata, Extra::None)
         }
         OperationError::HashRepeated(line) => {
-            (Code::AlreadyExists, ErrorReason::HashExists, vec![("line", line.to_string())], Extra::None)
+            named(Code::AlreadyExists, ErrorReason::HashExists, "line", line.to_string())
         }
         OperationError::RoleMayNotIssue(role) => {
             precondition(ErrorReason::RoleMayNotIssue, vec![("role", role.to_string())])
@@ -159,14 +150,11 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             (Code::PermissionDenied, ErrorReason::RoleExceeded, metadata, Extra::None)
         }
         OperationError::MemberNotFound(member) => {
-            (Code::NotFound, ErrorReason::MemberNotFound, vec![("member", member.to_string())], Extra::None)
+            named(Code::NotFound, ErrorReason::MemberNotFound, "member", member.to_string())
         }
-        OperationError::MemberExists(member) => (
-            Code::AlreadyExists,
-            ErrorReason::MemberExists,
-            vec![("member", member.to_string())],
-            Extra::None,
-        ),
+        OperationError::MemberExists(member) => {
+            named(Code::AlreadyExists, ErrorReason::MemberExists, "member", member.to_string())
+        }
         OperationError::WorkspaceSuspended => precondition_of("workspace", ErrorReason::WorkspaceSuspended),
         OperationError::WorkspaceClosed => precondition_of("workspace", ErrorReason::WorkspaceClosed),
         OperationError::RevisionAhead => soon(Code::Unavailable, ErrorReason::RevisionAhead),
@@ -179,6 +167,16 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         OperationError::Overloaded => soon(Code::ResourceExhausted, ErrorReason::Overloaded),
         OperationError::Store(error) => store(&error),
     }
+}
+
+/// An error that names one thing.
+fn named(
+    code: Code,
+    reason: ErrorReason,
+    name: &'static str,
+    value: String,
+) -> (Code, ErrorReason, Metadata, Extra) {
+    (code, reason, vec![(name, value)], Extra::None)
 }
 
 /// Several fields, each with what is wrong.

@@ -13,12 +13,13 @@ type Path = Vec<FieldDescriptor>;
 fn id_fields(message: &MessageDescriptor, above: &Path, found: &mut Vec<Path>) {
     for field in message.fields() {
         let path = [above.as_slice(), std::slice::from_ref(&field)].concat();
-        match field.kind() {
-            FieldKind::String if names_something(&field) => found.push(path),
-            FieldKind::Message(inner) if inner.package_name() == "keyward.v1" && above.len() < 4 => {
-                id_fields(&inner, &path, found);
-            }
-            _ => {}
+        if field.kind() == FieldKind::String && names_something(&field) {
+            found.push(path);
+        } else if let FieldKind::Message(inner) = field.kind()
+            && inner.package_name() == "keyward.v1"
+            && above.len() < 4
+        {
+            id_fields(&inner, &path, found);
         }
     }
 }
@@ -31,23 +32,18 @@ fn names_something(field: &FieldDescriptor) -> bool {
 /// Puts a text there; a list gets one element, if it has none.
 fn put(message: &mut DynamicMessage, path: &[FieldDescriptor], text: &str) {
     let (field, below) = path.split_first().unwrap();
-    let inner = match (below, field.kind()) {
-        ([], _) if field.is_list() => {
-            return message.set_field(field, Value::List(vec![Value::String(text.to_owned())]));
-        }
-        ([], _) => return message.set_field(field, Value::String(text.to_owned())),
-        (_, FieldKind::Message(inner)) => inner,
-        (_, other) => panic!("{other:?} holds no fields"),
+    let FieldKind::Message(inner) = field.kind() else {
+        let text = Value::String(text.to_owned());
+        return message.set_field(field, if field.is_list() { Value::List(vec![text]) } else { text });
     };
-    match message.get_field_mut(field) {
-        Value::Message(message) => put(message, below, text),
-        Value::List(list) => {
-            if list.is_empty() {
-                list.push(Value::Message(DynamicMessage::new(inner)));
-            }
-            put(list[0].as_message_mut().unwrap(), below, text);
+    let found = message.get_field_mut(field);
+    if let Value::List(list) = found {
+        if list.is_empty() {
+            list.push(Value::Message(DynamicMessage::new(inner)));
         }
-        other => panic!("{other:?} holds no fields"),
+        put(list[0].as_message_mut().unwrap(), below, text);
+    } else {
+        put(found.as_message_mut().unwrap(), below, text);
     }
 }
 
