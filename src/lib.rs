@@ -52,14 +52,17 @@
 //! - Who changes something holds an [`AdminPermit`](domain::admin::AdminPermit) of the right kind, which only
 //!   [`domain::admin`] makes.
 //! - Only the follower writes to the index; only the store's one writing thread writes to the database.
-//! - A row counts only if its code fits and its revision is the newest that the log has for it.
+//! - A row counts only if its code fits and its revision is the newest that the log has for it. Many keys at once are
+//!   changed by one entry and no row: a key is its row, and upon it every later entry that names it among others
+//!   ([`domain::group`]).
 //! - Nothing is decided by the machine's clock alone, only by what [`TrustedClock`](domain::time::TrustedClock) believes
 //!   of it; [`operations::clock_mark`] keeps that for the next process.
 //! - All limits of a Check are charged together or none is ([`Counters::charge`](ports::Counters::charge)), after every other
 //!   condition has passed; a charge is never taken back. What may be used is written before it is used, but for a first
 //!   block of large limits, which counts as used after a crash.
 //! - A Check touches no disk and holds no lock while it waits; it waits for the revision that it asks for, and, where its
-//!   block of units is used up, for a write that is under way: 50 ms at most, then it is an error, not a denial.
+//!   block of units is used up, for a write that is under way: 50 ms at most unless told otherwise, then it is an error, not
+//!   a denial.
 //! - Each error becomes a status in one table (`grpc/status.rs`), and what never reaches a handler in another
 //!   (`grpc/refusal.rs`). A denial becomes HTTP in a third ([`http_answer`]). Envoy is never answered with an error, which
 //!   it may let requests through on, nor with a message made from a default, which it takes for an allow:
@@ -77,7 +80,8 @@
 //!    the message a [`Query`](operations::check::Query). A batch makes all its queries before the first is judged.
 //! 3. [`Operations::check`](operations::Operations::check):
 //!    [`PresentedKey::parse`](domain::secret::PresentedKey::parse) refuses bad shapes before any hash, the hash comes
-//!    before the look-up, [`Index::by_hash`](index::Index::by_hash).
+//!    before the look-up, [`Index::by_hash`](index::Index::by_hash). Another system's token is hashed, in the ways of those
+//!    systems, only while secrets of theirs are here ([`domain::scheme`]).
 //! 4. [`domain::decision::judge`] takes the conditions in order: standing, secret, state of the workspace, owner,
 //!    workspace, environment, role, scopes, resources, address, browser. The first that fails names the denial.
 //! 5. What passes is a [`Bill`](ports::Bill) for the limits of the tiers that it asked for, which the key's place in the index
