@@ -1,63 +1,19 @@
 //! The real binary at the hands of a person and of a script: a server in the background, one command after another.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "support/desk.rs"]
+mod desk;
 #[path = "support/process.rs"]
 mod process;
 
 use std::{fs, path::PathBuf};
 
-use process::{Ended, Server, keyward, run};
+use desk::{Desk, text};
+use process::{keyward, run};
 use rusqlite::Connection;
 use serde_json::Value;
-use tempfile::TempDir;
-
-/// A server and whoever sits before it.
-struct Desk {
-    folder: TempDir,
-    server: Server,
-}
 
 impl Desk {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(&folder.path().join("data"));
-        Self { folder, server }
-    }
-
-    fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    fn root_key(&self) -> PathBuf {
-        self.data_dir().join("root-key")
-    }
-
-    /// A command as nobody.
-    fn stranger(&self, arguments: &[&str], input: &str) -> Ended {
-        let mut command = keyward();
-        command.args(arguments).env("KEYWARD_SERVER", self.server.url());
-        run(command, input)
-    }
-
-    /// A command as the administrator, whose key lies in a file.
-    fn run(&self, arguments: &[&str], input: &str) -> Ended {
-        let mut command = keyward();
-        command.args(arguments).env("KEYWARD_SERVER", self.server.url());
-        command.env("KEYWARD_ADMIN_KEY_FILE", self.root_key());
-        run(command, input)
-    }
-
-    /// What it prints, after a success.
-    fn done(&self, arguments: &[&str]) -> String {
-        let ended = self.run(arguments, "");
-        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
-        ended.out
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&self.done(&[arguments, &["--json"]].concat())).unwrap()
-    }
-
     /// A new key: its id and its secret.
     fn issue(&self, name: &str) -> (String, String) {
         let made = self.json(&["issue", name, "--scope", "messaging:send"]);
@@ -70,10 +26,6 @@ impl Desk {
         assert!(!ended.out.contains(secret) && !ended.err.contains(secret), "a check repeats no secret");
         (ended.code, ended.out)
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap().to_owned()
 }
 
 /// A secret is one word and one line.

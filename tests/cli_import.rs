@@ -1,51 +1,23 @@
 //! `keyward import` and `keyward import-scheme` at the hands of an operator who moves in from another system.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "support/desk.rs"]
+mod desk;
 #[path = "support/process.rs"]
 mod process;
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
-use process::{Ended, Server, keyward, run};
+use desk::Desk;
+use process::Ended;
 use ring::{digest, hmac};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-struct Desk {
-    folder: TempDir,
-    server: Server,
-}
-
 impl Desk {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(&folder.path().join("data"));
-        Self { folder, server }
-    }
-
-    /// Writes a file and says where.
-    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.folder.path().join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-
-    fn run(&self, arguments: &[&str], input: &str) -> Ended {
-        let mut command = keyward();
-        command.args(arguments).env("KEYWARD_SERVER", self.server.url());
-        command.env("KEYWARD_ADMIN_KEY_FILE", self.folder.path().join("data/root-key"));
-        run(command, input)
-    }
-
     fn import(&self, file: &str, flags: &[&str]) -> Ended {
         let path = self.folder.path().join(file);
         self.run(&[&["import", path.to_str().unwrap(), "--scope", "messaging:send"], flags].concat(), "")
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let ended = self.run(&[arguments, &["--json"]].concat(), "");
-        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
-        serde_json::from_str(&ended.out).unwrap()
     }
 
     fn revision(&self) -> u64 {

@@ -1,43 +1,15 @@
 //! The real binary: members, their roles, workspaces in and out of use, and what a key may do in the end.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "support/desk.rs"]
+mod desk;
 #[path = "support/process.rs"]
 mod process;
 
-use process::{Ended, Server, keyward, run};
+use desk::{Desk, text};
 use serde_json::Value;
-use tempfile::TempDir;
-
-/// A server and its administrator.
-struct Desk {
-    folder: TempDir,
-    server: Server,
-}
 
 impl Desk {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(&folder.path().join("data"));
-        Self { folder, server }
-    }
-
-    fn run(&self, arguments: &[&str], input: &str) -> Ended {
-        let mut command = keyward();
-        command.args(arguments).env("KEYWARD_SERVER", self.server.url());
-        command.env("KEYWARD_ADMIN_KEY_FILE", self.folder.path().join("data/root-key"));
-        run(command, input)
-    }
-
-    fn done(&self, arguments: &[&str]) -> String {
-        let ended = self.run(arguments, "");
-        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
-        ended.out
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&self.done(&[arguments, &["--json"]].concat())).unwrap()
-    }
-
     /// The reason of a Check's denial; nothing where it is allowed.
     fn denied(&self, secret: &str, scope: &str) -> String {
         let ended = self.run(&["check", "--scope", scope, "--json"], secret);
@@ -45,10 +17,6 @@ impl Desk {
         assert_eq!(ended.code, Some(if answer["allowed"] == true { 0 } else { 3 }), "{ended:?}");
         answer["denial"]["reason"].as_str().unwrap_or_default().to_owned()
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap().to_owned()
 }
 
 #[test]

@@ -1,42 +1,14 @@
 //! The commands that look at keys in use: `rotation`, `least-privilege`, `narrow` and `review`, as a person types them.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "support/desk.rs"]
+mod desk;
 #[path = "support/process.rs"]
 mod process;
 
-use process::{Ended, Server, keyward, run};
-use serde_json::Value;
-
-/// A server, and an administrator at it.
-struct Desk {
-    folder: tempfile::TempDir,
-    server: Server,
-}
+use desk::{Desk, text};
 
 impl Desk {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(&folder.path().join("data"));
-        Self { folder, server }
-    }
-
-    fn run(&self, arguments: &[&str], input: &str) -> Ended {
-        let mut command = keyward();
-        command.args(arguments).env("KEYWARD_SERVER", self.server.url());
-        command.env("KEYWARD_ADMIN_KEY_FILE", self.folder.path().join("data/root-key"));
-        run(command, input)
-    }
-
-    fn done(&self, arguments: &[&str]) -> String {
-        let ended = self.run(arguments, "");
-        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
-        ended.out
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&self.done(&[arguments, &["--json"]].concat())).unwrap()
-    }
-
     /// A new key with two scopes: its id and its secret.
     fn issue(&self) -> (String, String) {
         let made = self.json(&["issue", "CI", "--scope", "messaging:send", "--scope", "storage:*"]);
@@ -46,10 +18,6 @@ impl Desk {
     fn check(&self, secret: &str, address: &str) -> Option<i32> {
         self.run(&["check", "--scope", "messaging:send", "--address", address], secret).code
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap().to_owned()
 }
 
 #[test]

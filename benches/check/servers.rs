@@ -23,16 +23,9 @@ use keyward::{
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
-        self, BatchCheckRequest, BatchCheckResponse, ChangeKeysRequest, ChangeKeysResponse, CheckRequest,
-        CheckResponse, Denial, DisableKeyRequest, DisableKeyResponse, EnableKeyRequest, EnableKeyResponse,
-        GetEffectiveRightsRequest, GetEffectiveRightsResponse, GetKeyRequest, GetKeyResponse,
-        GetLeastPrivilegeRequest, GetLeastPrivilegeResponse, GetRotationRequest, GetRotationResponse,
-        GetUsageRequest, GetUsageResponse, IssueRequest, IssueResponse, ListKeysRequest, ListKeysResponse,
-        NarrowKeyRequest, NarrowKeyResponse, QueryLogRequest, QueryLogResponse, ReviewKeysRequest,
-        ReviewKeysResponse, RevokeRequest, RevokeResponse, RotateRequest, RotateResponse, UpdateGraceRequest,
-        UpdateGraceResponse, UpdateKeyRequest, UpdateKeyResponse, VerifyLogRequest, VerifyLogResponse,
-        audit_service_server::AuditService,
-        key_service_server::{KeyService, KeyServiceServer},
+        BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Denial, QueryLogRequest,
+        QueryLogResponse, VerifyLogRequest, VerifyLogResponse, audit_service_server::AuditService,
+        key_service_server::KeyServiceServer,
     },
 };
 use prost::Message as _;
@@ -42,7 +35,7 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-use crate::absent::{Absent, not_here};
+use crate::absent::{Absent, key_service_of_checks, not_here};
 
 /// tonic as it comes, on one single-threaded runtime.
 pub(crate) fn bare(answer_bytes: usize) -> io::Result<()> {
@@ -116,8 +109,8 @@ impl ExtAuthz for Constant {
     }
 }
 
-#[async_trait]
-impl KeyService for Constant {
+key_service_of_checks! {
+    impl KeyService for Constant {
     async fn check(&self, _request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         Ok(Response::new(self.0.clone()))
     }
@@ -128,126 +121,6 @@ impl KeyService for Constant {
     ) -> Result<Response<BatchCheckResponse>, Status> {
         not_here()
     }
-
-    async fn issue(&self, _request: Request<IssueRequest>) -> Result<Response<IssueResponse>, Status> {
-        not_here()
-    }
-
-    async fn rotate(&self, _request: Request<RotateRequest>) -> Result<Response<RotateResponse>, Status> {
-        not_here()
-    }
-
-    async fn revoke(&self, _request: Request<RevokeRequest>) -> Result<Response<RevokeResponse>, Status> {
-        not_here()
-    }
-
-    async fn get_key(&self, _request: Request<GetKeyRequest>) -> Result<Response<GetKeyResponse>, Status> {
-        not_here()
-    }
-
-    async fn list_keys(
-        &self,
-        _request: Request<ListKeysRequest>,
-    ) -> Result<Response<ListKeysResponse>, Status> {
-        not_here()
-    }
-
-    async fn get_usage(
-        &self,
-        _request: Request<GetUsageRequest>,
-    ) -> Result<Response<GetUsageResponse>, Status> {
-        not_here()
-    }
-
-    async fn get_effective_rights(
-        &self,
-        _request: Request<GetEffectiveRightsRequest>,
-    ) -> Result<Response<GetEffectiveRightsResponse>, Status> {
-        not_here()
-    }
-
-    async fn update_key(
-        &self,
-        _request: Request<UpdateKeyRequest>,
-    ) -> Result<Response<UpdateKeyResponse>, Status> {
-        not_here()
-    }
-
-    async fn change_keys(
-        &self,
-        _request: Request<ChangeKeysRequest>,
-    ) -> Result<Response<ChangeKeysResponse>, Status> {
-        not_here()
-    }
-
-    async fn disable_key(
-        &self,
-        _request: Request<DisableKeyRequest>,
-    ) -> Result<Response<DisableKeyResponse>, Status> {
-        not_here()
-    }
-
-    async fn enable_key(
-        &self,
-        _request: Request<EnableKeyRequest>,
-    ) -> Result<Response<EnableKeyResponse>, Status> {
-        not_here()
-    }
-
-    async fn import_keys(
-        &self,
-        _request: Request<v1::ImportKeysRequest>,
-    ) -> Result<Response<v1::ImportKeysResponse>, Status> {
-        not_here()
-    }
-
-    async fn add_import_scheme(
-        &self,
-        _request: Request<v1::AddImportSchemeRequest>,
-    ) -> Result<Response<v1::AddImportSchemeResponse>, Status> {
-        not_here()
-    }
-
-    async fn list_import_schemes(
-        &self,
-        _request: Request<v1::ListImportSchemesRequest>,
-    ) -> Result<Response<v1::ListImportSchemesResponse>, Status> {
-        not_here()
-    }
-
-    async fn get_rotation(
-        &self,
-        _request: Request<GetRotationRequest>,
-    ) -> Result<Response<GetRotationResponse>, Status> {
-        not_here()
-    }
-
-    async fn update_grace(
-        &self,
-        _request: Request<UpdateGraceRequest>,
-    ) -> Result<Response<UpdateGraceResponse>, Status> {
-        not_here()
-    }
-
-    async fn get_least_privilege(
-        &self,
-        _request: Request<GetLeastPrivilegeRequest>,
-    ) -> Result<Response<GetLeastPrivilegeResponse>, Status> {
-        not_here()
-    }
-
-    async fn narrow_key(
-        &self,
-        _request: Request<NarrowKeyRequest>,
-    ) -> Result<Response<NarrowKeyResponse>, Status> {
-        not_here()
-    }
-
-    async fn review_keys(
-        &self,
-        _request: Request<ReviewKeysRequest>,
-    ) -> Result<Response<ReviewKeysResponse>, Status> {
-        not_here()
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod api;
 mod audit_service;
+mod batch;
 mod bulk;
 pub mod check_call;
 mod convert;

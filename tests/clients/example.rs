@@ -41,7 +41,10 @@ fn python(copy: &Path) -> Option<Command> {
     let (python, packages) = (skip::tool("python3")?, skip::installed("clients/python")?);
     let mut generate = Command::new(&python);
     generate.args(["-m", "grpc_tools.protoc", "-I", "proto", "--python_out=.", "--grpc_python_out=."]);
-    generate.args(["key_service", "key", "policy"].map(|name| format!("proto/keyward/v1/{name}.proto")));
+    let protos = std::fs::read_dir(copy.join("proto/keyward/v1")).unwrap();
+    generate.args(
+        protos.map(|file| file.unwrap().path()).map(|file| file.strip_prefix(copy).unwrap().to_owned()),
+    );
     run(generate.env("PYTHONPATH", &packages).current_dir(copy));
     let mut start = Command::new(python);
     start.arg("server.py").env("PYTHONPATH", packages);

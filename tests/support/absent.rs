@@ -142,3 +142,147 @@ impl PolicyService for Absent {
         not_here()
     }
 }
+
+/// A `KeyService` that answers Checks and does nothing else.
+macro_rules! key_service_of_checks {
+    (impl KeyService for $service:ty { $($check:tt)* }) => {
+        #[tonic::async_trait]
+        impl keyward::wire::v1::key_service_server::KeyService for $service {
+            $($check)*
+
+            async fn issue(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::IssueRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::IssueResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn rotate(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::RotateRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::RotateResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn revoke(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::RevokeRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::RevokeResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn get_key(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::GetKeyRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::GetKeyResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn list_keys(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::ListKeysRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::ListKeysResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn update_key(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::UpdateKeyRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::UpdateKeyResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn disable_key(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::DisableKeyRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::DisableKeyResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn enable_key(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::EnableKeyRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::EnableKeyResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn change_keys(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::ChangeKeysRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::ChangeKeysResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn get_usage(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::GetUsageRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::GetUsageResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn import_keys(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::ImportKeysRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::ImportKeysResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn add_import_scheme(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::AddImportSchemeRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::AddImportSchemeResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn list_import_schemes(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::ListImportSchemesRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::ListImportSchemesResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn get_effective_rights(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::GetEffectiveRightsRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::GetEffectiveRightsResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn get_rotation(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::GetRotationRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::GetRotationResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn update_grace(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::UpdateGraceRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::UpdateGraceResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn get_least_privilege(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::GetLeastPrivilegeRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::GetLeastPrivilegeResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn narrow_key(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::NarrowKeyRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::NarrowKeyResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
+            async fn review_keys(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::ReviewKeysRequest>,
+            ) -> Result<tonic::Response<keyward::wire::v1::ReviewKeysResponse>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+        }
+    };
+}
+pub(crate) use key_service_of_checks;

@@ -74,10 +74,6 @@ enum Action {
     ClockReset,
     /// A workspace was changed
     WorkspaceUpdate,
-    /// A key of another system was taken over
-    KeyImport,
-    /// A system's secret for its hashes was taken in
-    SchemeAdd,
     /// A workspace was suspended
     WorkspaceSuspend,
     /// A suspended workspace was resumed
@@ -92,6 +88,10 @@ enum Action {
     MemberRemove,
     /// A grace was ended early, or extended
     SecretGrace,
+    /// A key of another system was taken over
+    KeyImport,
+    /// A system's secret for its hashes was taken in
+    SchemeAdd,
 }
 
 impl From<Action> for AuditAction {

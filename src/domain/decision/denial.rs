@@ -175,29 +175,7 @@ impl Denial {
     /// The scopes that are missing altogether.
     #[must_use]
     pub fn missing_scopes(&self) -> &[String] {
-        match self {
-            Self::ScopeInsufficient(missing) | Self::RoleInsufficient(missing) => missing,
-            Self::CredentialsMissing
-            | Self::CredentialsAmbiguous
-            | Self::CredentialsMalformed
-            | Self::CredentialsInUrl
-            | Self::KeyUnknown
-            | Self::KeyRevoked
-            | Self::KeyExpired(_)
-            | Self::SecretEnded(_)
-            | Self::KeyDisabled
-            | Self::WorkspaceSuspended
-            | Self::WorkspaceClosed
-            | Self::OwnerRemoved
-            | Self::WorkspaceMismatch
-            | Self::EnvironmentMismatch
-            | Self::ResourceNotGranted { .. }
-            | Self::AddressNotAllowed(_)
-            | Self::BrowserNotAllowed
-            | Self::RouteNotFound
-            | Self::RateLimited(_)
-            | Self::QuotaExceeded(_) => &[],
-        }
+        if let Self::ResourceNotGranted { .. } = self { &[] } else { self.lacking_scopes() }
     }
 
     /// The scopes that the key lacks, altogether or for the resource.

@@ -1,0 +1,109 @@
+//! BatchCheck: many questions, one by one or all together.
+
+use prost::Message as _;
+use tonic::{Request, Response, Status};
+
+use super::{api::Api, convert};
+use crate::{
+    domain::{
+        admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys},
+        parse::ParseError,
+    },
+    operations::{
+        check::{Mode, Query},
+        error::OperationError,
+    },
+    wire::v1,
+};
+
+const MAX_BATCH: usize = 1_000;
+/// What clients of gRPC take unless told otherwise, and what keeps a few keys with long grants from filling memory.
+const MAX_BATCH_ANSWER_BYTES: usize = 4 << 20;
+/// By how much the answer to a question can be longer than the one to a peek a moment before: its message may be that of
+/// another question.
+const COUNTS_BYTES: usize = 256;
+/// Questions of a batch that are judged before others on the same core have their turn.
+const QUESTIONS_AT_A_TIME: usize = 16;
+
+impl Api {
+    /// Answers many questions, in order.
+    pub(super) async fn batch(
+        &self,
+        request: Request<v1::BatchCheckRequest>,
+    ) -> Result<Response<v1::BatchCheckResponse>, Status> {
+        let caller = self.caller(&request)?;
+        self.require_checker_or_explainer(&caller)?;
+        let questions = &request.get_ref().requests;
+        if questions.is_empty() || questions.len() > MAX_BATCH {
+            let why = ParseError::new("1 to 1,000 questions");
+            return Err(OperationError::invalid("requests", why).into());
+        }
+        // All are read before the first is answered: a batch that is refused for what it asks has charged nothing.
+        let mut queries = Vec::with_capacity(questions.len());
+        for (place, question) in questions.iter().enumerate() {
+            queries.push(self.question(&caller, &format!("requests[{place}]"), question).await?);
+        }
+        if request.get_ref().all_or_nothing {
+            return Ok(Response::new(self.answer_together(queries).await?));
+        }
+        let mut responses = Vec::with_capacity(queries.len());
+        let mut bytes = 0_usize;
+        for queries in queries.chunks(QUESTIONS_AT_A_TIME) {
+            for query in queries {
+                let response = self.answer(query).await?;
+                bytes = bytes.saturating_add(bytes_of(&response));
+                responses.push(response);
+            }
+            require_fitting(bytes)?;
+            // Others on this core come in between, and the deadline can.
+            tokio::task::yield_now().await;
+        }
+        Ok(Response::new(v1::BatchCheckResponse { responses }))
+    }
+
+    /// Answers questions that are charged together or not at all.
+    async fn answer_together(
+        &self,
+        mut queries: Vec<Query<'_>>,
+    ) -> Result<v1::BatchCheckResponse, OperationError> {
+        if let Some(place) = queries.iter().position(|query| query.mode != Mode::Enforce) {
+            let why = ParseError::new("ENFORCE, or left out, where all_or_nothing is true");
+            return Err(OperationError::invalid(format!("requests[{place}].mode"), why));
+        }
+        // What is charged is answered: so the length of the answers is tried before.
+        let mut bytes = 0_usize;
+        for queries in queries.chunks_mut(QUESTIONS_AT_A_TIME) {
+            for query in queries {
+                query.mode = Mode::Peek;
+                bytes =
+                    bytes.saturating_add(bytes_of(&self.answer(query).await?)).saturating_add(COUNTS_BYTES);
+                query.mode = Mode::Enforce;
+            }
+            require_fitting(bytes)?;
+            tokio::task::yield_now().await;
+        }
+        let answers = self.operations().check_all(&queries).await?;
+        Ok(v1::BatchCheckResponse { responses: convert::check::responses(&answers) })
+    }
+
+    /// Passes who may ask at least one kind of question, so that an empty or huge batch of others is refused as such.
+    fn require_checker_or_explainer(&self, caller: &Caller) -> Result<(), OperationError> {
+        let explainer: Result<AdminPermit<ExplainKeys>, AdminRefusal> = caller.permit();
+        explainer.map(drop).or_else(|_refusal| self.require_checker(caller))
+    }
+}
+
+/// The bytes of an answer with its tag and its length, as it stands in a batch.
+fn bytes_of(response: &v1::CheckResponse) -> usize {
+    let length = response.encoded_len();
+    length.saturating_add(1 + prost::length_delimiter_len(length))
+}
+
+/// Passes answers that clients take.
+fn require_fitting(bytes: usize) -> Result<(), OperationError> {
+    if bytes <= MAX_BATCH_ANSWER_BYTES {
+        return Ok(());
+    }
+    let why = ParseError::new("fewer: the answers would be over 4 MiB together");
+    Err(OperationError::invalid("requests", why))
+}
