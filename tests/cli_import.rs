@@ -6,13 +6,12 @@ mod desk;
 #[path = "support/process.rs"]
 mod process;
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use desk::Desk;
 use process::Ended;
 use ring::{digest, hmac};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 impl Desk {
     fn import(&self, file: &str, flags: &[&str]) -> Ended {
