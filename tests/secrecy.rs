@@ -163,7 +163,7 @@ async fn a_secret_is_in_one_answer_and_nowhere_else() {
         hashes.add_hash(&format!("{whose}: SHA-256"), &unkeyed);
         keyed.add_hash(&format!("{whose}: the keyed hash"), &lookup.lookup.hash(&unkeyed));
     }
-    let log = log.take();
+    let log = log.all();
     assert!(String::from_utf8_lossy(&log).contains("TRACE"), "everything was captured");
     assert!(told.answers.len() > 5_000 && told.errors.len() > 5_000);
     for (name, bytes) in running.iter().chain(&stopped) {
@@ -291,7 +291,7 @@ async fn what_is_imported_is_kept_as_keyed_hashes_and_nothing_else() {
             needles.add_hash(&format!("inner hash {place}"), &half.try_into().unwrap());
         }
     }
-    let log = log.take();
+    let log = log.all();
     assert!(String::from_utf8_lossy(&log).contains("TRACE"), "everything was captured");
     for there in [token(1).as_bytes(), &inner[1], THEIRS.as_bytes()] {
         assert!(!needles.found_in(there).is_empty(), "a search that finds nothing proves nothing");

@@ -129,3 +129,67 @@ async fn older_keys_are_told_apart_and_lose_only_what_is_not_declared() {
     assert_eq!(ask(&keyward, "storage:read").await, None);
     keyward.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_leaves_the_team_few_and_narrow_keys() {
+    // K7, V4
+    let platform = Platform::start("deployment-platform").await;
+    let keyward = &platform.keyward;
+    let issue = async |name: &str, team: &str, scopes: &[&str], lifetime: Duration| {
+        let request = v1::IssueRequest {
+            name: name.to_owned(),
+            expire_time: Some(keyward.clock.after(lifetime)),
+            metadata: [("team".to_owned(), team.to_owned())].into(),
+            ..platform.key(scopes)
+        };
+        keyward.issue(request).await
+    };
+    let forgotten = issue("ops-all", "ops", &["project:*", "deployment:*"], YEAR).await;
+    let deploys = issue("ci-deploy", "web", &["project:read", "project:deploy", "env:decrypt"], YEAR).await;
+    let ending = issue("ci-logs", "web", &["log:read"], 110 * DAY).await;
+    let tidy = issue("ci-domains", "web", &["domain:read"], YEAR).await;
+    keyward.clock.advance(100 * DAY);
+    for (key, scope) in [(&deploys, "project:deploy"), (&ending, "log:read"), (&tidy, "domain:read")] {
+        assert!(keyward.check(&key.api_key, &[scope]).await.allowed);
+    }
+
+    let review = async || {
+        let request = keyward.as_root(v1::ReviewKeysRequest::default());
+        let answer = keyward.keys().review_keys(request).await.unwrap().into_inner();
+        let found = answer.keys.into_iter().filter(|key| key.environment != "admin");
+        found.map(|key| (key.name, key.findings.first().unwrap().kind())).collect::<Vec<_>>()
+    };
+    let of = |name: &str, kind| (name.to_owned(), kind);
+    assert_eq!(
+        review().await,
+        [
+            of("ops-all", v1::FindingKind::BroadUnused),
+            of("ci-logs", v1::FindingKind::ExpiringInUse),
+            of("ci-deploy", v1::FindingKind::ScopesUnused),
+        ]
+    );
+
+    let narrow = v1::NarrowKeyRequest { key_id: deploys.key.id.clone(), ..v1::NarrowKeyRequest::default() };
+    let narrowed = keyward.keys().narrow_key(keyward.as_root(narrow)).await.unwrap().into_inner();
+    assert_eq!(narrowed.key.unwrap().scopes, only(&["project:deploy"]));
+    let mut gone = v1::ChangeKeysRequest {
+        tag: "team=ops".to_owned(),
+        action: Some(v1::change_keys_request::Action::Revoke(v1::RevokeKeys {
+            reason: v1::RevokeReason::Unused.into(),
+        })),
+        validate_only: true,
+        ..v1::ChangeKeysRequest::default()
+    };
+    let preview = keyward.keys().change_keys(keyward.as_root(gone.clone())).await.unwrap().into_inner();
+    assert_eq!((preview.count, preview.key_ids), (1, vec![forgotten.key.id.clone()]));
+    (gone.validate_only, gone.expected_count) = (false, preview.count);
+    keyward.keys().change_keys(keyward.as_root(gone)).await.unwrap();
+    assert_eq!(keyward.denied(&forgotten.api_key, &["project:read"]).await, Some(DenialReason::KeyRevoked));
+    assert_eq!(
+        keyward.denied(&deploys.api_key, &["env:decrypt"]).await,
+        Some(DenialReason::ScopeInsufficient)
+    );
+    assert!(keyward.check(&deploys.api_key, &["project:deploy"]).await.allowed);
+    assert_eq!(review().await, [of("ci-logs", v1::FindingKind::ExpiringInUse)]);
+    platform.keyward.stop().await;
+}

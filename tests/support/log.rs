@@ -2,7 +2,7 @@
 
 use std::{
     io, mem,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use tracing::Level;
@@ -23,16 +23,25 @@ impl io::Write for Log {
 }
 
 impl Log {
-    /// Everything that every crate says from this level up. Once in a process.
+    /// Everything that every crate says from this level up. The tests of a process have one log, of the level of the first.
     pub fn start(level: Level) -> Self {
-        let log = Self::default();
-        let lines = log.clone();
-        tracing_subscriber::fmt()
-            .with_max_level(level)
-            .with_ansi(false)
-            .with_writer(move || lines.clone())
-            .init();
-        log
+        static LOG: OnceLock<Log> = OnceLock::new();
+        let log = LOG.get_or_init(|| {
+            let log = Self::default();
+            let lines = log.clone();
+            tracing_subscriber::fmt()
+                .with_max_level(level)
+                .with_ansi(false)
+                .with_writer(move || lines.clone())
+                .init();
+            log
+        });
+        log.clone()
+    }
+
+    /// What was logged so far, by every test of the process.
+    pub fn all(&self) -> Vec<u8> {
+        self.0.lock().unwrap().clone()
     }
 
     /// What was logged since the last time.
