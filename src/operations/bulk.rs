@@ -251,7 +251,8 @@ fn mutation<P>(
         [Before::Active] => "active".into(),
         [Before::Disabled] => "disabled".into(),
         [Before::Ends(end)] => describe::time(*end),
-        _ => serde_json::Value::Null,
+        // Nothing would say that they never ended.
+        _ => "various".into(),
     };
     let mut entry = LogEntry::new(now, permit.actor(), act.action());
     entry.workspace = Some(bulk.selection.workspace);
