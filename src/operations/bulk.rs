@@ -127,6 +127,7 @@ impl Operations {
     ) -> Result<BulkAnswer, OperationError> {
         self.require_unused(bulk.request.as_ref()).await?;
         let Some(expected) = bulk.expected else {
+            let _turn = self.turns.to_look().await;
             let judged = self.look(permit, act, &bulk.selection, self.clock.now())?;
             let (count, keys) = sample(&judged.keys);
             let Judged { unchanged, seen: revision, .. } = judged;
