@@ -1,6 +1,6 @@
 //! `keyward bulk`: the same change of many keys at once, previewed and then confirmed by its count.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 use jiff::Timestamp;
 
 use super::{
@@ -67,16 +67,17 @@ pub struct BulkArgs {
 #[group(required = true, multiple = true)]
 struct Which {
     /// Keys of this workspace. Left out: that of the administration key, or the default one
-    #[arg(long, value_name = "ID")]
+    // Nowhere an empty text, which a variable that was not set leaves: it would be all keys.
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     workspace: Option<String>,
     /// Keys of this owner
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     owner: Option<String>,
     /// Keys with this label; without a value, whatever it is
-    #[arg(long, value_name = "NAME[=VALUE]")]
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = NonEmptyStringValueParser::new())]
     tag: Option<String>,
     /// Keys of this environment
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     environment: Option<String>,
     /// Keys issued at or after this time
     #[arg(long, value_name = "TIME", value_parser = parse::instant)]
@@ -191,6 +192,10 @@ mod tests {
             (&["--workspace", "ws_1", "--at", "2027-06-30T00:00:00Z"], true),
             (&["--tag", "batch=7", "--environment", "test", "--at", "90d", "--confirm", "3"], true),
             (&["--owner", "ann", "--at", "90d", "--confirm", "3", "--request-id", "r"], true),
+            (&["--owner", "", "--at", "90d"], false),
+            (&["--owner", "ann", "--workspace", "", "--at", "90d"], false),
+            (&["--owner", "ann", "--tag", "", "--at", "90d"], false),
+            (&["--owner", "ann", "--environment", "", "--at", "90d"], false),
             (&["--at", "90d"], false),
             (&["--at", "90d", "--comment", "all"], false),
             (&["--owner", "ann"], false),

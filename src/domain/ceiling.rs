@@ -121,8 +121,14 @@ impl Ceiling {
         match &role.grants {
             Some(grants) => self.permits_grants(grants),
             // Every scope that is declared, and those that will be.
-            None => self.grants == GrantCeiling::Any,
+            None => self.permits_every_role(),
         }
+    }
+
+    /// Whether all that any role can have may be handed out.
+    #[must_use]
+    pub fn permits_every_role(&self) -> bool {
+        self.grants == GrantCeiling::Any
     }
 
     /// Whether keys may be issued there.

@@ -79,6 +79,17 @@ impl GroupAct {
         }
     }
 
+    /// Whether nothing is left of an earlier change of the same keys once this came: they are on or off as this says, or end
+    /// as soon as this says.
+    #[must_use]
+    pub fn replaces(self, earlier: Self) -> bool {
+        match (self, earlier) {
+            (Self::Disable | Self::Enable, Self::Disable | Self::Enable) => true,
+            (Self::Retire(end), Self::Retire(before)) => end <= before,
+            (Self::Disable | Self::Enable | Self::Retire(_) | Self::Revoke(_), _) => false,
+        }
+    }
+
     /// What the key was, if this changes it. A revoked and an expired one stay as they are, and so does one that stands so
     /// already; none is made to live longer.
     #[must_use]

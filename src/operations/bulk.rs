@@ -127,6 +127,7 @@ impl Operations {
     ) -> Result<BulkAnswer, OperationError> {
         self.require_unused(bulk.request.as_ref()).await?;
         let Some(expected) = bulk.expected else {
+            let _turn = self.turns.to_look().await;
             let judged = self.look(permit, act, &bulk.selection, self.clock.now())?;
             let (count, keys) = sample(&judged.keys);
             let Judged { unchanged, seen: revision, .. } = judged;
@@ -251,7 +252,8 @@ fn mutation<P>(
         [Before::Active] => "active".into(),
         [Before::Disabled] => "disabled".into(),
         [Before::Ends(end)] => describe::time(*end),
-        _ => serde_json::Value::Null,
+        // Nothing would say that they never ended.
+        _ => "various".into(),
     };
     let mut entry = LogEntry::new(now, permit.actor(), act.action());
     entry.workspace = Some(bulk.selection.workspace);

@@ -85,12 +85,7 @@ impl Operations {
         let list = format!("review {:?} {query:?}", permit.bound_to());
         let start = self.review_start(&list, page_token)?;
         self.flush_usage().await?;
-        let mut ids = Vec::new();
-        self.index.each(|key, _rights| {
-            if key.workspace == query.workspace && permit.reaches(key) {
-                ids.push(key.id);
-            }
-        });
+        let ids = self.all_of(&permit, query.workspace).await;
         let mut page: BTreeMap<Rank, Reviewed> = BTreeMap::new();
         let mut totals: BTreeMap<Kind, u64> = BTreeMap::new();
         let (mut reviewed, mut more) = (0_u64, false);
@@ -122,6 +117,18 @@ impl Operations {
             reviewed,
             next_page_token: next_page_token.unwrap_or_default(),
         })
+    }
+
+    /// Every key of a workspace that the caller may know of.
+    async fn all_of(&self, permit: &AdminPermit<ReadKeys>, workspace: WorkspaceId) -> Vec<KeyId> {
+        let _turn = self.turns.to_look().await;
+        let mut ids = Vec::new();
+        self.index.each(|key, _rights| {
+            if key.workspace == workspace && permit.reaches(key) {
+                ids.push(key.id);
+            }
+        });
+        ids
     }
 
     /// Looks at some keys; what is gone meanwhile is left out.

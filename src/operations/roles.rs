@@ -38,8 +38,10 @@ impl Operations {
         permit.require_ceiling(key, self.raises(key))?;
         if follows_alone(key) {
             let policy = self.policy()?;
-            if let Some(role) = self.role_of_owner(key, &policy.policy) {
-                permit.require_role(role)?;
+            match self.role_of_owner(key, &policy.policy) {
+                Some(role) => permit.require_role(role)?,
+                // Whoever makes the owner a member again chooses the role, and does not see who has the secret.
+                None => permit.require_every_role()?,
             }
         }
         Ok(())
@@ -120,7 +122,9 @@ impl Operations {
         if !follows_alone(key) {
             return exceeded(role, role.exceeded_by(&key.grants, policy));
         }
-        let Some(of_owner) = self.role_of_owner(key, policy) else { return Ok(()) };
+        let owner = key.owner.as_ref().ok_or(OperationError::WorkspaceNotFound)?;
+        let of_owner = self.role_of_owner(key, policy);
+        let of_owner = of_owner.ok_or_else(|| OperationError::MemberNotFound(owner.clone()))?;
         exceeded(role, role.exceeded_by_role(of_owner, policy))
     }
 

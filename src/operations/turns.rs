@@ -13,11 +13,14 @@ pub(super) struct Turns {
     keys: Vec<Mutex<()>>,
     /// Shared by those who make something under a policy, from judging to committing.
     policy: RwLock<()>,
+    /// Taken by who looks at all keys of all workspaces, and changes none.
+    look: Mutex<()>,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { keys: (0..STRIPES).map(|_| Mutex::default()).collect(), policy: RwLock::default() }
+        let keys = (0..STRIPES).map(|_| Mutex::default()).collect();
+        Self { keys, policy: RwLock::default(), look: Mutex::default() }
     }
 }
 
@@ -40,6 +43,12 @@ impl Turns {
         turns
     }
 
+    /// Waits for the turn of a look at all keys: one at a time, so that whoever asks for many leaves a core of administration
+    /// to changes, and to who follows them. Nobody who looks waits for anything else.
+    pub(super) async fn to_look(&self) -> MutexGuard<'_, ()> {
+        self.look.lock().await
+    }
+
     /// Waits until something may be made: the policy stays the same until the guard is dropped.
     pub(super) async fn under_policy(&self) -> RwLockReadGuard<'_, ()> {
         self.policy.read().await
@@ -49,5 +58,24 @@ impl Turns {
     /// out of use.
     pub(super) async fn over_policy(&self) -> RwLockWriteGuard<'_, ()> {
         self.policy.write().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_looks_at_all_keys_at_a_time_and_keeps_no_change_waiting() {
+        // V1
+        let turns = Turns::default();
+        let first = turns.to_look().await;
+        assert!(turns.to_look().now_or_never().is_none());
+        let _others = turns.of_all().await;
+        assert!(turns.over_policy().now_or_never().is_some());
+        drop(first);
+        assert!(turns.to_look().now_or_never().is_some());
     }
 }

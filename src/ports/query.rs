@@ -51,7 +51,8 @@ pub struct LogFilter {
 pub struct LogRecord {
     /// Its place.
     pub revision: Revision,
-    /// Its canonical bytes (see [`LogEntry::canonical_bytes`](crate::domain::audit::LogEntry::canonical_bytes)).
+    /// Its canonical bytes (see [`LogEntry::canonical_bytes`](crate::domain::audit::LogEntry::canonical_bytes)); of a long
+    /// entry without the keys that were changed together.
     pub bytes: Vec<u8>,
     /// Its chain value.
     pub chain: Chain,

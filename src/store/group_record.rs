@@ -1,6 +1,7 @@
 //! Changes of many keys at once, read back from the bytes of their entries.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::rows::from_stored;
 use crate::domain::{
@@ -65,6 +66,13 @@ pub(super) fn read_group(revision: i64, bytes: &[u8]) -> Option<GroupChange> {
         keys,
     };
     (change.keys.len() == said.key_count).then_some(change)
+}
+
+/// The bytes of an entry without the keys that were changed together, which nobody is shown; `None` if it has none.
+pub(super) fn without_keys(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut entry: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+    entry.remove("keys")?;
+    Some(Value::Object(entry).to_string().into_bytes())
 }
 
 fn act(said: &Said<'_>) -> Option<GroupAct> {

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -192,6 +192,25 @@ async fn each_action_does_what_it_says_and_is_one_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_record_says_what_the_keys_were_only_where_they_were_alike() {
+    // A1, V4
+    let keyward = Keyward::start().await;
+    keyward.issue_to("ann").await;
+    let ends = Some(keyward.clock.after(2 * DAY));
+    let request = v1::IssueRequest { owner: "ann".to_owned(), expire_time: ends, ..holder_key(&[SCOPE]) };
+    let other = keyward.issue(request).await;
+    let from = async |action| {
+        keyward.carry_out(of_owner("ann", action)).await;
+        keyward.newest_record().await.changes.remove(0).from
+    };
+    assert_eq!(from(retire(keyward.clock.after(DAY))).await, "\"various\"", "one of them never ended");
+    assert_eq!(from(DISABLE).await, "\"active\"");
+    keyward.enable(&other.key.id).await;
+    assert_eq!(from(REVOKE).await, "\"various\"");
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_number_than_was_confirmed_changes_nothing() {
     // V4
     let keyward = Keyward::start().await;
@@ -329,30 +348,32 @@ async fn the_first_check_after_the_answer_is_denied_on_every_connection() {
     let keyward = Keyward::start().await;
     let issued = join_all((0..300).map(|_| keyward.issue_to("ann"))).await;
     let secrets: Arc<Vec<String>> = Arc::new(issued.iter().map(|issued| issued.api_key.clone()).collect());
-    let (stop, disabled) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    // Odd from the answer that all are disabled until they are to be enabled again: what straddles that may be told either.
+    let (stop, turn) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut load = Vec::new();
     for connection in 0..CONNECTIONS {
         let mut client = KeyServiceClient::new(keyward.new_channel().await);
-        let (secrets, stop, disabled) = (Arc::clone(&secrets), Arc::clone(&stop), Arc::clone(&disabled));
+        let (secrets, stop, turn) = (Arc::clone(&secrets), Arc::clone(&stop), Arc::clone(&turn));
         load.push(tokio::spawn(async move {
             let mut place = connection * 31;
             while !stop.load(Ordering::SeqCst) {
                 place += 1;
-                let must_be_denied = disabled.load(Ordering::SeqCst);
+                let began = turn.load(Ordering::SeqCst);
                 let answer = client.check(check(&secrets[place % secrets.len()], &[SCOPE])).await.unwrap();
                 let denied = reason(answer.get_ref());
                 assert!(matches!(denied, None | Some(DenialReason::KeyDisabled)), "{denied:?}");
+                let must_be_denied = began % 2 == 1 && turn.load(Ordering::SeqCst) == began;
                 assert!(!must_be_denied || denied.is_some(), "allowed after the answer");
             }
         }));
     }
     for _ in 0..5 {
         keyward.carry_out(of_owner("ann", DISABLE)).await;
-        disabled.store(true, Ordering::SeqCst);
+        turn.fetch_add(1, Ordering::SeqCst);
         for secret in secrets.iter() {
             assert_eq!(keyward.denied(secret, &[SCOPE]).await, Some(DenialReason::KeyDisabled));
         }
-        disabled.store(false, Ordering::SeqCst);
+        turn.fetch_add(1, Ordering::SeqCst);
         keyward.carry_out(of_owner("ann", ENABLE)).await;
         for secret in secrets.iter().take(20) {
             assert_eq!(keyward.denied(secret, &[SCOPE]).await, None);

@@ -15,7 +15,7 @@ use tonic::{Code, Response, Status};
 
 use crate::support::{
     Issued, Keyward, admin_rights, check, holder_key, reason, signed,
-    verbs::{assert_field, bound, metadata, refusal, strings, toml, update},
+    verbs::{assert_field, bound, enabling, metadata, refusal, rotation, strings, toml, update},
 };
 
 /// What a default policy's editor has and its viewer has not.
@@ -350,8 +350,7 @@ async fn nobody_hands_out_a_role_beyond_their_ceiling() {
     let refused = keyward.try_issue(&narrow, following(&[])).await;
     refusal(refused, Code::PermissionDenied, "CEILING_EXCEEDED");
     assert!(keyward.try_issue(&narrow, following(READ)).await.is_ok(), "its own grants are within it");
-    let rotation = v1::RotateRequest { key_id: all.id.clone(), ..v1::RotateRequest::default() };
-    let refused = keyward.keys().rotate(signed(&narrow, rotation)).await;
+    let refused = keyward.keys().rotate(signed(&narrow, rotation(&all.id, None))).await;
     refusal(refused, Code::PermissionDenied, "CEILING_EXCEEDED");
     let some = keyward.issue(following(READ)).await.key;
     let widened = v1::Key { id: some.id.clone(), ..v1::Key::default() };
@@ -362,6 +361,35 @@ async fn nobody_hands_out_a_role_beyond_their_ceiling() {
         keyward.update(widened, &["scopes"]).await.scopes.is_empty(),
         "root may: it has all of the role's then"
     );
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_owner_is_no_member_is_handed_to_nobody_who_may_not_hand_out_every_role() {
+    // S6, X9: whoever makes the owner a member again does not see who has the secret by then
+    let keyward = with_ann("owner").await;
+    let mut rights = admin_rights(&["keys:update", "keys:rotate"], true);
+    let ceiling = rights.ceiling.as_mut().unwrap();
+    ceiling.any_grant = false;
+    ceiling.scopes = strings(READ);
+    let narrow = keyward.issue_admin("", rights).await.api_key;
+    let all = keyward.issue(following(&[])).await.key;
+    let some = keyward.issue(following(READ)).await;
+    remove(&keyward, "", "ann").await.unwrap();
+
+    let refused = keyward.keys().rotate(signed(&narrow, rotation(&all.id, None))).await;
+    let status = refusal(refused, Code::PermissionDenied, "CEILING_EXCEEDED");
+    assert_eq!(metadata(&status, "part").as_deref(), Some("role"));
+    keyward.disable(&all.id).await;
+    let refused = keyward.keys().enable_key(signed(&narrow, enabling(&all.id))).await;
+    refusal(refused, Code::PermissionDenied, "CEILING_EXCEEDED");
+    let widened = v1::Key { id: some.key.id.clone(), ..v1::Key::default() };
+    let refused = keyward.keys().update_key(signed(&narrow, update(widened, &["scopes"]))).await;
+    refusal(refused, Code::PermissionDenied, "CEILING_EXCEEDED");
+
+    add(&keyward, &keyward.root, "", "ann", "owner").await.unwrap();
+    assert_eq!(denied(&keyward, &some, READ).await, None);
+    assert_eq!(denied(&keyward, &some, OWNERS).await, Some(DenialReason::ScopeInsufficient));
     keyward.stop().await;
 }
 

@@ -161,6 +161,18 @@ impl<P> AdminPermit<P> {
         }
     }
 
+    /// Passes if the caller may hand out all that any role can have: by a key that follows one that is not known yet.
+    ///
+    /// # Errors
+    /// It is more than the caller may.
+    pub fn require_every_role(&self) -> Result<(), AdminRefusal> {
+        if self.caller.rights.ceiling.permits_every_role() {
+            Ok(())
+        } else {
+            Err(AdminRefusal::CeilingExceeded(CeilingPart::Role))
+        }
+    }
+
     /// Passes if the caller may hand out a secret of `key` as it is: its grants, environment, lifetime and limits, which
     /// are `raised` where they are wider than those that would apply without them; or for an administration key its
     /// admin scopes, reach and ceiling (X9).

@@ -25,13 +25,16 @@ use crate::{
     ports::{LogFilter, LogRecord, StoreError, Verification},
     store::{
         chain::{ChainCheck, Head, StoredRecord},
-        group_record::read_group,
+        group_record::{read_group, without_keys},
         rows::{from_stored, to_stored},
     },
 };
 
 /// How many records are read in one transaction, so that a long check does not keep the WAL from being emptied.
 const AT_ONCE: usize = 4096;
+
+/// From how many bytes on an entry is shown without its keys.
+const LONG: usize = 65_536;
 
 const COLUMNS: &str = "SELECT revision, bytes, digest, chain, code, signature FROM log";
 
@@ -66,7 +69,13 @@ pub(super) fn query(
 
     let mut statement = connection.prepare_cached(&sql).map_err(|error| of_reading(&error))?;
     let rows = statement.query_map(params_from_iter(values), record).map_err(|error| of_reading(&error))?;
-    rows.map(|record| to_record(&record.map_err(|error| of_reading(&error))?, keys)).collect()
+    rows.map(|record| to_record(&record.map_err(|error| of_reading(&error))?, keys).map(shortened)).collect()
+}
+
+/// A record without the keys that were changed together, where they are many: a page of such could be more than memory.
+fn shortened(record: LogRecord) -> LogRecord {
+    let short = if record.bytes.len() > LONG { without_keys(&record.bytes) } else { None };
+    LogRecord { bytes: short.unwrap_or(record.bytes), ..record }
 }
 
 /// Reads the log from its first record to its last as they are now; then whether the indexes agree with their tables,
@@ -171,8 +180,11 @@ pub(super) struct Newest {
     pub(super) keys: HashMap<KeyId, i64>,
     /// Changes of many keys at once, oldest first.
     pub(super) groups: Vec<GroupChange>,
-    /// For each key those of them that came after the entry that wrote its row, by their places in `groups`.
+    /// For each key those of them that came after the entry that wrote its row, and that no later one makes good, by their
+    /// places in `groups`: at most three, however often it was changed so.
     pub(super) grouped: HashMap<KeyId, SmallVec<[usize; 2]>>,
+    /// Whether `groups` are without their keys: a whole log can have more of them than memory.
+    without_keys: bool,
     pub(super) workspaces: HashMap<WorkspaceId, i64>,
     pub(super) members: HashMap<MemberId, i64>,
     /// The newest version of the policy, and the revision that wrote it.
@@ -198,6 +210,16 @@ struct Named<'a> {
     group_id: Option<&'a str>,
 }
 
+/// The rows that all records name, up to `head`, see [`named_since`]; changes of many keys are without their keys.
+pub(super) fn named(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    head: Revision,
+) -> Result<Newest, StoreError> {
+    let newest = Newest { without_keys: true, ..Newest::default() };
+    read_names(connection, keys, Revision::ZERO, head, newest)
+}
+
 /// The rows that the records after `after` name, up to `head`: the records must follow one another, each genuine.
 ///
 /// The names come from the bytes whose code was checked, never from the table's generated columns: their values are
@@ -208,11 +230,21 @@ pub(super) fn named_since(
     after: Revision,
     head: Revision,
 ) -> Result<Newest, StoreError> {
+    read_names(connection, keys, after, head, Newest::default())
+}
+
+fn read_names(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    after: Revision,
+    head: Revision,
+    mut newest: Newest,
+) -> Result<Newest, StoreError> {
     let mut statement = connection
         .prepare_cached(&format!("{COLUMNS} NOT INDEXED WHERE revision > ?1 ORDER BY revision"))
         .map_err(|error| of_reading(&error))?;
     let rows = statement.query_map(params![to_stored(after)], record).map_err(|error| of_reading(&error))?;
-    let (mut last, mut newest) = (after, Newest::default());
+    let mut last = after;
     for row in rows {
         let record = row.map_err(|error| of_reading(&error))?;
         last = last.next();
@@ -270,6 +302,22 @@ impl Newest {
         self.grouped.get(&key).into_iter().flatten().filter_map(|place| self.groups.get(*place))
     }
 
+    fn note_group(&mut self, mut change: GroupChange) {
+        let place = self.groups.len();
+        for key in &change.keys {
+            let places = self.grouped.entry(*key).or_default();
+            let stands = |earlier: &usize| {
+                self.groups.get(*earlier).is_some_and(|earlier| !change.act.replaces(earlier.act))
+            };
+            places.retain(|earlier| stands(earlier));
+            places.push(place);
+        }
+        if self.without_keys {
+            change.keys = Vec::new();
+        }
+        self.groups.push(change);
+    }
+
     /// Takes the names from a genuine record; `None` if its bytes are no entry.
     fn note(&mut self, record: &StoredRecord) -> Option<()> {
         let named: Named<'_> = serde_json::from_slice(&record.bytes).ok()?;
@@ -279,9 +327,7 @@ impl Newest {
             self.grouped.remove(&key);
         }
         if named.group_id.is_some() {
-            let (place, change) = (self.groups.len(), read_group(record.revision, &record.bytes)?);
-            change.keys.iter().for_each(|key| self.grouped.entry(*key).or_default().push(place));
-            self.groups.push(change);
+            self.note_group(read_group(record.revision, &record.bytes)?);
         }
         if named.workspace_changed {
             self.workspaces.insert(WorkspaceId::parse(named.workspace_id?).ok()?, record.revision);
@@ -332,3 +378,6 @@ fn to_record(record: &StoredRecord, keys: &DerivedKeys) -> Result<LogRecord, Sto
 fn altered(revision: i64) -> StoreError {
     StoreError::Corrupt(format!("log record {revision} was altered"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,7 @@ pub(super) const MISSING: &str = "its row is missing";
 pub(super) fn load(connection: &mut Connection, keys: &DerivedKeys) -> Result<View, StoreError> {
     let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
     let head = log::head(&snapshot, keys)?.revision;
-    let newest = log::named_since(&snapshot, keys, Revision::ZERO, head)?;
+    let newest = log::named(&snapshot, keys, head)?;
     let fault =
         groups::mark_fault(&snapshot, keys, newest.newest_group()).map_err(|error| of_reading(&error))?;
     fault.map_or(Ok(()), |why| Err(StoreError::Corrupt(why)))?;
