@@ -244,7 +244,7 @@ impl Operations {
         if query.mode == Mode::Enforce && matches!(decision, Decision::Allow(_)) {
             uses::note(&found, secret, query, &now);
         }
-        self.note_usage(query, policy, &found, now.time, (tiers, &decision));
+        self.note_usage(query, policy, &found, now.time, (tiers, &decision, true));
         let workspace = self.index.workspace(found.key().workspace);
         let subject = Some(CheckedKey { found, secret, workspace, tiers });
         let degraded = self.counters.is_degraded();
