@@ -53,6 +53,10 @@ fn row(line: u64, hash: Hash) -> ImportRow {
     }
 }
 
+fn bound_to(resource: &str) -> v1::Grant {
+    v1::Grant { scope: "storage:read".to_owned(), resources: vec![resource.to_owned()] }
+}
+
 fn rows(rows: Vec<ImportRow>) -> ImportKeysRequest {
     ImportKeysRequest { rows, ..ImportKeysRequest::default() }
 }
@@ -271,15 +275,24 @@ async fn a_secret_in_its_own_row_is_refused() {
             ("description", ImportRow { description: format!("was {TOKEN} once"), ..good() }),
             ("owner", ImportRow { owner: TOKEN.to_owned(), ..good() }),
             ("metadata", ImportRow { metadata: [("old".to_owned(), TOKEN.to_owned())].into(), ..good() }),
+            ("name", ImportRow { name: format!("token={TOKEN}"), ..good() }),
+            (
+                "description",
+                ImportRow { description: format!("was \"{TOKEN}\", not now; {TOKEN}."), ..good() },
+            ),
+            ("owner", ImportRow { owner: format!("ann:{TOKEN},"), ..good() }),
+            ("grants", ImportRow { grants: vec![bound_to(&format!("space/{TOKEN}"))], ..good() }),
         ] {
             let fault = keyward.bad(bad).await;
             assert_eq!(fault.field, field, "{fault:?}");
             assert!(!fault.message.contains(TOKEN), "{fault:?}");
         }
     }
-    for (secret, prefix, last_four) in
-        [("short-one", "short-one", ""), ("shortest-of-1234", "shortest-of-", "1234")]
-    {
+    for (secret, prefix, last_four) in [
+        ("short-one", "short-one", ""),
+        ("shortest-of-1234", "shortest-of-", "1234"),
+        ("shortest-of-1234", "shortest-of-12", "1234"),
+    ] {
         let bad = ImportRow {
             prefix: prefix.to_owned(),
             last_four: last_four.to_owned(),
