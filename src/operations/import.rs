@@ -94,6 +94,7 @@ impl Operations {
         rows: Vec<ImportRow>,
         options: ImportOptions,
     ) -> Result<Imported, OperationError> {
+        let _import = self.turns.of_import().await;
         let _turn = self.turns.under_policy().await;
         let (policy, now) = (self.policy()?, self.clock.now());
         let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;

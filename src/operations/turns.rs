@@ -1,11 +1,14 @@
 //! Changes of one key take turns, in the order in which they came: none is starved by others, a revocation least of all.
 //! A new policy takes its turn alone among those who make keys and workspaces.
 
-use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit};
 
 use crate::domain::id::KeyId;
 
 const STRIPES: usize = 256;
+
+/// Imports at once: a quarter of the changes that may wait are theirs at most.
+const IMPORTS: usize = 4;
 
 /// Who may change what now.
 pub(super) struct Turns {
@@ -13,11 +16,17 @@ pub(super) struct Turns {
     keys: Vec<Mutex<()>>,
     /// Shared by those who make something under a policy, from judging to committing.
     policy: RwLock<()>,
+    /// Taken by few imports at once.
+    imports: Semaphore,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { keys: (0..STRIPES).map(|_| Mutex::default()).collect(), policy: RwLock::default() }
+        Self {
+            keys: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            policy: RwLock::default(),
+            imports: Semaphore::new(IMPORTS),
+        }
     }
 }
 
@@ -38,6 +47,12 @@ impl Turns {
             turns.push(turn.lock().await);
         }
         turns
+    }
+
+    /// Waits for the turn of an import: many at once would fill the queue of changes, and others, a revocation for one, find
+    /// no place in it. Taken before all other turns, so that no policy waits for more than a few of them.
+    pub(super) async fn of_import(&self) -> Option<SemaphorePermit<'_>> {
+        self.imports.acquire().await.ok()
     }
 
     /// Waits until something may be made: the policy stays the same until the guard is dropped.

@@ -382,6 +382,25 @@ async fn two_imports_at_once_make_one_key_of_one_hash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_imports_at_once_leave_room_for_other_changes() {
+    const ROWS: u64 = 256;
+    let keyward = Keyward::start().await;
+    let own = keyward.issue_scopes(&["messaging:send"]).await;
+    let imports = (0..24).map(async |import| {
+        let of_line = |line| row(line, sha256(&format!("token-{import}-{line}")));
+        keyward.try_import(&keyward.root, rows((0..ROWS).map(of_line).collect())).await
+    });
+    let (imported, _) = tokio::join!(futures_util::future::join_all(imports), keyward.revoke(&own.key.id));
+    for answer in imported {
+        // A slow machine does not get through all of them within the deadline of a call.
+        let answer = answer.map(tonic::Response::into_inner).unwrap_or_default();
+        let fault = answer.results.iter().find_map(|result| result.error.as_ref());
+        assert!(fault.is_none(), "{fault:?}");
+    }
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_imports_beyond_their_ceiling_or_their_workspace() {
     // S6, X9, T1
     let keyward = Keyward::start().await;
