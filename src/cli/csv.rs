@@ -39,7 +39,7 @@ fn broken(error: &csv::Error) -> Failure {
 /// front, as OWASP advises.
 fn inert(cell: &str) -> String {
     let cell = printable(cell);
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    let formula = cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n']);
     if formula { format!("'{cell}") } else { cell }
 }
 
@@ -54,6 +54,7 @@ mod tests {
         csv.row(&["@x".to_owned(), String::new()]).ok().unwrap();
         assert_eq!(csv.take().ok().unwrap(), "name,owner\r\n\"a, \"\"b\"\"\\u{1b}c\",'=1+1\r\n'@x,\r\n");
         csv.row(&["second page".to_owned(), "-1".to_owned()]).ok().unwrap();
-        assert_eq!(csv.take().ok().unwrap(), "second page,'-1\r\n");
+        csv.row(&["＝1".to_owned(), "1=1".to_owned()]).ok().unwrap();
+        assert_eq!(csv.take().ok().unwrap(), "second page,'-1\r\n'＝1,1=1\r\n");
     }
 }

@@ -7,6 +7,7 @@ use super::{
     key::{Key, KeyState, Standing},
     rotation::QUIET_PERIOD,
     time::Timestamp,
+    usage::minute_of,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -217,13 +218,14 @@ fn disabled(key: &Key, terms: &Terms, now: Timestamp) -> Option<Finding> {
     long.then(|| Finding { kind: Kind::DisabledLong, words: words() })
 }
 
-/// The first retiring secret that ends within a day and was used within the last one.
+/// The first retiring secret that ends within a day and was used within the last one, since it was replaced.
 fn retiring(key: &Key, known: &KnownUse, now: Timestamp) -> Option<String> {
-    key.credentials.retiring.iter().find_map(|retiring| {
+    let newer = key.credentials.iter().map(|(secret, _)| secret.created);
+    key.credentials.retiring.iter().zip(newer).find_map(|(retiring, replaced)| {
         let generation = retiring.secret.generation;
         let (_, last) = known.secrets.iter().find(|(known, _)| *known == generation)?;
         let soon = retiring.end > now && retiring.end.saturating_since(now) <= QUIET_PERIOD;
-        let used = now.saturating_since(*last) < QUIET_PERIOD;
+        let used = now.saturating_since(*last) < QUIET_PERIOD && minute_of(*last) >= minute_of(replaced);
         (soon && used)
             .then(|| format!("secret {generation} ends at {}, and was used at {last}", retiring.end))
     })
@@ -337,5 +339,18 @@ mod tests {
         assert_eq!(kinds(&key, &known(7), 7), [Kind::RetiringStillUsed]);
         assert_eq!(kinds(&key, &known(6), 7), [], "nobody used it for a day");
         assert_eq!(kinds(&key, &known(8), 8), [], "it is over");
+    }
+
+    #[test]
+    fn a_use_before_the_rotation_is_no_outage_to_come() {
+        // K7, R5
+        let new = crate::domain::credentials::Secret { created: after(5), ..secret(2) };
+        let key = fresh().rotate(new, DAY, after(5)).unwrap();
+        let at = |ms: i64| Timestamp::from_ms(after(5).as_ms() + ms).unwrap();
+        let found = |last| {
+            let known = KnownUse { last: Some(last), secrets: vec![(1, last)], unused_scopes: 0 };
+            findings(&key, Breadth::new(&key, 3, 3), &known, &Terms::default(), at(3_600_000)).len()
+        };
+        assert_eq!((found(at(-1)), found(at(0)), found(at(60_000))), (0, 1, 1));
     }
 }

@@ -198,7 +198,7 @@ impl Desk {
         let denied = |denial: &Denial, requirement: &Requirement<'_>| {
             self.stop(Stop::Denied { denial, requirement, answer: None }, format)
         };
-        if let Some(leaked) = self.operations.secret_in_url(request.path()) {
+        if let Some(leaked) = self.operations.secret_in_url(request.path(), caller.bound_to()) {
             self.complaints.of_leak(now, leaked);
             return Ok(denied(&Denial::CredentialsInUrl, &Requirement::default()));
         }

@@ -137,6 +137,7 @@ impl Operations {
         let _turns = self.turns.of_all().await;
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
+            let workspace = self.index.workspace(bulk.selection.workspace);
             let judged = self.look(permit, act, &bulk.selection, now)?;
             let (count, keys) = sample(&judged.keys);
             if u64::try_from(count) != Ok(expected) {
@@ -147,7 +148,12 @@ impl Operations {
                 return Ok(BulkAnswer { group: None, count, keys, unchanged, revision: judged.seen });
             }
             let group = GroupId::generate(&*self.entropy)?;
-            match self.commit(mutation(permit, group, act, judged, &bulk, now)).await {
+            let mut mutation = mutation(permit, group, act, judged, &bulk, now);
+            mutation.expects_workspace = match act {
+                GroupAct::Enable | GroupAct::Retire(_) => workspace.map(|it| (it.id, it.revision)),
+                GroupAct::Disable | GroupAct::Revoke(_) => None,
+            };
+            match self.commit(mutation).await {
                 Ok(revision) => {
                     return Ok(BulkAnswer { group: Some(group), count, keys, unchanged, revision });
                 }

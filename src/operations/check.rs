@@ -244,7 +244,7 @@ impl Operations {
         if query.mode == Mode::Enforce && matches!(decision, Decision::Allow(_)) {
             uses::note(&found, secret, query, &now);
         }
-        self.note_usage(query, policy, &found, now.time, (tiers, &decision));
+        self.note_usage(query, policy, &found, now.time, (tiers, &decision, true));
         let workspace = self.index.workspace(found.key().workspace);
         let subject = Some(CheckedKey { found, secret, workspace, tiers });
         let degraded = self.counters.is_degraded();
@@ -336,7 +336,7 @@ fn spent_limits(bill: &Bill<'_>, states: &[LimitState]) -> impl Iterator<Item = 
 
 /// Whether a caller may know of a key: administration keys are nobody's holder's key, and a bound caller knows its
 /// own workspace only.
-fn known_to(bound_to: Option<WorkspaceId>, found: &Found) -> bool {
+pub(super) fn known_to(bound_to: Option<WorkspaceId>, found: &Found) -> bool {
     let key = found.key();
     key.admin.is_none() && bound_to.is_none_or(|workspace| workspace == key.workspace)
 }

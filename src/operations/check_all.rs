@@ -154,7 +154,8 @@ impl Operations {
                 (Decision::Deny(denial.clone()), states, Some(*first))
             }
         };
-        self.note_usage(query, policy, &judged.found, now.time, (judged.tiers, &decision));
+        let of_own = (judged.tiers, &decision, held_by.is_none());
+        self.note_usage(query, policy, &judged.found, now.time, of_own);
         let workspace = self.index.workspace(judged.found.key().workspace);
         let Judged { found, tiers, secret, .. } = judged;
         let subject = Some(CheckedKey { found, secret, workspace, tiers });

@@ -18,6 +18,7 @@ use crate::{
     domain::{
         audit::{Action, Revision},
         credentials::Secret,
+        grant::Grant,
         id::{KeyId, WorkspaceId},
         key::Key,
         parse::ParseError,
@@ -93,6 +94,7 @@ impl Operations {
         rows: Vec<ImportRow>,
         options: ImportOptions,
     ) -> Result<Imported, OperationError> {
+        let _import = self.turns.of_import().await;
         let _turn = self.turns.under_policy().await;
         let (policy, now) = (self.policy()?, self.clock.now());
         let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;
@@ -189,17 +191,17 @@ impl Operations {
             }
             None => false,
         };
-        let hint = key.credentials.current.hint.as_str();
-        let prefix = hint.split_once('…').map_or(hint, |(prefix, _)| prefix);
-        if is_it(prefix) || is_it(&hint.replace('…', "")) {
+        if joined(key.credentials.current.hint.as_str()).any(|text| is_it(&text)) {
             return Err(OperationError::invalid("prefix", HOLDS_IT));
         }
         let labels = key.metadata.pairs().iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
         let texts = [("name", key.name.as_str()), ("description", key.description.as_str())];
         let texts = texts.into_iter().chain(key.owner.iter().map(|owner| ("owner", owner.as_str())));
         let texts = texts.chain(labels.map(|text| ("metadata", text)));
+        let resources = key.grants.iter().filter_map(Grant::resources).flatten();
+        let texts = texts.chain(resources.map(|pattern| ("grants", pattern.as_str())));
         for (field, text) in texts {
-            if text.split_whitespace().any(is_it) {
+            if tokens(text).any(is_it) {
                 return Err(OperationError::invalid(field, HOLDS_IT));
             }
         }
@@ -222,6 +224,27 @@ impl Operations {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// What a secret can be of which a hint shows this: its first and its last characters may be the same ones.
+fn joined(hint: &str) -> impl Iterator<Item = String> {
+    let (first, last) = hint.split_once('…').unwrap_or((hint, ""));
+    let rest = (0..=last.len()).filter_map(move |shared| {
+        let (both, more) = last.split_at_checked(shared)?;
+        first.ends_with(both).then_some(more)
+    });
+    rest.map(move |more| format!("{first}{more}"))
+}
+
+/// Whatever in a text could be somebody's token: its words, without what punctuation can stand beside a token or within.
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-._~+/=".contains(c));
+    words.flat_map(|word| {
+        let named = word.split_once('=').map(|(_, value)| value);
+        let ended = Some(word.trim_end_matches(['.', '-', '/'])).filter(|ended| *ended != word);
+        let parts = word.split(['=', '/', '.']).filter(move |part| *part != word);
+        std::iter::once(word).chain(named).chain(ended).chain(parts)
+    })
 }
 
 /// Passes a key whose weak secret, if it has one, is good for 90 days at most; once it was rotated that is over.

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::Operations;
+use super::{Operations, check::known_to};
 use crate::domain::{
-    id::KeyId,
+    id::{KeyId, WorkspaceId},
+    key::Standing,
     secret::{self, PresentedKey},
 };
 
@@ -24,27 +25,37 @@ pub struct Leaked {
 impl Operations {
     /// Whether one of our secrets stands in this URL, in clear or percent-encoded; or one that was imported, as a segment
     /// of the path or the value of a parameter, among the first that are long enough for one.
+    ///
+    /// An imported one counts while it is good and its key known to a caller who is bound so: that of a revoked key is
+    /// told from no other text (X7).
     #[must_use]
-    pub fn secret_in_url(&self, url: &str) -> Option<Leaked> {
+    pub fn secret_in_url(&self, url: &str, bound_to: Option<WorkspaceId>) -> Option<Leaked> {
         let Some(native) =
             secret::secret_in(&decoded(url)).map(|plaintext| plaintext.hash(&self.keys.lookup))
         else {
-            return self.imported_in_url(url);
+            return self.imported_in_url(url, bound_to);
         };
         Some(Leaked { key: self.index.by_hash(&native).map(|found| found.key().id) })
     }
 
-    fn imported_in_url(&self, url: &str) -> Option<Leaked> {
+    fn imported_in_url(&self, url: &str, bound_to: Option<WorkspaceId>) -> Option<Leaked> {
         if self.index.ways_now().is_empty() {
             return None;
         }
+        let now = self.clock.now();
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let values = query.split(['&', '#', ';']);
         let values = values.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
         let parts = path.split('/').chain(values).filter(|part| part.len() >= SHORTEST).take(MOST);
         parts.map(decoded).find_map(|part| {
-            let (found, _) = self.whose(&PresentedKey::either(&part)?)?;
-            Some(Leaked { key: Some(found.key().id) })
+            let (found, hash) = self.whose(&PresentedKey::either(&part)?)?;
+            let key = found.key();
+            let (_, end) = key.credentials.find(&hash)?;
+            let is_good = key.standing(now) == Standing::Active
+                && end.is_none_or(|end| now < end)
+                && !found.surroundings().owner_removed
+                && known_to(bound_to, &found);
+            is_good.then_some(Leaked { key: Some(key.id) })
         })
     }
 }

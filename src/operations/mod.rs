@@ -209,11 +209,15 @@ impl Operations {
         let _turn = self.turns.of(id).await;
         for _ in 0..ATTEMPTS {
             let key = read()?.key().clone();
+            let workspace = self.index.workspace(key.workspace);
             let (mut mutation, value) = match attempt(key, self.clock.now())? {
                 Attempt::Done(value) => return Ok((value, None)),
                 Attempt::Commit(mutation, value) => (mutation, value),
             };
             mutation.expects.extend(caller);
+            if stands_on_workspace(mutation.entry.action) {
+                mutation.expects_workspace = workspace.map(|workspace| (workspace.id, workspace.revision));
+            }
             match self.commit(*mutation).await {
                 Ok(revision) => return Ok((value, Some(revision))),
                 Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
@@ -300,6 +304,11 @@ impl Operations {
 /// There is none: the stored one cannot be trusted.
 pub fn trusted<T>(policy: Option<T>) -> Result<T, OperationError> {
     policy.ok_or_else(|| StoreError::Corrupt(POLICY_DAMAGED.to_owned()).into())
+}
+
+/// Whether a change of a key is none that a closed workspace lets be: it happens in the workspace as it was judged, or not.
+const fn stands_on_workspace(action: Action) -> bool {
+    matches!(action, Action::KeyRotate | Action::KeyUpdate | Action::KeyEnable | Action::SecretGrace)
 }
 
 /// An entry about a change of a key, to be completed by the verb.

@@ -1,11 +1,14 @@
 //! Changes of one key take turns, in the order in which they came: none is starved by others, a revocation least of all.
 //! A new policy takes its turn alone among those who make keys and workspaces.
 
-use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit};
 
 use crate::domain::id::KeyId;
 
 const STRIPES: usize = 256;
+
+/// Imports at once: a quarter of the changes that may wait are theirs at most.
+const IMPORTS: usize = 4;
 
 /// Who may change what now.
 pub(super) struct Turns {
@@ -15,12 +18,18 @@ pub(super) struct Turns {
     policy: RwLock<()>,
     /// Taken by who looks at all keys of all workspaces, and changes none.
     look: Mutex<()>,
+    /// Taken by few imports at once.
+    imports: Semaphore,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        let keys = (0..STRIPES).map(|_| Mutex::default()).collect();
-        Self { keys, policy: RwLock::default(), look: Mutex::default() }
+        Self {
+            keys: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            policy: RwLock::default(),
+            look: Mutex::default(),
+            imports: Semaphore::new(IMPORTS),
+        }
     }
 }
 
@@ -47,6 +56,12 @@ impl Turns {
     /// to changes, and to who follows them. Nobody who looks waits for anything else.
     pub(super) async fn to_look(&self) -> MutexGuard<'_, ()> {
         self.look.lock().await
+    }
+
+    /// Waits for the turn of an import: many at once would fill the queue of changes, and others, a revocation for one, find
+    /// no place in it. Taken before all other turns, so that no policy waits for more than a few of them.
+    pub(super) async fn of_import(&self) -> Option<SemaphorePermit<'_>> {
+        self.imports.acquire().await.ok()
     }
 
     /// Waits until something may be made: the policy stays the same until the guard is dropped.

@@ -111,3 +111,31 @@ async fn an_imported_key_in_a_url_is_denied_as_a_native_one_is() {
     assert!(keyward.keys().check(check(TOKEN, &[])).await.unwrap().into_inner().allowed);
     keyward.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_url_tells_whether_an_imported_key_that_is_no_good_ever_existed() {
+    // X7, H5
+    let keyward = Keyward::start().await;
+    let [good, revoked, disabled, replaced] = [
+        "good-token-number-one",
+        "revoked-token-number-one",
+        "disabled-token-number-one",
+        "replaced-token-number-one",
+    ];
+    import(&keyward, good).await;
+    keyward.revoke(&import(&keyward, revoked).await).await;
+    keyward.disable(&import(&keyward, disabled).await).await;
+    keyward.rotate(&import(&keyward, replaced).await, Some(Duration::ZERO)).await;
+    let ask = async |token: &str| {
+        let path = format!("/v1/messages?key={token}");
+        ask_verify(&keyward, Asked { path: &path, headers: &[("x-api-key", "nobody")], ..Asked::default() })
+            .await
+    };
+    assert_eq!(ask(good).await.code(), "CREDENTIALS_IN_URL");
+    let unknown = ask("never-heard-of-this-token").await;
+    for token in [revoked, disabled, replaced] {
+        let reply = ask(token).await;
+        assert_eq!((reply.status, &reply.body), (unknown.status, &unknown.body), "{token}");
+    }
+    keyward.stop().await;
+}

@@ -53,6 +53,10 @@ fn row(line: u64, hash: Hash) -> ImportRow {
     }
 }
 
+fn bound_to(resource: &str) -> v1::Grant {
+    v1::Grant { scope: "storage:read".to_owned(), resources: vec![resource.to_owned()] }
+}
+
 fn rows(rows: Vec<ImportRow>) -> ImportKeysRequest {
     ImportKeysRequest { rows, ..ImportKeysRequest::default() }
 }
@@ -271,15 +275,24 @@ async fn a_secret_in_its_own_row_is_refused() {
             ("description", ImportRow { description: format!("was {TOKEN} once"), ..good() }),
             ("owner", ImportRow { owner: TOKEN.to_owned(), ..good() }),
             ("metadata", ImportRow { metadata: [("old".to_owned(), TOKEN.to_owned())].into(), ..good() }),
+            ("name", ImportRow { name: format!("token={TOKEN}"), ..good() }),
+            (
+                "description",
+                ImportRow { description: format!("was \"{TOKEN}\", not now; {TOKEN}."), ..good() },
+            ),
+            ("owner", ImportRow { owner: format!("ann:{TOKEN},"), ..good() }),
+            ("grants", ImportRow { grants: vec![bound_to(&format!("space/{TOKEN}"))], ..good() }),
         ] {
             let fault = keyward.bad(bad).await;
             assert_eq!(fault.field, field, "{fault:?}");
             assert!(!fault.message.contains(TOKEN), "{fault:?}");
         }
     }
-    for (secret, prefix, last_four) in
-        [("short-one", "short-one", ""), ("shortest-of-1234", "shortest-of-", "1234")]
-    {
+    for (secret, prefix, last_four) in [
+        ("short-one", "short-one", ""),
+        ("shortest-of-1234", "shortest-of-", "1234"),
+        ("shortest-of-1234", "shortest-of-12", "1234"),
+    ] {
         let bad = ImportRow {
             prefix: prefix.to_owned(),
             last_four: last_four.to_owned(),
@@ -364,6 +377,25 @@ async fn two_imports_at_once_make_one_key_of_one_hash() {
     assert_eq!(both.iter().map(|answer| answer.good).sum::<u32>(), 1);
     for fault in both.iter().filter_map(|answer| answer.results[0].error.as_ref()) {
         assert_eq!(fault.reason, "HASH_EXISTS");
+    }
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_imports_at_once_leave_room_for_other_changes() {
+    const ROWS: u64 = 256;
+    let keyward = Keyward::start().await;
+    let own = keyward.issue_scopes(&["messaging:send"]).await;
+    let imports = (0..24).map(async |import| {
+        let of_line = |line| row(line, sha256(&format!("token-{import}-{line}")));
+        keyward.try_import(&keyward.root, rows((0..ROWS).map(of_line).collect())).await
+    });
+    let (imported, _) = tokio::join!(futures_util::future::join_all(imports), keyward.revoke(&own.key.id));
+    for answer in imported {
+        // A slow machine does not get through all of them within the deadline of a call.
+        let answer = answer.map(tonic::Response::into_inner).unwrap_or_default();
+        let fault = answer.results.iter().find_map(|result| result.error.as_ref());
+        assert!(fault.is_none(), "{fault:?}");
     }
     keyward.stop().await;
 }

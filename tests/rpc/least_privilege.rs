@@ -170,3 +170,18 @@ async fn scopes_that_no_policy_declares_leave_no_trace() {
     assert_eq!(keyward.privilege(of(&key)).await.denied, []);
     keyward.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_key_of_a_batch_lacks_is_nothing_that_a_key_asked_for() {
+    let keyward = Keyward::start().await;
+    let good = keyward.issue_scopes(&["messaging:send"]).await;
+    let lacking = keyward.issue_scopes(&["messaging:send"]).await;
+    let requests =
+        vec![check(&good.api_key, &["messaging:send"]), check(&lacking.api_key, &["domains:manage"])];
+    let batch = v1::BatchCheckRequest { requests, all_or_nothing: true };
+    let answers = keyward.keys().batch_check(batch).await.unwrap().into_inner().responses;
+    assert!(answers.iter().all(|answer| !answer.allowed));
+    assert_eq!(seen(&keyward.privilege(of(&good)).await.denied), []);
+    assert_eq!(seen(&keyward.privilege(of(&lacking)).await.denied), [("domains:manage", 0)]);
+    keyward.stop().await;
+}

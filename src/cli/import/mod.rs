@@ -176,15 +176,15 @@ pub(super) async fn run(args: ImportArgs, session: &mut Session<'_, '_>) -> Resu
         import.tally.total = total;
         import.read(&mut file, format, &defaults, session).await
     } else {
-        // All of it first: the answer takes the console as well.
-        let mut input = Vec::new();
-        let read = session.console.input.read_to_end(&mut input);
-        read.map_err(|error| Failure::input(format!("cannot read standard input: {error}")))?;
-        import.read(&mut input.as_slice(), format, &defaults, session).await
+        // It is taken out of the console, which the answer needs meanwhile, and read line by line: a pipe has no end that is
+        // known.
+        let input = std::mem::replace(&mut session.console.input, Box::leak(Box::new(io::empty())));
+        import.read(input, format, &defaults, session).await
     };
     import.tally.clear(session);
     if done.is_err() && import.tally.good > 0 {
-        session.console.note(&format!("{} rows are in; the same command goes on\n", import.tally.good));
+        let what = if args.dry_run { "rows would be in" } else { "rows are in; the same command goes on" };
+        session.console.note(&format!("{} {what}\n", import.tally.good));
     }
     done?;
     import.tally.sum_up(args.dry_run, session)

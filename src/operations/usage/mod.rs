@@ -54,14 +54,14 @@ impl Operations {
     }
 
     /// Counts a Check, once its decision is final, in the tiers that it asked for; in none where its key is no longer any
-    /// good.
+    /// good. Where it was denied for another's sake, `is_own` is false: that one lacks scopes, and not this one.
     pub(super) fn note_usage(
         &self,
         query: &Query<'_>,
         policy: &Arc<PolicyVersion>,
         found: &Found,
         now: Timestamp,
-        (tiers, decision): (TierSet, &Decision),
+        (tiers, decision, is_own): (TierSet, &Decision, bool),
     ) {
         if query.mode != Mode::Enforce {
             return;
@@ -79,7 +79,11 @@ impl Operations {
             Decision::Deny(denial) => {
                 let tiers = if denial.is_of_a_valid_key() { tiers } else { TierSet::default() };
                 let outcome = Outcome { tiers, word: denial.reason(), cost: 0 };
-                book.count(policy, key, now, &outcome, |scopes| put_denied(scopes, denial, policy_now));
+                book.count(policy, key, now, &outcome, |scopes| {
+                    if is_own {
+                        put_denied(scopes, denial, policy_now);
+                    }
+                });
             }
         }
     }
