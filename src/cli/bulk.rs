@@ -57,7 +57,8 @@ pub struct BulkArgs {
     /// Why, in your own words
     #[arg(long)]
     comment: Option<String>,
-    /// Makes it safe to run the same command again: what was done once is not done twice
+    /// Makes it safe to run the same command again: what was done once is not done twice. A time, not a duration, is the
+    /// same time then
     #[arg(long, value_name = "ID", requires = "confirm")]
     request_id: Option<String>,
 }
