@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{
+    admin::AdminScope,
     audit::{Action, Revision},
     id::{GroupId, KeyId},
     key::{Key, KeyState, Revocation, RevokeReason, Standing},
@@ -87,6 +88,15 @@ impl GroupAct {
             (Self::Disable | Self::Enable, Self::Disable | Self::Enable) => true,
             (Self::Retire(end), Self::Retire(before)) => end <= before,
             (Self::Disable | Self::Enable | Self::Retire(_) | Self::Revoke(_), _) => false,
+        }
+    }
+
+    /// The admin scope that it needs.
+    #[must_use]
+    pub const fn scope(self) -> AdminScope {
+        match self {
+            Self::Disable | Self::Enable | Self::Retire(_) => AdminScope::KeysUpdate,
+            Self::Revoke(_) => AdminScope::KeysRevoke,
         }
     }
 

@@ -4,8 +4,7 @@ use tonic::{Request, Response, Status};
 
 use super::{api::Api, convert, key_service::request_mark};
 use crate::{
-    domain::admin::Caller,
-    operations::{bulk::BulkPermit, error::OperationError},
+    domain::admin::{Permission, RevokeKeys, UpdateKeys},
     wire::v1::{self, change_keys_request::Action},
 };
 
@@ -15,11 +14,23 @@ impl Api {
         &self,
         request: Request<v1::ChangeKeysRequest>,
     ) -> Result<Response<v1::ChangeKeysResponse>, Status> {
-        let permit = permit(&self.caller(&request)?, request.get_ref().action.as_ref())?;
+        match request.get_ref().action {
+            Some(Action::Revoke(_)) => self.change_many_with::<RevokeKeys>(request).await,
+            Some(Action::Disable(_) | Action::Enable(_) | Action::Retire(_)) | None => {
+                self.change_many_with::<UpdateKeys>(request).await
+            }
+        }
+    }
+
+    async fn change_many_with<P: Permission + Send + Sync + 'static>(
+        &self,
+        request: Request<v1::ChangeKeysRequest>,
+    ) -> Result<Response<v1::ChangeKeysResponse>, Status> {
+        let permit = self.permit::<_, P>(&request)?;
         self.administer(async move |operations| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
-            let workspace = permit.workspace(&operations, named)?;
+            let workspace = operations.workspace(&permit, named)?;
             let act = convert::bulk::act(asked.action.as_ref())?;
             let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "ChangeKeys", &asked)?;
             let bulk = convert::bulk::bulk_change(workspace, &asked, mark)?;
@@ -28,13 +39,4 @@ impl Api {
         })
         .await
     }
-}
-
-fn permit(caller: &Caller, action: Option<&Action>) -> Result<BulkPermit, OperationError> {
-    Ok(match action {
-        Some(Action::Revoke(_)) => BulkPermit::Revoke(caller.permit()?),
-        Some(Action::Disable(_) | Action::Enable(_) | Action::Retire(_)) | None => {
-            BulkPermit::Update(caller.permit()?)
-        }
-    })
 }

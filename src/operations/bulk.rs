@@ -2,23 +2,23 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Operations, change, describe, error::OperationError, revoke::stated, select::KeySelection};
+use super::{
+    Attempt, Operations, change, describe, error::OperationError, revoke::stated, select::KeySelection,
+    stands_on_workspace,
+};
 use crate::{
     domain::{
-        admin::{AdminPermit, AdminRefusal, AdminScope, RevokeKeys, UpdateKeys},
+        admin::{AdminPermit, AdminRefusal, Permission},
         audit::{LogEntry, Revision},
         group::{Before, Group, GroupAct, MAX_GROUP},
-        id::{GroupId, KeyId, WorkspaceId},
+        id::{GroupId, KeyId},
         key::Key,
         parse::ParseError,
         text::Comment,
         time::Timestamp,
     },
-    ports::{Mutation, RequestMark, Rows, StoreError},
+    ports::{Mutation, RequestMark, Rows},
 };
-
-/// How often the keys are judged anew when others change some of them at the same time.
-const ATTEMPTS: usize = 16;
 
 /// How many keys an answer names.
 const NAMED: usize = 1_000;
@@ -33,41 +33,6 @@ pub struct BulkChange {
     pub expected: Option<u64>,
     /// The request id that makes a retry safe.
     pub request: Option<RequestMark>,
-}
-
-/// Proof that the caller may change keys in the way that is asked for.
-#[derive(Debug)]
-pub enum BulkPermit {
-    /// Disable, enable and retire them.
-    Update(AdminPermit<UpdateKeys>),
-    /// Revoke them.
-    Revoke(AdminPermit<RevokeKeys>),
-}
-
-impl BulkPermit {
-    /// The workspace that is meant (see [`Operations::workspace`]).
-    ///
-    /// # Errors
-    /// It does not exist, or is out of the caller's reach.
-    pub fn workspace(
-        &self,
-        operations: &Operations,
-        named: Option<WorkspaceId>,
-    ) -> Result<WorkspaceId, OperationError> {
-        match self {
-            Self::Update(permit) => operations.workspace(permit, named),
-            Self::Revoke(permit) => operations.workspace(permit, named),
-        }
-    }
-
-    /// The caller's own key.
-    #[must_use]
-    pub fn key_id(&self) -> KeyId {
-        match self {
-            Self::Update(permit) => permit.key_id(),
-            Self::Revoke(permit) => permit.key_id(),
-        }
-    }
 }
 
 /// What was changed, or would be.
@@ -99,32 +64,16 @@ impl Operations {
     /// # Errors
     /// Their number is not the one expected, or too great; to enable them, some go beyond the caller's ceiling; the date is
     /// past; the permit is for another kind of change. The store.
-    pub async fn change_keys(
+    pub async fn change_keys<P: Permission>(
         &self,
-        permit: BulkPermit,
+        permit: AdminPermit<P>,
         act: GroupAct,
         bulk: BulkChange,
     ) -> Result<BulkAnswer, OperationError> {
-        match (&permit, act) {
-            (BulkPermit::Update(permit), GroupAct::Disable | GroupAct::Enable | GroupAct::Retire(_)) => {
-                self.change_all(permit, act, bulk).await
-            }
-            (BulkPermit::Revoke(permit), GroupAct::Revoke(_)) => self.change_all(permit, act, bulk).await,
-            (BulkPermit::Update(_), GroupAct::Revoke(_)) => {
-                Err(AdminRefusal::ScopeMissing(AdminScope::KeysRevoke).into())
-            }
-            (BulkPermit::Revoke(_), GroupAct::Disable | GroupAct::Enable | GroupAct::Retire(_)) => {
-                Err(AdminRefusal::ScopeMissing(AdminScope::KeysUpdate).into())
-            }
+        if act.scope() != P::SCOPE {
+            return Err(AdminRefusal::ScopeMissing(act.scope()).into());
         }
-    }
-
-    async fn change_all<P>(
-        &self,
-        permit: &AdminPermit<P>,
-        act: GroupAct,
-        bulk: BulkChange,
-    ) -> Result<BulkAnswer, OperationError> {
+        let permit = &permit;
         self.require_unused(bulk.request.as_ref()).await?;
         let Some(expected) = bulk.expected else {
             let _turn = self.turns.to_look().await;
@@ -135,7 +84,7 @@ impl Operations {
         };
         // Nobody else changes a key between the look and the change, and so this cannot be kept from happening.
         let _turns = self.turns.of_all().await;
-        for _ in 0..ATTEMPTS {
+        let judge = || {
             let now = self.clock.now();
             let workspace = self.index.workspace(bulk.selection.workspace);
             let judged = self.look(permit, act, &bulk.selection, now)?;
@@ -143,29 +92,22 @@ impl Operations {
             if u64::try_from(count) != Ok(expected) {
                 return Err(OperationError::CountChanged { changed: count, expected });
             }
-            let unchanged = judged.unchanged;
+            let Judged { unchanged, seen: revision, .. } = judged;
+            let mut answer = BulkAnswer { group: None, count, keys, unchanged, revision };
             if count == 0 {
-                return Ok(BulkAnswer { group: None, count, keys, unchanged, revision: judged.seen });
+                return Ok(Attempt::Done(answer));
             }
             let group = GroupId::generate(&*self.entropy)?;
+            answer.group = Some(group);
             let mut mutation = mutation(permit, group, act, judged, &bulk, now);
-            mutation.expects_workspace = match act {
-                GroupAct::Enable | GroupAct::Retire(_) => workspace.map(|it| (it.id, it.revision)),
-                GroupAct::Disable | GroupAct::Revoke(_) => None,
-            };
-            match self.commit(mutation).await {
-                Ok(revision) => {
-                    return Ok(BulkAnswer { group: Some(group), count, keys, unchanged, revision });
-                }
-                Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
-                Err(error) => return Err(error),
+            if stands_on_workspace(act.action()) {
+                mutation.expects_workspace = workspace.map(|it| (it.id, it.revision));
             }
-            let (caller, revision) = permit.stands_on();
-            if self.has_changed(caller, revision) {
-                break;
-            }
-        }
-        Err(OperationError::Contended)
+            Ok(Attempt::Commit(Box::new(mutation), answer))
+        };
+        let (mut answer, revision) = self.until_committed(Some(permit.stands_on()), judge).await?;
+        answer.revision = revision.unwrap_or(answer.revision);
+        Ok(answer)
     }
 
     /// Looks at every key.
@@ -182,9 +124,8 @@ impl Operations {
             let why = ParseError::new("in the future; to end the keys now, revoke them");
             return Err(OperationError::invalid("retire.expire_time", why));
         }
-        match act {
-            GroupAct::Enable | GroupAct::Retire(_) => self.require_open(selection.workspace)?,
-            GroupAct::Disable | GroupAct::Revoke(_) => {}
+        if stands_on_workspace(act.action()) {
+            self.require_open(selection.workspace)?;
         }
         // What is newer than this is a conflict, also where it has been seen.
         let seen = self.index.revision();
@@ -278,7 +219,6 @@ fn mutation<P>(
     entry.group = Some(Arc::new(Group { id, act, keys: judged.keys }));
     Mutation {
         seen: Some(judged.seen),
-        expects: vec![permit.stands_on()],
         judged_by: judged.policy,
         request: bulk.request.clone(),
         ..Mutation::new(entry, Rows::default())

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    ATTEMPTS, Operations, change, cursor,
+    Attempt, Operations, change, cursor,
     error::OperationError,
     roles::{require_in_use, require_open},
 };
@@ -157,27 +157,18 @@ impl Operations {
     ) -> Result<Member, OperationError> {
         // So that no policy drops the new role before the member has it.
         let _turn = self.turns.under_policy().await;
-        for _ in 0..ATTEMPTS {
-            let policy = self.policy()?;
-            let before = self.trusted_member(id)?;
-            let Some((mut after, mutation)) = self.judged(permit, id, before.as_deref(), &wish, &policy)?
-            else {
-                return before.map(|before| (*before).clone()).ok_or_else(|| none(id));
-            };
-            match self.commit(mutation).await {
-                Ok(revision) => {
-                    after.revision = revision;
-                    return Ok(after);
+        let (mut member, revision) = self
+            .until_committed(Some(permit.stands_on()), || {
+                let policy = self.policy()?;
+                let before = self.trusted_member(id)?;
+                match self.judged(permit, id, before.as_deref(), &wish, &policy)? {
+                    Some((after, mutation)) => Ok(Attempt::Commit(Box::new(mutation), after)),
+                    None => before.map(|before| Attempt::Done((*before).clone())).ok_or_else(|| none(id)),
                 }
-                Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
-                Err(error) => return Err(error),
-            }
-            let (caller, revision) = permit.stands_on();
-            if self.has_changed(caller, revision) {
-                break;
-            }
-        }
-        Err(OperationError::Contended)
+            })
+            .await?;
+        member.revision = revision.unwrap_or(member.revision);
+        Ok(member)
     }
 
     /// What a wish comes to; `None` where everything is so already.
@@ -241,7 +232,6 @@ impl Operations {
         };
         let rows = Rows { member: Some(member.clone()), ..Rows::default() };
         let mutation = Mutation {
-            expects: vec![permit.stands_on()],
             expects_workspace: Some((workspace.id, workspace.revision)),
             judged_by: Some(policy.version),
             ..Mutation::new(entry, rows)

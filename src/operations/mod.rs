@@ -59,7 +59,7 @@ use crate::{
     ports::{Counters, KeyStore, Mutation, PolicyVersion, RequestMark, Rows, StoreError},
 };
 
-/// How often a change is judged anew when others change the same key at the same time.
+/// How often a change is judged anew when others change the same at the same time.
 const ATTEMPTS: usize = 16;
 
 const POLICY_DAMAGED: &str = "the stored policy cannot be trusted; apply one, with the expected version 0";
@@ -115,7 +115,7 @@ pub struct WithSecret {
     pub revision: Revision,
 }
 
-/// What one attempt at changing a key comes to.
+/// What one attempt at a change comes to.
 enum Attempt<T> {
     /// Nothing needs to change.
     Done(T),
@@ -207,17 +207,33 @@ impl Operations {
     ) -> Result<(T, Option<Revision>), OperationError> {
         let id = read()?.key().id;
         let _turn = self.turns.of(id).await;
-        for _ in 0..ATTEMPTS {
+        self.until_committed(caller, || {
             let key = read()?.key().clone();
             let workspace = self.index.workspace(key.workspace);
-            let (mut mutation, value) = match attempt(key, self.clock.now())? {
+            let mut attempt = attempt(key, self.clock.now())?;
+            if let Attempt::Commit(mutation, _) = &mut attempt
+                && stands_on_workspace(mutation.entry.action)
+            {
+                mutation.expects_workspace = workspace.map(|workspace| (workspace.id, workspace.revision));
+            }
+            Ok(attempt)
+        })
+        .await
+    }
+
+    /// Commits what `judge` comes to, standing on the caller too; where another change came first, it judges again, unless
+    /// that was one of the caller's own key.
+    async fn until_committed<T>(
+        &self,
+        caller: Option<(KeyId, Revision)>,
+        mut judge: impl FnMut() -> Result<Attempt<T>, OperationError>,
+    ) -> Result<(T, Option<Revision>), OperationError> {
+        for _ in 0..ATTEMPTS {
+            let (mut mutation, value) = match judge()? {
                 Attempt::Done(value) => return Ok((value, None)),
                 Attempt::Commit(mutation, value) => (mutation, value),
             };
             mutation.expects.extend(caller);
-            if stands_on_workspace(mutation.entry.action) {
-                mutation.expects_workspace = workspace.map(|workspace| (workspace.id, workspace.revision));
-            }
             match self.commit(*mutation).await {
                 Ok(revision) => return Ok((value, Some(revision))),
                 Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{ATTEMPTS, Operations, change, describe, error::OperationError, limits, roles::require_open};
+use super::{Attempt, Operations, change, describe, error::OperationError, limits, roles::require_open};
 use crate::{
     domain::{
         admin::{AdminPermit, ManageWorkspaces, ReadWorkspaces},
@@ -15,7 +15,7 @@ use crate::{
         text::{Name, Plan},
         workspace::Workspace,
     },
-    ports::{Mutation, Rows, StoreError},
+    ports::{Mutation, Rows},
 };
 
 /// New values; `None` leaves a field as it is.
@@ -77,14 +77,13 @@ impl Operations {
     ) -> Result<(Workspace, Revision), OperationError> {
         // No policy drops the new plan before the workspace has it.
         let _turn = self.turns.under_policy().await;
-        for _ in 0..ATTEMPTS {
-            let before = self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)?;
+        self.change_workspace(permit, id, |before| {
             let policy = self.policy()?;
-            require_open(&before)?;
-            let mut after = apply(&before, changes, &policy.policy)?;
-            let fields = differences(&before, &after);
+            require_open(before)?;
+            let after = apply(before, changes, &policy.policy)?;
+            let fields = differences(before, &after);
             if fields.is_empty() {
-                return Ok((after, before.revision));
+                return Ok(Attempt::Done(after));
             }
             if before.limits != after.limits {
                 permit.require_raising(limits::workspace_raises(&policy.policy, &after))?;
@@ -92,21 +91,24 @@ impl Operations {
             let new = LogEntry::new(self.clock.now(), permit.actor(), Action::WorkspaceUpdate);
             let entry = LogEntry { workspace: Some(id), changes: fields, ..new };
             let rows = Rows { workspace: Some(after.clone()), ..Rows::default() };
-            let (expects, judged_by) = (vec![permit.stands_on()], Some(policy.version));
-            match self.commit(Mutation { expects, judged_by, ..Mutation::new(entry, rows) }).await {
-                Ok(revision) => {
-                    after.revision = revision;
-                    return Ok((after, revision));
-                }
-                Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
-                Err(error) => return Err(error),
-            }
-            let (caller, revision) = permit.stands_on();
-            if self.has_changed(caller, revision) {
-                break;
-            }
-        }
-        Err(OperationError::Contended)
+            let judged_by = Some(policy.version);
+            Ok(Attempt::Commit(Box::new(Mutation { judged_by, ..Mutation::new(entry, rows) }), after))
+        })
+        .await
+    }
+
+    /// Commits one change of a workspace, judged as it stands.
+    pub(super) async fn change_workspace(
+        &self,
+        permit: &AdminPermit<ManageWorkspaces>,
+        id: WorkspaceId,
+        judge: impl Fn(&Workspace) -> Result<Attempt<Workspace>, OperationError>,
+    ) -> Result<(Workspace, Revision), OperationError> {
+        let judge = || judge(&*self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)?);
+        let (mut workspace, revision) = self.until_committed(Some(permit.stands_on()), judge).await?;
+        workspace.revision = revision.unwrap_or(workspace.revision);
+        let revision = workspace.revision;
+        Ok((workspace, revision))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Suspend, resume and close workspaces. Every key of one that is out of use is denied when the change is answered.
 
-use super::{ATTEMPTS, Operations, change, error::OperationError, roles::require_open};
+use super::{Attempt, Operations, change, error::OperationError, roles::require_open};
 use crate::{
     domain::{
         admin::{AdminPermit, ManageWorkspaces},
@@ -10,7 +10,7 @@ use crate::{
         text::Comment,
         workspace::{Workspace, WorkspaceState},
     },
-    ports::{Mutation, Rows, StoreError},
+    ports::{Mutation, Rows},
 };
 
 impl Operations {
@@ -27,17 +27,16 @@ impl Operations {
         comment: Comment,
     ) -> Result<(Workspace, Revision), OperationError> {
         permit.require_global()?;
-        for _ in 0..ATTEMPTS {
-            let before = self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)?;
+        self.change_workspace(&permit, id, |before| {
             if before.state == state {
-                return Ok(((*before).clone(), before.revision));
+                return Ok(Attempt::Done(before.clone()));
             }
             if before.is_default {
                 let why = ParseError::new("another workspace than the default one, which stays in use");
                 return Err(OperationError::invalid("workspace_id", why));
             }
-            require_open(&before)?;
-            let mut after = Workspace { state, ..(*before).clone() };
+            require_open(before)?;
+            let after = Workspace { state, ..before.clone() };
             let entry = LogEntry {
                 workspace: Some(id),
                 changes: vec![change("workspace.state", before.state.as_str(), state.as_str())],
@@ -45,21 +44,9 @@ impl Operations {
                 ..LogEntry::new(self.clock.now(), permit.actor(), action(state))
             };
             let rows = Rows { workspace: Some(after.clone()), ..Rows::default() };
-            let expects = vec![permit.stands_on()];
-            match self.commit(Mutation { expects, ..Mutation::new(entry, rows) }).await {
-                Ok(revision) => {
-                    after.revision = revision;
-                    return Ok((after, revision));
-                }
-                Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
-                Err(error) => return Err(error),
-            }
-            let (caller, revision) = permit.stands_on();
-            if self.has_changed(caller, revision) {
-                break;
-            }
-        }
-        Err(OperationError::Contended)
+            Ok(Attempt::Commit(Box::new(Mutation::new(entry, rows)), after))
+        })
+        .await
     }
 }
 
