@@ -85,6 +85,7 @@ contract! {
     an_entry_names_the_rows_it_writes,
     following_the_log_leads_to_the_same_view,
     keys_change_together_without_their_rows,
+    each_of_many_keys_finds_the_changes_that_name_it_and_no_other,
     a_change_of_many_keys_conflicts_with_what_it_has_not_seen,
     what_has_not_seen_a_change_of_many_keys_conflicts_with_it,
     a_request_id_changes_many_keys_once,
@@ -556,6 +557,45 @@ async fn keys_change_together_without_their_rows<B: Backend>() {
     let store = place.open();
     let after = sorted(store.load().await.unwrap());
     assert_eq!((after.keys, after.damaged), (before.keys, Vec::new()), "after a restart");
+}
+
+async fn each_of_many_keys_finds_the_changes_that_name_it_and_no_other<B: Backend>() {
+    // V4
+    let (place, entropy) = (B::new(), Seeded::new(3));
+    let store = place.open();
+    let workspace = stored_workspace(&*store, &workspace(&entropy)).await;
+    let mut keys = Vec::new();
+    for _ in 0..200 {
+        keys.push(stored(&*store, &key(&entropy, workspace.id)).await);
+    }
+    keys.sort_by_key(|key| key.id);
+    let mut expected = vec![Vec::new(); keys.len()];
+    for (every, act) in
+        [(1, GroupAct::Disable), (2, GroupAct::Enable), (3, GroupAct::Disable), (199, GroupAct::Enable)]
+    {
+        let (places, some): (Vec<_>, Vec<_>) =
+            (0..keys.len()).step_by(every).map(|at| (at, keys[at].clone())).unzip();
+        let seen = *store.revisions().borrow();
+        for (place, key) in
+            places.iter().zip(stored_group(&*store, put_group(&entropy, &some, act, seen), &some).await)
+        {
+            keys[*place] = key;
+            expected[*place].insert(0, seen.next());
+        }
+    }
+    for (key, expected) in keys.iter().zip(expected) {
+        let about = LogFilter { key: Some(key.id), ..LogFilter::default() };
+        let mut found: Vec<_> =
+            store.query_log(about, None, 10).await.unwrap().iter().map(|it| it.revision).collect();
+        let _issued = found.pop();
+        assert_eq!(found, expected, "{}", key.id);
+        let stale = Key { revision: Revision(key.revision.0 - 1), ..key.clone() };
+        assert_eq!(store.commit(put(&stale)).await, Err(StoreError::Conflict));
+    }
+    for key in keys {
+        let seen = *store.revisions().borrow();
+        store.commit(Mutation { seen, ..put(&key) }).await.unwrap();
+    }
 }
 
 async fn a_change_of_many_keys_conflicts_with_what_it_has_not_seen<B: Backend>() {

@@ -317,7 +317,7 @@ async fn a_change_of_many_keys_cannot_be_altered_or_removed() {
         ] {
             let (place, store, _, _) = revoked_together().await;
             place.tamper(&format!("{LEAVE} {alter}"));
-            place.tamper("DELETE FROM group_keys");
+            place.tamper("DELETE FROM grouped_keys");
             let loaded = store.load().await;
             assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{alter}: {loaded:?}");
             let fault = store.verify_log().await.unwrap().fault.map(|(revision, _)| revision.0);
@@ -335,7 +335,7 @@ async fn the_mark_of_changes_of_many_keys_cannot_be_edited_or_removed() {
         "UPDATE meta SET value = CAST(zeroblob(7) || x'04' || substr(value, 9) AS BLOB) WHERE name = 'newest_group'",
         "UPDATE meta SET value = 5 WHERE name = 'newest_group'",
     ] {
-        for cut in ["", "; DELETE FROM log WHERE revision = 5; DELETE FROM group_keys"] {
+        for cut in ["", "; DELETE FROM log WHERE revision = 5; DELETE FROM grouped_keys"] {
             let (place, store, _, _) = revoked_together().await;
             place.tamper(&format!("{LEAVE} {edit}{cut}"));
             let loaded = store.load().await;
@@ -352,16 +352,17 @@ async fn the_mark_of_changes_of_many_keys_cannot_be_edited_or_removed() {
 async fn who_is_named_by_a_change_of_many_keys_is_read_from_its_entry_alone() {
     // D5, V4: the table that finds it decides nothing
     for forge in [
-        "DELETE FROM group_keys",
-        "UPDATE group_keys SET revision = 1 WHERE revision = 5",
-        "DELETE FROM group_keys WHERE revision = 5",
-        "INSERT INTO group_keys SELECT id, 3 FROM keys",
+        "DELETE FROM grouped_keys",
+        "UPDATE grouped_keys SET revision = 1 WHERE revision = 5",
+        "DELETE FROM grouped_keys WHERE revision = 5",
+        "UPDATE grouped_keys SET ids = x'07'",
+        "INSERT INTO grouped_keys SELECT 3, first_id, ids FROM grouped_keys WHERE revision = 5",
     ] {
         let (place, store, first, _) = revoked_together().await;
         let stranger = stored(&store, &key(&Seeded::new(12), first.workspace)).await;
         place.tamper(&format!(
-            "{LEAVE} {forge}; INSERT OR IGNORE INTO group_keys VALUES ('{}', 5)",
-            stranger.id
+            "{LEAVE} {forge}; INSERT OR IGNORE INTO grouped_keys VALUES (5, x'{0}', x'{0}')",
+            stranger.id.to_bytes().map(|byte| format!("{byte:02x}")).concat()
         ));
         store.close().await.unwrap();
         drop(store);
@@ -674,9 +675,9 @@ async fn a_first_start_that_was_cut_short_goes_on() {
 async fn a_newer_schema_is_refused() {
     // D8
     let (place, _) = ten_records().await;
-    place.tamper("PRAGMA user_version = 5");
+    place.tamper("PRAGMA user_version = 7");
     let before = place.copy_database();
-    assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 5, known: 4, .. }));
+    assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 7, known: 6, .. }));
     assert!(matches!(verify_offline(&place.path()), Err(OpenError::NewerSchema { .. })));
     assert_eq!(place.copy_database(), before, "and left as it is");
 }
@@ -782,6 +783,23 @@ async fn a_store_of_the_third_schema_opens() {
     stored(&store, key).await;
 }
 
+#[tokio::test]
+async fn a_store_of_the_fourth_schema_opens_and_finds_what_was_changed_together() {
+    // D8, V4
+    let place = older(include_str!("fixtures/roots-v4"), include_str!("fixtures/store-v4.sql"));
+    assert_eq!(place.verify().fault, None);
+    let store = place.open();
+    assert_eq!(place.verify().fault, None);
+    let view = store.load().await.unwrap();
+    assert_eq!((view.keys.len(), view.damaged.len()), (2, 0));
+    let key = view.keys.iter().find(|key| key.admin.is_none()).unwrap();
+    assert_eq!(key.state, KeyState::Disabled);
+    let log = |key| store.query_log(LogFilter { key: Some(key), ..LogFilter::default() }, None, 10);
+    let revisions: Vec<_> = log(key.id).await.unwrap().iter().map(|record| record.revision.0).collect();
+    assert_eq!(revisions, [4, 3, 2]);
+    stored(&store, key).await;
+}
+
 /// What older stores knew of a use.
 fn unknown_use(key: keyward::domain::id::KeyId) -> LastUse {
     LastUse { key, generation: 0, caller: None, address: None, time: at(120_000) }
@@ -816,6 +834,8 @@ async fn make_a_fixture() {
         state: Some(vec![1, 2, 3]),
     };
     store.note(vec![Note::LastUse(used), Note::Count(count)]).await.unwrap();
+    let seen = *store.revisions().borrow();
+    store.commit(put_group(&entropy, &[rotated], GroupAct::Disable, seen)).await.unwrap();
     store.close().await.unwrap();
     fs::create_dir_all("target/fixture").unwrap();
     fs::copy(place.path().join("roots.new"), "target/fixture/roots").unwrap();

@@ -127,7 +127,6 @@ impl Operations {
         if stands_on_workspace(act.action()) {
             self.require_open(selection.workspace)?;
         }
-        // What is newer than this is a conflict, also where it has been seen.
         let seen = self.index.revision();
         let policy = match act {
             GroupAct::Enable => Some(self.policy()?.version),
@@ -218,7 +217,6 @@ fn mutation<P>(
     entry.request_id = bulk.request.as_ref().map(|request| request.id.clone());
     entry.group = Some(Arc::new(Group { id, act, keys: judged.keys }));
     Mutation {
-        seen: Some(judged.seen),
         judged_by: judged.policy,
         request: bulk.request.clone(),
         ..Mutation::new(entry, Rows::default())

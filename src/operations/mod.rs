@@ -229,18 +229,20 @@ impl Operations {
         mut judge: impl FnMut() -> Result<Attempt<T>, OperationError>,
     ) -> Result<(T, Option<Revision>), OperationError> {
         for _ in 0..ATTEMPTS {
+            let seen = self.index.revision();
+            if caller.is_some_and(|(caller, revision)| self.has_changed(caller, revision)) {
+                break;
+            }
             let (mut mutation, value) = match judge()? {
                 Attempt::Done(value) => return Ok((value, None)),
                 Attempt::Commit(mutation, value) => (mutation, value),
             };
+            mutation.seen = seen;
             mutation.expects.extend(caller);
             match self.commit(*mutation).await {
                 Ok(revision) => return Ok((value, Some(revision))),
                 Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
                 Err(error) => return Err(error),
-            }
-            if caller.is_some_and(|(caller, revision)| self.has_changed(caller, revision)) {
-                break;
             }
         }
         Err(OperationError::Contended)

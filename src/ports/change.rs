@@ -22,10 +22,10 @@ pub struct Mutation {
     /// The rows as they are to be; their revisions are those they were read at, zero for new ones. The store refuses
     /// the mutation where a row has another revision by now, and writes its new revision.
     pub rows: Rows,
-    /// The revision up to which the keys of the entry's group were seen, where it has one: a key of it that was changed
-    /// since is a conflict.
-    pub seen: Option<Revision>,
-    /// Rows that the change stands on without changing them.
+    /// The revision up to which the log was seen when the keys that are changed, or stood on, were still as they were read,
+    /// or before they were: one that was changed since is a conflict.
+    pub seen: Revision,
+    /// Keys that the change stands on without changing them.
     pub expects: Vec<(KeyId, Revision)>,
     /// Members that it stands on without changing them.
     pub expects_members: Vec<(MemberId, Revision)>,
@@ -44,7 +44,7 @@ impl Mutation {
         Self {
             entry,
             rows,
-            seen: None,
+            seen: Revision::ZERO,
             expects: Vec::new(),
             expects_members: Vec::new(),
             expects_workspace: None,

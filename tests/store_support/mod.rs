@@ -174,10 +174,7 @@ pub(crate) fn put_group(entropy: &Seeded, keys: &[Key], act: GroupAct, seen: Rev
         GroupAct::Disable | GroupAct::Enable | GroupAct::Retire(_) => None,
     };
     let group = Some(Arc::new(Group { id, act, keys: by_before }));
-    Mutation {
-        seen: Some(seen),
-        ..Mutation::new(LogEntry { group, comment, reason, ..new }, Rows::default())
-    }
+    Mutation { seen, ..Mutation::new(LogEntry { group, comment, reason, ..new }, Rows::default()) }
 }
 
 /// Stores a change of keys together, and answers them as they are afterwards.

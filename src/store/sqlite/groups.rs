@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params, types::Value};
 use super::{
     log, notes,
     rows::Refusal,
-    schema::{GROUPS, present},
+    schema::{WITH_MARK, present},
 };
 use crate::{
     domain::{audit::Revision, group::Group, id::KeyId, root::DerivedKeys},
@@ -20,6 +20,9 @@ use crate::{
 
 const MARK: &str = "newest_group";
 
+/// How many keys stand in one row: it must stay under a quarter of a page, or it would be spread over several.
+const IN_ROW: usize = 48;
+
 /// What is wrong with the mark, if anything is: it must be `newest`.
 pub(super) fn mark_fault(
     connection: &Connection,
@@ -27,7 +30,7 @@ pub(super) fn mark_fault(
     newest: Revision,
 ) -> rusqlite::Result<Option<String>> {
     // A database of an older schema has none.
-    if present(connection, &[GROUPS])?.is_empty() {
+    if present(connection, &[WITH_MARK])?.is_empty() {
         return Ok(None);
     }
     Ok(match mark(connection, keys)? {
@@ -76,7 +79,7 @@ pub(super) fn check_unchanged(connection: &Connection, group: &Group, seen: Revi
     if since.iter().any(|key| keys.contains(key)) { Err(StoreError::Conflict.into()) } else { Ok(()) }
 }
 
-/// Notes for each key that the entry at `revision` names it, and that there is such an entry.
+/// Notes which keys the entry at `revision` names, and that there is such an entry.
 pub(super) fn put(
     connection: &Connection,
     keys: &DerivedKeys,
@@ -84,11 +87,74 @@ pub(super) fn put(
     revision: Revision,
 ) -> rusqlite::Result<()> {
     put_mark(connection, keys, revision)?;
-    let mut insert =
-        connection.prepare_cached("INSERT INTO group_keys (key_id, revision) VALUES (?1, ?2)")?;
-    // In the order of the table, whose pages are then touched once each.
-    for key in group.ids() {
-        insert.execute(params![key.text().as_str(), to_stored(revision)])?;
+    put_keys(connection, to_stored(revision), &group.ids())
+}
+
+/// Writes keys, which are in order, behind what is there.
+fn put_keys(connection: &Connection, revision: i64, keys: &[KeyId]) -> rusqlite::Result<()> {
+    let mut insert = connection
+        .prepare_cached("INSERT INTO grouped_keys (revision, first_id, ids) VALUES (?1, ?2, ?3)")?;
+    for keys in keys.chunks(IN_ROW) {
+        let ids: Vec<u8> = keys.iter().flat_map(|key| key.to_bytes()).collect();
+        let first = ids.get(..KeyId::BYTES).unwrap_or_default();
+        insert.execute(params![revision, first, ids])?;
     }
     Ok(())
+}
+
+/// The entries after `after` that name a key together with others, oldest first.
+pub(super) fn naming(connection: &Connection, key: KeyId, mut after: i64) -> rusqlite::Result<Vec<i64>> {
+    let mut next = connection.prepare_cached("SELECT min(revision) FROM grouped_keys WHERE revision > ?1")?;
+    let mut found = Vec::new();
+    while let Some(revision) = next.query_row([after], |row| row.get(0))? {
+        if is_named(connection, key, revision)? {
+            found.push(revision);
+        }
+        after = revision;
+    }
+    Ok(found)
+}
+
+/// Whether an entry names a key together with others.
+fn is_named(connection: &Connection, key: KeyId, revision: i64) -> rusqlite::Result<bool> {
+    let mut select = connection.prepare_cached(
+        "SELECT ids FROM grouped_keys WHERE revision = ?1 AND first_id <= ?2 ORDER BY first_id DESC LIMIT 1",
+    )?;
+    let id = key.to_bytes();
+    let row: Option<Vec<u8>> = select.query_row(params![revision, id], |row| row.get(0)).optional()?;
+    Ok(row.is_some_and(|ids| ids.chunks(KeyId::BYTES).any(|named| named == id)))
+}
+
+/// The newest entry that a stored key stands under: the one at `written`, which wrote its row, or a later one that names it
+/// together with others. None of those up to `seen` is newer than `read`, at which it was read.
+pub(super) fn newest(
+    connection: &Connection,
+    key: KeyId,
+    (written, read): (i64, Revision),
+    seen: Revision,
+) -> rusqlite::Result<i64> {
+    let (read, seen) = (to_stored(read), to_stored(seen));
+    Ok(match naming(connection, key, written.max(read).max(seen))?.last() {
+        Some(newest) => *newest,
+        None if read > written && is_named(connection, key, read)? => read,
+        None => written,
+    })
+}
+
+/// Takes over the table of older schemas, which had a row for each key and entry.
+pub(super) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
+    let mut select =
+        connection.prepare("SELECT revision, key_id FROM group_keys ORDER BY revision, key_id")?;
+    let mut rows = select.query([])?;
+    let (mut current, mut keys) = (0, Vec::new());
+    while let Some(row) = rows.next()? {
+        let revision = row.get(0)?;
+        if revision != current || keys.len() == IN_ROW {
+            put_keys(connection, current, &keys)?;
+            (current, keys) = (revision, Vec::new());
+        }
+        // One that was edited finds nothing.
+        keys.extend(KeyId::parse(&row.get::<_, String>(1)?));
+    }
+    put_keys(connection, current, &keys)
 }

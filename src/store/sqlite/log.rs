@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
 use serde::Deserialize;
+use serde_json::json;
 use smallvec::SmallVec;
 
 use super::{
@@ -46,6 +47,8 @@ pub(super) fn query(
     before: Option<Revision>,
     limit: usize,
 ) -> Result<Vec<LogRecord>, StoreError> {
+    let grouped = filter.key.map_or(Ok(Vec::new()), |key| groups::naming(connection, key, 0));
+    let grouped = grouped.map_err(|error| of_reading(&error))?;
     let mut sql = format!("{COLUMNS} WHERE TRUE");
     let mut values = Vec::new();
     let mut require = |condition: &str, value: Option<Value>| {
@@ -56,10 +59,12 @@ pub(super) fn query(
     };
     let text = |text: Option<String>| text.map(Value::Text);
     require(" AND workspace_id = ?", text(filter.workspace.map(|id| id.to_string())));
-    // The same value twice, as `?N` would take a number that depends on what stands before.
-    let key = text(filter.key.map(|id| id.to_string()));
-    require(" AND revision IN (SELECT revision FROM log WHERE key_id = ?", key.clone());
-    require(" UNION ALL SELECT revision FROM group_keys WHERE key_id = ?)", key);
+    let grouped = filter.key.map(|_| Value::Text(json!(grouped).to_string()));
+    require(" AND revision IN (SELECT value FROM json_each(?)", grouped);
+    require(
+        " UNION ALL SELECT revision FROM log WHERE key_id = ?)",
+        text(filter.key.map(|id| id.to_string())),
+    );
     require(" AND actor_key_id = ?", text(filter.actor_key.map(|id| id.to_string())));
     require(" AND action = ?", text(filter.action.map(ToOwned::to_owned)));
     require(" AND time_ms >= ?", filter.start.map(|time| Value::Integer(time.as_ms())));
@@ -180,11 +185,10 @@ pub(super) struct Newest {
     pub(super) keys: HashMap<KeyId, i64>,
     /// Changes of many keys at once, oldest first.
     pub(super) groups: Vec<GroupChange>,
-    /// For each key those of them that came after the entry that wrote its row, and that no later one makes good, by their
-    /// places in `groups`: at most three, however often it was changed so.
-    pub(super) grouped: HashMap<KeyId, SmallVec<[usize; 2]>>,
-    /// Whether `groups` are without their keys: a whole log can have more of them than memory.
-    without_keys: bool,
+    /// Where `groups` are without their keys, because a whole log can have more of them than memory: for each key those that
+    /// came after the entry that wrote its row, and that no later one makes good, by their places. At most three, however
+    /// often it was changed so.
+    grouped: Option<HashMap<KeyId, SmallVec<[usize; 2]>>>,
     pub(super) workspaces: HashMap<WorkspaceId, i64>,
     pub(super) members: HashMap<MemberId, i64>,
     /// The newest version of the policy, and the revision that wrote it.
@@ -216,7 +220,7 @@ pub(super) fn named(
     keys: &DerivedKeys,
     head: Revision,
 ) -> Result<Newest, StoreError> {
-    let newest = Newest { without_keys: true, ..Newest::default() };
+    let newest = Newest { grouped: Some(HashMap::new()), ..Newest::default() };
     read_names(connection, keys, Revision::ZERO, head, newest)
 }
 
@@ -288,7 +292,8 @@ pub(super) fn keys_named_since(connection: &Connection, after: Revision) -> Resu
         let unreadable = || StoreError::Corrupt(format!("log record {} cannot be read", record.revision));
         newest.note(&record).ok_or_else(unreadable)?;
     }
-    Ok(newest.keys.into_keys().chain(newest.grouped.into_keys()).collect())
+    let together = newest.groups.into_iter().flat_map(|change| change.keys);
+    Ok(newest.keys.into_keys().chain(together).collect())
 }
 
 impl Newest {
@@ -297,23 +302,28 @@ impl Newest {
         self.groups.last().map_or(Revision::ZERO, |change| change.revision)
     }
 
-    /// The changes of many keys that came to this key after its row was written, oldest first.
-    pub(super) fn since_row(&self, key: KeyId) -> impl Iterator<Item = &GroupChange> {
-        self.grouped.get(&key).into_iter().flatten().filter_map(|place| self.groups.get(*place))
+    /// The changes of many keys that came to this key after the entry at `written` wrote its row, oldest first.
+    pub(super) fn since_row(&self, key: KeyId, written: i64) -> impl Iterator<Item = &GroupChange> {
+        let places = self.grouped.as_ref().and_then(|grouped| grouped.get(&key));
+        let noted = places.into_iter().flatten().filter_map(|place| self.groups.get(*place));
+        let whole = self.grouped.is_none().then_some(&self.groups);
+        let naming = whole.into_iter().flatten().filter(move |change| {
+            to_stored(change.revision) > written && change.keys.binary_search(&key).is_ok()
+        });
+        noted.chain(naming)
     }
 
     fn note_group(&mut self, mut change: GroupChange) {
-        let place = self.groups.len();
-        for key in &change.keys {
-            let places = self.grouped.entry(*key).or_default();
-            let stands = |earlier: &usize| {
-                self.groups.get(*earlier).is_some_and(|earlier| !change.act.replaces(earlier.act))
-            };
-            places.retain(|earlier| stands(earlier));
-            places.push(place);
-        }
-        if self.without_keys {
-            change.keys = Vec::new();
+        if let Some(grouped) = &mut self.grouped {
+            let place = self.groups.len();
+            for key in std::mem::take(&mut change.keys) {
+                let places = grouped.entry(key).or_default();
+                let stands = |earlier: &usize| {
+                    self.groups.get(*earlier).is_some_and(|earlier| !change.act.replaces(earlier.act))
+                };
+                places.retain(|earlier| stands(earlier));
+                places.push(place);
+            }
         }
         self.groups.push(change);
     }
@@ -324,7 +334,7 @@ impl Newest {
         if let Some(key) = named.key_id {
             let key = KeyId::parse(key).ok()?;
             self.keys.insert(key, record.revision);
-            self.grouped.remove(&key);
+            self.grouped.as_mut().and_then(|grouped| grouped.remove(&key));
         }
         if named.group_id.is_some() {
             self.note_group(read_group(record.revision, &record.bytes)?);

@@ -121,7 +121,7 @@ pub(super) fn open(dir: &DataDir, entropy: &dyn Entropy, now: Timestamp) -> Resu
     prepare_writer(&connection).map_err(database(&path))?;
     let marked = Arc::clone(&keys);
     let mark = move |connection: &Connection| groups::put_mark(connection, &marked, Revision::ZERO);
-    migrate(&mut connection, keys.check, now, mark).map_err(database(&path))?;
+    migrate(&mut connection, keys.check, now, mark, groups::take_over).map_err(database(&path))?;
     let mark = notes::clock_mark(&connection, &keys).map_err(database(&path))?;
     Ok(Opened { connection, keys, mark })
 }

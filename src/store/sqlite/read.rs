@@ -138,7 +138,9 @@ impl<'k> Reading<'k> {
         each_key(connection, &format!("{KEYS} ORDER BY keys.id"), [], |row, secrets| {
             let id = row.parse_id(KeyId::parse);
             let written = id.and_then(|id| newest.keys.remove(&id));
-            self.put_key(row, secrets, written, |key| newest.since_row(key.id).fold(key, Key::under));
+            self.put_key(row, secrets, written, |key| {
+                newest.since_row(key.id, row.revision).fold(key, Key::under)
+            });
         })?;
         self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
         newest.workspaces.keys().for_each(|id| self.missing(id.to_string()));
@@ -173,7 +175,7 @@ impl<'k> Reading<'k> {
             }
         }
         newest.keys.iter().try_for_each(|(id, written)| {
-            let later = |key| newest.since_row(*id).fold(key, Key::under);
+            let later = |key| newest.since_row(*id, *written).fold(key, Key::under);
             self.key(connection, &id.to_string(), Some(*written), later)
         })
     }

@@ -61,8 +61,8 @@ pub(super) fn apply(
         check_request(connection, request)?;
     }
     check_revisions(connection, mutation)?;
-    if let (Some(group), Some(seen)) = (&mutation.entry.group, mutation.seen) {
-        groups::check_unchanged(connection, group, seen)?;
+    if let Some(group) = &mutation.entry.group {
+        groups::check_unchanged(connection, group, mutation.seen)?;
     }
 
     let workspace_changed = mutation.rows.workspace.is_some();
@@ -118,7 +118,6 @@ fn check_shape(mutation: &Mutation) -> Result<(), StoreError> {
         || mutation.rows.policy.as_ref().map(|policy| policy.version) != mutation.entry.policy_version
         || mutation.rows.scheme.as_ref().map(|scheme| &scheme.name) != mutation.entry.scheme.as_ref()
         || mutation.rows.clock_mark.is_some() != (mutation.entry.action == Action::ClockReset)
-        || mutation.entry.group.is_some() != mutation.seen.is_some()
         || mutation.entry.group.is_some() && mutation.entry.key.is_some()
         || mutation.request.is_some() && made(&mutation.entry).is_none();
     if misnamed {
@@ -154,14 +153,13 @@ pub(super) fn check_request(connection: &Connection, request: &RequestMark) -> R
 }
 
 fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), Refusal> {
-    let mut select_key = connection.prepare_cached(
-        "SELECT max(revision, coalesce((SELECT max(revision) FROM group_keys WHERE key_id = ?1), 0))
-         FROM keys WHERE id = ?1",
-    )?;
+    let mut select = connection.prepare_cached("SELECT revision FROM keys WHERE id = ?1")?;
     let written = mutation.rows.key.iter().map(|key| (key.id, key.revision));
     for (key, expected) in written.chain(mutation.expects.iter().copied()) {
-        let stored = select_key.query_row([key.to_string()], |row| row.get(0)).optional()?;
-        check_revision(stored, expected)?;
+        let stored = select.query_row([key.to_string()], |row| row.get(0)).optional()?;
+        let newest =
+            stored.map(|written| groups::newest(connection, key, (written, expected), mutation.seen));
+        check_revision(newest.transpose()?, expected)?;
     }
     check_policy(connection, mutation)?;
     let mut select = connection.prepare_cached("SELECT revision FROM workspaces WHERE id = ?1")?;

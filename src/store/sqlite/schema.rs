@@ -12,7 +12,7 @@ pub(super) const APPLICATION_ID: i64 = 0x4B45_5957;
 pub(super) const SCOPES_WATCHED: &str = "scopes_watched_ms";
 
 /// The schema that this program writes.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 6;
 
 /// Its tables, the log first.
 pub(super) const TABLES: [&str; 14] = [
@@ -24,7 +24,7 @@ pub(super) const TABLES: [&str; 14] = [
     "schemes",
     "policies",
     "requests",
-    "group_keys",
+    "grouped_keys",
     "secret_uses",
     "scope_uses",
     "counts",
@@ -32,12 +32,12 @@ pub(super) const TABLES: [&str; 14] = [
     "meta",
 ];
 
-/// Its table of who is named by which change of many keys.
-pub(super) const GROUPS: &str = "group_keys";
+/// A table that came with the mark of changes of many keys: without the one there is no other.
+pub(super) const WITH_MARK: &str = "members";
 
 /// Those whose rows say which revision wrote them.
 pub(super) const REVISED: [&str; 8] =
-    ["keys", "secrets", "workspaces", "members", "schemes", "policies", "requests", "group_keys"];
+    ["keys", "secrets", "workspaces", "members", "schemes", "policies", "requests", "grouped_keys"];
 
 /// Columns for queries are generated from the coded body or the chained bytes, so that they cannot be edited apart.
 /// Indexes of them can: so they only find rows for people to look at, and what counts is read without them.
@@ -198,16 +198,32 @@ CREATE TABLE scope_uses (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// The keys that one entry of the log changed together, 16 bytes each, so many in order to a row that pages are full. A
+/// change is written behind the ones before it: rows for each key would touch a page for each.
+const V5: &str = "
+CREATE TABLE grouped_keys (
+    revision INTEGER NOT NULL,
+    first_id BLOB NOT NULL,
+    ids BLOB NOT NULL,
+    PRIMARY KEY (revision, first_id)
+) STRICT, WITHOUT ROWID;
+";
+
+/// They have been taken over.
+const V6: &str = "DROP TABLE group_keys";
+
 /// Each step from one schema to the next.
-const STEPS: [&str; 4] = [V1, V2, V3, V4];
+const STEPS: [&str; 6] = [V1, V2, V3, V4, V5, V6];
 
 /// Brings a database to the newest schema, each step in one transaction (D8). The first one also notes the roots'
-/// check value, so that there is no schema without it; the fourth makes the mark of changes of many keys, with `mark`.
+/// check value, so that there is no schema without it; the fourth makes the mark of changes of many keys, with `mark`; the
+/// fifth takes their keys over, with `regroup`.
 pub(super) fn migrate(
     connection: &mut Connection,
     check: [u8; 32],
     now: Timestamp,
     mark: impl Fn(&Connection) -> rusqlite::Result<()> + Clone + Send + Sync + 'static,
+    regroup: fn(&Connection) -> rusqlite::Result<()>,
 ) -> Result<(), rusqlite_migration::Error> {
     let note = move |transaction: &Transaction<'_>| {
         let mut insert = transaction.prepare("INSERT INTO meta (name, value) VALUES (?1, ?2)")?;
@@ -222,8 +238,16 @@ pub(super) fn migrate(
         insert.execute(params![SCOPES_WATCHED, now.as_ms()])?;
         Ok(())
     };
-    Migrations::new(vec![M::up_with_hook(V1, note), M::up(V2), M::up(V3), M::up_with_hook(V4, fourth)])
-        .to_latest(connection)
+    let fifth = move |transaction: &Transaction<'_>| Ok(regroup(transaction)?);
+    Migrations::new(vec![
+        M::up_with_hook(V1, note),
+        M::up(V2),
+        M::up(V3),
+        M::up_with_hook(V4, fourth),
+        M::up_with_hook(V5, fifth),
+        M::up(V6),
+    ])
+    .to_latest(connection)
 }
 
 /// What a database is, as far as its header and its tables say.
@@ -322,7 +346,7 @@ mod tests {
         // D8
         let mut connection = Connection::open_in_memory().unwrap();
         assert_eq!(identify(&connection).unwrap(), Identity::Empty);
-        migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(())).unwrap();
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), |_| Ok(())).unwrap();
         let ours = Identity::Ours(Ours { check: vec![7; 32], initialized: false });
         assert_eq!(identify(&connection).unwrap(), ours);
 
@@ -333,8 +357,8 @@ mod tests {
             matches!(identify(&connection).unwrap(), Identity::Foreign(_)),
             "a trigger of somebody else's"
         );
-        connection.execute_batch("DROP TRIGGER quiet; PRAGMA user_version = 5").unwrap();
-        assert_eq!(identify(&connection).unwrap(), Identity::Newer(5));
+        connection.execute_batch("DROP TRIGGER quiet; PRAGMA user_version = 7").unwrap();
+        assert_eq!(identify(&connection).unwrap(), Identity::Newer(7));
 
         let other = Connection::open_in_memory().unwrap();
         other.execute_batch("CREATE TABLE t (a)").unwrap();

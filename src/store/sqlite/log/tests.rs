@@ -36,7 +36,7 @@ fn grouped(revision: u64, act: GroupAct) -> StoredRecord {
 #[test]
 fn a_key_that_was_changed_with_others_a_thousand_times_takes_no_more_than_one_that_was_so_thrice() {
     // D7, V4
-    let mut newest = Newest { without_keys: true, ..Newest::default() };
+    let mut newest = Newest { grouped: Some(HashMap::new()), ..Newest::default() };
     let mut revision = 0;
     for turn in 0..500 {
         for act in [GroupAct::Disable, GroupAct::Retire(at(9_000 - turn)), GroupAct::Enable] {
@@ -45,7 +45,7 @@ fn a_key_that_was_changed_with_others_a_thousand_times_takes_no_more_than_one_th
         }
     }
     newest.note(&grouped(revision + 1, GroupAct::Revoke(RevokeReason::Unused))).unwrap();
-    let acts: Vec<_> = newest.since_row(one()).map(|change| change.act).collect();
+    let acts: Vec<_> = newest.since_row(one(), 0).map(|change| change.act).collect();
     assert_eq!(acts, [GroupAct::Retire(at(8_501)), GroupAct::Enable, GroupAct::Revoke(RevokeReason::Unused)]);
     assert!(newest.groups.iter().all(|change| change.keys.is_empty()));
     assert_eq!(newest.newest_group(), Revision(revision + 1));
