@@ -1,6 +1,8 @@
 //! Follows the log into the index, in this process as in a replica: truth becomes memory on this road alone.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::resume_unwind, sync::Arc, time::Duration};
+
+use tokio::runtime::Handle;
 
 use crate::{
     index::Index,
@@ -10,23 +12,21 @@ use crate::{
 /// How long to wait before a store that could not be read is read again.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// How many keys of one change are taken over before others have the core.
-const AT_ONCE: usize = 512;
-
-/// For how long others have it.
-const PAUSE: Duration = Duration::from_millis(1);
+/// How many keys of one change are taken over before others who need the view's writing side have it.
+const AT_ONCE: usize = 64;
 
 /// Takes what the store has into the index.
 pub struct Follower {
     store: Arc<dyn KeyStore>,
     index: Arc<Index>,
+    background: Handle,
 }
 
 impl Follower {
-    /// Follows `store` into `index`.
+    /// Follows `store` into `index`; what concerns very many keys is taken over in the `background`.
     #[must_use]
-    pub fn new(store: Arc<dyn KeyStore>, index: Arc<Index>) -> Self {
-        Self { store, index }
+    pub const fn new(store: Arc<dyn KeyStore>, index: Arc<Index>, background: Handle) -> Self {
+        Self { store, index, background }
     }
 
     /// Takes over everything that is stored.
@@ -35,8 +35,7 @@ impl Follower {
     /// The store cannot be read.
     pub async fn load(&self) -> Result<(), StoreError> {
         let view = self.store.load().await?;
-        self.take(view).await;
-        Ok(())
+        self.take(view).await
     }
 
     /// Takes over change after change, for ever.
@@ -56,26 +55,30 @@ impl Follower {
         }
     }
 
-    /// Takes a view over: rows at once, changes of many keys little by little, so that no Check waits for a core that they
+    /// Takes a view over: rows at once, changes of many keys in the background, so that no Check waits for a core that they
     /// keep busy. The view's revision comes last: whoever waits for it sees all of it.
-    async fn take(&self, mut view: View) {
+    async fn take(&self, mut view: View) -> Result<(), StoreError> {
         let (groups, revision) = (std::mem::take(&mut view.groups), view.revision.take());
         self.index.apply(view);
-        for change in &groups {
-            for keys in change.keys.chunks(AT_ONCE) {
-                self.index.apply_group(change, keys);
-                tokio::time::sleep(PAUSE).await;
-            }
+        if !groups.is_empty() {
+            let index = Arc::clone(&self.index);
+            let applied = self.background.spawn(async move {
+                for change in &groups {
+                    change.keys.chunks(AT_ONCE).for_each(|keys| index.apply_group(change, keys));
+                }
+            });
+            applied.await.map_err(|ended| match ended.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_cancelled) => StoreError::Unavailable("Keyward is stopping".to_owned()),
+            })?;
         }
         self.index.apply(View { revision, ..View::default() });
+        Ok(())
     }
 
     async fn catch_up(&self) -> Result<(), StoreError> {
         match self.store.changes_after(self.index.revision()).await {
-            Ok(view) => {
-                self.take(view).await;
-                Ok(())
-            }
+            Ok(view) => self.take(view).await,
             Err(StoreError::TooOld) => self.load().await,
             Err(StoreError::Unavailable(why)) => {
                 tracing::warn!(why, "the store cannot be read; trying again");

@@ -1,5 +1,6 @@
 //! Wires the adapters together; the one place that names them all.
 
+mod background;
 mod doctor;
 mod error;
 mod root_key;

@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
-use super::{error::AppError, root_key::Destination};
+use super::{background::Background, error::AppError, root_key::Destination};
 use crate::{
     counters::memory::MemoryCounters,
     domain::{
@@ -22,7 +22,7 @@ use crate::{
     follower::Follower,
     gateway::Desk,
     grpc::{
-        api::Api,
+        api::{Api, Runtimes},
         health::{HealthReporter, Serving, health},
         routes::{HEALTH_NAMES, routes},
     },
@@ -74,6 +74,8 @@ pub struct Settings {
 pub struct Service {
     store: Arc<SqliteStore>,
     counters: Arc<MemoryCounters>,
+    /// Ends with this.
+    background: Background,
     grpc: Running,
     http: Running,
     health: HealthReporter,
@@ -129,7 +131,8 @@ impl Service {
         let port: Arc<dyn KeyStore> = Arc::<SqliteStore>::clone(&sqlite);
 
         let index = Arc::new(Index::default());
-        let follower = Follower::new(Arc::clone(&port), Arc::clone(&index));
+        let background = Background::start().map_err(AppError::Runtime)?;
+        let follower = Follower::new(Arc::clone(&port), Arc::clone(&index), background.handle().clone());
         follower.load().await?;
         if let Some(policy) = first_policy.filter(|_| index.newest_policy_version() == 0) {
             // Made before there were policies.
@@ -150,14 +153,15 @@ impl Service {
 
         let counting: Arc<dyn Counters> = Arc::<MemoryCounters>::clone(&counters);
         let parts = Parts { store: port, counters: counting, index, clock, entropy, keys, count_wait };
-        let administration = tokio::runtime::Handle::current();
+        let runtimes =
+            Runtimes { administration: Handle::current(), background: background.handle().clone() };
         let operations = Arc::new(Operations::new(parts));
         let (stop_usage, told_to_stop) = watch::channel(false);
         let usage_writer = (stop_usage, tokio::spawn(operations.usage_ledger().run(told_to_stop)));
         let desk = Arc::new(Desk::new(Arc::clone(&operations), gateway));
         let api = |is_open| {
             let (operations, desk) = (Arc::clone(&operations), Arc::clone(&desk));
-            Arc::new(Api::new(operations, administration.clone(), is_open, desk))
+            Arc::new(Api::new(operations, runtimes.clone(), is_open, desk))
         };
         let site = Site::new(api(http_check_is_open));
         let api = api(check_is_open);
@@ -180,6 +184,7 @@ impl Service {
         Ok(Self {
             store: sqlite,
             counters,
+            background,
             grpc,
             http,
             health,
@@ -245,7 +250,8 @@ impl Service {
     /// # Errors
     /// Something died before or does not end in order.
     pub async fn shutdown(self, stopped: Stopped) -> Result<(), AppError> {
-        let Self { store, counters, grpc, http, health, follower, notes, usage_writer, .. } = self;
+        let Self { store, counters, background, grpc, http, health, follower, notes, usage_writer, .. } =
+            self;
         health.report(Serving::Draining);
         drop(health);
         let (grpc_drained, http_drained) = tokio::join!(grpc.shutdown(), http.shutdown());
@@ -257,6 +263,7 @@ impl Service {
         stop_usage.send_replace(true);
         let usage_written = usage_writer.await;
         follower.abort();
+        drop(background);
         let closed = store.close().await;
         grpc_drained?;
         http_drained?;

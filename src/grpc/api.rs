@@ -1,4 +1,4 @@
-//! What the services share: the operations, who is calling, and the runtime that administration hops to.
+//! What the services share: the operations, who is calling, and the runtimes that administration hops to.
 
 use std::{future::Future, net::IpAddr, panic::resume_unwind, sync::Arc};
 
@@ -20,25 +20,34 @@ const MAX_ADMINISTRATION: usize = 1_024;
 /// Implements the services of `keyward.v1`, and Envoy's.
 pub struct Api {
     operations: Arc<Operations>,
-    administration: Handle,
+    runtimes: Runtimes,
     check_is_open: bool,
     desk: Arc<Desk>,
     /// How much administrative work may be under way.
     slots: Arc<Semaphore>,
 }
 
+/// Where administrative work is done, so that no Check waits for it.
+#[derive(Debug, Clone)]
+pub struct Runtimes {
+    /// What concerns a few keys.
+    pub administration: Handle,
+    /// What looks at all of them, and takes so long that it has to give way to Checks.
+    pub background: Handle,
+}
+
 impl Api {
-    /// Serves `operations`. Administration runs on `administration`, so that no Check waits for it; Check and BatchCheck
-    /// need no caller where `check_is_open`. Gateways are answered at `desk`.
+    /// Serves `operations`. Administration runs on `runtimes`; Check and BatchCheck need no caller where `check_is_open`.
+    /// Gateways are answered at `desk`.
     #[must_use]
     pub fn new(
         operations: Arc<Operations>,
-        administration: Handle,
+        runtimes: Runtimes,
         check_is_open: bool,
         desk: Arc<Desk>,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(MAX_ADMINISTRATION));
-        Self { operations, administration, check_is_open, desk, slots }
+        Self { operations, runtimes, check_is_open, desk, slots }
     }
 
     pub(super) fn operations(&self) -> &Operations {
@@ -100,6 +109,25 @@ impl Api {
         W: FnOnce(Arc<Operations>) -> F,
         F: Future<Output = Result<T, OperationError>> + Send + 'static,
     {
+        self.administer_on(&self.runtimes.administration, work).await
+    }
+
+    /// The same for work that looks at all keys.
+    pub(super) async fn administer_aside<T, F, W>(&self, work: W) -> Result<Response<T>, Status>
+    where
+        T: Send + 'static,
+        W: FnOnce(Arc<Operations>) -> F,
+        F: Future<Output = Result<T, OperationError>> + Send + 'static,
+    {
+        self.administer_on(&self.runtimes.background, work).await
+    }
+
+    async fn administer_on<T, F, W>(&self, runtime: &Handle, work: W) -> Result<Response<T>, Status>
+    where
+        T: Send + 'static,
+        W: FnOnce(Arc<Operations>) -> F,
+        F: Future<Output = Result<T, OperationError>> + Send + 'static,
+    {
         let slot = Arc::clone(&self.slots).try_acquire_owned();
         let slot = slot.map_err(|_none_free| OperationError::Overloaded)?;
         let work = work(Arc::clone(&self.operations));
@@ -108,7 +136,7 @@ impl Api {
             drop(slot);
             done
         };
-        match self.administration.spawn(work).await {
+        match runtime.spawn(work).await {
             Ok(done) => Ok(Response::new(done?)),
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),

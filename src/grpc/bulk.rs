@@ -27,7 +27,7 @@ impl Api {
         request: Request<v1::ChangeKeysRequest>,
     ) -> Result<Response<v1::ChangeKeysResponse>, Status> {
         let permit = self.permit::<_, P>(&request)?;
-        self.administer(async move |operations| {
+        self.administer_aside(async move |operations| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
             let workspace = operations.workspace(&permit, named)?;
