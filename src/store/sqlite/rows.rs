@@ -67,7 +67,9 @@ pub(super) fn apply(
 
     let workspace_changed = mutation.rows.workspace.is_some();
     let bytes = mutation.entry.canonical_bytes(head.revision.next(), workspace_changed);
-    let (head, record) = head.append(bytes, keys);
+    let (head, mut record) = head.append(bytes, keys);
+    // A long record is not written a second time for its signature.
+    record.signature = mutation.entry.group.is_some().then(|| head.sign(keys));
     insert_record(connection, &record)?;
     if let Some(workspace) = &mutation.rows.workspace {
         put_workspace(connection, keys, workspace, head.revision)?;
@@ -97,9 +99,10 @@ pub(super) fn apply(
     Ok(head)
 }
 
-/// Puts the signature on the record at `head`.
+/// Puts the signature on the record at `head`, if it has none.
 pub(super) fn sign(connection: &Connection, keys: &DerivedKeys, head: Head) -> rusqlite::Result<()> {
-    let mut update = connection.prepare_cached("UPDATE log SET signature = ?1 WHERE revision = ?2")?;
+    let mut update = connection
+        .prepare_cached("UPDATE log SET signature = ?1 WHERE revision = ?2 AND signature IS NULL")?;
     update.execute(params![head.sign(keys), to_stored(head.revision)])?;
     Ok(())
 }
@@ -200,9 +203,10 @@ fn check_revision(stored: Option<i64>, expected: Revision) -> Result<(), StoreEr
 
 fn insert_record(connection: &Connection, record: &StoredRecord) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO log (revision, bytes, digest, chain, code) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO log (revision, bytes, digest, chain, code, signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    insert.execute(params![record.revision, record.bytes, record.digest, record.chain, record.code])?;
+    let StoredRecord { revision, bytes, digest, chain, code, signature } = record;
+    insert.execute(params![revision, bytes, digest, chain, code, signature])?;
     Ok(())
 }
 
