@@ -376,9 +376,9 @@ async fn a_key_is_issued_while_its_workspace_and_its_owner_are_changed() {
         let mut workspaces = keyward.workspaces();
         let role = workspaces.update_member(keyward.as_root(role));
         let issues = (0..8).map(|place| keyward.try_issue(&keyward.root, following(round, place)));
-        let (renamed, changed, issued) = tokio::join!(rename, role, join_all(issues));
+        let (renamed, changed, made) = tokio::join!(rename, role, join_all(issues));
         let _ = (renamed.unwrap(), changed.unwrap());
-        for (place, answer) in issued.into_iter().enumerate() {
+        for (place, answer) in made.into_iter().enumerate() {
             let made = answer.unwrap().into_inner();
             assert_eq!(keyward.denied(&made.api_key, &["storage:read"]).await, None);
             let again = keyward.try_issue(&keyward.root, following(round, place)).await;
