@@ -50,10 +50,10 @@ fn old_keys() -> (Vec<u8>, BTreeMap<usize, &'static str>) {
         (700, "not UTF-8"),
         (1_001, "longer than 65536 bytes"),
         (1_002, "name: must be 1 to 128 characters"),
-        (1_003, "sha256_text: must be 32 bytes"),
+        (1_003, "sha256: must be 32 bytes"),
         (1_004, "a quote is not closed"),
         (1_005, "secret_bits: a secret of 40 bits"),
-        (1_006, "hash: this hash is a key's already"),
+        (1_006, "sha256: this hash is a key's already"),
         (1_007, "scopes: must be scopes that the policy declares"),
         (2_501, "secret_bits: must be a number"),
     ]);
@@ -145,17 +145,29 @@ fn another_systems_secret_is_taken_in_once_and_its_keys_work() {
         json!({ "name": "four", "sha256": sha256("token-four"), "secret_bits": 64 }),
     ];
     let lines = lines.map(|line| line.to_string()).join("\n");
+    let lines = [
+        lines,
+        json!({ "name": "five", "sha512": sha256("token-five") }).to_string(),
+        json!({ "name": "six", "hmac_sha256": "00" }).to_string(),
+        format!(r#"{{ "name": "seven", "sha256": "{}", "name": "six" }}"#, sha256("token-seven")),
+        json!({ "name": "eight", "hmac_sha256": hash("token-one") }).to_string(),
+    ]
+    .join("\n");
     let flags = ["import", "-", "--format", "jsonl", "--scheme", "acme", "--scope", "messaging:send"];
     let flags = [&flags[..], &["--secret-bits", "192", "--prefix", "tok_", "--allow-weak"]].concat();
     let ended = desk.run(&flags, &lines);
     assert_eq!(ended.code, Some(5), "{ended:?}");
-    assert!(
-        ended.out.contains("line 2: hmac_sha256.scheme: there is no import scheme `nobody`"),
-        "{}",
-        ended.out
-    );
+    assert!(ended.out.contains("line 2: scheme: there is no import scheme `nobody`"), "{}", ended.out);
     assert!(ended.out.contains("line 3: unknown field `nme`"), "{}", ended.out);
-    assert!(ended.out.ends_with("2 imported, 2 bad\n"), "{}", ended.out);
+    for told in [
+        "line 5: sha512: must be 64 bytes",
+        "line 6: hmac_sha256: must be 32 bytes",
+        "line 7: name: stands twice",
+        "line 8: hmac_sha256: the row of line 1 has this hash already",
+    ] {
+        assert!(ended.out.contains(told), "{told}: {}", ended.out);
+    }
+    assert!(ended.out.ends_with("2 imported, 6 bad\n"), "{}", ended.out);
     assert_eq!((desk.checks("token-one"), desk.checks("token-four")), (Some(0), Some(0)));
 
     let listed = desk.run(&["import-scheme", "list"], "");

@@ -76,6 +76,7 @@ fn a_review_says_what_to_do() {
     let (id, _secret) = desk.issue();
     let shown = desk.done(&["review"]);
     assert!(shown.contains(&format!("keyward update {id} --expires 365d")), "{shown}");
+    assert_eq!(shown.matches("--expires").count(), 1, "the root key must last: {shown}");
     assert!(shown.contains(&format!("keyward least-privilege {id}")), "{shown}");
     assert!(shown.ends_with("of 2 keys reviewed\n"), "{shown}");
     let found =
@@ -84,6 +85,11 @@ fn a_review_says_what_to_do() {
     assert_eq!(found["keys"][0]["findings"][0]["kind"], "BROAD_ANYWHERE");
     let lines = desk.done(&["review", "--all", "--page-size", "1", "--json"]);
     assert_eq!(lines.lines().count(), 2, "{lines}");
+    let soon = desk.json(&["issue", "soon", "--scope", "messaging:send", "--expires", "30d"]);
+    assert_eq!(desk.check(&text(&soon["api_key"]), "10.0.0.7"), Some(0));
+    let shown = desk.done(&["review", "--expiring-within", "60d"]);
+    let later = format!("keyward update {} --expires 120d", text(&soon["key"]["id"]));
+    assert!(shown.contains(&later), "{shown}");
     let wrong = desk.run(&["review", "--unused-for", "0"], "");
     assert!(wrong.code == Some(1) && wrong.err.contains("unused_for"), "{wrong:?}");
 }

@@ -18,6 +18,11 @@ use crate::wire::v1::{
     Finding, FindingKind, FindingTotal, KeyBreadth, ReviewKeysRequest, ReviewKeysResponse, ReviewedKey,
 };
 
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long a key that expires goes on, at least.
+const EXTENSION: SignedDuration = SignedDuration::from_hours(24 * 90);
+
 /// Show which keys need attention, the riskiest first
 #[derive(Args, Debug)]
 pub struct ReviewArgs {
@@ -37,8 +42,25 @@ pub struct ReviewArgs {
     page: PageArgs,
 }
 
+/// What was asked, as far as a command against a finding repeats it; what was left out is the server's own.
+#[derive(Clone, Copy)]
+struct Asked {
+    unused_for: SignedDuration,
+    expiring_within: SignedDuration,
+}
+
+impl Asked {
+    fn new(args: &ReviewArgs) -> Self {
+        Self {
+            unused_for: args.unused_for.unwrap_or(DAY * 90),
+            expiring_within: args.expiring_within.unwrap_or(DAY * 14),
+        }
+    }
+}
+
 pub(super) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let all = args.page.is_all();
+    let asked = Asked::new(&args);
     let mut request = ReviewKeysRequest {
         page_size: args.page.size(),
         page_token: args.page.first_token(),
@@ -57,7 +79,7 @@ pub(super) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>) -> Resu
             }
             (true, false) => session.console.print_json(&to_json(&answer))?,
             (false, _) => {
-                session.console.print(&text(&answer, is_last || !all))?;
+                session.console.print(&text(&answer, asked, is_last || !all))?;
                 if !all && !is_last {
                     session.console.note(&page::more(&answer.next_page_token));
                 }
@@ -70,7 +92,7 @@ pub(super) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>) -> Resu
     }
 }
 
-fn text(answer: &ReviewKeysResponse, with_totals: bool) -> String {
+fn text(answer: &ReviewKeysResponse, asked: Asked, with_totals: bool) -> String {
     let mut text = String::new();
     if !answer.keys.is_empty() {
         let mut table =
@@ -84,7 +106,7 @@ fn text(answer: &ReviewKeysResponse, with_totals: bool) -> String {
                     key.owner.clone(),
                     key.environment.clone(),
                     finding.words.clone(),
-                    remedy(finding.kind(), &key.key_id),
+                    remedy(finding.kind(), &key.key_id, asked),
                 ]);
             }
         }
@@ -109,16 +131,22 @@ fn totals(answer: &ReviewKeysResponse) -> String {
 }
 
 /// The command that deals with a finding.
-fn remedy(kind: FindingKind, id: &str) -> String {
+fn remedy(kind: FindingKind, id: &str, asked: Asked) -> String {
     match kind {
         FindingKind::Unspecified => String::new(),
         FindingKind::RetiringStillUsed => format!("keyward rotation extend {id} --grace 48h"),
-        FindingKind::ExpiringInUse => format!("keyward update {id} --expires 90d"),
+        FindingKind::ExpiringInUse => {
+            let expires = EXTENSION.max(asked.expiring_within.saturating_add(asked.expiring_within));
+            format!("keyward update {id} --expires {}", time::duration_typed(expires))
+        }
         FindingKind::BroadUnused | FindingKind::NeverUsed | FindingKind::Unused => {
             format!("keyward disable {id}")
         }
         FindingKind::BroadAnywhere => format!("keyward least-privilege {id}"),
-        FindingKind::ScopesUnused => format!("keyward narrow {id} --since 90d --dry-run"),
+        FindingKind::ScopesUnused => {
+            let since = time::duration_typed(asked.unused_for);
+            format!("keyward narrow {id} --since {since} --dry-run")
+        }
         FindingKind::Old => format!("keyward rotate {id}"),
         FindingKind::NoExpiry => format!("keyward update {id} --expires 365d"),
         FindingKind::DisabledLong => format!("keyward revoke {id} --reason unused"),
@@ -209,8 +237,24 @@ KEYS  WITH
 3     no-expiry
 of 7 keys reviewed
 ";
-        assert_eq!(text(&answer, true), expected);
+        let asked = Asked { unused_for: DAY * 90, expiring_within: DAY * 14 };
+        assert_eq!(text(&answer, asked, true), expected);
         let nothing = ReviewKeysResponse { reviewed: 7, ..ReviewKeysResponse::default() };
-        assert_eq!(text(&nothing, true), "7 keys reviewed: nothing to do.\n");
+        assert_eq!(text(&nothing, asked, true), "7 keys reviewed: nothing to do.\n");
+    }
+    #[test]
+    fn a_command_repeats_what_was_asked() {
+        let say =
+            |kind, unused_for, expiring_within| remedy(kind, "k", Asked { unused_for, expiring_within });
+        for (unused_for, since) in
+            [(DAY * 90, "90d"), (DAY * 30, "30d"), (DAY, "24h"), (SignedDuration::from_secs(5_400), "1h30m")]
+        {
+            let narrow = say(FindingKind::ScopesUnused, unused_for, DAY);
+            assert_eq!(narrow, format!("keyward narrow k --since {since} --dry-run"));
+        }
+        for (within, expires) in [(14, "90d"), (45, "90d"), (200, "400d")] {
+            let update = say(FindingKind::ExpiringInUse, DAY, DAY * within);
+            assert_eq!(update, format!("keyward update k --expires {expires}"), "later than what was asked");
+        }
     }
 }

@@ -25,6 +25,11 @@ pub(super) fn duration_shown(duration: Option<&prost_types::Duration>) -> String
     duration.map(|d| in_days_if_whole(signed(d))).unwrap_or_default()
 }
 
+/// As it can be typed as an argument: the same without blanks.
+pub(super) fn duration_typed(duration: SignedDuration) -> String {
+    in_days_if_whole(duration).replace(' ', "")
+}
+
 /// From two days on, whole days are easier to grasp than hours.
 fn in_days_if_whole(duration: SignedDuration) -> String {
     match (duration.as_hours() / 24, duration) {
@@ -36,6 +41,7 @@ fn in_days_if_whole(duration: SignedDuration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::parse;
 
     #[test]
     fn times_are_rfc_3339_in_utc() {
@@ -64,6 +70,9 @@ mod tests {
             let duration = prost_types::Duration { seconds, nanos };
             assert_eq!(duration_shown(Some(&duration)), eyes);
             assert_eq!(duration_seconds(&duration), script);
+            if seconds >= 0 && nanos >= 0 {
+                assert_eq!(parse::duration(&duration_typed(signed(&duration))), Ok(signed(&duration)));
+            }
         }
     }
 }

@@ -132,10 +132,11 @@ impl<'a> IntoIterator for &'a Grants {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn grant(scope: &str, resources: &[&str]) -> Grant {
+    /// A grant for these resources; without any, for every one.
+    pub(crate) fn grant(scope: &str, resources: &[&str]) -> Grant {
         let scope = ScopePattern::parse(scope).unwrap();
         if resources.is_empty() {
             return Grant::unbound(scope);

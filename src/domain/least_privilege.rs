@@ -29,16 +29,7 @@ pub fn narrowed(grants: &Grants, policy: &Policy, used: impl Fn(&str) -> bool) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{resource::ResourcePattern, rights::Rights};
-
-    fn grant(scope: &str, resources: &[&str]) -> Grant {
-        let scope = ScopePattern::parse(scope).unwrap();
-        if resources.is_empty() {
-            return Grant::unbound(scope);
-        }
-        Grant::bound(scope, resources.iter().map(|text| ResourcePattern::parse(text).unwrap()).collect())
-            .unwrap()
-    }
+    use crate::domain::{grant::tests::grant, rights::Rights};
 
     #[test]
     fn what_is_left_is_what_was_used_and_never_more() {

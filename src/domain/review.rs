@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::{
-    admin::AdminScope,
     key::{Key, KeyState, Standing},
     rotation::QUIET_PERIOD,
     time::Timestamp,
@@ -63,9 +62,7 @@ impl Breadth {
     }
 
     fn is_broad(&self, key: &Key) -> bool {
-        let grants =
-            key.admin.as_ref().is_some_and(|it| it.global && it.scopes.contains(&AdminScope::AdminGrant));
-        grants || self.wildcards > 0 || self.unbound >= MANY_SCOPES
+        is_root(key) || self.wildcards > 0 || self.unbound >= MANY_SCOPES
     }
 }
 
@@ -139,7 +136,7 @@ kinds! {
     ScopesUnused = Low, 20;
     /// Its secret is old.
     Old = Low, 15;
-    /// It does not expire.
+    /// It does not expire, and is no root key.
     NoExpiry = Low, 10;
     /// It has been disabled for long.
     DisabledLong = Low, 5;
@@ -206,7 +203,7 @@ pub fn findings(
     if now.saturating_since(made) > terms.older_than {
         add(Kind::Old, format!("its secret was made at {made}"));
     }
-    if key.expires.is_none() {
+    if key.expires.is_none() && !is_root(key) {
         add(Kind::NoExpiry, "does not expire".to_owned());
     }
     found
@@ -244,6 +241,11 @@ fn idle(key: &Key, known: &KnownUse, terms: &Terms, now: Timestamp) -> Option<(K
     }
 }
 
+/// Whether it makes administration keys everywhere: one such key must outlast all others.
+fn is_root(key: &Key) -> bool {
+    key.admin.as_ref().is_some_and(|rights| rights.is_root())
+}
+
 fn shown(key: &Key, breadth: Breadth) -> String {
     match (key.admin.is_some(), breadth.wildcards) {
         (true, _) => "administers every workspace and makes administration keys".to_owned(),
@@ -262,6 +264,7 @@ fn days(length: Duration) -> String {
 mod tests {
     use super::*;
     use crate::domain::{
+        admin::AdminRights,
         grant::{Grant, Grants},
         key::tests::{at, key, secret},
         scope::ScopePattern,
@@ -327,6 +330,16 @@ mod tests {
         let of = |key| score(&findings(key, Breadth::new(key, 3, 3), &never, &Terms::default(), after(40)));
         assert!(of(&broad) > of(&fresh()));
         assert!(Kind::ALL.windows(2).all(|pair| pair[0].weight() > pair[1].weight()), "the worst first");
+    }
+
+    #[test]
+    fn no_root_key_is_told_to_expire() {
+        // K7
+        let with = |admin: AdminRights| Key { expires: None, admin: Some(admin.into()), ..fresh() };
+        let root = with(AdminRights::everything());
+        assert_eq!(kinds(&root, &used(1), 1), [Kind::BroadAnywhere]);
+        let bound = with(AdminRights { global: false, ..AdminRights::everything() });
+        assert_eq!(kinds(&bound, &used(1), 1), [Kind::NoExpiry]);
     }
 
     #[test]

@@ -135,6 +135,7 @@ impl Rights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::grant::tests::grant;
 
     fn policy() -> Policy {
         let scopes =
@@ -148,15 +149,6 @@ mod tests {
             entries.join(", ")
         );
         Policy::from_toml(&text).unwrap()
-    }
-
-    fn grant(scope: &str, resources: &[&str]) -> Grant {
-        let scope = ScopePattern::parse(scope).unwrap();
-        if resources.is_empty() {
-            return Grant::unbound(scope);
-        }
-        Grant::bound(scope, resources.iter().map(|text| ResourcePattern::parse(text).unwrap()).collect())
-            .unwrap()
     }
 
     fn rights(grants: &[Grant]) -> Rights {

@@ -116,6 +116,7 @@ impl fmt::Display for Hashing {
 }
 
 /// Another system's hash of a secret. Without `Debug`: whoever knows it knows which secret to look for.
+#[derive(Clone)]
 pub enum ForeignHash {
     /// SHA-256.
     Sha256([u8; 32]),

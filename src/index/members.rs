@@ -101,6 +101,12 @@ impl Index {
         self.members.each(see);
     }
 
+    /// The keys that follow the role of this member, in any state and in no order; also where it is none now.
+    #[must_use]
+    pub fn followers(&self, member: &MemberId) -> Vec<KeyId> {
+        self.lock().followers.of(member)
+    }
+
     /// Takes out what a row was that cannot be trusted: a key is unknown, a member counts as removed, and the keys of a
     /// workspace are denied.
     pub(super) fn distrust(&self, row: &Damaged, sharing: &mut Sharing) {

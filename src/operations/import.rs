@@ -3,15 +3,18 @@
 //! Each row is judged as an Issue is, and is a change of its own. There is no request id: a row that is sent again finds its
 //! hash taken.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use futures_util::future::join_all;
 
 use super::{
-    Operations, change, entry,
+    Attempt, Operations, change, entry,
     error::OperationError,
     issue::{IssuePermit, NewKey, all_fields},
-    roles::{StoodOn, require_in_use},
+    roles::require_in_use,
     write_key,
 };
 use crate::{
@@ -27,7 +30,7 @@ use crate::{
         time::Timestamp,
         workspace::Workspace,
     },
-    ports::{Mutation, PolicyVersion, StoreError},
+    ports::{Mutation, PolicyVersion},
 };
 
 /// Rows that are committed at once: others' changes come in between.
@@ -36,6 +39,7 @@ const AT_ONCE: usize = 256;
 const HOLDS_IT: ParseError = ParseError::new("free of the secret itself: it is stored and shown in clear");
 
 /// A key of another system.
+#[derive(Clone)]
 pub struct NewImport {
     /// What it is to be.
     pub key: NewKey,
@@ -76,10 +80,16 @@ pub struct Imported {
 /// What rows are judged by.
 struct Judging<'a> {
     permit: &'a IssuePermit,
-    workspace: &'a Workspace,
-    policy: &'a PolicyVersion,
+    workspace: Arc<Workspace>,
+    policy: Arc<PolicyVersion>,
     allow_weak: bool,
     now: Timestamp,
+}
+
+/// A good row: what it says, and what it came to when it was first judged.
+struct GoodRow {
+    new: NewImport,
+    first: Attempt<KeyId>,
 }
 
 impl Operations {
@@ -96,13 +106,11 @@ impl Operations {
     ) -> Result<Imported, OperationError> {
         let _import = self.turns.of_import().await;
         let _turn = self.turns.under_policy().await;
-        let (policy, now) = (self.policy()?, self.clock.now());
-        let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;
-        require_in_use(&workspace)?;
         let ImportOptions { dry_run, allow_weak } = options;
-        let judging = Judging { permit: &permit, workspace: &workspace, policy: &policy, allow_weak, now };
+        let judging = || self.judging(&permit, workspace, allow_weak);
+        let at_first = judging()?;
         let mut seen = HashMap::new();
-        let judged = rows.into_iter().map(|row| self.judge_row(row, &mut seen, &judging));
+        let judged = rows.into_iter().map(|row| self.judge_row(row, &mut seen, &at_first));
         let mut judged = judged.collect::<Vec<_>>().into_iter();
         let mut imported = Imported { rows: Vec::with_capacity(judged.len()), revision: None };
         if dry_run {
@@ -110,52 +118,56 @@ impl Operations {
             return Ok(imported);
         }
         while judged.len() > 0 {
-            let group = judged.by_ref().take(AT_ONCE).map(async |row| self.commit_row(row?).await);
+            let group = judged.by_ref().take(AT_ONCE).map(async |row| {
+                let GoodRow { new, first } = row?;
+                let mut first = Some(first);
+                let judge = || match first.take() {
+                    Some(first) => Ok(first),
+                    None => self.judge_import(new.clone(), &judging()?),
+                };
+                self.until_committed(Some(permit.stands_on()), judge).await
+            });
             for row in join_all(group).await {
-                imported.revision = imported.revision.max(row.as_ref().ok().map(|(_, revision)| *revision));
+                imported.revision =
+                    imported.revision.max(row.as_ref().ok().and_then(|(_, revision)| *revision));
                 imported.rows.push(row.map(|(key, _)| Some(key)));
             }
-        }
-        if let Some(revision) = imported.revision {
-            self.reached(revision).await?;
         }
         Ok(imported)
     }
 
-    /// A row as it is to be committed; `seen` has the hashes of the good ones before it.
+    /// What rows are judged by now.
+    fn judging<'a>(
+        &self,
+        permit: &'a IssuePermit,
+        workspace: WorkspaceId,
+        allow_weak: bool,
+    ) -> Result<Judging<'a>, OperationError> {
+        let (policy, now) = (self.policy()?, self.clock.now());
+        let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;
+        require_in_use(&workspace)?;
+        Ok(Judging { permit, workspace, policy, allow_weak, now })
+    }
+
+    /// A row that is good; `seen` has the hashes of those before it.
     fn judge_row(
         &self,
         row: ImportRow,
         seen: &mut HashMap<[u8; 32], u64>,
         judging: &Judging<'_>,
-    ) -> Result<Mutation, OperationError> {
-        let (key, bits, expects_members) = self.judge_import(row.new?, judging)?;
-        if let Some(line) = seen.insert(*key.credentials.current.hash.as_bytes(), row.line) {
-            seen.insert(*key.credentials.current.hash.as_bytes(), line);
-            return Err(OperationError::HashRepeated(line));
+    ) -> Result<GoodRow, OperationError> {
+        let new = row.new?;
+        let first = self.judge_import(new.clone(), judging)?;
+        match seen.entry(*new.hash.keyed(&self.keys.lookup).as_bytes()) {
+            Entry::Occupied(line) => Err(OperationError::HashRepeated(*line.get())),
+            Entry::Vacant(place) => {
+                place.insert(row.line);
+                Ok(GoodRow { new, first })
+            }
         }
-        let mut entry = entry(judging.permit.actor(), Action::KeyImport, &key, judging.now);
-        entry.changes = all_fields(&key);
-        let secret = &key.credentials.current;
-        entry.changes.extend([
-            change("secret.scheme", (), secret.scheme.to_text()),
-            change("secret.hint", (), secret.hint.as_str()),
-            change("secret.bits", (), bits),
-        ]);
-        Ok(Mutation {
-            expects: vec![judging.permit.stands_on()],
-            expects_members,
-            expects_workspace: Some((judging.workspace.id, judging.workspace.revision)),
-            judged_by: Some(judging.policy.version),
-            ..write_key(entry, key)
-        })
     }
 
-    fn judge_import(
-        &self,
-        new: NewImport,
-        judging: &Judging<'_>,
-    ) -> Result<(Key, u32, StoodOn), OperationError> {
+    fn judge_import(&self, new: NewImport, judging: &Judging<'_>) -> Result<Attempt<KeyId>, OperationError> {
         let NewImport { key: mut new, hash, hint, bits } = new;
         let hashing = hash.hashing();
         let way = self.index.way(&hashing).map_err(OperationError::SchemeNotFound)?;
@@ -171,15 +183,30 @@ impl Operations {
         let scheme = Scheme::Imported(hashing, strength);
         let secret = Secret { generation: 1, scheme, hash, root, hint, created: judging.now };
         let (policy, creator) = (&judging.policy.policy, judging.permit.creator());
-        let key = self.shape("", new, judging.workspace, policy, creator, secret)?;
+        let key = self.shape("", new, &judging.workspace, policy, creator, secret)?;
         require_end_of_weak("expire_time", &key)?;
-        let expects_members = self.require_issuable(judging.permit, policy, judging.workspace, &key)?;
+        let expects_members = self.require_issuable(judging.permit, policy, &judging.workspace, &key)?;
         self.require_without_secret(&key, &way)?;
         if let Some(found) = self.index.by_hash(&key.credentials.current.hash) {
             let known = Some(found.key().id).filter(|_| judging.permit.reaches(found.key()));
             return Err(OperationError::HashExists(known));
         }
-        Ok((key, bits, expects_members))
+        let mut entry = entry(judging.permit.actor(), Action::KeyImport, &key, judging.now);
+        entry.changes = all_fields(&key);
+        let secret = &key.credentials.current;
+        entry.changes.extend([
+            change("secret.scheme", (), secret.scheme.to_text()),
+            change("secret.hint", (), secret.hint.as_str()),
+            change("secret.bits", (), bits),
+        ]);
+        let id = key.id;
+        let mutation = Mutation {
+            expects_members,
+            expects_workspace: Some((judging.workspace.id, judging.workspace.revision)),
+            judged_by: Some(judging.policy.version),
+            ..write_key(entry, key)
+        };
+        Ok(Attempt::Commit(Box::new(mutation), id))
     }
 
     /// Passes a key whose texts do not hold its own secret: exports can have it in any column (K2).
@@ -206,23 +233,6 @@ impl Operations {
             }
         }
         Ok(())
-    }
-
-    async fn commit_row(&self, mutation: Mutation) -> Result<(KeyId, Revision), OperationError> {
-        let Some((id, hash)) = mutation.rows.key.as_ref().map(|key| (key.id, key.credentials.current.hash))
-        else {
-            return Err(OperationError::Contended);
-        };
-        match self.store.commit(mutation).await {
-            Ok(revision) => Ok((id, revision)),
-            Err(StoreError::Conflict) => {
-                // The policy cannot have changed: another import was first, or the caller is not what they were.
-                self.catch_up().await?;
-                let taken = self.index.by_hash(&hash).is_some();
-                Err(if taken { OperationError::HashExists(None) } else { OperationError::Contended })
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    Operations, WithSecret, change, describe, entry,
+    Attempt, Operations, WithSecret, change, describe, entry,
     error::{OperationError, path},
     fit,
     limits::{self, NewLimits},
@@ -33,6 +33,7 @@ use crate::{
 };
 
 /// What a new key is to be.
+#[derive(Clone)]
 pub struct NewKey {
     /// What people call it.
     pub name: Name,
@@ -155,29 +156,39 @@ impl Operations {
         workspace: WorkspaceId,
         new: NewKey,
     ) -> Result<WithSecret, OperationError> {
-        let now = self.clock.now();
-        let request = new.request.clone();
-        self.require_unused(request.as_ref()).await?;
+        self.require_unused(new.request.as_ref()).await?;
         let _turn = self.turns.under_policy().await;
+        let judge = || self.judge_issue(&permit, workspace, new.clone());
+        let ((key, secret), revision) = self.until_committed(Some(permit.stands_on()), judge).await?;
+        let revision = revision.unwrap_or(key.revision);
+        Ok(with_secret(key, secret, revision))
+    }
+
+    /// A new key as it would be now, with a secret of its own each time.
+    fn judge_issue(
+        &self,
+        permit: &IssuePermit,
+        workspace: WorkspaceId,
+        new: NewKey,
+    ) -> Result<Attempt<(Key, SecretKey)>, OperationError> {
+        let now = self.clock.now();
         let policy = self.policy()?;
         let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;
         require_in_use(&workspace)?;
+        let request = new.request.clone();
         let (key, secret) = self.make("", new, &workspace, &policy.policy, permit.creator(), now)?;
-        let expects_members = self.require_issuable(&permit, &policy.policy, &workspace, &key)?;
+        let expects_members = self.require_issuable(permit, &policy.policy, &workspace, &key)?;
         let mut entry = entry(permit.actor(), Action::KeyIssue, &key, now);
         entry.changes = all_fields(&key);
         entry.request_id = request.as_ref().map(|request| request.id.clone());
-        let revision = self
-            .commit(Mutation {
-                request,
-                expects: vec![permit.stands_on()],
-                expects_members,
-                expects_workspace: Some((workspace.id, workspace.revision)),
-                judged_by: Some(policy.version),
-                ..write_key(entry, key.clone())
-            })
-            .await?;
-        Ok(with_secret(key, secret, revision))
+        let mutation = Mutation {
+            request,
+            expects_members,
+            expects_workspace: Some((workspace.id, workspace.revision)),
+            judged_by: Some(policy.version),
+            ..write_key(entry, key.clone())
+        };
+        Ok(Attempt::Commit(Box::new(mutation), (key, secret)))
     }
 
     /// Passes a new key that its issuer may hand out, and that the policy in force, its workspace and the roles that it is

@@ -21,7 +21,7 @@ use crate::domain::{
 const MAX_LIMITS: usize = 8;
 
 /// Which limits of its own a new key is to have.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub enum NewLimits {
     /// None: it follows its workspace and its plan.
     #[default]

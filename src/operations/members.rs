@@ -9,7 +9,7 @@ use super::{
     roles::{require_in_use, require_open},
 };
 use crate::domain::{
-    admin::{AdminPermit, ManageWorkspaces, ReadWorkspaces},
+    admin::{AdminPermit, AdminRefusal, ManageWorkspaces, ReadWorkspaces},
     audit::{Action, LogEntry, Revision},
     id::WorkspaceId,
     key::Standing,
@@ -51,8 +51,8 @@ impl Operations {
     /// Adds a member to a workspace that the caller reaches; one that was removed can be added again.
     ///
     /// # Errors
-    /// It is a member already; the policy does not declare the role, or the role goes beyond the caller's ceiling; the
-    /// workspace is suspended or closed. The store.
+    /// It is a member already; the policy does not declare the role; the role, or a key that follows it, goes beyond the
+    /// caller's ceiling; the workspace is suspended or closed. The store.
     pub async fn add_member(
         &self,
         permit: AdminPermit<ManageWorkspaces>,
@@ -189,6 +189,7 @@ impl Operations {
                 if had.is_some() {
                     return Err(OperationError::MemberExists(id.subject.clone()));
                 }
+                self.require_ceiling_over_followers(permit, id)?;
                 (Action::MemberAdd, Some(role.clone()))
             }
             Wish::Changed(role) => {
@@ -237,6 +238,33 @@ impl Operations {
             ..Mutation::new(entry, rows)
         };
         Ok(Some((member, mutation)))
+    }
+
+    /// Passes if the caller may hand out every key that will be good again once its owner is a member: the role is not all
+    /// that a key has (X9).
+    fn require_ceiling_over_followers(
+        &self,
+        permit: &AdminPermit<ManageWorkspaces>,
+        id: &MemberId,
+    ) -> Result<(), OperationError> {
+        let now = self.clock.now();
+        let mut beyond = Vec::new();
+        for found in self.index.followers(id).into_iter().filter_map(|key| self.index.by_id(key)) {
+            let key = found.key();
+            if key.standing(now) == Standing::Active
+                && let Err(refusal) = permit.require_ceiling(key, self.raises(key))
+            {
+                beyond.push((key.id, refusal));
+            }
+        }
+        let keys = beyond.len();
+        match beyond.into_iter().min_by_key(|(key, _)| *key) {
+            None => Ok(()),
+            Some((first, AdminRefusal::CeilingExceeded(part))) => {
+                Err(OperationError::CeilingExceededBy { keys, first, part })
+            }
+            Some((_, refusal)) => Err(refusal.into()),
+        }
     }
 
     /// A member, also one that was removed.

@@ -15,6 +15,10 @@ const RESOURCES: [&str; 5] = ["s/1", "s/2", "s/1/2", "st/1", "s"];
 const NETWORKS: [&str; 3] = ["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"];
 const ADDRESSES: [&str; 5] = ["10.1.2.3", "::ffff:10.2.0.1", "11.0.0.1", "2001:db8::1", "2001:db9::1"];
 
+const SUBJECTS: [&str; 2] = ["ann", "bob"];
+/// Roles and what they have.
+pub(crate) const ROLES: [(&str, &[&str]); 2] = [("reading", &["a:read", "b:read"]), ("writing", &["a:*"])];
+
 const SECOND: i64 = 1_000;
 const HOUR: i64 = 3_600 * SECOND;
 const DAY: i64 = 24 * HOUR;
@@ -32,9 +36,18 @@ pub(crate) enum Command {
     Enable { key: usize },
     Update { key: usize, change: Change },
     Bulk { workspace: usize, environment: Option<&'static str>, act: Act },
+    Member { workspace: usize, subject: &'static str, wish: Wish },
     Advance { ms: i64 },
     Restart,
     Check(Ask),
+}
+
+/// What becomes of a member, with the role that it gets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wish {
+    Add(&'static str),
+    Update(&'static str),
+    Remove,
 }
 
 /// What is done to many keys at once.
@@ -59,6 +72,8 @@ pub(crate) struct New {
     /// From now on, in milliseconds.
     pub(crate) expires: Option<i64>,
     pub(crate) networks: Vec<&'static str>,
+    /// The owner, whose role it follows.
+    pub(crate) follows: Option<&'static str>,
     pub(crate) request: Option<u8>,
 }
 
@@ -125,10 +140,17 @@ pub(crate) fn any() -> impl Strategy<Value = Command> {
         3 => (key(), change()).prop_map(|(key, change)| Command::Update { key, change }),
         3 => (0_usize..2, environment(), act())
             .prop_map(|(workspace, environment, act)| Command::Bulk { workspace, environment, act }),
+        6 => (0_usize..2, select(&SUBJECTS[..]), wish())
+            .prop_map(|(workspace, subject, wish)| Command::Member { workspace, subject, wish }),
         5 => select(&SPANS[..]).prop_map(|ms| Command::Advance { ms }),
         1 => Just(Command::Restart),
         8 => ask().prop_map(Command::Check),
     ]
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let role = || select(vec![ROLES[0].0, ROLES[1].0]);
+    prop_oneof![4 => role().prop_map(Wish::Add), 2 => role().prop_map(Wish::Update), 1 => Just(Wish::Remove)]
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -166,15 +188,17 @@ fn new() -> impl Strategy<Value = New> {
         grants(),
         expires,
         networks,
+        option::weighted(0.4, select(&SUBJECTS[..])),
         option::weighted(0.3, 0_u8..3),
     );
-    fields.prop_map(|(workspace, environment, scopes, grants, expires, networks, request)| New {
+    fields.prop_map(|(workspace, environment, scopes, grants, expires, networks, follows, request)| New {
         workspace,
         environment,
         scopes,
         grants,
         expires,
         networks,
+        follows,
         request,
     })
 }

@@ -8,7 +8,7 @@ use std::{
 
 use keyward::wire::v1::{AuditAction, DenialReason};
 
-use crate::command::{Act, Ask, Bound, Change, Expiry, New};
+use crate::command::{Act, Ask, Bound, Change, Expiry, New, ROLES, Wish};
 
 const DAY: i64 = 86_400_000;
 /// Possession can be used ten times at once, then once a second.
@@ -22,6 +22,8 @@ pub(crate) struct Model {
     pub(crate) keys: Vec<Key>,
     /// Every effective change: what, to which key, when; to no key alone is the initialization, and a change of many.
     pub(crate) log: Vec<(AuditAction, Option<usize>, i64)>,
+    /// The role of everybody who is a member of a workspace, or (`None`) was one.
+    members: BTreeMap<(usize, &'static str), Option<&'static str>>,
     /// What each request id was used for, and the key that came of it.
     requests: BTreeMap<u8, (String, usize)>,
     tokens_ms: i64,
@@ -33,6 +35,8 @@ pub(crate) struct Key {
     pub(crate) environment: &'static str,
     pub(crate) grants: BTreeSet<Grant>,
     pub(crate) networks: Vec<&'static str>,
+    /// The owner, whose role it follows.
+    pub(crate) follows: Option<&'static str>,
     pub(crate) expires: Option<i64>,
     pub(crate) disabled: bool,
     pub(crate) revoked: bool,
@@ -60,6 +64,9 @@ pub(crate) enum Refusal {
     SecretAlreadyShown(usize),
     RequestIdReused,
     SourceLimited,
+    MemberExists,
+    MemberNotFound,
+    RoleExceeded,
 }
 
 /// One condition of a Check that fails, and the scopes that are missing altogether.
@@ -71,6 +78,7 @@ impl Model {
             now,
             keys: Vec::new(),
             log: vec![(AuditAction::StoreInitialize, None, now)],
+            members: BTreeMap::new(),
             requests: BTreeMap::new(),
             tokens_ms: TOKENS_MS,
             tokens_at: now,
@@ -90,18 +98,22 @@ impl Model {
             grants: Vec::new(),
             expires: None,
             networks: Vec::new(),
+            follows: None,
             request: None,
         };
         self.make(&new, AuditAction::WorkspaceRegister);
     }
 
     pub(crate) fn issue(&mut self, new: &New, arguments: String) -> Result<(), Refusal> {
-        if new.scopes.is_empty() && new.grants.is_empty() {
+        if new.follows.is_none() && new.scopes.is_empty() && new.grants.is_empty() {
             return Err(Refusal::FieldInvalid);
         }
         self.unused(new.request, &arguments)?;
         if new.expires.is_some_and(|span| span <= 0) {
             return Err(Refusal::FieldInvalid);
+        }
+        if let Some(owner) = new.follows {
+            self.within_role(new.workspace.unwrap_or(0), owner, &all_of(&new.scopes, &new.grants))?;
         }
         self.make(new, AuditAction::KeyIssue);
         self.used(new.request, arguments, self.keys.len() - 1);
@@ -183,7 +195,7 @@ impl Model {
 
     pub(crate) fn update(&mut self, index: usize, change: &Change) -> Result<(), Refusal> {
         self.changeable(index)?;
-        let (now, key) = (self.now, &mut self.keys[index]);
+        let (now, key) = (self.now, &self.keys[index]);
         if change.expires.and_then(Expiry::span).is_some_and(|span| span <= 0) {
             return Err(Refusal::FieldInvalid);
         }
@@ -196,15 +208,61 @@ impl Model {
             Some(bound) => grants.extend(all_of(&[], bound)),
             None => grants.extend(kept(true)),
         }
-        if grants.is_empty() {
+        if grants.is_empty() && key.follows.is_none() {
             return Err(Refusal::FieldInvalid);
         }
+        let new: BTreeSet<Grant> =
+            grants.iter().filter(|grant| !key.grants.iter().any(|had| covers(had, grant))).cloned().collect();
+        if let Some(owner) = key.follows.filter(|_| !new.is_empty()) {
+            self.within_role(key.workspace, owner, &new)?;
+        }
         let expires = change.expires.map_or(key.expires, |expiry| expiry.span().map(|span| now + span));
+        let key = &mut self.keys[index];
         if (&grants, expires) != (&key.grants, key.expires) {
             (key.grants, key.expires) = (grants, expires);
             self.changed(index, AuditAction::KeyUpdate);
         }
         Ok(())
+    }
+
+    pub(crate) fn member(
+        &mut self,
+        workspace: usize,
+        subject: &'static str,
+        wish: Wish,
+    ) -> Result<(), Refusal> {
+        let had = self.members.get(&(workspace, subject)).copied();
+        let (action, role) = match (wish, had) {
+            (Wish::Add(_), Some(Some(_))) => return Err(Refusal::MemberExists),
+            (Wish::Update(_), None | Some(None)) | (Wish::Remove, None) => {
+                return Err(Refusal::MemberNotFound);
+            }
+            (Wish::Add(role), _) => (AuditAction::MemberAdd, Some(role)),
+            (Wish::Update(role), _) => (AuditAction::MemberUpdate, Some(role)),
+            (Wish::Remove, _) => (AuditAction::MemberRemove, None),
+        };
+        if had != Some(role) {
+            self.members.insert((workspace, subject), role);
+            self.log.push((action, None, self.now));
+        }
+        Ok(())
+    }
+
+    /// The rights of the role that somebody has.
+    fn role(&self, workspace: usize, subject: &'static str) -> Option<&'static [&'static str]> {
+        let role = (*self.members.get(&(workspace, subject))?)?;
+        ROLES.iter().find(|(name, _)| *name == role).map(|(_, rights)| *rights)
+    }
+
+    fn within_role(
+        &self,
+        workspace: usize,
+        subject: &'static str,
+        grants: &BTreeSet<Grant>,
+    ) -> Result<(), Refusal> {
+        let role = self.role(workspace, subject).ok_or(Refusal::MemberNotFound)?;
+        let within = |(scope, _): &Grant| role.iter().any(|right| permits(right, scope));
+        if grants.iter().all(within) { Ok(()) } else { Err(Refusal::RoleExceeded) }
     }
 
     /// Which keys change together, and how many match and stay as they are.
@@ -268,6 +326,8 @@ impl Model {
         fails(!key.revoked && !expired && key.disabled, DenialReason::KeyDisabled, vec![]);
         let end = place.and_then(|place| key.secrets[place].end);
         fails(end.is_some_and(|end| now >= end), DenialReason::KeyExpired, vec![]);
+        let role = key.follows.map(|owner| self.role(key.workspace, owner));
+        fails(role == Some(None), DenialReason::OwnerRemoved, vec![]);
         let elsewhere = ask.workspace.is_some_and(|workspace| workspace != key.workspace);
         fails(elsewhere, DenialReason::WorkspaceMismatch, vec![]);
         let other = ask.environment.is_some_and(|environment| environment != key.environment);
@@ -276,14 +336,23 @@ impl Model {
         // Each scope by itself is a group of one.
         let groups: Vec<Vec<&str>> =
             ask.scopes.iter().map(|scope| vec![*scope]).chain(ask.any_scopes.clone()).collect();
-        let held = |scope: &str| key.grants.iter().any(|(right, _)| permits(right, scope));
+        let of_role = |scope: &str| {
+            role.is_none_or(|role| role.is_some_and(|role| role.iter().any(|right| permits(right, scope))))
+        };
+        // A key that follows a role and has no grants of its own has all of the role's.
+        let all = role.is_some() && key.grants.is_empty();
+        let own = |scope: &str| all || key.grants.iter().any(|(right, _)| permits(right, scope));
+        let held = |scope: &str| of_role(scope) && own(scope);
         let granted = |scope: &str| {
-            key.grants.iter().any(|(right, to)| permits(right, scope) && reaches(to.as_ref(), ask.resource))
+            let here = |(right, to): &Grant| permits(right, scope) && reaches(to.as_ref(), ask.resource);
+            of_role(scope) && (all || key.grants.iter().any(here))
         };
         let failed = groups.iter().filter(|group| !group.iter().any(|scope| granted(scope)));
         let (elsewhere, missing): (Vec<_>, Vec<_>) =
             failed.partition(|group| group.iter().any(|scope| held(scope)));
-        let lacking: Vec<&str> = missing.into_iter().flatten().copied().collect();
+        let (withheld, lacking): (Vec<&str>, Vec<&str>) =
+            missing.into_iter().flatten().copied().partition(|scope| own(scope));
+        fails(!withheld.is_empty(), DenialReason::RoleInsufficient, withheld);
         fails(!lacking.is_empty(), DenialReason::ScopeInsufficient, lacking);
         fails(!elsewhere.is_empty(), DenialReason::ResourceNotGranted, vec![]);
 
@@ -299,6 +368,7 @@ impl Model {
             environment: new.environment.unwrap_or("live"),
             grants: all_of(&new.scopes, &new.grants),
             networks: new.networks.clone(),
+            follows: new.follows,
             expires: new.expires.map(|span| self.now + span),
             disabled: false,
             revoked: false,
@@ -346,6 +416,19 @@ fn all_of(scopes: &[&'static str], grants: &[Bound]) -> BTreeSet<Grant> {
     let unbound = scopes.iter().map(|scope| (*scope, None));
     let bound = grants.iter().map(|(scope, patterns)| (*scope, Some(patterns.iter().copied().collect())));
     unbound.chain(bound).collect()
+}
+
+/// Whether one grant gives all that another does.
+fn covers((right, to): &Grant, (other, other_to): &Grant) -> bool {
+    let within = |had: &BTreeSet<&str>, new: &BTreeSet<&str>| {
+        new.iter().all(|new| had.iter().any(|had| names(had, new)))
+    };
+    permits(right, other)
+        && match (to, other_to) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(to), Some(other_to)) => within(to, other_to),
+        }
 }
 
 /// Whether a right, perhaps a wildcard, is that scope.

@@ -6,7 +6,11 @@ use std::{
 };
 
 use keyward::{
-    domain::{environment::Prefix, secret::SecretKey},
+    domain::{
+        environment::Prefix,
+        policy::{Policy, RoleEntry},
+        secret::SecretKey,
+    },
     wire::v1::{
         self, AuditAction, DenialReason, change_keys_request::Action, check_request::Subject,
         revoke_request::Target,
@@ -16,9 +20,9 @@ use prost_types::{FieldMask, Timestamp};
 use tonic::{Code, Response, Status};
 
 use crate::{
-    command::{Act, Ask, Bound, Change, Command, Expiry, How, New},
+    command::{Act, Ask, Bound, Change, Command, Expiry, How, New, ROLES, Wish},
     model::{Key, Model, Refusal},
-    support::{Keyward, SeededEntropy, error_reason, reason},
+    support::{Keyward, SeededEntropy, error_reason, policy, reason},
 };
 
 pub(crate) struct World {
@@ -34,7 +38,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let keyward = Keyward::start().await;
+        let keyward = Keyward::start_with(true, with_roles()).await;
         let first = keyward.newest_record().await;
         let mut model = Model::new(keyward.clock.now_ms());
         let request = v1::RegisterWorkspaceRequest {
@@ -73,6 +77,7 @@ impl World {
             Command::Bulk { workspace, environment, act } => {
                 self.bulk(*workspace, *environment, *act).await;
             }
+            Command::Member { workspace, subject, wish } => self.member(*workspace, subject, *wish).await,
             Command::Check(ask) => self.check(ask).await,
             Command::Advance { ms } => {
                 self.keyward.clock.advance(Duration::from_millis(u64::try_from(*ms).unwrap()));
@@ -103,6 +108,8 @@ impl World {
             grants: grants(&new.grants),
             expire_time: new.expires.map(|span| to_wire(self.model.now + span)),
             allowed_cidrs: texts(&new.networks),
+            owner: new.follows.unwrap_or_default().to_owned(),
+            follows_owner_role: new.follows.is_some(),
             request_id: request_id(new.request),
             ..v1::IssueRequest::default()
         };
@@ -206,6 +213,35 @@ impl World {
         let done = keys.change_keys(request(false, preview.count)).await.unwrap().into_inner();
         assert_eq!((&done.key_ids, done.group_id.is_empty()), (&ids, ids.is_empty()));
         assert_eq!(done.revision, u64::try_from(self.model.log.len()).unwrap());
+    }
+
+    async fn member(&mut self, workspace: usize, subject: &'static str, wish: Wish) {
+        let expected = self.model.member(workspace, subject, wish);
+        let workspace_id = self.workspaces[workspace].clone();
+        let mut workspaces = self.keyward.workspaces();
+        let (subject, role) = (
+            subject.to_owned(),
+            match wish {
+                Wish::Add(role) | Wish::Update(role) => role.to_owned(),
+                Wish::Remove => String::new(),
+            },
+        );
+        match wish {
+            Wish::Add(_) => {
+                let request = self.keyward.as_root(v1::AddMemberRequest { workspace_id, subject, role });
+                self.compare(expected, workspaces.add_member(request).await);
+            }
+            Wish::Update(_) => {
+                let request = self.keyward.as_root(v1::UpdateMemberRequest { workspace_id, subject, role });
+                self.compare(expected, workspaces.update_member(request).await);
+            }
+            Wish::Remove => {
+                let comment = String::new();
+                let request =
+                    self.keyward.as_root(v1::RemoveMemberRequest { workspace_id, subject, comment });
+                self.compare(expected, workspaces.remove_member(request).await);
+            }
+        }
     }
 
     async fn update(&mut self, index: usize, change: &Change) {
@@ -371,6 +407,7 @@ impl World {
         assert_eq!(key.id, self.ids[index]);
         assert_eq!(key.workspace_id, self.workspaces[model.workspace]);
         assert_eq!(key.environment, model.environment);
+        assert_eq!(key.follows_owner_role.then_some(key.owner.as_str()), model.follows);
         assert_eq!(key.state(), self.state(model), "{key:?}");
         assert_eq!(key.revocation.is_some(), model.revoked);
         assert_eq!(ms(key.expire_time.as_ref()), model.expires);
@@ -482,6 +519,17 @@ impl World {
     }
 }
 
+/// The policy of other tests, and roles of this universe.
+fn with_roles() -> Policy {
+    let mut document = policy().document().clone();
+    document.roles.extend(ROLES.map(|(name, scopes)| RoleEntry {
+        name: name.to_owned(),
+        scopes: texts(scopes),
+        ..RoleEntry::default()
+    }));
+    Policy::new(document).unwrap()
+}
+
 /// The code that `error_reason.proto` gives with each reason.
 const fn code_of(refusal: &Refusal) -> (Code, &'static str) {
     match refusal {
@@ -491,6 +539,9 @@ const fn code_of(refusal: &Refusal) -> (Code, &'static str) {
         Refusal::TooManyLiveSecrets => (Code::FailedPrecondition, "TOO_MANY_LIVE_SECRETS"),
         Refusal::SecretAlreadyShown(_) => (Code::AlreadyExists, "SECRET_ALREADY_SHOWN"),
         Refusal::RequestIdReused => (Code::AlreadyExists, "REQUEST_ID_REUSED"),
+        Refusal::MemberExists => (Code::AlreadyExists, "MEMBER_EXISTS"),
+        Refusal::MemberNotFound => (Code::NotFound, "MEMBER_NOT_FOUND"),
+        Refusal::RoleExceeded => (Code::PermissionDenied, "ROLE_EXCEEDED"),
         Refusal::SourceLimited => (Code::ResourceExhausted, "SOURCE_LIMITED"),
     }
 }

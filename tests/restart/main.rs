@@ -8,6 +8,8 @@ mod steady_load;
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(target_os = "linux")]
+mod bogus;
 mod bulk;
 mod clock;
 mod facts;

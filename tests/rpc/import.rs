@@ -13,9 +13,12 @@ use keyward::wire::v1::{
 use ring::{digest, hmac};
 use tonic::{Code, Response, Status};
 
-use crate::support::{
-    Keyward, admin_rights, check, holder_key, reason, signed,
-    verbs::{DAY, MS, assert_field, by_id, ms, refusal, refused, strings},
+use crate::{
+    overrides::update_workspace,
+    support::{
+        Keyward, admin_rights, check, holder_key, reason, signed,
+        verbs::{DAY, MS, assert_field, by_id, ms, refusal, refused, strings},
+    },
 };
 
 /// A token of another system, and its hashes as `sha256sum`, `openssl base64`, `sha512sum` and `openssl dgst -hmac` print them.
@@ -377,6 +380,31 @@ async fn two_imports_at_once_make_one_key_of_one_hash() {
     assert_eq!(both.iter().map(|answer| answer.good).sum::<u32>(), 1);
     for fault in both.iter().filter_map(|answer| answer.results[0].error.as_ref()) {
         assert_eq!(fault.reason, "HASH_EXISTS");
+    }
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_taken_in_while_their_workspace_is_changed() {
+    // K6, D1
+    const ROWS: u32 = 32;
+    let keyward = Keyward::start().await;
+    let (mine, _) = keyward.register("mine").await;
+    for round in 0..20 {
+        let name = format!("round {round}");
+        let workspace = v1::Workspace { id: mine.id.clone(), name, ..v1::Workspace::default() };
+        let rename = update_workspace(&keyward, &keyward.root, workspace, &["name"]);
+        let of_line = |line: u32| row(line.into(), sha256(&format!("token-{round}-{line}")));
+        let request = ImportKeysRequest {
+            workspace_id: mine.id.clone(),
+            rows: (0..ROWS).map(of_line).collect(),
+            ..ImportKeysRequest::default()
+        };
+        let (renamed, answer) = tokio::join!(rename, keyward.import_all(request));
+        renamed.unwrap();
+        let fault = answer.results.iter().find_map(|result| result.error.as_ref());
+        assert!(fault.is_none(), "{fault:?}");
+        assert_eq!((answer.good, answer.revision > 0), (ROWS, true));
     }
     keyward.stop().await;
 }

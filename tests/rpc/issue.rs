@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use keyward::{
     domain::policy::{EnvironmentEntry, Policy},
     wire::v1::{self, AuditAction, KeyState, SecretState},
 };
 use tonic::Code;
 
-use crate::support::{
-    Keyward, START_MS, admin_rights, holder_key, policy,
-    verbs::{DAY, MS, assert_field, bound, metadata, ms, refusal, strings},
+use crate::{
+    overrides::update_workspace,
+    support::{
+        Keyward, START_MS, admin_rights, holder_key, policy,
+        verbs::{DAY, MS, assert_field, bound, metadata, ms, refusal, strings},
+    },
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,7 +241,7 @@ async fn retries_at_the_same_time_make_one_key() {
     let request = everything(&keyward);
     let before = keyward.revision().await;
     let calls = (0..16).map(|_| keyward.try_issue(&keyward.root, request.clone()));
-    let answers = futures_util::future::join_all(calls).await;
+    let answers = join_all(calls).await;
     let made: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().ok()).collect();
     assert_eq!(made.len(), 1);
     let id = made[0].get_ref().key.as_ref().unwrap().id.clone();
@@ -342,5 +346,45 @@ async fn what_is_at_its_bound_is_taken() {
     let keyward = keyward.restart().await;
     let shown = keyward.show(&issued.key.id).await;
     assert_eq!(shown, issued.key);
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_issued_while_its_workspace_and_its_owner_are_changed() {
+    // D1, K10
+    let keyward = Keyward::start().await;
+    let (mine, _) = keyward.register("mine").await;
+    let (workspace_id, subject) = (mine.id.clone(), "ann".to_owned());
+    let ann = v1::AddMemberRequest { workspace_id, subject, role: "viewer".to_owned() };
+    keyward.workspaces().add_member(keyward.as_root(ann.clone())).await.unwrap();
+    let following = |round: usize, place: usize| v1::IssueRequest {
+        workspace_id: mine.id.clone(),
+        owner: ann.subject.clone(),
+        follows_owner_role: true,
+        request_id: format!("issue-{round}-{place}"),
+        ..holder_key(&[])
+    };
+    for round in 0..20 {
+        let name = format!("round {round}");
+        let workspace = v1::Workspace { id: mine.id.clone(), name, ..v1::Workspace::default() };
+        let rename = update_workspace(&keyward, &keyward.root, workspace, &["name"]);
+        let role = v1::UpdateMemberRequest {
+            workspace_id: mine.id.clone(),
+            subject: ann.subject.clone(),
+            role: if round % 2 == 0 { "editor" } else { "viewer" }.to_owned(),
+        };
+        let mut workspaces = keyward.workspaces();
+        let role = workspaces.update_member(keyward.as_root(role));
+        let issues = (0..8).map(|place| keyward.try_issue(&keyward.root, following(round, place)));
+        let (renamed, changed, made) = tokio::join!(rename, role, join_all(issues));
+        let _ = (renamed.unwrap(), changed.unwrap());
+        for (place, answer) in made.into_iter().enumerate() {
+            let made = answer.unwrap().into_inner();
+            assert_eq!(keyward.denied(&made.api_key, &["storage:read"]).await, None);
+            let again = keyward.try_issue(&keyward.root, following(round, place)).await;
+            let status = refusal(again, Code::AlreadyExists, "SECRET_ALREADY_SHOWN");
+            assert_eq!(metadata(&status, "key_id").as_ref(), made.key.as_ref().map(|key| &key.id));
+        }
+    }
     keyward.stop().await;
 }

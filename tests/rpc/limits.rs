@@ -8,7 +8,7 @@ use keyward::{
 };
 
 use crate::support::{
-    Issued, Keyward, START_MS, check, error_reason, holder_key, reason,
+    Issued, Keyward, START_MS, check, holder_key, reason,
     verbs::{DAY, HOUR, MS, ms, peek, strings},
 };
 
@@ -303,21 +303,10 @@ async fn under_any_concurrency_exactly_so_many_are_admitted() {
             let channel = keyward.new_channel().await;
             let mut client = v1::key_service_client::KeyServiceClient::new(channel);
             let mut allowed = 0;
-            let mut answered = 0;
-            for _ in 0..2_000 {
-                match client.check(check(&api_key, SEND)).await {
-                    Ok(answer) => {
-                        allowed += u64::from(answer.into_inner().allowed);
-                        answered += 1;
-                    }
-                    // A slow disk is an error, and charges nothing.
-                    Err(error) => assert_eq!(error_reason(&error), "COUNTS_UNWRITTEN"),
-                }
-                if answered == 20 {
-                    break;
-                }
+            for _ in 0..20 {
+                let answer = client.check(check(&api_key, SEND)).await.unwrap();
+                allowed += u64::from(answer.into_inner().allowed);
             }
-            assert_eq!(answered, 20);
             (place % 2, allowed)
         })
     });

@@ -13,9 +13,14 @@ use keyward::wire::v1::{self, AuditAction, DenialReason};
 use rusqlite::Connection;
 use tonic::{Code, Response, Status};
 
-use crate::support::{
-    Issued, Keyward, admin_rights, check, holder_key, reason, signed,
-    verbs::{assert_field, bound, enabling, metadata, refusal, rotation, strings, toml, update},
+use crate::{
+    overrides::{calendar, of_tier},
+    support::{
+        Issued, Keyward, admin_rights, check, holder_key, reason, signed,
+        verbs::{
+            DAY, assert_field, bound, enabling, metadata, refusal, rotation, strings, toml, update, wire,
+        },
+    },
 };
 
 /// What a default policy's editor has and its viewer has not.
@@ -390,6 +395,52 @@ async fn a_key_whose_owner_is_no_member_is_handed_to_nobody_who_may_not_hand_out
     add(&keyward, &keyward.root, "", "ann", "owner").await.unwrap();
     assert_eq!(denied(&keyward, &some, READ).await, None);
     assert_eq!(denied(&keyward, &some, OWNERS).await, Some(DenialReason::ScopeInsufficient));
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_makes_a_member_whose_keys_they_could_not_hand_out() {
+    // S6, X9
+    let keyward = with_ann("viewer").await;
+    let ceiling = || v1::Ceiling {
+        any_grant: true,
+        any_environment: true,
+        any_lifetime: true,
+        raise_limits: true,
+        ..v1::Ceiling::default()
+    };
+    let year = Some(wire(DAY * 365));
+    let callers = [
+        (
+            "environment",
+            v1::Ceiling { any_environment: false, environments: strings(&["test"]), ..ceiling() },
+        ),
+        ("lifetime", v1::Ceiling { any_lifetime: false, max_lifetime: year, ..ceiling() }),
+        ("limits", v1::Ceiling { raise_limits: false, ..ceiling() }),
+    ];
+    let wide = of_tier("default", vec![calendar("day", 1_000, v1::PolicyCalendar::Day)]);
+    let key = keyward.issue(v1::IssueRequest { limits: Some(wide), ..following(&[]) }).await;
+    let revoked = keyward.issue(following(&[])).await.key;
+    keyward.revoke(&revoked.id).await;
+    remove(&keyward, "", "ann").await.unwrap();
+    for (part, ceiling) in callers {
+        let rights = v1::AdminRights { ceiling: Some(ceiling), ..admin_rights(&["workspaces:manage"], true) };
+        let caller = keyward.issue_admin("", rights).await.api_key;
+        let before = keyward.revision().await;
+        let status = refusal(
+            add(&keyward, &caller, "", "ann", "viewer").await,
+            Code::PermissionDenied,
+            "CEILING_EXCEEDED",
+        );
+        assert_eq!(metadata(&status, "part").as_deref(), Some(part));
+        assert_eq!(metadata(&status, "key_id").as_ref(), Some(&key.key.id));
+        assert_eq!(metadata(&status, "count").as_deref(), Some("1"), "the revoked one stays so");
+        assert_eq!(keyward.revision().await, before);
+        add(&keyward, &caller, "", part, "viewer").await.unwrap();
+    }
+    assert_eq!(denied(&keyward, &key, READ).await, Some(DenialReason::OwnerRemoved));
+    add(&keyward, &keyward.root, "", "ann", "viewer").await.unwrap();
+    assert_eq!(denied(&keyward, &key, READ).await, None);
     keyward.stop().await;
 }
 

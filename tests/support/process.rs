@@ -112,6 +112,13 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// How much memory of its own it has in use.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let kib = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.strip_suffix("kB"));
+        kib.unwrap().trim().parse::<u64>().unwrap() << 10
+    }
+
     /// SIGKILL: it gets no chance to do anything any more.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

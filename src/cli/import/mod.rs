@@ -1,6 +1,7 @@
 //! `keyward import`: takes over keys of another system from a file of their hashes.
 
 mod csv;
+mod labels;
 mod lines;
 mod row;
 
@@ -274,8 +275,14 @@ impl Import {
                 ..self.request
             };
             let request = std::mem::replace(&mut self.request, next);
+            let columns: Vec<_> = request.rows.iter().map(row::hash_column).collect();
             let answer = self.keys.import_keys(request).await.map_err(session.rpc())?.into_inner();
-            results.extend(answer.results);
+            for (mut result, hash_column) in answer.results.into_iter().zip(columns) {
+                if let Some(error) = &mut result.error {
+                    error.field = row::column(std::mem::take(&mut error.field), hash_column);
+                }
+                results.push(result);
+            }
         }
         self.bytes = 0;
         results.sort_by_key(|result| result.line);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, error::Category, json};
 
 use crate::{
     cli::{parse, time},
@@ -32,6 +32,9 @@ pub(super) const COLUMNS: [&str; 15] = [
 const LISTS: [&str; 3] = ["scopes", "grants", "allowed_cidrs"];
 const LABEL: &str = "metadata.";
 
+/// How serde begins to say that a field stands twice.
+const TWICE: &str = "duplicate field `";
+
 /// What a line says; what it leaves out is as in the defaults.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -44,6 +47,7 @@ struct Record {
     grants: Vec<String>,
     expire_time: String,
     allowed_cidrs: Vec<String>,
+    #[serde(deserialize_with = "super::labels::deserialize")]
     metadata: BTreeMap<String, String>,
     sha256: String,
     sha512: String,
@@ -100,21 +104,20 @@ pub(super) fn of_csv(columns: &[String], line: &str, defaults: &ImportRow) -> Re
         }
     }
     record.insert("metadata".to_owned(), Value::Object(labels));
-    row(Value::Object(record), defaults)
+    let record = serde_json::from_value(Value::Object(record)).map_err(|error| told(&error))?;
+    row(record, defaults)
 }
 
 /// The row of a line of JSON.
 pub(super) fn of_json(line: &str, defaults: &ImportRow) -> Result<ImportRow, Fault> {
-    let value: Value = serde_json::from_str(line.trim_start_matches('\u{feff}'))
-        .map_err(|error| (String::new(), format!("no JSON: column {}", error.column())))?;
-    if !value.is_object() {
+    let line = line.trim_start_matches('\u{feff}');
+    if !line.trim_start().starts_with('{') {
         return Err((String::new(), "no JSON object".to_owned()));
     }
-    row(value, defaults)
+    row(serde_json::from_str(line).map_err(|error| told(&error))?, defaults)
 }
 
-fn row(value: Value, defaults: &ImportRow) -> Result<ImportRow, Fault> {
-    let record: Record = serde_json::from_value(value).map_err(|error| (String::new(), told(&error)))?;
+fn row(record: Record, defaults: &ImportRow) -> Result<ImportRow, Fault> {
     let or = |text: String, default: &String| if text.is_empty() { default.clone() } else { text };
     let or_list =
         |list: Vec<String>, default: &Vec<String>| if list.is_empty() { default.clone() } else { list };
@@ -162,6 +165,25 @@ fn hash(record: &Record, defaults: &ImportRow) -> Result<Hash, Fault> {
     }
 }
 
+/// The column of the hash of a row.
+pub(super) fn hash_column(row: &ImportRow) -> &'static str {
+    match &row.hash {
+        Some(Hash::Sha256(_) | Hash::Sha256Text(_)) => "sha256",
+        Some(Hash::Sha512(_)) => "sha512",
+        Some(Hash::HmacSha256(_)) => "hmac_sha256",
+        None => "hash",
+    }
+}
+
+/// A field of a row on the wire, as the file has it.
+pub(super) fn column(field: String, hash_column: &str) -> String {
+    match field.as_str() {
+        "hash" | "sha256_text" | "hmac_sha256.hash" => hash_column.to_owned(),
+        "hmac_sha256.scheme" => "scheme".to_owned(),
+        _ => field,
+    }
+}
+
 /// Hexadecimal digits, or base 64.
 fn bytes(field: &str, text: &str) -> Result<Vec<u8>, Fault> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
@@ -173,11 +195,19 @@ fn bytes(field: &str, text: &str) -> Result<Vec<u8>, Fault> {
     read.ok_or_else(|| (field.to_owned(), "must be hexadecimal digits, or base 64".to_owned()))
 }
 
-/// What serde says, unless it repeats a value: that might be a hash.
-fn told(error: &serde_json::Error) -> String {
+/// What serde says, unless it repeats a value: that might be a hash. Its own line number is that of one line alone.
+fn told(error: &serde_json::Error) -> Fault {
+    if error.classify() != Category::Data {
+        return (String::new(), format!("no JSON: column {}", error.column()));
+    }
     let text = error.to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _place)| text);
+    if let Some(field) = text.strip_prefix(TWICE).and_then(|rest| rest.strip_suffix('`')) {
+        return (field.to_owned(), "stands twice".to_owned());
+    }
     let names_a_field = text.starts_with("unknown field");
-    if names_a_field { text } else { "a field is of another type than it takes".to_owned() }
+    let why = if names_a_field { text } else { "a field is of another type than it takes" };
+    (String::new(), why.to_owned())
 }
 
 #[cfg(test)]
@@ -213,6 +243,19 @@ mod tests {
     fn what_a_line_leaves_out_is_as_in_the_defaults() {
         let row = of_json("{\"name\":\"a\",\"sha256\":\"x\"}", &defaults()).unwrap();
         assert_eq!((row.scopes, row.secret_bits), (vec!["d:d".to_owned()], 128));
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_is_named() {
+        for (line, field) in [
+            (r#"{"name":"a","sha256":"x","name":"b"}"#, "name"),
+            (r#"{"name":"a","n\u0061me":"a"}"#, "name"),
+            (r#"{"sha256":"hidden!","sha256":"hidden!"}"#, "sha256"),
+            (r#"{"metadata":{"team":"a","team":"b"},"name":"a","sha256":"x"}"#, "metadata.team"),
+        ] {
+            let fault = of_json(line, &defaults()).err().unwrap();
+            assert_eq!(fault, (field.to_owned(), "stands twice".to_owned()), "{line}");
+        }
     }
 
     #[test]
