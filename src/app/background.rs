@@ -1,25 +1,24 @@
-//! A thread for work over all keys, which gives way to Checks: the system runs it where nobody else wants the core.
+//! Threads for work over all keys, which give way to Checks: the system runs them where nobody else wants the core.
 
 use std::io;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// How much less than others the thread may have: a tenth of their share of a core that all want, and all of one that nobody
-/// wants.
+/// How much less than others they may have: a tenth of their share of a core that all want, and all of one that nobody wants.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// The thread's runtime. What is under way when this is dropped is left where it is.
+/// One such thread, and its runtime. What is under way when this is dropped is left where it is.
 pub(super) struct Background {
     runtime: Option<Runtime>,
     handle: Handle,
 }
 
 impl Background {
-    pub(super) fn start() -> io::Result<Self> {
+    pub(super) fn start(name: &str) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
-            .thread_name("background")
+            .thread_name(name)
             .on_thread_start(give_way)
             .enable_all()
             .build()?;

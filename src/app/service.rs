@@ -74,8 +74,8 @@ pub struct Settings {
 pub struct Service {
     store: Arc<SqliteStore>,
     counters: Arc<MemoryCounters>,
-    /// Ends with this.
-    background: Background,
+    /// Where very many keys are changed and taken over, and where all are looked at. They end with this.
+    background: [Background; 2],
     grpc: Running,
     http: Running,
     health: HealthReporter,
@@ -131,8 +131,10 @@ impl Service {
         let port: Arc<dyn KeyStore> = Arc::<SqliteStore>::clone(&sqlite);
 
         let index = Arc::new(Index::default());
-        let background = Background::start().map_err(AppError::Runtime)?;
-        let follower = Follower::new(Arc::clone(&port), Arc::clone(&index), background.handle().clone());
+        let start = |name| Background::start(name).map_err(AppError::Runtime);
+        let background = [start("changes")?, start("looks")?];
+        let [changes, looks] = background.each_ref().map(|one| one.handle().clone());
+        let follower = Follower::new(Arc::clone(&port), Arc::clone(&index), changes.clone());
         follower.load().await?;
         if let Some(policy) = first_policy.filter(|_| index.newest_policy_version() == 0) {
             // Made before there were policies.
@@ -153,8 +155,7 @@ impl Service {
 
         let counting: Arc<dyn Counters> = Arc::<MemoryCounters>::clone(&counters);
         let parts = Parts { store: port, counters: counting, index, clock, entropy, keys, count_wait };
-        let runtimes =
-            Runtimes { administration: Handle::current(), background: background.handle().clone() };
+        let runtimes = Runtimes { administration: Handle::current(), changes, looks };
         let operations = Arc::new(Operations::new(parts));
         let (stop_usage, told_to_stop) = watch::channel(false);
         let usage_writer = (stop_usage, tokio::spawn(operations.usage_ledger().run(told_to_stop)));

@@ -17,6 +17,9 @@ use crate::{
 /// Administrative calls under way at once; what has begun goes on when its client goes away, and must not pile up.
 const MAX_ADMINISTRATION: usize = 1_024;
 
+/// Looks at all keys under way at once: they come one after the other, and wait with what they have found.
+const MAX_LOOKS: usize = 16;
+
 /// Implements the services of `keyward.v1`, and Envoy's.
 pub struct Api {
     operations: Arc<Operations>,
@@ -25,6 +28,8 @@ pub struct Api {
     desk: Arc<Desk>,
     /// How much administrative work may be under way.
     slots: Arc<Semaphore>,
+    /// How many looks at all keys may be.
+    looks: Arc<Semaphore>,
 }
 
 /// Where administrative work is done, so that no Check waits for it.
@@ -32,8 +37,10 @@ pub struct Api {
 pub struct Runtimes {
     /// What concerns a few keys.
     pub administration: Handle,
-    /// What looks at all of them, and takes so long that it has to give way to Checks.
-    pub background: Handle,
+    /// What changes very many. It gives way to Checks.
+    pub changes: Handle,
+    /// What only looks at all. It gives way to Checks too, and nobody else waits for it.
+    pub looks: Handle,
 }
 
 impl Api {
@@ -47,7 +54,8 @@ impl Api {
         desk: Arc<Desk>,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(MAX_ADMINISTRATION));
-        Self { operations, runtimes, check_is_open, desk, slots }
+        let looks = Arc::new(Semaphore::new(MAX_LOOKS));
+        Self { operations, runtimes, check_is_open, desk, slots, looks }
     }
 
     pub(super) fn operations(&self) -> &Operations {
@@ -109,26 +117,41 @@ impl Api {
         W: FnOnce(Arc<Operations>) -> F,
         F: Future<Output = Result<T, OperationError>> + Send + 'static,
     {
-        self.administer_on(&self.runtimes.administration, work).await
+        self.administer_on(&self.runtimes.administration, &self.slots, work).await
     }
 
-    /// The same for work that looks at all keys.
-    pub(super) async fn administer_aside<T, F, W>(&self, work: W) -> Result<Response<T>, Status>
+    /// The same for a change of very many keys.
+    pub(super) async fn administer_many<T, F, W>(&self, work: W) -> Result<Response<T>, Status>
     where
         T: Send + 'static,
         W: FnOnce(Arc<Operations>) -> F,
         F: Future<Output = Result<T, OperationError>> + Send + 'static,
     {
-        self.administer_on(&self.runtimes.background, work).await
+        self.administer_on(&self.runtimes.changes, &self.slots, work).await
     }
 
-    async fn administer_on<T, F, W>(&self, runtime: &Handle, work: W) -> Result<Response<T>, Status>
+    /// The same for a look at all keys, which changes none.
+    pub(super) async fn look<T, F, W>(&self, work: W) -> Result<Response<T>, Status>
     where
         T: Send + 'static,
         W: FnOnce(Arc<Operations>) -> F,
         F: Future<Output = Result<T, OperationError>> + Send + 'static,
     {
-        let slot = Arc::clone(&self.slots).try_acquire_owned();
+        self.administer_on(&self.runtimes.looks, &self.looks, work).await
+    }
+
+    async fn administer_on<T, F, W>(
+        &self,
+        runtime: &Handle,
+        slots: &Arc<Semaphore>,
+        work: W,
+    ) -> Result<Response<T>, Status>
+    where
+        T: Send + 'static,
+        W: FnOnce(Arc<Operations>) -> F,
+        F: Future<Output = Result<T, OperationError>> + Send + 'static,
+    {
+        let slot = Arc::clone(slots).try_acquire_owned();
         let slot = slot.map_err(|_none_free| OperationError::Overloaded)?;
         let work = work(Arc::clone(&self.operations));
         let work = async move {

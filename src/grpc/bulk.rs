@@ -1,10 +1,13 @@
 //! `ChangeKeys`: who may, which keys, what is done to them.
 
+use std::sync::Arc;
+
 use tonic::{Request, Response, Status};
 
 use super::{api::Api, convert, key_service::request_mark};
 use crate::{
     domain::admin::{Permission, RevokeKeys, UpdateKeys},
+    operations::Operations,
     wire::v1::{self, change_keys_request::Action},
 };
 
@@ -27,7 +30,8 @@ impl Api {
         request: Request<v1::ChangeKeysRequest>,
     ) -> Result<Response<v1::ChangeKeysResponse>, Status> {
         let permit = self.permit::<_, P>(&request)?;
-        self.administer_aside(async move |operations| {
+        let previews = request.get_ref().validate_only;
+        let work = async move |operations: Arc<Operations>| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
             let workspace = operations.workspace(&permit, named)?;
@@ -36,7 +40,7 @@ impl Api {
             let bulk = convert::bulk::bulk_change(workspace, &asked, mark)?;
             let answer = operations.change_keys(permit, act, bulk).await?;
             Ok(convert::bulk::response(&answer))
-        })
-        .await
+        };
+        if previews { self.look(work).await } else { self.administer_many(work).await }
     }
 }

@@ -292,10 +292,7 @@ impl KeyService for Api {
         request: Request<v1::ReviewKeysRequest>,
     ) -> Result<Response<v1::ReviewKeysResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer_aside(async move |operations| {
-            review::review(&operations, permit, request.get_ref()).await
-        })
-        .await
+        self.look(async move |operations| review::review(&operations, permit, request.get_ref()).await).await
     }
 }
 

@@ -51,8 +51,8 @@ impl Operations {
         entry.scheme = Some(scheme.name.clone());
         entry.changes = vec![change("scheme.name", (), scheme.name.as_str())];
         let rows = Rows { scheme: Some(scheme.clone()), ..Rows::default() };
-        let expects = vec![permit.stands_on()];
-        match self.commit(Mutation { expects, ..Mutation::new(entry, rows) }).await {
+        let mutation = Mutation { seen: self.index.revision(), ..Mutation::new(entry, rows) };
+        match self.commit_by(Some(permit.stands_on()), mutation).await {
             Ok(revision) => Ok((ImportScheme { revision, ..scheme }, revision)),
             Err(OperationError::Store(StoreError::Conflict)) => {
                 self.catch_up().await?;

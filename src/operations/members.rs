@@ -197,7 +197,12 @@ impl Operations {
                 if had.is_none() {
                     return Err(none(id));
                 }
-                permit.require_role(declared(&policy.policy, "role", role)?)?;
+                let new = declared(&policy.policy, "role", role)?;
+                permit.require_role(new)?;
+                let old = had.as_ref().and_then(|had| policy.policy.role(had));
+                if old.is_none_or(|old| !old.exceeded_by_role(new, &policy.policy).is_empty()) {
+                    self.require_ceiling_over_followers(permit, id)?;
+                }
                 (Action::MemberUpdate, Some(role.clone()))
             }
             Wish::Removed(_) => {
@@ -240,8 +245,8 @@ impl Operations {
         Ok(Some((member, mutation)))
     }
 
-    /// Passes if the caller may hand out every key that will be good again once its owner is a member: the role is not all
-    /// that a key has (X9).
+    /// Passes if the caller may hand out every key that gets more with its owner's new role: the role is not all that a key
+    /// has (X9).
     fn require_ceiling_over_followers(
         &self,
         permit: &AdminPermit<ManageWorkspaces>,

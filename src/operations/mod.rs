@@ -230,22 +230,33 @@ impl Operations {
     ) -> Result<(T, Option<Revision>), OperationError> {
         for _ in 0..ATTEMPTS {
             let seen = self.index.revision();
-            if caller.is_some_and(|(caller, revision)| self.has_changed(caller, revision)) {
-                break;
-            }
-            let (mut mutation, value) = match judge()? {
+            let (mutation, value) = match judge()? {
                 Attempt::Done(value) => return Ok((value, None)),
-                Attempt::Commit(mutation, value) => (mutation, value),
+                Attempt::Commit(mutation, value) => (Mutation { seen, ..*mutation }, value),
             };
-            mutation.seen = seen;
-            mutation.expects.extend(caller);
-            match self.commit(*mutation).await {
+            match self.commit_by(caller, mutation).await {
                 Ok(revision) => return Ok((value, Some(revision))),
                 Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
                 Err(error) => return Err(error),
             }
+            if caller.is_some_and(|(caller, revision)| self.has_changed(caller, revision)) {
+                break;
+            }
         }
         Err(OperationError::Contended)
+    }
+
+    /// Commits a change that stands on the caller too, whose key is still as it was identified at what the change has seen.
+    async fn commit_by(
+        &self,
+        caller: Option<(KeyId, Revision)>,
+        mut mutation: Mutation,
+    ) -> Result<Revision, OperationError> {
+        if caller.is_some_and(|(caller, revision)| self.has_changed(caller, revision)) {
+            return Err(StoreError::Conflict.into());
+        }
+        mutation.expects.extend(caller);
+        self.commit(mutation).await
     }
 
     /// The same where the outcome is the key itself.

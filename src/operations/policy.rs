@@ -128,8 +128,9 @@ impl Operations {
         };
         self.settle().await;
         let told = effect.changes.iter().take(MAX_LOGGED).map(logged).collect();
-        let expects = vec![permit.stands_on()];
-        let committed = self.commit(Mutation { expects, ..write_policy(new, permit.actor(), told) }).await;
+        let seen = self.index.revision();
+        let mutation = Mutation { seen, ..write_policy(new, permit.actor(), told) };
+        let committed = self.commit_by(Some(permit.stands_on()), mutation).await;
         self.settle().await;
         match committed {
             // By its number: another may be in force already.

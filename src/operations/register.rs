@@ -113,9 +113,9 @@ impl Operations {
             key: Some(key.clone()),
             ..Rows::default()
         };
-        let (expects, judged_by) = (vec![permit.stands_on()], Some(policy.version));
-        let revision =
-            self.commit(Mutation { expects, judged_by, request, ..Mutation::new(entry, rows) }).await?;
+        let (seen, judged_by) = (self.index.revision(), Some(policy.version));
+        let mutation = Mutation { seen, judged_by, request, ..Mutation::new(entry, rows) };
+        let revision = self.commit_by(Some(permit.stands_on()), mutation).await?;
         workspace.revision = revision;
         let member = first.map(|first| Member { revision, ..first });
         Ok(Registered { workspace, member, first: with_secret(key, secret, revision) })

@@ -14,6 +14,8 @@ const IMPORTS: usize = 4;
 pub(super) struct Turns {
     /// Keys share turns by a part of their id.
     keys: Vec<Mutex<()>>,
+    /// Taken before all of those by who changes many keys: they queue here, and a key's own change waits for one of them.
+    all: Mutex<()>,
     /// Shared by those who make something under a policy, from judging to committing.
     policy: RwLock<()>,
     /// Taken by who looks at all keys of all workspaces, and changes none.
@@ -26,6 +28,7 @@ impl Default for Turns {
     fn default() -> Self {
         Self {
             keys: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            all: Mutex::default(),
             policy: RwLock::default(),
             look: Mutex::default(),
             imports: Semaphore::new(IMPORTS),
@@ -45,15 +48,14 @@ impl Turns {
     /// Waits for the turns of all keys: until the guards are dropped, nobody else changes one. Always taken in the same order,
     /// and nobody who waits here holds another.
     pub(super) async fn of_all(&self) -> Vec<MutexGuard<'_, ()>> {
-        let mut turns = Vec::with_capacity(self.keys.len());
+        let mut turns = vec![self.all.lock().await];
         for turn in &self.keys {
             turns.push(turn.lock().await);
         }
         turns
     }
 
-    /// Waits for the turn of a look at all keys: one at a time, so that whoever asks for many leaves a core of administration
-    /// to changes, and to who follows them. Nobody who looks waits for anything else.
+    /// Waits for the turn of a look at all keys, one at a time. Nobody who looks waits for anything else.
     pub(super) async fn to_look(&self) -> MutexGuard<'_, ()> {
         self.look.lock().await
     }

@@ -423,6 +423,7 @@ async fn nobody_makes_a_member_whose_keys_they_could_not_hand_out() {
     let revoked = keyward.issue(following(&[])).await.key;
     keyward.revoke(&revoked.id).await;
     remove(&keyward, "", "ann").await.unwrap();
+    let mut bounded = Vec::new();
     for (part, ceiling) in callers {
         let rights = v1::AdminRights { ceiling: Some(ceiling), ..admin_rights(&["workspaces:manage"], true) };
         let caller = keyward.issue_admin("", rights).await.api_key;
@@ -437,10 +438,17 @@ async fn nobody_makes_a_member_whose_keys_they_could_not_hand_out() {
         assert_eq!(metadata(&status, "count").as_deref(), Some("1"), "the revoked one stays so");
         assert_eq!(keyward.revision().await, before);
         add(&keyward, &caller, "", part, "viewer").await.unwrap();
+        bounded.push(caller);
     }
     assert_eq!(denied(&keyward, &key, READ).await, Some(DenialReason::OwnerRemoved));
-    add(&keyward, &keyward.root, "", "ann", "viewer").await.unwrap();
+    add(&keyward, &keyward.root, "", "ann", "editor").await.unwrap();
     assert_eq!(denied(&keyward, &key, READ).await, None);
+    for caller in bounded {
+        let refused = change(&keyward, &caller, "", "ann", "owner").await;
+        refusal(refused, Code::PermissionDenied, "CEILING_EXCEEDED");
+        change(&keyward, &caller, "", "ann", "viewer").await.unwrap();
+        change(&keyward, &keyward.root, "", "ann", "editor").await.unwrap();
+    }
     keyward.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! Changes of many keys at once: their entry is the truth, and a table of who is named by which only finds it.
 //!
-//! No row bears the revision of such an entry, so that a log that ends before it would not show. A mark under a code says
+//! No row under a code bears the revision of such an entry, so that a log that ends before it would not show. A mark under a code says
 //! which the newest is; it is there from the first, and whoever takes it away is noticed too.
 
 use std::collections::HashSet;
@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params, types::Value};
 
 use super::{
     log, notes,
+    read::bytes,
     rows::Refusal,
     schema::{WITH_MARK, present},
 };
@@ -154,7 +155,7 @@ pub(super) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
             (current, keys) = (revision, Vec::new());
         }
         // One that was edited finds nothing.
-        keys.extend(KeyId::parse(&row.get::<_, String>(1)?));
+        keys.extend(KeyId::parse(&String::from_utf8_lossy(&bytes(row, 1)?)));
     }
     put_keys(connection, current, &keys)
 }

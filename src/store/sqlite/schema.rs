@@ -215,7 +215,7 @@ const V6: &str = "DROP TABLE group_keys";
 /// Each step from one schema to the next.
 const STEPS: [&str; 6] = [V1, V2, V3, V4, V5, V6];
 
-/// Brings a database to the newest schema, each step in one transaction (D8). The first one also notes the roots'
+/// Brings a database to the newest schema, all steps in one transaction (D8). The first one also notes the roots'
 /// check value, so that there is no schema without it; the fourth makes the mark of changes of many keys, with `mark`; the
 /// fifth takes their keys over, with `regroup`.
 pub(super) fn migrate(
