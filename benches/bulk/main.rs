@@ -1,6 +1,7 @@
 //! What Checks wait while all keys are disabled or enabled in one change, as a ratio to what they wait in between, in the
 //! same run; and how long the change takes from the call to its answer. Half of the quiet beside the other half tells how
-//! much of a ratio is noise.
+//! much of a ratio is noise; and what Checks wait while a thread of no server keeps a core as busy and as long, at the same
+//! nice value, how much of it any work would cost on this machine.
 //!
 //! The server is the release binary, a process of its own. Checks come at a steady rate on connections of their own, and
 //! what one waits is counted from when it was due, so that a server that stands still is not asked less. The change is
@@ -82,6 +83,7 @@ enum Phase {
     Quiet,
     OtherQuiet,
     Change,
+    Spin,
     /// Between the two, and at the beginning.
     Unmeasured,
 }
@@ -93,6 +95,7 @@ struct Waits {
     /// Every other stretch of quiet.
     other_quiet: RefCell<Vec<Duration>>,
     change: RefCell<Vec<Duration>>,
+    spin: RefCell<Vec<Duration>>,
 }
 
 async fn measure(server: SocketAddr, bodies: Rc<[Bytes]>, root_key: String, rounds: usize) -> io::Result<()> {
@@ -113,17 +116,22 @@ async fn measure(server: SocketAddr, bodies: Rc<[Bytes]>, root_key: String, roun
             sleep(QUIET / 2).await;
             phase.set(Phase::Change);
             let (preview, change) = change_all(server, root_key.clone(), action, bodies.len()).await;
-            // The first round warms up.
+            phase.set(Phase::Unmeasured);
+            sleep(QUIET / 7).await;
+            phase.set(Phase::Spin);
+            spin(preview + change).await;
             phase.set(Phase::Unmeasured);
             sleep(QUIET / 7).await;
             previews.push(preview);
             changes.push(change);
         }
+        // The first round warms up.
         if round == 0 {
             (changes, previews) = (Vec::new(), Vec::new());
             waits.quiet.borrow_mut().clear();
             waits.other_quiet.borrow_mut().clear();
             waits.change.borrow_mut().clear();
+            waits.spin.borrow_mut().clear();
         }
     }
     askers.abort_all();
@@ -133,8 +141,14 @@ async fn measure(server: SocketAddr, bodies: Rc<[Bytes]>, root_key: String, roun
     let noise = p99(other.clone()).as_secs_f64() / p99(quiet.clone()).as_secs_f64();
     let quiet = report(&mut out, "quiet", [quiet, other].concat())?;
     let busy = report(&mut out, "change", waits.change.take())?;
-    let ratio = busy.as_secs_f64() / quiet.as_secs_f64();
-    writeln!(out, "ratio of the p99: {ratio:.2} (half of the quiet to the other half: {noise:.2})")?;
+    let spun = report(&mut out, "spin", waits.spin.take())?;
+    let ratio = |p99: Duration| p99.as_secs_f64() / quiet.as_secs_f64();
+    writeln!(
+        out,
+        "ratio of the p99: {:.2} (half of the quiet to the other half: {noise:.2}; a busy core without a change: {:.2})",
+        ratio(busy),
+        ratio(spun)
+    )?;
     for (name, mut times) in [("preview", previews), ("change, call to answer", changes)] {
         times.sort_unstable();
         writeln!(
@@ -167,6 +181,7 @@ async fn ask(
         let waited = begun.elapsed();
         match (before, phase.get()) {
             (Phase::Change, _) | (_, Phase::Change) => waits.change.borrow_mut().push(waited),
+            (Phase::Spin, _) | (_, Phase::Spin) => waits.spin.borrow_mut().push(waited),
             (Phase::Quiet, Phase::Quiet) => waits.quiet.borrow_mut().push(waited),
             (Phase::OtherQuiet, Phase::OtherQuiet) => waits.other_quiet.borrow_mut().push(waited),
             _ => {}
@@ -187,6 +202,19 @@ async fn change_all(
         done.send(runtime.block_on(call_twice(server, &root_key, action, count))).unwrap();
     });
     answered.await.unwrap()
+}
+
+/// Keeps a core busy for so long, as little in the way of others as the server's work over all keys is.
+async fn spin(length: Duration) {
+    let (done, spun) = oneshot::channel();
+    thread::spawn(move || {
+        #[cfg(target_os = "linux")]
+        rustix::process::setpriority_process(None, 10).unwrap();
+        let end = Instant::now() + length;
+        while Instant::now() < end {}
+        done.send(()).unwrap();
+    });
+    spun.await.unwrap();
 }
 
 async fn call_twice(
