@@ -63,8 +63,8 @@
 //! - A Check touches no disk and holds no lock while it waits; it waits for the revision that it asks for, and, where its
 //!   block of units is used up, for a write that is under way: 50 ms at most unless told otherwise, then it is an error, not
 //!   a denial.
-//! - Work that looks at all keys, or changes very many, runs in the [background](app), on a thread that the system gives
-//!   what Checks leave; nothing that a Check waits for runs there.
+//! - `ChangeKeys`, its preview, `ReviewKeys`, and the taking over of what changed many keys run in the
+//!   [background](app), on threads that the system gives what Checks leave; nothing that a Check waits for runs there.
 //! - Each error becomes a status in one table (`grpc/status.rs`), and what never reaches a handler in another
 //!   (`grpc/refusal.rs`). A denial becomes HTTP in a third ([`http_answer`]). Envoy is never answered with an error, which
 //!   it may let requests through on, nor with a message made from a default, which it takes for an allow:

@@ -1,7 +1,7 @@
 //! Changes of many keys at once: their entry is the truth, and a table of who is named by which only finds it.
 //!
-//! No row under a code bears the revision of such an entry, so that a log that ends before it would not show. A mark under a code says
-//! which the newest is; it is there from the first, and whoever takes it away is noticed too.
+//! No row under a code bears the revision of such an entry, so that a log that ends before it would not show. A mark under
+//! a code says which the newest is; it is there from the first, and whoever takes it away is noticed too.
 
 use std::collections::HashSet;
 
