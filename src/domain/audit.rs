@@ -193,8 +193,8 @@ impl LogEntry {
 
     /// The bytes that are stored, hashed and chained: JSON, version 1, fields in alphabetical order. Rows that the
     /// entry changed are its `key_id`, its `member`, its `policy_version`, its `scheme`, and its `workspace_id` where
-    /// `workspace_changed` is true. Those in `keys` were changed too, though their rows were not written: what they are now
-    /// follows from the entry ([`super::group`]).
+    /// `workspace_changed` is true. The keys that `keys_digest` sums up were changed too, though their rows were not
+    /// written: what they are now follows from the entry ([`super::group`]).
     #[must_use]
     pub fn canonical_bytes(&self, revision: Revision, workspace_changed: bool) -> Vec<u8> {
         let mut entry = Map::new();

@@ -1,7 +1,7 @@
-//! Changes of many keys at once: one entry of the log names them all, and what each comes to is worked out from it.
+//! Changes of many keys at once: one entry of the log is about them all, and what each comes to is worked out from it.
 
-use std::collections::BTreeMap;
-
+use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
+use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -43,13 +43,15 @@ pub enum Before {
 /// The keys that an entry changes, and what it does to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Names the change.
-    pub id: GroupId,
-    /// What is done.
-    pub act: GroupAct,
-    /// The keys by what they were, each list in order.
-    pub keys: BTreeMap<Before, Vec<KeyId>>,
+    id: GroupId,
+    act: GroupAct,
+    keys: Vec<(KeyId, Before)>,
+    digest: [u8; 32],
 }
+
+/// Sums up which keys an entry changes, so that the entry need not name them: SHA-256 over each key's id and what it was,
+/// in the order of the ids.
+pub struct KeysDigest(Context);
 
 /// A change of a group as the log holds it.
 #[derive(Debug, PartialEq, Eq)]
@@ -119,51 +121,88 @@ impl GroupAct {
 }
 
 impl Group {
-    /// How many keys it changes.
+    /// A change of these keys; each comes once.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.keys.values().map(Vec::len).sum()
+    pub fn new(id: GroupId, act: GroupAct, mut keys: Vec<(KeyId, Before)>) -> Self {
+        keys.sort_unstable();
+        let mut digest = KeysDigest::default();
+        for (key, before) in &keys {
+            digest.add(&key.to_bytes(), &before.to_bytes());
+        }
+        Self { id, act, keys, digest: digest.finish() }
     }
 
-    /// Whether it changes none.
+    /// What is done.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+    pub const fn act(&self) -> GroupAct {
+        self.act
     }
 
-    /// Every key, in order.
+    /// Names the change.
     #[must_use]
-    pub fn ids(&self) -> Vec<KeyId> {
-        let mut ids: Vec<_> = self.keys.values().flatten().copied().collect();
-        ids.sort_unstable();
-        ids
+    pub const fn id(&self) -> GroupId {
+        self.id
     }
 
-    /// Adds what the log says of it: `keys` has for each value before the ids without their prefix, one after the other.
+    /// Every key and what it was, in the order of the ids.
+    #[must_use]
+    pub fn keys(&self) -> &[(KeyId, Before)] {
+        &self.keys
+    }
+
+    /// Whether the key is one of them.
+    #[must_use]
+    pub fn has(&self, key: KeyId) -> bool {
+        self.keys.binary_search_by_key(&key, |(key, _)| *key).is_ok()
+    }
+
+    /// Adds what the log says of it: not the keys, which may be very many, but their digest.
     pub(super) fn write(&self, entry: &mut Map<String, Value>) {
         entry.insert("group_id".to_owned(), json!(self.id.to_string()));
-        entry.insert("key_count".to_owned(), json!(self.len()));
+        entry.insert("key_count".to_owned(), json!(self.keys.len()));
+        entry.insert("keys_digest".to_owned(), json!(BASE64_STANDARD_NO_PAD.encode(self.digest)));
         if let GroupAct::Retire(end) = self.act {
             entry.insert("expire_ms".to_owned(), json!(end.as_ms()));
         }
-        let lists = self.keys.iter().map(|(before, keys)| {
-            let mut ids = String::with_capacity(keys.len().saturating_mul(KeyId::DIGITS));
-            for key in keys {
-                ids.push_str(key.digits().as_str());
-            }
-            json!({ "before": before.to_json(), "ids": ids })
-        });
-        entry.insert("keys".to_owned(), lists.collect());
+    }
+}
+
+impl Default for KeysDigest {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
+
+impl KeysDigest {
+    /// Adds the next key, and what it was.
+    pub fn add(&mut self, key: &[u8; KeyId::BYTES], before: &[u8; Before::BYTES]) {
+        self.0.update(key);
+        self.0.update(before);
+    }
+
+    /// The digest of all that were added.
+    #[must_use]
+    pub fn finish(self) -> [u8; 32] {
+        let mut digest = [0; 32];
+        digest.copy_from_slice(self.0.finish().as_ref());
+        digest
     }
 }
 
 impl Before {
-    fn to_json(self) -> Value {
+    /// How many bytes it takes where the log's keys are stored.
+    pub const BYTES: usize = 8;
+
+    /// A whole number, big end first: 1 for on and 0 for off; or when it was to end, in ms since 1970, and the greatest
+    /// number for never.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
         match self {
-            Self::Active => json!("active"),
-            Self::Disabled => json!("disabled"),
-            Self::Ends(end) => json!({ "expire_ms": end.map(Timestamp::as_ms) }),
+            Self::Disabled => 0_i64,
+            Self::Active => 1,
+            Self::Ends(end) => end.map_or(i64::MAX, Timestamp::as_ms),
         }
+        .to_be_bytes()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Changes many keys at once: all that match, in one entry of the log, once their number is confirmed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     Attempt, Operations, change, describe, error::OperationError, revoke::stated, select::KeySelection,
@@ -52,7 +52,7 @@ pub struct BulkAnswer {
 
 /// The keys as they were looked at.
 struct Judged {
-    keys: BTreeMap<Before, Vec<KeyId>>,
+    keys: Vec<(KeyId, Before)>,
     unchanged: usize,
     seen: Revision,
     policy: Option<u64>,
@@ -132,7 +132,7 @@ impl Operations {
             GroupAct::Enable => Some(self.policy()?.version),
             GroupAct::Disable | GroupAct::Revoke(_) | GroupAct::Retire(_) => None,
         };
-        let mut keys = BTreeMap::<Before, Vec<KeyId>>::new();
+        let mut keys = Vec::new();
         let (mut unchanged, mut beyond) = (0_usize, Beyond::default());
         self.index.each(|key, _rights| {
             if key.admin.is_some() || !selection.matches(key) {
@@ -145,16 +145,13 @@ impl Operations {
             if act == GroupAct::Enable {
                 beyond.note(key, self.require_ceiling(permit, key));
             }
-            keys.entry(before).or_default().push(key.id);
+            keys.push((key.id, before));
         });
         beyond.refuse()?;
-        for keys in keys.values_mut() {
-            keys.sort_unstable();
+        if keys.len() > MAX_GROUP {
+            return Err(OperationError::TooManyKeys(keys.len()));
         }
-        let count = keys.values().map(Vec::len).sum();
-        if count > MAX_GROUP {
-            return Err(OperationError::TooManyKeys(count));
-        }
+        keys.sort_unstable();
         Ok(Judged { keys, unchanged, seen, policy })
     }
 }
@@ -194,12 +191,14 @@ fn mutation<P>(
     bulk: &BulkChange,
     now: Timestamp,
 ) -> Mutation {
-    let from = match judged.keys.keys().collect::<Vec<_>>().as_slice() {
-        [Before::Active] => "active".into(),
-        [Before::Disabled] => "disabled".into(),
-        [Before::Ends(end)] => describe::time(*end),
+    let mut before = judged.keys.iter().map(|(_, before)| *before);
+    let alike = before.next().filter(|first| before.all(|next| next == *first));
+    let from = match alike {
+        Some(Before::Active) => "active".into(),
+        Some(Before::Disabled) => "disabled".into(),
+        Some(Before::Ends(end)) => describe::time(end),
         // Nothing would say that they never ended.
-        _ => "various".into(),
+        None => "various".into(),
     };
     let mut entry = LogEntry::new(now, permit.actor(), act.action());
     entry.workspace = Some(bulk.selection.workspace);
@@ -215,7 +214,7 @@ fn mutation<P>(
     };
     entry.comment = Some(bulk.comment.clone());
     entry.request_id = bulk.request.as_ref().map(|request| request.id.clone());
-    entry.group = Some(Arc::new(Group { id, act, keys: judged.keys }));
+    entry.group = Some(Arc::new(Group::new(id, act, judged.keys)));
     Mutation {
         judged_by: judged.policy,
         request: bulk.request.clone(),
@@ -224,9 +223,6 @@ fn mutation<P>(
 }
 
 /// How many keys, and the first of them.
-fn sample(keys: &BTreeMap<Before, Vec<KeyId>>) -> (usize, Vec<KeyId>) {
-    let mut first: Vec<_> = keys.values().flat_map(|keys| keys.iter().take(NAMED)).copied().collect();
-    first.sort_unstable();
-    first.truncate(NAMED);
-    (keys.values().map(Vec::len).sum(), first)
+fn sample(keys: &[(KeyId, Before)]) -> (usize, Vec<KeyId>) {
+    (keys.len(), keys.iter().take(NAMED).map(|(key, _)| *key).collect())
 }

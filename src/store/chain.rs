@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::rows::{from_stored, to_stored};
+use super::{
+    group_record::{KeyList, read_group},
+    rows::{from_stored, to_stored},
+};
 use crate::{
     domain::{
         audit::{Chain, Revision, digest},
@@ -96,21 +99,31 @@ impl<'k> ChainCheck<'k> {
         Self { keys, head: Head::START, records: 0, signed: true, newest_group: Revision::ZERO, fault: None }
     }
 
-    /// Takes the next record; false when it does not fit, and nothing after it needs to be read.
-    pub(super) fn take(&mut self, record: &StoredRecord) -> bool {
+    /// Takes the next record, with the keys that `list` finds for one that changed many together; false when it does not fit,
+    /// and nothing after it needs to be read.
+    pub(super) fn take<E>(
+        &mut self,
+        record: &StoredRecord,
+        list: impl FnOnce() -> Result<KeyList, E>,
+    ) -> Result<bool, E> {
         let revision = self.head.revision.next();
         let place = Place::of(record);
-        if let Some(why) = self.fault_of(revision, record, place.as_ref()) {
-            self.fault = Some((revision, why));
-            return false;
+        let names_keys = place.as_ref().is_some_and(|place| place.group_id.is_some());
+        let mut fault = self.fault_of(revision, record, place.as_ref());
+        if fault.is_none() && names_keys && read_group(record.revision, &record.bytes, list)?.is_none() {
+            fault = Some("the keys that it changed together were altered".to_owned());
+        }
+        if fault.is_some() {
+            self.fault = fault.map(|why| (revision, why));
+            return Ok(false);
         }
         self.head = Head { revision, chain: self.head.chain.next(revision, &digest(&record.bytes)) };
         self.records = self.records.saturating_add(1);
         self.signed = record.signature.is_some();
-        if place.is_some_and(|place| place.group_id.is_some()) {
+        if names_keys {
             self.newest_group = revision;
         }
-        true
+        Ok(true)
     }
 
     /// The newest record that changed many keys at once; zero if none did.

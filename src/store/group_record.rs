@@ -1,5 +1,6 @@
-//! Changes of many keys at once, read back from the bytes of their entries.
+//! Changes of many keys at once, read back from their entries and the lists of their keys.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -26,7 +27,19 @@ struct Said<'a> {
     expire_ms: Option<i64>,
     key_count: usize,
     #[serde(borrow)]
-    keys: Vec<List<'a>>,
+    keys_digest: Option<&'a str>,
+    /// Up to schema 6 an entry had the list in itself.
+    #[serde(borrow, default)]
+    keys: Vec<Alike<'a>>,
+}
+
+/// The keys that are stored as those of an entry; by default none, with a digest that nothing has.
+#[derive(Default)]
+pub(super) struct KeyList {
+    /// In the order in which they are stored.
+    pub(super) keys: Vec<KeyId>,
+    /// What they and their states before come to, see [`KeysDigest`](crate::domain::group::KeysDigest).
+    pub(super) digest: [u8; 32],
 }
 
 #[derive(Deserialize)]
@@ -37,38 +50,49 @@ struct Actor<'a> {
 
 /// Keys that were alike before, their ids one after the other.
 #[derive(Deserialize)]
-struct List<'a> {
+struct Alike<'a> {
     #[serde(borrow)]
     ids: &'a str,
 }
 
-/// The change that a genuine entry with a group tells of; `None` if it cannot be read.
-pub(super) fn read_group(revision: i64, bytes: &[u8]) -> Option<GroupChange> {
-    let said: Said<'_> = serde_json::from_slice(bytes).ok()?;
-    let by = match said.actor.key_id {
-        Some(key) => Some(KeyId::parse(key).ok()?),
-        None => None,
+/// The change that a genuine entry with a group tells of, with the keys that `list` finds for it; `None` if it cannot be
+/// read, or was made with other keys.
+pub(super) fn read_group<E>(
+    revision: i64,
+    bytes: &[u8],
+    list: impl FnOnce() -> Result<KeyList, E>,
+) -> Result<Option<GroupChange>, E> {
+    let Ok(said) = serde_json::from_slice::<Said<'_>>(bytes) else { return Ok(None) };
+    let keys = match said.keys_digest {
+        Some(digest) => Some(list()?)
+            .filter(|list| BASE64_STANDARD_NO_PAD.encode(list.digest) == digest)
+            .map(|list| list.keys),
+        None => keys_within(&said.keys),
     };
-    let mut keys = Vec::with_capacity(said.key_count);
-    for list in &said.keys {
-        let ids = list.ids.as_bytes().chunks(KeyId::DIGITS);
-        for id in ids {
-            keys.push(KeyId::from_digits(std::str::from_utf8(id).ok()?)?);
-        }
-    }
-    keys.sort_unstable();
-    let change = GroupChange {
-        revision: from_stored(revision)?,
-        time: Timestamp::from_ms(said.time_ms).ok()?,
-        by,
-        act: act(&said)?,
-        comment: Comment::parse(said.comment.as_deref().unwrap_or_default()).ok()?,
-        keys,
-    };
-    (change.keys.len() == said.key_count).then_some(change)
+    Ok(keys.filter(|keys| keys.len() == said.key_count).and_then(|keys| change(revision, &said, keys)))
 }
 
-/// The bytes of an entry without the keys that were changed together, which nobody is shown; `None` if it has none.
+fn change(revision: i64, said: &Said<'_>, keys: Vec<KeyId>) -> Option<GroupChange> {
+    Some(GroupChange {
+        revision: from_stored(revision)?,
+        time: Timestamp::from_ms(said.time_ms).ok()?,
+        by: said.actor.key_id.map(KeyId::parse).transpose().ok()?,
+        act: act(said)?,
+        comment: Comment::parse(said.comment.as_deref().unwrap_or_default()).ok()?,
+        keys,
+    })
+}
+
+fn keys_within(lists: &[Alike<'_>]) -> Option<Vec<KeyId>> {
+    let ids = lists.iter().flat_map(|list| list.ids.as_bytes().chunks(KeyId::DIGITS));
+    let keys = ids.map(|id| KeyId::from_digits(std::str::from_utf8(id).ok()?));
+    let mut keys: Vec<_> = keys.collect::<Option<_>>()?;
+    keys.sort_unstable();
+    Some(keys)
+}
+
+/// The bytes of an entry of an older schema without the keys that were changed together, which nobody is shown; `None` if
+/// it has none.
 pub(super) fn without_keys(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut entry: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
     entry.remove("keys")?;

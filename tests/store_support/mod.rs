@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -158,14 +157,11 @@ pub(crate) fn put_workspace(workspace: &Workspace) -> Mutation {
 
 /// The change that does this to these keys together, as they were seen at a revision.
 pub(crate) fn put_group(entropy: &Seeded, keys: &[Key], act: GroupAct, seen: Revision) -> Mutation {
-    let mut by_before = BTreeMap::<Before, Vec<KeyId>>::new();
-    for key in keys {
-        let before = match act {
-            GroupAct::Retire(_) => Before::Ends(key.expires),
-            GroupAct::Disable | GroupAct::Enable | GroupAct::Revoke(_) => Before::Active,
-        };
-        by_before.entry(before).or_default().push(key.id);
-    }
+    let before = |key: &Key| match act {
+        GroupAct::Retire(_) => Before::Ends(key.expires),
+        GroupAct::Disable | GroupAct::Enable | GroupAct::Revoke(_) => Before::Active,
+    };
+    let grouped = keys.iter().map(|key| (key.id, before(key))).collect();
     let id = GroupId::generate(entropy).unwrap();
     let new = entry(act.action(), keys[0].workspace, None);
     let comment = Some(Comment::parse("all \"of\" them").unwrap());
@@ -173,7 +169,7 @@ pub(crate) fn put_group(entropy: &Seeded, keys: &[Key], act: GroupAct, seen: Rev
         GroupAct::Revoke(reason) => Some(reason.as_str()),
         GroupAct::Disable | GroupAct::Enable | GroupAct::Retire(_) => None,
     };
-    let group = Some(Arc::new(Group { id, act, keys: by_before }));
+    let group = Some(Arc::new(Group::new(id, act, grouped)));
     Mutation { seen, ..Mutation::new(LogEntry { group, comment, reason, ..new }, Rows::default()) }
 }
 
@@ -181,8 +177,8 @@ pub(crate) fn put_group(entropy: &Seeded, keys: &[Key], act: GroupAct, seen: Rev
 pub(crate) async fn stored_group(store: &dyn KeyStore, mutation: Mutation, keys: &[Key]) -> Vec<Key> {
     let (group, comment) = (mutation.entry.group.clone().unwrap(), mutation.entry.comment.clone().unwrap());
     let revision = store.commit(mutation).await.unwrap();
-    let change =
-        GroupChange { revision, time: at(1_000), by: None, act: group.act, comment, keys: group.ids() };
+    let ids = group.keys().iter().map(|(key, _)| *key).collect();
+    let change = GroupChange { revision, time: at(1_000), by: None, act: group.act(), comment, keys: ids };
     keys.iter().cloned().map(|key| key.under(&change)).collect()
 }
 

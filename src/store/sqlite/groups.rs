@@ -1,9 +1,8 @@
-//! Changes of many keys at once: their entry is the truth, and a table of who is named by which only finds it.
+//! Changes of many keys at once: their entry is the truth, with a digest of its keys, which stand in a table of their own.
+//! By that they are found too, when it is asked which entries name a key.
 //!
 //! No row under a code bears the revision of such an entry, so that a log that ends before it would not show. A mark under
 //! a code says which the newest is; it is there from the first, and whoever takes it away is noticed too.
-
-use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, params, types::Value};
 
@@ -14,15 +13,20 @@ use super::{
     schema::{WITH_MARK, present},
 };
 use crate::{
-    domain::{audit::Revision, group::Group, id::KeyId, root::DerivedKeys},
+    domain::{
+        audit::Revision,
+        group::{Before, Group, KeysDigest},
+        id::KeyId,
+        root::DerivedKeys,
+    },
     ports::StoreError,
-    store::rows::to_stored,
+    store::{group_record::KeyList, rows::to_stored},
 };
 
 const MARK: &str = "newest_group";
 
 /// How many keys stand in one row: it must stay under a quarter of a page, or it would be spread over several.
-const IN_ROW: usize = 48;
+const IN_ROW: usize = 40;
 
 /// What is wrong with the mark, if anything is: it must be `newest`.
 pub(super) fn mark_fault(
@@ -73,14 +77,10 @@ fn mark_parts(revision: &[u8; 8]) -> [&[u8]; 3] {
 /// Asked of the entries since, which are few, rather than of the keys, which are many.
 pub(super) fn check_unchanged(connection: &Connection, group: &Group, seen: Revision) -> Result<(), Refusal> {
     let since = log::keys_named_since(connection, seen)?;
-    if since.is_empty() {
-        return Ok(());
-    }
-    let keys: HashSet<KeyId> = group.keys.values().flatten().copied().collect();
-    if since.iter().any(|key| keys.contains(key)) { Err(StoreError::Conflict.into()) } else { Ok(()) }
+    if since.into_iter().any(|key| group.has(key)) { Err(StoreError::Conflict.into()) } else { Ok(()) }
 }
 
-/// Notes which keys the entry at `revision` names, and that there is such an entry.
+/// Writes the keys of the entry at `revision`, and marks that there is such an entry.
 pub(super) fn put(
     connection: &Connection,
     keys: &DerivedKeys,
@@ -88,19 +88,42 @@ pub(super) fn put(
     revision: Revision,
 ) -> rusqlite::Result<()> {
     put_mark(connection, keys, revision)?;
-    put_keys(connection, to_stored(revision), &group.ids())
-}
-
-/// Writes keys, which are in order, behind what is there.
-fn put_keys(connection: &Connection, revision: i64, keys: &[KeyId]) -> rusqlite::Result<()> {
-    let mut insert = connection
-        .prepare_cached("INSERT INTO grouped_keys (revision, first_id, ids) VALUES (?1, ?2, ?3)")?;
-    for keys in keys.chunks(IN_ROW) {
-        let ids: Vec<u8> = keys.iter().flat_map(|key| key.to_bytes()).collect();
-        let first = ids.get(..KeyId::BYTES).unwrap_or_default();
-        insert.execute(params![revision, first, ids])?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO grouped_keys (revision, first_id, ids, states_before) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for keys in group.keys().chunks(IN_ROW) {
+        let ids: Vec<u8> = keys.iter().flat_map(|(key, _)| key.to_bytes()).collect();
+        let before: Vec<u8> = keys.iter().flat_map(|(_, before)| before.to_bytes()).collect();
+        insert.execute(params![to_stored(revision), first(&ids), ids, before])?;
     }
     Ok(())
+}
+
+fn first(ids: &[u8]) -> &[u8] {
+    ids.get(..KeyId::BYTES).unwrap_or_default()
+}
+
+/// The keys that are stored as those of the entry at `revision`, whether they are or not: its digest tells.
+pub(super) fn list(connection: &Connection, revision: i64) -> rusqlite::Result<KeyList> {
+    let mut select = connection.prepare_cached(
+        "SELECT first_id, ids, states_before FROM grouped_keys WHERE revision = ?1 ORDER BY first_id",
+    )?;
+    let mut rows = select.query([revision])?;
+    let (mut keys, mut digest) = (Vec::new(), KeysDigest::default());
+    while let Some(row) = rows.next()? {
+        let (first_id, ids, before) = (bytes(row, 0)?, bytes(row, 1)?, bytes(row, 2)?);
+        let is_found = first_id == first(&ids);
+        let (ids, more_ids) = ids.as_chunks::<{ KeyId::BYTES }>();
+        let (before, more_before) = before.as_chunks::<{ Before::BYTES }>();
+        if !is_found || ids.len() != before.len() || !more_ids.is_empty() || !more_before.is_empty() {
+            return Ok(KeyList::default());
+        }
+        for (id, before) in ids.iter().zip(before) {
+            digest.add(id, before);
+            keys.push(KeyId::from_bytes(*id));
+        }
+    }
+    Ok(KeyList { keys, digest: digest.finish() })
 }
 
 /// The entries after `after` that name a key together with others, oldest first.
@@ -146,16 +169,24 @@ pub(super) fn newest(
 pub(super) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
     let mut select =
         connection.prepare("SELECT revision, key_id FROM group_keys ORDER BY revision, key_id")?;
+    let mut insert =
+        connection.prepare("INSERT INTO grouped_keys (revision, first_id, ids) VALUES (?1, ?2, ?3)")?;
+    let mut put = |revision: i64, ids: &[u8]| insert.execute(params![revision, first(ids), ids]);
     let mut rows = select.query([])?;
-    let (mut current, mut keys) = (0, Vec::new());
+    let (mut current, mut ids) = (0, Vec::new());
     while let Some(row) = rows.next()? {
         let revision = row.get(0)?;
-        if revision != current || keys.len() == IN_ROW {
-            put_keys(connection, current, &keys)?;
-            (current, keys) = (revision, Vec::new());
+        if !ids.is_empty() && (revision != current || ids.len() == IN_ROW * KeyId::BYTES) {
+            put(current, &ids)?;
+            ids.clear();
         }
+        current = revision;
         // One that was edited finds nothing.
-        keys.extend(KeyId::parse(&String::from_utf8_lossy(&bytes(row, 1)?)));
+        let key = KeyId::parse(&String::from_utf8_lossy(&bytes(row, 1)?));
+        ids.extend(key.into_iter().flat_map(KeyId::to_bytes));
     }
-    put_keys(connection, current, &keys)
+    if !ids.is_empty() {
+        put(current, &ids)?;
+    }
+    Ok(())
 }

@@ -1,11 +1,11 @@
 //! Reading the log: queries, and the check of the whole chain.
 
-use std::{borrow::Cow, collections::HashMap};
+mod newest;
 
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
-use serde::Deserialize;
 use serde_json::json;
-use smallvec::SmallVec;
+
+pub(super) use newest::Newest;
 
 use super::{
     failure::{is_corruption, is_nonsense, of_reading},
@@ -17,16 +17,13 @@ use super::{
 use crate::{
     domain::{
         audit::{Chain, Revision},
-        group::GroupChange,
-        id::{KeyId, WorkspaceId},
-        member::MemberId,
+        id::KeyId,
         root::DerivedKeys,
-        text::{Label, Owner},
     },
     ports::{LogFilter, LogRecord, StoreError, Verification},
     store::{
         chain::{ChainCheck, Head, StoredRecord},
-        group_record::{read_group, without_keys},
+        group_record::without_keys,
         rows::{from_stored, to_stored},
     },
 };
@@ -34,7 +31,7 @@ use crate::{
 /// How many records are read in one transaction, so that a long check does not keep the WAL from being emptied.
 const AT_ONCE: usize = 4096;
 
-/// From how many bytes on an entry is shown without its keys.
+/// From how many bytes on an entry of an older schema is shown without its keys.
 const LONG: usize = 65_536;
 
 const COLUMNS: &str = "SELECT revision, bytes, digest, chain, code, signature FROM log";
@@ -139,7 +136,8 @@ fn verify_all(
         let mut rows = statement.query([after])?;
         let mut taken = 0;
         while let Some(row) = rows.next()? {
-            if !check.take(&record(row)?) {
+            let record = record(row)?;
+            if !check.take(&record, || groups::list(&snapshot, record.revision))? {
                 return Ok(Ends::default());
             }
             taken += 1;
@@ -178,50 +176,13 @@ pub(super) fn position(connection: &Connection) -> rusqlite::Result<Option<(i64,
     last.query_row([], |row| Ok((row.get(0)?, bytes(row, 1)?))).optional()
 }
 
-/// What the log's records say of rows: the newest revision that names each.
-#[derive(Default)]
-pub(super) struct Newest {
-    /// The newest entry that is about this key alone: it wrote the key's row.
-    pub(super) keys: HashMap<KeyId, i64>,
-    /// Changes of many keys at once, oldest first.
-    pub(super) groups: Vec<GroupChange>,
-    /// Where `groups` are without their keys, because a whole log can have more of them than memory: for each key those that
-    /// came after the entry that wrote its row, and that no later one makes good, by their places. At most three, however
-    /// often it was changed so.
-    grouped: Option<HashMap<KeyId, SmallVec<[usize; 2]>>>,
-    pub(super) workspaces: HashMap<WorkspaceId, i64>,
-    pub(super) members: HashMap<MemberId, i64>,
-    /// The newest version of the policy, and the revision that wrote it.
-    pub(super) policy: Option<(u64, i64)>,
-    pub(super) schemes: HashMap<Label, i64>,
-}
-
-/// The rows that an entry says it changed.
-#[derive(Deserialize)]
-struct Named<'a> {
-    #[serde(borrow)]
-    key_id: Option<&'a str>,
-    #[serde(borrow)]
-    workspace_id: Option<&'a str>,
-    #[serde(borrow)]
-    member: Option<Cow<'a, str>>,
-    policy_version: Option<u64>,
-    #[serde(borrow)]
-    scheme: Option<&'a str>,
-    #[serde(default)]
-    workspace_changed: bool,
-    #[serde(borrow)]
-    group_id: Option<&'a str>,
-}
-
 /// The rows that all records name, up to `head`, see [`named_since`]; changes of many keys are without their keys.
 pub(super) fn named(
     connection: &Connection,
     keys: &DerivedKeys,
     head: Revision,
 ) -> Result<Newest, StoreError> {
-    let newest = Newest { grouped: Some(HashMap::new()), ..Newest::default() };
-    read_names(connection, keys, Revision::ZERO, head, newest)
+    read_names(connection, keys, Revision::ZERO, head, Newest::of_a_whole_log())
 }
 
 /// The rows that the records after `after` name, up to `head`: the records must follow one another, each genuine.
@@ -258,9 +219,8 @@ fn read_names(
         if !record.is_genuine(keys) {
             return Err(altered(record.revision));
         }
-        if newest.note(&record).is_none() {
-            return Err(StoreError::Corrupt(format!("log record {last} cannot be read")));
-        }
+        let noted = newest.note(&record, connection).map_err(|error| of_reading(&error))?;
+        noted.ok_or_else(|| unreadable(&record))?;
     }
     if last == head {
         Ok(newest)
@@ -278,7 +238,7 @@ pub(super) fn policy_written_at(
     let mut one = connection.prepare_cached(&format!("{COLUMNS} WHERE revision = ?1"))?;
     let found = one.query_row([revision], record).optional()?.filter(|record| record.is_genuine(keys));
     let mut newest = Newest::default();
-    let noted = found.and_then(|record| newest.note(&record));
+    let noted = found.map_or(Ok(None), |record| newest.note(&record, connection))?;
     Ok(noted.and(newest.policy).map(|(version, _)| version))
 }
 
@@ -289,72 +249,10 @@ pub(super) fn keys_named_since(connection: &Connection, after: Revision) -> Resu
     let mut newest = Newest::default();
     for record in statement.query_map([to_stored(after)], record)? {
         let record = record?;
-        let unreadable = || StoreError::Corrupt(format!("log record {} cannot be read", record.revision));
-        newest.note(&record).ok_or_else(unreadable)?;
+        newest.note(&record, connection)?.ok_or_else(|| unreadable(&record))?;
     }
     let together = newest.groups.into_iter().flat_map(|change| change.keys);
     Ok(newest.keys.into_keys().chain(together).collect())
-}
-
-impl Newest {
-    /// The newest change of many keys; zero if there is none.
-    pub(super) fn newest_group(&self) -> Revision {
-        self.groups.last().map_or(Revision::ZERO, |change| change.revision)
-    }
-
-    /// The changes of many keys that came to this key after the entry at `written` wrote its row, oldest first.
-    pub(super) fn since_row(&self, key: KeyId, written: i64) -> impl Iterator<Item = &GroupChange> {
-        let places = self.grouped.as_ref().and_then(|grouped| grouped.get(&key));
-        let noted = places.into_iter().flatten().filter_map(|place| self.groups.get(*place));
-        let whole = self.grouped.is_none().then_some(&self.groups);
-        let naming = whole.into_iter().flatten().filter(move |change| {
-            to_stored(change.revision) > written && change.keys.binary_search(&key).is_ok()
-        });
-        noted.chain(naming)
-    }
-
-    fn note_group(&mut self, mut change: GroupChange) {
-        if let Some(grouped) = &mut self.grouped {
-            let place = self.groups.len();
-            for key in std::mem::take(&mut change.keys) {
-                let places = grouped.entry(key).or_default();
-                let stands = |earlier: &usize| {
-                    self.groups.get(*earlier).is_some_and(|earlier| !change.act.replaces(earlier.act))
-                };
-                places.retain(|earlier| stands(earlier));
-                places.push(place);
-            }
-        }
-        self.groups.push(change);
-    }
-
-    /// Takes the names from a genuine record; `None` if its bytes are no entry.
-    fn note(&mut self, record: &StoredRecord) -> Option<()> {
-        let named: Named<'_> = serde_json::from_slice(&record.bytes).ok()?;
-        if let Some(key) = named.key_id {
-            let key = KeyId::parse(key).ok()?;
-            self.keys.insert(key, record.revision);
-            self.grouped.as_mut().and_then(|grouped| grouped.remove(&key));
-        }
-        if named.group_id.is_some() {
-            self.note_group(read_group(record.revision, &record.bytes)?);
-        }
-        if named.workspace_changed {
-            self.workspaces.insert(WorkspaceId::parse(named.workspace_id?).ok()?, record.revision);
-        }
-        if let Some(subject) = named.member {
-            let workspace = WorkspaceId::parse(named.workspace_id?).ok()?;
-            let id = MemberId { workspace, subject: Owner::parse(&subject).ok()? };
-            self.members.insert(id, record.revision);
-        }
-        if let Some(version) = named.policy_version {
-            self.policy = Some((version, record.revision));
-        }
-        if let Some(scheme) = named.scheme {
-            self.schemes.insert(Label::parse(scheme).ok()?, record.revision);
-        }
-        Some(())
-    }
 }
 
 fn newest_row(connection: &Connection) -> rusqlite::Result<i64> {
@@ -385,9 +283,11 @@ fn to_record(record: &StoredRecord, keys: &DerivedKeys) -> Result<LogRecord, Sto
     }
 }
 
+fn unreadable(record: &StoredRecord) -> StoreError {
+    let why = "its bytes are no entry, or the keys that it changed together were altered";
+    StoreError::Corrupt(format!("log record {} cannot be read: {why}", record.revision))
+}
+
 fn altered(revision: i64) -> StoreError {
     StoreError::Corrupt(format!("log record {revision} was altered"))
 }
-
-#[cfg(test)]
-mod tests;

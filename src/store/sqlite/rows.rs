@@ -133,7 +133,7 @@ fn check_shape(mutation: &Mutation) -> Result<(), StoreError> {
 
 /// What a change made that its request id stands for.
 fn made(entry: &LogEntry) -> Option<String> {
-    let group = entry.group.as_ref().map(|group| group.id.to_string());
+    let group = entry.group.as_ref().map(|group| group.id().to_string());
     group.or_else(|| entry.key.map(|key| key.to_string()))
 }
 

@@ -12,7 +12,7 @@ pub(super) const APPLICATION_ID: i64 = 0x4B45_5957;
 pub(super) const SCOPES_WATCHED: &str = "scopes_watched_ms";
 
 /// The schema that this program writes.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// Its tables, the log first.
 pub(super) const TABLES: [&str; 14] = [
@@ -212,8 +212,12 @@ CREATE TABLE grouped_keys (
 /// They have been taken over.
 const V6: &str = "DROP TABLE group_keys";
 
+/// The entry has their digest from here on, instead of the keys: 8 bytes each say what they were before. Where there are
+/// none, the entry names the keys itself.
+const V7: &str = "ALTER TABLE grouped_keys ADD COLUMN states_before BLOB";
+
 /// Each step from one schema to the next.
-const STEPS: [&str; 6] = [V1, V2, V3, V4, V5, V6];
+const STEPS: [&str; 7] = [V1, V2, V3, V4, V5, V6, V7];
 
 /// Brings a database to the newest schema, all steps in one transaction (D8). The first one also notes the roots'
 /// check value, so that there is no schema without it; the fourth makes the mark of changes of many keys, with `mark`; the
@@ -246,6 +250,7 @@ pub(super) fn migrate(
         M::up_with_hook(V4, fourth),
         M::up_with_hook(V5, fifth),
         M::up(V6),
+        M::up(V7),
     ])
     .to_latest(connection)
 }
@@ -357,8 +362,9 @@ mod tests {
             matches!(identify(&connection).unwrap(), Identity::Foreign(_)),
             "a trigger of somebody else's"
         );
-        connection.execute_batch("DROP TRIGGER quiet; PRAGMA user_version = 7").unwrap();
-        assert_eq!(identify(&connection).unwrap(), Identity::Newer(7));
+        connection.execute_batch("DROP TRIGGER quiet").unwrap();
+        connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
+        assert_eq!(identify(&connection).unwrap(), Identity::Newer(VERSION + 1));
 
         let other = Connection::open_in_memory().unwrap();
         other.execute_batch("CREATE TABLE t (a)").unwrap();

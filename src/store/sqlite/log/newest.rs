@@ -1,0 +1,139 @@
+//! What is kept of the log's records while rows are read.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use rusqlite::Connection;
+use serde::Deserialize;
+use smallvec::SmallVec;
+
+use crate::{
+    domain::{
+        audit::Revision,
+        group::GroupChange,
+        id::{KeyId, WorkspaceId},
+        member::MemberId,
+        text::{Label, Owner},
+    },
+    store::{chain::StoredRecord, group_record::read_group, rows::to_stored, sqlite::groups},
+};
+
+/// What the log's records say of rows: the newest revision that names each.
+#[derive(Default)]
+pub(in crate::store::sqlite) struct Newest {
+    /// The newest entry that is about this key alone: it wrote the key's row.
+    pub(in crate::store::sqlite) keys: HashMap<KeyId, i64>,
+    /// Changes of many keys at once, oldest first.
+    pub(in crate::store::sqlite) groups: Vec<GroupChange>,
+    /// Where `groups` are without their keys, because a whole log can have more of them than memory: for each key those that
+    /// came after the entry that wrote its row, and that no later one makes good, by their places. At most three, however
+    /// often it was changed so.
+    grouped: Option<HashMap<KeyId, SmallVec<[usize; 2]>>>,
+    pub(in crate::store::sqlite) workspaces: HashMap<WorkspaceId, i64>,
+    pub(in crate::store::sqlite) members: HashMap<MemberId, i64>,
+    /// The newest version of the policy, and the revision that wrote it.
+    pub(in crate::store::sqlite) policy: Option<(u64, i64)>,
+    pub(in crate::store::sqlite) schemes: HashMap<Label, i64>,
+}
+
+/// The rows that an entry says it changed.
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    key_id: Option<&'a str>,
+    #[serde(borrow)]
+    workspace_id: Option<&'a str>,
+    #[serde(borrow)]
+    member: Option<Cow<'a, str>>,
+    policy_version: Option<u64>,
+    #[serde(borrow)]
+    scheme: Option<&'a str>,
+    #[serde(default)]
+    workspace_changed: bool,
+    #[serde(borrow)]
+    group_id: Option<&'a str>,
+}
+
+impl Newest {
+    /// Takes changes of many keys without their keys.
+    pub(super) fn of_a_whole_log() -> Self {
+        Self { grouped: Some(HashMap::new()), ..Self::default() }
+    }
+
+    /// The newest change of many keys; zero if there is none.
+    pub(in crate::store::sqlite) fn newest_group(&self) -> Revision {
+        self.groups.last().map_or(Revision::ZERO, |change| change.revision)
+    }
+
+    /// The changes of many keys that came to this key after the entry at `written` wrote its row, oldest first.
+    pub(in crate::store::sqlite) fn since_row(
+        &self,
+        key: KeyId,
+        written: i64,
+    ) -> impl Iterator<Item = &GroupChange> {
+        let places = self.grouped.as_ref().and_then(|grouped| grouped.get(&key));
+        let noted = places.into_iter().flatten().filter_map(|place| self.groups.get(*place));
+        let whole = self.grouped.is_none().then_some(&self.groups);
+        let naming = whole.into_iter().flatten().filter(move |change| {
+            to_stored(change.revision) > written && change.keys.binary_search(&key).is_ok()
+        });
+        noted.chain(naming)
+    }
+
+    fn note_group(&mut self, mut change: GroupChange) {
+        if let Some(grouped) = &mut self.grouped {
+            let place = self.groups.len();
+            for key in std::mem::take(&mut change.keys) {
+                let places = grouped.entry(key).or_default();
+                let stands = |earlier: &usize| {
+                    self.groups.get(*earlier).is_some_and(|earlier| !change.act.replaces(earlier.act))
+                };
+                places.retain(|earlier| stands(earlier));
+                places.push(place);
+            }
+        }
+        self.groups.push(change);
+    }
+
+    /// Takes the names from a genuine record; `None` if its bytes are no entry, or it names keys together that are not stored
+    /// as it had them.
+    pub(super) fn note(
+        &mut self,
+        record: &StoredRecord,
+        connection: &Connection,
+    ) -> rusqlite::Result<Option<()>> {
+        let Ok(named) = serde_json::from_slice::<Named<'_>>(&record.bytes) else { return Ok(None) };
+        if named.group_id.is_some() {
+            let list = || groups::list(connection, record.revision);
+            match read_group(record.revision, &record.bytes, list)? {
+                Some(change) => self.note_group(change),
+                None => return Ok(None),
+            }
+        }
+        Ok(self.note_rows(&named, record.revision))
+    }
+
+    fn note_rows(&mut self, named: &Named<'_>, revision: i64) -> Option<()> {
+        if let Some(key) = named.key_id {
+            let key = KeyId::parse(key).ok()?;
+            self.keys.insert(key, revision);
+            self.grouped.as_mut().and_then(|grouped| grouped.remove(&key));
+        }
+        if named.workspace_changed {
+            self.workspaces.insert(WorkspaceId::parse(named.workspace_id?).ok()?, revision);
+        }
+        if let Some(subject) = &named.member {
+            let workspace = WorkspaceId::parse(named.workspace_id?).ok()?;
+            self.members.insert(MemberId { workspace, subject: Owner::parse(subject).ok()? }, revision);
+        }
+        if let Some(version) = named.policy_version {
+            self.policy = Some((version, revision));
+        }
+        if let Some(scheme) = named.scheme {
+            self.schemes.insert(Label::parse(scheme).ok()?, revision);
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
