@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     index::Index,
+    pieces::Pieces,
     ports::{KeyStore, StoreError, View},
 };
 
@@ -13,7 +14,7 @@ use crate::{
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// How many keys of one change are taken over before others who need the view's writing side have it.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 8;
 
 /// Takes what the store has into the index.
 pub struct Follower {
@@ -63,8 +64,12 @@ impl Follower {
         if !groups.is_empty() {
             let index = Arc::clone(&self.index);
             let applied = self.background.spawn(async move {
+                let mut pieces = Pieces::begin();
                 for change in &groups {
-                    change.keys.chunks(AT_ONCE).for_each(|keys| index.apply_group(change, keys));
+                    for keys in change.keys.chunks(AT_ONCE) {
+                        index.apply_group(change, keys);
+                        pieces.step();
+                    }
                 }
             });
             applied.await.map_err(|ended| match ended.try_into_panic() {

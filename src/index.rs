@@ -37,6 +37,7 @@ use crate::{
         text::Label,
         workspace::Workspace,
     },
+    pieces::Pieces,
     ports::{LastUse, Payer, PolicyVersion},
 };
 
@@ -160,9 +161,11 @@ impl Index {
 
     /// Shows every key to `see`.
     pub fn each(&self, mut see: impl FnMut(&Key, &Rights)) {
+        let mut pieces = Pieces::begin();
         for cell in self.by_id.pin().values() {
             let record = cell.record.load();
             see(&record.key, &record.rights);
+            pieces.step();
         }
     }
 

@@ -140,6 +140,7 @@ pub mod http;
 pub mod http_answer;
 pub mod index;
 pub mod operations;
+mod pieces;
 pub mod ports;
 pub mod shutdown;
 pub mod store;

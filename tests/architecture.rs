@@ -10,8 +10,9 @@ use std::{fs, path::Path};
 /// The modules from the inside out: each may know those in the rows above its own.
 ///
 /// A row of several holds adapters, which never know each other, but for [`CLOTHES`].
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["domain"],
+    &["pieces"],
     &["ports"],
     &["index"],
     &["follower"],

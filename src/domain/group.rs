@@ -16,6 +16,9 @@ use super::{
 /// The most keys that one entry may change.
 pub const MAX_GROUP: usize = 250_000;
 
+/// How many keys are worked on in one step.
+const STEP: usize = 256;
+
 /// What is done to every key of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupAct {
@@ -121,13 +124,22 @@ impl GroupAct {
 }
 
 impl Group {
-    /// A change of these keys; each comes once.
+    /// A change of these keys, each of which comes once; as they may be very many, `step` is called after each some
+    /// microseconds of work.
     #[must_use]
-    pub fn new(id: GroupId, act: GroupAct, mut keys: Vec<(KeyId, Before)>) -> Self {
-        keys.sort_unstable();
+    pub fn new(id: GroupId, act: GroupAct, mut keys: Vec<(KeyId, Before)>, mut step: impl FnMut()) -> Self {
+        for run in keys.chunks_mut(STEP) {
+            run.sort_unstable();
+            step();
+        }
+        // Merges the runs.
+        keys.sort();
         let mut digest = KeysDigest::default();
-        for (key, before) in &keys {
-            digest.add(&key.to_bytes(), &before.to_bytes());
+        for keys in keys.chunks(STEP) {
+            for (key, before) in keys {
+                digest.add(key.to_bytes(), before.to_bytes());
+            }
+            step();
         }
         Self { id, act, keys, digest: digest.finish() }
     }
@@ -175,9 +187,9 @@ impl Default for KeysDigest {
 
 impl KeysDigest {
     /// Adds the next key, and what it was.
-    pub fn add(&mut self, key: &[u8; KeyId::BYTES], before: &[u8; Before::BYTES]) {
-        self.0.update(key);
-        self.0.update(before);
+    pub fn add(&mut self, key: [u8; KeyId::BYTES], before: [u8; Before::BYTES]) {
+        self.0.update(&key);
+        self.0.update(&before);
     }
 
     /// The digest of all that were added.
@@ -190,6 +202,13 @@ impl KeysDigest {
 }
 
 impl Before {
+    /// What all of these were, if they were alike.
+    #[must_use]
+    pub fn of_all(keys: &[(KeyId, Self)]) -> Option<Self> {
+        let mut each = keys.iter().map(|(_, before)| *before);
+        each.next().filter(|first| each.all(|next| next == *first))
+    }
+
     /// How many bytes it takes where the log's keys are stored.
     pub const BYTES: usize = 8;
 

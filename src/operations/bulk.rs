@@ -17,6 +17,7 @@ use crate::{
         text::Comment,
         time::Timestamp,
     },
+    pieces::Pieces,
     ports::{Mutation, RequestMark, Rows},
 };
 
@@ -78,9 +79,8 @@ impl Operations {
         let Some(expected) = bulk.expected else {
             let _turn = self.turns.to_look().await;
             let judged = self.look(permit, act, &bulk.selection, self.clock.now())?;
-            let (count, keys) = sample(&judged.keys);
-            let Judged { unchanged, seen: revision, .. } = judged;
-            return Ok(BulkAnswer { group: None, count, keys, unchanged, revision });
+            let Judged { keys, unchanged, seen: revision, .. } = judged;
+            return Ok(BulkAnswer { group: None, count: keys.len(), keys: first(keys), unchanged, revision });
         };
         // Nobody else changes a key between the look and the change, and so this cannot be kept from happening.
         let _turns = self.turns.of_all().await;
@@ -88,18 +88,21 @@ impl Operations {
             let now = self.clock.now();
             let workspace = self.index.workspace(bulk.selection.workspace);
             let judged = self.look(permit, act, &bulk.selection, now)?;
-            let (count, keys) = sample(&judged.keys);
+            let count = judged.keys.len();
             if u64::try_from(count) != Ok(expected) {
                 return Err(OperationError::CountChanged { changed: count, expected });
             }
             let Judged { unchanged, seen: revision, .. } = judged;
-            let mut answer = BulkAnswer { group: None, count, keys, unchanged, revision };
+            let mut answer = BulkAnswer { group: None, count, keys: Vec::new(), unchanged, revision };
             if count == 0 {
                 return Ok(Attempt::Done(answer));
             }
-            let group = GroupId::generate(&*self.entropy)?;
-            answer.group = Some(group);
-            let mut mutation = mutation(permit, group, act, judged, &bulk, now);
+            let mut pieces = Pieces::begin();
+            let id = GroupId::generate(&*self.entropy)?;
+            let group = Group::new(id, act, judged.keys, || _ = pieces.step());
+            answer.keys = group.keys().iter().take(NAMED).map(|(key, _)| *key).collect();
+            answer.group = Some(id);
+            let mut mutation = mutation(permit, group, judged.policy, &bulk, now);
             if stands_on_workspace(act.action()) {
                 mutation.expects_workspace = workspace.map(|it| (it.id, it.revision));
             }
@@ -151,7 +154,6 @@ impl Operations {
         if keys.len() > MAX_GROUP {
             return Err(OperationError::TooManyKeys(keys.len()));
         }
-        keys.sort_unstable();
         Ok(Judged { keys, unchanged, seen, policy })
     }
 }
@@ -185,15 +187,13 @@ impl Beyond {
 
 fn mutation<P>(
     permit: &AdminPermit<P>,
-    id: GroupId,
-    act: GroupAct,
-    judged: Judged,
+    group: Group,
+    judged_by: Option<u64>,
     bulk: &BulkChange,
     now: Timestamp,
 ) -> Mutation {
-    let mut before = judged.keys.iter().map(|(_, before)| *before);
-    let alike = before.next().filter(|first| before.all(|next| next == *first));
-    let from = match alike {
+    let act = group.act();
+    let from = match Before::of_all(group.keys()) {
         Some(Before::Active) => "active".into(),
         Some(Before::Disabled) => "disabled".into(),
         Some(Before::Ends(end)) => describe::time(end),
@@ -214,15 +214,16 @@ fn mutation<P>(
     };
     entry.comment = Some(bulk.comment.clone());
     entry.request_id = bulk.request.as_ref().map(|request| request.id.clone());
-    entry.group = Some(Arc::new(Group::new(id, act, judged.keys)));
-    Mutation {
-        judged_by: judged.policy,
-        request: bulk.request.clone(),
-        ..Mutation::new(entry, Rows::default())
-    }
+    entry.group = Some(Arc::new(group));
+    Mutation { judged_by, request: bulk.request.clone(), ..Mutation::new(entry, Rows::default()) }
 }
 
-/// How many keys, and the first of them.
-fn sample(keys: &[(KeyId, Before)]) -> (usize, Vec<KeyId>) {
-    (keys.len(), keys.iter().take(NAMED).map(|(key, _)| *key).collect())
+/// The first of these keys.
+fn first(mut keys: Vec<(KeyId, Before)>) -> Vec<KeyId> {
+    if keys.len() > NAMED {
+        keys.select_nth_unstable(NAMED);
+        keys.truncate(NAMED);
+    }
+    keys.sort_unstable();
+    keys.into_iter().map(|(key, _)| key).collect()
 }

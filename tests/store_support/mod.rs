@@ -169,7 +169,7 @@ pub(crate) fn put_group(entropy: &Seeded, keys: &[Key], act: GroupAct, seen: Rev
         GroupAct::Revoke(reason) => Some(reason.as_str()),
         GroupAct::Disable | GroupAct::Enable | GroupAct::Retire(_) => None,
     };
-    let group = Some(Arc::new(Group::new(id, act, grouped)));
+    let group = Some(Arc::new(Group::new(id, act, grouped, || {})));
     Mutation { seen, ..Mutation::new(LogEntry { group, comment, reason, ..new }, Rows::default()) }
 }
 

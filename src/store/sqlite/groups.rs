@@ -19,6 +19,7 @@ use crate::{
         id::KeyId,
         root::DerivedKeys,
     },
+    pieces::Pieces,
     ports::StoreError,
     store::{group_record::KeyList, rows::to_stored},
 };
@@ -91,10 +92,18 @@ pub(super) fn put(
     let mut insert = connection.prepare_cached(
         "INSERT INTO grouped_keys (revision, first_id, ids, states_before) VALUES (?1, ?2, ?3, ?4)",
     )?;
+    let mut pieces = Pieces::begin();
     for keys in group.keys().chunks(IN_ROW) {
         let ids: Vec<u8> = keys.iter().flat_map(|(key, _)| key.to_bytes()).collect();
-        let before: Vec<u8> = keys.iter().flat_map(|(_, before)| before.to_bytes()).collect();
+        let before: Vec<u8> = match Before::of_all(keys) {
+            Some(before) => before.to_bytes().to_vec(),
+            None => keys.iter().flat_map(|(_, before)| before.to_bytes()).collect(),
+        };
         insert.execute(params![to_stored(revision), first(&ids), ids, before])?;
+        if pieces.step() {
+            // Or the commit would write all of them in one go.
+            connection.cache_flush()?;
+        }
     }
     Ok(())
 }
@@ -109,19 +118,21 @@ pub(super) fn list(connection: &Connection, revision: i64) -> rusqlite::Result<K
         "SELECT first_id, ids, states_before FROM grouped_keys WHERE revision = ?1 ORDER BY first_id",
     )?;
     let mut rows = select.query([revision])?;
-    let (mut keys, mut digest) = (Vec::new(), KeysDigest::default());
+    let (mut keys, mut digest, mut pieces) = (Vec::new(), KeysDigest::default(), Pieces::begin());
     while let Some(row) = rows.next()? {
         let (first_id, ids, before) = (bytes(row, 0)?, bytes(row, 1)?, bytes(row, 2)?);
         let is_found = first_id == first(&ids);
         let (ids, more_ids) = ids.as_chunks::<{ KeyId::BYTES }>();
         let (before, more_before) = before.as_chunks::<{ Before::BYTES }>();
+        let before = if let [all] = before { &vec![*all; ids.len()] } else { before };
         if !is_found || ids.len() != before.len() || !more_ids.is_empty() || !more_before.is_empty() {
             return Ok(KeyList::default());
         }
         for (id, before) in ids.iter().zip(before) {
-            digest.add(id, before);
+            digest.add(*id, *before);
             keys.push(KeyId::from_bytes(*id));
         }
+        pieces.step();
     }
     Ok(KeyList { keys, digest: digest.finish() })
 }

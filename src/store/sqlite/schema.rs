@@ -212,8 +212,8 @@ CREATE TABLE grouped_keys (
 /// They have been taken over.
 const V6: &str = "DROP TABLE group_keys";
 
-/// The entry has their digest from here on, instead of the keys: 8 bytes each say what they were before. Where there are
-/// none, the entry names the keys itself.
+/// The entry has their digest from here on, instead of the keys: 8 bytes each say what they were before, or 8 for all of
+/// a row. Where there are none, the entry names the keys itself.
 const V7: &str = "ALTER TABLE grouped_keys ADD COLUMN states_before BLOB";
 
 /// Each step from one schema to the next.
