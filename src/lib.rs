@@ -27,7 +27,8 @@
 //!
 //! Beside these stand [`config`], [`system`], [`telemetry`] and [`shutdown`], the only readers of environment, clock,
 //! randomness and signals; and [`wire`], which is generated from `proto/` and known to [`grpc`], `guard` and [`cli`] alone.
-//! `src/main.rs` reads the arguments and returns the exit code.
+//! `src/main.rs` reads the arguments and returns the exit code; `src/pieces.rs` is how work over all keys makes room for
+//! Checks.
 //!
 //! # What always holds
 //!

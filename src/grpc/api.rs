@@ -23,13 +23,17 @@ const MAX_LOOKS: usize = 16;
 /// Implements the services of `keyward.v1`, and Envoy's.
 pub struct Api {
     operations: Arc<Operations>,
-    runtimes: Runtimes,
     check_is_open: bool,
     desk: Arc<Desk>,
-    /// How much administrative work may be under way.
+    administration: Lane,
+    pub(super) changes: Lane,
+    pub(super) looks: Lane,
+}
+
+/// Where work of a kind is done, and how much of it may be under way.
+pub(super) struct Lane {
+    runtime: Handle,
     slots: Arc<Semaphore>,
-    /// How many looks at all keys may be.
-    looks: Arc<Semaphore>,
 }
 
 /// Where administrative work is done, so that no Check waits for it.
@@ -54,8 +58,10 @@ impl Api {
         desk: Arc<Desk>,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(MAX_ADMINISTRATION));
-        let looks = Arc::new(Semaphore::new(MAX_LOOKS));
-        Self { operations, runtimes, check_is_open, desk, slots, looks }
+        let administration = Lane { runtime: runtimes.administration, slots: Arc::clone(&slots) };
+        let changes = Lane { runtime: runtimes.changes, slots };
+        let looks = Lane { runtime: runtimes.looks, slots: Arc::new(Semaphore::new(MAX_LOOKS)) };
+        Self { operations, check_is_open, desk, administration, changes, looks }
     }
 
     pub(super) fn operations(&self) -> &Operations {
@@ -117,41 +123,17 @@ impl Api {
         W: FnOnce(Arc<Operations>) -> F,
         F: Future<Output = Result<T, OperationError>> + Send + 'static,
     {
-        self.administer_on(&self.runtimes.administration, &self.slots, work).await
+        self.administer_in(&self.administration, work).await
     }
 
-    /// The same for a change of very many keys.
-    pub(super) async fn administer_many<T, F, W>(&self, work: W) -> Result<Response<T>, Status>
+    /// The same for work over all keys, in the lane that it is for.
+    pub(super) async fn administer_in<T, F, W>(&self, lane: &Lane, work: W) -> Result<Response<T>, Status>
     where
         T: Send + 'static,
         W: FnOnce(Arc<Operations>) -> F,
         F: Future<Output = Result<T, OperationError>> + Send + 'static,
     {
-        self.administer_on(&self.runtimes.changes, &self.slots, work).await
-    }
-
-    /// The same for a look at all keys, which changes none.
-    pub(super) async fn look<T, F, W>(&self, work: W) -> Result<Response<T>, Status>
-    where
-        T: Send + 'static,
-        W: FnOnce(Arc<Operations>) -> F,
-        F: Future<Output = Result<T, OperationError>> + Send + 'static,
-    {
-        self.administer_on(&self.runtimes.looks, &self.looks, work).await
-    }
-
-    async fn administer_on<T, F, W>(
-        &self,
-        runtime: &Handle,
-        slots: &Arc<Semaphore>,
-        work: W,
-    ) -> Result<Response<T>, Status>
-    where
-        T: Send + 'static,
-        W: FnOnce(Arc<Operations>) -> F,
-        F: Future<Output = Result<T, OperationError>> + Send + 'static,
-    {
-        let slot = Arc::clone(slots).try_acquire_owned();
+        let slot = Arc::clone(&lane.slots).try_acquire_owned();
         let slot = slot.map_err(|_none_free| OperationError::Overloaded)?;
         let work = work(Arc::clone(&self.operations));
         let work = async move {
@@ -159,7 +141,7 @@ impl Api {
             drop(slot);
             done
         };
-        match runtime.spawn(work).await {
+        match lane.runtime.spawn(work).await {
             Ok(done) => Ok(Response::new(done?)),
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),

@@ -41,6 +41,6 @@ impl Api {
             let answer = operations.change_keys(permit, act, bulk).await?;
             Ok(convert::bulk::response(&answer))
         };
-        if previews { self.look(work).await } else { self.administer_many(work).await }
+        self.administer_in(if previews { &self.looks } else { &self.changes }, work).await
     }
 }

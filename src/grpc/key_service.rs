@@ -292,7 +292,10 @@ impl KeyService for Api {
         request: Request<v1::ReviewKeysRequest>,
     ) -> Result<Response<v1::ReviewKeysResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.look(async move |operations| review::review(&operations, permit, request.get_ref()).await).await
+        self.administer_in(&self.looks, async move |operations| {
+            review::review(&operations, permit, request.get_ref()).await
+        })
+        .await
     }
 }
 
