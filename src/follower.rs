@@ -64,7 +64,7 @@ impl Follower {
         if !groups.is_empty() {
             let index = Arc::clone(&self.index);
             let applied = self.background.spawn(async move {
-                let mut pieces = Pieces::begin();
+                let mut pieces = Pieces::with_pauses();
                 for change in &groups {
                     for keys in change.keys.chunks(AT_ONCE) {
                         index.apply_group(change, keys);

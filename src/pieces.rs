@@ -1,7 +1,10 @@
-//! Work over very many keys in small pieces, with a pause after each: threads that want the core meanwhile have it, Checks
-//! first of all. A priority alone does not do that, because a thread that wakes up may have to wait for the system's next
-//! tick, which is milliseconds away.
-#![expect(clippy::disallowed_methods, reason = "nothing is decided by this time, and nobody is waited for")]
+//! Work over very many keys in small pieces: after each, threads that want the core have it, Checks first of all. A priority
+//! alone does not do that, because a thread that wakes up may have to wait for the system's next tick, which is
+//! milliseconds away.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "no decision depends on this time, and a pause waits for nothing"
+)]
 
 use std::{
     thread,
@@ -20,23 +23,32 @@ const UNLOOKED: u32 = 8;
 pub(crate) struct Pieces {
     begun: Instant,
     steps: u32,
+    give_way: fn(),
 }
 
 impl Pieces {
-    /// Begins with the first.
-    pub(crate) fn begin() -> Self {
-        Self { begun: Instant::now(), steps: 0 }
+    /// Begins with the first, in work that nothing waits for but who asked for it: a pause after each leaves the core idle,
+    /// so that the system puts there who wakes up.
+    pub(crate) fn with_pauses() -> Self {
+        Self::begin(|| thread::sleep(PAUSE))
     }
 
-    /// Ends a step of the work, of a few microseconds at most, and with it the piece where that took long enough: then it
-    /// answers true after the pause.
-    pub(crate) fn step(&mut self) -> bool {
+    /// The same in work that others wait for: after each whoever is waiting for the core has it, and if nobody is, the work
+    /// goes on at once.
+    pub(crate) fn without_pauses() -> Self {
+        Self::begin(thread::yield_now)
+    }
+
+    fn begin(give_way: fn()) -> Self {
+        Self { begun: Instant::now(), steps: 0, give_way }
+    }
+
+    /// Ends a step of the work, of some microseconds at most, and with it the piece where that took long enough.
+    pub(crate) fn step(&mut self) {
         self.steps = self.steps.wrapping_add(1);
-        let ends = self.steps.is_multiple_of(UNLOOKED) && self.begun.elapsed() >= PIECE;
-        if ends {
-            thread::sleep(PAUSE);
+        if self.steps.is_multiple_of(UNLOOKED) && self.begun.elapsed() >= PIECE {
+            (self.give_way)();
             self.begun = Instant::now();
         }
-        ends
     }
 }

@@ -1,5 +1,7 @@
 //! Changes of many keys at once: one entry of the log is about them all, and what each comes to is worked out from it.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
@@ -15,9 +17,6 @@ use super::{
 
 /// The most keys that one entry may change.
 pub const MAX_GROUP: usize = 250_000;
-
-/// How many keys are worked on in one step.
-const STEP: usize = 256;
 
 /// What is done to every key of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,21 +126,24 @@ impl Group {
     /// A change of these keys, each of which comes once; as they may be very many, `step` is called after each some
     /// microseconds of work.
     #[must_use]
-    pub fn new(id: GroupId, act: GroupAct, mut keys: Vec<(KeyId, Before)>, mut step: impl FnMut()) -> Self {
-        for run in keys.chunks_mut(STEP) {
-            run.sort_unstable();
+    pub fn new(id: GroupId, act: GroupAct, keys: Vec<(KeyId, Before)>, mut step: impl FnMut()) -> Self {
+        // Ids are random, so that each first byte has about as many.
+        let mut by_first_byte = BTreeMap::<u8, Vec<(KeyId, Before)>>::new();
+        for (key, before) in keys {
+            let [first, ..] = key.to_bytes();
+            by_first_byte.entry(first).or_default().push((key, before));
             step();
         }
-        // Merges the runs.
-        keys.sort();
-        let mut digest = KeysDigest::default();
-        for keys in keys.chunks(STEP) {
-            for (key, before) in keys {
+        let (mut sorted, mut digest) = (Vec::new(), KeysDigest::default());
+        for mut keys in by_first_byte.into_values() {
+            keys.sort_unstable();
+            for (key, before) in &keys {
                 digest.add(key.to_bytes(), before.to_bytes());
+                step();
             }
-            step();
+            sorted.append(&mut keys);
         }
-        Self { id, act, keys, digest: digest.finish() }
+        Self { id, act, keys: sorted, digest: digest.finish() }
     }
 
     /// What is done.

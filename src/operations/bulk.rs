@@ -80,7 +80,13 @@ impl Operations {
             let _turn = self.turns.to_look().await;
             let judged = self.look(permit, act, &bulk.selection, self.clock.now())?;
             let Judged { keys, unchanged, seen: revision, .. } = judged;
-            return Ok(BulkAnswer { group: None, count: keys.len(), keys: first(keys), unchanged, revision });
+            return Ok(BulkAnswer {
+                group: None,
+                count: keys.len(),
+                keys: first_named(keys),
+                unchanged,
+                revision,
+            });
         };
         // Nobody else changes a key between the look and the change, and so this cannot be kept from happening.
         let _turns = self.turns.of_all().await;
@@ -97,9 +103,9 @@ impl Operations {
             if count == 0 {
                 return Ok(Attempt::Done(answer));
             }
-            let mut pieces = Pieces::begin();
+            let mut pieces = Pieces::with_pauses();
             let id = GroupId::generate(&*self.entropy)?;
-            let group = Group::new(id, act, judged.keys, || _ = pieces.step());
+            let group = Group::new(id, act, judged.keys, || pieces.step());
             answer.keys = group.keys().iter().take(NAMED).map(|(key, _)| *key).collect();
             answer.group = Some(id);
             let mut mutation = mutation(permit, group, judged.policy, &bulk, now);
@@ -135,9 +141,11 @@ impl Operations {
             GroupAct::Enable => Some(self.policy()?.version),
             GroupAct::Disable | GroupAct::Revoke(_) | GroupAct::Retire(_) => None,
         };
-        let mut keys = Vec::new();
-        let (mut unchanged, mut beyond) = (0_usize, Beyond::default());
+        let (mut keys, mut count, mut unchanged, mut beyond) =
+            (Vec::new(), 0_usize, 0_usize, Beyond::default());
+        let mut pieces = Pieces::with_pauses();
         self.index.each(|key, _rights| {
+            pieces.step();
             if key.admin.is_some() || !selection.matches(key) {
                 return;
             }
@@ -148,11 +156,14 @@ impl Operations {
             if act == GroupAct::Enable {
                 beyond.note(key, self.require_ceiling(permit, key));
             }
-            keys.push((key.id, before));
+            count = count.saturating_add(1);
+            if count <= MAX_GROUP {
+                keys.push((key.id, before));
+            }
         });
         beyond.refuse()?;
-        if keys.len() > MAX_GROUP {
-            return Err(OperationError::TooManyKeys(keys.len()));
+        if count > MAX_GROUP {
+            return Err(OperationError::TooManyKeys(count));
         }
         Ok(Judged { keys, unchanged, seen, policy })
     }
@@ -218,8 +229,8 @@ fn mutation<P>(
     Mutation { judged_by, request: bulk.request.clone(), ..Mutation::new(entry, Rows::default()) }
 }
 
-/// The first of these keys.
-fn first(mut keys: Vec<(KeyId, Before)>) -> Vec<KeyId> {
+/// The first of these keys, as many as an answer names.
+fn first_named(mut keys: Vec<(KeyId, Before)>) -> Vec<KeyId> {
     if keys.len() > NAMED {
         keys.select_nth_unstable(NAMED);
         keys.truncate(NAMED);

@@ -18,6 +18,7 @@ use crate::{
         time::Timestamp,
         usage::hour_of,
     },
+    pieces::Pieces,
     ports::{LastUse, ScopeUse},
 };
 
@@ -122,8 +123,9 @@ impl Operations {
     /// Every key of a workspace that the caller may know of.
     async fn all_of(&self, permit: &AdminPermit<ReadKeys>, workspace: WorkspaceId) -> Vec<KeyId> {
         let _turn = self.turns.to_look().await;
-        let mut ids = Vec::new();
+        let (mut ids, mut pieces) = (Vec::new(), Pieces::with_pauses());
         self.index.each(|key, _rights| {
+            pieces.step();
             if key.workspace == workspace && permit.reaches(key) {
                 ids.push(key.id);
             }

@@ -52,7 +52,7 @@ pub struct LogRecord {
     /// Its place.
     pub revision: Revision,
     /// Its canonical bytes (see [`LogEntry::canonical_bytes`](crate::domain::audit::LogEntry::canonical_bytes)); of a long
-    /// entry without the keys that were changed together.
+    /// one that has in it the keys that were changed together, as older schemas wrote it, without them.
     pub bytes: Vec<u8>,
     /// Its chain value.
     pub chain: Chain,

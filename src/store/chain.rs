@@ -22,7 +22,7 @@ pub(super) struct StoredRecord {
     pub(super) chain: Vec<u8>,
     /// A code over the other columns: names exactly the record that somebody without the roots rewrote, chain and all.
     pub(super) code: Vec<u8>,
-    /// Stands on the last record of each transaction, and on each that names keys together.
+    /// Stands on the last record of each transaction.
     pub(super) signature: Option<Vec<u8>>,
 }
 

@@ -91,7 +91,7 @@ fn keys_within(lists: &[Alike<'_>]) -> Option<Vec<KeyId>> {
     Some(keys)
 }
 
-/// The bytes of an entry of an older schema without the keys that were changed together, which nobody is shown; `None` if
+/// The bytes of an entry of an older schema without the keys that were changed together, for showing a long one; `None` if
 /// it has none.
 pub(super) fn without_keys(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut entry: Map<String, Value> = serde_json::from_slice(bytes).ok()?;

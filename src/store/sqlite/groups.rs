@@ -92,23 +92,20 @@ pub(super) fn put(
     let mut insert = connection.prepare_cached(
         "INSERT INTO grouped_keys (revision, first_id, ids, states_before) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    let mut pieces = Pieces::begin();
+    let mut pieces = Pieces::without_pauses();
     for keys in group.keys().chunks(IN_ROW) {
         let ids: Vec<u8> = keys.iter().flat_map(|(key, _)| key.to_bytes()).collect();
         let before: Vec<u8> = match Before::of_all(keys) {
             Some(before) => before.to_bytes().to_vec(),
             None => keys.iter().flat_map(|(_, before)| before.to_bytes()).collect(),
         };
-        insert.execute(params![to_stored(revision), first(&ids), ids, before])?;
-        if pieces.step() {
-            // Or the commit would write all of them in one go.
-            connection.cache_flush()?;
-        }
+        insert.execute(params![to_stored(revision), first_id(&ids), ids, before])?;
+        pieces.step();
     }
     Ok(())
 }
 
-fn first(ids: &[u8]) -> &[u8] {
+fn first_id(ids: &[u8]) -> &[u8] {
     ids.get(..KeyId::BYTES).unwrap_or_default()
 }
 
@@ -118,10 +115,10 @@ pub(super) fn list(connection: &Connection, revision: i64) -> rusqlite::Result<K
         "SELECT first_id, ids, states_before FROM grouped_keys WHERE revision = ?1 ORDER BY first_id",
     )?;
     let mut rows = select.query([revision])?;
-    let (mut keys, mut digest, mut pieces) = (Vec::new(), KeysDigest::default(), Pieces::begin());
+    let (mut keys, mut digest, mut pieces) = (Vec::new(), KeysDigest::default(), Pieces::without_pauses());
     while let Some(row) = rows.next()? {
-        let (first_id, ids, before) = (bytes(row, 0)?, bytes(row, 1)?, bytes(row, 2)?);
-        let is_found = first_id == first(&ids);
+        let (found_by, ids, before) = (bytes(row, 0)?, bytes(row, 1)?, bytes(row, 2)?);
+        let is_found = found_by == first_id(&ids);
         let (ids, more_ids) = ids.as_chunks::<{ KeyId::BYTES }>();
         let (before, more_before) = before.as_chunks::<{ Before::BYTES }>();
         let before = if let [all] = before { &vec![*all; ids.len()] } else { before };
@@ -182,7 +179,7 @@ pub(super) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
         connection.prepare("SELECT revision, key_id FROM group_keys ORDER BY revision, key_id")?;
     let mut insert =
         connection.prepare("INSERT INTO grouped_keys (revision, first_id, ids) VALUES (?1, ?2, ?3)")?;
-    let mut put = |revision: i64, ids: &[u8]| insert.execute(params![revision, first(ids), ids]);
+    let mut put = |revision: i64, ids: &[u8]| insert.execute(params![revision, first_id(ids), ids]);
     let mut rows = select.query([])?;
     let (mut current, mut ids) = (0, Vec::new());
     while let Some(row) = rows.next()? {

@@ -67,9 +67,7 @@ pub(super) fn apply(
 
     let workspace_changed = mutation.rows.workspace.is_some();
     let bytes = mutation.entry.canonical_bytes(head.revision.next(), workspace_changed);
-    let (head, mut record) = head.append(bytes, keys);
-    // A long record is not written a second time for its signature.
-    record.signature = mutation.entry.group.is_some().then(|| head.sign(keys));
+    let (head, record) = head.append(bytes, keys);
     insert_record(connection, &record)?;
     if let Some(workspace) = &mutation.rows.workspace {
         put_workspace(connection, keys, workspace, head.revision)?;
@@ -99,10 +97,9 @@ pub(super) fn apply(
     Ok(head)
 }
 
-/// Puts the signature on the record at `head`, if it has none.
+/// Puts the signature on the record at `head`.
 pub(super) fn sign(connection: &Connection, keys: &DerivedKeys, head: Head) -> rusqlite::Result<()> {
-    let mut update = connection
-        .prepare_cached("UPDATE log SET signature = ?1 WHERE revision = ?2 AND signature IS NULL")?;
+    let mut update = connection.prepare_cached("UPDATE log SET signature = ?1 WHERE revision = ?2")?;
     update.execute(params![head.sign(keys), to_stored(head.revision)])?;
     Ok(())
 }
