@@ -286,6 +286,6 @@ pub fn digest(bytes: &[u8]) -> [u8; 32] {
     array(ring::digest::digest(&SHA256, bytes).as_ref())
 }
 
-fn array(bytes: &[u8]) -> [u8; 32] {
+pub(super) fn array(bytes: &[u8]) -> [u8; 32] {
     bytes.try_into().unwrap_or([0; 32])
 }

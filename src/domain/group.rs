@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     admin::AdminScope,
-    audit::{Action, Revision},
+    audit::{Action, Revision, array},
     id::{GroupId, KeyId},
     key::{Key, KeyState, Revocation, RevokeReason, Standing},
     text::Comment,
@@ -197,9 +197,7 @@ impl KeysDigest {
     /// The digest of all that were added.
     #[must_use]
     pub fn finish(self) -> [u8; 32] {
-        let mut digest = [0; 32];
-        digest.copy_from_slice(self.0.finish().as_ref());
-        digest
+        array(self.0.finish().as_ref())
     }
 }
 

@@ -113,8 +113,8 @@ impl<'k> ChainCheck<'k> {
         if fault.is_none() && names_keys && read_group(record.revision, &record.bytes, list)?.is_none() {
             fault = Some("the keys that it changed together were altered".to_owned());
         }
-        if fault.is_some() {
-            self.fault = fault.map(|why| (revision, why));
+        if let Some(why) = fault {
+            self.fault = Some((revision, why));
             return Ok(false);
         }
         self.head = Head { revision, chain: self.head.chain.next(revision, &digest(&record.bytes)) };

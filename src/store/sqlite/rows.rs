@@ -200,10 +200,11 @@ fn check_revision(stored: Option<i64>, expected: Revision) -> Result<(), StoreEr
 
 fn insert_record(connection: &Connection, record: &StoredRecord) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO log (revision, bytes, digest, chain, code, signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO log (revision, bytes, digest, chain, code) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
-    let StoredRecord { revision, bytes, digest, chain, code, signature } = record;
-    insert.execute(params![revision, bytes, digest, chain, code, signature])?;
+    // Signed when the whole transaction is written.
+    let StoredRecord { revision, bytes, digest, chain, code, signature: _ } = record;
+    insert.execute(params![revision, bytes, digest, chain, code])?;
     Ok(())
 }
 
