@@ -209,6 +209,75 @@ async fn nothing_passes_while_keyward_is_away_unless_that_was_said() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keyward_that_is_there_and_does_not_decide_is_not_away() {
+    // H2
+    let with_key = request("GET", "/v1/templates", &[("x-api-key", "k")], "");
+    let unavailable = |reason| Some((Code::Unavailable, reason));
+    for said in [unavailable("COUNTS_UNWRITTEN"), unavailable("STORE_UNAVAILABLE"), None] {
+        let fake = Fake::start(said);
+        let open = serve(service(&guard(fake.address).letting_through_while_away())).await;
+        assert_refused(&exchange(open, &with_key).await, 503, "UNAVAILABLE", None);
+    }
+    // Who takes a connection and ends it is there.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ending = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await);
+        }
+    });
+    let open = serve(service(&guard(ending).letting_through_while_away())).await;
+    for _ in 0..3 {
+        assert_refused(&exchange(open, &with_key).await, 503, "UNAVAILABLE", None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keyward_that_cannot_write_what_a_key_uses_lets_nothing_through() {
+    // H2 L6
+    let files = tempfile::tempdir().unwrap();
+    let keyward =
+        process::Server::start_with(files.path(), &["--listen", "127.0.0.1:0", "--count-wait-ms", "20"]);
+    let mut issue = process::keyward();
+    issue.args(["issue", "three", "--scope", READ, "--limit", "default/few=3/30m"]);
+    issue.env("KEYWARD_SERVER", keyward.url());
+    issue.env("KEYWARD_ADMIN_KEY_FILE", files.path().join("root-key"));
+    let issued = process::run(issue, "");
+    assert_eq!(issued.code, Some(0), "{}", issued.err);
+    let key = issued.out.trim_end();
+
+    let open = serve(service(&guard(keyward.address).letting_through_while_away())).await;
+    let other = rusqlite::Connection::open(files.path().join("keyward.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let with_key = request("GET", "/v1/templates", &[("x-api-key", key)], "");
+    assert_refused(&exchange(open, &with_key).await, 503, "UNAVAILABLE", None);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(ask(open, "/v1/templates", &[("x-api-key", key)]).await.status, 200);
+    keyward.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keyward_that_no_connection_reaches_is_away() {
+    // H2: nobody says so, as where a host is down. The kernel drops what comes beyond a full queue.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(connected) =
+        timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(address)).await
+    {
+        queued.push(connected.unwrap());
+    }
+    let with_key = request("GET", "/v1/templates", &[("x-api-key", "k")], "");
+    let closed = serve(service(&guard(address))).await;
+    assert_refused(&exchange(closed, &with_key).await, 503, "UNAVAILABLE", None);
+    let open = serve(service(&guard(address).letting_through_while_away())).await;
+    let reply = exchange(open, &with_key).await;
+    assert_eq!((reply.status, reply.text()), (200, "nobody"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_what_was_not_charged_is_asked_again_once_and_never_for_long() {
     let with_key = request("GET", "/v1/templates", &[("x-api-key", "k")], "");
     let unwritten = Fake::start(Some((Code::Unavailable, "COUNTS_UNWRITTEN")));

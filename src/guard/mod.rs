@@ -18,11 +18,12 @@
 //!
 //! Invariants: each request is one Check, of at most two tries and [`DEADLINE`] together; no answer is kept; what is
 //! not certainly allowed does not pass, unless [`Guard::letting_through_while_away`] was said, and then only while
-//! Keyward is away. A denial is answered from the one table, [`http_answer`](crate::http_answer); to a gRPC call, with
+//! Keyward is away: while no connection to it can be made. A denial is answered from the one table, [`http_answer`](crate::http_answer); to a gRPC call, with
 //! the gRPC status for it.
 
 mod answer;
 mod ask;
+mod reach;
 mod service;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -33,6 +34,7 @@ use tonic::{
     transport::Channel,
 };
 
+use self::reach::Noting;
 pub use self::service::{GuardLayer, Guarded};
 /// Who asks: an extension of each request that was let through on Keyward's word.
 pub use crate::wire::v1::CheckedKey;
@@ -47,7 +49,7 @@ pub const DEADLINE: Duration = Duration::from_millis(200);
 /// Asks one Keyward, over one channel. Cheap to clone.
 #[derive(Clone)]
 pub struct Guard {
-    keys: KeyServiceClient<Channel>,
+    keys: KeyServiceClient<Noting>,
     caller: Option<MetadataValue<Ascii>>,
     lets_through_while_away: bool,
     source: fn(&Parts) -> Option<IpAddr>,
@@ -57,7 +59,7 @@ impl Guard {
     /// Asks the Keyward at the end of this channel, as nobody in particular, and fails closed.
     #[must_use]
     pub fn new(keyward: Channel) -> Self {
-        let keys = KeyServiceClient::new(keyward);
+        let keys = KeyServiceClient::new(Noting(keyward));
         Self { keys, caller: None, lets_through_while_away: false, source: |_| None }
     }
 
@@ -73,7 +75,12 @@ impl Guard {
     }
 
     /// While Keyward is away, whoever presents one credential passes unchecked, with a warning in the log, instead of a
-    /// 503. Such a request has no [`CheckedKey`]. Who can send enough requests can bring such a time about.
+    /// 503. Such a request has no [`CheckedKey`].
+    ///
+    /// It is away where no connection to it can be made. One that is there and does not decide, because it cannot (its error
+    /// says so), is too slow, or closes the connection, is a 503 all the same. A host that died without a word keeps its
+    /// connections until the channel notices: set `http2_keep_alive_interval` of the channel for that, and
+    /// `connect_timeout` as long as you like.
     #[must_use]
     pub fn letting_through_while_away(mut self) -> Self {
         self.lets_through_while_away = true;

@@ -66,7 +66,7 @@ impl GuardLayer {
                 tracing::warn!(method = %parts.method, path = parts.uri.path(), "let through unchecked");
                 Ok(Pass::default())
             }
-            Err(NoAnswer::Away | NoAnswer::Refused) => Err(undecided(parts).into()),
+            Err(NoAnswer::Away | NoAnswer::Undecided) => Err(undecided(parts).into()),
         }
     }
 }

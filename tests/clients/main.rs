@@ -45,6 +45,11 @@ macro_rules! for_each_program {
             }
 
             #[tokio::test]
+            async fn a_keyward_that_is_there_and_does_not_decide_is_not_away() {
+                tries::undecided(&$recipe).await;
+            }
+
+            #[tokio::test]
             async fn nothing_passes_while_keyward_is_away_and_all_is_well_when_it_is_back() {
                 outage::closed(&$recipe).await;
             }

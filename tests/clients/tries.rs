@@ -29,6 +29,19 @@ async fn refused(example: &Example, fake: &Fake) -> usize {
     fake.checks() - before
 }
 
+/// One that is there and does not decide lets nothing through, even where an absent one would.
+// H2
+pub(crate) async fn undecided(recipe: &Recipe) {
+    let unavailable = |reason| Some((Code::Unavailable, reason));
+    for said in [unavailable("COUNTS_UNWRITTEN"), unavailable("STORE_UNAVAILABLE"), None] {
+        let fake = Fake::start(said);
+        let Some(example) = Example::start(recipe, fake.address, &[("FAIL_OPEN", "yes")]) else { return };
+        refused(&example, &fake).await;
+        let log = example.stop();
+        assert!(!log.contains("let through unchecked"), "{log}");
+    }
+}
+
 pub(crate) async fn counted(recipe: &Recipe) {
     let unwritten = Fake::start(Some((Code::Unavailable, "COUNTS_UNWRITTEN")));
     let Some(example) = Example::start(recipe, unwritten.address, &[]) else { return };

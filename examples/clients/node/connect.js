@@ -9,6 +9,10 @@ import { DenialReason, KeyService } from "./gen/keyward/v1/key_service_pb.js";
 const DEADLINE = 200;
 const TRIES = 2;
 
+// What Node says where nobody is at the other end. Whoever answers, whatever it is, or takes a connection and is silent, is
+// there: UNAVAILABLE by itself, or a deadline that has passed, is no absence.
+const NOBODY = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT"];
+
 /** Holds the one connection to Keyward. `callerKey`: an administration key with `keys:check`, where Keyward listens beyond loopback. */
 export function connect(address, callerKey) {
   const client = createClient(KeyService, createGrpcTransport({ baseUrl: `http://${address}` }));
@@ -35,6 +39,6 @@ export function connect(address, callerKey) {
 function outage(error) {
   const [info] = error.findDetails(ErrorInfoSchema);
   const reason = info ? `${info.reason} ${JSON.stringify(info.metadata)}` : error.rawMessage;
-  const isAway = [Code.Unavailable, Code.DeadlineExceeded].includes(error.code);
+  const isAway = error.code === Code.Unavailable && !info && NOBODY.includes(error.cause?.code);
   return Object.assign(new Error(`${Code[error.code]}, ${reason}`), { isAway });
 }

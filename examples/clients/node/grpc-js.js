@@ -27,6 +27,10 @@ const CHANNEL_OPTIONS = {
   "grpc.max_reconnect_backoff_ms": 1000,
 };
 
+// What gRPC says where nobody is at the other end. Whoever answers, whatever it is, or takes a connection and is silent, is
+// there: UNAVAILABLE by itself, or a deadline that has passed, is no absence.
+const NOBODY = /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT/;
+
 const folder = (name) => fileURLToPath(new URL(name, import.meta.url));
 const definitions = loadSync(
   ["keyward/v1/key_service.proto", "google/rpc/status.proto", "google/rpc/error_details.proto"],
@@ -57,6 +61,6 @@ function outage(error) {
   const found = details.find((detail) => detail.type_url?.endsWith("/google.rpc.ErrorInfo"));
   const info = found && definitions["google.rpc.ErrorInfo"].deserialize(found.value);
   const reason = info ? `${info.reason} ${JSON.stringify(info.metadata)}` : error.details;
-  const isAway = [grpc.status.UNAVAILABLE, grpc.status.DEADLINE_EXCEEDED].includes(error.code);
+  const isAway = error.code === grpc.status.UNAVAILABLE && !bytes && NOBODY.test(error.details);
   return Object.assign(new Error(`${grpc.status[error.code]}, ${reason}`), { isAway });
 }

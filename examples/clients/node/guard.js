@@ -16,7 +16,7 @@ const FORBIDDEN = [
 const REALM = 'Bearer realm="api"';
 
 /**
- * With `failOpen`, whoever presents a credential gets through unchecked while Keyward is away, instead of a 503.
+ * With `failOpen`, whoever presents a credential gets through unchecked while no connection to Keyward can be made, instead of a 503.
  * Gives `guard(...scopes)`, the middleware for holders of all these scopes. What follows finds the key in `request.keyward`; null if unchecked.
  */
 export function makeGuard(check, { failOpen = false } = {}) {

@@ -36,8 +36,9 @@ CHANNEL_OPTIONS = [
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
 
-# The errors of a Keyward that is away; all others are somebody's mistake.
-AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+# What gRPC says where nobody is at the other end. Whoever answers, whatever it is, or takes a connection and is silent, is
+# there: UNAVAILABLE by itself, or a deadline that has passed, is no absence.
+NOBODY = re.compile("Connection refused|No route to host|Network is unreachable", re.IGNORECASE)
 REASONS = {number: name.removeprefix("DENIAL_REASON_") for name, number in DenialReason.items()}
 SPENT = {"RATE_LIMITED": "Rate limit exceeded.", "QUOTA_EXCEEDED": "Quota exceeded."}
 # Only these are told to the holder of a good key. All others, and those to come, are one 401: a stranger must not
@@ -59,7 +60,8 @@ class Guard:
     def __init__(self, address, caller_key=None, fail_open=False):
         """`caller_key`: an administration key with `keys:check`, which Keyward asks for beyond loopback.
 
-        `fail_open`: while Keyward is away, whoever presents a credential gets through unchecked, instead of a 503.
+        `fail_open`: while no connection to Keyward can be made, whoever presents a credential gets through unchecked,
+        instead of a 503.
         """
         self.check = KeyServiceStub(grpc.insecure_channel(address, CHANNEL_OPTIONS)).Check
         self.metadata = [("authorization", f"Bearer {caller_key}")] if caller_key else None
@@ -79,7 +81,7 @@ class Guard:
                 answer = self.check(request, timeout=DEADLINE, metadata=self.metadata)
             except grpc.RpcError as error:
                 log.error("no answer: %s", described(error))
-                if not (self.fail_open and error.code() in AWAY):
+                if not (self.fail_open and is_away(error)):
                     return UNDECIDED(environ, start_response)
                 log.warning("let through unchecked: %s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             else:
@@ -103,6 +105,12 @@ def credential(environ):
     if len(presented) > 1 or "," in api_key or (bearer and "," in authorization):
         return None, AMBIGUOUS
     return (presented.pop(), None) if presented else (None, MISSING)
+
+
+def is_away(error):
+    """Whether Keyward is away, and not one that is there and does not decide: that one says why."""
+    said = rpc_status.from_call(error)
+    return error.code() == grpc.StatusCode.UNAVAILABLE and not said and bool(NOBODY.search(error.details() or ""))
 
 
 def described(error):

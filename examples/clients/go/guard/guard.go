@@ -42,8 +42,9 @@ const retry = `{"methodConfig": [{
 	}
 }]}`
 
-// The errors of a Keyward that is away; all others are somebody's mistake.
-var away = []codes.Code{codes.Unavailable, codes.DeadlineExceeded}
+// What gRPC says where nobody is at the other end. Whoever answers, whatever it is, or takes a connection and is silent, is
+// there: UNAVAILABLE by itself, or a deadline that has passed, is no absence.
+const nobody = "Error while dialing"
 
 // Only these are told to the holder of a good key. All others, and those to come, are one 401: a stranger must not
 // learn whether a key ever existed.
@@ -64,7 +65,7 @@ type Guard struct {
 	Keyward keywardv1.KeyServiceClient
 	// An administration key with `keys:check`, which Keyward asks for beyond loopback.
 	CallerKey string
-	// While Keyward is away, whoever presents a credential gets through unchecked, instead of a 503.
+	// While no connection to Keyward can be made, whoever presents a credential gets through unchecked, instead of a 503.
 	FailOpen bool
 }
 
@@ -124,7 +125,7 @@ func (guard *Guard) decide(ctx context.Context, asked request) verdict {
 	})
 	if err != nil {
 		slog.Error("keyward: no answer: " + described(err))
-		if !guard.FailOpen || !slices.Contains(away, status.Code(err)) {
+		if !guard.FailOpen || !isAway(err) {
 			return verdict{refused: undecided}
 		}
 		slog.Warn("keyward: let through unchecked: " + asked.name)
@@ -161,6 +162,12 @@ func credential(authorization, keys []string) (string, *refusal) {
 		return apiKey, nil
 	}
 	return "", missing
+}
+
+// Whether Keyward is away, and not one that is there and does not decide: that one says why.
+func isAway(err error) bool {
+	failed := status.Convert(err)
+	return failed.Code() == codes.Unavailable && len(failed.Details()) == 0 && strings.Contains(failed.Message(), nobody)
 }
 
 // The code of an error, and the reason that Keyward gives. There is no secret in either.
