@@ -469,6 +469,19 @@ fn a_policy_is_taken_out_looked_at_and_put_in_force() {
     let comments: Vec<_> =
         records["records"].as_array().unwrap().iter().map(|record| text(&record["comment"])).collect();
     assert_eq!(comments, ["back", "ticket 4711"]);
+
+    // S10: the key still holds reports:*, and would have it again.
+    let seen = desk.done(&["policy", "check", file]);
+    assert!(seen.contains("gaining keys   1\n") && seen.contains(&id), "{seen}");
+    let unseen = desk.run(&["policy", "apply", file], "");
+    assert_eq!((unseen.code, unseen.out.as_str()), (Some(1), ""), "{unseen:?}");
+    for told in ["GAINS_UNEXPECTED", id.as_str(), "reports:read", "policy check", "--expect-gains"] {
+        assert!(unseen.err.contains(told), "{told}: {unseen:?}");
+    }
+    let applied = desk.json(&["policy", "apply", file, "--expect", "3", "--expect-gains", "1"]);
+    assert_eq!(applied["effect"]["gaining_keys"][0]["gained_scopes"], serde_json::json!(["reports:read"]));
+    let log = desk.done(&["audit", "query", "--key-id", &id]);
+    assert!(log.contains("policy-apply") && log.contains("gained reports:read, one of 1 keys"), "{log}");
 }
 
 #[test]

@@ -85,6 +85,7 @@ async fn widen(mut policies: PolicyServiceClient<Channel>, root_key: &str) {
         document: Some(apply_policy_request::Document::Toml(toml)),
         expected_version: judged.get_ref().current_version,
         comment: "limits that no measurement reaches".into(),
+        expected_gains: None,
     };
     policies.apply_policy(signed(root_key, apply)).await.unwrap();
 }

@@ -102,6 +102,10 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         ErrorReason::CountChanged => {
             "run the command without --confirm to see which keys it would change now"
         }
+        ErrorReason::GainsUnexpected => {
+            "`keyward policy check FILE` shows every key that would gain, and what; if that is meant, add --expect-gains \
+             and their number"
+        }
         ErrorReason::TooManyKeys => "split the change with --issued-from and --issued-before",
         ErrorReason::GroupDone => "`keyward audit query` shows the change that bears this group id",
         ErrorReason::RequestIdReused => "use another --request-id, or the same arguments as before",

@@ -202,6 +202,9 @@ pub(super) fn record(record: &v1::AuditRecord) -> Value {
         "policy_version": record.policy_version,
         "group_id": record.group_id,
         "key_count": record.key_count,
+        "gaining_key_count": record.gaining_key_count,
+        "gains": list(&record.gains, gained_scopes),
+        "gained_by_key": record.gained_by_key,
         "member": record.member,
     })
 }
@@ -213,6 +216,10 @@ fn actor(actor: &v1::Actor) -> Value {
         "owner": actor.owner,
         "address": actor.address,
     })
+}
+
+fn gained_scopes(gained: &v1::GainedScopes) -> Value {
+    json!({ "scopes": gained.scopes, "key_count": gained.key_count })
 }
 
 fn change(change: &v1::FieldChange) -> Value {

@@ -6,6 +6,7 @@ use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
 
 use super::{
+    gains::Gains,
     group::Group,
     id::{KeyId, WorkspaceId},
     text::{Comment, Label, Owner, RequestId},
@@ -154,6 +155,8 @@ pub struct LogEntry {
     pub key: Option<KeyId>,
     /// The keys that it was done to, where it was done to many together.
     pub group: Option<Arc<Group>>,
+    /// The keys that gained by it, though it was not done to them.
+    pub gains: Option<Arc<Gains>>,
     /// The member of that workspace that it was done to.
     pub member: Option<Owner>,
     /// The version of the policy that it made.
@@ -181,6 +184,7 @@ impl LogEntry {
             workspace: None,
             key: None,
             group: None,
+            gains: None,
             member: None,
             policy_version: None,
             scheme: None,
@@ -195,6 +199,7 @@ impl LogEntry {
     /// entry changed are its `key_id`, its `member`, its `policy_version`, its `scheme`, and its `workspace_id` where
     /// `workspace_changed` is true. The keys that `keys_digest` sums up were changed too, though their rows were not
     /// written: what they are now follows from the entry ([`super::group`]).
+    /// Those that `gains_digest` sums up were not: what they gained follows from the policy and their members' roles.
     #[must_use]
     pub fn canonical_bytes(&self, revision: Revision, workspace_changed: bool) -> Vec<u8> {
         let mut entry = Map::new();
@@ -220,6 +225,9 @@ impl LogEntry {
         put("request_id", json!(self.request_id.as_ref().map(RequestId::as_str)));
         if let Some(group) = &self.group {
             group.write(&mut entry);
+        }
+        if let Some(gains) = &self.gains {
+            gains.write(&mut entry);
         }
         Value::Object(entry).to_string().into_bytes()
     }

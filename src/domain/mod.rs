@@ -10,6 +10,7 @@ pub mod ceiling;
 pub mod credentials;
 pub mod decision;
 pub mod environment;
+pub mod gains;
 pub mod gateway;
 pub mod grant;
 pub mod group;

@@ -44,6 +44,21 @@ enum Reach {
     Within(Box<[Arc<[ResourcePattern]>]>),
 }
 
+impl Reach {
+    /// Whether this holds wherever `other` does.
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Everywhere, _) => true,
+            (Self::Within(_), Self::Everywhere) => false,
+            (Self::Within(mine), Self::Within(theirs)) => theirs.iter().all(|theirs| {
+                let covered =
+                    |theirs| mine.iter().flat_map(|mine| mine.iter()).any(|mine| mine.covers(theirs));
+                mine.iter().any(|mine| Arc::ptr_eq(mine, theirs)) || theirs.iter().all(covered)
+            }),
+        }
+    }
+}
+
 impl Rights {
     /// What `grants` come to under `policy`.
     #[must_use]
@@ -122,13 +137,16 @@ impl Rights {
         &self.inert
     }
 
-    /// The scopes that `other` does not have, or has for fewer resources.
-    #[must_use]
-    pub fn lost_in(&self, other: &Self) -> Vec<String> {
+    /// The scopes that `other` does not have, or has for fewer resources, sorted.
+    pub fn not_in<'a>(&'a self, other: &Self) -> impl Iterator<Item = &'a str> {
         let kept = |mine: &Right| {
-            other.scopes.iter().any(|theirs| theirs.scope == mine.scope && theirs.reach == mine.reach)
+            let found = other.scopes.binary_search_by(|theirs| theirs.scope.cmp(&mine.scope));
+            found
+                .ok()
+                .and_then(|place| other.scopes.get(place))
+                .is_some_and(|it| it.reach.covers(&mine.reach))
         };
-        self.scopes.iter().filter(|mine| !kept(mine)).map(|mine| mine.scope.to_string()).collect()
+        self.scopes.iter().filter(move |mine| !kept(mine)).map(|mine| &*mine.scope)
     }
 }
 
@@ -184,6 +202,26 @@ mod tests {
         }
         let named = rights(&[grant("storage:*", &[]), grant("storage:wipe", &[])]);
         assert_eq!(ask(&named, "storage:wipe", None), GRANTED, "by its own name");
+    }
+
+    #[test]
+    fn what_one_has_beyond_another_is_its_scopes_and_its_resources() {
+        // S3, S10
+        let beyond = |one: &[Grant], other: &[Grant]| -> Vec<String> {
+            rights(one).not_in(&rights(other)).map(ToOwned::to_owned).collect()
+        };
+        let (all, some) = (grant("storage:read", &[]), grant("storage:read", &["space/a"]));
+        let wide = grant("storage:read", &["space/*"]);
+        for (less, more) in [(&some, &all), (&some, &wide), (&wide, &all)] {
+            let (less, more) = ([less.clone()], [more.clone()]);
+            assert_eq!(beyond(&more, &less), ["storage:read"], "{more:?} {less:?}");
+            assert_eq!(beyond(&less, &more), [""; 0], "{less:?} {more:?}");
+            assert_eq!(beyond(&less, &less), [""; 0]);
+        }
+        let two = [some.clone(), grant("storage:read", &["space/b"])];
+        assert_eq!(beyond(&two, std::slice::from_ref(&some)), ["storage:read"]);
+        assert_eq!(beyond(&two, &[grant("storage:read", &["space/a", "space/b", "space/c"])]), [""; 0]);
+        assert_eq!(beyond(&[all, grant("a:b", &[])], &[some]), ["a:b", "storage:read"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
         admin::{AdminPermit, ApplyPolicy, ReadPolicy},
         parse::ParseError,
     },
-    operations::error::OperationError,
+    operations::{error::OperationError, policy::Expected},
     wire::v1::{self, policy_service_server::PolicyService},
 };
 
@@ -54,7 +54,8 @@ impl PolicyService for Api {
         permit.require_global().map_err(OperationError::from)?;
         self.administer(async move |operations| {
             let asked = request.into_inner();
-            let (expected, comment) = (asked.expected_version, convert::comment(&asked.comment)?);
+            let expected = Expected { version: asked.expected_version, gains: asked.expected_gains };
+            let comment = convert::comment(&asked.comment)?;
             let policy = convert::policy::applied(asked)?;
             let (version, effect) = operations.apply_policy(permit, policy, expected, comment).await?;
             Ok(v1::ApplyPolicyResponse {

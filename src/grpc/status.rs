@@ -102,6 +102,16 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             let metadata = vec![("count", changed.to_string()), ("expected_count", expected.to_string())];
             precondition(ErrorReason::CountChanged, metadata)
         }
+        OperationError::GainsUnexpected { gaining, expected, first, scopes } => {
+            let keys: Vec<_> = first.iter().map(ToString::to_string).collect();
+            let metadata = vec![
+                ("gaining_key_count", gaining.to_string()),
+                ("expected_gains", expected.to_string()),
+                ("key_ids", keys.join(" ")),
+                ("gained_scopes", listed(&scopes)),
+            ];
+            precondition(ErrorReason::GainsUnexpected, metadata)
+        }
         OperationError::TooManyKeys(count) => {
             let metadata = vec![("count", count.to_string()), ("max_count", MAX_GROUP.to_string())];
             precondition(ErrorReason::TooManyKeys, metadata)

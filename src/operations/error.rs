@@ -83,6 +83,18 @@ pub enum OperationError {
         /// What is beyond in that one.
         part: CeilingPart,
     },
+    /// Other keys would gain rights than were expected to.
+    #[error("{}", gains_message(*.gaining, *.expected, .first, .scopes))]
+    GainsUnexpected {
+        /// How many would gain.
+        gaining: usize,
+        /// How many were expected to.
+        expected: u64,
+        /// The first of them, by id.
+        first: Vec<KeyId>,
+        /// What they would gain, together.
+        scopes: Vec<String>,
+    },
     /// The request id was used for something else.
     #[error("this request id was used with other arguments")]
     RequestIdReused,
@@ -185,6 +197,20 @@ pub fn listed(scopes: &[String]) -> String {
     let more = scopes.len().saturating_sub(MAX_LISTED);
     let first = scopes.get(..MAX_LISTED).unwrap_or(scopes).join(", ");
     if more == 0 { first } else { format!("{first} and {more} more") }
+}
+
+/// Which keys would gain what, and how many were expected to.
+fn gains_message(gaining: usize, expected: u64, first: &[KeyId], scopes: &[String]) -> String {
+    let keys: Vec<_> = first.iter().map(ToString::to_string).collect();
+    let named = match gaining.saturating_sub(keys.len()) {
+        _ if keys.is_empty() => String::new(),
+        0 => format!(" ({})", keys.join(", ")),
+        more => format!(" ({} and {more} more)", keys.join(", ")),
+    };
+    let what = if scopes.is_empty() { String::new() } else { format!(": {}", listed(scopes)) };
+    format!(
+        "{gaining} keys would gain rights{named}{what}; {expected} were expected, and nothing was changed"
+    )
 }
 
 /// The first fault, and how many more there are.

@@ -2,11 +2,14 @@
 
 mod effect;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
-pub use effect::{AffectedKey, Effect};
+pub use effect::{AffectedKey, Effect, GainingKey};
 
 use self::effect::is_alive;
 use super::{Operations, cursor, error::OperationError};
@@ -14,6 +17,7 @@ use crate::{
     domain::{
         admin::{AdminPermit, ApplyPolicy, ReadPolicy},
         audit::{Action, Actor, FieldChange, LogEntry, Revision},
+        gains::Gains,
         key::Creator,
         parse::ParseError,
         policy::{Change, Fault, Policy},
@@ -24,8 +28,19 @@ use crate::{
 
 /// The most changes that a log entry tells; the documents themselves are kept.
 const MAX_LOGGED: usize = 200;
+/// The most keys that an error names.
+const MAX_TOLD: usize = 5;
 /// The longest value in a log entry, in bytes.
 const MAX_LOGGED_VALUE: usize = 1_024;
+
+/// What whoever applies a document stands on.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected {
+    /// The version in force that it was made from.
+    pub version: u64,
+    /// How many living keys gain by it; `None` is none.
+    pub gains: Option<u64>,
+}
 
 /// A page of versions.
 #[derive(Debug)]
@@ -55,16 +70,17 @@ impl Operations {
     /// Puts a document in force: it is when this answers.
     ///
     /// # Errors
-    /// The caller is bound to one workspace; another version is in force than the one expected; the document drops
-    /// something that is in use. The store.
+    /// The caller is bound to one workspace; another version is in force than the one expected, or other keys gain than so
+    /// many; the document drops something that is in use. The store.
     pub async fn apply_policy(
         &self,
         permit: AdminPermit<ApplyPolicy>,
         policy: Policy,
-        expected: u64,
+        Expected { version: expected, gains }: Expected,
         comment: Comment,
     ) -> Result<(Arc<PolicyVersion>, Effect), OperationError> {
         permit.require_global()?;
+        // Nothing is made, and no key is given more, until this is over.
         let _turn = self.turns.over_policy().await;
         // Before the one in force is read: another that comes in between then takes this one's number.
         let newest = self.index.newest_policy_version();
@@ -74,7 +90,8 @@ impl Operations {
             return Err(OperationError::PolicyVersionChanged(version));
         }
         self.require_used_kept(&policy)?;
-        let effect = self.effect(current.as_deref(), &policy);
+        let mut effect = self.effect(current.as_deref(), &policy);
+        require_expected(&effect.gains, gains)?;
         let replaced = current.as_ref().map_or(newest, |current| current.version);
         if let Some(current) = current
             && effect.change_count == 0
@@ -85,6 +102,13 @@ impl Operations {
             Creator::System => (None, None),
             Creator::Admin { key, owner, .. } => (Some(key), owner),
         };
+        self.settle().await;
+        // Where keys gain, none ends or loses between being counted and gaining; where none does, none waits.
+        let _turns = if effect.gains.count() > 0 { self.turns.of_all().await } else { Vec::new() };
+        if effect.gains.count() > 0 {
+            effect = self.effect(self.index.policy().as_deref(), &policy);
+            require_expected(&effect.gains, gains)?;
+        }
         let new = PolicyVersion {
             version: replaced.saturating_add(1),
             policy,
@@ -94,10 +118,10 @@ impl Operations {
             comment,
             revision: Revision::ZERO,
         };
-        self.settle().await;
         let told = effect.changes.iter().take(MAX_LOGGED).map(logged).collect();
         let seen = self.index.revision();
-        let mutation = Mutation { seen, ..write_policy(new, permit.actor(), told) };
+        let mut mutation = Mutation { seen, ..write_policy(new, permit.actor(), told) };
+        mutation.entry.gains = Some(Arc::clone(&effect.gains)).filter(|gains| gains.count() > 0);
         let committed = self.commit_by(Some(permit.stands_on()), mutation).await;
         self.settle().await;
         match committed {
@@ -202,6 +226,21 @@ impl Operations {
         faults.extend(missing("roles", "members", roles));
         if faults.is_empty() { Ok(()) } else { Err(OperationError::PolicyInvalid(faults)) }
     }
+}
+
+/// Passes gains that were expected: none, unless their number was said (S10).
+fn require_expected(gains: &Gains, expected: Option<u64>) -> Result<(), OperationError> {
+    let expected = expected.unwrap_or_default();
+    if u64::try_from(gains.count()) == Ok(expected) {
+        return Ok(());
+    }
+    let scopes: BTreeSet<_> = gains.sets().iter().flat_map(|set| &set.scopes).collect();
+    Err(OperationError::GainsUnexpected {
+        gaining: gains.count(),
+        expected,
+        first: gains.ids().take(MAX_TOLD).collect(),
+        scopes: scopes.into_iter().map(ToString::to_string).collect(),
+    })
 }
 
 /// A mutation that puts a version in force and stands on nothing else.

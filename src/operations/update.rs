@@ -74,6 +74,8 @@ impl Operations {
         changes: &KeyChanges,
     ) -> Result<Changed, OperationError> {
         let read = || self.key(permit, id);
+        // No policy comes between, by which a key would gain that was not counted (S10).
+        let _turn = self.turns.under_policy().await;
         self.change_key(Some(permit.stands_on()), read, |key, now| {
             permit.require_grant_over(&key)?;
             self.require_open(key.workspace)?;

@@ -56,6 +56,8 @@ pub struct LogRecord {
     pub bytes: Vec<u8>,
     /// Its chain value.
     pub chain: Chain,
+    /// Where it was asked for by a key that gained by it: the place of what that key gained among what the entry says.
+    pub gained: Option<u64>,
 }
 
 impl LogRecord {

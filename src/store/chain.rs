@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    group_record::{KeyList, read_group},
+    group_record::{KeyList, are_gains_kept, read_group},
     rows::{from_stored, to_stored},
 };
 use crate::{
@@ -99,12 +99,13 @@ impl<'k> ChainCheck<'k> {
         Self { keys, head: Head::START, records: 0, signed: true, newest_group: Revision::ZERO, fault: None }
     }
 
-    /// Takes the next record, with the keys that `list` finds for one that changed many together; false when it does not fit,
-    /// and nothing after it needs to be read.
+    /// Takes the next record, with the keys that `list` finds for one that changed many together, and `gained` for one by which
+    /// keys gained; false when it does not fit, and nothing after it needs to be read.
     pub(super) fn take<E>(
         &mut self,
         record: &StoredRecord,
         list: impl FnOnce() -> Result<KeyList, E>,
+        gained: impl FnOnce() -> Result<KeyList, E>,
     ) -> Result<bool, E> {
         let revision = self.head.revision.next();
         let place = Place::of(record);
@@ -112,6 +113,9 @@ impl<'k> ChainCheck<'k> {
         let mut fault = self.fault_of(revision, record, place.as_ref());
         if fault.is_none() && names_keys && read_group(record.revision, &record.bytes, list)?.is_none() {
             fault = Some("the keys that it changed together were altered".to_owned());
+        }
+        if fault.is_none() && !are_gains_kept(&record.bytes, gained)? {
+            fault = Some("the keys that gained by it were altered".to_owned());
         }
         if let Some(why) = fault {
             self.fault = Some((revision, why));

@@ -72,6 +72,25 @@ pub(super) fn read_group<E>(
     Ok(keys.filter(|keys| keys.len() == said.key_count).and_then(|keys| change(revision, &said, keys)))
 }
 
+/// What an entry says of the keys that gained by it.
+#[derive(Deserialize)]
+struct SaidOfGains<'a> {
+    gain_count: Option<usize>,
+    #[serde(borrow)]
+    gains_digest: Option<&'a str>,
+}
+
+/// Whether a genuine entry by which keys gained has the keys that `list` finds for it; one by which none gained has nothing to
+/// keep.
+pub(super) fn are_gains_kept<E>(bytes: &[u8], list: impl FnOnce() -> Result<KeyList, E>) -> Result<bool, E> {
+    let Ok(said) = serde_json::from_slice::<SaidOfGains<'_>>(bytes) else { return Ok(false) };
+    let (Some(count), Some(digest)) = (said.gain_count, said.gains_digest) else {
+        return Ok(said.gain_count.is_none() && said.gains_digest.is_none());
+    };
+    let list = list()?;
+    Ok(list.keys.len() == count && BASE64_STANDARD_NO_PAD.encode(list.digest) == digest)
+}
+
 fn change(revision: i64, said: &Said<'_>, keys: Vec<KeyId>) -> Option<GroupChange> {
     Some(GroupChange {
         revision: from_stored(revision)?,

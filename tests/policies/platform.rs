@@ -111,8 +111,7 @@ pub(crate) async fn apply(
     keyward: &Keyward,
     toml: &str,
 ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
-    let in_force = keyward.judge(toml).await?.into_inner().current_version;
-    keyward.try_apply(toml, in_force, "an example").await
+    keyward.apply_expecting_all(toml, "an example").await
 }
 
 /// What an entry of the document is called.

@@ -406,12 +406,8 @@ async fn whatever_is_asked_of_whatever_way_is_answered_and_nobody_gets_past_a_pu
 /// Puts the default policy in force, with this behind it.
 async fn apply(keyward: &Keyward, more: &str, expected_version: u64) {
     let toml = format!("{}\n{more}", include_str!("../../src/domain/policy/default.toml"));
-    let request = v1::ApplyPolicyRequest {
-        document: Some(v1::apply_policy_request::Document::Toml(toml)),
-        expected_version,
-        ..v1::ApplyPolicyRequest::default()
-    };
-    keyward.policies().apply_policy(keyward.as_root(request)).await.unwrap();
+    let applied = keyward.apply_expecting_all(&toml, "").await.unwrap().into_inner();
+    assert_eq!(applied.version.unwrap().version, expected_version.max(1) + 1);
 }
 
 const OPEN_EVENTS: &str = "[[routes]]\npath = \"/v1/events\"\nscopes = [\"events:read\"]\n";

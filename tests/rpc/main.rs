@@ -18,6 +18,7 @@ mod ext_authz_limits;
 mod ext_authz_members;
 mod ext_authz_routes;
 mod first_schema;
+mod gains;
 mod get_key;
 mod import;
 mod issue;

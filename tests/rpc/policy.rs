@@ -221,7 +221,8 @@ async fn a_policy_is_in_force_before_its_answer() {
     let (all, narrower) = (toml(&document()), toml(&without_scopes(&["storage:read"])));
     for version in 1..=20 {
         let (text, denial) = if version % 2 == 1 { (&narrower, INSUFFICIENT) } else { (&all, None) };
-        let applied = keyward.try_apply(text, version, "").await.unwrap().into_inner();
+        let applied = keyward.apply_expecting_all(text, "").await.unwrap().into_inner();
+        assert_eq!(applied.version.as_ref().unwrap().version, version + 1);
         let answer = elsewhere.check(check(&issued.api_key, &["storage:read"])).await.unwrap().into_inner();
         assert_eq!(reason(&answer), denial, "after version {}", version + 1);
         assert!(answer.revision >= applied.version.unwrap().revision);
@@ -248,6 +249,7 @@ async fn versions_are_listed_newest_first_page_by_page_with_who_applied_them() {
             document: Some(Applied::Toml(text)),
             expected_version: version,
             comment: format!("number {}", version + 1),
+            expected_gains: None,
         };
         keyward.policies().apply_policy(signed(&operator.api_key, request)).await.unwrap();
     }
@@ -323,6 +325,7 @@ async fn a_wrong_document_is_refused_whole_and_every_fault_is_named() {
         document: Some(Applied::Policy(message)),
         expected_version: 1,
         comment: String::new(),
+        expected_gains: None,
     };
     let found = faults(keyward.policies().apply_policy(keyward.as_root(request)).await);
     let expected =
@@ -530,7 +533,8 @@ async fn a_damaged_policy_decides_nothing_until_another_is_applied() {
             assert_eq!(metadata(&status, "current_version").as_deref(), Some("0"));
         }
         assert_eq!(keyward.judge(&text).await.unwrap().into_inner().current_version, 0);
-        let repaired = keyward.try_apply(&text, 0, "repaired").await.unwrap().into_inner().version.unwrap();
+        let repaired = keyward.apply_expecting_all(&text, "repaired").await.unwrap().into_inner();
+        let repaired = repaired.version.unwrap();
         assert_eq!(repaired.version, 3, "{damage}");
         let keyward = keyward.restart().await;
         assert_eq!(keyward.denied(&issued.api_key, &["messaging:send"]).await, None);

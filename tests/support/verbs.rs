@@ -218,14 +218,30 @@ impl Keyward {
         comment: &str,
     ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
         let document = Some(apply_policy_request::Document::Toml(toml.to_owned()));
-        let request = v1::ApplyPolicyRequest { document, expected_version, comment: comment.to_owned() };
+        let comment = comment.to_owned();
+        let request = v1::ApplyPolicyRequest { document, expected_version, comment, expected_gains: None };
         self.policies().apply_policy(self.as_root(request)).await
     }
 
-    /// Puts a document in force in the place of whichever is.
+    /// Puts a document in force in the place of whichever is, whoever gains by it.
     pub async fn apply(&self, document: &Document) -> v1::ApplyPolicyResponse {
-        let in_force = self.in_force().await.version.unwrap().version;
-        self.try_apply(&toml(document), in_force, "").await.unwrap().into_inner()
+        self.apply_expecting_all(&toml(document), "").await.unwrap().into_inner()
+    }
+
+    /// Puts a document in TOML in force in the place of whichever is, whoever gains by it.
+    pub async fn apply_expecting_all(
+        &self,
+        toml: &str,
+        comment: &str,
+    ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
+        let found = self.judge(toml).await?.into_inner();
+        let request = v1::ApplyPolicyRequest {
+            document: Some(apply_policy_request::Document::Toml(toml.to_owned())),
+            expected_version: found.current_version,
+            comment: comment.to_owned(),
+            expected_gains: found.effect.map(|effect| effect.gaining_key_count),
+        };
+        self.policies().apply_policy(self.as_root(request)).await
     }
 
     /// Answers a Check that must not be an error.

@@ -189,10 +189,20 @@ fn text(records: &[AuditRecord], values: bool) -> String {
             record.actor.as_ref().map(|actor| actor.address.clone()).unwrap_or_default(),
             record.reason.clone(),
             record.comment.clone(),
-            record.changes.iter().map(field).collect::<Vec<_>>().join(", "),
+            record.changes.iter().map(field).chain(gains(record)).collect::<Vec<_>>().join(", "),
         ]);
     }
     table.render()
+}
+
+/// How many keys gained, and what the one gained that was asked for.
+fn gains(record: &AuditRecord) -> Option<String> {
+    let count = record.gaining_key_count;
+    match record.gained_by_key.as_slice() {
+        _ if count == 0 => None,
+        [] => Some(format!("{count} keys gained")),
+        own => Some(format!("gained {}, one of {count} keys", own.join(" "))),
+    }
 }
 
 /// The key, or the change of many and how many they were.
@@ -247,6 +257,19 @@ mod tests {
             text(&records, true),
             format!("{header}{start}name: \"a\" → \"b\", expire_time: none → \"x\"\n")
         );
+    }
+
+    #[test]
+    fn a_record_by_which_keys_gained_says_how_many_and_what() {
+        // S10
+        let of = |gaining_key_count, own: &[&str]| AuditRecord {
+            gaining_key_count,
+            gained_by_key: own.iter().map(ToString::to_string).collect(),
+            ..Default::default()
+        };
+        assert_eq!(gains(&of(0, &[])), None);
+        assert_eq!(gains(&of(3, &[])).as_deref(), Some("3 keys gained"));
+        assert_eq!(gains(&of(3, &["a:b", "c:d"])).as_deref(), Some("gained a:b c:d, one of 3 keys"));
     }
 
     #[test]

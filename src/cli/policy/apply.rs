@@ -14,6 +14,8 @@ use crate::{
 pub(super) const EXAMPLES: &str = "\
 A document made from version 3, refused if another version came into force meanwhile:
   keyward policy apply policy.toml --expect 3 --comment 'ticket 4711'
+One by which 12 keys gain rights, as `keyward policy check policy.toml` has shown:
+  keyward policy apply policy.toml --expect 3 --expect-gains 12
 Back to version 2:
   keyward policy show --version 2 | keyward policy apply -";
 
@@ -25,6 +27,9 @@ pub struct ApplyArgs {
     /// The version that the document was made from. Left out: whichever is in force just before
     #[arg(long, value_name = "N")]
     expect: Option<u64>,
+    /// How many living keys gain rights by it, as `keyward policy check` says. Left out: none may
+    #[arg(long, value_name = "N")]
+    expect_gains: Option<u64>,
     /// Why, for the log
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
@@ -40,6 +45,7 @@ pub(in crate::cli) async fn run(args: ApplyArgs, session: &mut Session<'_, '_>) 
         document: Some(apply_policy_request::Document::Toml(toml)),
         expected_version,
         comment: args.comment.unwrap_or_default(),
+        expected_gains: args.expect_gains,
     };
     let mut policies = session.policies().await?;
     let answer = policies.apply_policy(request).await.map_err(session.rpc())?.into_inner();
@@ -76,6 +82,7 @@ comment        why
 revision       9
 changes        0
 affected keys  0
+gaining keys   0
 ";
         assert_eq!(text(&ApplyPolicyResponse { version: Some(version), effect: None }), expected);
     }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::{document::DocumentArgs, effect, json};
 use crate::cli::{Outcome, failure::Failure, session::Session, table::Table};
 
-/// Say what a document would change, and which keys would lose what
+/// Say what a document would change, and which keys would lose and gain what
 #[derive(Args, Debug)]
 pub struct CheckArgs {
     #[command(flatten)]

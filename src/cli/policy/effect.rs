@@ -1,8 +1,8 @@
-//! What a document changes, and what keys lose by it, for eyes.
+//! What a document changes, and what keys lose and gain by it, for eyes.
 
 use crate::{
     cli::{table::Table, text::printable},
-    wire::v1::{AffectedKey, PolicyChange, PolicyEffect},
+    wire::v1::{AffectedKey, GainingKey, PolicyChange, PolicyEffect},
 };
 
 /// Each change on a line of its own: `+` is new, `-` is gone, `~` is different. Empty if there is none.
@@ -15,7 +15,8 @@ pub(super) fn changes(effect: &PolicyEffect) -> String {
 pub(super) fn whole(effect: &PolicyEffect, facts: &mut Table) -> String {
     facts.fact("changes", effect.change_count.to_string());
     facts.fact("affected keys", effect.affected_key_count.to_string());
-    let parts = [facts.render(), changes(effect), affected(effect)];
+    facts.fact("gaining keys", effect.gaining_key_count.to_string());
+    let parts = [facts.render(), changes(effect), affected(effect), gaining(effect)];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
@@ -42,6 +43,19 @@ fn affected(effect: &PolicyEffect) -> String {
         ]);
     }
     table.render() + &more(effect.affected_key_count, effect.affected_keys.len())
+}
+
+fn gaining(effect: &PolicyEffect) -> String {
+    if effect.gaining_keys.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::with_header(&["KEY", "WORKSPACE", "NAME", "GAINS"]);
+    for GainingKey { key_id, workspace_id, name, gained_scopes, gained_scope_count } in &effect.gaining_keys {
+        let left = more(*gained_scope_count, gained_scopes.len());
+        let gains = [gained_scopes.join(" "), left.trim_end().to_owned()].join(" ");
+        table.row([key_id.clone(), workspace_id.clone(), name.clone(), gains.trim_end().to_owned()]);
+    }
+    table.render() + &more(effect.gaining_key_count, effect.gaining_keys.len())
 }
 
 /// What an answer leaves out, because there is too much of it.
@@ -79,6 +93,32 @@ mod tests {
     }
 
     #[test]
+    fn what_keys_gain_stands_last() {
+        // S10
+        let effect = PolicyEffect {
+            gaining_keys: vec![GainingKey {
+                key_id: "key_1".into(),
+                workspace_id: "ws_1".into(),
+                name: "bot".into(),
+                gained_scopes: vec!["c:d".into(), "c:e".into()],
+                gained_scope_count: 7,
+            }],
+            gaining_key_count: 2,
+            ..PolicyEffect::default()
+        };
+        let expected = "\
+changes        0
+affected keys  0
+gaining keys   2
+
+KEY    WORKSPACE  NAME  GAINS
+key_1  ws_1       bot   c:d c:e and 5 more
+and 1 more
+";
+        assert_eq!(whole(&effect, &mut Table::of_facts()), expected);
+    }
+
+    #[test]
     fn what_keys_lose_stands_below_what_changes() {
         let effect = PolicyEffect {
             changes: vec![change("scopes[c:d]", "{}", "")],
@@ -91,10 +131,12 @@ mod tests {
                 broken_rules: Vec::new(),
             }],
             affected_key_count: 1,
+            ..PolicyEffect::default()
         };
         let expected = "\
 changes        1
 affected keys  1
+gaining keys   0
 
 - scopes[c:d]: {}
 
@@ -103,6 +145,6 @@ key_1  ws_1       bot   c:d c:e  -
 ";
         assert_eq!(whole(&effect, &mut Table::of_facts()), expected);
         let nothing = whole(&PolicyEffect::default(), &mut Table::of_facts());
-        assert_eq!(nothing, "changes        0\naffected keys  0\n");
+        assert_eq!(nothing, "changes        0\naffected keys  0\ngaining keys   0\n");
     }
 }

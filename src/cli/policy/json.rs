@@ -52,6 +52,8 @@ fn effect(effect: &v1::PolicyEffect) -> Value {
         "change_count": effect.change_count,
         "affected_keys": list(&effect.affected_keys, affected_key),
         "affected_key_count": effect.affected_key_count,
+        "gaining_keys": list(&effect.gaining_keys, gaining_key),
+        "gaining_key_count": effect.gaining_key_count,
     })
 }
 
@@ -66,6 +68,16 @@ fn affected_key(key: &v1::AffectedKey) -> Value {
         "name": key.name,
         "lost_scopes": key.lost_scopes,
         "broken_rules": key.broken_rules,
+    })
+}
+
+fn gaining_key(key: &v1::GainingKey) -> Value {
+    json!({
+        "key_id": key.key_id,
+        "workspace_id": key.workspace_id,
+        "name": key.name,
+        "gained_scopes": key.gained_scopes,
+        "gained_scope_count": key.gained_scope_count,
     })
 }
 
@@ -178,6 +190,7 @@ mod tests {
             ("PolicyEffect", effect(&v1::PolicyEffect::default())),
             ("PolicyChange", change(&v1::PolicyChange::default())),
             ("AffectedKey", affected_key(&v1::AffectedKey::default())),
+            ("GainingKey", gaining_key(&v1::GainingKey::default())),
             ("Policy", policy(&v1::Policy::default())),
             ("PolicyEnvironment", environment(&v1::PolicyEnvironment::default())),
             ("PolicyScope", scope(&v1::PolicyScope::default())),

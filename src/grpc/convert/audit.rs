@@ -79,6 +79,9 @@ fn read(record: &LogRecord) -> Option<v1::AuditRecord> {
     let time = Timestamp::from_ms(entry.get("time_ms")?.as_i64()?).ok()?;
     let no_changes = Vec::new();
     let changes = entry.get("changes").and_then(Value::as_array).unwrap_or(&no_changes);
+    let sets = entry.get("gains").and_then(Value::as_array).unwrap_or(&no_changes);
+    let gains: Vec<_> = sets.iter().map(gained_set).collect();
+    let of_key = record.gained.and_then(|place| gains.get(usize::try_from(place).ok()?)).cloned();
     Some(v1::AuditRecord {
         revision: record.revision.0,
         time: Some(time::to_wire(time)),
@@ -95,6 +98,9 @@ fn read(record: &LogRecord) -> Option<v1::AuditRecord> {
         policy_version: entry.get("policy_version").and_then(Value::as_u64).unwrap_or_default(),
         group_id: text(&entry, "group_id"),
         key_count: entry.get("key_count").and_then(Value::as_u64).unwrap_or_default(),
+        gaining_key_count: entry.get("gain_count").and_then(Value::as_u64).unwrap_or_default(),
+        gained_by_key: of_key.map(|set| set.scopes).unwrap_or_default(),
+        gains,
     })
 }
 
@@ -119,6 +125,15 @@ fn field_change(change: &Value) -> v1::FieldChange {
         field: text(change, "field"),
         from: json("from").unwrap_or_default(),
         to: json("to").unwrap_or_default(),
+    }
+}
+
+fn gained_set(set: &Value) -> v1::GainedScopes {
+    let none = Vec::new();
+    let scopes = set.get("scopes").and_then(Value::as_array).unwrap_or(&none);
+    v1::GainedScopes {
+        scopes: scopes.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect(),
+        key_count: set.get("keys").and_then(Value::as_u64).unwrap_or_default(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a document would change, and what becomes of the keys that live.
+//! What a document would change, and what becomes of the keys that live: what they lose, and what they gain (S10).
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -8,6 +8,7 @@ use std::{
 use super::super::Operations;
 use crate::{
     domain::{
+        gains::{Gains, GainsFound},
         grant::Grants,
         id::{KeyId, WorkspaceId},
         key::{Key, Standing},
@@ -16,23 +17,28 @@ use crate::{
         text::{Label, Name},
         time::Timestamp,
     },
+    pieces::Pieces,
     ports::PolicyVersion,
 };
 
 /// The most changes, and the most keys, that an answer names.
 const MAX_NAMED: usize = 1_000;
 
-/// What a document changes, and what keys lose by it.
+/// What a document changes, and what living keys lose and gain by it.
 #[derive(Debug)]
 pub struct Effect {
     /// At most 1,000 changes.
     pub changes: Vec<Change>,
     /// How many there are.
     pub change_count: usize,
-    /// At most 1,000 keys, by id.
+    /// At most 1,000 keys that lose, by id.
     pub affected: Vec<AffectedKey>,
     /// How many there are.
     pub affected_count: usize,
+    /// At most 1,000 keys that gain, by id.
+    pub gaining: Vec<GainingKey>,
+    /// All of them.
+    pub gains: Arc<Gains>,
 }
 
 /// A key that loses something.
@@ -50,8 +56,60 @@ pub struct AffectedKey {
     pub broken_rules: Vec<&'static str>,
 }
 
+/// A key that gains something.
+#[derive(Debug)]
+pub struct GainingKey {
+    /// The key.
+    pub id: KeyId,
+    /// Its workspace.
+    pub workspace: WorkspaceId,
+    /// What people call it.
+    pub name: Name,
+    /// Scopes that it would have and has not, or has for fewer resources.
+    pub gained_scopes: Arc<[Arc<str>]>,
+}
+
+/// What rights come from: those of two keys that are alike in this are the same, before and after.
+#[derive(PartialEq, Eq, Hash)]
+struct Source {
+    grants: Arc<Grants>,
+    /// The role of the owner, where the key follows it.
+    role: Option<Option<Label>>,
+    /// Whether it has any rights now: none has, while no policy can be trusted.
+    has_rights: bool,
+}
+
+/// What becomes of rights.
+struct Shift {
+    lost: Vec<String>,
+    gained: Arc<[Arc<str>]>,
+}
+
+impl Shift {
+    fn new(before: &Rights, after: &Rights) -> Self {
+        let lost = before.not_in(after).map(ToOwned::to_owned).collect();
+        Self { lost, gained: after.not_in(before).map(Arc::from).collect() }
+    }
+}
+
+/// The first so many, by the text of their ids.
+struct Named<T>(BTreeMap<String, T>);
+
+impl<T> Named<T> {
+    fn add(&mut self, id: KeyId, key: T) {
+        self.0.insert(id.to_string(), key);
+        if self.0.len() > MAX_NAMED {
+            self.0.pop_last();
+        }
+    }
+
+    fn into_keys(self) -> Vec<T> {
+        self.0.into_values().collect()
+    }
+}
+
 impl Operations {
-    /// What a document would change, and what living keys would lose by it.
+    /// What a document would change, and what living keys would lose and gain by it.
     pub(super) fn effect(&self, current: Option<&PolicyVersion>, policy: &Policy) -> Effect {
         let nothing = Document::default();
         let before = current.map_or(&nothing, |current| current.policy.document());
@@ -60,37 +118,54 @@ impl Operations {
         changes.truncate(MAX_NAMED);
 
         let now = self.clock.now();
-        let mut known: HashMap<Arc<Grants>, Rights> = HashMap::new();
-        let mut followed: HashMap<(Arc<Grants>, Option<Label>), Rights> = HashMap::new();
-        let mut affected = BTreeMap::new();
-        let mut affected_count = 0_usize;
+        let mut shifts: HashMap<Source, Shift> = HashMap::new();
+        let (mut affected, mut affected_count) = (Named(BTreeMap::new()), 0_usize);
+        let (mut gaining, mut gains) = (Named(BTreeMap::new()), GainsFound::default());
+        let mut pieces = Pieces::without_pauses();
         self.index.each(|key, rights| {
+            pieces.step();
             if key.admin.is_some() || !is_alive(key, now) {
                 return;
             }
-            let grants = Arc::clone(&key.grants);
-            let new = if key.follows_owner_role {
-                let role = self.index.owner_role(key);
-                followed.entry((grants, role)).or_insert_with_key(|(grants, role)| {
-                    Rights::following(grants, role.as_ref().and_then(|role| policy.role(role)), policy)
-                })
-            } else {
-                known.entry(grants).or_insert_with_key(|grants| Rights::new(grants, policy))
-            };
-            let lost_scopes = rights.lost_in(new);
-            let broken_rules = newly_broken(current, policy, key);
-            if lost_scopes.is_empty() && broken_rules.is_empty() {
-                return;
+            let (id, workspace) = (key.id, key.workspace);
+            let shift = shifts
+                .entry(self.source(key, rights))
+                .or_insert_with_key(|source| Shift::new(rights, &source.rights(policy)));
+            if !shift.gained.is_empty() {
+                gains.add(id, &shift.gained);
+                let gained_scopes = Arc::clone(&shift.gained);
+                gaining.add(id, GainingKey { id, workspace, name: key.name.clone(), gained_scopes });
             }
-            affected_count += 1;
-            let id = key.id;
-            let (workspace, name) = (key.workspace, key.name.clone());
-            affected.insert(id.to_string(), AffectedKey { id, workspace, name, lost_scopes, broken_rules });
-            if affected.len() > MAX_NAMED {
-                affected.pop_last();
+            let broken_rules = newly_broken(current, policy, key);
+            if !shift.lost.is_empty() || !broken_rules.is_empty() {
+                affected_count += 1;
+                let (name, lost_scopes) = (key.name.clone(), shift.lost.clone());
+                affected.add(id, AffectedKey { id, workspace, name, lost_scopes, broken_rules });
             }
         });
-        Effect { changes, change_count, affected: affected.into_values().collect(), affected_count }
+        let gains = Arc::new(gains.finish(|| pieces.step()));
+        let (affected, gaining) = (affected.into_keys(), gaining.into_keys());
+        Effect { changes, change_count, affected, affected_count, gaining, gains }
+    }
+
+    fn source(&self, key: &Key, rights: &Rights) -> Source {
+        Source {
+            grants: Arc::clone(&key.grants),
+            role: key.follows_owner_role.then(|| self.index.owner_role(key)),
+            has_rights: rights.scopes().next().is_some(),
+        }
+    }
+}
+
+impl Source {
+    fn rights(&self, policy: &Policy) -> Rights {
+        match &self.role {
+            None => Rights::new(&self.grants, policy),
+            Some(role) => {
+                let role = role.as_ref().and_then(|role| policy.role(role));
+                Rights::following(&self.grants, role, policy)
+            }
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Changes of many keys at once: their entry is the truth, with a digest of its keys, which stand in a table of their own.
 //! By that they are found too, when it is asked which entries name a key.
 //!
+//! Keys that gained by an entry without being changed stand there too, under the negative of its revision: so that nobody
+//! takes them for keys that it changed.
+//!
 //! No row under a code bears the revision of such an entry, so that a log that ends before it would not show. A mark under
 //! a code says which the newest is; it is there from the first, and whoever takes it away is noticed too.
 
@@ -15,6 +18,7 @@ use super::{
 use crate::{
     domain::{
         audit::Revision,
+        gains::Gains,
         group::{Before, Group, KeysDigest},
         id::KeyId,
         root::DerivedKeys,
@@ -89,17 +93,39 @@ pub(super) fn put(
     revision: Revision,
 ) -> rusqlite::Result<()> {
     put_mark(connection, keys, revision)?;
+    let keys = group.keys().iter().map(|(key, before)| (*key, before.to_bytes()));
+    put_list(connection, to_stored(revision), keys)
+}
+
+/// Writes the keys that gain by the entry at `revision`.
+pub(super) fn put_gains(connection: &Connection, gains: &Gains, revision: Revision) -> rusqlite::Result<()> {
+    put_list(connection, gained_at(to_stored(revision)), gains.rows())
+}
+
+/// Where the keys stand that gain by the entry at a revision.
+pub(super) const fn gained_at(revision: i64) -> i64 {
+    revision.saturating_neg()
+}
+
+fn put_list(
+    connection: &Connection,
+    place: i64,
+    keys: impl Iterator<Item = (KeyId, [u8; Before::BYTES])>,
+) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO grouped_keys (revision, first_id, ids, states_before) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    let mut pieces = Pieces::without_pauses();
-    for keys in group.keys().chunks(IN_ROW) {
-        let ids: Vec<u8> = keys.iter().flat_map(|(key, _)| key.to_bytes()).collect();
-        let before: Vec<u8> = match Before::of_all(keys) {
-            Some(before) => before.to_bytes().to_vec(),
-            None => keys.iter().flat_map(|(_, before)| before.to_bytes()).collect(),
+    let (mut keys, mut pieces) = (keys.peekable(), Pieces::without_pauses());
+    while keys.peek().is_some() {
+        let row: Vec<_> = keys.by_ref().take(IN_ROW).collect();
+        let ids: Vec<u8> = row.iter().flat_map(|(key, _)| key.to_bytes()).collect();
+        let mut each = row.iter().map(|(_, what)| *what);
+        let alike = each.next().filter(|first| each.all(|next| next == *first));
+        let what: Vec<u8> = match alike {
+            Some(all) => all.to_vec(),
+            None => row.iter().flat_map(|(_, what)| *what).collect(),
         };
-        insert.execute(params![to_stored(revision), first_id(&ids), ids, before])?;
+        insert.execute(params![place, first_id(&ids), ids, what])?;
         pieces.step();
     }
     Ok(())
@@ -109,7 +135,8 @@ fn first_id(ids: &[u8]) -> &[u8] {
     ids.get(..KeyId::BYTES).unwrap_or_default()
 }
 
-/// The keys that are stored as those of the entry at `revision`, whether they are or not: its digest tells.
+/// The keys that are stored as those of the entry at `revision`, or as those that gained by it ([`gained_at`]), whether they
+/// are or not: its digest tells.
 pub(super) fn list(connection: &Connection, revision: i64) -> rusqlite::Result<KeyList> {
     let mut select = connection.prepare_cached(
         "SELECT first_id, ids, states_before FROM grouped_keys WHERE revision = ?1 ORDER BY first_id",
@@ -136,6 +163,8 @@ pub(super) fn list(connection: &Connection, revision: i64) -> rusqlite::Result<K
 
 /// The entries after `after` that name a key together with others, oldest first.
 pub(super) fn naming(connection: &Connection, key: KeyId, mut after: i64) -> rusqlite::Result<Vec<i64>> {
+    // Those by which keys gained come before all others there.
+    after = after.max(0);
     let mut next = connection.prepare_cached("SELECT min(revision) FROM grouped_keys WHERE revision > ?1")?;
     let mut found = Vec::new();
     while let Some(revision) = next.query_row([after], |row| row.get(0))? {
@@ -145,6 +174,39 @@ pub(super) fn naming(connection: &Connection, key: KeyId, mut after: i64) -> rus
         after = revision;
     }
     Ok(found)
+}
+
+/// The entries by which a key gained, each with the place of what it was among what the entry says; newest first.
+pub(super) fn gained_by(connection: &Connection, key: KeyId) -> rusqlite::Result<Vec<(i64, u64)>> {
+    let mut next = connection.prepare_cached("SELECT min(revision) FROM grouped_keys WHERE revision > ?1")?;
+    let (mut found, mut after) = (Vec::new(), i64::MIN);
+    while let Some(place) =
+        next.query_row([after], |row| row.get::<_, Option<i64>>(0))?.filter(|place| *place < 0)
+    {
+        if let Some(what) = stored_with(connection, key, place)? {
+            found.push((gained_at(place), u64::from_be_bytes(what)));
+        }
+        after = place;
+    }
+    Ok(found)
+}
+
+/// What stands beside a key in a list.
+fn stored_with(
+    connection: &Connection,
+    key: KeyId,
+    place: i64,
+) -> rusqlite::Result<Option<[u8; Before::BYTES]>> {
+    let mut select = connection.prepare_cached(
+        "SELECT ids, states_before FROM grouped_keys WHERE revision = ?1 AND first_id <= ?2 ORDER BY first_id DESC LIMIT 1",
+    )?;
+    let id = key.to_bytes();
+    let row = select.query_row(params![place, id], |row| Ok((bytes(row, 0)?, bytes(row, 1)?))).optional()?;
+    Ok(row.and_then(|(ids, what)| {
+        let at = ids.chunks(KeyId::BYTES).position(|named| named == id)?;
+        let (what, _) = what.as_chunks::<{ Before::BYTES }>();
+        if let [all] = what { Some(*all) } else { what.get(at).copied() }
+    }))
 }
 
 /// Whether an entry names a key together with others.

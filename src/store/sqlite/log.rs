@@ -2,6 +2,8 @@
 
 mod newest;
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
 use serde_json::json;
 
@@ -45,7 +47,10 @@ pub(super) fn query(
     limit: usize,
 ) -> Result<Vec<LogRecord>, StoreError> {
     let grouped = filter.key.map_or(Ok(Vec::new()), |key| groups::naming(connection, key, 0));
-    let grouped = grouped.map_err(|error| of_reading(&error))?;
+    let mut grouped = grouped.map_err(|error| of_reading(&error))?;
+    let gained = filter.key.map_or(Ok(Vec::new()), |key| groups::gained_by(connection, key));
+    let gained: HashMap<_, _> = gained.map_err(|error| of_reading(&error))?.into_iter().collect();
+    grouped.extend(gained.keys());
     let mut sql = format!("{COLUMNS} WHERE TRUE");
     let mut values = Vec::new();
     let mut require = |condition: &str, value: Option<Value>| {
@@ -71,7 +76,12 @@ pub(super) fn query(
 
     let mut statement = connection.prepare_cached(&sql).map_err(|error| of_reading(&error))?;
     let rows = statement.query_map(params_from_iter(values), record).map_err(|error| of_reading(&error))?;
-    rows.map(|record| to_record(&record.map_err(|error| of_reading(&error))?, keys).map(shortened)).collect()
+    rows.map(|record| {
+        let record = record.map_err(|error| of_reading(&error))?;
+        let gained = gained.get(&record.revision).copied();
+        to_record(&record, keys).map(|record| LogRecord { gained, ..shortened(record) })
+    })
+    .collect()
 }
 
 /// A record without the keys that were changed together, where they are many: a page of such could be more than memory.
@@ -137,12 +147,13 @@ fn verify_all(
         let mut taken = 0;
         while let Some(row) = rows.next()? {
             let record = record(row)?;
-            let list = || match groups::list(&snapshot, record.revision) {
+            let list = |place| match groups::list(&snapshot, place) {
                 // Then its keys are not there as it had them.
                 Err(error) if is_corruption(&error) || is_nonsense(&error) => Ok(KeyList::default()),
                 list => list,
             };
-            if !check.take(&record, list)? {
+            let gained = || list(groups::gained_at(record.revision));
+            if !check.take(&record, || list(record.revision), gained)? {
                 return Ok(Ends::default());
             }
             taken += 1;
@@ -283,7 +294,9 @@ fn record(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
 fn to_record(record: &StoredRecord, keys: &DerivedKeys) -> Result<LogRecord, StoreError> {
     let chain = record.chain.as_slice().try_into().ok().map(Chain);
     match from_stored(record.revision).zip(chain).filter(|_| record.is_genuine(keys)) {
-        Some((revision, chain)) => Ok(LogRecord { revision, bytes: record.bytes.clone(), chain }),
+        Some((revision, chain)) => {
+            Ok(LogRecord { revision, bytes: record.bytes.clone(), chain, gained: None })
+        }
         None => Err(altered(record.revision)),
     }
 }

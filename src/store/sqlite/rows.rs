@@ -91,6 +91,9 @@ pub(super) fn apply(
     if let Some(group) = &mutation.entry.group {
         groups::put(connection, keys, group, head.revision)?;
     }
+    if let Some(gains) = &mutation.entry.gains {
+        groups::put_gains(connection, gains, head.revision)?;
+    }
     if let (Some(request), Some(made)) = (&mutation.request, made(&mutation.entry)) {
         put_request(connection, request, &made, head.revision)?;
     }

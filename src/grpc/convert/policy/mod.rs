@@ -15,11 +15,14 @@ use crate::{
     },
     operations::{
         error::OperationError,
-        policy::{AffectedKey, Effect},
+        policy::{AffectedKey, Effect, GainingKey},
     },
     ports::PolicyVersion,
     wire::v1::{self, apply_policy_request, validate_policy_request},
 };
+
+/// The most scopes that an answer names for one of a thousand keys.
+const MAX_SCOPES: usize = 50;
 
 /// The document to be looked at.
 pub(in crate::grpc) fn validated(asked: v1::ValidatePolicyRequest) -> Result<Policy, OperationError> {
@@ -72,12 +75,24 @@ pub(in crate::grpc) fn effect_to_wire(effect: &Effect) -> v1::PolicyEffect {
         change_count: count(effect.change_count),
         affected_keys: effect.affected.iter().map(affected).collect(),
         affected_key_count: count(effect.affected_count),
+        gaining_keys: effect.gaining.iter().map(gaining).collect(),
+        gaining_key_count: count(effect.gains.count()),
     }
 }
 
 fn change(change: &Change) -> v1::PolicyChange {
     let json = |value: &serde_json::Value| if value.is_null() { String::new() } else { value.to_string() };
     v1::PolicyChange { field: change.field.clone(), from: json(&change.from), to: json(&change.to) }
+}
+
+fn gaining(key: &GainingKey) -> v1::GainingKey {
+    v1::GainingKey {
+        key_id: key.id.to_string(),
+        workspace_id: key.workspace.to_string(),
+        name: key.name.to_string(),
+        gained_scopes: key.gained_scopes.iter().take(MAX_SCOPES).map(ToString::to_string).collect(),
+        gained_scope_count: u64::try_from(key.gained_scopes.len()).unwrap_or(u64::MAX),
+    }
 }
 
 fn affected(key: &AffectedKey) -> v1::AffectedKey {
