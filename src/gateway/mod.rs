@@ -146,27 +146,29 @@ impl Desk {
         asked: Result<Question<'_, R>, Unreadable>,
         now: Timestamp,
     ) -> Outcome {
+        let format = asked.as_ref().map_or(BodyFormat::Plain, |question| {
+            BodyFormat::wanted(question.request.values("content-type"), question.request.values("accept"))
+        });
         if self.operations.sealed() {
             self.complaints.of_store(now);
-            return self.stop(Stop::Undecided, BodyFormat::Plain);
+            return self.stop(Stop::Undecided, format);
         }
         let caller = match caller {
             Ok(caller) => caller,
             Err(error) => {
                 self.complaints.of_caller(now, &error);
-                return self.stop(Stop::Undecided, BodyFormat::Plain);
+                return self.stop(Stop::Undecided, format);
             }
         };
         let question = match asked {
             Ok(question) => question,
-            Err(Unreadable::Malformed) => return self.stop(Stop::Malformed, BodyFormat::Plain),
+            Err(Unreadable::Malformed) => return self.stop(Stop::Malformed, format),
             Err(Unreadable::Setup(error)) => {
                 self.complaints.of_question(now, &error);
-                return self.stop(Stop::Undecided, BodyFormat::Plain);
+                return self.stop(Stop::Undecided, format);
             }
         };
         let Question { request, said } = question;
-        let format = BodyFormat::accepted(request.values("accept"));
         let decided = match said {
             Ok(said) => self.decide(&caller, request, said, now, format).await,
             Err(error) => Err(error),

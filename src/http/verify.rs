@@ -85,7 +85,8 @@ fn render(outcome: Outcome, body_in_header: bool) -> Response<Full<Bytes>> {
             // There is none that is not one of HTTP's.
             let status = StatusCode::from_u16(answer.status.code());
             let status = status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-            respond(status, answer.headers.into_iter().chain(body), answer.body)
+            let text = if answer.is_for_grpc() { String::new() } else { answer.body };
+            respond(status, answer.headers.into_iter().chain(body), text)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::StopStatus;
+use super::{StopStatus, grpc};
 
 const PROBLEM: &str = "application/problem+json";
 
@@ -14,6 +14,8 @@ pub enum BodyFormat {
     Plain,
     /// Problem details.
     Problem,
+    /// That of `Plain`, in a header: the message of a status of gRPC.
+    Grpc,
 }
 
 #[derive(Serialize)]
@@ -48,23 +50,33 @@ struct Problem<'a> {
 }
 
 impl BodyFormat {
-    /// The format that a request asks for by its values of `Accept`: problem details where it names them.
+    /// The format that a request asks for by its values of `Content-Type`, where it is a call of gRPC, or of `Accept`:
+    /// problem details where it names them.
     #[must_use]
-    pub fn accepted<'a>(mut accept: impl Iterator<Item = &'a [u8]>) -> Self {
-        let names_problem = accept.any(|value| value.split(|byte| *byte == b',').any(is_wanted_problem));
-        if names_problem { Self::Problem } else { Self::Plain }
+    pub fn wanted<'a>(
+        content_type: impl Iterator<Item = &'a [u8]>,
+        mut accept: impl Iterator<Item = &'a [u8]>,
+    ) -> Self {
+        if grpc::is_call(content_type) {
+            Self::Grpc
+        } else if accept.any(|value| value.split(|byte| *byte == b',').any(is_wanted_problem)) {
+            Self::Problem
+        } else {
+            Self::Plain
+        }
     }
 
     pub(super) const fn media_type(self) -> &'static str {
         match self {
             Self::Plain => "application/json",
             Self::Problem => PROBLEM,
+            Self::Grpc => grpc::CONTENT_TYPE,
         }
     }
 
     pub(super) fn body(self, status: StopStatus, code: &str, message: &str) -> String {
         match self {
-            Self::Plain => error_body(code, message, None),
+            Self::Plain | Self::Grpc => error_body(code, message, None),
             Self::Problem => {
                 let (status, title) = (status.code(), status.title());
                 let problem = Problem { title, status, detail: message, code };
@@ -95,7 +107,10 @@ mod tests {
     #[test]
     fn problem_details_are_for_those_who_name_them() {
         // H5
-        let format = |accept: &[&str]| BodyFormat::accepted(accept.iter().map(|value| value.as_bytes()));
+        let format = |accept: &[&str]| {
+            let accept = accept.iter().map(|value| value.as_bytes());
+            BodyFormat::wanted(std::iter::empty(), accept)
+        };
         for accept in [
             &["application/problem+json"][..],
             &["text/html, Application/Problem+JSON;q=0.5"],

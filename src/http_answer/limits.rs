@@ -12,8 +12,12 @@ use crate::{
     ports::LimitState,
 };
 
-/// The most bytes of a field that lists limits; whole ones, the first of them the one that the short headers show.
-const MAX_LIST_BYTES: usize = 4_096;
+/// The most bytes of a field that lists limits. Clients of gRPC refuse an answer whose metadata is over 8 KiB, and both lists
+/// stand in it beside all else.
+const MAX_LIST_BYTES: usize = 1_536;
+/// The most bytes of all headers that tell of limits, as HTTP/2 counts them: 32 for each beside name and value.
+#[cfg(test)]
+pub(super) const MOST_BYTES: usize = 2 * MAX_LIST_BYTES + 6 * (32 + 21 + 20);
 /// The greatest integer of a structured field (RFC 9651 section 3.3.1).
 const MAX_INTEGER: u64 = 999_999_999_999_999;
 
@@ -37,15 +41,17 @@ fn told(mut limits: Vec<Standing<'_>>, now: Timestamp) -> Vec<Header> {
     if let Some(before) = limits.get_mut(..=shown) {
         before.rotate_right(1);
     }
+    if let Some(others) = limits.get_mut(1..) {
+        others.sort_by(|one, other| more_telling(*one, *other));
+    }
     let Some((bound, state)) = limits.first() else { return Vec::new() };
-    let policies = limits.iter().map(|(bound, _)| policy(bound));
-    let states = limits.iter().map(|(bound, state)| left(bound, state, now));
+    let (policies, states) = lists(&limits, now);
     vec![
         ("x-ratelimit-limit", bound.limit.to_string()),
         ("x-ratelimit-remaining", state.remaining.to_string()),
         ("x-ratelimit-reset", seconds(state.reset.saturating_since(Timestamp::EPOCH)).to_string()),
-        ("ratelimit-policy", list(policies)),
-        ("ratelimit", list(states)),
+        ("ratelimit-policy", policies),
+        ("ratelimit", states),
     ]
 }
 
@@ -57,6 +63,12 @@ fn shown(limits: &[Standing<'_>]) -> Option<usize> {
     let denying = denying.max_by_key(|(_, (_, state))| state.wait.unwrap_or(Duration::MAX));
     let scarcest = || each().min_by(|(_, one), (_, other)| scarcer(**one, **other));
     denying.or_else(scarcest).map(|(place, _)| place)
+}
+
+/// What denies comes first, the longest wait before the others; then by the share that is left.
+fn more_telling(one: Standing<'_>, other: Standing<'_>) -> Ordering {
+    let waits = |(_, state): Standing<'_>| (!state.passes).then(|| state.wait.unwrap_or(Duration::MAX));
+    waits(other).cmp(&waits(one)).then_with(|| scarcer(one, other))
 }
 
 /// By the share that is left; of two of which the same is left, the one that takes longer to be whole comes first.
@@ -77,18 +89,31 @@ fn left(bound: &Bound, state: &LimitState, now: Timestamp) -> String {
     format!("\"{}\";r={};t={}", bound.name, integer(state.remaining), integer(reset))
 }
 
-/// As many members as there is room for, whole ones.
-fn list(members: impl Iterator<Item = String>) -> String {
-    let mut text = String::new();
-    for member in members {
-        let gap = if text.is_empty() { "" } else { ", " };
-        if text.len() + gap.len() + member.len() > MAX_LIST_BYTES {
+/// `RateLimit-Policy` and `RateLimit`: the same limits in both, as many of the first ones as there is room for in each.
+fn lists(limits: &[Standing<'_>], now: Timestamp) -> (String, String) {
+    let (mut policies, mut states) = (String::new(), String::new());
+    for (bound, state) in limits {
+        let (policy, state) = (policy(bound), left(bound, state, now));
+        if !has_room(&policies, &policy) || !has_room(&states, &state) {
             break;
         }
-        text.push_str(gap);
-        text.push_str(&member);
+        append(&mut policies, &policy);
+        append(&mut states, &state);
     }
-    text
+    (policies, states)
+}
+
+const GAP: &str = ", ";
+
+fn has_room(list: &str, member: &str) -> bool {
+    list.len() + GAP.len() + member.len() <= MAX_LIST_BYTES
+}
+
+fn append(list: &mut String, member: &str) {
+    if !list.is_empty() {
+        list.push_str(GAP);
+    }
+    list.push_str(member);
 }
 
 fn integer(number: u64) -> u64 {
@@ -107,7 +132,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         limit::{KeyLimits, LimitIds},
-        policy::{BucketEntry, LimitEntry, Policy, TierSet},
+        policy::{BucketEntry, LimitEntry, PlanEntry, Policy, ScopeEntry, TierEntry, TierSet},
     };
 
     const NOW: i64 = 1_767_225_600_000;
@@ -262,10 +287,55 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_cut_between_two_members() {
+    fn after_the_limit_that_is_shown_come_those_that_deny_and_then_the_scarcest() {
         // H4
-        let member = "m".repeat(1_000);
-        let all = list((0..10).map(|_| member.clone()));
-        assert_eq!(all, [member.as_str(); 4].join(", "));
+        let names = ["a", "b", "c", "d"];
+        let entries = names.map(|name| calendar(name, 100, "hour"));
+        let states = [passing(50, 1), passing(10, 1), failing(3, Some(5)), failing(3, Some(9))];
+        let told = headers(&entries, &states);
+        let order = |field: &str| read(field).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        let expected = ["d", "c", "b", "a"].map(|name| format!("default/{name}"));
+        assert_eq!(order(&told[3].1), expected);
+        assert_eq!(order(&told[4].1), expected);
+    }
+
+    /// A policy of as many tiers as there can be, each with as many limits, all of the longest names and numbers.
+    fn largest() -> Policy {
+        let mut document = Policy::default_document().unwrap().document().clone();
+        (document.roles, document.plans) = (Vec::new(), Vec::new());
+        document.plans.push(PlanEntry { name: "starter".to_owned(), ..PlanEntry::default() });
+        document.scopes = (0..64)
+            .map(|place| ScopeEntry { name: format!("s{place}:read"), ..ScopeEntry::default() })
+            .collect();
+        let tier = |place: usize| TierEntry {
+            name: if place == 0 { "default".to_owned() } else { format!("t{place:0>31}") },
+            scopes: (place > 0).then(|| format!("s{place}:read")).into_iter().collect(),
+            limits: (0..8)
+                .map(|limit| calendar(&format!("l{limit:0>31}"), 1_000_000_000_000, "month"))
+                .collect(),
+            ..TierEntry::default()
+        };
+        document.tiers = (0..64).map(tier).collect();
+        Policy::new(document).unwrap()
+    }
+
+    #[test]
+    fn the_most_limits_that_a_policy_can_have_leave_room_in_the_metadata_of_an_answer() {
+        // H10, H4
+        let limits = KeyLimits::resolve(&largest(), None, None, None, &LimitIds::default());
+        let tiers = (0..64).map(TierSet::only).reduce(TierSet::and).unwrap();
+        let bounds: Vec<&Bound> = limits.of(tiers).collect();
+        assert_eq!(bounds.len(), 64 * 8);
+        let scarcest = passing(1, 2_678_400_000);
+        let states = vec![passing(999_999_999_999, 2_678_400_000); bounds.len() - 1];
+        let states: Vec<LimitState> = states.into_iter().chain([scarcest]).collect();
+        let told = told(bounds.iter().copied().zip(&states).collect(), at(NOW));
+        let (policies, states) = (read(&told[3].1), read(&told[4].1));
+        let names = |list: &[(String, _)]| list.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&policies), names(&states));
+        assert_eq!(policies[0].0, bounds.last().unwrap().name.as_ref());
+        assert!(policies.len() >= 12, "{policies:?}");
+        let size: usize = told.iter().map(|(name, value)| name.len() + value.len() + 32).sum();
+        assert!(size <= MOST_BYTES, "{size}");
     }
 }

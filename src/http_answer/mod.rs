@@ -2,9 +2,11 @@
 //!
 //! Invariants: all 401s for a credential are the same bytes, so that a stranger cannot tell whether a key ever existed;
 //! no answer holds a secret, or any byte that a client chose, beyond scopes that were parsed; every header value is
-//! visible ASCII and spaces; a 401 tells nothing of limits.
+//! visible ASCII and spaces; a 401 tells nothing of limits; all headers of an answer together stay well under the 8 KiB
+//! that clients of gRPC take.
 
 mod body;
+mod grpc;
 mod identity;
 mod limits;
 
@@ -24,6 +26,9 @@ use crate::{
     },
     operations::check::Answer,
 };
+
+/// The most bytes of scopes in one place of an answer.
+const MAX_SCOPES_BYTES: usize = 1_280;
 
 /// A header: its name in lower case, and its value.
 pub type Header = (&'static str, String);
@@ -86,6 +91,18 @@ impl StopStatus {
         }
     }
 
+    /// The status as gRPC counts it.
+    #[must_use]
+    pub const fn grpc_code(self) -> i32 {
+        match self {
+            Self::BadRequest => 3,
+            Self::Unauthorized => 16,
+            Self::Forbidden => 7,
+            Self::TooManyRequests => 8,
+            Self::Unavailable => 14,
+        }
+    }
+
     /// The status as RFC 9110 and RFC 6585 name it.
     #[must_use]
     pub const fn title(self) -> &'static str {
@@ -108,6 +125,14 @@ pub struct HttpAnswer {
     pub headers: Vec<Header>,
     /// Its body: JSON, of visible ASCII characters and spaces.
     pub body: String,
+}
+
+impl HttpAnswer {
+    /// Whether it is for a caller of gRPC, who has the body in a header and can read none.
+    #[must_use]
+    pub fn is_for_grpc(&self) -> bool {
+        self.headers.iter().any(|(name, _)| *name == grpc::STATUS)
+    }
 }
 
 /// One row of the table.
@@ -161,7 +186,11 @@ fn render(row: &Row, challenge: Option<String>, format: BodyFormat) -> HttpAnswe
     if let Some(seconds) = row.retry_after {
         headers.push(("retry-after", seconds.to_string()));
     }
-    HttpAnswer { status: row.status, headers, body: format.body(row.status, row.code, &row.message) }
+    let body = format.body(row.status, row.code, &row.message);
+    if format == BodyFormat::Grpc {
+        headers.extend(grpc::headers(row.status, &body));
+    }
+    HttpAnswer { status: row.status, headers, body }
 }
 
 fn row(stop: Stop<'_>) -> Row {
@@ -237,13 +266,13 @@ fn row(stop: Stop<'_>) -> Row {
         Denial::WorkspaceMismatch => forbidden("The API key belongs to another workspace.".into()),
         Denial::EnvironmentMismatch => forbidden("The API key belongs to another environment.".into()),
         Denial::RoleInsufficient(missing) => {
-            forbidden(format!("The role of the API key's owner lacks {}.", missing.join(", ")).into())
+            forbidden(format!("The role of the API key's owner lacks {}.", named(missing)).into())
         }
         Denial::ScopeInsufficient(missing) => {
-            forbidden(format!("The API key lacks {}.", missing.join(", ")).into())
+            forbidden(format!("The API key lacks {}.", named(missing)).into())
         }
         Denial::ResourceNotGranted { scopes, .. } => {
-            forbidden(format!("The API key has {} for other resources only.", scopes.join(", ")).into())
+            forbidden(format!("The API key has {} for other resources only.", named(scopes)).into())
         }
         Denial::AddressNotAllowed(_) => forbidden("The API key may not be used from this address.".into()),
         Denial::BrowserNotAllowed => {
@@ -269,9 +298,33 @@ fn challenge(row: &Row, stop: Stop<'_>, realm: &Realm) -> Option<String> {
     Some(format!("Bearer realm=\"{realm}\", error=\"{error}\"{scope}"))
 }
 
+/// The scopes that are needed, as many whole ones as there is room for.
 fn required(requirement: &Requirement<'_>) -> String {
     let scopes: Vec<&str> = requirement.scopes.iter().map(Scope::as_str).collect();
-    scopes.join(" ")
+    let (named, _left_out) = first(&scopes, " ");
+    named
+}
+
+/// Scopes in the words of a message, which stands in a header for some gateways and for callers of gRPC.
+fn named(scopes: &[impl AsRef<str>]) -> String {
+    match first(scopes, ", ") {
+        (named, 0) => named,
+        (named, more) => format!("{named} and {more} more"),
+    }
+}
+
+/// The first of these that there is room for, whole ones, and how many are left out.
+fn first(scopes: &[impl AsRef<str>], gap: &str) -> (String, usize) {
+    let mut text = String::new();
+    for (place, scope) in scopes.iter().map(AsRef::as_ref).enumerate() {
+        let before = if text.is_empty() { "" } else { gap };
+        if text.len() + before.len() + scope.len() > MAX_SCOPES_BYTES {
+            return (text, scopes.len() - place);
+        }
+        text.push_str(before);
+        text.push_str(scope);
+    }
+    (text, 0)
 }
 
 #[cfg(test)]
@@ -323,5 +376,32 @@ mod tests {
             assert_eq!(told.map(|(_, value)| value.as_str()), retry_after, "{message}");
             assert!(answer.headers.iter().all(|(name, _)| *name != "www-authenticate"));
         }
+    }
+
+    #[test]
+    fn the_longest_denial_leaves_room_in_the_metadata_of_a_call() {
+        // H10
+        let scope = |place: usize| format!("{}{place:02}:{}", "s".repeat(62), "a".repeat(64));
+        let texts: Vec<String> = (0..64).map(scope).collect();
+        let requirement = Requirement {
+            scopes: texts.iter().map(|text| Scope::parse(text).unwrap()).collect(),
+            ..Requirement::default()
+        };
+        let denial = &Denial::ScopeInsufficient(texts.iter().map(|text| text.as_str().into()).collect());
+        let realm = Realm::default();
+        let answer = |format| {
+            stopped(Stop::Denied { denial, requirement: &requirement, answer: None }, &realm, format)
+        };
+        let denied = answer(BodyFormat::Grpc);
+        // As HTTP/2 counts it (RFC 9113 section 6.5.2).
+        let size = |(name, value): &Header| name.len() + value.len() + 32;
+        let ours: usize = denied.headers.iter().map(size).sum();
+        let of_limits = limits::MOST_BYTES;
+        assert!(ours + of_limits <= 7 * 1024, "{ours} and {of_limits}");
+        assert!(denied.body.ends_with(" and 55 more.\"}}"), "{}", denied.body);
+        assert!(answer(BodyFormat::Plain).body == denied.body && denied.is_for_grpc());
+        let few = &Denial::ScopeInsufficient(vec!["a:b".into(), "c:d".into()]);
+        let few = Stop::Denied { denial: few, requirement: &requirement, answer: None };
+        assert!(stopped(few, &realm, BodyFormat::Plain).body.contains("lacks a:b, c:d."));
     }
 }

@@ -37,6 +37,8 @@ pub struct Other<'a> {
 pub enum Because {
     /// It matches too, and says less about the request.
     SaysLess,
+    /// It matches, is for any method, and gives way to a route for OPTIONS.
+    AnyMethod,
     /// It matches, and what the path has in the place of its resource cannot be one.
     NoResource,
     /// It is for another host.
@@ -49,8 +51,11 @@ impl Explanation<'_> {
     /// The same in words.
     #[must_use]
     pub fn why(&self) -> Cow<'static, str> {
-        let less = self.others.iter().filter(|other| other.because == Because::SaysLess).count();
-        match (&self.decides, self.misspelled, less) {
+        let count = |because| self.others.iter().filter(|other| other.because == because).count();
+        match (&self.decides, self.misspelled, count(Because::SaysLess)) {
+            (Ok(_), _, _) if count(Because::AnyMethod) > 0 => {
+                "it is for OPTIONS, and such a route comes before those of any method".into()
+            }
             (Ok(_), _, 0) => "no other route matches".into(),
             (Ok(_), _, 1) => "it says more about the request than the other route that matches".into(),
             (Ok(_), _, more) => {
@@ -71,6 +76,8 @@ impl RouteTable {
     pub fn explain(&self, host: &str, method: &str, path: &str) -> Explanation<'_> {
         let decides = self.find(host, method, path);
         let deciding = decides.as_ref().ok().map(|found| found.index);
+        let named = |found: &Match<'_>| found.route.method.is_some();
+        let decides_preflight = method == method::OPTIONS && decides.as_ref().is_ok_and(named);
         let misspelled = match (RequestHost::parse(host), method::check(method), CanonicalPath::parse(path)) {
             (_, _, Err(NotCanonical)) => Some("path"),
             (Err(NotCanonical), ..) => Some("host"),
@@ -89,6 +96,8 @@ impl RouteTable {
                 Because::OtherMethod
             } else if decides == Err(Unrouted::NoResource) {
                 Because::NoResource
+            } else if route.method.is_none() && decides_preflight {
+                Because::AnyMethod
             } else {
                 Because::SaysLess
             };

@@ -3,6 +3,9 @@
 use super::path::NotCanonical;
 use crate::domain::parse::ParseError;
 
+/// The method by which a browser asks whether a page may send what it wants to send: a preflight.
+pub(super) const OPTIONS: &str = "OPTIONS";
+
 /// The method that a route is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Method(Box<str>);

@@ -16,6 +16,10 @@ const MAX_ROUTES: usize = 1_024;
 /// any; then, segment by segment from the left, a literal before a variable before a rest; then one that gives the
 /// method before one that takes any. A route that does not match stands in the way of none: `PUT /a` may be on
 /// `/{rest=**}` although there is a route for `GET /a`.
+///
+/// Browsers ask by OPTIONS, without a key, before they send what a page wants to send. So that one route can answer them all,
+/// a route for OPTIONS comes before a route of any method for the same host, however much that says about the path; but never
+/// before one that denies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RouteTable(Box<[Entry]>);
 
@@ -106,35 +110,53 @@ impl RouteTable {
             None => Ordering::Greater,
         });
         let any_host = equal(&self.0, |entry| entry.route.host.is_none().cmp(&true));
-        let entry = search(with_host, 0, Some(path.below_root()), method)
-            .or_else(|| search(any_host, 0, Some(path.below_root()), method))
+        let entry = best(with_host, path, method)
+            .or_else(|| best(any_host, path, method))
             .ok_or(Unrouted::NotFound)?;
         Ok(Match { index: entry.index, route: &entry.route, resource: resource(&entry.route, path)? })
     }
 }
 
-/// The best of these entries, which agree with the path down to `depth`; `below` is what is left of the path.
-fn search<'t>(entries: &'t [Entry], depth: usize, below: Option<&str>, method: &str) -> Option<&'t Entry> {
+/// The best of these entries, which agree in their host.
+fn best<'t>(entries: &'t [Entry], path: CanonicalPath<'_>, method: &str) -> Option<&'t Entry> {
+    let below = Some(path.below_root());
+    let found = search(entries, 0, below, &|route| takes_method(route, method))?;
+    let gives_way = method == method::OPTIONS
+        && found.route.method.is_none()
+        && !matches!(found.route.decision, RouteDecision::Denied);
+    let named = || search(entries, 0, below, &|route| route.method.is_some() && takes_method(route, method));
+    gives_way.then(named).flatten().or(Some(found))
+}
+
+/// The best of these entries, which agree with the path down to `depth`; `below` is what is left of the path. Only those
+/// whose method is `wanted` count.
+fn search<'t>(
+    entries: &'t [Entry],
+    depth: usize,
+    below: Option<&str>,
+    wanted: &impl Fn(&Route) -> bool,
+) -> Option<&'t Entry> {
     if entries.is_empty() {
         return None;
     }
     let with = |slot: Slot<'_>| equal(entries, |entry| entry.route.template.slot(depth).cmp(&slot));
-    let rest = || best_method(with(Slot::Rest), method);
+    // They differ in their method alone.
+    let wanted_of = |same: &'t [Entry]| same.iter().find(|entry| wanted(&entry.route));
+    let rest = || wanted_of(with(Slot::Rest));
     let Some(below) = below else {
-        return best_method(with(Slot::End), method).or_else(rest);
+        return wanted_of(with(Slot::End)).or_else(rest);
     };
     let (segment, below) =
         below.split_once('/').map_or((below, None), |(segment, below)| (segment, Some(below)));
     let variable = || match segment {
         "" => None,
-        _ => search(with(Slot::Variable), depth + 1, below, method),
+        _ => search(with(Slot::Variable), depth + 1, below, wanted),
     };
-    search(with(Slot::Literal(segment)), depth + 1, below, method).or_else(variable).or_else(rest)
+    search(with(Slot::Literal(segment)), depth + 1, below, wanted).or_else(variable).or_else(rest)
 }
 
-/// The best of these entries, which differ in their method alone.
-fn best_method<'t>(entries: &'t [Entry], method: &str) -> Option<&'t Entry> {
-    entries.iter().find(|entry| entry.route.method.as_ref().is_none_or(|given| given.as_str() == method))
+fn takes_method(route: &Route, method: &str) -> bool {
+    route.method.as_ref().is_none_or(|given| given.as_str() == method)
 }
 
 /// The resource that a request on this route touches.

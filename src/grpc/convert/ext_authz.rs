@@ -110,12 +110,13 @@ fn pass(Passed { identity, spent, told }: Passed) -> CheckResponse {
 
 /// Lets nothing through. The exact reason, and whose key it was, are for the operator's log.
 fn stop(Stopped { answer, reason, identity }: Stopped) -> CheckResponse {
-    let (code, http) = match answer.status {
-        StopStatus::BadRequest => (Code::InvalidArgument, StatusCode::BadRequest),
-        StopStatus::Unauthorized => (Code::Unauthenticated, StatusCode::Unauthorized),
-        StopStatus::Forbidden => (Code::PermissionDenied, StatusCode::Forbidden),
-        StopStatus::TooManyRequests => (Code::ResourceExhausted, StatusCode::TooManyRequests),
-        StopStatus::Unavailable => (Code::Unavailable, StatusCode::ServiceUnavailable),
+    let code = Code::from_i32(answer.status.grpc_code());
+    let http = match answer.status {
+        StopStatus::BadRequest => StatusCode::BadRequest,
+        StopStatus::Unauthorized => StatusCode::Unauthorized,
+        StopStatus::Forbidden => StatusCode::Forbidden,
+        StopStatus::TooManyRequests => StatusCode::TooManyRequests,
+        StopStatus::Unavailable => StatusCode::ServiceUnavailable,
     };
     let denied = DeniedHttpResponse {
         status: Some(HttpStatus { code: http.into() }),

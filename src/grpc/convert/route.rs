@@ -42,6 +42,7 @@ fn field(index: usize) -> String {
 const fn because(other: &Other<'_>) -> &'static str {
     match other.because {
         Because::SaysLess => "it matches too, and says less about the request",
+        Because::AnyMethod => "it matches too, is for any method, and gives way to one for OPTIONS",
         Because::NoResource => "it matches, and what the path has in the place of its resource cannot be one",
         Because::OtherHost => "it is for another host",
         Because::OtherMethod => "it is for another method",

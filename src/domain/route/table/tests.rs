@@ -60,6 +60,36 @@ fn a_request_is_on_the_route_that_says_most_about_it() {
 }
 
 #[test]
+fn one_route_answers_the_preflights_of_all_paths_but_of_those_that_are_denied() {
+    // H10
+    let mut routes: Vec<Route> = [
+        "* OPTIONS /{x=**}",
+        "* * /v1/templates",
+        "* * /admin/{x=**}",
+        "* * /admin/open",
+        "h * /v1/{x=**}",
+        "* OPTIONS /v1/own",
+        "* * /v1/own",
+        "* OPTIONS /admin/asked",
+    ]
+    .map(route)
+    .into();
+    routes[2].decision = RouteDecision::Denied;
+    let table = RouteTable::new(routes).unwrap();
+    let found = |host, method, path| table.find(host, method, path).map(|found| found.index);
+    let preflight = |path| found("a", "OPTIONS", path);
+    assert_eq!(preflight("/v1/templates"), Ok(0), "before a route of any method on a longer path");
+    assert_eq!(preflight("/v1/own"), Ok(5), "of two for OPTIONS the longer path");
+    assert_eq!(preflight("/admin/a"), Ok(2), "what is denied to all is denied to preflights");
+    assert_eq!(preflight("/admin/open"), Ok(0));
+    assert_eq!(preflight("/admin/asked"), Ok(7), "unless a longer path says otherwise, as for any method");
+    assert_eq!(found("h", "OPTIONS", "/v1/templates"), Ok(4), "a host has its own routes");
+    for method in ["GET", "HEAD", "POST"] {
+        assert_eq!(found("a", method, "/v1/templates"), Ok(1), "{method}");
+    }
+}
+
+#[test]
 fn a_request_that_no_route_matches_is_on_none() {
     let rows: &[(&str, &str)] = &[
         ("* * /a", "/A"),
@@ -184,7 +214,8 @@ fn oracle<'a>(lines: &[&'a str], host: &str, method: &str, path: &str) -> Option
             ["{x}", "{r=**}"].iter().position(|variable| *variable == word).map_or(0, |place| place + 1)
         };
         let ranks: Vec<usize> = words[2].split('/').map(rank).collect();
-        (words[0] == "*", ranks, words[1] == "*")
+        let is_any = words[1] == "*";
+        (words[0] == "*", method == "OPTIONS" && is_any, ranks, is_any)
     };
     matching.min_by_key(|line| key(line)).copied()
 }
@@ -193,7 +224,8 @@ fn oracle<'a>(lines: &[&'a str], host: &str, method: &str, path: &str) -> Option
 fn lines() -> impl Strategy<Value = Vec<String>> {
     let above = prop::collection::vec(select(vec!["a", "b", "{x}"]), 0..4);
     let last = select(vec!["a", "b", "{x}", "{x}", "", "{r=**}"]);
-    let line = (select(vec!["*", "*", "h", "i"]), select(vec!["*", "*", "GET", "PUT"]), above, last);
+    let line =
+        (select(vec!["*", "*", "h", "i"]), select(vec!["*", "*", "GET", "PUT", "OPTIONS"]), above, last);
     let line = line.prop_map(|(host, method, above, last)| {
         format!("{host} {method} /{}", [above, vec![last]].concat().join("/"))
     });
@@ -223,7 +255,7 @@ proptest! {
         }
         let table = numbered(&kept).unwrap();
         for path in paths.iter().filter(|path| !path.is_empty()) {
-            for (host, method) in [("h", "GET"), ("i", "PUT"), ("j", "GET"), ("h", "HEAD")] {
+            for (host, method) in [("h", "GET"), ("i", "PUT"), ("j", "GET"), ("h", "HEAD"), ("h", "OPTIONS"), ("j", "OPTIONS")] {
                 let found = table.find(host, method, path).ok().map(|found| kept[found.index]);
                 prop_assert_eq!(found, oracle(&kept, host, method, path), "{} {} {}", host, method, path);
             }
@@ -240,6 +272,8 @@ fn an_explanation_names_the_route_that_decides_and_why_the_others_do_not() {
         "* POST /v1/spaces/{space}",
         "api.example.com * /v1/spaces/{space}",
         "* * /v2",
+        "* OPTIONS /v1/{rest=**}",
+        "* * /v1/pre/{rest=**}",
     ];
     let table = table(&lines).unwrap();
     let explained = |host, method, path| {
@@ -251,7 +285,12 @@ fn an_explanation_names_the_route_that_decides_and_why_the_others_do_not() {
     assert_eq!(decides, Some(lines[1]));
     assert_eq!(
         others,
-        [(lines[3], Because::OtherHost), (lines[2], Because::OtherMethod), (lines[0], Because::SaysLess),]
+        [
+            (lines[3], Because::OtherHost),
+            (lines[2], Because::OtherMethod),
+            (lines[5], Because::OtherMethod),
+            (lines[0], Because::SaysLess),
+        ]
     );
     assert_eq!(why, "it says more about the request than the other route that matches");
     assert_eq!(explained("api.example.com", "GET", "/v1/spaces/a").0, Some(lines[3]));
@@ -260,6 +299,10 @@ fn an_explanation_names_the_route_that_decides_and_why_the_others_do_not() {
         explained("a", "GET", "/v3"),
         (None, vec![], "no route is for this request: none is for its path".to_owned())
     );
+    let preflight = explained("a", "OPTIONS", "/v1/pre/a");
+    assert_eq!(preflight.0, Some(lines[5]));
+    assert_eq!(preflight.1[0], (lines[6], Because::AnyMethod));
+    assert_eq!(preflight.2, "it is for OPTIONS, and such a route comes before those of any method");
     for (host, method, path, what) in
         [("a", "GET", "/v1/..", "path"), ("a:", "GET", "/v1", "host"), ("a", "G T", "/v1", "method")]
     {
