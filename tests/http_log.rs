@@ -101,7 +101,34 @@ async fn each_kind_of_trouble_is_a_line_without_a_secret() {
         assert_eq!(exchange(keyward.service.http_address(), &bytes).await.status, 503);
     }
     assert!(log.lines().len() <= 1, "one line in ten seconds");
+    // Kept: one whose files are gone complains.
+    let _alive = addresses(&log).await;
     browsers(&log).await;
+}
+
+/// What is no address is heard of, once in ten seconds, without what a client must not write into a log.
+async fn addresses(log: &Log) -> Keyward {
+    // H9
+    let keyward = Keyward::start().await;
+    let Issued { api_key, .. } = keyward.issue_scopes(&["messaging:send"]).await;
+    let [host, _] = FROM;
+    let ask = async |from: &str| {
+        let presented = ("x-api-key", api_key.as_str());
+        let headers = [&FORWARDED[..], &[host, ("x-forwarded-for", from), presented]].concat();
+        let bytes = request("GET", "/verify?scopes=messaging:send", &headers, "");
+        assert_eq!(exchange(keyward.service.http_address(), &bytes).await.status, 200);
+    };
+    for (from, said) in [("office\t\"", "\"office\\t"), (&api_key, "\"…\" is no address")] {
+        keyward.clock.advance(Duration::from_secs(10));
+        for _again in 0..10 {
+            ask(from).await;
+        }
+        assert_line(log, &["WARN", "`x-forwarded-for`", said, "bound to networks are denied"], &api_key);
+    }
+    keyward.clock.advance(Duration::from_secs(10));
+    ask("[2001:db8::1]:443").await;
+    assert_eq!(log.lines(), [""; 0]);
+    keyward
 }
 
 /// Each environment has its own rule for browsers.

@@ -5,9 +5,11 @@ pub mod args;
 
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::domain::{
+    client_address::{ClientAddress, Hops, TrustedProxies},
     gateway::Gateway,
     network::{TrustedPeers, parse_network},
     parse::ParseError,
@@ -91,6 +93,9 @@ struct FileGateway {
     remove_credential: Option<bool>,
     realm: Option<String>,
     trusted_peers: Option<Vec<String>>,
+    trusted_proxies: Option<Vec<String>>,
+    trusted_hops: Option<i64>,
+    client_address_header: Option<String>,
 }
 
 impl Config {
@@ -160,11 +165,35 @@ fn gateway(file: &FileGateway) -> Result<Gateway, (&'static str, ParseError)> {
     let mut gateway =
         Gateway::new(bearer, key, remove_credential, realm).map_err(|why| ("gateway.key_header", why))?;
     if let Some(texts) = &file.trusted_peers {
-        let networks: Result<Vec<_>, _> = texts.iter().map(|text| parse_network(text)).collect();
-        let trusted = networks.and_then(TrustedPeers::new);
+        let trusted = networks(texts).and_then(TrustedPeers::new);
         gateway.trusted_peers = trusted.map_err(|why| ("gateway.trusted_peers", why))?;
     }
-    Ok(gateway)
+    let (field, believed) = client_address(file)?;
+    gateway.believing(believed).map_err(|why| (field, why))
+}
+
+fn networks(texts: &[String]) -> Result<Vec<IpNet>, ParseError> {
+    texts.iter().map(|text| parse_network(text)).collect()
+}
+
+/// Whose word is believed on where a request came from, and the field that says so: at most one of three.
+fn client_address(file: &FileGateway) -> Result<(&'static str, ClientAddress), (&'static str, ParseError)> {
+    const PROXIES: &str = "gateway.trusted_proxies";
+    const HOPS: &str = "gateway.trusted_hops";
+    const HEADER: &str = "gateway.client_address_header";
+    let proxies = file.trusted_proxies.as_deref().map(|texts| {
+        let proxies = networks(texts).and_then(TrustedProxies::new);
+        (PROXIES, proxies.map(ClientAddress::Proxies))
+    });
+    let hops = file.trusted_hops.map(|number| (HOPS, Hops::new(number).map(ClientAddress::Hops)));
+    let header = file.client_address_header.as_deref();
+    let header = header.map(|text| (HEADER, HeaderName::parse(text).map(ClientAddress::Header)));
+    let mut given = [proxies, hops, header].into_iter().flatten();
+    let Some((field, believed)) = given.next() else { return Ok((HEADER, ClientAddress::default())) };
+    if let Some((other, _)) = given.next() {
+        return Err((other, ParseError::owned(format!("left out, where `{field}` is given"))));
+    }
+    believed.map(|believed| (field, believed)).map_err(|why| (field, why))
 }
 
 /// The administration key that the environment holds (`KEYWARD_ADMIN_KEY`). Bytes that are not text become a key that
@@ -216,6 +245,22 @@ mod tests {
     }
 
     #[test]
+    fn who_may_ask_and_whose_word_on_the_address_is_believed_are_two_settings() {
+        // H9
+        let believed = |text: &str| {
+            let gateway = parse(&format!("[gateway]\n{text}")).unwrap().gateway;
+            assert_eq!(gateway.trusted_peers, TrustedPeers::default(), "{text}");
+            gateway.client_address().clone()
+        };
+        let proxies = TrustedProxies::new(vec![parse_network("192.0.2.0/24").unwrap()]).unwrap();
+        assert_eq!(believed("trusted_proxies = [\"192.0.2.0/24\"]"), ClientAddress::Proxies(proxies));
+        assert_eq!(believed("trusted_hops = 2"), ClientAddress::Hops(Hops::new(2).unwrap()));
+        let header = ClientAddress::Header(HeaderName::parse("x-real-ip").unwrap());
+        assert_eq!(believed("client_address_header = \"x-real-ip\""), header);
+        assert_eq!(believed(""), ClientAddress::OfTheGateway);
+    }
+
+    #[test]
     fn a_wrong_file_is_refused_with_the_field() {
         for (text, named) in [
             ("listem = 1", "listem"),
@@ -228,6 +273,15 @@ mod tests {
             ("[gateway]\ntrusted_peers = [\"10.0.0.1\"]", "`gateway.trusted_peers`"),
             ("[gateway]\ntrusted_peers = [\"0.0.0.0/0\"]", "`gateway.trusted_peers`"),
             ("[gateway]\nkey_header = \"x-forwarded-uri\"", "`gateway.key_header`"),
+            ("[gateway]\ntrusted_proxies = [\"10.0.0.1\"]", "`gateway.trusted_proxies`"),
+            ("[gateway]\ntrusted_proxies = [\"::/0\"]", "`gateway.trusted_proxies`"),
+            ("[gateway]\ntrusted_hops = -1", "`gateway.trusted_hops`"),
+            ("[gateway]\ntrusted_hops = 33", "`gateway.trusted_hops`"),
+            ("[gateway]\ntrusted_hops = \"1\"", "trusted_hops"),
+            ("[gateway]\nclient_address_header = \"X-Real-Ip\"", "`gateway.client_address_header`"),
+            ("[gateway]\nclient_address_header = \"x-api-key\"", "`gateway.client_address_header`"),
+            ("[gateway]\nclient_address_header = \"x-forwarded-host\"", "`gateway.client_address_header`"),
+            ("[gateway]\ntrusted_hops = 1\ntrusted_proxies = []", "`gateway.trusted_hops` must be left out"),
         ] {
             let message = parse(text).unwrap_err();
             assert!(message.contains(named), "{message}");

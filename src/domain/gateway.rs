@@ -1,6 +1,7 @@
 //! What a gateway in front of other services is set to.
 
 use super::{
+    client_address::{ClientAddress, FORWARDED_FOR},
     network::TrustedPeers,
     parse::ParseError,
     text::{HeaderName, Realm},
@@ -8,7 +9,7 @@ use super::{
 
 /// What gateways tell of a request.
 const TOLD_BY_GATEWAYS: [&str; 4] =
-    ["x-forwarded-method", "x-forwarded-uri", "x-forwarded-host", "x-forwarded-for"];
+    ["x-forwarded-method", "x-forwarded-uri", "x-forwarded-host", FORWARDED_FOR];
 
 /// Where holders carry their keys, and what becomes of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +20,9 @@ pub struct Gateway {
     pub remove_credential: bool,
     /// What the challenge of a denial calls the protected services.
     pub realm: Realm,
-    /// Whose word counts on where a request came from and what it was.
+    /// Who may ask: whose word counts on what a request was.
     pub trusted_peers: TrustedPeers,
+    client_address: ClientAddress,
 }
 
 impl Gateway {
@@ -40,8 +42,26 @@ impl Gateway {
         if [&bearer_header, &key_header].iter().any(|header| TOLD_BY_GATEWAYS.contains(&header.as_str())) {
             return Err(ParseError::new("a header that no gateway writes"));
         }
-        let trusted_peers = TrustedPeers::default();
-        Ok(Self { bearer_header, key_header, remove_credential, realm, trusted_peers })
+        Ok(Self { bearer_header, key_header, remove_credential, realm, ..Self::default() })
+    }
+
+    /// Believes this on where a request came from.
+    ///
+    /// # Errors
+    /// It is a header that has another meaning.
+    pub fn believing(self, client_address: ClientAddress) -> Result<Self, ParseError> {
+        let taken = [self.bearer_header(), self.key_header()];
+        let told = TOLD_BY_GATEWAYS.into_iter().filter(|told| *told != FORWARDED_FOR);
+        if taken.into_iter().chain(told).any(|taken| taken == client_address.header()) {
+            return Err(ParseError::new("a header that holds nothing else"));
+        }
+        Ok(Self { client_address, ..self })
+    }
+
+    /// Whose word is believed on where a request came from.
+    #[must_use]
+    pub const fn client_address(&self) -> &ClientAddress {
+        &self.client_address
     }
 
     /// The header of `Bearer <key>`.
@@ -65,6 +85,7 @@ impl Default for Gateway {
             remove_credential: false,
             realm: Realm::default(),
             trusted_peers: TrustedPeers::default(),
+            client_address: ClientAddress::default(),
         }
     }
 }

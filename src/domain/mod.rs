@@ -7,6 +7,7 @@ pub mod admin;
 pub mod audit;
 pub mod carried;
 pub mod ceiling;
+pub mod client_address;
 pub mod credentials;
 pub mod decision;
 pub mod environment;

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use super::address::OriginUnknown;
 use crate::{
     domain::{environment::BrowserRule, id::KeyId, time::Timestamp},
     operations::{error::OperationError, leak::Leaked},
@@ -20,6 +21,7 @@ pub(super) struct Complaints {
     route: Throttle,
     leak: Throttle,
     browser: Throttle,
+    origin: Throttle,
     undecided: Throttle,
 }
 
@@ -58,6 +60,16 @@ impl Complaints {
         };
         if self.browser.passes(now) {
             tracing::warn!(key.id = %key, "{what}");
+        }
+    }
+
+    /// Nobody knows where a request came from.
+    pub(super) fn of_origin(&self, now: Timestamp, unknown: &OriginUnknown) {
+        if self.origin.passes(now) {
+            tracing::warn!(
+                error = %unknown,
+                "where a request came from cannot be read: keys that are bound to networks are denied"
+            );
         }
     }
 

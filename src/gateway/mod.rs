@@ -5,14 +5,18 @@
 //! Invariants: there is an answer to every question, and only a [`Passed`] lets anything through (X1); no answer tells a
 //! stranger more than [`http_answer`](crate::http_answer) does.
 
+mod address;
 mod complaints;
 mod marks;
 mod settings;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use self::complaints::Complaints;
-pub use self::settings::said;
+pub use self::{
+    address::{Origin, tells_origin},
+    settings::said,
+};
 use crate::{
     domain::{
         admin::Caller,
@@ -125,6 +129,15 @@ impl Desk {
     #[must_use]
     pub const fn settings(&self) -> &Gateway {
         &self.settings
+    }
+
+    /// Where a request came from, as far as somebody is believed who says so. What cannot be read is complained of, and
+    /// nobody's: keys that are bound to networks are denied.
+    pub fn origin(&self, request: &impl GatewayRequest, known: Origin<'_>) -> Option<IpAddr> {
+        address::origin(&self.settings, request, known).unwrap_or_else(|unknown| {
+            self.complaints.of_origin(self.operations.reading().time, &unknown);
+            None
+        })
     }
 
     /// Answers a question; `caller` is who asks it, if he may.

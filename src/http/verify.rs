@@ -13,7 +13,7 @@ use http_body_util::Full;
 use super::{forwarded::Forwarded, respond};
 use crate::{
     domain::parse::ParseError,
-    gateway::{self, GatewayRequest as _, Outcome, Question, Unreadable},
+    gateway::{self, GatewayRequest as _, Origin, Outcome, Question, Unreadable},
     grpc::api::Api,
     http_answer::Header,
     operations::error::OperationError,
@@ -41,12 +41,12 @@ pub(super) async fn answer(api: &Api, request: &Request<RequestBody>) -> Respons
 
     // No peer that is not known is trusted.
     let peer = peer.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-    let asked = Forwarded::read(headers, peer, &desk.settings().trusted_peers);
+    let asked = Forwarded::read(headers, peer, desk.settings());
     let asked = asked.and_then(|request| require_own(query, request.path()).map(|()| request));
     let outcome = match asked {
         Ok(request) => {
             let settings = settings.iter().map(|(name, text)| (name.as_ref(), text.as_ref()));
-            let said = gateway::said("query", settings, request.address);
+            let said = gateway::said("query", settings, desk.origin(&request, Origin::Forwarded));
             desk.answer(caller, Ok(Question { request: &request, said })).await
         }
         Err(unreadable) => desk.answer::<Forwarded<'_>>(caller, Err(unreadable)).await,

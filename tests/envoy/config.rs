@@ -13,6 +13,8 @@ const ALLOWED_HEADERS: &str = "                      allowed_headers:
                           - { exact: accept }
                           - { exact: origin }
                           - { prefix: sec-fetch- }
+                          # For a Keyward that is told whose word in it to believe.
+                          - { exact: x-forwarded-for }
 ";
 
 /// A text that began as `examples/envoy/envoy.yaml`.

@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::gateway::{CADDY, ENVOY, Gateway, NGINX, TRAEFIK};
+use crate::{
+    balancer::BALANCERS,
+    gateway::{CADDY, ENVOY, Gateway, NGINX, TRAEFIK},
+};
 
 /// What stands behind a gateway.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +25,10 @@ pub(crate) struct Changes {
     pub(crate) settings: Vec<(&'static str, &'static str, String)>,
     /// The key by which the gateway says who it is, as beyond loopback; empty is none.
     pub(crate) caller: String,
+    /// How many balancers stand in front.
+    pub(crate) balancers: u8,
+    /// nginx writes whom it believes into a header of its own too.
+    pub(crate) seen_from: bool,
 }
 
 /// Names of files, and their texts.
@@ -50,6 +57,14 @@ impl Gateway {
         if !changes.caller.is_empty() {
             self.say_who_it_is(&mut files, &changes.caller);
         }
+        if changes.balancers > 0 {
+            self.stand_behind(&mut files, changes.balancers);
+        }
+        if changes.seen_from {
+            let line = "            proxy_set_header x-forwarded-uri $request_uri;\n";
+            let seen = "            proxy_set_header x-seen-from $remote_addr;\n";
+            self.replace(&mut files, line, &format!("{line}{seen}"));
+        }
         files
     }
 
@@ -72,11 +87,30 @@ impl Gateway {
             let block = format!(
                 "    caller:\n      headers:\n        customRequestHeaders: {{ X-Keyward-Caller: Bearer {caller} }}\n"
             );
-            self.replace(files, "  middlewares:\n    ask:\n", &format!("  middlewares:\n{block}    ask:\n"));
+            self.replace(files, "\n    ask:\n", &format!("\n{block}    ask:\n"));
             for (_, text) in files {
                 *text = text.replace("middlewares: [ask", "middlewares: [caller, ask");
             }
         }
+    }
+
+    /// As its README says.
+    fn stand_behind(&self, files: &mut Files, balancers: u8) {
+        let [inner, outer] = BALANCERS;
+        let (old, new) = if self.name == ENVOY.name {
+            let hops = |hops| format!("xff_num_trusted_hops: {hops}");
+            (hops(0), hops(balancers))
+        } else if self.name == NGINX.name {
+            let lines = format!("set_real_ip_from {inner}; set_real_ip_from {outer};");
+            ("# set_real_ip_from 192.0.2.0/24;".to_owned(), lines)
+        } else if self.name == CADDY.name {
+            let line = format!("trusted_proxies static {inner} {outer}");
+            ("# trusted_proxies static 192.0.2.0/24".to_owned(), line)
+        } else {
+            let line = format!("trustedIPs: [{inner}, {outer}]");
+            ("# trustedIPs: [192.0.2.0/24]".to_owned(), line)
+        };
+        self.replace(files, &old, &new);
     }
 
     /// Replaces what stands in its files once.

@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use keyward::{
-    domain::policy::{Policy, RouteEntry},
+    domain::{
+        gateway::Gateway as Settings,
+        policy::{Policy, RouteEntry},
+    },
     wire::v1::{self, PolicyCalendar, policy_limit::Window},
 };
 
@@ -12,7 +15,7 @@ use tokio::time::timeout;
 use crate::{
     config::{Behind, Changes},
     exchange::{Reply, exchange, request},
-    gateway::{self, Running},
+    gateway::{self, Gateway, Running},
     process::PATIENCE,
     service::Service,
     support::{
@@ -82,6 +85,7 @@ pub(crate) fn policy() -> Policy {
             ..needing("/files/{space}/{file=**}", "storage:read", None)
         },
         needing("/dear", READ, Some(50)),
+        RouteEntry { method: "OPTIONS".to_owned(), ..route("/m/{rest=**}", "public") },
     ];
     Policy::new(document).unwrap()
 }
@@ -93,19 +97,28 @@ impl House {
     }
 
     pub(crate) async fn with(changes: impl AsyncFnOnce(&Keyward) -> Changes) -> Option<Self> {
-        let programs = programs()?;
-        Self::around(Keyward::start_with(true, policy()).await, programs, changes).await
+        Self::set(Settings::default(), &gateway::ALL, changes).await
+    }
+
+    /// With a Keyward that is set to this, behind these gateways.
+    pub(crate) async fn set(
+        settings: Settings,
+        which: &[&'static Gateway],
+        changes: impl AsyncFnOnce(&Keyward) -> Changes,
+    ) -> Option<Self> {
+        let programs = programs(which)?;
+        Self::around(Keyward::start_behind(settings, true, policy()).await, programs, changes).await
     }
 
     /// With a Keyward that answers nobody who does not say who he is.
     pub(crate) async fn closed(changes: impl AsyncFnOnce(&Keyward) -> Changes) -> Option<Self> {
-        let programs = programs()?;
+        let programs = programs(&gateway::ALL)?;
         Self::around(Keyward::start_with(false, policy()).await, programs, changes).await
     }
 
     async fn around(
         keyward: Keyward,
-        programs: Vec<PathBuf>,
+        programs: Vec<(&'static Gateway, PathBuf)>,
         changes: impl AsyncFnOnce(&Keyward) -> Changes,
     ) -> Option<Self> {
         let service = Service::start().await;
@@ -113,7 +126,7 @@ impl House {
         let behind = Behind { grpc: keyward.address, verify, service: service.address };
         let changes = changes(&keyward).await;
         let mut gateways = Vec::new();
-        for (gateway, program) in gateway::ALL.into_iter().zip(&programs) {
+        for (gateway, program) in &programs {
             gateways.push(Running::start(gateway, program, behind, &changes).await);
         }
         Some(Self { keyward, verify, service, gateways })
@@ -249,8 +262,8 @@ pub(crate) async fn decided(gateway: SocketAddr, request: &[u8]) -> Reply {
 }
 
 /// Where each gateway is.
-fn programs() -> Option<Vec<PathBuf>> {
-    gateway::ALL.iter().map(|gateway| skip::tool(gateway.program)).collect()
+fn programs(which: &[&'static Gateway]) -> Option<Vec<(&'static Gateway, PathBuf)>> {
+    which.iter().map(|gateway| Some((*gateway, skip::tool(gateway.program)?))).collect()
 }
 
 /// What the examples say in the query of their question about such a request.

@@ -11,6 +11,8 @@ mod service;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod balanced;
+mod balancer;
 mod callers;
 mod claims;
 mod config;

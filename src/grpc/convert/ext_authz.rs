@@ -9,7 +9,7 @@ use tonic::Code;
 
 use crate::{
     domain::decision::Requirement,
-    gateway::{self, GatewayRequest, Outcome, Passed, Stopped},
+    gateway::{self, GatewayRequest, Origin, Outcome, Passed, Stopped},
     http_answer::{Identity, StopStatus},
     operations::error::OperationError,
     wire::{
@@ -29,6 +29,9 @@ use crate::{
 
 /// What stands before the names of the headers of an identity; the metadata has the names without it.
 const IDENTITY: &str = "x-keyward-";
+/// Where Envoy's configuration tells which address Envoy believes: a namespace of its metadata, and the name in it.
+const METADATA: &str = "keyward";
+const CLIENT_ADDRESS: &str = "client_address";
 
 /// The request that is asked about.
 pub(in crate::grpc) fn request(asked: &CheckRequest) -> Option<(&AttributeContext, &HttpRequest)> {
@@ -59,17 +62,25 @@ impl GatewayRequest for HttpRequest {
     }
 }
 
-/// What the gateway's settings for the route say that a request needs.
+/// What the gateway's settings for the route say that a request from `address` needs.
 ///
 /// # Errors
 /// A setting that is not known, or not what it takes.
-pub(in crate::grpc) fn said(attributes: &AttributeContext) -> Result<Requirement<'_>, OperationError> {
+pub(in crate::grpc) fn said(
+    attributes: &AttributeContext,
+    address: Option<IpAddr>,
+) -> Result<Requirement<'_>, OperationError> {
     let settings = attributes.context_extensions.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    gateway::said("context_extensions", settings, client(attributes))
+    gateway::said("context_extensions", settings, address)
 }
 
 /// Where the gateway says that the request came from.
-fn client(attributes: &AttributeContext) -> Option<IpAddr> {
+pub(in crate::grpc) fn origin(attributes: &AttributeContext) -> Origin<'_> {
+    Origin::Envoy { peer: peer(attributes), believed: believed(attributes) }
+}
+
+/// The other end of Envoy's connection, whatever Envoy makes of `x-forwarded-for`.
+fn peer(attributes: &AttributeContext) -> Option<IpAddr> {
     match attributes.source.as_ref()?.address.as_ref()?.address.as_ref()? {
         Address::SocketAddress(socket) => {
             let address: IpAddr = socket.address.parse().ok()?;
@@ -77,6 +88,14 @@ fn client(attributes: &AttributeContext) -> Option<IpAddr> {
         }
         Address::Pipe(_) | Address::EnvoyInternalAddress(_) => None,
     }
+}
+
+/// The address that Envoy believes, where its configuration tells it. No client can write metadata.
+fn believed(attributes: &AttributeContext) -> Option<&str> {
+    let metadata = attributes.metadata_context.as_ref()?.filter_metadata.get(METADATA)?;
+    let value = metadata.fields.get(CLIENT_ADDRESS)?;
+    // One that is no text is an address that cannot be read.
+    Some(if let Some(Kind::StringValue(text)) = &value.kind { text } else { "" })
 }
 
 /// What Envoy is to do.

@@ -66,7 +66,11 @@ impl ExtAuthz for Api {
         let caller = self.caller(caller);
         let caller = caller.and_then(|caller| self.require_checker(&caller).map(|()| caller));
         let asked = asked.as_ref().ok().and_then(convert::request).ok_or(Unreadable::Malformed);
-        let asked = asked.map(|(attributes, request)| Question { request, said: convert::said(attributes) });
-        convert::answer(self.desk().answer(caller, asked).await)
+        let desk = self.desk();
+        let asked = asked.map(|(attributes, request)| {
+            let address = desk.origin(request, convert::origin(attributes));
+            Question { request, said: convert::said(attributes, address) }
+        });
+        convert::answer(desk.answer(caller, asked).await)
     }
 }
