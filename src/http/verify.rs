@@ -15,7 +15,7 @@ use crate::{
     domain::parse::ParseError,
     gateway::{self, GatewayRequest as _, Origin, Outcome, Question, Unreadable},
     grpc::api::Api,
-    http_answer::Header,
+    http_answer::HttpAnswer,
     operations::error::OperationError,
     way_in::{connection::Peer, request_body::RequestBody},
 };
@@ -23,7 +23,8 @@ use crate::{
 /// Who asks: `Authorization` is the holder's.
 const CALLER: &str = "x-keyward-caller";
 
-/// What a denial's body is sent in once more, to gateways that drop the body, where the setting `body=header` says so.
+/// What a denial's body is sent in, and not as a body, to gateways that do not read it, where the setting `body=header` says
+/// so: nginx gives up a kept connection on which a body is left.
 const BODY: &str = "x-keyward-body";
 
 /// Names and texts of the query.
@@ -80,13 +81,13 @@ fn render(outcome: Outcome, body_in_header: bool) -> Response<Full<Bytes>> {
             respond(StatusCode::OK, identity.chain(passed.told), String::new())
         }
         Outcome::Stopped(stopped) => {
-            let answer = stopped.answer;
-            let body: Option<Header> = body_in_header.then(|| (BODY, answer.body.clone()));
+            let is_for_grpc = stopped.answer.is_for_grpc();
+            let HttpAnswer { status, headers, body } = stopped.answer;
             // There is none that is not one of HTTP's.
-            let status = StatusCode::from_u16(answer.status.code());
-            let status = status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-            let text = if answer.is_for_grpc() { String::new() } else { answer.body };
-            respond(status, answer.headers.into_iter().chain(body), text)
+            let status = StatusCode::from_u16(status.code()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            let told = body_in_header.then(|| (BODY, body.clone()));
+            let body = if body_in_header || is_for_grpc { String::new() } else { body };
+            respond(status, headers.into_iter().chain(told), body)
         }
     }
 }

@@ -70,6 +70,7 @@ async fn everything_that_is_described_is_seen_in_some_answer() {
     let mut all = Collector { keyward, shown: Shown::new() };
 
     assert_eq!(all.verify(SEND, &[key]).await, 200);
+    assert_eq!(all.verify(SEND.trim_end_matches("&body=header"), &[]).await, 401);
     for accept in [&[][..], &[PROBLEM]] {
         let with = |header| [&[header], accept].concat();
         assert_eq!(all.verify(SEND, accept).await, 401);

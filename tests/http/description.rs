@@ -91,7 +91,12 @@ fn undescribed(reply: &Reply, has_body: bool, shown: &mut Shown) -> Vec<String> 
 }
 
 fn check_body(reply: &Reply, schema: &Value, faults: &mut Vec<String>, shown: &mut Shown) {
-    match serde_json::from_str(&reply.body) {
+    let in_header = reply.header("x-keyward-body");
+    if !in_header.is_empty() && !reply.body.is_empty() {
+        faults.push("a body beside that in the header".to_owned());
+    }
+    let body = if in_header.is_empty() { &reply.body } else { in_header };
+    match serde_json::from_str(body) {
         Ok(body) => check(&body, schema, "body", faults, shown),
         Err(error) => faults.push(format!("the body is no JSON: {error}")),
     }
