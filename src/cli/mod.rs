@@ -14,6 +14,7 @@ mod credential;
 mod csv;
 mod explain;
 mod failure;
+mod gateway;
 mod import;
 mod import_scheme;
 mod issue;
@@ -61,6 +62,7 @@ use self::{
     check::CheckArgs,
     connection::ConnectionArgs,
     failure::Failure,
+    gateway::GatewayCommand,
     import::ImportArgs,
     import_scheme::ImportSchemeCommand,
     issue::IssueArgs,
@@ -92,6 +94,8 @@ pub const EXIT_DENIED: u8 = 3;
 pub const EXIT_LOG_BROKEN: u8 = 4;
 /// Some rows of an import are bad; the others are in.
 pub const EXIT_ROWS_BAD: u8 = 5;
+/// A gateway passes requests on without what protects them.
+pub const EXIT_EXPOSED: u8 = 6;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -101,6 +105,7 @@ Exit status:
   3  check: denied; route explain: no route
   4  audit verify: the log does not verify
   5  import: some rows are bad, the others are in
+  6  gateway check: something is found
 
 With --json, field names are those of the wire in snake_case and every field is there: an absent message is null,
 times are RFC 3339, durations decimal seconds (\"86400s\"), enum values bare upper-case names (\"ACTIVE\"). Errors are
@@ -197,6 +202,9 @@ pub enum ClientCommand {
     /// Read and check the log of changes
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Look at the configuration of a gateway
+    #[command(subcommand)]
+    Gateway(GatewayCommand),
 }
 
 /// A verb's own flags, and those that every client command has.
@@ -218,6 +226,7 @@ enum Outcome {
     Denied,
     LogBroken,
     RowsBad,
+    Exposed,
 }
 
 impl From<Outcome> for ExitCode {
@@ -227,6 +236,7 @@ impl From<Outcome> for ExitCode {
             Outcome::Denied => Self::from(EXIT_DENIED),
             Outcome::LogBroken => Self::from(EXIT_LOG_BROKEN),
             Outcome::RowsBad => Self::from(EXIT_ROWS_BAD),
+            Outcome::Exposed => Self::from(EXIT_EXPOSED),
         }
     }
 }
@@ -302,6 +312,7 @@ async fn dispatch(
         ClientCommand::Policy(PolicyCommand::Apply(call)) => call.run(console, policy::apply).await,
         ClientCommand::Policy(PolicyCommand::Versions(call)) => call.run(console, policy::versions).await,
         ClientCommand::Route(RouteCommand::Explain(call)) => call.run(console, route::explain).await,
+        ClientCommand::Gateway(command) => command.run(console),
         ClientCommand::Audit(AuditCommand::Query(call)) => call.run(console, audit::query).await,
         ClientCommand::Audit(AuditCommand::Verify(call)) => {
             let verify = async |args, session: &mut Session<'_, '_>| {

@@ -21,8 +21,14 @@ pub(crate) struct Changes {
     /// Nobody of use stands where Keyward should: its time is as short as the example says, not as long as a debug build on
     /// a busy machine may need.
     pub(crate) without_keyward: bool,
+    /// What is changed may leave requests to Keyward unasked, or unanswered: it is ready when it answers at all.
+    pub(crate) ready_when_open: bool,
     /// Settings that are added to the question of the route that needs this scope: their names and values.
     pub(crate) settings: Vec<(&'static str, &'static str, String)>,
+    /// What stands once in the files of one gateway, and what is to stand there; they are given to that gateway alone.
+    pub(crate) replaced: Vec<(String, String)>,
+    /// Where the gRPC service listens, if there is one.
+    pub(crate) rpc_port: u16,
     /// The key by which the gateway says who it is, as beyond loopback; empty is none.
     pub(crate) caller: String,
     /// How many balancers stand in front.
@@ -38,8 +44,12 @@ impl Gateway {
     /// Its files, with nothing changed but the ports and what is asked for.
     pub(crate) fn between(&self, behind: Behind, ports: [u16; 2], changes: &Changes) -> Files {
         let mut files: Files = self.files.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
+        // Ports in what is new are those of the example, too.
+        for (old, new) in &changes.replaced {
+            self.replace(&mut files, old, new);
+        }
         for (_, text) in &mut files {
-            *text = with_ports(text, behind, ports);
+            *text = with_ports(text, behind, changes.rpc_port, ports);
             if !changes.without_keyward {
                 for short in ["250ms", "500ms", "0.25s", "0.5s"] {
                     *text = text.replace(short, "60s");
@@ -61,8 +71,8 @@ impl Gateway {
             self.stand_behind(&mut files, changes.balancers);
         }
         if changes.seen_from {
-            let line = "            proxy_set_header x-forwarded-uri $request_uri;\n";
-            let seen = "            proxy_set_header x-seen-from $remote_addr;\n";
+            let line = "    proxy_set_header x-forwarded-uri $request_uri;\n";
+            let seen = "    proxy_set_header x-seen-from $remote_addr;\n";
             self.replace(&mut files, line, &format!("{line}{seen}"));
         }
         files
@@ -76,7 +86,7 @@ impl Gateway {
                 format!("initial_metadata: [{{ key: authorization, value: \"Bearer {caller}\" }}]");
             self.replace(files, cluster, &format!("{cluster}\n                        {metadata}"));
         } else if self.name == NGINX.name {
-            let name = "            proxy_set_header x-keyward-caller ";
+            let name = "    proxy_set_header x-keyward-caller ";
             self.replace(files, &format!("{name}\"\";"), &format!("{name}\"Bearer {caller}\";"));
         } else if self.name == CADDY.name {
             self.replace(files, "# Where Keyward listens beyond loopback: header_up", "header_up");
@@ -123,13 +133,14 @@ impl Gateway {
     }
 }
 
-fn with_ports(text: &str, behind: Behind, [gateway, admin]: [u16; 2]) -> String {
+fn with_ports(text: &str, behind: Behind, rpc_port: u16, [gateway, admin]: [u16; 2]) -> String {
     let ports = [
         ("10000", gateway),
         ("9901", admin),
         ("50051", behind.grpc.port()),
         ("8080", behind.verify.port()),
         ("8000", behind.service.port()),
+        ("8001", rpc_port.max(1)),
     ];
     let mut text = text.to_owned();
     // First to what no port looks like, so that no new port is taken for an old one.

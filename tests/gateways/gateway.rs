@@ -47,7 +47,17 @@ pub(crate) const NGINX: Gateway = Gateway {
     program: "nginx",
     arguments: &["-p", ".", "-c", "nginx.conf"],
     readme: include_str!("../../examples/nginx/README.md"),
-    files: &[("nginx.conf", include_str!("../../examples/nginx/nginx.conf"))],
+    files: &[
+        ("nginx.conf", include_str!("../../examples/nginx/nginx.conf")),
+        ("keyward-http.conf", include_str!("../../examples/nginx/keyward-http.conf")),
+        ("keyward-server.conf", include_str!("../../examples/nginx/keyward-server.conf")),
+        ("keyward-ask.conf", include_str!("../../examples/nginx/keyward-ask.conf")),
+        ("keyward-proxy.conf", include_str!("../../examples/nginx/keyward-proxy.conf")),
+        ("keyward-grpc.conf", include_str!("../../examples/nginx/keyward-grpc.conf")),
+        ("keyward-client.conf", include_str!("../../examples/nginx/keyward-client.conf")),
+        ("keyward-cors.conf", include_str!("../../examples/nginx/keyward-cors.conf")),
+        ("keyward-origins.conf", include_str!("../../examples/nginx/keyward-origins.conf")),
+    ],
 };
 pub(crate) const CADDY: Gateway = Gateway {
     name: "Caddy",
@@ -78,6 +88,8 @@ impl Gateway {
 pub(crate) struct Running {
     pub(crate) gateway: &'static Gateway,
     pub(crate) address: SocketAddr,
+    /// A second port that is its own.
+    pub(crate) second: SocketAddr,
     child: Child,
     files: TempDir,
 }
@@ -92,7 +104,9 @@ impl Running {
     ) -> Self {
         for _ in 0..STARTS {
             let mut running = Self::spawn(gateway, program, behind, changes);
-            match timeout(PATIENCE, running.until_ready(changes.without_keyward)).await {
+            match timeout(PATIENCE, running.until_ready(changes.without_keyward || changes.ready_when_open))
+                .await
+            {
                 Ok(true) => return running,
                 Ok(false) => {}
                 Err(late) => panic!("{} is not ready: {late}: {}", gateway.name, running.log()),
@@ -112,12 +126,13 @@ impl Running {
         command.args(gateway.arguments).current_dir(files.path()).env("HOME", files.path());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
-        Self { gateway, address: ([127, 0, 0, 1], ports[0]).into(), child, files }
+        let [address, second] = ports.map(|port| ([127, 0, 0, 1], port).into());
+        Self { gateway, address, second, child, files }
     }
 
     /// Whether it answers; if not, it has ended. A question without a key shows that it reaches Keyward, too: Envoy waits for
     /// its first health check.
-    async fn until_ready(&mut self, without_keyward: bool) -> bool {
+    async fn until_ready(&mut self, when_open: bool) -> bool {
         let question = request("GET", "/v1/templates", &[], "");
         let open = request("GET", "/healthz", &[], "");
         let mut is_open = false;
@@ -126,7 +141,7 @@ impl Running {
                 assert!(self.log().contains("ddress already in use"), "it has ended: {}", self.log());
                 return false;
             }
-            if is_open && without_keyward {
+            if is_open && when_open {
                 return true;
             } else if is_open {
                 let reply = try_exchange(self.address, &question).await;
@@ -138,6 +153,16 @@ impl Running {
             }
             sleep(A_MOMENT).await;
         }
+    }
+
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.files.path()
+    }
+
+    /// Its process, to be sent signals.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// All that it has written.

@@ -96,6 +96,18 @@ impl House {
         Self::with(async |_keyward: &Keyward| Changes::default()).await
     }
 
+    /// Without a gateway: the test starts its own.
+    pub(crate) async fn alone(policy: Policy) -> Self {
+        let keyward = Keyward::start_with(true, policy).await;
+        let (service, verify) = (Service::start().await, keyward.service.http_address());
+        Self { keyward, verify, service, gateways: Vec::new() }
+    }
+
+    /// What a gateway stands in front of.
+    pub(crate) fn behind(&self) -> Behind {
+        Behind { grpc: self.keyward.address, verify: self.verify, service: self.service.address }
+    }
+
     pub(crate) async fn with(changes: impl AsyncFnOnce(&Keyward) -> Changes) -> Option<Self> {
         Self::set(Settings::default(), &gateway::ALL, changes).await
     }

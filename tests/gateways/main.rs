@@ -22,6 +22,7 @@ mod example;
 mod gateway;
 mod hosts;
 mod house;
+mod nginx;
 mod outage;
 mod passage;
 mod paths;

@@ -1,0 +1,51 @@
+//! What a configuration of nginx does to a request on its way to a service, judged by the files that are shipped.
+//!
+//! Invariant: what cannot be read is an error, and no finding is lost: each place that passes requests on is judged, but for
+//! those that say in the file itself that they are none of Keyward's.
+
+mod headers;
+mod levels;
+mod logs;
+mod names;
+mod question;
+mod rules;
+mod shipped;
+mod tokens;
+mod tree;
+
+use std::path::Path;
+
+/// What was looked at, and what is wrong with it.
+pub(super) struct Found {
+    /// Every file that was read, in the order of its reading.
+    pub(super) files: Vec<String>,
+    /// How many places pass requests on.
+    pub(super) passes: usize,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Finding {
+    pub(super) file: String,
+    pub(super) line: usize,
+    /// The kind, for scripts.
+    pub(super) problem: &'static str,
+    /// The block, as the file has it: `location /a`.
+    pub(super) at: String,
+    pub(super) message: String,
+    /// What to do.
+    pub(super) next: String,
+}
+
+/// Judges the configuration whose main file this is.
+///
+/// # Errors
+/// In words, where a file cannot be read or nginx would not take it.
+pub(super) fn check(main: &Path) -> Result<Found, String> {
+    let read = tree::read(main)?;
+    let (passes, mut findings) = rules::judge(&read.directives);
+    findings.sort();
+    findings.dedup();
+    Ok(Found { files: read.files, passes, findings })
+}
