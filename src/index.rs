@@ -6,6 +6,7 @@ mod accounts;
 mod apply;
 mod cell;
 mod members;
+mod residents;
 mod schemes;
 mod sharing;
 mod uses;
@@ -22,7 +23,7 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 
-use self::{cell::Cell, members::Members, sharing::Sharing};
+use self::{cell::Cell, members::Members, residents::Residents, sharing::Sharing};
 
 pub use self::{cell::Found, uses::User};
 use crate::{
@@ -48,6 +49,8 @@ pub struct Index {
     by_id: papaya::HashMap<KeyId, Arc<Cell>>,
     workspaces: papaya::HashMap<WorkspaceId, Arc<Workspace>>,
     members: Members,
+    /// The cells of each workspace's keys.
+    residents: Residents,
     /// Ids of rows that cannot be trusted; what they were is in none of the above.
     damaged: papaya::HashMap<String, &'static str>,
     default_workspace: OnceLock<WorkspaceId>,
@@ -77,6 +80,7 @@ impl Default for Index {
             by_id: papaya::HashMap::default(),
             workspaces: papaya::HashMap::default(),
             members: Members::default(),
+            residents: Residents::default(),
             damaged: papaya::HashMap::default(),
             default_workspace: OnceLock::new(),
             policy: ArcSwapOption::empty(),

@@ -109,6 +109,14 @@ id!(
     /// Names a workspace; public, random, safe to log.
     WorkspaceId, "ws_", "`ws_` and 26 characters of 0-9 a-z, as RegisterWorkspace returned it"
 );
+impl WorkspaceId {
+    /// One of `count` numbers from 0, always the same for this id, evenly spread.
+    #[must_use]
+    pub fn stripe(self, count: usize) -> usize {
+        let count = u128::try_from(count.max(1)).unwrap_or(1);
+        usize::try_from(self.0 % count).unwrap_or(0)
+    }
+}
 
 id!(
     /// Names a change of many keys; public, random, safe to log.

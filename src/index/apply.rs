@@ -10,7 +10,11 @@ use super::{
 };
 use crate::{
     domain::{
-        group::GroupChange, id::KeyId, key::Key, member::Surroundings, policy::Subject,
+        group::GroupChange,
+        id::{KeyId, WorkspaceId},
+        key::Key,
+        member::Surroundings,
+        policy::Subject,
         workspace::WorkspaceState,
     },
     ports::{PolicyView, View},
@@ -37,7 +41,7 @@ impl Index {
                         != (&workspace.plan, &workspace.limits, workspace.state)
                 })
             {
-                self.refresh(&mut sharing, |key| key.workspace == workspace.id);
+                self.refresh_all_of(&mut sharing, workspace.id);
             }
         }
         for scheme in view.schemes {
@@ -104,17 +108,13 @@ impl Index {
             }
         };
         sharing.govern(policy.clone());
-        self.refresh(sharing, |_key| true);
+        self.by_id.pin().values().for_each(|cell| self.refresh_one(cell, sharing));
         self.policy.store(policy);
     }
 
-    /// Works out anew what keys come to.
-    pub(super) fn refresh(&self, sharing: &mut Sharing, wanted: impl Fn(&Key) -> bool) {
-        for cell in self.by_id.pin().values() {
-            if wanted(&cell.record.load().key) {
-                self.refresh_one(cell, sharing);
-            }
-        }
+    /// Works out anew what the keys of a workspace come to.
+    pub(super) fn refresh_all_of(&self, sharing: &mut Sharing, workspace: WorkspaceId) {
+        self.residents.each(workspace, |cell| self.refresh_one(cell, sharing));
     }
 
     pub(super) fn refresh_one(&self, cell: &Cell, sharing: &mut Sharing) {
@@ -150,6 +150,7 @@ impl Index {
                 by_hash.insert(secret.hash.slot(), Arc::clone(&cell));
             }
             schemes.count(&key.credentials);
+            self.residents.add(key.workspace, &cell);
             by_id.insert(key.id, cell);
             return;
         };
@@ -176,6 +177,7 @@ impl Index {
         let record = cell.record.load();
         sharing.schemes.discount(&record.key.credentials);
         sharing.followers.drop(&record.key);
+        self.residents.remove(record.key.workspace, id);
         for (secret, _) in record.key.credentials.iter() {
             self.by_hash.pin().remove(&secret.hash.slot());
         }

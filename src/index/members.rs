@@ -119,7 +119,7 @@ impl Index {
             "its member counts as removed"
         } else if let Ok(id) = WorkspaceId::parse(&row.id) {
             self.workspaces.pin().remove(&id);
-            self.refresh(sharing, |key| key.workspace == id);
+            self.refresh_all_of(sharing, id);
             "the keys of its workspace are denied"
         } else {
             sharing.schemes.remove(&row.id);

@@ -59,6 +59,18 @@ struct Judged {
     policy: Option<u64>,
 }
 
+impl Judged {
+    /// How many keys these are, if as many as expected.
+    fn as_many_as(&self, expected: u64) -> Result<usize, OperationError> {
+        let changed = self.keys.len();
+        if u64::try_from(changed) == Ok(expected) {
+            Ok(changed)
+        } else {
+            Err(OperationError::CountChanged { changed, expected })
+        }
+    }
+}
+
 impl Operations {
     /// Changes the keys that match, all or none. Administration keys are left alone.
     ///
@@ -77,7 +89,7 @@ impl Operations {
         let permit = &permit;
         self.require_unused(bulk.request.as_ref()).await?;
         let Some(expected) = bulk.expected else {
-            let _turn = self.turns.to_look().await;
+            let _turn = self.turns.to_look(bulk.selection.workspace).await;
             let judged = self.look(permit, act, &bulk.selection, self.clock.now())?;
             let Judged { keys, unchanged, seen: revision, .. } = judged;
             return Ok(BulkAnswer {
@@ -88,16 +100,15 @@ impl Operations {
                 revision,
             });
         };
-        // Nobody else changes a key between the look and the change, and so this cannot be kept from happening.
-        let _turns = self.turns.of_all().await;
+        // Whoever expects another number keeps nobody waiting.
+        self.require_count(permit, act, &bulk, expected)?;
+        // Nobody else changes a key of the workspace between the look and the change, and so this cannot be kept from happening.
+        let _turns = self.turns.of_all(bulk.selection.workspace).await;
         let judge = || {
             let now = self.clock.now();
             let workspace = self.index.workspace(bulk.selection.workspace);
             let judged = self.look(permit, act, &bulk.selection, now)?;
-            let count = judged.keys.len();
-            if u64::try_from(count) != Ok(expected) {
-                return Err(OperationError::CountChanged { changed: count, expected });
-            }
+            let count = judged.as_many_as(expected)?;
             let Judged { unchanged, seen: revision, .. } = judged;
             let mut answer = BulkAnswer { group: None, count, keys: Vec::new(), unchanged, revision };
             if count == 0 {
@@ -119,7 +130,18 @@ impl Operations {
         Ok(answer)
     }
 
-    /// Looks at every key.
+    /// Passes if as many keys would change now as are expected.
+    fn require_count<P>(
+        &self,
+        permit: &AdminPermit<P>,
+        act: GroupAct,
+        bulk: &BulkChange,
+        expected: u64,
+    ) -> Result<(), OperationError> {
+        self.look(permit, act, &bulk.selection, self.clock.now())?.as_many_as(expected).map(drop)
+    }
+
+    /// Looks at every key of the workspace.
     fn look<P>(
         &self,
         permit: &AdminPermit<P>,
@@ -144,7 +166,7 @@ impl Operations {
         let (mut keys, mut count, mut unchanged, mut beyond) =
             (Vec::new(), 0_usize, 0_usize, Beyond::default());
         let mut pieces = Pieces::with_pauses();
-        self.index.each(|key, _rights| {
+        self.index.each_of(selection.workspace, |key, _rights| {
             pieces.step();
             if key.admin.is_some() || !selection.matches(key) {
                 return;

@@ -88,9 +88,8 @@ impl Operations {
         let member = self.wish(&permit, &id, Wish::Removed(comment)).await?;
         let now = self.clock.now();
         let mut removed = Removed { revision: member.revision, ..Removed::default() };
-        let _turn = self.turns.to_look().await;
-        self.index.each(|key, _| {
-            let is_theirs = key.workspace == id.workspace && key.owner.as_ref() == Some(&id.subject);
+        self.index.each_of(id.workspace, |key, _| {
+            let is_theirs = key.owner.as_ref() == Some(&id.subject);
             if is_theirs && matches!(key.standing(now), Standing::Active | Standing::Disabled) {
                 let count = if key.follows_owner_role { &mut removed.following } else { &mut removed.others };
                 *count = count.saturating_add(1);

@@ -205,8 +205,10 @@ impl Operations {
         read: impl Fn() -> Result<Found, OperationError>,
         mut attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<T>, OperationError>,
     ) -> Result<(T, Option<Revision>), OperationError> {
-        let id = read()?.key().id;
-        let _turn = self.turns.of(id).await;
+        let found = read()?;
+        let (workspace, id) = (found.key().workspace, found.key().id);
+        drop(found);
+        let _turn = self.turns.of(workspace, id).await;
         self.until_committed(caller, || {
             let key = read()?.key().clone();
             let workspace = self.index.workspace(key.workspace);

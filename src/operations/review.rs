@@ -122,11 +122,11 @@ impl Operations {
 
     /// Every key of a workspace that the caller may know of.
     async fn all_of(&self, permit: &AdminPermit<ReadKeys>, workspace: WorkspaceId) -> Vec<KeyId> {
-        let _turn = self.turns.to_look().await;
+        let _turn = self.turns.to_look(workspace).await;
         let (mut ids, mut pieces) = (Vec::new(), Pieces::with_pauses());
-        self.index.each(|key, _rights| {
+        self.index.each_of(workspace, |key, _rights| {
             pieces.step();
-            if key.workspace == workspace && permit.reaches(key) {
+            if permit.reaches(key) {
                 ids.push(key.id);
             }
         });

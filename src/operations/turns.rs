@@ -3,7 +3,7 @@
 
 use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit};
 
-use crate::domain::id::KeyId;
+use crate::domain::id::{KeyId, WorkspaceId};
 
 const STRIPES: usize = 256;
 
@@ -14,50 +14,64 @@ const IMPORTS: usize = 4;
 pub(super) struct Turns {
     /// Keys share turns by a part of their id.
     keys: Vec<Mutex<()>>,
-    /// Taken before all of those by who changes many keys: they queue here, and a key's own change waits for one of them.
-    all: Mutex<()>,
+    /// Shared by changes of one key, and had alone by who changes many keys of a workspace: others' keys do not wait for that.
+    /// Workspaces share turns by a part of their id.
+    workspaces: Vec<RwLock<()>>,
     /// Shared by those who make something under a policy, from judging to committing.
     policy: RwLock<()>,
-    /// Taken by who looks at all keys of all workspaces, and changes none.
-    look: Mutex<()>,
+    /// Taken by who looks at all keys of a workspace, and changes none.
+    looks: Vec<Mutex<()>>,
     /// Taken by few imports at once.
     imports: Semaphore,
+}
+
+/// The turn of a change of one key; it is over when this is dropped.
+pub(super) struct KeyTurn<'a> {
+    _workspace: Option<RwLockReadGuard<'a, ()>>,
+    _key: Option<MutexGuard<'a, ()>>,
 }
 
 impl Default for Turns {
     fn default() -> Self {
         Self {
             keys: (0..STRIPES).map(|_| Mutex::default()).collect(),
-            all: Mutex::default(),
+            workspaces: (0..STRIPES).map(|_| RwLock::default()).collect(),
             policy: RwLock::default(),
-            look: Mutex::default(),
+            looks: (0..STRIPES).map(|_| Mutex::default()).collect(),
             imports: Semaphore::new(IMPORTS),
         }
     }
 }
 
 impl Turns {
-    /// Waits for the turn of a change of this key; it is over when the guard is dropped.
-    pub(super) async fn of(&self, key: KeyId) -> Option<MutexGuard<'_, ()>> {
-        match self.keys.get(key.stripe(self.keys.len())) {
+    /// Waits for the turn of a change of this key of this workspace. Always taken in the same order: nobody who waits for a
+    /// workspace has a key.
+    pub(super) async fn of(&self, workspace: WorkspaceId, key: KeyId) -> KeyTurn<'_> {
+        let _workspace = match self.workspaces.get(workspace.stripe(STRIPES)) {
+            Some(turn) => Some(turn.read().await),
+            None => None,
+        };
+        let _key = match self.keys.get(key.stripe(STRIPES)) {
             Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        KeyTurn { _workspace, _key }
+    }
+
+    /// Waits for the turns of all keys of a workspace: until the guard is dropped, nobody else changes one.
+    pub(super) async fn of_all(&self, workspace: WorkspaceId) -> Option<RwLockWriteGuard<'_, ()>> {
+        match self.workspaces.get(workspace.stripe(STRIPES)) {
+            Some(turn) => Some(turn.write().await),
             None => None,
         }
     }
 
-    /// Waits for the turns of all keys: until the guards are dropped, nobody else changes one. Always taken in the same order,
-    /// and nobody who waits here holds another.
-    pub(super) async fn of_all(&self) -> Vec<MutexGuard<'_, ()>> {
-        let mut turns = vec![self.all.lock().await];
-        for turn in &self.keys {
-            turns.push(turn.lock().await);
+    /// Waits for the turn of a look at all keys of a workspace, one at a time. Nobody who looks waits for anything else.
+    pub(super) async fn to_look(&self, workspace: WorkspaceId) -> Option<MutexGuard<'_, ()>> {
+        match self.looks.get(workspace.stripe(STRIPES)) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
         }
-        turns
-    }
-
-    /// Waits for the turn of a look at all keys, one at a time. Nobody who looks waits for anything else.
-    pub(super) async fn to_look(&self) -> MutexGuard<'_, ()> {
-        self.look.lock().await
     }
 
     /// Waits for the turn of an import: many at once would fill the queue of changes, and others, a revocation for one, find
@@ -84,15 +98,43 @@ mod tests {
 
     use super::*;
 
+    fn key(number: u32) -> KeyId {
+        KeyId::parse(&format!("key_{number:026}")).unwrap()
+    }
+
+    fn workspace(number: u32) -> WorkspaceId {
+        WorkspaceId::parse(&format!("ws_{number:026}")).unwrap()
+    }
+
     #[tokio::test]
-    async fn one_looks_at_all_keys_at_a_time_and_keeps_no_change_waiting() {
-        // V1
+    async fn one_looks_at_a_workspace_at_a_time_and_keeps_no_change_waiting() {
+        // V1, T1
         let turns = Turns::default();
-        let first = turns.to_look().await;
-        assert!(turns.to_look().now_or_never().is_none());
-        let _others = turns.of_all().await;
+        let first = turns.to_look(workspace(1)).await;
+        assert!(turns.to_look(workspace(1)).now_or_never().is_none());
+        assert!(turns.to_look(workspace(2)).now_or_never().is_some(), "each has its own");
+        let _others = turns.of_all(workspace(1)).await;
         assert!(turns.over_policy().now_or_never().is_some());
         drop(first);
-        assert!(turns.to_look().now_or_never().is_some());
+        assert!(turns.to_look(workspace(1)).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_change_of_many_keys_keeps_none_of_another_workspace_waiting() {
+        // V1, T1
+        let turns = Turns::default();
+        let all = turns.of_all(workspace(1)).await;
+        assert!(turns.of(workspace(1), key(1)).now_or_never().is_none());
+        let other = turns.of(workspace(2), key(1)).now_or_never();
+        assert!(other.is_some());
+        assert!(
+            turns.of(workspace(2), key(1)).now_or_never().is_none(),
+            "one key is changed by one at a time"
+        );
+        assert!(turns.of(workspace(2), key(2)).now_or_never().is_some());
+        assert!(turns.of_all(workspace(2)).now_or_never().is_none(), "a key of it is being changed");
+        drop((all, other));
+        assert!(turns.of_all(workspace(2)).now_or_never().is_some());
+        assert!(turns.of(workspace(1), key(1)).now_or_never().is_some());
     }
 }
