@@ -75,12 +75,14 @@ impl Operations {
         id: WorkspaceId,
         changes: &WorkspaceChanges,
     ) -> Result<(Workspace, Revision), OperationError> {
+        // Once, and not each time that it is judged.
+        let rules = changes.key_rules.as_ref().map(own_rules);
         // No policy drops the new plan before the workspace has it.
         let _turn = self.turns.under_policy().await;
         self.change_workspace(permit, id, |before| {
             let policy = self.policy()?;
             require_open(before)?;
-            let after = apply(before, changes, &policy.policy)?;
+            let after = apply(before, changes, rules.clone(), &policy.policy)?;
             let fields = differences(before, &after);
             if fields.is_empty() {
                 return Ok(Attempt::Done(after));
@@ -115,6 +117,7 @@ impl Operations {
 fn apply(
     before: &Workspace,
     changes: &WorkspaceChanges,
+    rules: Option<NewRules>,
     policy: &Policy,
 ) -> Result<Workspace, OperationError> {
     let mut after = before.clone();
@@ -131,14 +134,21 @@ fn apply(
     if let Some(entry) = &changes.limits {
         after.limits = limits::read("workspace.limits", entry.clone(), Holder::Workspace, policy, &after)?;
     }
-    if let Some(entry) = &changes.key_rules {
-        let own = OwnKeyRules::new(entry.clone()).map_err(|faults| {
-            let within = |fault: Fault| Fault { field: format!("workspace.{}", fault.field), ..fault };
-            OperationError::FieldsInvalid(faults.into_iter().map(within).collect())
-        })?;
-        after.key_rules = own.map(Arc::new);
+    if let Some(rules) = rules {
+        after.key_rules = rules?;
     }
     Ok(after)
+}
+
+/// The rules that a workspace is to have, or what is wrong with them.
+type NewRules = Result<Option<Arc<OwnKeyRules>>, OperationError>;
+
+fn own_rules(entry: &KeyRulesEntry) -> NewRules {
+    let own = OwnKeyRules::new(entry.clone()).map_err(|faults| {
+        let within = |fault: Fault| Fault { field: format!("workspace.{}", fault.field), ..fault };
+        OperationError::FieldsInvalid(faults.into_iter().map(within).collect())
+    })?;
+    Ok(own.map(Arc::new))
 }
 
 /// One field of a workspace, as the log tells it.

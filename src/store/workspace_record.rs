@@ -71,7 +71,7 @@ pub(super) fn read_workspace(id: WorkspaceId, revision: Revision, body: &str) ->
 }
 
 fn read_rules(entry: Option<KeyRulesEntry>) -> Result<Option<Arc<OwnKeyRules>>, Vec<Fault>> {
-    let own = entry.map(OwnKeyRules::new).transpose()?;
+    let own = entry.map(OwnKeyRules::stored).transpose()?;
     Ok(own.flatten().map(Arc::new))
 }
 

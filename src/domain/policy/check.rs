@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     ALL_TIERS, Declared, Document, Fault, KeyRules, Limit, LimitEntry, LimitOverridesEntry, MAX_TIERS,
-    PlanLimits, Policy, Role, Subject, Tier, key_rules::of_keys, routes::routes, scope_set::MAX_DECLARED,
+    PlanLimits, Policy, Role, Subject, Tier,
+    key_rules::{Trust, of_keys},
+    routes::routes,
+    scope_set::MAX_DECLARED,
 };
 use crate::domain::{
     environment::{BrowserRule, Environment, Environments, Prefix},
@@ -344,7 +347,7 @@ fn roles(policy: &Policy, faults: &mut Faults) -> Vec<Role> {
 
 fn key_rules(policy: &mut Policy, faults: &mut Faults) -> KeyRules {
     let Some(mut entry) = policy.document.key_rules.take() else { return KeyRules::default() };
-    let mut rules = of_keys(&mut entry, faults);
+    let mut rules = of_keys(&mut entry, Trust::New, faults);
     for (place, text) in entry.barred_plans.iter().enumerate() {
         match Plan::parse(text).ok().filter(|plan| policy.has_plan(plan)) {
             Some(plan) => rules.barred_plans.push(plan),

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use regex::Regex;
-
-use super::{Fault, KeyRulesEntry, check::Faults, duration, show_duration};
+use super::{
+    Fault, KeyRulesEntry, NamePattern, check::Faults, duration, name_pattern::is_cheap, show_duration,
+};
 use crate::domain::{key::Key, text::Label, text::Plan};
 
 /// What holders' keys must be like when they are issued, and when what a rule is about is changed.
@@ -15,7 +15,7 @@ pub struct KeyRules {
     /// The longest time from issue to expiry.
     pub max_lifetime: Option<Duration>,
     /// What the whole of each name matches.
-    pub name_pattern: Option<Regex>,
+    pub name_pattern: Option<NamePattern>,
     /// Plans whose workspaces may not issue.
     pub barred_plans: Vec<Plan>,
     /// Roles on whose behalf no key may be issued.
@@ -56,23 +56,33 @@ impl KeyRules {
         let all = [
             missing.then_some(RuleBroken::ExpiryMissing),
             too_long.map(RuleBroken::LifetimeTooLong),
-            unfit.map(|pattern| RuleBroken::NameUnfit(as_written(pattern).to_owned())),
+            unfit.map(|pattern| RuleBroken::NameUnfit(pattern.as_str().to_owned())),
         ];
         if key.admin.is_some() { Vec::new() } else { all.into_iter().flatten().collect() }
     }
 }
 
+/// Whether rules have been looked at before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Somebody sends them.
+    New,
+    /// They were looked at when they were stored.
+    Stored,
+}
+
 /// The rules of an entry that are about the keys themselves; its durations are put in their shortest form.
-pub(super) fn of_keys(entry: &mut KeyRulesEntry, faults: &mut Faults) -> KeyRules {
+pub(super) fn of_keys(entry: &mut KeyRulesEntry, trust: Trust, faults: &mut Faults) -> KeyRules {
     let mut rules = KeyRules { require_expiry: entry.require_expiry, ..KeyRules::default() };
     if let Some(text) = &mut entry.max_lifetime {
         rules.max_lifetime = faults.take("key_rules.max_lifetime", duration(text));
         *text = rules.max_lifetime.map(show_duration).unwrap_or_default();
     }
     if !entry.name_pattern.is_empty() {
-        // By itself first: one that closes our own bracket would not be bound to both ends.
-        let fits = entry.name_pattern.len() <= 256 && Regex::new(&entry.name_pattern).is_ok();
-        rules.name_pattern = fits.then(|| whole(&entry.name_pattern)).flatten();
+        rules.name_pattern = match trust {
+            Trust::New => NamePattern::new(&entry.name_pattern),
+            Trust::Stored => Some(NamePattern::stored(&entry.name_pattern)),
+        };
         if rules.name_pattern.is_none() {
             faults.must("key_rules.name_pattern", "a regular expression of at most 256 characters");
         }
@@ -92,12 +102,32 @@ impl OwnKeyRules {
     ///
     /// # Errors
     /// Everything that is wrong with them. Whom to bar from issuing is the policy's to say.
-    pub fn new(mut entry: KeyRulesEntry) -> Result<Option<Self>, Vec<Fault>> {
+    pub fn new(entry: KeyRulesEntry) -> Result<Option<Self>, Vec<Fault>> {
+        if !is_cheap(&entry.name_pattern) {
+            let mut faults = Faults::default();
+            faults.must(
+                "key_rules.name_pattern",
+                "with at most 16 classes of characters beyond ASCII (such as \\w, \\p{L} or é), or 2 where it ignores case",
+            );
+            return Err(faults.into_found());
+        }
+        Self::read(entry, Trust::New)
+    }
+
+    /// Takes rules that were looked at when they were stored.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them. A pattern is not looked at again: it would be for each change of the workspace.
+    pub fn stored(entry: KeyRulesEntry) -> Result<Option<Self>, Vec<Fault>> {
+        Self::read(entry, Trust::Stored)
+    }
+
+    fn read(mut entry: KeyRulesEntry, trust: Trust) -> Result<Option<Self>, Vec<Fault>> {
         let mut faults = Faults::default();
         if !entry.barred_plans.is_empty() || !entry.barred_roles.is_empty() {
             faults.must("key_rules", "without barred plans and roles, which the policy has");
         }
-        let rules = Arc::new(of_keys(&mut entry, &mut faults));
+        let rules = Arc::new(of_keys(&mut entry, trust, &mut faults));
         match faults.into_found() {
             faults if faults.is_empty() => {
                 Ok((entry != KeyRulesEntry::default()).then_some(Self { entry, rules }))
@@ -126,14 +156,3 @@ impl PartialEq for OwnKeyRules {
 }
 
 impl Eq for OwnKeyRules {}
-
-/// A pattern that must match the whole of a text.
-fn whole(pattern: &str) -> Option<Regex> {
-    let whole = format!("^(?:{pattern})$");
-    regex::RegexBuilder::new(&whole).size_limit(1 << 18).dfa_size_limit(1 << 20).build().ok()
-}
-
-fn as_written(pattern: &Regex) -> &str {
-    let text = pattern.as_str();
-    text.strip_prefix("^(?:").and_then(|text| text.strip_suffix(")$")).unwrap_or(text)
-}

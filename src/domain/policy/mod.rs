@@ -6,6 +6,7 @@ mod effect;
 mod effective;
 mod key_rules;
 mod limits;
+mod name_pattern;
 mod overrides;
 mod role;
 mod routes;
@@ -24,6 +25,7 @@ pub use self::{
     effective::{ALL_TIERS, Effective, LimitsOf, effective, no_wider},
     key_rules::{KeyRules, OwnKeyRules, RuleBroken},
     limits::{Calendar, Limit, Subject, Window, duration, show_duration},
+    name_pattern::NamePattern,
     overrides::{Holder, LimitOverrides, LimitOverridesEntry},
     role::Role,
     scope_set::ScopeSet,
