@@ -113,8 +113,8 @@
 //!
 //! 1. The same way in. `Api::issue` takes a permit from the caller before it looks at the request: to issue keys, or
 //!    for an administration key to grant administration ([`IssuePermit`](operations::issue::IssuePermit)).
-//! 2. `Api::administer` (`grpc/api.rs`) carries on upon the runtime of administration, also when the client goes away. The
-//!    workspace must be within reach; then `grpc/convert/new_key.rs` parses the fields.
+//! 2. `Api::administer` (`grpc/api.rs`) takes a place of the caller's share ([`grpc::lanes`]), and carries on upon
+//!    threads of its own, also when the client goes away. The workspace must be within reach; then `grpc/convert/new_key.rs` parses the fields.
 //! 3. [`Operations::issue`](operations::Operations::issue): is the request id unused; time from the
 //!    [`TrustedClock`](domain::time::TrustedClock), id and secret from [`Entropy`](domain::time::Entropy); is the key within the
 //!    caller's ceiling ([`require_ceiling`](domain::admin::AdminPermit::require_ceiling)), and is it one that the policy in

@@ -1,25 +1,33 @@
-//! Threads for work over all keys, which give way to Checks: the system runs them where nobody else wants the core.
+//! Threads for administration, apart from those that Checks need. Work over many keys gives way to Checks: the system runs it where
+//! nobody else wants the core.
 
 use std::io;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// How much less than others they may have: a tenth of their share of a core that all want, and all of one that nobody wants.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
+/// How much less of a core they get that others want too.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Share {
+    /// As much as everybody.
+    Whole,
+    /// A quarter of what others get, and all of a core that nobody wants.
+    Quarter,
+    /// A tenth, and all of a core that nobody wants.
+    Tenth,
+}
 
-/// One such thread, and its runtime. What is under way when this is dropped is left where it is.
+/// Some such threads, and their runtime. What is under way when this is dropped is left where it is.
 pub(super) struct Background {
     runtime: Option<Runtime>,
     handle: Handle,
 }
 
 impl Background {
-    pub(super) fn start(name: &str) -> io::Result<Self> {
+    pub(super) fn start(name: &str, threads: usize, share: Share) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
+            .worker_threads(threads)
             .thread_name(name)
-            .on_thread_start(give_way)
+            .on_thread_start(move || give_way(share))
             .enable_all()
             .build()?;
         let handle = runtime.handle().clone();
@@ -42,11 +50,16 @@ impl Drop for Background {
 
 /// On Linux this is the calling thread's own; elsewhere it would be the whole process's.
 #[cfg(target_os = "linux")]
-fn give_way() {
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::debug!(%error, "work over all keys has the same share of the cores as Checks");
+fn give_way(share: Share) {
+    let nice = match share {
+        Share::Whole => return,
+        Share::Quarter => 6,
+        Share::Tenth => 10,
+    };
+    if let Err(error) = rustix::process::setpriority_process(None, nice) {
+        tracing::debug!(%error, "administration has the same share of the cores as Checks");
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn give_way() {}
+fn give_way(_share: Share) {}

@@ -5,6 +5,7 @@ mod doctor;
 mod error;
 mod root_key;
 mod service;
+mod threads;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -163,11 +164,12 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// The runtime of administration; Checks have one of their own for each core.
+/// The runtime of the service: what Checks and revocations stand on. Checks have one of their own for each core, and
+/// administration has its own threads.
 fn runtime() -> Result<tokio::runtime::Runtime, AppError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .thread_name("administration")
+        .thread_name("service")
         .enable_all()
         .build()
         .map_err(AppError::Runtime)

@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle};
 
-use super::{background::Background, error::AppError, root_key::Destination};
+use super::{error::AppError, root_key::Destination, threads::Threads};
 use crate::{
     counters::memory::MemoryCounters,
     domain::{
@@ -22,8 +22,9 @@ use crate::{
     follower::Follower,
     gateway::Desk,
     grpc::{
-        api::{Api, Runtimes},
+        api::Api,
         health::{HealthReporter, Serving, health},
+        lanes::Lanes,
         routes::{HEALTH_NAMES, routes},
     },
     http::Site,
@@ -74,8 +75,7 @@ pub struct Settings {
 pub struct Service {
     store: Arc<SqliteStore>,
     counters: Arc<MemoryCounters>,
-    /// Where very many keys are changed and taken over, and where all are looked at. They end with this.
-    background: [Background; 2],
+    threads: Threads,
     grpc: Running,
     http: Running,
     health: HealthReporter,
@@ -131,10 +131,8 @@ impl Service {
         let port: Arc<dyn KeyStore> = Arc::<SqliteStore>::clone(&sqlite);
 
         let index = Arc::new(Index::default());
-        let start = |name| Background::start(name).map_err(AppError::Runtime);
-        let background = [start("changes")?, start("looks")?];
-        let [changes, looks] = background.each_ref().map(|one| one.handle().clone());
-        let follower = Follower::new(Arc::clone(&port), Arc::clone(&index), changes.clone());
+        let threads = Threads::start().map_err(AppError::Runtime)?;
+        let follower = Follower::new(Arc::clone(&port), Arc::clone(&index), threads.following().clone());
         follower.load().await?;
         if let Some(policy) = first_policy.filter(|_| index.newest_policy_version() == 0) {
             // Made before there were policies.
@@ -155,14 +153,14 @@ impl Service {
 
         let counting: Arc<dyn Counters> = Arc::<MemoryCounters>::clone(&counters);
         let parts = Parts { store: port, counters: counting, index, clock, entropy, keys, count_wait };
-        let runtimes = Runtimes { administration: Handle::current(), changes, looks };
+        let lanes = Lanes::new(&threads.runtimes());
         let operations = Arc::new(Operations::new(parts));
         let (stop_usage, told_to_stop) = watch::channel(false);
         let usage_writer = (stop_usage, tokio::spawn(operations.usage_ledger().run(told_to_stop)));
         let desk = Arc::new(Desk::new(Arc::clone(&operations), gateway));
         let api = |is_open| {
             let (operations, desk) = (Arc::clone(&operations), Arc::clone(&desk));
-            Arc::new(Api::new(operations, runtimes.clone(), is_open, desk))
+            Arc::new(Api::new(operations, Arc::clone(&lanes), is_open, desk))
         };
         let site = Site::new(api(http_check_is_open));
         let api = api(check_is_open);
@@ -185,7 +183,7 @@ impl Service {
         Ok(Self {
             store: sqlite,
             counters,
-            background,
+            threads,
             grpc,
             http,
             health,
@@ -251,8 +249,7 @@ impl Service {
     /// # Errors
     /// Something died before or does not end in order.
     pub async fn shutdown(self, stopped: Stopped) -> Result<(), AppError> {
-        let Self { store, counters, background, grpc, http, health, follower, notes, usage_writer, .. } =
-            self;
+        let Self { store, counters, threads, grpc, http, health, follower, notes, usage_writer, .. } = self;
         health.report(Serving::Draining);
         drop(health);
         let (grpc_drained, http_drained) = tokio::join!(grpc.shutdown(), http.shutdown());
@@ -264,7 +261,7 @@ impl Service {
         stop_usage.send_replace(true);
         let usage_written = usage_writer.await;
         follower.abort();
-        drop(background);
+        drop(threads);
         let closed = store.close().await;
         grpc_drained?;
         http_drained?;

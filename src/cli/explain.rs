@@ -149,7 +149,9 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         ErrorReason::StoreCorrupt => {
             "look at the server's log before anything else; `keyward audit verify` checks the log"
         }
-        ErrorReason::SourceLimited | ErrorReason::Overloaded => "wait before you try again",
+        ErrorReason::SourceLimited | ErrorReason::Overloaded | ErrorReason::ShareTaken => {
+            "wait before you try again"
+        }
         ErrorReason::Internal => "the server's log has the details; please report it",
         ErrorReason::Unspecified | ErrorReason::FieldInvalid => "",
     }

@@ -1,9 +1,11 @@
 //! Who may administer what. Only this module makes an [`AdminPermit`], the proof that every change demands.
 
+mod party;
 mod permit;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
+pub use self::party::Party;
 pub use self::permit::{
     AdminPermit, ApplyPolicy, CheckKeys, ExplainKeys, GrantAdmin, IssueKeys, ManageWorkspaces, Permission,
     ReadAudit, ReadKeys, ReadPolicy, ReadWorkspaces, RevokeKeys, RotateKeys, UpdateKeys,

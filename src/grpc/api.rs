@@ -1,67 +1,33 @@
-//! What the services share: the operations, who is calling, and the runtimes that administration hops to.
+//! What the services share: the operations, who is calling, and the lanes that administration hops to.
 
 use std::{future::Future, net::IpAddr, panic::resume_unwind, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, header};
-use tokio::{runtime::Handle, sync::Semaphore};
 use tonic::{Request, Response, Status};
 
+use super::lanes::{Lane, Lanes};
 use crate::{
-    domain::admin::{AdminPermit, Caller, Permission},
+    domain::admin::{AdminPermit, Caller, Party, Permission},
     gateway::Desk,
     operations::{Operations, error::OperationError, identify},
     ports::StoreError,
     way_in::connection::Peer,
 };
 
-/// Administrative calls under way at once; what has begun goes on when its client goes away, and must not pile up.
-const MAX_ADMINISTRATION: usize = 1_024;
-
-/// Looks at all keys under way at once: they come one after the other, and wait with what they have found.
-const MAX_LOOKS: usize = 16;
-
 /// Implements the services of `keyward.v1`, and Envoy's.
 pub struct Api {
     operations: Arc<Operations>,
     check_is_open: bool,
     desk: Arc<Desk>,
-    administration: Lane,
-    pub(super) changes: Lane,
-    pub(super) looks: Lane,
-}
-
-/// Where work of a kind is done, and how much of it may be under way.
-pub(super) struct Lane {
-    runtime: Handle,
-    slots: Arc<Semaphore>,
-}
-
-/// Where administrative work is done, so that no Check waits for it.
-#[derive(Debug, Clone)]
-pub struct Runtimes {
-    /// What concerns a few keys.
-    pub administration: Handle,
-    /// What changes very many. It gives way to Checks.
-    pub changes: Handle,
-    /// What only looks at all. It gives way to Checks too, and nobody else waits for it.
-    pub looks: Handle,
+    pub(super) lanes: Arc<Lanes>,
 }
 
 impl Api {
-    /// Serves `operations`. Administration runs on `runtimes`; Check and BatchCheck need no caller where `check_is_open`.
+    /// Serves `operations`. Administration has places in `lanes`; Check and BatchCheck need no caller where `check_is_open`.
     /// Gateways are answered at `desk`.
     #[must_use]
-    pub fn new(
-        operations: Arc<Operations>,
-        runtimes: Runtimes,
-        check_is_open: bool,
-        desk: Arc<Desk>,
-    ) -> Self {
-        let slots = Arc::new(Semaphore::new(MAX_ADMINISTRATION));
-        let administration = Lane { runtime: runtimes.administration, slots: Arc::clone(&slots) };
-        let changes = Lane { runtime: runtimes.changes, slots };
-        let looks = Lane { runtime: runtimes.looks, slots: Arc::new(Semaphore::new(MAX_LOOKS)) };
-        Self { operations, check_is_open, desk, administration, changes, looks }
+    pub fn new(operations: Arc<Operations>, lanes: Arc<Lanes>, check_is_open: bool, desk: Arc<Desk>) -> Self {
+        Self { operations, check_is_open, desk, lanes }
     }
 
     pub(super) fn operations(&self) -> &Operations {
@@ -115,43 +81,58 @@ impl Api {
         Ok(self.caller(request)?.permit()?)
     }
 
-    /// Does administrative work on its own runtime. It goes on when the client goes away: a change that has begun is
-    /// carried out or refused, never left half-way.
-    pub(super) async fn administer<T, F, W>(&self, work: W) -> Result<Response<T>, Status>
+    /// Does what concerns a few keys, for this caller.
+    pub(super) async fn administer<T, F, W>(&self, party: Party, work: W) -> Result<Response<T>, Status>
     where
         T: Send + 'static,
         W: FnOnce(Arc<Operations>) -> F,
         F: Future<Output = Result<T, OperationError>> + Send + 'static,
     {
-        self.administer_in(&self.administration, work).await
+        self.work_in(&self.lanes.administration, party, work).await
     }
 
-    /// The same for work over all keys, in the lane that it is for.
-    pub(super) async fn administer_in<T, F, W>(&self, lane: &Lane, work: W) -> Result<Response<T>, Status>
+    /// Does what ends a key, for which places are kept.
+    pub(super) async fn end<T, F, W>(&self, party: Party, work: W) -> Result<Response<T>, Status>
     where
         T: Send + 'static,
         W: FnOnce(Arc<Operations>) -> F,
         F: Future<Output = Result<T, OperationError>> + Send + 'static,
     {
-        let slot = Arc::clone(&lane.slots).try_acquire_owned();
-        let slot = slot.map_err(|_none_free| OperationError::Overloaded)?;
+        self.work_in(&self.lanes.revocations, party, work).await
+    }
+
+    /// Does administrative work in a lane, on threads that no Check waits for. Once begun it goes on when the client goes
+    /// away: a change is carried out or refused, never left half-way.
+    pub(super) async fn work_in<T, F, W>(
+        &self,
+        lane: &Lane,
+        party: Party,
+        work: W,
+    ) -> Result<Response<T>, Status>
+    where
+        T: Send + 'static,
+        W: FnOnce(Arc<Operations>) -> F,
+        F: Future<Output = Result<T, OperationError>> + Send + 'static,
+    {
+        let turn = lane.take(party)?.turn().await.map_err(|_closed| stopping())?;
         let work = work(Arc::clone(&self.operations));
         let work = async move {
             let done = work.await;
-            drop(slot);
+            drop(turn);
             done
         };
-        match lane.runtime.spawn(work).await {
+        match lane.runtime(party).spawn(work).await {
             Ok(done) => Ok(Response::new(done?)),
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
-                Err(_cancelled) => {
-                    let stopping = StoreError::OutcomeUnknown("Keyward is stopping".to_owned());
-                    Err(OperationError::Store(stopping).into())
-                }
+                Err(_cancelled) => Err(stopping().into()),
             },
         }
     }
+}
+
+fn stopping() -> OperationError {
+    StoreError::OutcomeUnknown("Keyward is stopping".to_owned()).into()
 }
 
 /// Where a request came from: the address of the connection, since nothing else can be believed.

@@ -3,7 +3,10 @@
 use tonic::{Request, Response, Status};
 
 use super::{api::Api, convert};
-use crate::wire::v1::{self, audit_service_server::AuditService};
+use crate::{
+    domain::admin::Party,
+    wire::v1::{self, audit_service_server::AuditService},
+};
 
 #[tonic::async_trait]
 impl AuditService for Api {
@@ -12,7 +15,7 @@ impl AuditService for Api {
         request: Request<v1::QueryLogRequest>,
     ) -> Result<Response<v1::QueryLogResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
             let workspace = operations.log_workspace(&permit, named)?;
@@ -30,7 +33,7 @@ impl AuditService for Api {
         request: Request<v1::VerifyLogRequest>,
     ) -> Result<Response<v1::VerifyLogResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             Ok(convert::audit::verification(operations.verify_log(permit).await?))
         })
         .await

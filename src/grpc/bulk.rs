@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::{api::Api, convert, key_service::request_mark};
 use crate::{
-    domain::admin::{Permission, RevokeKeys, UpdateKeys},
+    domain::admin::{Party, Permission, RevokeKeys, UpdateKeys},
     operations::Operations,
     wire::v1::{self, change_keys_request::Action},
 };
@@ -30,7 +30,12 @@ impl Api {
         request: Request<v1::ChangeKeysRequest>,
     ) -> Result<Response<v1::ChangeKeysResponse>, Status> {
         let permit = self.permit::<_, P>(&request)?;
-        let previews = request.get_ref().validate_only;
+        let party = Party::of(&permit);
+        let lane = match &request.get_ref().action {
+            _ if request.get_ref().validate_only => &self.lanes.looks,
+            Some(Action::Revoke(_) | Action::Disable(_)) => &self.lanes.mass_revocations,
+            Some(Action::Enable(_) | Action::Retire(_)) | None => &self.lanes.changes,
+        };
         let work = async move |operations: Arc<Operations>| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
@@ -41,6 +46,6 @@ impl Api {
             let answer = operations.change_keys(permit, act, bulk).await?;
             Ok(convert::bulk::response(&answer))
         };
-        self.administer_in(if previews { &self.looks } else { &self.changes }, work).await
+        self.work_in(lane, party, work).await
     }
 }

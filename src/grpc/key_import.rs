@@ -4,7 +4,7 @@ use tonic::{Request, Response, Status};
 
 use super::{api::Api, convert};
 use crate::{
-    domain::{parse::ParseError, seal::ForeignSecret, text::Label},
+    domain::{admin::Party, parse::ParseError, seal::ForeignSecret, text::Label},
     operations::{error::OperationError, import::ImportOptions, issue::IssuePermit},
     wire::v1,
 };
@@ -18,7 +18,7 @@ impl Api {
         request: Request<v1::ImportKeysRequest>,
     ) -> Result<Response<v1::ImportKeysResponse>, Status> {
         let permit = IssuePermit::Holder(self.permit(&request)?);
-        self.administer(async move |operations| {
+        self.administer(permit.party(), async move |operations| {
             let v1::ImportKeysRequest { workspace_id, rows, dry_run, allow_weak } = request.into_inner();
             let named = convert::workspace_id("workspace_id", &workspace_id)?;
             let workspace = permit.workspace(&operations, named)?;
@@ -41,7 +41,7 @@ impl Api {
         request: Request<v1::AddImportSchemeRequest>,
     ) -> Result<Response<v1::AddImportSchemeResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             permit.require_global()?;
             let mut asked = request.into_inner();
             let secret = ForeignSecret::new(std::mem::take(&mut asked.hmac_sha256_secret));
@@ -62,7 +62,7 @@ impl Api {
         request: Request<v1::ListImportSchemesRequest>,
     ) -> Result<Response<v1::ListImportSchemesResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let schemes = operations.import_schemes(&permit)?;
             let schemes = schemes.iter().map(convert::key_import::scheme_to_wire).collect();
             Ok(v1::ListImportSchemesResponse { schemes })

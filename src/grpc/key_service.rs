@@ -1,4 +1,4 @@
-//! `keyward.v1.KeyService`: Check on the core that took the connection, everything else on the runtime of administration.
+//! `keyward.v1.KeyService`: Check on the core that took the connection, everything else in a lane of administration.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        admin::{AdminPermit, UpdateKeys},
+        admin::{AdminPermit, Party, UpdateKeys},
         id::KeyId,
     },
     operations::{
@@ -45,7 +45,7 @@ impl KeyService for Api {
         } else {
             IssuePermit::Holder(caller.permit().map_err(OperationError::from)?)
         };
-        self.administer(async move |operations| {
+        self.administer(permit.party(), async move |operations| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
             let workspace = permit.workspace(&operations, named)?;
@@ -63,7 +63,7 @@ impl KeyService for Api {
         request: Request<v1::RotateRequest>,
     ) -> Result<Response<v1::RotateResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let asked = request.into_inner();
             let id = convert::key_id("key_id", &asked.key_id)?;
             operations.require_reach(&permit, id)?;
@@ -82,8 +82,9 @@ impl KeyService for Api {
     ) -> Result<Response<v1::RevokeResponse>, Status> {
         let address = source(&request);
         if let Some(Target::ApiKey(_)) = request.get_ref().target {
+            let party = Party::Address(address);
             return self
-                .administer(async move |operations| {
+                .end(party, async move |operations| {
                     let asked = request.into_inner();
                     let reason = convert::key::revoke_reason(asked.reason)?;
                     let comment = convert::comment(&asked.comment)?;
@@ -95,7 +96,7 @@ impl KeyService for Api {
                 .await;
         }
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.end(Party::of(&permit), async move |operations| {
             let asked = request.into_inner();
             let text = match &asked.target {
                 Some(Target::KeyId(text)) => text.as_str(),
@@ -117,7 +118,7 @@ impl KeyService for Api {
         request: Request<v1::GetKeyRequest>,
     ) -> Result<Response<v1::GetKeyResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let id = convert::key_id("key_id", &request.get_ref().key_id)?;
             let shown = operations.show(permit, id).await?;
             Ok(v1::GetKeyResponse { key: Some(convert::key::shown_to_wire(&shown, &operations.moment())) })
@@ -130,7 +131,7 @@ impl KeyService for Api {
         request: Request<v1::ListKeysRequest>,
     ) -> Result<Response<v1::ListKeysResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
             let workspace = operations.workspace(&permit, named)?;
@@ -149,7 +150,7 @@ impl KeyService for Api {
         request: Request<v1::GetUsageRequest>,
     ) -> Result<Response<v1::GetUsageResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
             let key = convert::optional_key_id("key_id", &asked.key_id)?;
@@ -167,7 +168,7 @@ impl KeyService for Api {
         request: Request<v1::GetEffectiveRightsRequest>,
     ) -> Result<Response<v1::GetEffectiveRightsResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let id = convert::key_id("key_id", &request.get_ref().key_id)?;
             let found = operations.effective_rights(&permit, id)?;
             Ok(convert::effective::response(&found))
@@ -180,7 +181,7 @@ impl KeyService for Api {
         request: Request<v1::UpdateKeyRequest>,
     ) -> Result<Response<v1::UpdateKeyResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let asked = request.into_inner();
             let id = asked.key.as_ref().map(|key| key.id.as_str()).unwrap_or_default();
             let id = convert::key_id("key.id", id)?;
@@ -198,7 +199,7 @@ impl KeyService for Api {
         request: Request<v1::DisableKeyRequest>,
     ) -> Result<Response<v1::DisableKeyResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.end(Party::of(&permit), async move |operations| {
             let v1::DisableKeyRequest { key_id, comment } = request.into_inner();
             let (key, revision) = switch(&operations, permit, Switch::Disable, &key_id, &comment).await?;
             Ok(v1::DisableKeyResponse { key: Some(key), revision })
@@ -211,7 +212,7 @@ impl KeyService for Api {
         request: Request<v1::EnableKeyRequest>,
     ) -> Result<Response<v1::EnableKeyResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let v1::EnableKeyRequest { key_id, comment } = request.into_inner();
             let (key, revision) = switch(&operations, permit, Switch::Enable, &key_id, &comment).await?;
             Ok(v1::EnableKeyResponse { key: Some(key), revision })
@@ -252,7 +253,7 @@ impl KeyService for Api {
         request: Request<v1::GetRotationRequest>,
     ) -> Result<Response<v1::GetRotationResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             review::rotation(&operations, permit, request.get_ref()).await
         })
         .await
@@ -263,8 +264,10 @@ impl KeyService for Api {
         request: Request<v1::UpdateGraceRequest>,
     ) -> Result<Response<v1::UpdateGraceResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| review::grace(&operations, permit, request.get_ref()).await)
-            .await
+        self.administer(Party::of(&permit), async move |operations| {
+            review::grace(&operations, permit, request.get_ref()).await
+        })
+        .await
     }
 
     async fn get_least_privilege(
@@ -272,7 +275,7 @@ impl KeyService for Api {
         request: Request<v1::GetLeastPrivilegeRequest>,
     ) -> Result<Response<v1::GetLeastPrivilegeResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             review::least_privilege(&operations, permit, request.get_ref()).await
         })
         .await
@@ -283,8 +286,10 @@ impl KeyService for Api {
         request: Request<v1::NarrowKeyRequest>,
     ) -> Result<Response<v1::NarrowKeyResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| review::narrow(&operations, permit, request.get_ref()).await)
-            .await
+        self.administer(Party::of(&permit), async move |operations| {
+            review::narrow(&operations, permit, request.get_ref()).await
+        })
+        .await
     }
 
     async fn review_keys(
@@ -292,7 +297,7 @@ impl KeyService for Api {
         request: Request<v1::ReviewKeysRequest>,
     ) -> Result<Response<v1::ReviewKeysResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer_in(&self.looks, async move |operations| {
+        self.work_in(&self.lanes.looks, Party::of(&permit), async move |operations| {
             review::review(&operations, permit, request.get_ref()).await
         })
         .await

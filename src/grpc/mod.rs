@@ -16,6 +16,7 @@ mod gate;
 pub mod health;
 mod key_import;
 mod key_service;
+pub mod lanes;
 mod policy_service;
 mod question;
 mod refusal;

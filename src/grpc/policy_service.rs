@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 use super::{api::Api, convert};
 use crate::{
     domain::{
-        admin::{AdminPermit, ApplyPolicy, ReadPolicy},
+        admin::{AdminPermit, ApplyPolicy, Party, ReadPolicy},
         parse::ParseError,
     },
     operations::{error::OperationError, policy::Expected},
@@ -20,7 +20,7 @@ impl PolicyService for Api {
     ) -> Result<Response<v1::GetPolicyResponse>, Status> {
         let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
         permit.require_global().map_err(OperationError::from)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let found = operations.policy_version(&permit, request.get_ref().version).await?;
             Ok(v1::GetPolicyResponse {
                 version: Some(convert::policy::version_to_wire(&found)),
@@ -37,7 +37,7 @@ impl PolicyService for Api {
     ) -> Result<Response<v1::ValidatePolicyResponse>, Status> {
         let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
         permit.require_global().map_err(OperationError::from)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let policy = convert::policy::validated(request.into_inner())?;
             let (current_version, effect) = operations.validate_policy(&permit, &policy)?;
             let effect = Some(convert::policy::effect_to_wire(&effect));
@@ -52,7 +52,7 @@ impl PolicyService for Api {
     ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
         let permit: AdminPermit<ApplyPolicy> = self.permit(&request)?;
         permit.require_global().map_err(OperationError::from)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let asked = request.into_inner();
             let expected = Expected { version: asked.expected_version, gains: asked.expected_gains };
             let comment = convert::comment(&asked.comment)?;
@@ -72,7 +72,7 @@ impl PolicyService for Api {
     ) -> Result<Response<v1::ExplainRouteResponse>, Status> {
         let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
         permit.require_global().map_err(OperationError::from)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let v1::ExplainRouteRequest { method, host, path } = request.get_ref();
             for (name, text, most) in [("method", method, 64), ("host", host, 512), ("path", path, 8_192)] {
                 if text.is_empty() || text.len() > most {
@@ -93,7 +93,7 @@ impl PolicyService for Api {
     ) -> Result<Response<v1::ListPolicyVersionsResponse>, Status> {
         let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
         permit.require_global().map_err(OperationError::from)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let asked = request.into_inner();
             let size = convert::page_size(asked.page_size)?;
             let page = operations.policy_versions(&permit, &asked.page_token, size).await?;

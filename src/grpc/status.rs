@@ -175,6 +175,11 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             (Code::ResourceExhausted, ErrorReason::SourceLimited, metadata, extra)
         }
         OperationError::Overloaded => soon(Code::ResourceExhausted, ErrorReason::Overloaded),
+        OperationError::ShareTaken { party, share } => {
+            let metadata = vec![("share_of", party.to_string()), ("share", share.to_string())];
+            let extra = Extra::Retry(Duration::from_secs(1));
+            (Code::ResourceExhausted, ErrorReason::ShareTaken, metadata, extra)
+        }
         OperationError::Store(error) => store(&error),
     }
 }

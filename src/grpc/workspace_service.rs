@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 use super::{api::Api, convert, key_service::request_mark};
 use crate::{
     domain::{
-        admin::{AdminPermit, IssueKeys, ManageWorkspaces, ReadWorkspaces},
+        admin::{AdminPermit, IssueKeys, ManageWorkspaces, Party, ReadWorkspaces},
         id::WorkspaceId,
         member::MemberId,
         parse::ParseError,
@@ -24,7 +24,7 @@ impl WorkspaceService for Api {
         let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
         let issuer: AdminPermit<IssueKeys> = self.permit(&request)?;
         permit.require_global().map_err(OperationError::from)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let mut asked = request.into_inner();
             let text = asked.key.as_ref().map(|key| key.request_id.clone()).unwrap_or_default();
             let mark = request_mark(permit.key_id(), "key.request_id", &text, "RegisterWorkspace", &asked)?;
@@ -50,7 +50,7 @@ impl WorkspaceService for Api {
         request: Request<v1::GetWorkspaceRequest>,
     ) -> Result<Response<v1::GetWorkspaceResponse>, Status> {
         let permit: AdminPermit<ReadWorkspaces> = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let named = convert::workspace_id("workspace_id", &request.get_ref().workspace_id)?;
             let shown = operations.show_workspace(&permit, named)?;
             Ok(v1::GetWorkspaceResponse { workspace: Some(convert::workspace::to_wire(&shown)) })
@@ -63,7 +63,7 @@ impl WorkspaceService for Api {
         request: Request<v1::UpdateWorkspaceRequest>,
     ) -> Result<Response<v1::UpdateWorkspaceResponse>, Status> {
         let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let asked = request.into_inner();
             let named = asked.workspace.as_ref().map(|workspace| workspace.id.as_str()).unwrap_or_default();
             let named = convert::workspace_id("workspace.id", named)?;
@@ -84,7 +84,7 @@ impl WorkspaceService for Api {
         request: Request<v1::ListWorkspacesRequest>,
     ) -> Result<Response<v1::ListWorkspacesResponse>, Status> {
         let permit: AdminPermit<ReadWorkspaces> = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let asked = request.into_inner();
             let filter = convert::workspace::filter(&asked)?;
             let size = convert::page_size(asked.page_size)?;
@@ -100,7 +100,7 @@ impl WorkspaceService for Api {
         request: Request<v1::SuspendWorkspaceRequest>,
     ) -> Result<Response<v1::SuspendWorkspaceResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.end(Party::of(&permit), async move |operations| {
             let v1::SuspendWorkspaceRequest { workspace_id, comment } = request.into_inner();
             let state = WorkspaceState::Suspended;
             let (workspace, revision) = bring(&operations, permit, state, &workspace_id, &comment).await?;
@@ -114,7 +114,7 @@ impl WorkspaceService for Api {
         request: Request<v1::ResumeWorkspaceRequest>,
     ) -> Result<Response<v1::ResumeWorkspaceResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let v1::ResumeWorkspaceRequest { workspace_id, comment } = request.into_inner();
             let state = WorkspaceState::Active;
             let (workspace, revision) = bring(&operations, permit, state, &workspace_id, &comment).await?;
@@ -128,7 +128,7 @@ impl WorkspaceService for Api {
         request: Request<v1::CloseWorkspaceRequest>,
     ) -> Result<Response<v1::CloseWorkspaceResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.end(Party::of(&permit), async move |operations| {
             let v1::CloseWorkspaceRequest { workspace_id, comment } = request.into_inner();
             let state = WorkspaceState::Closed;
             let (workspace, revision) = bring(&operations, permit, state, &workspace_id, &comment).await?;
@@ -142,7 +142,7 @@ impl WorkspaceService for Api {
         request: Request<v1::AddMemberRequest>,
     ) -> Result<Response<v1::AddMemberResponse>, Status> {
         let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let v1::AddMemberRequest { workspace_id, subject, role } = request.into_inner();
             let id = member_id(&operations, &permit, &workspace_id, &subject)?;
             let member = operations.add_member(permit, id, convert::member::role(&role)?).await?;
@@ -157,7 +157,7 @@ impl WorkspaceService for Api {
         request: Request<v1::UpdateMemberRequest>,
     ) -> Result<Response<v1::UpdateMemberResponse>, Status> {
         let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let v1::UpdateMemberRequest { workspace_id, subject, role } = request.into_inner();
             let id = member_id(&operations, &permit, &workspace_id, &subject)?;
             let member = operations.update_member(permit, id, convert::member::role(&role)?).await?;
@@ -172,7 +172,7 @@ impl WorkspaceService for Api {
         request: Request<v1::RemoveMemberRequest>,
     ) -> Result<Response<v1::RemoveMemberResponse>, Status> {
         let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let v1::RemoveMemberRequest { workspace_id, subject, comment } = request.into_inner();
             let id = member_id(&operations, &permit, &workspace_id, &subject)?;
             let removed = operations.remove_member(permit, id, convert::comment(&comment)?).await?;
@@ -190,7 +190,7 @@ impl WorkspaceService for Api {
         request: Request<v1::GetMemberRequest>,
     ) -> Result<Response<v1::GetMemberResponse>, Status> {
         let permit: AdminPermit<ReadWorkspaces> = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let v1::GetMemberRequest { workspace_id, subject } = request.into_inner();
             let id = member_id(&operations, &permit, &workspace_id, &subject)?;
             let member = operations.show_member(&permit, &id)?;
@@ -204,7 +204,7 @@ impl WorkspaceService for Api {
         request: Request<v1::ListMembersRequest>,
     ) -> Result<Response<v1::ListMembersResponse>, Status> {
         let permit: AdminPermit<ReadWorkspaces> = self.permit(&request)?;
-        self.administer(async move |operations| {
+        self.administer(Party::of(&permit), async move |operations| {
             let asked = request.into_inner();
             let workspace = named(&operations, &permit, &asked.workspace_id)?;
             let role = convert::member::optional_role(&asked.role)?;

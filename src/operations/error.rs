@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        admin::AdminRefusal,
+        admin::{AdminRefusal, Party},
         ceiling::CeilingPart,
         group::MAX_GROUP,
         id::{GroupId, KeyId},
@@ -172,6 +172,17 @@ pub enum OperationError {
     /// Too much administrative work is under way.
     #[error("too many administrative calls are under way; try again")]
     Overloaded,
+    /// The caller's share of the places for such calls is taken.
+    #[error(
+        "{share} such calls of {party} are under way, and that is its share; nothing was done: wait until some are answered, and send \
+         fewer at a time"
+    )]
+    ShareTaken {
+        /// Whose.
+        party: Party,
+        /// How many places it has.
+        share: usize,
+    },
     /// The store could not do it.
     #[error("{0}")]
     Store(StoreError),

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{
-        admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, IssueKeys},
+        admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, IssueKeys, Party},
         audit::{Action, Actor, FieldChange, Revision},
         ceiling::CeilingPart,
         credentials::{Credentials, Secret},
@@ -94,6 +94,15 @@ impl IssuePermit {
         match self {
             Self::Holder(permit) => permit.key_id(),
             Self::Admin(permit) => permit.key_id(),
+        }
+    }
+
+    /// Whose share of the places for administration it takes.
+    #[must_use]
+    pub fn party(&self) -> Party {
+        match self {
+            Self::Holder(permit) => Party::of(permit),
+            Self::Admin(permit) => Party::of(permit),
         }
     }
 

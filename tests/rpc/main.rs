@@ -35,6 +35,7 @@ mod review;
 mod revoke;
 mod rotate;
 mod rotation;
+mod shares;
 mod switch;
 mod update_key;
 mod usage;

@@ -1,0 +1,58 @@
+//! Whose administrative work it is: among whom the places for it are shared.
+
+use std::{fmt, net::IpAddr};
+
+use super::{AdminPermit, Caller};
+use crate::domain::id::{KeyId, WorkspaceId};
+
+/// Who has one share of the places for administrative work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// All callers who are bound to this workspace.
+    Workspace(WorkspaceId),
+    /// The global caller with this key.
+    Key(KeyId),
+    /// Whoever sends no credential from this address; `None` on a Unix socket.
+    Address(Option<IpAddr>),
+}
+
+impl Party {
+    /// Whose work is done with this permit.
+    #[must_use]
+    pub fn of<P>(permit: &AdminPermit<P>) -> Self {
+        Self::bound_or(permit.bound_to(), permit.key_id())
+    }
+
+    /// Whose work it is to call.
+    #[must_use]
+    pub fn of_caller(caller: &Caller) -> Self {
+        match caller {
+            Caller::Anonymous { address } => Self::Address(*address),
+            Caller::Admin(admin) => Self::bound_or(admin.bound_to(), admin.key),
+        }
+    }
+
+    /// Whether this is an operator, for whom places are kept.
+    #[must_use]
+    pub const fn is_global(self) -> bool {
+        match self {
+            Self::Key(_) => true,
+            Self::Workspace(_) | Self::Address(_) => false,
+        }
+    }
+
+    fn bound_or(workspace: Option<WorkspaceId>, key: KeyId) -> Self {
+        workspace.map_or(Self::Key(key), Self::Workspace)
+    }
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workspace(id) => write!(f, "workspace {id}"),
+            Self::Key(id) => write!(f, "administration key {id}"),
+            Self::Address(Some(address)) => write!(f, "callers without a key at {address}"),
+            Self::Address(None) => write!(f, "callers without a key on the Unix socket"),
+        }
+    }
+}

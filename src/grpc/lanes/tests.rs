@@ -1,0 +1,108 @@
+//! Tests of who finds a place when others have taken theirs.
+
+use std::net::IpAddr;
+
+use futures_util::FutureExt as _;
+
+use super::*;
+use crate::domain::id::{KeyId, WorkspaceId};
+
+fn lanes() -> Arc<Lanes> {
+    let one = Handle::current();
+    Lanes::new(&Runtimes {
+        revocations: one.clone(),
+        administration: one.clone(),
+        changes: one.clone(),
+        looks: one.clone(),
+        tenants: one.clone(),
+        tenants_scans: one,
+    })
+}
+
+fn tenant(number: u128) -> Party {
+    Party::Workspace(WorkspaceId::parse(&format!("ws_{number:026}")).unwrap())
+}
+
+fn operator(number: u128) -> Party {
+    Party::Key(KeyId::parse(&format!("key_{number:026}")).unwrap())
+}
+
+/// Takes places until none is given.
+fn fill(lane: &Lane, party: Party) -> (Vec<Place>, OperationError) {
+    let mut places = Vec::new();
+    loop {
+        match lane.take(party) {
+            Ok(place) => places.push(place),
+            Err(refusal) => return (places, refusal),
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_has_more_than_a_share_and_whoever_is_alone_has_it_whole() {
+    // X5, T1
+    let lanes = lanes();
+    for (lane, share) in [
+        (&lanes.revocations, 32),
+        (&lanes.mass_revocations, 1),
+        (&lanes.administration, 64),
+        (&lanes.changes, 2),
+        (&lanes.looks, 2),
+    ] {
+        let (places, refusal) = fill(lane, tenant(1));
+        assert_eq!(places.len(), share);
+        assert_eq!(refusal, OperationError::ShareTaken { party: tenant(1), share });
+        assert!(lane.take(tenant(2)).is_ok(), "others have their own");
+        drop(places);
+        assert_eq!(fill(lane, tenant(1)).0.len(), share, "given back");
+    }
+}
+
+#[tokio::test]
+async fn however_many_tenants_there_are_an_operator_finds_a_place_to_end_keys() {
+    // V2, X5
+    let lanes = lanes();
+    for lane in
+        [&lanes.revocations, &lanes.mass_revocations, &lanes.administration, &lanes.changes, &lanes.looks]
+    {
+        let all: Vec<_> = (0..2_000).map(|number| fill(lane, tenant(number))).collect();
+        let taken: usize = all.iter().map(|(places, _)| places.len()).sum();
+        assert_eq!(taken, lane.sizes.not_kept);
+        assert_eq!(all.last().map(|(_, refusal)| refusal.clone()), Some(OperationError::Overloaded));
+        assert!(lane.take(operator(1)).is_ok());
+        let address = Party::Address(Some(IpAddr::from([192, 0, 2, 1])));
+        assert_eq!(lane.take(address).err(), Some(OperationError::Overloaded), "a stranger is no operator");
+    }
+    let busy: Vec<_> = (0..4).map(|number| fill(&lanes.administration, operator(number))).collect();
+    assert_eq!(lanes.administration.take(operator(9)).err(), Some(OperationError::Overloaded), "{busy:?}");
+    assert!(lanes.revocations.take(operator(9)).is_ok(), "administration takes none of these places");
+}
+
+#[tokio::test]
+async fn what_a_workspace_has_queued_waits_for_its_own_and_for_nobody_elses() {
+    // T1
+    let lanes = lanes();
+    let lane = &lanes.administration;
+    let mut at_work = Vec::new();
+    for _ in 0..8 {
+        at_work.push(lane.take(tenant(1)).unwrap().turn().now_or_never().unwrap().unwrap());
+    }
+    let mut ninth = Box::pin(lane.take(tenant(1)).unwrap().turn());
+    assert!((&mut ninth).now_or_never().is_none());
+    let other = lane.take(tenant(2)).unwrap().turn().now_or_never();
+    assert!(other.is_some_and(|turn| turn.is_ok()), "another workspace is worked on meanwhile");
+    assert!(lane.take(operator(1)).unwrap().turn().now_or_never().is_some(), "an operator waits for none");
+    at_work.pop();
+    assert!(ninth.now_or_never().is_some());
+}
+
+#[tokio::test]
+async fn places_leave_nothing_behind() {
+    // X5
+    let lanes = lanes();
+    for number in 0..10_000 {
+        drop(lanes.administration.take(tenant(number)));
+    }
+    let taken = lock(&lanes.administration.taken);
+    assert_eq!((taken.all, taken.not_kept, taken.shares.len()), (0, 0, 0));
+}
