@@ -104,7 +104,7 @@ impl Operations {
         };
         self.settle().await;
         // Where keys gain, none ends or loses between being counted and gaining; where none does, none waits.
-        let _turns = if effect.gains.count() > 0 { self.turns.of_all().await } else { Vec::new() };
+        let _turns = if effect.gains.count() > 0 { self.turns.of_everything().await } else { Vec::new() };
         if effect.gains.count() > 0 {
             effect = self.effect(self.index.policy().as_deref(), &policy);
             require_expected(&effect.gains, gains)?;

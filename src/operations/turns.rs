@@ -66,6 +66,15 @@ impl Turns {
         }
     }
 
+    /// Waits for the turns of all keys of all workspaces, always in the same order. Nobody who waits here has one of them.
+    pub(super) async fn of_everything(&self) -> Vec<RwLockWriteGuard<'_, ()>> {
+        let mut turns = Vec::with_capacity(self.workspaces.len());
+        for turn in &self.workspaces {
+            turns.push(turn.write().await);
+        }
+        turns
+    }
+
     /// Waits for the turn of a look at all keys of a workspace, one at a time. Nobody who looks waits for anything else.
     pub(super) async fn to_look(&self, workspace: WorkspaceId) -> Option<MutexGuard<'_, ()>> {
         match self.looks.get(workspace.stripe(STRIPES)) {
