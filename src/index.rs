@@ -9,6 +9,7 @@ mod members;
 mod residents;
 mod schemes;
 mod sharing;
+mod tally;
 mod uses;
 
 use std::{
@@ -25,7 +26,7 @@ use tokio::sync::watch;
 
 use self::{cell::Cell, members::Members, residents::Residents, sharing::Sharing};
 
-pub use self::{cell::Found, uses::User};
+pub use self::{cell::Found, tally::Kept, uses::User};
 use crate::{
     domain::{
         audit::Revision,
@@ -36,6 +37,7 @@ use crate::{
         scheme::{Hashing, ImportScheme, Way},
         secret::KeyHash,
         text::Label,
+        time::Timestamp,
         workspace::Workspace,
     },
     ports::{LastUse, Payer, PolicyVersion},
@@ -224,6 +226,22 @@ impl Index {
         for shared in &shared {
             see(&**shared);
         }
+    }
+
+    /// Shows what a workspace and the whole store keep at `now` to `look`, and which import schemes there are, while nothing is
+    /// applied: what `look` finds in the index is of the same moment. It must ask for nothing that only the follower has.
+    pub fn with_kept<T>(
+        &self,
+        workspace: Option<WorkspaceId>,
+        now: Timestamp,
+        look: impl FnOnce(Kept, &dyn Fn(&Label) -> bool) -> T,
+    ) -> T {
+        let mut sharing = self.lock();
+        let kept = workspace.map(|workspace| sharing.tallies.of(workspace, now)).unwrap_or_default();
+        let schemes = sharing.schemes.known();
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let (workspaces, import_schemes) = (count(self.workspaces.len()), count(schemes.len()));
+        look(Kept { workspaces, import_schemes, ..kept }, &|name| schemes.contains_key(name))
     }
 
     /// The revision up to which the view follows the log.

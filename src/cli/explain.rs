@@ -149,6 +149,10 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         ErrorReason::StoreCorrupt => {
             "look at the server's log before anything else; `keyward audit verify` checks the log"
         }
+        ErrorReason::QuotaReached => {
+            "`keyward workspace show` shows what is taken of each quota; revoke or remove what is not needed, or have the \
+             quota raised: `[quotas]` of the policy, or those of the workspace's plan"
+        }
         ErrorReason::SourceLimited | ErrorReason::Overloaded | ErrorReason::ShareTaken => {
             "wait before you try again"
         }

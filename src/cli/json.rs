@@ -121,6 +121,17 @@ pub(super) fn workspace(workspace: &v1::Workspace) -> Value {
     })
 }
 
+pub(super) fn quotas(quotas: &[v1::QuotaUse]) -> Value {
+    list(quotas, |taken| {
+        json!({
+            "quota": taken.quota,
+            "limit": taken.limit,
+            "used": taken.used,
+            "reset_time": taken.reset_time.as_ref().map(time::rfc3339),
+        })
+    })
+}
+
 fn key_rules(own: &v1::WorkspaceKeyRules) -> Value {
     json!({
         "require_expiry": own.require_expiry,

@@ -21,7 +21,8 @@ use super::{
     workspace_state::{self, StateArgs},
 };
 use crate::wire::v1::{
-    GetWorkspaceRequest, RegisterWorkspaceRequest, UpdateWorkspaceRequest, Workspace, WorkspaceKeyRules,
+    GetWorkspaceRequest, QuotaUse, RegisterWorkspaceRequest, UpdateWorkspaceRequest, Workspace,
+    WorkspaceKeyRules,
 };
 
 /// Work with workspaces
@@ -204,7 +205,8 @@ pub(super) async fn show(args: ShowArgs, session: &mut Session<'_, '_>) -> Resul
     let mut workspaces = session.workspaces().await?;
     let answer = workspaces.get_workspace(request).await.map_err(session.rpc())?.into_inner();
     let shown = answer.workspace.ok_or(Failure::Answer("the workspace"))?;
-    session.answer(|| json!({ "workspace": json::workspace(&shown) }), || facts(&shown))?;
+    let json = || json!({ "workspace": json::workspace(&shown), "quotas": json::quotas(&answer.quotas) });
+    session.answer(json, || format!("{}\n{}", facts(&shown), taken(&answer.quotas)))?;
     Ok(Outcome::Done)
 }
 
@@ -215,6 +217,16 @@ pub(super) async fn update(args: UpdateArgs, session: &mut Session<'_, '_>) -> R
     let json = || json!({ "workspace": json::workspace(&changed), "revision": answer.revision });
     session.answer(json, || facts(&changed))?;
     Ok(Outcome::Done)
+}
+
+/// How much of each quota is taken.
+fn taken(quotas: &[QuotaUse]) -> String {
+    let mut table = Table::of_facts();
+    for QuotaUse { quota, limit, used, reset_time } in quotas {
+        let reset = reset_time.as_ref().map(|reset| format!(", until {}", time::shown(Some(reset))));
+        table.fact(quota, format!("{used} of {limit}{}", reset.unwrap_or_default()));
+    }
+    table.render()
 }
 
 pub(super) fn facts(workspace: &Workspace) -> String {

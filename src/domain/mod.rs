@@ -11,6 +11,7 @@ pub mod client_address;
 pub mod credentials;
 pub mod decision;
 pub mod environment;
+pub mod footprint;
 pub mod gains;
 pub mod gateway;
 pub mod grant;

@@ -7,7 +7,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
     domain::{admin::AdminRefusal, group::MAX_GROUP, key::TransitionError, policy::Fault},
-    operations::error::{OperationError, listed},
+    operations::error::{OperationError, QuotaReached, listed},
     ports::StoreError,
     wire::v1::{self, ErrorReason},
 };
@@ -31,6 +31,11 @@ enum Extra {
         subject: String,
     },
     Retry(Duration),
+    /// Whose quota, and when there is room again, where that comes by itself.
+    Quota {
+        subject: String,
+        after: Option<Duration>,
+    },
 }
 
 impl From<OperationError> for Status {
@@ -174,6 +179,7 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             let extra = Extra::Retry(Duration::from_secs(seconds));
             (Code::ResourceExhausted, ErrorReason::SourceLimited, metadata, extra)
         }
+        OperationError::QuotaReached(reached) => quota(&reached),
         OperationError::Overloaded => soon(Code::ResourceExhausted, ErrorReason::Overloaded),
         OperationError::ShareTaken { party, share } => {
             let metadata = vec![("share_of", party.to_string()), ("share", share.to_string())];
@@ -182,6 +188,20 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         }
         OperationError::Store(error) => store(&error),
     }
+}
+
+fn quota(reached: &QuotaReached) -> (Code, ErrorReason, Metadata, Extra) {
+    let workspace = reached.workspace.map(|workspace| workspace.to_string());
+    let mut metadata = vec![
+        ("quota", reached.quota.as_str().to_owned()),
+        ("limit", reached.limit.to_string()),
+        ("used", reached.used.to_string()),
+        ("needed", reached.needed.to_string()),
+    ];
+    metadata.extend(workspace.iter().map(|workspace| ("workspace_id", workspace.clone())));
+    let subject = workspace.map_or_else(|| "store".to_owned(), |workspace| format!("workspace:{workspace}"));
+    let after = reached.wait.map(Duration::from_secs);
+    (Code::ResourceExhausted, ErrorReason::QuotaReached, metadata, Extra::Quota { subject, after })
 }
 
 /// An error that names one thing.
@@ -289,6 +309,12 @@ fn status(code: Code, reason: ErrorReason, message: &str, metadata: Metadata, ex
         }
         Extra::Retry(after) => {
             details.set_retry_info(Some(after));
+        }
+        Extra::Quota { subject, after } => {
+            details.add_quota_failure_violation(subject, message);
+            if after.is_some() {
+                details.set_retry_info(after);
+            }
         }
     }
     Status::with_error_details(code, message, details)

@@ -53,7 +53,8 @@ impl WorkspaceService for Api {
         self.administer(Party::of(&permit), async move |operations| {
             let named = convert::workspace_id("workspace_id", &request.get_ref().workspace_id)?;
             let shown = operations.show_workspace(&permit, named)?;
-            Ok(v1::GetWorkspaceResponse { workspace: Some(convert::workspace::to_wire(&shown)) })
+            let quotas = operations.quota_uses(shown.id).iter().map(convert::workspace::quota_use).collect();
+            Ok(v1::GetWorkspaceResponse { workspace: Some(convert::workspace::to_wire(&shown)), quotas })
         })
         .await
     }

@@ -5,7 +5,6 @@ use std::sync::{Arc, MutexGuard, PoisonError, atomic::Ordering};
 use super::{
     Index,
     cell::{Cell, Record},
-    schemes::Schemes,
     sharing::Sharing,
 };
 use crate::{
@@ -50,14 +49,15 @@ impl Index {
         for member in view.members {
             let id = member.id.clone();
             self.damaged.pin().remove(&id.to_string());
-            self.members.put(Arc::new(member));
+            let (is, was) = (member.role.is_some(), self.members.put(Arc::new(member)));
+            sharing.tallies.member(id.workspace, was, is);
             self.refresh_followers(&mut sharing, &id);
         }
         for mut key in view.keys {
             sharing.share(&mut key);
             sharing.followers.add(&key);
             let record = self.record(key, &mut sharing);
-            self.put(record, &mut sharing.schemes);
+            self.put(record, &mut sharing);
         }
         for damaged in view.damaged {
             self.distrust(&damaged, &mut sharing);
@@ -76,12 +76,14 @@ impl Index {
     /// Takes over a change of many keys for these of them. A key that is newer here stays, and one that is not here, because
     /// its rows cannot be trusted, stays away.
     pub fn apply_group(&self, change: &GroupChange, keys: &[KeyId]) {
-        let _only_writer = self.lock();
+        let mut sharing = self.lock();
         let by_id = self.by_id.pin();
         for cell in keys.iter().filter_map(|key| by_id.get(key)) {
             let before = cell.record.load_full();
             if before.key.revision < change.revision {
-                cell.record.store(Arc::new(before.with_key(before.key.clone().under(change))));
+                let after = before.with_key(before.key.clone().under(change));
+                sharing.tallies.moved(&before.key, &after.key);
+                cell.record.store(Arc::new(after));
             }
         }
     }
@@ -139,7 +141,7 @@ impl Index {
         Record { key, rights, surroundings, limits, owner, workspace }
     }
 
-    fn put(&self, record: Record, schemes: &mut Schemes) {
+    fn put(&self, record: Record, sharing: &mut Sharing) {
         let key = record.key.clone();
         self.damaged.pin().remove(&key.id.to_string());
         let by_id = self.by_id.pin();
@@ -149,7 +151,8 @@ impl Index {
             for (secret, _) in key.credentials.iter() {
                 by_hash.insert(secret.hash.slot(), Arc::clone(&cell));
             }
-            schemes.count(&key.credentials);
+            sharing.schemes.count(&key.credentials);
+            sharing.tallies.add(&key);
             self.residents.add(key.workspace, &cell);
             by_id.insert(key.id, cell);
             return;
@@ -159,8 +162,10 @@ impl Index {
         }
         // The record first: a hash that leads to a record without it is unknown, never wrong.
         let before = cell.record.swap(Arc::new(record));
-        schemes.count(&key.credentials);
-        schemes.discount(&before.key.credentials);
+        sharing.schemes.count(&key.credentials);
+        sharing.schemes.discount(&before.key.credentials);
+        sharing.tallies.drop(&before.key);
+        sharing.tallies.add(&key);
         for (secret, _) in key.credentials.iter() {
             by_hash.insert(secret.hash.slot(), Arc::clone(cell));
         }
@@ -178,6 +183,7 @@ impl Index {
         sharing.schemes.discount(&record.key.credentials);
         sharing.followers.drop(&record.key);
         self.residents.remove(record.key.workspace, id);
+        sharing.tallies.drop(&record.key);
         for (secret, _) in record.key.credentials.iter() {
             self.by_hash.pin().remove(&secret.hash.slot());
         }

@@ -27,15 +27,17 @@ impl Members {
         self.read().get(&id.workspace)?.get(&id.subject).map(Arc::clone)
     }
 
-    pub(super) fn put(&self, member: Arc<Member>) {
+    /// Takes a member as it is now; whether there was one before.
+    pub(super) fn put(&self, member: Arc<Member>) -> bool {
         let mut all = self.write();
-        all.entry(member.id.workspace).or_default().insert(member.id.subject.clone(), member);
+        let before = all.entry(member.id.workspace).or_default().insert(member.id.subject.clone(), member);
+        before.is_some_and(|before| before.role.is_some())
     }
 
-    pub(super) fn remove(&self, id: &MemberId) {
-        if let Some(members) = self.write().get_mut(&id.workspace) {
-            members.remove(&id.subject);
-        }
+    /// Forgets one; whether there was one.
+    pub(super) fn remove(&self, id: &MemberId) -> bool {
+        let before = self.write().get_mut(&id.workspace).and_then(|members| members.remove(&id.subject));
+        before.is_some_and(|before| before.role.is_some())
     }
 
     /// The role that the owner of a key has; `None` where it has no owner, or one who is no member.
@@ -114,7 +116,8 @@ impl Index {
             self.remove(id, sharing);
             "its key is denied"
         } else if let Some(id) = MemberId::parse(&row.id) {
-            self.members.remove(&id);
+            let was = self.members.remove(&id);
+            sharing.tallies.member(id.workspace, was, false);
             self.refresh_followers(sharing, &id);
             "its member counts as removed"
         } else if let Ok(id) = WorkspaceId::parse(&row.id) {

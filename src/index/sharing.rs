@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{accounts::SharedAccounts, members::Followers, schemes::Schemes};
+use super::{accounts::SharedAccounts, members::Followers, schemes::Schemes, tally::Tallies};
 use crate::{
     domain::{
         admin::AdminRights,
@@ -34,6 +34,8 @@ pub(super) struct Sharing {
     pub(super) schemes: Schemes,
     /// Which keys follow whose role.
     pub(super) followers: Followers,
+    /// What each workspace keeps.
+    pub(super) tallies: Tallies,
     limit_ids: Arc<LimitIds>,
     /// What limits come to under `policy`.
     limits: HashMap<LimitsOf, Arc<KeyLimits>>,

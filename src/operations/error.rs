@@ -1,14 +1,16 @@
 //! Why Keyward could not do what a caller asked. A denied Check is not among these: it is an answer.
 
+use std::fmt;
+
 use crate::{
     domain::{
         admin::{AdminRefusal, Party},
         ceiling::CeilingPart,
         group::MAX_GROUP,
-        id::{GroupId, KeyId},
+        id::{GroupId, KeyId, WorkspaceId},
         key::TransitionError,
         parse::ParseError,
-        policy::Fault,
+        policy::{Fault, Quota},
         text::{Label, Owner, Plan},
         time::Timestamp,
     },
@@ -169,6 +171,9 @@ pub enum OperationError {
     /// Too many revocations by possession from one source.
     #[error("too many revocations from this source; try again in {0} seconds")]
     SourceLimited(u64),
+    /// Something would grow beyond its quota.
+    #[error("{0}")]
+    QuotaReached(QuotaReached),
     /// Too much administrative work is under way.
     #[error("too many administrative calls are under way; try again")]
     Overloaded,
@@ -186,6 +191,42 @@ pub enum OperationError {
     /// The store could not do it.
     #[error("{0}")]
     Store(StoreError),
+}
+
+/// What would grow beyond its quota.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaReached {
+    /// The quota.
+    pub quota: Quota,
+    /// Whose it is; `None` is the whole store.
+    pub workspace: Option<WorkspaceId>,
+    /// How far it goes.
+    pub limit: u64,
+    /// How much is taken.
+    pub used: u64,
+    /// How much more is needed.
+    pub needed: u64,
+    /// The seconds after which there is room again, where that comes by itself.
+    pub wait: Option<u64>,
+}
+
+impl fmt::Display for QuotaReached {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { quota, workspace, limit, used, needed, wait } = self;
+        let quota = quota.as_str();
+        match workspace {
+            Some(workspace) => write!(formatter, "the workspace {workspace} has no room left: ")?,
+            None => formatter.write_str("there is no room left: ")?,
+        }
+        write!(
+            formatter,
+            "of its quota `{quota}`, {limit}, it has taken {used}, and this needs {needed} more"
+        )?;
+        match wait {
+            Some(wait) => write!(formatter, "; try again in {wait} seconds"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl OperationError {

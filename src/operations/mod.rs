@@ -20,6 +20,7 @@ pub mod log;
 pub mod members;
 pub mod policy;
 mod presented;
+pub mod quotas;
 pub mod register;
 pub mod review;
 pub mod revoke;
@@ -41,7 +42,9 @@ pub mod workspaces;
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
-use self::{error::OperationError, source_limit::SourceLimit, turns::Turns, usage::UsageLedger};
+use self::{
+    error::OperationError, quotas::UnderWay, source_limit::SourceLimit, turns::Turns, usage::UsageLedger,
+};
 use crate::{
     domain::{
         admin::AdminPermit,
@@ -75,6 +78,7 @@ pub struct Operations {
     count_wait: Duration,
     revocations_by_source: SourceLimit,
     turns: Turns,
+    under_way: UnderWay,
     usage: Arc<UsageLedger>,
 }
 
@@ -140,6 +144,7 @@ impl Operations {
             count_wait,
             revocations_by_source,
             turns: Turns::default(),
+            under_way: UnderWay::default(),
             usage,
         }
     }
@@ -278,8 +283,9 @@ impl Operations {
         self.index.by_id(key).is_none_or(|found| found.key().revision != since)
     }
 
-    /// Commits, and waits until memory has it: only then may anybody be told.
+    /// Commits what has room, and waits until memory has it: only then may anybody be told.
     async fn commit(&self, mutation: Mutation) -> Result<Revision, OperationError> {
+        let _until_memory_has_it = self.room_for(&mutation).await?;
         let revision = self.store.commit(mutation).await?;
         self.reached(revision).await?;
         Ok(revision)

@@ -74,6 +74,16 @@ impl<P: Payer + 'static> Payable for Arc<P> {
     }
 }
 
+impl Payable for Arc<dyn Payer> {
+    fn account(&self) -> &Account {
+        (**self).account()
+    }
+
+    fn payer(&self) -> Arc<dyn Payer> {
+        Self::clone(self)
+    }
+}
+
 /// What a request is to be charged to.
 #[derive(Clone, Copy)]
 pub struct Bill<'a> {

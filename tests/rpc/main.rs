@@ -30,6 +30,7 @@ mod members;
 mod overrides;
 mod policy;
 mod query_log;
+mod quotas;
 mod register_workspace;
 mod review;
 mod revoke;

@@ -30,7 +30,7 @@ const READ: &[&str] = &["storage:read"];
 /// What only the owner has.
 const OWNERS: &[&str] = &["permissions:manage"];
 
-async fn add(
+pub(crate) async fn add(
     keyward: &Keyward,
     caller: &str,
     workspace: &str,
@@ -45,7 +45,7 @@ async fn add(
     keyward.workspaces().add_member(signed(caller, request)).await
 }
 
-async fn change(
+pub(crate) async fn change(
     keyward: &Keyward,
     caller: &str,
     workspace: &str,
@@ -60,7 +60,7 @@ async fn change(
     keyward.workspaces().update_member(signed(caller, request)).await
 }
 
-async fn remove(
+pub(crate) async fn remove(
     keyward: &Keyward,
     workspace: &str,
     subject: &str,

@@ -90,6 +90,7 @@ fn policy(policy: &v1::Policy) -> Value {
         "plans": list(&policy.plans, plan),
         "roles": list(&policy.roles, role),
         "key_rules": policy.key_rules.as_ref().map(key_rules),
+        "quotas": policy.quotas.as_ref().map(quotas),
         "routes": list(&policy.routes, route),
     })
 }
@@ -148,6 +149,19 @@ fn plan(plan: &v1::PolicyPlan) -> Value {
         "description": plan.description,
         "limits": list(&plan.limits, limit),
         "tiers": list(&plan.tiers, plan_tier),
+        "quotas": plan.quotas.as_ref().map(quotas),
+    })
+}
+
+fn quotas(quotas: &v1::PolicyQuotas) -> Value {
+    json!({
+        "keys": quotas.keys,
+        "kept_keys": quotas.kept_keys,
+        "key_bytes": quotas.key_bytes,
+        "members": quotas.members,
+        "log_bytes_per_day": quotas.log_bytes_per_day,
+        "workspaces": quotas.workspaces,
+        "import_schemes": quotas.import_schemes,
     })
 }
 
@@ -201,6 +215,7 @@ mod tests {
             ("PolicyPlanTier", plan_tier(&v1::PolicyPlanTier::default())),
             ("PolicyRole", role(&v1::PolicyRole::default())),
             ("PolicyKeyRules", key_rules(&v1::PolicyKeyRules::default())),
+            ("PolicyQuotas", quotas(&v1::PolicyQuotas::default())),
         ] {
             assert_shows_every_field(message, &value);
         }

@@ -149,6 +149,12 @@ impl KeyLimits {
         Self { over_all, tiers, default_tier: policy.default_tier(), by_owner, by_workspace }
     }
 
+    /// One limit, whatever the tier.
+    #[must_use]
+    pub fn only(tier: &str, limit: &Limit, ids: &LimitIds) -> Self {
+        Self { over_all: [Bound::new(tier, limit, Origin::Plan, ids)].into(), ..Self::default() }
+    }
+
     /// The limits that a Check of these tiers is under, always in the same order.
     pub fn of(&self, tiers: TierSet) -> impl Iterator<Item = &Bound> + Clone {
         let of_tiers = tiers.iter().filter_map(|place| self.tiers.get(place)).flatten();

@@ -89,6 +89,7 @@ pub(super) fn policy(mut document: Document) -> Result<Policy, Vec<Fault>> {
     };
     policy.roles = roles(&policy, &mut faults);
     policy.key_rules = key_rules(&mut policy, &mut faults);
+    quotas(&policy.document, &mut faults);
     if faults.0.is_empty() { Ok(policy) } else { Err(faults.0) }
 }
 
@@ -343,6 +344,17 @@ fn roles(policy: &Policy, faults: &mut Faults) -> Vec<Role> {
     }
     unique("roles", roles.iter().map(|role| &role.name), faults);
     roles
+}
+
+fn quotas(document: &Document, faults: &mut Faults) {
+    if let Some(quotas) = &document.quotas {
+        quotas.check("quotas", false, faults);
+    }
+    for (place, plan) in document.plans.iter().enumerate() {
+        if let Some(quotas) = &plan.quotas {
+            quotas.check(&format!("plans[{place}].quotas"), true, faults);
+        }
+    }
 }
 
 fn key_rules(policy: &mut Policy, faults: &mut Faults) -> KeyRules {

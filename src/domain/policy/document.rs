@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::QuotasEntry;
+
 /// A policy document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -28,6 +30,9 @@ pub struct Document {
     /// What holders' keys must be like.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_rules: Option<KeyRulesEntry>,
+    /// How far things may grow, where a plan says nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quotas: Option<QuotasEntry>,
     /// What requests through gateways need.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<RouteEntry>,
@@ -130,6 +135,9 @@ pub struct PlanEntry {
     /// Tiers whose limits it sets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tiers: Vec<PlanTierEntry>,
+    /// How far its workspaces may grow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quotas: Option<QuotasEntry>,
 }
 
 /// The limits of a tier on a plan.

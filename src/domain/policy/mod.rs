@@ -8,6 +8,7 @@ mod key_rules;
 mod limits;
 mod name_pattern;
 mod overrides;
+mod quotas;
 mod role;
 mod routes;
 mod scope_set;
@@ -27,6 +28,7 @@ pub use self::{
     limits::{Calendar, Limit, Subject, Window, duration, show_duration},
     name_pattern::NamePattern,
     overrides::{Holder, LimitOverrides, LimitOverridesEntry},
+    quotas::{Quota, QuotasEntry, daily},
     role::Role,
     scope_set::ScopeSet,
     text::MAX_TOML,

@@ -8,7 +8,7 @@ use crate::{
         workspace::{Workspace, WorkspaceState},
     },
     operations::{
-        error::OperationError, register::NewWorkspace, workspace::WorkspaceChanges,
+        error::OperationError, quotas::QuotaUse, register::NewWorkspace, workspace::WorkspaceChanges,
         workspaces::WorkspaceFilter,
     },
     wire::v1,
@@ -74,6 +74,16 @@ pub(in crate::grpc) fn to_wire(workspace: &Workspace) -> v1::Workspace {
         limits: workspace.limits.as_deref().map(policy::overrides_to_wire),
         state: state_to_wire(workspace.state).into(),
         key_rules: workspace.key_rules.as_deref().map(policy::own_rules_to_wire),
+    }
+}
+
+/// How much of a quota is taken, for the wire.
+pub(in crate::grpc) fn quota_use(taken: &QuotaUse) -> v1::QuotaUse {
+    v1::QuotaUse {
+        quota: taken.quota.as_str().to_owned(),
+        limit: taken.limit,
+        used: taken.used,
+        reset_time: taken.reset.map(time::to_wire),
     }
 }
 

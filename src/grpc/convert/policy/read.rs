@@ -3,7 +3,7 @@
 use crate::{
     domain::policy::{
         BucketEntry, Document, EnvironmentEntry, KeyRulesEntry, LimitEntry, LimitOverridesEntry, PlanEntry,
-        PlanTierEntry, RoleEntry, RouteEntry, ScopeEntry, TierEntry,
+        PlanTierEntry, QuotasEntry, RoleEntry, RouteEntry, ScopeEntry, TierEntry,
     },
     wire::v1::{
         self, PolicyBrowserRule, PolicyCalendar, PolicyLimitSubject, PolicyRouteAccess, policy_limit::Window,
@@ -47,7 +47,20 @@ pub(super) fn document(policy: v1::Policy) -> Document {
             barred_plans: rules.barred_plans,
             barred_roles: rules.barred_roles,
         }),
+        quotas: policy.quotas.map(quotas),
         routes: each(policy.routes, route),
+    }
+}
+
+fn quotas(entry: v1::PolicyQuotas) -> QuotasEntry {
+    QuotasEntry {
+        keys: entry.keys,
+        kept_keys: entry.kept_keys,
+        key_bytes: entry.key_bytes,
+        members: entry.members,
+        log_bytes_per_day: entry.log_bytes_per_day,
+        workspaces: entry.workspaces,
+        import_schemes: entry.import_schemes,
     }
 }
 
@@ -76,6 +89,7 @@ fn plan(entry: v1::PolicyPlan) -> PlanEntry {
         description: entry.description,
         limits: each(entry.limits, limit),
         tiers: each(entry.tiers, plan_tier),
+        quotas: entry.quotas.map(quotas),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
         limit::Origin,
         policy::{
             self, Calendar, Document, Effective, Limit, LimitEntry, LimitOverrides, OwnKeyRules, PlanEntry,
-            PlanTierEntry, RouteEntry, Subject,
+            PlanTierEntry, QuotasEntry, RouteEntry, Subject,
         },
     },
     wire::v1::{
@@ -50,7 +50,20 @@ pub(in crate::grpc) fn to_wire(document: &Document) -> v1::Policy {
             barred_plans: rules.barred_plans.clone(),
             barred_roles: rules.barred_roles.clone(),
         }),
+        quotas: document.quotas.as_ref().map(quotas),
         routes: each(&document.routes, route),
+    }
+}
+
+const fn quotas(entry: &QuotasEntry) -> v1::PolicyQuotas {
+    v1::PolicyQuotas {
+        keys: entry.keys,
+        kept_keys: entry.kept_keys,
+        key_bytes: entry.key_bytes,
+        members: entry.members,
+        log_bytes_per_day: entry.log_bytes_per_day,
+        workspaces: entry.workspaces,
+        import_schemes: entry.import_schemes,
     }
 }
 
@@ -124,6 +137,7 @@ fn plan(entry: &PlanEntry) -> v1::PolicyPlan {
         description: entry.description.clone(),
         limits: each(&entry.limits, limit),
         tiers: each(&entry.tiers, plan_tier),
+        quotas: entry.quotas.as_ref().map(quotas),
     }
 }
 

@@ -1,0 +1,177 @@
+//! What each workspace keeps, counted as rows come and go: so that a quota costs no look at all keys, and a start that reads
+//! the rows has the counts.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::domain::{
+    footprint::key_bytes,
+    id::WorkspaceId,
+    key::{Key, KeyState},
+    time::Timestamp,
+};
+
+/// What a workspace keeps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Keys that are neither revoked nor expired; one that expires counts until the end of that second.
+    pub keys: u64,
+    /// All keys.
+    pub kept_keys: u64,
+    /// What all keys hold, in bytes.
+    pub key_bytes: u64,
+    /// Members.
+    pub members: u64,
+    /// Workspaces of the whole store.
+    pub workspaces: u64,
+    /// Import schemes of the whole store.
+    pub import_schemes: u64,
+}
+
+/// The counts of every workspace. Only the writer of the index has them.
+#[derive(Default)]
+pub(super) struct Tallies(HashMap<WorkspaceId, Tally>);
+
+#[derive(Default)]
+struct Tally {
+    all: u64,
+    /// Keys that are neither revoked nor expired by `past`.
+    living: u64,
+    /// Those of them that expire, by the second in which they will have.
+    ending: BTreeMap<i64, u64>,
+    /// The second up to which expired keys have been moved.
+    past: i64,
+    bytes: u64,
+    members: u64,
+}
+
+impl Tallies {
+    /// Counts a key that is new here.
+    pub(super) fn add(&mut self, key: &Key) {
+        let tally = self.0.entry(key.workspace).or_default();
+        tally.enter(key);
+        tally.bytes = tally.bytes.saturating_add(key_bytes(key));
+    }
+
+    /// Forgets a key as it was counted.
+    pub(super) fn drop(&mut self, key: &Key) {
+        let tally = self.0.entry(key.workspace).or_default();
+        tally.leave(key);
+        tally.bytes = tally.bytes.saturating_sub(key_bytes(key));
+    }
+
+    /// Counts a key that may live or not, and holds as much as before.
+    pub(super) fn moved(&mut self, before: &Key, after: &Key) {
+        let tally = self.0.entry(before.workspace).or_default();
+        tally.leave(before);
+        tally.enter(after);
+    }
+
+    /// Counts somebody who was a member or not, and is one or not.
+    pub(super) fn member(&mut self, workspace: WorkspaceId, was: bool, is: bool) {
+        let members = &mut self.0.entry(workspace).or_default().members;
+        *members = members.saturating_add(u64::from(is)).saturating_sub(u64::from(was));
+    }
+
+    /// What a workspace keeps.
+    pub(super) fn of(&mut self, workspace: WorkspaceId, now: Timestamp) -> Kept {
+        self.0.get_mut(&workspace).map(|tally| tally.at(now)).unwrap_or_default()
+    }
+}
+
+impl Tally {
+    fn enter(&mut self, key: &Key) {
+        self.all = self.all.saturating_add(1);
+        let Some(end) = self.lives(key) else { return };
+        self.living = self.living.saturating_add(1);
+        if let Some(end) = end {
+            *self.ending.entry(end).or_default() += 1;
+        }
+    }
+
+    fn leave(&mut self, key: &Key) {
+        self.all = self.all.saturating_sub(1);
+        let Some(end) = self.lives(key) else { return };
+        self.living = self.living.saturating_sub(1);
+        let Some(end) = end else { return };
+        let left = self.ending.get(&end).map_or(0, |count| count.saturating_sub(1));
+        if left == 0 {
+            self.ending.remove(&end);
+        } else {
+            self.ending.insert(end, left);
+        }
+    }
+
+    /// Whether a key counts as living, and until which second.
+    fn lives(&self, key: &Key) -> Option<Option<i64>> {
+        match (&key.state, key.expires.map(second_of)) {
+            (KeyState::Revoked(_), _) => None,
+            (KeyState::Active | KeyState::Disabled, None) => Some(None),
+            (KeyState::Active | KeyState::Disabled, Some(end)) => (end > self.past).then_some(Some(end)),
+        }
+    }
+
+    fn at(&mut self, now: Timestamp) -> Kept {
+        self.past = self.past.max(now.as_ms().div_euclid(1_000));
+        while let Some(first) = self.ending.first_entry().filter(|first| *first.key() <= self.past) {
+            self.living = self.living.saturating_sub(first.remove());
+        }
+        Kept {
+            keys: self.living,
+            kept_keys: self.all,
+            key_bytes: self.bytes,
+            members: self.members,
+            ..Kept::default()
+        }
+    }
+}
+
+/// The first whole second at which what ends then has ended.
+fn second_of(end: Timestamp) -> i64 {
+    end.as_ms().saturating_add(999).div_euclid(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        key::{
+            Revocation, RevokeReason,
+            tests::{at, key},
+        },
+        text::Comment,
+    };
+
+    #[test]
+    fn a_key_lives_until_it_ends_and_is_kept_for_good() {
+        // D7
+        let mut tallies = Tallies::default();
+        let endless = key().unwrap();
+        let ending = Key { expires: Some(at(5_500)), ..endless.clone() };
+        let revoked = endless.clone().revoke(Revocation {
+            at: at(1),
+            by: None,
+            reason: RevokeReason::Unused,
+            comment: Comment::parse("").unwrap(),
+        });
+        let kept = |tallies: &mut Tallies, ms| {
+            let Kept { keys, kept_keys, .. } = tallies.of(endless.workspace, at(ms));
+            (keys, kept_keys)
+        };
+        assert_eq!(kept(&mut tallies, 0), (0, 0));
+        for key in [&endless, &ending, &revoked] {
+            tallies.add(key);
+        }
+        assert_eq!(kept(&mut tallies, 5_499), (2, 3));
+        assert_eq!(kept(&mut tallies, 6_000), (1, 3));
+        tallies.add(&ending);
+        assert_eq!(kept(&mut tallies, 6_000), (1, 4), "it has ended already");
+        tallies.drop(&ending);
+        tallies.drop(&ending);
+        assert_eq!(kept(&mut tallies, 6_000), (1, 2));
+        tallies.moved(&endless, &revoked);
+        assert_eq!(kept(&mut tallies, 6_000), (0, 2));
+        tallies.drop(&revoked);
+        tallies.drop(&revoked);
+        assert_eq!(tallies.of(endless.workspace, at(6_000)), Kept::default());
+    }
+}
