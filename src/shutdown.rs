@@ -1,4 +1,4 @@
-//! The signals that ask the process to end.
+//! The signals that the process takes: two ask it to end, and one asks it to read its settings anew.
 
 use std::{io, time::Duration};
 
@@ -9,34 +9,45 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Signals within this time are one order.
 const ONE_ORDER: Duration = Duration::from_secs(1);
 
-/// SIGTERM and SIGINT.
+/// SIGTERM, SIGINT and SIGHUP.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
-    /// Takes both signals from now on.
+    /// Takes these signals from now on.
     ///
     /// # Errors
     /// What the system says.
     pub fn take() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
 
-    /// Waits for one that comes at least a second after the last: what stops a process often signals it and its group,
-    /// which is one order, not two.
+    /// Waits for an order to end that comes at least a second after the last: what stops a process often signals it and its
+    /// group, which is one order, not two.
     pub async fn again(&mut self) {
         tokio::time::sleep(ONE_ORDER).await;
         while self.next().now_or_never().is_some() {}
         self.next().await;
     }
 
-    /// Waits for the next one.
+    /// Waits for the next order to end. SIGHUP is none: a terminal that closes sends it, and so does who expects that
+    /// settings are read anew.
     pub async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => {
+                    tracing::warn!("SIGHUP: nothing is read anew while Keyward serves; restart it for new settings");
+                }
+            }
         }
     }
 }

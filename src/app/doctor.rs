@@ -19,7 +19,7 @@ use crate::{
 /// # Errors
 /// There is no store, it cannot be opened, or, for the repair, it is in use.
 pub fn doctor(args: &DoctorArgs) -> Result<String, AppError> {
-    telemetry::start(&config::log_filter(), false).map_err(AppError::LogFilter)?;
+    let _logging = telemetry::start(&config::log_filter(), false)?;
     if !is_begun(&args.data_dir)? {
         return Err(AppError::NotInitialized(args.data_dir.clone()));
     }

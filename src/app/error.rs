@@ -8,6 +8,7 @@ use crate::{
     operations::initialize::InitializeError,
     ports::StoreError,
     store::{data_dir::DataDirError, sqlite::OpenError},
+    telemetry::{FilterError, LoggingError},
     way_in::listener::ListenerError,
 };
 
@@ -18,8 +19,10 @@ pub enum AppError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// `KEYWARD_LOG`.
-    #[error("KEYWARD_LOG must be a level (error, warn, info, debug, trace) or a list of `target=level`: {0}")]
-    LogFilter(tracing_subscriber::filter::ParseError),
+    #[error(
+        "KEYWARD_LOG must be a level (off, error, warn, info, debug, trace) or a list of `target=level`: {0}"
+    )]
+    LogFilter(FilterError),
     /// The address is not on loopback, and nobody said that this is meant.
     #[error(
         "{0} can be reached from other machines, and there is no TLS: listen on 127.0.0.1, or say \
@@ -76,4 +79,13 @@ pub enum AppError {
     /// A second signal came while calls in flight were finishing.
     #[error("told twice to stop: calls in flight were cut off")]
     Aborted,
+}
+
+impl From<LoggingError> for AppError {
+    fn from(error: LoggingError) -> Self {
+        match error {
+            LoggingError::Filter(error) => Self::LogFilter(error),
+            LoggingError::Thread(error) => Self::Runtime(error),
+        }
+    }
 }

@@ -30,7 +30,7 @@ use crate::{
         sqlite::{self, OpenError},
     },
     system::{SystemClock, SystemEntropy},
-    telemetry,
+    telemetry::{self, Logging},
     way_in::{limits::ListenerLimits, listener::cores},
 };
 
@@ -39,7 +39,7 @@ use crate::{
 /// # Errors
 /// It cannot start, a part died, or not everything ended in order: the process must end with a failing code.
 pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
-    let config = load(&args.data)?;
+    let (config, logging) = load(&args.data)?;
     telemetry::log_panics();
     raise_descriptor_limit();
     let check_is_open = args.listen.ip().is_loopback();
@@ -75,6 +75,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         let stopped = tokio::select! {
             () = signals.next() => Stopped::Asked,
             stopped = service.died() => stopped,
+            never = logging.tell_of_lost() => match never {},
         };
         tracing::info!("stopping: calls in flight finish first");
         tokio::select! {
@@ -89,7 +90,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
 /// # Errors
 /// There is a store already, or it cannot be made.
 pub fn initialize(args: &InitArgs) -> Result<(), AppError> {
-    load(&args.data)?;
+    let (_config, _logging) = load(&args.data)?;
     let policy = config::first_policy(args.data.policy.as_deref())?;
     let destination = Destination::choose(&args.data);
     runtime()?.block_on(async {
@@ -107,7 +108,7 @@ pub fn initialize(args: &InitArgs) -> Result<(), AppError> {
 /// # Errors
 /// There is no store, it is in use, or the key cannot be made.
 pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
-    load(&args.data)?;
+    let (_config, _logging) = load(&args.data)?;
     let first_policy = config::first_policy(args.data.policy.as_deref())?;
     let destination = Destination::choose(&args.data);
     if !is_begun(&args.data.data_dir)? {
@@ -149,11 +150,11 @@ fn is_begun(data_dir: &Path) -> Result<bool, AppError> {
     Ok(holds_database(data_dir) || !matches!(roots, FoundRoots::Missing))
 }
 
-fn load(args: &DataArgs) -> Result<Config, AppError> {
+/// Reads the configuration and starts logging, which ends when its value is dropped.
+fn load(args: &DataArgs) -> Result<(Config, Logging), AppError> {
     let config = Config::load(args.config.as_deref())?;
-    telemetry::start(&config::log_filter(), config.log_format == LogFormat::Json)
-        .map_err(AppError::LogFilter)?;
-    Ok(config)
+    let logging = telemetry::start(&config::log_filter(), config.log_format == LogFormat::Json)?;
+    Ok((config, logging))
 }
 
 /// Raises the limit of open files as far as the system lets us: each connection takes one.

@@ -208,11 +208,13 @@ pub fn admin_key() -> Option<HeldSecret> {
     Some(HeldSecret::new(key.to_string_lossy().into_owned()))
 }
 
-/// What to log (`KEYWARD_LOG`), for example `info` or `keyward::grpc=debug`; `info` unless set.
+/// What to log (`KEYWARD_LOG`), for example `info` or `info,keyward::grpc=debug`; `info` unless set. Bytes that are not text
+/// become a filter that is refused.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one reader of this variable")]
 pub fn log_filter() -> String {
-    std::env::var("KEYWARD_LOG").unwrap_or_else(|_| "info".to_owned())
+    let filter = std::env::var_os("KEYWARD_LOG").filter(|filter| !filter.is_empty());
+    filter.map_or_else(|| "info".to_owned(), |filter| filter.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -1,8 +1,23 @@
-//! Logs: one line an event, on standard error, with fields of stable dotted names. Never a secret.
+//! Logs: one line an event, on standard error, with fields of stable dotted names. Never a secret, and never in anybody's way.
 
-use std::io::{IsTerminal as _, stderr};
+mod filter;
+mod lines;
 
-use tracing_subscriber::{EnvFilter, filter::ParseError};
+use std::io::{self, IsTerminal as _, stderr};
+
+use self::lines::Lines;
+pub use self::{filter::FilterError, lines::Logging};
+
+/// Why there are no logs.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// What is asked for is not clear.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// No thread to write them.
+    #[error(transparent)]
+    Thread(#[from] io::Error),
+}
 
 /// Logs panics by their place. What a panic says may hold what a client sent, and stays unsaid.
 pub fn log_panics() {
@@ -20,17 +35,23 @@ pub fn log_panics() {
 /// Starts logging; `json` is one object a line.
 ///
 /// # Errors
-/// The filter is malformed.
-pub fn start(filter: &str, json: bool) -> Result<(), ParseError> {
-    let filter = EnvFilter::builder().parse(filter)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+/// The filter is malformed, or there is no thread to be had.
+pub fn start(filter: &str, json: bool) -> Result<Logging, LoggingError> {
+    let filter = filter::parse(filter)?;
+    let lines = Lines::begin(stderr())?;
+    // By default the subscriber reports a line that it could not write on standard error, and panics where that fails.
+    let events = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(lines.clone())
+        .log_internal_errors(false);
     let started = if json {
-        lines.json().flatten_event(true).try_init()
+        events.json().flatten_event(true).try_init()
     } else {
-        lines.with_ansi(stderr().is_terminal()).try_init()
+        events.with_ansi(stderr().is_terminal()).try_init()
     };
     if started.is_err() {
         tracing::debug!("logging had been started already");
+        return Ok(Logging::elsewhere());
     }
-    Ok(())
+    Ok(Logging::to(lines))
 }

@@ -16,7 +16,7 @@ use std::{
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long anything that must happen soon may take on a busy machine, before the test fails.
@@ -127,8 +127,26 @@ impl Server {
 
     /// SIGTERM, without waiting for the end.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Waits until it has logged this.
+    pub fn until_logged(&self, said: &str) {
+        let begun = Instant::now();
+        while !self.log().contains(said) {
+            assert!(begun.elapsed() < PATIENCE, "not logged: {said}\n{}", self.log());
+            std::thread::yield_now();
+        }
     }
 
     /// Waits for its end, and gives all that it has logged.
