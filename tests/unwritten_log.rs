@@ -4,11 +4,10 @@
 
 #[path = "support/exchange.rs"]
 mod exchange;
+#[path = "support/mounts.rs"]
+mod mounts;
 #[path = "support/process.rs"]
 mod process;
-#[path = "support/skip.rs"]
-#[allow(dead_code, unreachable_pub, reason = "one of its words is used here")]
-mod skip;
 
 use std::{
     fs::{File, OpenOptions},
@@ -16,7 +15,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::Path,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
@@ -47,12 +46,14 @@ fn silent(mut command: Command, stderr: Stdio, dir: &Path) -> Silent {
 impl Silent {
     /// Waits until it answers, since no line says so.
     async fn until_it_serves(&mut self) {
-        let begun = Instant::now();
-        while tokio::net::TcpStream::connect(self.http).await.is_err() {
+        for _ in 0..PATIENCE.as_millis() / 20 {
+            if tokio::net::TcpStream::connect(self.http).await.is_ok() {
+                return;
+            }
             assert_eq!(self.child.try_wait().unwrap(), None, "it ended");
-            assert!(begun.elapsed() < PATIENCE, "it does not serve");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        panic!("it does not serve");
     }
 
     /// Asks in ways that make lines, and sees that each question is answered.
@@ -138,22 +139,7 @@ async fn a_full_file_system_takes_lines_away_and_nothing_else() {
     let script = "mount -t tmpfs -o size=4k none \"$0\" && { cat /dev/zero >\"$0/full\" 2>/dev/null || :; } && exec \"$@\" 2>\"$0/log\"";
     let place = dir.path().join("small");
     std::fs::create_dir(&place).unwrap();
-    let namespace = ["--user", "--map-root-user", "--mount", "sh", "-c"];
-    let possible =
-        Command::new("unshare").args(namespace).args(["mount -t tmpfs none \"$0\""]).arg(&place).status();
-    if !possible.is_ok_and(|status| status.success()) {
-        skip::say("SKIPPED: unshare, or a mount of its own, is not to be had here");
-        return;
-    }
-    let mut command = Command::new("unshare");
-    let program = keyward();
-    let _bare = command.args(namespace).arg(script).arg(&place).arg(program.get_program());
-    for (name, value) in program.get_envs() {
-        let _bare = match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    let Some(command) = mounts::behind(script, &place, &keyward()) else { return };
     let data = dir.path().join("data");
     let mut server = silent(command, Stdio::null(), &data);
     server.until_it_serves().await;

@@ -1,6 +1,9 @@
 //! What a process of its own promises: kill it, stop it, start it twice, start it first, and ask what holds.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[cfg(target_os = "linux")]
+#[path = "../support/mounts.rs"]
+mod mounts;
 #[path = "../support/process.rs"]
 mod process;
 #[path = "../support/steady_load.rs"]
@@ -17,6 +20,8 @@ mod first_start;
 mod kill;
 mod load;
 mod members;
+#[cfg(target_os = "linux")]
+mod read_only;
 mod spend;
 mod stop;
 mod usage;

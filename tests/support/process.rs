@@ -16,7 +16,7 @@ use std::{
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// How long anything that must happen soon may take on a busy machine, before the test fails.
@@ -87,8 +87,13 @@ impl Server {
 
     pub fn start_with(data_dir: &Path, flags: &[&str]) -> Self {
         let mut command = keyward();
-        command.arg("serve").arg("--data-dir").arg(data_dir).args(flags).stdout(Stdio::null());
-        let mut child = command.spawn().unwrap();
+        command.arg("serve").arg("--data-dir").arg(data_dir).args(flags);
+        Self::start_by(command)
+    }
+
+    /// The same by a command of the test's own.
+    pub fn start_by(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (serving, seen) = mpsc::channel();
         let stderr = child.stderr.take().unwrap();
@@ -142,11 +147,13 @@ impl Server {
 
     /// Waits until it has logged this.
     pub fn until_logged(&self, said: &str) {
-        let begun = Instant::now();
-        while !self.log().contains(said) {
-            assert!(begun.elapsed() < PATIENCE, "not logged: {said}\n{}", self.log());
-            std::thread::yield_now();
+        for _ in 0..PATIENCE.as_millis() {
+            if self.log().contains(said) {
+                return;
+            }
+            std::thread::park_timeout(Duration::from_millis(1));
         }
+        panic!("not logged: {said}\n{}", self.log());
     }
 
     /// Waits for its end, and gives all that it has logged.
