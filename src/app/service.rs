@@ -29,7 +29,12 @@ use crate::{
     },
     http::Site,
     index::Index,
-    operations::{Operations, Parts, clock_mark::ClockWatch, initialize::Maker, uses::UseWriter},
+    operations::{
+        Operations, Parts,
+        clock_mark::{self, ClockWatch},
+        initialize::Maker,
+        uses::UseWriter,
+    },
     ports::{Counters, KeyStore, StoreError, StoredMark},
     store::{
         data_dir::DataDir,
@@ -299,12 +304,13 @@ impl Store {
             // A first start that was cut off behind its commit.
             Roots::keep(dir.path()).map_err(OpenError::from)?;
         }
-        let mark = match sqlite.clock_mark() {
-            StoredMark::Missing => None,
-            StoredMark::At(time) => Some(time),
+        let clock = match sqlite.clock_mark() {
+            StoredMark::Missing => TrustedClock::new(clock, None),
+            StoredMark::At(time) if sqlite.ended_in_order() => TrustedClock::new(clock, Some(time)),
+            StoredMark::At(time) => TrustedClock::after_a_crash(clock, time, clock_mark::GREATEST_AGE),
             StoredMark::Edited => return Err(OpenError::EditedMark(dir.database()).into()),
         };
-        let clock = Arc::new(TrustedClock::new(clock, mark));
+        let clock = Arc::new(clock);
         Ok(Self { sqlite, keys, clock, dir })
     }
 

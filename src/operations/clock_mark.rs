@@ -15,8 +15,10 @@ use crate::{
     ports::{KeyStore, Mutation, Note, Rows, StoredMark},
 };
 
-/// How old the stored mark may be.
 const WRITE_EVERY: Duration = Duration::from_secs(10);
+
+/// How old the stored mark may be, as long as it can be written; a commit takes its time.
+pub const GREATEST_AGE: Duration = Duration::from_secs(11);
 
 /// Writes the mark, and watches how the clock is.
 pub struct ClockWatch {

@@ -69,6 +69,39 @@ async fn a_clock_set_back_revives_no_expired_key_and_no_restart_does() {
     keyward.stop().await;
 }
 
+/// Leaves the files as a process does that was killed: nobody said that it ended in order.
+fn as_if_killed(data_dir: &Path) {
+    let database = Connection::open(data_dir.join("keyward.db")).unwrap();
+    let marked = database.execute("UPDATE meta SET value = 0 WHERE name = 'counts_complete'", []).unwrap();
+    assert_eq!(marked, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_expired_between_the_last_mark_and_a_crash_stays_expired() {
+    // D6, K8
+    let keyward = Keyward::start().await;
+    let (expired, living) = (issue_for(&keyward, HOUR).await, issue_for(&keyward, HOUR + MINUTE).await);
+    keyward.clock.advance(HOUR - Duration::from_secs(9));
+    // The mark is written here. Nine seconds on, the process is killed, and the clock is set back by a minute.
+    let clock = Arc::clone(&keyward.clock);
+    let set_back = move |data_dir: &Path| {
+        as_if_killed(data_dir);
+        clock.leap(-60_000);
+    };
+    let keyward = keyward.restart_after(set_back).await;
+    assert_eq!(denied(&keyward, &expired).await, EXPIRED);
+    assert_eq!(denied(&keyward, &living).await, None);
+
+    // Time ran ahead by one allowance; another crash adds none.
+    let keyward = keyward.restart_after(as_if_killed).await;
+    let keyward = keyward.restart_after(as_if_killed).await;
+    assert_eq!(denied(&keyward, &expired).await, EXPIRED);
+    assert_eq!(denied(&keyward, &living).await, None);
+    keyward.clock.advance(3 * MINUTE);
+    assert_eq!(denied(&keyward, &living).await, EXPIRED);
+    keyward.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leap_ahead_expires_nothing_until_it_has_stood_for_a_minute() {
     // D6, K8

@@ -227,3 +227,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn after_a_crash_time_begins_where_the_mark_may_have_been_too_old() {
+    // D6, K8
+    let age = Duration::from_secs(11);
+    let (hands, _) = clock(None);
+    let crashed = |mark| TrustedClock::after_a_crash(Arc::<Hands>::clone(&hands), mark, age);
+    // The clock was set back by a minute meanwhile.
+    let mark = hands.wall();
+    hands.leap(-MINUTE);
+    let first = crashed(mark);
+    assert_eq!(first.now(), mark.saturating_add(age));
+    hands.pass(1_000);
+    assert_eq!(
+        (first.now(), first.mark()),
+        (mark.saturating_add(age), mark),
+        "the mark is what a clock has shown"
+    );
+    hands.pass(2 * MINUTE);
+    assert_eq!((first.now(), first.mark()), (hands.wall(), hands.wall()));
+}
+
+#[test]
+fn a_hundred_crashes_in_a_minute_run_ahead_by_one_allowance() {
+    // D6
+    let age = Duration::from_secs(11);
+    let (hands, clock) = clock(None);
+    let mut mark = clock.mark();
+    for _ in 0..100 {
+        hands.pass(500);
+        let crashed = TrustedClock::after_a_crash(Arc::<Hands>::clone(&hands), mark, age);
+        let ahead = to_ms(crashed.now().saturating_since(hands.wall()));
+        assert!(ahead <= to_ms(age), "{ahead}");
+        hands.pass(100);
+        mark = crashed.mark().max(mark);
+    }
+    assert_eq!(mark, hands.wall());
+}
+
+fn to_ms(duration: Duration) -> i64 {
+    duration.as_millis().try_into().unwrap()
+}

@@ -34,6 +34,9 @@ pub struct TrustedClock {
     began: i64,
     /// What was believed then.
     steady_began: i64,
+    /// The mark, and what was believed first: later by as much as the mark may have been too old.
+    mark_began: i64,
+    latest_began: i64,
     /// The greatest time given; raised by every reader, when its millisecond is a new one.
     latest: AtomicI64,
     /// The skew last believed; written by every reader that believes another.
@@ -76,14 +79,28 @@ impl TrustedClock {
     /// that is later. There is nothing yet to compare a wall clock with that is ahead of the mark: it is believed.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, mark: Option<Timestamp>) -> Self {
+        Self::beginning(clock, mark, Duration::ZERO)
+    }
+
+    /// The same where the earlier process did not end in order, and had believed times up to `age` later than the mark: they
+    /// have passed too. The mark to keep is only ever what a clock has shown, so that however many such starts in a row
+    /// run ahead by one `age`, and not by one each.
+    #[must_use]
+    pub fn after_a_crash(clock: Arc<dyn Clock>, mark: Timestamp, age: Duration) -> Self {
+        Self::beginning(clock, Some(mark), age)
+    }
+
+    fn beginning(clock: Arc<dyn Clock>, mark: Option<Timestamp>, age: Duration) -> Self {
         let boot = to_ms(clock.boot());
         let wall = clock.wall();
         let skew = wall.as_ms().saturating_sub(boot);
-        let latest = mark.map_or(wall, |mark| mark.max(wall)).as_ms();
+        let latest = mark.map_or(wall, |mark| mark.saturating_add(age).max(wall)).as_ms();
         Self {
             clock,
             began: boot,
             steady_began: latest,
+            mark_began: mark.map_or(wall, |mark| mark.max(wall)).as_ms(),
+            latest_began: latest,
             latest: AtomicI64::new(latest),
             believed: AtomicI64::new(skew),
             floor: AtomicI64::new(skew),
@@ -106,10 +123,15 @@ impl TrustedClock {
         self.judge(boot, wall)
     }
 
-    /// The greatest time given, to be kept for the next process.
+    /// The greatest time that a clock has shown and that was believed, to be kept for the next process.
     #[must_use]
     pub fn mark(&self) -> Timestamp {
-        Timestamp::clamped(self.latest.load(Ordering::Acquire))
+        let latest = self.latest.load(Ordering::Acquire);
+        if latest > self.latest_began {
+            return Timestamp::clamped(latest);
+        }
+        let (boot, wall) = self.raw();
+        Timestamp::clamped(self.believed(boot, wall).max(self.mark_began).min(latest))
     }
 
     /// How the clock is now.
@@ -130,24 +152,29 @@ impl TrustedClock {
     }
 
     fn judge(&self, boot: i64, wall: Timestamp) -> Now {
+        let time = self.believed(boot, wall);
+        let latest = self.latest.load(Ordering::Acquire);
+        let latest =
+            if latest < time { self.latest.fetch_max(time, Ordering::AcqRel).max(time) } else { latest };
+        let up = boot.saturating_sub(self.began).max(0);
+        Now { time: Timestamp::clamped(latest), steady: Steady(self.steady_began.saturating_add(up)) }
+    }
+
+    /// What the clocks show together, however late it was before.
+    fn believed(&self, boot: i64, wall: Timestamp) -> i64 {
         let skew = wall.as_ms().saturating_sub(boot);
         let undisturbed = self.floor.load(Ordering::Acquire) <= skew
             && skew <= self.ceiling.load(Ordering::Acquire)
             && boot < self.review_at.load(Ordering::Acquire);
         let believes = undisturbed || self.review(boot, skew);
-        let time = if believes {
+        if believes {
             if self.believed.load(Ordering::Relaxed) != skew {
                 self.believed.store(skew, Ordering::Relaxed);
             }
             wall.as_ms()
         } else {
             boot.saturating_add(self.believed.load(Ordering::Relaxed))
-        };
-        let latest = self.latest.load(Ordering::Acquire);
-        let latest =
-            if latest < time { self.latest.fetch_max(time, Ordering::AcqRel).max(time) } else { latest };
-        let up = boot.saturating_sub(self.began).max(0);
-        Now { time: Timestamp::clamped(latest), steady: Steady(self.steady_began.saturating_add(up)) }
+        }
     }
 
     /// Whether a skew out of the ordinary is believed; sets the reference, and what is ordinary, anew.

@@ -87,6 +87,7 @@ pub struct SqliteStore {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// As it was found.
     mark: StoredMark,
+    ended_in_order: bool,
 }
 
 impl SqliteStore {
@@ -106,7 +107,7 @@ impl SqliteStore {
     }
 
     fn start(dir: &DataDir, opened: Opened) -> Result<Self, OpenError> {
-        let Opened { connection, keys, mark } = opened;
+        let Opened { connection, keys, mark, ended_in_order } = opened;
         let path = dir.database();
         let head = log::head(&connection, &keys)?;
         let (works, receiver) = mpsc::channel(MAX_WAITING);
@@ -148,6 +149,7 @@ impl SqliteStore {
             state,
             thread,
             mark,
+            ended_in_order,
         })
     }
 
@@ -161,6 +163,12 @@ impl SqliteStore {
     #[must_use]
     pub const fn clock_mark(&self) -> StoredMark {
         self.mark
+    }
+
+    /// Whether the last process that served from this store ended in order, when it was opened.
+    #[must_use]
+    pub const fn ended_in_order(&self) -> bool {
+        self.ended_in_order
     }
 
     /// How the writing thread is; whoever serves from this store watches it.

@@ -88,9 +88,14 @@ pub(super) fn counts(connection: &Connection) -> rusqlite::Result<(Vec<StoredCou
         Ok(StoredCount { subject: row.get(0)?, limit: row.get(1)?, state: Some(row.get(2)?) })
     })?;
     let counts = rows.collect::<rusqlite::Result<_>>()?;
+    Ok((counts, ended_in_order(connection)?))
+}
+
+/// Whether the last process that counted ended in order, and with it wrote its last mark of the clock.
+pub(super) fn ended_in_order(connection: &Connection) -> rusqlite::Result<bool> {
     let complete = "SELECT value FROM meta WHERE name = ?1";
     let complete: Option<i64> =
         connection.query_row(complete, [COUNTS_COMPLETE], |row| row.get(0)).optional()?;
     // Before anybody says anything of it, nothing is counted.
-    Ok((counts, complete != Some(0)))
+    Ok(complete != Some(0))
 }

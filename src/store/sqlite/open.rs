@@ -104,6 +104,7 @@ pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) keys: Arc<DerivedKeys>,
     pub(super) mark: StoredMark,
+    pub(super) ended_in_order: bool,
 }
 
 /// Opens the database of a data directory, or makes it.
@@ -123,7 +124,8 @@ pub(super) fn open(dir: &DataDir, entropy: &dyn Entropy, now: Timestamp) -> Resu
     let mark = move |connection: &Connection| groups::put_mark(connection, &marked, Revision::ZERO);
     migrate(&mut connection, keys.check, now, mark, groups::take_over).map_err(database(&path))?;
     let mark = notes::clock_mark(&connection, &keys).map_err(database(&path))?;
-    Ok(Opened { connection, keys, mark })
+    let ended_in_order = notes::ended_in_order(&connection).map_err(database(&path))?;
+    Ok(Opened { connection, keys, mark, ended_in_order })
 }
 
 /// Reads the whole log of a data directory, whether a server runs in it or not. Locks nothing and changes nothing.
