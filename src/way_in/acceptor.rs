@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     admission::{Admission, Refused},
-    connection::{Peer, Shared},
+    connection::{Peer, Pulse, Shared},
     listener::told_to_drain,
     worker::{Arrival, WorkerGone, WorkerHandle},
 };
@@ -57,7 +57,8 @@ impl Acceptor {
 
     fn hand_over(&self, socket: TcpStream, peer: Peer) -> Result<(), WorkerGone> {
         let counts = &self.shared.counts;
-        let permit = match self.admission.admit(peer.address.ip()) {
+        let pulse = Pulse::new(Arc::clone(&self.shared));
+        let permit = match self.admission.admit(peer.address.ip(), &pulse) {
             Ok(permit) => permit,
             Err(refused) => {
                 match refused {
@@ -72,8 +73,15 @@ impl Acceptor {
         let Some(worker) = self.workers.iter().min_by_key(|worker| worker.connections()) else {
             return Err(WorkerGone);
         };
-        counts.connections_admitted.increment();
-        worker.take(Arrival { socket, peer, permit })
+        if permit.displaced {
+            counts.connections_displaced.increment();
+        }
+        if worker.take(Arrival { socket, peer, permit, pulse })? {
+            counts.connections_admitted.increment();
+        } else {
+            counts.connections_refused_full.increment();
+        }
+        Ok(())
     }
 }
 

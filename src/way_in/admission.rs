@@ -1,32 +1,40 @@
 //! How many connections there are, in all and from each address; none is held without a [`Permit`].
+//!
+//! Where the places are taken, a newcomer has that of a connection that does nothing: the one that has rested longest, of
+//! his own address where that has its fill, else of the address that holds most. So nobody keeps others out by holding
+//! connections that he does not use (X5).
 
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
+
+use super::connection::Pulse;
 
 /// The connections that are open now.
 #[derive(Debug)]
 pub(super) struct Admission {
     max_connections: usize,
     max_connections_per_address: usize,
-    /// Written by the acceptor when it admits, and by whichever worker drops a permit. Held for one map operation.
+    /// Written by the acceptor when it admits, and by whichever worker drops a permit. Held for one map operation, and for a
+    /// look over the connections of one address where the places are taken.
     open: Mutex<Open>,
 }
 
 #[derive(Debug, Default)]
 struct Open {
     all: usize,
-    by_source: HashMap<IpAddr, usize>,
+    next: u64,
+    by_source: HashMap<IpAddr, HashMap<u64, Weak<Pulse>>>,
 }
 
 /// Why a connection was not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// There are too many connections.
+    /// There are too many connections, and each of the address that holds most is at work.
     Full,
-    /// There are too many connections from this address.
+    /// There are too many connections from this address, and each is at work.
     SourceFull,
 }
 
@@ -35,6 +43,9 @@ pub(super) enum Refused {
 pub(super) struct Permit {
     admission: Arc<Admission>,
     source: IpAddr,
+    number: u64,
+    /// Whether another had to give its place up for this one.
+    pub(super) displaced: bool,
 }
 
 impl Admission {
@@ -42,19 +53,28 @@ impl Admission {
         Arc::new(Self { max_connections, max_connections_per_address, open: Mutex::default() })
     }
 
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Permit, Refused> {
+    /// A place for the connection of this pulse.
+    pub(super) fn admit(self: &Arc<Self>, address: IpAddr, pulse: &Arc<Pulse>) -> Result<Permit, Refused> {
         let source = source_of(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.all >= self.max_connections {
-            return Err(Refused::Full);
-        }
-        let from_source = open.by_source.entry(source).or_default();
-        if *from_source >= self.max_connections_per_address {
-            return Err(Refused::SourceFull);
-        }
-        *from_source += 1;
+        let displaced = self.make_room(&mut open, source)?;
+        let number = open.next;
+        open.next = number.wrapping_add(1);
         open.all += 1;
-        Ok(Permit { admission: Arc::clone(self), source })
+        open.by_source.entry(source).or_default().insert(number, Arc::downgrade(pulse));
+        Ok(Permit { admission: Arc::clone(self), source, number, displaced })
+    }
+
+    /// Whether somebody had to give a place up.
+    fn make_room(&self, open: &mut Open, source: IpAddr) -> Result<bool, Refused> {
+        if open.held_by(source) >= self.max_connections_per_address {
+            return if open.displace(source) { Ok(true) } else { Err(Refused::SourceFull) };
+        }
+        if open.all < self.max_connections {
+            return Ok(false);
+        }
+        let most = open.by_source.iter().max_by_key(|(_, held)| held.len()).map(|(source, _)| *source);
+        if most.is_some_and(|most| open.displace(most)) { Ok(true) } else { Err(Refused::Full) }
     }
 
     pub(super) fn open(&self) -> usize {
@@ -62,16 +82,41 @@ impl Admission {
     }
 }
 
+impl Open {
+    fn held_by(&self, source: IpAddr) -> usize {
+        self.by_source.get(&source).map_or(0, HashMap::len)
+    }
+
+    /// Ends the connection of this address that has rested longest, if there is one; its place is free at once.
+    fn displace(&mut self, source: IpAddr) -> bool {
+        let held = self.by_source.get(&source).into_iter().flatten();
+        let resting = held.filter_map(|(number, pulse)| {
+            let pulse = pulse.upgrade()?;
+            Some((pulse.rests_since()?, *number, pulse))
+        });
+        let Some((_, number, pulse)) = resting.min_by_key(|(since, number, _)| (*since, *number)) else {
+            return false;
+        };
+        pulse.order_closed();
+        self.remove(source, number);
+        true
+    }
+
+    fn remove(&mut self, source: IpAddr, number: u64) {
+        let Some(held) = self.by_source.get_mut(&source) else { return };
+        if held.remove(&number).is_some() {
+            self.all = self.all.saturating_sub(1);
+        }
+        if held.is_empty() {
+            self.by_source.remove(&source);
+        }
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut open = self.admission.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.all = open.all.saturating_sub(1);
-        if let Some(from_source) = open.by_source.get_mut(&self.source) {
-            *from_source = from_source.saturating_sub(1);
-            if *from_source == 0 {
-                open.by_source.remove(&self.source);
-            }
-        }
+        open.remove(self.source, self.number);
     }
 }
 
@@ -89,19 +134,38 @@ fn source_of(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::way_in::{
+        connection::{OpenCall, Protocol, Shared},
+        limits::ListenerLimits,
+    };
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
+    fn pulse() -> Arc<Pulse> {
+        Pulse::new(Arc::new(Shared::new(Protocol::Grpc, ListenerLimits::default())))
+    }
+
+    /// A connection that is at work as long as its call is kept.
+    fn at_work() -> (Arc<Pulse>, OpenCall) {
+        let pulse = pulse();
+        let call = OpenCall::begin(&pulse, None);
+        (pulse, call)
+    }
+
     #[test]
     fn one_source_cannot_take_every_place() {
+        // X5
         let admission = Admission::new(3, 2);
-        let kept: Vec<_> = (0..2).map(|_| admission.admit(ip("192.0.2.1")).unwrap()).collect();
+        let busy = [(); 4].map(|()| at_work());
+        let [first, second, third, fourth] = busy.each_ref().map(|(pulse, _)| pulse);
+        let kept: Vec<_> =
+            [first, second].map(|pulse| admission.admit(ip("192.0.2.1"), pulse).unwrap()).into();
 
-        assert_eq!(admission.admit(ip("::ffff:192.0.2.1")).unwrap_err(), Refused::SourceFull);
-        let other = admission.admit(ip("192.0.2.2")).unwrap();
-        assert_eq!(admission.admit(ip("192.0.2.3")).unwrap_err(), Refused::Full);
+        assert_eq!(admission.admit(ip("::ffff:192.0.2.1"), third).unwrap_err(), Refused::SourceFull);
+        let other = admission.admit(ip("192.0.2.2"), third).unwrap();
+        assert_eq!(admission.admit(ip("192.0.2.3"), fourth).unwrap_err(), Refused::Full);
 
         drop(other);
         drop(kept);
@@ -112,8 +176,46 @@ mod tests {
     #[test]
     fn an_ipv6_network_of_64_bits_is_one_source() {
         let admission = Admission::new(9, 1);
-        let _first = admission.admit(ip("2001:db8:0:1::1")).unwrap();
-        assert_eq!(admission.admit(ip("2001:db8:0:1:ffff::2")).unwrap_err(), Refused::SourceFull);
-        assert!(admission.admit(ip("2001:db8:0:2::1")).is_ok());
+        let busy = [(); 3].map(|()| at_work());
+        let [first, second, third] = busy.each_ref().map(|(pulse, _)| pulse);
+        let _first = admission.admit(ip("2001:db8:0:1::1"), first).unwrap();
+        assert_eq!(admission.admit(ip("2001:db8:0:1:ffff::2"), second).unwrap_err(), Refused::SourceFull);
+        assert!(admission.admit(ip("2001:db8:0:2::1"), third).is_ok());
+    }
+
+    #[test]
+    fn a_newcomer_has_the_place_of_what_has_rested_longest_at_his_own_address() {
+        // X5
+        let admission = Admission::new(9, 3);
+        let (resting, (busy, _call)) = ([pulse(), pulse()], at_work());
+        let permits =
+            [&busy, &resting[0], &resting[1]].map(|pulse| admission.admit(ip("192.0.2.1"), pulse).unwrap());
+        let other = pulse();
+        let _other = admission.admit(ip("192.0.2.2"), &other).unwrap();
+        resting[0].rests_from(70);
+        resting[1].rests_from(50);
+
+        let newcomer = pulse();
+        newcomer.rests_from(90);
+        let permit = admission.admit(ip("192.0.2.1"), &newcomer).unwrap();
+        assert!(permit.displaced && resting[1].is_ordered_closed());
+        assert!(![&busy, &resting[0], &other].iter().any(|pulse| pulse.is_ordered_closed()));
+        assert_eq!(admission.open(), 4);
+        drop(permits);
+        assert_eq!(admission.open(), 2, "what was displaced gives its place back once only");
+    }
+
+    #[test]
+    fn where_all_places_are_taken_who_holds_most_gives_one_up() {
+        // X5
+        let admission = Admission::new(4, 3);
+        let many = [pulse(), pulse(), pulse()];
+        let _many = many.each_ref().map(|pulse| admission.admit(ip("192.0.2.1"), pulse).unwrap());
+        let alone = pulse();
+        let _alone = admission.admit(ip("192.0.2.2"), &alone).unwrap();
+        let newcomer = pulse();
+        assert!(admission.admit(ip("192.0.2.3"), &newcomer).unwrap().displaced);
+        assert!(!alone.is_ordered_closed());
+        assert_eq!(many.iter().filter(|pulse| pulse.is_ordered_closed()).count(), 1);
     }
 }

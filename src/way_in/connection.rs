@@ -20,7 +20,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
     server::{conn::auto, graceful::GracefulConnection},
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
 
 use super::{
     counts::WayInCounts,
@@ -68,6 +71,7 @@ pub(super) struct Shared {
     pub(super) unfinished_bytes: AtomicU64,
     /// Streams of answers that have waited for something to say.
     pub(super) lasting_answers: AtomicU64,
+    began: Instant,
 }
 
 impl Shared {
@@ -78,7 +82,13 @@ impl Shared {
             counts: WayInCounts::default(),
             unfinished_bytes: AtomicU64::new(0),
             lasting_answers: AtomicU64::new(0),
+            began: Instant::now(),
         }
+    }
+
+    /// How long the way in had been there at this moment.
+    pub(super) fn age_ms(&self, at: Instant) -> u64 {
+        u64::try_from(at.duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -98,6 +108,8 @@ pub(super) struct Pulse {
     calls_lasting: AtomicU64,
     /// Odd while a write stalls; one more for each change.
     write_stall: AtomicU64,
+    /// Milliseconds since the way in began: when it was last seen with an open call, or accepted. Written by the sweep.
+    rests_from: AtomicU64,
     go_away: AtomicBool,
     close: AtomicBool,
     connection: AtomicWaker,
@@ -106,13 +118,14 @@ pub(super) struct Pulse {
 impl Pulse {
     pub(super) fn new(shared: Arc<Shared>) -> Arc<Self> {
         Arc::new(Self {
-            shared,
             preface_arrived: AtomicBool::new(false),
             calls_begun: AtomicU64::new(0),
             calls_open: Default::default(),
             generation: AtomicUsize::new(0),
             calls_lasting: AtomicU64::new(0),
             write_stall: AtomicU64::new(0),
+            rests_from: AtomicU64::new(shared.age_ms(Instant::now())),
+            shared,
             go_away: AtomicBool::new(false),
             close: AtomicBool::new(false),
             connection: AtomicWaker::new(),
@@ -142,6 +155,23 @@ impl Pulse {
         self.connection.wake();
     }
 
+    /// Notes when this was last seen with an open call.
+    pub(super) fn rests_from(&self, age_ms: u64) {
+        self.rests_from.store(age_ms, Ordering::Relaxed);
+    }
+
+    /// Since when nothing is under way here, to the accuracy of a sweep; `None` while something is, or it was told to end.
+    pub(super) fn rests_since(&self) -> Option<u64> {
+        let is_ending = self.close.load(Ordering::Relaxed);
+        let rests = !is_ending && self.calls_open() == 0;
+        rests.then(|| self.rests_from.load(Ordering::Relaxed))
+    }
+
+    fn calls_open(&self) -> u64 {
+        let open: u64 = self.calls_open.iter().map(|calls| calls.load(Ordering::Relaxed)).sum();
+        open + self.calls_lasting.load(Ordering::Relaxed)
+    }
+
     /// Begins a new generation of calls, and says whether a call is still open that began two generations ago.
     ///
     /// A generation being as long as the deadline of calls, such a call was answered a deadline ago or more, and its
@@ -152,13 +182,17 @@ impl Pulse {
         self.calls_open.get(next).is_some_and(|calls| calls.load(Ordering::Relaxed) > 0)
     }
 
+    #[cfg(test)]
+    pub(super) fn is_ordered_closed(&self) -> bool {
+        self.close.load(Ordering::Relaxed)
+    }
+
     pub(super) fn signs(&self) -> Signs {
-        let open: u64 = self.calls_open.iter().map(|calls| calls.load(Ordering::Relaxed)).sum();
         let stall = self.write_stall.load(Ordering::Relaxed);
         Signs {
             preface_arrived: self.preface_arrived.load(Ordering::Relaxed),
             calls_begun: self.calls_begun.load(Ordering::Relaxed),
-            calls_open: open + self.calls_lasting.load(Ordering::Relaxed),
+            calls_open: self.calls_open(),
             write_stall: is_odd(stall).then_some(stall),
             leaving: self.go_away.load(Ordering::Relaxed),
         }
@@ -293,6 +327,11 @@ where
     poll_fn(|cx| {
         pulse.connection.register(cx.waker());
         if pulse.close.load(Ordering::Relaxed) {
+            if !told {
+                // A GOAWAY, as far as the peer takes it now.
+                connection.as_mut().graceful_shutdown();
+                let _ended_or_not = connection.as_mut().poll(cx);
+            }
             return Poll::Ready(());
         }
         if !told && pulse.go_away.load(Ordering::Relaxed) {

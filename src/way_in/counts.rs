@@ -22,6 +22,8 @@ impl Counter {
 pub struct WayInCounts {
     /// Connections that were given to a worker.
     pub connections_admitted: Counter,
+    /// Connections that did nothing and were closed, because another one needed their place.
+    pub connections_displaced: Counter,
     /// Connections closed at their accept, because there were too many in all.
     pub connections_refused_full: Counter,
     /// Connections closed at their accept, because there were too many from their address.

@@ -57,10 +57,13 @@ pub struct ListenerLimits {
     pub max_lasting_answers: u64,
     /// Bytes of answer that wait on one stream for the peer's window.
     pub send_buffer_bytes: usize,
-    /// Streams that were reset before they were taken up, at once; more closes the connection (rapid reset).
+    /// Streams that were reset before they were taken up, at once; more closes the connection (rapid reset). Four times
+    /// what may be open: callers whose deadlines pass while the process stands still reset all of theirs at once, and the
+    /// calls of others on the connection must not end with them.
     pub max_pending_reset_streams: usize,
     /// Streams refused, or reset for the peer's errors, over a connection's life; more closes the connection. An honest
-    /// client can have many refused at once, before it has read our settings, and hardly any later.
+    /// client can have thousands refused at once, before it has read our settings, and hardly any later; a call that is
+    /// refused counts twice if its message follows.
     pub max_error_reset_streams: usize,
 
     /// Bytes of one request message. More is `OUT_OF_RANGE`. A message is decoded before its caller is known, and many
@@ -97,8 +100,8 @@ impl Default for ListenerLimits {
             frame_bytes: 16 << 10,
             max_lasting_answers: 4096,
             send_buffer_bytes: 64 << 10,
-            max_pending_reset_streams: 20,
-            max_error_reset_streams: 1024,
+            max_pending_reset_streams: 4 * 128,
+            max_error_reset_streams: 8_192,
             message_bytes: 512 << 10,
             gateway_message_bytes: 1 << 20,
             unfinished_request_bytes: 256 << 20,

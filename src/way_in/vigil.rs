@@ -53,6 +53,11 @@ impl Vigil {
         Self { accepted: now, calls_begun: 0, last_busy: now, stall: None, leaving_since: None }
     }
 
+    /// When there was last an open call, or the connection was accepted.
+    pub(super) const fn last_busy(&self) -> Instant {
+        self.last_busy
+    }
+
     /// Looks once. Times that are not limits of the peer but begin with an event are known to the accuracy of two looks.
     pub(super) fn judge(&mut self, signs: Signs, now: Instant, limits: &ListenerLimits) -> Verdict {
         self.remember(signs, now);

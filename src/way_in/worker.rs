@@ -33,6 +33,7 @@ pub(super) struct Arrival {
     pub(super) socket: StdTcpStream,
     pub(super) peer: Peer,
     pub(super) permit: Permit,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 /// The acceptor's end of a worker.
@@ -62,11 +63,16 @@ impl WorkerHandle {
         self.connections.load(Ordering::Relaxed)
     }
 
-    pub(super) fn take(&self, arrival: Arrival) -> Result<(), WorkerGone> {
+    /// Hands a connection over; `false` where so many wait that this one is closed.
+    pub(super) fn take(&self, arrival: Arrival) -> Result<bool, WorkerGone> {
         self.connections.fetch_add(1, Ordering::Relaxed);
         let seat = Seat(Arc::clone(&self.connections));
-        // There is room for every connection that can be admitted, so the channel is never full.
-        self.arrivals.try_send((arrival, seat)).map_err(|_refused| WorkerGone)
+        match self.arrivals.try_send((arrival, seat)) {
+            Ok(()) => Ok(true),
+            // Connections that gave up their places before the worker took them up are still in there.
+            Err(mpsc::error::TrySendError::Full(_)) => Ok(false),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(WorkerGone),
+        }
     }
 }
 
@@ -160,7 +166,7 @@ impl<M> Worker<M> {
         M: Fn(Peer) -> S + Send + Sync + 'static,
         S: Calls,
     {
-        let Arrival { socket, peer, permit } = arrival;
+        let Arrival { socket, peer, permit, pulse } = arrival;
         let socket = match TcpStream::from_std(socket) {
             Ok(socket) => socket,
             Err(error) => {
@@ -168,7 +174,6 @@ impl<M> Worker<M> {
                 return;
             }
         };
-        let pulse = Pulse::new(Arc::clone(&self.shared));
         self.watched.push((Vigil::begin(Instant::now()), Arc::downgrade(&pulse)));
         let (make, builder) = (Arc::clone(&self.make), self.builder.clone());
         self.connections.spawn(async move {
@@ -198,7 +203,9 @@ impl<M> Worker<M> {
                 pulse.order_closed();
                 return false;
             }
-            match vigil.judge(pulse.signs(), now, &shared.limits) {
+            let verdict = vigil.judge(pulse.signs(), now, &shared.limits);
+            pulse.rests_from(shared.age_ms(vigil.last_busy()));
+            match verdict {
                 Verdict::Keep => {}
                 Verdict::GoAway(fault) => {
                     count(shared, fault);

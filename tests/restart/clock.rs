@@ -81,7 +81,7 @@ async fn a_key_that_expired_between_the_last_mark_and_a_crash_stays_expired() {
     // D6, K8
     let keyward = Keyward::start().await;
     let (expired, living) = (issue_for(&keyward, HOUR).await, issue_for(&keyward, HOUR + MINUTE).await);
-    keyward.clock.advance(HOUR - Duration::from_secs(9));
+    keyward.clock.advance(59 * MINUTE + Duration::from_secs(51));
     // The mark is written here. Nine seconds on, the process is killed, and the clock is set back by a minute.
     let clock = Arc::clone(&keyward.clock);
     let set_back = move |data_dir: &Path| {

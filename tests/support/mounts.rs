@@ -3,20 +3,17 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
-#[path = "skip.rs"]
-#[allow(dead_code, unreachable_pub, reason = "one of its words is used here")]
-mod skip;
-
 use std::{path::Path, process::Command};
+
+pub const NOT_HERE: &str = "SKIPPED: unshare, or mounts of one's own, are not to be had here";
 
 const NAMESPACE: [&str; 5] = ["--user", "--map-root-user", "--mount", "sh", "-c"];
 
 /// `program`, to which more arguments may be given, after `script` has run with `place` as `$0`; the script's last words are to be
-/// `exec "$@"`. None, said loudly, where there are no namespaces to be had.
+/// `exec "$@"`. None where there are no namespaces to be had: [`NOT_HERE`].
 pub fn behind(script: &str, place: &Path, program: &Command) -> Option<Command> {
     let probe = Command::new("unshare").args(NAMESPACE).arg("mount -t tmpfs none \"$0\"").arg(place).status();
     if !probe.is_ok_and(|status| status.success()) {
-        skip::say("SKIPPED: unshare, or mounts of one's own, are not to be had here");
         return None;
     }
     let mut command = Command::new("unshare");

@@ -16,7 +16,7 @@ use crate::{
         CHECK, ENHANCE_YOUR_CALM, Frames, H2, REFUSED_STREAM, Seen, framed, honest, post, read_answer,
         until_closed,
     },
-    handler::{ANSWER, PATIENCE, Server, check_request},
+    handler::{ANSWER, PATIENCE, Server, WHEN_RELEASED, check_request, one},
 };
 
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
@@ -26,6 +26,16 @@ async fn connect_from(source: &str, server: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
     socket.connect(server).await.unwrap()
+}
+
+/// A connection with a call under way.
+async fn at_work_from(source: &str, server: &Server) -> Frames {
+    let mut client = Frames::over(connect_from(source, server.address()).await, &[]).await;
+    let mut call = BytesMut::new();
+    client.put_check_of(WHEN_RELEASED, &mut call);
+    client.write(&call).await.unwrap();
+    one(&server.handler.entered).await;
+    client
 }
 
 /// Waits until a connection that was closed is no longer counted.
@@ -111,12 +121,12 @@ async fn connections_are_capped_in_all_and_per_address_and_places_are_given_back
     let server = Server::start(limits).await;
     let mut kept = Vec::new();
     for _ in 0..3 {
-        kept.push(connect_from("127.0.0.1", server.address()).await);
+        kept.push(at_work_from("127.0.0.1", &server).await);
     }
     until_closed(&mut connect_from("127.0.0.1", server.address()).await).await;
     assert_eq!(server.running.counts().connections_refused_source.value(), 1);
     for _ in 0..2 {
-        kept.push(connect_from("127.0.0.2", server.address()).await);
+        kept.push(at_work_from("127.0.0.2", &server).await);
     }
     until_closed(&mut connect_from("127.0.0.3", server.address()).await).await;
     assert_eq!(server.running.counts().connections_refused_full.value(), 1);
@@ -125,6 +135,38 @@ async fn connections_are_capped_in_all_and_per_address_and_places_are_given_back
     until_connections(&server, 0).await;
     let mut client = honest(server.address()).await;
     client.check(check_request(ANSWER)).await.unwrap();
+}
+
+// X5
+#[tokio::test]
+async fn connections_that_are_not_used_keep_nobody_out() {
+    let limits =
+        ListenerLimits { max_connections: 5, max_connections_per_address: 3, ..ListenerLimits::default() };
+    let server = Server::start(limits).await;
+    let mut at_work = at_work_from("127.0.0.1", &server).await;
+    let mut idle = Vec::new();
+    for _ in 0..50 {
+        // Those behind the first two take the places of those before them.
+        let mut client = Frames::over(connect_from("127.0.0.1", server.address()).await, &[]).await;
+        let mut call = BytesMut::new();
+        client.put_check(&mut call);
+        client.write(&call).await.unwrap();
+        while !matches!(client.next().await, Seen::Headers(_)) {}
+        idle.push(client);
+    }
+    assert_eq!(server.running.counts().connections_displaced.value(), 48);
+    let mut silent = Vec::new();
+    for source in ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"] {
+        silent.push(connect_from(source, server.address()).await);
+    }
+    assert_eq!(server.running.counts().connections_refused_full.value(), 0);
+    until_connections(&server, 5).await;
+
+    let mut client = honest(server.address()).await;
+    client.check(check_request(ANSWER)).await.unwrap();
+    server.handler.release.add_permits(1);
+    while !matches!(at_work.next().await, Seen::Headers(_)) {}
+    assert_eq!(server.running.counts().connections_refused_source.value(), 0);
 }
 
 /// What a client saw from here until its connection was closed.
@@ -178,10 +220,37 @@ async fn half_open_streams_are_refused_beyond_the_cap_and_given_up_with_their_co
 
 // X5
 #[tokio::test]
+async fn calls_sent_before_the_settings_arrive_are_answered_up_to_the_cap() {
+    let server = Server::start(ListenerLimits::default()).await;
+    let mut eager = Frames::connect(server.address()).await;
+    let mut calls = BytesMut::new();
+    for _ in 0..1_100 {
+        eager.put_check_of(WHEN_RELEASED, &mut calls);
+    }
+    eager.write(&calls).await.unwrap();
+    for _ in 0..128 {
+        one(&server.handler.entered).await;
+    }
+    server.handler.release.add_permits(128);
+    let (mut answered, mut refused) = (0, 0);
+    while answered < 128 || refused < 1_100 - 128 {
+        match eager.next().await {
+            Seen::Headers(_) => answered += 1,
+            Seen::Reset { code: REFUSED_STREAM, .. } => refused += 1,
+            Seen::Reset { .. } | Seen::Other => {}
+            end @ (Seen::GoAway { .. } | Seen::Closed) => {
+                panic!("{end:?} after {answered} answers, {refused} refusals")
+            }
+        }
+    }
+}
+
+// X5
+#[tokio::test]
 async fn thousands_of_half_open_streams_close_their_connection_at_once() {
     let server = Server::start(ListenerLimits::default()).await;
     let mut hostile = Frames::connect(server.address()).await;
-    open_halfway(&mut hostile, 5000).await;
+    open_halfway(&mut hostile, 10_000).await;
     let tally = tally(&mut hostile).await;
     assert_eq!((tally.answered, tally.go_away), (0, Some(ENHANCE_YOUR_CALM)));
     until_connections(&server, 0).await;

@@ -174,7 +174,11 @@ impl Frames {
     }
 
     async fn connect_with(address: SocketAddr, settings: &[u8]) -> Self {
-        let mut socket = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap(), settings).await
+    }
+
+    /// Begins on a connection that is there.
+    pub(crate) async fn over(mut socket: TcpStream, settings: &[u8]) -> Self {
         let mut opening = BytesMut::from(&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..]);
         put_frame(&mut opening, SETTINGS, 0, 0, settings);
         socket.write_all(&opening).await.unwrap();
@@ -191,8 +195,13 @@ impl Frames {
 
     /// A whole Check.
     pub(crate) fn put_check(&mut self, out: &mut BytesMut) {
+        self.put_check_of(ANSWER, out);
+    }
+
+    /// A whole Check that is asked to do this.
+    pub(crate) fn put_check_of(&mut self, what: &str, out: &mut BytesMut) {
         let stream = self.put_half_open(out);
-        put_frame(out, DATA, END_STREAM, stream, &framed(&check_request(ANSWER)));
+        put_frame(out, DATA, END_STREAM, stream, &framed(&check_request(what)));
     }
 
     pub(crate) fn put_reset(out: &mut BytesMut, stream: u32) {
