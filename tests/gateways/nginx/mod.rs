@@ -5,6 +5,7 @@ mod accepted;
 mod browsers;
 mod connections;
 mod leaks;
+mod readme;
 mod rpc;
 mod streams;
 mod variations;

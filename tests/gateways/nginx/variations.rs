@@ -8,9 +8,11 @@ use serde_json::Value;
 use super::{leaks::Leak, nginx, replacing};
 use crate::{
     config::Changes,
+    exchange::{exchange, request},
     gateway::NGINX,
-    house::{House, policy},
+    house::{Holder, House, policy},
     process::{Ended, keyward, run},
+    service::Seen,
 };
 
 /// A change of the shipped files: what stands there once, and what is there instead.
@@ -178,6 +180,24 @@ const VARIATIONS: &[Variation] = &[
         problem: "ANSWER_DROPPED",
         line: "auth_request_set $mine",
         leak: Leak::Nobody("/v1/events"),
+    },
+    Variation {
+        what: "a word of the client's in the place of Keyward's",
+        changes: &[events!(
+            "include keyward-ask.conf;\nauth_request_set $keyward_owner $http_x_keyward_owner;"
+        )],
+        problem: "CLAIM_PASSED",
+        line: "auth_request_set $keyward_owner $http",
+        leak: Leak::Claim("/v1/events", "x-keyward-owner"),
+    },
+    Variation {
+        what: "a word on the holder where nobody is asked",
+        changes: &[location!(
+            "location = /open { auth_request off; set $keyward_owner $http_x_keyward_owner; proxy_pass http://service; }"
+        )],
+        problem: "CLAIM_PASSED",
+        line: "set $keyward_owner",
+        leak: Leak::Claim("/open", "x-keyward-owner"),
     },
     Variation {
         what: "a page for an error",
@@ -361,5 +381,43 @@ async fn what_drops_a_protection_is_found_where_a_real_nginx_shows_it() {
     for words in [format!("in {} wrong ways", VARIATIONS.len()), format!("in {shown} of them")] {
         assert!(told.contains(&words), "{words}");
     }
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_location_that_includes_the_files_again_is_as_protected_as_the_server() {
+    // H6, H13
+    const AGAIN: Variation = Variation {
+        what: "lines of every kind, beside the files",
+        changes: &[events!(
+            "include keyward-ask.conf; include keyward-proxy.conf; include keyward-client.conf;
+             auth_request_set $mine $upstream_status; error_page 404 /missing.html;
+             proxy_set_header x-own mine; proxy_hide_header x-powered-by; add_header x-frame-options deny;"
+        )],
+        problem: "",
+        line: "",
+        leak: Leak::Unshown,
+    };
+    let house = House::alone(policy()).await;
+    let Some(running) = nginx(house.behind(), &AGAIN.changes()).await else { return };
+    assert_eq!(check(&running.folder().join("nginx.conf"), &[]).code, Some(0));
+    for leak in [
+        Leak::Claim("/v1/events", "x-keyward-owner"),
+        Leak::Claim("/v1/events", "authorization"),
+        Leak::Unasked("/v1/events"),
+        Leak::Nobody("/v1/events"),
+        Leak::NotSpent("/v1/events"),
+        Leak::NotTold("/v1/events"),
+        Leak::ToldByService("/v1/events"),
+        Leak::Replaced("/v1/events"),
+    ] {
+        assert!(!leak.shows(&house, &running).await, "{leak:?}");
+    }
+    let key = house.key(Holder::Reader).await;
+    let reply = exchange(running.address, &request("GET", "/v1/events", &[("x-api-key", &key)], "")).await;
+    assert_eq!(Seen::of(&reply).values("x-own"), ["mine"], "{reply:?}");
+    assert_eq!(reply.message.header("x-frame-options"), Some("deny"), "{reply:?}");
+    // There is no way to remove what is not named.
+    assert!(Leak::Claim("/v1/events", "x-keyward-role").shows(&house, &running).await);
     house.stop().await;
 }

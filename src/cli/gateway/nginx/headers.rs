@@ -74,6 +74,23 @@ pub(super) fn judge(scope: &Scope<'_>, pass: &Directive) -> Vec<Finding> {
     findings
 }
 
+/// A variable that holds Keyward's word on the holder, and is set to something else here or further out.
+pub(super) fn other_words(scope: &Scope<'_>) -> Vec<Finding> {
+    let shipped = Shipped::Ask.directives("auth_request_set");
+    let own = shipped.iter().filter(|known| known.last().starts_with("$upstream_http_x_keyward_"));
+    let own: Vec<_> = own.collect();
+    let sets = scope.all("set").into_iter().chain(scope.in_effect("auth_request_set"));
+    let is_other = |set: &&Directive| {
+        own.iter()
+            .any(|known| known.first() == set.first() && (set.name == "set" || known.last() != set.last()))
+    };
+    let finding = |set: &Directive| {
+        let message = format!("{} is set to something else than Keyward's word on the holder", set.first());
+        scope.finding("CLAIM_PASSED", set, message, format!("take `{}` away", set.text()))
+    };
+    sets.filter(is_other).map(finding).collect()
+}
+
 /// What a header of Keyward's is set to must be what Keyward says, and nothing of the client's may stand in any other.
 fn unsafe_value(scope: &Scope<'_>, set: &Directive, wanted: &Directive) -> Option<Finding> {
     let name = wanted.first();

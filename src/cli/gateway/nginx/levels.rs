@@ -51,6 +51,12 @@ impl<'a> Scope<'a> {
         self.outward().map(of).find(|found| !found.is_empty()).unwrap_or_default()
     }
 
+    /// The directives of this name in all levels, for those that take no other's place.
+    pub(super) fn all(&self, name: &str) -> Vec<&'a Directive> {
+        let each = self.outward().flat_map(|block| &block.block);
+        each.filter(|directive| directive.name == name).collect()
+    }
+
     /// The one that is in effect where nginx takes one only, as text; empty if there is none.
     pub(super) fn value(&self, name: &str) -> &'a str {
         self.in_effect(name).last().map_or("", |directive| directive.first())

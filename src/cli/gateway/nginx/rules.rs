@@ -44,6 +44,7 @@ fn judge_scope(scope: &Scope<'_>) -> Vec<Finding> {
     }
     let mut findings = asked(scope, pass);
     findings.extend(headers::judge(scope, pass));
+    findings.extend(headers::other_words(scope));
     findings.extend(told(scope, pass));
     findings.extend(spelling(scope, pass));
     findings.extend(logs::judge(scope, pass));

@@ -1,0 +1,224 @@
+//! Each sentence of the README of nginx is held by a test with a real nginx, or says what stands in a file.
+
+use std::{fs, path::Path, process::Command};
+
+use super::{nginx, replacing};
+use crate::{
+    exchange::{exchange, request},
+    gateway::NGINX,
+    house::{Holder, House, policy},
+    service::Seen,
+    support::skip,
+};
+
+/// What holds a sentence.
+enum Held {
+    /// This test, in this file.
+    By(&'static str, &'static str),
+    /// These words in the files.
+    Words(&'static [&'static str]),
+}
+use Held::{By, Words};
+
+const EXAMPLE: Held = By("example.rs", "the_requests_of_each_readme_get_what_it_says");
+const DECISIONS: Held = By("decisions.rs", "every_decision_comes_to_the_client_as_the_document_says");
+const VARIATIONS: Held =
+    By("nginx/variations.rs", "what_drops_a_protection_is_found_where_a_real_nginx_shows_it");
+const AGAIN: Held =
+    By("nginx/variations.rs", "a_location_that_includes_the_files_again_is_as_protected_as_the_server");
+const ACCEPTED: Held = By("nginx/accepted.rs", "the_shipped_files_and_what_is_rightly_added_are_accepted");
+const AWAY: Held = By("outage.rs", "while_keyward_is_down_nothing_passes_and_when_it_is_back_it_decides");
+const KEPT: Held = By("nginx/connections.rs", "a_thousand_denials_take_few_connections_to_keyward");
+const TWO: Held =
+    By("nginx/connections.rs", "of_two_keywards_the_living_one_decides_and_all_that_it_says_arrives");
+const WRITTEN: Held = By("nginx/connections.rs", "what_nginx_writes_while_others_are_away_holds_no_query");
+const CLAIMS: Held = By("claims.rs", "what_a_client_claims_never_reaches_the_service");
+const PAGES: Held = By("nginx/browsers.rs", "pages_of_listed_origins_may_ask_and_read_denials_and_limits");
+const OTHER_PAGES: Held = By("nginx/browsers.rs", "other_pages_may_not_and_as_shipped_none_may");
+const CALL: Held =
+    By("nginx/rpc.rs", "a_call_goes_through_with_who_its_holder_is_and_what_it_claims_does_not");
+const DENIED_CALL: Held = By("nginx/rpc.rs", "a_denial_is_a_status_of_grpc_and_nobody_asks_again");
+const WEBSOCKET: Held =
+    By("nginx/streams.rs", "a_websocket_goes_through_with_who_its_holder_is_and_no_other_protocol_does");
+const STREAM: Held = By("nginx/streams.rs", "an_open_stream_outlives_its_key_until_nginx_is_told_to_reload");
+const PATHS: Held = By("paths.rs", "a_hostile_path_is_refused_or_decided_as_the_path_that_the_service_gets");
+const ESCAPES: Held = By("nginx/readme.rs", "an_escape_that_is_allowed_goes_through_as_it_is");
+
+/// How each sentence and each row of a table begins, in their order, and what holds it.
+const SENTENCES: &[(&str, Held)] = &[
+    ("[nginx.conf](nginx.conf) is a whole configuration", EXAMPLE),
+    ("What protects stands in the files", ACCEPTED),
+    ("They need `auth_request` and HTTP/2; the tests", By("nginx/readme.rs", "each_sentence_is_held")),
+    ("[docs/gateways.md](../../docs/gateways.md#nginx) says", DECISIONS),
+    ("Three programs", EXAMPLE),
+    ("Then a key that may read templates", EXAMPLE),
+    ("| `keyward-http.conf` | `http`", WRITTEN),
+    ("| `keyward-server.conf` | `server`", VARIATIONS),
+    (
+        "It includes the next four",
+        Words(&[
+            "\ninclude keyward-ask.conf;\n",
+            "\ninclude keyward-proxy.conf;\n",
+            "\ninclude keyward-grpc.conf;\n",
+            "\ninclude keyward-client.conf;\n",
+        ]),
+    ),
+    ("| `keyward-ask.conf` | again", AGAIN),
+    ("| `keyward-proxy.conf` | again", AGAIN),
+    ("| `keyward-grpc.conf` | again", CALL),
+    ("| `keyward-client.conf` | again", AGAIN),
+    ("| `keyward-cors.conf` | `server`", PAGES),
+    ("| `keyward-origins.conf` | by", OTHER_PAGES),
+    ("A location with a header of its own drops", VARIATIONS),
+    ("So such a location includes", AGAIN),
+    ("What forgets it is found", VARIATIONS),
+    (
+        "It reads the file and all that it includes",
+        By("nginx/accepted.rs", "a_file_that_is_included_is_judged_by_its_own_name_and_line"),
+    ),
+    ("It cannot know what is passed on to", ACCEPTED),
+    ("The tests change the shipped files", VARIATIONS),
+    ("A table says what a request needs", DECISIONS),
+    ("Where the table names no scopes", DECISIONS),
+    ("A name that Keyward does not know", DECISIONS),
+    ("To leave a path open", EXAMPLE),
+    ("It fails closed.", AWAY),
+    ("When Keyward does not answer in time", AWAY),
+    ("A client gets what Keyward says.", DECISIONS),
+    ("`auth_request` knows 200, 401 and 403", VARIATIONS),
+    ("So status and headers are kept", DECISIONS),
+    ("Keyward is asked once", By("decisions.rs", "a_limit_admits_exactly_as_many_through_each_gateway")),
+    (
+        "After a 400, 429 and 503 nginx closes",
+        By("nginx/connections.rs", "a_client_of_http_2_keeps_its_connection_whatever_is_denied"),
+    ),
+    ("Connections to Keyward are kept", KEPT),
+    ("Two Keywards", TWO),
+    ("Where one does not answer", TWO),
+    (
+        "A client sees its limits",
+        By("claims.rs", "what_the_service_says_of_limits_is_overwritten_where_the_gateway_can"),
+    ),
+    ("Claims are overwritten", CLAIMS),
+    ("nginx cannot remove headers by prefix", AGAIN),
+    ("Names with `_` or `.`", CLAIMS),
+    ("The secret stays here.", DECISIONS),
+    ("The credential is taken away", DECISIONS),
+    ("The access log has no header", By("example.rs", "no_log_of_a_gateway_holds_a_secret")),
+    ("The error log has no line about a request", WRITTEN),
+    ("One spelling of a path.", PATHS),
+    ("nginx compares a path", PATHS),
+    ("A service whose paths have escapes", ESCAPES),
+    (
+        "The address that a key's `allowed_cidrs`",
+        By("claims.rs", "the_address_the_method_and_the_path_are_the_connections_whatever_a_header_says"),
+    ),
+    (
+        "Behind balancers, name their networks",
+        By("balanced.rs", "behind_a_balancer_trusted_proxies_are_believed_through_every_gateway"),
+    ),
+    ("WebSockets go through every location.", WEBSOCKET),
+    ("No other protocol does", WEBSOCKET),
+    ("gRPC: a location with `grpc_pass`.", CALL),
+    ("A denial is a status of gRPC", DENIED_CALL),
+    ("With `grpc-retry-pushback-ms: -1`", DENIED_CALL),
+    ("Pages: with `keyward-cors.conf`", PAGES),
+    ("Other pages get no such header.", OTHER_PAGES),
+    ("A stream that is open outlives its key.", STREAM),
+    ("What ends it is `nginx -s reload`", STREAM),
+    ("[docs/gateways.md](../../docs/gateways.md#what-is-not-protected) says", STREAM),
+    (
+        "nginx, Keyward and the service talk without TLS",
+        Words(&["proxy_pass http://service;", "proxy_pass http://keyward$keyward_question;"]),
+    ),
+    (
+        "Where Keyward listens beyond loopback",
+        By("callers.rs", "a_gateway_can_say_who_it_is_and_its_clients_can_not"),
+    ),
+];
+
+/// The sentences of a document, and the rows of its tables but for their headings; no code.
+fn sentences(markdown: &str) -> Vec<String> {
+    let prose = markdown.split("```").step_by(2).collect::<Vec<_>>().join("\n\n");
+    let mut blocks: Vec<String> = vec![String::new()];
+    for line in prose.lines() {
+        let begins = line.is_empty() || line.starts_with(['#', '|']) || line.starts_with("- ");
+        if begins {
+            blocks.push(String::new());
+        }
+        let line = line.strip_prefix("- ").unwrap_or(line);
+        if !line.starts_with(['#']) && !line.starts_with("| file |") && !line.starts_with("| --- ") {
+            let block = blocks.last_mut().unwrap();
+            block.push(' ');
+            block.push_str(line.trim());
+        }
+    }
+    let blocks = blocks.into_iter().map(|block| block.replace("**", ""));
+    blocks.flat_map(|block| split(block.trim())).filter(|sentence| !sentence.is_empty()).collect()
+}
+
+fn split(block: &str) -> Vec<String> {
+    let mut found = vec![String::new()];
+    let mut parts = block.split(". ").peekable();
+    while let Some(part) = parts.next() {
+        let sentence = found.last_mut().unwrap();
+        sentence.push_str(part);
+        if let Some(next) = parts.peek() {
+            sentence.push_str(". ");
+            let begins = next.starts_with("nginx ")
+                || next.starts_with(|c: char| c.is_uppercase() || "`[".contains(c));
+            if begins {
+                found.push(String::new());
+            }
+        }
+    }
+    found.into_iter().map(|sentence| sentence.trim().to_owned()).collect()
+}
+
+#[test]
+fn each_sentence_is_held() {
+    let Some(program) = skip::tool(NGINX.program) else { return };
+    let version = Command::new(program).arg("-v").output().unwrap();
+    let version = String::from_utf8(version.stderr).unwrap();
+    assert!(version.contains("nginx/1.31.") && NGINX.readme.contains("run nginx 1.31 with"), "{version}");
+
+    let found = sentences(NGINX.readme);
+    let begins = |(sentence, (beginning, _)): &(&String, &(&str, Held))| sentence.starts_with(beginning);
+    let first = found.iter().zip(SENTENCES).find(|both| !begins(both));
+    assert!(first.is_none(), "{:?}", first.map(|(sentence, (beginning, _))| (sentence, beginning)));
+    assert_eq!(found.len(), SENTENCES.len(), "{:?}", found.last());
+
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateways");
+    let files: String = NGINX.files.iter().map(|(_, text)| *text).collect();
+    for (beginning, held) in SENTENCES {
+        match held {
+            By(file, test) => {
+                let code = fs::read_to_string(folder.join(file)).unwrap();
+                assert!(code.contains(&format!("fn {test}(")), "{beginning}: {file}::{test}");
+            }
+            Words(words) => {
+                for words in *words {
+                    assert!(files.contains(words), "{beginning}: {words}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_escape_that_is_allowed_goes_through_as_it_is() {
+    // X3
+    let letters = "[a-zA-Z0-9._~!$&'()*+,=:@-]+)*/?";
+    let with_space = "([a-zA-Z0-9._~!$&'()*+,=:@-]|%20)+)*/?";
+    let house = House::alone(policy()).await;
+    let Some(shipped) = nginx(house.behind(), &replacing(&[])).await else { return };
+    let Some(allowing) = nginx(house.behind(), &replacing(&[(letters, with_space)])).await else { return };
+    let key = house.key(Holder::Reader).await;
+    let path = "/v1/spaces/cdn-eu/a%20b";
+    let with_key = request("GET", path, &[("x-api-key", &key)], "");
+    assert_eq!(exchange(shipped.address, &with_key).await.status, 400);
+    assert_eq!(Seen::of(&exchange(allowing.address, &with_key).await).path, path);
+    let other = request("GET", "/v1/spaces/cdn-eu/%2e%2e/a%20b", &[("x-api-key", &key)], "");
+    assert_eq!(exchange(allowing.address, &other).await.status, 400);
+    house.stop().await;
+}
