@@ -5,6 +5,7 @@
 mod accounts;
 mod apply;
 mod cell;
+mod imports;
 mod members;
 mod residents;
 mod schemes;
@@ -24,7 +25,7 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 
-use self::{cell::Cell, members::Members, residents::Residents, sharing::Sharing};
+use self::{cell::Cell, imports::Imports, members::Members, residents::Residents, sharing::Sharing};
 
 pub use self::{cell::Found, tally::Kept, uses::User};
 use crate::{
@@ -47,6 +48,8 @@ use crate::{
 pub struct Index {
     /// Cells by the first half of each secret's hash; all secrets of a key lead to one cell.
     by_hash: papaya::HashMap<u128, Arc<Cell>, BuildHasherDefault<RandomAlready>>,
+    /// Which of them were imported twice.
+    imports: Imports,
     /// Cells by key.
     by_id: papaya::HashMap<KeyId, Arc<Cell>>,
     workspaces: papaya::HashMap<WorkspaceId, Arc<Workspace>>,
@@ -79,6 +82,7 @@ impl Default for Index {
         let limit_ids = Arc::<LimitIds>::default();
         Self {
             by_hash: papaya::HashMap::default(),
+            imports: Imports::default(),
             by_id: papaya::HashMap::default(),
             workspaces: papaya::HashMap::default(),
             members: Members::default(),
@@ -97,7 +101,7 @@ impl Default for Index {
 }
 
 impl Index {
-    /// The key that a presented secret proves, whether or not it may still be used.
+    /// The key that has a secret of this hash, whether or not it may still be used, and however it was hashed before that.
     #[must_use]
     pub fn by_hash(&self, hash: &KeyHash) -> Option<Found> {
         let found = Found::take(self.by_hash.pin().get(&hash.slot())?);

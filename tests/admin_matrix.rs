@@ -26,11 +26,12 @@ use support::{
 };
 use tonic::{Code, Response, Status};
 
-const ADMIN_SCOPES: [&str; 13] = [
+const ADMIN_SCOPES: [&str; 14] = [
     "keys:check",
     "keys:explain",
     "keys:read",
     "keys:issue",
+    "keys:import",
     "keys:update",
     "keys:rotate",
     "keys:revoke",
@@ -47,7 +48,7 @@ const ADD_MEMBER: &str = "keyward.v1.WorkspaceService/AddMember";
 /// Who may use a method, beside the scopes that it needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
-    /// Anybody at all: the credential is in the request.
+    /// Anybody who brings no credential, or a good one: what counts is in the request.
     Possession,
     /// Where Checks are open, whoever brings no credential, else a caller of any workspace.
     Checker,
@@ -323,7 +324,7 @@ fn import_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
     vec![
         Row {
             method: "keyward.v1.KeyService/ImportKeys",
-            needs: &["keys:issue"],
+            needs: &["keys:import"],
             access: Access::Within,
             good: import().encode_to_vec(),
             spoilt: vec![
@@ -335,7 +336,7 @@ fn import_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
         },
         Row {
             method: "keyward.v1.KeyService/AddImportScheme",
-            needs: &["keys:issue"],
+            needs: &["keys:import"],
             access: Access::Global,
             good: scheme("acme").encode_to_vec(),
             spoilt: vec![Spoilt::Rest(scheme("Not a name").encode_to_vec())],
@@ -679,10 +680,10 @@ impl Caller {
 fn refusal_of(row: &Row, kind: Kind, open: bool) -> Option<(Code, &'static str)> {
     let checks = matches!(row.access, Access::Checker | Access::CheckerWithin);
     match kind {
+        Kind::Unusable => Some((Code::Unauthenticated, "CALLER_INVALID")),
         _ if row.access == Access::Possession => None,
         Kind::Nobody if checks && open => None,
         Kind::Nobody => Some((Code::Unauthenticated, "CALLER_MISSING")),
-        Kind::Unusable => Some((Code::Unauthenticated, "CALLER_INVALID")),
         Kind::Lacking(_) => Some((Code::PermissionDenied, "ADMIN_SCOPE_MISSING")),
         Kind::Foreign | Kind::Bound if row.access == Access::Global => {
             Some((Code::PermissionDenied, "GLOBAL_CALLER_REQUIRED"))

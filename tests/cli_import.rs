@@ -200,3 +200,18 @@ fn a_file_that_cannot_be_read_as_one_is_refused_before_anything_is_sent() {
     assert_eq!((empty.code, empty.out.as_str()), (Some(0), "0 imported, 0 bad\n"));
     assert_eq!(desk.revision(), before);
 }
+
+#[test]
+fn whoever_gives_import_to_a_key_of_one_workspace_is_warned() {
+    // X9, M4
+    let desk = Desk::new();
+    let issued = |flags: &[&str]| {
+        let ended = desk.run(&[&["issue", "ops", "--admin-scope", "keys:import"], flags].concat(), "");
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.err
+    };
+    let told = issued(&[]);
+    assert!(told.contains("Warning: this key is bound to one workspace and may import."), "{told}");
+    let told = issued(&["--global"]);
+    assert!(!told.contains("Warning"), "{told}");
+}

@@ -70,6 +70,9 @@ pub(super) async fn run(args: IssueArgs, session: &mut Session<'_, '_>) -> Resul
     let fresh =
         Fresh { json: json::changed(Some(&key), answer.revision), text: view::key(&key), key_id: key.id };
     session.hand_over(&secret, fresh)?;
+    for warning in &answer.warnings {
+        session.console.note(&format!("\nWarning: {warning}\n"));
+    }
     Ok(Outcome::Done)
 }
 

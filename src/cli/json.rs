@@ -44,6 +44,7 @@ pub(super) fn key(key: &v1::Key) -> Value {
         "inert_scopes": key.inert_scopes,
         "limits": key.limits.as_ref().map(overrides),
         "effective_limits": list(&key.effective_limits, effective_limit),
+        "earlier_import_key_id": key.earlier_import_key_id,
     })
 }
 

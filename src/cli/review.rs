@@ -147,7 +147,7 @@ fn remedy(kind: FindingKind, id: &str, asked: Asked) -> String {
             let since = time::duration_typed(asked.unused_for);
             format!("keyward narrow {id} --since {since} --dry-run")
         }
-        FindingKind::Old => format!("keyward rotate {id}"),
+        FindingKind::ImportedTwice | FindingKind::Old => format!("keyward rotate {id}"),
         FindingKind::NoExpiry => format!("keyward update {id} --expires 365d"),
         FindingKind::DisabledLong => format!("keyward revoke {id} --reason unused"),
     }

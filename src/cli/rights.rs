@@ -35,6 +35,7 @@ fn text(rights: &GetEffectiveRightsResponse) -> String {
     facts.fact("owner", owner(rights));
     facts.fact("follows", if rights.follows_owner_role { "the role of its owner" } else { "" });
     facts.fact("usable", if rights.usable { "yes" } else { "no: every Check is denied" });
+    facts.fact("imported first", &rights.earlier_import_key_id);
     for limit in &rights.limits {
         facts.fact("limit", limits::effective(limit));
     }
@@ -112,6 +113,7 @@ fn in_json(rights: &GetEffectiveRightsResponse) -> Value {
         "limits": json::list(&rights.limits, json::effective_limit),
         "policy_version": rights.policy_version,
         "time": rights.time.as_ref().map(time::rfc3339),
+        "earlier_import_key_id": rights.earlier_import_key_id,
     })
 }
 

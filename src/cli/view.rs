@@ -36,6 +36,7 @@ pub(super) fn key(key: &Key) -> String {
     if let Some(revoked) = &key.revocation {
         revocation(&mut facts, revoked);
     }
+    facts.fact("imported first", &key.earlier_import_key_id);
     facts.fact("revision", key.revision.to_string());
     format!("{}{}", facts.render(), secrets(key))
 }

@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 pub use self::party::Party;
 pub use self::permit::{
-    AdminPermit, ApplyPolicy, CheckKeys, ExplainKeys, GrantAdmin, IssueKeys, ManageWorkspaces, Permission,
-    ReadAudit, ReadKeys, ReadPolicy, ReadWorkspaces, RevokeKeys, RotateKeys, UpdateKeys,
+    AdminPermit, ApplyPolicy, CheckKeys, ExplainKeys, GrantAdmin, ImportKeys, IssueKeys, ManageWorkspaces,
+    Permission, ReadAudit, ReadKeys, ReadPolicy, ReadWorkspaces, RevokeKeys, RotateKeys, UpdateKeys,
 };
 
 use super::{
@@ -32,6 +32,8 @@ pub enum AdminScope {
     KeysRead,
     /// Issue holders' keys.
     KeysIssue,
+    /// Take over keys of other systems by the hashes of their secrets: of any secret, whoever holds it.
+    KeysImport,
     /// Change, disable and enable keys.
     KeysUpdate,
     /// Give keys new secrets.
@@ -54,11 +56,12 @@ pub enum AdminScope {
 
 impl AdminScope {
     /// Every admin scope.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::KeysCheck,
         Self::KeysExplain,
         Self::KeysRead,
         Self::KeysIssue,
+        Self::KeysImport,
         Self::KeysUpdate,
         Self::KeysRotate,
         Self::KeysRevoke,
@@ -78,6 +81,7 @@ impl AdminScope {
             Self::KeysExplain => "keys:explain",
             Self::KeysRead => "keys:read",
             Self::KeysIssue => "keys:issue",
+            Self::KeysImport => "keys:import",
             Self::KeysUpdate => "keys:update",
             Self::KeysRotate => "keys:rotate",
             Self::KeysRevoke => "keys:revoke",
@@ -96,8 +100,8 @@ impl AdminScope {
     /// There is no such admin scope.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(ParseError::new(
-            "one of keys:check, keys:explain, keys:read, keys:issue, keys:update, keys:rotate, keys:revoke, \
-             workspaces:read, workspaces:manage, policy:read, policy:apply, audit:read, admin:grant",
+            "one of keys:check, keys:explain, keys:read, keys:issue, keys:import, keys:update, keys:rotate, \
+             keys:revoke, workspaces:read, workspaces:manage, policy:read, policy:apply, audit:read, admin:grant",
         ))
     }
 }

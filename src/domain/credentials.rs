@@ -11,7 +11,7 @@ use super::{
 pub struct Credentials {
     /// The newest secret.
     pub current: Secret,
-    /// Replaced ones, newest first, at most two.
+    /// Replaced ones, newest first: at most two, and one that was imported for good.
     pub retiring: Vec<RetiringSecret>,
 }
 
@@ -41,6 +41,14 @@ pub struct RetiringSecret {
     pub end: Timestamp,
 }
 
+impl Secret {
+    /// Whether another system made it.
+    #[must_use]
+    pub const fn is_imported(&self) -> bool {
+        self.scheme.hashing().is_some()
+    }
+}
+
 impl Credentials {
     /// The first secret of a key.
     #[must_use]
@@ -48,7 +56,7 @@ impl Credentials {
         Self { current: first, retiring: Vec::new() }
     }
 
-    /// The secret with this hash, and its end if it was replaced.
+    /// The secret with this hash, and its end if it was replaced. A later import's hash is no other's.
     #[must_use]
     pub fn find(&self, hash: &KeyHash) -> Option<(&Secret, Option<Timestamp>)> {
         self.iter().find(|(secret, _)| secret.hash.equals(hash))

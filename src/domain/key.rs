@@ -21,7 +21,7 @@ use super::{
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest grace of a rotation.
 pub const MAX_GRACE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-/// How many replaced secrets may be in their grace at once.
+/// How many replaced secrets may be in their grace at once, and are known after it; an imported one is known for good.
 const MAX_RETIRING: usize = 2;
 
 /// A key. Holds hashes, never a secret.
@@ -65,6 +65,9 @@ pub struct Key {
     pub admin: Option<Arc<AdminRights>>,
     /// The log revision that last changed it; zero before it is stored.
     pub revision: Revision,
+    /// The log revision that took its imported secret in: of two imports of one token the older counts. Zero where it has none,
+    /// before it is stored, and for keys that were imported before this was noted.
+    pub taken_in: Revision,
 }
 
 /// Who made a key (T3).
@@ -249,16 +252,22 @@ impl Key {
                 earlier.end = earlier.end.min(now);
             }
         } else {
-            retiring.retain(|earlier| earlier.end > now);
-            if let Some(first_end) = retiring.iter().map(|earlier| earlier.end).min()
-                && retiring.len() >= MAX_RETIRING
+            retiring.retain(|earlier| earlier.end > now || earlier.secret.is_imported());
+            let live = retiring.iter().filter(|earlier| earlier.end > now);
+            if let Some(first_end) = live.clone().map(|earlier| earlier.end).min()
+                && live.count() >= MAX_RETIRING
             {
                 return Err(TransitionError::TooManyLiveSecrets(first_end));
             }
         }
         let end = now.saturating_add(grace).min(key.expires.unwrap_or(now.saturating_add(grace)));
         retiring.insert(0, RetiringSecret { secret: key.credentials.current, end });
-        retiring.truncate(MAX_RETIRING);
+        // An imported token that was forgotten could be imported again, or be good by another import of it.
+        let mut place = 0;
+        retiring.retain(|earlier| {
+            place += 1;
+            place <= MAX_RETIRING || earlier.secret.is_imported()
+        });
         key.credentials = Credentials { current: new, retiring };
         Ok(key)
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    id::KeyId,
     key::{Key, KeyState, Standing},
     rotation::QUIET_PERIOD,
     time::Timestamp,
@@ -75,6 +76,8 @@ pub struct KnownUse {
     pub secrets: Vec<(u32, Timestamp)>,
     /// Its scopes that it did not use for so long as counts as unused; 0 where they are not watched for so long.
     pub unused_scopes: usize,
+    /// The key whose import of the same token came first, where that may be told.
+    pub earlier_import: Option<KeyId>,
 }
 
 /// How much a finding matters.
@@ -120,6 +123,8 @@ macro_rules! kinds {
 }
 
 kinds! {
+    /// Another key's import of the same token came first.
+    ImportedTwice = High, 110;
     /// A retiring secret is still used, and ends within a day.
     RetiringStillUsed = High, 100;
     /// It expires soon, and is used.
@@ -174,6 +179,9 @@ pub fn findings(
     }
     let mut found = Vec::new();
     let mut add = |kind, words: String| found.push(Finding { kind, words });
+    if let Some(earlier) = known.earlier_import {
+        add(Kind::ImportedTwice, format!("its token is that of {earlier}, which was imported first"));
+    }
     if let Some(words) = retiring(key, known, now) {
         add(Kind::RetiringStillUsed, words);
     }
@@ -361,7 +369,7 @@ mod tests {
         let key = fresh().rotate(new, DAY, after(5)).unwrap();
         let at = |ms: i64| Timestamp::from_ms(after(5).as_ms() + ms).unwrap();
         let found = |last| {
-            let known = KnownUse { last: Some(last), secrets: vec![(1, last)], unused_scopes: 0 };
+            let known = KnownUse { last: Some(last), secrets: vec![(1, last)], ..KnownUse::default() };
             findings(&key, Breadth::new(&key, 3, 3), &known, &Terms::default(), at(3_600_000)).len()
         };
         assert_eq!((found(at(-1)), found(at(0)), found(at(60_000))), (0, 1, 1));

@@ -161,6 +161,16 @@ pub enum Way {
 }
 
 impl Way {
+    /// Whether a secret that was hashed so was hashed in this way.
+    #[must_use]
+    pub fn is_of(&self, hashing: &Hashing) -> bool {
+        match (self, hashing) {
+            (Self::Sha256, Hashing::Sha256) | (Self::Sha512, Hashing::Sha512) => true,
+            (Self::HmacSha256(name, _), Hashing::HmacSha256(other)) => name == other,
+            (Self::Sha256 | Self::Sha512 | Self::HmacSha256(..), _) => false,
+        }
+    }
+
     /// What is stored in a token's place, if that system made it. Only `domain::secret` has a token to give.
     pub(super) fn keyed(&self, token: &[u8], key: &LookupKey) -> KeyHash {
         match self {

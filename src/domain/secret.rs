@@ -78,7 +78,8 @@ impl SecretKey {
 
 /// What a holder or caller presented. Borrowed from the request, which wipes it; neither `Clone` nor `Debug`.
 pub enum PresentedKey<'a> {
-    /// Prefix, length, alphabet and checksum agree.
+    /// Prefix, length, alphabet and checksum agree. Only a secret that Keyward made can be it: one that was imported is none,
+    /// or an old secret of Keyward's own would be good again by its hash.
     Native(Plaintext<'a>),
     /// Another system's token (b64token, RFC 6750 section 2.1, at most 256 bytes). None can be known before some
     /// were imported: it is hashed in each [`Way`] that imported secrets have, and in none while there are none.
@@ -117,7 +118,8 @@ impl<'a> PresentedKey<'a> {
     /// Sorts what was presented, byte for byte: nothing is trimmed, no case is folded.
     ///
     /// # Errors
-    /// It is empty; or it begins like a key of ours and is not one; or it cannot be a token at all.
+    /// It is empty; or it begins like a key of ours and is not one, which is another system's token where such were imported;
+    /// or it cannot be a token at all.
     pub fn parse(text: &'a str, environments: &Environments) -> Result<Self, NotAKey> {
         if text.is_empty() {
             Err(NotAKey::Missing)
@@ -168,36 +170,59 @@ impl HeldSecret {
 /// The keyed hash of a secret: `HMAC(root, SHA-256(api key))`; of one that was imported by another hash see
 /// [`ForeignHash`](super::scheme::ForeignHash).
 #[derive(Clone, Copy)]
-pub struct KeyHash([u8; 32]);
+pub struct KeyHash {
+    bytes: [u8; 32],
+    is_later: bool,
+}
 
 impl KeyHash {
     fn of(text: &str, key: &LookupKey) -> Self {
-        Self(key.hash(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()))
+        Self::stored(key.hash(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()))
     }
 
     /// A hash as it was stored.
     #[must_use]
     pub const fn stored(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self { bytes, is_later: false }
+    }
+
+    /// The same as that of a later import: some key had it already. Nothing that is presented has such a hash, so that it
+    /// proves nothing, whatever becomes of that key.
+    #[must_use]
+    pub const fn later(self) -> Self {
+        Self { is_later: true, ..self }
+    }
+
+    /// Whether it is that of a later import.
+    #[must_use]
+    pub const fn is_later(&self) -> bool {
+        self.is_later
+    }
+
+    /// The same as what is presented has it.
+    #[must_use]
+    pub const fn presented(self) -> Self {
+        Self { is_later: false, ..self }
     }
 
     /// Its bytes, for the store.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
     }
 
     /// Its first half, by which it is found.
     #[must_use]
     pub fn slot(&self) -> u128 {
-        let (first, _) = self.0.split_at(16);
+        let (first, _) = self.bytes.split_at(16);
         u128::from_be_bytes(first.try_into().unwrap_or_default())
     }
 
     /// Whether both are the same; takes the same time wherever they differ.
     #[must_use]
     pub fn equals(&self, other: &Self) -> bool {
-        subtle::ConstantTimeEq::ct_eq(self.0.as_slice(), other.0.as_slice()).into()
+        let same = subtle::ConstantTimeEq::ct_eq(self.bytes.as_slice(), other.bytes.as_slice());
+        bool::from(same) && self.is_later == other.is_later
     }
 }
 

@@ -17,7 +17,7 @@ impl Api {
         &self,
         request: Request<v1::ImportKeysRequest>,
     ) -> Result<Response<v1::ImportKeysResponse>, Status> {
-        let permit = IssuePermit::Holder(self.permit(&request)?);
+        let permit = IssuePermit::Import(self.permit(&request)?);
         self.administer(permit.party(), async move |operations| {
             let v1::ImportKeysRequest { workspace_id, rows, dry_run, allow_weak } = request.into_inner();
             let named = convert::workspace_id("workspace_id", &workspace_id)?;

@@ -5,10 +5,7 @@ use std::time::Duration;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
-use super::{
-    api::{Api, source},
-    convert, review,
-};
+use super::{api::Api, convert, review};
 use crate::{
     domain::{
         admin::{AdminPermit, Party, UpdateKeys},
@@ -52,8 +49,9 @@ impl KeyService for Api {
             let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "Issue", &asked)?;
             let new = convert::new_key::new_key("", asked, operations.policy()?.policy.environments(), mark)?;
             let WithSecret { key, secret, revision } = operations.issue(permit, workspace, new).await?;
-            let key = convert::key::to_wire(&key, &operations.moment());
-            Ok(v1::IssueResponse { key: Some(key), api_key: secret.reveal(), revision: revision.0 })
+            let warnings = convert::key::warnings(&key);
+            let key = Some(convert::key::to_wire(&key, &operations.moment()));
+            Ok(v1::IssueResponse { key, api_key: secret.reveal(), revision: revision.0, warnings })
         })
         .await
     }
@@ -80,20 +78,8 @@ impl KeyService for Api {
         &self,
         request: Request<v1::RevokeRequest>,
     ) -> Result<Response<v1::RevokeResponse>, Status> {
-        let address = source(&request);
         if let Some(Target::ApiKey(_)) = request.get_ref().target {
-            let party = Party::Address(address);
-            return self
-                .end(party, async move |operations| {
-                    let asked = request.into_inner();
-                    let reason = convert::key::revoke_reason(asked.reason)?;
-                    let comment = convert::comment(&asked.comment)?;
-                    if let Some(Target::ApiKey(text)) = &asked.target {
-                        operations.revoke_presented(text, reason, comment, address).await?;
-                    }
-                    Ok(v1::RevokeResponse::default())
-                })
-                .await;
+            return self.revoke_presented(request).await;
         }
         let permit = self.permit(&request)?;
         self.end(Party::of(&permit), async move |operations| {

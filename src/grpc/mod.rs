@@ -18,6 +18,7 @@ mod key_import;
 mod key_service;
 pub mod lanes;
 mod policy_service;
+mod possession;
 mod question;
 mod refusal;
 mod review;

@@ -151,8 +151,7 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             precondition(ErrorReason::WeakSecret, vec![("secret_bits", bits.to_string())])
         }
         OperationError::HashExists(key) => {
-            let metadata = key.map(|key| ("key_id", key.to_string())).into_iter().collect();
-            (Code::AlreadyExists, ErrorReason::HashExists, metadata, Extra::None)
+            named(Code::AlreadyExists, ErrorReason::HashExists, "key_id", key.to_string())
         }
         OperationError::HashRepeated(line) => {
             named(Code::AlreadyExists, ErrorReason::HashExists, "line", line.to_string())

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
+        credentials::Credentials,
         group::GroupChange,
         id::{KeyId, WorkspaceId},
         key::Key,
@@ -148,8 +149,9 @@ impl Index {
         let by_hash = self.by_hash.pin();
         let Some(cell) = by_id.get(&key.id) else {
             let cell = Arc::new(Cell::new(record));
-            for (secret, _) in key.credentials.iter() {
-                by_hash.insert(secret.hash.slot(), Arc::clone(&cell));
+            self.imports.put(key.id, &key.credentials);
+            for slot in slots(&key.credentials) {
+                by_hash.insert(slot, Arc::clone(&cell));
             }
             sharing.schemes.count(&key.credentials);
             sharing.tallies.add(&key);
@@ -166,12 +168,12 @@ impl Index {
         sharing.schemes.discount(&before.key.credentials);
         sharing.tallies.drop(&before.key);
         sharing.tallies.add(&key);
-        for (secret, _) in key.credentials.iter() {
-            by_hash.insert(secret.hash.slot(), Arc::clone(cell));
+        for slot in slots(&key.credentials) {
+            by_hash.insert(slot, Arc::clone(cell));
         }
-        for (secret, _) in before.key.credentials.iter() {
-            if key.credentials.find(&secret.hash).is_none() {
-                by_hash.remove(&secret.hash.slot());
+        for slot in slots(&before.key.credentials) {
+            if slots(&key.credentials).all(|kept| kept != slot) {
+                by_hash.remove(&slot);
             }
         }
     }
@@ -184,8 +186,15 @@ impl Index {
         sharing.followers.drop(&record.key);
         self.residents.remove(record.key.workspace, id);
         sharing.tallies.drop(&record.key);
-        for (secret, _) in record.key.credentials.iter() {
-            self.by_hash.pin().remove(&secret.hash.slot());
+        self.imports.remove(id, &record.key.credentials);
+        for slot in slots(&record.key.credentials) {
+            self.by_hash.pin().remove(&slot);
         }
     }
+}
+
+/// Where the secrets of a key are found: all but those of later imports, which nothing that is presented leads to.
+fn slots(credentials: &Credentials) -> impl Iterator<Item = u128> {
+    let hashes = credentials.iter().map(|(secret, _)| secret.hash);
+    hashes.filter(|hash| !hash.is_later()).map(|hash| hash.slot())
 }

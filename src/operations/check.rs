@@ -192,8 +192,15 @@ impl Operations {
     ) -> Result<Result<(Found, Option<KeyHash>), Denial>, OperationError> {
         Ok(match query.subject {
             Subject::Nothing => Err(Denial::CredentialsMissing),
-            Subject::Key(id) => Ok((self.known(query.bound_to, id)?, None)),
-            Subject::Presented(text) => match PresentedKey::parse(text, policy.policy.environments()) {
+            Subject::Key(id) => {
+                let found = self.known(query.bound_to, id)?;
+                // What a tenant is told of its own key says nothing of others'.
+                let is_others = query.bound_to.is_none() && self.is_others(found.key());
+                if is_others { Err(Denial::KeyUnknown) } else { Ok((found, None)) }
+            }
+            Subject::Presented(text) => match PresentedKey::parse(text, policy.policy.environments())
+                .or_else(|not_ours| self.foreign_after_all(text, not_ours))
+            {
                 Err(not_a_key) => Err(not_a_key.into()),
                 Ok(presented) => {
                     let known = self.whose(&presented).filter(|(found, _)| known_to(query.bound_to, found));

@@ -131,9 +131,9 @@ pub enum OperationError {
         "a secret of {0} bits can be found by trying; fewer than 112 are taken in for 90 days at most, if allowed"
     )]
     WeakSecret(u32),
-    /// The hash of an imported secret is a key's already; which, where the caller may know it.
-    #[error("this hash is a key's already{}", .0.map(|key| format!(": {key}")).unwrap_or_default())]
-    HashExists(Option<KeyId>),
+    /// The hash of an imported secret is already that of a key which the caller may know of.
+    #[error("this hash is a key's already: {0}")]
+    HashExists(KeyId),
     /// A row before has the same hash.
     #[error("the row of line {0} has this hash already")]
     HashRepeated(u64),

@@ -44,8 +44,7 @@ impl Operations {
     }
 
     fn admin(&self, text: &str, address: Option<IpAddr>) -> Option<AdminCaller> {
-        let hash = PresentedKey::native(text)?.hash(&self.keys.lookup);
-        let found = self.index.by_hash(&hash)?;
+        let (found, hash) = self.whose_native(&PresentedKey::native(text)?)?;
         let now = self.clock.now();
         let (secret, end) = found.key().credentials.find(&hash)?;
         if end.is_some_and(|end| now >= end) {

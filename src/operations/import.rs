@@ -1,7 +1,8 @@
 //! Import: takes over keys of another system by the hashes of their secrets. Good rows in, bad rows told.
 //!
 //! Each row is judged as an Issue is, and is a change of its own. There is no request id: a row that is sent again finds its
-//! hash taken.
+//! hash taken. A hash that a key out of the caller's reach has is taken in like any other, so that nobody learns of that key; the
+//! import that came first counts ([`KeyHash::later`](crate::domain::secret::KeyHash::later)).
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -26,7 +27,7 @@ use crate::{
         key::Key,
         parse::ParseError,
         scheme::{ENOUGH_BITS, ForeignHash, Scheme, Strength, WEAK_LIFETIME, Way},
-        secret::{Hint, PresentedKey},
+        secret::{Hint, KeyHash, PresentedKey},
         time::Timestamp,
         workspace::Workspace,
     },
@@ -130,7 +131,10 @@ impl Operations {
             for row in join_all(group).await {
                 imported.revision =
                     imported.revision.max(row.as_ref().ok().and_then(|(_, revision)| *revision));
-                imported.rows.push(row.map(|(key, _)| Some(key)));
+                imported.rows.push(row.map(|(key, _)| {
+                    self.tell_of_later(key);
+                    Some(key)
+                }));
             }
         }
         Ok(imported)
@@ -183,14 +187,11 @@ impl Operations {
         let scheme = Scheme::Imported(hashing, strength);
         let secret = Secret { generation: 1, scheme, hash, root, hint, created: judging.now };
         let (policy, creator) = (&judging.policy.policy, judging.permit.creator());
-        let key = self.shape("", new, &judging.workspace, policy, creator, secret)?;
+        let mut key = self.shape("", new, &judging.workspace, policy, creator, secret)?;
         require_end_of_weak("expire_time", &key)?;
         let expects_members = self.require_issuable(judging.permit, policy, &judging.workspace, &key)?;
         self.require_without_secret(&key, &way)?;
-        if let Some(found) = self.index.by_hash(&key.credentials.current.hash) {
-            let known = Some(found.key().id).filter(|_| judging.permit.reaches(found.key()));
-            return Err(OperationError::HashExists(known));
-        }
+        key.credentials.current.hash = self.require_new_hash(hash, judging.permit)?;
         let mut entry = entry(judging.permit.actor(), Action::KeyImport, &key, judging.now);
         entry.changes = all_fields(&key);
         let secret = &key.credentials.current;
@@ -207,6 +208,27 @@ impl Operations {
             ..write_key(entry, key)
         };
         Ok(Attempt::Commit(Box::new(mutation), id))
+    }
+
+    /// The hash of a new import: a later one's where a key out of the caller's reach has it.
+    fn require_new_hash(&self, hash: KeyHash, permit: &IssuePermit) -> Result<KeyHash, OperationError> {
+        let first = self.index.by_hash(&hash);
+        let is_first = first.is_none();
+        let known = first.into_iter().chain(self.index.later_imports(&hash));
+        match known.map(|found| found.key().clone()).find(|key| permit.reaches(key)) {
+            Some(known) => Err(OperationError::HashExists(known.id)),
+            None if is_first => Ok(hash),
+            None => Ok(hash.later()),
+        }
+    }
+
+    /// Tells the operator of an import that came after another one.
+    fn tell_of_later(&self, imported: KeyId) {
+        let found = self.index.by_id(imported);
+        let earlier = found.as_ref().and_then(|found| self.index.earlier_import(found.key()));
+        if let Some(earlier) = earlier {
+            self.alarm_of_imports(earlier, imported);
+        }
     }
 
     /// Passes a key whose texts do not hold its own secret: exports can have it in any column (K2).

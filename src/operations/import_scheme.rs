@@ -1,12 +1,12 @@
 //! Import schemes: the secrets by which other systems hash their keys, taken in once and kept under seal.
 //!
-//! A scheme by itself lets nobody in: only imported keys do, each judged by its importer's ceiling. So who may issue keys in
+//! A scheme by itself lets nobody in: only imported keys do, each judged by its importer's ceiling. So who may import keys into
 //! every workspace may add one. None is removed or changed: its keys would be unknown from one moment to the next.
 
 use super::{Operations, change, error::OperationError};
 use crate::{
     domain::{
-        admin::{AdminPermit, IssueKeys, ReadKeys},
+        admin::{AdminPermit, ImportKeys, ReadKeys},
         audit::{Action, LogEntry, Revision},
         key::Standing,
         scheme::{Hashing, ImportScheme},
@@ -36,7 +36,7 @@ impl Operations {
     /// trusted. The store.
     pub async fn add_import_scheme(
         &self,
-        permit: AdminPermit<IssueKeys>,
+        permit: AdminPermit<ImportKeys>,
         name: Label,
         secret: ForeignSecret,
     ) -> Result<(ImportScheme, Revision), OperationError> {

@@ -144,6 +144,7 @@ impl Maker<'_> {
             credentials: Credentials::new(first),
             admin: Some(Arc::new(AdminRights::everything())),
             revision: Revision::ZERO,
+            taken_in: Revision::ZERO,
         };
         Ok((key, secret))
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{
-        admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, IssueKeys, Party},
+        admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, ImportKeys, IssueKeys, Party},
         audit::{Action, Actor, FieldChange, Revision},
         ceiling::CeilingPart,
         credentials::{Credentials, Secret},
@@ -68,6 +68,8 @@ pub struct NewKey {
 pub enum IssuePermit {
     /// A holder's key.
     Holder(AdminPermit<IssueKeys>),
+    /// A holder's key whose secret another system made.
+    Import(AdminPermit<ImportKeys>),
     /// An administration key.
     Admin(AdminPermit<GrantAdmin>),
 }
@@ -84,6 +86,7 @@ impl IssuePermit {
     ) -> Result<WorkspaceId, OperationError> {
         match self {
             Self::Holder(permit) => operations.workspace(permit, named),
+            Self::Import(permit) => operations.workspace(permit, named),
             Self::Admin(permit) => operations.workspace(permit, named),
         }
     }
@@ -93,6 +96,7 @@ impl IssuePermit {
     pub fn key_id(&self) -> KeyId {
         match self {
             Self::Holder(permit) => permit.key_id(),
+            Self::Import(permit) => permit.key_id(),
             Self::Admin(permit) => permit.key_id(),
         }
     }
@@ -102,6 +106,7 @@ impl IssuePermit {
     pub fn party(&self) -> Party {
         match self {
             Self::Holder(permit) => Party::of(permit),
+            Self::Import(permit) => Party::of(permit),
             Self::Admin(permit) => Party::of(permit),
         }
     }
@@ -110,6 +115,7 @@ impl IssuePermit {
     pub(super) fn reaches(&self, key: &Key) -> bool {
         match self {
             Self::Holder(permit) => permit.reaches(key),
+            Self::Import(permit) => permit.reaches(key),
             Self::Admin(permit) => permit.reaches(key),
         }
     }
@@ -121,12 +127,10 @@ impl IssuePermit {
         followed: Option<&Role>,
     ) -> Result<(), OperationError> {
         match (self, &key.admin) {
-            (Self::Holder(permit), None) => {
-                permit.require_ceiling(key, raised)?;
-                Ok(followed.map_or(Ok(()), |role| permit.require_role(role))?)
-            }
+            (Self::Holder(permit), None) => holder_ceiling(permit, key, raised, followed),
+            (Self::Import(permit), None) => holder_ceiling(permit, key, raised, followed),
             (Self::Admin(permit), Some(_)) => Ok(permit.require_ceiling(key, raised)?),
-            (Self::Holder(_), Some(_)) | (Self::Admin(_), None) => {
+            (Self::Holder(_) | Self::Import(_), Some(_)) | (Self::Admin(_), None) => {
                 Err(AdminRefusal::CeilingExceeded(CeilingPart::AdminScopes).into())
             }
         }
@@ -135,6 +139,7 @@ impl IssuePermit {
     pub(super) fn stands_on(&self) -> (KeyId, Revision) {
         match self {
             Self::Holder(permit) => permit.stands_on(),
+            Self::Import(permit) => permit.stands_on(),
             Self::Admin(permit) => permit.stands_on(),
         }
     }
@@ -142,6 +147,7 @@ impl IssuePermit {
     pub(super) fn actor(&self) -> Actor {
         match self {
             Self::Holder(permit) => permit.actor(),
+            Self::Import(permit) => permit.actor(),
             Self::Admin(permit) => permit.actor(),
         }
     }
@@ -149,9 +155,20 @@ impl IssuePermit {
     pub(super) fn creator(&self) -> Creator {
         match self {
             Self::Holder(permit) => permit.creator(),
+            Self::Import(permit) => permit.creator(),
             Self::Admin(permit) => permit.creator(),
         }
     }
+}
+
+fn holder_ceiling<P>(
+    permit: &AdminPermit<P>,
+    key: &Key,
+    raised: bool,
+    followed: Option<&Role>,
+) -> Result<(), OperationError> {
+    permit.require_ceiling(key, raised)?;
+    Ok(followed.map_or(Ok(()), |role| permit.require_role(role))?)
 }
 
 impl Operations {
@@ -268,6 +285,7 @@ impl Operations {
             credentials: Credentials::new(first),
             admin: new.admin.map(Arc::new),
             revision: Revision::ZERO,
+            taken_in: Revision::ZERO,
         })
     }
 }

@@ -30,12 +30,11 @@ impl Operations {
     /// told from no other text (X7).
     #[must_use]
     pub fn secret_in_url(&self, url: &str, bound_to: Option<WorkspaceId>) -> Option<Leaked> {
-        let Some(native) =
-            secret::secret_in(&decoded(url)).map(|plaintext| plaintext.hash(&self.keys.lookup))
-        else {
+        let decoded = decoded(url);
+        let Some(native) = secret::secret_in(&decoded) else {
             return self.imported_in_url(url, bound_to);
         };
-        Some(Leaked { key: self.index.by_hash(&native).map(|found| found.key().id) })
+        Some(Leaked { key: self.whose_native(&native).map(|(found, _)| found.key().id) })
     }
 
     fn imported_in_url(&self, url: &str, bound_to: Option<WorkspaceId>) -> Option<Leaked> {

@@ -10,6 +10,7 @@ pub mod error;
 mod fit;
 pub mod identify;
 pub mod import;
+mod import_alarm;
 pub mod import_scheme;
 pub mod initialize;
 pub mod issue;
@@ -43,7 +44,8 @@ pub mod workspaces;
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use self::{
-    error::OperationError, quotas::UnderWay, source_limit::SourceLimit, turns::Turns, usage::UsageLedger,
+    error::OperationError, import_alarm::ImportAlarms, quotas::UnderWay, source_limit::SourceLimit,
+    turns::Turns, usage::UsageLedger,
 };
 use crate::{
     domain::{
@@ -77,6 +79,7 @@ pub struct Operations {
     keys: Arc<DerivedKeys>,
     count_wait: Duration,
     revocations_by_source: SourceLimit,
+    import_alarms: ImportAlarms,
     turns: Turns,
     under_way: UnderWay,
     usage: Arc<UsageLedger>,
@@ -143,6 +146,7 @@ impl Operations {
             keys,
             count_wait,
             revocations_by_source,
+            import_alarms: ImportAlarms::default(),
             turns: Turns::default(),
             under_way: UnderWay::default(),
             usage,

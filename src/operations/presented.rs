@@ -1,8 +1,20 @@
 //! Whose a presented secret is: one of ours, or one of another system whose keys were imported.
+//!
+//! A token can have been imported more than once: by one kind of hash, which the import itself finds, or by several, which is
+//! known only when the token is presented. Wherever and in whatever way: the import that came first counts, whatever has
+//! become of its key, and the others prove nothing. Only a revocation by possession ends them all.
 
 use super::Operations;
 use crate::{
-    domain::secret::{KeyHash, Plaintext, PresentedKey},
+    domain::{
+        admin::AdminPermit,
+        audit::Revision,
+        id::KeyId,
+        key::Key,
+        scheme::{Scheme, Way},
+        secret::{KeyHash, NotAKey, Plaintext, PresentedKey},
+        time::Timestamp,
+    },
     index::Found,
 };
 
@@ -10,25 +22,114 @@ impl Operations {
     /// The key that a presented secret proves, and the secret's hash.
     ///
     /// What is not ours is hashed in every way that imported secrets were, found or not: the unknown costs what the known
-    /// does (X6, X7). While none was imported it is not hashed at all. One token that was imported by two kinds of hash
-    /// is the key of the first, in the order of their names, whatever becomes of that.
+    /// does (X6, X7). While none was imported it is not hashed at all.
     pub(super) fn whose(&self, presented: &PresentedKey<'_>) -> Option<(Found, KeyHash)> {
         match presented {
-            PresentedKey::Native(plaintext) => {
-                let hash = plaintext.hash(&self.keys.lookup);
-                self.index.by_hash(&hash).map(|found| (found, hash))
-            }
+            PresentedKey::Native(plaintext) => self.whose_native(plaintext),
             PresentedKey::Foreign(plaintext) => self.whose_foreign(plaintext),
         }
     }
 
+    /// What a text is that begins like a key of ours and is none: another system's token, where such were imported.
+    pub(super) fn foreign_after_all<'a>(
+        &self,
+        text: &'a str,
+        not_ours: NotAKey,
+    ) -> Result<PresentedKey<'a>, NotAKey> {
+        let none_imported = self.index.ways_now().is_empty();
+        PresentedKey::either(text).filter(|_| !none_imported).ok_or(not_ours)
+    }
+
+    /// The key that a secret of ours proves. An import of its hash makes it nobody else's.
+    pub(super) fn whose_native(&self, plaintext: &Plaintext<'_>) -> Option<(Found, KeyHash)> {
+        let hash = plaintext.hash(&self.keys.lookup);
+        let found = self.index.by_hash(&hash)?;
+        let is_ours = found.key().credentials.find(&hash)?.0.scheme == Scheme::Native;
+        is_ours.then_some((found, hash))
+    }
+
     fn whose_foreign(&self, plaintext: &Plaintext<'_>) -> Option<(Found, KeyHash)> {
-        let mut known = None;
+        let mut first: Option<(Found, KeyHash)> = None;
         for way in self.index.ways_now().iter() {
             let hash = plaintext.hash_in(way, &self.keys.lookup);
-            let found = self.index.by_hash(&hash);
-            known = known.or(found.map(|found| (found, hash)));
+            let Some(found) = self.imported(&hash, way) else { continue };
+            let next = (found, hash);
+            first = Some(match first {
+                None => next,
+                Some(known) => self.first_of(known, next),
+            });
         }
-        known
+        first
     }
+
+    /// The first key that was imported by this hash, which is of this way.
+    fn imported(&self, hash: &KeyHash, way: &Way) -> Option<Found> {
+        self.index.by_hash(hash).filter(|found| was_hashed(found, hash, way))
+    }
+
+    /// Of two imports of one token the one that came first; the other is noted, with an alarm where that is news.
+    fn first_of(&self, one: (Found, KeyHash), other: (Found, KeyHash)) -> (Found, KeyHash) {
+        let (first, second) =
+            if taken_in(&one.0) <= taken_in(&other.0) { (one, other) } else { (other, one) };
+        self.alarm_of_imports(first.0.key().id, second.0.key().id);
+        first
+    }
+
+    /// Notes that two keys were imported for one token, and tells the operator once.
+    pub(super) fn alarm_of_imports(&self, earlier: KeyId, later: KeyId) {
+        if self.index.note_imports(earlier, later) {
+            self.import_alarms.tell(earlier, later, self.clock.now());
+        }
+    }
+
+    /// The key whose import of the same token came before that of this one: for a global caller, since a tenant is told nothing
+    /// of others (T1).
+    pub(super) fn earlier_import<P>(&self, permit: &AdminPermit<P>, key: &Key) -> Option<KeyId> {
+        if permit.bound_to().is_some() {
+            return None;
+        }
+        self.index.earlier_import(key)
+    }
+
+    /// The same where the token is the key's current secret: a rotation has dealt with it.
+    pub(super) fn earlier_of_current<P>(&self, permit: &AdminPermit<P>, key: &Key) -> Option<KeyId> {
+        self.earlier_import(permit, key).filter(|_| key.credentials.current.is_imported())
+    }
+
+    /// Whether the token that is a key's current secret is another key's, whose import came first.
+    pub(super) fn is_others(&self, key: &Key) -> bool {
+        key.credentials.current.is_imported() && self.index.earlier_import(key).is_some()
+    }
+
+    /// Every key that has this secret, in whatever way and workspace, each with the secret's hash as that key has it.
+    pub(super) fn all_with(&self, presented: &PresentedKey<'_>) -> Vec<(KeyId, KeyHash)> {
+        let plaintext = match presented {
+            PresentedKey::Native(plaintext) => {
+                let ours = self.whose_native(plaintext).into_iter();
+                return ours.map(|(found, hash)| (found.key().id, hash)).collect();
+            }
+            PresentedKey::Foreign(plaintext) => plaintext,
+        };
+        let mut all = Vec::new();
+        for way in self.index.ways_now().iter() {
+            let hash = plaintext.hash_in(way, &self.keys.lookup);
+            all.extend(self.imported(&hash, way).map(|found| (found.key().id, hash)));
+            let later = self.index.later_imports(&hash).into_iter();
+            let later = later.filter(|found| was_hashed(found, &hash.later(), way));
+            all.extend(later.map(|found| (found.key().id, hash.later())));
+        }
+        all
+    }
+}
+
+/// Whether a key's secret of this hash was hashed in this way before.
+fn was_hashed(found: &Found, hash: &KeyHash, way: &Way) -> bool {
+    let secret = found.key().credentials.find(hash);
+    secret.and_then(|(secret, _)| secret.scheme.hashing()).is_some_and(|hashing| way.is_of(hashing))
+}
+
+/// The order in which keys were imported; those from before it was noted come first, by their time.
+fn taken_in(found: &Found) -> (Revision, Timestamp, KeyId) {
+    let key = found.key();
+    (key.taken_in, key.created, key.id)
 }

@@ -91,7 +91,7 @@ impl Operations {
         let mut totals: BTreeMap<Kind, u64> = BTreeMap::new();
         let (mut reviewed, mut more) = (0_u64, false);
         for ids in ids.chunks(AT_ONCE) {
-            for (place, key) in self.review_some(ids, &query.terms, start.time).await? {
+            for (place, key) in self.review_some(&permit, ids, &query.terms, start.time).await? {
                 reviewed = reviewed.saturating_add(1);
                 for finding in &key.findings {
                     let total = totals.entry(finding.kind).or_default();
@@ -136,6 +136,7 @@ impl Operations {
     /// Looks at some keys; what is gone meanwhile is left out.
     async fn review_some(
         &self,
+        permit: &AdminPermit<ReadKeys>,
         ids: &[KeyId],
         terms: &Terms,
         now: Timestamp,
@@ -147,7 +148,11 @@ impl Operations {
             let found = self.index.by_id(*id)?;
             let (key, rights) = (found.key(), found.rights());
             let uses = uses.get(id).map(Vec::as_slice).unwrap_or_default();
-            let known = KnownUse { unused_scopes: scopes.unused(key, rights), ..known_use(uses) };
+            let known = KnownUse {
+                unused_scopes: scopes.unused(key, rights),
+                earlier_import: self.earlier_of_current(permit, key),
+                ..known_use(uses)
+            };
             let breadth = Breadth::new(key, rights.scopes().count(), rights.unbound().count());
             let findings = findings(key, breadth, &known, terms, now);
             let score = score(&findings);
@@ -181,7 +186,7 @@ fn known_use(uses: &[LastUse]) -> KnownUse {
         secrets.entry(last.generation).or_insert(last.time);
     }
     let last = uses.first().map(|newest| newest.time);
-    KnownUse { last, secrets: secrets.into_iter().collect(), unused_scopes: 0 }
+    KnownUse { last, secrets: secrets.into_iter().collect(), ..KnownUse::default() }
 }
 
 /// Which scopes keys used within the time that counts as long.

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use futures_util::future::join_all;
+
 use super::{Attempt, Changed, Operations, change, describe, entry, error::OperationError, write_key};
 use crate::{
     domain::{
@@ -13,8 +15,17 @@ use crate::{
         text::Comment,
         time::Timestamp,
     },
-    ports::Mutation,
+    ports::{Mutation, Note},
 };
+
+/// Who presents a secret to have it ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Presenter {
+    /// Where the call came from.
+    pub source: Option<IpAddr>,
+    /// Whether it came with a good administration key, of whatever scopes: such a one is not limited.
+    pub is_known: bool,
+}
 
 impl Operations {
     /// Ends a key for good. A key that is revoked already stays as it was revoked.
@@ -37,8 +48,12 @@ impl Operations {
         .await
     }
 
-    /// Ends whatever was presented: the key, if it is its current secret, or only the secret, if it is a retiring
-    /// one. Tells nobody whether there was anything to end (V3, X7).
+    /// Ends whatever was presented, in every workspace that has it: the key, if it is its current secret, or only the secret,
+    /// if it is a retiring one. Tells nobody whether there was anything to end (V3, X7).
+    ///
+    /// A secret that was good until now is always ended, and charged to nobody; so is every one that a `known` caller presents.
+    /// All else is charged to its source. A dead secret takes the same road as none at all: it is written that nothing was, so
+    /// that the disk answers both alike.
     ///
     /// # Errors
     /// Too many calls from this source. The store.
@@ -47,27 +62,59 @@ impl Operations {
         text: &str,
         reason: RevokeReason,
         comment: Comment,
-        source: Option<IpAddr>,
+        presenter: Presenter,
     ) -> Result<(), OperationError> {
-        self.revocations_by_source.spend(source, self.clock.now()).map_err(OperationError::SourceLimited)?;
-        let known = PresentedKey::either(text).and_then(|presented| self.whose(&presented));
-        let Some((id, hash)) = known.map(|(found, hash)| (found.key().id, hash)) else {
-            return Ok(());
-        };
-        let read = || self.index.by_hash(&hash).ok_or(OperationError::KeyNotFound(id));
+        let Presenter { source, is_known } = presenter;
+        let proven = PresentedKey::either(text).map(|presented| self.all_with(&presented));
+        let (proven, now) = (proven.unwrap_or_default(), self.clock.now());
+        let is_free = is_known || proven.iter().any(|(id, hash)| self.is_good(*id, hash, now));
+        let limited = if is_free { None } else { self.revocations_by_source.spend(source, now).err() };
+        // Together, so that they are of one transaction where the store has room for it; one that is left over is ended by a
+        // retry, which finds them all again.
+        let ended = proven.into_iter().map(|(id, hash)| {
+            let revocation = Revocation { at: now, by: None, reason, comment: comment.clone() };
+            self.end_one(id, hash, revocation, source)
+        });
+        let ended = join_all(ended).await.into_iter().collect::<Result<Vec<_>, _>>();
+        if let Some(seconds) = limited {
+            return Err(OperationError::SourceLimited(seconds));
+        }
+        if !ended?.contains(&true) {
+            self.store.note(vec![Note::Nothing(now)]).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether this secret lets its holder in, as far as its key knows.
+    fn is_good(&self, id: KeyId, hash: &KeyHash, now: Timestamp) -> bool {
+        let found = self.index.by_id(id);
+        let end = found.as_ref().and_then(|found| found.key().credentials.find(hash)).map(|(_, end)| end);
+        let in_time = end.is_some_and(|end| end.is_none_or(|end| now < end));
+        in_time && found.is_some_and(|found| found.key().standing(now) == Standing::Active)
+    }
+
+    /// Ends one key or secret; whether that was a change.
+    async fn end_one(
+        &self,
+        id: KeyId,
+        hash: KeyHash,
+        revocation: Revocation,
+        source: Option<IpAddr>,
+    ) -> Result<bool, OperationError> {
+        let read = || self.index.by_id(id).ok_or(OperationError::KeyNotFound(id));
         let attempt = |key: Key, now| {
             let actor = Actor::Holder { key: key.id, owner: key.owner.clone(), address: source };
-            let revocation = Revocation { at: now, by: None, reason, comment: comment.clone() };
-            self.end_presented(key, &hash, actor, revocation)
+            self.end_presented(key, &hash, actor, Revocation { at: now, ..revocation.clone() })
         };
-        match self.change_key(None, read, attempt).await {
-            // Gone between two attempts: a rotation dropped the secret, which is what was wanted.
-            Ok(_) | Err(OperationError::KeyNotFound(_)) => Ok(()),
+        match self.change(None, read, attempt).await {
+            Ok((_, revision)) => Ok(revision.is_some()),
+            // Its rows are not to be trusted any more, and so it is denied.
+            Err(OperationError::KeyNotFound(_)) => Ok(false),
             Err(OperationError::LastRoot) => {
                 tracing::error!(
                     "the last root key was presented for revocation: run `keyward recover`, then revoke it"
                 );
-                Ok(())
+                Ok(false)
             }
             Err(error) => Err(error),
         }

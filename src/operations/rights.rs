@@ -32,6 +32,8 @@ pub struct EffectiveRights {
     pub scopes: Vec<EffectiveScope>,
     /// What was granted and permits nothing.
     pub inert: Vec<InertGrant>,
+    /// The key whose import of the token came first that is its current secret, for a global caller.
+    pub earlier_import: Option<KeyId>,
     /// What its limits are rendered by.
     pub moment: Moment,
 }
@@ -66,6 +68,7 @@ impl EffectiveRights {
     pub fn usable(&self) -> bool {
         self.key.standing(self.moment.time) == Standing::Active
             && self.surroundings == Surroundings::default()
+            && self.earlier_import.is_none()
     }
 }
 
@@ -97,6 +100,7 @@ impl Operations {
             inert: undeclared.chain(withheld).collect(),
             workspace: self.index.workspace(key.workspace),
             surroundings: found.surroundings(),
+            earlier_import: self.earlier_of_current(permit, &key),
             owner_role,
             policy,
             moment,

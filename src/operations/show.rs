@@ -36,6 +36,8 @@ pub struct ShownKey {
     pub last_use: Option<Timestamp>,
     /// Who used its secrets last, the newest use first.
     pub uses: Vec<LastUse>,
+    /// The key whose import of the same token came first, for a global caller.
+    pub earlier_import: Option<KeyId>,
 }
 
 /// What answers about keys are rendered by.
@@ -109,7 +111,7 @@ impl Operations {
     /// It is out of reach. The store.
     pub async fn show(&self, permit: AdminPermit<ReadKeys>, id: KeyId) -> Result<ShownKey, OperationError> {
         let key = self.key(&permit, id)?.key().clone();
-        let mut shown = self.with_last_uses(vec![key]).await?;
+        let mut shown = self.with_last_uses(&permit, vec![key]).await?;
         shown.pop().ok_or(OperationError::KeyNotFound(id))
     }
 
@@ -143,7 +145,7 @@ impl Operations {
             });
             let room = if traits.ask_for_use() { usize::MAX } else { page_size.saturating_add(1) };
             let fits = fits.take(room).map(|found| found.key().clone()).collect();
-            let shown = self.with_last_uses(fits).await?;
+            let shown = self.with_last_uses(&permit, fits).await?;
             keys.extend(shown.into_iter().filter(|shown| traits.matches_use(&shown.key, shown.last_use)));
             if keys.len() > page_size {
                 keys.truncate(page_size);
@@ -176,11 +178,16 @@ impl Operations {
         read().map(Some).ok_or(OperationError::invalid("page_token", foreign))
     }
 
-    async fn with_last_uses(&self, keys: Vec<Key>) -> Result<Vec<ShownKey>, OperationError> {
+    async fn with_last_uses(
+        &self,
+        permit: &AdminPermit<ReadKeys>,
+        keys: Vec<Key>,
+    ) -> Result<Vec<ShownKey>, OperationError> {
         let mut uses = self.last_uses(keys.iter().map(|key| key.id).collect()).await?;
         let shown = |key: Key| {
             let uses = uses.remove(&key.id).unwrap_or_default();
-            ShownKey { last_use: uses.first().map(|newest| newest.time), uses, key }
+            let earlier_import = self.earlier_import(permit, &key);
+            ShownKey { last_use: uses.first().map(|newest| newest.time), uses, key, earlier_import }
         };
         Ok(keys.into_iter().map(shown).collect())
     }

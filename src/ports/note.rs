@@ -24,6 +24,9 @@ pub enum Note {
     /// Usage of hours before this one is forgotten: the oldest rows first, at most 1,024 of them, so that no change waits
     /// for long.
     UsageBefore(u32),
+    /// That there was nothing to write at this time: the same work for the disk as a change, for who must not see which it
+    /// was.
+    Nothing(Timestamp),
     /// The latest time that was believed; an earlier one than is known changes nothing.
     ClockMark(Timestamp),
 }

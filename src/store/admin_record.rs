@@ -23,6 +23,9 @@ pub(super) struct AdminBody {
     /// Absent in bodies from before there were limits of one's own: then whoever may hand out everything may raise them.
     #[serde(default)]
     raise_limits: Option<bool>,
+    /// Absent in bodies from before import had a scope of its own: then whoever may do everything may import.
+    #[serde(default)]
+    knows_import: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -66,6 +69,7 @@ impl AdminBody {
                 LifetimeCeiling::AtMost(longest) => LifetimeCeilingBody::AtMost(longest),
             },
             raise_limits: Some(rights.ceiling.raise_limits),
+            knows_import: true,
         }
     }
 
@@ -89,17 +93,54 @@ impl AdminBody {
         };
         let everything = Ceiling { grants, environments, lifetime, raise_limits: true };
         let raise_limits = self.raise_limits.unwrap_or(everything == Ceiling::EVERYTHING);
-        Some(AdminRights {
+        let mut rights = AdminRights {
             scopes: scopes.collect::<Option<_>>()?,
             global: self.global,
             ceiling: Ceiling { raise_limits, ..everything },
-        })
+        };
+        if !self.knows_import {
+            rights.scopes.insert(AdminScope::KeysImport);
+            let is_everything = rights == AdminRights::everything();
+            if !is_everything {
+                rights.scopes.remove(&AdminScope::KeysImport);
+            }
+        }
+        Some(rights)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn older(body: &serde_json::Value) -> AdminRights {
+        serde_json::from_value::<AdminBody>(body.clone()).unwrap().into_rights().unwrap()
+    }
+
+    #[test]
+    fn only_a_root_from_before_import_had_a_scope_has_it() {
+        // X9
+        let mut body = serde_json::to_value(AdminBody::of(&AdminRights::everything())).unwrap();
+        let scopes: Vec<_> = AdminScope::ALL.iter().map(|scope| scope.as_str()).collect();
+        let before: Vec<_> = scopes.iter().copied().filter(|scope| *scope != "keys:import").collect();
+        body["scopes"] = serde_json::json!(before);
+        let mut stated = body.clone();
+        body.as_object_mut().unwrap().remove("knows_import").unwrap();
+        assert_eq!(older(&body), AdminRights::everything());
+        let less = [
+            ("scopes", serde_json::json!(&before[1..])),
+            ("global", false.into()),
+            ("grants", serde_json::json!({ "within": [] })),
+            ("raise_limits", false.into()),
+        ];
+        for (field, value) in less {
+            let mut narrower = body.clone();
+            narrower[field] = value;
+            assert!(!older(&narrower).scopes.contains(&AdminScope::KeysImport), "{field}");
+        }
+        stated["knows_import"] = true.into();
+        assert!(!older(&stated).scopes.contains(&AdminScope::KeysImport), "it was not given");
+    }
 
     #[test]
     fn a_ceiling_from_before_there_were_own_limits_raises_them_if_it_is_everything() {

@@ -60,6 +60,9 @@ struct KeyBody<'a> {
     admin: Option<AdminBody>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limits: Option<LimitOverridesEntry>,
+    /// Of a key with an imported secret; absent in bodies from before it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken_in: Option<u64>,
 }
 
 /// Limits of a key's or a workspace's own.
@@ -123,8 +126,10 @@ pub(super) fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(deserializer)
 }
 
-/// The body of a key's row.
-pub(super) fn key_body(key: &Key) -> Result<String, serde_json::Error> {
+/// The body of a key's row, as `revision` writes it.
+pub(super) fn key_body(key: &Key, revision: Revision) -> Result<String, serde_json::Error> {
+    let taken_in = if key.revision == Revision::ZERO { revision } else { key.taken_in };
+    let has_import = key.credentials.iter().any(|(secret, _)| secret.is_imported());
     let networks: Vec<_> = key.networks.as_slice().iter().map(ToString::to_string).collect();
     serde_json::to_string(&KeyBody {
         v: VERSION,
@@ -145,6 +150,7 @@ pub(super) fn key_body(key: &Key) -> Result<String, serde_json::Error> {
         updated_ms: key.updated.as_ms(),
         generations: key.credentials.iter().map(|(secret, _)| secret.generation).collect(),
         admin: key.admin.as_deref().map(AdminBody::of),
+        taken_in: Some(taken_in.0).filter(|taken_in| has_import && *taken_in > 0),
     })
 }
 
@@ -181,6 +187,7 @@ pub(super) fn read_key(
             .map(AdminBody::into_rights)
             .map_or(Some(None), |admin| Some(Some(Arc::new(admin?))))?,
         revision,
+        taken_in: Revision(body.taken_in.unwrap_or_default()),
     })
 }
 

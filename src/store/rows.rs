@@ -57,20 +57,21 @@ pub(super) fn write_key(
     revision: Revision,
     codes: &MacKey,
 ) -> Result<(Row, Vec<SecretRow>), serde_json::Error> {
-    let row = Row::new("keys", key.id.to_string(), key_body(key)?, revision, codes);
+    let id = key.id.to_string();
+    let row = Row::new("keys", id.clone(), key_body(key, revision)?, revision, codes);
     let secrets = key.credentials.iter().map(|(secret, end)| {
         let mut row = SecretRow {
             generation: secret.generation.into(),
             scheme: secret.scheme.to_text().into(),
             root: secret.root.into(),
-            hash: secret.hash.as_bytes().to_vec(),
+            hash: stored_hash(&secret.hash, id.as_bytes()),
             hint: secret.hint.as_str().into(),
             created_ms: secret.created.as_ms(),
             end_ms: end.map(Timestamp::as_ms),
             revision: to_stored(revision),
             code: Vec::new(),
         };
-        row.code = row.with_parts(key.id.to_string().as_bytes(), |parts| codes.code(parts)).to_vec();
+        row.code = row.with_parts(id.as_bytes(), |parts| codes.code(parts)).to_vec();
         row
     });
     let secrets = secrets.collect();
@@ -143,7 +144,7 @@ impl Row {
         let revision = from_stored(self.revision);
         id.zip(revision)
             .and_then(|(id, revision)| {
-                read_key(id, revision, body, known, |generations| credentials(generations, secrets))
+                read_key(id, revision, body, known, |generations| credentials(&self.id, generations, secrets))
             })
             .ok_or_else(|| self.damaged("its body cannot be read, or secrets of it are missing"))
     }
@@ -237,11 +238,11 @@ impl SecretRow {
         ])
     }
 
-    fn to_secret(&self) -> Option<Secret> {
+    fn to_secret(&self, key_id: &[u8]) -> Option<Secret> {
         Some(Secret {
             scheme: Scheme::stored(std::str::from_utf8(&self.scheme).ok()?)?,
             generation: self.generation.try_into().ok()?,
-            hash: KeyHash::stored(self.hash.as_slice().try_into().ok()?),
+            hash: read_hash(&self.hash, key_id)?,
             root: self.root.try_into().ok()?,
             hint: Hint::stored(std::str::from_utf8(&self.hint).ok()?),
             created: Timestamp::from_ms(self.created_ms).ok()?,
@@ -249,15 +250,27 @@ impl SecretRow {
     }
 }
 
+/// A hash as its column holds it. That of a later import has its key's id behind it, since no two rows may hold the same.
+fn stored_hash(hash: &KeyHash, key_id: &[u8]) -> Vec<u8> {
+    let behind: &[u8] = if hash.is_later() { key_id } else { &[] };
+    [hash.as_bytes(), behind].concat()
+}
+
+fn read_hash(stored: &[u8], key_id: &[u8]) -> Option<KeyHash> {
+    let (bytes, behind) = stored.split_first_chunk()?;
+    let hash = KeyHash::stored(*bytes);
+    if behind.is_empty() { Some(hash) } else { (behind == key_id).then(|| hash.later()) }
+}
+
 /// The secrets that a key's body lists, in its order: exactly these, the first without an end, the others with one.
-fn credentials(generations: &[u32], rows: &[SecretRow]) -> Option<Credentials> {
+fn credentials(key_id: &[u8], generations: &[u32], rows: &[SecretRow]) -> Option<Credentials> {
     let row = |generation: &u32| rows.iter().find(|row| row.generation == i64::from(*generation));
     let (current, retiring) = generations.split_first()?;
-    let current = row(current).filter(|row| row.end_ms.is_none())?.to_secret()?;
+    let current = row(current).filter(|row| row.end_ms.is_none())?.to_secret(key_id)?;
     let retiring = retiring.iter().map(|generation| {
         let row = row(generation)?;
         let end = Timestamp::from_ms(row.end_ms?).ok()?;
-        Some(RetiringSecret { secret: row.to_secret()?, end })
+        Some(RetiringSecret { secret: row.to_secret(key_id)?, end })
     });
     let retiring = retiring.collect::<Option<_>>()?;
     (generations.len() == rows.len()).then_some(Credentials { current, retiring })

@@ -11,7 +11,7 @@ use keyward::wire::v1::{AuditAction, DenialReason};
 use crate::command::{Act, Ask, Bound, Change, Expiry, New, ROLES, Wish};
 
 const DAY: i64 = 86_400_000;
-/// Possession can be used ten times at once, then once a second.
+/// Possession of what is good for nothing can be tried ten times at once, then once a second.
 const TOKENS_MS: i64 = 10_000;
 
 /// A scope, for some resources or (`None`) for all.
@@ -167,11 +167,19 @@ impl Model {
     pub(crate) fn revoke_presented(&mut self, secret: Option<(usize, usize)>) -> Result<(), Refusal> {
         self.tokens_ms = TOKENS_MS.min(self.tokens_ms + (self.now - self.tokens_at));
         self.tokens_at = self.now;
-        if self.tokens_ms < 1_000 {
-            return Err(Refusal::SourceLimited);
+        let is_good = secret.is_some_and(|(index, place)| {
+            let key = &self.keys[index];
+            let lives = |end: Option<i64>| end.is_none_or(|end| self.now < end);
+            !key.revoked && !key.disabled && lives(key.expires) && lives(key.secrets[place].end)
+        });
+        let mut answer = Ok(());
+        if !is_good && self.tokens_ms < 1_000 {
+            answer = Err(Refusal::SourceLimited);
+        } else if !is_good {
+            self.tokens_ms -= 1_000;
         }
-        self.tokens_ms -= 1_000;
-        let Some((index, place)) = secret else { return Ok(()) };
+        // A secret that could be good again is ended, whatever the answer.
+        let Some((index, place)) = secret else { return answer };
         let (now, key) = (self.now, &mut self.keys[index]);
         match key.secrets[place].end {
             None => self.revoke(index),
@@ -181,7 +189,7 @@ impl Model {
             }
             Some(_) => {}
         }
-        Ok(())
+        answer
     }
 
     pub(crate) fn switch(&mut self, index: usize, off: bool) -> Result<(), Refusal> {

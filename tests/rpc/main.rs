@@ -21,6 +21,7 @@ mod first_schema;
 mod gains;
 mod get_key;
 mod import;
+mod import_twice;
 mod issue;
 mod key_rules;
 mod least_privilege;

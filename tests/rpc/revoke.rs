@@ -18,7 +18,10 @@ use tonic::{Code, Request, Status, transport::Channel};
 
 use crate::support::{
     Issued, Keyward, START_MS, admin_rights, check, error_reason, holder_key, reason, signed,
-    verbs::{DAY, HOUR, MS, assert_field, by_id, by_possession, enabling, ms, refusal, refused, renaming},
+    verbs::{
+        DAY, HOUR, MS, assert_field, by_id, by_possession, disabling, enabling, ms, refusal, refused,
+        renaming,
+    },
 };
 
 const REVOKED: Option<DenialReason> = Some(DenialReason::KeyRevoked);
@@ -210,13 +213,17 @@ async fn a_retiring_secret_ends_only_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn revocations_by_possession_are_limited_by_source() {
-    // V3
+    // V3, X7
     let keyward = Keyward::start().await;
-    for _ in 0..10 {
-        keyward.end("nobody").await.unwrap();
-    }
-    let issued = keyward.issue_scopes(&["messaging:send"]).await;
-    for presented in ["nobody", issued.api_key.as_str()] {
+    let expiring = v1::IssueRequest { expire_time: Some(keyward.clock.after(MS)), ..holder_key(&["a:a"]) };
+    let expired = keyward.issue(expiring).await;
+    keyward.clock.advance(MS);
+    let disabled = keyward.issue_scopes(&["messaging:send"]).await;
+    keyward.disable(&disabled.key.id).await;
+    let revoked = keyward.issue_scopes(&["messaging:send"]).await;
+    keyward.revoke(&revoked.key.id).await;
+    use_up(&keyward).await;
+    for presented in ["nobody", "", &expired.api_key, &disabled.api_key, &revoked.api_key] {
         let status = keyward.end(presented).await.unwrap_err();
         assert_eq!(
             (status.code(), error_reason(&status).as_str()),
@@ -225,26 +232,114 @@ async fn revocations_by_possession_are_limited_by_source() {
         let retry = tonic_types::StatusExt::get_details_retry_info(&status).unwrap();
         assert_eq!(retry.retry_delay, Some(Duration::from_secs(1)));
     }
-    assert_eq!(keyward.denied(&issued.api_key, &[]).await, None);
+    assert_eq!(keyward.show(&disabled.key.id).await.state(), KeyState::Revoked, "nobody can enable it again");
     keyward.clock.advance(Duration::from_millis(999));
-    keyward.end(&issued.api_key).await.unwrap_err();
+    keyward.end("nobody").await.unwrap_err();
     keyward.clock.advance(MS);
-    keyward.end(&issued.api_key).await.unwrap();
-    assert_eq!(keyward.denied(&issued.api_key, &[]).await, REVOKED, "waiting as told is enough");
-    let other = keyward.issue_scopes(&["messaging:send"]).await;
-    keyward.revoke(&other.key.id).await;
+    keyward.end("nobody").await.unwrap();
+    keyward.end("nobody").await.unwrap_err();
+    keyward.stop().await;
+}
+
+/// Spends what this source may try.
+async fn use_up(keyward: &Keyward) {
+    for _ in 0..10 {
+        keyward.end("nobody").await.unwrap();
+    }
+    keyward.end("nobody").await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_send_keeps_no_good_secret_from_being_ended() {
+    // V3
+    let keyward = Keyward::start().await;
+    use_up(&keyward).await;
+    let keys = [(); 12].map(|()| keyward.issue_scopes(&["messaging:send"]));
+    for issued in join_all(keys).await {
+        assert_eq!(keyward.end(&issued.api_key).await.unwrap(), v1::RevokeResponse::default());
+        assert_eq!(keyward.denied(&issued.api_key, &[]).await, REVOKED);
+    }
+    let rotated = keyward.issue_scopes(&["messaging:send"]).await;
+    keyward.rotate(&rotated.key.id, Some(DAY)).await;
+    keyward.end(&rotated.api_key).await.unwrap();
+    assert_eq!(keyward.denied(&rotated.api_key, &[]).await, Some(DenialReason::KeyExpired));
+    keyward.clock.advance(Duration::from_secs(1));
+    keyward.end("nobody").await.unwrap();
+    keyward.end("nobody").await.unwrap_err();
+
+    // Who is known is not limited, and uses up nobody's allowance.
+    let reader = keyward.issue_admin("", admin_rights(&["keys:read"], false)).await;
+    for _ in 0..12 {
+        keyward.keys().revoke(signed(&reader.api_key, by_possession("nobody"))).await.unwrap();
+    }
+    keyward.end("nobody").await.unwrap_err();
     keyward.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_caller_does_not_stop_a_revocation_by_possession() {
-    // V3
+async fn a_credential_that_is_not_good_is_refused_by_possession_too_and_changes_nothing() {
+    // V3, X9
     let keyward = Keyward::start().await;
     let issued = keyward.issue_scopes(&["messaging:send"]).await;
-    let mut request = Request::new(by_possession(&issued.api_key));
-    request.metadata_mut().insert("authorization", "Basic nonsense".parse().unwrap());
-    keyward.keys().revoke(request).await.unwrap();
-    assert_eq!(keyward.denied(&issued.api_key, &[]).await, REVOKED);
+    let old = keyward.issue_admin("", admin_rights(&["keys:revoke"], true)).await;
+    keyward.revoke(&old.key.id).await;
+    let revision = keyward.revision().await;
+    let bearers = ["Basic nonsense", "Bearer", "Bearer nobody"].map(str::to_owned);
+    let others = [&old, &issued].map(|key| format!("Bearer {}", key.api_key));
+    for sent in bearers.iter().chain(&others) {
+        let mut request = Request::new(by_possession(&issued.api_key));
+        request.metadata_mut().insert("authorization", sent.parse().unwrap());
+        refusal(keyward.keys().revoke(request).await, Code::Unauthenticated, "CALLER_INVALID");
+    }
+    assert_eq!(keyward.revision().await, revision);
+    assert_eq!(keyward.denied(&issued.api_key, &[]).await, None);
+    keyward.end(&issued.api_key).await.unwrap();
+    assert_eq!(keyward.denied(&issued.api_key, &[]).await, REVOKED, "with none it goes");
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_takes_nothing_tells_a_dead_secret_from_no_other() {
+    // V3, X7, D3
+    let keyward = Keyward::start().await;
+    let live = keyward.issue_scopes(&["messaging:send"]).await;
+    let dead = keyward.issue_scopes(&["messaging:send"]).await;
+    keyward.revoke(&dead.key.id).await;
+    let database = keyward.data_dir().join("keyward.db");
+    std::fs::rename(&database, database.with_extension("away")).unwrap();
+    keyward.keys().disable_key(keyward.as_root(disabling(&live.key.id))).await.unwrap_err();
+    let mut answers = Vec::new();
+    for presented in [live.api_key.as_str(), &dead.api_key, "nobody", ""] {
+        let status = keyward.end(presented).await.unwrap_err();
+        answers.push((status.code(), error_reason(&status), status.message().to_owned()));
+    }
+    assert_eq!((answers[0].0, answers[0].1.as_str()), (Code::Unavailable, "STORE_UNAVAILABLE"));
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stderr, clippy::disallowed_methods, reason = "what it is run for")]
+async fn how_long_a_revocation_by_possession_takes() {
+    // X7
+    let keyward = Keyward::start().await;
+    let dead = keyward.issue_scopes(&["messaging:send"]).await.api_key;
+    keyward.end(&dead).await.unwrap();
+    let mut times = [const { Vec::new() }; 3];
+    for _ in 0..400 {
+        let live = keyward.issue_scopes(&["messaging:send"]).await.api_key;
+        for (place, presented) in [live.as_str(), &dead, "nobody"].into_iter().enumerate() {
+            keyward.clock.advance(Duration::from_secs(1));
+            let begun = std::time::Instant::now();
+            keyward.end(presented).await.unwrap();
+            times[place].push(begun.elapsed());
+        }
+    }
+    for (kind, mut times) in ["live", "dead", "unknown"].into_iter().zip(times) {
+        times.sort();
+        let at = |share: usize| times[times.len() * share / 100].as_secs_f64() * 1e3;
+        eprintln!("{kind}: p10 {:.3} ms, p50 {:.3}, p90 {:.3}, p99 {:.3}", at(10), at(50), at(90), at(99));
+    }
     keyward.stop().await;
 }
 

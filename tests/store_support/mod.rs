@@ -101,6 +101,7 @@ pub(crate) fn key(entropy: &Seeded, workspace: WorkspaceId) -> Key {
         credentials: Credentials::new(secret(entropy, 1)),
         admin: None,
         revision: Revision::ZERO,
+        taken_in: Revision::ZERO,
     }
 }
 

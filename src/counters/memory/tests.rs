@@ -52,7 +52,8 @@ impl KeyStore for Rows {
                     | Note::Usage(_)
                     | Note::ScopeUses(_)
                     | Note::UsageBefore(_)
-                    | Note::ClockMark(_)) => {
+                    | Note::ClockMark(_)
+                    | Note::Nothing(_)) => {
                         panic!("{other:?}")
                     }
                 }

@@ -40,6 +40,8 @@ permissions! {
     ReadKeys => KeysRead;
     /// To issue holders' keys.
     IssueKeys => KeysIssue;
+    /// To take over keys of other systems.
+    ImportKeys => KeysImport;
     /// To change, disable and enable keys.
     UpdateKeys => KeysUpdate;
     /// To give keys new secrets.

@@ -53,6 +53,7 @@ pub(crate) fn key() -> Result<Key, ParseError> {
         credentials: Credentials::new(secret(1)),
         admin: None,
         revision: Revision::ZERO,
+        taken_in: Revision::ZERO,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::{key, policy, time};
 use crate::{
-    domain::workspace::WorkspaceState,
+    domain::{id::KeyId, workspace::WorkspaceState},
     operations::rights::{EffectiveRights, EffectiveScope, InertGrant},
     wire::v1::{self, InertReason, OwnerState},
 };
@@ -27,6 +27,7 @@ pub(in crate::grpc) fn response(found: &EffectiveRights) -> v1::GetEffectiveRigh
         limits: found.moment.limits(key, policy::effective_to_wire),
         policy_version: found.policy.version,
         time: Some(time::to_wire(found.moment.time)),
+        earlier_import_key_id: found.earlier_import.map(KeyId::to_text).unwrap_or_default(),
     }
 }
 

@@ -3,7 +3,9 @@
 use super::{policy, rights, time};
 use crate::{
     domain::{
+        admin::AdminScope,
         credentials::Secret,
+        id::KeyId,
         key::{Creator, Key, KeyState, RevokeReason, Standing},
         parse::ParseError,
         text::Owner,
@@ -15,6 +17,11 @@ use crate::{
     },
     wire::v1,
 };
+
+/// Why a tenant has no use for import.
+const IMPORTS_FOR_ONE: &str = "this key is bound to one workspace and may import. Whoever imports says whose key a token is, of \
+    any token whose hash they know: where a workspace that comes later has that token, its own import is denied. Give \
+    `keys:import` to the platform's own keys, and import for the tenant";
 
 /// A key as it stands.
 pub(in crate::grpc) fn to_wire(key: &Key, moment: &Moment) -> v1::Key {
@@ -48,13 +55,24 @@ pub(in crate::grpc) fn to_wire(key: &Key, moment: &Moment) -> v1::Key {
         inert_scopes: effective.inert().iter().map(ToString::to_string).collect(),
         limits: key.limits.as_deref().map(policy::overrides_to_wire),
         effective_limits: moment.limits(key, policy::effective_to_wire),
+        earlier_import_key_id: String::new(),
     }
+}
+
+/// What should be known of a key just made.
+pub(in crate::grpc) fn warnings(key: &Key) -> Vec<String> {
+    let is_tenants = key
+        .admin
+        .as_ref()
+        .is_some_and(|rights| !rights.global && rights.scopes.contains(&AdminScope::KeysImport));
+    is_tenants.then(|| IMPORTS_FOR_ONE.to_owned()).into_iter().collect()
 }
 
 /// A key with the last uses of its secrets.
 pub(in crate::grpc) fn shown_to_wire(shown: &ShownKey, moment: &Moment) -> v1::Key {
     let mut key = to_wire(&shown.key, moment);
     key.last_use_time = shown.last_use.map(time::to_wire);
+    key.earlier_import_key_id = shown.earlier_import.map(KeyId::to_text).unwrap_or_default();
     for secret in &mut key.secrets {
         // The newest use is the first.
         let last = shown.uses.iter().find(|last| last.generation == secret.generation);

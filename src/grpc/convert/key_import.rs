@@ -40,9 +40,6 @@ fn new_import(asked: v1::ImportRow, environments: &Environments) -> Result<NewIm
     if !(1..=MAX_BITS).contains(&asked.secret_bits) {
         return refuse("secret_bits", "1 to 4,096: how many random bits the secret has");
     }
-    if environments.begins_like_ours(&asked.prefix) {
-        return refuse("prefix", "other than what Keyward's own keys begin with");
-    }
     let hint = Hint::imported(&asked.prefix, &asked.last_four).map_err(|error| {
         let (field, why) = match error {
             HintError::Prefix => ("prefix", "at most 16 characters of a-z A-Z 0-9 - . _ ~ + /"),

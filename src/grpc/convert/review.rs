@@ -86,6 +86,7 @@ fn finding(finding: &Finding) -> v1::Finding {
 
 const fn kind_to_wire(kind: Kind) -> FindingKind {
     match kind {
+        Kind::ImportedTwice => FindingKind::ImportedTwice,
         Kind::RetiringStillUsed => FindingKind::RetiringStillUsed,
         Kind::ExpiringInUse => FindingKind::ExpiringInUse,
         Kind::BroadUnused => FindingKind::BroadUnused,

@@ -65,6 +65,7 @@ fn issue(number: u8) -> Mutation {
         credentials: Credentials::new(secret),
         admin: None,
         revision: Revision::ZERO,
+        taken_in: Revision::ZERO,
     };
     let new = LogEntry::new(Timestamp::EPOCH, Actor::System, Action::KeyIssue);
     let entry = LogEntry { workspace: Some(key.workspace), key: Some(key.id), ..new };

@@ -10,6 +10,8 @@ use crate::{
 
 const CLOCK_MARK: &str = "clock_mark";
 const COUNTS_COMPLETE: &str = "counts_complete";
+/// When it was last written that there was nothing to write.
+const NOTHING: &str = "nothing_ms";
 
 /// Writes into the open transaction.
 pub(super) fn put(connection: &Connection, keys: &DerivedKeys, notes: &[Note]) -> rusqlite::Result<()> {
@@ -34,6 +36,7 @@ fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite
         Note::Usage(rows) => usage::add(connection, rows)?,
         Note::ScopeUses(rows) => scope_uses::put(connection, rows)?,
         Note::UsageBefore(hour) => usage::forget(connection, *hour)?,
+        Note::Nothing(time) => put_meta(connection, NOTHING, &time.as_ms())?,
         Note::ClockMark(time) => {
             // One that was edited meanwhile is nothing to go by: this process knows better.
             let known = clock_mark(connection, keys)?;
