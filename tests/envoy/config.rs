@@ -11,6 +11,8 @@ const ALLOWED_HEADERS: &str = "                      allowed_headers:
                           - { exact: authorization }
                           - { exact: x-api-key }
                           - { exact: accept }
+                          # By this Keyward knows callers of gRPC, who get a status of gRPC.
+                          - { exact: content-type }
                           - { exact: origin }
                           - { prefix: sec-fetch- }
                           # For a Keyward that is told whose word in it to believe.

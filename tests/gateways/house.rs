@@ -128,6 +128,21 @@ impl House {
         Self::around(Keyward::start_with(false, policy()).await, programs, changes).await
     }
 
+    /// Without a gateway.
+    pub(crate) async fn bare(policy: Policy) -> Self {
+        let keyward = Keyward::start_with(true, policy).await;
+        let verify = keyward.service.http_address();
+        Self { keyward, verify, service: Service::start().await, gateways: Vec::new() }
+    }
+
+    /// One gateway more, if it is there.
+    pub(crate) async fn beside(&self, gateway: &'static Gateway, changes: &Changes) -> Option<Running> {
+        let program = skip::tool(gateway.program)?;
+        let behind =
+            Behind { grpc: self.keyward.address, verify: self.verify, service: self.service.address };
+        Some(Running::start(gateway, &program, behind, changes).await)
+    }
+
     async fn around(
         keyward: Keyward,
         programs: Vec<(&'static Gateway, PathBuf)>,

@@ -26,3 +26,4 @@ mod nginx;
 mod outage;
 mod passage;
 mod paths;
+mod streams;

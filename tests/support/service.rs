@@ -12,7 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tokio::{
-    io::{AsyncWriteExt as _, BufReader},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
 };
 
@@ -110,6 +110,10 @@ async fn answer(socket: TcpStream, count: Arc<AtomicUsize>) {
         if seen.path.ends_with(HANGS_UP) {
             break;
         }
+        if seen.values("upgrade") == ["websocket"] {
+            let _gone = upgraded(socket, &seen).await;
+            break;
+        }
         let status = seen.path.split_once(OWN_STATUS).map_or("200", |(_, status)| status);
         let body = serde_json::to_string(&seen).unwrap();
         let own = if seen.path.ends_with(OWN_LIMITS) { LIMITS } else { "" };
@@ -121,5 +125,23 @@ async fn answer(socket: TcpStream, count: Arc<AtomicUsize>) {
         if socket.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
             break;
         }
+    }
+}
+
+/// Agrees to a WebSocket, says what it saw on a line, and sends back whatever comes, as it comes, until the other side ends.
+async fn upgraded(mut socket: BufReader<TcpStream>, seen: &Seen) -> std::io::Result<()> {
+    let seen = serde_json::to_string(seen).unwrap();
+    let accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+    let head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
+    );
+    socket.write_all(format!("{head}{seen}\n").as_bytes()).await?;
+    let mut bytes = [0; 1024];
+    loop {
+        let length = socket.read(&mut bytes).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        socket.write_all(&bytes[..length]).await?;
     }
 }
