@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{grant::Grants, policy::Role, text::EnvironmentName};
+use super::{
+    grant::Grants,
+    policy::{Policy, Role},
+    text::EnvironmentName,
+};
 
 /// The most that keys issued or changed by an administration key may have.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -85,12 +89,13 @@ impl Ceiling {
         }
     }
 
-    /// Whether whoever may hand out this may hand out all that `other` allows.
+    /// Whether whoever may hand out this may hand out all that `other` allows, under this policy
+    /// ([`GrantsUnder`](super::policy::GrantsUnder) says what that is where there is none).
     #[must_use]
-    pub fn covers(&self, other: &Self) -> bool {
+    pub fn covers(&self, other: &Self, policy: Option<&Policy>) -> bool {
         let grants = match &other.grants {
             GrantCeiling::Any => self.grants == GrantCeiling::Any,
-            GrantCeiling::Within(grants) => self.permits_grants(grants),
+            GrantCeiling::Within(grants) => self.permits_grants(grants, policy),
         };
         let environments = match &other.environments {
             EnvironmentCeiling::Any => self.environments == EnvironmentCeiling::Any,
@@ -106,20 +111,18 @@ impl Ceiling {
 
     /// Whether these grants may be handed out.
     #[must_use]
-    pub fn permits_grants(&self, grants: &Grants) -> bool {
+    pub fn permits_grants(&self, grants: &Grants, policy: Option<&Policy>) -> bool {
         match &self.grants {
             GrantCeiling::Any => true,
-            GrantCeiling::Within(mine) => {
-                grants.iter().all(|theirs| mine.iter().any(|mine| mine.covers(theirs)))
-            }
+            GrantCeiling::Within(mine) => mine.under(policy).cover(grants),
         }
     }
 
     /// Whether all that a role has may be handed out.
     #[must_use]
-    pub fn permits_role(&self, role: &Role) -> bool {
+    pub fn permits_role(&self, role: &Role, policy: Option<&Policy>) -> bool {
         match &role.grants {
-            Some(grants) => self.permits_grants(grants),
+            Some(grants) => self.permits_grants(grants, policy),
             // Every scope that is declared, and those that will be.
             None => self.permits_every_role(),
         }
@@ -167,11 +170,11 @@ mod tests {
             raise_limits: false,
         };
         assert!(
-            Ceiling::EVERYTHING.covers(&narrow)
-                && narrow.covers(&narrow)
-                && narrow.covers(&Ceiling::nothing())
+            Ceiling::EVERYTHING.covers(&narrow, None)
+                && narrow.covers(&narrow, None)
+                && narrow.covers(&Ceiling::nothing(), None)
         );
-        assert!(!narrow.covers(&Ceiling::EVERYTHING) && !Ceiling::nothing().covers(&narrow));
+        assert!(!narrow.covers(&Ceiling::EVERYTHING, None) && !Ceiling::nothing().covers(&narrow, None));
         for broader in [
             Ceiling { grants: GrantCeiling::Any, ..narrow.clone() },
             Ceiling { grants: GrantCeiling::Within(grants("project:read")), ..narrow.clone() },
@@ -180,7 +183,7 @@ mod tests {
             Ceiling { lifetime: LifetimeCeiling::AtMost(day * 2), ..narrow.clone() },
             Ceiling { raise_limits: true, ..narrow.clone() },
         ] {
-            assert!(!narrow.covers(&broader), "{broader:?}");
+            assert!(!narrow.covers(&broader, None), "{broader:?}");
         }
         assert!(!narrow.permits_lifetime(None));
     }

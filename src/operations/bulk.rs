@@ -160,7 +160,7 @@ impl Operations {
         }
         let seen = self.index.revision();
         let policy = match act {
-            GroupAct::Enable => Some(self.policy()?.version),
+            GroupAct::Enable => Some(self.policy()?),
             GroupAct::Disable | GroupAct::Revoke(_) | GroupAct::Retire(_) => None,
         };
         let (mut keys, mut count, mut unchanged, mut beyond) =
@@ -176,7 +176,7 @@ impl Operations {
                 return;
             };
             if act == GroupAct::Enable {
-                beyond.note(key, self.require_ceiling(permit, key));
+                beyond.note(key, self.require_ceiling(permit, policy.as_deref(), key));
             }
             count = count.saturating_add(1);
             if count <= MAX_GROUP {
@@ -187,7 +187,7 @@ impl Operations {
         if count > MAX_GROUP {
             return Err(OperationError::TooManyKeys(count));
         }
-        Ok(Judged { keys, unchanged, seen, policy })
+        Ok(Judged { keys, unchanged, seen, policy: policy.map(|policy| policy.version) })
     }
 }
 

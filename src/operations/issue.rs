@@ -125,11 +125,13 @@ impl IssuePermit {
         key: &Key,
         raised: bool,
         followed: Option<&Role>,
+        policy: &Policy,
     ) -> Result<(), OperationError> {
+        let policy = Some(policy);
         match (self, &key.admin) {
-            (Self::Holder(permit), None) => holder_ceiling(permit, key, raised, followed),
-            (Self::Import(permit), None) => holder_ceiling(permit, key, raised, followed),
-            (Self::Admin(permit), Some(_)) => Ok(permit.require_ceiling(key, raised)?),
+            (Self::Holder(permit), None) => holder_ceiling(permit, key, raised, followed, policy),
+            (Self::Import(permit), None) => holder_ceiling(permit, key, raised, followed, policy),
+            (Self::Admin(permit), Some(_)) => Ok(permit.require_ceiling(key, raised, policy)?),
             (Self::Holder(_) | Self::Import(_), Some(_)) | (Self::Admin(_), None) => {
                 Err(AdminRefusal::CeilingExceeded(CeilingPart::AdminScopes).into())
             }
@@ -166,9 +168,10 @@ fn holder_ceiling<P>(
     key: &Key,
     raised: bool,
     followed: Option<&Role>,
+    policy: Option<&Policy>,
 ) -> Result<(), OperationError> {
-    permit.require_ceiling(key, raised)?;
-    Ok(followed.map_or(Ok(()), |role| permit.require_role(role))?)
+    permit.require_ceiling(key, raised, policy)?;
+    Ok(followed.map_or(Ok(()), |role| permit.require_role(role, policy))?)
 }
 
 impl Operations {
@@ -227,7 +230,7 @@ impl Operations {
         key: &Key,
     ) -> Result<StoodOn, OperationError> {
         let followed = self.role_of_owner(key, policy).filter(|_| follows_alone(key));
-        permit.require_ceiling(key, limits::raises(policy, Some(workspace), key), followed)?;
+        permit.require_ceiling(key, limits::raises(policy, Some(workspace), key), followed, policy)?;
         fit::require_fit(policy, workspace, "", key)?;
         self.require_roles(policy, "", key)
     }

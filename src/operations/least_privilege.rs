@@ -115,14 +115,14 @@ impl Operations {
         let LeastPrivilege { since, used, .. } = self.privilege_of(&known, how.since).await?;
         let changed = self
             .change_key(Some(permit.stands_on()), read, |key, now| {
-                permit.require_grant_over(&key)?;
+                let policy = self.policy()?;
+                Self::require_grant_over(&permit, Some(&policy), &key)?;
                 self.require_open(key.workspace)?;
                 if how.expected.is_some_and(|expected| expected != key.revision) {
                     return Err(StoreError::Conflict.into());
                 }
                 let before = key.clone();
                 let mut key = key.changeable(now)?;
-                let policy = self.policy()?;
                 let was_used = |scope: &str| used.iter().any(|(used, _)| **used == *scope);
                 let narrowed = narrowed(&key.grants, &policy.policy, was_used);
                 key.grants = narrowed.map_err(|why| OperationError::invalid("key_id", why))?.into();

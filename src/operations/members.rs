@@ -184,11 +184,11 @@ impl Operations {
         let (action, role) = match wish {
             Wish::Added(role) => {
                 require_in_use(&workspace)?;
-                permit.require_role(declared(&policy.policy, "role", role)?)?;
+                permit.require_role(declared(&policy.policy, "role", role)?, Some(&policy.policy))?;
                 if had.is_some() {
                     return Err(OperationError::MemberExists(id.subject.clone()));
                 }
-                self.require_ceiling_over_followers(permit, id)?;
+                self.require_ceiling_over_followers(permit, id, &policy.policy)?;
                 (Action::MemberAdd, Some(role.clone()))
             }
             Wish::Changed(role) => {
@@ -197,10 +197,10 @@ impl Operations {
                     return Err(none(id));
                 }
                 let new = declared(&policy.policy, "role", role)?;
-                permit.require_role(new)?;
+                permit.require_role(new, Some(&policy.policy))?;
                 let old = had.as_ref().and_then(|had| policy.policy.role(had));
                 if old.is_none_or(|old| !old.exceeded_by_role(new, &policy.policy).is_empty()) {
-                    self.require_ceiling_over_followers(permit, id)?;
+                    self.require_ceiling_over_followers(permit, id, &policy.policy)?;
                 }
                 (Action::MemberUpdate, Some(role.clone()))
             }
@@ -250,13 +250,14 @@ impl Operations {
         &self,
         permit: &AdminPermit<ManageWorkspaces>,
         id: &MemberId,
+        policy: &Policy,
     ) -> Result<(), OperationError> {
         let now = self.clock.now();
         let mut beyond = Vec::new();
         for found in self.index.followers(id).into_iter().filter_map(|key| self.index.by_id(key)) {
             let key = found.key();
             if key.standing(now) == Standing::Active
-                && let Err(refusal) = permit.require_ceiling(key, self.raises(key))
+                && let Err(refusal) = permit.require_ceiling(key, self.raises(key), Some(policy))
             {
                 beyond.push((key.id, refusal));
             }

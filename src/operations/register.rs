@@ -88,7 +88,8 @@ impl Operations {
         permit.require_raising(limits::workspace_raises(&policy.policy, &workspace))?;
         let (key, secret) = self.make("key", first_key, &workspace, &policy.policy, permit.creator(), now)?;
         let first = first_member(&permit, &policy.policy, &workspace, new.owner_role.as_ref())?;
-        issuer.require_ceiling(&key, limits::raises(&policy.policy, Some(&workspace), &key))?;
+        let raised = limits::raises(&policy.policy, Some(&workspace), &key);
+        issuer.require_ceiling(&key, raised, Some(&policy.policy))?;
         require_fit(&policy.policy, &workspace, "key", &key)?;
         require_first(&issuer, &policy.policy, first.as_ref(), &key)?;
         let mut entry = entry(permit.actor(), Action::WorkspaceRegister, &key, now);
@@ -138,7 +139,7 @@ fn first_member(
         None => policy.roles().first(),
     };
     let Some((subject, role)) = workspace.owner.clone().zip(role) else { return Ok(None) };
-    permit.require_role(role)?;
+    permit.require_role(role, Some(policy))?;
     Ok(Some(Member {
         id: MemberId { workspace: workspace.id, subject },
         role: Some(role.name.clone()),
@@ -174,7 +175,7 @@ fn require_first(
             return Err(OperationError::RoleExceeded { role: role.name.clone(), beyond });
         }
         if follows_alone(key) {
-            issuer.require_role(role)?;
+            issuer.require_role(role, Some(policy))?;
         }
     }
     if key.follows_owner_role && key.owner.is_none() {

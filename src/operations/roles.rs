@@ -5,18 +5,22 @@ use std::sync::Arc;
 use super::{
     Operations,
     error::{OperationError, path},
+    trusted,
 };
-use crate::domain::{
-    admin::AdminPermit,
-    audit::Revision,
-    grant::{Grant, Grants},
-    id::WorkspaceId,
-    key::Key,
-    member::{Member, MemberId},
-    parse::ParseError,
-    policy::{Policy, Role},
-    text::Owner,
-    workspace::{Workspace, WorkspaceState},
+use crate::{
+    domain::{
+        admin::{AdminPermit, AdminRefusal},
+        audit::Revision,
+        grant::Grants,
+        id::WorkspaceId,
+        key::Key,
+        member::{Member, MemberId},
+        parse::ParseError,
+        policy::{Policy, Role},
+        text::Owner,
+        workspace::{Workspace, WorkspaceState},
+    },
+    ports::PolicyVersion,
 };
 
 /// A member and its role.
@@ -29,22 +33,39 @@ struct Bearer<'a> {
 pub(super) type StoodOn = Vec<(MemberId, Revision)>;
 
 impl Operations {
-    /// Passes if the caller may hand out a secret of `key` as it is (X9).
+    /// Passes if the caller may hand out a secret of `key` as it is (X9), under the policy in force: what is committed then
+    /// says that it was judged by that one.
+    ///
+    /// # Errors
+    /// It is more than the caller may. Without a policy that can be trusted: it is not certain that it is not.
     pub(super) fn require_ceiling<P>(
         &self,
         permit: &AdminPermit<P>,
+        policy: Option<&PolicyVersion>,
         key: &Key,
     ) -> Result<(), OperationError> {
-        permit.require_ceiling(key, self.raises(key))?;
-        if follows_alone(key) {
-            let policy = self.policy()?;
-            match self.role_of_owner(key, &policy.policy) {
-                Some(role) => permit.require_role(role)?,
+        let under = policy.map(|policy| &policy.policy);
+        let mut passed = permit.require_ceiling(key, self.raises(key), under);
+        if passed.is_ok() && follows_alone(key) {
+            passed = match under.and_then(|policy| self.role_of_owner(key, policy)) {
+                Some(role) => permit.require_role(role, under),
                 // Whoever makes the owner a member again chooses the role, and does not see who has the secret.
-                None => permit.require_every_role()?,
-            }
+                None => permit.require_every_role(),
+            };
         }
-        Ok(())
+        refused_under(policy, passed)
+    }
+
+    /// Passes for holders' keys, and for administration keys that the caller is not beneath, under the policy in force.
+    ///
+    /// # Errors
+    /// As for a ceiling.
+    pub(super) fn require_grant_over<P>(
+        permit: &AdminPermit<P>,
+        policy: Option<&PolicyVersion>,
+        key: &Key,
+    ) -> Result<(), OperationError> {
+        refused_under(policy, permit.require_grant_over(key, policy.map(|policy| &policy.policy)))
     }
 
     /// Passes a new key that keeps within the roles that it stands under, which stands at `prefix` in the request.
@@ -174,13 +195,19 @@ fn exceeded(role: &Role, beyond: Vec<String>) -> Result<(), OperationError> {
     }
 }
 
-/// The grants of a changed key that it did not have before. A wildcard was none of a scope that it does not reach.
+/// A refusal as it is told: where there was no policy to judge by, that is what is wrong.
+fn refused_under(
+    policy: Option<&PolicyVersion>,
+    passed: Result<(), AdminRefusal>,
+) -> Result<(), OperationError> {
+    match passed {
+        Err(AdminRefusal::CeilingExceeded(_)) if policy.is_none() => trusted(None),
+        passed => Ok(passed?),
+    }
+}
+
+/// The grants of a changed key that it did not have before.
 fn new_in(policy: &Policy, before: &Key, after: &Key) -> Result<Grants, OperationError> {
-    let reaches = |had: &Grant, grant: &Grant| {
-        had.scope() == grant.scope()
-            || policy.reached(had.scope()).any(|scope| scope == grant.scope().as_str())
-    };
-    let had = |grant: &&Grant| before.grants.iter().any(|had| had.covers(grant) && reaches(had, grant));
-    let new = after.grants.iter().filter(|grant| !had(grant)).cloned().collect();
+    let new = before.grants.under(Some(policy)).beyond(&after.grants).cloned().collect();
     Grants::new(new).map_err(|why| OperationError::invalid("key.grants", why))
 }

@@ -36,9 +36,10 @@ impl Operations {
         let read = || self.key(&permit, id);
         let (rotated, revision) = self
             .change(Some(permit.stands_on()), read, |key, now| {
-                permit.require_grant_over(&key)?;
+                let policy = self.policy()?;
+                Self::require_grant_over(&permit, Some(&policy), &key)?;
                 self.require_open(key.workspace)?;
-                self.require_ceiling(&permit, &key)?;
+                self.require_ceiling(&permit, Some(&policy), &key)?;
                 let generation = key.credentials.current.generation.saturating_add(1);
                 let (secret, kept) = self.draw(key.admin.is_some(), &key.environment, generation, now)?;
                 let before = key.clone();
@@ -46,7 +47,9 @@ impl Operations {
                 let mut entry = entry(permit.actor(), Action::KeyRotate, &key, now);
                 entry.changes = ends(&before, &key);
                 entry.request_id = request.as_ref().map(|request| request.id.clone());
-                let mutation = Mutation { request: request.clone(), ..write_key(entry, key.clone()) };
+                let judged_by = Some(policy.version);
+                let request = request.clone();
+                let mutation = Mutation { judged_by, request, ..write_key(entry, key.clone()) };
                 Ok(Attempt::Commit(Box::new(mutation), (key, secret)))
             })
             .await?;

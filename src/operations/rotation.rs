@@ -15,7 +15,7 @@ use crate::{
         text::Owner,
         time::Timestamp,
     },
-    ports::LastUse,
+    ports::{LastUse, Mutation},
 };
 
 /// A secret and who uses it.
@@ -76,7 +76,8 @@ impl Operations {
     ) -> Result<Changed, OperationError> {
         let read = || self.key(&permit, id);
         self.change_key(Some(permit.stands_on()), read, |key, now| {
-            permit.require_grant_over(&key)?;
+            let policy = self.index.policy();
+            Self::require_grant_over(&permit, policy.as_deref(), &key)?;
             let newest = key.credentials.current.generation;
             if generation.is_some_and(|it| it == 0 || it >= newest) {
                 let why = ParseError::new(
@@ -88,14 +89,16 @@ impl Operations {
             let key = key.regrace(generation, grace, now)?;
             if later(&before, &key) {
                 self.require_open(key.workspace)?;
-                self.require_ceiling(&permit, &key)?;
+                self.require_ceiling(&permit, policy.as_deref(), &key)?;
             }
             if key.credentials == before.credentials {
                 return Ok(Attempt::Done(before));
             }
             let mut entry = entry(permit.actor(), Action::SecretGrace, &key, now);
             entry.changes = vec![change("retiring", ends_of(&before), ends_of(&key))];
-            Ok(Attempt::Commit(Box::new(write_key(entry, key.clone())), key))
+            let judged_by = policy.map(|policy| policy.version);
+            let mutation = Mutation { judged_by, ..write_key(entry, key.clone()) };
+            Ok(Attempt::Commit(Box::new(mutation), key))
         })
         .await
     }

@@ -36,13 +36,14 @@ impl Operations {
     ) -> Result<Changed, OperationError> {
         let read = || self.key(&permit, id);
         self.change_key(Some(permit.stands_on()), read, |key, now| {
-            permit.require_grant_over(&key)?;
+            let policy = self.index.policy();
+            Self::require_grant_over(&permit, policy.as_deref(), &key)?;
             let before = describe::state(&key.state);
             let expects = match switch {
                 Switch::Disable => self.other_root(&key, now)?,
                 Switch::Enable => {
                     self.require_open(key.workspace)?;
-                    self.require_ceiling(&permit, &key)?;
+                    self.require_ceiling(&permit, policy.as_deref(), &key)?;
                     Vec::new()
                 }
             };
@@ -54,7 +55,9 @@ impl Operations {
             let mut entry = entry(permit.actor(), action, &key, now);
             entry.changes = vec![change("state", before, describe::state(&key.state))];
             entry.comment = Some(comment.clone());
-            Ok(Attempt::Commit(Box::new(Mutation { expects, ..write_key(entry, key.clone()) }), key))
+            let judged_by = policy.map(|policy| policy.version);
+            let mutation = Mutation { expects, judged_by, ..write_key(entry, key.clone()) };
+            Ok(Attempt::Commit(Box::new(mutation), key))
         })
         .await
     }

@@ -77,11 +77,11 @@ impl Operations {
         // No policy comes between, by which a key would gain that was not counted (S10).
         let _turn = self.turns.under_policy().await;
         self.change_key(Some(permit.stands_on()), read, |key, now| {
-            permit.require_grant_over(&key)?;
+            let policy = self.policy()?;
+            Self::require_grant_over(permit, Some(&policy), &key)?;
             self.require_open(key.workspace)?;
             let before = key.clone();
             let mut key = apply(key.changeable(now)?, changes, now)?;
-            let policy = self.policy()?;
             if let Some(entry) = &changes.limits {
                 key.limits = self.new_limits(&key, entry.clone(), &policy.policy)?;
             }
@@ -89,7 +89,7 @@ impl Operations {
             let names_only =
                 Key { name: before.name.clone(), description: before.description.clone(), ..key.clone() };
             if names_only != (Key { updated: key.updated, ..before.clone() }) {
-                self.require_ceiling(permit, &key)?;
+                self.require_ceiling(permit, Some(&policy), &key)?;
             }
             let workspace = self.index.workspace(key.workspace);
             fit::require_kept(&policy.policy, workspace.as_deref(), &before, &key)?;

@@ -8,7 +8,7 @@ use crate::domain::{
     ceiling::CeilingPart,
     id::{KeyId, WorkspaceId},
     key::{Creator, Key},
-    policy::Role,
+    policy::{Policy, Role},
 };
 
 /// A kind of permission, known when the code is compiled: an operation takes the permit for its own kind only.
@@ -155,8 +155,8 @@ impl<P> AdminPermit<P> {
     ///
     /// # Errors
     /// It is more than the caller may.
-    pub fn require_role(&self, role: &Role) -> Result<(), AdminRefusal> {
-        if self.caller.rights.ceiling.permits_role(role) {
+    pub fn require_role(&self, role: &Role, policy: Option<&Policy>) -> Result<(), AdminRefusal> {
+        if self.caller.rights.ceiling.permits_role(role, policy) {
             Ok(())
         } else {
             Err(AdminRefusal::CeilingExceeded(CeilingPart::Role))
@@ -181,16 +181,21 @@ impl<P> AdminPermit<P> {
     ///
     /// # Errors
     /// The part that goes beyond the caller's own.
-    pub fn require_ceiling(&self, key: &Key, raised: bool) -> Result<(), AdminRefusal> {
+    pub fn require_ceiling(
+        &self,
+        key: &Key,
+        raised: bool,
+        policy: Option<&Policy>,
+    ) -> Result<(), AdminRefusal> {
         let mine = &self.caller.rights;
         let lifetime = key.expires.map(|expires| expires.saturating_since(key.created));
         let beyond = if !mine.ceiling.permits_lifetime(lifetime) {
             Some(CeilingPart::Lifetime)
         } else if let Some(theirs) = &key.admin {
-            beyond_admin(mine, theirs)
+            beyond_admin(mine, theirs, policy)
         } else if !mine.ceiling.permits_environment(&key.environment) {
             Some(CeilingPart::Environment)
-        } else if !mine.ceiling.permits_grants(&key.grants) {
+        } else if !mine.ceiling.permits_grants(&key.grants, policy) {
             Some(CeilingPart::Grants)
         } else {
             None
@@ -203,10 +208,10 @@ impl<P> AdminPermit<P> {
     ///
     /// # Errors
     /// It is an administration key, and the caller lacks `admin:grant` or is beneath it.
-    pub fn require_grant_over(&self, key: &Key) -> Result<(), AdminRefusal> {
+    pub fn require_grant_over(&self, key: &Key, policy: Option<&Policy>) -> Result<(), AdminRefusal> {
         let Some(theirs) = &key.admin else { return Ok(()) };
         let _granter: AdminPermit<GrantAdmin> = self.also()?;
-        beyond_admin(&self.caller.rights, theirs)
+        beyond_admin(&self.caller.rights, theirs, policy)
             .map_or(Ok(()), |part| Err(AdminRefusal::CeilingExceeded(part)))
     }
 
@@ -237,12 +242,12 @@ impl<P> AdminPermit<P> {
     }
 }
 
-fn beyond_admin(mine: &AdminRights, theirs: &AdminRights) -> Option<CeilingPart> {
+fn beyond_admin(mine: &AdminRights, theirs: &AdminRights, policy: Option<&Policy>) -> Option<CeilingPart> {
     if theirs.global && !mine.global {
         Some(CeilingPart::Global)
     } else if !theirs.scopes.is_subset(&mine.scopes) {
         Some(CeilingPart::AdminScopes)
-    } else if !mine.ceiling.covers(&theirs.ceiling) {
+    } else if !mine.ceiling.covers(&theirs.ceiling, policy) {
         Some(CeilingPart::Ceiling)
     } else {
         None

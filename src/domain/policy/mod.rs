@@ -1,6 +1,7 @@
 //! The policy: what may exist. One document, looked at as a whole: a [`Policy`] that exists is one that can be in force.
 
 mod check;
+mod cover;
 mod document;
 mod effect;
 mod effective;
@@ -18,6 +19,7 @@ mod tier_set;
 use std::{collections::BTreeMap, fmt};
 
 pub use self::{
+    cover::GrantsUnder,
     document::{
         BucketEntry, Document, EnvironmentEntry, KeyRulesEntry, LimitEntry, PlanEntry, PlanTierEntry,
         RoleEntry, RouteEntry, ScopeEntry, TierEntry,
@@ -196,6 +198,18 @@ impl Policy {
             })
         });
         exact.into_iter().chain(wide).map(|(name, _)| &**name)
+    }
+
+    /// Whether a pattern reaches a scope: one of [`Policy::reached`].
+    #[must_use]
+    pub fn reaches(&self, pattern: &ScopePattern, scope: &str) -> bool {
+        let Some(declared) = self.scopes.get(scope) else { return false };
+        match pattern.wildcard() {
+            None => pattern.as_str() == scope,
+            Some(resource) => {
+                declared.by_wildcard && scope.split_once(':').is_some_and(|(of, _)| of == resource)
+            }
+        }
     }
 
     /// The tiers, as they stand in the document.

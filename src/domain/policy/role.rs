@@ -24,12 +24,7 @@ impl Role {
     #[must_use]
     pub fn exceeded_by(&self, grants: &Grants, policy: &Policy) -> Vec<String> {
         let Some(mine) = &self.grants else { return Vec::new() };
-        let now = self.exceeded_now_by(grants, policy);
-        let beyond = grants.iter().filter(|grant| {
-            let covered = mine.iter().any(|mine| mine.covers(grant));
-            !covered || now.iter().any(|beyond| beyond == grant.scope().as_str())
-        });
-        names(beyond)
+        names(mine.under(Some(policy)).beyond(grants))
     }
 
     /// The same for a key that follows the role, which narrows its wildcards from one Check to the next.
