@@ -1,7 +1,6 @@
 //! `keyward bulk`: the same change of many keys at once, previewed and then confirmed by its count.
 
 use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
-use jiff::Timestamp;
 
 use super::{
     Outcome, Remote,
@@ -12,7 +11,6 @@ use super::{
     session::Session,
     table::Table,
     text::printable,
-    time,
 };
 use crate::wire::v1::{
     ChangeKeysRequest, ChangeKeysResponse, DisableKeys, EnableKeys, RetireKeys, RevokeKeys, RevokeReason,
@@ -82,10 +80,10 @@ struct Which {
     environment: Option<String>,
     /// Keys issued at or after this time
     #[arg(long, value_name = "TIME", value_parser = parse::instant)]
-    issued_from: Option<Timestamp>,
+    issued_from: Option<prost_types::Timestamp>,
     /// Keys issued before this time
     #[arg(long, value_name = "TIME", value_parser = parse::instant)]
-    issued_before: Option<Timestamp>,
+    issued_before: Option<prost_types::Timestamp>,
 }
 
 /// Which keys to end, and why.
@@ -138,8 +136,8 @@ async fn run(
         owner: which.owner.unwrap_or_default(),
         tag: which.tag.unwrap_or_default(),
         environment: which.environment.unwrap_or_default(),
-        issue_start_time: which.issued_from.map(time::to_wire),
-        issue_end_time: which.issued_before.map(time::to_wire),
+        issue_start_time: which.issued_from,
+        issue_end_time: which.issued_before,
         action: Some(action),
         comment: comment.unwrap_or_default(),
         validate_only: confirm.is_none(),

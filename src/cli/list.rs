@@ -51,10 +51,10 @@ pub struct ListArgs {
     states: Vec<State>,
     /// Only keys issued at or after this time
     #[arg(long, value_name = "TIME", value_parser = parse::instant)]
-    issued_from: Option<Timestamp>,
+    issued_from: Option<prost_types::Timestamp>,
     /// Only keys issued before this time
     #[arg(long, value_name = "TIME", value_parser = parse::instant)]
-    issued_before: Option<Timestamp>,
+    issued_before: Option<prost_types::Timestamp>,
     /// Only keys issued so long ago, or longer
     #[arg(long, value_name = "DURATION", value_parser = parse::duration, conflicts_with = "issued_before")]
     older_than: Option<SignedDuration>,
@@ -111,7 +111,7 @@ impl ListArgs {
     fn request(&self, now: Timestamp) -> Result<ListKeysRequest, Failure> {
         let ago = |length: Option<SignedDuration>| length.map(|length| moved(now, -length)).transpose();
         let issue_end_time = match self.issued_before {
-            Some(before) => Some(time::to_wire(before)),
+            Some(before) => Some(before),
             None => ago(self.older_than)?,
         };
         Ok(ListKeysRequest {
@@ -123,7 +123,7 @@ impl ListArgs {
             tag: self.tag.clone().unwrap_or_default(),
             scope: self.scope.clone().unwrap_or_default(),
             states: self.states.iter().map(|state| KeyState::from(*state).into()).collect(),
-            issue_start_time: self.issued_from.map(time::to_wire),
+            issue_start_time: self.issued_from,
             issue_end_time,
             expire_before_time: self.expiring_within.map(|length| moved(now, length)).transpose()?,
             without_expiry: self.without_expiry,

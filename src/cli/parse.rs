@@ -15,7 +15,7 @@ use crate::wire::v1::{Grant, ScopeGroup};
 /// When a key is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expiry {
-    At(Timestamp),
+    At(prost_types::Timestamp),
     In(SignedDuration),
 }
 
@@ -24,10 +24,9 @@ impl Expiry {
     pub(super) fn resolve(self, now: Timestamp) -> Result<prost_types::Timestamp, Failure> {
         let end = match self {
             Self::At(end) => end,
-            Self::In(length) => now.checked_add(length).map_err(|error| too_far(&error))?,
+            Self::In(length) => time::to_wire(now.checked_add(length).map_err(|error| too_far(&error))?),
         };
-        let end = Timestamp::from_millisecond(end.as_millisecond()).map_err(|error| too_far(&error))?;
-        Ok(time::to_wire(end))
+        Ok(prost_types::Timestamp { nanos: end.nanos - end.nanos.rem_euclid(1_000_000), ..end })
     }
 }
 
@@ -37,7 +36,7 @@ fn too_far(error: &jiff::Error) -> Failure {
 
 /// An RFC 3339 time, or a duration counted from now.
 pub(super) fn expiry(text: &str) -> Result<Expiry, String> {
-    if let Ok(time) = Timestamp::from_str(text) {
+    if let Some(time) = time::read(text) {
         return Ok(Expiry::At(time));
     }
     match duration(text) {
@@ -48,8 +47,11 @@ pub(super) fn expiry(text: &str) -> Result<Expiry, String> {
 }
 
 /// An RFC 3339 time.
-pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
-    Timestamp::from_str(text).map_err(|error| format!("{error}; write a time such as 2027-01-31T00:00:00Z"))
+pub(super) fn instant(text: &str) -> Result<prost_types::Timestamp, String> {
+    time::read(text).ok_or_else(|| {
+        let what = if duration(text).is_ok() { "a lifetime is no time" } else { "not a time" };
+        format!("{what}: write for example 2027-01-31T00:00:00Z")
+    })
 }
 
 /// A duration such as `90d`, `24h`, `1h30m` or `0`. A day has 24 hours; months and years have no fixed length and are refused.
@@ -57,13 +59,28 @@ pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
     if text == "0" {
         return Ok(SignedDuration::ZERO);
     }
-    let span =
-        Span::from_str(text).map_err(|error| format!("{error}; write for example 90d, 24h, 15m or 0"))?;
+    let span = Span::from_str(text).map_err(|_error| no_duration(text))?;
     if span.get_years() != 0 || span.get_months() != 0 {
         return Err("months and years differ in length; write days, for example 90d".to_owned());
     }
     let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| error.to_string())?;
     if length.is_negative() { Err("a duration cannot be negative".to_owned()) } else { Ok(length) }
+}
+
+/// Why a text is no duration.
+fn no_duration(text: &str) -> String {
+    const EXAMPLE: &str = "write for example 90d, 24h, 15m or 0";
+    let digits = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
+    let why = if text.is_empty() {
+        "it is empty"
+    } else if !digits(text) {
+        "it has no number in digits"
+    } else if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        "it has no unit: w, d, h, m or s"
+    } else {
+        "it is no number with a unit: w, d, h, m or s"
+    };
+    format!("{why}; {EXAMPLE}")
 }
 
 /// A duration longer than nothing.
@@ -188,6 +205,7 @@ mod tests {
         for (text, end) in [
             ("1970-01-12T13:46:41Z", Some(1_000_001)),
             ("1970-01-12T14:46:41+01:00", Some(1_000_001)),
+            ("9999-12-31T23:59:59Z", Some(253_402_300_799)),
             ("12h", Some(1_000_000 + 12 * HOUR)),
             ("0", None),
             ("2027-01-31", None),
@@ -196,8 +214,31 @@ mod tests {
             let found = expiry(text).ok().map(|e| e.resolve(now).ok().unwrap().seconds);
             assert_eq!(found, end, "{text:?}");
         }
-        let sharp = Timestamp::new(5, 123_456_789).unwrap();
+        let sharp = prost_types::Timestamp { seconds: 5, nanos: 123_456_789 };
         assert_eq!(Expiry::At(sharp).resolve(now).ok().unwrap().nanos, 123_000_000);
+    }
+
+    #[test]
+    fn a_lifetime_in_words_is_told_what_is_wrong_with_it() {
+        for (text, words) in [
+            ("ninety days", "it has no number in digits"),
+            ("soon", "it has no number in digits"),
+            ("", "it is empty"),
+            ("90", "it has no unit"),
+            ("90 fortnights", "it is no number with a unit"),
+            ("in 90 days", "it is no number with a unit"),
+            ("3 months", "months and years differ in length"),
+            ("1 year", "months and years differ in length"),
+        ] {
+            let why = expiry(text).unwrap_err();
+            assert!(why.contains(words), "{text:?}: {why}");
+        }
+        for (text, words) in
+            [("90d", "a lifetime is no time"), ("90 days", "a lifetime is no time"), ("never", "not a time")]
+        {
+            let why = instant(text).unwrap_err();
+            assert!(why.contains(words) && why.contains("2027-01-31T00:00:00Z"), "{text:?}: {why}");
+        }
     }
 
     #[test]

@@ -1,13 +1,27 @@
 //! Times and durations between the wire, the eye and scripts: always UTC, always RFC 3339.
 
-use jiff::{SignedDuration, Timestamp};
+use std::str::FromStr as _;
 
-use crate::wire::json::signed;
+use jiff::{SignedDuration, Timestamp, civil};
+
+use crate::wire::json::{EPOCH, signed};
 pub(super) use crate::wire::json::{duration_seconds, rfc3339};
 
 /// A point in time as the wire has it.
 pub(super) fn to_wire(time: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() }
+}
+
+/// An RFC 3339 time, up to the end of the year 9999; `None` for what is none.
+pub(super) fn read(text: &str) -> Option<prost_types::Timestamp> {
+    if let Ok(time) = Timestamp::from_str(text) {
+        return Some(to_wire(time));
+    }
+    // The library's own times end a day earlier, so that they can be shown in every zone.
+    let utc = ["Z", "z", "+00:00", "-00:00"].into_iter().find_map(|end| text.strip_suffix(end))?;
+    let since = civil::DateTime::from_str(utc).ok()?.duration_since(EPOCH);
+    let (seconds, nanos) = (since.as_secs(), since.subsec_nanos());
+    (seconds > 0 && utc.contains(['T', 't', ' '])).then_some(prost_types::Timestamp { seconds, nanos })
 }
 
 /// A duration as the wire has it.
@@ -48,11 +62,22 @@ mod tests {
         for ((seconds, nanos), text) in [
             ((0, 0), "1970-01-01T00:00:00Z"),
             ((1_801_387_800, 250_000_000), "2027-01-31T09:30:00.25Z"),
+            ((253_402_300_799, 0), "9999-12-31T23:59:59Z"),
+            ((253_402_300_799, 999_000_000), "9999-12-31T23:59:59.999Z"),
             ((i64::MAX, 0), "9223372036854775807 s 0 ns"),
         ] {
             assert_eq!(rfc3339(&prost_types::Timestamp { seconds, nanos }), text);
         }
         assert_eq!(shown(None), "");
+        for text in ["2027-01-31T09:30:00.25Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999Z"] {
+            assert_eq!(shown(read(text).as_ref()), text, "what is shown can be typed");
+        }
+        assert_eq!(read("9999-12-31T23:59:59+00:00"), read("9999-12-31T23:59:59Z"));
+        for none in
+            ["9999-12-31", "9999-12-31Z", "9999-12-32T00:00:00Z", "10000-01-01T00:00:00Z", "never", "Z"]
+        {
+            assert_eq!(read(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! `keyward usage`: what keys did, by hour, day or month.
 
 use clap::{Args, ValueEnum};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
@@ -39,10 +38,10 @@ pub struct UsageArgs {
     environment: Option<String>,
     /// From the hour on that this time is in. Left out: 24 hours before the end
     #[arg(long, value_name = "TIME", alias = "since", value_parser = parse::instant)]
-    from: Option<Timestamp>,
+    from: Option<prost_types::Timestamp>,
     /// Before this time, or the end of its hour. Left out: until now
     #[arg(long, value_name = "TIME", alias = "until", value_parser = parse::instant)]
-    to: Option<Timestamp>,
+    to: Option<prost_types::Timestamp>,
     /// What to sum up by, in UTC
     #[arg(long, value_enum, value_name = "PERIOD", default_value_t = By::Total)]
     by: By,
@@ -83,8 +82,8 @@ pub(super) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Resul
         key_id: args.key.unwrap_or_default(),
         owner: args.owner.unwrap_or_default(),
         environment: args.environment.unwrap_or_default(),
-        start_time: args.from.map(time::to_wire),
-        end_time: args.to.map(time::to_wire),
+        start_time: args.from,
+        end_time: args.to,
         period: UsagePeriod::from(args.by).into(),
     };
     let mut total = Total::default();

@@ -127,6 +127,17 @@ pub enum ForeignHash {
 }
 
 impl ForeignHash {
+    /// Whether it is the hash of an empty text.
+    #[must_use]
+    pub fn is_of_nothing(&self) -> bool {
+        let is_of_nothing = |algorithm, bytes: &[u8]| digest::digest(algorithm, b"").as_ref() == bytes;
+        match self {
+            Self::Sha256(bytes) => is_of_nothing(&digest::SHA256, bytes),
+            Self::Sha512(bytes) => is_of_nothing(&digest::SHA512, bytes),
+            Self::HmacSha256(..) => false,
+        }
+    }
+
     /// What is stored in its place. For SHA-256 the same as for a secret of Keyward's own; the others are set apart by what
     /// stands before them, and by their length.
     #[must_use]

@@ -62,7 +62,10 @@ pub(super) fn of_row(error: OperationError) -> v1::ImportError {
         (ErrorReason::HashExists, "hash"),
     ];
     let known = of_reason.into_iter().find(|(known, _)| *known == reason).map(|(_, field)| field.to_owned());
-    let field = known.or_else(|| value("field"));
+    // The field that goes beyond the caller's ceiling.
+    let of_part = [("grants", "scopes"), ("environment", "environment"), ("lifetime", "expire_time")];
+    let part = value("part").and_then(|part| of_part.into_iter().find(|(known, _)| *known == part));
+    let field = known.or_else(|| value("field")).or_else(|| part.map(|(_, field)| field.to_owned()));
     let existing = Some("key_id").filter(|_| reason == ErrorReason::HashExists).and_then(value);
     v1::ImportError {
         field: field.unwrap_or_default(),

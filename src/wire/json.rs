@@ -3,7 +3,7 @@
 //! An absent message is `null`, an empty text `""`. Times are RFC 3339, durations decimal seconds with an `s`
 //! (`"86400s"`), enum values bare names (`"KEY_REVOKED"`), numbers numbers.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil};
 use serde_json::{Value, json};
 
 use super::v1::{self, DenialReason, PolicyRouteAccess};
@@ -122,10 +122,18 @@ pub(crate) fn list<T>(items: &[T], each: impl Fn(&T) -> Value) -> Value {
     items.iter().map(each).collect()
 }
 
+/// The start of 1970.
+pub(crate) const EPOCH: civil::DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
+
 /// RFC 3339; what the calendar cannot express is shown as the numbers that were sent.
 pub(crate) fn rfc3339(time: &prost_types::Timestamp) -> String {
-    Timestamp::new(time.seconds, time.nanos)
-        .map_or_else(|_| format!("{} s {} ns", time.seconds, time.nanos), |valid| valid.to_string())
+    if let Ok(valid) = Timestamp::new(time.seconds, time.nanos) {
+        return valid.to_string();
+    }
+    // On the last day of the year 9999 the library has no times, but a calendar.
+    let calendar = EPOCH.checked_add(SignedDuration::new(time.seconds, time.nanos));
+    calendar
+        .map_or_else(|_| format!("{} s {} ns", time.seconds, time.nanos), |calendar| format!("{calendar}Z"))
 }
 
 /// As the JSON mapping of protobuf has it: decimal seconds and an `s`.

@@ -1,7 +1,6 @@
 //! `keyward audit query`: who changed what, when, from where and why.
 
 use clap::{Args, ValueEnum};
-use jiff::Timestamp;
 
 use crate::{
     cli::{
@@ -34,10 +33,10 @@ pub struct QueryArgs {
     action: Option<Action>,
     /// Only changes at or after this time
     #[arg(long, value_name = "TIME", value_parser = parse::instant)]
-    since: Option<Timestamp>,
+    since: Option<prost_types::Timestamp>,
     /// Only changes before this time
     #[arg(long, value_name = "TIME", value_parser = parse::instant)]
-    until: Option<Timestamp>,
+    until: Option<prost_types::Timestamp>,
     /// Shows old and new values, not the names of the changed fields alone
     #[arg(long)]
     values: bool,
@@ -132,8 +131,8 @@ pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) 
         key_id: args.key_id.unwrap_or_default(),
         actor_key_id: args.actor.unwrap_or_default(),
         action: args.action.map(AuditAction::from).unwrap_or_default().into(),
-        start_time: args.since.map(time::to_wire),
-        end_time: args.until.map(time::to_wire),
+        start_time: args.since,
+        end_time: args.until,
     };
     let mut audit = session.audit().await?;
     loop {

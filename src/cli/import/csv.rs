@@ -1,19 +1,21 @@
 //! One line of CSV (RFC 4180), strictly: what could be read in two ways is refused.
 //!
-//! A line is a row: no field of a key may hold a line break, so a quoted one is a mistake, and it spoils its own row alone.
+//! No field of a key may hold a line break: where a row goes over several lines is found by [`super::quotes`], and none of
+//! them comes here.
 
 /// The fields of a line.
 ///
 /// # Errors
-/// A quote that is not closed, or that stands in the middle of a field.
-pub(super) fn fields(line: &str) -> Result<Vec<String>, &'static str> {
+/// A quote that is not closed, or that stands in the middle of a field: the place of the field.
+pub(super) fn fields(line: &str) -> Result<Vec<String>, (usize, &'static str)> {
     let mut fields = Vec::new();
     let mut rest = line;
     loop {
         let (field, after) = match rest.strip_prefix('"') {
-            Some(quoted) => quoted_field(quoted)?,
-            None => plain_field(rest)?,
-        };
+            Some(quoted) => quoted_field(quoted),
+            None => plain_field(rest),
+        }
+        .map_err(|why| (fields.len(), why))?;
         fields.push(field);
         match after {
             Some(after) => rest = after,

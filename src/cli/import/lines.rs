@@ -13,8 +13,9 @@ pub(super) enum Line {
     NotUtf8,
 }
 
-/// Reads the next line; `None` at the end. Never holds more of it than [`LONGEST`].
-pub(super) fn next(input: &mut dyn BufRead) -> io::Result<Option<Line>> {
+/// Reads the next line; `None` at the end. Never holds more of it than [`LONGEST`]. `each` is told every byte of it, also
+/// of what is no good.
+pub(super) fn next(input: &mut dyn BufRead, mut each: impl FnMut(&[u8])) -> io::Result<Option<Line>> {
     let mut line = Vec::new();
     let (mut any, mut too_long) = (false, false);
     loop {
@@ -25,6 +26,7 @@ pub(super) fn next(input: &mut dyn BufRead) -> io::Result<Option<Line>> {
         any = true;
         let end = buffer.iter().position(|byte| *byte == b'\n');
         let (text, _) = buffer.split_at_checked(end.unwrap_or(buffer.len())).unwrap_or((buffer, &[]));
+        each(text);
         too_long |= line.len().saturating_add(text.len()) > LONGEST;
         if !too_long {
             line.extend_from_slice(text);
@@ -70,7 +72,7 @@ mod tests {
     fn all(input: &[u8]) -> Vec<Line> {
         // Buffers of three bytes, so that lines span them.
         let mut input = BufReader::with_capacity(3, input);
-        std::iter::from_fn(|| next(&mut input).unwrap()).collect()
+        std::iter::from_fn(|| next(&mut input, |_| {}).unwrap()).collect()
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! `keyward import`: takes over keys of another system from a file of their hashes.
 
 mod csv;
-mod labels;
+mod json;
 mod lines;
+mod quotes;
+mod record;
 mod row;
+mod tally;
 
 use std::{
     fs::File,
@@ -13,16 +16,14 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use prost::Message as _;
-use serde_json::{Value, json};
 
-use self::lines::Line;
+use self::{lines::Line, quotes::Row, record::Fault, tally::Tally};
 use super::{
     Outcome,
     connection::Caller,
     failure::Failure,
     parse::{self, Expiry},
     session::Session,
-    text::printable,
 };
 use crate::wire::v1::{
     ErrorReason, Grant, HmacSha256Hash, ImportError, ImportKeysRequest, ImportResult, ImportRow,
@@ -208,16 +209,6 @@ struct Import {
     tally: Tally,
 }
 
-/// How far it is.
-#[derive(Default)]
-struct Tally {
-    good: u64,
-    bad: u64,
-    /// Lines that are read, and those there are.
-    done: u64,
-    total: Option<u64>,
-}
-
 impl Import {
     async fn read(
         &mut self,
@@ -226,35 +217,41 @@ impl Import {
         defaults: &ImportRow,
         session: &mut Session<'_, '_>,
     ) -> Result<(), Failure> {
-        let mut columns = None;
-        let mut number = 0;
-        while let Some(line) =
-            lines::next(input).map_err(|error| Failure::input(format!("cannot read the file: {error}")))?
-        {
-            number += 1;
-            let row = match (line, format, &columns) {
-                (Line::Text(text), Format::Csv, None) => {
-                    columns = Some(
-                        row::columns(&text).map_err(|why| Failure::input(format!("line {number}: {why}")))?,
-                    );
-                    continue;
-                }
-                (Line::TooLong | Line::NotUtf8, Format::Csv, None) => {
-                    return Err(Failure::input("line 1 is no line of column names"));
-                }
-                (Line::Text(text), _, _) if text.trim().is_empty() => continue,
-                (Line::Text(text), Format::Csv, Some(columns)) => row::of_csv(columns, &text, defaults),
-                (Line::Text(text), Format::Jsonl, _) => row::of_json(&text, defaults),
-                (Line::TooLong, ..) => Err((String::new(), format!("longer than {} bytes", lines::LONGEST))),
-                (Line::NotUtf8, ..) => Err((String::new(), "not UTF-8".to_owned())),
+        let failed = |error| Failure::input(format!("cannot read the file: {error}"));
+        let columns = match format {
+            Format::Csv => Some(header(quotes::next(input).map_err(failed)?)?),
+            Format::Jsonl => None,
+        };
+        let mut number = u64::from(columns.is_some());
+        loop {
+            let row = match format {
+                Format::Csv => quotes::next(input).map_err(failed)?,
+                Format::Jsonl => lines::next(input, |_| {}).map_err(failed)?.map(Row::Line),
             };
-            match row {
+            let Some(row) = row else { return self.send(session).await };
+            let first = number + 1;
+            number = first + if let Row::Lines(lines, _) = &row { lines - 1 } else { 0 };
+            let read = match row {
+                Row::Line(Line::Text(text)) if text.trim().is_empty() => continue,
+                Row::Line(line) => of_line(line, columns.as_deref(), defaults),
+                Row::Lines(_, opened) => {
+                    let why = format!(
+                        "a line break stands in quotes: lines {first} to {number} are one row, and none of them is taken"
+                    );
+                    Err((column(columns.as_deref(), opened.field), why))
+                }
+                Row::Unfit(opened, why) => {
+                    self.send(session).await?;
+                    return Err(unfit(first, opened, &column(columns.as_deref(), opened.field), why));
+                }
+            };
+            match read {
                 Ok(row) => {
-                    let row = ImportRow { line: number, ..row };
+                    let row = ImportRow { line: first, ..row };
                     self.bytes = self.bytes.saturating_add(row.encoded_len());
                     self.request.rows.push(row);
                 }
-                Err((field, message)) => self.faults.push(unreadable(number, field, message)),
+                Err((field, message)) => self.faults.push(unreadable(first, field, message)),
             }
             self.tally.done = number;
             let waiting = self.request.rows.len().max(self.faults.len());
@@ -262,7 +259,6 @@ impl Import {
                 self.send(session).await?;
             }
         }
-        self.send(session).await
     }
 
     /// Sends what waits, and tells what became of it.
@@ -295,43 +291,42 @@ impl Import {
     }
 }
 
-impl Tally {
-    fn count(&mut self, result: &ImportResult, session: &mut Session<'_, '_>) -> Result<(), Failure> {
-        if session.json {
-            session.console.print_json_line(&json_result(result))?;
+/// The columns that the first row of a CSV file names.
+fn header(first: Option<Row>) -> Result<Vec<String>, Failure> {
+    match first {
+        Some(Row::Line(Line::Text(text))) => {
+            row::columns(&text).map_err(|why| Failure::input(format!("line 1: {why}")))
         }
-        let Some(error) = &result.error else {
-            self.good += 1;
-            return Ok(());
-        };
-        self.bad += 1;
-        if session.json { Ok(()) } else { session.console.print(&told(result.line, error)) }
+        Some(Row::Line(Line::NotUtf8)) => Err(Failure::input(
+            "line 1 is not UTF-8: save the file as UTF-8, with commas between the columns",
+        )),
+        Some(Row::Line(Line::TooLong) | Row::Lines(..) | Row::Unfit(..)) | None => {
+            Err(Failure::input("line 1 is no line of column names"))
+        }
     }
+}
 
-    /// The bar: a line of its own, where somebody looks on.
-    fn draw(&self, session: &mut Session<'_, '_>) {
-        if session.console.err_is_terminal {
-            let of = self.total.map(|total| format!("/{total}")).unwrap_or_default();
-            session.console.note(&format!("\r{}{of} lines, {} bad", self.done, self.bad));
-        }
+/// The row of a line, as JSON where there are no columns.
+fn of_line(line: Line, columns: Option<&[String]>, defaults: &ImportRow) -> Result<ImportRow, Fault> {
+    match (line, columns) {
+        (Line::Text(text), Some(columns)) => row::of_csv(columns, &text, defaults),
+        (Line::Text(text), None) => row::of_json(&text, defaults),
+        (Line::TooLong, _) => Err((String::new(), format!("longer than {} bytes", lines::LONGEST))),
+        (Line::NotUtf8, _) => Err((String::new(), "not UTF-8".to_owned())),
     }
+}
 
-    fn clear(&self, session: &mut Session<'_, '_>) {
-        if session.console.err_is_terminal && self.done > 0 {
-            session.console.note("\r\u{1b}[K");
-        }
-    }
+fn column(columns: Option<&[String]>, place: usize) -> String {
+    row::column_at(columns.unwrap_or_default(), place).to_owned()
+}
 
-    fn sum_up(&self, dry_run: bool, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-        let done = if dry_run { "would be imported" } else { "imported" };
-        let text = format!("{} {done}, {} bad\n", self.good, self.bad);
-        if session.json {
-            session.console.note(&text);
-        } else {
-            session.console.print(&text)?;
-        }
-        Ok(if self.bad == 0 { Outcome::Done } else { Outcome::RowsBad })
-    }
+/// Nothing more of the file is taken: whatever stands there may be within a text.
+fn unfit(first: u64, opened: quotes::Place, column: &str, why: &str) -> Failure {
+    let line = first + opened.line;
+    Failure::input(format!(
+        "line {line}: {column}: the quote that opens here {why}. Where the next row begins cannot be known, so nothing \
+         from line {first} on was taken: mend the line, and run the same command again"
+    ))
 }
 
 fn unreadable(line: u64, field: String, message: String) -> ImportResult {
@@ -339,40 +334,4 @@ fn unreadable(line: u64, field: String, message: String) -> ImportResult {
     let reason = name.strip_prefix("ERROR_REASON_").unwrap_or(name).to_owned();
     let error = ImportError { field, message, reason, existing_key_id: String::new() };
     ImportResult { line, key_id: String::new(), error: Some(error) }
-}
-
-/// A bad row for eyes.
-fn told(line: u64, error: &ImportError) -> String {
-    let field = if error.field.is_empty() { String::new() } else { format!("{}: ", error.field) };
-    let text = format!("line {line}: {field}{} ({})", error.message, error.reason);
-    format!("{}\n", printable(&text))
-}
-
-fn json_result(result: &ImportResult) -> Value {
-    json!({
-        "line": result.line,
-        "key_id": result.key_id,
-        "error": result.error.as_ref().map(json_error),
-    })
-}
-
-fn json_error(error: &ImportError) -> Value {
-    json!({
-        "field": error.field,
-        "message": error.message,
-        "reason": error.reason,
-        "existing_key_id": error.existing_key_id,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::json::assert_shows_every_field;
-
-    #[test]
-    fn every_field_of_a_result_is_shown() {
-        assert_shows_every_field("ImportResult", &json_result(&ImportResult::default()));
-        assert_shows_every_field("ImportError", &json_error(&ImportError::default()));
-    }
 }

@@ -1,79 +1,29 @@
 //! What a line of a file says of a key: as JSON, or as CSV, which is made the same.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde::Deserialize;
-use serde_json::{Map, Value, error::Category, json};
 
+use super::{
+    json::Node,
+    record::{BITS, COLUMNS, Fault, LABEL, LISTS, NUMBER, Record, fault},
+};
 use crate::{
-    cli::{parse, time},
+    cli::parse,
     wire::v1::{HmacSha256Hash, ImportRow, import_row::Hash},
 };
-
-/// The columns, less those that begin with `metadata.`.
-pub(super) const COLUMNS: [&str; 15] = [
-    "name",
-    "description",
-    "owner",
-    "environment",
-    "scopes",
-    "grants",
-    "expire_time",
-    "allowed_cidrs",
-    "sha256",
-    "sha512",
-    "hmac_sha256",
-    "scheme",
-    "prefix",
-    "last_four",
-    "secret_bits",
-];
-const LISTS: [&str; 3] = ["scopes", "grants", "allowed_cidrs"];
-const LABEL: &str = "metadata.";
-
-/// How serde begins to say that a field stands twice.
-const TWICE: &str = "duplicate field `";
-
-/// What a line says; what it leaves out is as in the defaults.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct Record {
-    name: String,
-    description: String,
-    owner: String,
-    environment: String,
-    scopes: Vec<String>,
-    grants: Vec<String>,
-    expire_time: String,
-    allowed_cidrs: Vec<String>,
-    #[serde(deserialize_with = "super::labels::deserialize")]
-    metadata: BTreeMap<String, String>,
-    sha256: String,
-    sha512: String,
-    hmac_sha256: String,
-    scheme: String,
-    prefix: String,
-    last_four: String,
-    secret_bits: u32,
-}
-
-/// What is wrong with a line: a field, or none, and why.
-pub(super) type Fault = (String, String);
 
 /// The columns that a header names.
 ///
 /// # Errors
-/// The header is no CSV, or names a column twice or one that there is not.
+/// The header is no CSV, is divided by something else than commas, or names a column twice or one that there is not.
 pub(super) fn columns(header: &str) -> Result<Vec<String>, String> {
-    let names = super::csv::fields(header.trim_start_matches('\u{feff}'))?;
+    let header = header.trim_start_matches('\u{feff}');
+    let names = super::csv::fields(header).map_err(|(_, why)| why)?;
     for (place, name) in names.iter().enumerate() {
         let is_label = name.strip_prefix(LABEL).is_some_and(|label| !label.is_empty());
         if !is_label && !COLUMNS.contains(&name.as_str()) {
-            return Err(format!(
-                "there is no column `{name}`; the columns are {}, and metadata.NAME",
-                COLUMNS.join(", ")
-            ));
+            return Err(no_column(name));
         }
         if names.iter().take(place).any(|before| before == name) {
             return Err(format!("the column `{name}` stands twice"));
@@ -82,39 +32,70 @@ pub(super) fn columns(header: &str) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
+/// Why a name is that of no column.
+fn no_column(name: &str) -> String {
+    let dividers = [(';', "semicolons"), ('\t', "tabs"), ('|', "bars")];
+    if let Some((_, what)) = dividers.into_iter().find(|(divider, _)| name.contains(*divider)) {
+        return format!("the columns are divided by {what}: divide them by commas, here and in the rows");
+    }
+    if name.contains('\r') {
+        return "the lines end with a carriage return alone: end them with a line feed".to_owned();
+    }
+    if name.is_empty() {
+        return "a column has no name: there is a comma too many, or the line is empty".to_owned();
+    }
+    format!("there is no column `{name}`; the columns are {}, and metadata.NAME", COLUMNS.join(", "))
+}
+
 /// The row of a line of CSV under these columns.
 pub(super) fn of_csv(columns: &[String], line: &str, defaults: &ImportRow) -> Result<ImportRow, Fault> {
-    let fields = super::csv::fields(line).map_err(|why| (String::new(), why.to_owned()))?;
+    let fields = super::csv::fields(line).or_else(|(place, why)| fault(column_at(columns, place), why))?;
     if fields.len() != columns.len() {
         let why = format!("{} fields, and the header has {}", fields.len(), columns.len());
-        return Err((String::new(), why));
+        // The first that is missing, or the last before those that are too many.
+        return fault(column_at(columns, fields.len()), why);
     }
-    let (mut record, mut labels) = (Map::new(), Map::new());
+    let mut record = Record::default();
     for (column, text) in columns.iter().zip(fields).filter(|(_, text)| !text.is_empty()) {
         if let Some(label) = column.strip_prefix(LABEL) {
-            labels.insert(label.to_owned(), Value::from(text));
-        } else if LISTS.contains(&column.as_str()) {
-            record.insert(column.clone(), text.split_whitespace().collect());
-        } else if column == "secret_bits" {
-            let bits: u32 =
-                text.parse().map_err(|_no_number| (column.clone(), "must be a number".to_owned()))?;
-            record.insert(column.clone(), json!(bits));
-        } else {
-            record.insert(column.clone(), Value::from(text));
+            record.metadata.insert(label.to_owned(), text);
+            continue;
         }
+        let node = if LISTS.contains(&column.as_str()) {
+            Node::List(text.split_whitespace().map(|word| Node::Text(word.to_owned())).collect())
+        } else if column == BITS {
+            Node::Number(text.parse().or_else(|_no_number| fault(column, NUMBER))?)
+        } else {
+            Node::Text(text)
+        };
+        record.set(column, node)?;
     }
-    record.insert("metadata".to_owned(), Value::Object(labels));
-    let record = serde_json::from_value(Value::Object(record)).map_err(|error| told(&error))?;
     row(record, defaults)
+}
+
+/// The column at a place, or the last one.
+pub(super) fn column_at(columns: &[String], place: usize) -> &str {
+    columns.get(place).or(columns.last()).map_or("", String::as_str)
 }
 
 /// The row of a line of JSON.
 pub(super) fn of_json(line: &str, defaults: &ImportRow) -> Result<ImportRow, Fault> {
     let line = line.trim_start_matches('\u{feff}');
-    if !line.trim_start().starts_with('{') {
-        return Err((String::new(), "no JSON object".to_owned()));
+    let parsed = serde_json::from_str(line);
+    // What serde says could repeat a value, and that might be a hash.
+    let Node::Object(entries) =
+        parsed.or_else(|error| fault("", format!("no JSON: column {}", error.column())))?
+    else {
+        return fault("", "no JSON object");
+    };
+    let (mut record, mut seen) = (Record::default(), BTreeSet::new());
+    for (name, node) in entries {
+        if !seen.insert(name.clone()) {
+            return fault(&name, "stands twice");
+        }
+        record.set(&name, node)?;
     }
-    row(serde_json::from_str(line).map_err(|error| told(&error))?, defaults)
+    row(record, defaults)
 }
 
 fn row(record: Record, defaults: &ImportRow) -> Result<ImportRow, Fault> {
@@ -122,10 +103,10 @@ fn row(record: Record, defaults: &ImportRow) -> Result<ImportRow, Fault> {
     let or_list =
         |list: Vec<String>, default: &Vec<String>| if list.is_empty() { default.clone() } else { list };
     let grants = record.grants.iter().map(|text| parse::grant(text));
-    let grants: Vec<_> = grants.collect::<Result<_, _>>().map_err(|why| ("grants".to_owned(), why))?;
+    let grants: Vec<_> = grants.collect::<Result<_, _>>().or_else(|why| fault("grants", why))?;
     let expires = match record.expire_time.as_str() {
         "" => defaults.expire_time,
-        text => Some(time::to_wire(parse::instant(text).map_err(|why| ("expire_time".to_owned(), why))?)),
+        text => Some(parse::instant(text).or_else(|why| fault("expire_time", why))?),
     };
     // Whose row names scopes or grants has no others.
     let own_rights = !record.scopes.is_empty() || !grants.is_empty();
@@ -195,23 +176,10 @@ fn bytes(field: &str, text: &str) -> Result<Vec<u8>, Fault> {
     read.ok_or_else(|| (field.to_owned(), "must be hexadecimal digits, or base 64".to_owned()))
 }
 
-/// What serde says, unless it repeats a value: that might be a hash. Its own line number is that of one line alone.
-fn told(error: &serde_json::Error) -> Fault {
-    if error.classify() != Category::Data {
-        return (String::new(), format!("no JSON: column {}", error.column()));
-    }
-    let text = error.to_string();
-    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _place)| text);
-    if let Some(field) = text.strip_prefix(TWICE).and_then(|rest| rest.strip_suffix('`')) {
-        return (field.to_owned(), "stands twice".to_owned());
-    }
-    let names_a_field = text.starts_with("unknown field");
-    let why = if names_a_field { text } else { "a field is of another type than it takes" };
-    (String::new(), why.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::wire::v1::Grant;
 
@@ -246,6 +214,37 @@ mod tests {
     }
 
     #[test]
+    fn null_is_absent() {
+        let all = COLUMNS.map(|column| format!("\"{column}\":null"));
+        let all = all.iter().filter(|field| !field.contains("\"sha256\"") && !field.contains("\"name\""));
+        let all = all.cloned().collect::<Vec<_>>().join(",");
+        let line = format!(r#"{{"name":"a","sha256":"x","metadata":{{"team":null}},{all}}}"#);
+        let absent = of_json(r#"{"name":"a","sha256":"x"}"#, &defaults()).unwrap();
+        assert!(of_json(&line, &defaults()).unwrap() == absent);
+        let none = r#"{"name":"a","sha256":"x","metadata":null}"#;
+        assert!(of_json(none, &defaults()).unwrap() == absent);
+        assert_eq!(of_json(r#"{"nobody":null}"#, &defaults()).err().unwrap().0, "nobody");
+    }
+
+    #[test]
+    fn what_divides_the_columns_is_named() {
+        for (header, words) in [
+            ("name;sha256;prefix", "divided by semicolons"),
+            ("name\tsha256", "divided by tabs"),
+            ("name|sha256", "divided by bars"),
+            ("name,sha256,", "a comma too many"),
+            ("", "the line is empty"),
+            ("name,sha256\rone,x", "carriage return"),
+            ("\u{feff}name,name", "`name` stands twice"),
+            ("Name", "there is no column `Name`"),
+        ] {
+            let why = columns(header).unwrap_err();
+            assert!(why.contains(words), "{header:?}: {why}");
+        }
+        assert_eq!(columns("\u{feff}name,sha256").unwrap(), ["name", "sha256"]);
+    }
+
+    #[test]
     fn a_field_that_stands_twice_is_named() {
         for (line, field) in [
             (r#"{"name":"a","sha256":"x","name":"b"}"#, "name"),
@@ -261,21 +260,34 @@ mod tests {
     #[test]
     fn a_bad_line_says_why_and_repeats_no_value() {
         let columns = columns("name,sha256,secret_bits").unwrap();
-        for (line, field) in
-            [("a", ""), ("a,b,c,d", ""), ("a,\"b,1", ""), ("a,b,many", "secret_bits"), ("a,,1", "hash")]
-        {
+        for (line, field) in [
+            ("a", "sha256"),
+            ("a,b,c,d", "secret_bits"),
+            ("a,b\"c,1", "sha256"),
+            ("a,b,many", "secret_bits"),
+            ("a,,1", "hash"),
+        ] {
             assert_eq!(of_csv(&columns, line, &defaults()).err().unwrap().0, field, "{line}");
         }
-        for line in [
-            "",
-            "{",
-            "[]",
-            "{\"name\":7}",
-            "{\"nam\":\"x\"}",
-            "{\"sha512\":\"hidden!\"}",
-            "{\"secret_bits\":\"hidden!\"}",
+        for (line, field) in [
+            ("", ""),
+            ("{", ""),
+            ("[]", ""),
+            (r#"{"name":7}"#, "name"),
+            (r#"{"nam":"x"}"#, "nam"),
+            (r#"{"sha512":"hidden!"}"#, "sha512"),
+            (r#"{"secret_bits":"hidden!"}"#, "secret_bits"),
+            (r#"{"secret_bits":-1}"#, "secret_bits"),
+            (r#"{"secret_bits":4294967296}"#, "secret_bits"),
+            (r#"{"scopes":"hidden!"}"#, "scopes"),
+            (r#"{"scopes":["a:b",null]}"#, "scopes"),
+            (r#"{"grants":["hidden!"]}"#, "grants"),
+            (r#"{"metadata":["hidden!"]}"#, "metadata"),
+            (r#"{"metadata":{"team":7}}"#, "metadata.team"),
+            (r#"{"expire_time":"hidden!"}"#, "expire_time"),
         ] {
-            let (_, why) = of_json(line, &defaults()).err().unwrap();
+            let (named, why) = of_json(line, &defaults()).err().unwrap();
+            assert_eq!(named, field, "{line}: {why}");
             assert!(!why.contains("hidden!"), "{why}");
         }
         for header in ["nam", "name,name", "metadata.", "\"name"] {

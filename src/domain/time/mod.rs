@@ -60,11 +60,18 @@ impl Timestamp {
     }
 }
 
+/// The start of 1970 in the calendar.
+const EPOCH: jiff::civil::DateTime = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
+
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(time) => write!(formatter, "{time:.3}"),
-            Err(_) => write!(formatter, "{} ms", self.0),
+            // On the last day of the year 9999 the library has no times, but a calendar.
+            Err(_) => match EPOCH.checked_add(jiff::SignedDuration::from_millis(self.0)) {
+                Ok(time) => write!(formatter, "{time:.3}Z"),
+                Err(_) => write!(formatter, "{} ms", self.0),
+            },
         }
     }
 }

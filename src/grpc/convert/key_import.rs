@@ -47,6 +47,10 @@ fn new_import(asked: v1::ImportRow, environments: &Environments) -> Result<NewIm
         };
         OperationError::invalid(field, ParseError::new(why))
     })?;
+    // A token has them at its end only (RFC 6750 section 2.1).
+    if asked.last_four.trim_end_matches('=').contains('=') {
+        return refuse("last_four", "with `=` at its end only: no token has it elsewhere");
+    }
     let key = v1::IssueRequest {
         name: asked.name,
         description: asked.description,
@@ -63,6 +67,18 @@ fn new_import(asked: v1::ImportRow, environments: &Environments) -> Result<NewIm
 }
 
 fn hash(asked: Option<&Hash>) -> Result<ForeignHash, OperationError> {
+    let hash = given_hash(asked)?;
+    // An empty column of the other system, hashed: nobody can present it.
+    if hash.is_of_nothing() {
+        return Err(OperationError::invalid(
+            "hash",
+            ParseError::new("that of a token, not of an empty text"),
+        ));
+    }
+    Ok(hash)
+}
+
+fn given_hash(asked: Option<&Hash>) -> Result<ForeignHash, OperationError> {
     match asked {
         None => Err(OperationError::invalid("hash", ParseError::new("given"))),
         Some(Hash::Sha256(bytes)) => Ok(ForeignHash::Sha256(fixed("sha256", bytes, "32 bytes")?)),
