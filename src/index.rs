@@ -10,6 +10,7 @@ mod members;
 mod residents;
 mod schemes;
 mod sharing;
+mod sight;
 mod tally;
 mod uses;
 

@@ -1,6 +1,8 @@
 //! Every method of every service × every kind of caller, and what nobody may hand out. A method without a row fails.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "admin_matrix/bounds.rs"]
+mod bounds;
 #[path = "admin_matrix/ceilings.rs"]
 mod ceilings;
 mod support;

@@ -166,3 +166,42 @@ fn a_charge_that_comes_late_is_charged_to_the_window_that_is_open() {
     assert_eq!(sheet.left(bound, &after(5)).units, 0);
     assert_eq!(sheet.left(bound, &after(6)).units, 10);
 }
+
+#[test]
+fn states_of_some_limits_only_are_no_answer_and_no_refusal_is_without_a_limit() {
+    // L1, L7: whatever a back end leaves out, it is not taken for an allow
+    use std::time::Duration;
+
+    use keyward::{
+        domain::{decision::Denial, policy::TierSet},
+        ports::{LimitState, Weighed},
+    };
+
+    let limits =
+        "{ name = 'one', limit = 10, calendar = 'minute' }, { name = 'two', limit = 20, calendar = 'day' }";
+    let world = counters_support::World::<counters_support::Memory>::new(limits);
+    let found = world.found(0);
+    let bill = found.bill(TierSet::only(0), 1);
+    let states = world.peek(0);
+    assert_eq!(states.len(), 2);
+    for short in [&[][..], &states[..1], &[states[0], states[1], states[1]]] {
+        assert_eq!(Weighed::new(&bill, short.to_vec()), None, "{} states", short.len());
+    }
+    let nothing = found.bill(TierSet::default(), 1);
+    assert_eq!(Weighed::new(&nothing, Vec::new()), None, "under no limit nobody is let through");
+    assert!(matches!(Weighed::new(&bill, states.clone()), Some(Weighed::Passes(_))));
+    let spent = |secs: u64| LimitState { passes: false, wait: Some(Duration::from_secs(secs)), ..states[0] };
+    for (failing, name) in [
+        (vec![spent(1), states[1]], "default/one"),
+        (vec![states[0], spent(1)], "default/two"),
+        (vec![spent(1), spent(2)], "default/two"),
+        (vec![spent(2), spent(1)], "default/one"),
+    ] {
+        let Some(Weighed::Refused(refusal)) = Weighed::new(&bill, failing.clone()) else { panic!("{name}") };
+        let (denial, all) = refusal.into_parts();
+        let (Denial::RateLimited(spent) | Denial::QuotaExceeded(spent)) = denial else {
+            panic!("{denial:?}")
+        };
+        assert_eq!((&*spent.limit, all), (name, failing));
+    }
+}

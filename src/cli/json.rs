@@ -162,6 +162,7 @@ fn revocation(revocation: &v1::Revocation) -> Value {
         "reason": names::revoke_reason(revocation.reason),
         "comment": revocation.comment,
         "revoked_by": revocation.revoked_by,
+        "by_operator": revocation.by_operator,
     })
 }
 

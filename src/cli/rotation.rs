@@ -135,7 +135,7 @@ fn users(secrets: &[RotationSecret]) -> String {
         for user in &secret.users {
             table.row([
                 secret.generation.to_string(),
-                user.caller_key_id.clone(),
+                if user.by_operator { "an operator".to_owned() } else { user.caller_key_id.clone() },
                 user.caller_owner.clone(),
                 user.source_address.clone(),
                 time::shown(user.last_use_time.as_ref()),
@@ -169,6 +169,7 @@ fn user(user: &SecretUser) -> Value {
         "caller_owner": user.caller_owner,
         "source_address": user.source_address,
         "last_use_time": user.last_use_time.as_ref().map(time::rfc3339),
+        "by_operator": user.by_operator,
     })
 }
 

@@ -58,7 +58,8 @@ pub(super) fn grants(grants: &[Grant]) -> String {
 
 fn created(key: &Key) -> String {
     let by = key.creator.as_ref().map(|creator| match (creator.key_id.as_str(), creator.owner.as_str()) {
-        ("", _) => " by Keyward itself".to_owned(),
+        // To a caller who is bound to a workspace, of what is out of reach.
+        ("", _) => " by an operator, or Keyward itself".to_owned(),
         (id, "") => format!(" by {id}"),
         (id, owner) => format!(" by {id} ({owner})"),
     });
@@ -90,6 +91,7 @@ fn ceiling(facts: &mut Table, ceiling: &Ceiling) {
 
 fn revocation(facts: &mut Table, revocation: &Revocation) {
     let by = match revocation.revoked_by.as_str() {
+        "" if revocation.by_operator => "an operator",
         "" => "whoever presented it",
         id => id,
     };

@@ -16,6 +16,7 @@ use super::{
     ceiling::{Ceiling, CeilingPart},
     id::{KeyId, WorkspaceId},
     key::{Key, Standing},
+    network::AllowedNetworks,
     parse::ParseError,
     text::Owner,
     time::Timestamp,
@@ -151,6 +152,9 @@ pub struct AdminCaller {
     workspace: WorkspaceId,
     revision: Revision,
     rights: Arc<AdminRights>,
+    /// From where the key may be used, and until when: an administration key hands out no other that may more.
+    networks: Arc<AllowedNetworks>,
+    expires: Option<Timestamp>,
     address: Option<IpAddr>,
 }
 
@@ -166,6 +170,8 @@ impl AdminCaller {
             workspace: key.workspace,
             revision: key.revision,
             rights,
+            networks: Arc::clone(&key.networks),
+            expires: key.expires,
             address,
         })
     }
@@ -174,6 +180,34 @@ impl AdminCaller {
     #[must_use]
     pub fn bound_to(&self) -> Option<WorkspaceId> {
         (!self.rights.global).then_some(self.workspace)
+    }
+}
+
+/// How far a caller sees. What lies beyond is shown as somebody's, without a name (T1).
+#[derive(Debug, Clone, Copy)]
+pub struct Sight {
+    bound_to: Option<WorkspaceId>,
+}
+
+impl Sight {
+    /// That of a caller who is bound to a workspace, or to none.
+    #[must_use]
+    pub const fn within(bound_to: Option<WorkspaceId>) -> Self {
+        Self { bound_to }
+    }
+
+    /// Whether nothing lies beyond.
+    #[must_use]
+    pub const fn is_unbound(self) -> bool {
+        self.bound_to.is_none()
+    }
+
+    /// Whether the caller may know of this key: it is in reach, and no global administration key is shown to a caller who
+    /// is bound to one workspace.
+    #[must_use]
+    pub fn reaches(self, key: &Key) -> bool {
+        let above = key.admin.as_ref().is_some_and(|admin| admin.global);
+        self.bound_to.is_none_or(|workspace| workspace == key.workspace && !above)
     }
 }
 
@@ -206,5 +240,9 @@ const fn ceiling_message(part: CeilingPart) -> &'static str {
         CeilingPart::AdminScopes => "the key would have admin scopes that the caller lacks",
         CeilingPart::Global => "the key would reach every workspace, and the caller is bound to one",
         CeilingPart::Ceiling => "the key's ceiling goes beyond the caller's",
+        CeilingPart::Networks => {
+            "the administration key could be used from networks from which the caller's own cannot"
+        }
+        CeilingPart::Expiry => "the administration key would outlive the caller's own",
     }
 }

@@ -67,6 +67,10 @@ pub enum CeilingPart {
     Global,
     /// The ceiling of an administration key above the caller's own.
     Ceiling,
+    /// An administration key for more networks than the caller's own.
+    Networks,
+    /// An administration key that outlives the caller's own.
+    Expiry,
 }
 
 impl Ceiling {

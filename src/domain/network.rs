@@ -31,6 +31,13 @@ impl AllowedNetworks {
         self.0.is_empty() || address.is_some_and(within)
     }
 
+    /// Whether every address that `other` permits is permitted here too.
+    #[must_use]
+    pub fn cover(&self, other: &Self) -> bool {
+        let within = |theirs: &IpNet| self.0.iter().any(|mine| mine.contains(theirs));
+        self.0.is_empty() || !other.0.is_empty() && other.0.iter().all(within)
+    }
+
     /// The networks, sorted.
     #[must_use]
     pub const fn as_slice(&self) -> &[IpNet] {
@@ -109,6 +116,22 @@ mod tests {
         assert!(!permit("2001:db9::1"));
         assert!(!networks.permit(None));
         assert!(AllowedNetworks::default().permit(None));
+    }
+
+    #[test]
+    fn networks_cover_those_within_and_no_restriction_covers_all() {
+        // S8, X9
+        let networks = |texts: &[&str]| {
+            AllowedNetworks::new(texts.iter().map(|text| parse_network(text).unwrap()).collect()).unwrap()
+        };
+        let (office, all) = (networks(&["10.0.0.0/8", "2001:db8::/32"]), networks(&[]));
+        for within in [&["10.0.0.0/8"][..], &["10.1.0.0/16", "2001:db8:1::/48"]] {
+            assert!(office.cover(&networks(within)) && all.cover(&networks(within)), "{within:?}");
+        }
+        for beyond in [&[][..], &["0.0.0.0/0"], &["10.1.0.0/16", "11.0.0.0/8"], &["::/0"], &["8.0.0.0/6"]] {
+            assert!(!office.cover(&networks(beyond)), "{beyond:?}");
+        }
+        assert!(all.cover(&all) && office.cover(&office));
     }
 
     #[test]

@@ -21,8 +21,10 @@ impl AuditService for Api {
             let workspace = operations.log_workspace(&permit, named)?;
             let filter = convert::audit::filter(workspace, &asked)?;
             let size = convert::page_size(asked.page_size)?;
+            let moment = operations.moment(permit.sight());
             let page = operations.query_log(permit, filter, &asked.page_token, size).await?;
-            let records = page.records.iter().map(convert::audit::record).collect::<Result<_, _>>()?;
+            let records = page.records.iter().map(|record| convert::audit::record(record, &moment));
+            let records = records.collect::<Result<_, _>>()?;
             Ok(v1::QueryLogResponse { records, next_page_token: page.next_page_token })
         })
         .await

@@ -24,7 +24,7 @@ impl KeyService for Api {
         let caller = self.caller(&request)?;
         let query = self.question(&caller, "", request.get_ref()).await?;
         let mut answer = self.answer(&query).await?;
-        answer.route = self.route(&query, request.get_ref())?;
+        answer.route = self.route(&caller, &query, request.get_ref())?;
         Ok(Response::new(answer))
     }
 
@@ -48,9 +48,10 @@ impl KeyService for Api {
             let workspace = permit.workspace(&operations, named)?;
             let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "Issue", &asked)?;
             let new = convert::new_key::new_key("", asked, operations.policy()?.policy.environments(), mark)?;
+            let sight = permit.sight();
             let WithSecret { key, secret, revision } = operations.issue(permit, workspace, new).await?;
             let warnings = convert::key::warnings(&key);
-            let key = Some(convert::key::to_wire(&key, &operations.moment()));
+            let key = Some(convert::key::to_wire(&key, &operations.moment(sight)));
             Ok(v1::IssueResponse { key, api_key: secret.reveal(), revision: revision.0, warnings })
         })
         .await
@@ -67,8 +68,9 @@ impl KeyService for Api {
             operations.require_reach(&permit, id)?;
             let grace: Duration = convert::grace(asked.grace_period)?;
             let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "Rotate", &asked)?;
+            let sight = permit.sight();
             let WithSecret { key, secret, revision } = operations.rotate(permit, id, grace, mark).await?;
-            let key = convert::key::to_wire(&key, &operations.moment());
+            let key = convert::key::to_wire(&key, &operations.moment(sight));
             Ok(v1::RotateResponse { key: Some(key), api_key: secret.reveal(), revision: revision.0 })
         })
         .await
@@ -92,8 +94,9 @@ impl KeyService for Api {
             operations.require_reach(&permit, id)?;
             let reason = convert::key::revoke_reason(asked.reason)?;
             let comment = convert::comment(&asked.comment)?;
+            let sight = permit.sight();
             let Changed { key, revision } = operations.revoke(permit, id, reason, comment).await?;
-            let key = convert::key::to_wire(&key, &operations.moment());
+            let key = convert::key::to_wire(&key, &operations.moment(sight));
             Ok(v1::RevokeResponse { key: Some(key), revision: revision.0 })
         })
         .await
@@ -106,8 +109,10 @@ impl KeyService for Api {
         let permit = self.permit(&request)?;
         self.administer(Party::of(&permit), async move |operations| {
             let id = convert::key_id("key_id", &request.get_ref().key_id)?;
+            let sight = permit.sight();
             let shown = operations.show(permit, id).await?;
-            Ok(v1::GetKeyResponse { key: Some(convert::key::shown_to_wire(&shown, &operations.moment())) })
+            let key = convert::key::shown_to_wire(&shown, &operations.moment(sight));
+            Ok(v1::GetKeyResponse { key: Some(key) })
         })
         .await
     }
@@ -123,8 +128,9 @@ impl KeyService for Api {
             let workspace = operations.workspace(&permit, named)?;
             let (selection, traits) = convert::select::listed(workspace, &asked)?;
             let size = convert::page_size(asked.page_size)?;
+            let sight = permit.sight();
             let page = operations.list(permit, (&selection, &traits), &asked.page_token, size).await?;
-            let moment = operations.moment();
+            let moment = operations.moment(sight);
             let keys = page.keys.iter().map(|shown| convert::key::shown_to_wire(shown, &moment)).collect();
             Ok(v1::ListKeysResponse { keys, next_page_token: page.next_page_token })
         })
@@ -173,8 +179,9 @@ impl KeyService for Api {
             let id = convert::key_id("key.id", id)?;
             operations.require_reach(&permit, id)?;
             let changes = convert::update::key_changes(asked)?;
+            let sight = permit.sight();
             let Changed { key, revision } = operations.update(permit, id, changes).await?;
-            let key = convert::key::to_wire(&key, &operations.moment());
+            let key = convert::key::to_wire(&key, &operations.moment(sight));
             Ok(v1::UpdateKeyResponse { key: Some(key), revision: revision.0 })
         })
         .await
@@ -300,8 +307,9 @@ async fn switch(
 ) -> Result<(v1::Key, u64), OperationError> {
     let id = convert::key_id("key_id", key_id)?;
     operations.require_reach(&permit, id)?;
+    let sight = permit.sight();
     let Changed { key, revision } = operations.switch(permit, id, way, convert::comment(comment)?).await?;
-    Ok((convert::key::to_wire(&key, &operations.moment()), revision.0))
+    Ok((convert::key::to_wire(&key, &operations.moment(sight)), revision.0))
 }
 
 /// What a request id stands for: whose it is, and a fingerprint of the whole request.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
-        admin::{AdminPermit, Caller, ExplainKeys},
+        admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys, ReadPolicy},
         audit::Revision,
     },
     operations::{
@@ -99,13 +99,17 @@ impl Api {
         Ok(convert::check::response(&self.operations().check(query).await?))
     }
 
-    /// Which route the request is on that an operator wants explained.
+    /// Which route the request is on that an operator wants explained: one whom `ExplainRoute` tells it too.
     pub(super) fn route(
         &self,
+        caller: &Caller,
         query: &Query<'_>,
         asked: &v1::CheckRequest,
     ) -> Result<Option<v1::RouteExplanation>, OperationError> {
-        let Some(context) = asked.context.as_ref().filter(|_| query.mode == Mode::Explain) else {
+        let reader: Result<AdminPermit<ReadPolicy>, AdminRefusal> = caller.permit();
+        let may_know = reader.and_then(|permit| permit.require_global()).is_ok();
+        let explained = may_know && query.mode == Mode::Explain;
+        let Some(context) = asked.context.as_ref().filter(|_| explained) else {
             return Ok(None);
         };
         let request = (context.host.as_str(), context.method.as_str(), context.path.as_str());

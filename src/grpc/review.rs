@@ -29,8 +29,9 @@ pub(super) async fn grace(
     let id = convert::key_id("key_id", &asked.key_id)?;
     operations.require_reach(&permit, id)?;
     let grace = convert::required_grace(asked.grace)?;
+    let sight = permit.sight();
     let Changed { key, revision } = operations.regrace(permit, id, asked.generation, grace).await?;
-    let key = convert::key::to_wire(&key, &operations.moment());
+    let key = convert::key::to_wire(&key, &operations.moment(sight));
     Ok(v1::UpdateGraceResponse { key: Some(key), revision: revision.0 })
 }
 
@@ -56,8 +57,9 @@ pub(super) async fn narrow(
     let id = convert::key_id("key_id", &asked.key_id)?;
     operations.require_reach(&permit, id)?;
     let how = convert::least_privilege::narrowing(asked)?;
+    let sight = permit.sight();
     let (Changed { key, revision }, since) = operations.narrow(permit, id, how).await?;
-    let key = convert::key::to_wire(&key, &operations.moment());
+    let key = convert::key::to_wire(&key, &operations.moment(sight));
     let watched_since = Some(convert::least_privilege::watched_since(since));
     Ok(v1::NarrowKeyResponse { key: Some(key), revision: revision.0, watched_since })
 }

@@ -32,11 +32,12 @@ impl WorkspaceService for Api {
             let first = first_key(asked.key.take(), &asked.owner)?;
             let first =
                 convert::new_key::new_key("key", first, operations.policy()?.policy.environments(), mark)?;
+            let sight = permit.sight();
             let Registered { workspace, member, first: WithSecret { key, secret, revision } } =
                 operations.register(permit, issuer, workspace, first).await?;
             Ok(v1::RegisterWorkspaceResponse {
                 workspace: Some(convert::workspace::to_wire(&workspace)),
-                key: Some(convert::key::to_wire(&key, &operations.moment())),
+                key: Some(convert::key::to_wire(&key, &operations.moment(sight))),
                 api_key: secret.reveal(),
                 revision: revision.0,
                 member: member.as_ref().map(convert::member::to_wire),

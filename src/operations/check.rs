@@ -8,8 +8,9 @@ use std::{sync::Arc, time::Duration};
 use super::{Operations, error::OperationError, trusted, uses};
 use crate::{
     domain::{
+        admin::Sight,
         audit::Revision,
-        decision::{self, Decision, Denial, Holder, Permit, Requirement, Spent},
+        decision::{self, Decision, Denial, Holder, Proof, Requirement},
         environment::BrowserRule,
         id::{KeyId, WorkspaceId},
         limit::Bound,
@@ -19,7 +20,7 @@ use crate::{
         workspace::Workspace,
     },
     index::Found,
-    ports::{Bill, Charge, LimitState, PolicyVersion},
+    ports::{Bill, Charge, LimitState, PolicyVersion, Refusal, Weighed, denials},
 };
 
 /// How long a Check waits for the revision that it asks for.
@@ -94,6 +95,8 @@ pub struct CheckedKey {
     pub secret: Option<(u32, Option<Timestamp>)>,
     /// The key's workspace.
     pub workspace: Option<Arc<Workspace>>,
+    /// Whether the caller may know who made it.
+    pub creator_known: bool,
     /// The tiers that the request is of.
     pub tiers: TierSet,
 }
@@ -224,23 +227,26 @@ impl Operations {
         let bill = found.bill(tiers, cost);
         let (decision, states) = match (decision, query.mode) {
             (Decision::Allow(permit), Mode::Enforce) => match self.counters.charge(&bill, &now) {
-                Charge::Charged(states) => (Decision::Allow(permit), states),
-                Charge::Refused(states) => (spent(&bill, &states, permit), states),
+                Charge::Charged(passing) => (Decision::Allow(permit), passing.into_states()),
+                Charge::Refused(refusal) => denied(refusal),
                 Charge::Unwritten => return None,
             },
             (Decision::Allow(permit), Mode::Peek | Mode::Explain) => {
-                let states = self.counters.peek(&bill, &now);
-                (spent(&bill, &states, permit), states)
+                // Where nobody knows how some limit stands, nobody says that the request may pass.
+                match self.counters.peek(&bill, &now)? {
+                    Weighed::Passes(passing) => (Decision::Allow(permit), passing.into_states()),
+                    Weighed::Refused(refusal) => denied(refusal),
+                }
             }
             (Decision::Deny(denial), mode) => {
                 let told = denial.is_of_a_valid_key() || mode == Mode::Explain;
-                let states = if told { self.counters.peek(&bill, &now) } else { Vec::new() };
+                let states = if told { self.states(&bill, &now) } else { Vec::new() };
                 (Decision::Deny(denial), states)
             }
         };
         let failures = match query.mode {
             Mode::Explain => {
-                let of_limits = spent_limits(&bill, &states).map(|(_, denial)| denial);
+                let of_limits = denials(&bill, &states).map(|(_, denial)| denial);
                 let browsers = browsers(policy, &found, &query.requirement);
                 let holder = holder(&found, hash.as_ref(), browsers);
                 let of_key = decision::failures(holder, &query.requirement, now.time);
@@ -253,10 +259,24 @@ impl Operations {
         }
         self.note_usage(query, policy, &found, now.time, (tiers, &decision, true));
         let workspace = self.index.workspace(found.key().workspace);
-        let subject = Some(CheckedKey { found, secret, workspace, tiers });
+        let creator_known = self.index.is_creator_seen(Sight::within(query.bound_to), found.key());
+        let subject = Some(CheckedKey { found, secret, workspace, creator_known, tiers });
         let degraded = self.counters.is_degraded();
         Some(Answer { decision, failures, subject, states, time: now.time, degraded, revision })
     }
+}
+
+impl Operations {
+    /// How the limits of a bill stand, to be told beside an answer that they have no part in; none where that is not known.
+    pub(super) fn states(&self, bill: &Bill<'_>, now: &Now) -> Vec<LimitState> {
+        self.counters.peek(bill, now).map(Weighed::into_states).unwrap_or_default()
+    }
+}
+
+/// The decision that limits have come to.
+fn denied(refusal: Refusal) -> (Decision, Vec<LimitState>) {
+    let (denial, states) = refusal.into_parts();
+    (Decision::Deny(denial), states)
 }
 
 /// A question about a key, judged but for its limits.
@@ -286,7 +306,10 @@ impl Judged {
             Decision::Allow(permit) => permit.tiers(),
             Decision::Deny(_) => decision::tiers_asked(&policy.policy, requirement),
         };
-        let secret = holder.secret.map(|(secret, end)| (secret.generation, end));
+        let secret = match holder.proof {
+            Proof::Secret(secret, end) => Some((secret.generation, end)),
+            Proof::AskedById | Proof::Missing => None,
+        };
         Self { tiers, cost: requirement.cost.unwrap_or(1), secret, decision, found }
     }
 
@@ -309,9 +332,16 @@ fn holder<'a>(found: &'a Found, hash: Option<&KeyHash>, browsers: BrowserRule) -
         rights: found.rights(),
         surroundings: found.surroundings(),
         default_tier: found.limits().default_tier(),
-        secret: hash.and_then(|hash| found.key().credentials.find(hash)),
+        proof: proof(found, hash),
         browsers,
     }
+}
+
+/// What proves a key to whoever asks.
+fn proof<'a>(found: &'a Found, hash: Option<&KeyHash>) -> Proof<'a> {
+    let Some(hash) = hash else { return Proof::AskedById };
+    let secret = found.key().credentials.find(hash);
+    secret.map_or(Proof::Missing, |(secret, end)| Proof::Secret(secret, end))
 }
 
 /// The answer where there is no key.
@@ -319,26 +349,6 @@ pub(super) fn of_nobody(query: &Query<'_>, denial: Denial, time: Timestamp, revi
     let failures = if query.mode == Mode::Explain { vec![denial.clone()] } else { Vec::new() };
     let decision = Decision::Deny(denial);
     Answer { decision, failures, subject: None, states: Vec::new(), time, degraded: false, revision }
-}
-
-/// An allow, unless some limit is spent; then the one that takes longest names the denial (L9).
-fn spent(bill: &Bill<'_>, states: &[LimitState], permit: Permit) -> Decision {
-    longest(bill, states).map_or(Decision::Allow(permit), Decision::Deny)
-}
-
-/// The denial by the spent limit that takes longest.
-pub(super) fn longest(bill: &Bill<'_>, states: &[LimitState]) -> Option<Denial> {
-    let longest = spent_limits(bill, states).max_by_key(|(wait, _)| wait.unwrap_or(Duration::MAX));
-    longest.map(|(_, denial)| denial)
-}
-
-/// Every limit that does not allow the request.
-fn spent_limits(bill: &Bill<'_>, states: &[LimitState]) -> impl Iterator<Item = (Option<Duration>, Denial)> {
-    let failing = bill.limits.of(bill.tiers).zip(states).filter(|(_, state)| !state.passes);
-    failing.map(|(bound, state)| {
-        let spent = Spent { limit: bound.name.clone(), admits: bound.limit, wait: state.wait };
-        (state.wait, if bound.is_quota { Denial::QuotaExceeded(spent) } else { Denial::RateLimited(spent) })
-    })
 }
 
 /// Whether a caller may know of a key: administration keys are nobody's holder's key, and a bound caller knows its

@@ -4,18 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Operations,
-    check::{Answer, CheckedKey, Judged, Query, longest, of_nobody},
+    check::{Answer, CheckedKey, Judged, Query, of_nobody},
     error::OperationError,
     trusted, uses,
 };
 use crate::{
     domain::{
+        admin::Sight,
         audit::Revision,
         decision::{Decision, Denial},
         limit::Bound,
         time::Now,
     },
-    ports::{Bill, ChargeAll, Count, LimitState, PolicyVersion, costs},
+    ports::{Bill, ChargeAll, Count, LimitState, Passing, PolicyVersion, Weighed, costs},
 };
 
 /// An answer to a question among others.
@@ -28,7 +29,7 @@ pub struct Together {
 
 /// What all limits together come to.
 enum Charged {
-    All(Vec<Vec<LimitState>>),
+    All(Vec<Passing>),
     /// The first that is denied, why, and how its limits stand where those are why.
     None(usize, Denial, Option<Vec<LimitState>>),
 }
@@ -76,15 +77,16 @@ impl Operations {
             }
         }
         match self.counters.charge_all(&bills, now) {
-            ChargeAll::Charged(states) => Some(Charged::All(states)),
+            // One for each, or nobody knows which were charged.
+            ChargeAll::Charged(each) => (each.len() == bills.len()).then_some(Charged::All(each)),
             ChargeAll::Unwritten => None,
-            ChargeAll::Refused(place, states) => {
+            ChargeAll::Refused(place, refusal) => {
                 let bill = bills.get(place)?;
-                let as_one = self.states_as_one(bill, &bills, now);
+                let as_one = Weighed::new(bill, self.states_as_one(bill, &bills, now));
                 // They cannot disagree that it is refused; if they did, it would be refused all the same.
-                let (mut denial, states) = match longest(bill, &as_one) {
-                    Some(denial) => (denial, as_one),
-                    None => (longest(bill, &states)?, states),
+                let (mut denial, states) = match as_one {
+                    Some(Weighed::Refused(as_one)) => as_one.into_parts(),
+                    Some(Weighed::Passes(_)) | None => refusal.into_parts(),
                 };
                 if let Denial::RateLimited(spent) | Denial::QuotaExceeded(spent) = &mut denial {
                     spent.wait = self.until_all_pass(&bills, now);
@@ -102,7 +104,7 @@ impl Operations {
         for bill in bills {
             for (place, (count, _)) in bill.counts().enumerate() {
                 let Some(cost) = costs.remove(&count) else { continue };
-                let state = self.counters.peek(&Bill { cost, ..*bill }, now).into_iter().nth(place)?;
+                let state = self.states(&Bill { cost, ..*bill }, now).into_iter().nth(place)?;
                 if !state.passes {
                     longest = longest.max(state.wait?);
                 }
@@ -117,7 +119,7 @@ impl Operations {
         let costs = costs(bills);
         let state = |(place, (count, _)): (usize, (Count, &Bound))| {
             let cost = *costs.get(&count)?;
-            self.counters.peek(&Bill { cost, ..*bill }, now).into_iter().nth(place)
+            self.states(&Bill { cost, ..*bill }, now).into_iter().nth(place)
         };
         bill.counts().enumerate().filter_map(state).collect()
     }
@@ -140,7 +142,8 @@ impl Operations {
         let (decision, states, held_by) = match (charged, &judged.decision) {
             (Charged::All(states), decision) => {
                 uses::note(&judged.found, judged.secret, query, now);
-                (decision.clone(), states.get(place).cloned().unwrap_or_default(), None)
+                let states = states.get(place).cloned().map(Passing::into_states);
+                (decision.clone(), states.unwrap_or_default(), None)
             }
             (Charged::None(first, denial, states), _) if *first == place => {
                 let told = || self.told(denial, &judged, now);
@@ -150,7 +153,7 @@ impl Operations {
                 (judged.decision.clone(), self.told(denial, &judged, now), None)
             }
             (Charged::None(first, denial, _), Decision::Allow(_)) => {
-                let states = self.counters.peek(&judged.bill(), now);
+                let states = self.states(&judged.bill(), now);
                 (Decision::Deny(denial.clone()), states, Some(*first))
             }
         };
@@ -158,7 +161,8 @@ impl Operations {
         self.note_usage(query, policy, &judged.found, now.time, of_own);
         let workspace = self.index.workspace(judged.found.key().workspace);
         let Judged { found, tiers, secret, .. } = judged;
-        let subject = Some(CheckedKey { found, secret, workspace, tiers });
+        let creator_known = self.index.is_creator_seen(Sight::within(query.bound_to), found.key());
+        let subject = Some(CheckedKey { found, secret, workspace, creator_known, tiers });
         let degraded = self.counters.is_degraded();
         let answer =
             Answer { decision, failures: Vec::new(), subject, states, time: now.time, degraded, revision };
@@ -167,6 +171,6 @@ impl Operations {
 
     /// How the limits of a denied question stand, where that may be told.
     fn told(&self, denial: &Denial, judged: &Judged, now: &Now) -> Vec<LimitState> {
-        if denial.is_of_a_valid_key() { self.counters.peek(&judged.bill(), now) } else { Vec::new() }
+        if denial.is_of_a_valid_key() { self.states(&judged.bill(), now) } else { Vec::new() }
     }
 }

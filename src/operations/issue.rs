@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{
-        admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, ImportKeys, IssueKeys, Party},
+        admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, ImportKeys, IssueKeys, Party, Sight},
         audit::{Action, Actor, FieldChange, Revision},
         ceiling::CeilingPart,
         credentials::{Credentials, Secret},
@@ -111,13 +111,19 @@ impl IssuePermit {
         }
     }
 
+    /// How far the caller sees.
+    #[must_use]
+    pub fn sight(&self) -> Sight {
+        match self {
+            Self::Holder(permit) => permit.sight(),
+            Self::Import(permit) => permit.sight(),
+            Self::Admin(permit) => permit.sight(),
+        }
+    }
+
     /// Whether the caller may know of this key.
     pub(super) fn reaches(&self, key: &Key) -> bool {
-        match self {
-            Self::Holder(permit) => permit.reaches(key),
-            Self::Import(permit) => permit.reaches(key),
-            Self::Admin(permit) => permit.reaches(key),
-        }
+        self.sight().reaches(key)
     }
 
     fn require_ceiling(

@@ -14,6 +14,7 @@ use crate::domain::{
         ALL_TIERS, Effective, Fault, Holder, LimitOverrides, LimitOverridesEntry, LimitsOf, Policy,
         effective, no_wider,
     },
+    text::Plan,
     workspace::Workspace,
 };
 
@@ -70,6 +71,12 @@ pub(super) fn workspace_raises(policy: &Policy, workspace: &Workspace) -> bool {
     let with = limits_of(Some(workspace), None);
     let without = LimitsOf { workspace: None, ..with };
     !no_wider(&effective(policy, with), &effective(policy, without))
+}
+
+/// Whether the limits of a plan are wider than those of another. What the policy does not declare has the least.
+pub(super) fn plan_raises(policy: &Policy, from: &Plan, to: &Plan) -> bool {
+    let of = |plan| effective(policy, LimitsOf { plan: Some(plan), ..LimitsOf::default() });
+    from != to && !no_wider(&of(to), &of(from))
 }
 
 /// Every limit of a key.

@@ -167,7 +167,7 @@ impl Log {
         match operations.counters.charge(&bill, &operations.clock.read()) {
             Charge::Charged(_) => Ok(Some(())),
             Charge::Unwritten => Ok(None),
-            Charge::Refused(states) => Err(self.refused(&states, bytes)),
+            Charge::Refused(refusal) => Err(self.refused(&refusal.into_parts().1, bytes)),
         }
     }
 
@@ -187,7 +187,8 @@ impl Log {
 
     fn state(&self, operations: &Operations) -> Option<LimitState> {
         let bill = self.bill(0)?;
-        operations.counters.peek(&bill, &operations.clock.read()).first().copied()
+        let weighed = operations.counters.peek(&bill, &operations.clock.read())?;
+        weighed.into_states().first().copied()
     }
 
     fn bill(&self, cost: u64) -> Option<Bill<'_>> {

@@ -53,8 +53,8 @@ impl Operations {
     ///
     /// # Errors
     /// The caller is not global or may not issue; the key would expire in the past or go beyond the caller's ceiling;
-    /// the request id was used before; the store. The limits are wrong, or wider than the plan's where the caller may not
-    /// raise any.
+    /// the request id was used before; the store. The limits are wrong, or wider than the plan's, or the plan's wider than
+    /// the first one's, where the caller may not raise any.
     pub async fn register(
         &self,
         permit: AdminPermit<ManageWorkspaces>,
@@ -85,7 +85,9 @@ impl Operations {
             revision: Revision::ZERO,
         };
         workspace.limits = limits::read("limits", new.limits, Holder::Workspace, &policy.policy, &workspace)?;
-        permit.require_raising(limits::workspace_raises(&policy.policy, &workspace))?;
+        let own = limits::workspace_raises(&policy.policy, &workspace);
+        let by_plan = limits::plan_raises(&policy.policy, policy.policy.first_plan(), &workspace.plan);
+        permit.require_raising(own || by_plan)?;
         let (key, secret) = self.make("key", first_key, &workspace, &policy.policy, permit.creator(), now)?;
         let first = first_member(&permit, &policy.policy, &workspace, new.owner_role.as_ref())?;
         let raised = limits::raises(&policy.policy, Some(&workspace), &key);

@@ -88,7 +88,7 @@ impl Operations {
             let why = ParseError::new("a holder's key: what an administration key may do stands in itself");
             return Err(OperationError::invalid("key_id", why));
         }
-        let (policy, moment) = (self.policy()?, self.moment());
+        let (policy, moment) = (self.policy()?, self.moment(permit.sight()));
         let owner_role = self.index.owner_role(&key);
         let role = owner_role.as_ref().and_then(|role| policy.policy.role(role));
         let role = role.filter(|_| key.follows_owner_role);

@@ -25,9 +25,19 @@ pub struct SecretInUse {
     /// Its end, if it was replaced.
     pub end: Option<Timestamp>,
     /// Who used it last, the newest use first.
-    pub users: Vec<(LastUse, Option<Owner>)>,
+    pub users: Vec<SecretUser>,
     /// Whether it can be ended, if it is retiring.
     pub readiness: Option<Readiness>,
+}
+
+/// Somebody who used a secret.
+pub struct SecretUser {
+    /// The use.
+    pub last: LastUse,
+    /// The administration key that asked, unless that is out of the caller's reach.
+    pub caller: Option<KeyId>,
+    /// Its owner.
+    pub owner: Option<Owner>,
 }
 
 impl Operations {
@@ -52,14 +62,16 @@ impl Operations {
             let live = replaced.filter(|_| end.is_some_and(|end| now < end));
             let readiness = live
                 .map(|replaced| Readiness::new(Uses { replaced, retiring: &retiring, current }, quiet, now));
-            let users = of_secret().map(|last| (*last, self.owner_of(&permit, last.caller))).collect();
+            let users = of_secret().map(|last| self.user(&permit, *last)).collect();
             shown.push(SecretInUse { secret: secret.clone(), end, users, readiness });
         }
         Ok(shown)
     }
 
-    fn owner_of(&self, permit: &AdminPermit<ReadKeys>, caller: Option<KeyId>) -> Option<Owner> {
-        self.key(permit, caller?).ok()?.key().owner.clone()
+    fn user(&self, permit: &AdminPermit<ReadKeys>, last: LastUse) -> SecretUser {
+        let caller = last.caller.filter(|caller| self.index.is_seen(permit.sight(), *caller));
+        let found = caller.and_then(|caller| self.index.by_id(caller));
+        SecretUser { last, caller, owner: found.and_then(|found| found.key().owner.clone()) }
     }
 
     /// Lets the retiring secret of this generation, or all of them, end so long from now.

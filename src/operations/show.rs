@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
-        admin::{AdminPermit, ReadKeys},
+        admin::{AdminPermit, ReadKeys, Sight},
         id::KeyId,
         key::Key,
         parse::ParseError,
@@ -46,6 +46,8 @@ pub struct Moment {
     pub time: Timestamp,
     /// The policy in force, if there is one that can be trusted.
     pub policy: Option<Arc<PolicyVersion>>,
+    /// For whom.
+    sight: Sight,
     index: Arc<Index>,
 }
 
@@ -60,6 +62,18 @@ impl Moment {
         let role = self.owner_role(key);
         let role = role.as_ref().and_then(|role| policy.policy.role(role));
         Rights::following(&key.grants, role, &policy.policy)
+    }
+
+    /// Whether who is answered may know of the key of this id.
+    #[must_use]
+    pub fn knows(&self, id: KeyId) -> bool {
+        self.index.is_seen(self.sight, id)
+    }
+
+    /// Whether who is answered may know who made a key.
+    #[must_use]
+    pub fn knows_creator(&self, key: &Key) -> bool {
+        self.index.is_creator_seen(self.sight, key)
     }
 
     /// The role that the owner of a key has now.
@@ -99,10 +113,10 @@ impl Operations {
         self.clock.read()
     }
 
-    /// What answers about keys are rendered by, as it is now.
+    /// What answers about keys are rendered by, as it is now, for who sees so far.
     #[must_use]
-    pub fn moment(&self) -> Moment {
-        Moment { time: self.clock.now(), policy: self.index.policy(), index: Arc::clone(&self.index) }
+    pub fn moment(&self, sight: Sight) -> Moment {
+        Moment { time: self.clock.now(), policy: self.index.policy(), sight, index: Arc::clone(&self.index) }
     }
 
     /// A key as it stands.

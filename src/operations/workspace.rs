@@ -49,7 +49,7 @@ impl Operations {
     ///
     /// # Errors
     /// It is out of reach. Its plan or limits would change, and the caller is bound to it, or may not raise limits and
-    /// would. The policy does not declare the plan; the limits are wrong. The store.
+    /// would, by a plan with wider ones for one. The policy does not declare the plan; the limits are wrong. The store.
     pub async fn update_workspace(
         &self,
         permit: AdminPermit<ManageWorkspaces>,
@@ -87,9 +87,8 @@ impl Operations {
             if fields.is_empty() {
                 return Ok(Attempt::Done(after));
             }
-            if before.limits != after.limits {
-                permit.require_raising(limits::workspace_raises(&policy.policy, &after))?;
-            }
+            let own = before.limits != after.limits && limits::workspace_raises(&policy.policy, &after);
+            permit.require_raising(own || limits::plan_raises(&policy.policy, &before.plan, &after.plan))?;
             let new = LogEntry::new(self.clock.now(), permit.actor(), Action::WorkspaceUpdate);
             let entry = LogEntry { workspace: Some(id), changes: fields, ..new };
             let rows = Rows { workspace: Some(after.clone()), ..Rows::default() };

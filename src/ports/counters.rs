@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::Pending;
 use crate::domain::{
+    decision::{Denial, Spent},
     limit::{Bound, KeyLimits, LimitId, Sheet},
     policy::{Subject, TierSet},
     time::{Now, Timestamp},
@@ -153,13 +154,86 @@ pub struct LimitState {
     pub wait: Option<Duration>,
 }
 
+/// How the limits of a bill stand that all of them allow: each of them, and one at least (L1). Made by [`Weighed::new`]
+/// alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passing(Vec<LimitState>);
+
+impl Passing {
+    /// The states.
+    #[must_use]
+    pub fn into_states(self) -> Vec<LimitState> {
+        self.0
+    }
+}
+
+/// That a bill is refused, by which of its limits, and how all of them stand. Made by [`Weighed::new`] alone: there is no
+/// refusal without a limit that refuses, so that none can be taken for an allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    denial: Denial,
+    states: Vec<LimitState>,
+}
+
+impl Refusal {
+    /// The denial, by the limit that takes longest (L9), and the states.
+    #[must_use]
+    pub fn into_parts(self) -> (Denial, Vec<LimitState>) {
+        (self.denial, self.states)
+    }
+}
+
+/// How the limits of a bill stand, and what that comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Weighed {
+    /// All of them allow it.
+    Passes(Passing),
+    /// Some do not.
+    Refused(Refusal),
+}
+
+impl Weighed {
+    /// What these states of the limits of a bill come to. `None` where they are not one for each of its limits, or it is
+    /// under no limit: then nobody knows whether it may, and that is no answer.
+    #[must_use]
+    pub fn new(bill: &Bill<'_>, states: Vec<LimitState>) -> Option<Self> {
+        let limits = bill.limits.of(bill.tiers).count();
+        if limits == 0 || limits != states.len() {
+            return None;
+        }
+        let longest = denials(bill, &states).max_by_key(|(wait, _)| wait.unwrap_or(Duration::MAX));
+        Some(match longest {
+            Some((_, denial)) => Self::Refused(Refusal { denial, states }),
+            None => Self::Passes(Passing(states)),
+        })
+    }
+
+    /// The states.
+    #[must_use]
+    pub fn into_states(self) -> Vec<LimitState> {
+        match self {
+            Self::Passes(passing) => passing.into_states(),
+            Self::Refused(refusal) => refusal.states,
+        }
+    }
+}
+
+/// Every limit that does not allow a bill, in the order of its limits: how long until it does, and the denial by it.
+pub fn denials(bill: &Bill<'_>, states: &[LimitState]) -> impl Iterator<Item = (Option<Duration>, Denial)> {
+    let failing = bill.limits.of(bill.tiers).zip(states).filter(|(_, state)| !state.passes);
+    failing.map(|(bound, state)| {
+        let spent = Spent { limit: bound.name.clone(), admits: bound.limit, wait: state.wait };
+        (state.wait, if bound.is_quota { Denial::QuotaExceeded(spent) } else { Denial::RateLimited(spent) })
+    })
+}
+
 /// What became of a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Charge {
-    /// All limits allow it, and it is charged to all of them.
-    Charged(Vec<LimitState>),
+    /// All limits allow it, and it is charged to all of them; how they stand then.
+    Charged(Passing),
     /// Some limit does not, and nothing is charged.
-    Refused(Vec<LimitState>),
+    Refused(Refusal),
     /// All limits allow it, but more must be written before it may be charged; that is under way.
     Unwritten,
 }
@@ -167,10 +241,10 @@ pub enum Charge {
 /// What became of several charges that go together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChargeAll {
-    /// All are charged.
-    Charged(Vec<Vec<LimitState>>),
+    /// All are charged: how the limits of each stand then.
+    Charged(Vec<Passing>),
     /// This one is refused, and nothing is charged.
-    Refused(usize, Vec<LimitState>),
+    Refused(usize, Refusal),
     /// More must be written first; that is under way.
     Unwritten,
 }
@@ -183,8 +257,8 @@ pub trait Counters: Send + Sync {
     /// Charges all bills, one after the other, or none of them.
     fn charge_all(&self, bills: &[Bill<'_>], now: &Now) -> ChargeAll;
 
-    /// How the limits of a bill stand. Charges nothing.
-    fn peek(&self, bill: &Bill<'_>, now: &Now) -> Vec<LimitState>;
+    /// How the limits of a bill stand. Charges nothing. `None` where that cannot be told of each of them.
+    fn peek(&self, bill: &Bill<'_>, now: &Now) -> Option<Weighed>;
 
     /// Changes whenever something was written: what was [`Charge::Unwritten`] may pass now.
     fn written(&self) -> watch::Receiver<u64>;

@@ -15,7 +15,10 @@ use tokio::sync::watch;
 
 pub use self::{
     change::{Mutation, PolicyVersion, RequestMark, Rows},
-    counters::{Account, Bill, Charge, ChargeAll, Count, Counters, LimitState, Payable, Payer, costs},
+    counters::{
+        Account, Bill, Charge, ChargeAll, Count, Counters, LimitState, Passing, Payable, Payer, Refusal,
+        Weighed, costs, denials,
+    },
     note::{LastUse, MAX_USERS, Note, StoredCount, StoredMark},
     query::{KeyFilter, KeyPosition, LogFilter, LogRecord, Verification},
     usage::{ScopeUse, Usage, UsageFilter, UsagePosition},

@@ -112,3 +112,37 @@ async fn no_id_of_another_workspace_can_be_told_from_one_that_does_not_exist() {
     assert_eq!(world.keyward.show(&theirs.key.id).await, before, "theirs is as it was");
     world.keyward.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_to_a_tenant_names_an_operator() {
+    // T1: whatever the method, whoever of the operators touched what it is about
+    let world = World::new(true).await;
+    let request = v1::IssueRequest {
+        name: "operator".to_owned(),
+        owner: "somebody.of.the.platform".to_owned(),
+        admin: Some(admin_rights(&ADMIN_SCOPES, true)),
+        ..v1::IssueRequest::default()
+    };
+    let operator = world.keyward.issue(request).await;
+    let admin = world.keyward.issue_admin(&world.workspace, admin_rights(&ADMIN_SCOPES, false)).await;
+    let caller = Caller::bearer("all, here", Kind::Bound, &admin.api_key);
+    let mut answered = 0;
+    for place in 0..rows(&world.place().await).len() {
+        let about = world.place().await;
+        let question = signed(&operator.api_key, check(&about.key.api_key, &["a:b"]));
+        assert!(world.keyward.keys().check(question).await.unwrap().into_inner().allowed);
+        let renamed = renaming(&about.key.key.id, "seen to");
+        world.keyward.keys().update_key(signed(&operator.api_key, renamed)).await.unwrap();
+        let row = rows(&about).swap_remove(place);
+        let Ok(answer) = world.call(&row, &caller, &row.good).await else { continue };
+        for text in [&operator.key.id, "somebody.of.the.platform", &world.keyward.root_id().await] {
+            assert!(!holds(answer.get_ref(), text), "{} tells {text}", row.method);
+        }
+        answered += 1;
+        if row.method == ADD_MEMBER {
+            world.remove_bob().await;
+        }
+    }
+    assert!(answered > 30, "{answered}");
+    world.keyward.stop().await;
+}

@@ -363,7 +363,9 @@ impl<B: Backend> World<B> {
 
     pub(crate) fn peek(&self, place: usize) -> Vec<LimitState> {
         let process = self.process.as_ref().unwrap();
-        process.counters.peek(&self.found(place).bill(TierSet::only(0), 1), &process.clock.read())
+        let found = self.found(place);
+        let weighed = process.counters.peek(&found.bill(TierSet::only(0), 1), &process.clock.read());
+        weighed.unwrap().into_states()
     }
 
     /// What is left of each limit of a key.
@@ -389,8 +391,8 @@ impl Process {
     pub(crate) fn charge(&self, found: &Found, cost: u64) -> Verdict {
         let bill = found.bill(TierSet::only(0), cost);
         self.when_written(|now| match self.counters.charge(&bill, now) {
-            Charge::Charged(states) => Some(Verdict::Charged(states)),
-            Charge::Refused(states) => Some(Verdict::Refused(states)),
+            Charge::Charged(passing) => Some(Verdict::Charged(passing.into_states())),
+            Charge::Refused(refusal) => Some(Verdict::Refused(refusal.into_parts().1)),
             Charge::Unwritten => None,
         })
     }

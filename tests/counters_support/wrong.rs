@@ -17,7 +17,7 @@ use keyward::{
         time::{Now, Timestamp, TrustedClock},
     },
     index::Index,
-    ports::{Bill, Charge, ChargeAll, Counters, LimitState, Payable, Pending},
+    ports::{Bill, Charge, ChargeAll, Counters, LimitState, Payable, Pending, Weighed},
 };
 use tokio::sync::watch;
 
@@ -197,31 +197,32 @@ impl PlainCounters {
 impl Counters for PlainCounters {
     fn charge(&self, bill: &Bill<'_>, now: &Now) -> Charge {
         if self.has(Flaw::ReadsThenAdds) {
-            let states = self.peek(bill, now);
-            if !states.iter().all(|state| state.passes) {
-                return Charge::Refused(states);
-            }
+            let passing = match self.peek(bill, now).unwrap() {
+                Weighed::Refused(refusal) => return Charge::Refused(refusal),
+                Weighed::Passes(passing) => passing,
+            };
             std::thread::yield_now();
             self.add(&mut self.charges.lock().unwrap(), bill, now);
-            return Charge::Charged(self.peek(bill, now));
+            return Charge::Charged(passing);
         }
         if self.has(Flaw::ChargesThenRefunds) {
-            let states = {
+            let weighed = {
                 let mut charges = self.charges.lock().unwrap();
                 let states = self.states(&charges, bill, bill.cost, now);
                 self.add(&mut charges, bill, now);
-                states
+                Weighed::new(bill, states).unwrap()
             };
-            if states.iter().all(|state| state.passes) {
-                return Charge::Charged(states);
-            }
+            let refusal = match weighed {
+                Weighed::Passes(passing) => return Charge::Charged(passing),
+                Weighed::Refused(refusal) => refusal,
+            };
             std::thread::yield_now();
             self.refund(&mut self.charges.lock().unwrap(), bill, now);
-            return Charge::Refused(states);
+            return Charge::Refused(refusal);
         }
         match self.charge_all(std::slice::from_ref(bill), now) {
-            ChargeAll::Charged(mut states) => Charge::Charged(states.remove(0)),
-            ChargeAll::Refused(_, states) => Charge::Refused(states),
+            ChargeAll::Charged(mut each) => Charge::Charged(each.remove(0)),
+            ChargeAll::Refused(_, refusal) => Charge::Refused(refusal),
             ChargeAll::Unwritten => Charge::Unwritten,
         }
     }
@@ -232,27 +233,30 @@ impl Counters for PlainCounters {
         let mut all = Vec::new();
         for (place, bill) in bills.iter().enumerate() {
             let states = self.states(&charges, bill, bill.cost, now);
-            if !states.iter().all(|state| state.passes) {
+            if let Weighed::Refused(refusal) = Weighed::new(bill, states).unwrap() {
                 if self.has(Flaw::ChargesDenials) {
                     self.add(&mut charges, bill, now);
                 } else if !self.has(Flaw::BatchesByHalves) {
                     *charges = before;
                 }
-                return ChargeAll::Refused(place, states);
+                return ChargeAll::Refused(place, refusal);
             }
             self.add(&mut charges, bill, now);
-            all.push(self.states(&charges, bill, 0, now));
+            let after = self.states(&charges, bill, 0, now);
+            if let Some(Weighed::Passes(passing)) = Weighed::new(bill, after) {
+                all.push(passing);
+            }
         }
         ChargeAll::Charged(all)
     }
 
-    fn peek(&self, bill: &Bill<'_>, now: &Now) -> Vec<LimitState> {
+    fn peek(&self, bill: &Bill<'_>, now: &Now) -> Option<Weighed> {
         let mut charges = self.charges.lock().unwrap();
         let states = self.states(&charges, bill, bill.cost, now);
         if self.has(Flaw::LooksAreCharged) {
             self.add(&mut charges, bill, now);
         }
-        states
+        Weighed::new(bill, states)
     }
 
     fn written(&self) -> watch::Receiver<u64> {

@@ -38,6 +38,7 @@ mod revoke;
 mod rotate;
 mod rotation;
 mod shares;
+mod sight;
 mod switch;
 mod update_key;
 mod usage;

@@ -411,6 +411,49 @@ async fn nobody_hands_out_wider_limits_unless_their_ceiling_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_raise_limits_raises_none_by_a_plan() {
+    // S6, X9, L5
+    let keyward = start().await;
+    let narrow = keyward.issue_admin("", not_raising(&SCOPES, true)).await.api_key;
+    let raising = keyward.issue_admin("", admin_rights(&SCOPES, true)).await.api_key;
+    let register = async |caller: &str, plan: &str| {
+        let request = v1::RegisterWorkspaceRequest {
+            name: "new".to_owned(),
+            plan: plan.to_owned(),
+            key: Some(holder_key(SEND)),
+            ..v1::RegisterWorkspaceRequest::default()
+        };
+        keyward.workspaces().register_workspace(signed(caller, request)).await
+    };
+    let revision = keyward.revision().await;
+    for plan in ["pro", "enterprise"] {
+        beyond(register(&narrow, plan).await);
+    }
+    assert_eq!(keyward.revision().await, revision);
+    register(&narrow, "starter").await.unwrap();
+    let made = register(&narrow, "").await.unwrap().into_inner();
+    let id = made.workspace.clone().unwrap().id;
+    let put = async |caller: &str, plan: &str, mask: &[&str]| {
+        let workspace = v1::Workspace {
+            id: id.clone(),
+            plan: plan.to_owned(),
+            limits: Some(hourly(10)),
+            ..v1::Workspace::default()
+        };
+        update_workspace(&keyward, caller, workspace, mask).await
+    };
+    beyond(put(&narrow, "pro", &["plan"]).await);
+    // Hidden under limits of the workspace's own, which could be taken off next.
+    beyond(put(&narrow, "pro", &["plan", "limits"]).await);
+    put(&raising, "enterprise", &["plan"]).await.unwrap();
+    put(&narrow, "enterprise", &["plan"]).await.unwrap();
+    put(&narrow, "pro", &["plan"]).await.unwrap();
+    put(&narrow, "starter", &["plan"]).await.unwrap();
+    beyond(put(&narrow, "pro", &["plan"]).await);
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_raise_limits_makes_nobody_who_may_and_raises_no_workspace() {
     // S6, X9
     let keyward = start().await;

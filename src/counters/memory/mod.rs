@@ -31,8 +31,8 @@ use crate::{
     },
     index::Index,
     ports::{
-        Account, Bill, Charge, ChargeAll, Counters, KeyStore, LimitState, Note, Payable, Pending, StoreError,
-        StoredCount, costs,
+        Account, Bill, Charge, ChargeAll, Counters, KeyStore, Note, Passing, Payable, Pending, Refusal,
+        StoreError, StoredCount, Weighed, costs,
     },
 };
 
@@ -127,12 +127,7 @@ impl MemoryCounters {
     }
 
     /// Charges all bills, one after the other, or none of them; `charged` hears how the limits of each stand then.
-    fn charge_each(
-        &self,
-        bills: &[Bill<'_>],
-        now: &Now,
-        mut charged: impl FnMut(Vec<LimitState>),
-    ) -> Outcome {
+    fn charge_each(&self, bills: &[Bill<'_>], now: &Now, mut charged: impl FnMut(Passing)) -> Outcome {
         let mut sheets = Sheets::lock(self, bills, now);
         // Read under the locks: whoever closes this looks at each account after it is set.
         let closed = self.closed.load(Ordering::Acquire);
@@ -153,9 +148,13 @@ impl MemoryCounters {
                 return Outcome::Unwritten;
             }
             if !passes {
-                let states = states(&mut sheets, bill, bill.cost);
+                let weighed = weighed(&mut sheets, bill, bill.cost);
                 sheets.roll_back();
-                return Outcome::Refused(place, states);
+                return match weighed {
+                    Some(Weighed::Refused(refusal)) => Outcome::Refused(place, refusal),
+                    // What refused it is not among them: nobody knows what is so.
+                    Some(Weighed::Passes(_)) | None => Outcome::Unwritten,
+                };
             }
             all_covered &= covered;
             if !all_covered && bills.len() == 1 {
@@ -168,7 +167,11 @@ impl MemoryCounters {
                     asks.push(Needed { payable: bill.payer(bound.per).1, bound, units: 0 });
                 }
             }
-            charged(states(&mut sheets, bill, 0));
+            let Some(Weighed::Passes(passing)) = weighed(&mut sheets, bill, 0) else {
+                sheets.roll_back();
+                return Outcome::Unwritten;
+            };
+            charged(passing);
         }
         // Only now: for bills that are refused in the end nothing is written ahead.
         if !all_covered {
@@ -208,7 +211,7 @@ impl MemoryCounters {
 /// What became of some bills.
 enum Outcome {
     Charged,
-    Refused(usize, Vec<LimitState>),
+    Refused(usize, Refusal),
     Unwritten,
 }
 
@@ -219,12 +222,12 @@ struct Needed<'a> {
     units: u64,
 }
 
-/// How the limits of a bill stand for a request of so many units.
-fn states<'a>(sheets: &mut Sheets<'a>, bill: &Bill<'a>, cost: u64) -> Vec<LimitState> {
+/// How the limits of a bill stand for a request of so many units, if that is known of each of them.
+fn weighed<'a>(sheets: &mut Sheets<'a>, bill: &Bill<'a>, cost: u64) -> Option<Weighed> {
     let bounds = bill.limits.of(bill.tiers);
     let mut states = Vec::with_capacity(2);
     states.extend(bounds.filter_map(|bound| Some(sheets.of(bill, bound)?.state(bound, cost))));
-    states
+    Weighed::new(bill, states)
 }
 
 /// The writes that are needed for all of these bills together, and that nobody has asked for.
@@ -251,26 +254,27 @@ fn ended() -> StoreError {
 
 impl Counters for MemoryCounters {
     fn charge(&self, bill: &Bill<'_>, now: &Now) -> Charge {
-        let mut charged = Vec::new();
-        match self.charge_each(std::slice::from_ref(bill), now, |states| charged = states) {
-            Outcome::Charged => Charge::Charged(charged),
-            Outcome::Refused(_, states) => Charge::Refused(states),
+        let mut charged = None;
+        match self.charge_each(std::slice::from_ref(bill), now, |passing| charged = Some(passing)) {
+            // Each bill that is charged says so.
+            Outcome::Charged => charged.map_or(Charge::Unwritten, Charge::Charged),
+            Outcome::Refused(_, refusal) => Charge::Refused(refusal),
             Outcome::Unwritten => Charge::Unwritten,
         }
     }
 
     fn charge_all(&self, bills: &[Bill<'_>], now: &Now) -> ChargeAll {
         let mut charged = Vec::with_capacity(bills.len());
-        match self.charge_each(bills, now, |states| charged.push(states)) {
+        match self.charge_each(bills, now, |passing| charged.push(passing)) {
             Outcome::Charged => ChargeAll::Charged(charged),
-            Outcome::Refused(place, states) => ChargeAll::Refused(place, states),
+            Outcome::Refused(place, refusal) => ChargeAll::Refused(place, refusal),
             Outcome::Unwritten => ChargeAll::Unwritten,
         }
     }
 
-    fn peek(&self, bill: &Bill<'_>, now: &Now) -> Vec<LimitState> {
+    fn peek(&self, bill: &Bill<'_>, now: &Now) -> Option<Weighed> {
         let mut sheets = Sheets::lock(self, std::slice::from_ref(bill), now);
-        states(&mut sheets, bill, bill.cost)
+        weighed(&mut sheets, bill, bill.cost)
     }
 
     fn written(&self) -> watch::Receiver<u64> {

@@ -202,7 +202,7 @@ async fn charge(counters: &MemoryCounters, found: &Found, now: &Now, cost: u64) 
 }
 
 fn left(counters: &MemoryCounters, found: &Found, now: &Now) -> u64 {
-    counters.peek(&found.bill(TierSet::only(0), 1), now)[0].remaining
+    counters.peek(&found.bill(TierSet::only(0), 1), now).unwrap().into_states()[0].remaining
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{AdminCaller, AdminRefusal, AdminRights, AdminScope, Caller};
+use super::{AdminCaller, AdminRefusal, AdminRights, AdminScope, Caller, Sight};
 use crate::domain::{
     audit::{Actor, Revision},
     ceiling::CeilingPart,
@@ -133,12 +133,16 @@ impl<P> AdminPermit<P> {
         if self.caller.rights.global { Ok(()) } else { Err(AdminRefusal::GlobalRequired) }
     }
 
-    /// Whether the caller may know of this key: it is in reach, and no global administration key is shown to a
-    /// caller who is bound to one workspace (T1).
+    /// How far the caller sees.
+    #[must_use]
+    pub fn sight(&self) -> Sight {
+        Sight::within(self.bound_to())
+    }
+
+    /// Whether the caller may know of this key (T1).
     #[must_use]
     pub fn reaches(&self, key: &Key) -> bool {
-        let above = key.admin.as_ref().is_some_and(|admin| admin.global);
-        self.bound_to().is_none_or(|workspace| workspace == key.workspace && !above)
+        self.sight().reaches(key)
     }
 
     /// Passes if the caller may hand out limits that are `raised`, wider than those that would apply without them, or
@@ -177,7 +181,8 @@ impl<P> AdminPermit<P> {
 
     /// Passes if the caller may hand out a secret of `key` as it is: its grants, environment, lifetime and limits, which
     /// are `raised` where they are wider than those that would apply without them; or for an administration key its
-    /// admin scopes, reach and ceiling (X9).
+    /// admin scopes, reach and ceiling, from where it may be used and until when: the caller's own bounds cannot be taken
+    /// off, neither from the caller's key nor by another (X9).
     ///
     /// # Errors
     /// The part that goes beyond the caller's own.
@@ -192,7 +197,7 @@ impl<P> AdminPermit<P> {
         let beyond = if !mine.ceiling.permits_lifetime(lifetime) {
             Some(CeilingPart::Lifetime)
         } else if let Some(theirs) = &key.admin {
-            beyond_admin(mine, theirs, policy)
+            beyond_admin(mine, theirs, policy).or_else(|| self.beyond_bounds(key))
         } else if !mine.ceiling.permits_environment(&key.environment) {
             Some(CeilingPart::Environment)
         } else if !mine.ceiling.permits_grants(&key.grants, policy) {
@@ -201,6 +206,16 @@ impl<P> AdminPermit<P> {
             None
         };
         beyond.map_or_else(|| self.require_raising(raised), |part| Err(AdminRefusal::CeilingExceeded(part)))
+    }
+
+    /// What of an administration key goes beyond the bounds of the caller's own.
+    fn beyond_bounds(&self, key: &Key) -> Option<CeilingPart> {
+        let AdminCaller { networks, expires, .. } = &self.caller;
+        if !networks.cover(&key.networks) {
+            return Some(CeilingPart::Networks);
+        }
+        let outlives = expires.is_some_and(|mine| key.expires.is_none_or(|theirs| theirs > mine));
+        outlives.then_some(CeilingPart::Expiry)
     }
 
     /// Passes for holders' keys, and for administration keys if the caller may also grant administration and has all

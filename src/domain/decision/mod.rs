@@ -60,10 +60,21 @@ pub struct Holder<'a> {
     pub surroundings: Surroundings,
     /// The tier of Checks that need no scope.
     pub default_tier: TierSet,
-    /// The secret presented, with its end if it was replaced; `None` where an operator asks by id.
-    pub secret: Option<(&'a Secret, Option<Timestamp>)>,
+    /// What proves it.
+    pub proof: Proof<'a>,
     /// What becomes of the key when a browser sends it.
     pub browsers: BrowserRule,
+}
+
+/// What proves a key to be the holder's.
+#[derive(Debug, Clone, Copy)]
+pub enum Proof<'a> {
+    /// This secret was presented; with its end if it was replaced.
+    Secret(&'a Secret, Option<Timestamp>),
+    /// None is needed: an operator asks by id.
+    AskedById,
+    /// What was presented is none of its secrets.
+    Missing,
 }
 
 /// The answer to a Check.
@@ -142,8 +153,11 @@ fn standing(holder: Holder<'_>, _: &Requirement<'_>, now: Timestamp) -> Option<D
 }
 
 fn secret(holder: Holder<'_>, _: &Requirement<'_>, now: Timestamp) -> Option<Denial> {
-    let (_, end) = holder.secret?;
-    end.filter(|end| now >= *end).map(Denial::SecretEnded)
+    match holder.proof {
+        Proof::Secret(_, end) => end.filter(|end| now >= *end).map(Denial::SecretEnded),
+        Proof::AskedById => None,
+        Proof::Missing => Some(Denial::KeyUnknown),
+    }
 }
 
 fn suspended(holder: Holder<'_>, _: &Requirement<'_>, _: Timestamp) -> Option<Denial> {
@@ -264,7 +278,7 @@ mod tests {
             rights: &rights,
             surroundings: Surroundings::default(),
             default_tier: policy.default_tier(),
-            secret: Some((&key.credentials.current, None)),
+            proof: Proof::Secret(&key.credentials.current, None),
             browsers: BrowserRule::Deny,
         };
         match judge(holder, requirement, at(1_000)) {
@@ -318,11 +332,11 @@ mod tests {
             Requirement { environment: Some("test"), from_browser: true, ..need(&["a:b"], None) };
         assert_eq!(ask(&key, &requirement), Err(Denial::KeyExpired(at(1_000))));
         let rights = Rights::new(&key.grants, &Policy::default_document().unwrap());
-        let secret = Some((&key.credentials.current, Some(at(1_000))));
+        let proof = Proof::Secret(&key.credentials.current, Some(at(1_000)));
         let default_tier = TierSet::only(0);
         let surroundings = Surroundings { workspace: WorkspaceState::Closed, owner_removed: true };
         let browsers = BrowserRule::Deny;
-        let holder = Holder { key: &key, rights: &rights, surroundings, default_tier, secret, browsers };
+        let holder = Holder { key: &key, rights: &rights, surroundings, default_tier, proof, browsers };
         assert_eq!(
             failures(holder, &requirement, at(1_000)),
             [
@@ -336,6 +350,8 @@ mod tests {
                 Denial::BrowserNotAllowed,
             ]
         );
+        let unproven = Holder { proof: Proof::Missing, ..holder };
+        assert!(failures(unproven, &Requirement::default(), at(0)).contains(&Denial::KeyUnknown));
         let early = failures(holder, &requirement, at(999));
         assert!(!early.contains(&Denial::SecretEnded(at(1_000))), "the last millisecond is within the grace");
     }

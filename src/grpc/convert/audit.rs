@@ -4,8 +4,13 @@ use serde_json::Value;
 
 use super::{optional_key_id, time};
 use crate::{
-    domain::{audit::Action, id::WorkspaceId, parse::ParseError, time::Timestamp},
-    operations::error::OperationError,
+    domain::{
+        audit::Action,
+        id::{KeyId, WorkspaceId},
+        parse::ParseError,
+        time::Timestamp,
+    },
+    operations::{error::OperationError, show::Moment},
     ports::{LogFilter, LogRecord, StoreError, Verification},
     wire::v1::{self, ActorKind, AuditAction},
 };
@@ -61,18 +66,21 @@ const fn action_to_wire(action: Action) -> AuditAction {
     }
 }
 
-/// A record for the wire.
+/// A record for the wire, to be shown at this moment.
 ///
 /// # Errors
 /// Its bytes are not an entry: somebody has been there.
-pub(in crate::grpc) fn record(record: &LogRecord) -> Result<v1::AuditRecord, OperationError> {
-    read(record).ok_or_else(|| {
+pub(in crate::grpc) fn record(
+    record: &LogRecord,
+    moment: &Moment,
+) -> Result<v1::AuditRecord, OperationError> {
+    read(record, moment).ok_or_else(|| {
         let text = format!("log record {} is not an entry; run `keyward audit verify`", record.revision);
         StoreError::Corrupt(text).into()
     })
 }
 
-fn read(record: &LogRecord) -> Option<v1::AuditRecord> {
+fn read(record: &LogRecord, moment: &Moment) -> Option<v1::AuditRecord> {
     let entry: Value = serde_json::from_slice(&record.bytes).ok()?;
     let spelled = entry.get("action")?.as_str()?;
     let action = Action::ALL.iter().find(|action| action.as_str() == spelled)?;
@@ -85,7 +93,7 @@ fn read(record: &LogRecord) -> Option<v1::AuditRecord> {
     Some(v1::AuditRecord {
         revision: record.revision.0,
         time: Some(time::to_wire(time)),
-        actor: Some(actor(entry.get("actor")?)?),
+        actor: Some(actor(entry.get("actor")?, moment)?),
         action: action_to_wire(*action).into(),
         workspace_id: text(&entry, "workspace_id"),
         key_id: text(&entry, "key_id"),
@@ -104,13 +112,18 @@ fn read(record: &LogRecord) -> Option<v1::AuditRecord> {
     })
 }
 
-fn actor(actor: &Value) -> Option<v1::Actor> {
+/// Who it was; of an administration key that whoever reads may not know of, that it was one.
+fn actor(actor: &Value, moment: &Moment) -> Option<v1::Actor> {
     let kind = match actor.get("kind")?.as_str()? {
         "admin" => ActorKind::Admin,
         "holder" => ActorKind::Holder,
         "system" => ActorKind::System,
         _ => return None,
     };
+    let is_known = || KeyId::parse(&text(actor, "key_id")).is_ok_and(|key| moment.knows(key));
+    if kind == ActorKind::Admin && !is_known() {
+        return Some(v1::Actor { kind: kind.into(), ..v1::Actor::default() });
+    }
     Some(v1::Actor {
         kind: kind.into(),
         key_id: text(actor, "key_id"),

@@ -40,7 +40,7 @@ fn key(checked: &CheckedKey, fields: &mut Fields<'_>) {
     fields.text(1, key.id.text().as_str());
     workspace(2, key.workspace, fields);
     owner(3, key.owner.as_ref(), fields);
-    fields.message(4, |fields| creator(&key.creator, fields));
+    fields.message(4, |fields| creator(&key.creator, checked.creator_known, fields));
     fields.text(5, key.environment.as_str());
     rights.unbound().for_each(|scope| fields.item(6, scope));
     rights.bound().iter().for_each(|bound| grant(bound, fields));
@@ -61,9 +61,10 @@ fn key(checked: &CheckedKey, fields: &mut Fields<'_>) {
     }
 }
 
-fn creator(creator: &Creator, fields: &mut Fields<'_>) {
+fn creator(creator: &Creator, known: bool, fields: &mut Fields<'_>) {
     match creator {
         Creator::System => {}
+        Creator::Admin { on_behalf_of, .. } if !known => owner(4, on_behalf_of.as_ref(), fields),
         Creator::Admin { key, owner: of, workspace: its, on_behalf_of } => {
             fields.text(1, key.text().as_str());
             owner(2, of.as_ref(), fields);

@@ -35,7 +35,7 @@ pub(in crate::grpc) fn to_wire(key: &Key, moment: &Moment) -> v1::Key {
         owner: owner_to_wire(key.owner.as_ref()),
         follows_owner_role: key.follows_owner_role,
         owner_role: moment.owner_role(key).map(|role| role.to_string()).unwrap_or_default(),
-        creator: Some(creator_to_wire(&key.creator)),
+        creator: Some(creator_to_wire(&key.creator, moment.knows_creator(key))),
         environment: key.environment.to_string(),
         hint: key.credentials.current.hint.as_str().to_owned(),
         scopes,
@@ -47,7 +47,7 @@ pub(in crate::grpc) fn to_wire(key: &Key, moment: &Moment) -> v1::Key {
         expire_time: key.expires.map(time::to_wire),
         update_time: Some(time::to_wire(key.updated)),
         last_use_time: None,
-        revocation: revocation_to_wire(&key.state),
+        revocation: revocation_to_wire(&key.state, moment),
         secrets: key.credentials.iter().map(|(secret, end)| secret_to_wire(secret, end, now)).collect(),
         admin: key.admin.as_deref().map(rights::admin_to_wire),
         revision: key.revision.0,
@@ -86,10 +86,13 @@ pub(super) fn owner_to_wire(owner: Option<&Owner>) -> String {
     owner.map_or_else(String::new, |owner| owner.as_str().to_owned())
 }
 
-/// Who made a key.
-pub(super) fn creator_to_wire(creator: &Creator) -> v1::Creator {
+/// Who made a key; where that may not be known, only on whose behalf.
+pub(super) fn creator_to_wire(creator: &Creator, known: bool) -> v1::Creator {
     match creator {
         Creator::System => v1::Creator::default(),
+        Creator::Admin { on_behalf_of, .. } if !known => {
+            v1::Creator { on_behalf_of: owner_to_wire(on_behalf_of.as_ref()), ..v1::Creator::default() }
+        }
         Creator::Admin { key, owner, workspace, on_behalf_of } => v1::Creator {
             key_id: key.to_text(),
             owner: owner_to_wire(owner.as_ref()),
@@ -108,14 +111,16 @@ pub(super) const fn state_to_wire(standing: Standing) -> v1::KeyState {
     }
 }
 
-fn revocation_to_wire(state: &KeyState) -> Option<v1::Revocation> {
+fn revocation_to_wire(state: &KeyState, moment: &Moment) -> Option<v1::Revocation> {
+    let known = |by: Option<KeyId>| by.filter(|key| moment.knows(*key));
     match state {
         KeyState::Active | KeyState::Disabled => None,
         KeyState::Revoked(revocation) => Some(v1::Revocation {
             revoke_time: Some(time::to_wire(revocation.at)),
             reason: reason_to_wire(revocation.reason).into(),
             comment: revocation.comment.to_string(),
-            revoked_by: revocation.by.map(|key| key.to_string()).unwrap_or_default(),
+            revoked_by: known(revocation.by).map(|key| key.to_string()).unwrap_or_default(),
+            by_operator: revocation.by.is_some() && known(revocation.by).is_none(),
         }),
     }
 }

@@ -12,11 +12,12 @@ use crate::{
         key::MAX_GRACE,
         parse::ParseError,
         rotation::{QUIET_PERIOD, Readiness},
-        text::Owner,
         time::Timestamp,
     },
-    operations::{error::OperationError, rotation::SecretInUse},
-    ports::LastUse,
+    operations::{
+        error::OperationError,
+        rotation::{SecretInUse, SecretUser},
+    },
     wire::v1,
 };
 
@@ -46,17 +47,18 @@ fn to_wire(shown: &SecretInUse, now: Timestamp) -> v1::RotationSecret {
         create_time: Some(time::to_wire(secret.created)),
         end_time: end.map(time::to_wire),
         users: users.iter().map(user_to_wire).collect(),
-        last_use_time: users.first().map(|(last, _)| time::to_wire(last.time)),
+        last_use_time: users.first().map(|user| time::to_wire(user.last.time)),
         safe_to_end: readiness.is_some_and(Readiness::is_safe),
         why: readiness.map(|readiness| readiness.to_string()).unwrap_or_default(),
     }
 }
 
-fn user_to_wire((last, owner): &(LastUse, Option<Owner>)) -> v1::SecretUser {
+fn user_to_wire(SecretUser { last, caller, owner }: &SecretUser) -> v1::SecretUser {
     v1::SecretUser {
-        caller_key_id: last.caller.map(KeyId::to_text).unwrap_or_default(),
+        caller_key_id: caller.map(KeyId::to_text).unwrap_or_default(),
         caller_owner: owner_to_wire(owner.as_ref()),
         source_address: last.address.map(|address| address.to_string()).unwrap_or_default(),
         last_use_time: Some(time::to_wire(last.time)),
+        by_operator: caller.is_none() && last.caller.is_some(),
     }
 }

@@ -1,0 +1,25 @@
+//! Which keys a caller may know of: what lies beyond its sight is shown without a name (T1).
+
+use super::Index;
+use crate::domain::{
+    admin::Sight,
+    id::KeyId,
+    key::{Creator, Key},
+};
+
+impl Index {
+    /// Whether whoever sees so far may know of the key of this id. One that is not there is seen by nobody who is bound.
+    #[must_use]
+    pub fn is_seen(&self, sight: Sight, id: KeyId) -> bool {
+        sight.is_unbound() || self.by_id(id).is_some_and(|found| sight.reaches(found.key()))
+    }
+
+    /// Whether whoever sees so far may know who made a key.
+    #[must_use]
+    pub fn is_creator_seen(&self, sight: Sight, key: &Key) -> bool {
+        match &*key.creator {
+            Creator::System => true,
+            Creator::Admin { key: by, .. } => self.is_seen(sight, *by),
+        }
+    }
+}
