@@ -224,6 +224,17 @@ impl Index {
         Some(self.lock().accounts.account(subject))
     }
 
+    /// Drops accounts that nobody uses any more and on which nothing is counted.
+    pub fn free_accounts(&self) {
+        self.lock().accounts.free();
+    }
+
+    /// How many accounts there are beside those of keys.
+    #[cfg(test)]
+    pub(crate) fn account_count(&self) -> usize {
+        self.lock().accounts.len()
+    }
+
     /// Shows everyone whose use is counted to `see`.
     pub fn each_payer(&self, mut see: impl FnMut(&dyn Payer)) {
         self.by_id.pin().values().for_each(|cell| see(&**cell));

@@ -23,7 +23,8 @@ impl Payer for Shared {
     }
 }
 
-/// Every account that several keys share. They stay, as the keys do.
+/// Every account that several keys share, and those of workspaces themselves. One stays for as long as somebody has it, or
+/// something is counted on it: so that nobody uses twice what comes once in a window.
 #[derive(Default)]
 pub(super) struct SharedAccounts(HashMap<Box<str>, Arc<Shared>>);
 
@@ -48,6 +49,19 @@ impl SharedAccounts {
         let account = Arc::new(Shared { subject: subject.into(), account: Account::new(Timestamp::EPOCH) });
         self.0.insert(subject.into(), Arc::clone(&account));
         account
+    }
+
+    /// Drops accounts that nobody has and on which nothing is counted.
+    pub(super) fn free(&mut self) {
+        // Nobody else can take one meanwhile: all come from here.
+        self.0.retain(|_, shared| Arc::strong_count(shared) > 1 || !shared.account.lock().is_empty());
+        self.0.shrink_to(1024);
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Every account.

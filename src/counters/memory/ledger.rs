@@ -55,6 +55,8 @@ fn note_of_unclean_start(started: &Now) -> Note {
 pub(super) struct Ask {
     pub(super) payer: Arc<dyn Payer>,
     pub(super) limit: LimitId,
+    /// What it is stored under, so that its number stays its own until this is written.
+    pub(super) text: Arc<str>,
     /// Units that may be used once it is written.
     pub(super) more: u64,
 }
@@ -71,7 +73,7 @@ pub(super) enum Job {
 /// A row of what is over.
 struct Over {
     subject: Arc<str>,
-    limit: LimitId,
+    limit: Arc<str>,
 }
 
 /// What writes.
@@ -206,15 +208,25 @@ impl Ledger {
         self.written.send_modify(|written| *written = written.wrapping_add(1));
     }
 
-    /// Drops what is over in memory; its rows are to be forgotten.
+    /// Drops what is over in memory, and what nobody uses any more: accounts of which nothing is counted, and numbers of limits.
+    /// The rows of what is over are to be forgotten.
     fn sweep(&self, now: &Now, over: &mut VecDeque<Over>) {
+        let mut unused = self.ids.idle();
         self.index.each_payer(|payer| {
-            let swept = payer.account().lock().sweep(now);
+            let mut sheet = payer.account().lock();
+            let swept = sheet.sweep(now);
+            sheet.ids().for_each(|counted| {
+                unused.remove(&counted);
+            });
+            drop(sheet);
             if !swept.is_empty() {
                 let subject: Arc<str> = payer.subject().into();
-                over.extend(swept.into_iter().map(|limit| Over { subject: Arc::clone(&subject), limit }));
+                let limits = swept.into_iter().filter_map(|limit| self.ids.text(limit));
+                over.extend(limits.map(|limit| Over { subject: Arc::clone(&subject), limit }));
             }
         });
+        self.ids.free(unused);
+        self.index.free_accounts();
     }
 
     /// Drops a batch of rows of what is over, but for what was begun anew: its row may be that of the new window.
@@ -222,9 +234,9 @@ impl Ledger {
         let batch = over.drain(..over.len().min(BATCH));
         let notes = batch.filter_map(|Over { subject, limit }| {
             let payer = self.index.payer(&subject)?;
-            let begun_anew = payer.account().lock().counts(limit);
-            let limit = self.ids.text(limit).filter(|_| !begun_anew)?.to_string();
-            Some(Note::Count(StoredCount { subject: subject.to_string(), limit, state: None }))
+            let begun_anew = self.ids.known(&limit).is_some_and(|limit| payer.account().lock().counts(limit));
+            let (subject, limit) = (subject.to_string(), limit.to_string());
+            (!begun_anew).then_some(Note::Count(StoredCount { subject, limit, state: None }))
         });
         if let Err(error) = self.store.note(notes.collect()).await {
             // The rows are of windows that are over: they do no harm, and the next start drops them.
@@ -274,7 +286,11 @@ fn one_each(asks: Vec<Ask>) -> impl Iterator<Item = Ask> {
     let mut greatest: HashMap<_, Ask> = HashMap::with_capacity(asks.len());
     for ask in asks {
         let place = (std::ptr::from_ref(ask.payer.account()).addr(), ask.limit);
-        let known = greatest.entry(place).or_insert_with(|| Ask { payer: Arc::clone(&ask.payer), ..ask });
+        let known = greatest.entry(place).or_insert_with(|| Ask {
+            payer: Arc::clone(&ask.payer),
+            text: Arc::clone(&ask.text),
+            ..ask
+        });
         known.more = known.more.max(ask.more);
     }
     greatest.into_values()

@@ -192,7 +192,8 @@ impl MemoryCounters {
     /// Asks for a write. While nothing can be written nobody asks: the ledger tries again by itself.
     fn ask(&self, needed: &Needed<'_>) {
         let Needed { payable, bound, units } = needed;
-        let ask = Ask { payer: payable.payer(), limit: bound.id, more: bound.reach(*units) };
+        let (payer, limit, text) = (payable.payer(), bound.id, bound.text());
+        let ask = Ask { payer, limit, text, more: bound.reach(*units) };
         let sent = if self.is_degraded() { Err(ask) } else { self.send(ask) };
         if let Err(ask) = sent {
             ask.payer.account().lock().forget_ask(ask.limit);

@@ -6,10 +6,12 @@ use super::*;
 use crate::{
     domain::{
         audit::Revision,
+        credentials::{Credentials, Secret},
         id::KeyId,
-        key::{Key, tests::at, tests::key},
-        policy::{Policy, TierSet},
-        text::{Comment, Name, Plan},
+        key::{Key, tests::at, tests::key, tests::secret},
+        policy::{LimitEntry, LimitOverrides, LimitOverridesEntry, PlanTierEntry, Policy, TierSet},
+        secret::KeyHash,
+        text::{Comment, Name, Owner, Plan},
         time::{Clock, Timestamp},
         workspace::{Workspace, WorkspaceState},
     },
@@ -143,6 +145,13 @@ struct World {
     workspace_is_sound: bool,
 }
 
+/// A secret of the key at this place.
+fn secret_of(place: u32) -> Secret {
+    let mut hash = [7; 32];
+    hash[..4].copy_from_slice(&place.to_be_bytes());
+    Secret { hash: KeyHash::stored(hash), ..secret(1) }
+}
+
 fn workspace(key: &Key) -> Workspace {
     Workspace {
         id: key.workspace,
@@ -166,30 +175,40 @@ impl World {
 
     /// A process that counts, from what those before it have left, and the key in it.
     async fn open(&self) -> (MemoryCounters, Found, Now) {
+        let (counters, index, clock) = self.open_index().await;
+        (counters, index.by_id(self.key.id).unwrap(), clock.read())
+    }
+
+    /// A version of the policy whose only tier has this limit beside one of 1,000 a day.
+    fn policy(&self, version: u64, another: &str) -> Option<PolicyView> {
         let text = format!(
             "environments = [{{ name = '{}', prefix = 'kw_live_' }}]
              scopes = [{{ name = 'files:read' }}]
              plans = [{{ name = 'starter' }}]
-             tiers = [{{ name = 'default', limits = [{{ name = 'day', limit = 1000, calendar = 'day' }}] }}]",
+             tiers = [{{ name = 'default', limits = [{{ name = 'day', limit = 1000, calendar = 'day' }}{another}] }}]",
             self.key.environment.as_str()
         );
         let policy = PolicyVersion {
-            version: 1,
+            version,
             policy: Policy::from_toml(&text).unwrap(),
             applied: at(1_000),
             applied_by: None,
             applied_by_owner: None,
             comment: Comment::parse("").unwrap(),
-            revision: Revision(1),
+            revision: Revision(version),
         };
+        Some(PolicyView::Sound(Arc::new(policy)))
+    }
+
+    async fn open_index(&self) -> (MemoryCounters, Arc<Index>, Arc<TrustedClock>) {
         let index = Arc::new(Index::default());
-        let policy = Some(PolicyView::Sound(Arc::new(policy)));
+        let policy = self.policy(1, "");
         let workspaces = if self.workspace_is_sound { vec![workspace(&self.key)] } else { Vec::new() };
         index.apply(View { policy, workspaces, keys: vec![self.key.clone()], ..View::default() });
         let clock = Arc::new(TrustedClock::new(Arc::<Hand>::clone(&self.hand), None));
         let port: Arc<dyn KeyStore> = Arc::<Rows>::clone(&self.store);
         let counters = MemoryCounters::open(port, Arc::clone(&index), Arc::clone(&clock)).await.unwrap();
-        (counters, index.by_id(self.key.id).unwrap(), clock.read())
+        (counters, index, clock)
     }
 }
 
@@ -247,6 +266,88 @@ async fn what_is_over_is_dropped_with_its_row() {
     assert_eq!(left(&counters, &found, &now), 1_000, "nothing is counted any more");
     counters.close().await.unwrap();
     assert!(world.store.is_complete.load(Ordering::SeqCst));
+}
+
+/// Long enough for what is over to be noticed, and then dropped.
+const SWEPT: Duration = Duration::from_secs(300);
+
+#[tokio::test(start_paused = true)]
+async fn accounts_that_nobody_uses_are_forgotten_once_their_window_is_over_and_not_before() {
+    // D7 L6
+    let world = World::new();
+    let (counters, index, clock) = world.open_index().await;
+    let shared = ", { name = 'of-owner', limit = 10, calendar = 'day', per = 'owner' }";
+    index.apply(View { policy: world.policy(2, shared), ..View::default() });
+    let keys: Vec<_> = (0..200_u32)
+        .map(|place| {
+            let owner = Some(Owner::parse(&format!("owner-{place}")).unwrap());
+            let mut id = [0; 16];
+            id[..4].copy_from_slice(&place.to_be_bytes());
+            Key {
+                id: KeyId::from_bytes(id),
+                owner,
+                credentials: Credentials::new(secret_of(place)),
+                ..world.key.clone()
+            }
+        })
+        .collect();
+    index.apply(View { keys: keys.clone(), ..View::default() });
+    let now = clock.read();
+    for key in &keys {
+        charge(&counters, &index.by_id(key.id).unwrap(), &now, 10).await;
+    }
+    assert!(index.account_count() >= 200);
+
+    index.apply(View { policy: world.policy(3, ""), ..View::default() });
+    tokio::time::sleep(SWEPT).await;
+    assert!(index.account_count() >= 200, "their day is not over");
+    index.apply(View { policy: world.policy(4, shared), ..View::default() });
+    let found = index.by_id(keys[7].id).unwrap();
+    let bill = found.bill(TierSet::only(0), 1);
+    assert!(matches!(counters.charge(&bill, &now), Charge::Refused(_)), "no budget twice in one window");
+    drop(found);
+
+    index.apply(View { policy: world.policy(5, ""), ..View::default() });
+    world.hand.0.store(86_400, Ordering::SeqCst);
+    tokio::time::sleep(SWEPT).await;
+    assert_eq!(index.account_count(), 0);
+    assert_eq!(world.store.counts.lock().unwrap().values().filter(|state| state.is_some()).count(), 0);
+    counters.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_of_limits_that_came_and_went_are_forgotten() {
+    // D7 X6
+    let world = World::new();
+    let (counters, index, clock) = world.open_index().await;
+    let ids = index.limit_ids();
+    for round in 0..6_000_u64 {
+        let limit = LimitEntry {
+            name: format!("made-up-{round}"),
+            limit: 100,
+            calendar: Some("day".to_owned()),
+            ..LimitEntry::default()
+        };
+        let tiers = vec![PlanTierEntry { tier: "default".to_owned(), limits: vec![limit] }];
+        let entry = LimitOverridesEntry { tiers, ..LimitOverridesEntry::default() };
+        let limits = Some(Arc::new(LimitOverrides::kept(entry).unwrap()));
+        let key = Key { limits, revision: Revision(round), ..world.key.clone() };
+        index.apply(View { keys: vec![key], ..View::default() });
+        if round == 0 {
+            charge(&counters, &index.by_id(world.key.id).unwrap(), &clock.read(), 60).await;
+        }
+        if round % 1_000 == 999 {
+            tokio::time::sleep(SWEPT).await;
+        }
+    }
+    let left = ids.len();
+    assert!(left <= 2_100, "{left}");
+    // Of the first something is counted still: it has its number, and its limit goes on with what was used.
+    assert!(ids.known("default/made-up-0/key/day").is_some());
+    world.hand.0.store(86_400, Ordering::SeqCst);
+    tokio::time::sleep(SWEPT).await;
+    assert!(ids.known("default/made-up-0/key/day").is_none() || left < 1_100);
+    counters.close().await.unwrap();
 }
 
 #[tokio::test]

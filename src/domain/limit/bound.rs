@@ -1,15 +1,11 @@
 //! Limits as they apply to a key: worked out when the key, its workspace or the policy changes, so that a Check looks
 //! nothing up.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 
-use super::{block, bucket::Flow, unwritten};
+use super::{LimitId, LimitIds, block, bucket::Flow, unwritten};
 use crate::domain::{
     policy::{Calendar, Limit, LimitOverrides, Policy, Subject, TierSet, Window},
     text::Plan,
@@ -37,6 +33,8 @@ pub struct Bound {
     pub(super) shape: Shape,
     pub(super) block: u64,
     pub(super) unwritten: u64,
+    /// What it is stored under; while somebody has this, `id` is its own.
+    text: Arc<str>,
 }
 
 /// How units come back, in milliseconds.
@@ -58,46 +56,6 @@ pub enum Origin {
     Workspace,
     /// The key's own.
     Key,
-}
-
-/// A number for what a limit is counted under: its tier, its name, its window and who shares the count. Its size is none
-/// of it: so a changed limit goes on with what was used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LimitId(u32);
-
-/// Every [`LimitId`] of this process, with the text that it is stored under.
-#[derive(Debug, Default)]
-pub struct LimitIds(Mutex<Known>);
-
-#[derive(Debug, Default)]
-struct Known {
-    ids: HashMap<Arc<str>, LimitId>,
-    texts: Vec<Arc<str>>,
-}
-
-impl LimitIds {
-    /// The number of what is stored under this text.
-    ///
-    /// # Panics
-    /// Never: four thousand million limits do not fit into memory.
-    pub fn id(&self, text: &str) -> LimitId {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(id) = known.ids.get(text) {
-            return *id;
-        }
-        let id = LimitId(u32::try_from(known.texts.len()).unwrap_or(u32::MAX));
-        let text: Arc<str> = text.into();
-        known.texts.push(Arc::clone(&text));
-        known.ids.insert(text, id);
-        id
-    }
-
-    /// What a limit is stored under.
-    #[must_use]
-    pub fn text(&self, id: LimitId) -> Option<Arc<str>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.texts.get(usize::try_from(id.0).ok()?).cloned()
-    }
 }
 
 /// Every limit of a key.
@@ -185,6 +143,12 @@ impl KeyLimits {
 }
 
 impl Bound {
+    /// What it is stored under; while somebody has this, its id is its own.
+    #[must_use]
+    pub fn text(&self) -> Arc<str> {
+        Arc::clone(&self.text)
+    }
+
     /// How many units are to be covered by a write for a request that needs so many.
     #[must_use]
     pub fn reach(&self, need: u64) -> u64 {
@@ -216,8 +180,10 @@ impl Bound {
             Subject::Owner => "owner",
             Subject::Workspace => "workspace",
         };
+        let (id, text) = ids.named(&format!("{tier}/{}/{per}/{text}", limit.name));
         Self {
-            id: ids.id(&format!("{tier}/{}/{per}/{text}", limit.name)),
+            id,
+            text,
             name: format!("{tier}/{}", limit.name).into(),
             limit: limit.limit,
             per: limit.per,

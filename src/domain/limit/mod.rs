@@ -12,12 +12,14 @@
 mod bound;
 mod bucket;
 mod calendar;
+mod ids;
 mod rolling;
 mod sheet;
 mod slot;
 
 pub use self::{
-    bound::{Bound, KeyLimits, LimitId, LimitIds, Origin},
+    bound::{Bound, KeyLimits, Origin},
+    ids::{LimitId, LimitIds},
     sheet::{Left, Measure, Reading, Sheet},
     slot::{Slot, Snapshot},
 };

@@ -139,6 +139,11 @@ impl Sheet {
         written
     }
 
+    /// What something is counted of.
+    pub fn ids(&self) -> impl Iterator<Item = LimitId> {
+        self.0.iter().map(Slot::id)
+    }
+
     /// Whether nothing is counted.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
