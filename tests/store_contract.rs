@@ -221,7 +221,13 @@ async fn a_member_reads_back_as_it_was_stored_and_changes_in_its_turn<B: Backend
     let removed = Member { role: None, revision: at, ..demoted };
     let at = store.commit(put_member(&removed)).await.unwrap();
     let read = store.load().await.unwrap();
-    assert_eq!((read.members, read.damaged), (vec![Member { revision: at, ..removed }], Vec::new()));
+    assert_eq!((read.members, read.damaged), (Vec::new(), Vec::new()));
+    assert_eq!(read.removed_members, [(removed.id.clone(), at)]);
+    let changes = store.changes_after(revision).await.unwrap();
+    assert_eq!((changes.members.len(), changes.removed_members), (0, vec![(removed.id.clone(), at)]));
+    let again = store.commit(put_member(&first)).await.unwrap();
+    let read = store.load().await.unwrap();
+    assert_eq!((read.members, read.removed_members.len()), (vec![Member { revision: again, ..first }], 0));
 }
 
 async fn a_change_stands_on_a_member_and_a_workspace_as_they_were<B: Backend>() {

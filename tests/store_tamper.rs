@@ -509,11 +509,15 @@ async fn a_members_row_that_is_edited_or_lost_or_somebody_elses_is_damaged() {
     // D5, S5
     let (place, first) = suspended_and_removed().await;
     place.tamper("DROP TABLE old_members; DROP TABLE old_workspaces");
+    let store = place.open();
+    assert_eq!(damaged(&store).await, [], "a removed one has no row");
+    store.commit(put_member(&member(first.workspace, "ann", Some("viewer")))).await.unwrap();
+    store.close().await.unwrap();
     let whole = place.copy_database();
     let ann = format!("{}/ann", first.workspace);
     let unknown = format!("{}/bob", first.workspace);
     for (sql, expected) in [
-        (r#"UPDATE members SET body = replace(body, 'null', '"owner"')"#, (&ann, "it was edited")),
+        (r#"UPDATE members SET body = replace(body, '"viewer"', '"owner"')"#, (&ann, "it was edited")),
         ("DELETE FROM members", (&ann, "its row is missing")),
         (
             &*format!("INSERT INTO members SELECT '{unknown}', body, revision, code FROM members"),

@@ -34,7 +34,8 @@ impl fmt::Display for MemberId {
     }
 }
 
-/// A member, or who was one: the row of a removed member stays, so that an old one put back in its place shows.
+/// A member, or who was one. Of a removed member nothing is kept but the entry of the log, which is why an old row put back
+/// in its place shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// Who it is.
@@ -47,6 +48,14 @@ pub struct Member {
     pub updated: Timestamp,
     /// The log revision that last changed it; zero before it is stored.
     pub revision: Revision,
+}
+
+impl Member {
+    /// Who was a member until this revision, as far as that is still known.
+    #[must_use]
+    pub const fn removed(id: MemberId, revision: Revision) -> Self {
+        Self { id, role: None, created: Timestamp::EPOCH, updated: Timestamp::EPOCH, revision }
+    }
 }
 
 /// What surrounds a key and can deny it: worked out when that changes, so that a Check costs no look-up of it.

@@ -22,7 +22,7 @@ use crate::{
 
 impl Index {
     /// Takes over rows as they stand at the view's revision. Rows that are newer here stay.
-    pub fn apply(&self, view: View) {
+    pub fn apply(&self, mut view: View) {
         let mut sharing = self.lock();
         if let Some(policy) = view.policy {
             self.put_policy(policy, &mut sharing);
@@ -50,8 +50,15 @@ impl Index {
         for member in view.members {
             let id = member.id.clone();
             self.damaged.pin().remove(&id.to_string());
-            let (is, was) = (member.role.is_some(), self.members.put(Arc::new(member)));
-            sharing.tallies.member(id.workspace, was, is);
+            let was = self.members.put(Arc::new(member));
+            sharing.tallies.member(id.workspace, was, true);
+            self.refresh_followers(&mut sharing, &id);
+        }
+        view.removed_members.sort_unstable_by_key(|(_, revision)| *revision);
+        for (id, revision) in view.removed_members {
+            self.damaged.pin().remove(&id.to_string());
+            let was = self.members.remove(&id, revision);
+            sharing.tallies.member(id.workspace, was, false);
             self.refresh_followers(&mut sharing, &id);
         }
         for mut key in view.keys {

@@ -1,7 +1,7 @@
 //! Members, and which keys follow whose role.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     ops::Bound,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -9,6 +9,7 @@ use std::{
 use super::{Index, sharing::Sharing};
 use crate::{
     domain::{
+        audit::Revision,
         id::{KeyId, WorkspaceId},
         key::Key,
         member::{Member, MemberId},
@@ -17,32 +18,62 @@ use crate::{
     ports::Damaged,
 };
 
-/// Every member, removed ones too. No Check reads here: what a member is to a key stands in the key's record. Only the
-/// follower writes.
+/// How many removed members of a workspace are still known as such: a second removal of one changes nothing.
+const KNOWN_REMOVED: usize = 1_000;
+
+/// Every member. No Check reads here: what a member is to a key stands in the key's record. Only the follower writes.
 #[derive(Default)]
-pub(super) struct Members(RwLock<HashMap<WorkspaceId, BTreeMap<Owner, Arc<Member>>>>);
+pub(super) struct Members(RwLock<HashMap<WorkspaceId, Of>>);
+
+/// The members of one workspace.
+#[derive(Default)]
+struct Of {
+    members: BTreeMap<Owner, Arc<Member>>,
+    /// Who was removed last, the latest at the end.
+    removed: VecDeque<(Owner, Revision)>,
+}
 
 impl Members {
     pub(super) fn get(&self, id: &MemberId) -> Option<Arc<Member>> {
-        self.read().get(&id.workspace)?.get(&id.subject).map(Arc::clone)
+        self.read().get(&id.workspace)?.members.get(&id.subject).map(Arc::clone)
+    }
+
+    /// The revision that removed somebody who was a member, if that is still known.
+    pub(super) fn removed(&self, id: &MemberId) -> Option<Revision> {
+        let all = self.read();
+        let mut removed = all.get(&id.workspace)?.removed.iter();
+        removed.find_map(|(subject, revision)| (*subject == id.subject).then_some(*revision))
     }
 
     /// Takes a member as it is now; whether there was one before.
     pub(super) fn put(&self, member: Arc<Member>) -> bool {
         let mut all = self.write();
-        let before = all.entry(member.id.workspace).or_default().insert(member.id.subject.clone(), member);
-        before.is_some_and(|before| before.role.is_some())
+        let of = all.entry(member.id.workspace).or_default();
+        of.removed.retain(|(subject, _)| *subject != member.id.subject);
+        of.members.insert(member.id.subject.clone(), member).is_some()
     }
 
-    /// Forgets one; whether there was one.
-    pub(super) fn remove(&self, id: &MemberId) -> bool {
-        let before = self.write().get_mut(&id.workspace).and_then(|members| members.remove(&id.subject));
-        before.is_some_and(|before| before.role.is_some())
+    /// Forgets one that was removed; whether there was one.
+    pub(super) fn remove(&self, id: &MemberId, revision: Revision) -> bool {
+        let mut all = self.write();
+        let of = all.entry(id.workspace).or_default();
+        of.removed.retain(|(subject, _)| *subject != id.subject);
+        of.removed.push_back((id.subject.clone(), revision));
+        if of.removed.len() > KNOWN_REMOVED {
+            of.removed.pop_front();
+        }
+        of.members.remove(&id.subject).is_some()
+    }
+
+    /// Forgets one that cannot be trusted; whether there was one.
+    pub(super) fn distrust(&self, id: &MemberId) -> bool {
+        let before = self.write().get_mut(&id.workspace).and_then(|of| of.members.remove(&id.subject));
+        before.is_some()
     }
 
     /// The role that the owner of a key has; `None` where it has no owner, or one who is no member.
     pub(super) fn role(&self, key: &Key) -> Option<Label> {
-        self.read().get(&key.workspace)?.get(key.owner.as_ref()?)?.role.clone()
+        self.read().get(&key.workspace)?.members.get(key.owner.as_ref()?)?.role.clone()
     }
 
     /// At most `limit` members of a workspace that `wanted` picks, by subject, after `after`.
@@ -54,30 +85,36 @@ impl Members {
         wanted: impl Fn(&Member) -> bool,
     ) -> Vec<Arc<Member>> {
         let all = self.read();
-        let Some(members) = all.get(&workspace) else { return Vec::new() };
+        let Some(of) = all.get(&workspace) else { return Vec::new() };
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let members = members.range::<Owner, _>((from, Bound::Unbounded)).map(|(_, member)| member);
+        let members = of.members.range::<Owner, _>((from, Bound::Unbounded)).map(|(_, member)| member);
         members.filter(|member| wanted(member)).take(limit).map(Arc::clone).collect()
     }
 
     pub(super) fn each(&self, mut see: impl FnMut(&Member)) {
-        self.read().values().flat_map(BTreeMap::values).for_each(|member| see(member));
+        self.read().values().flat_map(|of| of.members.values()).for_each(|member| see(member));
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<WorkspaceId, BTreeMap<Owner, Arc<Member>>>> {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<WorkspaceId, Of>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<WorkspaceId, BTreeMap<Owner, Arc<Member>>>> {
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<WorkspaceId, Of>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Index {
-    /// A member by its id, also one that was removed.
+    /// A member by its id.
     #[must_use]
     pub fn member(&self, id: &MemberId) -> Option<Arc<Member>> {
         self.members.get(id)
+    }
+
+    /// The revision that removed somebody who was a member, if that is still known: that of the last ones of each workspace is.
+    #[must_use]
+    pub fn removed_member(&self, id: &MemberId) -> Option<Revision> {
+        self.members.removed(id)
     }
 
     /// The role that the owner of a key has; `None` where it has no owner, or one who is no member.
@@ -98,7 +135,7 @@ impl Index {
         self.members.page(workspace, after, limit, wanted)
     }
 
-    /// Shows every member, removed ones too, to `see`.
+    /// Shows every member to `see`.
     pub fn each_member(&self, see: impl FnMut(&Member)) {
         self.members.each(see);
     }
@@ -116,7 +153,7 @@ impl Index {
             self.remove(id, sharing);
             "its key is denied"
         } else if let Some(id) = MemberId::parse(&row.id) {
-            let was = self.members.remove(&id);
+            let was = self.members.distrust(&id);
             sharing.tallies.member(id.workspace, was, false);
             self.refresh_followers(sharing, &id);
             "its member counts as removed"

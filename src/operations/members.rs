@@ -78,7 +78,7 @@ impl Operations {
     /// Removes a member; one that is removed already stays so.
     ///
     /// # Errors
-    /// It never was a member; the workspace is closed. The store.
+    /// It never was a member, or so long ago that nobody knows; the workspace is closed. The store.
     pub async fn remove_member(
         &self,
         permit: AdminPermit<ManageWorkspaces>,
@@ -107,8 +107,7 @@ impl Operations {
         _permit: &AdminPermit<ReadWorkspaces>,
         id: &MemberId,
     ) -> Result<Arc<Member>, OperationError> {
-        let found = self.index.member(id).filter(|member| member.role.is_some());
-        found.ok_or_else(|| OperationError::MemberNotFound(id.subject.clone()))
+        self.index.member(id).ok_or_else(|| OperationError::MemberNotFound(id.subject.clone()))
     }
 
     /// A page of the members of a workspace that the caller reaches, by subject.
@@ -159,7 +158,7 @@ impl Operations {
         let (mut member, revision) = self
             .until_committed(Some(permit.stands_on()), || {
                 let policy = self.policy()?;
-                let before = self.trusted_member(id)?;
+                let before = self.trusted_member(id)?.or_else(|| self.removed_before(id, &wish));
                 match self.judged(permit, id, before.as_deref(), &wish, &policy)? {
                     Some((after, mutation)) => Ok(Attempt::Commit(Box::new(mutation), after)),
                     None => before.map(|before| Attempt::Done((*before).clone())).ok_or_else(|| none(id)),
@@ -168,6 +167,14 @@ impl Operations {
             .await?;
         member.revision = revision.unwrap_or(member.revision);
         Ok(member)
+    }
+
+    /// Who is to be removed, and was before.
+    fn removed_before(&self, id: &MemberId, wish: &Wish) -> Option<Arc<Member>> {
+        match wish {
+            Wish::Added(_) | Wish::Changed(_) => None,
+            Wish::Removed(_) => Some(Arc::new(Member::removed(id.clone(), self.index.removed_member(id)?))),
+        }
     }
 
     /// What a wish comes to; `None` where everything is so already.
@@ -272,7 +279,7 @@ impl Operations {
         }
     }
 
-    /// A member, also one that was removed.
+    /// A member.
     ///
     /// # Errors
     /// Its row cannot be trusted.

@@ -7,7 +7,7 @@ use crate::domain::{
     audit::Revision,
     group::GroupChange,
     key::Key,
-    member::Member,
+    member::{Member, MemberId},
     scheme::{ForeignKey, ImportScheme},
     workspace::Workspace,
 };
@@ -19,8 +19,10 @@ pub struct View {
     pub revision: Option<Revision>,
     /// Workspaces.
     pub workspaces: Vec<Workspace>,
-    /// Members, removed ones too.
+    /// Members.
     pub members: Vec<Member>,
+    /// Who was a member, and the revision that removed them.
+    pub removed_members: Vec<(MemberId, Revision)>,
     /// Keys.
     pub keys: Vec<Key>,
     /// Changes of many keys at once, oldest first. The keys above have them already; others that they name have them in

@@ -435,3 +435,56 @@ async fn the_store_takes_so_many_workspaces_and_import_schemes() {
     keyward.keys().add_import_scheme(keyward.as_root(scheme("one"))).await.unwrap();
     keyward.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_came_and_went_leave_no_row_and_a_second_removal_changes_nothing() {
+    // D7 S5
+    let keyward = start(QuotasEntry { members: Some(2), ..QuotasEntry::default() }).await;
+    let (mine, _) = keyward.register("mine").await;
+    let mut last = 0;
+    for round in 0..300 {
+        let name = format!("user-{round}");
+        add(&keyward, &keyward.root, &mine.id, &name, "viewer").await.unwrap();
+        last = remove(&keyward, &mine.id, &name).await.unwrap().into_inner().revision;
+    }
+    for name in ["user-0", "user-299"] {
+        let again = remove(&keyward, &mine.id, name).await.unwrap().into_inner().revision;
+        assert!(again <= last && (name == "user-0" || again == last), "{name}");
+    }
+    let rows = |keyward: &Keyward| {
+        let database = rusqlite::Connection::open(keyward.data_dir().join("keyward.db")).unwrap();
+        database.query_row("SELECT count(*) FROM members", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(rows(&keyward), 0);
+    let keyward = keyward.restart().await;
+    assert_eq!(remove(&keyward, &mine.id, "user-299").await.unwrap().into_inner().revision, last);
+    refusal(remove(&keyward, &mine.id, "nobody").await, Code::NotFound, "MEMBER_NOT_FOUND");
+    add(&keyward, &keyward.root, &mine.id, "user-0", "editor").await.unwrap();
+    let keyward = keyward.restart().await;
+    change(&keyward, &keyward.root, &mine.id, "user-0", "viewer").await.unwrap();
+    assert_eq!((rows(&keyward), taken(&keyward, &keyward.root, &mine.id).await["members"]), (1, (1, 2)));
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_many_keys_counts_each_of_them() {
+    // D7 V4
+    let keyward = start(QuotasEntry { keys: Some(5), ..QuotasEntry::default() }).await;
+    let (mine, _) = keyward.register("mine").await;
+    for _ in 0..4 {
+        keyward.issue(in_workspace(&mine.id)).await;
+    }
+    let revoking = v1::ChangeKeysRequest {
+        workspace_id: mine.id.clone(),
+        action: Some(v1::change_keys_request::Action::Revoke(v1::RevokeKeys { reason: 1 })),
+        expected_count: 5,
+        ..v1::ChangeKeysRequest::default()
+    };
+    keyward.keys().change_keys(keyward.as_root(revoking)).await.unwrap();
+    let counts = taken(&keyward, &keyward.root, &mine.id).await;
+    assert_eq!((counts["keys"].0, counts["kept_keys"].0), (0, 5));
+    keyward.issue(in_workspace(&mine.id)).await;
+    let keyward = keyward.restart().await;
+    assert_eq!(taken(&keyward, &keyward.root, &mine.id).await["keys"], (1, 5));
+    keyward.stop().await;
+}

@@ -143,10 +143,9 @@ pub(crate) fn member(workspace: WorkspaceId, subject: &str, role: Option<&str>) 
 
 /// The change that stores this member.
 pub(crate) fn put_member(member: &Member) -> Mutation {
-    let entry = LogEntry {
-        member: Some(member.id.subject.clone()),
-        ..entry(Action::MemberAdd, member.id.workspace, None)
-    };
+    let action = if member.role.is_some() { Action::MemberAdd } else { Action::MemberRemove };
+    let entry =
+        LogEntry { member: Some(member.id.subject.clone()), ..entry(action, member.id.workspace, None) };
     Mutation::new(entry, Rows { member: Some(member.clone()), ..Rows::default() })
 }
 

@@ -13,14 +13,14 @@ use crate::{
         audit::Revision,
         id::{KeyId, WorkspaceId},
         key::Key,
-        member::MemberId,
+        member::{Member, MemberId},
         root::{DerivedKeys, MacKey},
         time::Timestamp,
     },
     ports::{Damaged, KeyFilter, KeyPosition, StoreError, View},
     store::{
         known::Known,
-        rows::{Row, SecretRow},
+        rows::{Row, SecretRow, from_stored},
     },
 };
 
@@ -133,8 +133,10 @@ impl<'k> Reading<'k> {
         })?;
         each_row(connection, MEMBERS, [], |row| {
             let id = row.parse_id(|text| MemberId::parse(text).ok_or(()));
-            self.put_member(row, id.and_then(|id| newest.members.remove(&id)));
+            let written = id.and_then(|id| newest.members.remove(&id).or_else(|| newest.removed.remove(&id)));
+            self.put_member(row, written);
         })?;
+        self.removed(newest.removed.drain());
         each_key(connection, &format!("{KEYS} ORDER BY keys.id"), [], |row, secrets| {
             let id = row.parse_id(KeyId::parse);
             let written = id.and_then(|id| newest.keys.remove(&id));
@@ -174,6 +176,7 @@ impl<'k> Reading<'k> {
                 self.missing(id);
             }
         }
+        self.removed(newest.removed.iter().map(|(id, written)| (id.clone(), *written)));
         newest.keys.iter().try_for_each(|(id, written)| {
             let later = |key| newest.since_row(*id, *written).fold(key, Key::under);
             self.key(connection, &id.to_string(), Some(*written), later)
@@ -209,6 +212,8 @@ impl<'k> Reading<'k> {
     fn put_member(&mut self, row: &Row, newest: Option<i64>) {
         let newest = newest.ok_or_else(|| row.damaged(UNKNOWN));
         match newest.and_then(|newest| row.to_member(newest, self.codes)) {
+            // Up to schema 7 the row of a removed one stayed.
+            Ok(Member { id, role: None, revision, .. }) => self.view.removed_members.push((id, revision)),
             Ok(member) => self.view.members.push(member),
             Err(damaged) => self.view.damaged.push(damaged),
         }
@@ -227,6 +232,11 @@ impl<'k> Reading<'k> {
             Ok(key) => self.view.keys.push(later(key)),
             Err(damaged) => self.view.damaged.push(damaged),
         }
+    }
+
+    fn removed(&mut self, members: impl Iterator<Item = (MemberId, i64)>) {
+        let removed = members.filter_map(|(id, revision)| Some((id, from_stored(revision)?)));
+        self.view.removed_members.extend(removed);
     }
 
     fn missing(&mut self, id: String) {

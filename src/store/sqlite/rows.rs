@@ -8,7 +8,7 @@ use crate::{
         audit::{Action, LogEntry, Revision},
         id::{GroupId, KeyId},
         key::Key,
-        member::MemberId,
+        member::{Member, MemberId},
         root::DerivedKeys,
         scheme::ImportScheme,
         workspace::Workspace,
@@ -73,8 +73,7 @@ pub(super) fn apply(
         put_workspace(connection, keys, workspace, head.revision)?;
     }
     if let Some(member) = &mutation.rows.member {
-        let row = write_member(member, head.revision, &keys.rows).map_err(|error| unwritable(&error))?;
-        put_row(connection, PUT_MEMBER, &row)?;
+        put_member(connection, keys, member, head.revision)?;
     }
     if let Some(policy) = &mutation.rows.policy {
         put_policy(connection, keys, policy, head.revision)?;
@@ -121,6 +120,8 @@ fn check_shape(mutation: &Mutation) -> Result<(), StoreError> {
         || mutation.rows.policy.as_ref().map(|policy| policy.version) != mutation.entry.policy_version
         || mutation.rows.scheme.as_ref().map(|scheme| &scheme.name) != mutation.entry.scheme.as_ref()
         || mutation.rows.clock_mark.is_some() != (mutation.entry.action == Action::ClockReset)
+        || mutation.rows.member.as_ref().is_some_and(|member| member.role.is_none())
+            != (mutation.entry.action == Action::MemberRemove)
         || mutation.entry.group.is_some() && mutation.entry.key.is_some()
         || mutation.request.is_some() && made(&mutation.entry).is_none();
     if misnamed {
@@ -171,7 +172,9 @@ fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), R
         let stored = select.query_row([workspace.to_string()], |row| row.get(0)).optional()?;
         check_revision(stored, expected)?;
     }
-    let mut select = connection.prepare_cached("SELECT revision FROM members WHERE id = ?1")?;
+    // Up to schema 7 the row of a removed one stayed: it is none.
+    let select = r#"SELECT revision FROM members WHERE id = ?1 AND body NOT LIKE '%"role":null%'"#;
+    let mut select = connection.prepare_cached(select)?;
     let written = mutation.rows.member.iter().map(|member| (&member.id, member.revision));
     let stands_on = mutation.expects_members.iter().map(|(member, revision)| (member, *revision));
     for (member, expected) in written.chain(stands_on) {
@@ -224,6 +227,23 @@ fn put_workspace(
          DO UPDATE SET body = excluded.body, revision = excluded.revision, code = excluded.code",
         &row,
     )?;
+    Ok(())
+}
+
+/// Writes the row of a member. A removed one has none: the entry says it.
+fn put_member(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    member: &Member,
+    revision: Revision,
+) -> Result<(), Refusal> {
+    if member.role.is_none() {
+        let gone = "DELETE FROM members WHERE id = ?1";
+        connection.prepare_cached(gone)?.execute([member.id.to_string()])?;
+        return Ok(());
+    }
+    let row = write_member(member, revision, &keys.rows).map_err(|error| unwritable(&error))?;
+    put_row(connection, PUT_MEMBER, &row)?;
     Ok(())
 }
 

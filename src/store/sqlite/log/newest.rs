@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::{
     domain::{
-        audit::Revision,
+        audit::{Action, Revision},
         group::GroupChange,
         id::{KeyId, WorkspaceId},
         member::MemberId,
@@ -16,6 +16,8 @@ use crate::{
     },
     store::{chain::StoredRecord, group_record::read_group, rows::to_stored, sqlite::groups},
 };
+
+const REMOVE: &str = Action::MemberRemove.as_str();
 
 /// What the log's records say of rows: the newest revision that names each.
 #[derive(Default)]
@@ -30,6 +32,8 @@ pub(in crate::store::sqlite) struct Newest {
     grouped: Option<HashMap<KeyId, SmallVec<[usize; 2]>>>,
     pub(in crate::store::sqlite) workspaces: HashMap<WorkspaceId, i64>,
     pub(in crate::store::sqlite) members: HashMap<MemberId, i64>,
+    /// Members whose newest entry removed them.
+    pub(in crate::store::sqlite) removed: HashMap<MemberId, i64>,
     /// The newest version of the policy, and the revision that wrote it.
     pub(in crate::store::sqlite) policy: Option<(u64, i64)>,
     pub(in crate::store::sqlite) schemes: HashMap<Label, i64>,
@@ -44,6 +48,7 @@ struct Named<'a> {
     workspace_id: Option<&'a str>,
     #[serde(borrow)]
     member: Option<Cow<'a, str>>,
+    action: &'a str,
     policy_version: Option<u64>,
     #[serde(borrow)]
     scheme: Option<&'a str>,
@@ -123,7 +128,13 @@ impl Newest {
         }
         if let Some(subject) = &named.member {
             let workspace = WorkspaceId::parse(named.workspace_id?).ok()?;
-            self.members.insert(MemberId { workspace, subject: Owner::parse(subject).ok()? }, revision);
+            let id = MemberId { workspace, subject: Owner::parse(subject).ok()? };
+            let (now, before) = match named.action {
+                REMOVE => (&mut self.removed, &mut self.members),
+                _ => (&mut self.members, &mut self.removed),
+            };
+            before.remove(&id);
+            now.insert(id, revision);
         }
         if let Some(version) = named.policy_version {
             self.policy = Some((version, revision));
