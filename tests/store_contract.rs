@@ -416,7 +416,7 @@ async fn revisions_are_in_the_order_of_commits<B: Backend>() {
     assert_eq!(all.iter().map(|(revision, _)| *revision).collect::<Vec<_>>(), expected);
     for (revision, key) in all {
         let filter = LogFilter { key: Some(key), ..LogFilter::default() };
-        let found = store.query_log(filter, None, 9).await.unwrap();
+        let found = store.query_log(filter, None, 9).await.unwrap().records;
         assert_eq!(found.iter().map(|record| record.revision).collect::<Vec<_>>(), [revision]);
     }
     assert_eq!(store.verify_log().await.unwrap().fault, None);
@@ -551,10 +551,13 @@ async fn keys_change_together_without_their_rows<B: Backend>() {
         expected.sort_by_key(|key| key.id);
         assert_eq!(sorted(store.load().await.unwrap()).keys, expected);
         let about = LogFilter { key: Some(keys[0].id), ..LogFilter::default() };
-        let about = store.query_log(about, None, 1).await.unwrap();
+        let about = store.query_log(about, None, 1).await.unwrap().records;
         assert_eq!(about[0].revision, seen.next(), "the entry is found by each of its keys");
         let about = LogFilter { key: Some(keys[keys.len() - 1].id), ..LogFilter::default() };
-        assert!(store.query_log(about, None, 1).await.unwrap()[0].revision <= seen, "and by no other");
+        assert!(
+            store.query_log(about, None, 1).await.unwrap().records[0].revision <= seen,
+            "and by no other"
+        );
     }
     let before = sorted(store.load().await.unwrap());
     assert!(matches!(before.keys[0].state, KeyState::Revoked(_) | KeyState::Active));
@@ -592,7 +595,7 @@ async fn each_of_many_keys_finds_the_changes_that_name_it_and_no_other<B: Backen
     for (key, expected) in keys.iter().zip(expected) {
         let about = LogFilter { key: Some(key.id), ..LogFilter::default() };
         let mut found: Vec<_> =
-            store.query_log(about, None, 10).await.unwrap().iter().map(|it| it.revision).collect();
+            store.query_log(about, None, 10).await.unwrap().records.iter().map(|it| it.revision).collect();
         let _issued = found.pop();
         assert_eq!(found, expected, "{}", key.id);
         let stale = Key { revision: Revision(key.revision.0 - 1), ..key.clone() };
@@ -790,7 +793,7 @@ async fn the_log_is_queried_page_by_page<B: Backend>() {
             .collect();
         let (mut found, mut before) = (Vec::new(), None);
         loop {
-            let page = store.query_log(filter.clone(), before, 4).await.unwrap();
+            let page = store.query_log(filter.clone(), before, 4).await.unwrap().records;
             let Some(last) = page.last() else { break };
             before = Some(last.revision);
             found.extend(page.into_iter().map(|record| (record.revision, record.bytes)));
@@ -810,7 +813,7 @@ async fn an_entry_of_very_many_keys_is_as_short_as_any_other<B: Backend>() {
         let revision = store.commit(put_group(&entropy, &keys, GroupAct::Disable, seen)).await.unwrap();
         for about in [&keys[0], &keys[count - 1]] {
             let about = LogFilter { key: Some(about.id), ..LogFilter::default() };
-            let shown = store.query_log(about, None, 9).await.unwrap().remove(0);
+            let shown = store.query_log(about, None, 9).await.unwrap().records.remove(0);
             let entry: serde_json::Value = serde_json::from_slice(&shown.bytes).unwrap();
             assert_eq!((shown.revision, &entry["key_count"]), (revision, &serde_json::json!(count)));
             assert!(shown.bytes.len() < 1_000);
@@ -835,7 +838,7 @@ async fn an_untouched_log_holds<B: Backend>() {
     }
     let full = store.verify_log().await.unwrap();
     assert_eq!((full.records, full.head, &full.fault), (21, Revision(21), &None));
-    let newest = store.query_log(LogFilter::default(), None, 1).await.unwrap();
+    let newest = store.query_log(LogFilter::default(), None, 1).await.unwrap().records;
     assert_eq!(newest[0].chain, full.chain);
 }
 

@@ -174,7 +174,7 @@ async fn an_altered_record_is_not_shown_as_genuine() {
     place.tamper("UPDATE log SET bytes = CAST(replace(CAST(bytes AS TEXT), 'system', 'admin') AS BLOB) WHERE revision = 4");
     let store = place.open();
     let shown = store.query_log(LogFilter::default(), Some(Revision(4)), 9).await.unwrap();
-    assert_eq!(shown.len(), 3);
+    assert_eq!(shown.records.len(), 3);
     assert!(matches!(store.query_log(LogFilter::default(), None, 9).await, Err(StoreError::Corrupt(_))));
     assert!(matches!(store.changes_after(Revision(2)).await, Err(StoreError::Corrupt(_))));
 }
@@ -452,7 +452,7 @@ async fn a_forged_index_revives_no_key_and_shows() {
          DROP TABLE old_keys; DROP TABLE old_secrets; DROP TABLE old_workspaces",
     );
     forge_index(&place, "log_by_key", "key_id", 2);
-    forge_index(&place, "log_by_changed_workspace", "changed_workspace_id", 3);
+    forge_index(&place, "log_by_workspace", "workspace_id", 3);
 
     let found = place.verify();
     let (revision, why) = found.fault.expect("it must show");
@@ -684,9 +684,9 @@ async fn a_first_start_that_was_cut_short_goes_on() {
 async fn a_newer_schema_is_refused() {
     // D8
     let (place, _) = ten_records().await;
-    place.tamper("PRAGMA user_version = 8");
+    place.tamper("PRAGMA user_version = 9");
     let before = place.copy_database();
-    assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 8, known: 7, .. }));
+    assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 9, known: 8, .. }));
     assert!(matches!(verify_offline(&place.path()), Err(OpenError::NewerSchema { .. })));
     assert_eq!(place.copy_database(), before, "and left as it is");
 }
@@ -804,14 +804,19 @@ async fn a_store_of_the_fourth_schema_opens_and_finds_what_was_changed_together(
     let key = view.keys.iter().find(|key| key.admin.is_none()).unwrap();
     assert_eq!(key.state, KeyState::Disabled);
     let log = |key| store.query_log(LogFilter { key: Some(key), ..LogFilter::default() }, None, 10);
-    let revisions: Vec<_> = log(key.id).await.unwrap().iter().map(|record| record.revision.0).collect();
+    let revisions: Vec<_> =
+        log(key.id).await.unwrap().records.iter().map(|record| record.revision.0).collect();
     assert_eq!(revisions, [4, 3, 2]);
     let changed = stored(&store, key).await;
 
-    // The sixth had these tables but for a column.
+    // The sixth had these tables but for a column, and other indexes of the log.
     store.close().await.unwrap();
     drop(store);
-    place.tamper("ALTER TABLE grouped_keys DROP COLUMN states_before; PRAGMA user_version = 6");
+    place.tamper(
+        "DROP INDEX log_looks; DROP INDEX log_by_action;
+         CREATE INDEX log_by_changed_workspace ON log (changed_workspace_id) WHERE changed_workspace_id IS NOT NULL;
+         ALTER TABLE grouped_keys DROP COLUMN states_before; PRAGMA user_version = 6",
+    );
     assert_eq!(place.verify().fault, None);
     let store = place.open();
     let seen = *store.revisions().borrow();
@@ -821,6 +826,61 @@ async fn a_store_of_the_fourth_schema_opens_and_finds_what_was_changed_together(
     let key = view.keys.iter().find(|key| key.admin.is_none()).unwrap();
     assert_eq!((key.state.clone(), view.damaged.len()), (KeyState::Active, 0));
     assert_eq!(place.verify().fault, None);
+}
+
+#[tokio::test]
+async fn a_store_of_the_seventh_schema_opens_and_its_log_is_found_by_everything() {
+    // D8, A2
+    let place = older(include_str!("fixtures/roots-v7"), include_str!("fixtures/store-v7.sql"));
+    assert_eq!(place.verify().fault, None);
+    let store = place.open();
+    assert_eq!(place.verify().fault, None);
+    let view = store.load().await.unwrap();
+    assert_eq!((view.keys.len(), view.damaged.len()), (2, 0));
+    let key = view.keys.iter().find(|key| key.admin.is_none()).unwrap();
+    assert_eq!(key.state, KeyState::Disabled);
+    for (filter, expected) in [
+        (LogFilter::default(), vec![4, 3, 2, 1]),
+        (LogFilter { key: Some(key.id), ..LogFilter::default() }, vec![4, 3, 2]),
+        (LogFilter { workspace: Some(key.workspace), ..LogFilter::default() }, vec![4, 3, 2, 1]),
+        (LogFilter { action: Some("key.disable"), ..LogFilter::default() }, vec![4]),
+        (LogFilter { action: Some("key.revoke"), ..LogFilter::default() }, vec![]),
+        (LogFilter { end: Some(at(0)), ..LogFilter::default() }, vec![]),
+    ] {
+        let found = store.query_log(filter.clone(), None, 10).await.unwrap();
+        let revisions: Vec<_> = found.records.iter().map(|record| record.revision.0).collect();
+        assert_eq!((revisions, found.more), (expected, None), "{filter:?}");
+    }
+    stored(&store, key).await;
+}
+
+#[tokio::test]
+async fn an_index_that_says_another_workspace_shows_it_nothing() {
+    // A3, T1: the record is genuine, and an index says that it is somebody else's
+    let (place, _) = ten_records().await;
+    let other = keyward::domain::id::WorkspaceId::parse(&format!("ws_{:026}", 7)).unwrap();
+    let declared = |sql: &str| format!("UPDATE sqlite_schema SET sql = '{sql}' WHERE name = 'log';");
+    let connection = Connection::open(place.database()).unwrap();
+    let genuine: String = connection
+        .query_row("SELECT sql FROM sqlite_schema WHERE name = 'log'", [], |row| row.get(0))
+        .unwrap();
+    drop(connection);
+    let genuine = genuine.replace('\'', "''");
+    let of_workspace = "CAST(bytes AS TEXT) ->> ''$.workspace_id'')";
+    assert!(genuine.contains(of_workspace), "{genuine}");
+    let lie =
+        format!("CASE revision WHEN 3 THEN ''{other}'' ELSE CAST(bytes AS TEXT) ->> ''$.workspace_id'' END)");
+    let forged = genuine.replacen(of_workspace, &lie, 1);
+    place.tamper(&format!("PRAGMA writable_schema = ON; {}", declared(&forged)));
+    place.tamper(&format!(
+        "REINDEX log_by_workspace; REINDEX log_looks; PRAGMA writable_schema = ON; {}",
+        declared(&genuine)
+    ));
+    let store = place.open();
+    let asked = LogFilter { workspace: Some(other), ..LogFilter::default() };
+    let found = store.query_log(asked, None, 9).await;
+    assert!(matches!(&found, Err(StoreError::Corrupt(why)) if why.contains("log record 3")), "{found:?}");
+    assert!(place.verify().fault.is_some(), "it shows");
 }
 
 /// What older stores knew of a use.

@@ -5,8 +5,11 @@
 //! import that came first counts ([`KeyHash::later`](crate::domain::secret::KeyHash::later)).
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
+    collections::{HashMap, HashSet, hash_map::Entry},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use futures_util::future::join_all;
@@ -36,6 +39,13 @@ use crate::{
 
 /// Rows that are committed at once: others' changes come in between.
 const AT_ONCE: usize = 256;
+
+/// Words that are looked at in the rows of one call: each could be the row's own secret, and is hashed. As many as 1,000 rows of
+/// usual texts have, and not many more fit into a request.
+const MAX_WORDS: usize = 100_000;
+
+/// After how many rows others who share the thread come in between.
+const ROWS_AT_ONCE: usize = 8;
 
 const HOLDS_IT: ParseError = ParseError::new("free of the secret itself: it is stored and shown in clear");
 
@@ -85,6 +95,8 @@ struct Judging<'a> {
     policy: Arc<PolicyVersion>,
     allow_weak: bool,
     now: Timestamp,
+    /// How many words may still be looked at.
+    words: AtomicUsize,
 }
 
 /// A good row: what it says, and what it came to when it was first judged.
@@ -111,8 +123,14 @@ impl Operations {
         let judging = || self.judging(&permit, workspace, allow_weak);
         let at_first = judging()?;
         let mut seen = HashMap::new();
-        let judged = rows.into_iter().map(|row| self.judge_row(row, &mut seen, &at_first));
-        let mut judged = judged.collect::<Vec<_>>().into_iter();
+        let mut judged = Vec::with_capacity(rows.len());
+        for (place, row) in rows.into_iter().enumerate() {
+            if place.is_multiple_of(ROWS_AT_ONCE) {
+                tokio::task::yield_now().await;
+            }
+            judged.push(self.judge_row(row, &mut seen, &at_first));
+        }
+        let mut judged = judged.into_iter();
         let mut imported = Imported { rows: Vec::with_capacity(judged.len()), revision: None };
         if dry_run {
             imported.rows.extend(judged.map(|row| row.map(|_would_be| None)));
@@ -150,7 +168,7 @@ impl Operations {
         let (policy, now) = (self.policy()?, self.clock.now());
         let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;
         require_in_use(&workspace)?;
-        Ok(Judging { permit, workspace, policy, allow_weak, now })
+        Ok(Judging { permit, workspace, policy, allow_weak, now, words: AtomicUsize::new(MAX_WORDS) })
     }
 
     /// A row that is good; `seen` has the hashes of those before it.
@@ -190,7 +208,7 @@ impl Operations {
         let mut key = self.shape("", new, &judging.workspace, policy, creator, secret)?;
         require_end_of_weak("expire_time", &key)?;
         let expects_members = self.require_issuable(judging.permit, policy, &judging.workspace, &key)?;
-        self.require_without_secret(&key, &way)?;
+        self.require_without_secret(&key, &way, &judging.words)?;
         key.credentials.current.hash = self.require_new_hash(hash, judging.permit)?;
         let mut entry = entry(judging.permit.actor(), Action::KeyImport, &key, judging.now);
         entry.changes = all_fields(&key);
@@ -232,8 +250,9 @@ impl Operations {
     }
 
     /// Passes a key whose texts do not hold its own secret: exports can have it in any column (K2).
-    fn require_without_secret(&self, key: &Key, way: &Way) -> Result<(), OperationError> {
+    fn require_without_secret(&self, key: &Key, way: &Way, left: &AtomicUsize) -> Result<(), OperationError> {
         let hash = &key.credentials.current.hash;
+        let mut known = HashSet::new();
         let is_it = |text: &str| match PresentedKey::either(text) {
             Some(PresentedKey::Native(plaintext) | PresentedKey::Foreign(plaintext)) => {
                 plaintext.hash_in(way, &self.keys.lookup).equals(hash)
@@ -250,12 +269,25 @@ impl Operations {
         let resources = key.grants.iter().filter_map(Grant::resources).flatten();
         let texts = texts.chain(resources.map(|pattern| ("grants", pattern.as_str())));
         for (field, text) in texts {
-            if tokens(text).any(is_it) {
-                return Err(OperationError::invalid(field, HOLDS_IT));
+            for word in tokens(text) {
+                if !known.insert(word) {
+                    continue;
+                }
+                take_one(left)?;
+                if is_it(word) {
+                    return Err(OperationError::invalid(field, HOLDS_IT));
+                }
             }
         }
         Ok(())
     }
+}
+
+/// Takes one of the words that may be looked at.
+fn take_one(left: &AtomicUsize) -> Result<(), OperationError> {
+    let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+    let why = "of fewer words: the rows of one call have at most 100,000 in all their texts; send fewer rows at once";
+    taken.map(drop).map_err(|_none_left| OperationError::invalid("rows", ParseError::new(why)))
 }
 
 /// What a secret can be of which a hint shows this: its first and its last characters may be the same ones.

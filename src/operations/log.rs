@@ -8,7 +8,7 @@ use crate::{
         id::WorkspaceId,
         parse::ParseError,
     },
-    ports::{LogFilter, LogRecord, Verification},
+    ports::{LogFilter, LogRecord, LogRows, Verification},
 };
 
 /// A page of the log.
@@ -21,7 +21,8 @@ pub struct LogPage {
 }
 
 impl Operations {
-    /// The records that match, newest first; to a bound caller those of its workspace only.
+    /// The records that match, newest first; to a bound caller those of its workspace only. A page can be short, and not be the
+    /// last: a call looks at no more than so many entries, and shows no more than so many bytes.
     ///
     /// # Errors
     /// The workspace is out of reach; the page token is not one of this list. The store.
@@ -38,12 +39,10 @@ impl Operations {
         }
         let list = format!("log {:?} {filter:?}", permit.bound_to());
         let before = self.place(&list, page_token)?;
-        let mut records = self.store.query_log(filter, before, page_size.saturating_add(1)).await?;
-        let more = records.len() > page_size;
-        records.truncate(page_size);
-        let place = records.last().filter(|_| more).map(|last| last.revision.to_string());
-        let next_page_token =
-            place.map(|place| super::cursor::seal(&self.keys.cursors, &list, &place)).unwrap_or_default();
+        let LogRows { mut records, more } = self.store.query_log(filter, before, page_size).await?;
+        let next_page_token = more
+            .map(|more| super::cursor::seal(&self.keys.cursors, &list, &more.to_string()))
+            .unwrap_or_default();
         records.retain(|record| self.may_read(&permit, record));
         Ok(LogPage { records, next_page_token })
     }

@@ -20,7 +20,7 @@ pub use self::{
         Weighed, costs, denials,
     },
     note::{LastUse, MAX_USERS, Note, StoredCount, StoredMark},
-    query::{KeyFilter, KeyPosition, LogFilter, LogRecord, Verification},
+    query::{KeyFilter, KeyPosition, LogFilter, LogRecord, LogRows, Verification},
     usage::{ScopeUse, Usage, UsageFilter, UsagePosition},
     view::{Damaged, OpenScheme, PolicyView, View},
 };
@@ -123,12 +123,7 @@ pub trait KeyStore: Send + Sync {
     fn counts(&self) -> Pending<'_, (Vec<StoredCount>, bool)>;
 
     /// At most `limit` entries that match, newest first, before `before`.
-    fn query_log(
-        &self,
-        filter: LogFilter,
-        before: Option<Revision>,
-        limit: usize,
-    ) -> Pending<'_, Vec<LogRecord>>;
+    fn query_log(&self, filter: LogFilter, before: Option<Revision>, limit: usize) -> Pending<'_, LogRows>;
 
     /// Reads the whole log and says whether its chain holds.
     fn verify_log(&self) -> Pending<'_, Verification>;

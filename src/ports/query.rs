@@ -69,6 +69,15 @@ impl LogRecord {
     }
 }
 
+/// A page of the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogRows {
+    /// The entries, newest first. There can be fewer than asked for, and more behind them: a page looks at so much, and no more.
+    pub records: Vec<LogRecord>,
+    /// Before which the next page goes on; `None` where nothing is left that matches.
+    pub more: Option<Revision>,
+}
+
 /// What a reading of the whole log found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {

@@ -17,7 +17,7 @@ use crate::{
     },
     index::Found,
     ports::{
-        KeyFilter, KeyPosition, LastUse, LogFilter, LogRecord, Mutation, PolicyVersion, PolicyView,
+        KeyFilter, KeyPosition, LastUse, LogFilter, LogRows, Mutation, PolicyVersion, PolicyView,
         RequestMark, ScopeUse, Usage, UsageFilter, UsagePosition, Verification, View,
     },
 };
@@ -111,7 +111,7 @@ impl KeyStore for Rows {
         nothing()
     }
 
-    fn query_log(&self, _: LogFilter, _: Option<Revision>, _: usize) -> Pending<'_, Vec<LogRecord>> {
+    fn query_log(&self, _: LogFilter, _: Option<Revision>, _: usize) -> Pending<'_, LogRows> {
         nothing()
     }
 

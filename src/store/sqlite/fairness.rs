@@ -55,9 +55,20 @@ async fn reads_wait_within_a_bound_and_the_log_is_verified_once_at_a_time() {
     drop(reads);
     assert!(store.query_log(LogFilter::default(), None, 1).await.is_ok());
 
+    let long = u32::try_from(super::LONG_READS).unwrap();
+    let long = Arc::clone(&store.long_reads).acquire_many_owned(long).await.unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut next = store.query_log(LogFilter::default(), None, 1);
+    assert!(next.as_mut().poll(&mut context).is_pending());
+    assert!(
+        store.last_uses(Vec::new()).await.is_ok(),
+        "what is asked of one key waits for no page of the log"
+    );
+    drop(long);
+    assert!(next.await.is_ok());
+
     let running = Arc::clone(&store.verifying).acquire_owned().await.unwrap();
     let mut waiting = store.verify_log();
-    let mut context = Context::from_waker(Waker::noop());
     assert!(waiting.as_mut().poll(&mut context).is_pending());
     assert!(store.query_log(LogFilter::default(), None, 1).await.is_ok());
     drop(running);

@@ -1,13 +1,12 @@
 //! Reading the log: queries, and the check of the whole chain.
 
 mod newest;
+mod query;
 
-use std::collections::HashMap;
-
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
-use serde_json::json;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 pub(super) use newest::Newest;
+pub(super) use query::query;
 
 use super::{
     failure::{is_corruption, is_nonsense, of_reading},
@@ -22,7 +21,7 @@ use crate::{
         id::KeyId,
         root::DerivedKeys,
     },
-    ports::{LogFilter, LogRecord, StoreError, Verification},
+    ports::{LogRecord, StoreError, Verification},
     store::{
         chain::{ChainCheck, Head, StoredRecord},
         group_record::{KeyList, without_keys},
@@ -37,52 +36,6 @@ const AT_ONCE: usize = 4096;
 const LONG: usize = 65_536;
 
 const COLUMNS: &str = "SELECT revision, bytes, digest, chain, code, signature FROM log";
-
-/// At most `limit` records that match, newest first, before `before`.
-pub(super) fn query(
-    connection: &Connection,
-    keys: &DerivedKeys,
-    filter: &LogFilter,
-    before: Option<Revision>,
-    limit: usize,
-) -> Result<Vec<LogRecord>, StoreError> {
-    let grouped = filter.key.map_or(Ok(Vec::new()), |key| groups::naming(connection, key, 0));
-    let mut grouped = grouped.map_err(|error| of_reading(&error))?;
-    let gained = filter.key.map_or(Ok(Vec::new()), |key| groups::gained_by(connection, key));
-    let gained: HashMap<_, _> = gained.map_err(|error| of_reading(&error))?.into_iter().collect();
-    grouped.extend(gained.keys());
-    let mut sql = format!("{COLUMNS} WHERE TRUE");
-    let mut values = Vec::new();
-    let mut require = |condition: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            values.push(value);
-            sql.push_str(condition);
-        }
-    };
-    let text = |text: Option<String>| text.map(Value::Text);
-    require(" AND workspace_id = ?", text(filter.workspace.map(|id| id.to_string())));
-    let grouped = filter.key.map(|_| Value::Text(json!(grouped).to_string()));
-    require(" AND revision IN (SELECT value FROM json_each(?)", grouped);
-    require(
-        " UNION ALL SELECT revision FROM log WHERE key_id = ?)",
-        text(filter.key.map(|id| id.to_string())),
-    );
-    require(" AND actor_key_id = ?", text(filter.actor_key.map(|id| id.to_string())));
-    require(" AND action = ?", text(filter.action.map(ToOwned::to_owned)));
-    require(" AND time_ms >= ?", filter.start.map(|time| Value::Integer(time.as_ms())));
-    require(" AND time_ms < ?", filter.end.map(|time| Value::Integer(time.as_ms())));
-    require(" AND revision < ?", before.map(|before| Value::Integer(to_stored(before))));
-    require(" ORDER BY revision DESC LIMIT ?", Some(Value::Integer(limit.try_into().unwrap_or(i64::MAX))));
-
-    let mut statement = connection.prepare_cached(&sql).map_err(|error| of_reading(&error))?;
-    let rows = statement.query_map(params_from_iter(values), record).map_err(|error| of_reading(&error))?;
-    rows.map(|record| {
-        let record = record.map_err(|error| of_reading(&error))?;
-        let gained = gained.get(&record.revision).copied();
-        to_record(&record, keys).map(|record| LogRecord { gained, ..shortened(record) })
-    })
-    .collect()
-}
 
 /// A record without the keys that were changed together, where they are many: a page of such could be more than memory.
 fn shortened(record: LogRecord) -> LogRecord {

@@ -28,7 +28,7 @@ use crate::{
         time::{Entropy, Timestamp},
     },
     ports::{
-        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRecord, Mutation, Note, Pending,
+        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRows, Mutation, Note, Pending,
         PolicyVersion, RequestMark, ScopeUse, StoreError, StoredCount, StoredMark, Usage, UsageFilter,
         UsagePosition, Verification, View,
     },
@@ -63,6 +63,9 @@ const MAX_WAITING: usize = 4096;
 /// How many reads run at once.
 const READERS: u32 = 4;
 
+/// How many of them can be long: pages of the log, of keys and of usage. What is asked of one key finds a reader.
+const LONG_READS: usize = 2;
+
 /// How many reads may run or wait, besides the follower's.
 const MAX_READS: usize = 64;
 
@@ -81,6 +84,7 @@ pub struct SqliteStore {
     /// Taken when the store goes.
     follower_thread: Option<JoinHandle<()>>,
     reads: Arc<Semaphore>,
+    long_reads: Arc<Semaphore>,
     /// A reading of the whole log is long: one at a time.
     verifying: Arc<Semaphore>,
     /// Taken by whoever joins it first.
@@ -143,6 +147,7 @@ impl SqliteStore {
             follower,
             follower_thread: Some(follower_thread),
             reads: Arc::new(Semaphore::new(MAX_READS)),
+            long_reads: Arc::new(Semaphore::new(LONG_READS)),
             verifying: Arc::new(Semaphore::new(1)),
             keys,
             revisions,
@@ -223,19 +228,33 @@ impl SqliteStore {
         &self,
         read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<'_, T> {
+        Box::pin(async move { self.read_with(self.place()?, read).await })
+    }
+
+    /// Reads what can take long, behind others who do: few of them at a time.
+    fn read_long<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, T> {
         Box::pin(async move {
-            let permit = Arc::clone(&self.reads).try_acquire_owned();
-            let permit = permit.map_err(|error| {
-                StoreError::Unavailable(format!("{MAX_READS} reads run or wait already: {error}"))
-            })?;
-            self.read_with(permit, read).await
+            let place = self.place()?;
+            let turn = Arc::clone(&self.long_reads).acquire_owned().await;
+            let turn = turn.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            self.read_with((place, turn), read).await
+        })
+    }
+
+    /// A place among those who read or wait for it.
+    fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        Arc::clone(&self.reads).try_acquire_owned().map_err(|error| {
+            StoreError::Unavailable(format!("{MAX_READS} reads run or wait already: {error}"))
         })
     }
 
     /// Reads, and holds the permit until that is done: whoever asked may be gone before.
     fn read_with<T: Send + 'static>(
         &self,
-        permit: OwnedSemaphorePermit,
+        permit: impl Send + 'static,
         read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<'_, T> {
         let (readers, keys) = (self.readers.clone(), Arc::clone(&self.keys));
@@ -323,13 +342,13 @@ impl KeyStore for SqliteStore {
         after: Option<KeyPosition>,
         limit: usize,
     ) -> Pending<'_, Vec<KeyPosition>> {
-        self.read(move |connection, _| {
+        self.read_long(move |connection, _| {
             read::list(connection, &filter, after, limit).map_err(|error| failure::of_reading(&error))
         })
     }
 
     fn policy_versions(&self, before: Option<u64>, limit: usize) -> Pending<'_, Vec<PolicyVersion>> {
-        self.read(move |connection, keys| policies::versions(connection, keys, before, limit))
+        self.read_long(move |connection, keys| policies::versions(connection, keys, before, limit))
     }
 
     fn last_uses(&self, keys: Vec<KeyId>) -> Pending<'_, Vec<LastUse>> {
@@ -348,14 +367,14 @@ impl KeyStore for SqliteStore {
         after: Option<UsagePosition>,
         limit: usize,
     ) -> Pending<'_, Vec<Usage>> {
-        self.read(move |connection, _| {
+        self.read_long(move |connection, _| {
             let rows = usage::read(connection, &filter, after.as_ref(), limit);
             rows.map_err(|error| failure::of_reading(&error))
         })
     }
 
     fn scope_uses(&self, keys: Vec<KeyId>) -> Pending<'_, (Vec<ScopeUse>, Option<Timestamp>)> {
-        self.read(move |connection, _| {
+        self.read_long(move |connection, _| {
             scope_uses::read(connection, &keys).map_err(|error| failure::of_reading(&error))
         })
     }
@@ -364,13 +383,8 @@ impl KeyStore for SqliteStore {
         self.read(|connection, _| notes::counts(connection).map_err(|error| failure::of_reading(&error)))
     }
 
-    fn query_log(
-        &self,
-        filter: LogFilter,
-        before: Option<Revision>,
-        limit: usize,
-    ) -> Pending<'_, Vec<LogRecord>> {
-        self.read(move |connection, keys| log::query(connection, keys, &filter, before, limit))
+    fn query_log(&self, filter: LogFilter, before: Option<Revision>, limit: usize) -> Pending<'_, LogRows> {
+        self.read_long(move |connection, keys| log::query(connection, keys, &filter, before, limit))
     }
 
     fn verify_log(&self) -> Pending<'_, Verification> {

@@ -18,7 +18,7 @@ use crate::{
     },
     operations::usage::book::tests::{hour, key, policy},
     ports::{
-        KeyFilter, KeyPosition, LastUse, LogFilter, LogRecord, Mutation, Pending, PolicyVersion, RequestMark,
+        KeyFilter, KeyPosition, LastUse, LogFilter, LogRows, Mutation, Pending, PolicyVersion, RequestMark,
         ScopeUse, StoredCount, UsageFilter, UsagePosition, Verification, View,
     },
 };
@@ -91,7 +91,7 @@ impl KeyStore for Fickle {
         nothing()
     }
 
-    fn query_log(&self, _: LogFilter, _: Option<Revision>, _: usize) -> Pending<'_, Vec<LogRecord>> {
+    fn query_log(&self, _: LogFilter, _: Option<Revision>, _: usize) -> Pending<'_, LogRows> {
         nothing()
     }
 
