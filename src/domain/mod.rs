@@ -11,6 +11,7 @@ pub mod client_address;
 pub mod credentials;
 pub mod decision;
 pub mod environment;
+mod escape;
 pub mod footprint;
 pub mod gains;
 pub mod gateway;

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::parse::ParseError;
+use super::{escape, parse::ParseError};
 
-const RESOURCE: &str = "segments of A-Z a-z 0-9 . _ ~ : @ + - divided by `/`, none of them empty, `.` or `..`, at most 256 characters in all";
-const PATTERN: &str = "segments of A-Z a-z 0-9 . _ ~ : @ + - divided by `/`, none of them empty, `.` or `..`, the last one perhaps `*`, at most 256 characters in all";
+const RESOURCE: &str = "segments of A-Z a-z 0-9 . _ ~ : @ + - and needed escapes such as `%20` divided by `/`, none of them empty, `.` or `..`, at most 256 characters in all";
+const PATTERN: &str = "segments of A-Z a-z 0-9 . _ ~ : @ + - and needed escapes such as `%20` divided by `/`, none of them empty, `.` or `..`, the last one perhaps `*`, at most 256 characters in all";
 
 /// The resource that a request touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +82,10 @@ impl fmt::Display for ResourcePattern {
 fn is_segment(text: &str) -> bool {
     !matches!(text, "" | "." | "..")
         && text.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b':' | b'@' | b'+' | b'-')
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b':' | b'@' | b'+' | b'-' | b'%')
         })
+        // As a path has them: a segment of one becomes a segment of a resource.
+        && escape::are_canonical(text)
 }
 
 #[cfg(test)]
@@ -106,6 +108,17 @@ mod tests {
         assert!(!matches("space/*", "space/a/b"));
         assert!(matches("*", "space"));
         assert!(!matches("*", "space/a"));
+    }
+
+    #[test]
+    fn a_needed_escape_is_part_of_a_resource_as_it_stands() {
+        // H12
+        assert!(matches("space/caf%C3%A9", "space/caf%C3%A9"));
+        assert!(matches("space/*", "space/caf%C3%A9"));
+        assert!(!matches("space/caf%C3%A9", "space/cafe%CC%81"), "another spelling of the same word");
+        for bad in ["caf%c3%a9", "%2E%2E", "a%2Fb", "a%2A", "%", "%C3", "space/%C3/%A9"] {
+            assert!(Resource::parse(bad).is_err() && ResourcePattern::parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod complaints;
 mod marks;
 mod settings;
 
-use std::{borrow::Cow, net::IpAddr, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
 
 use self::complaints::Complaints;
 pub use self::{
@@ -138,6 +138,14 @@ impl Desk {
             self.complaints.of_origin(self.operations.reading().time, &unknown);
             None
         })
+    }
+
+    /// The answer to what cannot be read at all.
+    #[must_use]
+    pub fn unreadable(&self) -> HttpAnswer {
+        let mut answer = stopped(Stop::Malformed, &self.settings.realm, BodyFormat::Plain);
+        answer.headers.push(latency(Duration::ZERO));
+        answer
     }
 
     /// Answers a question; `caller` is who asks it, if he may.

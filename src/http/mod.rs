@@ -17,9 +17,9 @@ use hyper::body::Incoming;
 
 use crate::{
     grpc::api::Api,
-    http_answer::{Header, error_body, undecided},
+    http_answer::{Header, HttpAnswer, error_body, undecided},
     way_in::{
-        gate::{Calls, Failure, Gather, Taken},
+        gate::{Calls, Failure, Gather, Refusal, Taken},
         limits::ListenerLimits,
         request_body::RequestBody,
     },
@@ -36,13 +36,15 @@ const OPENAPI: &str = include_str!("../../openapi/keyward.json");
 #[derive(Clone)]
 pub struct Site {
     api: Arc<Api>,
+    unread: Refusal,
 }
 
 impl Site {
     /// Answers gateways and Checks by `api`, which also knows who may ask.
     #[must_use]
-    pub const fn new(api: Arc<Api>) -> Self {
-        Self { api }
+    pub fn new(api: Arc<Api>) -> Self {
+        let unread = unread(&api.desk().unreadable());
+        Self { api, unread }
     }
 
     async fn answer(self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
@@ -107,9 +109,22 @@ impl Calls for Site {
         respond(StatusCode::SERVICE_UNAVAILABLE, answer.headers, answer.body)
     }
 
+    fn unread(&self) -> Option<Refusal> {
+        Some(self.unread.clone())
+    }
+
     fn cut_off(_failure: Failure) -> Option<HeaderMap> {
         None
     }
+}
+
+/// What is said to a peer whose head cannot be read. A gateway that drops bodies finds the body in a header too: what it
+/// asked for cannot be read either.
+fn unread(answer: &HttpAnswer) -> Refusal {
+    let body = (verify::BODY, answer.body.clone());
+    let lines: String =
+        answer.headers.iter().chain([&body]).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    Refusal { lines: format!("{lines}\r\n{}", answer.body).into(), body_bytes: answer.body.len() }
 }
 
 fn json() -> Header {

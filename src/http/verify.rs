@@ -25,7 +25,7 @@ const CALLER: &str = "x-keyward-caller";
 
 /// What a denial's body is sent in, and not as a body, to gateways that do not read it, where the setting `body=header` says
 /// so: nginx gives up a kept connection on which a body is left.
-const BODY: &str = "x-keyward-body";
+pub(super) const BODY: &str = "x-keyward-body";
 
 /// Names and texts of the query.
 type Settings<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;

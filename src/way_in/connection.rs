@@ -30,6 +30,7 @@ use super::{
     gate::{Calls, Gate},
     limits::ListenerLimits,
     socket::Watched,
+    unread::Mended,
     vigil::Signs,
 };
 
@@ -308,7 +309,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Calls,
 {
-    let socket = Watched::new(socket, Arc::clone(&pulse));
+    let socket = Watched::new(Mended::new(socket, service.unread()), Arc::clone(&pulse));
     let gate = Gate::new(service, peer, Arc::clone(&pulse));
     match builder {
         Builder::Grpc(builder) => attend(builder.serve_connection(socket, gate), peer, &pulse).await,

@@ -42,8 +42,22 @@ pub trait Calls: Send + Sync + 'static {
     /// The answer to a call of this path that its handler does not answer, after so long.
     fn failed(&self, failure: Failure, path: Option<&str>, took: Duration) -> Response<Self::Body>;
 
+    /// What a peer is told whose request of HTTP/1 cannot be read; without it, hyper's empty 400.
+    fn unread(&self) -> Option<Refusal> {
+        None
+    }
+
     /// How an answer ends that has begun and cannot go on; where that is `None`, it breaks off.
     fn cut_off(failure: Failure) -> Option<HeaderMap>;
+}
+
+/// What follows the head of a refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Header lines, an empty line, and the body.
+    pub lines: Bytes,
+    /// The bytes of the body.
+    pub body_bytes: usize,
 }
 
 /// How a request is taken.

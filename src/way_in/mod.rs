@@ -16,5 +16,6 @@ pub mod limits;
 pub mod listener;
 pub mod request_body;
 mod socket;
+mod unread;
 mod vigil;
 mod worker;

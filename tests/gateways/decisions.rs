@@ -98,7 +98,7 @@ const ROWS: &[Row] = &[
         ..row("a browser, where keys are not for browsers", Presented::Key(Holder::Reader), "GET", TEMPLATES)
     },
     row("a denied route", Presented::Key(Holder::Reader), "GET", "/open/vault/a"),
-    row("a path that is not ASCII", Presented::Key(Holder::Reader), "GET", "/open/caf\u{e9}"),
+    row("a path that is not ASCII", Presented::Key(Holder::Reader), "GET", "/no/caf\u{e9}"),
     row("no route", Presented::Key(Holder::Reader), "GET", "/no"),
     row("a rate is spent", Presented::Key(Holder::SpentHour), "GET", TEMPLATES),
     row("the same, HEAD", Presented::Key(Holder::SpentHour), "HEAD", TEMPLATES),

@@ -13,6 +13,7 @@ mod support;
 
 mod balanced;
 mod balancer;
+mod bytes;
 mod callers;
 mod claims;
 mod config;

@@ -22,7 +22,10 @@ const TOLD: &[&str] = &[
     "/v1/%74emplates",
     "/open/%00",
     "/open/caf%C3%A9",
+    "/open/caf%c3%a9",
     "/open/a%20b",
+    "/open/%22%3C%3E%5B%5D%5E%60%7B%7C%7D",
+    "/open/%FF",
     "/HEALTHZ",
     "/V1/templates",
     "/v1/templates/",
@@ -55,6 +58,22 @@ const OTHERS: &[&str] = &[
     "/open/..%5cvault",
     "/open/%5c..%5cvault",
     "/open/a%0d%0ax:y",
+    "/open/a%0D%0Ax:y",
+    "/open/a%20b/../vault",
+    "/open/caf%C3/%A9",
+    "/open/%C0%AE%C0%AE/vault",
+    "/open/%EF%BC%8E%EF%BC%8E/a",
+    "/open/a%20%2Fb",
+    "/open/%C2%85",
+    "/open/%7F",
+    "/open/a%3Bb",
+    "/open/a%21",
+    "/open/a%2A",
+    "/files/cdn-eu/caf%C3%A9",
+    "/files/cdn-eu%20/a",
+    "/v1/spaces/cdn-eu%20",
+    "/v1/templates%20",
+    "/%20/v1/templates",
     "/open/a%3fb",
     "/open/a%23b",
     "/open/a#b",
@@ -91,7 +110,25 @@ const OTHERS: &[&str] = &[
 fn may_come_through(path: &str, has_key: bool) -> bool {
     let path = path.split('?').next().unwrap();
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-._~$&'()*+,=:@".contains(letter);
-    let is_canonical = |segment: &str| segment.chars().all(is_plain) && !matches!(segment, "" | "." | "..");
+    let is_canonical = |segment: &str| {
+        let mut parts = segment.split('%');
+        let before = parts.next().unwrap();
+        let mut decoded = before.as_bytes().to_vec();
+        for part in parts {
+            let digits = part.get(..2).filter(|digits| *digits == digits.to_uppercase());
+            let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
+                return false;
+            };
+            if byte.is_ascii() && !b" \"<>[]^`{|}".contains(&byte) {
+                return false;
+            }
+            decoded.push(byte);
+            decoded.extend_from_slice(&part.as_bytes()[2..]);
+        }
+        let is_text = String::from_utf8(decoded).is_ok_and(|text| !text.contains(char::is_control));
+        let raw = |letter: char| is_plain(letter) || letter == '%';
+        is_text && segment.chars().all(raw) && !matches!(segment, "" | "." | "..")
+    };
     let Some(segments) = path.strip_prefix('/') else { return false };
     let segments: Vec<_> = segments.split('/').collect();
     // A template's rest may be nothing.
@@ -114,6 +151,10 @@ fn the_oracle_knows_the_policy() {
         ("/healthz/", false, false),
         ("/open/a?..", true, true),
         ("/open/a/../b", false, false),
+        ("/open/caf%C3%A9", true, true),
+        ("/open/caf%c3%a9", false, false),
+        ("/open/%2E%2E/a", false, false),
+        ("/open/%C3", false, false),
         ("/open/vault/a", false, false),
         ("/v1/templates", false, true),
         ("/v1/templates/", false, false),
@@ -171,6 +212,7 @@ async fn a_long_path_and_a_long_query_go_through_as_they_are() {
         format!("/open/{}", "a".repeat(3_500)),
         format!("/open{segments}?{}", "b".repeat(3_500)),
         format!("/open/a-._~$&'()*+,=:@b?{}", "c=%20&".repeat(500)),
+        format!("/open/{}", "%F0%9F%94%91".repeat(250)),
     ] {
         for running in &house.gateways {
             let (reply, _) = house.ask(running, &request("GET", &path, &[], "")).await;

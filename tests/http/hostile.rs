@@ -142,6 +142,99 @@ async fn a_body_in_chunks_that_are_none_is_refused() {
     }
 }
 
+/// All that is written on a connection on which these bytes were sent.
+async fn raw(keyward: &Keyward, bytes: &[u8]) -> String {
+    let mut socket = TcpStream::connect(keyward.service.http_address()).await.unwrap();
+    let _closed_early = socket.write_all(bytes).await;
+    let mut answers = Vec::new();
+    drop(timeout(PATIENCE, socket.read_to_end(&mut answers)).await.expect("the connection did not end"));
+    String::from_utf8(answers).unwrap()
+}
+
+#[tokio::test]
+async fn a_control_in_a_header_gets_a_whole_answer_of_our_own() {
+    // H5, X2
+    let house = House::build().await;
+    let body =
+        r#"{"success":false,"error":{"code":"REQUEST_MALFORMED","message":"The request is malformed."}}"#;
+    let good = house.good();
+    for byte in (0..=0x1f_u8).chain([0x7f]).filter(|byte| *byte != b'\t') {
+        for target in ["/verify?scopes=messaging:send", "/v1/check", "/elsewhere"] {
+            for line in [
+                [b"x-api-key: k", &[byte][..], b"k\r\n"].concat(),
+                [b"x-other: ", &[byte][..], b"k\r\n"].concat(),
+                [b"x", &[byte][..], b"y: k\r\n"].concat(),
+            ] {
+                let head = format!("GET {target} HTTP/1.1\r\nhost: k\r\n");
+                let request = [head.as_bytes(), &line, b"\r\n"].concat();
+                let answer = raw(&house.keyward, &request).await;
+                let what = format!("{byte:#x} {target}: {answer}");
+                // An LF alone is the end of a line, and then what stands behind it is one, or a line that is none.
+                let (answered, said) = answer.split_once("\r\n\r\n").unwrap();
+                assert!(answered.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{what}");
+                assert_eq!(said, body, "{what}");
+                for header in [
+                    format!("\r\ncontent-length: {}", body.len()),
+                    format!("\r\nx-keyward-body: {body}"),
+                    "\r\ncontent-type: application/json".to_owned(),
+                    "\r\ncache-control: no-store".to_owned(),
+                    "\r\nwww-authenticate: Bearer realm=\"keyward\", error=\"invalid_request\"".to_owned(),
+                    "\r\nx-ratelimit-latency: 0".to_owned(),
+                    "\r\nconnection: close".to_owned(),
+                ] {
+                    assert_eq!(answered.matches(&header).count(), 1, "{header:?} {what}");
+                }
+            }
+        }
+        // Behind a good request on the same connection, each has its own answer.
+        let line = [b"x: ", &[byte][..], b"y\r\n\r\n"].concat();
+        let both = [good.as_bytes(), b"GET / HTTP/1.1\r\nhost: k\r\n", &line].concat();
+        let answers = raw(&house.keyward, &both).await;
+        assert!(
+            answers.starts_with("HTTP/1.1 200 OK\r\n") && answers.ends_with(body),
+            "{byte:#x}: {answers}"
+        );
+    }
+    // A tab may stand in a value, and is no part of a key.
+    let tab = House::question("GET /verify?scopes=messaging:send HTTP/1.1", "k\tk", "connection: close\r\n");
+    assert!(raw(&house.keyward, tab.as_bytes()).await.contains("CREDENTIALS_INVALID"));
+}
+
+/// What the library below HTTP/2 does, and nothing of ours can change: docs/http.md says so.
+#[tokio::test]
+async fn a_control_in_a_header_ends_a_connection_of_http2() {
+    let keyward = Keyward::start().await;
+    for address in [keyward.service.http_address(), keyward.address] {
+        for byte in [0, 1, b'\n', b'\r', 0x1f, 0x7f] {
+            let value = [b'k', byte];
+            // :method GET, :scheme http, :path /, then one field with its name and value.
+            let block = [&[0x82, 0x86, 0x84, 0, 1, b'x', 2][..], &value].concat();
+            let length = u8::try_from(block.len()).unwrap();
+            let bytes = [
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+                vec![0, 0, 0, 4, 0, 0, 0, 0, 0],
+                vec![0, 0, length, 1, 5, 0, 0, 0, 1],
+                block,
+            ];
+            let mut socket = TcpStream::connect(address).await.unwrap();
+            socket.write_all(&bytes.concat()).await.unwrap();
+            let mut answer = Vec::new();
+            drop(timeout(PATIENCE, socket.read_to_end(&mut answer)).await.expect("it goes on"));
+            assert!(kinds(&answer).contains(&7), "no GOAWAY for {byte:#x}: {answer:?}");
+        }
+    }
+}
+
+/// The kinds of these frames.
+fn kinds(mut bytes: &[u8]) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    while let [_, high, low, kind, _, _, _, _, _, rest @ ..] = bytes {
+        kinds.push(*kind);
+        bytes = rest.get(usize::from(*high) << 8 | usize::from(*low)..).unwrap_or_default();
+    }
+    kinds
+}
+
 #[tokio::test]
 async fn a_head_that_is_malformed_is_400_and_the_end() {
     // X2, X5

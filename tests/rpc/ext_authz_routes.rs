@@ -28,6 +28,7 @@ fn routes() -> Policy {
         ("", "/public/{rest=**}", "public", ""),
         ("", "/public/vault/{rest=**}", "denied", ""),
         ("GET", "/", "public", ""),
+        ("HEAD", "/v1/events", "denied", ""),
     ])
 }
 
@@ -126,13 +127,25 @@ async fn what_matches_no_route_or_a_denied_one_is_denied_to_every_key() {
 }
 
 #[tokio::test]
-async fn a_method_is_its_own_and_head_is_no_get() {
-    // H2 H7
+async fn a_method_is_its_own_but_a_route_for_get_covers_head() {
+    // H2 H7 H11
     let keyward = start().await;
     let key = reader(&keyward).await;
     let path = "/v1/spaces/cdn-eu/files/a";
-    let closed = ask(&keyward, asking("HEAD", path, &[("x-api-key", &key)], NOTHING)).await;
-    assert_closed(&closed, "a route of GET");
+    let all = keyward.issue_scopes(&["storage:*", "events:*"]).await.api_key;
+    let head = async |path: &str, headers: &[(&str, &str)]| {
+        ask(&keyward, asking("HEAD", path, headers, NOTHING)).await
+    };
+    assert_eq!(head(path, &[("x-api-key", &key)]).await.status, 200, "a route of GET");
+    assert_eq!(head(path, &[]).await.reason(), "CREDENTIALS_MISSING");
+    let other = head("/v1/spaces/cdn-us/files/a", &[("x-api-key", &key)]).await;
+    assert_eq!(other.reason(), "RESOURCE_NOT_GRANTED", "and what it needs");
+    assert_eq!(head("/", &[]).await.status, 200, "a public one");
+    assert_closed(&head("/v1/events", &[("x-api-key", &all)]).await, "it has one of its own");
+    for method in ["POST", "OPTIONS", "M-SEARCH"] {
+        let asked = asking(method, "/v1/events", &[("x-api-key", &all)], NOTHING);
+        assert_closed(&ask(&keyward, asked).await, method);
+    }
     for method in ["HEAD", "OPTIONS", "M-SEARCH"] {
         let path = "/v1/spaces/cdn-eu";
         assert_eq!(ask(&keyward, asking(method, path, &[("x-api-key", &key)], NOTHING)).await.status, 200);
@@ -261,6 +274,33 @@ async fn a_path_in_another_spelling_is_denied_and_never_matched() {
         host.clone_into(&mut http.host);
         assert_closed(&ask(&keyward, asked).await, &format!("{host:?}"));
     }
+}
+
+#[tokio::test]
+async fn an_escape_that_a_path_needs_is_matched_and_becomes_a_resource_as_it_was_sent() {
+    // H12
+    let keyward = start().await;
+    let grants = vec![bound("storage:read", &["space/caf%C3%A9", "space/a%20b"])];
+    let key = keyward.issue(v1::IssueRequest { grants, ..holder_key(&[]) }).await.api_key;
+    for (path, reason) in [
+        ("/v1/spaces/caf%C3%A9/files/a", ""),
+        ("/v1/spaces/a%20b/files/%F0%9F%94%91/%5Bx%5D", ""),
+        ("/v1/spaces/cafe%CC%81/files/a", "RESOURCE_NOT_GRANTED"),
+        ("/v1/spaces/a%20b%20/files/a", "RESOURCE_NOT_GRANTED"),
+        ("/v1/spaces/caf%c3%a9/files/a", "ROUTE_NOT_FOUND"),
+        ("/v1/spaces/caf%E9/files/a", "ROUTE_NOT_FOUND"),
+        ("/v1/spaces/caf%C3/%A9", "ROUTE_NOT_FOUND"),
+        ("/v1/spaces/a%20b%2Ffiles", "ROUTE_NOT_FOUND"),
+        ("/v1/spaces/a+b/files/a", "RESOURCE_NOT_GRANTED"),
+    ] {
+        let answer = ask(&keyward, asking("GET", path, &[("x-api-key", &key)], NOTHING)).await;
+        assert_eq!(answer.reason(), reason, "{path}");
+    }
+    // What the gateway names is a resource of the same kind, and so is that of a Check.
+    let named = &[("scopes", "storage:read"), ("resource", "space/caf%C3%A9")];
+    assert_eq!(ask(&keyward, asking("GET", "/x", &[("x-api-key", &key)], named)).await.status, 200);
+    let wrong = &[("scopes", "storage:read"), ("resource", "space/caf%c3%a9")];
+    assert_eq!(ask(&keyward, asking("GET", "/x", &[("x-api-key", &key)], wrong)).await.status, 503);
 }
 
 #[tokio::test]
@@ -471,6 +511,12 @@ async fn an_operator_is_told_which_route_a_request_is_on_and_why() {
         found.others.iter().map(|other| (other.field.as_str(), other.why.as_str())).collect();
     let other_method = "it is for another method";
     assert_eq!(others, [("routes[2]", other_method), ("routes[1]", other_method)]);
+
+    // H11, H12
+    let head = explained("HEAD", "/v1/spaces/a%20b/files/c").await;
+    assert_eq!((head.field.as_str(), head.resource.as_str()), ("routes[0]", "space/a%20b"));
+    assert_eq!(head.why, "no other route matches; no route for HEAD matches, so that it is decided as GET");
+    assert_eq!(explained("HEAD", "/v1/events").await.why, "no other route matches");
 
     let vault = explained("GET", "/public/vault/x").await;
     assert_eq!((vault.field.as_str(), vault.others.len()), ("routes[7]", 1));

@@ -19,6 +19,8 @@ pub struct Explanation<'a> {
     pub others: Vec<Other<'a>>,
     /// What is spelled in another way than the canonical one, where that is why none decides.
     pub misspelled: Option<&'static str>,
+    /// Whether it is a `HEAD` that is decided as a `GET`.
+    pub as_get: bool,
 }
 
 /// A route for the path of a request that does not decide about it.
@@ -51,6 +53,15 @@ impl Explanation<'_> {
     /// The same in words.
     #[must_use]
     pub fn why(&self) -> Cow<'static, str> {
+        let why = self.why_by_routes();
+        if self.as_get {
+            format!("{why}; no route for HEAD matches, so that it is decided as GET").into()
+        } else {
+            why
+        }
+    }
+
+    fn why_by_routes(&self) -> Cow<'static, str> {
         let count = |because| self.others.iter().filter(|other| other.because == because).count();
         match (&self.decides, self.misspelled, count(Because::SaysLess)) {
             (Ok(_), _, _) if count(Because::AnyMethod) > 0 => {
@@ -86,13 +97,15 @@ impl RouteTable {
         };
         let (Ok(host), Ok(path), None) = (RequestHost::parse(host), CanonicalPath::parse(path), misspelled)
         else {
-            return Explanation { decides, others: Vec::new(), misspelled };
+            return Explanation { decides, others: Vec::new(), misspelled, as_get: false };
         };
+        let decided_as = self.decided_as(host, method, path);
+        let as_get = decided_as != method;
         let for_path = self.each().filter(|(_, route)| takes(route, path));
         let others = for_path.filter(|(index, _)| Some(*index) != deciding).map(|(index, route)| {
             let because = if route.host.as_ref().is_some_and(|given| given.compare(host).is_ne()) {
                 Because::OtherHost
-            } else if route.method.as_ref().is_some_and(|given| given.as_str() != method) {
+            } else if route.method.as_ref().is_some_and(|given| given.as_str() != decided_as) {
                 Because::OtherMethod
             } else if decides == Err(Unrouted::NoResource) {
                 Because::NoResource
@@ -104,7 +117,7 @@ impl RouteTable {
             Other { index, route, because }
         });
         let others = others.take(MAX_OTHERS).collect();
-        Explanation { decides, others, misspelled }
+        Explanation { decides, others, misspelled, as_get }
     }
 }
 

@@ -6,6 +6,10 @@ use crate::domain::parse::ParseError;
 /// The method by which a browser asks whether a page may send what it wants to send: a preflight.
 pub(super) const OPTIONS: &str = "OPTIONS";
 
+/// Without a route of its own, this is decided as [`GET`] is.
+pub(super) const HEAD: &str = "HEAD";
+pub(super) const GET: &str = "GET";
+
 /// The method that a route is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Method(Box<str>);

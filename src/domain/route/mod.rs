@@ -29,7 +29,7 @@ pub struct Route {
     pub name: Option<Name>,
     /// The host that is asked; none is any host.
     pub host: Option<HostName>,
-    /// The method that is asked for; none is any method. `HEAD` is not `GET`.
+    /// The method that is asked for; none is any method. `GET` is `HEAD` too, where no route for `HEAD` matches.
     pub method: Option<Method>,
     /// The paths.
     pub template: PathTemplate,

@@ -1,5 +1,7 @@
 //! Paths of requests, in the one spelling that decides something (X3).
 
+use crate::domain::escape;
+
 /// Bytes of the longest path.
 const MAX_BYTES: usize = 8_192;
 /// Slashes of the deepest path: each begins a segment.
@@ -22,9 +24,10 @@ impl<'a> CanonicalPath<'a> {
     ///
     /// # Errors
     /// No `/` at the beginning, an empty segment but for the last, a segment `.` or `..`, more than 8,192 bytes or 64
-    /// slashes, a `#` even in the query, and any character that is not a `pchar` of RFC 3986 §3.3. Of those `;`, every `%`
-    /// and `!` are refused too: some servers cut a segment at the first, and read the second as what it stands for. The
-    /// third is what Envoy shows in the place of a byte that is not UTF-8, which the server behind would get.
+    /// slashes, a `#` even in the query, and any character that is not a `pchar` of RFC 3986 §3.3. Of those `;` and `!` are
+    /// refused too: some servers cut a segment at the first, and the second is what Envoy shows in the place of a byte that
+    /// is not UTF-8, which the server behind would get. Escapes are those that a path needs, in their one spelling (H12);
+    /// any other is refused.
     pub fn parse(target: &'a str) -> Result<Self, NotCanonical> {
         if target.contains('#') {
             return Err(NotCanonical);
@@ -56,7 +59,9 @@ pub(super) fn has_shape(path: &str) -> bool {
 
 /// Whether this can stand between two slashes of a canonical path; nothing can, too.
 pub(super) fn is_segment(text: &str) -> bool {
-    !matches!(text, "." | "..") && text.bytes().all(is_plain)
+    !matches!(text, "." | "..")
+        && text.bytes().all(|byte| is_plain(byte) || byte == b'%')
+        && escape::are_canonical(text)
 }
 
 /// The `pchar` of RFC 3986 §3.3 without `;`, `!` and percent-escapes.
@@ -84,6 +89,9 @@ mod tests {
             "/~u/$&'()*+,=@-_.",
             "/*",
             "/A",
+            "/caf%C3%A9/a%20b/%7Bc%7D",
+            "/%F0%9F%94%91",
+            "/...%20",
             &deep,
             &long,
         ] {
@@ -134,6 +142,13 @@ mod tests {
             "/%252e",
             "/%41",
             "/%",
+            "/a%20b%2F",
+            "/caf%c3%a9",
+            "/caf%C3/%A9",
+            "/caf\u{e9}%20",
+            "/a%3Bb",
+            "/a%21",
+            "/%EF%BC%8E%2E",
             "/a%00",
             "/%c0%ae",
             "/a\\b",

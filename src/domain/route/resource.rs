@@ -8,7 +8,7 @@ use super::{
 };
 use crate::domain::{parse::ParseError, resource::Resource};
 
-const RESOURCE: &str = "segments of A-Z a-z 0-9 . _ ~ : @ + - or `{name}` for a segment of the path, divided by `/`, none of them empty, `.` or `..`, at most 256 characters in all";
+const RESOURCE: &str = "segments of A-Z a-z 0-9 . _ ~ : @ + - and needed escapes such as `%20`, or `{name}` for a segment of the path, divided by `/`, none of them empty, `.` or `..`, at most 256 characters in all";
 const UNKNOWN: &str = "a resource whose every `{name}` is a segment `{name}` of the path";
 
 /// The resource that a request on a route touches, such as `space/{space}`.
@@ -123,6 +123,9 @@ mod tests {
             assert_eq!(named(hostile), None, "{hostile}");
         }
         assert_eq!(named(&fits).map(|text| text.len()), Some(256));
+        // H12
+        assert_eq!(named("/caf%C3%A9/x/a%20b").as_deref(), Some("space/a%20b/caf%C3%A9"));
+        assert_eq!(fill("all/a%20b/{a}", "/{a}", "/%5Bx%5D").as_deref(), Some("all/a%20b/%5Bx%5D"));
         assert_eq!(fill("all/of-it", "/{a}", "/*").as_deref(), Some("all/of-it"));
     }
 

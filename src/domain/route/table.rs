@@ -17,6 +17,8 @@ const MAX_ROUTES: usize = 1_024;
 /// method before one that takes any. A route that does not match stands in the way of none: `PUT /a` may be on
 /// `/{rest=**}` although there is a route for `GET /a`.
 ///
+/// A HEAD that no route for HEAD matches is on the route of the same request with GET (H11).
+///
 /// Browsers ask by OPTIONS, without a key, before they send what a page wants to send. So that one route can answer them all,
 /// a route for OPTIONS comes before a route of any method for the same host, however much that says about the path; but never
 /// before one that denies.
@@ -105,15 +107,36 @@ impl RouteTable {
         let host = RequestHost::parse(host)?;
         method::check(method)?;
         let path = CanonicalPath::parse(path)?;
+        let method = self.decided_as(host, method, path);
+        let entry = self.of_host(host, |entries| best(entries, path, method)).ok_or(Unrouted::NotFound)?;
+        Ok(Match { index: entry.index, route: &entry.route, resource: resource(&entry.route, path)? })
+    }
+
+    /// The method by which a request is decided: a HEAD that no route for HEAD matches is a GET (H11).
+    pub(super) fn decided_as<'m>(
+        &self,
+        host: RequestHost<'_>,
+        method: &'m str,
+        path: CanonicalPath<'_>,
+    ) -> &'m str {
+        let below = Some(path.below_root());
+        let named = |route: &Route| route.method.is_some() && takes_method(route, method);
+        let has_own = || self.of_host(host, |entries| search(entries, 0, below, &named)).is_some();
+        if method == method::HEAD && !has_own() { method::GET } else { method }
+    }
+
+    /// What is found among the routes for this host, or else among those for any.
+    fn of_host<'t>(
+        &'t self,
+        host: RequestHost<'_>,
+        find: impl Fn(&'t [Entry]) -> Option<&'t Entry>,
+    ) -> Option<&'t Entry> {
         let with_host = equal(&self.0, |entry| match &entry.route.host {
             Some(given) => given.compare(host),
             None => Ordering::Greater,
         });
         let any_host = equal(&self.0, |entry| entry.route.host.is_none().cmp(&true));
-        let entry = best(with_host, path, method)
-            .or_else(|| best(any_host, path, method))
-            .ok_or(Unrouted::NotFound)?;
-        Ok(Match { index: entry.index, route: &entry.route, resource: resource(&entry.route, path)? })
+        find(with_host).or_else(|| find(any_host))
     }
 }
 

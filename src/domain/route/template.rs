@@ -5,7 +5,7 @@ use std::fmt;
 use super::path::{has_shape, is_segment};
 use crate::domain::parse::ParseError;
 
-const PATH: &str = "a canonical path whose segments are texts without `*` `;` `!` `%`, or `{name}`, the last one perhaps `{name=**}`, each name once and 1 to 64 characters of a-z 0-9 _ beginning with a letter";
+const PATH: &str = "a canonical path whose segments are texts without `*` `;` `!`, with needed escapes such as `%20`, or `{name}`, the last one perhaps `{name=**}`, each name once and 1 to 64 characters of a-z 0-9 _ beginning with a letter";
 
 /// The paths that a route is for, such as `/v1/spaces/{space}/files/{file=**}` (after `google.api.http`).
 ///
@@ -144,6 +144,7 @@ mod tests {
             "/{rest=**}",
             "/v1/p:cancel",
             "/{a_1}",
+            "/caf%C3%A9/{a}/%7Bb%7D",
         ] {
             assert_eq!(template(good).as_str(), good);
         }
@@ -159,6 +160,8 @@ mod tests {
             "/a;b",
             "/a!",
             "/%41",
+            "/a%2Fb",
+            "/caf%c3%a9",
             "/a b",
             "/ä",
             "/a?b",

@@ -51,6 +51,8 @@ fn a_request_is_on_the_route_that_says_most_about_it() {
         (&["* GET /a", "* * /a"], "/a", "* GET /a"),
         (&["* HEAD /a", "* * /a"], "/a", "* * /a"),
         (&["* PUT /a", "* * /{x=**}"], "/a", "* * /{x=**}"),
+        (&["* * /caf%C3%A9", "* * /{x}"], "/caf%C3%A9", "* * /caf%C3%A9"),
+        (&["* * /caf%C3%A9", "* * /{x}"], "/cafe%CC%81", "* * /{x}"),
     ];
     for (lines, path, best) in rows {
         assert_eq!(found(lines, "H:8080", "GET", path), Ok(*best), "{lines:?} {path}");
@@ -87,6 +89,31 @@ fn one_route_answers_the_preflights_of_all_paths_but_of_those_that_are_denied() 
     for method in ["GET", "HEAD", "POST"] {
         assert_eq!(found("a", method, "/v1/templates"), Ok(1), "{method}");
     }
+}
+
+#[test]
+fn a_route_for_get_covers_head_unless_head_has_one_of_its_own() {
+    // H11
+    let rows: &[(&[&str], &str, &str)] = &[
+        (&["* GET /a"], "/a", "* GET /a"),
+        (&["* GET /a", "* * /a"], "/a", "* GET /a"),
+        (&["* GET /a", "* * /{x=**}"], "/a", "* GET /a"),
+        (&["* GET /{x}", "* * /a"], "/a", "* * /a"),
+        (&["h GET /{x}", "* * /a"], "/a", "h GET /{x}"),
+        (&["* GET /a", "* HEAD /a"], "/a", "* HEAD /a"),
+        (&["* GET /a", "* HEAD /{x=**}"], "/a", "* HEAD /{x=**}"),
+        (&["h GET /a", "* HEAD /a"], "/a", "* HEAD /a"),
+        (&["* GET /a", "i HEAD /a"], "/a", "* GET /a"),
+        (&["* GET /a", "* HEAD /b"], "/a", "* GET /a"),
+        (&["* HEAD /{x=**}", "* * /a", "* GET /a"], "/a", "* * /a"),
+    ];
+    for (lines, path, best) in rows {
+        assert_eq!(found(lines, "h", "HEAD", path), Ok(*best), "{lines:?} {path}");
+    }
+    for method in ["PUT", "OPTIONS", "GETS", "X-HEAD"] {
+        assert_eq!(found(&["* GET /a"], "h", method, "/a"), Err(Unrouted::NotFound), "{method}");
+    }
+    assert_eq!(found(&["* HEAD /a"], "h", "GET", "/a"), Err(Unrouted::NotFound));
 }
 
 #[test]
@@ -200,6 +227,16 @@ fn takes(template: &[&str], path: &[&str]) -> bool {
 
 /// The best line by comparing all of them: for those that match, a smaller text says more.
 fn oracle<'a>(lines: &[&'a str], host: &str, method: &str, path: &str) -> Option<&'a str> {
+    let of_head = |line: &&&str| line.split(' ').nth(1) == Some("HEAD");
+    let own: Vec<&str> = lines.iter().filter(of_head).copied().collect();
+    if method == "HEAD" && best(&own, host, method, path).is_none() {
+        return best(lines, host, "GET", path);
+    }
+    best(lines, host, method, path)
+}
+
+/// The same for what is asked by this very method.
+fn best<'a>(lines: &[&'a str], host: &str, method: &str, path: &str) -> Option<&'a str> {
     let segments = |text: &'a str| text.split('/').skip(1).collect::<Vec<_>>();
     let matching = lines.iter().filter(|line| {
         let words: Vec<&str> = line.split(' ').collect();
@@ -224,8 +261,12 @@ fn oracle<'a>(lines: &[&'a str], host: &str, method: &str, path: &str) -> Option
 fn lines() -> impl Strategy<Value = Vec<String>> {
     let above = prop::collection::vec(select(vec!["a", "b", "{x}"]), 0..4);
     let last = select(vec!["a", "b", "{x}", "{x}", "", "{r=**}"]);
-    let line =
-        (select(vec!["*", "*", "h", "i"]), select(vec!["*", "*", "GET", "PUT", "OPTIONS"]), above, last);
+    let line = (
+        select(vec!["*", "*", "h", "i"]),
+        select(vec!["*", "*", "GET", "PUT", "OPTIONS", "HEAD"]),
+        above,
+        last,
+    );
     let line = line.prop_map(|(host, method, above, last)| {
         format!("{host} {method} /{}", [above, vec![last]].concat().join("/"))
     });
@@ -294,6 +335,10 @@ fn an_explanation_names_the_route_that_decides_and_why_the_others_do_not() {
     );
     assert_eq!(why, "it says more about the request than the other route that matches");
     assert_eq!(explained("api.example.com", "GET", "/v1/spaces/a").0, Some(lines[3]));
+    // H11
+    let (decides, others, why) = explained("www.example.com", "HEAD", "/v1/spaces/a");
+    assert_eq!((decides, others[1]), (Some(lines[1]), (lines[2], Because::OtherMethod)));
+    assert!(why.ends_with("; no route for HEAD matches, so that it is decided as GET"), "{why}");
     assert_eq!(explained("a", "GET", "/v1/x").2, "no other route matches");
     assert_eq!(
         explained("a", "GET", "/v3"),
