@@ -28,7 +28,15 @@ fn under(scopes: &[&str], global: bool) -> v1::AdminRights {
         scopes: strings(scopes),
         ..admin_rights(&[], false).ceiling.unwrap()
     };
-    let may = ["keys:issue", "keys:update", "keys:rotate", "keys:revoke", "workspaces:manage", "admin:grant"];
+    let may = [
+        "keys:issue",
+        "keys:import",
+        "keys:update",
+        "keys:rotate",
+        "keys:revoke",
+        "workspaces:manage",
+        "admin:grant",
+    ];
     v1::AdminRights { ceiling: Some(ceiling), ..admin_rights(&may, global) }
 }
 
