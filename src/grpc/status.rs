@@ -82,6 +82,7 @@ fn bare(reason: ErrorReason) -> &'static str {
 
 type Metadata = Vec<(&'static str, String)>;
 
+#[expect(clippy::too_many_lines, reason = "the one table")]
 fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
     match error {
         OperationError::Invalid { field, why } => {

@@ -44,6 +44,16 @@ struct Tally {
     members: u64,
 }
 
+/// How long a key counts as living.
+#[derive(PartialEq, Eq)]
+enum Life {
+    /// It is revoked, or expired by the second up to which such keys were moved.
+    Over,
+    Endless,
+    /// Until this second.
+    Until(i64),
+}
+
 impl Tallies {
     /// Counts a key that is new here.
     pub(super) fn add(&mut self, key: &Key) {
@@ -81,18 +91,18 @@ impl Tallies {
 impl Tally {
     fn enter(&mut self, key: &Key) {
         self.all = self.all.saturating_add(1);
-        let Some(end) = self.lives(key) else { return };
-        self.living = self.living.saturating_add(1);
-        if let Some(end) = end {
+        let life = self.life_of(key);
+        self.living = self.living.saturating_add(u64::from(life != Life::Over));
+        if let Life::Until(end) = life {
             *self.ending.entry(end).or_default() += 1;
         }
     }
 
     fn leave(&mut self, key: &Key) {
         self.all = self.all.saturating_sub(1);
-        let Some(end) = self.lives(key) else { return };
-        self.living = self.living.saturating_sub(1);
-        let Some(end) = end else { return };
+        let life = self.life_of(key);
+        self.living = self.living.saturating_sub(u64::from(life != Life::Over));
+        let Life::Until(end) = life else { return };
         let left = self.ending.get(&end).map_or(0, |count| count.saturating_sub(1));
         if left == 0 {
             self.ending.remove(&end);
@@ -102,11 +112,11 @@ impl Tally {
     }
 
     /// Whether a key counts as living, and until which second.
-    fn lives(&self, key: &Key) -> Option<Option<i64>> {
+    fn life_of(&self, key: &Key) -> Life {
         match (&key.state, key.expires.map(second_of)) {
-            (KeyState::Revoked(_), _) => None,
-            (KeyState::Active | KeyState::Disabled, None) => Some(None),
-            (KeyState::Active | KeyState::Disabled, Some(end)) => (end > self.past).then_some(Some(end)),
+            (KeyState::Active | KeyState::Disabled, None) => Life::Endless,
+            (KeyState::Active | KeyState::Disabled, Some(end)) if end > self.past => Life::Until(end),
+            (KeyState::Active | KeyState::Disabled | KeyState::Revoked(_), _) => Life::Over,
         }
     }
 
