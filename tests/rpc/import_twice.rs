@@ -145,6 +145,28 @@ async fn a_secret_ends_in_every_key_that_has_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_crash_left_over_is_ended_by_the_same_call_again() {
+    // V3, D1
+    let keyward = Keyward::start().await;
+    let (one, two, three) =
+        (keyward.tenant("one").await, keyward.tenant("two").await, keyward.tenant("three").await);
+    let keys = [
+        keyward.import_by(&one, sha512(TOKEN)).await,
+        keyward.import_by(&two, sha256(TOKEN)).await,
+        keyward.import_by(&three, sha256(TOKEN)).await,
+    ];
+    // As if a first call had come so far.
+    keyward.revoke(&keys[1]).await;
+    let revision = keyward.revision().await;
+    keyward.end(TOKEN).await.unwrap();
+    assert_eq!(keyward.revision().await, revision + 2);
+    for id in &keys {
+        assert_eq!(keyward.show(id).await.state(), KeyState::Revoked);
+    }
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_rotation_and_no_import_brings_a_token_back() {
     // V3, R2, K9
     let keyward = Keyward::start().await;
