@@ -73,6 +73,7 @@ impl Keyward {
     async fn manager(&self, workspace: &str) -> Issued {
         let scopes = [
             "keys:issue",
+            "keys:import",
             "keys:update",
             "keys:revoke",
             "keys:rotate",

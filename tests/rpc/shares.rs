@@ -67,6 +67,7 @@ impl Tenant {
         let scopes = [
             "keys:read",
             "keys:issue",
+            "keys:import",
             "keys:update",
             "keys:revoke",
             "workspaces:read",
