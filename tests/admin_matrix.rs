@@ -429,7 +429,7 @@ fn workspace_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
             access: Access::Global,
             good: register.encode_to_vec(),
             spoilt: vec![Spoilt::Rest(
-                v1::RegisterWorkspaceRequest { key: None, ..register }.encode_to_vec(),
+                v1::RegisterWorkspaceRequest { name: String::new(), ..register }.encode_to_vec(),
             )],
         },
         Row {
@@ -590,11 +590,13 @@ fn member_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
         workspace_id: workspace.clone(),
         subject: "bob".to_owned(),
         role: "viewer".to_owned(),
+        expected_gains: None,
     };
     let change = || v1::UpdateMemberRequest {
         workspace_id: workspace.clone(),
         subject: "ann".to_owned(),
         role: "editor".to_owned(),
+        expected_gains: None,
     };
     let show = || v1::GetMemberRequest { workspace_id: workspace.clone(), subject: "ann".to_owned() };
     let list =
@@ -646,7 +648,7 @@ fn member_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
 fn renaming_workspace(id: &str, mask: &[&str]) -> v1::UpdateWorkspaceRequest {
     let workspace = v1::Workspace { id: id.to_owned(), name: "after".to_owned(), ..v1::Workspace::default() };
     let update_mask = Some(prost_types::FieldMask { paths: strings(mask) });
-    v1::UpdateWorkspaceRequest { workspace: Some(workspace), update_mask }
+    v1::UpdateWorkspaceRequest { workspace: Some(workspace), update_mask, validate_only: false }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -721,6 +723,7 @@ impl World {
             workspace_id: workspace.id.clone(),
             subject: "ann".to_owned(),
             role: "owner".to_owned(),
+            expected_gains: None,
         };
         keyward.workspaces().add_member(keyward.as_root(ann)).await.unwrap();
         let unusable = unusable(&keyward).await;

@@ -55,6 +55,38 @@ fn a_key_follows_its_owners_role_from_command_to_command() {
 }
 
 #[test]
+fn a_workspace_comes_without_a_key_and_a_plan_change_says_what_becomes_of_keys() {
+    // T2, L5, M4
+    let desk = Desk::new();
+    let made = desk.done(&["workspace", "register", "Example Ltd", "--no-key", "--owner", "ann"]);
+    assert!(made.contains("name       Example Ltd\n") && !made.contains("key_"), "{made}");
+    let made = desk.json(&["workspace", "register", "Example Ltd", "--no-key"]);
+    assert_eq!((&made["key"], made.get("api_key")), (&Value::Null, None), "{made}");
+    let id = text(&made["workspace"]["id"]);
+    for both in [&["--scope", "a:b"][..], &["--key-name", "x"], &["--follow-owner-role"]] {
+        let refused = desk.run(&[&["workspace", "register", "Example Ltd", "--no-key"], both].concat(), "");
+        assert!(
+            refused.code == Some(2) && refused.err.contains("cannot be used with"),
+            "{both:?}: {refused:?}"
+        );
+    }
+    desk.done(&["issue", "first", "--workspace", &id, "--scope", "messaging:send", "--stamp-limits"]);
+    let shown = desk.done(&["workspace", "show", &id]);
+    let told = desk.done(&["workspace", "update", &id, "--plan", "pro", "--dry-run"]);
+    for line in [
+        "keys             1\n",
+        "with own limits  1\n",
+        "new keys         can be issued\n",
+        "limit comes      ",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert_eq!(desk.done(&["workspace", "show", &id]), shown, "nothing was changed");
+    let done = desk.json(&["workspace", "update", &id, "--plan", "pro"]);
+    assert_eq!((&done["effect"]["key_count"], &done["workspace"]["plan"]), (&1.into(), &"pro".into()));
+}
+
+#[test]
 fn members_are_shown_and_listed() {
     // M4
     let desk = Desk::new();

@@ -103,8 +103,8 @@ fn by_reason(reason: ErrorReason) -> &'static str {
             "run the command without --confirm to see which keys it would change now"
         }
         ErrorReason::GainsUnexpected => {
-            "`keyward policy check FILE` shows every key that would gain, and what; if that is meant, add --expect-gains \
-             and their number"
+            "if that is meant, add --expect-gains and their number; `keyward policy check FILE` shows which keys gain by a \
+             policy, and what"
         }
         ErrorReason::TooManyKeys => "split the change with --issued-from and --issued-before",
         ErrorReason::GroupDone => "`keyward audit query` shows the change that bears this group id",
@@ -129,7 +129,7 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         ErrorReason::WorkspaceSuspended => "`keyward workspace resume` puts the workspace back in use",
         ErrorReason::WorkspaceClosed => "use another workspace: a closed one stays closed",
         ErrorReason::RoleMayNotIssue => {
-            "key_rules.barred_roles of `keyward policy show` names the roles on whose behalf no key is issued"
+            "key_rules.barred_roles of `keyward policy show` names the roles that get no keys"
         }
         ErrorReason::RoleExceeded => {
             "ask for less, or give the member another role with `keyward member update`"

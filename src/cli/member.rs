@@ -64,6 +64,9 @@ pub struct RoleArgs {
     /// A role of the policy
     #[arg(long)]
     role: String,
+    /// How many keys that follow the member gain rights by it. Left out: at most 100 may
+    #[arg(long, value_name = "N")]
+    expect_gains: Option<u64>,
 }
 
 /// Remove a member
@@ -98,7 +101,12 @@ pub struct ListArgs {
 
 async fn add(args: RoleArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let Who { subject, workspace } = args.who;
-    let request = AddMemberRequest { workspace_id: workspace.unwrap_or_default(), subject, role: args.role };
+    let request = AddMemberRequest {
+        workspace_id: workspace.unwrap_or_default(),
+        subject,
+        role: args.role,
+        expected_gains: args.expect_gains,
+    };
     let mut workspaces = session.workspaces().await?;
     let answer = workspaces.add_member(request).await.map_err(session.rpc())?.into_inner();
     changed(answer.member, answer.revision, session)
@@ -106,8 +114,12 @@ async fn add(args: RoleArgs, session: &mut Session<'_, '_>) -> Result<Outcome, F
 
 async fn update(args: RoleArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let Who { subject, workspace } = args.who;
-    let request =
-        UpdateMemberRequest { workspace_id: workspace.unwrap_or_default(), subject, role: args.role };
+    let request = UpdateMemberRequest {
+        workspace_id: workspace.unwrap_or_default(),
+        subject,
+        role: args.role,
+        expected_gains: args.expect_gains,
+    };
     let mut workspaces = session.workspaces().await?;
     let answer = workspaces.update_member(request).await.map_err(session.rpc())?.into_inner();
     changed(answer.member, answer.revision, session)

@@ -44,6 +44,7 @@ mod update;
 mod usage;
 mod view;
 mod workspace;
+mod workspace_effect;
 mod workspace_list;
 mod workspace_state;
 

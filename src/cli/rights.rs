@@ -107,6 +107,7 @@ fn in_json(rights: &GetEffectiveRightsResponse) -> Value {
         "key_state": names::key_state(rights.key_state),
         "workspace_suspended": rights.workspace_suspended,
         "workspace_closed": rights.workspace_closed,
+        "plan_denies_keys": rights.plan_denies_keys,
         "usable": rights.usable,
         "scopes": json::list(&rights.scopes, scope_in_json),
         "inert": json::list(&rights.inert, inert_in_json),

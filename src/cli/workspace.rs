@@ -16,7 +16,7 @@ use super::{
     names, parse,
     session::{Fresh, Session},
     table::Table,
-    time, view,
+    time, view, workspace_effect,
     workspace_list::{self, ListArgs},
     workspace_state::{self, StateArgs},
 };
@@ -28,7 +28,7 @@ use crate::wire::v1::{
 /// Work with workspaces
 #[derive(Subcommand, Debug)]
 pub enum WorkspaceCommand {
-    /// Make a workspace and its first key in one step
+    /// Make a workspace, with its first key unless told, in one step
     #[command(after_help = EXAMPLE)]
     Register(Box<Remote<RegisterArgs>>),
     /// Show a workspace
@@ -62,9 +62,11 @@ impl WorkspaceCommand {
 
 const EXAMPLE: &str = "\
 The first key's secret alone goes to standard output:
-  keyward workspace register 'Example Ltd' --owner ann --scope project:read > first.key";
+  keyward workspace register 'Example Ltd' --owner ann --scope project:read > first.key
+Without a key, for example on a plan that may have none:
+  keyward workspace register 'Example Ltd' --plan free --no-key";
 
-/// Make a workspace and its first key in one step
+/// Make a workspace, with its first key unless told, in one step
 #[derive(Args, Debug)]
 pub struct RegisterArgs {
     /// What people call the workspace
@@ -78,6 +80,9 @@ pub struct RegisterArgs {
     /// A plan of the policy. Left out: its first
     #[arg(long)]
     plan: Option<String>,
+    /// Make no key. Such a call cannot be retried safely: it makes another workspace
+    #[arg(long, conflicts_with_all = ["KeyArgs", "key_name", "key_owner", "follow_owner_role"])]
+    no_key: bool,
     /// What people call the first key
     #[arg(long, value_name = "NAME", default_value = "first key")]
     key_name: String,
@@ -133,6 +138,9 @@ pub struct UpdateArgs {
     /// The workspace has no rules of its own for its keys
     #[arg(long, group = "change")]
     clear_key_rules: bool,
+    /// Change nothing, and say what would become of the keys
+    #[arg(long)]
+    dry_run: bool,
 }
 
 impl UpdateArgs {
@@ -154,7 +162,7 @@ impl UpdateArgs {
             key_rules: rules,
             ..Workspace::default()
         };
-        UpdateWorkspaceRequest { workspace: Some(workspace), update_mask }
+        UpdateWorkspaceRequest { workspace: Some(workspace), update_mask, validate_only: self.dry_run }
     }
 
     /// Rules for keys, where a flag names one.
@@ -173,11 +181,12 @@ impl RegisterArgs {
         let mut key = self.key.into_request(self.key_name, now)?;
         key.owner = self.key_owner.unwrap_or_default();
         key.follows_owner_role = self.follow_owner_role;
+        let key = Some(key).filter(|_| !self.no_key);
         Ok(RegisterWorkspaceRequest {
             name: self.name,
             owner: self.owner.unwrap_or_default(),
             plan: self.plan.unwrap_or_default(),
-            key: Some(key),
+            key,
             limits: limits::together(self.workspace_limits),
             owner_role: self.owner_role.unwrap_or_default(),
         })
@@ -190,7 +199,11 @@ pub(super) async fn register(args: RegisterArgs, session: &mut Session<'_, '_>) 
     let mut answer = workspaces.register_workspace(request).await.map_err(session.rpc())?.into_inner();
     let secret = Credential::taken_from(&mut answer.api_key);
     let workspace = answer.workspace.take().unwrap_or_default();
-    let key = answer.key.take().unwrap_or_default();
+    let Some(key) = answer.key.take() else {
+        let json = || json::registered(Some(&workspace), answer.member.as_ref(), None, answer.revision);
+        session.answer(json, || facts(&workspace))?;
+        return Ok(Outcome::Done);
+    };
     let fresh = Fresh {
         json: json::registered(Some(&workspace), answer.member.as_ref(), Some(&key), answer.revision),
         text: format!("{}\n{}", facts(&workspace), view::key(&key)),
@@ -212,10 +225,19 @@ pub(super) async fn show(args: ShowArgs, session: &mut Session<'_, '_>) -> Resul
 
 pub(super) async fn update(args: UpdateArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let mut workspaces = session.workspaces().await?;
+    let dry_run = args.dry_run;
     let answer = workspaces.update_workspace(args.into_request()).await.map_err(session.rpc())?.into_inner();
     let changed = answer.workspace.ok_or(Failure::Answer("the workspace"))?;
-    let json = || json!({ "workspace": json::workspace(&changed), "revision": answer.revision });
-    session.answer(json, || facts(&changed))?;
+    let found = answer.effect;
+    let json = || {
+        let effect = found.as_ref().map(workspace_effect::json);
+        json!({ "workspace": json::workspace(&changed), "revision": answer.revision, "effect": effect })
+    };
+    let text = || match found.as_ref().filter(|_| dry_run) {
+        Some(effect) => workspace_effect::text(effect),
+        None => facts(&changed),
+    };
+    session.answer(json, text)?;
     Ok(Outcome::Done)
 }
 

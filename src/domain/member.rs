@@ -63,6 +63,8 @@ impl Member {
 pub struct Surroundings {
     /// The state of its workspace.
     pub workspace: WorkspaceState,
+    /// Whether the plan of its workspace denies all keys.
+    pub plan_denies: bool,
     /// Whether it follows the role of an owner who is no member.
     pub owner_removed: bool,
 }

@@ -11,7 +11,11 @@ use crate::{
         parse::ParseError,
         workspace::WorkspaceState,
     },
-    operations::{Operations, WithSecret, error::OperationError, register::Registered},
+    operations::{
+        Operations, WithSecret,
+        error::OperationError,
+        register::{FirstKey, Registered},
+    },
     wire::v1::{self, workspace_service_server::WorkspaceService},
 };
 
@@ -22,26 +26,30 @@ impl WorkspaceService for Api {
         request: Request<v1::RegisterWorkspaceRequest>,
     ) -> Result<Response<v1::RegisterWorkspaceResponse>, Status> {
         let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
-        let issuer: AdminPermit<IssueKeys> = self.permit(&request)?;
+        let issues = request.get_ref().key.is_some();
+        let issuer: Option<AdminPermit<IssueKeys>> = issues.then(|| self.permit(&request)).transpose()?;
         permit.require_global().map_err(OperationError::from)?;
         self.administer(Party::of(&permit), async move |operations| {
             let mut asked = request.into_inner();
             let text = asked.key.as_ref().map(|key| key.request_id.clone()).unwrap_or_default();
             let mark = request_mark(permit.key_id(), "key.request_id", &text, "RegisterWorkspace", &asked)?;
             let workspace = convert::workspace::new_workspace(&asked)?;
-            let first = first_key(asked.key.take(), &asked.owner)?;
-            let first =
-                convert::new_key::new_key("key", first, operations.policy()?.policy.environments(), mark)?;
+            let first = asked.key.take().map(|key| first_key(key, &asked.owner)).transpose()?;
+            let policy = operations.policy()?;
+            let new = |key| convert::new_key::new_key("key", key, policy.policy.environments(), mark);
+            let first = first.map(new).transpose()?.zip(issuer).map(|(key, issuer)| FirstKey { issuer, key });
             let sight = permit.sight();
-            let Registered { workspace, member, first: WithSecret { key, secret, revision } } =
-                operations.register(permit, issuer, workspace, first).await?;
-            Ok(v1::RegisterWorkspaceResponse {
-                workspace: Some(convert::workspace::to_wire(&workspace)),
-                key: Some(convert::key::to_wire(&key, &operations.moment(sight))),
-                api_key: secret.reveal(),
-                revision: revision.0,
-                member: member.as_ref().map(convert::member::to_wire),
-            })
+            let Registered { workspace, member, first, revision } =
+                operations.register(permit, workspace, first).await?;
+            let mut answer = v1::RegisterWorkspaceResponse::default();
+            answer.workspace = Some(convert::workspace::to_wire(&workspace));
+            answer.revision = revision.0;
+            answer.member = member.as_ref().map(convert::member::to_wire);
+            if let Some(WithSecret { key, secret, .. }) = first {
+                answer.key = Some(convert::key::to_wire(&key, &operations.moment(sight)));
+                answer.api_key = secret.reveal();
+            }
+            Ok(answer)
         })
         .await
     }
@@ -73,10 +81,20 @@ impl WorkspaceService for Api {
             if convert::workspace::sets_limits(&asked) {
                 permit.require_global()?;
             }
+            let validate_only = asked.validate_only;
             let changes = convert::workspace::changes(asked)?;
-            let (workspace, revision) = operations.update_workspace(permit, id, changes).await?;
-            let workspace = Some(convert::workspace::to_wire(&workspace));
-            Ok(v1::UpdateWorkspaceResponse { workspace, revision: revision.0 })
+            let (effect, revision) = if validate_only {
+                let effect = operations.preview_workspace(&permit, id, &changes).await?;
+                let revision = effect.before.revision;
+                (effect, revision)
+            } else {
+                operations.update_workspace(permit, id, changes).await?
+            };
+            Ok(v1::UpdateWorkspaceResponse {
+                workspace: Some(convert::workspace::to_wire(&effect.after)),
+                revision: revision.0,
+                effect: convert::workspace::effect_to_wire(&effect),
+            })
         })
         .await
     }
@@ -145,9 +163,10 @@ impl WorkspaceService for Api {
     ) -> Result<Response<v1::AddMemberResponse>, Status> {
         let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
         self.administer(Party::of(&permit), async move |operations| {
-            let v1::AddMemberRequest { workspace_id, subject, role } = request.into_inner();
+            let v1::AddMemberRequest { workspace_id, subject, role, expected_gains } = request.into_inner();
             let id = member_id(&operations, &permit, &workspace_id, &subject)?;
-            let member = operations.add_member(permit, id, convert::member::role(&role)?).await?;
+            let role = convert::member::role(&role)?;
+            let member = operations.add_member(permit, id, role, expected_gains).await?;
             let revision = member.revision.0;
             Ok(v1::AddMemberResponse { member: Some(convert::member::to_wire(&member)), revision })
         })
@@ -160,9 +179,11 @@ impl WorkspaceService for Api {
     ) -> Result<Response<v1::UpdateMemberResponse>, Status> {
         let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
         self.administer(Party::of(&permit), async move |operations| {
-            let v1::UpdateMemberRequest { workspace_id, subject, role } = request.into_inner();
+            let asked = request.into_inner();
+            let v1::UpdateMemberRequest { workspace_id, subject, role, expected_gains } = asked;
             let id = member_id(&operations, &permit, &workspace_id, &subject)?;
-            let member = operations.update_member(permit, id, convert::member::role(&role)?).await?;
+            let role = convert::member::role(&role)?;
+            let member = operations.update_member(permit, id, role, expected_gains).await?;
             let revision = member.revision.0;
             Ok(v1::UpdateMemberResponse { member: Some(convert::member::to_wire(&member)), revision })
         })
@@ -256,11 +277,8 @@ async fn bring(
 }
 
 /// The first key is a holder's key of the new workspace, and belongs to the workspace's owner unless another is named.
-fn first_key(asked: Option<v1::IssueRequest>, owner: &str) -> Result<v1::IssueRequest, OperationError> {
+fn first_key(mut first: v1::IssueRequest, owner: &str) -> Result<v1::IssueRequest, OperationError> {
     let invalid = |field: &str, allowed| Err(OperationError::invalid(field, ParseError::new(allowed)));
-    let Some(mut first) = asked else {
-        return invalid("key", "set: a workspace is registered with its first key");
-    };
     if !first.workspace_id.is_empty() {
         return invalid("key.workspace_id", "empty: the key belongs to the workspace that is registered");
     }

@@ -263,6 +263,7 @@ fn row(stop: Stop<'_>) -> Row {
         },
         Denial::WorkspaceSuspended => forbidden("The workspace of the API key is suspended.".into()),
         Denial::WorkspaceClosed => forbidden("The workspace of the API key is closed.".into()),
+        Denial::PlanDeniesKeys => forbidden("The API key's workspace is on a plan without keys.".into()),
         Denial::WorkspaceMismatch => forbidden("The API key belongs to another workspace.".into()),
         Denial::EnvironmentMismatch => forbidden("The API key belongs to another environment.".into()),
         Denial::RoleInsufficient(missing) => {

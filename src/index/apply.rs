@@ -141,6 +141,7 @@ impl Index {
         let surroundings = Surroundings {
             // One that cannot be trusted may have been suspended.
             workspace: workspace.map_or(WorkspaceState::Suspended, |workspace| workspace.state),
+            plan_denies: workspace.is_some_and(|workspace| sharing.denies_keys_on(&workspace.plan)),
             owner_removed: key.follows_owner_role && role.is_none(),
         };
         let limits = sharing.limits_of(&key, workspace);

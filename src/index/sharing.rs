@@ -85,6 +85,11 @@ impl Sharing {
         limits
     }
 
+    /// Whether the keys of workspaces on a plan are denied.
+    pub(super) fn denies_keys_on(&self, plan: &Plan) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.policy.denies_keys_on(plan))
+    }
+
     /// Replaces the parts of `key` by equal ones that are in memory already.
     pub(super) fn share(&mut self, key: &mut Key) {
         one(&mut self.creators, &mut key.creator);

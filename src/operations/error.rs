@@ -137,8 +137,8 @@ pub enum OperationError {
     /// A row before has the same hash.
     #[error("the row of line {0} has this hash already")]
     HashRepeated(u64),
-    /// The policy bars the role from having keys issued on its behalf.
-    #[error("the policy lets no key be issued on behalf of the role `{0}`")]
+    /// The policy bars the role from having keys that follow it, or are issued on its behalf.
+    #[error("the policy lets no key be issued that follows the role `{0}`, or on its behalf")]
     RoleMayNotIssue(Label),
     /// A key would have more than the role that it is issued under.
     #[error("the role `{role}` does not have {}", listed(.beyond))]

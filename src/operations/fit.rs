@@ -22,7 +22,7 @@ pub(super) fn require_fit(
     if key.admin.is_some() {
         return Ok(());
     }
-    if policy.key_rules().barred_plans.contains(&workspace.plan) {
+    if !policy.may_issue_on(&workspace.plan) {
         return Err(OperationError::PlanMayNotIssue(workspace.plan.clone()));
     }
     require_declared(policy, prefix, key.grants.iter())?;

@@ -1,6 +1,8 @@
 //! Members: adds, changes, removes and shows them. What a role has is in force for the keys that follow it when the change
 //! is answered (S5).
 
+mod gaining;
+
 use std::sync::Arc;
 
 use super::{
@@ -48,31 +50,34 @@ enum Wish {
 }
 
 impl Operations {
-    /// Adds a member to a workspace that the caller reaches; one that was removed can be added again.
+    /// Adds a member to a workspace that the caller reaches; one that was removed can be added again. `gains` is how many keys
+    /// gain by it, where it was said.
     ///
     /// # Errors
     /// It is a member already; the policy does not declare the role; the role, or a key that follows it, goes beyond the
-    /// caller's ceiling; the workspace is suspended or closed. The store.
+    /// caller's ceiling; the workspace is suspended or closed. More than 100 keys gain, or others than were said. The store.
     pub async fn add_member(
         &self,
         permit: AdminPermit<ManageWorkspaces>,
         id: MemberId,
         role: Label,
+        gains: Option<u64>,
     ) -> Result<Member, OperationError> {
-        self.wish(&permit, &id, Wish::Added(role)).await
+        self.wish(&permit, &id, Wish::Added(role), gains).await
     }
 
     /// Gives a member another role.
     ///
     /// # Errors
-    /// It is no member; the role, the workspace and the store as for adding one.
+    /// It is no member; the role, the keys that gain, the workspace and the store as for adding one.
     pub async fn update_member(
         &self,
         permit: AdminPermit<ManageWorkspaces>,
         id: MemberId,
         role: Label,
+        gains: Option<u64>,
     ) -> Result<Member, OperationError> {
-        self.wish(&permit, &id, Wish::Changed(role)).await
+        self.wish(&permit, &id, Wish::Changed(role), gains).await
     }
 
     /// Removes a member; one that is removed already stays so.
@@ -85,7 +90,7 @@ impl Operations {
         id: MemberId,
         comment: Comment,
     ) -> Result<Removed, OperationError> {
-        let member = self.wish(&permit, &id, Wish::Removed(comment)).await?;
+        let member = self.wish(&permit, &id, Wish::Removed(comment), None).await?;
         let now = self.clock.now();
         let mut removed = Removed { revision: member.revision, ..Removed::default() };
         self.index.each_of(id.workspace, |key, _| {
@@ -152,15 +157,23 @@ impl Operations {
         permit: &AdminPermit<ManageWorkspaces>,
         id: &MemberId,
         wish: Wish,
+        gains: Option<u64>,
     ) -> Result<Member, OperationError> {
-        // So that no policy drops the new role before the member has it.
-        let _turn = self.turns.under_policy().await;
+        // So that no policy drops the new role before the member has it. Where many keys may gain, none is made or changed until
+        // they are counted and have it.
+        let many = self.index.followers(id).len() > gaining::UNASKED;
+        let _shared = if many { None } else { Some(self.turns.under_policy().await) };
+        let _alone = if many { Some(self.turns.over_policy().await) } else { None };
+        let _turns = if many { self.turns.of_all(id.workspace).await } else { None };
         let (mut member, revision) = self
             .until_committed(Some(permit.stands_on()), || {
                 let policy = self.policy()?;
                 let before = self.trusted_member(id)?.or_else(|| self.removed_before(id, &wish));
                 match self.judged(permit, id, before.as_deref(), &wish, &policy)? {
-                    Some((after, mutation)) => Ok(Attempt::Commit(Box::new(mutation), after)),
+                    Some((after, mut mutation)) => {
+                        mutation.entry.gains = self.expected_gains(&after, &policy.policy, gains)?;
+                        Ok(Attempt::Commit(Box::new(mutation), after))
+                    }
                     None => before.map(|before| Attempt::Done((*before).clone())).ok_or_else(|| none(id)),
                 }
             })

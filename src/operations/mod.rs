@@ -19,6 +19,7 @@ pub mod least_privilege;
 pub mod limits;
 pub mod log;
 pub mod members;
+pub mod plan_change;
 pub mod policy;
 mod presented;
 pub mod quotas;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub use effect::{AffectedKey, Effect, GainingKey};
 
-use self::effect::is_alive;
+pub(super) use self::effect::is_alive;
 use super::{Operations, cursor, error::OperationError};
 use crate::{
     domain::{
@@ -229,7 +229,7 @@ impl Operations {
 }
 
 /// Passes gains that were expected: none, unless their number was said (S10).
-fn require_expected(gains: &Gains, expected: Option<u64>) -> Result<(), OperationError> {
+pub(super) fn require_expected(gains: &Gains, expected: Option<u64>) -> Result<(), OperationError> {
     let expected = expected.unwrap_or_default();
     if u64::try_from(gains.count()) == Ok(expected) {
         return Ok(());

@@ -1,24 +1,26 @@
-//! Register: makes a workspace and its first key in one step, or neither.
+//! Register: makes a workspace, with its first key unless it is to have none, in one step, or nothing.
 
 use super::{
-    Operations, WithSecret, change, describe, entry,
+    Operations, WithSecret, change, describe,
     error::OperationError,
     fit::require_fit,
     issue::{NewKey, all_fields, with_secret},
     limits,
     members::declared,
-    roles::follows_alone,
+    roles::{follows_alone, require_unbarred},
 };
 use crate::{
     domain::{
         admin::{AdminPermit, IssueKeys, ManageWorkspaces},
-        audit::{Action, Revision},
+        audit::{Action, LogEntry, Revision},
         id::WorkspaceId,
         key::Key,
         member::{Member, MemberId},
         parse::ParseError,
         policy::{Holder, LimitOverridesEntry, Policy},
+        secret::SecretKey,
         text::{Label, Name, Owner, Plan},
+        time::Timestamp,
         workspace::{Workspace, WorkspaceState},
     },
     ports::{Mutation, Rows},
@@ -38,38 +40,92 @@ pub struct NewWorkspace {
     pub owner_role: Option<Label>,
 }
 
+/// The first key of a workspace, and who may issue it.
+pub struct FirstKey {
+    /// Proof that the caller may issue.
+    pub issuer: AdminPermit<IssueKeys>,
+    /// What it is to be.
+    pub key: NewKey,
+}
+
 /// A workspace as it was registered.
 pub struct Registered {
     /// The workspace.
     pub workspace: Workspace,
     /// Its first member.
     pub member: Option<Member>,
-    /// Its first key.
-    pub first: WithSecret,
+    /// Its first key, if it has one.
+    pub first: Option<WithSecret>,
+    /// The log revision.
+    pub revision: Revision,
 }
 
 impl Operations {
-    /// Makes a workspace with its first key.
+    /// Makes a workspace, with its first key where there is to be one.
     ///
     /// # Errors
-    /// The caller is not global or may not issue; the key would expire in the past or go beyond the caller's ceiling;
-    /// the request id was used before; the store. The limits are wrong, or wider than the plan's, or the plan's wider than
-    /// the first one's, where the caller may not raise any.
+    /// The caller is not global; the key would expire in the past or go beyond the caller's ceiling; the request id was used
+    /// before; the store. The limits are wrong, or wider than the plan's, or the plan's wider than the first one's, where the
+    /// caller may not raise any.
     pub async fn register(
         &self,
         permit: AdminPermit<ManageWorkspaces>,
-        issuer: AdminPermit<IssueKeys>,
         new: NewWorkspace,
-        first_key: NewKey,
+        first: Option<FirstKey>,
     ) -> Result<Registered, OperationError> {
         permit.require_global()?;
         let now = self.clock.now();
-        let request = first_key.request.clone();
+        let request = first.as_ref().and_then(|first| first.key.request.clone());
         self.require_unused(request.as_ref()).await?;
         let _turn = self.turns.under_policy().await;
         let policy = self.policy()?;
-        let plan = new.plan.unwrap_or_else(|| policy.policy.first_plan().clone());
-        if !policy.policy.has_plan(&plan) {
+        let role = new.owner_role.clone();
+        let mut workspace = self.new_workspace(&permit, &policy.policy, new, now)?;
+        let made = |first| self.first_key(&permit, first, &workspace, &policy.policy, (role.as_ref(), now));
+        let made = first.map(made).transpose()?;
+        let member = first_member(&permit, &policy.policy, &workspace, role.as_ref())?;
+        let key = made.as_ref().map(|(key, _)| key);
+        let mut entry = LogEntry::new(now, permit.actor(), Action::WorkspaceRegister);
+        (entry.workspace, entry.key) = (Some(workspace.id), key.map(|key| key.id));
+        entry.request_id = request.as_ref().map(|request| request.id.clone());
+        entry.changes = vec![
+            change("workspace.name", (), workspace.name.as_str()),
+            change("workspace.owner", (), workspace.owner.as_ref().map(Owner::as_str)),
+            change("workspace.plan", (), workspace.plan.as_str()),
+        ];
+        if workspace.limits.is_some() {
+            let to = describe::limits(workspace.limits.as_ref());
+            entry.changes.push(change("workspace.limits", (), to));
+        }
+        if let Some(first) = &member {
+            entry.member = Some(first.id.subject.clone());
+            entry.changes.push(change("member.role", (), first.role.as_ref().map(Label::as_str)));
+        }
+        entry.changes.extend(key.into_iter().flat_map(all_fields));
+        let rows = Rows {
+            workspace: Some(workspace.clone()),
+            member: member.clone(),
+            key: key.cloned(),
+            ..Rows::default()
+        };
+        let (seen, judged_by) = (self.index.revision(), Some(policy.version));
+        let mutation = Mutation { seen, judged_by, request, ..Mutation::new(entry, rows) };
+        let revision = self.commit_by(Some(permit.stands_on()), mutation).await?;
+        workspace.revision = revision;
+        let member = member.map(|first| Member { revision, ..first });
+        let first = made.map(|(key, secret)| with_secret(key, secret, revision));
+        Ok(Registered { workspace, member, first, revision })
+    }
+
+    fn new_workspace(
+        &self,
+        permit: &AdminPermit<ManageWorkspaces>,
+        policy: &Policy,
+        new: NewWorkspace,
+        now: Timestamp,
+    ) -> Result<Workspace, OperationError> {
+        let plan = new.plan.unwrap_or_else(|| policy.first_plan().clone());
+        if !policy.has_plan(&plan) {
             return Err(OperationError::invalid("plan", ParseError::new("a plan that the policy declares")));
         }
         let mut workspace = Workspace {
@@ -84,44 +140,27 @@ impl Operations {
             created: now,
             revision: Revision::ZERO,
         };
-        workspace.limits = limits::read("limits", new.limits, Holder::Workspace, &policy.policy, &workspace)?;
-        let own = limits::workspace_raises(&policy.policy, &workspace);
-        let by_plan = limits::plan_raises(&policy.policy, policy.policy.first_plan(), &workspace.plan);
-        permit.require_raising(own || by_plan)?;
-        let (key, secret) = self.make("key", first_key, &workspace, &policy.policy, permit.creator(), now)?;
-        let first = first_member(&permit, &policy.policy, &workspace, new.owner_role.as_ref())?;
-        let raised = limits::raises(&policy.policy, Some(&workspace), &key);
-        issuer.require_ceiling(&key, raised, Some(&policy.policy))?;
-        require_fit(&policy.policy, &workspace, "key", &key)?;
-        require_first(&issuer, &policy.policy, first.as_ref(), &key)?;
-        let mut entry = entry(permit.actor(), Action::WorkspaceRegister, &key, now);
-        entry.request_id = request.as_ref().map(|request| request.id.clone());
-        entry.changes = vec![
-            change("workspace.name", (), workspace.name.as_str()),
-            change("workspace.owner", (), workspace.owner.as_ref().map(Owner::as_str)),
-            change("workspace.plan", (), workspace.plan.as_str()),
-        ];
-        if workspace.limits.is_some() {
-            let to = describe::limits(workspace.limits.as_ref());
-            entry.changes.push(change("workspace.limits", (), to));
-        }
-        if let Some(first) = &first {
-            entry.member = Some(first.id.subject.clone());
-            entry.changes.push(change("member.role", (), first.role.as_ref().map(Label::as_str)));
-        }
-        entry.changes.extend(all_fields(&key));
-        let rows = Rows {
-            workspace: Some(workspace.clone()),
-            member: first.clone(),
-            key: Some(key.clone()),
-            ..Rows::default()
-        };
-        let (seen, judged_by) = (self.index.revision(), Some(policy.version));
-        let mutation = Mutation { seen, judged_by, request, ..Mutation::new(entry, rows) };
-        let revision = self.commit_by(Some(permit.stands_on()), mutation).await?;
-        workspace.revision = revision;
-        let member = first.map(|first| Member { revision, ..first });
-        Ok(Registered { workspace, member, first: with_secret(key, secret, revision) })
+        workspace.limits = limits::read("limits", new.limits, Holder::Workspace, policy, &workspace)?;
+        let own = limits::workspace_raises(policy, &workspace);
+        permit.require_raising(own || limits::plan_raises(policy, policy.first_plan(), &workspace.plan))?;
+        Ok(workspace)
+    }
+
+    /// The first key as it will be, and its secret, where the owner gets this role.
+    fn first_key(
+        &self,
+        permit: &AdminPermit<ManageWorkspaces>,
+        FirstKey { issuer, key }: FirstKey,
+        workspace: &Workspace,
+        policy: &Policy,
+        (role, now): (Option<&Label>, Timestamp),
+    ) -> Result<(Key, SecretKey), OperationError> {
+        let (key, secret) = self.make("key", key, workspace, policy, permit.creator(), now)?;
+        let first = first_member(permit, policy, workspace, role)?;
+        issuer.require_ceiling(&key, limits::raises(policy, Some(workspace), &key), Some(policy))?;
+        require_fit(policy, workspace, "key", &key)?;
+        require_first(&issuer, policy, first.as_ref(), &key)?;
+        Ok((key, secret))
     }
 }
 
@@ -164,9 +203,7 @@ fn require_first(
         let bearer = first.filter(|first| first.id.subject == *subject);
         let role = bearer.and_then(|first| policy.role(first.role.as_ref()?));
         let role = role.ok_or_else(|| OperationError::MemberNotFound(subject.clone()))?;
-        if key.creator.behalf().is_some() && policy.key_rules().barred_roles.contains(&role.name) {
-            return Err(OperationError::RoleMayNotIssue(role.name.clone()));
-        }
+        require_unbarred(policy, role)?;
         let follows = key.follows_owner_role && key.owner.as_ref() == Some(subject);
         let beyond = if follows {
             role.exceeded_now_by(&key.grants, policy)

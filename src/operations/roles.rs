@@ -82,14 +82,13 @@ impl Operations {
                 return Err(OperationError::invalid(path(prefix, "owner"), why));
             };
             let Bearer { member, role } = self.bearer(policy, key.workspace, owner)?;
+            require_unbarred(policy, role)?;
             exceeded(role, role.exceeded_now_by(&key.grants, policy))?;
             stood_on.push((member.id.clone(), member.revision));
         }
         if let Some(subject) = key.creator.behalf() {
             let Bearer { member, role } = self.bearer(policy, key.workspace, subject)?;
-            if policy.key_rules().barred_roles.contains(&role.name) {
-                return Err(OperationError::RoleMayNotIssue(role.name.clone()));
-            }
+            require_unbarred(policy, role)?;
             self.within_of(role, key, policy)?;
             stood_on.push((member.id.clone(), member.revision));
         }
@@ -168,6 +167,14 @@ impl Operations {
 /// Whether a key has the rights of its owner's role and no grants that narrow them.
 pub(super) fn follows_alone(key: &Key) -> bool {
     key.follows_owner_role && key.grants.is_empty()
+}
+
+/// Passes a role that keys may be issued for: keys that follow it, and keys on behalf of its bearers.
+pub(super) fn require_unbarred(policy: &Policy, role: &Role) -> Result<(), OperationError> {
+    if policy.key_rules().barred_roles.contains(&role.name) {
+        return Err(OperationError::RoleMayNotIssue(role.name.clone()));
+    }
+    Ok(())
 }
 
 /// Passes a workspace that is not closed.

@@ -4,7 +4,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Attempt, Operations, change, describe, error::OperationError, limits, roles::require_open};
+use super::{
+    Attempt, Operations, change, describe,
+    error::OperationError,
+    limits,
+    plan_change::{KeysConcerned, PlanEffect},
+    roles::require_open,
+};
 use crate::{
     domain::{
         admin::{AdminPermit, ManageWorkspaces, ReadWorkspaces},
@@ -31,6 +37,12 @@ pub struct WorkspaceChanges {
     pub key_rules: Option<KeyRulesEntry>,
 }
 
+impl WorkspaceChanges {
+    const fn changes_limits(&self) -> bool {
+        self.plan.is_some() || self.limits.is_some()
+    }
+}
+
 impl Operations {
     /// A workspace as it stands.
     ///
@@ -45,7 +57,7 @@ impl Operations {
         self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)
     }
 
-    /// Changes a workspace's fields, all of them or none.
+    /// Changes a workspace's fields, all of them or none, and says what became of its keys.
     ///
     /// # Errors
     /// It is out of reach. Its plan or limits would change, and the caller is bound to it, or may not raise limits and
@@ -55,9 +67,10 @@ impl Operations {
         permit: AdminPermit<ManageWorkspaces>,
         id: WorkspaceId,
         changes: WorkspaceChanges,
-    ) -> Result<(Workspace, Revision), OperationError> {
+    ) -> Result<(PlanEffect, Revision), OperationError> {
         let id = self.workspace(&permit, Some(id))?;
-        let limits_change = changes.plan.is_some() || changes.limits.is_some();
+        let before = self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)?;
+        let limits_change = changes.changes_limits();
         if limits_change {
             permit.require_global()?;
             self.settle().await;
@@ -66,7 +79,34 @@ impl Operations {
         if limits_change {
             self.settle().await;
         }
-        outcome
+        let (after, revision) = outcome?;
+        let keys = self.concerned(id, &changes).await;
+        Ok((PlanEffect { policy: self.policy()?, before: (*before).clone(), after, keys }, revision))
+    }
+
+    /// What a change of a workspace would come to; changes nothing.
+    ///
+    /// # Errors
+    /// As for the change itself, but for the store.
+    pub async fn preview_workspace(
+        &self,
+        permit: &AdminPermit<ManageWorkspaces>,
+        id: WorkspaceId,
+        changes: &WorkspaceChanges,
+    ) -> Result<PlanEffect, OperationError> {
+        if changes.changes_limits() {
+            permit.require_global()?;
+        }
+        let before = self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)?;
+        let policy = self.policy()?;
+        let rules = changes.key_rules.as_ref().map(own_rules);
+        let after = judged(permit, &before, changes, rules, &policy.policy)?;
+        let keys = self.concerned(id, changes).await;
+        Ok(PlanEffect { policy, before: (*before).clone(), after, keys })
+    }
+
+    async fn concerned(&self, id: WorkspaceId, changes: &WorkspaceChanges) -> Option<KeysConcerned> {
+        if changes.changes_limits() { Some(self.keys_concerned(id).await) } else { None }
     }
 
     async fn try_update_workspace(
@@ -81,14 +121,11 @@ impl Operations {
         let _turn = self.turns.under_policy().await;
         self.change_workspace(permit, id, |before| {
             let policy = self.policy()?;
-            require_open(before)?;
-            let after = apply(before, changes, rules.clone(), &policy.policy)?;
+            let after = judged(permit, before, changes, rules.clone(), &policy.policy)?;
             let fields = differences(before, &after);
             if fields.is_empty() {
                 return Ok(Attempt::Done(after));
             }
-            let own = before.limits != after.limits && limits::workspace_raises(&policy.policy, &after);
-            permit.require_raising(own || limits::plan_raises(&policy.policy, &before.plan, &after.plan))?;
             let new = LogEntry::new(self.clock.now(), permit.actor(), Action::WorkspaceUpdate);
             let entry = LogEntry { workspace: Some(id), changes: fields, ..new };
             let rows = Rows { workspace: Some(after.clone()), ..Rows::default() };
@@ -111,6 +148,21 @@ impl Operations {
         let revision = workspace.revision;
         Ok((workspace, revision))
     }
+}
+
+/// A workspace as it would be, if its limits may be so.
+fn judged(
+    permit: &AdminPermit<ManageWorkspaces>,
+    before: &Workspace,
+    changes: &WorkspaceChanges,
+    rules: Option<NewRules>,
+    policy: &Policy,
+) -> Result<Workspace, OperationError> {
+    require_open(before)?;
+    let after = apply(before, changes, rules, policy)?;
+    let own = before.limits != after.limits && limits::workspace_raises(policy, &after);
+    permit.require_raising(own || limits::plan_raises(policy, &before.plan, &after.plan))?;
+    Ok(after)
 }
 
 fn apply(

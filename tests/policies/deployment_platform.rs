@@ -86,6 +86,33 @@ async fn a_key_can_be_bound_to_one_project_and_one_domain() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn deployments_are_few_at_once_for_the_whole_team_whichever_keys_it_uses() {
+    // L14
+    let platform = Platform::start("deployment-platform").await;
+    for plan in ["starter", "pro", "enterprise"] {
+        let made = platform.register(plan, &["project:deploy"]).await.unwrap().into_inner();
+        let second = v1::IssueRequest {
+            workspace_id: made.workspace.clone().unwrap().id,
+            ..platform.key(&["project:deploy"])
+        };
+        let second = platform.keyward.issue(second).await;
+        let limits = &second.key.effective_limits;
+        let minute = limits.iter().find(|limit| limit.name == "deploy/minute").unwrap();
+        let most = minute.limit.as_ref().unwrap().limit;
+        let deploy = async |api_key: &str, cost| {
+            let question = v1::CheckRequest { cost: Some(cost), ..check(api_key, &["project:deploy"]) };
+            reason(&platform.keyward.ask(question).await)
+        };
+        assert_eq!(deploy(&made.api_key, most - 1).await, None, "{plan}");
+        assert_eq!(deploy(&second.api_key, 1).await, None, "{plan}");
+        for api_key in [&made.api_key, &second.api_key] {
+            assert_eq!(deploy(api_key, 1).await, Some(DenialReason::RateLimited), "{plan}");
+        }
+    }
+    platform.keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn older_keys_are_told_apart_and_lose_only_what_is_not_declared() {
     // S2, K7
     let keyward = Keyward::start().await;

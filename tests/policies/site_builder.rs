@@ -6,7 +6,7 @@ use tonic::Code;
 use crate::{
     platform::{Platform, apply, example},
     support::{
-        Keyward, check, reason,
+        check, reason,
         verbs::{bound, refusal},
     },
 };
@@ -14,24 +14,137 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn a_barred_plan_gets_no_keys_and_those_that_are_there_go_on() {
     // S6
-    let keyward = Keyward::start().await;
-    let open =
-        example("site-builder").replace("barred_plans = [\"free\"]", "barred_plans = [\"enterprise\"]");
-    apply(&keyward, &open).await.unwrap();
-    let mut platform =
-        Platform { keyward, document: toml::Table::new(), applied: v1::ApplyPolicyResponse::default() };
-    let older = platform.register("free", &["site:read"]).await.unwrap().into_inner();
+    let platform = Platform::start("site-builder").await;
+    let older = platform.register("enterprise", &["site:read"]).await.unwrap().into_inner();
+    let barring = format!("{}\n[key_rules]\nbarred_plans = [\"enterprise\"]\n", example("site-builder"));
+    apply(&platform.keyward, &barring).await.unwrap();
     let barred = platform.register("enterprise", &["site:read"]).await;
     refusal(barred, Code::FailedPrecondition, "PLAN_MAY_NOT_ISSUE");
-
-    platform = Platform::put_in_force(platform.keyward, "site-builder").await;
-    let barred = platform.register("free", &["site:read"]).await;
-    refusal(barred, Code::FailedPrecondition, "PLAN_MAY_NOT_ISSUE");
     let workspace_id = older.workspace.clone().unwrap().id;
-    let another = v1::IssueRequest { workspace_id: workspace_id.clone(), ..platform.key(&["site:read"]) };
+    let another = v1::IssueRequest { workspace_id, ..platform.key(&["site:read"]) };
     refusal(platform.try_issue(another).await, Code::FailedPrecondition, "PLAN_MAY_NOT_ISSUE");
     assert!(platform.keyward.check(&older.api_key, &["site:read"]).await.allowed);
-    assert!(platform.register("enterprise", &["site:read"]).await.is_ok());
+    assert!(platform.register("pro", &["site:read"]).await.is_ok());
+    platform.keyward.stop().await;
+}
+
+/// Puts a workspace on another plan, or says what would come of it.
+async fn move_to(
+    platform: &Platform,
+    id: &str,
+    plan: &str,
+    validate_only: bool,
+) -> v1::UpdateWorkspaceResponse {
+    let workspace = v1::Workspace { id: id.to_owned(), plan: plan.to_owned(), ..v1::Workspace::default() };
+    let request = v1::UpdateWorkspaceRequest {
+        workspace: Some(workspace),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["plan".to_owned()] }),
+        validate_only,
+    };
+    platform
+        .keyward
+        .workspaces()
+        .update_workspace(platform.keyward.as_root(request))
+        .await
+        .unwrap()
+        .into_inner()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_is_free_of_charge_has_no_api_and_a_plan_change_says_so() {
+    // S6, T2, L5
+    let platform = Platform::start("site-builder").await;
+    let keyward = &platform.keyward;
+    let with_key = platform.register("free", &["site:read"]).await;
+    refusal(with_key, Code::FailedPrecondition, "PLAN_MAY_NOT_ISSUE");
+    let alone = v1::RegisterWorkspaceRequest {
+        name: "Free".to_owned(),
+        plan: "free".to_owned(),
+        ..v1::RegisterWorkspaceRequest::default()
+    };
+    let free = keyward.workspaces().register_workspace(keyward.as_root(alone)).await.unwrap().into_inner();
+    let free_id = free.workspace.clone().unwrap().id;
+    let there = v1::IssueRequest { workspace_id: free_id, ..platform.key(&["site:read"]) };
+    refusal(platform.try_issue(there).await, Code::FailedPrecondition, "PLAN_MAY_NOT_ISSUE");
+
+    let made = platform.register("pro", &["site:read"]).await.unwrap().into_inner();
+    let id = made.workspace.clone().unwrap().id;
+    let stamped =
+        v1::IssueRequest { workspace_id: id.clone(), stamp_limits: true, ..platform.key(&["site:read"]) };
+    let stamped = keyward.issue(stamped).await;
+    let denied = async |api_key: &str| keyward.denied(api_key, &["site:read"]).await;
+    assert_eq!((denied(&made.api_key).await, denied(&stamped.api_key).await), (None, None));
+
+    let revision = keyward.revision().await;
+    let told = move_to(&platform, &id, "free", true).await;
+    let effect = told.effect.unwrap();
+    assert_eq!((effect.key_count, effect.own_limit_key_count, effect.may_issue_after), (2, 1, false));
+    assert_eq!((effect.keys_denied_before, effect.keys_denied_after), (false, true));
+    let month = |limits: &[v1::EffectiveLimit]| {
+        let month = limits.iter().find(|limit| limit.name == "all/month");
+        month.map(|month| month.limit.as_ref().unwrap().limit)
+    };
+    assert_eq!((month(&effect.limits_before), month(&effect.limits_after)), (Some(250_000), None));
+    assert_eq!(told.workspace.unwrap().plan, "free", "as it would be");
+    assert_eq!(
+        (keyward.revision().await, denied(&made.api_key).await),
+        (revision, None),
+        "nothing was changed"
+    );
+
+    let done = move_to(&platform, &id, "free", false).await;
+    assert_eq!(done.effect.unwrap(), effect, "what was foretold is what was done");
+    for api_key in [&made.api_key, &stamped.api_key] {
+        assert_eq!(denied(api_key).await, Some(DenialReason::WorkspaceSuspended));
+        let answer = keyward.check(api_key, &[]).await;
+        assert!(
+            answer.denial.unwrap().message.contains("plan"),
+            "neither is one that asks for nothing let through"
+        );
+    }
+    let rights = v1::GetEffectiveRightsRequest { key_id: stamped.key.id.clone() };
+    let rights = keyward.keys().get_effective_rights(keyward.as_root(rights)).await.unwrap().into_inner();
+    assert!(rights.plan_denies_keys && !rights.usable && !rights.workspace_suspended);
+    let another = v1::IssueRequest { workspace_id: id.clone(), ..platform.key(&["site:read"]) };
+    refusal(platform.try_issue(another).await, Code::FailedPrecondition, "PLAN_MAY_NOT_ISSUE");
+
+    let back = move_to(&platform, &id, "starter", false).await.effect.unwrap();
+    assert_eq!((back.keys_denied_before, back.keys_denied_after, back.may_issue_after), (true, false, true));
+    assert_eq!((denied(&made.api_key).await, denied(&stamped.api_key).await), (None, None));
+    platform.keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_used_of_the_month_stays_used_on_every_plan_that_follows() {
+    // L5, L14
+    let platform = Platform::start("site-builder").await;
+    let keyward = &platform.keyward;
+    let made = platform.register("pro", &["site:read"]).await.unwrap().into_inner();
+    let id = made.workspace.clone().unwrap().id;
+    let use_up = async |cost| {
+        keyward.clock.advance(std::time::Duration::from_secs(60));
+        let question = v1::CheckRequest { cost: Some(cost), ..check(&made.api_key, &["site:read"]) };
+        keyward.ask(question).await
+    };
+    let left = |answer: &v1::CheckResponse| {
+        answer.limits.iter().find(|limit| limit.name == "all/month").map(|limit| limit.remaining)
+    };
+    for _ in 0..33 {
+        assert!(use_up(300).await.allowed);
+    }
+    move_to(&platform, &id, "starter", false).await;
+    let answer = use_up(60).await;
+    assert_eq!(
+        (answer.allowed, left(&answer)),
+        (true, Some(10_000 - 9_900 - 60)),
+        "the new limit minus what was used"
+    );
+    assert_eq!(reason(&use_up(41).await), Some(DenialReason::QuotaExceeded));
+    move_to(&platform, &id, "free", false).await;
+    assert_eq!(reason(&use_up(1).await), Some(DenialReason::WorkspaceSuspended));
+    move_to(&platform, &id, "pro", false).await;
+    let answer = use_up(0).await;
+    assert_eq!(left(&answer), Some(250_000 - 9_960), "a time without keys gives nothing back");
     platform.keyward.stop().await;
 }
 
@@ -47,7 +160,7 @@ async fn a_viewer_only_reads_and_an_editor_has_nothing_to_do_with_the_team() {
     assert_eq!(editor.iter().find(reaches_the_team), None);
     assert!(!editor.iter().any(|scope| scope == "billing:manage" || scope == "site:delete"));
     assert!(role("viewer").scopes.iter().all(|scope| scope.ends_with(":read")));
-    assert_eq!(policy.key_rules.unwrap().barred_roles, ["viewer"]);
+    assert_eq!(policy.key_rules, None, "no role is barred: a viewer's token reads");
     platform.keyward.stop().await;
 }
 
@@ -112,6 +225,7 @@ async fn team(platform: &Platform) -> String {
             workspace_id: workspace_id.clone(),
             subject: subject.to_owned(),
             role: role.to_owned(),
+            expected_gains: None,
         };
         keyward.workspaces().add_member(keyward.as_root(request)).await.unwrap();
     }
@@ -123,6 +237,7 @@ async fn give(platform: &Platform, workspace_id: &str, subject: &str, role: &str
         workspace_id: workspace_id.to_owned(),
         subject: subject.to_owned(),
         role: role.to_owned(),
+        expected_gains: None,
     };
     platform.keyward.workspaces().update_member(platform.keyward.as_root(request)).await.unwrap();
 }
@@ -192,8 +307,18 @@ async fn an_editors_token_for_one_site_never_manages_the_team() {
     assert_eq!(reason(&keyward.ask(on("team:manage", "")).await), Some(DenialReason::ScopeInsufficient));
     let beyond = platform.try_issue(behalf("eve", &["team:manage"])).await;
     refusal(beyond, Code::PermissionDenied, "ROLE_EXCEEDED");
-    let barred = platform.try_issue(behalf("vic", &["site:read"])).await;
-    refusal(barred, Code::FailedPrecondition, "ROLE_MAY_NOT_ISSUE");
+    let reads = platform.keyward.issue(behalf("vic", &["page:read"])).await;
+    let all = platform.keyward.issue(behalf("vic", &[])).await;
+    for (made, scope, denial) in [
+        (&reads, "page:read", None),
+        (&all, "page:read", None),
+        (&all, "page:write", Some(DenialReason::RoleInsufficient)),
+        (&all, "form:read", Some(DenialReason::RoleInsufficient)),
+    ] {
+        assert_eq!(keyward.denied(&made.api_key, &[scope]).await, denial, "a viewer's token, {scope}");
+    }
+    let beyond = platform.try_issue(behalf("vic", &["page:write"])).await;
+    refusal(beyond, Code::PermissionDenied, "ROLE_EXCEEDED");
     give(&platform, &workspace_id, "eve", "viewer").await;
     assert_eq!(
         reason(&keyward.ask(on("page:write", "site/bakery")).await),

@@ -228,11 +228,21 @@ impl World {
         );
         match wish {
             Wish::Add(_) => {
-                let request = self.keyward.as_root(v1::AddMemberRequest { workspace_id, subject, role });
+                let request = self.keyward.as_root(v1::AddMemberRequest {
+                    workspace_id,
+                    subject,
+                    role,
+                    expected_gains: None,
+                });
                 self.compare(expected, workspaces.add_member(request).await);
             }
             Wish::Update(_) => {
-                let request = self.keyward.as_root(v1::UpdateMemberRequest { workspace_id, subject, role });
+                let request = self.keyward.as_root(v1::UpdateMemberRequest {
+                    workspace_id,
+                    subject,
+                    role,
+                    expected_gains: None,
+                });
                 self.compare(expected, workspaces.update_member(request).await);
             }
             Wish::Remove => {

@@ -44,6 +44,7 @@ async fn a_role_a_removal_and_a_suspension_that_were_acknowledged_hold_after_kil
         workspace_id: workspace_id.clone(),
         subject: "ann".to_owned(),
         role: "viewer".to_owned(),
+        expected_gains: None,
     };
     workspaces.update_member(client.signed(demotion)).await.unwrap();
     server.kill();

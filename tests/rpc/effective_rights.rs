@@ -85,11 +85,13 @@ async fn what_a_role_gives_and_withholds_is_told_and_is_what_a_check_finds() {
         workspace_id: String::new(),
         subject: "ann".to_owned(),
         role: role.to_owned(),
+        expected_gains: None,
     };
     let ann = v1::AddMemberRequest {
         workspace_id: String::new(),
         subject: "ann".to_owned(),
         role: "owner".to_owned(),
+        expected_gains: None,
     };
     keyward.workspaces().add_member(keyward.as_root(ann)).await.unwrap();
     let following = |scopes: &[&str]| v1::IssueRequest {

@@ -155,6 +155,7 @@ async fn each_way_in_which_a_document_gives_more_is_a_gain() {
             workspace_id: workspace.id.clone(),
             subject: subject.to_owned(),
             role: role.to_owned(),
+            expected_gains: None,
         };
         keyward.workspaces().add_member(keyward.as_root(request)).await.unwrap();
     }
@@ -380,5 +381,100 @@ async fn keys_have_nothing_while_the_policy_is_damaged_so_that_all_of_them_gain_
     assert_eq!(keyward.newest_record().await.gaining_key_count, 2);
     assert_eq!(keyward.denied(&following.api_key, &["messaging:send"]).await, None);
     keyward.clock.advance(Duration::from_secs(1));
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_lets_keys_through_again_gives_them_all_that_they_have() {
+    // S10
+    let keyward = start().await;
+    let starter = keyward.issue_scopes(&["storage:read", "messaging:send"]).await;
+    let (workspace, other) = keyward.register("other").await;
+    crate::overrides::set_plan(&keyward, &workspace.id, "pro").await;
+    let mut closed = document();
+    closed.plans[0].keys_denied = true;
+    let effect = keyward.preview(&closed).await;
+    let both = strings(&["messaging:send", "storage:read"]);
+    assert_eq!((effect.gaining_key_count, effect.affected_key_count), (0, 1));
+    assert_eq!(
+        (&effect.affected_keys[0].key_id, &effect.affected_keys[0].lost_scopes),
+        (&starter.key.id, &both)
+    );
+    keyward.put(&closed, None).await.unwrap();
+    let suspended = Some(DenialReason::WorkspaceSuspended);
+    assert_eq!(keyward.denied(&starter.api_key, &["storage:read"]).await, suspended);
+    assert_eq!(keyward.denied(&starter.api_key, &[]).await, suspended, "whatever it asks for");
+    assert_eq!(keyward.denied(&other.api_key, &["messaging:send"]).await, None);
+
+    let effect = keyward.preview(&document()).await;
+    assert_eq!(named(&effect), sorted(&[(&starter, &both)]));
+    refusal(keyward.put(&document(), None).await, Code::FailedPrecondition, "GAINS_UNEXPECTED");
+    // What is given to keys that stay denied is no gain.
+    let wider = with_scope(closed, "storage:purge");
+    assert_eq!(keyward.preview(&wider).await.gaining_key_count, 0);
+    keyward.put(&document(), Some(1)).await.unwrap();
+    assert_eq!(keyward.denied(&starter.api_key, &["storage:read"]).await, None);
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_members_own_change_of_role_asks_only_beyond_a_hundred_keys() {
+    // S10, S5
+    let keyward = start().await;
+    let of = |role: &str| (String::new(), "ann".to_owned(), role.to_owned());
+    let add = async |role: &str, expected_gains| {
+        let (workspace_id, subject, role) = of(role);
+        let request = v1::AddMemberRequest { workspace_id, subject, role, expected_gains };
+        keyward.workspaces().add_member(keyward.as_root(request)).await.map(|answer| answer.map(drop))
+    };
+    let update = async |role: &str, expected_gains| {
+        let (workspace_id, subject, role) = of(role);
+        let request = v1::UpdateMemberRequest { workspace_id, subject, role, expected_gains };
+        keyward.workspaces().update_member(keyward.as_root(request)).await.map(|answer| answer.map(drop))
+    };
+    let remove = async || {
+        let request =
+            v1::RemoveMemberRequest { subject: "ann".to_owned(), ..v1::RemoveMemberRequest::default() };
+        keyward.workspaces().remove_member(keyward.as_root(request)).await.unwrap();
+    };
+    add("viewer", None).await.unwrap();
+    let following =
+        || v1::IssueRequest { owner: "ann".to_owned(), follows_owner_role: true, ..holder_key(&[]) };
+    let keys = join_all((0..100).map(|_| keyward.issue(following()))).await;
+    // Narrowed to what both roles have: it gains nothing.
+    keyward.issue(v1::IssueRequest { scopes: strings(&["storage:read"]), ..following() }).await;
+    refusal(update("editor", Some(99)).await, Code::FailedPrecondition, "GAINS_UNEXPECTED");
+    update("editor", None).await.unwrap();
+    assert_eq!(keyward.newest_record().await.gaining_key_count, 0, "the entry names the member");
+    update("viewer", None).await.unwrap();
+
+    let last = keyward.issue(following()).await;
+    let before = keyward.revision().await;
+    for wrong in [None, Some(100), Some(102)] {
+        let status = refusal(update("editor", wrong).await, Code::FailedPrecondition, "GAINS_UNEXPECTED");
+        assert_eq!(metadata(&status, "gaining_key_count").as_deref(), Some("101"));
+    }
+    assert_eq!(keyward.revision().await, before);
+    assert_eq!(
+        keyward.denied(&last.api_key, &["storage:upload"]).await,
+        Some(DenialReason::RoleInsufficient)
+    );
+    update("editor", Some(101)).await.unwrap();
+    assert_eq!(keyward.denied(&last.api_key, &["storage:upload"]).await, None);
+    let entry = keyward.newest_record().await;
+    assert_eq!((entry.gaining_key_count, entry.member.as_str()), (101, "ann"));
+    for key in [&keys[0], &keys[99], &last] {
+        let found = keyward.log_of(&key.key.id).await;
+        let gained = found.iter().find(|record| record.revision == entry.revision).unwrap();
+        assert!(gained.gained_by_key.contains(&"storage:upload".to_owned()));
+    }
+    update("viewer", None).await.unwrap();
+
+    // Who comes back brings all of them back.
+    remove().await;
+    refusal(add("viewer", None).await, Code::FailedPrecondition, "GAINS_UNEXPECTED");
+    add("viewer", Some(102)).await.unwrap();
+    assert_eq!(keyward.denied(&last.api_key, &["storage:read"]).await, None);
+    assert_eq!(keyward.fault().await, None);
     keyward.stop().await;
 }

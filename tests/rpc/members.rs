@@ -41,6 +41,7 @@ pub(crate) async fn add(
         workspace_id: workspace.to_owned(),
         subject: subject.to_owned(),
         role: role.to_owned(),
+        expected_gains: None,
     };
     keyward.workspaces().add_member(signed(caller, request)).await
 }
@@ -56,6 +57,7 @@ pub(crate) async fn change(
         workspace_id: workspace.to_owned(),
         subject: subject.to_owned(),
         role: role.to_owned(),
+        expected_gains: None,
     };
     keyward.workspaces().update_member(signed(caller, request)).await
 }
@@ -311,8 +313,8 @@ async fn a_wildcard_of_a_role_never_gives_what_no_wildcard_reaches() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_barred_role_gets_no_keys_on_its_behalf() {
-    // S6
+async fn a_barred_role_gets_no_keys_neither_on_its_behalf_nor_that_follow_it() {
+    // S6, S5: who follows the role without saying on whose behalf does not walk round the bar
     let keyward = with_ann("viewer").await;
     let mut document: keyward::domain::policy::Document =
         toml::from_str(&keyward.in_force().await.toml).unwrap();
@@ -325,8 +327,35 @@ async fn a_barred_role_gets_no_keys_on_its_behalf() {
     let status = refusal(refused, Code::FailedPrecondition, "ROLE_MAY_NOT_ISSUE");
     assert_eq!(metadata(&status, "role").as_deref(), Some("viewer"));
     assert_eq!(denied(&keyward, &before, READ).await, None);
+    let following =
+        || v1::IssueRequest { owner: "ann".to_owned(), follows_owner_role: true, ..holder_key(&[]) };
+    let barred = |answer| {
+        let status = refusal(answer, Code::FailedPrecondition, "ROLE_MAY_NOT_ISSUE");
+        assert_eq!(metadata(&status, "role").as_deref(), Some("viewer"));
+    };
+    barred(keyward.try_issue(&keyward.root, following()).await.map(|answer| answer.map(drop)));
+    let behalf = v1::IssueRequest { on_behalf_of: "ann".to_owned(), ..following() };
+    barred(keyward.try_issue(&keyward.root, behalf).await.map(|answer| answer.map(drop)));
+    let register = v1::RegisterWorkspaceRequest {
+        name: "Theirs".to_owned(),
+        owner: "bob".to_owned(),
+        owner_role: "viewer".to_owned(),
+        key: Some(v1::IssueRequest { owner: String::new(), ..following() }),
+        ..v1::RegisterWorkspaceRequest::default()
+    };
+    let answer = keyward.workspaces().register_workspace(keyward.as_root(register.clone())).await;
+    barred(answer.map(|answer| answer.map(drop)));
+    // A key that the platform issues to a viewer by its own decision follows no role.
+    let own = v1::IssueRequest { owner: "ann".to_owned(), ..holder_key(&["storage:read"]) };
+    assert!(keyward.try_issue(&keyward.root, own).await.is_ok());
+
     to(&keyward, "editor").await;
     assert!(keyward.try_issue(&keyward.root, on_behalf(READ)).await.is_ok());
+    let follows = keyward.issue(following()).await;
+    to(&keyward, "viewer").await;
+    assert_eq!(denied(&keyward, &follows, READ).await, None, "who comes to be barred keeps what was issued");
+    let register = v1::RegisterWorkspaceRequest { owner_role: "editor".to_owned(), ..register };
+    assert!(keyward.workspaces().register_workspace(keyward.as_root(register)).await.is_ok());
     keyward.stop().await;
 }
 

@@ -62,7 +62,8 @@ pub(crate) async fn update_workspace(
 ) -> Result<tonic::Response<v1::UpdateWorkspaceResponse>, tonic::Status> {
     let paths = mask.iter().map(|path| (*path).to_owned()).collect();
     let update_mask = Some(prost_types::FieldMask { paths });
-    let request = v1::UpdateWorkspaceRequest { workspace: Some(workspace), update_mask };
+    let request =
+        v1::UpdateWorkspaceRequest { workspace: Some(workspace), update_mask, validate_only: false };
     keyward.workspaces().update_workspace(signed(caller, request)).await
 }
 

@@ -1,6 +1,9 @@
 //! `RegisterWorkspace`.
 
-use keyward::wire::v1::{self, AuditAction};
+use keyward::{
+    domain::policy::Policy,
+    wire::v1::{self, AuditAction},
+};
 use tonic::{Code, Response, Status};
 
 use crate::support::{
@@ -49,6 +52,40 @@ async fn a_workspace_comes_with_its_first_key_on_the_starter_plan() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_can_be_registered_without_a_key() {
+    // T2
+    let keyward = Keyward::start_with(true, Policy::default_document().unwrap()).await;
+    let alone =
+        |name: &str| v1::RegisterWorkspaceRequest { key: None, owner: "ann".to_owned(), ..workspace(name) };
+    let registrar = keyward.issue_admin("", admin_rights(&["workspaces:manage"], true)).await.api_key;
+    let answer = register(&keyward, &registrar, alone("Acme")).await.unwrap().into_inner();
+    assert_eq!((answer.key.as_ref(), answer.api_key.as_str()), (None, ""));
+    let (made, member) = (answer.workspace.clone().unwrap(), answer.member.clone().unwrap());
+    assert_eq!(
+        (made.plan.as_str(), made.revision, member.role.as_str()),
+        ("starter", answer.revision, "owner")
+    );
+    let record = keyward.newest_record().await;
+    assert_eq!((record.action(), record.revision), (AuditAction::WorkspaceRegister, answer.revision));
+    assert_eq!((&record.workspace_id, record.key_id.as_str(), record.member.as_str()), (&made.id, "", "ann"));
+    let fields: Vec<_> = record.changes.iter().map(|change| change.field.as_str()).collect();
+    assert_eq!(fields, ["workspace.name", "workspace.owner", "workspace.plan", "member.role"]);
+    refusal(
+        register(&keyward, &registrar, workspace("Other")).await,
+        Code::PermissionDenied,
+        "ADMIN_SCOPE_MISSING",
+    );
+
+    let keyward = keyward.restart().await;
+    let list = v1::ListKeysRequest { workspace_id: made.id.clone(), ..v1::ListKeysRequest::default() };
+    assert!(keyward.keys().list_keys(keyward.as_root(list)).await.unwrap().into_inner().keys.is_empty());
+    let first = v1::IssueRequest { workspace_id: made.id.clone(), ..holder_key(&["messaging:send"]) };
+    let first = keyward.issue(first).await;
+    assert_eq!(keyward.check(&first.api_key, &["messaging:send"]).await.key.unwrap().workspace_id, made.id);
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn plan_and_owners_are_as_asked() {
     // T2
     let keyward = Keyward::start().await;
@@ -77,7 +114,6 @@ async fn the_first_key_is_a_holders_key_of_the_new_workspace_or_nothing_is_made(
     let good = || holder_key(&["messaging:send"]);
     let past = keyward.clock.after(std::time::Duration::ZERO);
     for (request, field) in [
-        (v1::RegisterWorkspaceRequest { key: None, ..workspace("Acme") }, "key"),
         (
             with(v1::IssueRequest { workspace_id: keyward.default_workspace().await, ..good() }),
             "key.workspace_id",

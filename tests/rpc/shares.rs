@@ -116,6 +116,7 @@ impl Tenant {
                         ..v1::Workspace::default()
                     }),
                     update_mask: Some(prost_types::FieldMask { paths: vec!["key_rules".to_owned()] }),
+                    validate_only: false,
                 };
                 workspaces.update_workspace(signed(admin, asked)).await.map(drop)
             }

@@ -37,7 +37,12 @@ fn in_workspace(id: &str) -> v1::IssueRequest {
 }
 
 fn member(id: &str) -> v1::AddMemberRequest {
-    v1::AddMemberRequest { workspace_id: id.to_owned(), subject: "ann".to_owned(), role: "viewer".to_owned() }
+    v1::AddMemberRequest {
+        workspace_id: id.to_owned(),
+        subject: "ann".to_owned(),
+        role: "viewer".to_owned(),
+        expected_gains: None,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

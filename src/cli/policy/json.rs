@@ -147,6 +147,7 @@ fn plan(plan: &v1::PolicyPlan) -> Value {
     json!({
         "name": plan.name,
         "description": plan.description,
+        "keys_denied": plan.keys_denied,
         "limits": list(&plan.limits, limit),
         "tiers": list(&plan.tiers, plan_tier),
         "quotas": plan.quotas.as_ref().map(quotas),

@@ -29,6 +29,8 @@ pub enum Denial {
     WorkspaceSuspended,
     /// The key's workspace is closed, for good.
     WorkspaceClosed,
+    /// The plan of the key's workspace denies all keys.
+    PlanDeniesKeys,
     /// The key follows the role of an owner who is no member.
     OwnerRemoved,
     /// The key belongs to another workspace.
@@ -108,7 +110,7 @@ impl Denial {
             Self::KeyRevoked => "KEY_REVOKED",
             Self::KeyExpired(_) | Self::SecretEnded(_) => "KEY_EXPIRED",
             Self::KeyDisabled => "KEY_DISABLED",
-            Self::WorkspaceSuspended | Self::WorkspaceClosed => "WORKSPACE_SUSPENDED",
+            Self::WorkspaceSuspended | Self::WorkspaceClosed | Self::PlanDeniesKeys => "WORKSPACE_SUSPENDED",
             Self::OwnerRemoved => "OWNER_REMOVED",
             Self::WorkspaceMismatch => "WORKSPACE_MISMATCH",
             Self::EnvironmentMismatch => "ENVIRONMENT_MISMATCH",
@@ -142,6 +144,7 @@ impl Denial {
             Self::KeyDisabled => "the API key is disabled".into(),
             Self::WorkspaceSuspended => "the workspace of the API key is suspended".into(),
             Self::WorkspaceClosed => "the workspace of the API key is closed".into(),
+            Self::PlanDeniesKeys => "the API key's workspace is on a plan without keys".into(),
             Self::OwnerRemoved => "the owner of the API key is no member of its workspace".into(),
             Self::WorkspaceMismatch => "the API key belongs to another workspace".into(),
             Self::EnvironmentMismatch => "the API key belongs to another environment".into(),
@@ -196,6 +199,7 @@ impl Denial {
             | Self::KeyDisabled
             | Self::WorkspaceSuspended
             | Self::WorkspaceClosed
+            | Self::PlanDeniesKeys
             | Self::OwnerRemoved
             | Self::WorkspaceMismatch
             | Self::EnvironmentMismatch
@@ -223,6 +227,7 @@ impl Denial {
             | Self::KeyDisabled
             | Self::WorkspaceSuspended
             | Self::WorkspaceClosed
+            | Self::PlanDeniesKeys
             | Self::OwnerRemoved
             | Self::WorkspaceMismatch
             | Self::EnvironmentMismatch
@@ -241,6 +246,7 @@ impl Denial {
         match self {
             Self::WorkspaceSuspended
             | Self::WorkspaceClosed
+            | Self::PlanDeniesKeys
             | Self::WorkspaceMismatch
             | Self::EnvironmentMismatch
             | Self::RoleInsufficient(_)

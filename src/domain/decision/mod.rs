@@ -105,8 +105,20 @@ impl Permit {
 type Condition = fn(Holder<'_>, &Requirement<'_>, Timestamp) -> Option<Denial>;
 
 /// The conditions, in the order in which the first that fails names the denial.
-const CONDITIONS: [Condition; 11] =
-    [standing, secret, suspended, owner, workspace, environment, role, scopes, resources, address, browser];
+const CONDITIONS: [Condition; 12] = [
+    standing,
+    secret,
+    suspended,
+    plan,
+    owner,
+    workspace,
+    environment,
+    role,
+    scopes,
+    resources,
+    address,
+    browser,
+];
 
 /// Judges a request. Nothing is charged and nothing is looked up here.
 pub fn judge(holder: Holder<'_>, requirement: &Requirement<'_>, now: Timestamp) -> Decision {
@@ -166,6 +178,10 @@ fn suspended(holder: Holder<'_>, _: &Requirement<'_>, _: Timestamp) -> Option<De
         WorkspaceState::Suspended => Some(Denial::WorkspaceSuspended),
         WorkspaceState::Closed => Some(Denial::WorkspaceClosed),
     }
+}
+
+fn plan(holder: Holder<'_>, _: &Requirement<'_>, _: Timestamp) -> Option<Denial> {
+    holder.surroundings.plan_denies.then_some(Denial::PlanDeniesKeys)
 }
 
 fn owner(holder: Holder<'_>, _: &Requirement<'_>, _: Timestamp) -> Option<Denial> {
@@ -334,7 +350,8 @@ mod tests {
         let rights = Rights::new(&key.grants, &Policy::default_document().unwrap());
         let proof = Proof::Secret(&key.credentials.current, Some(at(1_000)));
         let default_tier = TierSet::only(0);
-        let surroundings = Surroundings { workspace: WorkspaceState::Closed, owner_removed: true };
+        let surroundings =
+            Surroundings { workspace: WorkspaceState::Closed, plan_denies: true, owner_removed: true };
         let browsers = BrowserRule::Deny;
         let holder = Holder { key: &key, rights: &rights, surroundings, default_tier, proof, browsers };
         assert_eq!(
@@ -343,6 +360,7 @@ mod tests {
                 Denial::KeyExpired(at(1_000)),
                 Denial::SecretEnded(at(1_000)),
                 Denial::WorkspaceClosed,
+                Denial::PlanDeniesKeys,
                 Denial::OwnerRemoved,
                 Denial::EnvironmentMismatch,
                 Denial::ScopeInsufficient(vec!["a:b".to_owned()]),

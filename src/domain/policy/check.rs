@@ -272,7 +272,8 @@ fn plans(document: &mut Document, tiers: &[Tier], faults: &mut Faults) -> Vec<Pl
                 break;
             }
         }
-        plans.extend(name.map(|name| PlanLimits { name, limits: over_all, tiers: own }));
+        let keys_denied = entry.keys_denied;
+        plans.extend(name.map(|name| PlanLimits { name, keys_denied, limits: over_all, tiers: own }));
     }
     unique("plans", plans.iter().map(|plan| &plan.name), faults);
     plans

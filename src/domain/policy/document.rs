@@ -129,6 +129,9 @@ pub struct PlanEntry {
     /// For people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// Whether the keys of its workspaces are denied.
+    #[serde(skip_serializing_if = "is_false")]
+    pub keys_denied: bool,
     /// Limits over all tiers together.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitEntry>,

@@ -18,7 +18,7 @@ pub struct KeyRules {
     pub name_pattern: Option<NamePattern>,
     /// Plans whose workspaces may not issue.
     pub barred_plans: Vec<Plan>,
-    /// Roles on whose behalf no key may be issued.
+    /// Roles that no new key may follow, and on whose behalf none may be issued.
     pub barred_roles: Vec<Label>,
 }
 

@@ -122,6 +122,8 @@ pub struct Tier {
 pub struct PlanLimits {
     /// Its name.
     pub name: Plan,
+    /// Whether the keys of its workspaces are denied, and none is issued.
+    pub keys_denied: bool,
     /// Over all tiers together.
     pub limits: Vec<Limit>,
     /// In place of a tier's own, by the tier's place in [`Policy::tiers`].
@@ -257,6 +259,19 @@ impl Policy {
     #[must_use]
     pub fn has_plan(&self, plan: &Plan) -> bool {
         self.plans.iter().any(|declared| declared.name == *plan)
+    }
+
+    /// Whether the keys of workspaces on a plan are denied. Of a plan that is not declared nothing is known, and its workspaces
+    /// have the limits of the tiers.
+    #[must_use]
+    pub fn denies_keys_on(&self, plan: &Plan) -> bool {
+        self.plans.iter().any(|declared| declared.name == *plan && declared.keys_denied)
+    }
+
+    /// Whether the workspaces on a plan get new keys (S6).
+    #[must_use]
+    pub fn may_issue_on(&self, plan: &Plan) -> bool {
+        !self.denies_keys_on(plan) && !self.key_rules.barred_plans.contains(plan)
     }
 
     /// What requests through gateways need.

@@ -245,7 +245,9 @@ const fn reason(denial: &Denial) -> DenialReason {
         Denial::KeyRevoked => DenialReason::KeyRevoked,
         Denial::KeyExpired(_) | Denial::SecretEnded(_) => DenialReason::KeyExpired,
         Denial::KeyDisabled => DenialReason::KeyDisabled,
-        Denial::WorkspaceSuspended | Denial::WorkspaceClosed => DenialReason::WorkspaceSuspended,
+        Denial::WorkspaceSuspended | Denial::WorkspaceClosed | Denial::PlanDeniesKeys => {
+            DenialReason::WorkspaceSuspended
+        }
         Denial::OwnerRemoved => DenialReason::OwnerRemoved,
         Denial::WorkspaceMismatch => DenialReason::WorkspaceMismatch,
         Denial::EnvironmentMismatch => DenialReason::EnvironmentMismatch,
@@ -302,6 +304,7 @@ mod tests {
             Denial::KeyDisabled,
             Denial::WorkspaceSuspended,
             Denial::WorkspaceClosed,
+            Denial::PlanDeniesKeys,
             Denial::OwnerRemoved,
             Denial::WorkspaceMismatch,
             Denial::EnvironmentMismatch,

@@ -21,6 +21,7 @@ pub(in crate::grpc) fn response(found: &EffectiveRights) -> v1::GetEffectiveRigh
         key_state: key::state_to_wire(key.standing(found.moment.time)).into(),
         workspace_suspended: state == WorkspaceState::Suspended,
         workspace_closed: state == WorkspaceState::Closed,
+        plan_denies_keys: found.surroundings.plan_denies,
         usable: found.usable(),
         scopes: found.scopes.iter().map(scope).collect(),
         inert: found.inert.iter().map(inert).collect(),

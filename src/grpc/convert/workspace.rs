@@ -8,8 +8,8 @@ use crate::{
         workspace::{Workspace, WorkspaceState},
     },
     operations::{
-        error::OperationError, quotas::QuotaUse, register::NewWorkspace, workspace::WorkspaceChanges,
-        workspaces::WorkspaceFilter,
+        error::OperationError, plan_change::PlanEffect, quotas::QuotaUse, register::NewWorkspace,
+        workspace::WorkspaceChanges, workspaces::WorkspaceFilter,
     },
     wire::v1,
 };
@@ -85,6 +85,22 @@ pub(in crate::grpc) fn quota_use(taken: &QuotaUse) -> v1::QuotaUse {
         used: taken.used,
         reset_time: taken.reset.map(time::to_wire),
     }
+}
+
+/// What becomes of the keys of a workspace that changes, for the wire.
+pub(in crate::grpc) fn effect_to_wire(effect: &PlanEffect) -> Option<v1::WorkspaceEffect> {
+    let keys = effect.keys?;
+    let limits = |workspace| effect.limits_in(workspace).iter().map(policy::effective_to_wire).collect();
+    let (of_policy, before, after) = (&effect.policy.policy, &effect.before, &effect.after);
+    Some(v1::WorkspaceEffect {
+        key_count: keys.all,
+        own_limit_key_count: keys.with_own_limits,
+        keys_denied_before: of_policy.denies_keys_on(&before.plan),
+        keys_denied_after: of_policy.denies_keys_on(&after.plan),
+        may_issue_after: of_policy.may_issue_on(&after.plan),
+        limits_before: limits(before),
+        limits_after: limits(after),
+    })
 }
 
 /// Which workspaces to list.

@@ -16,6 +16,7 @@ use crate::{
         rights::Rights,
         text::{Label, Name},
         time::Timestamp,
+        workspace::Workspace,
     },
     pieces::Pieces,
     ports::PolicyVersion,
@@ -77,6 +78,8 @@ struct Source {
     role: Option<Option<Label>>,
     /// Whether it has any rights now: none has, while no policy can be trusted.
     has_rights: bool,
+    /// Whether the plan of its workspace lets it use them, now and then.
+    open: (bool, bool),
 }
 
 /// What becomes of rights.
@@ -118,6 +121,7 @@ impl Operations {
         changes.truncate(MAX_NAMED);
 
         let now = self.clock.now();
+        let plans = Plans::new(current.map(|current| &current.policy), policy);
         let mut shifts: HashMap<Source, Shift> = HashMap::new();
         let (mut affected, mut affected_count) = (Named(BTreeMap::new()), 0_usize);
         let (mut gaining, mut gains) = (Named(BTreeMap::new()), GainsFound::default());
@@ -128,9 +132,8 @@ impl Operations {
                 return;
             }
             let (id, workspace) = (key.id, key.workspace);
-            let shift = shifts
-                .entry(self.source(key, rights))
-                .or_insert_with_key(|source| Shift::new(rights, &source.rights(policy)));
+            let source = self.source(key, rights, &plans);
+            let shift = shifts.entry(source).or_insert_with_key(|source| source.shift(rights, policy));
             if !shift.gained.is_empty() {
                 gains.add(id, &shift.gained);
                 let gained_scopes = Arc::clone(&shift.gained);
@@ -148,16 +151,46 @@ impl Operations {
         Effect { changes, change_count, affected, affected_count, gaining, gains }
     }
 
-    fn source(&self, key: &Key, rights: &Rights) -> Source {
+    fn source(&self, key: &Key, rights: &Rights, plans: &Plans<'_>) -> Source {
         Source {
             grants: Arc::clone(&key.grants),
             role: key.follows_owner_role.then(|| self.index.owner_role(key)),
             has_rights: rights.scopes().next().is_some(),
+            open: if plans.all_open { (true, true) } else { plans.open(self.index.workspace(key.workspace)) },
         }
     }
 }
 
+/// Which plans deny keys, before and after.
+struct Plans<'a> {
+    before: Option<&'a Policy>,
+    after: &'a Policy,
+    /// No plan denies any, as in most policies.
+    all_open: bool,
+}
+
+impl<'a> Plans<'a> {
+    fn new(before: Option<&'a Policy>, after: &'a Policy) -> Self {
+        let mut plans = before.into_iter().chain([after]).flat_map(Policy::plans);
+        let all_open = !plans.any(|plan| plan.keys_denied);
+        Self { before, after, all_open }
+    }
+
+    fn open(&self, workspace: Option<Arc<Workspace>>) -> (bool, bool) {
+        let Some(workspace) = workspace else { return (true, true) };
+        let open = |policy: &Policy| !policy.denies_keys_on(&workspace.plan);
+        (self.before.is_none_or(open), open(self.after))
+    }
+}
+
 impl Source {
+    fn shift(&self, rights: &Rights, policy: &Policy) -> Shift {
+        let nothing = Rights::default();
+        let before = if self.open.0 { rights } else { &nothing };
+        let after = if self.open.1 { self.rights(policy) } else { Rights::default() };
+        Shift::new(before, &after)
+    }
+
     fn rights(&self, policy: &Policy) -> Rights {
         match &self.role {
             None => Rights::new(&self.grants, policy),
@@ -170,7 +203,7 @@ impl Source {
 }
 
 /// Whether a key is neither revoked nor expired.
-pub(super) fn is_alive(key: &Key, now: Timestamp) -> bool {
+pub(in crate::operations) fn is_alive(key: &Key, now: Timestamp) -> bool {
     matches!(key.standing(now), Standing::Active | Standing::Disabled)
 }
 

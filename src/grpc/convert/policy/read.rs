@@ -87,6 +87,7 @@ fn plan(entry: v1::PolicyPlan) -> PlanEntry {
     PlanEntry {
         name: entry.name,
         description: entry.description,
+        keys_denied: entry.keys_denied,
         limits: each(entry.limits, limit),
         tiers: each(entry.tiers, plan_tier),
         quotas: entry.quotas.map(quotas),

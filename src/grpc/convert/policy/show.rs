@@ -135,6 +135,7 @@ fn plan(entry: &PlanEntry) -> v1::PolicyPlan {
     v1::PolicyPlan {
         name: entry.name.clone(),
         description: entry.description.clone(),
+        keys_denied: entry.keys_denied,
         limits: each(&entry.limits, limit),
         tiers: each(&entry.tiers, plan_tier),
         quotas: entry.quotas.as_ref().map(quotas),
