@@ -171,7 +171,7 @@ mod tests {
         for (text, expected) in [
             ("a {\n b;\n", "a \"}\" is missing"),
             ("a;\n}", "line 2: unexpected \"}\""),
-            ("a b }", "does not end"),
+            ("a b }", "line 1: unexpected \"}\""),
             ("a {\n b }", "line 2: unexpected"),
             ("a;\n;", "line 2: a directive has no name"),
             ("a\nb", "line 1: the directive does not end"),
