@@ -75,6 +75,7 @@ fn index(keys: usize) -> (Arc<Index>, Vec<KeyHash>) {
     index.apply(View {
         groups: Vec::new(),
         members: Vec::new(),
+        removed_members: Vec::new(),
         revision: Some(Revision(1)),
         workspaces: vec![workspace],
         keys,

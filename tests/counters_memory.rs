@@ -58,6 +58,7 @@ fn a_million_used_keys_with_two_limits_cost_at_most_100_mebibytes() {
     index.apply(View {
         groups: Vec::new(),
         members: Vec::new(),
+        removed_members: Vec::new(),
         revision: Some(Revision(1)),
         workspaces: vec![workspace.clone()],
         keys: Vec::new(),

@@ -69,7 +69,7 @@ impl Tenant {
         role: &str,
     ) -> Result<Response<v1::AddMemberResponse>, Status> {
         let (workspace_id, subject, role) = (self.workspace.clone(), subject.to_owned(), role.to_owned());
-        let request = v1::AddMemberRequest { workspace_id, subject, role };
+        let request = v1::AddMemberRequest { workspace_id, subject, role, expected_gains: None };
         self.keyward.workspaces().add_member(signed(caller, request)).await
     }
 
@@ -80,7 +80,7 @@ impl Tenant {
         role: &str,
     ) -> Result<Response<v1::UpdateMemberResponse>, Status> {
         let (workspace_id, subject, role) = (self.workspace.clone(), subject.to_owned(), role.to_owned());
-        let request = v1::UpdateMemberRequest { workspace_id, subject, role };
+        let request = v1::UpdateMemberRequest { workspace_id, subject, role, expected_gains: None };
         self.keyward.workspaces().update_member(signed(caller, request)).await
     }
 

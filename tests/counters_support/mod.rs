@@ -263,6 +263,7 @@ impl<B: Backend> World<B> {
         index.apply(View {
             groups: Vec::new(),
             members: Vec::new(),
+            removed_members: Vec::new(),
             revision: Some(Revision(self.revision)),
             workspaces: vec![self.workspace.clone()],
             keys: self.keys.clone(),
