@@ -155,6 +155,26 @@ async fn what_caddy_answers_by_itself_it_answers_to_those_who_may_only() {
     house.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_of_its_own_asks_where_it_says_so_and_not_otherwise() {
+    // H13
+    let house = House::bare(with_added()).await;
+    for (guard, status, reached) in [("\tinvoke keyward\n", 401, 0), ("", 200, 1)] {
+        let site =
+            format!(":9901 {{\n\tbind 127.0.0.1\n{guard}\treverse_proxy 127.0.0.1:8000\n}}\n\n:10000 {{\n");
+        let changes = Changes { replaced: vec![(":10000 {\n".to_owned(), site)], ..Changes::default() };
+        let Some(running) = house.beside(&CADDY, &changes).await else { return };
+        let before = house.service.requests();
+        let reply = exchange(running.second, &request("GET", "/added/a", &[], "")).await;
+        assert_eq!(
+            (reply.status, house.service.requests() - before),
+            (status, reached),
+            "{guard}: {reply:?}"
+        );
+    }
+    house.stop().await;
+}
+
 /// What `check.py` says of a running Traefik.
 fn checked(running: &Running) -> Option<crate::process::Ended> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/traefik/check.py");
