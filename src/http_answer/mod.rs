@@ -9,6 +9,7 @@ mod body;
 mod grpc;
 mod identity;
 mod limits;
+mod scopes;
 
 pub use self::{
     body::{BodyFormat, error_body},
@@ -18,17 +19,14 @@ pub use self::{
 
 use std::{borrow::Cow, time::Duration};
 
+use self::scopes::{named, required};
 use crate::{
     domain::{
         decision::{Denial, Requirement, Spent},
-        scope::Scope,
         text::Realm,
     },
     operations::check::Answer,
 };
-
-/// The most bytes of scopes in one place of an answer.
-const MAX_SCOPES_BYTES: usize = 1_280;
 
 /// A header: its name in lower case, and its value.
 pub type Header = (&'static str, String);
@@ -299,38 +297,10 @@ fn challenge(row: &Row, stop: Stop<'_>, realm: &Realm) -> Option<String> {
     Some(format!("Bearer realm=\"{realm}\", error=\"{error}\"{scope}"))
 }
 
-/// The scopes that are needed, as many whole ones as there is room for.
-fn required(requirement: &Requirement<'_>) -> String {
-    let scopes: Vec<&str> = requirement.scopes.iter().map(Scope::as_str).collect();
-    let (named, _left_out) = first(&scopes, " ");
-    named
-}
-
-/// Scopes in the words of a message, which stands in a header for some gateways and for callers of gRPC.
-fn named(scopes: &[impl AsRef<str>]) -> String {
-    match first(scopes, ", ") {
-        (named, 0) => named,
-        (named, more) => format!("{named} and {more} more"),
-    }
-}
-
-/// The first of these that there is room for, whole ones, and how many are left out.
-fn first(scopes: &[impl AsRef<str>], gap: &str) -> (String, usize) {
-    let mut text = String::new();
-    for (place, scope) in scopes.iter().map(AsRef::as_ref).enumerate() {
-        let before = if text.is_empty() { "" } else { gap };
-        if text.len() + before.len() + scope.len() > MAX_SCOPES_BYTES {
-            return (text, scopes.len() - place);
-        }
-        text.push_str(before);
-        text.push_str(scope);
-    }
-    (text, 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::scope::Scope;
 
     #[test]
     fn what_needs_no_setting_says_the_same_as_the_table() {
