@@ -26,7 +26,7 @@ const GO: &str = include_str!("../examples/clients/go/README.md");
 /// How many promises there are under each letter.
 const PROMISES: [(char, u32); 12] = [
     ('K', 10),
-    ('S', 8),
+    ('S', 10),
     ('L', 14),
     ('R', 5),
     ('V', 4),
