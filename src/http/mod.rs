@@ -122,8 +122,8 @@ impl Calls for Site {
 /// asked for cannot be read either.
 fn unread(answer: &HttpAnswer) -> Refusal {
     let body = (verify::BODY, answer.body.clone());
-    let lines: String =
-        answer.headers.iter().chain([&body]).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines = answer.headers.iter().chain([&body]).map(|(name, value)| format!("{name}: {value}\r\n"));
+    let lines = lines.collect::<Vec<_>>().concat();
     Refusal { lines: format!("{lines}\r\n{}", answer.body).into(), body_bytes: answer.body.len() }
 }
 

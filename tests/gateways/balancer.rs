@@ -4,6 +4,7 @@
 //! as its client wrote it.
 
 use std::{
+    fmt::Write as _,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
@@ -98,10 +99,10 @@ fn bytes(message: &Message) -> Vec<u8> {
     let mut has_length = false;
     for (name, value) in headers {
         has_length |= name == "content-length";
-        text += &format!("{name}: {value}\r\n");
+        write!(text, "{name}: {value}\r\n").unwrap();
     }
     if !has_length && !message.body.is_empty() {
-        text += &format!("content-length: {}\r\n", message.body.len());
+        write!(text, "content-length: {}\r\n", message.body.len()).unwrap();
     }
     [text.as_bytes(), b"\r\n", &message.body].concat()
 }
@@ -120,5 +121,5 @@ pub(crate) async fn ask_from(client: Ipv4Addr, address: SocketAddr, request: &[u
         Message::read(&mut socket, !request.starts_with(b"HEAD ")).await
     };
     let reply = timeout(PATIENCE, reply).await.unwrap().unwrap();
-    reply.map(Reply::from).unwrap_or_else(|| panic!("no reply to {}", String::from_utf8_lossy(request)))
+    reply.map_or_else(|| panic!("no reply to {}", String::from_utf8_lossy(request)), Reply::from)
 }
