@@ -109,6 +109,7 @@ pub struct ShowArgs {
 
 /// Change a workspace
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(group = ArgGroup::new("change").required(true).multiple(true))]
 pub struct UpdateArgs {
     /// The workspace. Left out: that of the administration key, or the default one

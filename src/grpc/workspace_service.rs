@@ -27,7 +27,7 @@ impl WorkspaceService for Api {
     ) -> Result<Response<v1::RegisterWorkspaceResponse>, Status> {
         let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
         let issues = request.get_ref().key.is_some();
-        let issuer: Option<AdminPermit<IssueKeys>> = issues.then(|| self.permit(&request)).transpose()?;
+        let for_first: Option<AdminPermit<IssueKeys>> = issues.then(|| self.permit(&request)).transpose()?;
         permit.require_global().map_err(OperationError::from)?;
         self.administer(Party::of(&permit), async move |operations| {
             let mut asked = request.into_inner();
@@ -37,7 +37,8 @@ impl WorkspaceService for Api {
             let first = asked.key.take().map(|key| first_key(key, &asked.owner)).transpose()?;
             let policy = operations.policy()?;
             let new = |key| convert::new_key::new_key("key", key, policy.policy.environments(), mark);
-            let first = first.map(new).transpose()?.zip(issuer).map(|(key, issuer)| FirstKey { issuer, key });
+            let first =
+                first.map(new).transpose()?.zip(for_first).map(|(key, issuer)| FirstKey { issuer, key });
             let sight = permit.sight();
             let Registered { workspace, member, first, revision } =
                 operations.register(permit, workspace, first).await?;

@@ -47,15 +47,15 @@ impl Turns {
     /// Waits for the turn of a change of this key of this workspace. Always taken in the same order: nobody who waits for a
     /// workspace has a key.
     pub(super) async fn of(&self, workspace: WorkspaceId, key: KeyId) -> KeyTurn<'_> {
-        let _workspace = match self.workspaces.get(workspace.stripe(STRIPES)) {
+        let of_workspace = match self.workspaces.get(workspace.stripe(STRIPES)) {
             Some(turn) => Some(turn.read().await),
             None => None,
         };
-        let _key = match self.keys.get(key.stripe(STRIPES)) {
+        let of_key = match self.keys.get(key.stripe(STRIPES)) {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
-        KeyTurn { _workspace, _key }
+        KeyTurn { _workspace: of_workspace, _key: of_key }
     }
 
     /// Waits for the turns of all keys of a workspace: until the guard is dropped, nobody else changes one.

@@ -180,7 +180,7 @@ impl World {
     }
 
     /// A version of the policy whose only tier has this limit beside one of 1,000 a day.
-    fn policy(&self, version: u64, another: &str) -> Option<PolicyView> {
+    fn policy(&self, version: u64, another: &str) -> PolicyView {
         let text = format!(
             "environments = [{{ name = '{}', prefix = 'kw_live_' }}]
              scopes = [{{ name = 'files:read' }}]
@@ -197,14 +197,19 @@ impl World {
             comment: Comment::parse("").unwrap(),
             revision: Revision(version),
         };
-        Some(PolicyView::Sound(Arc::new(policy)))
+        PolicyView::Sound(Arc::new(policy))
     }
 
     async fn open_index(&self) -> (MemoryCounters, Arc<Index>, Arc<TrustedClock>) {
         let index = Arc::new(Index::default());
         let policy = self.policy(1, "");
         let workspaces = if self.workspace_is_sound { vec![workspace(&self.key)] } else { Vec::new() };
-        index.apply(View { policy, workspaces, keys: vec![self.key.clone()], ..View::default() });
+        index.apply(View {
+            policy: Some(policy),
+            workspaces,
+            keys: vec![self.key.clone()],
+            ..View::default()
+        });
         let clock = Arc::new(TrustedClock::new(Arc::<Hand>::clone(&self.hand), None));
         let port: Arc<dyn KeyStore> = Arc::<Rows>::clone(&self.store);
         let counters = MemoryCounters::open(port, Arc::clone(&index), Arc::clone(&clock)).await.unwrap();
@@ -277,7 +282,7 @@ async fn accounts_that_nobody_uses_are_forgotten_once_their_window_is_over_and_n
     let world = World::new();
     let (counters, index, clock) = world.open_index().await;
     let shared = ", { name = 'of-owner', limit = 10, calendar = 'day', per = 'owner' }";
-    index.apply(View { policy: world.policy(2, shared), ..View::default() });
+    index.apply(View { policy: Some(world.policy(2, shared)), ..View::default() });
     let keys: Vec<_> = (0..200_u32)
         .map(|place| {
             let owner = Some(Owner::parse(&format!("owner-{place}")).unwrap());
@@ -298,16 +303,16 @@ async fn accounts_that_nobody_uses_are_forgotten_once_their_window_is_over_and_n
     }
     assert!(index.account_count() >= 200);
 
-    index.apply(View { policy: world.policy(3, ""), ..View::default() });
+    index.apply(View { policy: Some(world.policy(3, "")), ..View::default() });
     tokio::time::sleep(SWEPT).await;
     assert!(index.account_count() >= 200, "their day is not over");
-    index.apply(View { policy: world.policy(4, shared), ..View::default() });
+    index.apply(View { policy: Some(world.policy(4, shared)), ..View::default() });
     let found = index.by_id(keys[7].id).unwrap();
     let bill = found.bill(TierSet::only(0), 1);
     assert!(matches!(counters.charge(&bill, &now), Charge::Refused(_)), "no budget twice in one window");
     drop(found);
 
-    index.apply(View { policy: world.policy(5, ""), ..View::default() });
+    index.apply(View { policy: Some(world.policy(5, "")), ..View::default() });
     world.hand.0.store(86_400, Ordering::SeqCst);
     tokio::time::sleep(SWEPT).await;
     assert_eq!(index.account_count(), 0);

@@ -74,8 +74,9 @@ pub struct GainingKey {
 #[derive(PartialEq, Eq, Hash)]
 struct Source {
     grants: Arc<Grants>,
-    /// The role of the owner, where the key follows it.
-    role: Option<Option<Label>>,
+    /// Whether the key follows its owner's role, and which that is, if there is one.
+    follows: bool,
+    role: Option<Label>,
     /// Whether it has any rights now: none has, while no policy can be trusted.
     has_rights: bool,
     /// Whether the plan of its workspace lets it use them, now and then.
@@ -154,7 +155,8 @@ impl Operations {
     fn source(&self, key: &Key, rights: &Rights, plans: &Plans<'_>) -> Source {
         Source {
             grants: Arc::clone(&key.grants),
-            role: key.follows_owner_role.then(|| self.index.owner_role(key)),
+            follows: key.follows_owner_role,
+            role: self.index.owner_role(key).filter(|_| key.follows_owner_role),
             has_rights: rights.scopes().next().is_some(),
             open: if plans.all_open { (true, true) } else { plans.open(self.index.workspace(key.workspace)) },
         }
@@ -192,13 +194,11 @@ impl Source {
     }
 
     fn rights(&self, policy: &Policy) -> Rights {
-        match &self.role {
-            None => Rights::new(&self.grants, policy),
-            Some(role) => {
-                let role = role.as_ref().and_then(|role| policy.role(role));
-                Rights::following(&self.grants, role, policy)
-            }
+        if !self.follows {
+            return Rights::new(&self.grants, policy);
         }
+        let role = self.role.as_ref().and_then(|role| policy.role(role));
+        Rights::following(&self.grants, role, policy)
     }
 }
 

@@ -216,7 +216,7 @@ impl<'a> Query<'a> {
 
     fn window(&self) -> [i64; 2] {
         let LogFilter { start, end, .. } = self.filter;
-        [start.map_or(i64::MIN, |time| time.as_ms()), end.map_or(i64::MAX, |time| time.as_ms())]
+        [start.map_or(i64::MIN, Timestamp::as_ms), end.map_or(i64::MAX, Timestamp::as_ms)]
     }
 
     fn seen(&self, revision: i64) -> rusqlite::Result<Option<Seen>> {
