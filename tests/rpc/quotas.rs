@@ -206,7 +206,7 @@ async fn keys_hold_so_much_together_and_what_makes_them_smaller_passes() {
     .await;
     let good = at_once.iter().filter(|issued| issued.is_ok()).count();
     let (used, limit) = taken(&keyward, root, &mine.id).await["key_bytes"];
-    let each = (used - before) / good as u64;
+    let each = (used - before) / u64::try_from(good).unwrap();
     assert!(used <= limit && used + each > limit, "{good} of {each} bytes: {used} of {limit}");
     keyward.relabel(root, &first.key.id, 250).await.unwrap();
     keyward.relabel(root, &second.key.id, 250).await.unwrap();

@@ -17,7 +17,7 @@ use keyward::wire::v1::{
 use tonic::{Code, Status, transport::Channel};
 
 use crate::support::{
-    Issued, Keyward, admin_rights, check, error_reason, holder_key, signed, verbs::metadata,
+    Issued, Keyward, admin_rights, check, error_reason, holder_key, signed, skip::say, verbs::metadata,
 };
 
 const SCOPE: &str = "messaging:send";
@@ -142,7 +142,6 @@ impl Tenant {
                 let asked = v1::UpdateKeyRequest {
                     key: Some(changed),
                     update_mask: Some(prost_types::FieldMask { paths: vec!["metadata".to_owned()] }),
-                    ..v1::UpdateKeyRequest::default()
                 };
                 keys.update_key(signed(admin, asked)).await.map(drop)
             }
@@ -284,7 +283,7 @@ async fn what_one_tenant_sends_holds_up_no_check_and_no_revocation() {
                 *told.entry(reason).or_default() += count;
             }
         }
-        eprintln!("{kind:?}: {done} Checks beside {told:?}");
+        say(&format!("{kind:?}: {done} Checks beside {told:?}"));
         assert_eq!(*failed.lock().unwrap(), Vec::<String>::new(), "{kind:?}");
         assert!(done > 0, "{kind:?}");
         assert!(told.contains_key("SHARE_TAKEN"), "{kind:?}: {told:?}");
