@@ -310,6 +310,35 @@ async fn no_key_gains_that_was_not_counted_however_many_are_issued_and_widened_m
     Arc::into_inner(keyward).unwrap().stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_key_that_is_widened_while_a_policy_is_applied_is_counted_or_comes_after_it() {
+    // S10: each change begins when the number has just been told, so that it falls between counting and gaining if it can
+    let keyward = start().await;
+    let keys = join_all((0..60).map(|_| keyward.issue_scopes(&["messaging:send"]))).await;
+    let (mut wider, mut outcomes) = (document(), [0_u32, 0]);
+    for (round, other) in keys.into_iter().enumerate() {
+        let next = with_scope(wider.clone(), &format!("storage:purge-{round}"));
+        let expected = keyward.preview(&next).await.gaining_key_count;
+        let widened = v1::Key { id: other.key.id, scopes: strings(&["storage:*"]), ..v1::Key::default() };
+        let (applied, widened) =
+            tokio::join!(keyward.put(&next, Some(expected)), keyward.update(widened, &["scopes"]));
+        match applied {
+            Ok(applied) => {
+                let revision = applied.into_inner().version.unwrap().revision;
+                assert!(widened.revision > revision, "round {round}: it gained unseen");
+                wider = next;
+                outcomes[0] += 1;
+            }
+            Err(status) => {
+                assert_eq!(metadata(&status, "gaining_key_count"), Some((expected + 1).to_string()));
+                outcomes[1] += 1;
+            }
+        }
+    }
+    assert_eq!(outcomes.iter().sum::<u32>(), 60, "applied before it was widened, or refused: {outcomes:?}");
+    keyward.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_names_a_thousand_keys_and_counts_all_and_the_list_has_all() {
     // S10
