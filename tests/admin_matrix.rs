@@ -1306,7 +1306,8 @@ async fn a_root_key_that_ends_does_not_pass_for_one_that_stays() {
     refusal(gone, Code::FailedPrecondition, "LAST_ROOT_KEY");
     let off = keyward.keys().disable_key(signed(&brief.api_key, disabling(&root))).await;
     refusal(off, Code::FailedPrecondition, "LAST_ROOT_KEY");
-    let key = v1::Key { id: root.clone(), expire_time: Some(keyward.clock.after(HOUR / 2)), ..v1::Key::default() };
+    let key =
+        v1::Key { id: root.clone(), expire_time: Some(keyward.clock.after(HOUR / 2)), ..v1::Key::default() };
     let ending = keyward.keys().update_key(signed(&brief.api_key, update(key, &["expire_time"]))).await;
     refusal(ending, Code::FailedPrecondition, "LAST_ROOT_KEY");
     keyward.update(v1::Key { id: brief.key.id.clone(), ..v1::Key::default() }, &["expire_time"]).await;
