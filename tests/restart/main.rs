@@ -33,7 +33,10 @@ use keyward::wire::v1::{
 };
 use tonic::transport::Channel;
 
-use crate::{process::Server, support::signed};
+use crate::{
+    process::{PATIENCE, Server},
+    support::signed,
+};
 
 /// A server whose store begins with limits that nothing reaches.
 fn start_roomy(data_dir: &Path) -> Server {
@@ -56,7 +59,9 @@ impl Client {
     }
 
     async fn with(server: &Server, root: &str) -> Self {
-        let channel = Channel::from_shared(server.url()).unwrap().connect().await.unwrap();
+        // A server that has gone is called again, and whoever has its port by then need not answer.
+        let endpoint = Channel::from_shared(server.url()).unwrap().timeout(PATIENCE);
+        let channel = endpoint.connect().await.unwrap();
         Self { channel, root: root.to_owned() }
     }
 
