@@ -51,8 +51,7 @@ pub(super) fn origin(
     known: Origin<'_>,
 ) -> Result<Option<IpAddr>, OriginUnknown> {
     let rule = settings.client_address();
-    let lines: Vec<Cow<'_, str>> =
-        request.values(rule.header()).filter(|line| !line.is_empty()).map(String::from_utf8_lossy).collect();
+    let lines = if is_heard(known, rule) { lines(request, rule.header()) } else { Vec::new() };
     let chain: Vec<&str> = lines.iter().flat_map(|line| line.split(',')).collect();
     let found = match (known, rule) {
         (_, ClientAddress::Header(name)) => match lines.as_slice() {
@@ -83,6 +82,16 @@ pub(super) fn origin(
     found.map(Some).map_err(|why| OriginUnknown::Untold { place: rule.header().to_owned(), why })
 }
 
+/// Whether the header counts: an Envoy whose own word is believed tells the address beside it, and so most requests do.
+const fn is_heard(known: Origin<'_>, rule: &ClientAddress) -> bool {
+    !matches!((known, rule), (Origin::Envoy { .. }, ClientAddress::OfTheGateway))
+}
+
+/// The values of a header that say something.
+fn lines<'r>(request: &'r impl GatewayRequest, header: &'r str) -> Vec<Cow<'r, str>> {
+    request.values(header).filter(|line| !line.is_empty()).map(String::from_utf8_lossy).collect()
+}
+
 /// What Envoy says: the address that it believes, or else that of its connection.
 fn of_envoy(peer: Option<IpAddr>, believed: Option<&str>) -> Result<Option<IpAddr>, OriginUnknown> {
     let Some(text) = believed else { return Ok(peer) };
@@ -107,30 +116,11 @@ mod tests {
         client_address::{Hops, TrustedProxies},
         text::HeaderName,
     };
-
-    struct Sent(Vec<(&'static str, &'static str)>);
-
-    impl GatewayRequest for Sent {
-        fn host(&self) -> &'static str {
-            "localhost"
-        }
-
-        fn method(&self) -> &'static str {
-            "GET"
-        }
-
-        fn path(&self) -> &'static str {
-            "/"
-        }
-
-        fn values<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
-            self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.as_bytes())
-        }
-    }
+    use crate::gateway::tests::WithHeaders;
 
     fn found(rule: &ClientAddress, lines: &[(&'static str, &'static str)], known: Origin<'_>) -> String {
         let settings = Gateway::default().believing(rule.clone()).unwrap();
-        match origin(&settings, &Sent(lines.to_vec()), known) {
+        match origin(&settings, &WithHeaders(lines), known) {
             Ok(address) => address.map_or_else(|| "nobody".to_owned(), |address| address.to_string()),
             Err(why) => format!("error: {why}"),
         }

@@ -335,7 +335,8 @@ fn along<'a>(
 mod tests {
     use super::*;
 
-    struct WithHeaders<'a>(&'a [(&'a str, &'a str)]);
+    /// A request of which its headers alone count.
+    pub(super) struct WithHeaders<'a>(pub(super) &'a [(&'a str, &'a str)]);
 
     impl GatewayRequest for WithHeaders<'_> {
         fn host(&self) -> &'static str {
