@@ -26,6 +26,19 @@ pub fn rare_tool(name: &str) -> Option<PathBuf> {
     found
 }
 
+/// Chromium, which `scripts/browser` installs as root; without it the test is skipped, unless `KEYWARD_REQUIRE_BROWSER` says
+/// that it must not be.
+pub fn browser() -> Option<PathBuf> {
+    let found = program("chromium");
+    #[allow(clippy::disallowed_methods, reason = "a test looks for its peers")]
+    let required = std::env::var_os("KEYWARD_REQUIRE_BROWSER").is_some();
+    assert!(found.is_some() || !required, "chromium is required and not there: run scripts/browser");
+    if found.is_none() {
+        say("SKIPPED: chromium is not there; run scripts/browser, which installs it and runs its tests");
+    }
+    found
+}
+
 /// Past the test runner, which would hide it where a test passes.
 pub fn say(message: &str) {
     io::stderr().write_all(format!("{message}\n").as_bytes()).unwrap();

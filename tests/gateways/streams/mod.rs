@@ -2,6 +2,7 @@
 //! requests and answers.
 
 mod added;
+mod browser;
 mod grpc;
 mod grpc_service;
 mod headers;

@@ -72,7 +72,7 @@ fn fetch(path: &str, origin: &str, key: &str) -> Vec<u8> {
 }
 
 /// The policy of the tests, with keys that may be used in browsers, and one route for all preflights.
-fn for_pages() -> Policy {
+pub(super) fn for_pages() -> Policy {
     let mut document = policy().document().clone();
     for environment in &mut document.environments {
         "allow".clone_into(&mut environment.browsers);
@@ -87,7 +87,7 @@ fn for_pages() -> Policy {
 }
 
 /// Traefik's pages are switched on, as its file says.
-fn changes(gateway: &Gateway) -> Changes {
+pub(super) fn changes(gateway: &Gateway) -> Changes {
     let mut changes = Changes::default();
     if gateway.name == TRAEFIK.name {
         changes.replaced.push((
