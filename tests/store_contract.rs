@@ -91,6 +91,7 @@ contract! {
     a_request_id_changes_many_keys_once,
     keys_are_listed_page_by_page,
     the_log_is_queried_page_by_page,
+    a_page_of_the_log_is_bounded_and_the_next_one_goes_on_behind_it,
     an_entry_of_very_many_keys_is_as_short_as_any_other,
     an_untouched_log_holds,
     last_uses_only_move_forward,
@@ -800,6 +801,48 @@ async fn the_log_is_queried_page_by_page<B: Backend>() {
         }
         assert_eq!(found, expected, "{filter:?}");
     }
+}
+
+async fn a_page_of_the_log_is_bounded_and_the_next_one_goes_on_behind_it<B: Backend>() {
+    // D7, A2
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let (mine, theirs) = (workspace(&entropy).id, workspace(&entropy).id);
+    let first = stored(&*store, &key(&entropy, theirs)).await;
+    for _ in 0..10 {
+        let some: Vec<_> = (0..1_001).map(|_| put(&key(&entropy, mine))).collect();
+        join_all(some.into_iter().map(|put| store.commit(put))).await.into_iter().for_each(|put| {
+            put.unwrap();
+        });
+    }
+    let ask = async |filter: LogFilter, before| {
+        let page = store.query_log(filter, before, 1_000).await.unwrap();
+        (page.records.iter().map(|record| record.revision.0).collect::<Vec<_>>(), page.more)
+    };
+    // 10,010 entries of which none fits: 10,000 are looked at.
+    let nothing = LogFilter { workspace: Some(mine), action: Some("key.revoke"), ..LogFilter::default() };
+    let behind = Some(Revision(12));
+    assert_eq!(ask(nothing.clone(), None).await, (vec![], behind));
+    assert_eq!(ask(nothing, behind).await, (vec![], None));
+    // By what leaves out the most they are never looked at.
+    let of_theirs = LogFilter { workspace: Some(theirs), ..LogFilter::default() };
+    assert_eq!(ask(of_theirs, None).await, (vec![1], None));
+    let by_action = LogFilter { action: Some("key.revoke"), ..LogFilter::default() };
+    assert_eq!(ask(by_action, None).await, (vec![], None));
+    let by_key = LogFilter { key: Some(first.id), ..LogFilter::default() };
+    assert_eq!(ask(by_key, None).await, (vec![1], None));
+
+    // Of entries of 300 kB the fourth makes a page full.
+    for _ in 0..5 {
+        let mut long = put(&key(&entropy, theirs));
+        long.entry.changes =
+            vec![FieldChange { field: "name".into(), from: Value::Null, to: "x".repeat(300_000).into() }];
+        store.commit(long).await.unwrap();
+    }
+    let of_theirs = LogFilter { workspace: Some(theirs), ..LogFilter::default() };
+    let (shown, more) = ask(of_theirs.clone(), None).await;
+    assert_eq!((shown, more), (vec![10_016, 10_015, 10_014, 10_013], Some(Revision(10_013))));
+    assert_eq!(ask(of_theirs, more).await, (vec![10_012, 1], None));
 }
 
 async fn an_entry_of_very_many_keys_is_as_short_as_any_other<B: Backend>() {

@@ -205,3 +205,27 @@ fn leader(key: &Key) -> Option<MemberId> {
     let subject = key.owner.clone().filter(|_| key.follows_owner_role)?;
     Some(MemberId { workspace: key.workspace, subject })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_removed_members_are_known_as_there_are_places_the_latest_of_them() {
+        // D7
+        let members = Members::default();
+        let workspace = WorkspaceId::parse(&format!("ws_{:026}", 1)).unwrap();
+        let id =
+            |number: u64| MemberId { workspace, subject: Owner::parse(&format!("user-{number}")).unwrap() };
+        for number in 0..1_001 {
+            members.remove(&id(number), Revision(number));
+        }
+        assert_eq!(members.removed(&id(0)), None);
+        assert_eq!(members.removed(&id(1)), Some(Revision(1)));
+        for again in 0..1_000 {
+            members.remove(&id(1_000), Revision(2_000 + again));
+        }
+        assert_eq!(members.removed(&id(1_000)), Some(Revision(2_999)));
+        assert_eq!(members.removed(&id(1)), Some(Revision(1)), "one has one place");
+    }
+}

@@ -72,3 +72,48 @@ impl Index {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::{
+        domain::key::tests::key,
+        ports::{Damaged, View},
+    };
+
+    fn workspace(number: usize) -> WorkspaceId {
+        WorkspaceId::parse(&format!("ws_{number:026}")).unwrap()
+    }
+
+    #[test]
+    fn each_key_of_a_workspace_is_seen_once_and_one_that_cannot_be_trusted_is_not() {
+        // T1, D5
+        let index = Index::default();
+        let of = |number: usize| Key {
+            id: KeyId::parse(&format!("key_{number:026}")).unwrap(),
+            workspace: workspace(number % 2),
+            ..key().unwrap()
+        };
+        // More than are taken out at once.
+        let keys: Vec<_> = (0..5 * AT_ONCE).map(of).collect();
+        let (first, count) = (keys[0].id, keys.len() / 2);
+        index.apply(View { keys, ..View::default() });
+        let seen = |number: usize| {
+            let (mut seen, mut times) = (HashSet::new(), 0);
+            index.each_of(workspace(number), |key, _| {
+                assert_eq!(key.workspace, workspace(number));
+                times += 1;
+                seen.insert(key.id);
+            });
+            assert_eq!(seen.len(), times, "none twice");
+            seen
+        };
+        assert_eq!((seen(0).len(), seen(1).len(), seen(2).len()), (count, count, 0));
+        let damaged = vec![Damaged { id: first.to_string(), why: "a test" }];
+        index.apply(View { damaged, ..View::default() });
+        let left = seen(0);
+        assert_eq!((left.len(), left.contains(&first)), (count - 1, false));
+    }
+}

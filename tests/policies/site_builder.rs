@@ -6,7 +6,7 @@ use tonic::Code;
 use crate::{
     platform::{Platform, apply, example},
     support::{
-        check, reason,
+        admin_rights, check, reason,
         verbs::{bound, refusal},
     },
 };
@@ -72,6 +72,11 @@ async fn a_site_that_is_free_of_charge_has_no_api_and_a_plan_change_says_so() {
     let stamped =
         v1::IssueRequest { workspace_id: id.clone(), stamp_limits: true, ..platform.key(&["site:read"]) };
     let stamped = keyward.issue(stamped).await;
+    // Neither a key that is over nor an administration key is concerned.
+    let over =
+        keyward.issue(v1::IssueRequest { workspace_id: id.clone(), ..platform.key(&["site:read"]) }).await;
+    keyward.revoke(&over.key.id).await;
+    keyward.issue_admin(&id, admin_rights(&["keys:read"], false)).await;
     let denied = async |api_key: &str| keyward.denied(api_key, &["site:read"]).await;
     assert_eq!((denied(&made.api_key).await, denied(&stamped.api_key).await), (None, None));
 

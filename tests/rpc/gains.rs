@@ -12,7 +12,7 @@ use tonic::{Code, Response, Status};
 
 use crate::support::{
     Issued, Keyward, admin_rights, holder_key,
-    verbs::{DAY, bound, metadata, refusal, strings, toml},
+    verbs::{DAY, bound, by_id, metadata, refusal, strings, toml},
 };
 
 const INSUFFICIENT: Option<DenialReason> = Some(DenialReason::ScopeInsufficient);
@@ -336,6 +336,41 @@ async fn a_key_that_is_widened_while_a_policy_is_applied_is_counted_or_comes_aft
         }
     }
     assert_eq!(outcomes.iter().sum::<u32>(), 60, "applied before it was widened, or refused: {outcomes:?}");
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_key_that_ends_while_a_policy_is_applied_is_not_counted_or_ends_after_it() {
+    // S10, V1
+    let keyward = start().await;
+    let keys = join_all((0..60).map(|_| keyward.issue_scopes(&["storage:*"]))).await;
+    let (mut wider, mut ended) = (document(), [0_u64, 0]);
+    for (round, other) in keys.into_iter().enumerate() {
+        let next = with_scope(wider.clone(), &format!("storage:purge-{round}"));
+        let expected = keyward.preview(&next).await.gaining_key_count;
+        let (mut keys, mut policies) = (keyward.keys(), keyward.policies());
+        let revoking = keys.revoke(keyward.as_root(by_id(&other.key.id)));
+        let request = v1::ApplyPolicyRequest {
+            document: Some(Applied::Toml(toml(&next))),
+            expected_version: keyward.in_force().await.version.unwrap().version,
+            expected_gains: Some(expected),
+            ..v1::ApplyPolicyRequest::default()
+        };
+        let (applied, revoked) = tokio::join!(policies.apply_policy(keyward.as_root(request)), revoking);
+        let revoked = revoked.unwrap().into_inner().revision;
+        match applied {
+            Ok(applied) => {
+                let revision = applied.into_inner().version.unwrap().revision;
+                assert!(revoked > revision, "round {round}: a key that had ended was counted");
+                (wider, ended[0]) = (next, ended[0] + 1);
+            }
+            Err(status) => {
+                assert_eq!(metadata(&status, "gaining_key_count"), Some((expected - 1).to_string()));
+                ended[1] += 1;
+            }
+        }
+    }
+    assert_eq!(ended.iter().sum::<u64>(), 60, "after it, or refused: {ended:?}");
     keyward.stop().await;
 }
 

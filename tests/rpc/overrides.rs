@@ -444,6 +444,12 @@ async fn who_may_not_raise_limits_raises_none_by_a_plan() {
         update_workspace(&keyward, caller, workspace, mask).await
     };
     beyond(put(&narrow, "pro", &["plan"]).await);
+    let preview = v1::UpdateWorkspaceRequest {
+        workspace: Some(v1::Workspace { id: id.clone(), plan: "pro".to_owned(), ..v1::Workspace::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["plan".to_owned()] }),
+        validate_only: true,
+    };
+    beyond(keyward.workspaces().update_workspace(signed(&narrow, preview)).await);
     // Hidden under limits of the workspace's own, which could be taken off next.
     beyond(put(&narrow, "pro", &["plan", "limits"]).await);
     put(&raising, "enterprise", &["plan"]).await.unwrap();

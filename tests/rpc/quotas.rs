@@ -375,6 +375,11 @@ async fn a_workspace_above_a_lowered_quota_keeps_what_it_has() {
     refused(keyward.relabel(&keyward.root, &first.key.id, 1_000).await.map(|_| Response::new(())));
     refused(add(&keyward, &keyward.root, &mine.id, "d", "viewer").await.map(|_| Response::new(())));
 
+    // What a change adds is judged, and nothing else: above the number of keys a key may still grow.
+    let fewer = QuotasEntry { keys: Some(2), kept_keys: Some(2), members: Some(1), ..QuotasEntry::default() };
+    keyward.apply(policy(fewer, QuotasEntry::default()).document()).await;
+    keyward.relabel(&keyward.root, &first.key.id, 1_000).await.unwrap();
+
     let none = QuotasEntry { keys: Some(0), ..QuotasEntry::default() };
     let mut document = policy(QuotasEntry::default(), QuotasEntry::default()).document().clone();
     document.quotas = Some(none);

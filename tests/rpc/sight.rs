@@ -96,10 +96,15 @@ async fn a_check_tells_a_bound_caller_of_no_operator() {
     let creator = async |caller: &str, mode: CheckMode, api_key: &str| {
         let question = v1::CheckRequest { mode: mode.into(), ..check(api_key, &["a:b"]) };
         let answer = keyward.keys().check(signed(caller, question.clone())).await.unwrap().into_inner();
-        let batch = v1::BatchCheckRequest { requests: vec![question], ..v1::BatchCheckRequest::default() };
-        let batch = keyward.keys().batch_check(signed(caller, batch)).await.unwrap().into_inner();
         let of = |answer: &v1::CheckResponse| answer.key.as_ref().unwrap().creator.clone().unwrap();
-        assert_eq!(of(&answer), of(&batch.responses[0]));
+        for all_or_nothing in [false, true] {
+            if all_or_nothing && mode != CheckMode::Enforce {
+                continue;
+            }
+            let batch = v1::BatchCheckRequest { requests: vec![question.clone()], all_or_nothing };
+            let batch = keyward.keys().batch_check(signed(caller, batch)).await.unwrap().into_inner();
+            assert_eq!(of(&answer), of(&batch.responses[0]), "{all_or_nothing}");
+        }
         of(&answer)
     };
     for mode in [CheckMode::Enforce, CheckMode::Peek, CheckMode::Explain] {

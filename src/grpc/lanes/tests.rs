@@ -83,17 +83,24 @@ async fn what_a_workspace_has_queued_waits_for_its_own_and_for_nobody_elses() {
     // T1
     let lanes = lanes();
     let lane = &lanes.administration;
-    let mut at_work = Vec::new();
-    for _ in 0..8 {
-        at_work.push(lane.take(tenant(1)).unwrap().turn().now_or_never().unwrap().unwrap());
-    }
-    let mut ninth = Box::pin(lane.take(tenant(1)).unwrap().turn());
-    assert!((&mut ninth).now_or_never().is_none());
-    let other = lane.take(tenant(2)).unwrap().turn().now_or_never();
-    assert!(other.is_some_and(|turn| turn.is_ok()), "another workspace is worked on meanwhile");
-    assert!(lane.take(operator(1)).unwrap().turn().now_or_never().is_some(), "an operator waits for none");
+    let turn = |party| Box::pin(lane.take(party).unwrap().turn());
+    let at_once = |party| turn(party).now_or_never().map(Result::unwrap);
+    let mut at_work: Vec<_> = (0..8).map(|_| at_once(tenant(1)).unwrap()).collect();
+    // All its other places, so that it would have every turn if they were not its own that it waits for.
+    let mut queued: Vec<_> = (8..64).map(|_| turn(tenant(1))).collect();
+    assert!(queued.iter_mut().all(|call| call.now_or_never().is_none()));
+    let others: Vec<_> = (8..32).map_while(|call| at_once(tenant(call / 8 + 1))).collect();
+    assert_eq!(others.len(), 24, "other workspaces are worked on meanwhile");
+    let mut fifth = turn(tenant(5));
+    assert!((&mut fifth).now_or_never().is_none(), "of all workspaces so many are worked on at once");
+    let operators: Vec<_> = (0..64).map_while(|_| at_once(operator(1))).collect();
+    assert_eq!(operators.len(), 64, "an operator waits for none");
     at_work.pop();
-    assert!(ninth.now_or_never().is_some());
+    let queued = &mut queued[0];
+    assert!((&mut *queued).now_or_never().is_none(), "it came after the fifth workspace");
+    assert!(fifth.now_or_never().is_some());
+    at_work.pop();
+    assert!(queued.now_or_never().is_some());
 }
 
 #[tokio::test]
