@@ -67,6 +67,26 @@ fn issue_prints_the_secret_alone_and_check_reads_it_from_standard_input() {
 }
 
 #[test]
+fn a_lifetime_repeated_under_the_same_request_id_is_told_which_key_it_made() {
+    // K10, K11
+    let desk = Desk::new();
+    let issue = ["issue", "ci", "--scope", "messaging:send", "--expires", "90d", "--request-id", "X"];
+    let made = desk.json(&issue);
+    let id = text(&made["key"]["id"]);
+    assert_ne!(made["key"]["expire_time"], Value::Null, "{made}");
+    let again = desk.run(&issue, "");
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert!(again.err.contains("SECRET_ALREADY_SHOWN") && again.err.contains(&id), "{}", again.err);
+    let other = desk.run(&[&issue[..5], &["91d"], &issue[6..]].concat(), "");
+    assert!(other.err.contains("REQUEST_ID_REUSED"), "{}", other.err);
+
+    let updated = desk.json(&["update", &id, "--expires", "2w"]);
+    assert_ne!(updated["key"]["expire_time"], made["key"]["expire_time"]);
+    let absurd = desk.run(&["update", &id, "--expires", "1ns"], "");
+    assert!(absurd.err.contains("lifetime") && absurd.err.contains("whole milliseconds"), "{}", absurd.err);
+}
+
+#[test]
 fn a_workspace_is_registered_with_its_first_key() {
     // T2, T1
     let desk = Desk::new();

@@ -55,8 +55,7 @@ pub struct BulkArgs {
     /// Why, in your own words
     #[arg(long)]
     comment: Option<String>,
-    /// Makes it safe to run the same command again: what was done once is not done twice. A time, not a duration, is the
-    /// same time then
+    /// Makes it safe to run the same command again: what was done once is not done twice
     #[arg(long, value_name = "ID", requires = "confirm")]
     request_id: Option<String>,
 }
@@ -101,7 +100,7 @@ pub struct BulkRevokeArgs {
 pub struct BulkRetireArgs {
     #[command(flatten)]
     bulk: BulkArgs,
-    /// When they end, as a time or a duration from now
+    /// When they end: a time, or a duration such as 90d, 90 times 24 hours, which the server counts from the time of the change
     #[arg(long, value_name = "WHEN", value_parser = parse::expiry)]
     at: Expiry,
 }
@@ -120,8 +119,8 @@ pub(super) async fn revoke(args: BulkRevokeArgs, session: &mut Session<'_, '_>) 
 }
 
 pub(super) async fn retire(args: BulkRetireArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let expire_time = Some(args.at.resolve(session.console.now)?);
-    run(args.bulk, Action::Retire(RetireKeys { expire_time }), "retired", session).await
+    let (expire_time, lifetime) = (args.at.expire_time(), args.at.lifetime());
+    run(args.bulk, Action::Retire(RetireKeys { expire_time, lifetime }), "retired", session).await
 }
 
 async fn run(

@@ -20,6 +20,8 @@ pub(super) enum Failure {
     Output(io::Error),
     /// A fresh secret could not be written, and nobody has seen it.
     SecretLost { key_id: String, error: io::Error },
+    /// The key was made, and has no end though one was asked for.
+    Endless { key_id: String },
     /// The work on this machine failed.
     Local(String),
 }
@@ -60,6 +62,14 @@ impl Failure {
                 format!("cannot reach {server}: {cause}"),
                 format!(
                     "is `keyward serve` running at {server}? Another address is given with --server or KEYWARD_SERVER"
+                ),
+            ),
+            Self::Endless { key_id } => (
+                format!(
+                    "{key_id} was made without an end: the server is older than this command and knows no lifetimes"
+                ),
+                format!(
+                    "give it an end with `keyward update {key_id} --expires TIME`, or end it with `keyward revoke {key_id}`"
                 ),
             ),
             Self::Answer(what) => (

@@ -1,7 +1,6 @@
 //! `keyward issue`: makes a key.
 
 use clap::Args;
-use jiff::Timestamp;
 
 use super::{
     Outcome,
@@ -12,7 +11,7 @@ use super::{
     session::{Fresh, Session},
     view,
 };
-use crate::wire::v1::IssueRequest;
+use crate::wire::v1::{IssueRequest, Key};
 
 pub(super) const EXAMPLES: &str = "\
 The secret alone goes to standard output, everything else to standard error:
@@ -50,8 +49,8 @@ pub struct IssueArgs {
 }
 
 impl IssueArgs {
-    fn into_request(self, now: Timestamp) -> Result<IssueRequest, Failure> {
-        let mut request = self.key.into_request(self.name, now)?;
+    fn into_request(self) -> Result<IssueRequest, Failure> {
+        let mut request = self.key.into_request(self.name)?;
         request.workspace_id = self.workspace.unwrap_or_default();
         request.owner = self.owner.unwrap_or_default();
         request.on_behalf_of = self.on_behalf_of.unwrap_or_default();
@@ -62,18 +61,30 @@ impl IssueArgs {
 }
 
 pub(super) async fn run(args: IssueArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let request = args.into_request(session.console.now)?;
+    let request = args.into_request()?;
+    let lifetime = request.lifetime;
     let mut keys = session.keys().await?;
     let mut answer = keys.issue(request).await.map_err(session.rpc())?.into_inner();
     let secret = Credential::taken_from(&mut answer.api_key);
     let key = answer.key.take().unwrap_or_default();
+    let ends = require_end(lifetime, &key);
     let fresh =
         Fresh { json: json::changed(Some(&key), answer.revision), text: view::key(&key), key_id: key.id };
     session.hand_over(&secret, fresh)?;
+    ends?;
     for warning in &answer.warnings {
         session.console.note(&format!("\nWarning: {warning}\n"));
     }
     Ok(Outcome::Done)
+}
+
+/// Passes a new key that ends, where it was to live so long: a server that is older than lifetimes does not see that one was asked
+/// for.
+pub(super) fn require_end(lifetime: Option<prost_types::Duration>, key: &Key) -> Result<(), Failure> {
+    if lifetime.is_some() && key.expire_time.is_none() {
+        return Err(Failure::Endless { key_id: key.id.clone() });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -91,7 +102,7 @@ mod tests {
 
     fn request(line: &[&str]) -> Option<IssueRequest> {
         let line = Line::try_parse_from([&["issue"], line].concat()).ok()?;
-        line.args.into_request(Timestamp::UNIX_EPOCH).ok()
+        line.args.into_request().ok()
     }
 
     #[test]
@@ -134,13 +145,26 @@ mod tests {
             environment: "test".into(),
             scopes: vec!["a:b".into(), "c:d".into(), "e:f".into()],
             grants: vec![Grant { scope: "g:h".into(), resources: vec!["x/1".into(), "x/2".into()] }],
-            expire_time: Some(prost_types::Timestamp { seconds: 90 * 86_400, nanos: 0 }),
+            lifetime: Some(prost_types::Duration { seconds: 90 * 86_400, nanos: 0 }),
             allowed_cidrs: vec!["10.0.0.0/8".into()],
             metadata: [("team".to_owned(), "blue".to_owned())].into(),
             request_id: "r1".into(),
             ..IssueRequest::default()
         };
         assert_eq!(found, Some(expected));
+    }
+
+    #[test]
+    fn a_key_that_was_to_end_and_does_not_is_told() {
+        // K11
+        let day = Some(prost_types::Duration { seconds: 86_400, nanos: 0 });
+        let endless = Key { id: "key_1".into(), ..Key::default() };
+        let ends = Key { expire_time: Some(prost_types::Timestamp::default()), ..endless.clone() };
+        for (lifetime, key, fits) in [(None, &endless, true), (day, &ends, true), (day, &endless, false)] {
+            assert_eq!(require_end(lifetime, key).is_ok(), fits, "{lifetime:?}");
+        }
+        let told = require_end(day, &endless).err().unwrap().explain().text();
+        assert!(told.contains("key_1 was made without an end"), "{told}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The flags that describe a new key, shared by `issue` and `workspace register`.
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::{
     failure::Failure,
@@ -24,7 +24,8 @@ pub(super) struct KeyArgs {
     /// The environment, for example live. Left out: the first of the policy
     #[arg(long)]
     environment: Option<String>,
-    /// When the key ends: an RFC 3339 time, or a duration such as 90d. Left out: never
+    /// When the key ends: an RFC 3339 time, or a duration such as 90d, which is 90 times 24 hours and which the server counts from
+    /// the time of the issue. Left out: never
     #[arg(long, value_name = "TIME|DURATION", value_parser = parse::expiry)]
     expires: Option<Expiry>,
     /// A source network that the key may be used from, for example 10.0.0.0/8. Left out: from everywhere
@@ -50,14 +51,15 @@ pub(super) struct KeyArgs {
 
 impl KeyArgs {
     /// The request for a key of this name.
-    pub(super) fn into_request(self, name: String, now: Timestamp) -> Result<IssueRequest, Failure> {
+    pub(super) fn into_request(self, name: String) -> Result<IssueRequest, Failure> {
         Ok(IssueRequest {
             name,
             description: self.description.unwrap_or_default(),
             environment: self.environment.unwrap_or_default(),
             scopes: self.scopes,
             grants: self.grants,
-            expire_time: self.expires.map(|expiry| expiry.resolve(now)).transpose()?,
+            expire_time: self.expires.and_then(Expiry::expire_time),
+            lifetime: self.expires.and_then(Expiry::lifetime),
             allowed_cidrs: self.cidrs,
             metadata: parse::metadata(self.metadata)?,
             limits: limits::together(self.limits),

@@ -7,41 +7,47 @@ use clap::{
     builder::TypedValueParser,
     error::{Error, ErrorKind},
 };
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use super::{failure::Failure, time};
 use crate::wire::v1::{Grant, ScopeGroup};
 
-/// When a key is to end.
+/// When a key is to end: one of the two that the wire has for it. A duration goes out as one, so that the server counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expiry {
     At(prost_types::Timestamp),
-    In(SignedDuration),
+    In(prost_types::Duration),
 }
 
 impl Expiry {
-    /// The end as the wire has it, to the millisecond.
-    pub(super) fn resolve(self, now: Timestamp) -> Result<prost_types::Timestamp, Failure> {
-        let end = match self {
-            Self::At(end) => end,
-            Self::In(length) => time::to_wire(now.checked_add(length).map_err(|error| too_far(&error))?),
-        };
-        Ok(prost_types::Timestamp { nanos: end.nanos - end.nanos.rem_euclid(1_000_000), ..end })
+    /// The end, if it was written as a time: to the millisecond.
+    pub(super) fn expire_time(self) -> Option<prost_types::Timestamp> {
+        match self {
+            Self::At(end) => {
+                let nanos = end.nanos - end.nanos.rem_euclid(1_000_000);
+                Some(prost_types::Timestamp { nanos, ..end })
+            }
+            Self::In(_) => None,
+        }
+    }
+
+    /// How long the key is good, if it was written as a duration.
+    pub(super) const fn lifetime(self) -> Option<prost_types::Duration> {
+        match self {
+            Self::At(_) => None,
+            Self::In(length) => Some(length),
+        }
     }
 }
 
-fn too_far(error: &jiff::Error) -> Failure {
-    Failure::input(format!("the expiry is beyond the calendar: {error}"))
-}
-
-/// An RFC 3339 time, or a duration counted from now.
+/// An RFC 3339 time, or a duration that the server counts from the time of the change.
 pub(super) fn expiry(text: &str) -> Result<Expiry, String> {
     if let Some(time) = time::read(text) {
         return Ok(Expiry::At(time));
     }
     match duration(text) {
         Ok(length) if length.is_zero() => Err("the end must lie in the future".to_owned()),
-        Ok(length) => Ok(Expiry::In(length)),
+        Ok(length) => Ok(Expiry::In(time::duration_to_wire(length))),
         Err(reason) => Err(format!("neither a time such as 2027-01-31T00:00:00Z nor a duration: {reason}")),
     }
 }
@@ -200,22 +206,24 @@ mod tests {
     }
 
     #[test]
-    fn an_expiry_is_a_time_or_a_duration_from_now() {
-        let now = Timestamp::from_second(1_000_000).unwrap();
+    fn an_expiry_is_a_time_or_a_duration_and_goes_out_as_it_was_written() {
+        // K11
+        let at = |seconds| Some(Expiry::At(prost_types::Timestamp { seconds, nanos: 0 }));
+        let after = |seconds, nanos| Some(Expiry::In(prost_types::Duration { seconds, nanos }));
         for (text, end) in [
-            ("1970-01-12T13:46:41Z", Some(1_000_001)),
-            ("1970-01-12T14:46:41+01:00", Some(1_000_001)),
-            ("9999-12-31T23:59:59Z", Some(253_402_300_799)),
-            ("12h", Some(1_000_000 + 12 * HOUR)),
+            ("1970-01-12T13:46:41Z", at(1_000_001)),
+            ("1970-01-12T14:46:41+01:00", at(1_000_001)),
+            ("9999-12-31T23:59:59Z", at(253_402_300_799)),
+            ("12h", after(12 * HOUR, 0)),
+            ("90d", after(90 * 24 * HOUR, 0)),
+            ("1500ms", after(1, 500_000_000)),
             ("0", None),
-            ("2027-01-31", None),
             ("tomorrow", None),
         ] {
-            let found = expiry(text).ok().map(|e| e.resolve(now).ok().unwrap().seconds);
-            assert_eq!(found, end, "{text:?}");
+            assert_eq!(expiry(text).ok(), end, "{text:?}");
         }
         let sharp = prost_types::Timestamp { seconds: 5, nanos: 123_456_789 };
-        assert_eq!(Expiry::At(sharp).resolve(now).ok().unwrap().nanos, 123_000_000);
+        assert_eq!(Expiry::At(sharp).expire_time().unwrap().nanos, 123_000_000);
     }
 
     #[test]

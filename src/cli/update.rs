@@ -1,7 +1,6 @@
 //! `keyward update`: changes what the flags name, and nothing else.
 
 use clap::{ArgGroup, Args};
-use jiff::Timestamp;
 
 use super::{
     Outcome,
@@ -55,7 +54,7 @@ pub struct UpdateArgs {
     /// Leaves no scope for some resources
     #[arg(long, group = "change")]
     clear_grants: bool,
-    /// When the key ends: an RFC 3339 time, or a duration from now such as 90d
+    /// When the key ends: an RFC 3339 time, or a duration such as 90d, 90 times 24 hours, which the server counts from now
     #[arg(long, value_name = "TIME|DURATION", value_parser = parse::expiry, group = "change", conflicts_with = "no_expiry")]
     expires: Option<Expiry>,
     /// The key does not expire
@@ -88,7 +87,7 @@ pub struct UpdateArgs {
 }
 
 impl UpdateArgs {
-    fn into_request(self, now: Timestamp) -> Result<UpdateKeyRequest, Failure> {
+    fn into_request(self) -> Result<UpdateKeyRequest, Failure> {
         let paths = self.paths();
         let key = Key {
             id: self.key_id,
@@ -96,13 +95,14 @@ impl UpdateArgs {
             description: self.description.unwrap_or_default(),
             scopes: self.scopes,
             grants: self.grants,
-            expire_time: self.expires.map(|expiry| expiry.resolve(now)).transpose()?,
+            expire_time: self.expires.and_then(Expiry::expire_time),
             allowed_cidrs: self.cidrs,
             metadata: parse::metadata(self.metadata)?,
             limits: limits::together(self.limits),
             ..Key::default()
         };
-        Ok(UpdateKeyRequest { key: Some(key), update_mask: Some(prost_types::FieldMask { paths }) })
+        let lifetime = self.expires.and_then(Expiry::lifetime);
+        Ok(UpdateKeyRequest { key: Some(key), update_mask: Some(prost_types::FieldMask { paths }), lifetime })
     }
 
     /// The fields to change: those that have a value, and those that are to be cleared.
@@ -112,7 +112,8 @@ impl UpdateArgs {
             ("description", self.description.is_some() || self.clear_description),
             ("scopes", !self.scopes.is_empty() || self.clear_scopes),
             ("grants", !self.grants.is_empty() || self.clear_grants),
-            ("expire_time", self.expires.is_some() || self.no_expiry),
+            ("expire_time", self.expires.and_then(Expiry::expire_time).is_some() || self.no_expiry),
+            ("lifetime", self.expires.and_then(Expiry::lifetime).is_some()),
             ("allowed_cidrs", !self.cidrs.is_empty() || self.clear_cidrs),
             ("metadata", !self.metadata.is_empty() || self.clear_metadata),
             ("limits", !self.limits.is_empty() || self.clear_limits),
@@ -122,7 +123,7 @@ impl UpdateArgs {
 }
 
 pub(super) async fn run(args: UpdateArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let request = args.into_request(session.console.now)?;
+    let request = args.into_request()?;
     let mut keys = session.keys().await?;
     let answer = keys.update_key(request).await.map_err(session.rpc())?.into_inner();
     switch::show(answer.key, answer.revision, session)
@@ -142,7 +143,7 @@ mod tests {
 
     fn request(line: &[&str]) -> Option<UpdateKeyRequest> {
         let line = Line::try_parse_from([&["update", "key_1"], line].concat()).ok()?;
-        line.args.into_request(Timestamp::UNIX_EPOCH).ok()
+        line.args.into_request().ok()
     }
 
     #[test]
@@ -151,7 +152,8 @@ mod tests {
             (&["--name", "n"][..], &["name"][..]),
             (&["--scope", "a:b", "--scope", "c:d"], &["scopes"]),
             (&["--clear-grants", "--no-expiry"], &["grants", "expire_time"]),
-            (&["--expires", "1h", "--clear-metadata"], &["expire_time", "metadata"]),
+            (&["--expires", "1h", "--clear-metadata"], &["lifetime", "metadata"]),
+            (&["--expires", "2027-01-31T00:00:00Z"], &["expire_time"]),
             (&["--limit", "default/hour=5/hour"], &["limits"]),
             (&["--clear-limits"], &["limits"]),
             (
@@ -161,8 +163,9 @@ mod tests {
         ] {
             assert_eq!(request(line).unwrap().update_mask.unwrap().paths, paths, "{line:?}");
         }
-        let key = request(&["--expires", "1h", "--metadata", "a=1"]).unwrap().key.unwrap();
-        assert_eq!((key.expire_time.unwrap().seconds, key.metadata.len()), (3_600, 1));
+        let asked = request(&["--expires", "1h", "--metadata", "a=1"]).unwrap();
+        let key = asked.key.unwrap();
+        assert_eq!((asked.lifetime.unwrap().seconds, key.expire_time, key.metadata.len()), (3_600, None, 1));
     }
 
     #[test]

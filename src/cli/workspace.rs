@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Subcommand};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::{
     Console, Outcome, Remote,
     credential::Credential,
     failure::Failure,
+    issue::require_end,
     json,
     key_args::KeyArgs,
     limits::{self, OwnLimit},
@@ -178,8 +179,8 @@ impl UpdateArgs {
 }
 
 impl RegisterArgs {
-    fn into_request(self, now: Timestamp) -> Result<RegisterWorkspaceRequest, Failure> {
-        let mut key = self.key.into_request(self.key_name, now)?;
+    fn into_request(self) -> Result<RegisterWorkspaceRequest, Failure> {
+        let mut key = self.key.into_request(self.key_name)?;
         key.owner = self.key_owner.unwrap_or_default();
         key.follows_owner_role = self.follow_owner_role;
         let key = Some(key).filter(|_| !self.no_key);
@@ -195,7 +196,8 @@ impl RegisterArgs {
 }
 
 pub(super) async fn register(args: RegisterArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let request = args.into_request(session.console.now)?;
+    let request = args.into_request()?;
+    let lifetime = request.key.as_ref().and_then(|key| key.lifetime);
     let mut workspaces = session.workspaces().await?;
     let mut answer = workspaces.register_workspace(request).await.map_err(session.rpc())?.into_inner();
     let secret = Credential::taken_from(&mut answer.api_key);
@@ -205,12 +207,14 @@ pub(super) async fn register(args: RegisterArgs, session: &mut Session<'_, '_>) 
         session.answer(json, || facts(&workspace))?;
         return Ok(Outcome::Done);
     };
+    let ends = require_end(lifetime, &key);
     let fresh = Fresh {
         json: json::registered(Some(&workspace), answer.member.as_ref(), Some(&key), answer.revision),
         text: format!("{}\n{}", facts(&workspace), view::key(&key)),
         key_id: key.id,
     };
     session.hand_over(&secret, fresh)?;
+    ends?;
     Ok(Outcome::Done)
 }
 

@@ -7,7 +7,6 @@ use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
 
 use super::{
-    admin::AdminScope,
     audit::{Action, Revision, array},
     id::{GroupId, KeyId},
     key::{Key, KeyState, Revocation, RevokeReason, Standing},
@@ -92,15 +91,6 @@ impl GroupAct {
             (Self::Disable | Self::Enable, Self::Disable | Self::Enable) => true,
             (Self::Retire(end), Self::Retire(before)) => end <= before,
             (Self::Disable | Self::Enable | Self::Retire(_) | Self::Revoke(_), _) => false,
-        }
-    }
-
-    /// The admin scope that it needs.
-    #[must_use]
-    pub const fn scope(self) -> AdminScope {
-        match self {
-            Self::Disable | Self::Enable | Self::Retire(_) => AdminScope::KeysUpdate,
-            Self::Revoke(_) => AdminScope::KeysRevoke,
         }
     }
 

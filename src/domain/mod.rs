@@ -10,6 +10,7 @@ pub mod ceiling;
 pub mod client_address;
 pub mod credentials;
 pub mod decision;
+pub mod ending;
 pub mod environment;
 mod escape;
 pub mod footprint;

@@ -42,8 +42,8 @@ impl Api {
             let workspace = operations.workspace(&permit, named)?;
             let act = convert::bulk::act(asked.action.as_ref())?;
             let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "ChangeKeys", &asked)?;
-            let bulk = convert::bulk::bulk_change(workspace, &asked, mark)?;
-            let answer = operations.change_keys(permit, act, bulk).await?;
+            let bulk = convert::bulk::bulk_change(workspace, act, &asked, mark)?;
+            let answer = operations.change_keys(permit, bulk).await?;
             Ok(convert::bulk::response(&answer))
         };
         self.work_in(lane, party, work).await

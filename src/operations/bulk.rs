@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use super::{
-    Attempt, Operations, change, describe, error::OperationError, revoke::stated, select::KeySelection,
+    Attempt, Operations, change, describe,
+    error::{OperationError, path},
+    revoke::stated,
+    select::KeySelection,
     stands_on_workspace,
 };
 use crate::{
     domain::{
-        admin::{AdminPermit, AdminRefusal, Permission},
+        admin::{AdminPermit, AdminRefusal, AdminScope, Permission},
         audit::{LogEntry, Revision},
+        ending::Ending,
         group::{Before, Group, GroupAct, MAX_GROUP},
         id::{GroupId, KeyId},
-        key::Key,
+        key::{Key, RevokeReason},
         parse::ParseError,
         text::Comment,
         time::Timestamp,
@@ -26,6 +30,8 @@ const NAMED: usize = 1_000;
 
 /// Which keys to change, and how sure the caller is of them.
 pub struct BulkChange {
+    /// What to do with each.
+    pub act: BulkAct,
     /// Which.
     pub selection: KeySelection,
     /// Why, in the operator's own words.
@@ -34,6 +40,43 @@ pub struct BulkChange {
     pub expected: Option<u64>,
     /// The request id that makes a retry safe.
     pub request: Option<RequestMark>,
+}
+
+/// What is to be done to every key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BulkAct {
+    /// It is switched off.
+    Disable,
+    /// It is switched on.
+    Enable,
+    /// It ends for good, now.
+    Revoke(RevokeReason),
+    /// It ends then, or sooner if it would have.
+    Retire(Ending),
+}
+
+impl BulkAct {
+    /// The admin scope that it needs.
+    const fn scope(self) -> AdminScope {
+        match self {
+            Self::Disable | Self::Enable | Self::Retire(_) => AdminScope::KeysUpdate,
+            Self::Revoke(_) => AdminScope::KeysRevoke,
+        }
+    }
+
+    /// What is done where it is done now.
+    fn at(self, now: Timestamp) -> Result<GroupAct, OperationError> {
+        let ending = match self {
+            Self::Disable => return Ok(GroupAct::Disable),
+            Self::Enable => return Ok(GroupAct::Enable),
+            Self::Revoke(reason) => return Ok(GroupAct::Revoke(reason)),
+            Self::Retire(ending) => ending,
+        };
+        ending.from(now).filter(|end| *end > now).map(GroupAct::Retire).ok_or_else(|| {
+            let why = ParseError::new("in the future; to end the keys now, revoke them");
+            OperationError::invalid(path("retire", ending.field()), why)
+        })
+    }
 }
 
 /// What was changed, or would be.
@@ -53,6 +96,7 @@ pub struct BulkAnswer {
 
 /// The keys as they were looked at.
 struct Judged {
+    act: GroupAct,
     keys: Vec<(KeyId, Before)>,
     unchanged: usize,
     seen: Revision,
@@ -80,18 +124,17 @@ impl Operations {
     pub async fn change_keys<P: Permission>(
         &self,
         permit: AdminPermit<P>,
-        act: GroupAct,
         bulk: BulkChange,
     ) -> Result<BulkAnswer, OperationError> {
-        if act.scope() != P::SCOPE {
-            return Err(AdminRefusal::ScopeMissing(act.scope()).into());
+        if bulk.act.scope() != P::SCOPE {
+            return Err(AdminRefusal::ScopeMissing(bulk.act.scope()).into());
         }
         let permit = &permit;
         self.require_unused(bulk.request.as_ref()).await?;
         let Some(expected) = bulk.expected else {
             let _turn = self.turns.to_look(bulk.selection.workspace).await;
-            let judged = self.look(permit, act, &bulk.selection, self.clock.now())?;
-            let Judged { keys, unchanged, seen: revision, .. } = judged;
+            let Judged { keys, unchanged, seen: revision, .. } =
+                self.look(permit, &bulk, self.clock.now())?;
             return Ok(BulkAnswer {
                 group: None,
                 count: keys.len(),
@@ -101,15 +144,15 @@ impl Operations {
             });
         };
         // Whoever expects another number keeps nobody waiting.
-        self.require_count(permit, act, &bulk, expected)?;
+        self.require_count(permit, &bulk, expected)?;
         // Nobody else changes a key of the workspace between the look and the change, and so this cannot be kept from happening.
         let _turns = self.turns.of_all(bulk.selection.workspace).await;
         let judge = || {
             let now = self.clock.now();
             let workspace = self.index.workspace(bulk.selection.workspace);
-            let judged = self.look(permit, act, &bulk.selection, now)?;
+            let judged = self.look(permit, &bulk, now)?;
             let count = judged.as_many_as(expected)?;
-            let Judged { unchanged, seen: revision, .. } = judged;
+            let Judged { act, unchanged, seen: revision, .. } = judged;
             let mut answer = BulkAnswer { group: None, count, keys: Vec::new(), unchanged, revision };
             if count == 0 {
                 return Ok(Attempt::Done(answer));
@@ -134,27 +177,20 @@ impl Operations {
     fn require_count<P>(
         &self,
         permit: &AdminPermit<P>,
-        act: GroupAct,
         bulk: &BulkChange,
         expected: u64,
     ) -> Result<(), OperationError> {
-        self.look(permit, act, &bulk.selection, self.clock.now())?.as_many_as(expected).map(drop)
+        self.look(permit, bulk, self.clock.now())?.as_many_as(expected).map(drop)
     }
 
     /// Looks at every key of the workspace.
     fn look<P>(
         &self,
         permit: &AdminPermit<P>,
-        act: GroupAct,
-        selection: &KeySelection,
+        bulk: &BulkChange,
         now: Timestamp,
     ) -> Result<Judged, OperationError> {
-        if let GroupAct::Retire(end) = act
-            && end <= now
-        {
-            let why = ParseError::new("in the future; to end the keys now, revoke them");
-            return Err(OperationError::invalid("retire.expire_time", why));
-        }
+        let (act, selection) = (bulk.act.at(now)?, &bulk.selection);
         if stands_on_workspace(act.action()) {
             self.require_open(selection.workspace)?;
         }
@@ -187,7 +223,7 @@ impl Operations {
         if count > MAX_GROUP {
             return Err(OperationError::TooManyKeys(count));
         }
-        Ok(Judged { keys, unchanged, seen, policy: policy.map(|policy| policy.version) })
+        Ok(Judged { act, keys, unchanged, seen, policy: policy.map(|policy| policy.version) })
     }
 }
 

@@ -235,6 +235,17 @@ impl OperationError {
     pub fn invalid(field: impl Into<String>, why: ParseError) -> Self {
         Self::Invalid { field: field.into(), why }
     }
+
+    /// The same about another field, if it is about this one.
+    #[must_use]
+    pub(super) fn renamed(mut self, from: &str, to: &str) -> Self {
+        if let Self::Invalid { field, .. } = &mut self
+            && field == from
+        {
+            to.clone_into(field);
+        }
+        self
+    }
 }
 
 /// `prefix.name`, or the name alone at the top of a request.

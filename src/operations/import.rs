@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use super::{
     Attempt, Operations, change, entry,
     error::OperationError,
-    issue::{IssuePermit, NewKey, all_fields},
+    issue::{IssuePermit, NewKey, all_fields, as_said},
     roles::require_in_use,
     write_key,
 };
@@ -25,6 +25,7 @@ use crate::{
     domain::{
         audit::{Action, Revision},
         credentials::Secret,
+        ending::Ending,
         grant::Grant,
         id::{KeyId, WorkspaceId},
         key::Key,
@@ -199,15 +200,19 @@ impl Operations {
             if !judging.allow_weak {
                 return Err(OperationError::WeakSecret(bits));
             }
-            new.expires = new.expires.or(Some(judging.now.saturating_add(WEAK_LIFETIME)));
+            if new.ending == Ending::Never {
+                new.ending = Ending::At(judging.now.saturating_add(WEAK_LIFETIME));
+            }
         }
         let root = self.keys.lookup.root();
         let scheme = Scheme::Imported(hashing, strength);
         let secret = Secret { generation: 1, scheme, hash, root, hint, created: judging.now };
         let (policy, creator) = (&judging.policy.policy, judging.permit.creator());
+        let ending = new.ending;
         let mut key = self.shape("", new, &judging.workspace, policy, creator, secret)?;
-        require_end_of_weak("expire_time", &key)?;
-        let expects_members = self.require_issuable(judging.permit, policy, &judging.workspace, &key)?;
+        require_end_of_weak(ending.field(), &key)?;
+        let issuable = self.require_issuable(judging.permit, policy, &judging.workspace, &key);
+        let expects_members = issuable.map_err(|refusal| as_said("", ending, refusal))?;
         self.require_without_secret(&key, &way, &judging.words)?;
         key.credentials.current.hash = self.require_new_hash(hash, judging.permit)?;
         let mut entry = entry(judging.permit.actor(), Action::KeyImport, &key, judging.now);

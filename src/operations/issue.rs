@@ -18,6 +18,7 @@ use crate::{
         audit::{Action, Actor, FieldChange, Revision},
         ceiling::CeilingPart,
         credentials::{Credentials, Secret},
+        ending::Ending,
         grant::Grants,
         id::{KeyId, WorkspaceId},
         key::{Creator, Key, KeyState},
@@ -53,8 +54,8 @@ pub struct NewKey {
     pub networks: AllowedNetworks,
     /// Labels of the user's own.
     pub metadata: Metadata,
-    /// When it ends.
-    pub expires: Option<Timestamp>,
+    /// When it is to end.
+    pub ending: Ending,
     /// Limits of its own; an administration key has none.
     pub limits: NewLimits,
     /// What it may administer; `None` for a holder's key.
@@ -210,9 +211,10 @@ impl Operations {
         let policy = self.policy()?;
         let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;
         require_in_use(&workspace)?;
-        let request = new.request.clone();
+        let (request, ending) = (new.request.clone(), new.ending);
         let (key, secret) = self.make("", new, &workspace, &policy.policy, permit.creator(), now)?;
-        let expects_members = self.require_issuable(permit, &policy.policy, &workspace, &key)?;
+        let issuable = self.require_issuable(permit, &policy.policy, &workspace, &key);
+        let expects_members = issuable.map_err(|refusal| as_said("", ending, refusal))?;
         let mut entry = entry(permit.actor(), Action::KeyIssue, &key, now);
         entry.changes = all_fields(&key);
         entry.request_id = request.as_ref().map(|request| request.id.clone());
@@ -266,11 +268,10 @@ impl Operations {
         first: Secret,
     ) -> Result<Key, OperationError> {
         let now = first.created;
-        if new.expires.is_some_and(|expires| expires <= now) {
-            return Err(OperationError::invalid(
-                path(prefix, "expire_time"),
-                ParseError::new("in the future, or absent"),
-            ));
+        let expires = new.ending.from(now);
+        if expires.is_some_and(|expires| expires <= now) {
+            let why = ParseError::new("in the future, or absent");
+            return Err(OperationError::invalid(path(prefix, new.ending.field()), why));
         }
         let limits = limits::of_new_key(prefix, new.limits, policy, workspace)?;
         let id = KeyId::generate(&*self.entropy)?;
@@ -289,7 +290,7 @@ impl Operations {
             limits,
             state: KeyState::Active,
             created: now,
-            expires: new.expires,
+            expires,
             updated: now,
             credentials: Credentials::new(first),
             admin: new.admin.map(Arc::new),
@@ -297,6 +298,12 @@ impl Operations {
             taken_in: Revision::ZERO,
         })
     }
+}
+
+/// A refusal of a new key which names the field that says when it ends, where that is what is refused. `prefix` is where
+/// the key stands in the request.
+pub(super) fn as_said(prefix: &str, ending: Ending, refusal: OperationError) -> OperationError {
+    refusal.renamed(&path(prefix, "expire_time"), &path(prefix, ending.field()))
 }
 
 /// A key as it was stored, and its secret.

@@ -4,7 +4,7 @@ use super::{
     Operations, WithSecret, change, describe,
     error::OperationError,
     fit::require_fit,
-    issue::{NewKey, all_fields, with_secret},
+    issue::{NewKey, all_fields, as_said, with_secret},
     limits,
     members::declared,
     roles::{follows_alone, require_unbarred},
@@ -155,10 +155,12 @@ impl Operations {
         policy: &Policy,
         (role, now): (Option<&Label>, Timestamp),
     ) -> Result<(Key, SecretKey), OperationError> {
+        let ending = key.ending;
         let (key, secret) = self.make("key", key, workspace, policy, permit.creator(), now)?;
         let first = first_member(permit, policy, workspace, role)?;
         issuer.require_ceiling(&key, limits::raises(policy, Some(workspace), &key), Some(policy))?;
-        require_fit(policy, workspace, "key", &key)?;
+        let fit = require_fit(policy, workspace, "key", &key);
+        fit.map_err(|refusal| as_said("key", ending, refusal))?;
         require_first(&issuer, policy, first.as_ref(), &key)?;
         Ok((key, secret))
     }

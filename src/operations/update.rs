@@ -12,6 +12,7 @@ use crate::{
     domain::{
         admin::{AdminPermit, UpdateKeys},
         audit::{Action, FieldChange},
+        ending::Ending,
         grant::{Grant, Grants},
         id::KeyId,
         key::Key,
@@ -35,8 +36,8 @@ pub struct KeyChanges {
     pub unbound: Option<Vec<Grant>>,
     /// Scopes for certain resources, in place of those it has.
     pub bound: Option<Vec<Grant>>,
-    /// When it ends; `Some(None)` is never.
-    pub expires: Option<Option<Timestamp>>,
+    /// When it is to end.
+    pub ending: Option<Ending>,
     /// Where it may be used from.
     pub networks: Option<AllowedNetworks>,
     /// Labels of the user's own.
@@ -61,6 +62,10 @@ impl Operations {
             self.settle().await;
         }
         let outcome = self.try_update(&permit, id, &changes).await;
+        let outcome = outcome.map_err(|refusal| match changes.ending {
+            Some(Ending::After(_)) => refusal.renamed("key.expire_time", "lifetime"),
+            Some(Ending::Never | Ending::At(_)) | None => refusal,
+        });
         if changes.limits.is_some() {
             self.settle().await;
         }
@@ -140,7 +145,8 @@ fn apply(mut key: Key, changes: &KeyChanges, now: Timestamp) -> Result<Key, Oper
     if let Some(metadata) = &changes.metadata {
         key.metadata = Arc::new(metadata.clone());
     }
-    if let Some(expires) = changes.expires {
+    if let Some(ending) = changes.ending {
+        let expires = ending.from(now);
         if expires.is_some_and(|expires| expires <= now) {
             let why = ParseError::new("in the future, or absent; to end the key now, revoke it");
             return Err(OperationError::invalid("key.expire_time", why));

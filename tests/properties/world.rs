@@ -187,9 +187,10 @@ impl World {
             Act::Disable => Action::Disable(v1::DisableKeys {}),
             Act::Enable => Action::Enable(v1::EnableKeys {}),
             Act::Revoke => Action::Revoke(v1::RevokeKeys { reason: 0 }),
-            Act::Retire(span) => {
-                Action::Retire(v1::RetireKeys { expire_time: Some(to_wire(self.model.now + span)) })
-            }
+            Act::Retire(span) => Action::Retire(v1::RetireKeys {
+                expire_time: Some(to_wire(self.model.now + span)),
+                lifetime: None,
+            }),
         };
         let request = |validate_only, expected_count| {
             self.keyward.as_root(v1::ChangeKeysRequest {
@@ -268,7 +269,8 @@ impl World {
             expire_time: change.expires.and_then(Expiry::span).map(|span| to_wire(self.model.now + span)),
             ..v1::Key::default()
         };
-        let request = v1::UpdateKeyRequest { key: Some(key), update_mask: Some(FieldMask { paths }) };
+        let request =
+            v1::UpdateKeyRequest { key: Some(key), update_mask: Some(FieldMask { paths }), lifetime: None };
         let expected = self.model.update(index, change);
         let answer = self.keyward.keys().update_key(self.keyward.as_root(request)).await;
         if let Some(answer) = self.compare(expected, answer) {

@@ -28,7 +28,7 @@ const ENABLE: Action = Action::Enable(EnableKeys {});
 const REVOKE: Action = Action::Revoke(RevokeKeys { reason: 1 });
 
 fn retire(at: prost_types::Timestamp) -> Action {
-    Action::Retire(RetireKeys { expire_time: Some(at) })
+    Action::Retire(RetireKeys { expire_time: Some(at), lifetime: None })
 }
 
 fn of_owner(owner: &str, action: Action) -> ChangeKeysRequest {
@@ -511,7 +511,7 @@ async fn what_does_not_fit_is_named_and_changes_nothing() {
         (ChangeKeysRequest { action: None, ..request() }, "action"),
         (confirmed(of_all(unknown_reason), 1), "revoke.reason"),
         (confirmed(of_all(retire(absurd)), 1), "retire.expire_time"),
-        (confirmed(of_all(Action::Retire(RetireKeys { expire_time: None })), 1), "retire.expire_time"),
+        (confirmed(of_all(Action::Retire(RetireKeys::default())), 1), "retire.expire_time"),
     ] {
         assert_field(keyward.try_change(spoilt).await, field);
     }

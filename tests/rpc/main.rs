@@ -25,6 +25,7 @@ mod import_twice;
 mod issue;
 mod key_rules;
 mod least_privilege;
+mod lifetime;
 mod limits;
 mod list_keys;
 mod members;

@@ -142,6 +142,7 @@ impl Tenant {
                 let asked = v1::UpdateKeyRequest {
                     key: Some(changed),
                     update_mask: Some(prost_types::FieldMask { paths: vec!["metadata".to_owned()] }),
+                    lifetime: None,
                 };
                 keys.update_key(signed(admin, asked)).await.map(drop)
             }

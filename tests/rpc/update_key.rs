@@ -153,7 +153,7 @@ async fn a_mask_names_what_can_change_and_something() {
         let answer = keyward.keys().update_key(keyward.as_root(update(wanted(), &mask))).await;
         assert_field(answer, "update_mask");
     }
-    let absent = v1::UpdateKeyRequest { key: Some(wanted()), update_mask: None };
+    let absent = v1::UpdateKeyRequest { key: Some(wanted()), ..v1::UpdateKeyRequest::default() };
     assert_field(keyward.keys().update_key(keyward.as_root(absent)).await, "update_mask");
     assert_eq!(keyward.revision().await, revision);
     assert_eq!(keyward.show(&issued.key.id).await, issued.key);

@@ -117,7 +117,7 @@ pub fn enabling(id: &str) -> v1::EnableKeyRequest {
 
 pub fn update(key: v1::Key, mask: &[&str]) -> v1::UpdateKeyRequest {
     let update_mask = Some(prost_types::FieldMask { paths: strings(mask) });
-    v1::UpdateKeyRequest { key: Some(key), update_mask }
+    v1::UpdateKeyRequest { key: Some(key), update_mask, lifetime: None }
 }
 
 /// An update of a key's name.

@@ -36,8 +36,8 @@ Look first, then do it:
   keyward import old-keys.csv --scope messaging:send --secret-bits 160
 
 A file begins with a line of column names, or is JSON Lines with the same names as fields:
-  name, description, owner, environment, scopes, grants, expire_time, allowed_cidrs, metadata.NAME, prefix, last_four,
-  secret_bits, and one of sha256, sha512 and hmac_sha256 (with scheme)
+  name, description, owner, environment, scopes, grants, expire_time or lifetime (such as 90d), allowed_cidrs, metadata.NAME,
+  prefix, last_four, secret_bits, and one of sha256, sha512 and hmac_sha256 (with scheme)
 In CSV, scopes, grants and networks have spaces between; in JSON they are lists, and metadata is an object.
 
 Each bad row is told with its line, and keeps no good one out. What was cut short can be run again: rows that are in are
@@ -89,7 +89,8 @@ struct Defaults {
     /// A description for people
     #[arg(long)]
     description: Option<String>,
-    /// When the keys end: an RFC 3339 time, or a duration such as 90d. Left out: never
+    /// When the keys end: an RFC 3339 time, or a duration such as 90d, 90 times 24 hours, which the server counts from the time
+    /// of each one's import. Left out: never
     #[arg(long, value_name = "TIME|DURATION", value_parser = parse::expiry)]
     expires: Option<Expiry>,
     /// A source network that the keys may be used from
@@ -116,21 +117,22 @@ enum Format {
 }
 
 impl Defaults {
-    fn into_row(self, now: jiff::Timestamp) -> Result<ImportRow, Failure> {
+    fn into_row(self) -> ImportRow {
         let scheme = self.scheme.map(|scheme| Hash::HmacSha256(HmacSha256Hash { scheme, hash: Vec::new() }));
-        Ok(ImportRow {
+        ImportRow {
             scopes: self.scopes,
             grants: self.grants,
             environment: self.environment.unwrap_or_default(),
             owner: self.owner.unwrap_or_default(),
             description: self.description.unwrap_or_default(),
-            expire_time: self.expires.map(|expires| expires.resolve(now)).transpose()?,
+            expire_time: self.expires.and_then(Expiry::expire_time),
+            lifetime: self.expires.and_then(Expiry::lifetime),
             allowed_cidrs: self.cidrs,
             prefix: self.prefix.unwrap_or_default(),
             secret_bits: self.secret_bits.unwrap_or_default(),
             hash: scheme,
             ..ImportRow::default()
-        })
+        }
     }
 }
 
@@ -165,7 +167,7 @@ impl ImportArgs {
 pub(super) async fn run(args: ImportArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let format = args.format()?;
     let file = args.open(session.console.err_is_terminal)?;
-    let defaults = args.defaults.into_row(session.console.now)?;
+    let defaults = args.defaults.into_row();
     let request = ImportKeysRequest {
         workspace_id: args.workspace.unwrap_or_default(),
         rows: Vec::new(),

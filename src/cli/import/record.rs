@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::json::Node;
 
 /// The columns, less those that begin with `metadata.`.
-pub(super) const COLUMNS: [&str; 15] = [
+pub(super) const COLUMNS: [&str; 16] = [
     "name",
     "description",
     "owner",
@@ -13,6 +13,7 @@ pub(super) const COLUMNS: [&str; 15] = [
     "scopes",
     "grants",
     "expire_time",
+    "lifetime",
     "allowed_cidrs",
     "sha256",
     "sha512",
@@ -38,6 +39,7 @@ pub(super) struct Record {
     pub(super) scopes: Vec<String>,
     pub(super) grants: Vec<String>,
     pub(super) expire_time: String,
+    pub(super) lifetime: String,
     pub(super) allowed_cidrs: Vec<String>,
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) sha256: String,
@@ -132,6 +134,7 @@ impl Record {
             "owner" => Some(&mut self.owner),
             "environment" => Some(&mut self.environment),
             "expire_time" => Some(&mut self.expire_time),
+            "lifetime" => Some(&mut self.lifetime),
             "sha256" => Some(&mut self.sha256),
             "sha512" => Some(&mut self.sha512),
             "hmac_sha256" => Some(&mut self.hmac_sha256),

@@ -9,7 +9,7 @@ use super::{
     record::{BITS, COLUMNS, Fault, LABEL, LISTS, NUMBER, Record, fault},
 };
 use crate::{
-    cli::parse,
+    cli::{parse, time},
     wire::v1::{HmacSha256Hash, ImportRow, import_row::Hash},
 };
 
@@ -104,10 +104,7 @@ fn row(record: Record, defaults: &ImportRow) -> Result<ImportRow, Fault> {
         |list: Vec<String>, default: &Vec<String>| if list.is_empty() { default.clone() } else { list };
     let grants = record.grants.iter().map(|text| parse::grant(text));
     let grants: Vec<_> = grants.collect::<Result<_, _>>().or_else(|why| fault("grants", why))?;
-    let expires = match record.expire_time.as_str() {
-        "" => defaults.expire_time,
-        text => Some(parse::instant(text).or_else(|why| fault("expire_time", why))?),
-    };
+    let (expire_time, lifetime) = ending(&record, defaults)?;
     // Whose row names scopes or grants has no others.
     let own_rights = !record.scopes.is_empty() || !grants.is_empty();
     Ok(ImportRow {
@@ -119,13 +116,32 @@ fn row(record: Record, defaults: &ImportRow) -> Result<ImportRow, Fault> {
         environment: or(record.environment, &defaults.environment),
         scopes: if own_rights { record.scopes } else { defaults.scopes.clone() },
         grants: if own_rights { grants } else { defaults.grants.clone() },
-        expire_time: expires,
+        expire_time,
+        lifetime,
         allowed_cidrs: or_list(record.allowed_cidrs, &defaults.allowed_cidrs),
         metadata: record.metadata,
         prefix: or(record.prefix, &defaults.prefix),
         last_four: record.last_four,
         secret_bits: if record.secret_bits == 0 { defaults.secret_bits } else { record.secret_bits },
     })
+}
+
+/// When the key ends: as the record says in one of its two ways, or as the defaults do.
+fn ending(
+    record: &Record,
+    defaults: &ImportRow,
+) -> Result<(Option<prost_types::Timestamp>, Option<prost_types::Duration>), Fault> {
+    match (record.expire_time.as_str(), record.lifetime.as_str()) {
+        ("", "") => Ok((defaults.expire_time, defaults.lifetime)),
+        (text, "") => Ok((Some(parse::instant(text).or_else(|why| fault("expire_time", why))?), None)),
+        ("", text) => {
+            let length = parse::duration(text).or_else(|why| fault("lifetime", why))?;
+            Ok((None, Some(time::duration_to_wire(length))))
+        }
+        (_, _) => {
+            fault("lifetime", "must be absent where `expire_time` is given: both say when the key ends")
+        }
+    }
 }
 
 /// The one hash of a record; the scheme of an HMAC is its own, or the defaults'.
@@ -211,6 +227,24 @@ mod tests {
     fn what_a_line_leaves_out_is_as_in_the_defaults() {
         let row = of_json("{\"name\":\"a\",\"sha256\":\"x\"}", &defaults()).unwrap();
         assert_eq!((row.scopes, row.secret_bits), (vec!["d:d".to_owned()], 128));
+    }
+
+    #[test]
+    fn a_row_says_its_end_in_one_of_two_ways_or_as_the_defaults_do() {
+        // K11
+        let defaults =
+            ImportRow { lifetime: Some(prost_types::Duration { seconds: 60, nanos: 0 }), ..defaults() };
+        let read = |ending: &str| {
+            let line = format!(r#"{{"name":"a","sha256":"x"{ending}}}"#);
+            of_json(&line, &defaults).map(|row| (row.expire_time, row.lifetime.map(|length| length.seconds)))
+        };
+        let at = Some(prost_types::Timestamp { seconds: 1_893_456_000, nanos: 0 });
+        assert_eq!(read(""), Ok((None, Some(60))));
+        assert_eq!(read(r#","lifetime":"90d""#), Ok((None, Some(90 * 86_400))));
+        assert_eq!(read(r#","expire_time":"2030-01-01T00:00:00Z""#), Ok((at, None)));
+        let both = read(r#","lifetime":"90d","expire_time":"2030-01-01T00:00:00Z""#).unwrap_err();
+        assert!(both.0 == "lifetime" && both.1.contains("expire_time"), "{both:?}");
+        assert_eq!(read(r#","lifetime":"soon""#).unwrap_err().0, "lifetime");
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use super::{comment, key, owner, time, unless_empty, within};
 use crate::{
-    domain::{group::GroupAct, id::WorkspaceId, parse::ParseError, tag::Tag, text::EnvironmentName},
+    domain::{id::WorkspaceId, parse::ParseError, tag::Tag, text::EnvironmentName},
     operations::{
-        bulk::{BulkAnswer, BulkChange},
+        bulk::{BulkAct, BulkAnswer, BulkChange},
         error::OperationError,
         select::KeySelection,
     },
@@ -13,21 +13,20 @@ use crate::{
 };
 
 /// What is to be done to each key.
-pub(in crate::grpc) fn act(asked: Option<&Action>) -> Result<GroupAct, OperationError> {
+pub(in crate::grpc) fn act(asked: Option<&Action>) -> Result<BulkAct, OperationError> {
     match asked {
-        Some(Action::Disable(v1::DisableKeys {})) => Ok(GroupAct::Disable),
-        Some(Action::Enable(v1::EnableKeys {})) => Ok(GroupAct::Enable),
+        Some(Action::Disable(v1::DisableKeys {})) => Ok(BulkAct::Disable),
+        Some(Action::Enable(v1::EnableKeys {})) => Ok(BulkAct::Enable),
         Some(Action::Revoke(v1::RevokeKeys { reason })) => {
             let known = key::revoke_reason(*reason);
             let named = |_| {
                 OperationError::invalid("revoke.reason", ParseError::new("one of the values of RevokeReason"))
             };
-            known.map(GroupAct::Revoke).map_err(named)
+            known.map(BulkAct::Revoke).map_err(named)
         }
-        Some(Action::Retire(v1::RetireKeys { expire_time })) => {
-            let needed = OperationError::invalid("retire.expire_time", ParseError::new("in the future"));
-            let end = time::timestamp("retire.expire_time", expire_time.ok_or(needed)?)?;
-            Ok(GroupAct::Retire(end))
+        Some(Action::Retire(v1::RetireKeys { expire_time, lifetime })) => {
+            let ending = time::ending(("retire.expire_time", *expire_time), ("retire.lifetime", *lifetime))?;
+            Ok(BulkAct::Retire(ending))
         }
         None => {
             let why = ParseError::new("one of disable, enable, revoke and retire");
@@ -39,6 +38,7 @@ pub(in crate::grpc) fn act(asked: Option<&Action>) -> Result<GroupAct, Operation
 /// Which keys, and how sure the caller is of them.
 pub(in crate::grpc) fn bulk_change(
     workspace: WorkspaceId,
+    act: BulkAct,
     asked: &v1::ChangeKeysRequest,
     request: Option<RequestMark>,
 ) -> Result<BulkChange, OperationError> {
@@ -54,7 +54,7 @@ pub(in crate::grpc) fn bulk_change(
         issued_before: instant("issue_end_time", asked.issue_end_time)?,
     };
     let expected = (!asked.validate_only).then_some(asked.expected_count);
-    Ok(BulkChange { selection, comment: comment(&asked.comment)?, expected, request })
+    Ok(BulkChange { act, selection, comment: comment(&asked.comment)?, expected, request })
 }
 
 /// What was changed, or would be.

@@ -59,6 +59,7 @@ fn new_import(asked: v1::ImportRow, environments: &Environments) -> Result<NewIm
         scopes: asked.scopes,
         grants: asked.grants,
         expire_time: asked.expire_time,
+        lifetime: asked.lifetime,
         allowed_cidrs: asked.allowed_cidrs,
         metadata: asked.metadata,
         ..v1::IssueRequest::default()

@@ -46,7 +46,8 @@ pub(in crate::grpc) fn new_key(
         let why = ParseError::new("empty for an administration key, whose scopes stand in `admin.scopes`");
         return Err(OperationError::invalid(at("scopes"), why));
     }
-    let expires = asked.expire_time.map(|asked| time::timestamp(&at("expire_time"), asked)).transpose()?;
+    let (expire_time, lifetime) = (at("expire_time"), at("lifetime"));
+    let ending = time::ending((&expire_time, asked.expire_time), (&lifetime, asked.lifetime))?;
     let limits = limits(prefix, asked.limits, asked.stamp_limits, admin.is_some())?;
     Ok(NewKey {
         name: within(&at("name"), Name::parse(&asked.name))?,
@@ -58,7 +59,7 @@ pub(in crate::grpc) fn new_key(
         grants,
         networks: networks(&at("allowed_cidrs"), &asked.allowed_cidrs)?,
         metadata: metadata(&at("metadata"), asked.metadata)?,
-        expires,
+        ending,
         limits,
         admin,
         request,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     domain::{
+        ending::{Ending, Lifetime},
         key::{DEFAULT_GRACE, MAX_GRACE},
         parse::ParseError,
         time::Timestamp,
@@ -31,6 +32,31 @@ pub(super) fn duration(field: &str, duration: prost_types::Duration) -> Result<D
         u32::try_from(duration.nanos).ok().filter(|nanos| *nanos < 1_000_000_000).ok_or_else(invalid)?;
     let seconds = u64::try_from(duration.seconds).ok().filter(|_| duration.seconds <= MAX_SECONDS);
     seconds.map(|seconds| Duration::new(seconds, nanos)).ok_or_else(invalid)
+}
+
+/// When a key is to end: at the one, or so long from the change on as the other says (K11). Each comes with its field's path.
+pub(super) fn ending(
+    (at, expire_time): (&str, Option<prost_types::Timestamp>),
+    (after, lifetime): (&str, Option<prost_types::Duration>),
+) -> Result<Ending, OperationError> {
+    match (expire_time, lifetime) {
+        (None, None) => Ok(Ending::Never),
+        (Some(asked), None) => Ok(Ending::At(timestamp(at, asked)?)),
+        (None, Some(asked)) => Ok(Ending::After(self::lifetime(after, asked)?)),
+        (Some(_), Some(_)) => {
+            let why = format!("absent where `{at}` is given: both say when the key ends, and one may");
+            Err(OperationError::invalid(after, ParseError::owned(why)))
+        }
+    }
+}
+
+/// A lifetime. Whatever is wrong with it, the answer says all that it must be.
+fn lifetime(field: &str, asked: prost_types::Duration) -> Result<Lifetime, OperationError> {
+    let seconds = u64::try_from(asked.seconds).ok();
+    let nanos = u32::try_from(asked.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
+    let length = seconds.zip(nanos).map(|(seconds, nanos)| Duration::new(seconds, nanos));
+    let lifetime = length.map_or_else(|| Err(Lifetime::refusal()), Lifetime::new);
+    lifetime.map_err(|why| OperationError::invalid(field, why))
 }
 
 /// The grace of a rotation.
@@ -82,6 +108,32 @@ mod tests {
             [(0, -1), (0, 1_000_000_000), (0, i32::MIN), (253_402_300_800, 0), (i64::MAX, 0), (i64::MIN, 0)]
         {
             assert!(read(seconds, nanos).is_err(), "{seconds} {nanos}");
+        }
+    }
+
+    #[test]
+    fn an_absurd_lifetime_is_refused_and_says_what_one_is() {
+        // K11
+        let read = |seconds, nanos| {
+            let asked = Some(prost_types::Duration { seconds, nanos });
+            ending(("expire_time", None), ("lifetime", asked))
+        };
+        assert!(
+            read(90 * 86_400, 0).is_ok() && read(0, 1_000_000).is_ok() && read(36_525 * 86_400, 0).is_ok()
+        );
+        for (seconds, nanos) in [
+            (0, 0),
+            (-1, 0),
+            (0, -1),
+            (1, -1),
+            (0, 1),
+            (1, 1_000_000_000),
+            (36_525 * 86_400, 1_000_000),
+            (i64::MAX, 0),
+            (i64::MIN, i32::MIN),
+        ] {
+            let refused = OperationError::invalid("lifetime", Lifetime::refusal());
+            assert_eq!(read(seconds, nanos), Err(refused), "{seconds} {nanos}");
         }
     }
 
