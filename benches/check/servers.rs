@@ -50,7 +50,7 @@ pub(crate) fn bare(answer_bytes: usize) -> io::Result<()> {
 /// The way in, with one worker.
 pub(crate) fn way_in(answer_bytes: usize) -> io::Result<()> {
     runtime()?.block_on(async {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await?;
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap())?;
         announce(listener.local_addr())?;
         let handler = Arc::new(Constant::new(answer_bytes));
         let (_reporter, health) = health(HEALTH_NAMES);

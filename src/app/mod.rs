@@ -3,6 +3,7 @@
 mod background;
 mod doctor;
 mod error;
+mod readiness;
 mod root_key;
 mod service;
 mod threads;

@@ -1,6 +1,7 @@
 //! A whole Keyward: store, view, operations and the way in, started in order and ended in order.
 
 use std::{
+    io,
     net::SocketAddr,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -10,7 +11,7 @@ use std::{
 
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::{error::AppError, root_key::Destination, threads::Threads};
+use super::{error::AppError, readiness::Readiness, root_key::Destination, threads::Threads};
 use crate::{
     counters::memory::MemoryCounters,
     domain::{
@@ -84,6 +85,7 @@ pub struct Service {
     grpc: Running,
     http: Running,
     health: HealthReporter,
+    readiness: Readiness,
     follower: JoinHandle<Result<(), StoreError>>,
     /// Writes last uses and the clock's mark.
     notes: (watch::Sender<bool>, JoinHandle<()>),
@@ -121,9 +123,15 @@ impl Service {
             clock,
             entropy,
         } = settings;
+        // Before a file is made, and without listening: who probes a port is answered when Checks are.
+        let (grpc, http) = (bind(listen)?, bind(http_listen)?);
+        tracing::info!(
+            grpc.bound = %grpc.local_addr(),
+            http.bound = %http.local_addr(),
+            "starting: connections are refused until the store is loaded"
+        );
         let store = Store::open(&data_dir, &*entropy, clock)?;
         let is_new = !store.sqlite.is_initialized();
-        let (grpc, http) = (bind(listen).await?, bind(http_listen).await?);
         let first_policy = if is_new {
             store.initialize(policy, &*entropy, root_key).await?;
             None
@@ -157,6 +165,7 @@ impl Service {
         let notes = (stop_notes, notes);
 
         let counting: Arc<dyn Counters> = Arc::<MemoryCounters>::clone(&counters);
+        let readable = Arc::clone(&index);
         let parts = Parts { store: port, counters: counting, index, clock, entropy, keys, count_wait };
         let lanes = Lanes::new(&threads.runtimes());
         let operations = Arc::new(Operations::new(parts));
@@ -180,11 +189,11 @@ impl Service {
             health_service,
             message_bytes,
         )?;
+        let readiness = Readiness::begin(health.clone(), readable, sqlite.writer_state());
         let grpc = grpc.serve(Protocol::Grpc, workers, limits.clone(), move |_peer| routes.clone());
-        let grpc = grpc.map_err(AppError::Runtime)?;
+        let grpc = grpc.map_err(not_served(listen))?;
         let http = http.serve(Protocol::Http, workers, limits, move |_peer| site.clone());
-        let http = http.map_err(AppError::Runtime)?;
-        health.report(Serving::Yes);
+        let http = http.map_err(not_served(http_listen))?;
         Ok(Self {
             store: sqlite,
             counters,
@@ -192,6 +201,7 @@ impl Service {
             grpc,
             http,
             health,
+            readiness,
             follower,
             notes,
             usage_writer,
@@ -254,9 +264,21 @@ impl Service {
     /// # Errors
     /// Something died before or does not end in order.
     pub async fn shutdown(self, stopped: Stopped) -> Result<(), AppError> {
-        let Self { store, counters, threads, grpc, http, health, follower, notes, usage_writer, .. } = self;
+        let Self {
+            store,
+            counters,
+            threads,
+            grpc,
+            http,
+            health,
+            readiness,
+            follower,
+            notes,
+            usage_writer,
+            ..
+        } = self;
         health.report(Serving::Draining);
-        drop(health);
+        drop((health, readiness));
         let (grpc_drained, http_drained) = tokio::join!(grpc.shutdown(), http.shutdown());
         let (stop_notes, notes) = notes;
         stop_notes.send_replace(true);
@@ -284,8 +306,19 @@ impl Service {
 }
 
 /// Binds a port before the first key is made: one that is taken must not use that up.
-async fn bind(address: SocketAddr) -> Result<Listener, AppError> {
-    Listener::bind(address).await.map_err(|why| AppError::Bind { address, why })
+fn bind(address: SocketAddr) -> Result<Listener, AppError> {
+    Listener::bind(address).map_err(|why| AppError::Bind { address, why })
+}
+
+/// Somebody else may have begun to listen since, or a thread cannot be had.
+fn not_served(address: SocketAddr) -> impl FnOnce(io::Error) -> AppError {
+    move |why| {
+        if why.kind() == io::ErrorKind::AddrInUse {
+            AppError::Bind { address, why }
+        } else {
+            AppError::Runtime(why)
+        }
+    }
 }
 
 /// An open store and the keys that belong to it.

@@ -12,47 +12,87 @@ use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus, health_server::Health,
 };
 
-/// How the whole of Keyward stands; its services share one fate.
+/// The name that answers whether changes are taken; what is sealed or full still answers Checks.
+pub const CHANGES: &str = "keyward.changes";
+
+/// Whether Keyward is ready; its services share one fate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Serving {
-    /// Calls are answered.
+    /// Checks are answered.
     Yes,
-    /// Calls would fail for now: the view is behind, or loading.
+    /// Checks would fail for now: the view is loading, or there is no policy to decide by.
     No,
     /// Not any more: a last `NOT_SERVING` ends every watch, so that connections can close.
     Draining,
 }
 
+/// How Keyward stands.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    serving: Serving,
+    takes_changes: bool,
+}
+
 /// Says how Keyward stands. The last one to be dropped ends every watch.
 #[derive(Debug, Clone)]
 pub struct HealthReporter {
-    serving: Arc<watch::Sender<Serving>>,
+    standing: Arc<watch::Sender<Standing>>,
 }
 
 /// Answers probes with what the reporter said last.
 #[derive(Debug, Clone)]
 pub struct HealthService {
-    serving: watch::Receiver<Serving>,
+    standing: watch::Receiver<Standing>,
     services: &'static [&'static str],
 }
 
-/// A reporter, at first of `Serving::No`, and the service that answers for these services and for the whole, `""`.
+/// What a probe asks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    /// Whether Checks are answered.
+    Readiness,
+    /// Whether changes are taken.
+    Changes,
+    /// Nothing that is here.
+    Unknown,
+}
+
+/// A reporter, at first of `Serving::No` and of no changes, and the service that answers for these services, for the whole
+/// (`""`), and for [`CHANGES`].
 #[must_use]
 pub fn health(services: &'static [&'static str]) -> (HealthReporter, HealthService) {
-    let (sender, serving) = watch::channel(Serving::No);
-    (HealthReporter { serving: Arc::new(sender) }, HealthService { serving, services })
+    let (sender, standing) = watch::channel(Standing { serving: Serving::No, takes_changes: false });
+    (HealthReporter { standing: Arc::new(sender) }, HealthService { standing, services })
 }
 
 impl HealthReporter {
-    /// Says how Keyward stands from now on.
+    /// Says whether Keyward is ready from now on. Who drains is not ready any more.
     pub fn report(&self, serving: Serving) {
-        self.serving.send_replace(serving);
+        self.standing.send_if_modified(|standing| {
+            let changes = standing.serving != serving && standing.serving != Serving::Draining;
+            if changes {
+                standing.serving = serving;
+            }
+            changes
+        });
+    }
+
+    /// Says whether changes are taken from now on.
+    pub fn report_changes(&self, takes_changes: bool) {
+        self.standing.send_if_modified(|standing| {
+            std::mem::replace(&mut standing.takes_changes, takes_changes) != takes_changes
+        });
     }
 }
 
 impl HealthService {
-    fn knows(&self, service: &str) -> bool {
-        service.is_empty() || self.services.contains(&service)
+    fn subject(&self, service: &str) -> Subject {
+        match service {
+            "" => Subject::Readiness,
+            CHANGES => Subject::Changes,
+            name if self.services.contains(&name) => Subject::Readiness,
+            _ => Subject::Unknown,
+        }
     }
 }
 
@@ -60,10 +100,15 @@ fn answer(status: ServingStatus) -> HealthCheckResponse {
     HealthCheckResponse { status: status.into() }
 }
 
-fn status_of(serving: Serving) -> ServingStatus {
-    match serving {
-        Serving::Yes => ServingStatus::Serving,
-        Serving::No | Serving::Draining => ServingStatus::NotServing,
+fn status_of(subject: Subject, standing: Standing) -> ServingStatus {
+    let good = match subject {
+        Subject::Readiness => true,
+        Subject::Changes => standing.takes_changes,
+        Subject::Unknown => return ServingStatus::ServiceUnknown,
+    };
+    match standing.serving {
+        Serving::Yes if good => ServingStatus::Serving,
+        Serving::Yes | Serving::No | Serving::Draining => ServingStatus::NotServing,
     }
 }
 
@@ -73,10 +118,11 @@ impl Health for HealthService {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
-        if !self.knows(&request.get_ref().service) {
+        let subject = self.subject(&request.get_ref().service);
+        if subject == Subject::Unknown {
             return Err(Status::not_found("there is no such service"));
         }
-        Ok(Response::new(answer(status_of(*self.serving.borrow()))))
+        Ok(Response::new(answer(status_of(subject, *self.standing.borrow()))))
     }
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
@@ -85,28 +131,26 @@ impl Health for HealthService {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let known = self.knows(&request.get_ref().service);
-        let statuses = changes(self.serving.clone(), move |serving| {
-            if known { status_of(serving) } else { ServingStatus::ServiceUnknown }
-        });
+        let subject = self.subject(&request.get_ref().service);
+        let statuses = changes(self.standing.clone(), move |standing| status_of(subject, standing));
         Ok(Response::new(statuses.map(|status| Ok(answer(status))).boxed()))
     }
 }
 
 /// The status now, each other one that follows, and the end at a drain.
 fn changes(
-    serving: watch::Receiver<Serving>,
-    status_of: impl Fn(Serving) -> ServingStatus + Send,
+    standing: watch::Receiver<Standing>,
+    status_of: impl Fn(Standing) -> ServingStatus + Send,
 ) -> impl Stream<Item = ServingStatus> + Send {
-    stream::unfold((serving, None, status_of), |(mut serving, mut last, status_of)| async move {
+    stream::unfold((standing, None, status_of), |(mut standing, mut last, status_of)| async move {
         loop {
-            let now = *serving.borrow_and_update();
+            let now = *standing.borrow_and_update();
             let status = status_of(now);
             if last != Some(status) {
                 last = Some(status);
-                return Some((status, (serving, last, status_of)));
+                return Some((status, (standing, last, status_of)));
             }
-            if now == Serving::Draining || serving.changed().await.is_err() {
+            if now.serving == Serving::Draining || standing.changed().await.is_err() {
                 return None;
             }
         }
@@ -139,6 +183,28 @@ mod tests {
         }
         let unknown = service.check(asking("keyward.v1.Other")).await.unwrap_err();
         assert_eq!(unknown.code(), tonic::Code::NotFound);
+    }
+
+    // M2
+    #[tokio::test]
+    async fn who_takes_no_changes_is_ready_all_the_same() {
+        let (reporter, service) = health(&["keyward.v1.KeyService"]);
+        reporter.report_changes(true);
+        for (serving, takes_changes, ready, changes) in [
+            (Serving::No, true, ServingStatus::NotServing, ServingStatus::NotServing),
+            (Serving::Yes, true, ServingStatus::Serving, ServingStatus::Serving),
+            (Serving::Yes, false, ServingStatus::Serving, ServingStatus::NotServing),
+            (Serving::Draining, true, ServingStatus::NotServing, ServingStatus::NotServing),
+            // What drains is told to end, and does not come back.
+            (Serving::Yes, true, ServingStatus::NotServing, ServingStatus::NotServing),
+        ] {
+            reporter.report(serving);
+            reporter.report_changes(takes_changes);
+            for (name, expected) in [("", ready), ("keyward.v1.KeyService", ready), (CHANGES, changes)] {
+                let response = service.check(asking(name)).await.unwrap();
+                assert_eq!(response.get_ref().status(), expected, "{name:?} {serving:?} {takes_changes}");
+            }
+        }
     }
 
     #[tokio::test]

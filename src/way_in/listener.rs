@@ -3,7 +3,7 @@
 use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     sync::{mpsc, watch},
     time::timeout,
 };
@@ -21,10 +21,14 @@ use super::{
 /// How long after the drain deadline the workers may take to end; one that does not is stuck in a handler.
 const END_MARGIN: Duration = Duration::from_secs(5);
 
-/// A bound port that does not accept yet.
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// A port that is ours, and refuses connections until it [serves](Listener::serve): who probes it is not answered before
+/// there is an answer.
 #[derive(Debug)]
 pub struct Listener {
-    socket: TcpListener,
+    socket: TcpSocket,
     address: SocketAddr,
 }
 
@@ -69,9 +73,12 @@ impl Listener {
     /// Binds a port; with port 0 the system chooses one.
     ///
     /// # Errors
-    /// What the system says about the address.
-    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = TcpListener::bind(address).await?;
+    /// What the system says about the address; one that somebody listens on is in use.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // Connections of a process that has just ended do not keep the port.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
         let address = socket.local_addr()?;
         Ok(Self { socket, address })
     }
@@ -82,12 +89,12 @@ impl Listener {
         self.address
     }
 
-    /// Starts the workers and accepts what speaks `protocol`. `make` is called for each connection, on its worker's thread.
+    /// Listens, starts the workers and accepts what speaks `protocol`. `make` is called for each connection, on its worker's thread.
     ///
     /// Accepting runs on the runtime that this is called on, which must be tokio's.
     ///
     /// # Errors
-    /// When a thread or its runtime cannot be had.
+    /// When a thread or its runtime cannot be had, or another process has begun to listen on this port since it was bound.
     pub fn serve<M, S>(
         self,
         protocol: Protocol,
@@ -99,6 +106,7 @@ impl Listener {
         M: Fn(Peer) -> S + Send + Sync + 'static,
         S: Calls,
     {
+        let socket: TcpListener = self.socket.listen(BACKLOG)?;
         let admission = Admission::new(limits.max_connections, limits.max_connections_per_address);
         let shared = Arc::new(Shared::new(protocol, limits));
         let (draining, drain_seen) = watch::channel(false);
@@ -119,7 +127,7 @@ impl Listener {
             .collect::<io::Result<Vec<_>>>()?;
 
         let acceptor = Acceptor {
-            socket: self.socket,
+            socket,
             workers,
             admission: Arc::clone(&admission),
             shared: Arc::clone(&shared),

@@ -22,6 +22,7 @@ mod load;
 mod members;
 #[cfg(target_os = "linux")]
 mod read_only;
+mod ready;
 mod spend;
 mod stop;
 mod usage;

@@ -83,18 +83,20 @@ async fn a_second_process_on_the_same_files_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named_and_uses_no_first_key_up() {
+fn a_port_that_is_taken_is_named_before_a_file_is_made() {
     // K2
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let data_dir = folder.path().join("data");
-    let mut command = keyward();
-    command.args(["serve", "--listen", &address, "--data-dir"]).arg(&data_dir);
-    let refused = run(command, "");
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.err.contains(&format!("cannot listen on {address}")), "{refused:?}");
-    assert!(!data_dir.join("root-key").exists());
+    for (flag, other) in [("--listen", "--http-listen"), ("--http-listen", "--listen")] {
+        let mut command = keyward();
+        command.args(["serve", flag, &address, other, "127.0.0.1:0", "--data-dir"]).arg(&data_dir);
+        let refused = run(command, "");
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.err.contains(&format!("cannot listen on {address}")), "{refused:?}");
+        assert!(!data_dir.exists());
+    }
     Server::start(&data_dir).stop();
     assert!(data_dir.join("root-key").exists());
 }

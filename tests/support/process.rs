@@ -92,13 +92,18 @@ impl Server {
     }
 
     /// The same by a command of the test's own.
-    pub fn start_by(mut command: Command) -> Self {
+    pub fn start_by(command: Command) -> Self {
+        Self::start_until(command, Stage::Serving)
+    }
+
+    /// Starts one, and waits until it is so far.
+    pub fn start_until(mut command: Command, stage: Stage) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        let (serving, seen) = mpsc::channel();
+        let (reached, seen) = mpsc::channel();
         let stderr = child.stderr.take().unwrap();
         let kept = Arc::clone(&log);
-        let reader = std::thread::spawn(move || keep(stderr, &kept, &serving));
+        let reader = std::thread::spawn(move || keep(stderr, &kept, stage, &reached));
         let Ok((address, http_address)) = seen.recv_timeout(PATIENCE) else {
             child.kill().unwrap();
             child.wait().unwrap();
@@ -138,6 +143,16 @@ impl Server {
     /// SIGHUP.
     pub fn hang_up(&self) {
         self.signal("-HUP");
+    }
+
+    /// SIGSTOP: it stands still until it is told to go on.
+    pub fn stand_still(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub fn go_on(&self) {
+        self.signal("-CONT");
     }
 
     fn signal(&self, signal: &str) {
@@ -192,21 +207,46 @@ pub fn start_and_kill(data_dir: &Path, spins: u32) {
     child.wait().unwrap();
 }
 
-fn keep(stderr: ChildStderr, log: &Mutex<String>, serving: &mpsc::Sender<(SocketAddr, SocketAddr)>) {
-    let mut http = None;
+/// How far a start has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It has its ports, and does not listen on them.
+    Bound,
+    /// It answers.
+    Serving,
+}
+
+impl Stage {
+    /// The addresses of gRPC and of plain HTTP, by the lines that have come.
+    fn addresses(self, lines: &str) -> Option<(SocketAddr, SocketAddr)> {
+        let after = |line: &str, name: &str| line.split_once(name)?.1.split_whitespace().next()?.parse().ok();
+        let said = |words: &str, name: &str| {
+            lines.lines().find(|line| line.contains(words)).map(|line| after(line, name))
+        };
+        let (grpc, http) = match self {
+            Self::Bound => (said("starting:", "grpc.bound="), said("starting:", "http.bound=")),
+            Self::Serving => (said("serving gRPC", "listen="), said("serving /verify", "listen=")),
+        };
+        Some((grpc??, http??))
+    }
+}
+
+fn keep(
+    stderr: ChildStderr,
+    log: &Mutex<String>,
+    stage: Stage,
+    reached: &mpsc::Sender<(SocketAddr, SocketAddr)>,
+) {
+    let mut is_reached = false;
     for line in BufReader::new(stderr).lines() {
         let line = line.unwrap();
-        if let Some((_, address)) = line.split_once("listen=") {
-            let address: SocketAddr = address.trim().parse().unwrap();
-            if line.contains("serving /verify") {
-                http = Some(address);
-            } else if let Some(http) = http.take().filter(|_| line.contains("serving gRPC")) {
-                // Nobody waits for it any more if the test has failed.
-                let _nobody = serving.send((address, http));
-            }
-        }
         let mut log = log.lock().unwrap();
         log.push_str(&line);
         log.push('\n');
+        if let Some(addresses) = stage.addresses(&log).filter(|_| !is_reached) {
+            is_reached = true;
+            // Nobody waits for it any more if the test has failed.
+            let _nobody = reached.send(addresses);
+        }
     }
 }

@@ -95,7 +95,7 @@ impl<S: Calls<Body = Body>> Calls for PanicsInItsStream<S> {
 // X8
 #[tokio::test]
 async fn a_panic_in_a_stream_of_answers_ends_it_with_internal() {
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let routes = Server::routes(&Arc::default(), health(HEALTH_NAMES).1, &ListenerLimits::default());
     let service = move |_peer: Peer| PanicsInItsStream(routes.clone());
     let limits = ListenerLimits::default();
@@ -229,7 +229,9 @@ async fn whatever_keeps_a_call_from_its_handler_is_a_503_answer_to_envoy() {
     assert_unavailable(&h2.call(malformed, Bytes::from_static(&[0; 5])).await.unwrap());
 
     let (over_budget, mut stream) = h2.open(post(ENVOY)).await.unwrap();
-    stream.send_data(Bytes::from(vec![0; 60_000]), false).unwrap();
+    // Of a message of 500,000 bytes.
+    let begun = [&[0, 0, 0x07, 0xa1, 0x20][..], &vec![0; 60_000]].concat();
+    stream.send_data(Bytes::from(begun), false).unwrap();
     assert_unavailable(&read_answer(over_budget).await.unwrap());
     assert_eq!(server.running.counts().requests_over_budget.value(), 1);
 

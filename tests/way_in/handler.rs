@@ -80,12 +80,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    #[expect(clippy::unused_async, reason = "what starts a server is waited for, whatever that does")]
     pub(crate) async fn start(limits: ListenerLimits) -> Self {
         let handler = Arc::new(Handler::default());
         let (reporter, service) = health(HEALTH_NAMES);
         reporter.report(Serving::Yes);
         let routes = Self::routes(&handler, service, &limits);
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let running = listener
             .serve(Protocol::Grpc, NonZeroUsize::new(2).unwrap(), limits, move |_peer: Peer| routes.clone())
             .unwrap();

@@ -1,0 +1,56 @@
+//! Whether Checks are answered, and whether changes are taken, told to whoever probes for it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    grpc::health::{HealthReporter, Serving},
+    index::Index,
+    store::sqlite::WriterState,
+};
+
+/// How often it is looked whether there is a policy to decide by.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Looks, and tells, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Readiness(JoinHandle<()>);
+
+impl Readiness {
+    /// Tells from now on how a view that is loaded stands, and the store behind it. At once, so that whoever connects then
+    /// hears it.
+    pub(super) fn begin(
+        health: HealthReporter,
+        index: Arc<Index>,
+        mut writer: watch::Receiver<WriterState>,
+    ) -> Self {
+        let tell = move |writer: &WriterState| {
+            let serving = if index.policy_now().is_some() { Serving::Yes } else { Serving::No };
+            health.report(serving);
+            health.report_changes(*writer == WriterState::Working);
+        };
+        tell(&writer.borrow_and_update());
+        Self(tokio::spawn(async move {
+            let mut looks = interval(LOOK);
+            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    _ = looks.tick() => {}
+                    changed = writer.changed() => if changed.is_err() { return },
+                }
+                tell(&writer.borrow_and_update());
+            }
+        }))
+    }
+}
+
+impl Drop for Readiness {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
