@@ -23,6 +23,12 @@ pub(super) fn plain_message(body: &[u8]) -> Option<&[u8]> {
     (length == message.len()).then_some(message)
 }
 
+/// Whether a request that is one message holds none, or something behind its first. One that is cut off is not meant.
+pub(super) fn is_not_one(body: &[u8]) -> bool {
+    let Some(([_flag, length @ ..], behind)) = body.split_first_chunk::<5>() else { return body.is_empty() };
+    usize::try_from(u32::from_be_bytes(*length)).is_ok_and(|length| behind.len() > length)
+}
+
 /// A frame without its message, which is to be appended.
 pub(super) fn begin() -> Vec<u8> {
     let mut frame = Vec::with_capacity(USUAL_BYTES);

@@ -18,6 +18,8 @@ pub(super) enum Refusal {
     UnsupportedMediaType,
     /// The path names no method, exactly.
     Unimplemented,
+    /// The method takes one message, and there is none, or something behind it.
+    NotOneMessage,
     /// The `grpc-timeout` header is malformed.
     TimeoutMalformed,
     /// The deadline has passed.
@@ -62,6 +64,7 @@ impl Refusal {
             Self::MethodNotAllowed
             | Self::UnsupportedMediaType
             | Self::Unimplemented
+            | Self::NotOneMessage
             | Self::TimeoutMalformed
             | Self::DeadlineExceeded
             | Self::Internal
@@ -80,6 +83,7 @@ impl Refusal {
             }
             Self::UnsupportedMediaType => plain(StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Self::Unimplemented
+            | Self::NotOneMessage
             | Self::TimeoutMalformed
             | Self::DeadlineExceeded
             | Self::Internal
@@ -94,6 +98,8 @@ impl Refusal {
         match self {
             Self::MethodNotAllowed | Self::UnsupportedMediaType => Status::unknown("not a gRPC request"),
             Self::Unimplemented => Status::unimplemented("there is no such method"),
+            // What gRPC says of a "request cardinality violation" (its statuscodes.md).
+            Self::NotOneMessage => Status::unimplemented("the method takes exactly one message"),
             Self::TimeoutMalformed => {
                 with_reason(Code::InvalidArgument, "grpc-timeout is malformed", "FIELD_INVALID")
             }

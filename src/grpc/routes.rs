@@ -15,7 +15,7 @@ use tower_service::Service as _;
 use super::{
     check_call::{self, CheckAtOnce},
     ext_authz::{self, ExtAuthz},
-    gate,
+    frame, gate,
     health::HealthService,
     refusal::Refusal,
 };
@@ -146,8 +146,8 @@ where
             gate::admit(request).map_err(|refusal| refusal.response_to(path, Duration::ZERO))?;
         let gather = match request.uri().path() {
             path if takes_a_stream(path) => Gather::Nothing,
-            ext_authz::PATH => Gather::UpTo(limits.gateway_message_bytes),
-            _ => Gather::UpTo(limits.message_bytes),
+            ext_authz::PATH => Gather::Message(limits.gateway_message_bytes),
+            _ => Gather::Message(limits.message_bytes),
         };
         Ok(Taken { client_limit, gather })
     }
@@ -170,7 +170,12 @@ where
     }
 
     fn call(&self, request: Request<RequestBody>) -> Self::Future {
-        match service_of(request.uri().path()) {
+        let path = request.uri().path();
+        // Envoy gets a denial for it, where it is read.
+        if path != ext_authz::PATH && !takes_a_stream(path) && frame::is_not_one(request.body().gathered()) {
+            return Box::pin(async { Ok(Refusal::NotOneMessage.response()) });
+        }
+        match service_of(path) {
             key_service_server::SERVICE_NAME => self.key.clone().call(request),
             workspace_service_server::SERVICE_NAME => self.workspace.clone().call(request),
             policy_service_server::SERVICE_NAME => self.policy.clone().call(request),

@@ -74,8 +74,9 @@ impl<S: Calls> Call<S> {
             Gather::Nothing => {
                 handle(&*service, with_peer(head, peer, RequestBody::of_stream(incoming)), &open)
             }
-            Gather::UpTo(bytes) => {
-                State::Arriving(Box::new(Arriving { head, peer, gathering: Gathering::new(incoming, bytes) }))
+            gather @ (Gather::UpTo(_) | Gather::Message(_)) => {
+                let gathering = Gathering::new(incoming, gather);
+                State::Arriving(Box::new(Arriving { head, peer, gathering }))
             }
         };
         Self { state, service, client_limit: taken.client_limit, deadline: None, open: Some(open) }

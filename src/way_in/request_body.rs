@@ -13,13 +13,13 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{connection::Shared, gate::Failure};
+use super::{
+    connection::Shared,
+    gate::{Failure, Gather},
+};
 
 /// Bytes of a gathering that are not counted in the budget: they are within what a stream may cost anyway.
 const UNCOUNTED_BYTES: usize = 1024;
-
-/// Before the message: one byte that says whether it is compressed, four that say how long it is.
-const PREFIX_BYTES: usize = 5;
 
 /// A request's body, as its handler reads it.
 #[derive(Debug, Default)]
@@ -40,6 +40,12 @@ impl RequestBody {
     #[must_use]
     pub fn whole(&self) -> Option<&[u8]> {
         if self.rest.is_some() || self.trailers.is_some() { None } else { self.data.as_deref() }
+    }
+
+    /// What was gathered of it, whether more is to come or not.
+    #[must_use]
+    pub fn gathered(&self) -> &[u8] {
+        self.data.as_deref().unwrap_or_default()
     }
 
     /// All of it; `None` if it is too long to be gathered.
@@ -86,14 +92,14 @@ impl Body for RequestBody {
 pub(super) struct Gathering {
     incoming: Option<Incoming>,
     gathered: BytesMut,
-    message_bytes: usize,
+    gather: Gather,
     held: Option<Held>,
 }
 
 impl Gathering {
-    /// Gathers a body of one message of at most `message_bytes`.
-    pub(super) fn new(incoming: Incoming, message_bytes: usize) -> Self {
-        Self { incoming: Some(incoming), gathered: BytesMut::new(), message_bytes, held: None }
+    /// Gathers a body as far as this says.
+    pub(super) fn new(incoming: Incoming, gather: Gather) -> Self {
+        Self { incoming: Some(incoming), gathered: BytesMut::new(), gather, held: None }
     }
 
     /// Waits for the whole body. One that arrives in a single piece, as a Check's does, is not copied.
@@ -103,6 +109,9 @@ impl Gathering {
         cx: &mut Context<'_>,
     ) -> Poll<Result<RequestBody, Failure>> {
         let Some(mut incoming) = self.incoming.take() else { return Poll::Pending };
+        if self.gather.is_exceeded_by(incoming.size_hint().lower()) {
+            return Poll::Ready(Ok(RequestBody::of_stream(incoming)));
+        }
         loop {
             let frame = match Pin::new(&mut incoming).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => frame,
@@ -125,14 +134,14 @@ impl Gathering {
                 // As much as it says that it is long: growing by and by would hold twice of it for a while.
                 let declared =
                     data.len().saturating_add(usize::try_from(incoming.size_hint().lower()).unwrap_or(0));
-                self.gathered.reserve(declared.min(self.message_bytes.saturating_add(PREFIX_BYTES)));
+                self.gathered.reserve(declared.min(self.gather.most_bytes()));
             }
             self.gathered.extend_from_slice(&data);
             if let Err(refusal) = self.count(shared) {
                 return Poll::Ready(Err(refusal));
             }
-            if self.gathered.len() > self.message_bytes.saturating_add(PREFIX_BYTES) {
-                // The decoder will refuse it, or read the messages that it does not expect and forget them.
+            if self.gather.is_too_much(&self.gathered) {
+                // Whoever serves it refuses it by what is there, and the rest is not waited for.
                 let rest = Some(incoming);
                 return Poll::Ready(Ok(RequestBody { rest, ..self.whole(None) }));
             }

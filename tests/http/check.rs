@@ -230,6 +230,20 @@ async fn a_body_has_512_kib_and_not_much_more() {
 }
 
 #[tokio::test]
+async fn a_body_that_says_that_it_is_too_long_is_refused_before_it_arrives() {
+    // X4 X5
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let keyward = Keyward::start().await;
+    let mut socket = tokio::net::TcpStream::connect(keyward.service.http_address()).await.unwrap();
+    let head = "POST /v1/check HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 5242880\r\n\r\n";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    let read = tokio::time::timeout(crate::process::PATIENCE, socket.read_exact(&mut answer));
+    read.await.expect("the body is waited for").unwrap();
+    assert_eq!(answer, *b"HTTP/1.1 413");
+}
+
+#[tokio::test]
 async fn a_revision_that_is_ahead_is_503_and_says_when_to_come_back() {
     let keyward = Keyward::start().await;
     let question = json!({ "min_revision": 1_000_000 });

@@ -331,9 +331,9 @@ async fn unfinished_requests_share_a_budget_of_bytes() {
     let limits = ListenerLimits { unfinished_request_bytes: 100_000, ..ListenerLimits::default() };
     let server = Server::start(limits).await;
     let h2 = H2::connect(server.address()).await;
-    // A message of 900,000 bytes is announced, and 60,000 are sent.
+    // A message of 500,000 bytes is announced, and 60,000 are sent.
     let begun = || {
-        let mut bytes = BytesMut::from(&[0, 0, 0x0d, 0xbb, 0xa0][..]);
+        let mut bytes = BytesMut::from(&[0, 0, 0x07, 0xa1, 0x20][..]);
         bytes.resize(60_000, b'a');
         bytes.freeze()
     };

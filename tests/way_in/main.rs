@@ -15,5 +15,6 @@ mod bounds;
 mod calls;
 mod client;
 mod doors;
+mod exact;
 mod handler;
 mod shutdown;
