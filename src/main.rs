@@ -50,8 +50,8 @@ fn ended(done: Result<(), AppError>, console: &mut Console<'_>) -> ExitCode {
     }
 }
 
-fn verify_offline(data_dir: &Path) -> Result<LogReport, String> {
-    let found = app::verify_offline(data_dir).map_err(|error| error.to_string())?;
+fn verify_offline(data_dir: &Path, anchor: Option<&Path>) -> Result<LogReport, String> {
+    let found = app::verify_offline(data_dir, anchor).map_err(|error| error.to_string())?;
     Ok(LogReport {
         records: found.records,
         head_revision: found.head.0,

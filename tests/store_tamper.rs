@@ -24,6 +24,7 @@ use keyward::{
         Verification, View,
     },
     store::{
+        anchor::AnchorSettings,
         data_dir::{DataDir, DataDirError},
         sqlite::{OpenError, SqliteStore, WriterState, verify_offline},
     },
@@ -42,7 +43,7 @@ impl Place {
     }
 
     fn verify(&self) -> Verification {
-        verify_offline(&self.path()).unwrap()
+        verify_offline(&self.path(), &AnchorSettings::default()).unwrap()
     }
 
     fn fault(&self) -> Option<u64> {
@@ -623,7 +624,10 @@ async fn roots_of_another_store_are_refused() {
     let other = format!("1 {}\n", "ab".repeat(32));
     fs::write(place.path().join("roots"), other).unwrap();
     assert!(matches!(place.open_error(), OpenError::WrongRoots(_)));
-    assert!(matches!(verify_offline(&place.path()), Err(OpenError::WrongRoots(_))));
+    assert!(matches!(
+        verify_offline(&place.path(), &AnchorSettings::default()),
+        Err(OpenError::WrongRoots(_))
+    ));
 }
 
 #[tokio::test]
@@ -654,7 +658,10 @@ async fn lost_roots_are_refused() {
     fs::remove_file(place.path().join("roots")).unwrap();
     assert!(matches!(place.open_error(), OpenError::LostRoots(_)));
     assert!(!place.path().join("roots.new").exists(), "no new ones are made");
-    assert!(matches!(verify_offline(&place.path()), Err(OpenError::LostRoots(_))));
+    assert!(matches!(
+        verify_offline(&place.path(), &AnchorSettings::default()),
+        Err(OpenError::LostRoots(_))
+    ));
 }
 
 #[tokio::test]
@@ -687,7 +694,10 @@ async fn a_newer_schema_is_refused() {
     place.tamper("PRAGMA user_version = 9");
     let before = place.copy_database();
     assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 9, known: 8, .. }));
-    assert!(matches!(verify_offline(&place.path()), Err(OpenError::NewerSchema { .. })));
+    assert!(matches!(
+        verify_offline(&place.path(), &AnchorSettings::default()),
+        Err(OpenError::NewerSchema { .. })
+    ));
     assert_eq!(place.copy_database(), before, "and left as it is");
 }
 
@@ -715,7 +725,10 @@ async fn verifying_offline_leaves_nothing_behind() {
     let (before, bytes) = (files(), place.copy_database());
     assert_eq!(place.fault(), None);
     assert_eq!((files(), place.copy_database()), (before, bytes));
-    assert!(matches!(verify_offline(&place.path().join("nowhere")), Err(OpenError::NoStore(_))));
+    assert!(matches!(
+        verify_offline(&place.path().join("nowhere"), &AnchorSettings::default()),
+        Err(OpenError::NoStore(_))
+    ));
 }
 
 #[tokio::test]
@@ -729,7 +742,7 @@ async fn a_crashed_store_verifies_with_what_its_wal_holds() {
     }
     let crashed = Place::new();
     fs::create_dir(crashed.path()).unwrap();
-    for file in ["keyward.db", "keyward.db-wal", "roots"] {
+    for file in ["keyward.db", "keyward.db-wal", "keyward.anchor", "roots"] {
         fs::copy(place.path().join(file), crashed.path().join(file)).unwrap();
     }
     let found = crashed.verify();

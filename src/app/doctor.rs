@@ -1,20 +1,25 @@
-//! `keyward doctor`: what a data directory and this machine's clock say of each other, and the repair of a false mark.
+//! `keyward doctor`: what a data directory, its anchor and this machine's clock say of each other, and the repair of a false
+//! mark and of a restored database.
 
 use super::{error::AppError, is_begun, runtime};
 use crate::{
     config::{self, args::DoctorArgs},
-    domain::time::{Clock as _, Timestamp},
+    domain::{
+        audit::Revision,
+        time::{Clock as _, Timestamp},
+    },
     operations::clock_mark,
     ports::{KeyStore as _, StoredMark},
     store::{
+        anchor::AnchorSettings,
         data_dir::DataDir,
-        sqlite::{SqliteStore, examine_offline},
+        sqlite::{AnchorReport, SqliteStore, examine_offline},
     },
     system::{SystemClock, SystemEntropy},
     telemetry,
 };
 
-/// Says what it finds; with `--reset-clock` it sets the clock's mark first, and nobody else may have the store open.
+/// Says what it finds. With `--reset-clock` or `--accept-rollback` it repairs instead, and nobody else may have the store open.
 ///
 /// # Errors
 /// There is no store, it cannot be opened, or, for the repair, it is in use.
@@ -23,34 +28,67 @@ pub fn doctor(args: &DoctorArgs) -> Result<String, AppError> {
     if !is_begun(&args.data_dir)? {
         return Err(AppError::NotInitialized(args.data_dir.clone()));
     }
-    if args.reset_clock { reset_clock(args) } else { examine(args) }
+    if args.reset_clock || args.accept_rollback.is_some() { repair(args) } else { examine(args) }
 }
 
 fn examine(args: &DoctorArgs) -> Result<String, AppError> {
-    let found = examine_offline(&args.data_dir)?;
+    let found = examine_offline(&args.data_dir, &anchor_of(args))?;
     let wall = SystemClock.wall();
     Ok(format!(
-        "store       {}: it opens, and its log ends at revision {}\nclock mark  {}\nwall clock  {wall}: {}\n",
+        "store       {}: it opens, and its log ends at revision {}\nanchor      {}\nclock mark  {}\nwall clock  {wall}: {}\n",
         args.data_dir.display(),
         found.head,
+        anchored(&found.anchor, found.head),
         shown(found.mark),
         compared(found.mark, wall),
     ))
 }
 
-fn reset_clock(args: &DoctorArgs) -> Result<String, AppError> {
+/// Takes an older database in, sets the clock's mark, or both.
+fn repair(args: &DoctorArgs) -> Result<String, AppError> {
     let dir = DataDir::open(&args.data_dir)?;
     let now = SystemClock.wall();
-    let (store, _keys) = SqliteStore::open(&dir, &SystemEntropy::default(), now)?;
+    let (store, _keys) = SqliteStore::open_with(&dir, &anchor_of(args), &SystemEntropy::default(), now)?;
     if !store.is_initialized() {
         return Err(AppError::NotInitialized(args.data_dir.clone()));
     }
+    let head = *store.revisions().borrow();
     let from = store.clock_mark();
+    let reset = args.reset_clock;
     let revision = runtime()?.block_on(async {
-        let revision = store.commit(clock_mark::reset(from, now)).await?;
+        let revision = if reset { store.commit(clock_mark::reset(from, now)).await? } else { head };
         store.close().await.map(|()| revision)
     })?;
-    Ok(format!("clock mark  {} → {now}: revision {revision} of the log\n", shown(from)))
+    let accepted = args.accept_rollback.filter(|accepted| *accepted < head.0);
+    let accepted = accepted.map(|accepted| {
+        format!(
+            "anchor      made anew; the log went on from revision {accepted} with {head}, which says so\n"
+        )
+    });
+    let reset =
+        reset.then(|| format!("clock mark  {} → {now}: revision {revision} of the log\n", shown(from)));
+    Ok([accepted, reset].into_iter().flatten().collect())
+}
+
+fn anchor_of(args: &DoctorArgs) -> AnchorSettings {
+    AnchorSettings { place: args.anchor.clone(), accepted: args.accept_rollback.map(Revision) }
+}
+
+/// How the anchor stands to a log that ends at `head`.
+fn anchored(anchor: &AnchorReport, head: Revision) -> String {
+    let place = anchor.path.display();
+    match (&anchor.doubt, anchor.known) {
+        (Some(doubt), _) => format!(
+            "{place}: no server starts, because {doubt}. Put back the newest database, with its -wal, and its anchor; or, if \
+             this very database is meant, run `keyward doctor --accept-rollback {head}`"
+        ),
+        (None, None) => format!("{place}: none yet; the next start makes it"),
+        (None, Some(known)) if known < head => format!(
+            "{place}: revision {known}, behind the log, as a crash of the machine leaves it, or a disk that could not be \
+             written; the next start brings it up"
+        ),
+        (None, Some(known)) => format!("{place}: revision {known}, as it must be"),
+    }
 }
 
 fn shown(mark: StoredMark) -> String {

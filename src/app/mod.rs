@@ -22,10 +22,12 @@ use crate::{
         self, Config, LogFormat,
         args::{DataArgs, InitArgs, RecoverArgs, ServeArgs},
     },
+    domain::audit::Revision,
     operations::initialize::Maker,
     ports::{KeyStore as _, PolicyView, Verification},
     shutdown::Signals,
     store::{
+        anchor::AnchorSettings,
         data_dir::holds_database,
         roots::{FoundRoots, Roots},
         sqlite::{self, OpenError},
@@ -57,6 +59,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
     let destination = Destination::choose(&args.data);
     let settings = Settings {
         data_dir: args.data.data_dir.clone(),
+        anchor: anchor_of(&args.data, args.accept_rollback),
         listen: args.listen,
         http_listen: args.http_listen,
         check_is_open,
@@ -95,7 +98,9 @@ pub fn initialize(args: &InitArgs) -> Result<(), AppError> {
     let policy = config::first_policy(args.data.policy.as_deref())?;
     let destination = Destination::choose(&args.data);
     runtime()?.block_on(async {
-        let store = Store::open(&args.data.data_dir, &SystemEntropy::default(), Arc::new(SystemClock))?;
+        let anchor = anchor_of(&args.data, None);
+        let store =
+            Store::open(&args.data.data_dir, &anchor, &SystemEntropy::default(), Arc::new(SystemClock))?;
         if store.sqlite.is_initialized() {
             return Err(AppError::AlreadyInitialized(args.data.data_dir.clone()));
         }
@@ -117,7 +122,8 @@ pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
     }
     runtime()?.block_on(async {
         let entropy = SystemEntropy::default();
-        let store = Store::open(&args.data.data_dir, &entropy, Arc::new(SystemClock))?;
+        let anchor = anchor_of(&args.data, args.accept_rollback);
+        let store = Store::open(&args.data.data_dir, &anchor, &entropy, Arc::new(SystemClock))?;
         if !store.sqlite.is_initialized() {
             return Err(AppError::NotInitialized(args.data.data_dir.clone()));
         }
@@ -141,8 +147,14 @@ pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
 ///
 /// # Errors
 /// There is no store, or it cannot be read. A log that does not hold is an answer, not an error.
-pub fn verify_offline(data_dir: &Path) -> Result<Verification, AppError> {
-    Ok(sqlite::verify_offline(data_dir)?)
+pub fn verify_offline(data_dir: &Path, anchor: Option<&Path>) -> Result<Verification, AppError> {
+    let anchor = AnchorSettings { place: anchor.map(Path::to_owned), accepted: None };
+    Ok(sqlite::verify_offline(data_dir, &anchor)?)
+}
+
+/// What the flags say of the anchor.
+fn anchor_of(args: &DataArgs, accepted: Option<u64>) -> AnchorSettings {
+    AnchorSettings { place: args.anchor.clone(), accepted: accepted.map(Revision) }
 }
 
 /// Whether a directory holds a store, or what is left of one: opening it would make one where there is nothing.

@@ -38,6 +38,7 @@ use crate::{
     },
     ports::{Counters, KeyStore, StoreError, StoredMark},
     store::{
+        anchor::AnchorSettings,
         data_dir::DataDir,
         roots::Roots,
         sqlite::{OpenError, SqliteStore, WriterState},
@@ -53,6 +54,8 @@ use crate::{
 pub struct Settings {
     /// Where its files are.
     pub data_dir: PathBuf,
+    /// Where its anchor is, and what is taken in without it.
+    pub anchor: AnchorSettings,
     /// Where gRPC is served.
     pub listen: SocketAddr,
     /// Where plain HTTP is served.
@@ -111,6 +114,7 @@ impl Service {
     pub async fn start(settings: Settings, root_key: &Destination) -> Result<Self, AppError> {
         let Settings {
             data_dir,
+            anchor,
             listen,
             http_listen,
             check_is_open,
@@ -130,7 +134,7 @@ impl Service {
             http.bound = %http.local_addr(),
             "starting: connections are refused until the store is loaded"
         );
-        let store = Store::open(&data_dir, &*entropy, clock)?;
+        let store = Store::open(&data_dir, &anchor, &*entropy, clock)?;
         let is_new = !store.sqlite.is_initialized();
         let first_policy = if is_new {
             store.initialize(policy, &*entropy, root_key).await?;
@@ -330,9 +334,14 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn open(path: &Path, entropy: &dyn Entropy, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
+    pub(super) fn open(
+        path: &Path,
+        anchor: &AnchorSettings,
+        entropy: &dyn Entropy,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AppError> {
         let dir = DataDir::open(path)?;
-        let (sqlite, keys) = SqliteStore::open(&dir, entropy, clock.wall())?;
+        let (sqlite, keys) = SqliteStore::open_with(&dir, anchor, entropy, clock.wall())?;
         if sqlite.is_initialized() {
             // A first start that was cut off behind its commit.
             Roots::keep(dir.path()).map_err(OpenError::from)?;

@@ -10,6 +10,10 @@ pub struct DataArgs {
     /// The directory that holds the database and the roots
     #[arg(long, value_name = "DIR", env = "KEYWARD_DATA_DIR", default_value = "keyward-data")]
     pub data_dir: PathBuf,
+    /// Where the anchor is, best on another disk: it tells an older copy of the database from the newest [default: keyward.anchor
+    /// in the data directory]
+    #[arg(long, value_name = "FILE", env = "KEYWARD_ANCHOR")]
+    pub anchor: Option<PathBuf>,
     /// The configuration file
     #[arg(long, value_name = "FILE", env = "KEYWARD_CONFIG")]
     pub config: Option<PathBuf>,
@@ -43,6 +47,10 @@ pub struct ServeArgs {
     /// Serves beyond loopback without encryption: whoever is on the network can read keys and ask in others' names
     #[arg(long)]
     pub insecure_listen_beyond_loopback_without_tls: bool,
+    /// Takes the database in as it is, though it is older than its anchor or has none, if its log ends at this revision;
+    /// the log says so. Keys that were revoked since are good again: revoke them
+    #[arg(long, value_name = "REVISION")]
+    pub accept_rollback: Option<u64>,
 }
 
 /// Make the data directory and the first administration key
@@ -59,10 +67,17 @@ pub struct DoctorArgs {
     /// The directory that holds the database and the roots
     #[arg(long, value_name = "DIR", env = "KEYWARD_DATA_DIR", default_value = "keyward-data")]
     pub data_dir: PathBuf,
+    /// Where the anchor is [default: where it was]
+    #[arg(long, value_name = "FILE", env = "KEYWARD_ANCHOR")]
+    pub anchor: Option<PathBuf>,
     /// Sets the clock's mark to this machine's time, with an entry in the log; no server may run. Keys that expired
     /// between this time and the mark are good again
     #[arg(long)]
     pub reset_clock: bool,
+    /// Takes the database in as it is, though it is older than its anchor or has none, if its log ends at this revision;
+    /// the log says so. Keys that were revoked since are good again: revoke them
+    #[arg(long, value_name = "REVISION")]
+    pub accept_rollback: Option<u64>,
 }
 
 /// Make a new administration key on this machine, while no server runs
@@ -71,4 +86,8 @@ pub struct RecoverArgs {
     /// Where the files are.
     #[command(flatten)]
     pub data: DataArgs,
+    /// Takes the database in as it is, though it is older than its anchor or has none, if its log ends at this revision;
+    /// the log says so. Keys that were revoked since are good again: revoke them
+    #[arg(long, value_name = "REVISION")]
+    pub accept_rollback: Option<u64>,
 }

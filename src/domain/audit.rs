@@ -123,6 +123,8 @@ actions! {
     PolicyApply = "policy.apply",
     /// The clock's mark was set to the wall clock's time on the machine.
     ClockReset = "clock.reset",
+    /// A database that was older than its anchor, or without one, was taken in as it was.
+    RollbackAccept = "rollback.accept",
     /// A key of another system was taken over by the hash of its secret.
     KeyImport = "key.import",
     /// The secret by which another system hashes its keys was taken in.

@@ -71,6 +71,8 @@ pub struct DerivedKeys {
     pub lookup: LookupKey,
     /// Codes stored rows, so that an edited one shows.
     pub rows: MacKey,
+    /// Codes the anchor: where the log ended, outside the database.
+    pub anchor: MacKey,
     /// Codes page tokens, so that none can be forged.
     pub cursors: MacKey,
     /// Seals other systems' secrets, which are kept to know the keys that come from there.
@@ -93,6 +95,7 @@ impl DerivedKeys {
         Self {
             lookup: LookupKey { layers, root: newest.number },
             rows: MacKey(newest.mac_key(b"rows")),
+            anchor: MacKey(newest.mac_key(b"anchor")),
             cursors: MacKey(newest.mac_key(b"cursors")),
             schemes: SealKey::new(&newest.derive(b"schemes")),
             heads: HeadKey::new(&newest.derive(b"heads")),

@@ -127,6 +127,7 @@ impl Operations {
                 | Action::KeyEnable
                 | Action::PolicyApply
                 | Action::ClockReset
+                | Action::RollbackAccept
                 | Action::KeyImport
                 | Action::SchemeAdd,
                 None,

@@ -3,6 +3,7 @@
 //! How keys are written down, coded and chained (`record`, `rows`, `chain`) is the same for every back end; only
 //! `sqlite` knows SQLite. Nothing here decides anything about a key.
 
+pub mod anchor;
 pub mod data_dir;
 pub mod roots;
 pub mod sqlite;

@@ -11,6 +11,7 @@ mod steady_load;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod anchor;
 #[cfg(target_os = "linux")]
 mod bogus;
 mod bulk;

@@ -33,6 +33,7 @@ use keyward::{
         policy::{Policy, RouteEntry, ScopeEntry},
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
     },
+    store::anchor::AnchorSettings,
     way_in::limits::ListenerLimits,
     wire::v1::{
         self, audit_service_client::AuditServiceClient, key_service_client::KeyServiceClient,
@@ -445,6 +446,7 @@ async fn launch(
 ) -> Service {
     let settings = Settings {
         data_dir: data_dir(folder),
+        anchor: AnchorSettings::default(),
         listen: "127.0.0.1:0".parse().unwrap(),
         http_listen: "127.0.0.1:0".parse().unwrap(),
         check_is_open,

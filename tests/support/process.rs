@@ -23,9 +23,10 @@ use std::{
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What would make a process do other than its test says.
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 9] = [
     "KEYWARD_ADMIN_KEY",
     "KEYWARD_ADMIN_KEY_FILE",
+    "KEYWARD_ANCHOR",
     "KEYWARD_CONFIG",
     "KEYWARD_DATA_DIR",
     "KEYWARD_LISTEN",

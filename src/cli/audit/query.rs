@@ -71,6 +71,8 @@ enum Action {
     PolicyApply,
     /// The clock's mark was set with `keyward doctor --reset-clock`
     ClockReset,
+    /// An older database was taken in with `--accept-rollback`
+    RollbackAccept,
     /// A workspace was changed
     WorkspaceUpdate,
     /// A workspace was suspended
@@ -110,6 +112,7 @@ impl From<Action> for AuditAction {
             Action::KeyEnable => Self::KeyEnable,
             Action::PolicyApply => Self::PolicyApply,
             Action::ClockReset => Self::ClockReset,
+            Action::RollbackAccept => Self::RollbackAccept,
             Action::KeyImport => Self::KeyImport,
             Action::SchemeAdd => Self::SchemeAdd,
             Action::WorkspaceSuspend => Self::WorkspaceSuspend,

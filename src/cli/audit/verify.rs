@@ -23,10 +23,14 @@ pub struct VerifyArgs {
     /// Reads the files of this data directory, without any server
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Where the anchor of that data directory is [default: where it was]
+    #[arg(long, value_name = "FILE", env = "KEYWARD_ANCHOR")]
+    anchor: Option<PathBuf>,
 }
 
-/// Verifies the log in a data directory, without a server; an `Err` means that it could not be read.
-pub type VerifyOffline<'a> = &'a dyn Fn(&Path) -> Result<LogReport, String>;
+/// Verifies the log in a data directory, against an anchor at this place or where it was, without a server; an `Err` means
+/// that it could not be read.
+pub type VerifyOffline<'a> = &'a dyn Fn(&Path, Option<&Path>) -> Result<LogReport, String>;
 
 /// Whether a log's chain holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +72,7 @@ pub(in crate::cli) async fn run(
     offline: VerifyOffline<'_>,
 ) -> Result<Outcome, Failure> {
     let report = if let Some(directory) = args.data_dir {
-        offline(&directory).map_err(Failure::Local)?
+        offline(&directory, args.anchor.as_deref()).map_err(Failure::Local)?
     } else {
         let mut audit = session.audit().await?;
         audit.verify_log(VerifyLogRequest {}).await.map_err(session.rpc())?.into_inner().into()

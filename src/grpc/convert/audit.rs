@@ -61,6 +61,7 @@ const fn action_to_wire(action: Action) -> AuditAction {
         Action::KeyEnable => AuditAction::KeyEnable,
         Action::PolicyApply => AuditAction::PolicyApply,
         Action::ClockReset => AuditAction::ClockReset,
+        Action::RollbackAccept => AuditAction::RollbackAccept,
         Action::KeyImport => AuditAction::KeyImport,
         Action::SchemeAdd => AuditAction::SchemeAdd,
     }

@@ -14,7 +14,7 @@ use crate::{
         time::{Entropy, EntropyUnavailable, Timestamp},
     },
     ports::{KeyStore, Mutation, Rows, StoreError},
-    store::data_dir::DataDir,
+    store::{anchor::AnchorSettings, data_dir::DataDir},
 };
 
 /// Bytes that are all alike.
@@ -30,7 +30,7 @@ impl Entropy for Same {
 /// A store whose writing connection was told something that only this connection knows.
 fn store(directory: &tempfile::TempDir, told: &str) -> SqliteStore {
     let dir = DataDir::open(directory.path()).unwrap();
-    let opened = open::open(&dir, &Same(1), Timestamp::EPOCH).unwrap();
+    let opened = open::open(&dir, &AnchorSettings::default(), &Same(1), Timestamp::EPOCH).unwrap();
     opened.connection.execute_batch(told).unwrap();
     SqliteStore::start(&dir, opened).unwrap()
 }

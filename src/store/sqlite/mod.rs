@@ -10,23 +10,19 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
+pub use self::{
+    anchored::{AnchorReport, Doubt},
+    open::{Examination, OpenError, examine_offline, verify_offline},
+    writer::WriterState,
+};
 use self::{
     group::{Answer, Work},
     open::{Opened, database},
     writer::{FileIdentity, Writer},
 };
-pub use self::{
-    open::{Examination, OpenError, examine_offline, verify_offline},
-    writer::WriterState,
-};
 use super::data_dir::DataDir;
 use crate::{
-    domain::{
-        audit::Revision,
-        id::KeyId,
-        root::DerivedKeys,
-        time::{Entropy, Timestamp},
-    },
+    domain::{audit::Revision, id::KeyId, root::DerivedKeys, time::Timestamp},
     ports::{
         KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRows, Mutation, Note, Pending,
         PolicyVersion, RequestMark, ScopeUse, StoreError, StoredCount, StoredMark, Usage, UsageFilter,
@@ -34,7 +30,9 @@ use crate::{
     },
 };
 
+mod anchored;
 mod connection;
+mod entrance;
 mod failure;
 #[cfg(test)]
 mod fairness;
@@ -95,23 +93,8 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store of a data directory with its roots, or makes both. A store just made has an empty log, and
-    /// waits for its first change ([`SqliteStore::is_initialized`]); after that, [`super::roots::Roots::keep`].
-    ///
-    /// # Errors
-    /// Roots and database do not belong together, or one of them cannot be used.
-    pub fn open(
-        dir: &DataDir,
-        entropy: &dyn Entropy,
-        now: Timestamp,
-    ) -> Result<(Self, Arc<DerivedKeys>), OpenError> {
-        let opened = open::open(dir, entropy, now)?;
-        let keys = Arc::clone(&opened.keys);
-        Ok((Self::start(dir, opened)?, keys))
-    }
-
     fn start(dir: &DataDir, opened: Opened) -> Result<Self, OpenError> {
-        let Opened { connection, keys, mark, ended_in_order } = opened;
+        let Opened { connection, keys, mark, ended_in_order, anchor } = opened;
         let path = dir.database();
         let head = log::head(&connection, &keys)?;
         let (works, receiver) = mpsc::channel(MAX_WAITING);
@@ -122,6 +105,7 @@ impl SqliteStore {
             keys: Arc::clone(&keys),
             head,
             file: FileIdentity::of(path.clone()).map_err(database(&path))?,
+            anchor,
             works: receiver,
             revisions: revision_sender,
             state: state_sender,

@@ -13,6 +13,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
+    anchored::{self, AnchorReport, Doubt, Judged},
     connection::{open_offline, open_writer, prepare_writer},
     failure, groups, log, notes,
     schema::{self, Identity, Ours, identify, migrate},
@@ -25,6 +26,7 @@ use crate::{
     },
     ports::{StoreError, StoredMark, Verification},
     store::{
+        anchor::{AnchorSettings, Keeper, find},
         data_dir::{DataDir, DataDirError, database_in, make_empty},
         roots::{FoundRoots, Roots, RootsError},
     },
@@ -94,6 +96,26 @@ pub enum OpenError {
         .0.display()
     )]
     EditedMark(PathBuf),
+    /// Nobody can tell that the database is the newest there was.
+    #[error(
+        "{} ends at revision {head}, and {doubt}. Put back the newest database, with its -wal, and its anchor, {}; or, if \
+         this very database is meant (a backup that was restored), say so once with `--accept-rollback {head}`, and revoke \
+         again what was revoked since it was made",
+        .path.display(), .anchor.display()
+    )]
+    Anchor {
+        /// The database.
+        path: PathBuf,
+        /// Where its anchor is looked for.
+        anchor: PathBuf,
+        /// The end of its log.
+        head: Revision,
+        /// What speaks against it.
+        doubt: Doubt,
+    },
+    /// Two stores cannot keep their anchors in one file.
+    #[error("another keyward process keeps its anchor in {}: give each data directory its own with --anchor", .0.display())]
+    AnchorInUse(PathBuf),
     /// The log's end contradicts itself.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -105,14 +127,26 @@ pub(super) struct Opened {
     pub(super) keys: Arc<DerivedKeys>,
     pub(super) mark: StoredMark,
     pub(super) ended_in_order: bool,
+    pub(super) anchor: Keeper,
 }
 
 /// Opens the database of a data directory, or makes it.
-pub(super) fn open(dir: &DataDir, entropy: &dyn Entropy, now: Timestamp) -> Result<Opened, OpenError> {
+pub(super) fn open(
+    dir: &DataDir,
+    settings: &AnchorSettings,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<Opened, OpenError> {
     let path = dir.database();
     let connection = if path.exists() { Some(open_writer(&path).map_err(database(&path))?) } else { None };
     let found = connection.as_ref().map(|connection| ours(connection, &path)).transpose()?.flatten();
     let keys = Arc::new(keys_for(dir.path(), found.as_ref(), entropy)?);
+    // Before anything is changed.
+    let judged = match connection.as_ref().filter(|_| found.is_some()) {
+        Some(connection) => anchored::look(dir.path(), settings, connection, &keys)?,
+        None => anchored::look_at_nothing(dir.path(), settings, &keys),
+    };
+    judged.require(settings.accepted, &path)?;
     let mut connection = if let Some(connection) = connection {
         connection
     } else {
@@ -125,7 +159,9 @@ pub(super) fn open(dir: &DataDir, entropy: &dyn Entropy, now: Timestamp) -> Resu
     migrate(&mut connection, keys.check, now, mark, groups::take_over).map_err(database(&path))?;
     let mark = notes::clock_mark(&connection, &keys).map_err(database(&path))?;
     let ended_in_order = notes::ended_in_order(&connection).map_err(database(&path))?;
-    Ok(Opened { connection, keys, mark, ended_in_order })
+    let default = AnchorSettings::default().path(dir.path());
+    let anchor = judged.keep(&mut connection, &keys, (now, mark), &default)?;
+    Ok(Opened { connection, keys, mark, ended_in_order, anchor })
 }
 
 /// Reads the whole log of a data directory, whether a server runs in it or not. Locks nothing and changes nothing.
@@ -133,8 +169,13 @@ pub(super) fn open(dir: &DataDir, entropy: &dyn Entropy, now: Timestamp) -> Resu
 /// # Errors
 /// There is no store, its roots are missing or another store's, or it cannot be read. A log that does not hold is no
 /// error: [`Verification::fault`] tells.
-pub fn verify_offline(directory: &Path) -> Result<Verification, OpenError> {
-    read_offline(directory, log::verify)
+pub fn verify_offline(directory: &Path, settings: &AnchorSettings) -> Result<Verification, OpenError> {
+    let (mut found, anchor) = read_offline(directory, settings, log::verify)?;
+    if found.fault.is_none() {
+        let doubt = anchor?.into_report().doubt;
+        found.fault = doubt.map(|doubt| (found.head.next(), doubt.to_string()));
+    }
+    Ok(found)
 }
 
 /// What can be said of a store without a look at every row.
@@ -144,34 +185,47 @@ pub struct Examination {
     pub head: Revision,
     /// The clock's mark.
     pub mark: StoredMark,
+    /// Its anchor.
+    pub anchor: AnchorReport,
 }
 
 /// Looks at the store of a data directory, whether a server runs in it or not. Locks nothing and changes nothing.
 ///
 /// # Errors
 /// There is no store, its roots are missing or another store's, or it cannot be read.
-pub fn examine_offline(directory: &Path) -> Result<Examination, OpenError> {
-    read_offline(directory, |connection, keys| {
+pub fn examine_offline(directory: &Path, settings: &AnchorSettings) -> Result<Examination, OpenError> {
+    let ((head, mark), anchor) = read_offline(directory, settings, |connection, keys| {
         let head = log::head(connection, keys)?.revision;
         let mark = notes::clock_mark(connection, keys).map_err(|error| failure::of_reading(&error))?;
-        Ok(Examination { head, mark })
-    })
+        Ok((head, mark))
+    })?;
+    Ok(Examination { head, mark, anchor: anchor?.into_report() })
 }
 
 type Read<T> = fn(&mut Connection, &DerivedKeys) -> Result<T, StoreError>;
 
-fn read_offline<T>(directory: &Path, read: Read<T>) -> Result<T, OpenError> {
+fn read_offline<T>(
+    directory: &Path,
+    settings: &AnchorSettings,
+    read: Read<T>,
+) -> Result<(T, Result<Judged, OpenError>), OpenError> {
     let path = database_in(directory);
     let before = quiet_state(directory);
-    let found = read_with(directory, &path, before.is_some(), read);
+    let found = read_with(directory, &path, before.is_some(), settings, read);
     // Somebody may have begun to write under the assumption that nobody does.
     if before.is_some() && before != quiet_state(directory) {
-        return read_with(directory, &path, false, read);
+        return read_with(directory, &path, false, settings, read);
     }
     found
 }
 
-fn read_with<T>(directory: &Path, path: &Path, immutable: bool, read: Read<T>) -> Result<T, OpenError> {
+fn read_with<T>(
+    directory: &Path,
+    path: &Path,
+    immutable: bool,
+    settings: &AnchorSettings,
+    read: Read<T>,
+) -> Result<(T, Result<Judged, OpenError>), OpenError> {
     if !path.exists() {
         return Err(OpenError::NoStore(directory.to_owned()));
     }
@@ -181,7 +235,11 @@ fn read_with<T>(directory: &Path, path: &Path, immutable: bool, read: Read<T>) -
         FoundRoots::Kept(roots) | FoundRoots::New(roots) => fitting(&roots, &found, path)?,
         FoundRoots::Missing => return Err(OpenError::LostRoots(path.to_owned())),
     };
-    Ok(read(&mut connection, &keys)?)
+    let place = anchored::place(directory, settings, &connection, &keys).map_err(database(path))?;
+    // First, because a server that runs writes it last.
+    let anchor = find(&place, &keys);
+    let read = read(&mut connection, &keys)?;
+    Ok((read, anchored::look_with(place, anchor, &connection, &keys)))
 }
 
 /// The database's size and time of change while its WAL holds nothing; `None` while it does.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     domain::{audit::Revision, root::DerivedKeys},
     ports::{Mutation, StoreError},
-    store::{chain::Head, rows::to_stored},
+    store::{anchor::Keeper, chain::Head, rows::to_stored},
 };
 
 /// The most that one transaction takes.
@@ -39,6 +39,8 @@ pub(super) struct Writer {
     pub(super) keys: Arc<DerivedKeys>,
     pub(super) head: Head,
     pub(super) file: FileIdentity,
+    /// Written after each commit, and before it is answered.
+    pub(super) anchor: Keeper,
     pub(super) works: mpsc::Receiver<Work>,
     pub(super) revisions: watch::Sender<Revision>,
     pub(super) state: watch::Sender<WriterState>,
@@ -94,6 +96,7 @@ impl Writer {
             self.tend_wal();
         }
         let emptied = self.checkpoint("TRUNCATE").map(drop);
+        self.anchor.close();
         for closer in closers {
             let _gone = closer.send(emptied.clone());
         }
@@ -107,6 +110,7 @@ impl Writer {
         };
         match outcome {
             Outcome::Committed(answers) => {
+                self.anchor.follow(self.head);
                 self.revisions.send_if_modified(|known| {
                     std::mem::replace(known, self.head.revision) != self.head.revision
                 });

@@ -1,0 +1,335 @@
+//! The database and its anchor: which of them go together, what is refused, and what an operator takes in all the same.
+//!
+//! The database notes under a code that it has an anchor, and where, so that one that was taken away is noticed. An anchor
+//! that is older than the database is none the worse: that is what a power cut leaves, and a disk that was full.
+
+use std::{
+    ffi::OsString,
+    os::unix::{
+        ffi::{OsStrExt as _, OsStringExt as _},
+        fs::MetadataExt as _,
+    },
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rusqlite::{Connection, OptionalExtension as _, types::Value};
+
+use super::{failure, log, notes, open::OpenError, read::bytes, rows};
+use crate::{
+    domain::{
+        audit::{Action, Actor, FieldChange, LogEntry, Revision},
+        root::DerivedKeys,
+        time::Timestamp,
+    },
+    ports::{Mutation, Rows, StoredMark},
+    store::{
+        anchor::{Anchor, AnchorSettings, FoundAnchor, Keeper, find, make},
+        chain::Head,
+        rows::to_stored,
+    },
+};
+
+const NOTE: &str = "anchor";
+
+/// What the database says of its anchor.
+#[derive(Debug, PartialEq, Eq)]
+enum Noted {
+    /// Nothing: it has none yet.
+    Nothing,
+    /// It has one; at this place, where that is not in the data directory.
+    At(Option<PathBuf>),
+    /// What it says was edited.
+    Edited,
+}
+
+/// Why nobody can tell that a database is the newest there was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// The database has an anchor, and it is not there.
+    #[error("its anchor is missing{}: nobody can tell whether the database is the newest", elsewhere(.noted.as_deref()))]
+    Missing {
+        /// Where it was, if that is another place than the one looked at.
+        noted: Option<PathBuf>,
+    },
+    /// There is a file that says nothing that can be believed.
+    #[error("its anchor cannot be read ({0}): nobody can tell whether the database is the newest")]
+    Unreadable(String),
+    /// The database says of its anchor what Keyward never wrote.
+    #[error("what it notes of its anchor was edited")]
+    Edited,
+    /// The log ends before the anchor does.
+    #[error(
+        "it is older than its anchor, which knows revision {0}: it is a copy from before, or its `keyward.db-wal` is missing; \
+         keys that were revoked since would live again"
+    )]
+    Older(Revision),
+    /// The log has gone another way than the anchor knows.
+    #[error(
+        "its log is not the one that its anchor knows: they differ at revision {0}; it is a copy that was changed elsewhere"
+    )]
+    Other(Revision),
+}
+
+fn elsewhere(noted: Option<&Path>) -> String {
+    let say = |path: &Path| format!(", and was kept in {} before (--anchor)", path.display());
+    noted.map(say).unwrap_or_default()
+}
+
+/// What is known of a database and its anchor together.
+pub(super) struct Judged {
+    path: PathBuf,
+    /// The end of the log.
+    head: Head,
+    noted: Noted,
+    found: FoundAnchor,
+    doubt: Option<Doubt>,
+}
+
+/// Where the anchor of a database is to be looked for when nobody says: where it was.
+pub(super) fn place(
+    directory: &Path,
+    settings: &AnchorSettings,
+    connection: &Connection,
+    keys: &DerivedKeys,
+) -> rusqlite::Result<PathBuf> {
+    let noted = match noted(connection, keys)? {
+        Noted::At(noted) => noted,
+        Noted::Nothing | Noted::Edited => None,
+    };
+    let place = settings.place.clone().or(noted);
+    Ok(AnchorSettings { place, accepted: None }.path(directory))
+}
+
+/// Compares a database with its anchor, and changes nothing. `found` was read before the database's `head`: a server that runs
+/// writes the database first.
+pub(super) fn judge(
+    path: PathBuf,
+    found: FoundAnchor,
+    head: Head,
+    connection: &Connection,
+    keys: &DerivedKeys,
+) -> rusqlite::Result<Judged> {
+    let noted = noted(connection, keys)?;
+    let doubt = match (&found, &noted) {
+        (_, Noted::Edited) => Some(Doubt::Edited),
+        (FoundAnchor::Missing, Noted::Nothing) => None,
+        (FoundAnchor::Missing, Noted::At(place)) => {
+            Some(Doubt::Missing { noted: place.clone().filter(|place| *place != path) })
+        }
+        (FoundAnchor::Unreadable(why), Noted::Nothing | Noted::At(_)) => Some(Doubt::Unreadable(why.clone())),
+        (FoundAnchor::Kept(anchor), Noted::Nothing | Noted::At(_)) => differ(anchor.head, head, connection)?,
+    };
+    Ok(Judged { path, head, noted, found, doubt })
+}
+
+fn differ(anchor: Head, head: Head, connection: &Connection) -> rusqlite::Result<Option<Doubt>> {
+    if anchor.revision > head.revision {
+        return Ok(Some(Doubt::Older(anchor.revision)));
+    }
+    if anchor.revision == Revision::ZERO {
+        return Ok(None);
+    }
+    let mut one = connection.prepare_cached("SELECT chain FROM log WHERE revision = ?1")?;
+    let chain = one.query_row([to_stored(anchor.revision)], |row| bytes(row, 0)).optional()?;
+    Ok((chain.as_deref() != Some(&anchor.chain.0)).then_some(Doubt::Other(anchor.revision)))
+}
+
+impl Judged {
+    /// Passes if nothing is in doubt, or the operator has said that a log which ends here is taken in.
+    pub(super) fn require(&self, accepted: Option<Revision>, database: &Path) -> Result<(), OpenError> {
+        let head = self.head.revision;
+        match &self.doubt {
+            Some(doubt) if accepted != Some(head) => Err(OpenError::Anchor {
+                path: database.to_owned(),
+                anchor: self.path.clone(),
+                head,
+                doubt: doubt.clone(),
+            }),
+            None if accepted.is_some() => {
+                tracing::warn!(
+                    "--accept-rollback had nothing to take in: the database and its anchor agree; leave it out"
+                );
+                Ok(())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Keeps the anchor from now on: makes it, where there is none; brings it up to the log, where it lies behind; and takes
+    /// what is in doubt in, with an entry in the log.
+    pub(super) fn keep(
+        self,
+        connection: &mut Connection,
+        keys: &Arc<DerivedKeys>,
+        (now, mark): (Timestamp, StoredMark),
+        default: &Path,
+    ) -> Result<Keeper, OpenError> {
+        let number = match &self.found {
+            FoundAnchor::Kept(anchor) => anchor.number,
+            FoundAnchor::Missing | FoundAnchor::Unreadable(_) => 0,
+        };
+        let mut anchor = Anchor { number, head: self.head };
+        match (&self.found, &self.doubt) {
+            (_, Some(doubt)) => {
+                let head = self.accept(doubt, connection, keys, now, mark)?;
+                anchor = Anchor { number: number.saturating_add(1), head };
+                make(&self.path, anchor, keys)?;
+            }
+            (FoundAnchor::Kept(kept), None) => anchor = *kept,
+            (FoundAnchor::Missing | FoundAnchor::Unreadable(_), None) => {
+                if let Err(error) = make(&self.path, anchor, keys) {
+                    tracing::error!(path = %self.path.display(), %error, "the anchor cannot be made");
+                }
+            }
+        }
+        let head = if self.doubt.is_some() { anchor.head } else { self.head };
+        let in_use = |_| OpenError::AnchorInUse(self.path.clone());
+        let mut keeper = Keeper::new(self.path.clone(), Arc::clone(keys), anchor).map_err(in_use)?;
+        keeper.follow(head);
+        let place = Some(&self.path).filter(|path| *path != default).cloned();
+        if self.noted != Noted::At(place.clone())
+            && keeper.path().exists()
+            && let Err(error) = note(connection, keys, place.as_deref())
+        {
+            tracing::error!(%error, "the database cannot note its anchor: the next start tries again");
+        }
+        Ok(keeper)
+    }
+
+    /// Writes the entry that says what was taken in; the new end of the log.
+    fn accept(
+        &self,
+        doubt: &Doubt,
+        connection: &mut Connection,
+        keys: &DerivedKeys,
+        now: Timestamp,
+        mark: StoredMark,
+    ) -> Result<Head, OpenError> {
+        let failed = |error: &rusqlite::Error| OpenError::Store(failure::of_reading(error));
+        if self.head == Head::START {
+            // Nothing is written before the store's first entry.
+            return Ok(self.head);
+        }
+        let transaction = connection.transaction().map_err(|error| failed(&error))?;
+        let time = if let StoredMark::At(mark) = mark { now.max(mark) } else { now };
+        let mutation = Mutation::new(entry(doubt, self.head.revision, time), Rows::default());
+        let head =
+            rows::apply(&transaction, keys, self.head, &mutation).map_err(|refusal| match refusal {
+                rows::Refusal::Store(error) => OpenError::Store(error),
+                rows::Refusal::Driver(error) => failed(&error),
+            })?;
+        rows::sign(&transaction, keys, head).map_err(|error| failed(&error))?;
+        transaction.commit().map_err(|error| failed(&error))?;
+        tracing::warn!(revision = %head.revision, %doubt, "taken in as it is, as --accept-rollback says");
+        Ok(head)
+    }
+
+    /// What an operator is told; the doubt is a fault.
+    pub(super) fn into_report(self) -> AnchorReport {
+        let known = match &self.found {
+            FoundAnchor::Kept(anchor) => Some(anchor.head.revision),
+            FoundAnchor::Missing | FoundAnchor::Unreadable(_) => None,
+        };
+        AnchorReport { path: self.path, known, doubt: self.doubt }
+    }
+}
+
+/// How an anchor stands to its database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnchorReport {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The revision that it knows, if it says any.
+    pub known: Option<Revision>,
+    /// Why the database may not be the newest.
+    pub doubt: Option<Doubt>,
+}
+
+fn entry(doubt: &Doubt, head: Revision, now: Timestamp) -> LogEntry {
+    let from = match doubt {
+        Doubt::Older(anchor) | Doubt::Other(anchor) => anchor.0.into(),
+        Doubt::Missing { .. } | Doubt::Unreadable(_) | Doubt::Edited => serde_json::Value::Null,
+    };
+    let why = match doubt {
+        Doubt::Missing { .. } => "missing",
+        Doubt::Unreadable(_) => "unreadable",
+        Doubt::Edited => "edited",
+        Doubt::Older(_) => "ahead",
+        Doubt::Other(_) => "of another log",
+    };
+    let user = std::fs::metadata("/proc/self").ok().map(|process| process.uid());
+    let field = |field: &'static str, from: serde_json::Value, to: serde_json::Value| FieldChange {
+        field: field.into(),
+        from,
+        to,
+    };
+    let mut entry = LogEntry::new(now, Actor::System, Action::RollbackAccept);
+    entry.changes = vec![
+        field("revision", from, head.0.into()),
+        field("anchor", why.into(), "made anew".into()),
+        field("accepted_by_user", serde_json::Value::Null, user.into()),
+    ];
+    entry
+}
+
+/// What the database notes of its anchor: a code, then the place.
+fn noted(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<Noted> {
+    let select = "SELECT value FROM meta WHERE name = ?1";
+    let stored: Option<Value> =
+        connection.prepare_cached(select)?.query_row([NOTE], |row| row.get(0)).optional()?;
+    let Some(stored) = stored else { return Ok(Noted::Nothing) };
+    let Value::Blob(stored) = stored else { return Ok(Noted::Edited) };
+    let genuine = stored.split_first_chunk::<32>();
+    let genuine = genuine.filter(|(code, place)| keys.rows.agrees(&note_parts(place), *code));
+    Ok(genuine.map_or(Noted::Edited, |(_, place)| {
+        Noted::At((!place.is_empty()).then(|| PathBuf::from(OsString::from_vec(place.to_vec()))))
+    }))
+}
+
+fn note(connection: &Connection, keys: &DerivedKeys, place: Option<&Path>) -> rusqlite::Result<()> {
+    let place = place.map(|place| place.as_os_str().as_bytes()).unwrap_or_default();
+    let value = [keys.rows.code(&note_parts(place)).as_slice(), place].concat();
+    notes::put_meta(connection, NOTE, &value)
+}
+
+fn note_parts(place: &[u8]) -> [&[u8]; 3] {
+    [b"meta", NOTE.as_bytes(), place]
+}
+
+/// The end of a log that is to be compared: its last record must be genuine.
+pub(super) fn look(
+    directory: &Path,
+    settings: &AnchorSettings,
+    connection: &Connection,
+    keys: &DerivedKeys,
+) -> Result<Judged, OpenError> {
+    let path = settings.path(directory);
+    let found = find(&path, keys);
+    look_with(path, found, connection, keys)
+}
+
+/// The same for an anchor that was found before.
+pub(super) fn look_with(
+    path: PathBuf,
+    found: FoundAnchor,
+    connection: &Connection,
+    keys: &DerivedKeys,
+) -> Result<Judged, OpenError> {
+    let head = log::head(connection, keys)?;
+    let judged = judge(path, found, head, connection, keys);
+    judged.map_err(|error| OpenError::Store(failure::of_reading(&error)))
+}
+
+/// A database that holds nothing yet.
+pub(super) fn look_at_nothing(directory: &Path, settings: &AnchorSettings, keys: &DerivedKeys) -> Judged {
+    let path = settings.path(directory);
+    let found = find(&path, keys);
+    let doubt = match &found {
+        FoundAnchor::Missing => None,
+        FoundAnchor::Unreadable(why) => Some(Doubt::Unreadable(why.clone())),
+        FoundAnchor::Kept(anchor) if anchor.head == Head::START => None,
+        FoundAnchor::Kept(anchor) => Some(Doubt::Older(anchor.head.revision)),
+    };
+    Judged { path, head: Head::START, noted: Noted::Nothing, found, doubt }
+}
