@@ -115,6 +115,19 @@ impl Running {
         panic!("{} does not start", gateway.name);
     }
 
+    /// Starts one whose files have a fault of which it writes this: nobody waits for good answers.
+    pub(crate) async fn start_with_fault(
+        gateway: &'static Gateway,
+        program: &Path,
+        behind: Behind,
+        changes: &Changes,
+        fault: &str,
+    ) -> Self {
+        let running = Self::spawn(gateway, program, behind, changes);
+        running.log_with(fault).await;
+        running
+    }
+
     fn spawn(gateway: &'static Gateway, program: &Path, behind: Behind, changes: &Changes) -> Self {
         let files = tempfile::tempdir().unwrap();
         let ports = free_ports();

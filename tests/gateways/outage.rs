@@ -74,6 +74,7 @@ async fn whoever_answers_in_the_place_of_keyward_lets_nothing_through() {
                     let name = format!("{} asks {}: {reply:?}", gateway.name, bytes.escape_ascii());
                     assert_eq!(service.requests(), before, "{name}");
                     assert_ne!(reply.status, 200, "{name}");
+                    assert!(hangs_up || reply.status == 503, "{name}");
                 }
             }
         }
@@ -121,6 +122,7 @@ async fn while_keyward_is_down_nothing_passes_and_when_it_is_back_it_decides() {
                 let reply = exchange(running.address, request).await;
                 let expected = if running.gateway.name == TRAEFIK.name { 500 } else { 503 };
                 assert_eq!(reply.status, expected, "{}: {reply:?}", running.gateway.name);
+                assert_eq!(reply.text().is_empty(), expected == 500, "{}: {reply:?}", running.gateway.name);
             }
         }
         assert_eq!(service.requests(), before);

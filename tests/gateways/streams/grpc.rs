@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::{Behind, Changes},
     document::assert_table,
-    gateway::{self, Gateway, Running},
+    gateway::{self, ENVOY, Gateway, Running, TRAEFIK},
     house::{Holder, House, policy},
     service::Service,
     support::{signed, skip},
@@ -195,6 +195,37 @@ async fn away(service: &GrpcService) -> Vec<String> {
     }
     assert_eq!(service.calls(), before);
     cells
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_of_grpc_are_known_by_a_header_that_has_to_be_passed_on() {
+    // H10
+    let house = House::bare(policy()).await;
+    let service = GrpcService::start();
+    let without = [
+        (&ENVOY, "                          - { exact: content-type }\n", ""),
+        (&TRAEFIK, "Accept, Content-Type, Origin", "Accept, Origin"),
+    ];
+    for (gateway, old, new) in without {
+        let replaced = vec![(old.to_owned(), new.to_owned())];
+        let changes = Changes { rpc_port: service.address.port(), replaced, ..Changes::default() };
+        let Some(unknown) = house.beside(gateway, &changes).await else { return };
+        let Some(known) = start(&house, gateway, &service).await else { return };
+        let key = house.key(Holder::SpentHour).await;
+        let code = |running: &Running| {
+            let metadata = [(KEY, key.as_str())];
+            let call = unary(&metadata);
+            Some(block_in_place(|| Client::Grpcio.call(running.address, &call))?.code)
+        };
+        let (Some(unknown), Some(known)) = (code(&unknown), code(&known)) else { return };
+        assert_eq!(known, "RESOURCE_EXHAUSTED", "{}", gateway.name);
+        assert_ne!(
+            unknown, "RESOURCE_EXHAUSTED",
+            "{}: the README says that it takes the header",
+            gateway.name
+        );
+    }
+    house.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
