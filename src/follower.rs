@@ -56,15 +56,22 @@ impl Follower {
         }
     }
 
-    /// Takes a view over: rows at once, changes of many keys in the background, so that no Check waits for a core that they
-    /// keep busy. The view's revision comes last: whoever waits for it sees all of it.
+    /// Takes a view over: rows at once, changes of many keys, and what a member or a workspace is to its keys, in the
+    /// background, so that no Check waits for a core that they keep busy. The view's revision comes last: whoever waits for it
+    /// sees all of it.
     async fn take(&self, mut view: View) -> Result<(), StoreError> {
         let (groups, revision) = (std::mem::take(&mut view.groups), view.revision.take());
-        self.index.apply(view);
-        if !groups.is_empty() {
+        let touched = self.index.apply_rows(view);
+        if groups.is_empty() && touched.len() <= AT_ONCE {
+            self.index.refresh(&touched);
+        } else {
             let index = Arc::clone(&self.index);
             let applied = self.background.spawn(async move {
                 let mut pieces = Pieces::with_pauses();
+                for keys in touched.chunks(AT_ONCE) {
+                    index.refresh(keys);
+                    pieces.step();
+                }
                 for change in &groups {
                     for keys in change.keys.chunks(AT_ONCE) {
                         index.apply_group(change, keys);
@@ -77,7 +84,7 @@ impl Follower {
                 Err(_cancelled) => StoreError::Unavailable("Keyward is stopping".to_owned()),
             })?;
         }
-        self.index.apply(View { revision, ..View::default() });
+        self.index.arrive(revision);
         Ok(())
     }
 

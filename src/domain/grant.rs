@@ -15,7 +15,7 @@ const MAX_PATTERN_BYTES: usize = 16 << 10;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Grant {
     scope: ScopePattern,
-    /// `None` is every resource; a list is never empty.
+    /// `None` is every resource; a list is never empty, and sorted.
     resources: Option<Arc<[ResourcePattern]>>,
 }
 
@@ -60,7 +60,7 @@ impl Grant {
             (None, _) => true,
             (Some(_), None) => false,
             (Some(mine), Some(theirs)) => {
-                theirs.iter().all(|theirs| mine.iter().any(|mine| mine.covers(theirs)))
+                theirs.iter().all(|theirs| ResourcePattern::any_covers(mine, theirs))
             }
         }
     }
@@ -112,6 +112,11 @@ impl Grants {
     /// The grants, sorted.
     pub fn iter(&self) -> std::slice::Iter<'_, Grant> {
         self.0.iter()
+    }
+
+    /// The same by scope: one list of those that name the same, so that what a wildcard reaches is looked up once.
+    pub(super) fn by_scope(&self) -> impl Iterator<Item = &[Grant]> {
+        self.0.chunk_by(|one, other| one.scope == other.scope)
     }
 
     /// Whether there is none.

@@ -1,7 +1,7 @@
 //! Least privilege: what a key's grants come to if they hold no more than was used.
 
 use super::{
-    grant::{Grant, Grants},
+    grant::{Grants, MAX_GRANTS},
     parse::ParseError,
     policy::Policy,
     scope::ScopePattern,
@@ -14,13 +14,15 @@ use super::{
 /// Spelled out, they are more than a key may hold.
 pub fn narrowed(grants: &Grants, policy: &Policy, used: impl Fn(&str) -> bool) -> Result<Grants, ParseError> {
     let mut kept = Vec::new();
-    for grant in grants {
-        for scope in policy.reached(grant.scope()).filter(|scope| used(scope)) {
+    for same in grants.by_scope() {
+        let Some(first) = same.first() else { continue };
+        for scope in policy.reached(first.scope()).filter(|scope| used(scope)) {
             let scope = ScopePattern::parse(scope)?;
-            kept.push(match grant.resources() {
-                None => Grant::unbound(scope),
-                Some(resources) => Grant::bound(scope, resources.to_vec())?,
-            });
+            kept.extend(same.iter().map(|grant| grant.of(scope.clone())));
+            if kept.len() > MAX_GRANTS {
+                // What is refused need not be made.
+                return Grants::new(kept);
+            }
         }
     }
     Grants::new(kept)
@@ -30,6 +32,40 @@ pub fn narrowed(grants: &Grants, policy: &Policy, used: impl Fn(&str) -> bool) -
 mod tests {
     use super::*;
     use crate::domain::{grant::tests::grant, rights::Rights};
+
+    /// A key and a policy that are as wide as they can be: every grant reaches every scope.
+    fn widest() -> (Grants, Policy) {
+        let scopes: Vec<_> = (0..512).map(|number| format!("{{ name = 'a:s{number}' }}")).collect();
+        let text = format!(
+            "scopes = [{}]\nenvironments = [{{ name = 'live', prefix = 'kw_live_' }}]\nplans = [{{ name = 'one' }}]\n\
+             tiers = [{{ name = 'default', limits = [{{ name = 'h', limit = 1, calendar = 'hour' }}] }}]",
+            scopes.join(", ")
+        );
+        let grants = (0..MAX_GRANTS).map(|number| grant("a:*", &[&format!("p/{number}"), "q/*"]));
+        (Grants::new(grants.collect()).unwrap(), Policy::from_toml(&text).unwrap())
+    }
+
+    #[test]
+    fn the_widest_key_is_looked_at_once_for_each_scope_and_no_more_is_made_than_a_key_can_hold() {
+        // X5
+        let (grants, policy) = widest();
+        let looked_at = std::cell::Cell::new(0);
+        let never = |_: &str| {
+            looked_at.set(looked_at.get() + 1);
+            false
+        };
+        assert!(narrowed(&grants, &policy, never).unwrap().is_empty());
+        assert_eq!(looked_at.get(), 512);
+        let seen = std::cell::Cell::new(0);
+        let all = |_: &str| {
+            seen.set(seen.get() + 1);
+            true
+        };
+        assert!(narrowed(&grants, &policy, all).is_err());
+        assert!(seen.get() <= 2, "{} were made before they were too many", seen.get());
+        let one = narrowed(&grants, &policy, |scope| scope == "a:s7").unwrap();
+        assert_eq!(one.iter().len(), MAX_GRANTS);
+    }
 
     #[test]
     fn what_is_left_is_what_was_used_and_never_more() {

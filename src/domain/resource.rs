@@ -53,10 +53,13 @@ impl ResourcePattern {
         self.contains(resource.0)
     }
 
-    /// Whether this names everything that `other` names.
+    /// Whether one of these, which are sorted, names everything that `other` names: itself, or the `*` beside it.
     #[must_use]
-    pub fn covers(&self, other: &Self) -> bool {
-        self.contains(&other.0)
+    pub fn any_covers(sorted: &[Self], other: &Self) -> bool {
+        let last = other.0.rfind('/').map_or(0, |slash| slash.saturating_add(1));
+        let (above, _) = other.0.split_at(last);
+        let beside = |pattern: &Self| pattern.0.bytes().cmp(above.bytes().chain(*b"*"));
+        sorted.binary_search(other).is_ok() || sorted.binary_search_by(beside).is_ok()
     }
 
     fn contains(&self, text: &str) -> bool {
@@ -108,6 +111,22 @@ mod tests {
         assert!(!matches("space/*", "space/a/b"));
         assert!(matches("*", "space"));
         assert!(!matches("*", "space/a"));
+    }
+
+    #[test]
+    fn what_one_of_many_covers_is_what_a_look_at_each_says() {
+        // S3, S6
+        let texts = ["*", "a", "a/*", "a/b", "a/b/*", "a/b/c", "a0/*", "b/c", "ab/*", "a/b-/c", "a-/b"];
+        let patterns = texts.map(|text| ResourcePattern::parse(text).unwrap());
+        for picked in 0..1_usize << texts.len() {
+            let mine = patterns.iter().enumerate().filter(|(place, _)| picked >> place & 1 == 1);
+            let mut mine: Vec<_> = mine.map(|(_, pattern)| pattern.clone()).collect();
+            mine.sort();
+            for other in &patterns {
+                let each = mine.iter().any(|mine| mine.contains(&other.0));
+                assert_eq!(ResourcePattern::any_covers(&mine, other), each, "{mine:?} {other}");
+            }
+        }
     }
 
     #[test]

@@ -40,9 +40,12 @@ struct Right {
 enum Reach {
     /// For every one, and for requests that name none.
     Everywhere,
-    /// For those that one of these matches.
-    Within(Box<[Arc<[ResourcePattern]>]>),
+    /// For those that one of these matches: the lists of the grants of a scope pattern, which all scopes that it reaches share.
+    Within(Box<[Lists]>),
 }
+
+/// The resources of each of several grants.
+type Lists = Arc<[Arc<[ResourcePattern]>]>;
 
 impl Reach {
     /// Whether this holds wherever `other` does.
@@ -50,39 +53,54 @@ impl Reach {
         match (self, other) {
             (Self::Everywhere, _) => true,
             (Self::Within(_), Self::Everywhere) => false,
-            (Self::Within(mine), Self::Within(theirs)) => theirs.iter().all(|theirs| {
-                let covered =
-                    |theirs| mine.iter().flat_map(|mine| mine.iter()).any(|mine| mine.covers(theirs));
-                mine.iter().any(|mine| Arc::ptr_eq(mine, theirs)) || theirs.iter().all(covered)
-            }),
+            (Self::Within(mine), Self::Within(theirs)) => theirs
+                .iter()
+                .all(|theirs| mine.iter().any(|mine| are_same(mine, theirs)) || cover(mine, theirs)),
         }
     }
+}
+
+/// Whether these are the lists of the same grants.
+fn are_same(mine: &Lists, theirs: &Lists) -> bool {
+    mine.len() == theirs.len()
+        && mine.iter().zip(theirs.iter()).all(|(mine, theirs)| Arc::ptr_eq(mine, theirs))
+}
+
+/// Whether `mine` together hold wherever each of `theirs` does.
+fn cover(mine: &[Lists], theirs: &Lists) -> bool {
+    let mine = || mine.iter().flat_map(|lists| lists.iter());
+    theirs.iter().all(|theirs| {
+        let covered = |theirs| mine().any(|mine| ResourcePattern::any_covers(mine, theirs));
+        mine().any(|mine| Arc::ptr_eq(mine, theirs)) || theirs.iter().all(covered)
+    })
 }
 
 impl Rights {
     /// What `grants` come to under `policy`.
     #[must_use]
     pub fn new(grants: &Grants, policy: &Policy) -> Self {
-        let mut scopes: BTreeMap<&str, Option<Vec<Arc<[ResourcePattern]>>>> = BTreeMap::new();
+        let mut scopes: BTreeMap<&str, Option<Vec<Lists>>> = BTreeMap::new();
         let (mut bound, mut inert) = (Vec::new(), Vec::new());
-        for grant in grants {
+        for same in grants.by_scope() {
+            let Some(first) = same.first() else { continue };
+            // None where one of them holds for every resource.
+            let lists: Option<Lists> = same.iter().map(Grant::shared_resources).collect();
             let mut reaches = false;
-            for scope in policy.reached(grant.scope()) {
+            for scope in policy.reached(first.scope()) {
                 reaches = true;
                 let reach = scopes.entry(scope).or_insert_with(|| Some(Vec::new()));
-                match (reach.as_mut(), grant.shared_resources()) {
-                    (Some(lists), Some(resources)) => lists.push(resources),
+                match (reach.as_mut(), &lists) {
+                    (Some(all), Some(lists)) => all.push(Arc::clone(lists)),
                     (_, None) => *reach = None,
                     (None, Some(_)) => {}
                 }
             }
-            if !reaches {
-                inert.push(grant.scope().clone());
-            } else if grant.resources().is_some() {
-                bound.push(grant.clone());
+            if reaches {
+                bound.extend(same.iter().filter(|grant| grant.resources().is_some()).cloned());
+            } else {
+                inert.push(first.scope().clone());
             }
         }
-        inert.dedup();
         let scopes = scopes.into_iter().map(|(scope, reach)| Right {
             scope: scope.into(),
             reach: reach.map_or(Reach::Everywhere, |lists| Reach::Within(lists.into())),
@@ -104,7 +122,8 @@ impl Rights {
             (Reach::Everywhere, _) => true,
             (Reach::Within(_), None) => false,
             (Reach::Within(lists), Some(resource)) => {
-                lists.iter().any(|patterns| patterns.iter().any(|pattern| pattern.matches(resource)))
+                let mut patterns = lists.iter().flat_map(|lists| lists.iter()).flat_map(|list| list.iter());
+                patterns.any(|pattern| pattern.matches(resource))
             }
         };
         if granted { Verdict::Granted(right.tier) } else { Verdict::OtherResources }
@@ -244,5 +263,26 @@ mod tests {
         assert!(rights.bound().is_empty());
         assert_eq!(ask(&rights, "x:y", None), Verdict::Missing);
         assert_eq!(Rights::default().verdict(Scope::parse("a:b").unwrap(), None), Verdict::Missing);
+    }
+
+    #[test]
+    fn scopes_that_a_wildcard_reaches_share_its_resources() {
+        // X6, S3: else a key takes as much for each scope as for its grants
+        let grants = (0..200).map(|number| grant("storage:*", &[&format!("space/{number}")]));
+        let own = [grant("storage:read", &["own"])];
+        let rights = Rights::new(&Grants::new(grants.chain(own).collect()).unwrap(), &policy());
+        let lists = |scope: &str| match &rights.find(Scope::parse(scope).unwrap()).unwrap().reach {
+            Reach::Within(lists) => lists.to_vec(),
+            Reach::Everywhere => Vec::new(),
+        };
+        let (read, upload) = (lists("storage:read"), lists("storage:upload"));
+        assert_eq!((read.len(), upload.len()), (2, 1));
+        assert!(read.iter().any(|list| Arc::ptr_eq(list, &upload[0])));
+        let asks = |scope: &str, resource| {
+            rights.verdict(Scope::parse(scope).unwrap(), Some(Resource::parse(resource).unwrap()))
+        };
+        assert!(matches!(asks("storage:upload", "space/199"), Verdict::Granted(_)));
+        assert!(matches!(asks("storage:read", "own"), Verdict::Granted(_)));
+        assert_eq!(asks("storage:upload", "own"), Verdict::OtherResources);
     }
 }

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{api::Api, convert, key_service::request_mark};
+use super::{api::Api, convert, key_service::request_mark, lanes::Lane};
 use crate::{
     domain::{
         admin::{AdminPermit, IssueKeys, ManageWorkspaces, Party, ReadWorkspaces},
@@ -163,9 +163,9 @@ impl WorkspaceService for Api {
         request: Request<v1::AddMemberRequest>,
     ) -> Result<Response<v1::AddMemberResponse>, Status> {
         let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
-            let v1::AddMemberRequest { workspace_id, subject, role, expected_gains } = request.into_inner();
-            let id = member_id(&operations, &permit, &workspace_id, &subject)?;
+        let v1::AddMemberRequest { workspace_id, subject, role, expected_gains } = request.into_inner();
+        let id = member_id(self.operations(), &permit, &workspace_id, &subject)?;
+        self.work_in(self.lane_of(&id), Party::of(&permit), async move |operations| {
             let role = convert::member::role(&role)?;
             let member = operations.add_member(permit, id, role, expected_gains).await?;
             let revision = member.revision.0;
@@ -179,10 +179,9 @@ impl WorkspaceService for Api {
         request: Request<v1::UpdateMemberRequest>,
     ) -> Result<Response<v1::UpdateMemberResponse>, Status> {
         let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
-            let asked = request.into_inner();
-            let v1::UpdateMemberRequest { workspace_id, subject, role, expected_gains } = asked;
-            let id = member_id(&operations, &permit, &workspace_id, &subject)?;
+        let v1::UpdateMemberRequest { workspace_id, subject, role, expected_gains } = request.into_inner();
+        let id = member_id(self.operations(), &permit, &workspace_id, &subject)?;
+        self.work_in(self.lane_of(&id), Party::of(&permit), async move |operations| {
             let role = convert::member::role(&role)?;
             let member = operations.update_member(permit, id, role, expected_gains).await?;
             let revision = member.revision.0;
@@ -238,6 +237,17 @@ impl WorkspaceService for Api {
             Ok(v1::ListMembersResponse { members, next_page_token: page.next_page_token })
         })
         .await
+    }
+}
+
+impl Api {
+    /// Where a member gets a role: as a change of many keys where many follow it.
+    fn lane_of(&self, id: &MemberId) -> &Lane {
+        if self.operations().has_many_followers(id) {
+            &self.lanes.changes
+        } else {
+            &self.lanes.administration
+        }
     }
 }
 

@@ -9,21 +9,26 @@ use super::{
 };
 use crate::{
     domain::{
-        credentials::Credentials,
-        group::GroupChange,
-        id::{KeyId, WorkspaceId},
-        key::Key,
-        member::Surroundings,
-        policy::Subject,
-        workspace::WorkspaceState,
+        audit::Revision, credentials::Credentials, group::GroupChange, id::KeyId, key::Key,
+        member::Surroundings, policy::Subject, workspace::WorkspaceState,
     },
     ports::{PolicyView, View},
 };
 
 impl Index {
-    /// Takes over rows as they stand at the view's revision. Rows that are newer here stay.
+    /// Takes over rows as they stand at the view's revision, and what they change for other keys. Rows that are newer here
+    /// stay.
     pub fn apply(&self, mut view: View) {
+        let revision = view.revision.take();
+        self.refresh(&self.apply_rows(view));
+        self.arrive(revision);
+    }
+
+    /// Takes over rows, and says for which other keys they change something: those are to be refreshed before the view's
+    /// revision counts.
+    pub fn apply_rows(&self, mut view: View) -> Vec<KeyId> {
         let mut sharing = self.lock();
+        let mut touched = Vec::new();
         if let Some(policy) = view.policy {
             self.put_policy(policy, &mut sharing);
         }
@@ -41,7 +46,7 @@ impl Index {
                         != (&workspace.plan, &workspace.limits, workspace.state)
                 })
             {
-                self.refresh_all_of(&mut sharing, workspace.id);
+                self.residents.each(workspace.id, |cell| touched.push(cell.id()));
             }
         }
         for scheme in view.schemes {
@@ -52,14 +57,14 @@ impl Index {
             self.damaged.pin().remove(&id.to_string());
             let was = self.members.put(Arc::new(member));
             sharing.tallies.member(id.workspace, was, true);
-            self.refresh_followers(&mut sharing, &id);
+            touched.extend(sharing.followers.of(&id));
         }
         view.removed_members.sort_unstable_by_key(|(_, revision)| *revision);
         for (id, revision) in view.removed_members {
             self.damaged.pin().remove(&id.to_string());
             let was = self.members.remove(&id, revision);
             sharing.tallies.member(id.workspace, was, false);
-            self.refresh_followers(&mut sharing, &id);
+            touched.extend(sharing.followers.of(&id));
         }
         for mut key in view.keys {
             sharing.share(&mut key);
@@ -68,14 +73,29 @@ impl Index {
             self.put(record, &mut sharing);
         }
         for damaged in view.damaged {
-            self.distrust(&damaged, &mut sharing);
+            touched.extend(self.distrust(&damaged, &mut sharing));
             self.damaged.pin().insert(damaged.id, damaged.why);
         }
         sharing.prune();
         if let Some(ways) = sharing.schemes.changed_ways() {
             self.ways.store(Arc::new(ways));
         }
-        if let Some(revision) = view.revision {
+        touched
+    }
+
+    /// Works out anew what these keys come to.
+    pub fn refresh(&self, keys: &[KeyId]) {
+        if keys.is_empty() {
+            return;
+        }
+        let mut sharing = self.lock();
+        let by_id = self.by_id.pin();
+        keys.iter().filter_map(|key| by_id.get(key)).for_each(|cell| self.refresh_one(cell, &mut sharing));
+    }
+
+    /// From now on the view is of this revision.
+    pub fn arrive(&self, revision: Option<Revision>) {
+        if let Some(revision) = revision {
             self.revision.store(revision.0, Ordering::Release);
             self.applied.send_replace(revision);
         }
@@ -122,12 +142,7 @@ impl Index {
         self.policy.store(policy);
     }
 
-    /// Works out anew what the keys of a workspace come to.
-    pub(super) fn refresh_all_of(&self, sharing: &mut Sharing, workspace: WorkspaceId) {
-        self.residents.each(workspace, |cell| self.refresh_one(cell, sharing));
-    }
-
-    pub(super) fn refresh_one(&self, cell: &Cell, sharing: &mut Sharing) {
+    fn refresh_one(&self, cell: &Cell, sharing: &mut Sharing) {
         let key = cell.record.load().key.clone();
         cell.record.store(Arc::new(self.record(key, sharing)));
     }

@@ -59,6 +59,13 @@ impl Cell {
     }
 }
 
+impl Cell {
+    /// Whose place it is.
+    pub(super) const fn id(&self) -> KeyId {
+        self.id
+    }
+}
+
 impl Payer for Cell {
     fn account(&self) -> &Account {
         &self.account

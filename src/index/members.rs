@@ -140,6 +140,12 @@ impl Index {
         self.members.each(see);
     }
 
+    /// How many keys follow the role of this member.
+    #[must_use]
+    pub fn follower_count(&self, member: &MemberId) -> usize {
+        self.lock().followers.count(member)
+    }
+
     /// The keys that follow the role of this member, in any state and in no order; also where it is none now.
     #[must_use]
     pub fn followers(&self, member: &MemberId) -> Vec<KeyId> {
@@ -147,33 +153,27 @@ impl Index {
     }
 
     /// Takes out what a row was that cannot be trusted: a key is unknown, a member counts as removed, and the keys of a
-    /// workspace are denied.
-    pub(super) fn distrust(&self, row: &Damaged, sharing: &mut Sharing) {
+    /// workspace are denied. Says for which keys it changes something.
+    pub(super) fn distrust(&self, row: &Damaged, sharing: &mut Sharing) -> Vec<KeyId> {
+        let mut touched = Vec::new();
         let lost = if let Ok(id) = KeyId::parse(&row.id) {
             self.remove(id, sharing);
             "its key is denied"
         } else if let Some(id) = MemberId::parse(&row.id) {
             let was = self.members.distrust(&id);
             sharing.tallies.member(id.workspace, was, false);
-            self.refresh_followers(sharing, &id);
+            touched = sharing.followers.of(&id);
             "its member counts as removed"
         } else if let Ok(id) = WorkspaceId::parse(&row.id) {
             self.workspaces.pin().remove(&id);
-            self.refresh_all_of(sharing, id);
+            self.residents.each(id, |cell| touched.push(cell.id()));
             "the keys of its workspace are denied"
         } else {
             sharing.schemes.remove(&row.id);
             "the keys of its import scheme are denied"
         };
         tracing::error!(row.id = %row.id, why = row.why, "a stored row cannot be trusted; {lost}");
-    }
-
-    /// Works out anew what the keys come to that follow a member's role.
-    pub(super) fn refresh_followers(&self, sharing: &mut Sharing, member: &MemberId) {
-        let by_id = self.by_id.pin();
-        for cell in sharing.followers.of(member).iter().filter_map(|id| by_id.get(id)) {
-            self.refresh_one(cell, sharing);
-        }
+        touched
     }
 }
 
@@ -195,6 +195,10 @@ impl Followers {
         }
     }
 
+    pub(super) fn count(&self, member: &MemberId) -> usize {
+        self.0.get(member).map_or(0, HashSet::len)
+    }
+
     pub(super) fn of(&self, member: &MemberId) -> Vec<KeyId> {
         self.0.get(member).into_iter().flatten().copied().collect()
     }
@@ -209,6 +213,46 @@ fn leader(key: &Key) -> Option<MemberId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        domain::key::tests::{at, key},
+        ports::View,
+    };
+
+    #[test]
+    fn a_view_counts_when_what_a_member_is_to_its_keys_has_been_worked_out() {
+        // S5, V1
+        let index = Index::default();
+        let workspace = WorkspaceId::parse(&format!("ws_{:026}", 1)).unwrap();
+        let id = MemberId { workspace, subject: Owner::parse("ann").unwrap() };
+        let of = |number: u32, follows| Key {
+            id: KeyId::parse(&format!("key_{number:026}")).unwrap(),
+            workspace,
+            owner: Some(id.subject.clone()),
+            follows_owner_role: follows,
+            ..key().unwrap()
+        };
+        index.apply(View { keys: vec![of(1, true), of(2, true), of(3, false)], ..View::default() });
+        let removed = |number: u32| index.by_id(of(number, true).id).unwrap().surroundings().owner_removed;
+        assert!(removed(1) && removed(2) && !removed(3));
+        let member = Member {
+            id: id.clone(),
+            role: Some(Label::parse("owner").unwrap()),
+            created: at(0),
+            updated: at(0),
+            revision: Revision(1),
+        };
+        let view = View { members: vec![member], revision: Some(Revision(1)), ..View::default() };
+        let mut touched = index.apply_rows(view);
+        touched.sort();
+        assert_eq!(
+            (touched.as_slice(), index.revision()),
+            (&[of(1, true).id, of(2, true).id][..], Revision::ZERO)
+        );
+        assert!(removed(1), "nobody who waits for the revision has been told yet");
+        index.refresh(&touched);
+        index.arrive(Some(Revision(1)));
+        assert_eq!((removed(1), removed(2), index.revision()), (false, false, Revision(1)));
+    }
 
     #[test]
     fn as_many_removed_members_are_known_as_there_are_places_the_latest_of_them() {

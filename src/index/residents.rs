@@ -40,16 +40,18 @@ impl Residents {
 
     /// Shows the places of a workspace's keys to `see`.
     pub(super) fn each(&self, workspace: WorkspaceId, mut see: impl FnMut(&Cell)) {
-        let Some(keys) = self.0.pin().get(&workspace).map(Arc::clone) else { return };
-        let mut from = 0;
-        loop {
-            let some: Vec<_> = keys.read().iter().skip(from).take(AT_ONCE).cloned().collect();
-            from += some.len();
-            some.iter().flatten().for_each(|cell| see(cell));
-            if some.len() < AT_ONCE {
-                return;
-            }
+        let mut next = Some(0);
+        while let Some(from) = next {
+            next = self.some(workspace, from, &mut see);
         }
+    }
+
+    /// Shows some of the places to `see`, and says where the next are, if there can be any.
+    fn some(&self, workspace: WorkspaceId, from: usize, mut see: impl FnMut(&Cell)) -> Option<usize> {
+        let keys = self.0.pin().get(&workspace).map(Arc::clone)?;
+        let some: Vec<_> = keys.read().iter().skip(from).take(AT_ONCE).cloned().collect();
+        some.iter().flatten().for_each(|cell| see(cell));
+        (some.len() >= AT_ONCE).then(|| from.saturating_add(some.len()))
     }
 }
 
@@ -64,6 +66,20 @@ impl Keys {
 }
 
 impl Index {
+    /// Shows some keys of a workspace to `see`, beginning at a place, and says at which place the next ones are: so that who
+    /// looks at all of them can let others come in between.
+    pub fn some_of(
+        &self,
+        workspace: WorkspaceId,
+        from: usize,
+        mut see: impl FnMut(&Key, &Rights),
+    ) -> Option<usize> {
+        self.residents.some(workspace, from, |cell| {
+            let record = cell.record.load();
+            see(&record.key, &record.rights);
+        })
+    }
+
     /// Shows every key of a workspace to `see`.
     pub fn each_of(&self, workspace: WorkspaceId, mut see: impl FnMut(&Key, &Rights)) {
         self.residents.each(workspace, |cell| {

@@ -5,6 +5,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use crate::domain::root::MacKey;
 
 const CODE_LENGTH: usize = 16;
+/// No token of ours is as long: the longest place is the name of a member.
+const MAX_LENGTH: usize = 4_096;
 
 /// A token for `place` in `list`.
 pub(super) fn seal(key: &MacKey, list: &str, place: &str) -> String {
@@ -15,6 +17,9 @@ pub(super) fn seal(key: &MacKey, list: &str, place: &str) -> String {
 
 /// The place that a token of `list` names; nothing for any other text.
 pub(super) fn open(key: &MacKey, list: &str, token: &str) -> Option<String> {
+    if token.len() > MAX_LENGTH {
+        return None;
+    }
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     let (code, place) = bytes.split_at_checked(CODE_LENGTH)?;
     let right = key.code(&[list.as_bytes(), place]);
@@ -50,7 +55,8 @@ mod tests {
             forged.replace_range(place..=place, if token.as_bytes()[place] == b'A' { "B" } else { "A" });
             assert_eq!(open(&key, "list a", &forged), None, "{forged}");
         }
-        for forged in ["", "AAAA", "%", "17"] {
+        let long = seal(&key, "list a", &"x".repeat(MAX_LENGTH));
+        for forged in ["", "AAAA", "%", "17", &long] {
             assert_eq!(open(&key, "list a", forged), None);
         }
     }

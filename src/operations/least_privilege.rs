@@ -123,7 +123,7 @@ impl Operations {
                 }
                 let before = key.clone();
                 let mut key = key.changeable(now)?;
-                let was_used = |scope: &str| used.iter().any(|(used, _)| **used == *scope);
+                let was_used = |scope: &str| used.binary_search_by(|(used, _)| (**used).cmp(scope)).is_ok();
                 let narrowed = narrowed(&key.grants, &policy.policy, was_used);
                 key.grants = narrowed.map_err(|why| OperationError::invalid("key_id", why))?.into();
                 if key.grants.is_empty() && !before.grants.is_empty() {

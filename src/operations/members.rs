@@ -14,12 +14,14 @@ use crate::domain::{
     admin::{AdminPermit, AdminRefusal, ManageWorkspaces, ReadWorkspaces},
     audit::{Action, LogEntry, Revision},
     id::WorkspaceId,
-    key::Standing,
+    key::{Key, Standing},
     member::{Member, MemberId},
     parse::ParseError,
     policy::{Policy, Role},
+    rights::Rights,
     text::{Comment, Label, Owner},
 };
+use crate::pieces::Pieces;
 use crate::ports::{Mutation, PolicyVersion, Rows, StoreError};
 
 /// What the removal of a member came to.
@@ -93,13 +95,19 @@ impl Operations {
         let member = self.wish(&permit, &id, Wish::Removed(comment), None).await?;
         let now = self.clock.now();
         let mut removed = Removed { revision: member.revision, ..Removed::default() };
-        self.index.each_of(id.workspace, |key, _| {
+        let mut count = |key: &Key, _: &Rights| {
             let is_theirs = key.owner.as_ref() == Some(&id.subject);
             if is_theirs && matches!(key.standing(now), Standing::Active | Standing::Disabled) {
                 let count = if key.follows_owner_role { &mut removed.following } else { &mut removed.others };
                 *count = count.saturating_add(1);
             }
-        });
+        };
+        let mut next = Some(0);
+        while let Some(from) = next {
+            next = self.index.some_of(id.workspace, from, &mut count);
+            // Others on this thread come in between.
+            tokio::task::yield_now().await;
+        }
         Ok(removed)
     }
 
@@ -151,6 +159,12 @@ impl Operations {
         Ok(MemberPage { members, next_page_token: token.unwrap_or_default() })
     }
 
+    /// Whether so many keys follow a member that a change of its role is work over many keys.
+    #[must_use]
+    pub fn has_many_followers(&self, id: &MemberId) -> bool {
+        self.index.follower_count(id) > gaining::UNASKED
+    }
+
     /// Carries a wish out, judged again where another change came first.
     async fn wish(
         &self,
@@ -161,7 +175,7 @@ impl Operations {
     ) -> Result<Member, OperationError> {
         // So that no policy drops the new role before the member has it. Where many keys may gain, none is made or changed until
         // they are counted and have it.
-        let many = self.index.followers(id).len() > gaining::UNASKED;
+        let many = self.has_many_followers(id);
         let _shared = if many { None } else { Some(self.turns.under_policy().await) };
         let _alone = if many { Some(self.turns.over_policy().await) } else { None };
         let _turns = if many { self.turns.of_all(id.workspace).await } else { None };
@@ -273,8 +287,9 @@ impl Operations {
         policy: &Policy,
     ) -> Result<(), OperationError> {
         let now = self.clock.now();
-        let mut beyond = Vec::new();
+        let (mut beyond, mut pieces) = (Vec::new(), Pieces::with_pauses());
         for found in self.index.followers(id).into_iter().filter_map(|key| self.index.by_id(key)) {
+            pieces.step();
             let key = found.key();
             if key.standing(now) == Standing::Active
                 && let Err(refusal) = permit.require_ceiling(key, self.raises(key), Some(policy))

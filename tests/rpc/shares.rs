@@ -39,9 +39,10 @@ enum Flood {
     Updates,
     Revocations,
     Removals,
+    Roles,
 }
 
-const FLOODS: [Flood; 10] = [
+const FLOODS: [Flood; 11] = [
     Flood::WrongCounts,
     Flood::Previews,
     Flood::Reviews,
@@ -52,6 +53,7 @@ const FLOODS: [Flood; 10] = [
     Flood::Updates,
     Flood::Revocations,
     Flood::Removals,
+    Flood::Roles,
 ];
 
 /// A tenant with many keys, and its administration key.
@@ -78,7 +80,25 @@ impl Tenant {
         let issued = join_all((0..count).map(|_| {
             keyward.issue(v1::IssueRequest { workspace_id: workspace.id.clone(), ..holder_key(&[SCOPE]) })
         }));
-        let keys = issued.await.into_iter().chain([first]).map(|issued| issued.key.id).collect();
+        let issued = issued.await;
+        let member = v1::AddMemberRequest {
+            workspace_id: workspace.id.clone(),
+            subject: "ann".to_owned(),
+            role: "viewer".to_owned(),
+            ..v1::AddMemberRequest::default()
+        };
+        keyward.workspaces().add_member(keyward.as_root(member)).await.unwrap();
+        // More than a change of one member's role is a small thing with.
+        join_all((0..101).map(|_| {
+            keyward.issue(v1::IssueRequest {
+                workspace_id: workspace.id.clone(),
+                owner: "ann".to_owned(),
+                follows_owner_role: true,
+                ..holder_key(&["storage:read"])
+            })
+        }))
+        .await;
+        let keys = issued.into_iter().chain([first]).map(|issued| issued.key.id).collect();
         (workspace.id, Self { keys, admin, number: AtomicU64::new(0) })
     }
 
@@ -154,6 +174,14 @@ impl Tenant {
                 };
                 workspaces.remove_member(signed(admin, asked)).await.map(drop)
             }
+            Flood::Roles => {
+                let asked = v1::UpdateMemberRequest {
+                    subject: "ann".to_owned(),
+                    role: ["viewer", "editor"][usize::from(number.is_multiple_of(2))].to_owned(),
+                    ..v1::UpdateMemberRequest::default()
+                };
+                workspaces.update_member(signed(admin, asked)).await.map(drop)
+            }
         }
     }
 }
@@ -208,6 +236,8 @@ async fn flood(
                             {
                                 let whose = metadata(&status, "share_of");
                                 assert_eq!(whose, Some(format!("workspace {workspace}")));
+                                let share = metadata(&status, "share");
+                                assert!(!matches!(kind, Flood::Roles) || share.as_deref() == Some("2"));
                             }
                             error_reason(&status)
                         }

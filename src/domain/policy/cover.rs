@@ -38,7 +38,7 @@ impl<'a> GrantsUnder<'a> {
     }
 
     fn covers(self, mine: &Grant, other: &Grant) -> bool {
-        mine.covers_resources_of(other) && self.covers_scope(mine.scope(), other.scope())
+        self.covers_scope(mine.scope(), other.scope()) && mine.covers_resources_of(other)
     }
 
     fn covers_scope(self, mine: &ScopePattern, other: &ScopePattern) -> bool {

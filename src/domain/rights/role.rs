@@ -2,7 +2,7 @@
 
 use super::{Reach, Right, Rights};
 use crate::domain::{
-    grant::{Grant, Grants},
+    grant::{Grant, Grants, MAX_GRANTS},
     policy::{Policy, Role},
     scope::{Scope, ScopePattern},
 };
@@ -94,11 +94,14 @@ fn spelled_out(bound: &[Grant], policy: &Policy, has: impl Fn(&str) -> bool) -> 
     let exact =
         bound.iter().filter(|grant| grant.scope().wildcard().is_none() && has(grant.scope().as_str()));
     let exact: Vec<_> = exact.cloned().collect();
-    let of_wildcards = bound.iter().filter(|grant| grant.scope().wildcard().is_some()).flat_map(|grant| {
-        let reached = policy.reached(grant.scope()).filter(|scope| has(scope));
-        reached.filter_map(|scope| Some(grant.of(ScopePattern::parse(scope).ok()?)))
+    let wide = bound.iter().filter(|grant| grant.scope().wildcard().is_some()).collect::<Vec<_>>();
+    let of_wildcards = wide.chunk_by(|one, other| one.scope() == other.scope()).flat_map(|same| {
+        let reached = same.first().into_iter().flat_map(|first| policy.reached(first.scope()));
+        let reached = reached.filter(|scope| has(scope)).filter_map(|scope| ScopePattern::parse(scope).ok());
+        reached.flat_map(move |scope| same.iter().map(move |grant| grant.of(scope.clone())))
     });
-    let all = exact.iter().cloned().chain(of_wildcards).collect();
+    // One more than a key may hold are too many already.
+    let all = exact.iter().cloned().chain(of_wildcards).take(MAX_GRANTS + 1).collect();
     Grants::new(all).map_or_else(|_too_many| exact.into(), |all| all.iter().cloned().collect())
 }
 

@@ -7,12 +7,15 @@ use super::super::{
     error::OperationError,
     policy::{is_alive, require_expected},
 };
-use crate::domain::{
-    gains::{Gains, GainsFound},
-    grant::Grants,
-    member::Member,
-    policy::Policy,
-    rights::Rights,
+use crate::{
+    domain::{
+        gains::{Gains, GainsFound},
+        grant::Grants,
+        member::Member,
+        policy::Policy,
+        rights::Rights,
+    },
+    pieces::Pieces,
 };
 
 /// How many keys gain by a member's own change of role without being asked for.
@@ -38,9 +41,10 @@ impl Operations {
 
     fn gains_of_followers(&self, member: &Member, policy: &Policy) -> Gains {
         let role = member.role.as_ref().and_then(|role| policy.role(role));
-        let (now, mut found) = (self.clock.now(), GainsFound::default());
+        let (now, mut found, mut pieces) = (self.clock.now(), GainsFound::default(), Pieces::with_pauses());
         let mut known: HashMap<Arc<Grants>, Vec<Arc<str>>> = HashMap::new();
         for follower in self.index.followers(&member.id).into_iter().filter_map(|key| self.index.by_id(key)) {
+            pieces.step();
             let key = follower.key();
             if is_alive(key, now) {
                 // All of them have had the same role until now.
@@ -51,6 +55,6 @@ impl Operations {
                 found.add(key.id, gained);
             }
         }
-        found.finish(|| {})
+        found.finish(|| pieces.step())
     }
 }
