@@ -604,7 +604,7 @@ fn member_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
     let remove = || v1::RemoveMemberRequest {
         workspace_id: workspace.clone(),
         subject: "ann".to_owned(),
-        comment: String::new(),
+        ..v1::RemoveMemberRequest::default()
     };
     vec![
         row(
@@ -776,7 +776,7 @@ impl World {
         let bob = v1::RemoveMemberRequest {
             workspace_id: self.workspace.clone(),
             subject: "bob".to_owned(),
-            comment: String::new(),
+            ..v1::RemoveMemberRequest::default()
         };
         self.keyward.workspaces().remove_member(self.keyward.as_root(bob)).await.unwrap();
     }

@@ -139,3 +139,49 @@ fn a_workspace_is_suspended_resumed_closed_and_listed() {
     assert!(closed.code == Some(1) && closed.err.contains("WORKSPACE_CLOSED"), "{closed:?}");
     assert_eq!(desk.json(&["workspace", "list"])["workspaces"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_command_says_which_workspace_it_looked_at_and_reaches_all_when_asked() {
+    // M4, T4
+    let desk = Desk::new();
+    let other = desk.json(&["workspace", "register", "Example Ltd", "--no-key"]);
+    let other = text(&other["workspace"]["id"]);
+    for place in [&[][..], &["--workspace", &other]] {
+        desk.done(&[&["issue", "hers", "--owner", "ann", "--scope", "messaging:send"], place].concat());
+        desk.done(&[&["member", "add", "ann", "--role", "viewer"], place].concat());
+    }
+    let own = text(&desk.json(&["list"])["workspace_id"]);
+    assert!(own.starts_with("ws_") && own != other);
+    for command in
+        [&["list", "--owner", "ann"][..], &["usage", "--owner", "ann"], &["review"], &["member", "list"]]
+    {
+        let said = desk.run(command, "");
+        let heading = format!("Looked at: workspace {own}");
+        assert!(said.code == Some(0) && said.err.starts_with(&heading), "{command:?}: {said:?}");
+        assert!(!said.out.contains("Looked at"), "the answer stands alone: {said:?}");
+        assert_eq!(text(&desk.json(command)["workspace_id"]), own);
+        let named = desk.run(&[command, &["--workspace", &own]].concat(), "");
+        assert!(!named.err.contains("Looked at"), "{command:?}: {named:?}");
+    }
+    for command in [&["list", "--owner", "ann"][..], &["usage"], &["review"]] {
+        let said = desk.run(&[command, &["--workspace", "all"]].concat(), "");
+        assert!(said.code == Some(0) && said.err.starts_with("Looked at: all workspaces\n"), "{said:?}");
+    }
+    let hers = desk.json(&["list", "--owner", "ann", "--workspace", "all"]);
+    assert_eq!((hers["keys"].as_array().unwrap().len(), &hers["workspace_id"]), (2, &Value::from("")));
+
+    let preview = desk.done(&["bulk", "disable", "--owner", "ann"]);
+    assert!(preview.contains(&format!("workspace         {own}\n")), "{preview}");
+    let all = ["bulk", "disable", "--owner", "ann", "--workspace", "all"];
+    let preview = desk.done(&all);
+    assert!(
+        preview.contains("would be changed  2\n") && preview.contains("all; they are in 2\n"),
+        "{preview}"
+    );
+    let done = desk.json(&[&all[..], &["--confirm", "2"]].concat());
+    assert_eq!((&done["count"], &done["workspace_count"]), (&2.into(), &2.into()));
+    let removed = desk.done(&["member", "remove", "ann", "--workspace", "all"]);
+    assert!(removed.contains("workspace   all; it was in 2\n"), "{removed}");
+    let refused = desk.run(&["issue", "x", "--workspace", "all", "--scope", "messaging:send"], "");
+    assert!(refused.code == Some(1) && refused.err.contains("workspace_id"), "{refused:?}");
+}

@@ -23,7 +23,7 @@ use keyward::{
         resource::ResourcePattern,
         scope::ScopePattern,
         text::{Comment, Description, EnvironmentName, Metadata, Name, Owner, Plan},
-        workspace::{Workspace, WorkspaceState},
+        workspace::{Within, Workspace, WorkspaceState},
     },
     ports::{
         KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, Mutation, Note, PolicyVersion, PolicyView,
@@ -81,6 +81,7 @@ contract! {
     a_request_id_makes_one_key,
     revisions_are_in_the_order_of_commits,
     a_refused_change_leaves_the_others_of_its_group_alone,
+    changes_that_belong_together_are_all_there_or_none,
     a_secret_belongs_to_one_key,
     an_entry_names_the_rows_it_writes,
     following_the_log_leads_to_the_same_view,
@@ -441,6 +442,42 @@ async fn a_refused_change_leaves_the_others_of_its_group_alone<B: Backend>() {
     assert_eq!(store.verify_log().await.unwrap().fault, None);
 }
 
+async fn changes_that_belong_together_are_all_there_or_none<B: Backend>() {
+    // V4, D1
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspaces = [workspace(&entropy).id, workspace(&entropy).id];
+    let first = stored(&*store, &key(&entropy, workspaces[0])).await;
+    let second = stored(&*store, &key(&entropy, workspaces[1])).await;
+    let seen = *store.revisions().borrow();
+    let together = |first: &Key, second: &Key| {
+        [first, second]
+            .map(|key| put_group(&entropy, std::slice::from_ref(key), GroupAct::Disable, seen))
+            .into()
+    };
+    let stale = stored(&*store, &Key { revision: second.revision, ..second.clone() }).await;
+    let before = store.load().await.unwrap();
+    assert_eq!(store.commit_all(together(&first, &second)).await, Err(StoreError::Conflict));
+    let reversed = together(&second, &first);
+    assert_eq!(store.commit_all(reversed).await, Err(StoreError::Conflict), "whichever comes first");
+    let after = store.load().await.unwrap();
+    assert_eq!(
+        (after.revision, sorted(after).keys),
+        (before.revision, sorted(before).keys),
+        "nothing was written"
+    );
+
+    let seen = *store.revisions().borrow();
+    let both =
+        [&first, &stale].map(|key| put_group(&entropy, std::slice::from_ref(key), GroupAct::Disable, seen));
+    let last = store.commit_all(both.into()).await.unwrap();
+    assert_eq!(last, Revision(seen.0 + 2), "an entry each, in their order");
+    drop(store);
+    let view = place.open().load().await.unwrap();
+    assert!(view.keys.iter().all(|key| key.state == KeyState::Disabled) && view.keys.len() == 2);
+    assert_eq!(place.open().verify_log().await.unwrap().fault, None);
+}
+
 async fn a_secret_belongs_to_one_key<B: Backend>() {
     let (place, entropy) = (B::new(), Seeded::new(1));
     let store = place.open();
@@ -697,35 +734,40 @@ async fn keys_are_listed_page_by_page<B: Backend>() {
             ..key(&entropy, mine)
         };
         keys.push(stored(&*store, &key).await);
-        stored(&*store, &Key { workspace: other, ..self::key(&entropy, other) }).await;
+        keys.push(stored(&*store, &Key { workspace: other, ..self::key(&entropy, other) }).await);
     }
-    keys.sort_by_key(|key| std::cmp::Reverse((key.created, key.id)));
-    for (owner, from, before) in [
-        (None, None, None),
-        (owner("ann"), None, None),
-        (None, Some(at(1)), None),
-        (owner("Ann"), Some(at(2)), Some(at(4))),
-        (None, Some(at(4)), Some(at(4))),
-        (owner("nobody"), None, None),
+    keys.sort_by_key(|key| (key.workspace, std::cmp::Reverse((key.created, key.id))));
+    for (within, owner, from, before) in [
+        (Within::One(mine), None, None, None),
+        (Within::One(other), None, None, None),
+        (Within::One(mine), owner("ann"), None, None),
+        (Within::One(mine), None, Some(at(1)), None),
+        (Within::One(mine), owner("Ann"), Some(at(2)), Some(at(4))),
+        (Within::One(mine), None, Some(at(4)), Some(at(4))),
+        (Within::One(mine), owner("nobody"), None, None),
+        (Within::All, None, None, None),
+        (Within::All, owner("ann"), Some(at(2)), None),
+        (Within::All, owner("nobody"), None, None),
     ] {
         let expected: Vec<_> = keys
             .iter()
+            .filter(|key| within.has(key.workspace))
             .filter(|key| owner.is_none() || key.owner == owner)
             .filter(|key| from.is_none_or(|from| key.created >= from))
             .filter(|key| before.is_none_or(|before| key.created < before))
-            .map(|key| KeyPosition { created: key.created, id: key.id })
+            .map(|key| KeyPosition { workspace: key.workspace, created: key.created, id: key.id })
             .collect();
-        for limit in [1, 3, 40, 41] {
+        for limit in [1, 3, 40, 41, 81] {
             let (mut listed, mut after) = (Vec::new(), None);
             loop {
-                let filter = KeyFilter { workspace: mine, owner: owner.clone(), from, before };
+                let filter = KeyFilter { within, owner: owner.clone(), from, before };
                 let page = store.list_keys(filter, after, limit).await.unwrap();
                 assert!(page.len() <= limit);
                 let Some(last) = page.last() else { break };
                 after = Some(*last);
                 listed.extend(page);
             }
-            assert_eq!(listed, expected);
+            assert_eq!(listed, expected, "{within:?} {owner:?} {limit}");
         }
     }
 }
@@ -967,7 +1009,7 @@ fn used(key: &Key, hour: u32, tier: &str, outcome: &'static str, checks: u64, co
 const EVER: (u32, u32) = (0, u32::MAX);
 
 fn usage_of(workspace: WorkspaceId, (from, before): (u32, u32)) -> UsageFilter {
-    UsageFilter { workspace, key: None, owner: None, environment: None, from, before }
+    UsageFilter { within: Within::One(workspace), key: None, owner: None, environment: None, from, before }
 }
 
 async fn usage_adds_up_and_is_read_page_by_page<B: Backend>() {
@@ -986,7 +1028,7 @@ async fn usage_adds_up_and_is_read_page_by_page<B: Backend>() {
         };
         keys.push(stored(&*store, &key).await);
     }
-    keys.sort_by_key(|key| std::cmp::Reverse((key.created, key.id)));
+    keys.sort_by_key(|key| (key.workspace, std::cmp::Reverse((key.created, key.id))));
     let mut rows = Vec::new();
     for key in &keys {
         for hour in [0, 7, 8, u32::MAX] {
@@ -1017,11 +1059,17 @@ async fn usage_adds_up_and_is_read_page_by_page<B: Backend>() {
         UsageFilter { key: Some(keys[0].id), ..usage_of(workspace(&entropy).id, EVER) },
         UsageFilter { owner: Some(Owner::parse("ann").unwrap()), ..usage_of(mine, EVER) },
         UsageFilter { environment: Some(environment("test")), ..usage_of(mine, (7, 9)) },
+        UsageFilter { within: Within::All, ..usage_of(mine, EVER) },
+        UsageFilter {
+            within: Within::All,
+            owner: Some(Owner::parse("ann").unwrap()),
+            ..usage_of(mine, (7, 9))
+        },
     ] {
         let of = |id| keys.iter().find(|key| key.id == id).unwrap();
         let matches = |row: &&Usage| {
             let key = of(row.key);
-            key.workspace == filter.workspace
+            filter.within.has(key.workspace)
                 && filter.key.is_none_or(|id| id == key.id)
                 && (filter.owner.is_none() || filter.owner == key.owner)
                 && filter.environment.as_ref().is_none_or(|name| *name == key.environment)

@@ -11,6 +11,7 @@ use super::{
     session::Session,
     table::Table,
     text::printable,
+    within::Asked,
 };
 use crate::wire::v1::{
     ChangeKeysRequest, ChangeKeysResponse, DisableKeys, EnableKeys, RetireKeys, RevokeKeys, RevokeReason,
@@ -24,6 +25,7 @@ pub(super) const EXAMPLES: &str = "\
 Without --confirm nothing is changed: the answer says how many keys would be, and that number confirms it.
   keyward bulk disable --owner ann
   keyward bulk disable --owner ann --confirm 42 --comment 'ticket 4711'
+  keyward bulk disable --owner ann --workspace all
   keyward bulk retire --tag batch=7 --at 2027-06-30T00:00:00Z
   keyward bulk revoke --environment test --issued-before 2026-01-01T00:00:00Z --reason superseded";
 
@@ -64,9 +66,9 @@ pub struct BulkArgs {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true)]
 struct Which {
-    /// Keys of this workspace. Left out: that of the administration key, or the default one
+    /// Keys of this workspace, or `all` for every one. Left out: that of the administration key, or the default one
     // Nowhere an empty text, which a variable that was not set leaves: it would be all keys.
-    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "ID|all", value_parser = NonEmptyStringValueParser::new())]
     workspace: Option<String>,
     /// Keys of this owner
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
@@ -130,8 +132,10 @@ async fn run(
     session: &mut Session<'_, '_>,
 ) -> Result<Outcome, Failure> {
     let BulkArgs { which, confirm, comment, request_id } = args;
+    let asked = Asked::new(which.workspace);
     let request = ChangeKeysRequest {
-        workspace_id: which.workspace.unwrap_or_default(),
+        workspace_id: asked.id(),
+        all_workspaces: asked.all(),
         owner: which.owner.unwrap_or_default(),
         tag: which.tag.unwrap_or_default(),
         environment: which.environment.unwrap_or_default(),
@@ -154,6 +158,7 @@ fn text(answer: &ChangeKeysResponse, done: &str, preview: bool) -> String {
     let mut facts = Table::of_facts();
     facts.fact(if preview { "would be changed" } else { done }, answer.count.to_string());
     facts.fact("left alone", answer.unchanged_count.to_string());
+    facts.fact("workspace", workspace(answer));
     facts.fact("group", &answer.group_id);
     facts.fact("revision", answer.revision.to_string());
     let mut lines = vec![facts.render()];
@@ -169,6 +174,15 @@ fn text(answer: &ChangeKeysResponse, done: &str, preview: bool) -> String {
         ));
     }
     lines.concat()
+}
+
+/// Which workspace was looked at, or in how many the keys are where all were.
+fn workspace(answer: &ChangeKeysResponse) -> String {
+    match (answer.workspace_id.as_str(), answer.workspace_count) {
+        ("", 1) => "all; they are in 1".to_owned(),
+        ("", count) => format!("all; they are in {count}"),
+        (id, _) => id.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -211,16 +225,20 @@ mod tests {
             key_ids: (1..=12).map(|number| format!("key_{number}")).collect(),
             unchanged_count: 3,
             revision: 9,
+            workspace_id: "ws_1".into(),
+            workspace_count: 1,
             ..ChangeKeysResponse::default()
         };
         let preview = text(&answer, "disabled", true);
-        assert!(
-            preview.starts_with("would be changed  12\nleft alone        3\nrevision          9\nkey_1\n")
-        );
+        assert!(preview.starts_with(
+            "would be changed  12\nleft alone        3\nworkspace         ws_1\nrevision          9\nkey_1\n"
+        ));
         let end = "key_10\nand 2 more\nNothing was changed. The same command with --confirm 12 has these keys disabled.\n";
         assert!(preview.ends_with(end), "{preview}");
         answer.group_id = "grp_1".to_owned();
-        let done = "disabled    12\nleft alone  3\ngroup       grp_1\nrevision    9\n";
+        let done = "disabled    12\nleft alone  3\nworkspace   ws_1\ngroup       grp_1\nrevision    9\n";
         assert_eq!(text(&answer, "disabled", false), done);
+        (answer.workspace_id, answer.workspace_count) = (String::new(), 3);
+        assert!(text(&answer, "disabled", false).contains("workspace   all; they are in 3\n"));
     }
 }

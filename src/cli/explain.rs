@@ -107,6 +107,7 @@ fn by_reason(reason: ErrorReason) -> &'static str {
              policy, and what"
         }
         ErrorReason::TooManyKeys => "split the change with --issued-from and --issued-before",
+        ErrorReason::TooManyWorkspaces => "name the workspaces one by one with --workspace ID",
         ErrorReason::GroupDone => "`keyward audit query` shows the change that bears this group id",
         ErrorReason::RequestIdReused => "use another --request-id, or the same arguments as before",
         ErrorReason::Conflict => "run the same command again",

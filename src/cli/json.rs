@@ -60,11 +60,17 @@ pub(super) fn bulk(answer: &v1::ChangeKeysResponse) -> Value {
         "key_ids": answer.key_ids,
         "unchanged_count": answer.unchanged_count,
         "revision": answer.revision,
+        "workspace_id": answer.workspace_id,
+        "workspace_count": answer.workspace_count,
     })
 }
 
 pub(super) fn keys(page: &v1::ListKeysResponse) -> Value {
-    json!({ "keys": list(&page.keys, key), "next_page_token": page.next_page_token })
+    json!({
+        "keys": list(&page.keys, key),
+        "next_page_token": page.next_page_token,
+        "workspace_id": page.workspace_id,
+    })
 }
 
 pub(super) fn registered(
@@ -97,7 +103,11 @@ pub(super) fn member(member: &v1::Member) -> Value {
 }
 
 pub(super) fn members(page: &v1::ListMembersResponse) -> Value {
-    json!({ "members": list(&page.members, member), "next_page_token": page.next_page_token })
+    json!({
+        "members": list(&page.members, member),
+        "next_page_token": page.next_page_token,
+        "workspace_id": page.workspace_id,
+    })
 }
 
 pub(super) fn removed(removed: &v1::RemoveMemberResponse) -> Value {
@@ -105,6 +115,9 @@ pub(super) fn removed(removed: &v1::RemoveMemberResponse) -> Value {
         "revision": removed.revision,
         "following_keys": removed.following_keys,
         "other_keys": removed.other_keys,
+        "workspace_id": removed.workspace_id,
+        "workspace_count": removed.workspace_count,
+        "closed_workspace_count": removed.closed_workspace_count,
     })
 }
 

@@ -13,6 +13,7 @@ use super::{
     session::Session,
     table::Table,
     time, view,
+    within::Asked,
 };
 use crate::wire::v1::{Key, KeyState, ListKeysRequest, ListKeysResponse};
 
@@ -22,17 +23,18 @@ Examples:
   keyward list --without-expiry --wildcard                broad keys that never end
   keyward list --tag team=blue --expiring-within 14d
   keyward list --all --csv > keys.csv                     every key, for a spreadsheet
-  keyward list --all --json > keys.jsonl                  every key, one a line";
+  keyward list --all --json > keys.jsonl                  every key, one a line
+  keyward list --workspace all --owner ann                a person's keys, wherever they are";
 
-/// List the keys of a workspace, newest first
+/// List the keys of a workspace, newest first, or of every one
 #[derive(Args, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag of its own on the command line and on the wire"
 )]
 pub struct ListArgs {
-    /// The workspace. Left out: that of the administration key, or the default one
-    #[arg(long, value_name = "ID")]
+    /// The workspace, or `all` for every one. Left out: that of the administration key, or the default one
+    #[arg(long, value_name = "ID|all")]
     workspace: Option<String>,
     /// Only keys of this owner
     #[arg(long)]
@@ -108,7 +110,7 @@ impl From<State> for KeyState {
 }
 
 impl ListArgs {
-    fn request(&self, now: Timestamp) -> Result<ListKeysRequest, Failure> {
+    fn request(&self, asked: &Asked, now: Timestamp) -> Result<ListKeysRequest, Failure> {
         let ago = |length: Option<SignedDuration>| length.map(|length| moved(now, -length)).transpose();
         let issue_end_time = match self.issued_before {
             Some(before) => Some(before),
@@ -117,7 +119,8 @@ impl ListArgs {
         Ok(ListKeysRequest {
             page_size: self.page.size(),
             page_token: self.page.first_token(),
-            workspace_id: self.workspace.clone().unwrap_or_default(),
+            workspace_id: asked.id(),
+            all_workspaces: asked.all(),
             owner: self.owner.clone().unwrap_or_default(),
             environment: self.environment.clone().unwrap_or_default(),
             tag: self.tag.clone().unwrap_or_default(),
@@ -141,11 +144,21 @@ fn moved(now: Timestamp, by: SignedDuration) -> Result<prost_types::Timestamp, F
 }
 
 pub(super) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let mut request = args.request(session.console.now)?;
+    let asked = Asked::new(args.workspace.clone());
+    let mut request = args.request(&asked, session.console.now)?;
+    let mut said = false;
     let mut keys = session.keys().await?;
     let mut csv = if args.csv { Some(Csv::with_header(&COLUMNS)?) } else { None };
     loop {
         let answer = keys.list_keys(request.clone()).await.map_err(session.rpc())?.into_inner();
+        if !std::mem::replace(&mut said, true) {
+            asked.say(&answer.workspace_id, session);
+        }
+        // A page can be empty and not be the last: nobody waits for an answer that says nothing.
+        if answer.keys.is_empty() && !answer.next_page_token.is_empty() {
+            request.page_token = answer.next_page_token;
+            continue;
+        }
         match &mut csv {
             Some(csv) => {
                 answer.keys.iter().try_for_each(|key| csv.row(&cells(key)))?;

@@ -12,11 +12,13 @@ use super::{
     page::{self, PageArgs},
     session::Session,
     table::Table,
+    text::printable,
     time,
+    within::Asked,
 };
 use crate::wire::v1::{
     AddMemberRequest, GetMemberRequest, ListMembersRequest, ListMembersResponse, Member, RemoveMemberRequest,
-    UpdateMemberRequest,
+    RemoveMemberResponse, UpdateMemberRequest,
 };
 
 /// Work with the members of workspaces
@@ -72,8 +74,11 @@ pub struct RoleArgs {
 /// Remove a member
 #[derive(Args, Debug)]
 pub struct RemoveArgs {
-    #[command(flatten)]
-    who: Who,
+    /// The user or service, as `--owner` of its keys says
+    subject: String,
+    /// The workspace, or `all` for every one. Left out: that of the administration key, or the default one
+    #[arg(long, value_name = "ID|all")]
+    workspace: Option<String>,
     /// Why, in your own words
     #[arg(long)]
     comment: Option<String>,
@@ -132,17 +137,20 @@ fn changed(member: Option<Member>, revision: u64, session: &mut Session<'_, '_>)
 }
 
 async fn remove(args: RemoveArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let Who { subject, workspace } = args.who;
+    let RemoveArgs { subject, workspace, comment } = args;
+    let asked = Asked::new(workspace);
     let request = RemoveMemberRequest {
-        workspace_id: workspace.unwrap_or_default(),
+        workspace_id: asked.id(),
+        all_workspaces: asked.all(),
         subject: subject.clone(),
-        comment: args.comment.unwrap_or_default(),
+        comment: comment.unwrap_or_default(),
     };
     let mut workspaces = session.workspaces().await?;
     let answer = workspaces.remove_member(request).await.map_err(session.rpc())?.into_inner();
     let text = || {
         let mut facts = Table::of_facts();
         facts.fact("removed", &subject);
+        facts.fact("workspace", removed_from(&answer));
         facts.fact(
             "denied now",
             keys(answer.following_keys, ["key that follows the role", "keys that follow the role"]),
@@ -156,6 +164,18 @@ async fn remove(args: RemoveArgs, session: &mut Session<'_, '_>) -> Result<Outco
     };
     session.answer(|| json::removed(&answer), text)?;
     Ok(Outcome::Done)
+}
+
+/// From where somebody was removed.
+fn removed_from(answer: &RemoveMemberResponse) -> String {
+    let closed = match answer.closed_workspace_count {
+        0 => String::new(),
+        count => format!("; a member still in {count} closed"),
+    };
+    match answer.workspace_id.as_str() {
+        "" => format!("all; it was in {}{closed}", answer.workspace_count),
+        id => id.to_owned(),
+    }
 }
 
 fn keys(count: u64, [one, many]: [&str; 2]) -> String {
@@ -173,6 +193,7 @@ async fn show(args: ShowArgs, session: &mut Session<'_, '_>) -> Result<Outcome, 
 }
 
 async fn list(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+    let mut looked = args.workspace.is_some();
     let mut request = ListMembersRequest {
         page_size: args.page.size(),
         page_token: args.page.first_token(),
@@ -182,6 +203,9 @@ async fn list(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Outcome, 
     let mut workspaces = session.workspaces().await?;
     loop {
         let answer = workspaces.list_members(request.clone()).await.map_err(session.rpc())?.into_inner();
+        if !std::mem::replace(&mut looked, true) && !session.json {
+            session.console.note(&format!("Looked at: workspace {}\n", printable(&answer.workspace_id)));
+        }
         print(&answer, args.page.is_all(), session)?;
         if !args.page.is_all() || answer.next_page_token.is_empty() {
             return Ok(Outcome::Done);

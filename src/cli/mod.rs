@@ -43,6 +43,7 @@ mod time;
 mod update;
 mod usage;
 mod view;
+mod within;
 mod workspace;
 mod workspace_effect;
 mod workspace_list;

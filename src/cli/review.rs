@@ -12,7 +12,7 @@ use super::{
     parse,
     session::Session,
     table::Table,
-    time,
+    time, within,
 };
 use crate::wire::v1::{
     Finding, FindingKind, FindingTotal, KeyBreadth, ReviewKeysRequest, ReviewKeysResponse, ReviewedKey,
@@ -26,8 +26,8 @@ const EXTENSION: SignedDuration = SignedDuration::from_hours(24 * 90);
 /// Show which keys need attention, the riskiest first
 #[derive(Args, Debug)]
 pub struct ReviewArgs {
-    /// The workspace. Left out: that of the administration key, or the default one
-    #[arg(long, value_name = "ID")]
+    /// The workspace, or `all` for every one. Left out: that of the administration key, or the default one
+    #[arg(long, value_name = "ID|all")]
     workspace: Option<String>,
     /// A key, or a scope, that nobody used for so long is unused. Left out: 90d
     #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
@@ -61,10 +61,12 @@ impl Asked {
 pub(super) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let all = args.page.is_all();
     let asked = Asked::new(&args);
+    let (within, mut said) = (within::Asked::new(args.workspace.clone()), false);
     let mut request = ReviewKeysRequest {
         page_size: args.page.size(),
         page_token: args.page.first_token(),
-        workspace_id: args.workspace.unwrap_or_default(),
+        workspace_id: within.id(),
+        all_workspaces: within.all(),
         unused_for: args.unused_for.map(time::duration_to_wire),
         older_than: args.older_than.map(time::duration_to_wire),
         expiring_within: args.expiring_within.map(time::duration_to_wire),
@@ -72,6 +74,9 @@ pub(super) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>) -> Resu
     let mut keys = session.keys().await?;
     loop {
         let answer = keys.review_keys(request.clone()).await.map_err(session.rpc())?.into_inner();
+        if !std::mem::replace(&mut said, true) {
+            within.say(&answer.workspace_id, session);
+        }
         let is_last = answer.next_page_token.is_empty();
         match (session.json, all) {
             (true, true) => {
@@ -159,12 +164,14 @@ fn to_json(answer: &ReviewKeysResponse) -> Value {
         "totals": json::list(&answer.totals, total),
         "reviewed": answer.reviewed,
         "next_page_token": answer.next_page_token,
+        "workspace_id": answer.workspace_id,
     })
 }
 
 fn reviewed(key: &ReviewedKey) -> Value {
     json!({
         "key_id": key.key_id,
+        "workspace_id": key.workspace_id,
         "name": key.name,
         "owner": key.owner,
         "environment": key.environment,

@@ -12,6 +12,7 @@ use super::{
     session::Session,
     table::Table,
     time,
+    within::Asked,
 };
 use crate::wire::v1::{DeniedUsage, GetUsageRequest, GetUsageResponse, Usage, UsagePeriod};
 
@@ -30,8 +31,8 @@ pub struct UsageArgs {
     /// Only of keys of this owner
     #[arg(long)]
     owner: Option<String>,
-    /// The workspace. Left out: that of the key, or of the administration key, or the default one
-    #[arg(long, value_name = "ID")]
+    /// The workspace, or `all` for every one. Left out: that of the key, or of the administration key, or the default one
+    #[arg(long, value_name = "ID|all")]
     workspace: Option<String>,
     /// Only of keys of this environment
     #[arg(long)]
@@ -75,10 +76,12 @@ impl From<By> for UsagePeriod {
 
 pub(super) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let all = args.page.is_all();
+    let (asked, mut said) = (Asked::new(args.workspace), args.key.is_some());
     let mut request = GetUsageRequest {
         page_size: args.page.size(),
         page_token: args.page.first_token(),
-        workspace_id: args.workspace.unwrap_or_default(),
+        workspace_id: asked.id(),
+        all_workspaces: asked.all(),
         key_id: args.key.unwrap_or_default(),
         owner: args.owner.unwrap_or_default(),
         environment: args.environment.unwrap_or_default(),
@@ -90,6 +93,9 @@ pub(super) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Resul
     let mut keys = session.keys().await?;
     loop {
         let answer = keys.get_usage(request.clone()).await.map_err(session.rpc())?.into_inner();
+        if !std::mem::replace(&mut said, true) {
+            asked.say(&answer.workspace_id, session);
+        }
         answer.usage.iter().for_each(|usage| total.add(usage));
         let is_last = answer.next_page_token.is_empty();
         match (session.json, all) {
@@ -178,12 +184,17 @@ fn text(usage: &[Usage], total: Option<&Total>) -> String {
 }
 
 fn many(page: &GetUsageResponse) -> Value {
-    json!({ "usage": json::list(&page.usage, one), "next_page_token": page.next_page_token })
+    json!({
+        "usage": json::list(&page.usage, one),
+        "next_page_token": page.next_page_token,
+        "workspace_id": page.workspace_id,
+    })
 }
 
 fn one(usage: &Usage) -> Value {
     json!({
         "key_id": usage.key_id,
+        "workspace_id": usage.workspace_id,
         "environment": usage.environment,
         "tier": usage.tier,
         "start_time": usage.start_time.as_ref().map(time::rfc3339),

@@ -35,6 +35,35 @@ pub struct Workspace {
     pub revision: Revision,
 }
 
+/// The workspaces that a question or a change is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Within {
+    /// One of them.
+    One(WorkspaceId),
+    /// All that there are: for global callers.
+    All,
+}
+
+impl Within {
+    /// Whether this workspace is one of them.
+    #[must_use]
+    pub fn has(self, workspace: WorkspaceId) -> bool {
+        match self {
+            Self::One(one) => one == workspace,
+            Self::All => true,
+        }
+    }
+
+    /// The one workspace; `None` where it is all.
+    #[must_use]
+    pub const fn one(self) -> Option<WorkspaceId> {
+        match self {
+            Self::One(one) => Some(one),
+            Self::All => None,
+        }
+    }
+}
+
 /// Whether a workspace is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WorkspaceState {

@@ -39,12 +39,12 @@ impl Api {
         let work = async move |operations: Arc<Operations>| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
-            let workspace = operations.workspace(&permit, named)?;
+            let within = operations.within(&permit, named, asked.all_workspaces)?;
             let act = convert::bulk::act(asked.action.as_ref())?;
             let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "ChangeKeys", &asked)?;
-            let bulk = convert::bulk::bulk_change(workspace, act, &asked, mark)?;
+            let bulk = convert::bulk::bulk_change(within, act, &asked, mark)?;
             let answer = operations.change_keys(permit, bulk).await?;
-            Ok(convert::bulk::response(&answer))
+            Ok(convert::bulk::response(&answer, within))
         };
         self.work_in(lane, party, work).await
     }

@@ -125,14 +125,15 @@ impl KeyService for Api {
         self.administer(Party::of(&permit), async move |operations| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
-            let workspace = operations.workspace(&permit, named)?;
-            let (selection, traits) = convert::select::listed(workspace, &asked)?;
+            let within = operations.within(&permit, named, asked.all_workspaces)?;
+            let (selection, traits) = convert::select::listed(within, &asked)?;
             let size = convert::page_size(asked.page_size)?;
             let sight = permit.sight();
             let page = operations.list(permit, (&selection, &traits), &asked.page_token, size).await?;
             let moment = operations.moment(sight);
             let keys = page.keys.iter().map(|shown| convert::key::shown_to_wire(shown, &moment)).collect();
-            Ok(v1::ListKeysResponse { keys, next_page_token: page.next_page_token })
+            let workspace_id = convert::workspace::looked_at(within);
+            Ok(v1::ListKeysResponse { keys, next_page_token: page.next_page_token, workspace_id })
         })
         .await
     }
@@ -146,11 +147,11 @@ impl KeyService for Api {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
             let key = convert::optional_key_id("key_id", &asked.key_id)?;
-            let workspace = operations.usage_workspace(&permit, named, key)?;
-            let query = convert::usage::query(workspace, key, &asked)?;
+            let within = operations.usage_within(&permit, named, asked.all_workspaces, key)?;
+            let query = convert::usage::query(within, key, &asked)?;
             let size = convert::page_size(asked.page_size)?;
             let page = operations.usage(permit, query, &asked.page_token, size).await?;
-            Ok(convert::usage::response(page))
+            Ok(convert::usage::response(page, within))
         })
         .await
     }

@@ -71,9 +71,9 @@ pub(super) async fn review(
     asked: &v1::ReviewKeysRequest,
 ) -> Result<v1::ReviewKeysResponse, OperationError> {
     let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
-    let workspace = operations.workspace(&permit, named)?;
-    let query = convert::review::query(workspace, asked)?;
+    let within = operations.within(&permit, named, asked.all_workspaces)?;
+    let query = convert::review::query(within, asked)?;
     let size = convert::page_size(asked.page_size)?;
     let page = operations.review(permit, query, &asked.page_token, size).await?;
-    Ok(convert::review::response(page))
+    Ok(convert::review::response(page, within))
 }

@@ -7,7 +7,10 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
     domain::{admin::AdminRefusal, group::MAX_GROUP, key::TransitionError, policy::Fault},
-    operations::error::{OperationError, QuotaReached, listed},
+    operations::{
+        bulk::MAX_WORKSPACES,
+        error::{OperationError, QuotaReached, listed},
+    },
     ports::StoreError,
     wire::v1::{self, ErrorReason},
 };
@@ -124,6 +127,10 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         OperationError::TooManyKeys(count) => {
             let metadata = vec![("count", count.to_string()), ("max_count", MAX_GROUP.to_string())];
             precondition(ErrorReason::TooManyKeys, metadata)
+        }
+        OperationError::TooManyWorkspaces(count) => {
+            let metadata = vec![("count", count.to_string()), ("max_count", MAX_WORKSPACES.to_string())];
+            precondition(ErrorReason::TooManyWorkspaces, metadata)
         }
         OperationError::CeilingExceededBy { keys, first, part } => {
             let part = format!("{part:?}").to_lowercase();

@@ -9,7 +9,7 @@ use crate::{
         id::WorkspaceId,
         member::MemberId,
         parse::ParseError,
-        workspace::WorkspaceState,
+        workspace::{Within, WorkspaceState},
     },
     operations::{
         Operations, WithSecret,
@@ -196,14 +196,19 @@ impl WorkspaceService for Api {
     ) -> Result<Response<v1::RemoveMemberResponse>, Status> {
         let permit: AdminPermit<ManageWorkspaces> = self.permit(&request)?;
         self.administer(Party::of(&permit), async move |operations| {
-            let v1::RemoveMemberRequest { workspace_id, subject, comment } = request.into_inner();
-            let id = member_id(&operations, &permit, &workspace_id, &subject)?;
-            let removed = operations.remove_member(permit, id, convert::comment(&comment)?).await?;
-            Ok(v1::RemoveMemberResponse {
-                revision: removed.revision.0,
-                following_keys: removed.following,
-                other_keys: removed.others,
-            })
+            let asked = request.into_inner();
+            let v1::RemoveMemberRequest { workspace_id, subject, comment, all_workspaces } = asked;
+            let named = convert::workspace_id("workspace_id", &workspace_id)?;
+            let within = operations.within(&permit, named, all_workspaces)?;
+            let subject = convert::member::subject(&subject)?;
+            let comment = convert::comment(&comment)?;
+            let removed = match within {
+                Within::One(workspace) => {
+                    operations.remove_member(permit, MemberId { workspace, subject }, comment).await?
+                }
+                Within::All => operations.remove_member_everywhere(permit, subject, comment).await?,
+            };
+            Ok(convert::member::removed(&removed, within))
         })
         .await
     }
@@ -234,7 +239,8 @@ impl WorkspaceService for Api {
             let size = convert::page_size(asked.page_size)?;
             let page = operations.list_members(&permit, workspace, role.as_ref(), &asked.page_token, size)?;
             let members = page.members.iter().map(|member| convert::member::to_wire(member)).collect();
-            Ok(v1::ListMembersResponse { members, next_page_token: page.next_page_token })
+            let (next_page_token, workspace_id) = (page.next_page_token, workspace.to_string());
+            Ok(v1::ListMembersResponse { members, next_page_token, workspace_id })
         })
         .await
     }

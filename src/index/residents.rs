@@ -7,6 +7,7 @@ use crate::domain::{
     id::{KeyId, WorkspaceId},
     key::Key,
     rights::Rights,
+    workspace::Within,
 };
 
 /// How many are taken out at once to be looked at: nobody waits for somebody who looks at all.
@@ -36,6 +37,11 @@ impl Residents {
         if let Some(place) = keys.write().iter_mut().find(is_it) {
             *place = None;
         }
+    }
+
+    /// Every workspace that has keys.
+    fn workspaces(&self) -> Vec<WorkspaceId> {
+        self.0.pin().keys().copied().collect()
     }
 
     /// Shows the places of a workspace's keys to `see`.
@@ -86,6 +92,18 @@ impl Index {
             let record = cell.record.load();
             see(&record.key, &record.rights);
         });
+    }
+
+    /// Shows every key of these workspaces to `see`, one workspace after the other.
+    pub fn each_within(&self, within: Within, mut see: impl FnMut(&Key, &Rights)) {
+        match within {
+            Within::One(workspace) => self.each_of(workspace, see),
+            Within::All => {
+                for workspace in self.residents.workspaces() {
+                    self.each_of(workspace, &mut see);
+                }
+            }
+        }
     }
 }
 

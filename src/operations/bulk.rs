@@ -1,6 +1,9 @@
-//! Changes many keys at once: all that match, in one entry of the log, once their number is confirmed.
+//! Changes many keys at once: all that match, in one entry of each workspace's log, once their number is confirmed.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
     Attempt, Operations, change, describe,
@@ -15,11 +18,12 @@ use crate::{
         audit::{LogEntry, Revision},
         ending::Ending,
         group::{Before, Group, GroupAct, MAX_GROUP},
-        id::{GroupId, KeyId},
+        id::{GroupId, KeyId, WorkspaceId},
         key::{Key, RevokeReason},
         parse::ParseError,
         text::Comment,
         time::Timestamp,
+        workspace::{Within, WorkspaceState},
     },
     pieces::Pieces,
     ports::{Mutation, RequestMark, Rows},
@@ -27,6 +31,9 @@ use crate::{
 
 /// How many keys an answer names.
 const NAMED: usize = 1_000;
+
+/// In how many workspaces one change may be: each gets an entry of its own, and others wait meanwhile.
+pub const MAX_WORKSPACES: usize = 1_000;
 
 /// Which keys to change, and how sure the caller is of them.
 pub struct BulkChange {
@@ -86,6 +93,8 @@ pub struct BulkAnswer {
     pub group: Option<GroupId>,
     /// How many keys.
     pub count: usize,
+    /// In how many workspaces they are.
+    pub workspaces: usize,
     /// The first of them, in the order of their ids.
     pub keys: Vec<KeyId>,
     /// How many match, and stay as they are.
@@ -97,26 +106,43 @@ pub struct BulkAnswer {
 /// The keys as they were looked at.
 struct Judged {
     act: GroupAct,
-    keys: Vec<(KeyId, Before)>,
+    keys: BTreeMap<WorkspaceId, Vec<(KeyId, Before)>>,
+    count: usize,
     unchanged: usize,
     seen: Revision,
     policy: Option<u64>,
 }
 
 impl Judged {
-    /// How many keys these are, if as many as expected.
-    fn as_many_as(&self, expected: u64) -> Result<usize, OperationError> {
-        let changed = self.keys.len();
-        if u64::try_from(changed) == Ok(expected) {
-            Ok(changed)
-        } else {
-            Err(OperationError::CountChanged { changed, expected })
+    /// Passes if these are as many keys as expected, in no more workspaces than one change takes.
+    fn require(&self, expected: u64) -> Result<(), OperationError> {
+        if u64::try_from(self.count) != Ok(expected) {
+            return Err(OperationError::CountChanged { changed: self.count, expected });
+        }
+        require_few_workspaces(self.keys.len())
+    }
+
+    /// What an answer says of them, where nothing was changed.
+    fn answer(self) -> BulkAnswer {
+        BulkAnswer {
+            group: None,
+            count: self.count,
+            workspaces: self.keys.len(),
+            unchanged: self.unchanged,
+            revision: self.seen,
+            keys: first_named(self.keys.into_values().flatten().collect()),
         }
     }
 }
 
+/// Passes so many workspaces that others do not wait for long while one change writes an entry for each.
+pub(super) const fn require_few_workspaces(count: usize) -> Result<(), OperationError> {
+    if count > MAX_WORKSPACES { Err(OperationError::TooManyWorkspaces(count)) } else { Ok(()) }
+}
+
 impl Operations {
-    /// Changes the keys that match, all or none. Administration keys are left alone.
+    /// Changes the keys that match, all or none. Administration keys are left alone. Each workspace's log has an entry about its
+    /// own; all of them are written together, and name the same group.
     ///
     /// # Errors
     /// Their number is not the one expected, or too great; to enable them, some go beyond the caller's ceiling; the date is
@@ -131,59 +157,57 @@ impl Operations {
         }
         let permit = &permit;
         self.require_unused(bulk.request.as_ref()).await?;
+        let within = bulk.selection.within;
         let Some(expected) = bulk.expected else {
-            let _turn = self.turns.to_look(bulk.selection.workspace).await;
-            let Judged { keys, unchanged, seen: revision, .. } =
-                self.look(permit, &bulk, self.clock.now())?;
-            return Ok(BulkAnswer {
-                group: None,
-                count: keys.len(),
-                keys: first_named(keys),
-                unchanged,
-                revision,
-            });
+            let _turn = self.turns.to_look_within(within).await;
+            return Ok(self.look(permit, &bulk, self.clock.now())?.answer());
         };
         // Whoever expects another number keeps nobody waiting.
-        self.require_count(permit, &bulk, expected)?;
-        // Nobody else changes a key of the workspace between the look and the change, and so this cannot be kept from happening.
-        let _turns = self.turns.of_all(bulk.selection.workspace).await;
+        self.look(permit, &bulk, self.clock.now())?.require(expected)?;
+        // Nobody else changes a key of these workspaces between the look and the change, and so this cannot be kept from happening.
+        let _turns = self.turns.of_all_within(within).await;
         let judge = || {
             let now = self.clock.now();
-            let workspace = self.index.workspace(bulk.selection.workspace);
             let judged = self.look(permit, &bulk, now)?;
-            let count = judged.as_many_as(expected)?;
-            let Judged { act, unchanged, seen: revision, .. } = judged;
-            let mut answer = BulkAnswer { group: None, count, keys: Vec::new(), unchanged, revision };
-            if count == 0 {
-                return Ok(Attempt::Done(answer));
+            judged.require(expected)?;
+            if judged.count == 0 {
+                return Ok(Attempt::Done(judged.answer()));
             }
-            let mut pieces = Pieces::with_pauses();
             let id = GroupId::generate(&*self.entropy)?;
-            let group = Group::new(id, act, judged.keys, || pieces.step());
-            answer.keys = group.keys().iter().take(NAMED).map(|(key, _)| *key).collect();
-            answer.group = Some(id);
-            let mut mutation = mutation(permit, group, judged.policy, &bulk, now);
-            if stands_on_workspace(act.action()) {
-                mutation.expects_workspace = workspace.map(|it| (it.id, it.revision));
-            }
-            Ok(Attempt::Commit(Box::new(mutation), answer))
+            let mutations = self.mutations(permit, &bulk, &judged, (id, now));
+            let answer = BulkAnswer { group: Some(id), ..judged.answer() };
+            Ok(Attempt::CommitAll(mutations, answer))
         };
         let (mut answer, revision) = self.until_committed(Some(permit.stands_on()), judge).await?;
         answer.revision = revision.unwrap_or(answer.revision);
         Ok(answer)
     }
 
-    /// Passes if as many keys would change now as are expected.
-    fn require_count<P>(
+    /// What is to be written: for each workspace one entry about its keys. The first uses the request id up.
+    fn mutations<P>(
         &self,
         permit: &AdminPermit<P>,
         bulk: &BulkChange,
-        expected: u64,
-    ) -> Result<(), OperationError> {
-        self.look(permit, bulk, self.clock.now())?.as_many_as(expected).map(drop)
+        judged: &Judged,
+        (id, now): (GroupId, Timestamp),
+    ) -> Vec<Mutation> {
+        let mut pieces = Pieces::with_pauses();
+        let mut mutations = Vec::with_capacity(judged.keys.len());
+        for (workspace, keys) in &judged.keys {
+            let group = Group::new(id, judged.act, keys.clone(), || pieces.step());
+            let mut mutation = mutation(permit, group, (*workspace, judged.policy), bulk, now);
+            if stands_on_workspace(judged.act.action()) {
+                let workspace = self.index.workspace(*workspace);
+                mutation.expects_workspace = workspace.map(|it| (it.id, it.revision));
+            }
+            mutation.request = bulk.request.clone().filter(|_| mutations.is_empty());
+            mutations.push(mutation);
+        }
+        mutations
     }
 
-    /// Looks at every key of the workspace.
+    /// Looks at every key of the workspaces. Where that is all of them, keys of closed ones stay as they are if the change is one
+    /// that is refused in a closed workspace.
     fn look<P>(
         &self,
         permit: &AdminPermit<P>,
@@ -191,39 +215,62 @@ impl Operations {
         now: Timestamp,
     ) -> Result<Judged, OperationError> {
         let (act, selection) = (bulk.act.at(now)?, &bulk.selection);
-        if stands_on_workspace(act.action()) {
-            self.require_open(selection.workspace)?;
-        }
+        let left_alone = self.left_alone(act, selection.within)?;
         let seen = self.index.revision();
         let policy = match act {
             GroupAct::Enable => Some(self.policy()?),
             GroupAct::Disable | GroupAct::Revoke(_) | GroupAct::Retire(_) => None,
         };
-        let (mut keys, mut count, mut unchanged, mut beyond) =
-            (Vec::new(), 0_usize, 0_usize, Beyond::default());
-        let mut pieces = Pieces::with_pauses();
-        self.index.each_of(selection.workspace, |key, _rights| {
+        let mut judged = Judged {
+            act,
+            keys: BTreeMap::new(),
+            count: 0,
+            unchanged: 0,
+            seen,
+            policy: policy.as_ref().map(|policy| policy.version),
+        };
+        let (mut beyond, mut pieces) = (Beyond::default(), Pieces::with_pauses());
+        self.index.each_within(selection.within, |key, _rights| {
             pieces.step();
             if key.admin.is_some() || !selection.matches(key) {
                 return;
             }
-            let Some(before) = act.changes(key, now) else {
-                unchanged = unchanged.saturating_add(1);
+            let before = act.changes(key, now).filter(|_| !left_alone.contains(&key.workspace));
+            let Some(before) = before else {
+                judged.unchanged = judged.unchanged.saturating_add(1);
                 return;
             };
             if act == GroupAct::Enable {
                 beyond.note(key, self.require_ceiling(permit, policy.as_deref(), key));
             }
-            count = count.saturating_add(1);
-            if count <= MAX_GROUP {
-                keys.push((key.id, before));
+            judged.count = judged.count.saturating_add(1);
+            if judged.count <= MAX_GROUP {
+                judged.keys.entry(key.workspace).or_default().push((key.id, before));
             }
         });
         beyond.refuse()?;
-        if count > MAX_GROUP {
-            return Err(OperationError::TooManyKeys(count));
+        if judged.count > MAX_GROUP {
+            return Err(OperationError::TooManyKeys(judged.count));
         }
-        Ok(Judged { act, keys, unchanged, seen, policy: policy.map(|policy| policy.version) })
+        Ok(judged)
+    }
+
+    /// The workspaces whose keys stay as they are, because they are closed and this is refused there.
+    ///
+    /// # Errors
+    /// It is asked for in one workspace, and refused there.
+    fn left_alone(&self, act: GroupAct, within: Within) -> Result<HashSet<WorkspaceId>, OperationError> {
+        let mut closed = HashSet::new();
+        match within {
+            _ if !stands_on_workspace(act.action()) => {}
+            Within::One(workspace) => self.require_open(workspace)?,
+            Within::All => self.index.each_workspace(|workspace| {
+                if workspace.state == WorkspaceState::Closed {
+                    closed.insert(workspace.id);
+                }
+            }),
+        }
+        Ok(closed)
     }
 }
 
@@ -257,7 +304,7 @@ impl Beyond {
 fn mutation<P>(
     permit: &AdminPermit<P>,
     group: Group,
-    judged_by: Option<u64>,
+    (workspace, judged_by): (WorkspaceId, Option<u64>),
     bulk: &BulkChange,
     now: Timestamp,
 ) -> Mutation {
@@ -270,7 +317,7 @@ fn mutation<P>(
         None => "various".into(),
     };
     let mut entry = LogEntry::new(now, permit.actor(), act.action());
-    entry.workspace = Some(bulk.selection.workspace);
+    entry.workspace = Some(workspace);
     entry.changes = vec![match act {
         GroupAct::Disable => change("state", from, "disabled"),
         GroupAct::Enable => change("state", from, "active"),
@@ -284,7 +331,7 @@ fn mutation<P>(
     entry.comment = Some(bulk.comment.clone());
     entry.request_id = bulk.request.as_ref().map(|request| request.id.clone());
     entry.group = Some(Arc::new(group));
-    Mutation { judged_by, request: bulk.request.clone(), ..Mutation::new(entry, Rows::default()) }
+    Mutation { judged_by, ..Mutation::new(entry, Rows::default()) }
 }
 
 /// The first of these keys, as many as an answer names.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::bulk::MAX_WORKSPACES;
 use crate::{
     domain::{
         admin::{AdminRefusal, Party},
@@ -73,6 +74,12 @@ pub enum OperationError {
         "{0} keys would change, and one change takes at most {MAX_GROUP}; split it by when they were issued"
     )]
     TooManyKeys(usize),
+    /// A change would be in more workspaces than one change takes.
+    #[error(
+        "{0} workspaces would have a part in it, and one change takes at most {MAX_WORKSPACES}; nothing was changed: name them one by \
+         one, or split the change"
+    )]
+    TooManyWorkspaces(usize),
     /// Keys of a change of many go beyond what the caller may hand out.
     #[error(
         "{keys} of the keys go beyond the caller's ceiling, {first} for one, whose part beyond is its {part:?}; none was changed"

@@ -1,6 +1,7 @@
 //! Members: adds, changes, removes and shows them. What a role has is in force for the keys that follow it when the change
 //! is answered (S5).
 
+mod everywhere;
 mod gaining;
 
 use std::sync::Arc;
@@ -33,6 +34,10 @@ pub struct Removed {
     pub following: u64,
     /// How many others it owns.
     pub others: u64,
+    /// From how many workspaces it was removed.
+    pub workspaces: usize,
+    /// In how many it is a member still, because they are closed.
+    pub closed: usize,
 }
 
 /// A page of members.
@@ -92,9 +97,17 @@ impl Operations {
         id: MemberId,
         comment: Comment,
     ) -> Result<Removed, OperationError> {
+        let was = self.index.member(&id).is_some();
         let member = self.wish(&permit, &id, Wish::Removed(comment), None).await?;
+        let mut removed =
+            Removed { revision: member.revision, workspaces: usize::from(was), ..Removed::default() };
+        self.count_keys(&id, &mut removed).await;
+        Ok(removed)
+    }
+
+    /// Counts the keys of somebody who was removed.
+    async fn count_keys(&self, id: &MemberId, removed: &mut Removed) {
         let now = self.clock.now();
-        let mut removed = Removed { revision: member.revision, ..Removed::default() };
         let mut count = |key: &Key, _: &Rights| {
             let is_theirs = key.owner.as_ref() == Some(&id.subject);
             if is_theirs && matches!(key.standing(now), Standing::Active | Standing::Disabled) {
@@ -108,7 +121,6 @@ impl Operations {
             // Others on this thread come in between.
             tokio::task::yield_now().await;
         }
-        Ok(removed)
     }
 
     /// A member as it stands.

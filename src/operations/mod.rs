@@ -23,6 +23,7 @@ pub mod plan_change;
 pub mod policy;
 mod presented;
 pub mod quotas;
+mod reach;
 pub mod register;
 pub mod review;
 pub mod revoke;
@@ -50,10 +51,9 @@ use self::{
 };
 use crate::{
     domain::{
-        admin::AdminPermit,
         audit::{Action, Actor, FieldChange, LogEntry, Revision},
         credentials::Secret,
-        id::{KeyId, WorkspaceId},
+        id::KeyId,
         key::Key,
         root::DerivedKeys,
         scheme::Scheme,
@@ -129,6 +129,8 @@ enum Attempt<T> {
     Done(T),
     /// This is to be committed.
     Commit(Box<Mutation>, T),
+    /// All of these are, or none.
+    CommitAll(Vec<Mutation>, T),
 }
 
 impl Operations {
@@ -168,45 +170,6 @@ impl Operations {
         self.index.policy_now()
     }
 
-    /// The workspace that an administrative request means: the one it names, else the caller's own, else the default
-    /// one.
-    ///
-    /// # Errors
-    /// It does not exist, or is out of the caller's reach: both look the same (T1).
-    pub fn workspace<P>(
-        &self,
-        permit: &AdminPermit<P>,
-        named: Option<WorkspaceId>,
-    ) -> Result<WorkspaceId, OperationError> {
-        let meant = named.or(permit.bound_to()).or_else(|| self.index.default_workspace());
-        let reached = meant.filter(|meant| permit.bound_to().is_none_or(|bound| bound == *meant));
-        reached.filter(|id| self.index.workspace(*id).is_some()).ok_or(OperationError::WorkspaceNotFound)
-    }
-
-    /// Passes if the caller may know of this key: before the rest of a request is looked at.
-    ///
-    /// # Errors
-    /// It does not exist, or is out of the caller's reach: both look the same (T1).
-    pub fn require_reach<P>(&self, permit: &AdminPermit<P>, id: KeyId) -> Result<(), OperationError> {
-        self.key(permit, id).map(drop)
-    }
-
-    /// A key by its id, if the caller may know of it.
-    ///
-    /// # Errors
-    /// It does not exist, or is out of the caller's reach: both look the same (T1). Its rows cannot be trusted.
-    fn key<P>(&self, permit: &AdminPermit<P>, id: KeyId) -> Result<Found, OperationError> {
-        if permit.bound_to().is_none()
-            && let Some(why) = self.index.damage(&id)
-        {
-            return Err(StoreError::Corrupt(format!("{id}: {why}")).into());
-        }
-        self.index
-            .by_id(id)
-            .filter(|found| permit.reaches(found.key()))
-            .ok_or(OperationError::KeyNotFound(id))
-    }
-
     /// Commits one change of a key, in its turn. `attempt` judges the key as it stands; where another change came first,
     /// it judges again. `caller` is what the change stands on beside the key (see [`AdminPermit::stands_on`]).
     async fn change<T>(
@@ -242,11 +205,15 @@ impl Operations {
     ) -> Result<(T, Option<Revision>), OperationError> {
         for _ in 0..ATTEMPTS {
             let seen = self.index.revision();
-            let (mutation, value) = match judge()? {
+            let (mut mutations, value) = match judge()? {
                 Attempt::Done(value) => return Ok((value, None)),
-                Attempt::Commit(mutation, value) => (Mutation { seen, ..*mutation }, value),
+                Attempt::Commit(mutation, value) => (vec![*mutation], value),
+                Attempt::CommitAll(mutations, value) => (mutations, value),
             };
-            match self.commit_by(caller, mutation).await {
+            for mutation in &mut mutations {
+                mutation.seen = seen;
+            }
+            match self.commit_all_by(caller, mutations).await {
                 Ok(revision) => return Ok((value, Some(revision))),
                 Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
                 Err(error) => return Err(error),
@@ -262,13 +229,24 @@ impl Operations {
     async fn commit_by(
         &self,
         caller: Option<(KeyId, Revision)>,
-        mut mutation: Mutation,
+        mutation: Mutation,
+    ) -> Result<Revision, OperationError> {
+        self.commit_all_by(caller, vec![mutation]).await
+    }
+
+    /// The same with several, all of them or none.
+    async fn commit_all_by(
+        &self,
+        caller: Option<(KeyId, Revision)>,
+        mut mutations: Vec<Mutation>,
     ) -> Result<Revision, OperationError> {
         if caller.is_some_and(|(caller, revision)| self.has_changed(caller, revision)) {
             return Err(StoreError::Conflict.into());
         }
-        mutation.expects.extend(caller);
-        self.commit(mutation).await
+        for mutation in &mut mutations {
+            mutation.expects.extend(caller);
+        }
+        self.commit(mutations).await
     }
 
     /// The same where the outcome is the key itself.
@@ -289,9 +267,12 @@ impl Operations {
     }
 
     /// Commits what has room, and waits until memory has it: only then may anybody be told.
-    async fn commit(&self, mutation: Mutation) -> Result<Revision, OperationError> {
-        let _until_memory_has_it = self.room_for(&mutation).await?;
-        let revision = self.store.commit(mutation).await?;
+    async fn commit(&self, mutations: Vec<Mutation>) -> Result<Revision, OperationError> {
+        let mut until_memory_has_them = Vec::with_capacity(mutations.len());
+        for mutation in &mutations {
+            until_memory_has_them.push(self.room_for(mutation).await?);
+        }
+        let revision = self.store.commit_all(mutations).await?;
         self.reached(revision).await?;
         Ok(revision)
     }

@@ -1,4 +1,4 @@
-//! Key review: the keys of a workspace with something wrong, in order of risk (K7).
+//! Key review: the keys of a workspace, or of all, with something wrong, in order of risk (K7).
 
 use std::{
     cmp::Reverse,
@@ -10,13 +10,14 @@ use super::{Operations, cursor, error::OperationError};
 use crate::{
     domain::{
         admin::{AdminPermit, ReadKeys},
-        id::{KeyId, WorkspaceId},
+        id::KeyId,
         key::Key,
         parse::ParseError,
         review::{Breadth, Finding, Kind, KnownUse, Terms, findings, score},
         rights::Rights,
         time::Timestamp,
         usage::hour_of,
+        workspace::Within,
     },
     pieces::Pieces,
     ports::{LastUse, ScopeUse},
@@ -28,8 +29,8 @@ const AT_ONCE: usize = 512;
 /// Which keys to review, and what counts as long.
 #[derive(Debug)]
 pub struct ReviewQuery {
-    /// Of this workspace.
-    pub workspace: WorkspaceId,
+    /// Of these workspaces.
+    pub within: Within,
     /// What counts as long.
     pub terms: Terms,
 }
@@ -54,7 +55,7 @@ pub struct Reviewed {
 pub struct ReviewPage {
     /// The keys, those with the highest score first.
     pub keys: Vec<Reviewed>,
-    /// How many keys of the workspace have each kind of finding.
+    /// How many keys, of all that were looked at, have each kind of finding.
     pub totals: Vec<(Kind, u64)>,
     /// How many keys were looked at.
     pub reviewed: u64,
@@ -72,7 +73,7 @@ struct Start {
 }
 
 impl Operations {
-    /// A page of the keys of a workspace that need somebody's attention.
+    /// A page of the keys that need somebody's attention.
     ///
     /// # Errors
     /// The page token is not one of this review. The store.
@@ -86,7 +87,7 @@ impl Operations {
         let list = format!("review {:?} {query:?}", permit.bound_to());
         let start = self.review_start(&list, page_token)?;
         self.flush_usage().await?;
-        let ids = self.all_of(&permit, query.workspace).await;
+        let ids = self.all_of(&permit, query.within).await;
         let mut page: BTreeMap<Rank, Reviewed> = BTreeMap::new();
         let mut totals: BTreeMap<Kind, u64> = BTreeMap::new();
         let (mut reviewed, mut more) = (0_u64, false);
@@ -120,11 +121,11 @@ impl Operations {
         })
     }
 
-    /// Every key of a workspace that the caller may know of.
-    async fn all_of(&self, permit: &AdminPermit<ReadKeys>, workspace: WorkspaceId) -> Vec<KeyId> {
-        let _turn = self.turns.to_look(workspace).await;
+    /// Every key of these workspaces that the caller may know of.
+    async fn all_of(&self, permit: &AdminPermit<ReadKeys>, within: Within) -> Vec<KeyId> {
+        let _turn = self.turns.to_look_within(within).await;
         let (mut ids, mut pieces) = (Vec::new(), Pieces::with_pauses());
-        self.index.each_of(workspace, |key, _rights| {
+        self.index.each_within(within, |key, _rights| {
             pieces.step();
             if permit.reaches(key) {
                 ids.push(key.id);

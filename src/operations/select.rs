@@ -10,15 +10,16 @@ use crate::{
         tag::Tag,
         text::{EnvironmentName, Owner},
         time::Timestamp,
+        workspace::Within,
     },
     ports::KeyFilter,
 };
 
-/// Keys of one workspace that satisfy everything that is said here.
+/// Keys that satisfy everything that is said here.
 #[derive(Debug, Clone)]
 pub struct KeySelection {
-    /// Of this workspace.
-    pub workspace: WorkspaceId,
+    /// Of these workspaces.
+    pub within: Within,
     /// Of this owner.
     pub owner: Option<Owner>,
     /// Of this environment.
@@ -35,13 +36,14 @@ impl KeySelection {
     /// Every key of a workspace.
     #[must_use]
     pub const fn all_of(workspace: WorkspaceId) -> Self {
-        Self { workspace, owner: None, environment: None, tag: None, issued_from: None, issued_before: None }
+        let within = Within::One(workspace);
+        Self { within, owner: None, environment: None, tag: None, issued_from: None, issued_before: None }
     }
 
     /// Whether a key is meant.
     #[must_use]
     pub fn matches(&self, key: &Key) -> bool {
-        key.workspace == self.workspace
+        self.within.has(key.workspace)
             && (self.owner.is_none() || self.owner == key.owner)
             && self.environment.as_ref().is_none_or(|name| *name == key.environment)
             && self.tag.as_ref().is_none_or(|tag| tag.marks(&key.metadata))
@@ -49,10 +51,17 @@ impl KeySelection {
             && self.issued_before.is_none_or(|before| key.created < before)
     }
 
-    /// What of this the store can pick out by its indexes.
+    /// What of this the store can pick out by its indexes: they are within one workspace, and of all of them the store would look
+    /// at so many more keys than it finds.
     pub(super) fn filter(&self) -> KeyFilter {
-        let (from, before) = (self.issued_from, self.issued_before);
-        KeyFilter { workspace: self.workspace, owner: self.owner.clone(), from, before }
+        let within = self.within;
+        match within {
+            Within::One(_) => {
+                let (from, before) = (self.issued_from, self.issued_before);
+                KeyFilter { within, owner: self.owner.clone(), from, before }
+            }
+            Within::All => KeyFilter { within, owner: None, from: None, before: None },
+        }
     }
 }
 

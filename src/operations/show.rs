@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{
         admin::{AdminPermit, ReadKeys, Sight},
-        id::KeyId,
+        id::{KeyId, WorkspaceId},
         key::Key,
         parse::ParseError,
         policy::{Effective, effective},
@@ -94,7 +94,7 @@ impl Moment {
 /// A page of keys.
 #[derive(Debug)]
 pub struct KeyPage {
-    /// The keys, newest first.
+    /// The keys: by workspace, in each newest first.
     pub keys: Vec<ShownKey>,
     /// The token that asks for the next page; empty after the last.
     pub next_page_token: String,
@@ -129,7 +129,7 @@ impl Operations {
         shown.pop().ok_or(OperationError::KeyNotFound(id))
     }
 
-    /// A page of the keys of a workspace that the caller reaches, newest first. One that few keys fit on can be short, and
+    /// A page of the keys of workspaces that the caller reaches, newest first in each. One that few keys fit on can be short, and
     /// not be the last: a call looks at no more than so many keys.
     ///
     /// # Errors
@@ -163,15 +163,18 @@ impl Operations {
             keys.extend(shown.into_iter().filter(|shown| traits.matches_use(&shown.key, shown.last_use)));
             if keys.len() > page_size {
                 keys.truncate(page_size);
-                let last = keys.last().map(|last| &last.key);
-                break last.map(|last| KeyPosition { created: last.created, id: last.id });
+                break keys.last().map(|ShownKey { key, .. }| KeyPosition {
+                    workspace: key.workspace,
+                    created: key.created,
+                    id: key.id,
+                });
             }
             if places.len() < at_once || looked_at >= MOST_LOOKED_AT {
                 break after.filter(|_| places.len() >= at_once);
             }
             at_once = at_once.saturating_mul(4).min(MOST_AT_ONCE);
         };
-        let place = more.map(|last| format!("{},{}", last.created.as_ms(), last.id));
+        let place = more.map(|last| format!("{},{},{}", last.workspace, last.created.as_ms(), last.id));
         let next_page_token =
             place.map(|place| super::cursor::seal(&self.keys.cursors, &name, &place)).unwrap_or_default();
         Ok(KeyPage { keys, next_page_token })
@@ -183,9 +186,10 @@ impl Operations {
         }
         let read = || {
             let text = super::cursor::open(&self.keys.cursors, list, token)?;
-            let (created, id) = text.split_once(',')?;
-            let created = Timestamp::from_ms(created.parse().ok()?).ok()?;
-            Some(KeyPosition { created, id: KeyId::parse(id).ok()? })
+            let mut parts = text.split(',');
+            let workspace = WorkspaceId::parse(parts.next()?).ok()?;
+            let created = Timestamp::from_ms(parts.next()?.parse().ok()?).ok()?;
+            Some(KeyPosition { workspace, created, id: KeyId::parse(parts.next()?).ok()? })
         };
         let foreign =
             ParseError::new("empty, or the next_page_token of the page before, with the same filter");

@@ -3,7 +3,10 @@
 
 use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit};
 
-use crate::domain::id::{KeyId, WorkspaceId};
+use crate::domain::{
+    id::{KeyId, WorkspaceId},
+    workspace::Within,
+};
 
 const STRIPES: usize = 256;
 
@@ -21,6 +24,8 @@ pub(super) struct Turns {
     policy: RwLock<()>,
     /// Taken by who looks at all keys of a workspace, and changes none.
     looks: Vec<Mutex<()>>,
+    /// The same of who looks at those of all workspaces.
+    wide_looks: Mutex<()>,
     /// Taken by few imports at once.
     imports: Semaphore,
 }
@@ -38,6 +43,7 @@ impl Default for Turns {
             workspaces: (0..STRIPES).map(|_| RwLock::default()).collect(),
             policy: RwLock::default(),
             looks: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            wide_looks: Mutex::default(),
             imports: Semaphore::new(IMPORTS),
         }
     }
@@ -80,6 +86,22 @@ impl Turns {
         match self.looks.get(workspace.stripe(STRIPES)) {
             Some(turn) => Some(turn.lock().await),
             None => None,
+        }
+    }
+
+    /// The same for a look at the keys of these workspaces; a look at all of them keeps no look at one waiting.
+    pub(super) async fn to_look_within(&self, within: Within) -> Option<MutexGuard<'_, ()>> {
+        match within {
+            Within::One(workspace) => self.to_look(workspace).await,
+            Within::All => Some(self.wide_looks.lock().await),
+        }
+    }
+
+    /// Waits for the turns of all keys of these workspaces, as [`Self::of_all`] and [`Self::of_everything`].
+    pub(super) async fn of_all_within(&self, within: Within) -> Vec<RwLockWriteGuard<'_, ()>> {
+        match within {
+            Within::One(workspace) => self.of_all(workspace).await.into_iter().collect(),
+            Within::All => self.of_everything().await,
         }
     }
 

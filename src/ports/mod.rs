@@ -73,7 +73,12 @@ pub enum StoreError {
 pub trait KeyStore: Send + Sync {
     /// Writes a change and its entry in one transaction. When this answers, they are durable; memory follows the log
     /// by itself.
-    fn commit(&self, mutation: Mutation) -> Pending<'_, Revision>;
+    fn commit(&self, mutation: Mutation) -> Pending<'_, Revision> {
+        self.commit_all(vec![mutation])
+    }
+
+    /// The same with several changes, one entry each, in this order: all of them or none. Answers the last one's revision.
+    fn commit_all(&self, mutations: Vec<Mutation>) -> Pending<'_, Revision>;
 
     /// Passes unless this request id was used before, which is [`StoreError::RequestUsed`].
     fn require_unused(&self, request: RequestMark) -> Pending<'_, ()>;
@@ -89,8 +94,8 @@ pub trait KeyStore: Send + Sync {
     /// Answers [`StoreError::TooOld`] where the log no longer says which those are.
     fn changes_after(&self, after: Revision) -> Pending<'_, View>;
 
-    /// Where at most `limit` keys that match stand, newest first, after `after`. What they are is known to who follows the
-    /// log; a key whose rows cannot be trusted may be among them.
+    /// Where at most `limit` keys that match stand, after `after`: by workspace, and in each newest first. What they are is known to
+    /// who follows the log; a key whose rows cannot be trusted may be among them.
     fn list_keys(
         &self,
         filter: KeyFilter,
@@ -107,8 +112,8 @@ pub trait KeyStore: Send + Sync {
     /// Notes what is no change: all of it, in one transaction.
     fn note(&self, notes: Vec<Note>) -> Pending<'_, ()>;
 
-    /// At most `limit` rows of usage that match, after `after`: those of the newest key first, each key's by hour, tier and
-    /// outcome.
+    /// At most `limit` rows of usage that match, after `after`: by workspace, in each those of the newest key first, each key's by
+    /// hour, tier and outcome.
     fn usage(
         &self,
         filter: UsageFilter,

@@ -5,13 +5,14 @@ use crate::domain::{
     id::{KeyId, WorkspaceId},
     text::Owner,
     time::Timestamp,
+    workspace::Within,
 };
 
 /// Which keys to look at.
 #[derive(Debug, Clone)]
 pub struct KeyFilter {
-    /// Of this workspace.
-    pub workspace: WorkspaceId,
+    /// Of these workspaces.
+    pub within: Within,
     /// Of this owner.
     pub owner: Option<Owner>,
     /// Issued at or after this time.
@@ -20,9 +21,11 @@ pub struct KeyFilter {
     pub before: Option<Timestamp>,
 }
 
-/// A place in a list of keys, newest first.
+/// A place in a list of keys: workspace by workspace in the order of their ids, in each newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyPosition {
+    /// The key's workspace.
+    pub workspace: WorkspaceId,
     /// When the key was issued.
     pub created: Timestamp,
     /// Its id.

@@ -3,8 +3,9 @@
 use std::{borrow::Cow, sync::Arc};
 
 use crate::domain::{
-    id::{KeyId, WorkspaceId},
+    id::KeyId,
     text::{EnvironmentName, Owner},
+    workspace::Within,
 };
 
 /// What one key did in one hour, in one tier, with one outcome.
@@ -27,8 +28,8 @@ pub struct Usage {
 /// Which usage to read.
 #[derive(Debug, Clone)]
 pub struct UsageFilter {
-    /// Of keys of this workspace.
-    pub workspace: WorkspaceId,
+    /// Of keys of these workspaces.
+    pub within: Within,
     /// Of this key.
     pub key: Option<KeyId>,
     /// Of keys of this owner.

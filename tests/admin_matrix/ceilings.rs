@@ -86,7 +86,7 @@ impl Tenant {
 
     async fn remove(&self, subject: &str) {
         let (workspace_id, subject) = (self.workspace.clone(), subject.to_owned());
-        let request = v1::RemoveMemberRequest { workspace_id, subject, comment: String::new() };
+        let request = v1::RemoveMemberRequest { workspace_id, subject, ..v1::RemoveMemberRequest::default() };
         self.keyward.workspaces().remove_member(self.keyward.as_root(request)).await.unwrap();
     }
 

@@ -279,7 +279,7 @@ async fn tokens_inherit_the_role_of_their_owner_and_change_with_it() {
     let leave = v1::RemoveMemberRequest {
         workspace_id: workspace_id.clone(),
         subject: "vic".to_owned(),
-        comment: String::new(),
+        ..v1::RemoveMemberRequest::default()
     };
     platform.keyward.workspaces().remove_member(platform.keyward.as_root(leave)).await.unwrap();
     assert_eq!(platform.keyward.denied(&viewers, &[]).await, Some(DenialReason::OwnerRemoved));

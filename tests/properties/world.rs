@@ -248,8 +248,12 @@ impl World {
             }
             Wish::Remove => {
                 let comment = String::new();
-                let request =
-                    self.keyward.as_root(v1::RemoveMemberRequest { workspace_id, subject, comment });
+                let request = self.keyward.as_root(v1::RemoveMemberRequest {
+                    workspace_id,
+                    subject,
+                    comment,
+                    ..Default::default()
+                });
                 self.compare(expected, workspaces.remove_member(request).await);
             }
         }

@@ -57,7 +57,7 @@ async fn a_role_a_removal_and_a_suspension_that_were_acknowledged_hold_after_kil
     let removal = v1::RemoveMemberRequest {
         workspace_id: workspace_id.clone(),
         subject: "ann".to_owned(),
-        comment: String::new(),
+        ..v1::RemoveMemberRequest::default()
     };
     workspaces.remove_member(client.signed(removal)).await.unwrap();
     server.kill();

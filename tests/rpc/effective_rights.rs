@@ -125,7 +125,7 @@ async fn what_a_role_gives_and_withholds_is_told_and_is_what_a_check_finds() {
     let gone = v1::RemoveMemberRequest {
         workspace_id: String::new(),
         subject: "ann".to_owned(),
-        comment: String::new(),
+        ..v1::RemoveMemberRequest::default()
     };
     keyward.workspaces().remove_member(keyward.as_root(gone)).await.unwrap();
     let found = rights(&keyward, &bare.key.id).await;

@@ -56,7 +56,11 @@ async fn a_removed_owner_is_the_401_of_a_stranger_and_a_suspended_workspace_is_4
     let resume = v1::ResumeWorkspaceRequest { workspace_id: workspace_id.clone(), comment: String::new() };
     keyward.workspaces().resume_workspace(keyward.as_root(resume)).await.unwrap();
 
-    let gone = v1::RemoveMemberRequest { workspace_id, subject: "ann".to_owned(), comment: String::new() };
+    let gone = v1::RemoveMemberRequest {
+        workspace_id,
+        subject: "ann".to_owned(),
+        ..v1::RemoveMemberRequest::default()
+    };
     keyward.workspaces().remove_member(keyward.as_root(gone)).await.unwrap();
     let stranger = present(&keyward, "another-systems-token", "storage:read").await;
     let denied = present(&keyward, &key.api_key, "storage:read").await;

@@ -13,6 +13,7 @@ mod bulk;
 mod check;
 mod check_by_hand;
 mod effective_rights;
+mod everywhere;
 mod ext_authz;
 mod ext_authz_limits;
 mod ext_authz_members;

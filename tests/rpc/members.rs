@@ -71,6 +71,7 @@ pub(crate) async fn remove(
         workspace_id: workspace.to_owned(),
         subject: subject.to_owned(),
         comment: "has left".to_owned(),
+        ..v1::RemoveMemberRequest::default()
     };
     keyward.workspaces().remove_member(keyward.as_root(request)).await
 }
@@ -191,6 +192,8 @@ async fn who_is_removed_is_denied_and_who_comes_back_goes_on() {
     assert_eq!(denied(&keyward, &key, READ).await, Some(DenialReason::OwnerRemoved));
     assert_eq!(denied(&keyward, &own, READ).await, None, "it follows nobody");
     let again = remove(&keyward, "", "ann").await.unwrap().into_inner();
+    assert_eq!((again.workspace_count, removed.workspace_count), (0, 1));
+    let removed = v1::RemoveMemberResponse { workspace_count: 0, ..removed };
     assert_eq!(again, removed, "a second time changes nothing");
     refusal(remove(&keyward, "", "bob").await, Code::NotFound, "MEMBER_NOT_FOUND");
     assert_eq!(show(&keyward, "", "ann").await.unwrap_err().code(), Code::NotFound);

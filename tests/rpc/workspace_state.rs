@@ -127,7 +127,7 @@ async fn a_closed_workspace_stays_closed_and_only_ends_its_keys() {
     let leave = v1::RemoveMemberRequest {
         workspace_id: mine.id.clone(),
         subject: "ann".to_owned(),
-        comment: String::new(),
+        ..v1::RemoveMemberRequest::default()
     };
     root(keyward.workspaces().remove_member(keyward.as_root(leave)).await.map(drop));
     keyward.keys().disable_key(keyward.as_root(disabling(&key.key.id))).await.unwrap();

@@ -71,7 +71,7 @@ impl KeyStore for Rows {
         Box::pin(async move { Ok((rows, complete)) })
     }
 
-    fn commit(&self, _: Mutation) -> Pending<'_, Revision> {
+    fn commit_all(&self, _: Vec<Mutation>) -> Pending<'_, Revision> {
         nothing()
     }
 

@@ -1,8 +1,8 @@
 //! Changes of many keys.
 
-use super::{comment, key, owner, time, unless_empty, within};
+use super::{comment, key, owner, time, unless_empty, within, workspace::looked_at};
 use crate::{
-    domain::{id::WorkspaceId, parse::ParseError, tag::Tag, text::EnvironmentName},
+    domain::{parse::ParseError, tag::Tag, text::EnvironmentName, workspace::Within},
     operations::{
         bulk::{BulkAct, BulkAnswer, BulkChange},
         error::OperationError,
@@ -37,14 +37,14 @@ pub(in crate::grpc) fn act(asked: Option<&Action>) -> Result<BulkAct, OperationE
 
 /// Which keys, and how sure the caller is of them.
 pub(in crate::grpc) fn bulk_change(
-    workspace: WorkspaceId,
+    of: Within,
     act: BulkAct,
     asked: &v1::ChangeKeysRequest,
     request: Option<RequestMark>,
 ) -> Result<BulkChange, OperationError> {
     let instant = |field, time: Option<_>| time.map(|asked| time::timestamp(field, asked)).transpose();
     let selection = KeySelection {
-        workspace,
+        within: of,
         owner: owner("owner", &asked.owner)?,
         environment: unless_empty(&asked.environment, |name| {
             within("environment", EnvironmentName::parse(name))
@@ -58,7 +58,7 @@ pub(in crate::grpc) fn bulk_change(
 }
 
 /// What was changed, or would be.
-pub(in crate::grpc) fn response(answer: &BulkAnswer) -> v1::ChangeKeysResponse {
+pub(in crate::grpc) fn response(answer: &BulkAnswer, of: Within) -> v1::ChangeKeysResponse {
     let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     v1::ChangeKeysResponse {
         group_id: answer.group.map(|group| group.to_string()).unwrap_or_default(),
@@ -66,5 +66,7 @@ pub(in crate::grpc) fn response(answer: &BulkAnswer) -> v1::ChangeKeysResponse {
         key_ids: answer.keys.iter().map(ToString::to_string).collect(),
         unchanged_count: number(answer.unchanged),
         revision: answer.revision.0,
+        workspace_id: looked_at(of),
+        workspace_count: number(answer.workspaces),
     }
 }

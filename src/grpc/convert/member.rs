@@ -1,19 +1,38 @@
 //! Members of workspaces.
 
-use super::{time, unless_empty, within};
+use super::{time, unless_empty, within, workspace::looked_at};
 use crate::{
     domain::{
         id::WorkspaceId,
         member::{Member, MemberId},
         text::{Label, Owner},
+        workspace::Within,
     },
-    operations::error::OperationError,
+    operations::{error::OperationError, members::Removed},
     wire::v1,
 };
 
 /// The member that is meant in a workspace.
 pub(in crate::grpc) fn id(workspace: WorkspaceId, subject: &str) -> Result<MemberId, OperationError> {
-    Ok(MemberId { workspace, subject: within("subject", Owner::parse(subject))? })
+    Ok(MemberId { workspace, subject: self::subject(subject)? })
+}
+
+/// Who is meant, in whatever workspaces.
+pub(in crate::grpc) fn subject(text: &str) -> Result<Owner, OperationError> {
+    within("subject", Owner::parse(text))
+}
+
+/// What the removal of a member came to.
+pub(in crate::grpc) fn removed(removed: &Removed, of: Within) -> v1::RemoveMemberResponse {
+    let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    v1::RemoveMemberResponse {
+        revision: removed.revision.0,
+        following_keys: removed.following,
+        other_keys: removed.others,
+        workspace_id: looked_at(of),
+        workspace_count: number(removed.workspaces),
+        closed_workspace_count: number(removed.closed),
+    }
 }
 
 /// A required role.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{key::owner_to_wire, time};
+use super::{key::owner_to_wire, time, workspace::looked_at};
 use crate::{
     domain::{
-        id::WorkspaceId,
         parse::ParseError,
         review::{Breadth, Finding, Kind, Severity, Terms},
+        workspace::Within,
     },
     operations::{
         error::OperationError,
@@ -16,9 +16,9 @@ use crate::{
     wire::v1::{self, FindingKind, FindingSeverity},
 };
 
-/// Which keys to review, once the workspace is known.
+/// Which keys to review, once it is known within which workspaces.
 pub(in crate::grpc) fn query(
-    workspace: WorkspaceId,
+    within: Within,
     asked: &v1::ReviewKeysRequest,
 ) -> Result<ReviewQuery, OperationError> {
     let Terms { unused_for, older_than, expiring_within } = Terms::default();
@@ -27,7 +27,7 @@ pub(in crate::grpc) fn query(
         older_than: length("older_than", asked.older_than, older_than)?,
         expiring_within: length("expiring_within", asked.expiring_within, expiring_within)?,
     };
-    Ok(ReviewQuery { workspace, terms })
+    Ok(ReviewQuery { within, terms })
 }
 
 fn length(
@@ -42,13 +42,14 @@ fn length(
 }
 
 /// A page of a review.
-pub(in crate::grpc) fn response(page: ReviewPage) -> v1::ReviewKeysResponse {
+pub(in crate::grpc) fn response(page: ReviewPage, within: Within) -> v1::ReviewKeysResponse {
     let total = |(kind, keys): (Kind, u64)| v1::FindingTotal { kind: kind_to_wire(kind).into(), keys };
     v1::ReviewKeysResponse {
         keys: page.keys.iter().map(reviewed).collect(),
         totals: page.totals.into_iter().map(total).collect(),
         reviewed: page.reviewed,
         next_page_token: page.next_page_token,
+        workspace_id: looked_at(within),
     }
 }
 
@@ -63,6 +64,7 @@ fn reviewed(reviewed: &Reviewed) -> v1::ReviewedKey {
         score: reviewed.score,
         findings: reviewed.findings.iter().map(finding).collect(),
         last_use_time: reviewed.last_use.map(time::to_wire),
+        workspace_id: key.workspace.to_string(),
     }
 }
 

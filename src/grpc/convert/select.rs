@@ -3,8 +3,8 @@
 use super::{owner, time, unless_empty, within};
 use crate::{
     domain::{
-        id::WorkspaceId, key::Standing, parse::ParseError, scope::Scope, tag::Tag, text::EnvironmentName,
-        time::Timestamp,
+        key::Standing, parse::ParseError, scope::Scope, tag::Tag, text::EnvironmentName, time::Timestamp,
+        workspace::Within,
     },
     operations::{
         error::OperationError,
@@ -15,14 +15,14 @@ use crate::{
 
 /// Which keys to list.
 pub(in crate::grpc) fn listed(
-    workspace: WorkspaceId,
+    of: Within,
     asked: &v1::ListKeysRequest,
 ) -> Result<(KeySelection, KeyTraits), OperationError> {
     // It need not be one that is configured: keys can be older than the configuration.
     let environment =
         unless_empty(&asked.environment, |name| within("environment", EnvironmentName::parse(name)))?;
     let selection = KeySelection {
-        workspace,
+        within: of,
         owner: owner("owner", &asked.owner)?,
         environment,
         tag: unless_empty(&asked.tag, |text| within("tag", Tag::parse(text)))?,

@@ -1,13 +1,8 @@
 //! Questions about usage, and what keys did, for the wire.
 
-use super::{owner, time, unless_empty, within};
+use super::{owner, time, unless_empty, within, workspace::looked_at};
 use crate::{
-    domain::{
-        id::{KeyId, WorkspaceId},
-        parse::ParseError,
-        text::EnvironmentName,
-        usage::Period,
-    },
+    domain::{id::KeyId, parse::ParseError, text::EnvironmentName, usage::Period, workspace::Within},
     operations::{
         error::OperationError,
         usage::{UsagePage, UsageQuery, UsageSum},
@@ -15,14 +10,14 @@ use crate::{
     wire::v1::{self, DenialReason, UsagePeriod},
 };
 
-/// Which usage to read, once the workspace is known.
+/// Which usage to read, once it is known within which workspaces.
 pub(in crate::grpc) fn query(
-    workspace: WorkspaceId,
+    of: Within,
     key: Option<KeyId>,
     asked: &v1::GetUsageRequest,
 ) -> Result<UsageQuery, OperationError> {
     Ok(UsageQuery {
-        workspace,
+        within: of,
         key,
         owner: owner("owner", &asked.owner)?,
         environment: unless_empty(&asked.environment, |name| {
@@ -46,9 +41,9 @@ fn period(asked: i32) -> Result<Period, OperationError> {
 }
 
 /// A page of usage.
-pub(in crate::grpc) fn response(page: UsagePage) -> v1::GetUsageResponse {
+pub(in crate::grpc) fn response(page: UsagePage, of: Within) -> v1::GetUsageResponse {
     let usage = page.usage.into_iter().map(to_wire).collect();
-    v1::GetUsageResponse { usage, next_page_token: page.next_page_token }
+    v1::GetUsageResponse { usage, next_page_token: page.next_page_token, workspace_id: looked_at(of) }
 }
 
 fn to_wire(sum: UsageSum) -> v1::Usage {
@@ -56,6 +51,7 @@ fn to_wire(sum: UsageSum) -> v1::Usage {
         |(reason, count): (String, u64)| v1::DeniedUsage { reason: reason_of(&reason).into(), count };
     v1::Usage {
         key_id: sum.key.to_text(),
+        workspace_id: sum.workspace.map(|workspace| workspace.to_string()).unwrap_or_default(),
         environment: sum.environment,
         tier: sum.tier,
         start_time: Some(time::to_wire(sum.start)),

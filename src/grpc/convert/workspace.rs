@@ -5,7 +5,7 @@ use crate::{
     domain::{
         parse::ParseError,
         text::{Label, Name, Plan},
-        workspace::{Workspace, WorkspaceState},
+        workspace::{Within, Workspace, WorkspaceState},
     },
     operations::{
         error::OperationError, plan_change::PlanEffect, quotas::QuotaUse, register::NewWorkspace,
@@ -75,6 +75,11 @@ pub(in crate::grpc) fn to_wire(workspace: &Workspace) -> v1::Workspace {
         state: state_to_wire(workspace.state).into(),
         key_rules: workspace.key_rules.as_deref().map(policy::own_rules_to_wire),
     }
+}
+
+/// Which workspace was looked at; empty where it was all of them.
+pub(in crate::grpc) fn looked_at(within: Within) -> String {
+    within.one().map(|workspace| workspace.to_string()).unwrap_or_default()
 }
 
 /// How much of a quota is taken, for the wire.

@@ -11,6 +11,7 @@ use crate::{
         text::{EnvironmentName, Owner},
         time::Timestamp,
         usage::{ALLOWED, MAX_HOURS, Period, hour_of, start_of},
+        workspace::Within,
     },
     operations::{Operations, cursor, error::OperationError},
     ports::{Usage, UsageFilter, UsagePosition},
@@ -28,8 +29,8 @@ const HOURS: u32 = 24;
 /// A question about usage.
 #[derive(Debug)]
 pub struct UsageQuery {
-    /// Of keys of this workspace.
-    pub workspace: WorkspaceId,
+    /// Of keys of these workspaces.
+    pub within: Within,
     /// Of this key.
     pub key: Option<KeyId>,
     /// Of keys of this owner.
@@ -49,6 +50,8 @@ pub struct UsageQuery {
 pub struct UsageSum {
     /// The key.
     pub key: KeyId,
+    /// Its workspace; `None` if its row cannot be trusted.
+    pub workspace: Option<WorkspaceId>,
     /// Its environment; empty if its row cannot be trusted.
     pub environment: String,
     /// The tier; empty for Checks that were denied before they came to one.
@@ -68,7 +71,7 @@ pub struct UsageSum {
 /// A page of usage.
 #[derive(Debug)]
 pub struct UsagePage {
-    /// The newest key first, each key's by period and tier.
+    /// By workspace, in each the newest key first, each key's by period and tier.
     pub usage: Vec<UsageSum>,
     /// The token that asks for the next page; empty after the last.
     pub next_page_token: String,
@@ -90,21 +93,22 @@ struct Place {
 }
 
 impl Operations {
-    /// The workspace that a question about usage means: that of the key which it names, else as
-    /// [`Operations::workspace`].
+    /// The workspaces that a question about usage means: that of the key which it names, else as [`Operations::within`].
     ///
     /// # Errors
-    /// The key or the workspace does not exist, or is out of the caller's reach: all look the same (T1).
-    pub fn usage_workspace(
+    /// As there. The key does not exist, or is out of the caller's reach: both look the same (T1).
+    pub fn usage_within(
         &self,
         permit: &AdminPermit<ReadKeys>,
         named: Option<WorkspaceId>,
+        all: bool,
         key: Option<KeyId>,
-    ) -> Result<WorkspaceId, OperationError> {
-        let Some(id) = key else { return self.workspace(permit, named) };
+    ) -> Result<Within, OperationError> {
+        let Some(id) = key else { return self.within(permit, named, all) };
         let of_key = self.key(permit, id)?.key().workspace;
-        let meant = named.map_or(Ok(of_key), |named| self.workspace(permit, Some(named)))?;
-        if meant == of_key { Ok(of_key) } else { Err(OperationError::KeyNotFound(id)) }
+        let meant =
+            if all || named.is_some() { self.within(permit, named, all)? } else { Within::One(of_key) };
+        if meant.has(of_key) { Ok(Within::One(of_key)) } else { Err(OperationError::KeyNotFound(id)) }
     }
 
     /// A page of usage, with all that was counted until now.
@@ -126,10 +130,14 @@ impl Operations {
         let hours = place.as_ref().map_or(hours, |place| place.hours);
         let policy = self.policy()?;
         self.flush_usage().await?;
+        let _turn = match query.within {
+            Within::All => self.turns.to_look_within(Within::All).await,
+            Within::One(_) => None,
+        };
 
-        let UsageQuery { workspace, key, owner, environment, period, .. } = query;
+        let UsageQuery { within, key, owner, environment, period, .. } = query;
         let Hours { from, before } = hours;
-        let filter = UsageFilter { workspace, key, owner, environment, from, before };
+        let filter = UsageFilter { within, key, owner, environment, from, before };
         let mut after = place.as_ref().map(Place::position);
         let mut sums = Sums { period, from, place, open: BTreeMap::new(), complete: Vec::new() };
         let mut rows_read = 0_usize;
@@ -161,11 +169,12 @@ impl Operations {
 
     fn shown(&self, policy: &Policy, (key, hour, tier): Group, sum: Sum) -> UsageSum {
         let found = self.index.by_id(key);
+        let workspace = found.as_ref().map(|found| found.key().workspace);
         let environment = found.map(|found| found.key().environment.to_string()).unwrap_or_default();
         let declared = policy.environments().holder(&environment);
         let billable = declared.is_ok_and(|declared| policy.is_billable(declared));
         let Sum { allowed, cost, denied } = sum;
-        UsageSum { key, environment, tier, start: start_of(hour), allowed, cost, denied, billable }
+        UsageSum { key, workspace, environment, tier, start: start_of(hour), allowed, cost, denied, billable }
     }
 
     fn usage_place(&self, list: &str, token: &str) -> Result<Option<Place>, OperationError> {

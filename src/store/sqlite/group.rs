@@ -11,7 +11,8 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What the thread is asked for.
 pub(super) enum Work {
-    Commit(Box<Mutation>, Answer<Revision>),
+    /// All of these changes, or none.
+    Commit(Vec<Mutation>, Answer<Revision>),
     Notes(Vec<Note>, Answer<()>),
     /// Take nothing new, write what waits, empty the WAL.
     Close(Answer<()>),
@@ -20,7 +21,7 @@ pub(super) enum Work {
 /// What is written in one transaction.
 #[derive(Default)]
 pub(super) struct Group {
-    pub(super) commits: Vec<(Box<Mutation>, Answer<Revision>)>,
+    pub(super) commits: Vec<(Vec<Mutation>, Answer<Revision>)>,
     pub(super) notes: Vec<(Vec<Note>, Answer<()>)>,
     pub(super) closers: Vec<Answer<()>>,
 }
@@ -28,7 +29,7 @@ pub(super) struct Group {
 impl Group {
     pub(super) fn add(&mut self, work: Work) {
         match work {
-            Work::Commit(mutation, answer) => self.commits.push((mutation, answer)),
+            Work::Commit(mutations, answer) => self.commits.push((mutations, answer)),
             Work::Notes(notes, answer) => self.notes.push((notes, answer)),
             Work::Close(answer) => self.closers.push(answer),
         }

@@ -296,8 +296,8 @@ impl KeyStore for SqliteStore {
         }
     }
 
-    fn commit(&self, mutation: Mutation) -> Pending<'_, Revision> {
-        self.ask(|answer| Work::Commit(Box::new(mutation), answer))
+    fn commit_all(&self, mutations: Vec<Mutation>) -> Pending<'_, Revision> {
+        self.ask(|answer| Work::Commit(mutations, answer))
     }
 
     fn require_unused(&self, request: RequestMark) -> Pending<'_, ()> {

@@ -16,6 +16,7 @@ use crate::{
         member::{Member, MemberId},
         root::{DerivedKeys, MacKey},
         time::Timestamp,
+        workspace::Within,
     },
     ports::{Damaged, KeyFilter, KeyPosition, StoreError, View},
     store::{
@@ -71,20 +72,48 @@ pub(super) fn changes(
     Ok(View { groups: newest.groups, ..reading.at(head) })
 }
 
-/// Where a workspace's keys stand, newest first. A row whose id cannot be read takes nobody's place.
+/// Where keys stand: by workspace, and in each newest first. A row whose id cannot be read takes nobody's place.
 pub(super) fn list(
     connection: &Connection,
     filter: &KeyFilter,
     after: Option<KeyPosition>,
     limit: usize,
 ) -> rusqlite::Result<Vec<KeyPosition>> {
+    // Each of the two is one range of the index that has keys in this order; both in one condition would not be.
+    let mut found = Vec::new();
+    let begun = filter.within.one().or(after.map(|after| after.workspace));
+    if let Some(workspace) = begun {
+        let after = after.filter(|after| after.workspace == workspace);
+        list_where(
+            connection,
+            ("workspace_id = ?", &workspace.to_string()),
+            (filter, after),
+            &mut found,
+            limit,
+        )?;
+    }
+    if filter.within == Within::All {
+        let begun = begun.map(|workspace| workspace.to_string()).unwrap_or_default();
+        list_where(connection, ("workspace_id > ?", &begun), (filter, None), &mut found, limit)?;
+    }
+    Ok(found)
+}
+
+/// Adds where keys stand of the workspaces that `which` picks, until there are `limit`.
+fn list_where(
+    connection: &Connection,
+    which: (&str, &str),
+    (filter, after): (&KeyFilter, Option<KeyPosition>),
+    found: &mut Vec<KeyPosition>,
+    limit: usize,
+) -> rusqlite::Result<()> {
     let integer = types::Value::Integer;
-    let (last_ms, last_id) =
-        after.map_or((i64::MAX, String::new()), |after| (after.created.as_ms(), after.id.to_string()));
-    let mut sql =
-        String::from("SELECT created_ms, id FROM keys WHERE workspace_id = ? AND (created_ms, id) < (?, ?)");
-    let mut values =
-        vec![types::Value::Text(filter.workspace.to_string()), integer(last_ms), types::Value::Text(last_id)];
+    let mut sql = format!("SELECT created_ms, id, workspace_id FROM keys WHERE {}", which.0);
+    let mut values = vec![types::Value::Text(which.1.to_owned())];
+    if let Some(after) = after {
+        sql.push_str(" AND (created_ms, id) < (?, ?)");
+        values.extend([integer(after.created.as_ms()), types::Value::Text(after.id.to_string())]);
+    }
     for (condition, value) in [
         (" AND owner = ?", filter.owner.as_ref().map(|owner| types::Value::Text(owner.to_string()))),
         (" AND created_ms >= ?", filter.from.map(|from| integer(from.as_ms()))),
@@ -95,18 +124,19 @@ pub(super) fn list(
             values.push(value);
         }
     }
-    sql.push_str(" ORDER BY created_ms DESC, id DESC");
+    sql.push_str(" ORDER BY workspace_id, created_ms DESC, id DESC");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
-    let mut found = Vec::new();
     while found.len() < limit
         && let Some(row) = rows.next()?
     {
         let created = Timestamp::from_ms(integer_of(row, 0)?).ok();
         let id = KeyId::parse(&String::from_utf8_lossy(&bytes(row, 1)?)).ok();
-        found.extend(created.zip(id).map(|(created, id)| KeyPosition { created, id }));
+        let workspace = WorkspaceId::parse(&String::from_utf8_lossy(&bytes(row, 2)?)).ok();
+        let place = created.zip(id).zip(workspace);
+        found.extend(place.map(|((created, id), workspace)| KeyPosition { workspace, created, id }));
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Rows on their way to a view.

@@ -1,9 +1,9 @@
 //! What keys did, by the hour: rows that are added to, read side by side with their keys, and forgotten in the end.
 
-use rusqlite::{Connection, params, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter, types::Value};
 
 use crate::{
-    domain::id::KeyId,
+    domain::{id::KeyId, workspace::Within},
     ports::{Usage, UsageFilter, UsagePosition},
 };
 
@@ -41,21 +41,51 @@ pub(super) fn forget(connection: &Connection, hour: u32) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Rows in the order of their keys, the newest key first. The join is told to begin with the keys: a workspace has few
-/// of those that there are, and an index has them in this order.
+/// Rows in the order of their keys: by workspace, in each the newest key first.
 pub(super) fn read(
     connection: &Connection,
     filter: &UsageFilter,
     after: Option<&UsagePosition>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Usage>> {
-    let mut sql = String::from(
+    // Each of the two is one range of the index that has keys in this order; both in one condition would not be.
+    let mut found = Vec::new();
+    let begun = match (filter.within.one(), after) {
+        (Some(workspace), _) => Some(workspace.to_string()),
+        (None, Some(after)) => workspace_of(connection, after.key)?,
+        (None, None) => None,
+    };
+    if let Some(workspace) = &begun {
+        read_where(connection, ("keys.workspace_id = ?", workspace), (filter, after), &mut found, limit)?;
+    }
+    if filter.within == Within::All {
+        let begun = begun.unwrap_or_default();
+        read_where(connection, ("keys.workspace_id > ?", &begun), (filter, None), &mut found, limit)?;
+    }
+    Ok(found)
+}
+
+fn workspace_of(connection: &Connection, key: KeyId) -> rusqlite::Result<Option<String>> {
+    let mut select = connection.prepare_cached("SELECT workspace_id FROM keys WHERE id = ?1")?;
+    select.query_row([key.to_string()], |row| row.get(0)).optional()
+}
+
+/// Adds rows of keys of the workspaces that `which` picks, until there are `limit`. The join is told to begin with the keys: a
+/// workspace has few of those that there are, and an index has them in this order.
+fn read_where(
+    connection: &Connection,
+    which: (&str, &str),
+    (filter, after): (&UsageFilter, Option<&UsagePosition>),
+    found: &mut Vec<Usage>,
+    limit: usize,
+) -> rusqlite::Result<()> {
+    let mut sql = format!(
         "SELECT usage.key_id, usage.hour, usage.tier, usage.outcome, usage.checks, usage.cost
          FROM keys CROSS JOIN usage ON usage.key_id = keys.id
-         WHERE keys.workspace_id = ? AND usage.hour >= ? AND usage.hour < ?",
+         WHERE {} AND usage.hour >= ? AND usage.hour < ?",
+        which.0
     );
-    let mut values =
-        vec![Value::Text(filter.workspace.to_string()), filter.from.into(), filter.before.into()];
+    let mut values = vec![Value::Text(which.1.to_owned()), filter.from.into(), filter.before.into()];
     for (condition, value) in [
         (" AND keys.id = ?", filter.key.as_ref().map(ToString::to_string)),
         (" AND keys.owner = ?", filter.owner.as_ref().map(ToString::to_string)),
@@ -76,12 +106,11 @@ pub(super) fn read(
         values.extend([key.clone(), key, after.hour.into()].into_iter().chain(place));
     }
     sql.push_str(
-        " ORDER BY keys.created_ms DESC, keys.id DESC, usage.hour, usage.tier, usage.outcome LIMIT ?",
+        " ORDER BY keys.workspace_id, keys.created_ms DESC, keys.id DESC, usage.hour, usage.tier, usage.outcome LIMIT ?",
     );
-    values.push(Value::Integer(limit.try_into().unwrap_or(i64::MAX)));
+    values.push(Value::Integer(limit.saturating_sub(found.len()).try_into().unwrap_or(i64::MAX)));
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
-    let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let number = |column| row.get(column).map(|number: i64| u64::try_from(number).unwrap_or(0));
         let key: String = row.get(0)?;
@@ -97,5 +126,5 @@ pub(super) fn read(
             cost: number(5)?,
         });
     }
-    Ok(found)
+    Ok(())
 }

@@ -183,8 +183,8 @@ impl Writer {
         }
         let mut head = self.head;
         let mut answers = Vec::with_capacity(group.commits.len());
-        for (mutation, _) in &group.commits {
-            answers.push(self.write_one(mutation, &mut head)?);
+        for (mutations, _) in &group.commits {
+            answers.push(self.write_together(mutations, &mut head)?);
         }
         for (notes, _) in &group.notes {
             notes::put(&self.connection, &self.keys, notes)?;
@@ -195,14 +195,15 @@ impl Writer {
         Ok(ControlFlow::Continue((head, answers)))
     }
 
-    /// Writes one change, or leaves no trace of it.
-    fn write_one(
+    /// Writes changes that stand or fall together, or leaves no trace of any.
+    fn write_together(
         &self,
-        mutation: &Mutation,
+        mutations: &[Mutation],
         head: &mut Head,
     ) -> rusqlite::Result<Result<Revision, StoreError>> {
         self.connection.prepare_cached("SAVEPOINT one")?.execute([])?;
-        let refused = match rows::apply(&self.connection, &self.keys, *head, mutation) {
+        let apply = |head, mutation| rows::apply(&self.connection, &self.keys, head, mutation);
+        let refused = match mutations.iter().try_fold(*head, apply) {
             Ok(new) => {
                 self.connection.prepare_cached("RELEASE one")?.execute([])?;
                 *head = new;

@@ -47,7 +47,7 @@ impl KeyStore for Fickle {
         })
     }
 
-    fn commit(&self, _: Mutation) -> Pending<'_, Revision> {
+    fn commit_all(&self, _: Vec<Mutation>) -> Pending<'_, Revision> {
         nothing()
     }
 
