@@ -1,17 +1,13 @@
 //! Accepts connections, and hands each to the worker with the fewest.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::TcpStream as StdTcpStream, sync::Arc, time::Duration};
 
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    time::sleep,
-};
+use tokio::{net::TcpListener, sync::watch, time::sleep};
 
 use super::{
     admission::{Admission, Refused},
     connection::{Peer, Pulse, Shared},
-    listener::told_to_drain,
+    listener::{BACKLOG, told_to_drain},
     worker::{Arrival, WorkerGone, WorkerHandle},
 };
 
@@ -21,30 +17,36 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Acceptor {
     pub(super) socket: TcpListener,
-    pub(super) workers: Vec<WorkerHandle>,
-    pub(super) admission: Arc<Admission>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) hand: Hand,
     pub(super) draining: watch::Receiver<bool>,
 }
 
+/// Gives connections to workers.
+#[derive(Debug)]
+pub(super) struct Hand {
+    pub(super) workers: Vec<WorkerHandle>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) shared: Arc<Shared>,
+}
+
 impl Acceptor {
-    /// Accepts until told to drain. Nothing that a client or the system does ends it; the end of a worker does.
+    /// Accepts until told to drain, and then what had connected before. Nothing that a client or the system does ends it; the end of a worker does.
     pub(super) async fn run(mut self) -> Result<(), WorkerGone> {
         let mut failing = false;
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = told_to_drain(&mut self.draining) => return Ok(()),
+                () = told_to_drain(&mut self.draining) => return self.hand.over_what_waits(self.socket),
                 accepted = self.socket.accept() => accepted,
             };
             match accepted {
                 Ok((socket, address)) => {
                     failing = false;
-                    self.hand_over(socket, Peer { address })?;
+                    self.hand.over(socket.into_std(), Peer { address })?;
                 }
                 Err(error) if is_the_peers(&error) => {}
                 Err(error) => {
-                    self.shared.counts.accepts_failed.increment();
+                    self.hand.shared.counts.accepts_failed.increment();
                     if !failing {
                         tracing::error!(error = %error, "no connection can be accepted; trying again");
                     }
@@ -54,8 +56,26 @@ impl Acceptor {
             }
         }
     }
+}
 
-    fn hand_over(&self, socket: TcpStream, peer: Peer) -> Result<(), WorkerGone> {
+impl Hand {
+    /// Gives away the connections that the system has made already: to close the port would reset them, with the requests that
+    /// they have sent.
+    fn over_what_waits(&self, socket: TcpListener) -> Result<(), WorkerGone> {
+        let Ok(socket) = socket.into_std() else { return Ok(()) };
+        for _ in 0..BACKLOG {
+            match socket.accept() {
+                Ok((socket, address)) => {
+                    self.over(socket.set_nonblocking(true).map(|()| socket), Peer { address })?;
+                }
+                Err(error) if is_the_peers(&error) => {}
+                Err(_nobody_waits) => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn over(&self, socket: io::Result<StdTcpStream>, peer: Peer) -> Result<(), WorkerGone> {
         let counts = &self.shared.counts;
         let pulse = Pulse::new(Arc::clone(&self.shared));
         let permit = match self.admission.admit(peer.address.ip(), &pulse) {
@@ -69,7 +89,9 @@ impl Acceptor {
             }
         };
         // An error here is that of a connection which has ended already.
-        let Ok(socket) = socket.set_nodelay(true).and_then(|()| socket.into_std()) else { return Ok(()) };
+        let Ok(socket) = socket.and_then(|socket| socket.set_nodelay(true).map(|()| socket)) else {
+            return Ok(());
+        };
         let Some(worker) = self.workers.iter().min_by_key(|worker| worker.connections()) else {
             return Err(WorkerGone);
         };

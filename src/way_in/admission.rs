@@ -73,8 +73,11 @@ impl Admission {
         if open.all < self.max_connections {
             return Ok(false);
         }
-        let most = open.by_source.iter().max_by_key(|(_, held)| held.len()).map(|(source, _)| *source);
-        if most.is_some_and(|most| open.displace(most)) { Ok(true) } else { Err(Refused::Full) }
+        let most = open.by_source.values().map(HashMap::len).max().unwrap_or_default();
+        let hold_most = open.by_source.iter().filter(|(_, held)| held.len() == most);
+        // Several may hold as many.
+        let hold_most: Vec<_> = hold_most.map(|(source, _)| *source).collect();
+        if hold_most.into_iter().any(|source| open.displace(source)) { Ok(true) } else { Err(Refused::Full) }
     }
 
     pub(super) fn open(&self) -> usize {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, request::Parts};
+use http::{HeaderValue, Request, Response, header, request::Parts};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
@@ -103,7 +103,10 @@ impl<S: Calls> Future for Call<S> {
         let call = self.get_mut();
         let Some(open) = call.open.take() else { return Poll::Pending };
         match call.poll_response(&open, cx) {
-            Poll::Ready(response) => {
+            Poll::Ready(mut response) => {
+                if open.pulse.says_close() {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
                 Poll::Ready(Ok(response.map(|body| AnswerBody { body: Some(body), lasting: false, open })))
             }
             Poll::Pending => {
@@ -117,7 +120,7 @@ impl<S: Calls> Future for Call<S> {
 impl<S: Calls> Call<S> {
     fn poll_response(&mut self, open: &OpenCall, cx: &mut Context<'_>) -> Poll<Response<S::Body>> {
         if let State::Arriving(arriving) = &mut self.state {
-            match arriving.gathering.poll(&open.pulse.shared, cx) {
+            match arriving.gathering.poll(&open.pulse, cx) {
                 Poll::Ready(Ok(body)) => {
                     if let Some(response) = self.arrive(body, open) {
                         return Poll::Ready(response);

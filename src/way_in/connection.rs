@@ -3,33 +3,35 @@
 use std::{
     error::Error,
     fmt,
-    future::poll_fn,
+    future::{Future as _, poll_fn},
     net::SocketAddr,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    task::Poll,
+    task::{Context, Poll},
 };
 
 use futures_util::task::AtomicWaker;
 use http::uri::PathAndQuery;
 use hyper::server::conn::http2;
 use hyper_util::{
-    rt::{TokioExecutor, TokioTimer},
+    rt::TokioExecutor,
     server::{conn::auto, graceful::GracefulConnection},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::Instant,
+    time::{Instant, Sleep, sleep},
 };
 
 use super::{
+    allowance::Allowance,
     counts::WayInCounts,
     gate::{Calls, Gate},
     limits::ListenerLimits,
     socket::Watched,
+    speech,
     unread::Mended,
     vigil::Signs,
 };
@@ -72,8 +74,13 @@ pub(super) struct Shared {
     pub(super) unfinished_bytes: AtomicU64,
     /// Streams of answers that have waited for something to say.
     pub(super) lasting_answers: AtomicU64,
+    /// When it was last logged that a connection made work without progress.
+    complained: AtomicU64,
     began: Instant,
 }
+
+/// How long nothing more is logged of connections that make work without progress: whoever makes them could fill the log.
+const SILENCE_MS: u64 = 60_000;
 
 impl Shared {
     pub(super) fn new(protocol: Protocol, limits: ListenerLimits) -> Self {
@@ -83,6 +90,7 @@ impl Shared {
             counts: WayInCounts::default(),
             unfinished_bytes: AtomicU64::new(0),
             lasting_answers: AtomicU64::new(0),
+            complained: AtomicU64::new(0),
             began: Instant::now(),
         }
     }
@@ -90,6 +98,23 @@ impl Shared {
     /// How long the way in had been there at this moment.
     pub(super) fn age_ms(&self, at: Instant) -> u64 {
         u64::try_from(at.duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Says that a connection was closed because it made work without progress; once a minute.
+    fn tell_of_no_progress(&self, peer: Peer) {
+        // From 1, since 0 is never.
+        let now = self.age_ms(Instant::now()).saturating_add(1);
+        let last = self.complained.load(Ordering::Relaxed);
+        let is_due = last == 0 || now.saturating_sub(last) >= SILENCE_MS;
+        let is_ours =
+            self.complained.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if is_due && is_ours {
+            tracing::warn!(
+                peer.address = %peer.address,
+                connections = self.counts.connections_without_progress.value(),
+                "a connection was closed for frames or bytes that brought no call forward; the next line of this kind comes in a minute"
+            );
+        }
     }
 }
 
@@ -114,6 +139,9 @@ pub(super) struct Pulse {
     go_away: AtomicBool,
     close: AtomicBool,
     connection: AtomicWaker,
+    speaks_http2: AtomicBool,
+    /// What the peer may make us do beyond its calls.
+    pub(super) allowance: Allowance,
 }
 
 impl Pulse {
@@ -126,6 +154,8 @@ impl Pulse {
             calls_lasting: AtomicU64::new(0),
             write_stall: AtomicU64::new(0),
             rests_from: AtomicU64::new(shared.age_ms(Instant::now())),
+            allowance: Allowance::new(&shared.limits),
+            speaks_http2: AtomicBool::new(shared.protocol == Protocol::Grpc),
             shared,
             go_away: AtomicBool::new(false),
             close: AtomicBool::new(false),
@@ -135,6 +165,28 @@ impl Pulse {
 
     pub(super) fn preface_arrives(&self) {
         self.preface_arrived.store(true, Ordering::Relaxed);
+    }
+
+    /// The peer has begun to speak HTTP/2.
+    pub(super) fn hears_http2(&self) {
+        self.speaks_http2.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn speaks_http2(&self) -> bool {
+        self.speaks_http2.load(Ordering::Relaxed)
+    }
+
+    /// Whether an answer that begins now is to say that it is the last of its connection: HTTP/2 has a frame for that.
+    pub(super) fn says_close(&self) -> bool {
+        self.go_away.load(Ordering::Relaxed) && !self.speaks_http2()
+    }
+
+    /// Notes a piece of a request's body that was taken. Over HTTP/2 its frame has been paid for already.
+    pub(super) fn body_arrives(&self, bytes: usize) {
+        if !self.speaks_http2() && !self.allowance.spend(1) {
+            return;
+        }
+        self.allowance.earn_by_body(bytes);
     }
 
     pub(super) fn write_stalls(&self, stalls: bool) {
@@ -259,48 +311,10 @@ pub(super) enum Builder {
 impl Builder {
     pub(super) fn new(protocol: Protocol, limits: &ListenerLimits) -> Self {
         match protocol {
-            Protocol::Grpc => Self::Grpc(grpc(limits)),
-            Protocol::Http => Self::Http(http(limits)),
+            Protocol::Grpc => Self::Grpc(speech::grpc(limits)),
+            Protocol::Http => Self::Http(speech::http(limits)),
         }
     }
-}
-
-/// The limits of HTTP/2, in the words that hyper's two builders have in common, though in no trait.
-macro_rules! limit_http2 {
-    ($builder:expr, $limits:expr) => {
-        $builder
-            .timer(TokioTimer::new())
-            .initial_stream_window_size($limits.stream_window_bytes)
-            .initial_connection_window_size($limits.connection_window_bytes)
-            .max_frame_size($limits.frame_bytes)
-            .max_concurrent_streams($limits.max_concurrent_streams)
-            .max_header_list_size($limits.header_list_bytes)
-            .max_send_buf_size($limits.send_buffer_bytes)
-            .max_pending_accept_reset_streams($limits.max_pending_reset_streams)
-            .max_local_error_reset_streams($limits.max_error_reset_streams)
-            .keep_alive_interval($limits.ping_interval)
-            .keep_alive_timeout($limits.ping_timeout)
-    };
-}
-
-fn grpc(limits: &ListenerLimits) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    // gRPC has no use for a date, and it is bytes in each answer.
-    limit_http2!(builder, limits).auto_date_header(false);
-    builder
-}
-
-fn http(limits: &ListenerLimits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        // Who has said all that he had to say, and says so, still hears the answer (RFC 9112 section 9.6).
-        .half_close(true)
-        .header_read_timeout(limits.head_deadline)
-        .max_buf_size(limits.http1_buffer_bytes);
-    limit_http2!(builder.http2(), limits);
-    builder
 }
 
 /// Serves one connection to its end, or until its pulse orders the end.
@@ -315,6 +329,34 @@ where
         Builder::Grpc(builder) => attend(builder.serve_connection(socket, gate), peer, &pulse).await,
         Builder::Http(builder) => attend(builder.serve_connection(socket, gate), peer, &pulse).await,
     }
+    if pulse.allowance.is_overdrawn() {
+        pulse.shared.tell_of_no_progress(peer);
+    }
+}
+
+/// When a connection that is to go away is told so.
+///
+/// Over HTTP/2 at once: a GOAWAY lets calls that are on their way be answered. HTTP/1.1 has no such thing; hyper closes a
+/// connection that has no call under way, and with it loses a request that is on its way. So every answer from then on says
+/// `connection: close` ([`Pulse::says_close`]), and only who asks nothing for a while is closed without one.
+#[derive(Debug, Default)]
+struct Farewell {
+    told: bool,
+    grace: Option<Pin<Box<Sleep>>>,
+}
+
+impl Farewell {
+    /// Whether the connection is to be told now; once.
+    fn is_due(&mut self, pulse: &Pulse, cx: &mut Context<'_>) -> bool {
+        if self.told || !pulse.go_away.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.told = pulse.speaks_http2() || {
+            let grace = pulse.shared.limits.last_request_grace;
+            self.grace.get_or_insert_with(|| Box::pin(sleep(grace))).as_mut().poll(cx).is_ready()
+        };
+        self.told
+    }
 }
 
 /// Errors are the peer's, or the network's, and nobody can act on them: they are traced only.
@@ -324,19 +366,18 @@ where
     C::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let mut connection = pin!(connection);
-    let mut told = false;
+    let mut farewell = Farewell::default();
     poll_fn(|cx| {
         pulse.connection.register(cx.waker());
         if pulse.close.load(Ordering::Relaxed) {
-            if !told {
+            if !farewell.told {
                 // A GOAWAY, as far as the peer takes it now.
                 connection.as_mut().graceful_shutdown();
                 let _ended_or_not = connection.as_mut().poll(cx);
             }
             return Poll::Ready(());
         }
-        if !told && pulse.go_away.load(Ordering::Relaxed) {
-            told = true;
+        if farewell.is_due(pulse, cx) {
             connection.as_mut().graceful_shutdown();
         }
         connection.as_mut().poll(cx).map(|result| {

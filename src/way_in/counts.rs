@@ -44,6 +44,8 @@ pub struct WayInCounts {
     pub connections_half_open: Counter,
     /// Connections closed because they did not end by themselves when told to go away.
     pub connections_overdue: Counter,
+    /// Connections closed because they made more work than their calls account for.
+    pub connections_without_progress: Counter,
     /// Calls answered without their handler: wrong method, content type, path or timeout.
     pub calls_refused: Counter,
     /// Calls ended by a deadline, ours or the client's.

@@ -153,6 +153,7 @@ impl<S: Calls> Service<Request<Incoming>> for Gate<S> {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let open = OpenCall::begin(&self.pulse, request.uri().path_and_query().cloned());
+        self.pulse.allowance.earn_by_call(request.headers(), &self.pulse.shared.limits);
         match self.service.admit(&request, &self.pulse.shared.limits) {
             Ok(taken) => Call::new(Arc::clone(&self.service), request, self.peer, taken, open),
             Err(answer) => {

@@ -29,6 +29,9 @@ pub struct ListenerLimits {
     pub ping_timeout: Duration,
     /// How long a write may make no progress because the peer does not read.
     pub write_stall_deadline: Duration,
+    /// On a connection of HTTP/1.1 that is to go away and has no open call, how long a request that was on its way is still
+    /// answered, with `connection: close`: nothing else tells its client to send no other.
+    pub last_request_grace: Duration,
     /// How long a connection that was told to go away, and has no open call, may take to close.
     pub farewell_deadline: Duration,
     /// How long a connection that was told to go away may take in all; at shutdown, how long the way in drains.
@@ -66,6 +69,16 @@ pub struct ListenerLimits {
     /// refused counts twice if its message follows.
     pub max_error_reset_streams: usize,
 
+    /// Work that a connection may make beyond its calls: a unit for each read and each frame of HTTP/2, for 256 bytes of a
+    /// frame that is no data, and 17 for settings. Enough for `max_error_reset_streams` refused calls of two frames each.
+    /// Calls, what they carry, and time give it back; a connection that has spent it is closed.
+    pub work_beside_calls: u64,
+    /// What a call gives back of it: more than its own frames, those by which its answer is read, and its cancellation. Its
+    /// head and its body give back a unit for each 256 bytes, its answer one for each 128.
+    pub work_per_call: u64,
+    /// What a second gives back of it.
+    pub work_per_second: u64,
+
     /// Bytes of one request message. More is `OUT_OF_RANGE`. A message is decoded before its caller is known, and many
     /// empty ones inside a small one take much memory for a moment: a thousand usual Checks fit, and not much more.
     pub message_bytes: usize,
@@ -89,6 +102,7 @@ impl Default for ListenerLimits {
             ping_interval: Duration::from_secs(30),
             ping_timeout: Duration::from_secs(10),
             write_stall_deadline: Duration::from_secs(10),
+            last_request_grace: Duration::from_secs(1),
             farewell_deadline: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(15),
             call_deadline: Duration::from_secs(10),
@@ -102,6 +116,9 @@ impl Default for ListenerLimits {
             send_buffer_bytes: 64 << 10,
             max_pending_reset_streams: 4 * 128,
             max_error_reset_streams: 8_192,
+            work_beside_calls: 3 * 8_192,
+            work_per_call: 32,
+            work_per_second: 64,
             message_bytes: 512 << 10,
             gateway_message_bytes: 1 << 20,
             unfinished_request_bytes: 256 << 20,

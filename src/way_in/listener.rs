@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    acceptor::Acceptor,
+    acceptor::{Acceptor, Hand},
     admission::Admission,
     connection::{Peer, Protocol, Shared},
     counts::WayInCounts,
@@ -22,7 +22,7 @@ use super::{
 const END_MARGIN: Duration = Duration::from_secs(5);
 
 /// Connections that may wait to be accepted.
-const BACKLOG: u32 = 1024;
+pub(super) const BACKLOG: u32 = 1024;
 
 /// A port that is ours, and refuses connections until it [serves](Listener::serve): who probes it is not answered before
 /// there is an answer.
@@ -126,13 +126,8 @@ impl Listener {
             })
             .collect::<io::Result<Vec<_>>>()?;
 
-        let acceptor = Acceptor {
-            socket,
-            workers,
-            admission: Arc::clone(&admission),
-            shared: Arc::clone(&shared),
-            draining: drain_seen,
-        };
+        let hand = Hand { workers, admission: Arc::clone(&admission), shared: Arc::clone(&shared) };
+        let acceptor = Acceptor { socket, hand, draining: drain_seen };
         let notice = EndNotice::new(Part::Acceptor, ends);
         tokio::spawn(async move {
             if acceptor.run().await.is_ok() {

@@ -8,14 +8,17 @@
 
 mod acceptor;
 mod admission;
+mod allowance;
 mod call;
 pub mod connection;
 pub mod counts;
+mod frames;
 pub mod gate;
 pub mod limits;
 pub mod listener;
 pub mod request_body;
 mod socket;
+mod speech;
 mod unread;
 mod vigil;
 mod worker;

@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{
-    connection::Shared,
+    connection::{Pulse, Shared},
     gate::{Failure, Gather},
 };
 
@@ -103,11 +103,7 @@ impl Gathering {
     }
 
     /// Waits for the whole body. One that arrives in a single piece, as a Check's does, is not copied.
-    pub(super) fn poll(
-        &mut self,
-        shared: &Arc<Shared>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<RequestBody, Failure>> {
+    pub(super) fn poll(&mut self, pulse: &Pulse, cx: &mut Context<'_>) -> Poll<Result<RequestBody, Failure>> {
         let Some(mut incoming) = self.incoming.take() else { return Poll::Pending };
         if self.gather.is_exceeded_by(incoming.size_hint().lower()) {
             return Poll::Ready(Ok(RequestBody::of_stream(incoming)));
@@ -126,6 +122,7 @@ impl Gathering {
                 Ok(data) => data,
                 Err(frame) => return Poll::Ready(Ok(self.whole(frame.into_trailers().ok()))),
             };
+            pulse.body_arrives(data.len());
             let ended = incoming.is_end_stream();
             if ended && self.gathered.is_empty() {
                 return Poll::Ready(Ok(RequestBody { data: Some(data), ..RequestBody::default() }));
@@ -137,7 +134,7 @@ impl Gathering {
                 self.gathered.reserve(declared.min(self.gather.most_bytes()));
             }
             self.gathered.extend_from_slice(&data);
-            if let Err(refusal) = self.count(shared) {
+            if let Err(refusal) = self.count(&pulse.shared) {
                 return Poll::Ready(Err(refusal));
             }
             if self.gather.is_too_much(&self.gathered) {

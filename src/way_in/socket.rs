@@ -1,5 +1,5 @@
-//! The socket as hyper sees it, reporting to the connection's [`Pulse`] what hyper does not tell: that the preface has
-//! arrived, and that the peer has stopped reading.
+//! The socket as hyper sees it, reporting to the connection's [`Pulse`] what hyper does not tell: what the peer speaks, that
+//! the preface has arrived, that the peer has stopped reading, and what work its frames make.
 
 use std::{
     io,
@@ -11,43 +11,131 @@ use std::{
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connection::Pulse;
+use super::{
+    allowance,
+    connection::Pulse,
+    frames::{self, Frames, Kind, PREFACE},
+};
 
-/// `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n` (RFC 9113 §3.4).
-const PREFACE_BYTES: usize = 24;
-
-/// A socket that reports to a pulse; what it reads and writes is untouched.
+/// A socket that reports to a pulse; what it reads and writes is untouched, but that it ends where its peer makes work
+/// without progress ([`Allowance`](super::allowance::Allowance)).
 #[derive(Debug)]
 pub(super) struct Watched<T> {
     socket: T,
     pulse: Arc<Pulse>,
-    preface_bytes_missing: usize,
+    heard: Heard,
+    /// The frames that were written, if the peer speaks HTTP/2.
+    written: Frames,
     /// Whether a write has been tried; see [`Watched::is_write_vectored`].
     has_written: bool,
 }
 
+/// What has been read.
+#[derive(Debug)]
+enum Heard {
+    /// So many bytes of the preface of HTTP/2, and nothing else.
+    Preface(usize),
+    Http2 {
+        frames: Frames,
+        last_stream: u32,
+    },
+    /// Something else, in so many bytes up to the preface's length.
+    Other(usize),
+}
+
 impl<T> Watched<T> {
     pub(super) fn new(socket: T, pulse: Arc<Pulse>) -> TokioIo<Self> {
-        TokioIo::new(Self { socket, pulse, preface_bytes_missing: PREFACE_BYTES, has_written: false })
+        let (heard, written) = (Heard::Preface(0), Frames::default());
+        TokioIo::new(Self { socket, pulse, heard, written, has_written: false })
     }
 
-    fn note_read(&mut self, read: usize) {
-        if self.preface_bytes_missing > 0 {
-            self.preface_bytes_missing = self.preface_bytes_missing.saturating_sub(read);
-            if self.preface_bytes_missing == 0 {
-                self.pulse.preface_arrives();
-            }
+    /// Notes what was read, and says whether the peer may go on.
+    fn note_read(&mut self, bytes: &[u8]) -> bool {
+        let mut cost = 1;
+        if !matches!(self.heard, Heard::Http2 { .. }) {
+            self.note_opening(bytes);
+        } else if let Heard::Http2 { frames, last_stream } = &mut self.heard {
+            frames.pass(bytes, |head| {
+                cost += allowance::cost(head);
+                if head.kind == Kind::Headers {
+                    *last_stream = head.stream.max(*last_stream);
+                }
+            });
+        }
+        self.pulse.allowance.spend(cost)
+    }
+
+    /// The first bytes say what the peer speaks.
+    fn note_opening(&mut self, bytes: &[u8]) {
+        let (heard, is_preface) = match self.heard {
+            Heard::Preface(heard) => (heard, true),
+            Heard::Other(heard) => (heard, false),
+            Heard::Http2 { .. } => return,
+        };
+        let expected = PREFACE.get(heard..).unwrap_or_default();
+        let now = bytes.len().min(expected.len());
+        let (opening, rest) = bytes.split_at(now);
+        let heard = heard.saturating_add(now);
+        if now > 0 && heard == PREFACE.len() {
+            self.pulse.preface_arrives();
+        }
+        self.heard = if !is_preface || !expected.starts_with(opening) {
+            Heard::Other(heard)
+        } else if heard < PREFACE.len() {
+            Heard::Preface(heard)
+        } else {
+            self.pulse.hears_http2();
+            Heard::Http2 { frames: Frames::default(), last_stream: 0 }
+        };
+        if !rest.is_empty() && matches!(self.heard, Heard::Http2 { .. }) {
+            self.note_read(rest);
         }
     }
 
-    fn note_write<R>(&mut self, result: Poll<R>) -> Poll<R> {
+    /// Notes how far these were written.
+    fn note_write<'a>(
+        &mut self,
+        result: Poll<io::Result<usize>>,
+        bufs: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Poll<io::Result<usize>> {
         self.has_written = true;
         self.pulse.write_stalls(result.is_pending());
+        if let Poll::Ready(Ok(written)) = result {
+            self.pulse.allowance.earn_by_answer(written);
+            // Our settings may be written before the preface is read.
+            if !matches!(self.heard, Heard::Other(_)) {
+                self.pass_written(written, bufs);
+            }
+        }
         result
+    }
+
+    fn pass_written<'a>(&mut self, mut written: usize, bufs: impl IntoIterator<Item = &'a [u8]>) {
+        for buf in bufs {
+            let now = written.min(buf.len());
+            self.written.pass(buf.get(..now).unwrap_or_default(), |_| ());
+            written = written.saturating_sub(now);
+            if written == 0 {
+                return;
+            }
+        }
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncWrite + Unpin> Watched<T> {
+    /// Tells a peer that makes work without progress why it is let go, if it takes that now and a frame may begin.
+    fn dismiss(&mut self, cx: &mut Context<'_>) -> io::Error {
+        self.pulse.shared.counts.connections_without_progress.increment();
+        if let Heard::Http2 { last_stream, .. } = self.heard
+            && self.written.is_between()
+        {
+            let _taken_or_not = Pin::new(&mut self.socket).poll_write(cx, &frames::calm(last_stream));
+        }
+        io::Error::other("the peer made work without progress")
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -55,15 +143,15 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
-        self.note_read(buf.filled().len().saturating_sub(before));
-        Poll::Ready(Ok(()))
+        let may_go_on = self.note_read(buf.filled().get(before..).unwrap_or_default());
+        if may_go_on { Poll::Ready(Ok(())) } else { Poll::Ready(Err(self.dismiss(cx))) }
     }
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.socket).poll_write(cx, buf);
-        self.note_write(result)
+        self.note_write(result, [buf])
     }
 
     fn poll_write_vectored(
@@ -72,7 +160,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
-        self.note_write(result)
+        self.note_write(result, bufs.iter().map(|buf| &**buf))
     }
 
     /// No before the first write, and then what the socket says.

@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use tokio::{
@@ -120,6 +121,8 @@ struct Worker<M> {
     connections: JoinSet<()>,
     watched: Vec<(Vigil, Weak<Pulse>)>,
     generation_began: Instant,
+    /// Until when connections have had back what time gives back of their allowances.
+    repaid: Instant,
 }
 
 impl<M> Worker<M> {
@@ -139,6 +142,7 @@ impl<M> Worker<M> {
             connections: JoinSet::new(),
             watched: Vec::new(),
             generation_began: Instant::now(),
+            repaid: Instant::now(),
         }
     }
 
@@ -196,6 +200,8 @@ impl<M> Worker<M> {
         if new_generation {
             self.generation_began = now;
         }
+        let units = self.repay(now);
+        let shared = &self.shared;
         self.watched.retain_mut(|(vigil, pulse)| {
             let Some(pulse) = pulse.upgrade() else { return false };
             if new_generation && pulse.next_generation() {
@@ -203,6 +209,7 @@ impl<M> Worker<M> {
                 pulse.order_closed();
                 return false;
             }
+            pulse.allowance.earn(units);
             let verdict = vigil.judge(pulse.signs(), now, &shared.limits);
             pulse.rests_from(shared.age_ms(vigil.last_busy()));
             match verdict {
@@ -221,6 +228,15 @@ impl<M> Worker<M> {
         });
     }
 
+    /// What each connection gets back for the time since it last did.
+    fn repay(&mut self, now: Instant) -> u64 {
+        let per_second = self.shared.limits.work_per_second.max(1);
+        let passed = u64::try_from(now.duration_since(self.repaid).as_millis()).unwrap_or(u64::MAX);
+        let units = passed.saturating_mul(per_second) / 1_000;
+        self.repaid += Duration::from_millis(units.saturating_mul(1_000) / per_second);
+        units
+    }
+
     /// Tells every connection to go away, and waits until all have ended or the deadline has passed. What is left then
     /// is dropped with the runtime.
     async fn drain<S>(mut self, mut sweeps: Interval)
@@ -229,19 +245,22 @@ impl<M> Worker<M> {
         S: Calls,
     {
         let deadline = Instant::now() + self.shared.limits.drain_deadline;
-        while let Ok((arrival, seat)) = self.arrivals.try_recv() {
-            self.admit(arrival, seat);
-        }
         for pulse in self.watched.iter().filter_map(|(_, pulse)| pulse.upgrade()) {
             pulse.order_away();
         }
-        loop {
+        // The acceptor hands over what had connected before it stopped listening, and goes.
+        let mut more_may_come = true;
+        while more_may_come || !self.connections.is_empty() {
             tokio::select! {
                 biased;
-                ended = self.connections.join_next() => match ended {
-                    Some(ended) => self.note_end(&ended),
-                    None => return,
+                arrived = self.arrivals.recv(), if more_may_come => match arrived {
+                    Some((arrival, seat)) => {
+                        arrival.pulse.order_away();
+                        self.admit(arrival, seat);
+                    }
+                    None => more_may_come = false,
                 },
+                Some(ended) = self.connections.join_next() => self.note_end(&ended),
                 () = sleep_until(deadline) => return,
                 _ = sweeps.tick() => self.sweep(),
             }

@@ -284,3 +284,54 @@ async fn a_connection_that_is_kept_holds_up_no_orderly_end() {
     assert!(kept.ask(b"GET / HTTP/1.1\r\n\r\n").await.ok().flatten().is_none());
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
+
+/// A question in pieces of so many bytes.
+fn chunked(bytes: usize) -> Vec<u8> {
+    let body = format!("{{}}{}", " ".repeat(20_000));
+    let chunks = body.as_bytes().chunks(bytes).map(|piece| {
+        let piece = std::str::from_utf8(piece).unwrap();
+        format!("{:x}\r\n{piece}\r\n", piece.len())
+    });
+    format!("{CHECK}transfer-encoding: chunked\r\n\r\n{}0\r\n\r\n", chunks.collect::<String>()).into_bytes()
+}
+
+#[tokio::test]
+async fn pieces_and_reads_that_bring_no_request_forward_end_their_connection() {
+    // X5
+    let limits = ListenerLimits { work_beside_calls: 1_000, work_per_second: 1, ..ListenerLimits::default() };
+    let (_keyward, address) = within(limits).await;
+    for (bytes, expected) in [(1_000, true), (100, true), (1, false)] {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        socket.set_nodelay(true).unwrap();
+        // Who is let go cannot send it all.
+        let _not_all = socket.write_all(&chunked(bytes)).await;
+        let mut answer = [0; 12];
+        let answered = timeout(PATIENCE, socket.read_exact(&mut answer)).await.unwrap().is_ok();
+        assert_eq!(answered && answer == *b"HTTP/1.1 200", expected, "{bytes}");
+    }
+    for dripped in ["a", "\r\n", "\r\n\r\n"] {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        socket.set_nodelay(true).unwrap();
+        socket.write_all(if dripped == "a" { CHECK.as_bytes() } else { b"\r\n" }).await.unwrap();
+        let mut sent = 0;
+        // Far fewer bytes than a head may have.
+        while sent < 20_000 && socket.write_all(dripped.as_bytes()).await.is_ok() {
+            sent += 1;
+            tokio::task::yield_now().await;
+        }
+        // More empty lines than a head may have bytes are one that is too long.
+        let rest = until_closed(&mut socket).await;
+        assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 431 "), "{dripped:?} {sent} times: {rest}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_kept_and_used_is_not_let_go() {
+    // X5
+    let limits = ListenerLimits { work_beside_calls: 50, work_per_second: 1, ..ListenerLimits::default() };
+    let (_keyward, address) = within(limits).await;
+    let mut kept = Connection::open(address).await.unwrap();
+    for _ in 0..300 {
+        assert_eq!(ask_on(&mut kept, "GET", "/openapi.json", &[]).await.status, 200);
+    }
+}

@@ -16,6 +16,7 @@ mod check_same;
 mod client;
 mod described;
 mod description;
+mod farewell;
 mod hostile;
 mod imported;
 mod twins;

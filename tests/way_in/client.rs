@@ -8,8 +8,11 @@ use http::{HeaderMap, Request, StatusCode};
 use keyward::wire::v1::key_service_client::KeyServiceClient;
 use prost::Message;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     task::JoinHandle,
     time::timeout,
 };
@@ -142,6 +145,7 @@ pub(crate) struct Frames {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seen {
     Headers(u32),
+    Data { stream: u32, bytes: usize },
     Reset { stream: u32, code: u32 },
     GoAway { code: u32 },
     Other,
@@ -153,13 +157,16 @@ pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
 const SETTINGS_INITIAL_WINDOW_SIZE: u8 = 4;
 
-const DATA: u8 = 0;
+pub(crate) const DATA: u8 = 0;
 const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const PRIORITY: u8 = 2;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 const END_STREAM: u8 = 1;
+const FRAME_BYTES: usize = 16 << 10;
 const END_HEADERS: u8 = 4;
 
 impl Frames {
@@ -173,12 +180,19 @@ impl Frames {
         Self::connect_with(address, &[0, SETTINGS_INITIAL_WINDOW_SIZE, 0, 0, 0, 0]).await
     }
 
+    /// Connects with this window for each answer.
+    pub(crate) async fn connect_with_window(address: SocketAddr, bytes: u16) -> Self {
+        let [high, low] = bytes.to_be_bytes();
+        Self::connect_with(address, &[0, SETTINGS_INITIAL_WINDOW_SIZE, 0, 0, high, low]).await
+    }
+
     async fn connect_with(address: SocketAddr, settings: &[u8]) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap(), settings).await
     }
 
     /// Begins on a connection that is there.
     pub(crate) async fn over(mut socket: TcpStream, settings: &[u8]) -> Self {
+        socket.set_nodelay(true).unwrap();
         let mut opening = BytesMut::from(&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..]);
         put_frame(&mut opening, SETTINGS, 0, 0, settings);
         socket.write_all(&opening).await.unwrap();
@@ -187,9 +201,35 @@ impl Frames {
 
     /// The head of a Check, without the end of its stream.
     pub(crate) fn put_half_open(&mut self, out: &mut BytesMut) -> u32 {
+        self.put_head_of(CHECK, out)
+    }
+
+    fn put_head_of(&mut self, path: &str, out: &mut BytesMut) -> u32 {
         let stream = self.next_stream;
         self.next_stream += 2;
-        put_frame(out, HEADERS, END_HEADERS, stream, &check_head());
+        put_frame(out, HEADERS, END_HEADERS, stream, &head_of(path));
+        stream
+    }
+
+    /// A whole call of this method.
+    pub(crate) fn put_call(&mut self, path: &str, message: &impl Message, out: &mut BytesMut) -> u32 {
+        self.put_call_in_pieces(path, message, FRAME_BYTES, out)
+    }
+
+    /// The same, with so many bytes of the message in a frame.
+    pub(crate) fn put_call_in_pieces(
+        &mut self,
+        path: &str,
+        message: &impl Message,
+        bytes: usize,
+        out: &mut BytesMut,
+    ) -> u32 {
+        let stream = self.put_head_of(path, out);
+        let message = framed(message);
+        let last = message.len().saturating_sub(1) / bytes;
+        for (number, piece) in message.chunks(bytes).enumerate() {
+            put_frame(out, DATA, if number == last { END_STREAM } else { 0 }, stream, piece);
+        }
         stream
     }
 
@@ -217,29 +257,49 @@ impl Frames {
     }
 
     pub(crate) async fn next(&mut self) -> Seen {
-        timeout(PATIENCE, self.read()).await.expect("no frame came").unwrap_or(Seen::Closed)
+        next_from(&mut self.socket).await
     }
 
-    async fn read(&mut self) -> std::io::Result<Seen> {
-        let head = u64::from(self.socket.read_u32().await?) << 8 | u64::from(self.socket.read_u8().await?);
-        let (length, kind) = (usize::try_from(head >> 16).unwrap(), u8::try_from(head >> 8 & 0xff).unwrap());
-        let stream = self.socket.read_u32().await? & 0x7fff_ffff;
-        let mut payload = vec![0; length];
-        self.socket.read_exact(&mut payload).await?;
-        let word = |at: usize| {
-            let bytes = payload.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-            bytes.map_or(0, u32::from_be_bytes)
-        };
-        Ok(match kind {
-            HEADERS => Seen::Headers(stream),
-            RST_STREAM => Seen::Reset { stream, code: word(0) },
-            GOAWAY => Seen::GoAway { code: word(4) },
-            _ => Seen::Other,
-        })
+    /// The two directions, so that it can be read while it is written.
+    pub(crate) fn split(self) -> (Reader, OwnedWriteHalf) {
+        let (reader, writer) = self.socket.into_split();
+        (Reader(reader), writer)
     }
 }
 
-fn put_frame(out: &mut BytesMut, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+/// The frames that come.
+pub(crate) struct Reader(OwnedReadHalf);
+
+impl Reader {
+    pub(crate) async fn next(&mut self) -> Seen {
+        next_from(&mut self.0).await
+    }
+}
+
+async fn next_from(socket: &mut (impl AsyncRead + Unpin)) -> Seen {
+    timeout(PATIENCE, read_from(socket)).await.expect("no frame came").unwrap_or(Seen::Closed)
+}
+
+async fn read_from(socket: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Seen> {
+    let head = u64::from(socket.read_u32().await?) << 8 | u64::from(socket.read_u8().await?);
+    let (length, kind) = (usize::try_from(head >> 16).unwrap(), u8::try_from(head >> 8 & 0xff).unwrap());
+    let stream = socket.read_u32().await? & 0x7fff_ffff;
+    let mut payload = vec![0; length];
+    socket.read_exact(&mut payload).await?;
+    let word = |at: usize| {
+        let bytes = payload.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u32::from_be_bytes)
+    };
+    Ok(match kind {
+        HEADERS => Seen::Headers(stream),
+        DATA => Seen::Data { stream, bytes: length },
+        RST_STREAM => Seen::Reset { stream, code: word(0) },
+        GOAWAY => Seen::GoAway { code: word(4) },
+        _ => Seen::Other,
+    })
+}
+
+pub(crate) fn put_frame(out: &mut BytesMut, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
     out.put_uint(u64::try_from(payload.len()).unwrap(), 3);
     out.put_u8(kind);
     out.put_u8(flags);
@@ -248,10 +308,10 @@ fn put_frame(out: &mut BytesMut, kind: u8, flags: u8, stream: u32, payload: &[u8
 }
 
 /// HPACK (RFC 7541) without a dynamic table and without Huffman coding.
-fn check_head() -> BytesMut {
+fn head_of(path: &str) -> BytesMut {
     let mut block = BytesMut::from(&[0x83, 0x86][..]); // :method POST, :scheme http
     put_literal(&mut block, &[0x01], b"localhost"); // :authority
-    put_literal(&mut block, &[0x04], CHECK.as_bytes()); // :path
+    put_literal(&mut block, &[0x04], path.as_bytes()); // :path
     put_literal(&mut block, &[0x0f, 0x10], b"application/grpc"); // content-type
     block
 }

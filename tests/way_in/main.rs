@@ -18,3 +18,4 @@ mod doors;
 mod exact;
 mod handler;
 mod shutdown;
+mod toil;

@@ -1,0 +1,138 @@
+//! The frames of HTTP/2 among the bytes of a socket (RFC 9113 §4.1): where they begin, and what their heads say.
+
+/// Bytes of a frame before its payload.
+const HEAD_BYTES: usize = 9;
+
+/// `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n` (RFC 9113 §3.4).
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A GOAWAY that says `ENHANCE_YOUR_CALM`, up to the number of the last stream.
+const CALM: [u8; HEAD_BYTES] = [0, 0, 8, 7, 0, 0, 0, 0, 0];
+const ENHANCE_YOUR_CALM: u32 = 11;
+
+/// What a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Data,
+    Headers,
+    Settings,
+    Other,
+}
+
+/// The head of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) kind: Kind,
+    pub(super) stream: u32,
+    pub(super) payload_bytes: u32,
+}
+
+impl Head {
+    fn read([a, b, c, kind, _flags, stream @ ..]: [u8; HEAD_BYTES]) -> Self {
+        let kind = match kind {
+            0 => Kind::Data,
+            1 => Kind::Headers,
+            4 => Kind::Settings,
+            _ => Kind::Other,
+        };
+        let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
+        Self { kind, stream, payload_bytes: u32::from_be_bytes([0, a, b, c]) }
+    }
+}
+
+/// Where among the frames of one direction its bytes stand.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    head: [u8; HEAD_BYTES],
+    head_bytes: usize,
+    payload_left: usize,
+}
+
+impl Frames {
+    /// Passes over the bytes that come next, and shows each head that is whole with them.
+    pub(super) fn pass(&mut self, mut bytes: &[u8], mut see: impl FnMut(Head)) {
+        loop {
+            bytes = self.skip_payload(bytes);
+            if bytes.is_empty() {
+                return;
+            }
+            let missing = HEAD_BYTES.saturating_sub(self.head_bytes).min(bytes.len());
+            let (now, rest) = bytes.split_at(missing);
+            if let Some(place) = self.head.get_mut(self.head_bytes..self.head_bytes.saturating_add(missing)) {
+                place.copy_from_slice(now);
+            }
+            self.head_bytes = self.head_bytes.saturating_add(missing);
+            bytes = rest;
+            if self.head_bytes == HEAD_BYTES {
+                let head = Head::read(self.head);
+                self.head_bytes = 0;
+                self.payload_left = usize::try_from(head.payload_bytes).unwrap_or(usize::MAX);
+                see(head);
+            }
+        }
+    }
+
+    fn skip_payload<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let now = self.payload_left.min(bytes.len());
+        self.payload_left = self.payload_left.saturating_sub(now);
+        bytes.get(now..).unwrap_or_default()
+    }
+
+    /// Whether a frame may begin here.
+    pub(super) const fn is_between(&self) -> bool {
+        self.head_bytes == 0 && self.payload_left == 0
+    }
+}
+
+/// The frame that ends a connection whose peer asks for too much; streams up to this one may have been worked on.
+pub(super) fn calm(last_stream: u32) -> Vec<u8> {
+    [&CALM[..], &last_stream.to_be_bytes(), &ENHANCE_YOUR_CALM.to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, stream: u32, payload: usize) -> Vec<u8> {
+        let length = u32::try_from(payload).unwrap().to_be_bytes();
+        [&length[1..], &[kind, 0xff], &stream.to_be_bytes(), &vec![9; payload]].concat()
+    }
+
+    #[test]
+    fn each_frame_is_seen_however_its_bytes_are_cut() {
+        let sent = [(4, 0, 12), (1, 1, 70), (0, 1, 0), (0, 3, 16_384), (8, 0x8000_0003, 4), (0x77, 5, 1)];
+        let bytes: Vec<u8> =
+            sent.iter().flat_map(|(kind, stream, length)| frame(*kind, *stream, *length)).collect();
+        for step in [1, 2, 8, 9, 10, 100, bytes.len()] {
+            let (mut frames, mut seen) = (Frames::default(), Vec::new());
+            for piece in bytes.chunks(step) {
+                frames.pass(piece, |head| seen.push(head));
+            }
+            let kinds = [Kind::Settings, Kind::Headers, Kind::Data, Kind::Data, Kind::Other, Kind::Other];
+            let expected: Vec<_> = sent
+                .iter()
+                .zip(kinds)
+                .map(|((_, stream, length), kind)| Head {
+                    kind,
+                    stream: stream & 0x7fff_ffff,
+                    payload_bytes: u32::try_from(*length).unwrap(),
+                })
+                .collect();
+            assert_eq!(seen, expected, "in steps of {step}");
+            assert!(frames.is_between());
+            frames.pass(&[0], |_| ());
+            assert!(!frames.is_between());
+        }
+    }
+
+    #[test]
+    fn the_last_word_is_a_goaway() {
+        let mut seen = Vec::new();
+        let mut frames = Frames::default();
+        let bytes = calm(7);
+        frames.pass(&bytes, |head| seen.push(head));
+        assert_eq!(seen, [Head { kind: Kind::Other, stream: 0, payload_bytes: 8 }]);
+        assert!(frames.is_between());
+        assert_eq!(bytes[9..], [0, 0, 0, 7, 0, 0, 0, 11]);
+    }
+}
