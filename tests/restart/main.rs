@@ -1,6 +1,8 @@
 //! What a process of its own promises: kill it, stop it, start it twice, start it first, and ask what holds.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "../support/exchange.rs"]
+mod exchange;
 #[cfg(target_os = "linux")]
 #[path = "../support/mounts.rs"]
 mod mounts;
@@ -25,6 +27,7 @@ mod members;
 mod read_only;
 mod ready;
 mod spend;
+mod stands_still;
 mod stop;
 mod usage;
 

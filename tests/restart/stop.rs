@@ -4,7 +4,8 @@ use tokio::sync::watch;
 
 use crate::{
     Client,
-    process::{Server, keyward, run},
+    exchange::{Connection, request},
+    process::{PATIENCE, Server, keyward, run},
     support::holder_key,
     verify_offline,
 };
@@ -54,6 +55,42 @@ async fn on_sigterm_what_is_in_flight_is_answered_and_the_exit_code_is_0() {
     let stored: Vec<_> = stored.into_iter().map(|key| key.id).collect();
     assert_eq!(stored, answered, "a change without its answer, or an answer without its change");
     server.stop();
+}
+
+const KEPT: usize = 32;
+
+/// Asks on one connection until an answer says that it is the last; how many there were.
+async fn ask_until_told(address: std::net::SocketAddr, asked: watch::Sender<usize>) -> usize {
+    let json = [("content-type", "application/json")];
+    let check = request("POST", "/v1/check", &json, r#"{"api_key":"kw_live_nobodys"}"#);
+    let mut connection = Connection::open(address).await.unwrap();
+    for call in 1..MOST_CALLS {
+        let answer = tokio::time::timeout(PATIENCE, connection.ask(&check)).await.unwrap();
+        let Ok(Some(reply)) = answer else { panic!("request {call} was lost: {answer:?}") };
+        assert_eq!(reply.status, 200);
+        asked.send_modify(|calls| *calls += 1);
+        if reply.message.header("connection") == Some("close") {
+            return call;
+        }
+    }
+    panic!("it was never told");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_sigterm_no_request_on_a_kept_connection_is_lost() {
+    // D10
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"));
+    let asked = watch::Sender::new(0_usize);
+    let callers: Vec<_> =
+        (0..KEPT).map(|_| tokio::spawn(ask_until_told(server.http_address, asked.clone()))).collect();
+    asked.subscribe().wait_for(|calls| *calls >= 10 * KEPT).await.unwrap();
+    server.terminate();
+    for caller in callers {
+        assert!(caller.await.unwrap() > 1);
+    }
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
