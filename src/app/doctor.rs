@@ -3,10 +3,11 @@
 
 use super::{error::AppError, is_begun, runtime};
 use crate::{
-    config::{self, args::DoctorArgs},
+    config::{self, args::DoctorArgs, zoneinfo},
     domain::{
         audit::Revision,
         time::{Clock as _, Timestamp},
+        zones,
     },
     operations::clock_mark,
     ports::{KeyStore as _, StoredMark},
@@ -24,6 +25,7 @@ use crate::{
 /// # Errors
 /// There is no store, it cannot be opened, or, for the repair, it is in use.
 pub fn doctor(args: &DoctorArgs) -> Result<String, AppError> {
+    zoneinfo::use_directory(args.zoneinfo.as_deref())?;
     let _logging = telemetry::start(&config::log_filter(), false)?;
     if !is_begun(&args.data_dir)? {
         return Err(AppError::NotInitialized(args.data_dir.clone()));
@@ -35,12 +37,13 @@ fn examine(args: &DoctorArgs) -> Result<String, AppError> {
     let found = examine_offline(&args.data_dir, &anchor_of(args))?;
     let wall = SystemClock.wall();
     Ok(format!(
-        "store       {}: it opens, and its log ends at revision {}\nanchor      {}\nclock mark  {}\nwall clock  {wall}: {}\n",
+        "store       {}: it opens, and its log ends at revision {}\nanchor      {}\nclock mark  {}\nwall clock  {wall}: {}\ntime zones  {}\n",
         args.data_dir.display(),
         found.head,
         anchored(&found.anchor, found.head),
         shown(found.mark),
         compared(found.mark, wall),
+        zones::in_force(),
     ))
 }
 

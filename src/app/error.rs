@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::{
-    config::ConfigError,
+    config::{ConfigError, zoneinfo::ZoneinfoError},
     grpc::routes::DescriptorError,
     operations::initialize::InitializeError,
     ports::StoreError,
@@ -18,6 +18,9 @@ pub enum AppError {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The zoneinfo directory.
+    #[error(transparent)]
+    Zoneinfo(#[from] ZoneinfoError),
     /// `KEYWARD_LOG`.
     #[error(
         "KEYWARD_LOG must be a level (off, error, warn, info, debug, trace) or a list of `target=level`: {0}"

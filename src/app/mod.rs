@@ -21,8 +21,9 @@ use crate::{
     config::{
         self, Config, LogFormat,
         args::{DataArgs, InitArgs, RecoverArgs, ServeArgs},
+        zoneinfo,
     },
-    domain::audit::Revision,
+    domain::{audit::Revision, zones},
     operations::initialize::Maker,
     ports::{KeyStore as _, PolicyView, Verification},
     shutdown::Signals,
@@ -165,8 +166,13 @@ fn is_begun(data_dir: &Path) -> Result<bool, AppError> {
 
 /// Reads the configuration and starts logging, which ends when its value is dropped.
 fn load(args: &DataArgs) -> Result<(Config, Logging), AppError> {
+    // Before any document is read.
+    zoneinfo::use_directory(args.zoneinfo.as_deref())?;
     let config = Config::load(args.config.as_deref())?;
     let logging = telemetry::start(&config::log_filter(), config.log_format == LogFormat::Json)?;
+    if args.zoneinfo.is_some() {
+        tracing::info!(zones = zones::in_force(), "time zones of the operator's own");
+    }
     Ok((config, logging))
 }
 

@@ -56,7 +56,10 @@ use clap::{Args, Parser, Subcommand};
 pub use audit::{LogFault, LogReport, VerifyOffline};
 pub use console::Console;
 
-use crate::config::args::{DoctorArgs, InitArgs, RecoverArgs, ServeArgs};
+use crate::{
+    config::args::{DoctorArgs, InitArgs, RecoverArgs, ServeArgs},
+    domain::zones,
+};
 
 use self::{
     audit::AuditCommand,
@@ -115,11 +118,16 @@ JSON too, on standard error.";
 
 /// Decides whether an API key may do what it asks to do
 #[derive(Parser, Debug)]
-#[command(name = "keyward", version, after_help = AFTER_HELP)]
+#[command(name = "keyward", version = version(), after_help = AFTER_HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// This program's version, and the release of the time zones that are built in.
+fn version() -> String {
+    format!("{} (time zones {})", env!("CARGO_PKG_VERSION"), zones::built_in_release())
 }
 
 /// What to do.

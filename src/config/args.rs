@@ -20,6 +20,9 @@ pub struct DataArgs {
     /// The policy document, in TOML, that a new store begins with; later ones are put in force with `keyward policy apply`
     #[arg(long, value_name = "FILE", env = "KEYWARD_POLICY")]
     pub policy: Option<PathBuf>,
+    /// A zoneinfo directory, such as /usr/share/zoneinfo, whose time zones are used in place of those built in
+    #[arg(long, value_name = "DIR", env = "KEYWARD_ZONEINFO")]
+    pub zoneinfo: Option<PathBuf>,
     /// Writes the new administration key to this new file, of mode 0600, and not to the terminal
     #[arg(long, value_name = "FILE", env = "KEYWARD_ROOT_KEY_FILE")]
     pub root_key_file: Option<PathBuf>,
@@ -70,6 +73,9 @@ pub struct DoctorArgs {
     /// Where the anchor is [default: where it was]
     #[arg(long, value_name = "FILE", env = "KEYWARD_ANCHOR")]
     pub anchor: Option<PathBuf>,
+    /// The zoneinfo directory that the server is given, if it is
+    #[arg(long, value_name = "DIR", env = "KEYWARD_ZONEINFO")]
+    pub zoneinfo: Option<PathBuf>,
     /// Sets the clock's mark to this machine's time, with an entry in the log; no server may run. Keys that expired
     /// between this time and the mark are good again
     #[arg(long)]

@@ -2,6 +2,7 @@
 //! beside clap.
 
 pub mod args;
+pub mod zoneinfo;
 
 use std::path::{Path, PathBuf};
 

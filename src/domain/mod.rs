@@ -41,3 +41,4 @@ pub mod text;
 pub mod time;
 pub mod usage;
 pub mod workspace;
+pub mod zones;

@@ -65,7 +65,7 @@ impl Period {
 fn month_of(hour: u32) -> Option<u32> {
     let utc = jiff::tz::TimeZone::UTC;
     let time = jiff::Timestamp::from_millisecond(start_of(hour).as_ms()).ok()?;
-    let first = time.to_zoned(utc.clone()).date().first_of_month().to_zoned(utc).ok()?;
+    let first = time.to_zoned_datetime(utc.clone()).date().first_of_month().to_zoned_datetime(utc).ok()?;
     Timestamp::from_ms(first.timestamp().as_millisecond()).ok().map(hour_of)
 }
 

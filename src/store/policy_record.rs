@@ -47,11 +47,37 @@ pub(super) fn read_policy(version: u64, revision: Revision, body: &str) -> Optio
     (body.v == VERSION).then_some(())?;
     Some(PolicyVersion {
         version,
-        policy: Policy::new(body.document.into_owned()).ok()?,
+        policy: Policy::kept(body.document.into_owned()).ok()?,
         applied: Timestamp::from_ms(body.applied_ms).ok()?,
         applied_by: body.applied_by.as_deref().map(KeyId::parse).transpose().ok()?,
         applied_by_owner: body.applied_by_owner.as_deref().map(Owner::parse).transpose().ok()?,
         comment: Comment::parse(&body.comment).ok()?,
         revision,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_policy_may_name_what_no_new_one_may() {
+        // An earlier Keyward took Etc/Unknown for a zone: such a store must start.
+        let mut document = Policy::default_document().unwrap().document().clone();
+        let limit = document.tiers.iter_mut().find_map(|tier| tier.limits.first_mut()).unwrap();
+        (limit.calendar, limit.rolling, limit.bucket) = (Some("day".to_owned()), None, None);
+        limit.time_zone = "Etc/Unknown".to_owned();
+        assert!(Policy::new(document.clone()).is_err(), "none that is new");
+        let version = PolicyVersion {
+            version: 1,
+            policy: Policy::kept(document).unwrap(),
+            applied: Timestamp::EPOCH,
+            applied_by: None,
+            applied_by_owner: None,
+            comment: Comment::parse("").unwrap(),
+            revision: Revision(1),
+        };
+        let body = policy_body(&version).unwrap();
+        assert!(read_policy(1, Revision(1), &body).is_some(), "{body}");
+    }
 }

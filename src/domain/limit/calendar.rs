@@ -1,6 +1,6 @@
 //! Windows of the calendar: where the one begins and ends that a time is in.
 
-use jiff::{ToSpan as _, Zoned, tz::TimeZone};
+use jiff::{ToSpan as _, ZonedDateTime, tz::TimeZone};
 
 use crate::domain::{policy::Calendar, time::Timestamp};
 
@@ -38,11 +38,11 @@ fn month(zone: &TimeZone, now: i64) -> Result<(i64, i64), jiff::Error> {
     Ok((ms(&start), ms(&end)))
 }
 
-fn at(zone: &TimeZone, now: i64) -> Result<Zoned, jiff::Error> {
-    Ok(jiff::Timestamp::from_millisecond(now)?.to_zoned(zone.clone()))
+fn at(zone: &TimeZone, now: i64) -> Result<ZonedDateTime, jiff::Error> {
+    Ok(jiff::Timestamp::from_millisecond(now)?.to_zoned_datetime(zone.clone()))
 }
 
-fn ms(time: &Zoned) -> i64 {
+fn ms(time: &ZonedDateTime) -> i64 {
     time.timestamp().as_millisecond()
 }
 
@@ -61,6 +61,111 @@ mod tests {
     fn holds(unit: Calendar, zone: &str, now: &str, start: &str, end: &str) {
         let zone = TimeZoneDatabase::bundled().get(zone).unwrap();
         assert_eq!(window(unit, &zone, at(now)), (at(start).as_ms(), at(end).as_ms()), "{now}");
+    }
+
+    /// The days around one that is not 24 hours long, from midnight to midnight, as UTC has them.
+    #[track_caller]
+    fn days(zone: &str, midnights: [&str; 4], minutes: i64) {
+        let named = zone;
+        let zone = TimeZoneDatabase::bundled().get(zone).unwrap();
+        let midnights = midnights.map(|text| at(text).as_ms());
+        for pair in midnights.windows(2) {
+            for now in [pair[0], pair[0] + 1, i64::midpoint(pair[0], pair[1]), pair[1] - 1] {
+                let now = Timestamp::from_ms(now).unwrap();
+                assert_eq!(window(Calendar::Day, &zone, now), (pair[0], pair[1]), "{named}: {now}");
+            }
+        }
+        assert_eq!(midnights[2] - midnights[1], minutes * 60_000, "{named}");
+    }
+
+    #[test]
+    fn a_day_is_as_long_as_its_zone_makes_it_to_the_millisecond() {
+        // L3: from the tables of the IANA database, read with another library.
+        days(
+            "Antarctica/Troll",
+            ["2027-03-27T00:00:00Z", "2027-03-28T00:00:00Z", "2027-03-28T22:00:00Z", "2027-03-29T22:00:00Z"],
+            22 * 60,
+        );
+        days(
+            "Antarctica/Troll",
+            ["2027-10-29T22:00:00Z", "2027-10-30T22:00:00Z", "2027-11-01T00:00:00Z", "2027-11-02T00:00:00Z"],
+            26 * 60,
+        );
+        days(
+            "Australia/Lord_Howe",
+            ["2027-04-02T13:00:00Z", "2027-04-03T13:00:00Z", "2027-04-04T13:30:00Z", "2027-04-05T13:30:00Z"],
+            24 * 60 + 30,
+        );
+        days(
+            "Australia/Lord_Howe",
+            ["2027-10-01T13:30:00Z", "2027-10-02T13:30:00Z", "2027-10-03T13:00:00Z", "2027-10-04T13:00:00Z"],
+            23 * 60 + 30,
+        );
+        // Where the hour that is missing, or comes twice, is the one at midnight.
+        days(
+            "America/Santiago",
+            ["2027-04-02T03:00:00Z", "2027-04-03T03:00:00Z", "2027-04-04T04:00:00Z", "2027-04-05T04:00:00Z"],
+            25 * 60,
+        );
+        days(
+            "America/Santiago",
+            ["2027-09-04T04:00:00Z", "2027-09-05T04:00:00Z", "2027-09-06T03:00:00Z", "2027-09-07T03:00:00Z"],
+            23 * 60,
+        );
+    }
+
+    #[test]
+    fn a_month_with_such_a_day_is_as_long_as_its_zone_makes_it() {
+        // L3
+        for (zone, now, start, end, hours) in [
+            (
+                "Antarctica/Troll",
+                "2027-03-28T21:59:59.999Z",
+                "2027-03-01T00:00:00Z",
+                "2027-03-31T22:00:00Z",
+                742.0,
+            ),
+            (
+                "Antarctica/Troll",
+                "2027-10-30T23:30:00Z",
+                "2027-09-30T22:00:00Z",
+                "2027-11-01T00:00:00Z",
+                746.0,
+            ),
+            (
+                "Australia/Lord_Howe",
+                "2027-04-03T14:45:00Z",
+                "2027-03-31T13:00:00Z",
+                "2027-04-30T13:30:00Z",
+                720.5,
+            ),
+            (
+                "Australia/Lord_Howe",
+                "2027-10-02T15:30:00Z",
+                "2027-09-30T13:30:00Z",
+                "2027-10-31T13:00:00Z",
+                743.5,
+            ),
+        ] {
+            holds(Calendar::Month, zone, now, start, end);
+            holds(Calendar::Month, zone, start, start, end);
+            let length = at(end).saturating_since(at(start)).as_secs_f64() / 3_600.0;
+            assert!((length - hours).abs() < 1e-9, "{zone}: {length}");
+        }
+    }
+
+    #[test]
+    fn a_day_that_a_zone_leaves_out_is_no_window() {
+        // L3: Samoa went from 29 to 31 December 2011.
+        let apia = "Pacific/Apia";
+        holds(
+            Calendar::Day,
+            apia,
+            "2011-12-30T09:59:59.999Z",
+            "2011-12-29T10:00:00Z",
+            "2011-12-30T10:00:00Z",
+        );
+        holds(Calendar::Day, apia, "2011-12-30T10:00:00Z", "2011-12-30T10:00:00Z", "2011-12-31T10:00:00Z");
     }
 
     #[test]

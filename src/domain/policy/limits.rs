@@ -2,18 +2,20 @@
 
 use std::{str::FromStr, time::Duration};
 
-use jiff::{
-    Span, SpanRelativeTo,
-    tz::{TimeZone, TimeZoneDatabase},
-};
+use jiff::{Span, SpanRelativeTo, tz::TimeZone};
 
 use super::LimitEntry;
-use crate::domain::{parse::ParseError, text::Label};
+use crate::domain::{parse::ParseError, text::Label, zones};
 
 const MAX_UNITS: u64 = 1_000_000_000_000;
 const MAX_WINDOW: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 const UNITS: ParseError = ParseError::new(
     "1 to 1,000,000,000,000; to deny all, grant no scope of the tier, or declare a route as denied",
+);
+/// What a time zone must be.
+pub(super) const ZONE: ParseError = ParseError::new(
+    "a zone of the time zone database in force (`keyward doctor` says which), for example Europe/Berlin, and none that stands for an \
+     unknown place, such as Etc/Unknown",
 );
 const DURATION: ParseError =
     ParseError::new("a duration in whole seconds from 1s to 366d, for example 90d, 24h or 1h30m");
@@ -134,12 +136,9 @@ fn zone(entry: &LimitEntry, fault: &mut dyn FnMut(&str, ParseError)) -> Option<T
         fault("time_zone", ParseError::new("empty, unless the window is a calendar day or month"));
         return None;
     }
-    // The bundled database: the same zones on every machine.
-    TimeZoneDatabase::bundled().get(&entry.time_zone).ok().or_else(|| {
-        fault(
-            "time_zone",
-            ParseError::new("a name in the IANA time zone database, for example Europe/Berlin"),
-        );
+    // What a new document must keep beyond this, `unusable_zones` says.
+    zones::kept(&entry.time_zone).or_else(|| {
+        fault("time_zone", ZONE);
         None
     })
 }

@@ -42,6 +42,10 @@ impl LimitOverrides {
     /// # Errors
     /// Everything that is wrong with them, tiers that the policy does not declare among it.
     pub fn new(entry: LimitOverridesEntry, holder: Holder, policy: &Policy) -> Result<Self, Vec<Fault>> {
+        let unusable = check::unusable_zones_of("", &entry.limits, &entry.tiers);
+        if !unusable.is_empty() {
+            return Err(unusable);
+        }
         let declared = |tier: &str| policy.tiers().iter().any(|declared| declared.name.as_str() == tier);
         check::overrides(entry, holder == Holder::Key, declared).map(|(entry, limits, tiers)| Self {
             entry,
