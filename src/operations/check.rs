@@ -14,7 +14,7 @@ use crate::{
         environment::BrowserRule,
         id::{KeyId, WorkspaceId},
         limit::Bound,
-        policy::TierSet,
+        policy::{Policy, TierSet, Undeclared},
         secret::{KeyHash, PresentedKey},
         time::{Now, Timestamp},
         workspace::Workspace,
@@ -67,6 +67,8 @@ pub struct Answer {
     pub decision: Decision,
     /// Every condition that failed, where the question was to explain.
     pub failures: Vec<Denial>,
+    /// The first scope that failed because the policy does not declare it.
+    pub undeclared: Option<Undeclared>,
     /// The key, where the caller may know it.
     pub subject: Option<CheckedKey>,
     /// How the limits stand that the request is under, where they may be told.
@@ -254,6 +256,7 @@ impl Operations {
             }
             Mode::Enforce | Mode::Peek => Vec::new(),
         };
+        let undeclared = undeclared(&policy.policy, &decision, &failures);
         if query.mode == Mode::Enforce && matches!(decision, Decision::Allow(_)) {
             uses::note(&found, secret, query, &now);
         }
@@ -262,7 +265,7 @@ impl Operations {
         let creator_known = self.index.is_creator_seen(Sight::within(query.bound_to), found.key());
         let subject = Some(CheckedKey { found, secret, workspace, creator_known, tiers });
         let degraded = self.counters.is_degraded();
-        Some(Answer { decision, failures, subject, states, time: now.time, degraded, revision })
+        Some(Answer { decision, failures, undeclared, subject, states, time: now.time, degraded, revision })
     }
 }
 
@@ -344,11 +347,19 @@ fn proof<'a>(found: &'a Found, hash: Option<&KeyHash>) -> Proof<'a> {
     secret.map_or(Proof::Missing, |(secret, end)| Proof::Secret(secret, end))
 }
 
+/// The first scope that speaks against a request because the policy does not declare it.
+pub(super) fn undeclared(policy: &Policy, decision: &Decision, failures: &[Denial]) -> Option<Undeclared> {
+    let Decision::Deny(denial) = decision else { return None };
+    let denials = std::iter::once(denial).chain(failures);
+    denials.map(Denial::missing_scopes).find_map(|missing| policy.first_undeclared(missing))
+}
+
 /// The answer where there is no key.
 pub(super) fn of_nobody(query: &Query<'_>, denial: Denial, time: Timestamp, revision: Revision) -> Answer {
     let failures = if query.mode == Mode::Explain { vec![denial.clone()] } else { Vec::new() };
     let decision = Decision::Deny(denial);
-    Answer { decision, failures, subject: None, states: Vec::new(), time, degraded: false, revision }
+    let (undeclared, states) = (None, Vec::new());
+    Answer { decision, failures, undeclared, subject: None, states, time, degraded: false, revision }
 }
 
 /// Whether a caller may know of a key: administration keys are nobody's holder's key, and a bound caller knows its

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Operations,
-    check::{Answer, CheckedKey, Judged, Query, of_nobody},
+    check::{Answer, CheckedKey, Judged, Query, of_nobody, undeclared},
     error::OperationError,
     trusted, uses,
 };
@@ -164,8 +164,18 @@ impl Operations {
         let creator_known = self.index.is_creator_seen(Sight::within(query.bound_to), found.key());
         let subject = Some(CheckedKey { found, secret, workspace, creator_known, tiers });
         let degraded = self.counters.is_degraded();
-        let answer =
-            Answer { decision, failures: Vec::new(), subject, states, time: now.time, degraded, revision };
+        // One that is held back by another question lacks nothing of its own.
+        let undeclared = held_by.is_none().then(|| undeclared(&policy.policy, &decision, &[])).flatten();
+        let answer = Answer {
+            decision,
+            failures: Vec::new(),
+            undeclared,
+            subject,
+            states,
+            time: now.time,
+            degraded,
+            revision,
+        };
         Together { answer, held_by }
     }
 

@@ -69,10 +69,10 @@ fn require_declared<'a>(
         return Ok(());
     };
     let field = path(prefix, if inert.resources().is_some() { "grants" } else { "scopes" });
-    let why = match inert.scope().wildcard() {
-        None => format!("scopes that the policy declares, and `{}` is none", inert.scope()),
-        Some(_) => format!("scopes that the policy declares, and `{}` reaches none", inert.scope()),
-    };
+    let what = if inert.scope().wildcard().is_some() { "reaches none" } else { "is none" };
+    let near = policy.nearest_pattern(inert.scope());
+    let near = near.map(|near| format!("; the nearest is `{near}`")).unwrap_or_default();
+    let why = format!("scopes that the policy declares, and `{}` {what}{near}", inert.scope());
     Err(OperationError::invalid(field, ParseError::owned(why)))
 }
 

@@ -8,6 +8,7 @@ mod effective;
 mod key_rules;
 mod limits;
 mod name_pattern;
+mod nearest;
 mod overrides;
 mod quotas;
 mod role;
@@ -29,6 +30,7 @@ pub use self::{
     key_rules::{KeyRules, OwnKeyRules, RuleBroken},
     limits::{Calendar, Limit, Subject, Window, duration, show_duration},
     name_pattern::NamePattern,
+    nearest::Undeclared,
     overrides::{Holder, LimitOverrides, LimitOverridesEntry},
     quotas::{Quota, QuotasEntry, daily},
     role::Role,
@@ -136,6 +138,24 @@ impl Policy {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn new(document: Document) -> Result<Self, Vec<Fault>> {
+        let unusable = check::unusable_zones(&document);
+        match check::policy(document) {
+            Ok(policy) if unusable.is_empty() => Ok(policy),
+            Ok(_) => Err(unusable),
+            Err(mut faults) => {
+                let is_new = |fault: &Fault| !faults.iter().any(|known| known.field == fault.field);
+                let more: Vec<_> = unusable.into_iter().filter(is_new).collect();
+                faults.extend(more);
+                Err(faults)
+            }
+        }
+    }
+
+    /// The same as it was stored; zones that no new document may name are taken as [`zones::kept`](super::zones::kept) says.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn kept(document: Document) -> Result<Self, Vec<Fault>> {
         check::policy(document)
     }
 

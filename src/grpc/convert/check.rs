@@ -177,7 +177,7 @@ fn address(prefix: &str, context: &v1::CheckContext) -> Result<Option<IpAddr>, O
 pub(in crate::grpc) fn response(answer: &Answer) -> v1::CheckResponse {
     let (allowed, denial) = match &answer.decision {
         Decision::Allow(_) => (true, None),
-        Decision::Deny(denial) => (false, Some(denial_to_wire(denial, &answer.failures))),
+        Decision::Deny(denial) => (false, Some(denial_to_wire(denial, answer))),
     };
     v1::CheckResponse {
         allowed,
@@ -220,15 +220,20 @@ fn seconds(seconds: u64) -> prost_types::Duration {
 }
 
 /// A denial, with every failure where the question was to explain.
-pub(super) fn denial_to_wire(denial: &Denial, failures: &[Denial]) -> v1::Denial {
-    let failure = |denial: &Denial| v1::DenialFailure {
-        reason: reason(denial).into(),
-        message: denial.message().into_owned(),
+pub(super) fn denial_to_wire(denial: &Denial, answer: &Answer) -> v1::Denial {
+    let failures = answer.failures.as_slice();
+    let message = |denial: &Denial| match &answer.undeclared {
+        Some(undeclared) if denial.missing_scopes().contains(&undeclared.scope) => {
+            format!("{}; {undeclared}", denial.message())
+        }
+        Some(_) | None => denial.message().into_owned(),
     };
+    let failure =
+        |denial: &Denial| v1::DenialFailure { reason: reason(denial).into(), message: message(denial) };
     let missing = if failures.is_empty() { std::slice::from_ref(denial) } else { failures };
     v1::Denial {
         reason: reason(denial).into(),
-        message: denial.message().into_owned(),
+        message: message(denial),
         missing_scopes: missing.iter().flat_map(Denial::missing_scopes).cloned().collect(),
         retry_after: denial.spent().and_then(Spent::retry_after).map(seconds),
         failures: failures.iter().map(failure).collect(),

@@ -21,7 +21,7 @@ pub(in crate::grpc) fn write(answer: &Answer, bytes: &mut Vec<u8>) {
         Decision::Allow(_) => fields.number(1, 1),
         // Rarer, and longer than it is often.
         Decision::Deny(denial) => {
-            fields.message(2, |fields| denial_to_wire(denial, &answer.failures).encode_raw(fields.0));
+            fields.message(2, |fields| denial_to_wire(denial, answer).encode_raw(fields.0));
         }
     }
     if let Some(checked) = &answer.subject {
