@@ -12,7 +12,7 @@ use keyward::{
     cli::{self, Cli, Command, Console, LogFault, LogReport},
     config,
     domain::time::Clock as _,
-    system::SystemClock,
+    system::{SystemClock, input_waits},
 };
 
 /// glibc's allocator costs a quarter more CPU per Check.
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         err: &mut io::stderr(),
         input: &mut io::stdin().lock(),
         input_is_terminal: io::stdin().is_terminal(),
+        input_waits: &input_waits,
         err_is_terminal: io::stderr().is_terminal(),
         admin_key: config::admin_key(),
         now: jiff::Timestamp::from_millisecond(SystemClock.wall().as_ms()).unwrap_or_default(),

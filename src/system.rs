@@ -41,3 +41,9 @@ impl Entropy for SystemEntropy {
         self.0.fill(bytes).ok().ok_or(EntropyUnavailable)
     }
 }
+
+/// Whether bytes wait on standard input: of a file behind where it is read, or in a pipe. Nothing is read, and nothing waits.
+#[must_use]
+pub fn input_waits() -> bool {
+    rustix::io::ioctl_fionread(std::io::stdin()).is_ok_and(|bytes| bytes > 0)
+}

@@ -6,10 +6,14 @@ mod desk;
 #[path = "support/process.rs"]
 mod process;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use desk::{Desk, text};
-use process::{keyward, run};
+use process::{Server, keyward, run};
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -426,7 +430,11 @@ fn every_change_stands_in_the_log_and_an_altered_record_is_named() {
     let offline = ["audit", "verify", "--data-dir", data_dir.to_str().unwrap()];
     let online = desk.json(&["audit", "verify"]);
     assert_eq!((&online["records"], &online["fault"]), (&4.into(), &Value::Null));
-    assert_eq!(desk.json(&offline), online, "while the server runs");
+    let (mut of_files, mut of_server) = (desk.json(&offline), online);
+    assert_eq!(of_files["log"], format!("the files of {}", data_dir.display()));
+    assert_eq!(of_server["log"], format!("the server at {}", desk.server.url()));
+    (of_files["log"], of_server["log"]) = (Value::Null, Value::Null);
+    assert_eq!(of_files, of_server, "while the server runs");
 
     let altered =
         "UPDATE log SET bytes = CAST(replace(CAST(bytes AS TEXT), '0123456789', '0123456780') AS BLOB)
@@ -444,6 +452,252 @@ fn every_change_stands_in_the_log_and_an_altered_record_is_named() {
     let found = desk.run(&[&offline[..], &["--json"]].concat(), "");
     assert_eq!(found.code, Some(4), "{found:?}");
     assert_eq!(serde_json::from_str::<Value>(&found.out).unwrap()["fault"]["revision"], 3);
+}
+
+#[test]
+fn a_log_on_standard_input_is_refused_and_nothing_is_said_of_another() {
+    // A3, M4
+    let desk = Desk::new();
+    let data_dir = desk.data_dir();
+    let export = desk.file("export.jsonl", "{\"revision\": 1}\n");
+    let verify = |arguments: &[&str], input: Stdio| {
+        let mut command = keyward();
+        command.args(["audit", "verify"]).args(arguments).env("KEYWARD_SERVER", desk.server.url());
+        command.env("KEYWARD_ADMIN_KEY_FILE", desk.root_key()).stdin(input);
+        let ended = command.output().unwrap();
+        let [out, err] = [ended.stdout, ended.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (ended.status.code(), out, err)
+    };
+    for arguments in [&[][..], &["--data-dir", data_dir.to_str().unwrap()], &["--json"]] {
+        let (code, out, err) = verify(arguments, fs::File::open(&export).unwrap().into());
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{arguments:?}: {err}");
+        assert!(err.contains("standard input") && err.contains("--data-dir"), "{err}");
+        assert!(!err.contains("holds"), "{err}");
+        // Through a pipe no less.
+        let mut words = Command::new("cat").arg(&export).stdout(Stdio::piped()).spawn().unwrap();
+        let pipe = words.stdout.take().unwrap();
+        assert!(words.wait().unwrap().success());
+        let (code, out, _) = verify(arguments, pipe.into());
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{arguments:?}");
+    }
+    let empty = desk.file("empty", "");
+    for nothing in [Stdio::null(), fs::File::open(empty).unwrap().into()] {
+        let (code, out, err) = verify(&[], nothing);
+        assert_eq!(code, Some(0), "{err}");
+        let first = format!("log            the server at {}\nchain          holds\n", desk.server.url());
+        assert!(out.starts_with(&first), "{out}");
+    }
+}
+
+#[test]
+fn every_flag_reads_a_time_a_date_and_a_duration() {
+    // M4
+    let desk = Desk::new();
+    let (id, _) = desk.issue("new");
+    for flags in [
+        &["audit", "query", "--action", "key-issue", "--since"][..],
+        &["usage", "--from"],
+        &["list", "--issued-from"],
+        &["bulk", "disable", "--owner", "nobody", "--issued-from"],
+        &["least-privilege", &id, "--since"],
+        &["narrow", &id, "--dry-run", "--since"],
+    ] {
+        for moment in ["7d", "1h30m", "2026-01-01", "2026-01-01T00:00:00Z"] {
+            let ended = desk.run(&[flags, &[moment]].concat(), "");
+            let refused = ended.err.contains("invalid value");
+            assert!(ended.code != Some(2) && !refused, "{flags:?} {moment}: {ended:?}");
+        }
+        let wrong = desk.run(&[flags, &["last week"]].concat(), "");
+        assert_eq!(wrong.code, Some(2), "{wrong:?}");
+        assert!(wrong.err.contains("nor a date such as 2027-01-31, nor a duration"), "{wrong:?}");
+    }
+    let listed = |flags: &[&str]| desk.done(&[&["list"], flags].concat()).contains(&id);
+    assert!(listed(&["--issued-from", "1h"]) && !listed(&["--issued-before", "1h"]));
+    assert!(listed(&["--issued-from", "2026-01-01"]) && !listed(&["--issued-before", "2026-01-01"]));
+    let lived = desk.json(&["issue", "until a date", "--scope", "messaging:send", "--expires", "2099-12-31"]);
+    assert_eq!(lived["key"]["expire_time"], "2099-12-31T00:00:00Z");
+
+    let bulk =
+        ["bulk", "disable", "--owner", "nobody", "--confirm", "0", "--request-id", "r", "--issued-from"];
+    let moving = desk.run(&[&bulk[..], &["7d"]].concat(), "");
+    assert_eq!(moving.code, Some(1), "{moving:?}");
+    assert!(moving.err.contains("--request-id") && moving.err.contains("a time or a date"), "{moving:?}");
+}
+
+#[test]
+fn an_undeclared_scope_is_told_apart_from_a_missing_one() {
+    // S2, S7, M4
+    let desk = Desk::new();
+    let (id, secret) = desk.issue("checked");
+    let missing = desk.run(&["check", "--scope", "storage:upload"], &secret);
+    assert!(!missing.out.contains("declares no"), "{missing:?}");
+    let told = "the policy declares no storage:uplaod, so that no key can have it; the nearest that it declares is storage:upload";
+    for mode in [&[][..], &["--peek"], &["--explain"]] {
+        let denied = desk.run(&[&["check", "--scope", "storage:uplaod"], mode].concat(), &secret);
+        assert_eq!(denied.code, Some(3), "an undeclared scope stays a denial: {denied:?}");
+        assert!(denied.out.contains("SCOPE_INSUFFICIENT") && denied.out.contains(told), "{denied:?}");
+    }
+    let of_many = desk.run(
+        &["check", "--key-id", &id, "--explain", "--scope", "messaging:send,storage:read,storage:uplaod"],
+        "",
+    );
+    assert!(of_many.out.contains(told), "{of_many:?}");
+    for (wrong, near) in [("storage:uplaod", "`storage:upload`"), ("storages:*", "`storage:*`")] {
+        let refused = desk.run(&["issue", "typo", "--scope", wrong], "");
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.err.contains(&format!("; the nearest is {near}")), "{refused:?}");
+    }
+}
+
+#[test]
+fn no_error_says_the_same_thing_twice() {
+    // M4
+    let desk = Desk::new();
+    let (id, _) = desk.issue("once");
+    let data_dir = desk.data_dir();
+    let policy = desk.file("wrong.toml", "colour = 1\n");
+    let taken = desk.server.address.to_string();
+    let wrong = [
+        &["issue", "a", "--scope", "messaging:send", "--environment", "Nowhere"][..],
+        &["issue", "a", "--scope", "storage:uplaod"],
+        &["show", "key_00000000000000000000000000"],
+        &["revoke", "key_00000000000000000000000000"],
+        &["list", "--workspace", "ws_00000000000000000000000000"],
+        &["list", "--page-token", "x"],
+        &["workspace", "update", "ws_00000000000000000000000000", "--plan", "gold"],
+        &["member", "show", "nobody"],
+        &["rotation", "end", &id],
+        &["bulk", "disable", "--owner", "ann", "--confirm", "7"],
+        &["policy", "check", policy.to_str().unwrap()],
+        &["policy", "check", "--offline", policy.to_str().unwrap()],
+        &["policy", "show", "--version", "9"],
+        &["import", "/nowhere/keys.csv"],
+        &["check", "--key-file", "/nowhere/key"],
+        &["audit", "verify", "--data-dir", "/nowhere"],
+        &["serve", "--data-dir", "/nowhere/data", "--policy", policy.to_str().unwrap()],
+        &["serve", "--data-dir", "/nowhere/data", "--config", policy.to_str().unwrap()],
+        &["serve", "--data-dir", "/nowhere/data", "--zoneinfo", "/nowhere/zones"],
+        &["serve", "--data-dir", data_dir.to_str().unwrap(), "--listen", "127.0.0.1:0"],
+        &["serve", "--data-dir", "/proc/nowhere", "--listen", &taken],
+        &["init", "--data-dir", data_dir.to_str().unwrap()],
+        &["recover", "--data-dir", "/nowhere"],
+        &["doctor", "--data-dir", "/nowhere"],
+    ];
+    for arguments in wrong {
+        let ended = desk.run(arguments, "");
+        assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{arguments:?}: {ended:?}");
+        assert!(!ended.err.contains("\\n"), "{arguments:?}: {}", ended.err);
+        let twice = said_twice(&ended.err);
+        assert_eq!(twice, None, "{arguments:?}: {}", ended.err);
+    }
+    assert_eq!(
+        said_twice("keyward: a: no such file on disk\n  b: no such file on disk\n").as_deref(),
+        Some("no such file on disk")
+    );
+}
+
+/// A part of a message, of at least three words, that stands in it more than once.
+fn said_twice(text: &str) -> Option<String> {
+    let words: Vec<_> =
+        text.split_whitespace().map(|word| word.trim_matches(|c: char| ",;:.()`".contains(c))).collect();
+    let mut longest: Option<String> = None;
+    for at in 0..words.len() {
+        for other in at + 1..words.len() {
+            let same = words[at..]
+                .iter()
+                .zip(&words[other..])
+                .take(other - at)
+                .take_while(|(one, two)| one == two)
+                .count();
+            let said = words[at..at + same].join(" ");
+            if same >= 4 && longest.as_ref().is_none_or(|known| said.len() > known.len()) {
+                longest = Some(said);
+            }
+        }
+    }
+    longest
+}
+
+/// A file of a zone that is always so many hours ahead, as `zic` writes it.
+fn tzif(hours: u8) -> Vec<u8> {
+    let header = [b"TZif2".as_slice(), &[0; 15]].concat();
+    let counts = [0_u32, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat();
+    let local = [(u32::from(hours) * 3_600).to_be_bytes().as_slice(), &[0, 0], b"ABC\0"].concat();
+    let block = [header, counts, local].concat();
+    [block.clone(), block, format!("\nABC-{hours}\n").into_bytes()].concat()
+}
+
+#[test]
+fn an_operators_zoneinfo_directory_is_in_force_everywhere_and_the_doctor_says_so() {
+    // L3, M5
+    let folder = tempfile::tempdir().unwrap();
+    let zones = folder.path().join("zones");
+    fs::create_dir_all(zones.join("Made")).unwrap();
+    for (name, hours) in [("UTC", 0), ("Made/Up", 5), ("Factory", 0)] {
+        fs::write(zones.join(name), tzif(hours)).unwrap();
+    }
+    fs::write(zones.join("tzdata.zi"), "# version 2031a\n").unwrap();
+    let zones = zones.to_str().unwrap();
+    let plain = run(with_arguments(&["policy", "check", "--offline", "/dev/null"]), "");
+    assert_eq!(plain.code, Some(1), "an empty document is none: {plain:?}");
+
+    let document = |zone: &str| {
+        let default = include_str!("../src/domain/policy/default.toml");
+        let limit = format!(
+            "limits = [{{ name = \"day\", limit = 5, calendar = \"day\", time_zone = \"{zone}\" }}]\n"
+        );
+        let (before, rest) = default.split_once("limits = [").unwrap();
+        let path = folder.path().join("policy.toml");
+        fs::write(&path, format!("{before}{limit}{}", rest.split_once("]\n").unwrap().1)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let checked = |flags: &[&str], zone: &str| {
+        let path = document(zone);
+        run(with_arguments(&[&["policy", "check", "--offline", &path], flags].concat()), "")
+    };
+    let sound = checked(&["--zoneinfo", zones], "Made/Up");
+    assert_eq!(sound.code, Some(0), "{sound:?}");
+    assert!(sound.out.contains("2031a, 2 zones of "), "{sound:?}");
+    assert!(checked(&[], "Europe/Berlin").out.contains(", built in"), "without it");
+    for (flags, zone) in [
+        (&[][..], "Made/Up"),
+        (&["--zoneinfo", zones], "Europe/Berlin"),
+        (&["--zoneinfo", zones], "Factory"),
+        (&[], "Etc/Unknown"),
+    ] {
+        let refused = checked(flags, zone);
+        assert_eq!(refused.code, Some(1), "{zone}: {refused:?}");
+        assert!(refused.err.contains("time_zone") && refused.err.contains("line "), "{zone}: {refused:?}");
+    }
+
+    let data_dir = folder.path().join("data");
+    let path = document("Made/Up");
+    let flags = ["--listen", "127.0.0.1:0", "--zoneinfo", zones];
+    let log = Server::start_with(&data_dir, &[&flags[..], &["--policy", &path]].concat()).stop();
+    assert!(log.contains("2031a, 2 zones of "), "{log}");
+    Server::start_with(&data_dir, &flags).stop();
+    let data = data_dir.to_str().unwrap();
+    let doctor = run(with_arguments(&["doctor", "--data-dir", data, "--zoneinfo", zones]), "");
+    assert!(doctor.out.contains("\ntime zones  2031a, 2 zones of "), "{doctor:?}");
+    let version = run(with_arguments(&["--version"]), "").out;
+    let built_in = version.split_once("(time zones ").and_then(|(_, rest)| rest.strip_suffix(")\n")).unwrap();
+    let doctor = run(with_arguments(&["doctor", "--data-dir", data]), "");
+    assert!(doctor.out.contains(&format!("\ntime zones  {built_in}, built in\n")), "{doctor:?}");
+
+    for (wrong, why) in [("/nowhere", "cannot read /nowhere"), ("/proc/self/fd", "is no zoneinfo directory")]
+    {
+        let other = folder.path().join("other");
+        let refused =
+            run(with_arguments(&["serve", "--data-dir", other.to_str().unwrap(), "--zoneinfo", wrong]), "");
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.err.contains(why) && !other.exists(), "{refused:?}");
+    }
+}
+
+fn with_arguments(arguments: &[&str]) -> Command {
+    let mut command = keyward();
+    command.args(arguments);
+    command
 }
 
 /// A scope that the default document does not have.

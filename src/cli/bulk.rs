@@ -6,7 +6,7 @@ use super::{
     Outcome, Remote,
     failure::Failure,
     json,
-    parse::{self, Expiry},
+    parse::{self, Expiry, Moment},
     revoke::Reason,
     session::Session,
     table::Table,
@@ -79,12 +79,12 @@ struct Which {
     /// Keys of this environment
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     environment: Option<String>,
-    /// Keys issued at or after this time
-    #[arg(long, value_name = "TIME", value_parser = parse::instant)]
-    issued_from: Option<prost_types::Timestamp>,
+    /// Keys issued at or after this time; 7d is seven days ago
+    #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
+    issued_from: Option<Moment>,
     /// Keys issued before this time
-    #[arg(long, value_name = "TIME", value_parser = parse::instant)]
-    issued_before: Option<prost_types::Timestamp>,
+    #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
+    issued_before: Option<Moment>,
 }
 
 /// Which keys to end, and why.
@@ -133,14 +133,21 @@ async fn run(
 ) -> Result<Outcome, Failure> {
     let BulkArgs { which, confirm, comment, request_id } = args;
     let asked = Asked::new(which.workspace);
+    let (from, before, now) = (which.issued_from, which.issued_before, session.console.now);
+    if request_id.is_some() && [from, before].into_iter().flatten().any(Moment::moves) {
+        return Err(Failure::input(
+            "with --request-id, --issued-from and --issued-before take a time or a date: a duration counts from now, and the same \
+             command sent again would be another request",
+        ));
+    }
     let request = ChangeKeysRequest {
         workspace_id: asked.id(),
         all_workspaces: asked.all(),
         owner: which.owner.unwrap_or_default(),
         tag: which.tag.unwrap_or_default(),
         environment: which.environment.unwrap_or_default(),
-        issue_start_time: which.issued_from,
-        issue_end_time: which.issued_before,
+        issue_start_time: from.map(|from| from.resolve(now)).transpose()?,
+        issue_end_time: before.map(|before| before.resolve(now)).transpose()?,
         action: Some(action),
         comment: comment.unwrap_or_default(),
         validate_only: confirm.is_none(),

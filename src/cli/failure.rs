@@ -1,10 +1,11 @@
 //! Why a command could not do what it was asked to, said so that the reader can act.
 
-use std::{error::Error, io};
+use std::{borrow::Cow, error::Error, io};
 
 use serde_json::{Value, json};
 
 use super::{explain, text::printable};
+use crate::domain::policy::Fault;
 
 /// Why a command failed. None of these is a denial: that is an answer.
 pub(super) enum Failure {
@@ -24,6 +25,8 @@ pub(super) enum Failure {
     Endless { key_id: String },
     /// The work on this machine failed.
     Local(String),
+    /// A policy document is wrong, as this machine reads it.
+    Document(Vec<Fault>),
 }
 
 /// A failure in words.
@@ -58,6 +61,7 @@ impl Failure {
         let (message, next) = match self {
             Self::Rpc { server, status } => return explain::status(server, status),
             Self::Input(message) | Self::Local(message) => (message.clone(), String::new()),
+            Self::Document(faults) => return of_document(faults),
             Self::Unreachable { server, cause } => (
                 format!("cannot reach {server}: {cause}"),
                 format!(
@@ -94,14 +98,32 @@ impl Explanation {
             (code, "") => format!(" ({code})"),
             (code, reason) => format!(" ({code}, {})", printable(reason)),
         };
-        let mut lines = vec![format!("keyward: {}{origin}", printable(&self.message))];
-        let details = self.violations.iter().chain(&self.metadata);
-        lines.extend(details.map(|(name, value)| format!("  {}: {}", printable(name), printable(value))));
+        let message = self.headline();
+        let mut message_lines = message.lines().map(printable);
+        let mut lines = vec![format!("keyward: {}{origin}", message_lines.next().unwrap_or_default())];
+        lines.extend(message_lines.map(|line| format!("  {line}")));
+        for (name, value) in self.violations.iter().filter(|(_, why)| !message.contains(without_line(why))) {
+            lines.push(format!("  {}: {}", printable(name), printable(value)));
+        }
+        let told = lines.join("\n");
+        let untold = self.metadata.iter().filter(|(_, value)| !tells(&told, value));
+        lines.extend(untold.map(|(name, value)| format!("  {}: {}", printable(name), printable(value))));
         if !self.next.is_empty() {
             lines.push(format!("next: {}", printable(&self.next)));
         }
         lines.push(String::new());
         lines.join("\n")
+    }
+
+    /// What happened, in a way that leaves the details to the lines below it where there are several.
+    fn headline(&self) -> Cow<'_, str> {
+        let repeats = |(_, why): &(String, String)| self.message.contains(without_line(why));
+        match self.violations.len() {
+            several @ 2.. if self.violations.iter().any(repeats) => {
+                format!("{several} things are wrong").into()
+            }
+            _ => (&self.message).into(),
+        }
     }
 
     /// For scripts.
@@ -122,6 +144,36 @@ impl Explanation {
             "next": self.next,
         } })
     }
+}
+
+/// A document that this machine found wrong: each fault by its field and line.
+fn of_document(faults: &[Fault]) -> Explanation {
+    let line = |fault: &Fault| fault.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+    let violation = |fault: &Fault| {
+        let field = if fault.field.is_empty() { "document" } else { &fault.field };
+        (field.to_owned(), format!("{}{}", line(fault), fault.why))
+    };
+    Explanation {
+        message: "the document is wrong".to_owned(),
+        violations: faults.iter().map(violation).collect(),
+        ..Explanation::default()
+    }
+}
+
+/// What is wrong, without where in a document.
+fn without_line(why: &str) -> &str {
+    why.strip_prefix("line ").and_then(|rest| rest.split_once(": ")).map_or(why, |(_, why)| why)
+}
+
+/// Whether a text has this value in it, as a word of its own.
+fn tells(text: &str, value: &str) -> bool {
+    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    !value.is_empty()
+        && text.match_indices(value).any(|(at, found)| {
+            let (before, after) = (text.get(..at), text.get(at.saturating_add(found.len())..));
+            !is_part(before.and_then(|text| text.chars().next_back()))
+                && !is_part(after.and_then(|text| text.chars().next()))
+        })
 }
 
 /// The innermost cause, which names what the outer ones only call a transport error.
@@ -157,6 +209,57 @@ mod tests {
         ] {
             assert_eq!(failure.explain().text(), text);
         }
+    }
+
+    /// One fault, as a server tells it: in the message, as a violation, and in the metadata.
+    fn of_a_field(fields: &[(&str, &str)]) -> Explanation {
+        let (field, why) = fields[0];
+        let more = if fields.len() > 1 { " (and 1 more)" } else { "" };
+        Explanation {
+            code: "INVALID_ARGUMENT",
+            reason: "FIELD_INVALID".to_owned(),
+            message: format!("{field}: {why}{more}"),
+            violations: fields
+                .iter()
+                .map(|(field, why)| ((*field).to_owned(), format!("line 3: {why}")))
+                .collect(),
+            metadata: vec![("field".to_owned(), field.to_owned()), ("count".to_owned(), "1".to_owned())],
+            next: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_once() {
+        // M4
+        let one = of_a_field(&[("environment", "must be short")]).text();
+        assert_eq!(
+            one,
+            "keyward: environment: must be short (INVALID_ARGUMENT, FIELD_INVALID)\n  count: 1\n"
+        );
+        let two = of_a_field(&[("name", "must be short"), ("owner", "must be there")]).text();
+        assert_eq!(
+            two,
+            "keyward: 2 things are wrong (INVALID_ARGUMENT, FIELD_INVALID)\n  name: line 3: must be short\n  \
+             owner: line 3: must be there\n  count: 1\n"
+        );
+        let named = Explanation {
+            message: "there is no key key_1".to_owned(),
+            metadata: vec![("key_id".to_owned(), "key_1".to_owned()), ("other".to_owned(), "key".to_owned())],
+            ..Explanation::default()
+        };
+        assert_eq!(named.text(), "keyward: there is no key key_1\n", "a word of the message is told");
+        let part = Explanation {
+            message: "there is no key key_12".to_owned(),
+            metadata: vec![("key_id".to_owned(), "key_1".to_owned())],
+            ..Explanation::default()
+        };
+        assert_eq!(part.text(), "keyward: there is no key key_12\n  key_id: key_1\n");
+    }
+
+    #[test]
+    fn a_message_of_several_lines_keeps_them() {
+        let text = Failure::Local("the policy is wrong:\nline 1: a\u{1b}".to_owned()).explain().text();
+        assert_eq!(text, "keyward: the policy is wrong:\n  line 1: a\\u{1b}\n");
     }
 
     #[test]

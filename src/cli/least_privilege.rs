@@ -1,14 +1,13 @@
 //! `keyward least-privilege` and `keyward narrow`: what a key uses of what it has, and no more than that.
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
     Outcome,
     failure::Failure,
     json,
-    parse::{self, KeyId},
+    parse::{self, KeyId, Moment},
     session::Session,
     table::Table,
     time, view,
@@ -31,9 +30,9 @@ pub struct LeastPrivilegeArgs {
     /// The key
     #[arg(value_name = "KEY_ID", value_parser = KeyId)]
     key_id: String,
-    /// How far to look back. Left out: as far as it is known
-    #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
-    since: Option<SignedDuration>,
+    /// How far to look back: a duration such as 90d, or a time. Left out: as far as it is known
+    #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
+    since: Option<Moment>,
 }
 
 /// Leave a key no more than it used
@@ -42,9 +41,9 @@ pub struct NarrowArgs {
     /// The key
     #[arg(value_name = "KEY_ID", value_parser = KeyId)]
     key_id: String,
-    /// How far to look back. Left out: as far as it is known
-    #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
-    since: Option<SignedDuration>,
+    /// How far to look back: a duration such as 90d, or a time. Left out: as far as it is known
+    #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
+    since: Option<Moment>,
     /// Only shows what would become of the key
     #[arg(long)]
     dry_run: bool,
@@ -57,8 +56,11 @@ pub(super) async fn show(
     args: LeastPrivilegeArgs,
     session: &mut Session<'_, '_>,
 ) -> Result<Outcome, Failure> {
-    let request =
-        GetLeastPrivilegeRequest { key_id: args.key_id, since: ago(args.since, session.console.now)? };
+    let now = session.console.now;
+    let request = GetLeastPrivilegeRequest {
+        key_id: args.key_id,
+        since: args.since.map(|since| since.resolve(now)).transpose()?,
+    };
     let mut keys = session.keys().await?;
     let answer = keys.get_least_privilege(request).await.map_err(session.rpc())?.into_inner();
     session.answer(|| to_json(&answer), || text(&answer))?;
@@ -66,9 +68,10 @@ pub(super) async fn show(
 }
 
 pub(super) async fn narrow(args: NarrowArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+    let now = session.console.now;
     let request = NarrowKeyRequest {
         key_id: args.key_id,
-        since: ago(args.since, session.console.now)?,
+        since: args.since.map(|since| since.resolve(now)).transpose()?,
         validate_only: args.dry_run,
         expected_revision: args.expect.unwrap_or_default(),
     };
@@ -83,13 +86,6 @@ pub(super) async fn narrow(args: NarrowArgs, session: &mut Session<'_, '_>) -> R
         session.console.note(&format!("\n{what} since {since}.\n"));
     }
     Ok(Outcome::Done)
-}
-
-fn ago(length: Option<SignedDuration>, now: Timestamp) -> Result<Option<prost_types::Timestamp>, Failure> {
-    let Some(length) = length else { return Ok(None) };
-    let since = now.checked_sub(length);
-    let since = since.map_err(|error| Failure::input(format!("--since is before the calendar: {error}")))?;
-    Ok(Some(time::to_wire(since)))
 }
 
 fn text(answer: &GetLeastPrivilegeResponse) -> String {

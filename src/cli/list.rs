@@ -9,7 +9,7 @@ use super::{
     failure::Failure,
     json, names,
     page::{self, PageArgs},
-    parse,
+    parse::{self, Moment},
     session::Session,
     table::Table,
     time, view,
@@ -51,12 +51,12 @@ pub struct ListArgs {
     /// Only keys that stand so; several are any of them
     #[arg(long = "state", value_enum, value_name = "STATE", value_delimiter = ',')]
     states: Vec<State>,
-    /// Only keys issued at or after this time
-    #[arg(long, value_name = "TIME", value_parser = parse::instant)]
-    issued_from: Option<prost_types::Timestamp>,
+    /// Only keys issued at or after this time; 7d is seven days ago
+    #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
+    issued_from: Option<Moment>,
     /// Only keys issued before this time
-    #[arg(long, value_name = "TIME", value_parser = parse::instant)]
-    issued_before: Option<prost_types::Timestamp>,
+    #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
+    issued_before: Option<Moment>,
     /// Only keys issued so long ago, or longer
     #[arg(long, value_name = "DURATION", value_parser = parse::duration, conflicts_with = "issued_before")]
     older_than: Option<SignedDuration>,
@@ -113,7 +113,7 @@ impl ListArgs {
     fn request(&self, asked: &Asked, now: Timestamp) -> Result<ListKeysRequest, Failure> {
         let ago = |length: Option<SignedDuration>| length.map(|length| moved(now, -length)).transpose();
         let issue_end_time = match self.issued_before {
-            Some(before) => Some(before),
+            Some(before) => Some(before.resolve(now)?),
             None => ago(self.older_than)?,
         };
         Ok(ListKeysRequest {
@@ -126,7 +126,7 @@ impl ListArgs {
             tag: self.tag.clone().unwrap_or_default(),
             scope: self.scope.clone().unwrap_or_default(),
             states: self.states.iter().map(|state| KeyState::from(*state).into()).collect(),
-            issue_start_time: self.issued_from,
+            issue_start_time: self.issued_from.map(|from| from.resolve(now)).transpose()?,
             issue_end_time,
             expire_before_time: self.expiring_within.map(|length| moved(now, length)).transpose()?,
             without_expiry: self.without_expiry,

@@ -7,7 +7,7 @@ use clap::{
     builder::TypedValueParser,
     error::{Error, ErrorKind},
 };
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use super::{failure::Failure, time};
 use crate::wire::v1::{Grant, ScopeGroup};
@@ -40,23 +40,63 @@ impl Expiry {
     }
 }
 
-/// An RFC 3339 time, or a duration that the server counts from the time of the change.
+/// A moment that a flag looks back to: a time, a date, or how long ago it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    At(prost_types::Timestamp),
+    Ago(SignedDuration),
+}
+
+impl Moment {
+    /// Whether the same words mean another moment later.
+    pub(super) const fn moves(self) -> bool {
+        matches!(self, Self::Ago(_))
+    }
+
+    /// The moment as the wire has it; a duration goes back from `now`, the time when the command began.
+    pub(super) fn resolve(self, now: Timestamp) -> Result<prost_types::Timestamp, Failure> {
+        match self {
+            Self::At(time) => Ok(time),
+            Self::Ago(length) => {
+                let moment = now.checked_sub(length);
+                let beyond = |_error| Failure::input("a duration goes back beyond the calendar");
+                moment.map(time::to_wire).map_err(beyond)
+            }
+        }
+    }
+}
+
+/// A time, a date, or a duration that the server counts from the time of the change.
 pub(super) fn expiry(text: &str) -> Result<Expiry, String> {
-    if let Some(time) = time::read(text) {
+    if let Some(time) = time::read_or_date(text) {
         return Ok(Expiry::At(time));
     }
     match duration(text) {
         Ok(length) if length.is_zero() => Err("the end must lie in the future".to_owned()),
         Ok(length) => Ok(Expiry::In(time::duration_to_wire(length))),
-        Err(reason) => Err(format!("neither a time such as 2027-01-31T00:00:00Z nor a duration: {reason}")),
+        Err(reason) => Err(no_moment(&reason)),
     }
 }
 
-/// An RFC 3339 time.
+/// A time, a date, or a duration that goes back from now.
+pub(super) fn moment(text: &str) -> Result<Moment, String> {
+    match time::read_or_date(text) {
+        Some(time) => Ok(Moment::At(time)),
+        None => duration(text).map(Moment::Ago).map_err(|reason| no_moment(&reason)),
+    }
+}
+
+fn no_moment(reason: &str) -> String {
+    format!(
+        "neither a time such as 2027-01-31T00:00:00Z, nor a date such as 2027-01-31, nor a duration: {reason}"
+    )
+}
+
+/// A time or a date, where no clock is at hand that a duration could be counted from.
 pub(super) fn instant(text: &str) -> Result<prost_types::Timestamp, String> {
-    time::read(text).ok_or_else(|| {
+    time::read_or_date(text).ok_or_else(|| {
         let what = if duration(text).is_ok() { "a lifetime is no time" } else { "not a time" };
-        format!("{what}: write for example 2027-01-31T00:00:00Z")
+        format!("{what}: write for example 2027-01-31T00:00:00Z, or 2027-01-31")
     })
 }
 
@@ -79,6 +119,8 @@ fn no_duration(text: &str) -> String {
     let digits = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
     let why = if text.is_empty() {
         "it is empty"
+    } else if time::read_or_date(text).is_some() {
+        "it is a time, and a length is wanted"
     } else if !digits(text) {
         "it has no number in digits"
     } else if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -217,6 +259,10 @@ mod tests {
             ("12h", after(12 * HOUR, 0)),
             ("90d", after(90 * 24 * HOUR, 0)),
             ("1500ms", after(1, 500_000_000)),
+            ("2027-01-31", at(1_801_353_600)),
+            ("2027-02-29", None),
+            ("2027-01-31T00:00", None),
+            ("2027-1-31", None),
             ("0", None),
             ("tomorrow", None),
         ] {
@@ -224,6 +270,34 @@ mod tests {
         }
         let sharp = prost_types::Timestamp { seconds: 5, nanos: 123_456_789 };
         assert_eq!(Expiry::At(sharp).expire_time().unwrap().nanos, 123_000_000);
+    }
+
+    #[test]
+    fn a_moment_is_a_time_a_date_or_how_long_ago_it_was() {
+        // M4
+        let now = Timestamp::from_second(1_801_353_600).unwrap();
+        for (text, second) in [
+            ("2027-01-31T00:00:01Z", Some(1_801_353_601)),
+            ("2027-01-31T01:00:00+01:00", Some(1_801_353_600)),
+            ("2026-11-23", Some(1_795_392_000)),
+            ("9999-12-31", Some(253_402_214_400)),
+            ("7d", Some(1_801_353_600 - 7 * 24 * HOUR)),
+            ("1h30m", Some(1_801_353_600 - 5_400)),
+            ("0", Some(1_801_353_600)),
+            ("2026-11-31", None),
+            ("2026-11", None),
+            ("23.11.2026", None),
+            ("1mo", None),
+            ("last week", None),
+            ("", None),
+        ] {
+            let found = moment(text).ok().and_then(|moment| moment.resolve(now).ok());
+            assert_eq!(found.map(|time| time.seconds), second, "{text:?}");
+        }
+        assert!(moment("90").unwrap_err().contains("2027-01-31T00:00:00Z, nor a date such as 2027-01-31"));
+        assert!(duration("2026-11-23").unwrap_err().contains("it is a time, and a length is wanted"));
+        assert!(moment("99999999w").map_or(true, |moment| moment.resolve(now).is_err()));
+        assert!(moment("7d").unwrap().moves() && !moment("2026-11-23").unwrap().moves());
     }
 
     #[test]

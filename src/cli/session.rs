@@ -160,6 +160,7 @@ mod tests {
             err: &mut err,
             input: &mut io::empty(),
             input_is_terminal: false,
+            input_waits: &|| false,
             err_is_terminal: false,
             admin_key: None,
             now: Timestamp::UNIX_EPOCH,

@@ -24,6 +24,14 @@ pub(super) fn read(text: &str) -> Option<prost_types::Timestamp> {
     (seconds > 0 && utc.contains(['T', 't', ' '])).then_some(prost_types::Timestamp { seconds, nanos })
 }
 
+/// A time as [`read`] takes it, or a date, which is its first moment in UTC.
+pub(super) fn read_or_date(text: &str) -> Option<prost_types::Timestamp> {
+    read(text).or_else(|| {
+        let is_date = text.len() == 10 && text.split('-').map(str::len).eq([4, 2, 2]);
+        is_date.then(|| read(&format!("{text}T00:00:00Z"))).flatten()
+    })
+}
+
 /// A duration as the wire has it.
 pub(super) fn duration_to_wire(duration: SignedDuration) -> prost_types::Duration {
     prost_types::Duration { seconds: duration.as_secs(), nanos: duration.subsec_nanos() }

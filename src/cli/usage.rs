@@ -8,7 +8,7 @@ use super::{
     failure::Failure,
     json, names,
     page::{self, PageArgs},
-    parse::{self, KeyId},
+    parse::{self, KeyId, Moment},
     session::Session,
     table::Table,
     time,
@@ -19,8 +19,8 @@ use crate::wire::v1::{DeniedUsage, GetUsageRequest, GetUsageResponse, Usage, Usa
 pub(super) const EXAMPLES: &str = "\
 Examples:
   keyward usage                                           the last 24 hours of the workspace
-  keyward usage --owner ann --by day --from 2027-01-01T00:00:00Z
-  keyward usage --by month --from 2027-01-01T00:00:00Z --all --json";
+  keyward usage --owner ann --by day --from 7d
+  keyward usage --by month --from 2027-01-01 --all --json";
 
 /// Show what keys did: Checks allowed, denied, and their cost
 #[derive(Args, Debug)]
@@ -37,12 +37,12 @@ pub struct UsageArgs {
     /// Only of keys of this environment
     #[arg(long)]
     environment: Option<String>,
-    /// From the hour on that this time is in. Left out: 24 hours before the end
-    #[arg(long, value_name = "TIME", alias = "since", value_parser = parse::instant)]
-    from: Option<prost_types::Timestamp>,
+    /// From the hour on that this time is in; 7d is seven days ago. Left out: 24 hours before the end
+    #[arg(long, value_name = "TIME|DURATION", alias = "since", value_parser = parse::moment)]
+    from: Option<Moment>,
     /// Before this time, or the end of its hour. Left out: until now
-    #[arg(long, value_name = "TIME", alias = "until", value_parser = parse::instant)]
-    to: Option<prost_types::Timestamp>,
+    #[arg(long, value_name = "TIME|DURATION", alias = "until", value_parser = parse::moment)]
+    to: Option<Moment>,
     /// What to sum up by, in UTC
     #[arg(long, value_enum, value_name = "PERIOD", default_value_t = By::Total)]
     by: By,
@@ -75,7 +75,7 @@ impl From<By> for UsagePeriod {
 }
 
 pub(super) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let all = args.page.is_all();
+    let (all, now) = (args.page.is_all(), session.console.now);
     let (asked, mut said) = (Asked::new(args.workspace), args.key.is_some());
     let mut request = GetUsageRequest {
         page_size: args.page.size(),
@@ -85,8 +85,8 @@ pub(super) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Resul
         key_id: args.key.unwrap_or_default(),
         owner: args.owner.unwrap_or_default(),
         environment: args.environment.unwrap_or_default(),
-        start_time: args.from,
-        end_time: args.to,
+        start_time: args.from.map(|from| from.resolve(now)).transpose()?,
+        end_time: args.to.map(|to| to.resolve(now)).transpose()?,
         period: UsagePeriod::from(args.by).into(),
     };
     let mut total = Total::default();

@@ -33,6 +33,7 @@ const VARIABLES: [&str; 9] = [
     "KEYWARD_LOG",
     "KEYWARD_ROOT_KEY_FILE",
     "KEYWARD_SERVER",
+    "KEYWARD_ZONEINFO",
 ];
 
 /// The binary, with no setting of the machine's own; plain HTTP on a free port. Where other tests keep the disk busy, a

@@ -8,7 +8,7 @@ use crate::{
         failure::Failure,
         json, names,
         page::{self, PageArgs},
-        parse::{self, KeyId},
+        parse::{self, KeyId, Moment},
         session::Session,
         table::Table,
         time,
@@ -31,12 +31,12 @@ pub struct QueryArgs {
     /// Only changes of this kind
     #[arg(long, value_enum)]
     action: Option<Action>,
-    /// Only changes at or after this time
-    #[arg(long, value_name = "TIME", value_parser = parse::instant)]
-    since: Option<prost_types::Timestamp>,
+    /// Only changes at or after this time; 7d is seven days ago
+    #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
+    since: Option<Moment>,
     /// Only changes before this time
-    #[arg(long, value_name = "TIME", value_parser = parse::instant)]
-    until: Option<prost_types::Timestamp>,
+    #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
+    until: Option<Moment>,
     /// Shows old and new values, not the names of the changed fields alone
     #[arg(long)]
     values: bool,
@@ -126,7 +126,7 @@ impl From<Action> for AuditAction {
 }
 
 pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let all = args.page.is_all();
+    let (all, now) = (args.page.is_all(), session.console.now);
     let mut request = QueryLogRequest {
         page_size: args.page.size(),
         page_token: args.page.first_token(),
@@ -134,8 +134,8 @@ pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) 
         key_id: args.key_id.unwrap_or_default(),
         actor_key_id: args.actor.unwrap_or_default(),
         action: args.action.map(AuditAction::from).unwrap_or_default().into(),
-        start_time: args.since,
-        end_time: args.until,
+        start_time: args.since.map(|since| since.resolve(now)).transpose()?,
+        end_time: args.until.map(|until| until.resolve(now)).transpose()?,
     };
     let mut audit = session.audit().await?;
     loop {

@@ -71,18 +71,35 @@ pub(in crate::cli) async fn run(
     session: &mut Session<'_, '_>,
     offline: VerifyOffline<'_>,
 ) -> Result<Outcome, Failure> {
-    let report = if let Some(directory) = args.data_dir {
-        offline(&directory, args.anchor.as_deref()).map_err(Failure::Local)?
+    refuse_input(session)?;
+    let (of, report) = if let Some(directory) = args.data_dir {
+        let report = offline(&directory, args.anchor.as_deref()).map_err(Failure::Local)?;
+        (format!("the files of {}", directory.display()), report)
     } else {
         let mut audit = session.audit().await?;
-        audit.verify_log(VerifyLogRequest {}).await.map_err(session.rpc())?.into_inner().into()
+        let answer = audit.verify_log(VerifyLogRequest {}).await.map_err(session.rpc())?.into_inner();
+        (format!("the server at {}", session.connection.server()), answer.into())
     };
-    session.answer(|| as_json(&report), || text(&report))?;
+    // Once more: a pipe can be slower to begin than the answer.
+    refuse_input(session)?;
+    session.answer(|| as_json(&of, &report), || text(&of, &report))?;
     Ok(if report.fault.is_none() { Outcome::Done } else { Outcome::LogBroken })
 }
 
-fn as_json(report: &LogReport) -> Value {
+/// Says no where somebody handed a log in on standard input: what would be told is true of another log.
+fn refuse_input(session: &Session<'_, '_>) -> Result<(), Failure> {
+    if session.console.input_is_terminal || !(session.console.input_waits)() {
+        return Ok(());
+    }
+    Err(Failure::input(
+        "there is something on standard input, and `audit verify` reads nothing from there: it verifies the log of the server, or with \
+         --data-dir that of a data directory. Inside a loop that reads a file, say </dev/null",
+    ))
+}
+
+fn as_json(of: &str, report: &LogReport) -> Value {
     json!({
+        "log": of,
         "records": report.records,
         "head_revision": report.head_revision,
         "head_chain": hex(&report.head_chain),
@@ -90,8 +107,9 @@ fn as_json(report: &LogReport) -> Value {
     })
 }
 
-fn text(report: &LogReport) -> String {
+fn text(of: &str, report: &LogReport) -> String {
     let mut facts = Table::of_facts();
+    facts.fact("log", of);
     facts.fact(
         "chain",
         match &report.fault {
@@ -115,15 +133,15 @@ mod tests {
 
     #[test]
     fn a_chain_that_holds_shows_its_head() {
-        let expected = "chain          holds\nrecords        3\nhead_revision  3\nhead_chain     00ab\n";
-        assert_eq!(text(&report(None)), expected);
-        assert_eq!(as_json(&report(None))["fault"], Value::Null);
+        let expected = "log            here\nchain          holds\nrecords        3\nhead_revision  3\nhead_chain     00ab\n";
+        assert_eq!(text("here", &report(None)), expected);
+        assert_eq!(as_json("here", &report(None))["fault"], Value::Null);
     }
 
     #[test]
     fn a_broken_chain_names_the_record() {
         let broken = report(Some(LogFault { revision: 2, message: "altered".into() }));
-        assert!(text(&broken).starts_with("chain          BROKEN at revision 2: altered\n"));
-        assert_eq!(as_json(&broken)["fault"]["revision"], 2);
+        assert!(text("here", &broken).contains("\nchain          BROKEN at revision 2: altered\n"));
+        assert_eq!(as_json("here", &broken)["fault"]["revision"], 2);
     }
 }
