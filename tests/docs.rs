@@ -1,11 +1,19 @@
 //! The documents do not drift from the program: what they list is what there is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::{fs, path::Path};
+#[path = "support/skip.rs"]
+#[allow(dead_code, reason = "a part of it is used")]
+mod skip;
+
+use std::{fs, path::Path, process::Command};
 
 use keyward::{
     config::{Config, LogFormat},
-    domain::{environment::Environments, gateway::Gateway, secret::PresentedKey},
+    domain::{
+        environment::{Environments, Prefix},
+        gateway::Gateway,
+        secret::{PresentedKey, SecretKey},
+    },
     way_in::limits::ListenerLimits,
     wire::v1::{DenialReason, ErrorReason},
 };
@@ -212,6 +220,131 @@ fn the_example_of_a_key_is_one() {
         "{key}"
     );
     assert!(SECURITY.contains(&format!("{} {} {}", &key[..8], &key[8..51], &key[51..])), "the drawing");
+}
+
+/// The expression for scanners, as docs/security.md has it.
+fn expression() -> &'static str {
+    let (_, rest) =
+        SECURITY.split_once("For a secret scanner, with the default prefixes:\n\n```text\n").unwrap();
+    rest.split_once("\n```").unwrap().0
+}
+
+/// New keys of each of the default prefixes.
+fn new_keys() -> Vec<String> {
+    let entropy = keyward::system::SystemEntropy::default();
+    let prefixes = ["kw_live_", "kw_test_", "kw_admin_"].map(|text| Prefix::parse(text).unwrap());
+    let each = |prefix: &Prefix| {
+        let made = |_| SecretKey::generate(prefix, &entropy).unwrap().reveal().to_string();
+        (0..50).map(made).collect::<Vec<_>>()
+    };
+    prefixes.iter().flat_map(each).collect()
+}
+
+/// The same with a wrong checksum.
+fn spoiled(key: &str) -> String {
+    let (rest, last) = key.split_at(key.len() - 1);
+    format!("{rest}{}", if last == "a" { "b" } else { "a" })
+}
+
+#[test]
+fn the_expression_for_scanners_finds_every_key_and_stands_in_the_rules() {
+    // K4
+    let expression = regex::Regex::new(expression()).unwrap();
+    for key in new_keys() {
+        for text in [
+            key.clone(),
+            format!("export KEY='{key}'"),
+            format!("{{\"key\":\"{key}\"}}"),
+            format!("({key})."),
+        ] {
+            assert!(expression.is_match(&text), "{text}");
+        }
+        for text in [format!("x{key}"), format!("{key}x"), format!("{key}_"), key.replace("kw_", "kx_")] {
+            assert!(!expression.is_match(&text), "{text}");
+        }
+    }
+    let example = SECURITY.split_once("assert is_key(\"").unwrap().1.split_once('"').unwrap().0;
+    assert!(!example.contains("abcdefghijklmnopqrstuvwxyz") && expression.is_match(&format!("{example}\"")));
+    let [gitleaks, kingfisher] = [
+        include_str!("../examples/scanners/gitleaks.toml"),
+        include_str!("../examples/scanners/kingfisher.yml"),
+    ];
+    for part in ["(?:kw_live_|kw_test_|kw_admin_)", "(?:[^0-9A-Za-z_]|$)"] {
+        assert!(expression.as_str().contains(part));
+        assert!(gitleaks.contains(part) && kingfisher.contains(part), "{part}");
+    }
+}
+
+/// A folder with 150 keys in one file, the same spoiled in another, and the example of the documents in a third.
+fn folder_of_keys() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = new_keys();
+    let spoiled: Vec<_> = keys.iter().map(|key| spoiled(key)).collect();
+    fs::write(folder.path().join("keys.txt"), keys.join("\n")).unwrap();
+    fs::write(folder.path().join("spoiled.txt"), spoiled.join("\n")).unwrap();
+    fs::write(folder.path().join("security.md"), SECURITY).unwrap();
+    folder
+}
+
+#[test]
+fn gitleaks_finds_keys_by_the_rule_that_is_shipped() {
+    // K4
+    let Some(gitleaks) = skip::tool("gitleaks") else { return };
+    let (folder, reports) = (folder_of_keys(), tempfile::tempdir().unwrap());
+    let report = reports.path().join("report.json");
+    let mut command = Command::new(gitleaks);
+    command.args([
+        "dir",
+        "--no-banner",
+        "--redact",
+        "--exit-code",
+        "0",
+        "--report-format",
+        "json",
+        "--report-path",
+    ]);
+    command
+        .arg(&report)
+        .arg("--config")
+        .arg(root().join("examples/scanners/gitleaks.toml"))
+        .arg(folder.path());
+    let ended = command.output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    let report: serde_json::Value = serde_json::from_str(&fs::read_to_string(report).unwrap()).unwrap();
+    let of_ours = |finding: &&serde_json::Value| finding["RuleID"] == "keyward-api-key";
+    let found: Vec<_> = report.as_array().unwrap().iter().filter(of_ours).collect();
+    let in_file =
+        |name: &str| found.iter().filter(|finding| finding["File"].as_str().unwrap().ends_with(name)).count();
+    assert_eq!(in_file("keys.txt"), 150);
+    assert!(in_file("security.md") >= 1, "the example of the documents");
+}
+
+#[test]
+fn kingfisher_finds_keys_by_the_rule_that_is_shipped_and_no_others() {
+    // K4
+    let Some(kingfisher) = skip::tool("kingfisher") else { return };
+    let (folder, cache) = (folder_of_keys(), tempfile::tempdir().unwrap());
+    let mut command = Command::new(kingfisher);
+    command.args([
+        "scan",
+        "--no-validate",
+        "--no-update-check",
+        "--no-dedup",
+        "--load-builtins",
+        "false",
+        "--format",
+        "json",
+    ]);
+    command.arg("--rule-cache-dir").arg(cache.path());
+    command
+        .arg("--rules-path")
+        .arg(root().join("examples/scanners/kingfisher.yml"))
+        .args(["--rule", "keyward.api_key.1"]);
+    let ended = command.arg(folder.path()).output().unwrap();
+    let report = String::from_utf8(ended.stdout).unwrap();
+    let found = |report: &str, name: &str| report.matches(&format!("{name}\"")).count();
+    assert_eq!((found(&report, "keys.txt"), found(&report, "spoiled.txt")), (150, 0), "{report}");
+    assert!(found(&report, "security.md") >= 1, "the example of the documents");
 }
 
 #[test]

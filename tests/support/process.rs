@@ -23,7 +23,7 @@ use std::{
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What would make a process do other than its test says.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 10] = [
     "KEYWARD_ADMIN_KEY",
     "KEYWARD_ADMIN_KEY_FILE",
     "KEYWARD_ANCHOR",
