@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "support/skip.rs"]
-#[allow(dead_code, reason = "a part of it is used")]
+#[allow(dead_code, unreachable_pub, reason = "a part of it is used")]
 mod skip;
 
 use std::{fs, path::Path, process::Command};
 
+use clap::CommandFactory as _;
 use keyward::{
     config::{Config, LogFormat},
     domain::{
@@ -186,6 +187,37 @@ fn every_limit_of_the_way_in_stands_there_with_its_value() {
 }
 
 #[test]
+fn every_flag_of_the_server_stands_there_with_its_variable_and_default() {
+    // M5
+    let table =
+        OPERATING.split_once("| flag | environment variable |").unwrap().1.split("\n\n").next().unwrap();
+    let program = keyward::cli::Cli::command();
+    let mut faults = Vec::new();
+    for command in ["serve", "init", "recover", "doctor"] {
+        let command = program.find_subcommand(command).unwrap();
+        for flag in command.get_arguments().filter(|flag| flag.get_id() != "help") {
+            let name = format!("--{}", flag.get_long().unwrap());
+            let row = rows(table).find(|cells| cells[0].trim_matches('`').split(' ').next() == Some(&name));
+            let Some(row) = row else {
+                faults.push(format!("{name} is missing"));
+                continue;
+            };
+            let variable = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+            let default =
+                flag.get_default_values().first().and_then(|value| value.to_str()).unwrap_or_default();
+            let takes_value = flag.get_action().takes_values();
+            if row[1].trim_matches('`') != variable || (takes_value && !row[2].contains(default)) {
+                faults.push(format!("{name}: {row:?}, and not {variable:?}, {default:?}"));
+            }
+            if !row[3].contains(command.get_name()) {
+                faults.push(format!("{name} is one of {} too", command.get_name()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
 fn the_example_of_a_configuration_shows_the_defaults_and_every_setting() {
     let path = root().join("examples/keyward.toml");
     let config = Config::load(Some(&path)).unwrap();
@@ -234,7 +266,7 @@ fn new_keys() -> Vec<String> {
     let entropy = keyward::system::SystemEntropy::default();
     let prefixes = ["kw_live_", "kw_test_", "kw_admin_"].map(|text| Prefix::parse(text).unwrap());
     let each = |prefix: &Prefix| {
-        let made = |_| SecretKey::generate(prefix, &entropy).unwrap().reveal().to_string();
+        let made = |_| SecretKey::generate(prefix, &entropy).unwrap().reveal().as_str().to_owned();
         (0..50).map(made).collect::<Vec<_>>()
     };
     prefixes.iter().flat_map(each).collect()
