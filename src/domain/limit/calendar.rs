@@ -115,6 +115,28 @@ mod tests {
     }
 
     #[test]
+    fn a_midnight_that_comes_twice_begins_the_day_once() {
+        // L3: the clock goes from 01:00 back to 00:00, and the day begins at the first of the two.
+        days(
+            "America/Havana",
+            ["2027-11-06T04:00:00Z", "2027-11-07T04:00:00Z", "2027-11-08T05:00:00Z", "2027-11-09T05:00:00Z"],
+            25 * 60,
+        );
+        holds(
+            Calendar::Day,
+            "America/Havana",
+            "2027-11-07T05:30:00Z",
+            "2027-11-07T04:00:00Z",
+            "2027-11-08T05:00:00Z",
+        );
+        days(
+            "America/Havana",
+            ["2027-03-13T05:00:00Z", "2027-03-14T05:00:00Z", "2027-03-15T04:00:00Z", "2027-03-16T04:00:00Z"],
+            23 * 60,
+        );
+    }
+
+    #[test]
     fn a_month_with_such_a_day_is_as_long_as_its_zone_makes_it() {
         // L3
         for (zone, now, start, end, hours) in [
