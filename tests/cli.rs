@@ -525,6 +525,28 @@ fn every_flag_reads_a_time_a_date_and_a_duration() {
 }
 
 #[test]
+fn a_page_goes_on_where_a_duration_picked_the_list() {
+    // M4
+    let desk = Desk::new();
+    for name in ["one", "two", "three"] {
+        desk.issue(name);
+    }
+    for (flags, list) in [
+        (&["list", "--older-than", "0"][..], "keys"),
+        (&["list", "--issued-from", "1h"], "keys"),
+        (&["audit", "query", "--since", "1h"], "records"),
+    ] {
+        let mut token = String::new();
+        for page in 0..3 {
+            let going_on: &[&str] = if page == 0 { &[] } else { &["--page-token", &token] };
+            let found = desk.json(&[flags, &["--page-size", "1"], going_on].concat());
+            assert_eq!(found[list].as_array().unwrap().len(), 1, "{flags:?}: {found}");
+            token = text(&found["next_page_token"]);
+        }
+    }
+}
+
+#[test]
 fn an_undeclared_scope_is_told_apart_from_a_missing_one() {
     // S2, S7, M4
     let desk = Desk::new();

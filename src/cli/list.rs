@@ -110,6 +110,13 @@ impl From<State> for KeyState {
 }
 
 impl ListArgs {
+    /// Whether the same flags mean other keys later.
+    fn moves(&self) -> bool {
+        let moments = [self.issued_from, self.issued_before].into_iter().flatten();
+        let durations = [self.older_than, self.expiring_within, self.unused_for];
+        moments.into_iter().any(Moment::moves) || durations.iter().any(Option::is_some)
+    }
+
     fn request(&self, asked: &Asked, now: Timestamp) -> Result<ListKeysRequest, Failure> {
         let ago = |length: Option<SignedDuration>| length.map(|length| moved(now, -length)).transpose();
         let issue_end_time = match self.issued_before {
@@ -145,19 +152,23 @@ fn moved(now: Timestamp, by: SignedDuration) -> Result<prost_types::Timestamp, F
 
 pub(super) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let asked = Asked::new(args.workspace.clone());
-    let mut request = args.request(&asked, session.console.now)?;
-    let mut said = false;
+    let now = args.page.counted_from(session.console.now);
+    let mut request = args.request(&asked, now)?;
+    let (moves, mut said) = (args.moves(), false);
     let mut keys = session.keys().await?;
     let mut csv = if args.csv { Some(Csv::with_header(&COLUMNS)?) } else { None };
     loop {
-        let answer = keys.list_keys(request.clone()).await.map_err(session.rpc())?.into_inner();
+        let mut answer = keys.list_keys(request.clone()).await.map_err(session.rpc())?.into_inner();
         if !std::mem::replace(&mut said, true) {
             asked.say(&answer.workspace_id, session);
         }
+        request.page_token.clone_from(&answer.next_page_token);
         // A page can be empty and not be the last: nobody waits for an answer that says nothing.
         if answer.keys.is_empty() && !answer.next_page_token.is_empty() {
-            request.page_token = answer.next_page_token;
             continue;
+        }
+        if moves {
+            answer.next_page_token = page::dated(&answer.next_page_token, now);
         }
         match &mut csv {
             Some(csv) => {
@@ -170,7 +181,6 @@ pub(super) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -> Result
         if !args.page.is_all() || answer.next_page_token.is_empty() {
             return Ok(Outcome::Done);
         }
-        request.page_token = answer.next_page_token;
     }
 }
 

@@ -1,6 +1,7 @@
 //! How long lists are read: one page, or all of them, one after the other.
 
 use clap::Args;
+use jiff::Timestamp;
 
 /// Which part of a list to show.
 #[derive(Args, Debug)]
@@ -24,8 +25,17 @@ impl PageArgs {
         self.page_size.unwrap_or(if self.all { LARGEST } else { 0 })
     }
 
+    /// The token for the server: without the time that [`dated`] put before it.
     pub(super) fn first_token(&self) -> String {
-        self.page_token.clone().unwrap_or_default()
+        let token = self.page_token.clone().unwrap_or_default();
+        split(&token).map_or_else(|| token.clone(), |(_, token)| token.to_owned())
+    }
+
+    /// What durations go back from: `now`, or for a page that goes on the time of the first one, without which the server
+    /// would be asked for another list.
+    pub(super) fn counted_from(&self, now: Timestamp) -> Timestamp {
+        let first = self.page_token.as_deref().and_then(split);
+        first.and_then(|(ms, _)| Timestamp::from_millisecond(ms).ok()).unwrap_or(now)
     }
 
     pub(super) fn is_all(&self) -> bool {
@@ -33,8 +43,40 @@ impl PageArgs {
     }
 }
 
+/// A token that remembers the time that durations went back from; empty after the last page.
+pub(super) fn dated(token: &str, time: Timestamp) -> String {
+    if token.is_empty() { String::new() } else { format!("{}.{token}", time.as_millisecond()) }
+}
+
+/// The time of a dated token, and the token. The server's own have no dot.
+fn split(token: &str) -> Option<(i64, &str)> {
+    let (time, token) = token.split_once('.')?;
+    Some((time.parse().ok()?, token))
+}
+
 /// What to say when there is more.
 pub(super) fn more(next_page_token: &str) -> String {
     let token = super::text::printable(next_page_token);
     format!("\nThere is more: --page-token {token} goes on, --all shows everything.\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dated_token_takes_its_time_to_the_next_page() {
+        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
+        let page = |token: &str| PageArgs { page_size: None, page_token: Some(token.to_owned()), all: false };
+        assert_eq!(dated("", at(5)), "");
+        let going_on = page(&dated("AbC-_", at(1_795_000_000_123)));
+        assert_eq!(going_on.first_token(), "AbC-_");
+        assert_eq!(going_on.counted_from(at(9)), at(1_795_000_000_123));
+        for token in ["AbC-_", "", "x.AbC", "."] {
+            assert_eq!(page(token).first_token(), token);
+            assert_eq!(page(token).counted_from(at(9)), at(9), "{token}");
+        }
+        let beyond = page("9223372036854775807.AbC");
+        assert_eq!((beyond.first_token().as_str(), beyond.counted_from(at(9))), ("AbC", at(9)));
+    }
 }

@@ -75,7 +75,8 @@ impl From<By> for UsagePeriod {
 }
 
 pub(super) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let (all, now) = (args.page.is_all(), session.console.now);
+    let (all, now) = (args.page.is_all(), args.page.counted_from(session.console.now));
+    let moves = [args.from, args.to].into_iter().flatten().any(Moment::moves);
     let (asked, mut said) = (Asked::new(args.workspace), args.key.is_some());
     let mut request = GetUsageRequest {
         page_size: args.page.size(),
@@ -92,9 +93,13 @@ pub(super) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Resul
     let mut total = Total::default();
     let mut keys = session.keys().await?;
     loop {
-        let answer = keys.get_usage(request.clone()).await.map_err(session.rpc())?.into_inner();
+        let mut answer = keys.get_usage(request.clone()).await.map_err(session.rpc())?.into_inner();
         if !std::mem::replace(&mut said, true) {
             asked.say(&answer.workspace_id, session);
+        }
+        request.page_token.clone_from(&answer.next_page_token);
+        if moves {
+            answer.next_page_token = page::dated(&answer.next_page_token, now);
         }
         answer.usage.iter().for_each(|usage| total.add(usage));
         let is_last = answer.next_page_token.is_empty();
@@ -115,7 +120,6 @@ pub(super) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Resul
         if !all || is_last {
             return Ok(Outcome::Done);
         }
-        request.page_token = answer.next_page_token;
     }
 }
 

@@ -126,7 +126,8 @@ impl From<Action> for AuditAction {
 }
 
 pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let (all, now) = (args.page.is_all(), session.console.now);
+    let (all, now) = (args.page.is_all(), args.page.counted_from(session.console.now));
+    let moves = [args.since, args.until].into_iter().flatten().any(Moment::moves);
     let mut request = QueryLogRequest {
         page_size: args.page.size(),
         page_token: args.page.first_token(),
@@ -139,12 +140,15 @@ pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) 
     };
     let mut audit = session.audit().await?;
     loop {
-        let answer = audit.query_log(request.clone()).await.map_err(session.rpc())?.into_inner();
+        let mut answer = audit.query_log(request.clone()).await.map_err(session.rpc())?.into_inner();
+        request.page_token.clone_from(&answer.next_page_token);
+        if moves {
+            answer.next_page_token = page::dated(&answer.next_page_token, now);
+        }
         show(&answer, all, args.values, session)?;
         if !all || answer.next_page_token.is_empty() {
             return Ok(Outcome::Done);
         }
-        request.page_token = answer.next_page_token;
     }
 }
 
