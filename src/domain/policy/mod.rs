@@ -16,6 +16,7 @@ mod routes;
 mod scope_set;
 mod text;
 mod tier_set;
+mod time_zones;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -138,7 +139,7 @@ impl Policy {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn new(document: Document) -> Result<Self, Vec<Fault>> {
-        let unusable = check::unusable_zones(&document);
+        let unusable = time_zones::unusable_zones(&document);
         match check::policy(document) {
             Ok(policy) if unusable.is_empty() => Ok(policy),
             Ok(_) => Err(unusable),

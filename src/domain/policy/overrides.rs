@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Limit, LimitEntry, PlanTierEntry, Policy, Subject, check};
+use super::{Fault, Limit, LimitEntry, PlanTierEntry, Policy, Subject, check, time_zones};
 use crate::domain::text::Label;
 
 /// Limits of one's own, as they are written down.
@@ -42,7 +42,7 @@ impl LimitOverrides {
     /// # Errors
     /// Everything that is wrong with them, tiers that the policy does not declare among it.
     pub fn new(entry: LimitOverridesEntry, holder: Holder, policy: &Policy) -> Result<Self, Vec<Fault>> {
-        let unusable = check::unusable_zones_of("", &entry.limits, &entry.tiers);
+        let unusable = time_zones::unusable_zones_of("", &entry.limits, &entry.tiers);
         if !unusable.is_empty() {
             return Err(unusable);
         }
