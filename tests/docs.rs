@@ -218,6 +218,84 @@ fn every_flag_of_the_server_stands_there_with_its_variable_and_default() {
 }
 
 #[test]
+fn the_conditions_of_a_check_stand_there_in_the_order_of_the_code() {
+    // S7
+    let code = include_str!("../src/domain/decision/mod.rs");
+    let (_, list) = code.split_once("const CONDITIONS: ").unwrap();
+    let (_, list) = list.split_once("= [").unwrap();
+    let names = list.split(']').next().unwrap().split(',').map(str::trim).filter(|name| !name.is_empty());
+    let words = |name: &str| match name {
+        "standing" => "the key's state",
+        "secret" => "the grace of the secret",
+        "suspended" => "whether its workspace is active",
+        "plan" => "whether its plan has keys",
+        "owner" => "whether its owner is a member",
+        "workspace" => "`workspace_id`",
+        "environment" => "`environment`",
+        "role" => "the owner's role",
+        "scopes" => "scopes",
+        "resources" => "resources",
+        "address" => "source address",
+        "browser" => "whether a browser may send it",
+        other => panic!("docs/wire.md does not know {other}"),
+    };
+    let expected = std::iter::once("the credential").chain(names.map(words)).chain(["limits"]);
+    let (_, told) = WIRE.split_once("the first that fails is the denial's `reason`: ").unwrap();
+    let told = told.split(". Mode EXPLAIN").next().unwrap().replace('\n', " ");
+    assert_eq!(told.split(", ").collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_exit_code_stands_there_and_in_the_help() {
+    use keyward::cli::{EXIT_DENIED, EXIT_EXPOSED, EXIT_FAILURE, EXIT_LOG_BROKEN, EXIT_ROWS_BAD, EXIT_USAGE};
+    let known = [0, EXIT_FAILURE, EXIT_USAGE, EXIT_DENIED, EXIT_LOG_BROKEN, EXIT_ROWS_BAD, EXIT_EXPOSED];
+    for document in [OPERATING, README] {
+        let table = document.split_once("| code | meaning |").unwrap().1.split("\n\n").next().unwrap();
+        let told: Vec<u8> = rows(table).filter_map(|cells| cells[0].parse().ok()).collect();
+        assert_eq!(told, known);
+    }
+    let help = keyward::cli::Cli::command().get_after_help().unwrap().to_string();
+    assert!(known.iter().all(|code| help.contains(&format!("\n  {code}  "))), "{help}");
+}
+
+/// All of the source, without backticks, and with strings that go on in the next line put together.
+fn source() -> String {
+    let mut found = String::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let joined = regex::Regex::new(r"\\\n\s*").unwrap().replace_all(&found, "").into_owned();
+    joined.replace('`', "")
+}
+
+#[test]
+fn what_it_says_when_it_does_not_start_is_what_it_says() {
+    // M4
+    let source = source();
+    for heading in ["## It does not start", "## The anchor"] {
+        let (_, section) = OPERATING.split_once(heading).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let said: Vec<&str> =
+            rows(section).flat_map(|cells| cells[0].split('`').skip(1).step_by(2)).collect();
+        assert!(said.len() > 4, "{heading}: {said:?}");
+        for said in said {
+            let parts = said.split('…').flat_map(|part| part.split(" N")).map(str::trim);
+            for part in parts.filter(|part| part.len() > 3) {
+                assert!(source.contains(part), "docs/operating.md: {part:?} of {said:?} is in no message");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_example_of_a_configuration_shows_the_defaults_and_every_setting() {
     let path = root().join("examples/keyward.toml");
     let config = Config::load(Some(&path)).unwrap();
