@@ -321,6 +321,30 @@ fn the_example_of_a_configuration_shows_the_defaults_and_every_setting() {
 }
 
 #[test]
+fn every_key_that_is_derived_from_the_roots_is_named() {
+    let code = include_str!("../src/domain/root.rs");
+    let derived = regex::Regex::new(r#"\.(?:mac_key|derive)\(b"([a-z]+)"\)"#).unwrap();
+    let (_, told) = SECURITY.split_once("derives from it one key each for ").unwrap();
+    let told = told.split(", which the").next().unwrap();
+    let mut count = 0;
+    for name in derived.captures_iter(code).map(|found| found.extract::<1>().1[0]) {
+        let words = match name {
+            "lookup" => "look-up",
+            "rows" => "row codes",
+            "anchor" => "the anchor",
+            "cursors" => "page tokens",
+            "schemes" => "the seal of other systems' secrets",
+            "heads" => "the signature of the log's head",
+            "check" => "a check value",
+            other => panic!("docs/security.md does not know {other}"),
+        };
+        assert!(told.contains(words), "{name}: {told}");
+        count += 1;
+    }
+    assert!(count >= 7, "{count}");
+}
+
+#[test]
 fn the_example_of_a_key_is_one() {
     // K4
     let (_, rest) = SECURITY.split_once("assert is_key(\"").unwrap();
