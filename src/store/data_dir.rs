@@ -3,16 +3,15 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use super::ownership;
+
 const LOCK: &str = "keyward.lock";
 const DATABASE: &str = "keyward.db";
-
-/// What somebody else could have planted.
-const TRUSTED: [&str; 5] = [DATABASE, "keyward.db-wal", LOCK, "roots", "roots.new"];
 
 /// A data directory that this process holds alone, until this value and every store opened in it are gone.
 #[derive(Debug)]
@@ -35,6 +34,32 @@ pub enum DataDirError {
         /// Its permissions.
         mode: u32,
     },
+    /// Others than its owner could read a secret.
+    #[error(
+        "{} can be read by others (mode {mode:04o}): run `chmod 600 {}`, then ask who could read it",
+        .path.display(), .path.display()
+    )]
+    Readable {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// Root would make files there that their owner cannot use.
+    #[error(
+        "{} belongs to user {}, and this process runs as root, whose files that user could not use: run it as that user, \
+         `sudo -u {} keyward …`",
+        .path.display(), ownership::user_name(*.owner), ownership::user_name(*.owner)
+    )]
+    AsRoot {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
+    /// Several of these, each on a line of its own.
+    #[error("the data directory cannot be used:\n  {}", lines(.0))]
+    Several(Vec<DataDirError>),
     /// Somebody else could change it.
     #[error(
         "{} belongs to user {owner}, and this process runs as user {user}: run `chown {user} {}`, or run as its owner",
@@ -72,9 +97,7 @@ impl DataDir {
             made.map_err(failed("make the directory", path))?;
             new.into_iter().filter(|path| !path.as_os_str().is_empty()).try_for_each(sync_parent)?;
         }
-        let user = user();
-        require_own(path, user)?;
-        TRUSTED.iter().try_for_each(|name| require_own(&path.join(name), user))?;
+        ownership::require(path)?;
         let lock_path = path.join(LOCK);
         let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
         let lock = lock.map_err(failed("open", &lock_path))?;
@@ -105,25 +128,16 @@ impl DataDir {
     }
 }
 
-/// Who this process runs as; `None` where the system does not tell.
-fn user() -> Option<u32> {
-    fs::metadata("/proc/self").ok().map(|process| process.uid())
+fn lines(faults: &[DataDirError]) -> String {
+    let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    faults.join("\n  ")
 }
 
-/// Passes if only `user` can write a directory or file, or it is not there.
-fn require_own(path: &Path, user: Option<u32>) -> Result<(), DataDirError> {
-    let found = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        found => found.map_err(failed("examine", path))?,
-    };
-    let (owner, mode) = (found.uid(), found.mode() & 0o7777);
-    if let Some(user) = user.filter(|user| *user != owner) {
-        return Err(DataDirError::NotOwned { path: path.to_owned(), owner, user });
+impl DataDirError {
+    /// All of these as one; `None` if there are none.
+    pub(super) fn all_of(mut faults: Vec<Self>) -> Option<Self> {
+        if faults.len() > 1 { Some(Self::Several(faults)) } else { faults.pop() }
     }
-    if mode & 0o022 != 0 {
-        return Err(DataDirError::Writable { path: path.to_owned(), mode });
-    }
-    Ok(())
 }
 
 /// Whether there is a database in a directory; looks, and makes nothing.
@@ -232,25 +246,13 @@ mod tests {
             if !name.is_empty() {
                 fs::write(&place, "").unwrap();
             }
-            for writable in [harmless | 0o020, harmless | 0o002] {
-                fs::set_permissions(&place, fs::Permissions::from_mode(writable)).unwrap();
-                let refused = DataDir::open(&path).unwrap_err();
-                assert!(
-                    matches!(&refused, DataDirError::Writable { path, .. } if *path == place),
-                    "{refused}"
-                );
-                assert!(
-                    refused.to_string().contains(&format!("chmod go-w {}", place.display())),
-                    "{refused}"
-                );
-            }
+            fs::set_permissions(&place, fs::Permissions::from_mode(harmless | 0o002)).unwrap();
+            let refused = DataDir::open(&path).unwrap_err();
+            assert!(matches!(&refused, DataDirError::Writable { path, .. } if *path == place), "{refused}");
+            assert!(refused.to_string().contains(&format!("chmod go-w {}", place.display())), "{refused}");
             fs::set_permissions(&place, fs::Permissions::from_mode(harmless)).unwrap();
             DataDir::open(&path).unwrap();
         }
-        let owner = fs::metadata(&path).unwrap().uid();
-        assert_eq!(user().unwrap_or(owner), owner);
-        let refused = require_own(&path, Some(owner + 1)).unwrap_err().to_string();
-        assert!(refused.contains(&format!("chown {} {}", owner + 1, path.display())), "{refused}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod chain;
 mod group_record;
 mod known;
 mod member_record;
+mod ownership;
 mod policy_record;
 mod record;
 mod rows;

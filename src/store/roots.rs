@@ -13,7 +13,10 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::data_dir::{DataDirError, failed, rename, replace_file};
+use super::{
+    data_dir::{DataDirError, failed, rename, replace_file},
+    ownership::is_shared_secret,
+};
 use crate::domain::root::{DerivedKeys, Root};
 
 const KEPT: &str = "roots";
@@ -128,8 +131,9 @@ fn read(path: &Path) -> Result<Option<Roots>, RootsError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed("open", path)(error).into()),
     };
-    let mode = file.metadata().map_err(failed("examine", path))?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    let found = file.metadata().map_err(failed("examine", path))?;
+    let mode = found.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 && !is_shared_secret(path, &found) {
         return Err(RootsError::Exposed { path: path.to_owned(), mode });
     }
     // Room for all, so that no copy is left behind when it grows.
