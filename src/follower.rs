@@ -101,6 +101,8 @@ impl Follower {
                 error @ (StoreError::Conflict
                 | StoreError::RequestUsed { .. }
                 | StoreError::GroupDone { .. }
+                | StoreError::Sealed(_)
+                | StoreError::WrittenByOthers
                 | StoreError::OutcomeUnknown(_)
                 | StoreError::Corrupt(_)),
             ) => Err(error),

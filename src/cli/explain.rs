@@ -67,6 +67,7 @@ fn next_step(server: &str, code: Code, reason: Option<ErrorReason>, details: &Er
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "the one table")]
 fn by_reason(reason: ErrorReason) -> &'static str {
     match reason {
         ErrorReason::CallerMissing => {
@@ -95,7 +96,18 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         ErrorReason::NothingUsed => {
             "a key that uses nothing needs nothing: `keyward disable KEY_ID`, and `keyward revoke` if nobody misses it"
         }
-        ErrorReason::LastRootKey => "issue another global administration key with admin:grant first",
+        ErrorReason::LastRootKey => {
+            "issue another global administration key with admin:grant first; or `keyward rotate KEY_ID --grace 0`, which gives it another \
+             secret and ends this one at once"
+        }
+        ErrorReason::RootKeyUnreachable => {
+            "run the command from one of these networks, name the network that you are in too, or issue another global \
+             administration key with admin:grant first"
+        }
+        ErrorReason::ForeignWrite => {
+            "Checks go on. On the server's machine: find out who writes into the database, stop Keyward, `keyward audit verify \
+             --data-dir DIR`, and start it again"
+        }
         ErrorReason::SecretAlreadyShown => {
             "if the secret was lost, make another with `keyward rotate KEY_ID --grace 0`, without this request id"
         }
@@ -145,7 +157,7 @@ fn by_reason(reason: ErrorReason) -> &'static str {
         ErrorReason::CountsUnwritten => {
             "nothing was charged; the disk is slow or busy: try again in a moment"
         }
-        ErrorReason::StoreUnavailable => "nothing was changed; the server's log says why, then try again",
+        ErrorReason::StoreUnavailable => "nothing was changed; the server's log says why",
         ErrorReason::OutcomeUnknown | ErrorReason::DeadlineExceeded => MAYBE_DONE,
         ErrorReason::StoreCorrupt => {
             "look at the server's log before anything else; `keyward audit verify` checks the log"

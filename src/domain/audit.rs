@@ -243,6 +243,15 @@ impl LogEntry {
 }
 
 impl Actor {
+    /// Where the request came from, if it came from anywhere that is known.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Admin { address, .. } | Self::Holder { address, .. } => *address,
+            Self::System => None,
+        }
+    }
+
     fn to_json(&self) -> Value {
         let (kind, key, owner, address) = match self {
             Self::Admin { key, owner, address } => ("admin", Some(key), owner.as_ref(), *address),

@@ -104,6 +104,7 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             precondition(ErrorReason::NothingUsed, vec![("watched_since", since.to_string())])
         }
         OperationError::LastRoot => precondition(ErrorReason::LastRootKey, Vec::new()),
+        OperationError::RootUnreachable => precondition(ErrorReason::RootKeyUnreachable, Vec::new()),
         OperationError::SecretAlreadyShown(id) => {
             named(Code::AlreadyExists, ErrorReason::SecretAlreadyShown, "key_id", id.to_string())
         }
@@ -278,6 +279,9 @@ fn store(error: &StoreError) -> (Code, ErrorReason, Metadata, Extra) {
         StoreError::Unavailable(_) | StoreError::TooOld => {
             soon(Code::Unavailable, ErrorReason::StoreUnavailable)
         }
+        // No retry helps before a restart.
+        StoreError::Sealed(_) => plain(Code::Unavailable, ErrorReason::StoreUnavailable),
+        StoreError::WrittenByOthers => precondition_of("store", ErrorReason::ForeignWrite),
         StoreError::OutcomeUnknown(_) => plain(Code::Unknown, ErrorReason::OutcomeUnknown),
         StoreError::Corrupt(_) => plain(Code::DataLoss, ErrorReason::StoreCorrupt),
     }

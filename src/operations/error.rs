@@ -51,8 +51,17 @@ pub enum OperationError {
     #[error("nothing of what the key has was used since {0}; disable it, or revoke it")]
     NothingUsed(Timestamp),
     /// Without this key, nobody could make administration keys any more.
-    #[error("it is the last usable global key with `admin:grant`; issue another first")]
+    #[error(
+        "it is the last usable global key with `admin:grant`; issue another first, or, if its secret is known to others, rotate it with a \
+         grace of 0, which ends that secret at once"
+    )]
     LastRoot,
+    /// Nobody could use the last such key from where this call comes from.
+    #[error(
+        "it is the last usable global key with `admin:grant`, and this call comes from none of the networks that it would be bound to: \
+         from here nobody could administer any more; call from one of these networks, or issue another such key first"
+    )]
+    RootUnreachable,
     /// The request id has done its work already, and the secret was shown then.
     #[error(
         "this request id was carried out already, and the secret of {0} was shown then; rotate the key if it was lost"
@@ -302,6 +311,8 @@ impl From<StoreError> for OperationError {
             | StoreError::GroupDone { same_arguments: false, .. } => Self::RequestIdReused,
             StoreError::Conflict
             | StoreError::Unavailable(_)
+            | StoreError::Sealed(_)
+            | StoreError::WrittenByOthers
             | StoreError::OutcomeUnknown(_)
             | StoreError::Corrupt(_)
             | StoreError::TooOld => Self::Store(error),

@@ -108,15 +108,12 @@ impl Operations {
             self.end_presented(key, &hash, actor, Revocation { at: now, ..revocation.clone() })
         };
         match self.change(None, read, attempt).await {
-            Ok((_, revision)) => Ok(revision.is_some()),
-            // Its rows are not to be trusted any more, and so it is denied.
-            Err(OperationError::KeyNotFound(_)) => Ok(false),
-            Err(OperationError::LastRoot) => {
-                tracing::error!(
-                    "the last root key was presented for revocation: run `keyward recover`, then revoke it"
-                );
-                Ok(false)
+            Ok((key, Some(_))) => {
+                self.tell_of_last_root(&key);
+                Ok(true)
             }
+            // It had ended before; or its rows are not to be trusted any more, and so it is denied.
+            Ok((_, None)) | Err(OperationError::KeyNotFound(_)) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -159,7 +156,7 @@ impl Operations {
         if let KeyState::Revoked(_) = key.state {
             return Ok(Attempt::Done(key));
         }
-        let expects = self.other_root(&key, now)?;
+        let expects = self.requires_another(&key, &actor, now)?;
         let mut entry = entry(actor, Action::KeyRevoke, &key, now);
         entry.changes = vec![change("state", describe::state(&key.state), "revoked")];
         entry.reason = stated(revocation.reason);
@@ -168,20 +165,51 @@ impl Operations {
         Ok(Attempt::Commit(Box::new(Mutation { expects, ..write_key(entry, key.clone()) }), key))
     }
 
-    /// What a change that takes a root key out of service stands on: another root that lasts at least as long (its
-    /// revision is expected, so that two cannot go at once). Nothing for other keys.
+    /// What a revocation stands on. One by possession stands on nothing: whoever holds the secret of a root could do worse, so that
+    /// it must end, the last one too; `keyward recover` makes another.
+    fn requires_another(
+        &self,
+        key: &Key,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Vec<(KeyId, Revision)>, OperationError> {
+        match actor {
+            Actor::Holder { .. } => Ok(Vec::new()),
+            Actor::Admin { .. } | Actor::System => self.other_root(key, actor.address(), now),
+        }
+    }
+
+    /// Says so where nobody can administer any more, because the last root key was ended by presenting it.
+    fn tell_of_last_root(&self, key: &Key) {
+        let now = self.clock.now();
+        let was_root = key.admin.as_ref().is_some_and(|rights| rights.is_root());
+        if was_root && self.index.any(|other| is_live_root(other, now)).is_none() {
+            tracing::error!(
+                key.id = %key.id,
+                "the last root key was revoked by presenting it: Checks go on, and nobody can administer until `keyward recover` \
+                 has made another"
+            );
+        }
+    }
+
+    /// What a change that takes a root key out of service stands on: another root that lasts at least as long, and can be used from
+    /// where this call comes from (its revision is expected, so that two cannot go at once). Nothing for other keys.
     ///
     /// # Errors
     /// There is no other.
     pub(super) fn other_root(
         &self,
         key: &Key,
+        address: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Vec<(KeyId, Revision)>, OperationError> {
         if !is_live_root(key, now) {
             return Ok(Vec::new());
         }
-        let stays = |other: &Key| other.id != key.id && is_live_root(other, now) && outlasts(other, key);
+        let stays = |other: &Key| {
+            let reached = other.networks.permit(address);
+            other.id != key.id && is_live_root(other, now) && outlasts(other, key) && reached
+        };
         let other = self.index.any(stays);
         other.map(|other| vec![(other.id, other.revision)]).ok_or(OperationError::LastRoot)
     }

@@ -40,7 +40,7 @@ impl Operations {
             Self::require_grant_over(&permit, policy.as_deref(), &key)?;
             let before = describe::state(&key.state);
             let expects = match switch {
-                Switch::Disable => self.other_root(&key, now)?,
+                Switch::Disable => self.other_root(&key, permit.actor().address(), now)?,
                 Switch::Enable => {
                     self.require_open(key.workspace)?;
                     self.require_ceiling(&permit, policy.as_deref(), &key)?;

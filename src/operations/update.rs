@@ -101,7 +101,12 @@ impl Operations {
             require_end_of_weak("key.expire_time", &key)?;
             let expects_members = self.require_not_widened(&policy.policy, &before, &key)?;
             let ends_sooner = key.expires.is_some_and(|end| before.expires.is_none_or(|before| end < before));
-            let expects = if ends_sooner { self.other_root(&before, now)? } else { Vec::new() };
+            let address = permit.actor().address();
+            let mut expects = if ends_sooner { self.other_root(&before, address, now)? } else { Vec::new() };
+            if before.networks.permit(address) && !key.networks.permit(address) {
+                let unreachable = |_| OperationError::RootUnreachable;
+                expects.extend(self.other_root(&before, address, now).map_err(unreachable)?);
+            }
             let fields = differences(&before, &key);
             if fields.is_empty() {
                 return Ok(Attempt::Done(before));

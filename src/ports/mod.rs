@@ -58,6 +58,15 @@ pub enum StoreError {
     /// The store takes nothing now. Nothing was changed.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// The store takes no change until a restart, whoever asks again. Nothing was changed.
+    #[error("the store takes no change until Keyward is restarted: {0}")]
+    Sealed(String),
+    /// Another process has changed what is stored, and nothing more is built upon it until a restart. Nothing was changed.
+    #[error(
+        "another process has written into the database while Keyward runs: no change is taken until a restart, and Checks go by what \
+         was there before; stop Keyward, see with `keyward audit verify --data-dir DIR` what is there, and start it again"
+    )]
+    WrittenByOthers,
     /// The store failed in the middle: the change may or may not be there.
     #[error("the outcome is unknown: {0}")]
     OutcomeUnknown(String),

@@ -200,6 +200,28 @@ async fn recover_makes_a_key_that_works_and_the_log_tells() {
     server.stop();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_last_root_key_that_was_presented_is_dead_and_recover_makes_another() {
+    // V3, O2: what the command says holds
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    let server = Server::start(&data_dir);
+    let first = read_key(&data_dir.join("root-key"));
+    let mut command = keyward();
+    command.args(["revoke", "--presented", "--server", &server.url()]);
+    let told = run(command, &first);
+    assert!(told.out.contains("it is dead now"), "{told:?}");
+    assert!(!can_issue(&server, &first).await);
+    let log = server.stop();
+    assert!(log.contains("nobody can administer until `keyward recover`"), "{log}");
+    let file = folder.path().join("recovered");
+    assert_eq!(data("recover", &data_dir, Some(&file)).code, Some(0));
+    let server = Server::start(&data_dir);
+    assert!(can_issue(&server, &read_key(&file)).await);
+    assert!(!can_issue(&server, &first).await);
+    server.stop();
+}
+
 #[test]
 fn recover_makes_no_store_where_there_is_none() {
     // D5

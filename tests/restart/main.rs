@@ -18,8 +18,10 @@ mod anchor;
 mod bogus;
 mod bulk;
 mod clock;
+mod damage;
 mod facts;
 mod first_start;
+mod foreign;
 mod kill;
 mod load;
 mod members;
@@ -30,6 +32,8 @@ mod spend;
 mod stands_still;
 mod stop;
 mod usage;
+#[cfg(target_os = "linux")]
+mod volume;
 
 use std::path::Path;
 

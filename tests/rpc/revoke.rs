@@ -344,14 +344,40 @@ async fn how_long_a_revocation_by_possession_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_root_key_is_not_revoked() {
-    // V3, X9
+async fn the_last_root_key_is_revoked_by_presenting_it_and_nobody_is_told_otherwise() {
+    // V3: whoever holds it could do worse
+    let keyward = Keyward::start().await;
+    let holder = keyward.issue_scopes(&["messaging:send"]).await;
+    assert_eq!(keyward.end(&keyward.root).await.unwrap(), v1::RevokeResponse::default());
+    let read = keyward.keys().get_key(keyward.as_root(crate::support::verbs::named(&holder.key.id))).await;
+    refusal(read, Code::Unauthenticated, "CALLER_INVALID");
+    assert_eq!(keyward.denied(&holder.api_key, &[]).await, None, "Checks go on");
+    assert_eq!(keyward.end(&keyward.root).await.unwrap(), v1::RevokeResponse::default(), "again");
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_secret_of_the_last_root_key_is_ended_by_a_rotation_in_one_step() {
+    // V2, V3
+    let keyward = Keyward::start().await;
+    let root = keyward.root_id().await;
+    let grace = Some(Duration::ZERO);
+    let rotation = keyward.as_root(crate::support::verbs::rotation(&root, grace));
+    let next = keyward.keys().rotate(rotation).await.unwrap().into_inner();
+    let read = || crate::support::verbs::named(&root);
+    refusal(keyward.keys().get_key(keyward.as_root(read())).await, Code::Unauthenticated, "CALLER_INVALID");
+    keyward.keys().get_key(signed(&next.api_key, read())).await.unwrap();
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_root_key_is_not_revoked_by_its_id() {
+    // V2, V3, X9
     let keyward = Keyward::start().await;
     let root = keyward.root_id().await;
     let revision = keyward.revision().await;
     let refused_ = keyward.keys().revoke(keyward.as_root(by_id(&root))).await;
     refusal(refused_, Code::FailedPrecondition, "LAST_ROOT_KEY");
-    assert_eq!(keyward.end(&keyward.root).await.unwrap(), v1::RevokeResponse::default());
     assert_eq!(keyward.revision().await, revision);
     assert_eq!(keyward.show(&root).await.state(), KeyState::Active);
 

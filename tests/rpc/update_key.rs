@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::support::{
     Issued, Keyward, START_MS, admin_rights, holder_key, signed,
-    verbs::{DAY, HOUR, MS, assert_field, bound, ms, refusal, renaming, strings, update},
+    verbs::{DAY, HOUR, MS, assert_field, bound, ms, named, refusal, renaming, strings, update},
 };
 
 async fn full(keyward: &Keyward) -> Issued {
@@ -248,6 +248,41 @@ async fn the_last_root_key_is_given_no_end() {
     keyward.keys().update_key(keyward.as_root(renaming(&root, "first"))).await.unwrap();
     keyward.issue_admin("", admin_rights(&["admin:grant"], true)).await;
     keyward.keys().update_key(keyward.as_root(ending())).await.unwrap();
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_root_key_is_bound_to_networks_only_from_within_them() {
+    // X9, M4: a slip would lock everybody out
+    let keyward = Keyward::start().await;
+    let root = keyward.root_id().await;
+    let within = |id: &str, networks: &[&str]| {
+        let key = v1::Key { id: id.to_owned(), allowed_cidrs: strings(networks), ..v1::Key::default() };
+        update(key, &["allowed_cidrs"])
+    };
+    for networks in [&["192.0.2.0/24"][..], &["192.0.2.0/24", "2001:db8::/32"]] {
+        let refused = keyward.keys().update_key(keyward.as_root(within(&root, networks))).await;
+        refusal(refused, Code::FailedPrecondition, "ROOT_KEY_UNREACHABLE");
+    }
+    assert!(keyward.show(&root).await.allowed_cidrs.is_empty());
+    let second = keyward.issue_admin("", admin_rights(&["admin:grant", "keys:read"], true)).await;
+    keyward.keys().update_key(keyward.as_root(within(&second.key.id, &["192.0.2.0/24"]))).await.unwrap();
+    // One that cannot be used from here is no other.
+    let refused = keyward.keys().update_key(keyward.as_root(within(&root, &["192.0.2.0/24"]))).await;
+    refusal(refused, Code::FailedPrecondition, "ROOT_KEY_UNREACHABLE");
+    let by_id = v1::RevokeRequest {
+        target: Some(v1::revoke_request::Target::KeyId(root.clone())),
+        ..v1::RevokeRequest::default()
+    };
+    let refused = keyward.keys().revoke(keyward.as_root(by_id)).await;
+    refusal(refused, Code::FailedPrecondition, "LAST_ROOT_KEY");
+    let third =
+        keyward.issue_admin("", admin_rights(&["admin:grant", "keys:read", "keys:update"], true)).await;
+    keyward.keys().update_key(keyward.as_root(within(&root, &["192.0.2.0/24"]))).await.unwrap();
+    keyward.keys().get_key(signed(&third.api_key, named(&root))).await.unwrap();
+    let reached = within(&third.key.id, &["192.0.2.0/24", "127.0.0.0/8"]);
+    keyward.keys().update_key(signed(&third.api_key, reached)).await.unwrap();
+    keyward.keys().get_key(signed(&third.api_key, named(&root))).await.unwrap();
     keyward.stop().await;
 }
 

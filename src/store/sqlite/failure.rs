@@ -2,12 +2,13 @@
 
 use rusqlite::{Error, ErrorCode, ffi};
 
+use super::damage;
 use crate::ports::StoreError;
 
 /// A failure while reading.
 pub(super) fn of_reading(error: &Error) -> StoreError {
     if is_corruption(error) {
-        StoreError::Corrupt(error.to_string())
+        StoreError::Corrupt(damage::of_failure(&error.to_string()))
     } else {
         StoreError::Unavailable(error.to_string())
     }

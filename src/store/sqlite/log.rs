@@ -9,6 +9,7 @@ pub(super) use newest::Newest;
 pub(super) use query::query;
 
 use super::{
+    damage,
     failure::{is_corruption, is_nonsense, of_reading},
     groups,
     read::bytes,
@@ -70,7 +71,7 @@ fn index_fault(connection: &Connection) -> rusqlite::Result<Option<String>> {
             check => check?,
         };
         if found != "ok" {
-            return Ok(Some(format!("an index does not agree with its table: {table}: {found}")));
+            return Ok(Some(damage::of_table(table, &found)));
         }
     }
     Ok(None)
@@ -134,7 +135,9 @@ pub(super) fn head(connection: &Connection, keys: &DerivedKeys) -> Result<Head, 
     if keys.heads.verify(&chain.head_message(revision), &signature) {
         Ok(head)
     } else {
-        Err(StoreError::Corrupt(format!("the log's last record, {revision}, bears no good signature")))
+        Err(StoreError::Corrupt(damage::of_log(&format!(
+            "the log's last record, {revision}, bears no good signature"
+        ))))
     }
 }
 
@@ -183,7 +186,7 @@ fn read_names(
         let record = row.map_err(|error| of_reading(&error))?;
         last = last.next();
         if record.revision != to_stored(last) {
-            return Err(StoreError::Corrupt(format!("log record {last} is missing")));
+            return Err(StoreError::Corrupt(damage::of_log(&format!("log record {last} is missing"))));
         }
         if !record.is_genuine(keys) {
             return Err(altered(record.revision));
@@ -194,7 +197,9 @@ fn read_names(
     if last == head {
         Ok(newest)
     } else {
-        Err(StoreError::Corrupt(format!("the log ends at {head}, and its records at {last}")))
+        Err(StoreError::Corrupt(damage::of_log(&format!(
+            "the log ends at {head}, and its records at {last}"
+        ))))
     }
 }
 
@@ -256,9 +261,12 @@ fn to_record(record: &StoredRecord, keys: &DerivedKeys) -> Result<LogRecord, Sto
 
 fn unreadable(record: &StoredRecord) -> StoreError {
     let why = "its bytes are no entry, or the keys that it changed together were altered";
-    StoreError::Corrupt(format!("log record {} cannot be read: {why}", record.revision))
+    StoreError::Corrupt(damage::of_log(&format!(
+        "log record {} cannot be read, because {why}",
+        record.revision
+    )))
 }
 
 fn altered(revision: i64) -> StoreError {
-    StoreError::Corrupt(format!("log record {revision} was altered"))
+    StoreError::Corrupt(damage::of_log(&format!("log record {revision} was altered")))
 }

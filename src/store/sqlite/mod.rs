@@ -1,7 +1,7 @@
 //! The embedded back end: one SQLite database, one thread that writes, a few connections that read.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     thread::JoinHandle,
     time::Duration,
 };
@@ -16,6 +16,7 @@ pub use self::{
     writer::WriterState,
 };
 use self::{
+    foreign::ForeignWrites,
     group::{Answer, Work},
     open::{Opened, database},
     writer::{FileIdentity, Writer},
@@ -32,6 +33,7 @@ use crate::{
 
 mod anchored;
 mod connection;
+mod damage;
 mod entrance;
 mod failure;
 #[cfg(test)]
@@ -39,6 +41,7 @@ mod fairness;
 #[cfg(test)]
 mod faults;
 mod follower;
+mod foreign;
 mod group;
 mod groups;
 mod log;
@@ -77,6 +80,8 @@ pub struct SqliteStore {
     keys: Arc<DerivedKeys>,
     revisions: watch::Receiver<Revision>,
     state: watch::Receiver<WriterState>,
+    /// Whether it is sealed because another process has written.
+    written_by_others: Arc<AtomicBool>,
     /// What follows the log reads here, never behind the others.
     follower: mpsc::Sender<follower::Read>,
     /// Taken when the store goes.
@@ -100,8 +105,11 @@ impl SqliteStore {
         let (works, receiver) = mpsc::channel(MAX_WAITING);
         let (revision_sender, revisions) = watch::channel(head.revision);
         let (state_sender, state) = watch::channel(WriterState::Working);
+        let foreign = ForeignWrites::from_now(&connection).map_err(database(&path))?;
+        let written_by_others = foreign.seen();
         let writer = Writer {
             connection,
+            foreign,
             keys: Arc::clone(&keys),
             head,
             file: FileIdentity::of(path.clone()).map_err(database(&path))?,
@@ -136,6 +144,7 @@ impl SqliteStore {
             keys,
             revisions,
             state,
+            written_by_others,
             thread,
             mark,
             ended_in_order,
@@ -297,7 +306,8 @@ impl KeyStore for SqliteStore {
     }
 
     fn commit_all(&self, mutations: Vec<Mutation>) -> Pending<'_, Revision> {
-        self.ask(|answer| Work::Commit(mutations, answer))
+        let committed = self.ask(|answer| Work::Commit(mutations, answer));
+        Box::pin(async move { committed.await.map_err(|error| self.of_change(error)) })
     }
 
     fn require_unused(&self, request: RequestMark) -> Pending<'_, ()> {
@@ -342,7 +352,8 @@ impl KeyStore for SqliteStore {
     }
 
     fn note(&self, notes: Vec<Note>) -> Pending<'_, ()> {
-        self.ask(|answer| Work::Notes(notes, answer))
+        let written = self.ask(|answer| Work::Notes(notes, answer));
+        Box::pin(async move { written.await.map_err(|error| self.of_change(error)) })
     }
 
     fn usage(

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use super::{
     anchored::{self, AnchorReport, Doubt, Judged},
     connection::{open_offline, open_writer, prepare_writer},
-    failure, groups, log, notes,
+    damage, failure, groups, log, notes,
     schema::{self, Identity, Ours, identify, migrate},
 };
 use crate::{
@@ -295,5 +295,5 @@ fn fitting(roots: &Roots, found: &Ours, path: &Path) -> Result<DerivedKeys, Open
 }
 
 pub(super) fn database<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> OpenError {
-    move |error| OpenError::Database { path: path.to_owned(), why: error.to_string() }
+    move |error| OpenError::Database { path: path.to_owned(), why: damage::of_opening(error.to_string()) }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     failure,
+    foreign::ForeignWrites,
     group::{Group, Work},
     log, notes, rows, wal,
 };
@@ -36,6 +37,7 @@ pub enum WriterState {
 /// What the thread owns.
 pub(super) struct Writer {
     pub(super) connection: Connection,
+    pub(super) foreign: ForeignWrites,
     pub(super) keys: Arc<DerivedKeys>,
     pub(super) head: Head,
     pub(super) file: FileIdentity,
@@ -145,6 +147,17 @@ impl Writer {
         }
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             return before_commit(&error);
+        }
+        match self.foreign.happened(&self.connection) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.roll_back();
+                return Outcome::Broken(StoreError::WrittenByOthers);
+            }
+            Err(error) => {
+                self.roll_back();
+                return before_commit(&error);
+            }
         }
         let (head, answers) = match self.fill(group) {
             Ok(ControlFlow::Continue(written)) => written,
@@ -268,7 +281,7 @@ fn before_commit(error: &rusqlite::Error) -> Outcome {
     if failure::is_passing(error) || failure::is_constraint(error) {
         Outcome::Refused(StoreError::Unavailable(error.to_string()))
     } else if failure::is_corruption(error) {
-        Outcome::Broken(StoreError::Corrupt(error.to_string()))
+        Outcome::Broken(failure::of_reading(error))
     } else {
         Outcome::Broken(StoreError::Unavailable(error.to_string()))
     }

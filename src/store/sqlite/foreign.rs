@@ -1,0 +1,63 @@
+//! Whether another process has written into the database while this one runs.
+//!
+//! SQLite tells each connection when any other has changed the file. The one that writes is the only one here that ever
+//! does: readers cannot, and its own checkpoints do not count. Asked within a transaction that holds the lock for writing,
+//! it leaves no gap in which somebody else could write unseen. (Another process that empties the WAL counts too.)
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use rusqlite::Connection;
+
+use super::{SqliteStore, WriterState};
+use crate::ports::StoreError;
+
+/// Watches for what others write.
+pub(super) struct ForeignWrites {
+    /// How often others had changed the file when this process last knew what was in it.
+    known: i64,
+    /// Set by the thread that writes, once, and read by whoever tells why the store is sealed.
+    seen: Arc<AtomicBool>,
+}
+
+impl ForeignWrites {
+    /// Watches from now on.
+    pub(super) fn from_now(connection: &Connection) -> rusqlite::Result<Self> {
+        Ok(Self { known: count(connection)?, seen: Arc::default() })
+    }
+
+    /// Whether there was one since; the open transaction holds the lock for writing.
+    pub(super) fn happened(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        let happened = count(connection)? != self.known;
+        if happened {
+            self.seen.store(true, Ordering::Release);
+        }
+        Ok(happened)
+    }
+
+    /// Whether one was seen, for others to read.
+    pub(super) fn seen(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.seen)
+    }
+}
+
+impl SqliteStore {
+    /// An error of a change as who asked must hear it: while the store is sealed, no retry helps.
+    pub(super) fn of_change(&self, error: StoreError) -> StoreError {
+        match (&error, &*self.state.borrow()) {
+            (StoreError::Unavailable(_), WriterState::Sealed(_))
+                if self.written_by_others.load(Ordering::Acquire) =>
+            {
+                StoreError::WrittenByOthers
+            }
+            (StoreError::Unavailable(_), WriterState::Sealed(why)) => StoreError::Sealed(why.clone()),
+            _ => error,
+        }
+    }
+}
+
+fn count(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+}

@@ -1,0 +1,127 @@
+//! Another process writes into the database while Keyward runs: noticed, told, and nothing more is built upon it.
+
+use std::path::Path;
+
+use keyward::wire::v1::{self, RevokeRequest, revoke_request::Target};
+use tonic::Code;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+use tonic_types::StatusExt as _;
+
+use crate::{
+    Client,
+    process::{Server, keyward, run},
+    support::{error_reason, holder_key},
+    verify_offline,
+};
+
+fn write(data: &Path, sql: &str) {
+    let other = rusqlite::Connection::open(data.join("keyward.db")).unwrap();
+    other.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
+}
+
+async fn issue(client: &Client) -> Result<(String, String), tonic::Status> {
+    let issued = client.keys().issue(client.signed(holder_key(&["messaging:send"]))).await?.into_inner();
+    Ok((issued.key.as_ref().unwrap().id.clone(), issued.api_key.clone()))
+}
+
+async fn allowed(client: &Client, api_key: &str) -> bool {
+    let subject = Some(v1::check_request::Subject::ApiKey(api_key.to_owned()));
+    let request = v1::CheckRequest { subject, ..v1::CheckRequest::default() };
+    client.keys().check(client.signed(request)).await.unwrap().into_inner().allowed
+}
+
+async fn health(server: &Server, name: &str) -> ServingStatus {
+    let channel = tonic::transport::Channel::from_shared(server.url()).unwrap().connect().await.unwrap();
+    let request = HealthCheckRequest { service: name.to_owned() };
+    HealthClient::new(channel).check(request).await.unwrap().into_inner().status()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_writes_is_noticed_before_anything_is_built_upon_it() {
+    // D5, M2
+    for sql in [
+        "UPDATE keys SET body = replace(body, 'live', 'test') WHERE id = (SELECT max(id) FROM keys)",
+        "UPDATE meta SET value = 1 WHERE name = 'created_ms'",
+        "CREATE TABLE more (a)",
+        "DELETE FROM log WHERE revision = 2",
+        "INSERT INTO usage VALUES ('key', 1, 'tier', 'allowed', 1, 1)",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let server = Server::start(&data);
+        let client = Client::of(&server, &data).await;
+        let (id, _) = issue(&client).await.unwrap();
+        assert_eq!(health(&server, "keyward.changes").await, ServingStatus::Serving);
+        write(&data, sql);
+        for _ in 0..3 {
+            let refused = issue(&client).await.unwrap_err();
+            assert_eq!(error_reason(&refused), "FOREIGN_WRITE", "{sql}: {refused:?}");
+            assert_eq!(refused.code(), Code::FailedPrecondition);
+            assert!(refused.get_details_retry_info().is_none(), "no retry helps: {refused:?}");
+            assert!(refused.message().contains("another process has written into the database"));
+        }
+        let target = Some(Target::KeyId(id));
+        let revoke = RevokeRequest { target, ..RevokeRequest::default() };
+        client.keys().revoke(client.signed(revoke)).await.unwrap_err();
+        assert_eq!(health(&server, "keyward.changes").await, ServingStatus::NotServing);
+        assert_eq!(health(&server, "").await, ServingStatus::Serving, "Checks are answered");
+        let told = server.log().matches("the store is sealed").count();
+        assert_eq!(told, 1, "once: {}", server.log());
+        server.kill();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_stay_as_they_were_and_a_restart_reads_what_is_there() {
+    // D5
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data);
+    let client = Client::of(&server, &data).await;
+    let (_, one) = issue(&client).await.unwrap();
+    let (_, other) = issue(&client).await.unwrap();
+    write(
+        &data,
+        "UPDATE keys SET body = replace(body, '\"CI\"', '\"edited\"') || ' ' WHERE id = (SELECT min(id) FROM keys)",
+    );
+    // The clock's mark is written each ten seconds: nobody need ask for a change.
+    server.until_logged("another process has written into the database");
+    assert!(allowed(&client, &one).await && allowed(&client, &other).await);
+    server.terminate();
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(1), "not everything could be written: {log}");
+    verify_offline(&data);
+    let server = Server::start(&data);
+    let client = Client::with(&server, &crate::read_key(&data.join("root-key"))).await;
+    // One damaged row denies one key; where it is the root's, nobody administers with it.
+    let left = usize::from(open(&client, &one).await) + usize::from(open(&client, &other).await);
+    assert!(left >= 1, "{left}");
+    server.stop();
+}
+
+/// A Check without a caller, which loopback needs none for.
+async fn open(client: &Client, api_key: &str) -> bool {
+    let subject = Some(v1::check_request::Subject::ApiKey(api_key.to_owned()));
+    let request = v1::CheckRequest { subject, ..v1::CheckRequest::default() };
+    client.keys().check(request).await.unwrap().into_inner().allowed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_reads_is_no_writer() {
+    // D5: doctor, audit verify, a shell; and Keyward's own checkpoints
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data);
+    let client = Client::of(&server, &data).await;
+    for words in [&["doctor"][..], &["audit", "verify"]] {
+        let mut command = keyward();
+        command.args(words).arg("--data-dir").arg(&data);
+        assert_eq!(run(command, "").code, Some(0));
+        issue(&client).await.unwrap();
+    }
+    write(&data, "SELECT count(*) FROM keys; BEGIN IMMEDIATE; ROLLBACK; PRAGMA wal_checkpoint(PASSIVE)");
+    issue(&client).await.unwrap();
+    server.stop();
+}
