@@ -24,8 +24,9 @@ const MAX_BATCH_ANSWER_BYTES: usize = 4 << 20;
 const COUNTS_BYTES: usize = 256;
 /// Questions of a batch that are read before others on the same core have their turn.
 const QUESTIONS_READ_AT_A_TIME: usize = 64;
-/// Questions of a batch that are judged before others on the same core have their turn.
+/// Questions of a batch that are judged, and bytes of answers that are made, before others on the same core have their turn.
 const QUESTIONS_AT_A_TIME: usize = 16;
+const BYTES_AT_A_TIME: usize = 64 << 10;
 
 impl Api {
     /// Answers many questions, in order.
@@ -52,16 +53,11 @@ impl Api {
             return Ok(Response::new(self.answer_together(queries).await?));
         }
         let mut responses = Vec::with_capacity(queries.len());
-        let mut bytes = 0_usize;
-        for queries in queries.chunks(QUESTIONS_AT_A_TIME) {
-            for query in queries {
-                let response = self.answer(query).await?;
-                bytes = bytes.saturating_add(bytes_of(&response));
-                responses.push(response);
-            }
-            require_fitting(bytes)?;
-            // Others on this core come in between, and the deadline can.
-            tokio::task::yield_now().await;
+        let mut answered = Answered::default();
+        for query in &queries {
+            let response = self.answer(query).await?;
+            answered.add(bytes_of(&response)).await?;
+            responses.push(response);
         }
         Ok(Response::new(v1::BatchCheckResponse { responses }))
     }
@@ -76,16 +72,12 @@ impl Api {
             return Err(OperationError::invalid(format!("requests[{place}].mode"), why));
         }
         // What is charged is answered: so the length of the answers is tried before.
-        let mut bytes = 0_usize;
-        for queries in queries.chunks_mut(QUESTIONS_AT_A_TIME) {
-            for query in queries {
-                query.mode = Mode::Peek;
-                bytes =
-                    bytes.saturating_add(bytes_of(&self.answer(query).await?)).saturating_add(COUNTS_BYTES);
-                query.mode = Mode::Enforce;
-            }
-            require_fitting(bytes)?;
-            tokio::task::yield_now().await;
+        let mut answered = Answered::default();
+        for query in &mut queries {
+            query.mode = Mode::Peek;
+            let bytes = bytes_of(&self.answer(query).await?).saturating_add(COUNTS_BYTES);
+            query.mode = Mode::Enforce;
+            answered.add(bytes).await?;
         }
         let answers = self.operations().check_all(&queries).await?;
         Ok(v1::BatchCheckResponse { responses: convert::check::responses(&answers) })
@@ -95,6 +87,33 @@ impl Api {
     fn require_checker_or_explainer(&self, caller: &Caller) -> Result<(), OperationError> {
         let explainer: Result<AdminPermit<ExplainKeys>, AdminRefusal> = caller.permit();
         explainer.map(drop).or_else(|_refusal| self.require_checker(caller))
+    }
+}
+
+/// What a batch has been answered so far.
+#[derive(Default)]
+struct Answered {
+    bytes: usize,
+    /// Since others had their turn.
+    questions: usize,
+    of_these: usize,
+}
+
+impl Answered {
+    /// Takes an answer of so many bytes, and lets others on this core come in between, and the deadline, where that was enough.
+    ///
+    /// # Errors
+    /// All of them together are more than clients take.
+    async fn add(&mut self, bytes: usize) -> Result<(), OperationError> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        require_fitting(self.bytes)?;
+        (self.questions, self.of_these) =
+            (self.questions.saturating_add(1), self.of_these.saturating_add(bytes));
+        if self.questions >= QUESTIONS_AT_A_TIME || self.of_these >= BYTES_AT_A_TIME {
+            (self.questions, self.of_these) = (0, 0);
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 }
 

@@ -120,6 +120,7 @@ impl Operations {
     ) -> Result<Imported, OperationError> {
         let _import = self.turns.of_import().await;
         let _turn = self.turns.under_policy().await;
+        let _making = self.turns.to_make(workspace).await;
         let ImportOptions { dry_run, allow_weak } = options;
         let judging = || self.judging(&permit, workspace, allow_weak);
         let at_first = judging()?;

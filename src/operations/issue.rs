@@ -194,6 +194,7 @@ impl Operations {
     ) -> Result<WithSecret, OperationError> {
         self.require_unused(new.request.as_ref()).await?;
         let _turn = self.turns.under_policy().await;
+        let _making = self.turns.to_make(workspace).await;
         let judge = || self.judge_issue(&permit, workspace, new.clone());
         let ((key, secret), revision) = self.until_committed(Some(permit.stands_on()), judge).await?;
         let revision = revision.unwrap_or(key.revision);

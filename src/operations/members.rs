@@ -185,11 +185,11 @@ impl Operations {
         wish: Wish,
         gains: Option<u64>,
     ) -> Result<Member, OperationError> {
-        // So that no policy drops the new role before the member has it. Where many keys may gain, none is made or changed until
-        // they are counted and have it.
-        let many = self.has_many_followers(id);
-        let _shared = if many { None } else { Some(self.turns.under_policy().await) };
-        let _alone = if many { Some(self.turns.over_policy().await) } else { None };
+        // So that no policy drops the new role before the member has it. Where many keys may gain, none of the workspace is made
+        // or changed until they are counted and have it; others' keys do not wait for that.
+        let _turn = self.turns.under_policy().await;
+        let many = !matches!(wish, Wish::Removed(_)) && self.has_many_followers(id);
+        let _counting = if many { self.turns.to_count(id.workspace).await } else { None };
         let _turns = if many { self.turns.of_all(id.workspace).await } else { None };
         let (mut member, revision) = self
             .until_committed(Some(permit.stands_on()), || {

@@ -23,9 +23,9 @@ use crate::{
     ports::{KeyPosition, LastUse, PolicyVersion},
 };
 
-/// How many keys one page looks at, and how many of them at once.
+/// How many keys one page looks at, and how many of them before others on the same thread have their turn.
 const MOST_LOOKED_AT: usize = 20_000;
-const MOST_AT_ONCE: usize = 4_096;
+const MOST_AT_ONCE: usize = 512;
 
 /// A key and what is known of its use.
 #[derive(Debug)]

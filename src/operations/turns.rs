@@ -22,6 +22,9 @@ pub(super) struct Turns {
     workspaces: Vec<RwLock<()>>,
     /// Shared by those who make something under a policy, from judging to committing.
     policy: RwLock<()>,
+    /// Shared by those who make keys of a workspace, and had alone by who counts what its keys gain. Taken after that of the
+    /// policy and before those of keys.
+    makers: Vec<RwLock<()>>,
     /// Taken by who looks at all keys of a workspace, and changes none.
     looks: Vec<Mutex<()>>,
     /// The same of who looks at those of all workspaces.
@@ -42,6 +45,7 @@ impl Default for Turns {
             keys: (0..STRIPES).map(|_| Mutex::default()).collect(),
             workspaces: (0..STRIPES).map(|_| RwLock::default()).collect(),
             policy: RwLock::default(),
+            makers: (0..STRIPES).map(|_| RwLock::default()).collect(),
             looks: (0..STRIPES).map(|_| Mutex::default()).collect(),
             wide_looks: Mutex::default(),
             imports: Semaphore::new(IMPORTS),
@@ -79,6 +83,22 @@ impl Turns {
             turns.push(turn.write().await);
         }
         turns
+    }
+
+    /// Waits until keys of a workspace may be made: nobody counts what its keys gain until the guard is dropped.
+    pub(super) async fn to_make(&self, workspace: WorkspaceId) -> Option<RwLockReadGuard<'_, ()>> {
+        match self.makers.get(workspace.stripe(STRIPES)) {
+            Some(turn) => Some(turn.read().await),
+            None => None,
+        }
+    }
+
+    /// Waits until nobody makes keys of a workspace: until the guard is dropped, nobody does.
+    pub(super) async fn to_count(&self, workspace: WorkspaceId) -> Option<RwLockWriteGuard<'_, ()>> {
+        match self.makers.get(workspace.stripe(STRIPES)) {
+            Some(turn) => Some(turn.write().await),
+            None => None,
+        }
     }
 
     /// Waits for the turn of a look at all keys of a workspace, one at a time. Nobody who looks waits for anything else.
@@ -148,6 +168,19 @@ mod tests {
         assert!(turns.over_policy().now_or_never().is_some());
         drop(first);
         assert!(turns.to_look(workspace(1)).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_counts_what_keys_gain_keeps_nobody_from_making_keys_of_another_workspace() {
+        // S10, T1
+        let turns = Turns::default();
+        let counting = (turns.under_policy().await, turns.to_count(workspace(1)).await);
+        assert!(turns.to_make(workspace(1)).now_or_never().is_none());
+        let other = (turns.under_policy().now_or_never(), turns.to_make(workspace(2)).now_or_never());
+        assert!(other.0.is_some() && other.1.is_some());
+        assert!(turns.to_count(workspace(2)).now_or_never().is_none(), "a key of it is being made");
+        drop((counting, other));
+        assert!(turns.to_make(workspace(1)).now_or_never().is_some());
     }
 
     #[tokio::test]

@@ -481,6 +481,47 @@ async fn a_plan_that_lets_keys_through_again_gives_them_all_that_they_have() {
     keyward.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_key_that_is_issued_while_its_owners_role_grows_is_counted_or_comes_after_it() {
+    // S10, S5
+    let keyward = start().await;
+    let (workspace_id, subject) = (String::new(), "ann".to_owned());
+    let role = |role: &str, expected_gains| v1::UpdateMemberRequest {
+        workspace_id: workspace_id.clone(),
+        subject: subject.clone(),
+        role: role.to_owned(),
+        expected_gains,
+    };
+    let adding =
+        v1::AddMemberRequest { subject: subject.clone(), role: "viewer".to_owned(), ..Default::default() };
+    keyward.workspaces().add_member(keyward.as_root(adding)).await.unwrap();
+    let following =
+        || v1::IssueRequest { owner: "ann".to_owned(), follows_owner_role: true, ..holder_key(&[]) };
+    join_all((0..101).map(|_| keyward.issue(following()))).await;
+    let mut outcomes = [0_u32, 0];
+    for round in 0..30 {
+        let expected = 101 + round;
+        let mut workspaces = keyward.workspaces();
+        let growing = workspaces.update_member(keyward.as_root(role("editor", Some(expected))));
+        let (grown, issued) = tokio::join!(growing, keyward.issue(following()));
+        match grown {
+            Ok(grown) => {
+                let revision = grown.into_inner().revision;
+                assert!(issued.key.revision > revision, "round {round}: it gained unseen");
+                keyward.workspaces().update_member(keyward.as_root(role("viewer", None))).await.unwrap();
+                outcomes[0] += 1;
+            }
+            Err(status) => {
+                let counted = metadata(&status, "gaining_key_count");
+                assert_eq!(counted, Some((expected + 1).to_string()), "{status:?}");
+                outcomes[1] += 1;
+            }
+        }
+    }
+    assert_eq!(outcomes.iter().sum::<u32>(), 30, "after it, or refused: {outcomes:?}");
+    keyward.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_members_own_change_of_role_asks_only_beyond_a_hundred_keys() {
     // S10, S5
