@@ -4,6 +4,8 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
 };
 
 use keyward::{
@@ -13,7 +15,7 @@ use keyward::{
 
 use crate::{
     Client,
-    process::{Ended, Server, keyward, run},
+    process::{Ended, PATIENCE, Server, keyward, run},
     support::holder_key,
     verify_offline,
 };
@@ -50,7 +52,7 @@ impl Place {
     fn refused(&self, flags: &[&str]) -> String {
         let mut command = keyward();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(self.data()).args(flags);
-        let Ended { code, err, .. } = run(command, "");
+        let Ended { code, err, .. } = ended(command);
         assert_eq!(code, Some(1), "{err}");
         assert!(!err.contains("serving gRPC"), "{err}");
         err
@@ -82,6 +84,21 @@ impl Place {
         files.sort();
         files.into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect()
     }
+}
+
+/// What a command says that must end by itself; one that goes on is killed, and has no exit code.
+fn ended(mut command: Command) -> Ended {
+    let mut child = command.stdin(Stdio::null()).spawn().unwrap();
+    for _ in 0..PATIENCE.as_millis() {
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    let _ended_already = child.kill();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 fn put_back(files: &[(PathBuf, Vec<u8>)]) {
