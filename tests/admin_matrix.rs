@@ -564,12 +564,20 @@ fn state_rows(Place { spare, .. }: &Place) -> Vec<Row> {
             method: "keyward.v1.WorkspaceService/CloseWorkspace",
             needs: &["workspaces:manage"],
             access: Access::Global,
-            good: v1::CloseWorkspaceRequest { workspace_id: spare.clone(), comment: String::new() }
-                .encode_to_vec(),
+            good: v1::CloseWorkspaceRequest {
+                workspace_id: spare.clone(),
+                ..v1::CloseWorkspaceRequest::default()
+            }
+            .encode_to_vec(),
             spoilt: vec![
                 Spoilt::Id(Vec::new()),
                 Spoilt::Rest(
-                    v1::CloseWorkspaceRequest { workspace_id: spare.clone(), comment: bad() }.encode_to_vec(),
+                    v1::CloseWorkspaceRequest {
+                        workspace_id: spare.clone(),
+                        comment: bad(),
+                        ..v1::CloseWorkspaceRequest::default()
+                    }
+                    .encode_to_vec(),
                 ),
             ],
         },

@@ -134,7 +134,16 @@ fn a_workspace_is_suspended_resumed_closed_and_listed() {
     assert!(refused.err.contains("the workspace wants every key to expire"), "{}", refused.err);
     let cleared = desk.json(&["workspace", "update", &id, "--clear-key-rules"]);
     assert_eq!(cleared["workspace"]["key_rules"], Value::Null);
-    desk.done(&["workspace", "close", &id]);
+    let preview = desk.done(&["workspace", "close", &id]);
+    assert!(preview.contains("would be denied  1 keys, for good\n"), "{preview}");
+    assert!(
+        preview.contains("Nothing was changed. The same command with --confirm 1 closes it"),
+        "{preview}"
+    );
+    let other = desk.run(&["workspace", "close", &id, "--confirm", "2"], "");
+    assert!(other.code == Some(1) && other.err.contains("COUNT_CHANGED"), "{other:?}");
+    let closed = desk.json(&["workspace", "close", &id, "--confirm", "1"]);
+    assert_eq!((&closed["key_count"], &closed["workspace"]["state"]), (&1.into(), &"CLOSED".into()));
     let closed = desk.run(&["workspace", "resume", &id], "");
     assert!(closed.code == Some(1) && closed.err.contains("WORKSPACE_CLOSED"), "{closed:?}");
     assert_eq!(desk.json(&["workspace", "list"])["workspaces"].as_array().unwrap().len(), 2);
@@ -184,4 +193,22 @@ fn a_command_says_which_workspace_it_looked_at_and_reaches_all_when_asked() {
     assert!(removed.contains("workspace   all; it was in 2\n"), "{removed}");
     let refused = desk.run(&["issue", "x", "--workspace", "all", "--scope", "messaging:send"], "");
     assert!(refused.code == Some(1) && refused.err.contains("workspace_id"), "{refused:?}");
+}
+
+#[test]
+fn a_found_administration_key_is_told_by_its_string() {
+    // M4, K3
+    let desk = Desk::new();
+    let made = desk.json(&["issue", "support desk", "--admin-scope", "keys:read,keys:revoke"]);
+    let (id, secret) = (text(&made["key"]["id"]), text(&made["api_key"]));
+    let told = desk.run(&["show", "--presented"], &secret);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    for words in ["presented  its secret of generation 1", &id, "administers    keys:read keys:revoke"] {
+        assert!(told.out.contains(words), "{words}: {told:?}");
+    }
+    assert!(!told.out.contains(&secret) && !told.err.contains(&secret), "it is not repeated");
+    let nobodys = desk.run(&["show", "--presented"], &secret.replace("kw_admin_", "kw_live_"));
+    assert!(nobodys.code == Some(1) && nobodys.err.contains("SECRET_UNKNOWN"), "{nobodys:?}");
+    let both = desk.run(&["show", &id, "--presented"], &secret);
+    assert_eq!(both.code, Some(2), "{both:?}");
 }

@@ -74,6 +74,12 @@ fn by_reason(reason: ErrorReason) -> &'static str {
             "name a file that holds an administration key with KEYWARD_ADMIN_KEY_FILE or --admin-key-file; \
              the first such key was made when the server was initialized"
         }
+        ErrorReason::CallerLimited => {
+            "the administration key is not good: give another with --admin-key-file or KEYWARD_ADMIN_KEY; a good one need not wait"
+        }
+        ErrorReason::SecretUnknown => {
+            "compare it with what was found, to the last character; a key of another Keyward is known there alone"
+        }
         ErrorReason::CallerInvalid => {
             "see that the file, or KEYWARD_ADMIN_KEY, holds a whole administration key of this server, neither \
              revoked nor expired; `keyward recover` on the server's machine makes a new one"

@@ -169,6 +169,7 @@ pub enum ClientCommand {
     #[command(after_help = list::EXAMPLES)]
     List(Box<Remote<ListArgs>>),
     /// Show a key, without any secret
+    #[command(after_help = show::EXAMPLES)]
     Show(Remote<ShowArgs>),
     /// Change a key
     #[command(after_help = update::EXAMPLES)]

@@ -19,7 +19,7 @@ use super::{
     table::Table,
     time, view, workspace_effect,
     workspace_list::{self, ListArgs},
-    workspace_state::{self, StateArgs},
+    workspace_state::{self, CloseArgs, StateArgs},
 };
 use crate::wire::v1::{
     GetWorkspaceRequest, QuotaUse, RegisterWorkspaceRequest, UpdateWorkspaceRequest, Workspace,
@@ -44,7 +44,7 @@ pub enum WorkspaceCommand {
     /// Put a suspended workspace back in use
     Resume(Remote<StateArgs>),
     /// Close a workspace for good
-    Close(Remote<StateArgs>),
+    Close(Remote<CloseArgs>),
 }
 
 impl WorkspaceCommand {

@@ -3,8 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Outcome, failure::Failure, json, session::Session, workspace::facts};
-use crate::wire::v1::{CloseWorkspaceRequest, ResumeWorkspaceRequest, SuspendWorkspaceRequest, Workspace};
+use super::{Outcome, failure::Failure, json, session::Session, table::Table, workspace::facts};
+use crate::wire::v1::{
+    CloseWorkspaceRequest, ResumeWorkspaceRequest, SuspendWorkspaceRequest, Workspace, WorkspaceState,
+};
 
 /// Which workspace to bring in or out of use.
 #[derive(Args, Debug)]
@@ -15,6 +17,16 @@ pub struct StateArgs {
     /// Why, in your own words
     #[arg(long)]
     comment: Option<String>,
+}
+
+/// Close a workspace for good, once the number of its keys is confirmed
+#[derive(Args, Debug)]
+pub struct CloseArgs {
+    #[command(flatten)]
+    which: StateArgs,
+    /// Closes it, if it has as many keys that are neither revoked nor expired. Left out: closes nothing, and says how many
+    #[arg(long, value_name = "COUNT")]
+    confirm: Option<u64>,
 }
 
 pub(super) async fn suspend(args: StateArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
@@ -33,12 +45,37 @@ pub(super) async fn resume(args: StateArgs, session: &mut Session<'_, '_>) -> Re
     show(answer.workspace, answer.revision, session)
 }
 
-pub(super) async fn close(args: StateArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let (workspace_id, comment) = (args.id, args.comment.unwrap_or_default());
+pub(super) async fn close(args: CloseArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+    let StateArgs { id: workspace_id, comment } = args.which;
+    let request = CloseWorkspaceRequest {
+        workspace_id,
+        comment: comment.unwrap_or_default(),
+        validate_only: args.confirm.is_none(),
+        expected_key_count: args.confirm,
+    };
     let mut workspaces = session.workspaces().await?;
-    let request = CloseWorkspaceRequest { workspace_id, comment };
     let answer = workspaces.close_workspace(request).await.map_err(session.rpc())?.into_inner();
-    show(answer.workspace, answer.revision, session)
+    let workspace = answer.workspace.ok_or(Failure::Answer("the workspace"))?;
+    // An older server does not see that a preview was asked for.
+    let preview = args.confirm.is_none() && workspace.state() != WorkspaceState::Closed;
+    let (revision, keys) = (answer.revision, answer.key_count);
+    let json =
+        || json!({ "workspace": json::workspace(&workspace), "revision": revision, "key_count": keys });
+    session.answer(json, || closed(&workspace, keys, preview))?;
+    Ok(Outcome::Done)
+}
+
+fn closed(workspace: &Workspace, keys: u64, preview: bool) -> String {
+    let mut lines = Table::of_facts();
+    lines.fact(if preview { "would be denied" } else { "denied" }, format!("{keys} keys, for good"));
+    let hint = if preview {
+        format!(
+            "Nothing was changed. The same command with --confirm {keys} closes it, and nothing opens it again.\n"
+        )
+    } else {
+        String::new()
+    };
+    format!("{}{}{hint}", facts(workspace), lines.render())
 }
 
 fn show(

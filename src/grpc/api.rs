@@ -56,7 +56,8 @@ impl Api {
         headers: &HeaderMap,
         address: Option<IpAddr>,
     ) -> Result<Caller, OperationError> {
-        self.operations.identify(bearer(headers)?, address)
+        let presented = bearer(headers).map_err(|_guessed_never| self.operations.wrong_caller(address))?;
+        self.operations.identify(presented, address)
     }
 
     /// Who asks a Check from this address, if he may; `callers` are the values in which he says who he is.
@@ -68,7 +69,10 @@ impl Api {
         callers: impl Iterator<Item = &'a [u8]>,
         address: Option<IpAddr>,
     ) -> Result<Caller, OperationError> {
-        let caller = self.operations.identify(only_bearer(callers)?, address.map(|ip| ip.to_canonical()))?;
+        let address = address.map(|ip| ip.to_canonical());
+        let presented =
+            only_bearer(callers).map_err(|_guessed_never| self.operations.wrong_caller(address))?;
+        let caller = self.operations.identify(presented, address)?;
         self.require_checker(&caller)?;
         Ok(caller)
     }

@@ -8,14 +8,15 @@ use tonic::{Request, Response, Status};
 use super::{api::Api, convert, review};
 use crate::{
     domain::{
-        admin::{AdminPermit, Party, UpdateKeys},
+        admin::{AdminPermit, Party, Sight, UpdateKeys},
         id::KeyId,
+        key::Key,
     },
     operations::{
         Changed, Operations, WithSecret, error::OperationError, issue::IssuePermit, switch::Switch,
     },
     ports::RequestMark,
-    wire::v1::{self, key_service_server::KeyService, revoke_request::Target},
+    wire::v1::{self, get_key_request::Presented, key_service_server::KeyService, revoke_request::Target},
 };
 
 #[tonic::async_trait]
@@ -70,7 +71,7 @@ impl KeyService for Api {
             let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "Rotate", &asked)?;
             let sight = permit.sight();
             let WithSecret { key, secret, revision } = operations.rotate(permit, id, grace, mark).await?;
-            let key = convert::key::to_wire(&key, &operations.moment(sight));
+            let key = changed(&operations, sight, key).await;
             Ok(v1::RotateResponse { key: Some(key), api_key: secret.reveal(), revision: revision.0 })
         })
         .await
@@ -96,7 +97,7 @@ impl KeyService for Api {
             let comment = convert::comment(&asked.comment)?;
             let sight = permit.sight();
             let Changed { key, revision } = operations.revoke(permit, id, reason, comment).await?;
-            let key = convert::key::to_wire(&key, &operations.moment(sight));
+            let key = changed(&operations, sight, key).await;
             Ok(v1::RevokeResponse { key: Some(key), revision: revision.0 })
         })
         .await
@@ -108,11 +109,17 @@ impl KeyService for Api {
     ) -> Result<Response<v1::GetKeyResponse>, Status> {
         let permit = self.permit(&request)?;
         self.administer(Party::of(&permit), async move |operations| {
-            let id = convert::key_id("key_id", &request.get_ref().key_id)?;
-            let sight = permit.sight();
-            let shown = operations.show(permit, id).await?;
+            let (asked, sight) = (request.get_ref(), permit.sight());
+            let (shown, presented_generation) = match &asked.presented {
+                Some(Presented::ApiKey(text)) => {
+                    permit.require_global()?;
+                    convert::absent_key_id(&asked.key_id)?;
+                    operations.show_presented(permit, text).await?
+                }
+                None => (operations.show(permit, convert::key_id("key_id", &asked.key_id)?).await?, 0),
+            };
             let key = convert::key::shown_to_wire(&shown, &operations.moment(sight));
-            Ok(v1::GetKeyResponse { key: Some(key) })
+            Ok(v1::GetKeyResponse { key: Some(key), presented_generation })
         })
         .await
     }
@@ -182,7 +189,7 @@ impl KeyService for Api {
             let changes = convert::update::key_changes(asked)?;
             let sight = permit.sight();
             let Changed { key, revision } = operations.update(permit, id, changes).await?;
-            let key = convert::key::to_wire(&key, &operations.moment(sight));
+            let key = changed(&operations, sight, key).await;
             Ok(v1::UpdateKeyResponse { key: Some(key), revision: revision.0 })
         })
         .await
@@ -310,7 +317,13 @@ async fn switch(
     operations.require_reach(&permit, id)?;
     let sight = permit.sight();
     let Changed { key, revision } = operations.switch(permit, id, way, convert::comment(comment)?).await?;
-    Ok((convert::key::to_wire(&key, &operations.moment(sight)), revision.0))
+    Ok((changed(operations, sight, key).await, revision.0))
+}
+
+/// A key that was just changed, for the wire.
+pub(super) async fn changed(operations: &Operations, sight: Sight, key: Key) -> v1::Key {
+    let shown = operations.with_use(key).await;
+    convert::key::shown_to_wire(&shown, &operations.moment(sight))
 }
 
 /// What a request id stands for: whose it is, and a fingerprint of the whole request.

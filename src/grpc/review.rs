@@ -1,6 +1,6 @@
 //! The methods of `KeyService` that look at keys in use, and act on what is seen: each from its message to its answer.
 
-use super::convert;
+use super::{convert, key_service::changed};
 use crate::{
     domain::admin::{AdminPermit, ReadKeys, RotateKeys, UpdateKeys},
     operations::{Changed, Operations, error::OperationError},
@@ -31,7 +31,7 @@ pub(super) async fn grace(
     let grace = convert::required_grace(asked.grace)?;
     let sight = permit.sight();
     let Changed { key, revision } = operations.regrace(permit, id, asked.generation, grace).await?;
-    let key = convert::key::to_wire(&key, &operations.moment(sight));
+    let key = changed(operations, sight, key).await;
     Ok(v1::UpdateGraceResponse { key: Some(key), revision: revision.0 })
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn narrow(
     let how = convert::least_privilege::narrowing(asked)?;
     let sight = permit.sight();
     let (Changed { key, revision }, since) = operations.narrow(permit, id, how).await?;
-    let key = convert::key::to_wire(&key, &operations.moment(sight));
+    let key = changed(operations, sight, key).await;
     let watched_since = Some(convert::least_privilege::watched_since(since));
     Ok(v1::NarrowKeyResponse { key: Some(key), revision: revision.0, watched_since })
 }

@@ -93,6 +93,8 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             let extra = Extra::Field { field, allowed: why.to_string() };
             (Code::InvalidArgument, ErrorReason::FieldInvalid, metadata, extra)
         }
+        OperationError::CallerLimited(seconds) => wait(ErrorReason::CallerLimited, seconds),
+        OperationError::SecretUnknown => plain(Code::NotFound, ErrorReason::SecretUnknown),
         OperationError::CallerInvalid => plain(Code::Unauthenticated, ErrorReason::CallerInvalid),
         OperationError::Refused(refusal) => refused(&refusal),
         OperationError::KeyNotFound(id) => {
@@ -185,11 +187,7 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
         OperationError::WorkspaceClosed => precondition_of("workspace", ErrorReason::WorkspaceClosed),
         OperationError::RevisionAhead => soon(Code::Unavailable, ErrorReason::RevisionAhead),
         OperationError::CountsUnwritten => soon(Code::Unavailable, ErrorReason::CountsUnwritten),
-        OperationError::SourceLimited(seconds) => {
-            let metadata = vec![("retry_after_seconds", seconds.to_string())];
-            let extra = Extra::Retry(Duration::from_secs(seconds));
-            (Code::ResourceExhausted, ErrorReason::SourceLimited, metadata, extra)
-        }
+        OperationError::SourceLimited(seconds) => wait(ErrorReason::SourceLimited, seconds),
         OperationError::QuotaReached(reached) => quota(&reached),
         OperationError::Overloaded => soon(Code::ResourceExhausted, ErrorReason::Overloaded),
         OperationError::ShareTaken { party, share } => {
@@ -289,6 +287,11 @@ fn store(error: &StoreError) -> (Code, ErrorReason, Metadata, Extra) {
 
 fn plain(code: Code, reason: ErrorReason) -> (Code, ErrorReason, Metadata, Extra) {
     (code, reason, Vec::new(), Extra::None)
+}
+
+fn wait(reason: ErrorReason, seconds: u64) -> (Code, ErrorReason, Metadata, Extra) {
+    let metadata = vec![("retry_after_seconds", seconds.to_string())];
+    (Code::ResourceExhausted, reason, metadata, Extra::Retry(Duration::from_secs(seconds)))
 }
 
 fn soon(code: Code, reason: ErrorReason) -> (Code, ErrorReason, Metadata, Extra) {

@@ -149,11 +149,9 @@ impl WorkspaceService for Api {
         request: Request<v1::CloseWorkspaceRequest>,
     ) -> Result<Response<v1::CloseWorkspaceResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.end(Party::of(&permit), async move |operations| {
-            let v1::CloseWorkspaceRequest { workspace_id, comment } = request.into_inner();
-            let state = WorkspaceState::Closed;
-            let (workspace, revision) = bring(&operations, permit, state, &workspace_id, &comment).await?;
-            Ok(v1::CloseWorkspaceResponse { workspace: Some(workspace), revision })
+        let lane = if request.get_ref().validate_only { &self.lanes.looks } else { &self.lanes.revocations };
+        self.work_in(lane, Party::of(&permit), async move |operations| {
+            close(&operations, permit, request.get_ref()).await
         })
         .await
     }
@@ -276,7 +274,38 @@ fn member_id<P>(
     convert::member::id(named(operations, permit, workspace_id)?, subject)
 }
 
-/// Suspends, resumes or closes a workspace: the requests differ in nothing else.
+/// Closes a workspace, or says what would come of it.
+async fn close(
+    operations: &Operations,
+    permit: AdminPermit<ManageWorkspaces>,
+    asked: &v1::CloseWorkspaceRequest,
+) -> Result<v1::CloseWorkspaceResponse, OperationError> {
+    let id = required(operations, &permit, &asked.workspace_id)?;
+    let comment = convert::comment(&asked.comment)?;
+    let (workspace, revision, key_count) = if asked.validate_only {
+        let (workspace, keys) = operations.preview_close(&permit, id).await?;
+        let revision = workspace.revision;
+        (workspace, revision, keys)
+    } else {
+        operations.close_workspace(permit, id, asked.expected_key_count, comment).await?
+    };
+    let workspace = Some(convert::workspace::to_wire(&workspace));
+    Ok(v1::CloseWorkspaceResponse { workspace, revision: revision.0, key_count })
+}
+
+/// The workspace that a global caller names.
+fn required(
+    operations: &Operations,
+    permit: &AdminPermit<ManageWorkspaces>,
+    workspace_id: &str,
+) -> Result<WorkspaceId, OperationError> {
+    permit.require_global()?;
+    let missing = || OperationError::invalid("workspace_id", ParseError::new("given"));
+    let id = convert::workspace_id("workspace_id", workspace_id)?.ok_or_else(missing)?;
+    operations.workspace(permit, Some(id))
+}
+
+/// Suspends or resumes a workspace: the requests differ in nothing else.
 async fn bring(
     operations: &Operations,
     permit: AdminPermit<ManageWorkspaces>,
@@ -284,10 +313,7 @@ async fn bring(
     workspace_id: &str,
     comment: &str,
 ) -> Result<(v1::Workspace, u64), OperationError> {
-    permit.require_global()?;
-    let missing = || OperationError::invalid("workspace_id", ParseError::new("given"));
-    let id = convert::workspace_id("workspace_id", workspace_id)?.ok_or_else(missing)?;
-    let id = operations.workspace(&permit, Some(id))?;
+    let id = required(operations, &permit, workspace_id)?;
     let (workspace, revision) =
         operations.bring_workspace(permit, id, state, convert::comment(comment)?).await?;
     Ok((convert::workspace::to_wire(&workspace), revision.0))

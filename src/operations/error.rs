@@ -35,12 +35,23 @@ pub enum OperationError {
     /// What was sent to identify the caller is not a usable administration key.
     #[error("what was sent in `authorization` is not a usable administration key")]
     CallerInvalid,
+    /// The same, and too many such came from one source.
+    #[error(
+        "what was sent in `authorization` is not a usable administration key, and too many such came from this source; try again in {0} \
+         seconds, with one that is"
+    )]
+    CallerLimited(u64),
     /// The caller may not.
     #[error(transparent)]
     Refused(#[from] AdminRefusal),
     /// There is no such key within reach.
     #[error("there is no key {0}")]
     KeyNotFound(KeyId),
+    /// No key has this secret.
+    #[error(
+        "no key has the secret that was presented; one that a rotation replaced long ago may be forgotten"
+    )]
+    SecretUnknown,
     /// There is no such workspace within reach.
     #[error("there is no such workspace")]
     WorkspaceNotFound,

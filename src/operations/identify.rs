@@ -40,7 +40,7 @@ impl Operations {
         let Some(text) = presented else {
             return Ok(Caller::Anonymous { address });
         };
-        self.admin(text, address).map(Caller::Admin).ok_or(OperationError::CallerInvalid)
+        self.admin(text, address).map(Caller::Admin).ok_or_else(|| self.wrong_caller(address))
     }
 
     fn admin(&self, text: &str, address: Option<IpAddr>) -> Option<AdminCaller> {

@@ -11,7 +11,7 @@ const A_MINUTE: u32 = 10;
 pub(super) struct ImportAlarms(Mutex<Told>);
 
 #[derive(Default)]
-struct Told {
+pub(super) struct Told {
     minute: u32,
     count: u32,
     untold: u64,
@@ -34,7 +34,7 @@ impl ImportAlarms {
 
 impl Told {
     /// How many were not told before this one; `None` if this one is not told either.
-    fn next(&mut self, minute: u32) -> Option<u64> {
+    pub(super) fn next(&mut self, minute: u32) -> Option<u64> {
         if self.minute != minute {
             (self.minute, self.count) = (minute, 0);
         }

@@ -42,12 +42,13 @@ pub mod uses;
 pub mod workspace;
 pub mod workspace_state;
 pub mod workspaces;
+mod wrong_callers;
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use self::{
     error::OperationError, import_alarm::ImportAlarms, quotas::UnderWay, source_limit::SourceLimit,
-    turns::Turns, usage::UsageLedger,
+    turns::Turns, usage::UsageLedger, wrong_callers::WrongCallers,
 };
 use crate::{
     domain::{
@@ -80,6 +81,7 @@ pub struct Operations {
     keys: Arc<DerivedKeys>,
     count_wait: Duration,
     revocations_by_source: SourceLimit,
+    wrong_callers: WrongCallers,
     import_alarms: ImportAlarms,
     turns: Turns,
     under_way: UnderWay,
@@ -149,6 +151,7 @@ impl Operations {
             keys,
             count_wait,
             revocations_by_source,
+            wrong_callers: WrongCallers::default(),
             import_alarms: ImportAlarms::default(),
             turns: Turns::default(),
             under_way: UnderWay::default(),

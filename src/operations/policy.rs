@@ -12,16 +12,17 @@ use serde_json::Value;
 pub use effect::{AffectedKey, Effect, GainingKey};
 
 pub(super) use self::effect::is_alive;
-use super::{Operations, cursor, error::OperationError};
+use super::{Operations, change, cursor, error::OperationError};
 use crate::{
     domain::{
         admin::{AdminPermit, ApplyPolicy, ReadPolicy},
         audit::{Action, Actor, FieldChange, LogEntry, Revision},
         gains::Gains,
-        key::Creator,
+        key::{Creator, Key},
         parse::ParseError,
         policy::{Change, Fault, Policy},
         text::Comment,
+        workspace::Workspace,
     },
     ports::{Mutation, PolicyVersion, Rows, StoreError},
 };
@@ -109,6 +110,7 @@ impl Operations {
             effect = self.effect(self.index.policy().as_deref(), &policy);
             require_expected(&effect.gains, gains)?;
         }
+        let moved = self.move_unused_default(&policy, permit.actor());
         let new = PolicyVersion {
             version: replaced.saturating_add(1),
             policy,
@@ -122,7 +124,9 @@ impl Operations {
         let seen = self.index.revision();
         let mut mutation = Mutation { seen, ..write_policy(new, permit.actor(), told) };
         mutation.entry.gains = Some(Arc::clone(&effect.gains)).filter(|gains| gains.count() > 0);
-        let committed = self.commit_by(Some(permit.stands_on()), mutation).await;
+        let moved = moved.map(|moved| Mutation { seen, ..moved });
+        let mutations = std::iter::once(mutation).chain(moved).collect();
+        let committed = self.commit_all_by(Some(permit.stands_on()), mutations).await;
         self.settle().await;
         match committed {
             // By its number: another may be in force already.
@@ -192,6 +196,29 @@ impl Operations {
         Ok(VersionPage { versions, next_page_token: next_page_token.unwrap_or_default() })
     }
 
+    /// The default workspace, where a document drops its plan and nobody has a key in it: it was made with the first policy, and
+    /// nobody chose its plan. It takes the document's first one, so that one's own names can be applied to a fresh server.
+    fn unused_default(&self, policy: &Policy) -> Option<Arc<Workspace>> {
+        let workspace = self.index.workspace(self.index.default_workspace()?)?;
+        let now = self.clock.now();
+        let lives = |key: &Key| key.workspace == workspace.id && key.admin.is_none() && is_alive(key, now);
+        let is_used = policy.has_plan(&workspace.plan) || self.index.any(lives).is_some();
+        (!is_used).then_some(workspace)
+    }
+
+    /// What puts the default workspace on the first plan of a document, where it is left without one.
+    fn move_unused_default(&self, policy: &Policy, actor: Actor) -> Option<Mutation> {
+        let before = self.unused_default(policy)?;
+        let after = Workspace { plan: policy.first_plan().clone(), ..(*before).clone() };
+        let entry = LogEntry {
+            workspace: Some(before.id),
+            changes: vec![change("workspace.plan", before.plan.as_str(), after.plan.as_str())],
+            ..LogEntry::new(self.clock.now(), actor, Action::WorkspaceUpdate)
+        };
+        let rows = Rows { workspace: Some(after), ..Rows::default() };
+        Some(Mutation::new(entry, rows))
+    }
+
     /// Passes a document that keeps every environment with keys, every plan with workspaces, and every role with members.
     fn require_used_kept(&self, policy: &Policy) -> Result<(), OperationError> {
         let now = self.clock.now();
@@ -202,8 +229,9 @@ impl Operations {
                 *environments.entry(key.environment.to_string()).or_insert(0_usize) += 1;
             }
         });
+        let unused = self.unused_default(policy).map(|workspace| workspace.id);
         self.index.each_workspace(|workspace| {
-            if !policy.has_plan(&workspace.plan) {
+            if !policy.has_plan(&workspace.plan) && Some(workspace.id) != unused {
                 *plans.entry(workspace.plan.to_string()).or_insert(0_usize) += 1;
             }
         });

@@ -16,6 +16,7 @@ use crate::{
         parse::ParseError,
         policy::{Effective, effective},
         rights::Rights,
+        secret::PresentedKey,
         text::Label,
         time::{Now, Timestamp},
     },
@@ -129,6 +130,25 @@ impl Operations {
         shown.pop().ok_or(OperationError::KeyNotFound(id))
     }
 
+    /// The key that has a secret, whatever has become of either, and which of its secrets that is: for whoever found one. Nothing is
+    /// noted as used by it.
+    ///
+    /// # Errors
+    /// The caller is bound to one workspace; no key has it. The store.
+    pub async fn show_presented(
+        &self,
+        permit: AdminPermit<ReadKeys>,
+        text: &str,
+    ) -> Result<(ShownKey, u32), OperationError> {
+        permit.require_global()?;
+        let found = PresentedKey::either(text).and_then(|presented| self.whose(&presented));
+        let (found, hash) = found.ok_or(OperationError::SecretUnknown)?;
+        let key = found.key().clone();
+        let generation = key.credentials.find(&hash).map_or(0, |(secret, _)| secret.generation);
+        let mut shown = self.with_last_uses(&permit, vec![key]).await?;
+        Ok((shown.pop().ok_or(OperationError::SecretUnknown)?, generation))
+    }
+
     /// A page of the keys of workspaces that the caller reaches, newest first in each. One that few keys fit on can be short, and
     /// not be the last: a call looks at no more than so many keys.
     ///
@@ -194,6 +214,21 @@ impl Operations {
         let foreign =
             ParseError::new("empty, or the next_page_token of the page before, with the same filter");
         read().map(Some).ok_or(OperationError::invalid("page_token", foreign))
+    }
+
+    /// A key that was just changed, with what is known of its use. The change stands whatever becomes of the look: where the store
+    /// cannot be read, it is what memory has.
+    pub async fn with_use(&self, key: Key) -> ShownKey {
+        let id = key.id;
+        let mut uses = match self.last_uses(vec![id]).await {
+            Ok(mut uses) => uses.remove(&id).unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(%error, key.id = %id, "a changed key is shown without the uses that are stored");
+                self.index.by_id(id).map(|found| found.uses()).unwrap_or_default()
+            }
+        };
+        uses.sort_by_key(|last| std::cmp::Reverse(last.time));
+        ShownKey { key, last_use: uses.first().map(|newest| newest.time), uses, earlier_import: None }
     }
 
     async fn with_last_uses(

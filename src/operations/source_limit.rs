@@ -22,6 +22,8 @@ pub(super) struct SourceLimit(Mutex<HashMap<Option<IpAddr>, Allowance>>);
 #[derive(Clone, Copy)]
 struct Allowance {
     whole_ms: u64,
+    /// How many calls there were.
+    calls: u64,
 }
 
 impl SourceLimit {
@@ -30,6 +32,11 @@ impl SourceLimit {
     /// # Errors
     /// There is none left; the seconds to wait for one.
     pub(super) fn spend(&self, source: Option<IpAddr>, now: Timestamp) -> Result<(), u64> {
+        self.count(source, now).1
+    }
+
+    /// The same, and how many calls of the source there were since it was remembered, this one and those that were refused too.
+    pub(super) fn count(&self, source: Option<IpAddr>, now: Timestamp) -> (u64, Result<(), u64>) {
         let now = u64::try_from(now.as_ms()).unwrap_or(0);
         let mut allowances = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let source = source.map(network_of);
@@ -37,16 +44,18 @@ impl SourceLimit {
             allowances.retain(|_, allowance| allowance.whole_ms > now);
         }
         let full = allowances.len() >= SOURCES && !allowances.contains_key(&source);
-        let allowance =
-            allowances.entry(if full { None } else { source }).or_insert(Allowance { whole_ms: now });
+        let allowance = allowances
+            .entry(if full { None } else { source })
+            .or_insert(Allowance { whole_ms: now, calls: 0 });
         // A clock that was set back must not lock anybody out for longer than a whole refill.
         let whole = allowance.whole_ms.clamp(now, now + BURST * REFILL_MS);
         let wait = (whole + REFILL_MS).saturating_sub(now + BURST * REFILL_MS);
+        allowance.calls = allowance.calls.saturating_add(1);
         if wait > 0 {
-            return Err(wait.div_ceil(1_000));
+            return (allowance.calls, Err(wait.div_ceil(1_000)));
         }
-        *allowance = Allowance { whole_ms: whole + REFILL_MS };
-        Ok(())
+        allowance.whole_ms = whole + REFILL_MS;
+        (allowance.calls, Ok(()))
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     envoy::service::auth::v3::CheckRequest,
     v1::{
         AddImportSchemeRequest, HmacSha256Hash, IssueResponse, RegisterWorkspaceResponse, RotateResponse,
-        check_request::Subject, import_row::Hash, revoke_request::Target,
+        check_request::Subject, get_key_request::Presented, import_row::Hash, revoke_request::Target,
     },
 };
 
@@ -27,6 +27,13 @@ impl Drop for Target {
             Self::ApiKey(text) => text.zeroize(),
             Self::KeyId(_) => {}
         }
+    }
+}
+
+impl Drop for Presented {
+    fn drop(&mut self) {
+        let Self::ApiKey(text) = self;
+        text.zeroize();
     }
 }
 

@@ -496,7 +496,7 @@ impl World {
         assert_eq!(listed.len(), self.ids.len());
         for (index, id) in self.ids.iter().enumerate() {
             self.compare_key(index, &listed[id]);
-            let request = v1::GetKeyRequest { key_id: id.clone() };
+            let request = v1::GetKeyRequest { key_id: id.clone(), presented: None };
             let shown = self.keyward.keys().get_key(self.keyward.as_root(request)).await.unwrap();
             let shown = shown.into_inner().key.unwrap();
             assert_eq!(shown, listed[id]);

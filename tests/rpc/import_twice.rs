@@ -59,7 +59,7 @@ impl Keyward {
     }
 
     async fn show_by(&self, tenant: &Tenant, id: &str) -> v1::Key {
-        let request = v1::GetKeyRequest { key_id: id.to_owned() };
+        let request = v1::GetKeyRequest { key_id: id.to_owned(), presented: None };
         self.keys().get_key(signed(&tenant.key, request)).await.unwrap().into_inner().key.unwrap()
     }
 
@@ -68,7 +68,10 @@ impl Keyward {
         let key_id = || id.to_owned();
         let workspace_id = || tenant.workspace.clone();
         let mut keys = self.keys();
-        let shown = keys.get_key(signed(caller, v1::GetKeyRequest { key_id: key_id() })).await.unwrap();
+        let shown = keys
+            .get_key(signed(caller, v1::GetKeyRequest { key_id: key_id(), presented: None }))
+            .await
+            .unwrap();
         let list = v1::ListKeysRequest { workspace_id: workspace_id(), ..v1::ListKeysRequest::default() };
         let listed = keys.list_keys(signed(caller, list)).await.unwrap().into_inner().keys;
         let listed = listed.into_iter().find(|key| key.id == id).unwrap();
@@ -313,7 +316,7 @@ async fn a_secret_of_keywards_own_is_nobody_elses_by_its_hash() {
     keyward.rotate(&root.key.id, Some(Duration::ZERO)).await;
     keyward.rotate(&root.key.id, Some(Duration::ZERO)).await;
     keyward.import_by(&tenant, sha256(&root.api_key)).await;
-    let id = v1::GetKeyRequest { key_id: ended.key.id.clone() };
+    let id = v1::GetKeyRequest { key_id: ended.key.id.clone(), presented: None };
     refusal(keyward.keys().get_key(signed(&root.api_key, id)).await, Code::Unauthenticated, "CALLER_INVALID");
     keyward.stop().await;
 }

@@ -42,6 +42,7 @@ mod rotation;
 mod shares;
 mod sight;
 mod switch;
+mod truth;
 mod update_key;
 mod usage;
 mod verify_log;

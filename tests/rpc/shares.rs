@@ -257,7 +257,7 @@ async fn end_keys(keyward: &Keyward, others: &[Issued], owner: &str) {
         keyward.keys().revoke(keyward.as_root(by_id(&victim.key.id))).await.unwrap();
         keyward
             .keys()
-            .get_key(keyward.as_root(v1::GetKeyRequest { key_id: victim.key.id.clone() }))
+            .get_key(keyward.as_root(v1::GetKeyRequest { key_id: victim.key.id.clone(), presented: None }))
             .await
             .unwrap();
         assert!(keyward.denied(&victim.api_key, &[SCOPE]).await.is_some());

@@ -24,7 +24,7 @@ async fn resume(keyward: &Keyward, id: &str) -> Result<Response<v1::ResumeWorksp
 }
 
 async fn close(keyward: &Keyward, id: &str) -> Result<Response<v1::CloseWorkspaceResponse>, Status> {
-    let request = v1::CloseWorkspaceRequest { workspace_id: id.to_owned(), comment: String::new() };
+    let request = v1::CloseWorkspaceRequest { workspace_id: id.to_owned(), ..Default::default() };
     keyward.workspaces().close_workspace(keyward.as_root(request)).await
 }
 

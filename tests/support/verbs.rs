@@ -104,7 +104,7 @@ pub fn rotation(id: &str, grace: Option<Duration>) -> v1::RotateRequest {
 }
 
 pub fn named(id: &str) -> v1::GetKeyRequest {
-    v1::GetKeyRequest { key_id: id.to_owned() }
+    v1::GetKeyRequest { key_id: id.to_owned(), presented: None }
 }
 
 pub fn disabling(id: &str) -> v1::DisableKeyRequest {

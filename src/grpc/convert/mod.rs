@@ -53,6 +53,12 @@ pub(super) fn optional_key_id(field: &str, text: &str) -> Result<Option<KeyId>, 
     unless_empty(text, |text| key_id(field, text))
 }
 
+/// Passes where no key is named by its id: it is named by one of its secrets.
+pub(super) fn absent_key_id(text: &str) -> Result<(), OperationError> {
+    let why = ParseError::new("empty where `api_key` is given");
+    if text.is_empty() { Ok(()) } else { Err(OperationError::invalid("key_id", why)) }
+}
+
 /// A workspace that may be left out.
 pub(super) fn workspace_id(field: &str, text: &str) -> Result<Option<WorkspaceId>, OperationError> {
     unless_empty(text, |text| within(field, WorkspaceId::parse(text)))
