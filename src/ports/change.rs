@@ -35,6 +35,20 @@ pub struct Mutation {
     pub judged_by: Option<u64>,
     /// The request id that this change uses up.
     pub request: Option<RequestMark>,
+    /// What room it may use where there is no other.
+    pub draws_on: DrawsOn,
+}
+
+/// What room of a full disk a change may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DrawsOn {
+    /// None: it is refused until there is room.
+    #[default]
+    Nothing,
+    /// What is kept for changes that take rights away.
+    Kept,
+    /// All that is kept, and what is kept of it for operators.
+    KeptForOperators,
 }
 
 impl Mutation {
@@ -50,6 +64,7 @@ impl Mutation {
             expects_workspace: None,
             judged_by: None,
             request: None,
+            draws_on: DrawsOn::Nothing,
         }
     }
 }

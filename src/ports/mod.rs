@@ -14,7 +14,7 @@ use std::{future::Future, pin::Pin};
 use tokio::sync::watch;
 
 pub use self::{
-    change::{Mutation, PolicyVersion, RequestMark, Rows},
+    change::{DrawsOn, Mutation, PolicyVersion, RequestMark, Rows},
     counters::{
         Account, Bill, Charge, ChargeAll, Count, Counters, LimitState, Passing, Payable, Payer, Refusal,
         Weighed, costs, denials,
@@ -76,6 +76,17 @@ pub enum StoreError {
     /// The changes asked for are no longer there one by one.
     #[error("too old a revision: reload")]
     TooOld,
+}
+
+/// What a store takes now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taking {
+    /// Every change.
+    Everything,
+    /// What takes rights away, as long as the room for it lasts: the disk is full.
+    Ends,
+    /// No change: it is sealed until a restart, or closed.
+    Nothing,
 }
 
 /// Where truth is kept.
@@ -144,4 +155,10 @@ pub trait KeyStore: Send + Sync {
 
     /// Whether it takes no change until a restart, because it cannot know any more what is durable.
     fn sealed(&self) -> bool;
+
+    /// What it takes; changes when that does.
+    fn taking(&self) -> watch::Receiver<Taking>;
+
+    /// Why it does not take everything, where it does not.
+    fn why(&self) -> Option<String>;
 }

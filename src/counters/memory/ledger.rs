@@ -21,7 +21,7 @@ use crate::{
         time::{Now, Steady, Timestamp, TrustedClock},
     },
     index::Index,
-    ports::{KeyStore, Note, Payer, StoreError, StoredCount},
+    ports::{KeyStore, Note, Payer, StoreError, StoredCount, Taking},
 };
 
 /// Rows in one write: a change that comes meanwhile waits for no more than these.
@@ -30,6 +30,10 @@ pub(super) const BATCH: usize = 1_024;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How often a write is tried while none succeeds.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// What is logged while counts cannot be written.
+pub(super) const IN_MEMORY_ONLY: &str =
+    "counts cannot be written: they are kept in memory only, and a crash now may admit more than a limit";
 
 /// Under which the start is stored of the last process that followed a crash. No subject is empty.
 const UNCLEAN: (&str, &str) = ("", "unclean");
@@ -112,9 +116,14 @@ impl Ledger {
         let mut batch = Vec::new();
         let mut last_sweep = self.clock.read();
         let mut over = VecDeque::new();
+        let mut taking = self.store.taking();
         loop {
             tokio::select! {
                 biased;
+                // A store that takes nothing any more is told at once, and not when the next block is spent.
+                Ok(()) = taking.changed() => if *taking.borrow_and_update() != Taking::Everything {
+                    self.probe().await;
+                },
                 _tick = probe.tick(), if self.degraded.load(Ordering::Acquire) => self.probe().await,
                 _tick = sweep.tick() => {
                     // What was over then: a request that read its time before a window was over may be charged only now.
@@ -186,7 +195,7 @@ impl Ledger {
             Err(error) => {
                 self.behind.store(true, Ordering::Release);
                 if !self.degraded.swap(true, Ordering::AcqRel) {
-                    tracing::error!(%error, "counts cannot be written: they are kept in memory only, and a crash now may admit more than a limit");
+                    tracing::error!(%error, "{IN_MEMORY_ONLY}");
                 }
             }
         }

@@ -32,7 +32,7 @@ use crate::{
     index::Index,
     ports::{
         Account, Bill, Charge, ChargeAll, Counters, KeyStore, Note, Passing, Payable, Pending, Refusal,
-        StoreError, StoredCount, Weighed, costs,
+        StoreError, StoredCount, Taking, Weighed, costs,
     },
 };
 
@@ -53,6 +53,14 @@ pub struct MemoryCounters {
     unclean: Option<Now>,
     /// Taken by whoever closes this first.
     ledger: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
+}
+
+/// Drops what is over, and says that counting goes on.
+async fn begin(store: &dyn KeyStore, over: &[Note]) -> Result<(), StoreError> {
+    for batch in over.chunks(ledger::BATCH) {
+        store.note(batch.to_vec()).await?;
+    }
+    store.note(vec![Note::CountsComplete(false)]).await
 }
 
 impl MemoryCounters {
@@ -87,11 +95,17 @@ impl MemoryCounters {
                 over.push(Note::Count(StoredCount { state: None, ..count }));
             }
         }
-        for batch in over.chunks(ledger::BATCH) {
-            store.note(batch.to_vec()).await?;
+        // From here on what is not written may have been charged. Where it cannot be written now, because the disk is full, it
+        // is tried again.
+        let begun = begin(&*store, &over).await;
+        let is_full =
+            matches!(&begun, Err(StoreError::Unavailable(_))) && *store.taking().borrow() == Taking::Ends;
+        if let Err(error) = begun {
+            if !is_full {
+                return Err(error);
+            }
+            tracing::error!(%error, "{}", ledger::IN_MEMORY_ONLY);
         }
-        // From here on what is not written may have been charged.
-        store.note(vec![Note::CountsComplete(false)]).await?;
         if !complete {
             tracing::warn!(
                 "Keyward did not stop in order: of each window that is open, what may have been used counts as used"
@@ -99,7 +113,7 @@ impl MemoryCounters {
         }
         let (jobs, receiver) = mpsc::channel(MAX_ASKS);
         let (written_sender, written) = watch::channel(0);
-        let degraded = Arc::new(AtomicBool::new(false));
+        let degraded = Arc::new(AtomicBool::new(is_full));
         let ledger = Ledger::new(store, index, clock, unclean, written_sender, Arc::clone(&degraded));
         let ledger = Mutex::new(Some(tokio::spawn(ledger.run(receiver))));
         Ok(Self { jobs, written, degraded, closed: AtomicBool::new(false), unclean, ledger })

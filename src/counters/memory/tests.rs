@@ -119,6 +119,14 @@ impl KeyStore for Rows {
         nothing()
     }
 
+    fn why(&self) -> Option<String> {
+        None
+    }
+
+    fn taking(&self) -> watch::Receiver<Taking> {
+        watch::channel(Taking::Everything).1
+    }
+
     fn sealed(&self) -> bool {
         false
     }

@@ -1,13 +1,16 @@
 //! How a connection is opened, for writing and for reading.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::store::data_dir::database_in;
 
 /// How long a statement waits while another process holds the database.
-const BUSY: Duration = Duration::from_secs(2);
+pub(super) const BUSY: Duration = Duration::from_secs(2);
 
 /// Pages kept in memory, as SQLite counts: negative is KiB. Ids are random, so the writer touches pages everywhere;
 /// readers mostly go through tables in their order.
@@ -17,12 +20,54 @@ const READER_CACHE: i64 = -8 * 1024;
 /// Statements kept ready.
 const STATEMENTS: usize = 64;
 
+/// Where SQLite keeps the index of the WAL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WalIndex {
+    /// In a file, which other processes read too.
+    File,
+    /// In this process, for which no other can read the database then: where there is no room for the file.
+    Here,
+}
+
+impl WalIndex {
+    /// What names a database so that its index is kept here.
+    pub(super) fn name(self, path: &Path) -> PathBuf {
+        match self {
+            Self::File => path.to_owned(),
+            Self::Here => PathBuf::from(format!("file:{}?vfs=unix-excl", escape(path))),
+        }
+    }
+
+    /// What readers open such a name with.
+    pub(super) fn reader_flags(self) -> OpenFlags {
+        reader_flags() | self.flags()
+    }
+
+    fn flags(self) -> OpenFlags {
+        match self {
+            Self::File => OpenFlags::empty(),
+            Self::Here => OpenFlags::SQLITE_OPEN_URI,
+        }
+    }
+}
+
 /// The connection that writes. The file must be there.
-pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+pub(super) fn open_writer(path: &Path, index: WalIndex) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | index.flags();
+    let connection = Connection::open_with_flags(index.name(path), flags)?;
     connection.busy_timeout(BUSY)?;
+    keep_wal(&connection)?;
     Ok(connection)
+}
+
+/// How long a statement waits while another process holds the database, or a reader is in the way.
+pub(super) fn busy_time(connection: &Connection, time: Duration) -> rusqlite::Result<()> {
+    connection.busy_timeout(time)
+}
+
+/// Whoever closes the database last leaves the WAL where it is, with its room; the writing thread empties it.
+fn keep_wal(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }
 
 /// Sets the writing connection up, once it is known that the database is ours.
@@ -46,13 +91,13 @@ pub(super) fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// What readers open with.
-pub(super) fn reader_flags() -> OpenFlags {
+fn reader_flags() -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
 /// A reading connection that stands outside the pool.
-pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, reader_flags())?;
+pub(super) fn open_reader(path: &Path, index: WalIndex) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(index.name(path), index.reader_flags())?;
     prepare_reader(&connection)?;
     Ok(connection)
 }
@@ -60,6 +105,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 /// Sets a reading connection up.
 pub(super) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
+    keep_wal(connection)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", READER_CACHE)?;
     harden(connection)

@@ -43,3 +43,15 @@ pub(super) fn is_constraint(error: &Error) -> bool {
 pub(super) fn is_duplicate(error: &Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_CONSTRAINT_UNIQUE)
 }
+
+/// Whether there is no room on the disk.
+pub(super) fn is_full(error: &Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull))
+}
+
+/// Whether the index of a WAL could not be made in a file: for want of room, as far as SQLite says.
+pub(super) fn is_without_index(error: &Error) -> bool {
+    const FOR_WANT_OF_ROOM: [i32; 4] =
+        [ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_IOERR_SHMMAP, ffi::SQLITE_IOERR_SHMOPEN, ffi::SQLITE_FULL];
+    error.sqlite_error().is_some_and(|error| FOR_WANT_OF_ROOM.contains(&error.extended_code))
+}

@@ -4,10 +4,13 @@ use tokio::sync::oneshot;
 
 use crate::{
     domain::audit::Revision,
-    ports::{Mutation, Note, StoreError},
+    ports::{DrawsOn, Mutation, Note, StoreError},
 };
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// How many changes are written together into room that is kept.
+const ENDS_TOGETHER: usize = 16;
 
 /// What the thread is asked for.
 pub(super) enum Work {
@@ -43,6 +46,53 @@ impl Group {
         for (_, answer) in self.notes {
             let _gone = answer.send(notes.clone());
         }
+    }
+
+    /// Takes out what ends something, a few at a time and operators' first; each with whether it is theirs.
+    pub(super) fn take_ends(&mut self) -> Vec<(bool, Self)> {
+        let (mut operators, mut tenants) = (Vec::new(), Vec::new());
+        for (mutations, answer) in std::mem::take(&mut self.commits) {
+            // Those that are written together are of one kind, and one caller's.
+            let to = match mutations.first().map(|mutation| mutation.draws_on).unwrap_or_default() {
+                DrawsOn::Nothing => &mut self.commits,
+                DrawsOn::Kept => &mut tenants,
+                DrawsOn::KeptForOperators => &mut operators,
+            };
+            to.push((mutations, answer));
+        }
+        let mut ends = Vec::new();
+        for (is_operators, commits) in [(true, operators), (false, tenants)] {
+            let mut commits = commits.into_iter().peekable();
+            while commits.peek().is_some() {
+                let commits = commits.by_ref().take(ENDS_TOGETHER).collect();
+                ends.push((is_operators, Self { commits, ..Self::default() }));
+            }
+        }
+        ends
+    }
+
+    /// Refuses what is ordinary, because the disk is full. That there was nothing to end is no reason to write, and is answered
+    /// as an end would be.
+    pub(super) fn refuse_for_room(mut self, error: &StoreError, ends_are_taken: bool) {
+        if ends_are_taken {
+            for (notes, answer) in std::mem::take(&mut self.notes) {
+                if matches!(notes.as_slice(), [Note::Nothing(_)]) {
+                    let _gone = answer.send(Ok(()));
+                } else {
+                    self.notes.push((notes, answer));
+                }
+            }
+        }
+        self.refuse(error);
+    }
+
+    /// How many changes there are, and how many keys they name together with others.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let changes = self.commits.iter().flat_map(|(mutations, _)| mutations);
+        let keys = |mutation: &Mutation| mutation.entry.group.as_ref().map_or(0, |group| group.keys().len());
+        changes.fold((0, 0), |(changes, all), mutation| {
+            (changes.saturating_add(1), all.saturating_add(keys(mutation)))
+        })
     }
 
     pub(super) fn refuse(self, error: &StoreError) {

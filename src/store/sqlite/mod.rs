@@ -1,6 +1,7 @@
 //! The embedded back end: one SQLite database, one thread that writes, a few connections that read.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     thread::JoinHandle,
     time::Duration,
@@ -19,6 +20,8 @@ use self::{
     foreign::ForeignWrites,
     group::{Answer, Work},
     open::{Opened, database},
+    reserve::HeldIndex,
+    room::Room,
     writer::{FileIdentity, Writer},
 };
 use super::data_dir::DataDir;
@@ -26,8 +29,8 @@ use crate::{
     domain::{audit::Revision, id::KeyId, root::DerivedKeys, time::Timestamp},
     ports::{
         KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRows, Mutation, Note, Pending,
-        PolicyVersion, RequestMark, ScopeUse, StoreError, StoredCount, StoredMark, Usage, UsageFilter,
-        UsagePosition, Verification, View,
+        PolicyVersion, RequestMark, ScopeUse, StoreError, StoredCount, StoredMark, Taking, Usage,
+        UsageFilter, UsagePosition, Verification, View,
     },
 };
 
@@ -49,6 +52,8 @@ mod notes;
 mod open;
 mod policies;
 mod read;
+mod reserve;
+mod room;
 mod rows;
 mod schema;
 mod schemes;
@@ -82,6 +87,8 @@ pub struct SqliteStore {
     state: watch::Receiver<WriterState>,
     /// Whether it is sealed because another process has written.
     written_by_others: Arc<AtomicBool>,
+    taking: watch::Receiver<Taking>,
+    directory: PathBuf,
     /// What follows the log reads here, never behind the others.
     follower: mpsc::Sender<follower::Read>,
     /// Taken when the store goes.
@@ -95,11 +102,14 @@ pub struct SqliteStore {
     /// As it was found.
     mark: StoredMark,
     ended_in_order: bool,
+    /// The last field, so that it goes when every connection is closed.
+    #[expect(dead_code, reason = "held, never read")]
+    held_index: Option<HeldIndex>,
 }
 
 impl SqliteStore {
     fn start(dir: &DataDir, opened: Opened) -> Result<Self, OpenError> {
-        let Opened { connection, keys, mark, ended_in_order, anchor } = opened;
+        let Opened { connection, index, held, keys, mark, ended_in_order, anchor } = opened;
         let path = dir.database();
         let head = log::head(&connection, &keys)?;
         let (works, receiver) = mpsc::channel(MAX_WAITING);
@@ -107,7 +117,9 @@ impl SqliteStore {
         let (state_sender, state) = watch::channel(WriterState::Working);
         let foreign = ForeignWrites::from_now(&connection).map_err(database(&path))?;
         let written_by_others = foreign.seen();
-        let writer = Writer {
+        let (taking_sender, taking) = watch::channel(Taking::Everything);
+        let room = Room::of(&connection, dir)?;
+        let mut writer = Writer {
             connection,
             foreign,
             keys: Arc::clone(&keys),
@@ -117,11 +129,15 @@ impl SqliteStore {
             works: receiver,
             revisions: revision_sender,
             state: state_sender,
+            taking: taking_sender,
             wal_pages: 0,
+            room,
+            held_index: held.clone(),
             lock: dir.lock(),
         };
-        let manager = SqliteConnectionManager::file(&path)
-            .with_flags(connection::reader_flags())
+        writer.look_for_room();
+        let manager = SqliteConnectionManager::file(index.name(&path))
+            .with_flags(index.reader_flags())
             .with_init(|connection| connection::prepare_reader(connection));
         let readers = r2d2::Pool::builder()
             .max_size(READERS)
@@ -130,7 +146,7 @@ impl SqliteStore {
             .build(manager)
             .map_err(database(&path))?;
         let thread = Mutex::new(Some(writer.spawn().map_err(database(&path))?));
-        let following = connection::open_reader(&path).map_err(database(&path))?;
+        let following = connection::open_reader(&path, index).map_err(database(&path))?;
         let (follower, follower_thread) =
             follower::spawn(following, Arc::clone(&keys)).map_err(database(&path))?;
         Ok(Self {
@@ -145,9 +161,12 @@ impl SqliteStore {
             revisions,
             state,
             written_by_others,
+            taking,
+            directory: dir.path().to_owned(),
             thread,
             mark,
             ended_in_order,
+            held_index: held,
         })
     }
 
@@ -303,6 +322,19 @@ impl KeyStore for SqliteStore {
             WriterState::Working => false,
             WriterState::Sealed(_) | WriterState::Ended => true,
         }
+    }
+
+    fn why(&self) -> Option<String> {
+        match (&*self.state.borrow(), *self.taking.borrow()) {
+            (WriterState::Sealed(why), _) => Some(why.clone()),
+            (WriterState::Ended, _) => Some(CLOSED.to_owned()),
+            (WriterState::Working, Taking::Everything) => None,
+            (WriterState::Working, Taking::Ends | Taking::Nothing) => Some(room::full(&self.directory)),
+        }
+    }
+
+    fn taking(&self) -> watch::Receiver<Taking> {
+        self.taking.clone()
     }
 
     fn commit_all(&self, mutations: Vec<Mutation>) -> Pending<'_, Revision> {

@@ -14,8 +14,9 @@ use rusqlite::Connection;
 
 use super::{
     anchored::{self, AnchorReport, Doubt, Judged},
-    connection::{open_offline, open_writer, prepare_writer},
+    connection::{WalIndex, open_offline, open_writer, prepare_writer},
     damage, failure, groups, log, notes,
+    reserve::{self, HeldIndex},
     schema::{self, Identity, Ours, identify, migrate},
 };
 use crate::{
@@ -124,6 +125,8 @@ pub enum OpenError {
 /// A database that was found or made, with the keys that belong to it.
 pub(super) struct Opened {
     pub(super) connection: Connection,
+    pub(super) index: WalIndex,
+    pub(super) held: Option<HeldIndex>,
     pub(super) keys: Arc<DerivedKeys>,
     pub(super) mark: StoredMark,
     pub(super) ended_in_order: bool,
@@ -138,22 +141,24 @@ pub(super) fn open(
     now: Timestamp,
 ) -> Result<Opened, OpenError> {
     let path = dir.database();
-    let connection = if path.exists() { Some(open_writer(&path).map_err(database(&path))?) } else { None };
-    let found = connection.as_ref().map(|connection| ours(connection, &path)).transpose()?.flatten();
+    let connection =
+        if path.exists() { Some(open_where_it_goes(&path).map_err(database(&path))?) } else { None };
+    let found = connection.as_ref().map(|(connection, _)| ours(connection, &path)).transpose()?.flatten();
     let keys = Arc::new(keys_for(dir.path(), found.as_ref(), entropy)?);
     // Before anything is changed.
     let judged = match connection.as_ref().filter(|_| found.is_some()) {
-        Some(connection) => anchored::look(dir.path(), settings, connection, &keys)?,
+        Some((connection, _)) => anchored::look(dir.path(), settings, connection, &keys)?,
         None => anchored::look_at_nothing(dir.path(), settings, &keys),
     };
     judged.require(settings.accepted, &path)?;
-    let mut connection = if let Some(connection) = connection {
-        connection
+    let (connection, index) = if let Some(opened) = connection {
+        opened
     } else {
         make_empty(&path)?;
-        open_writer(&path).map_err(database(&path))?
+        (open_writer(&path, WalIndex::File).map_err(database(&path))?, WalIndex::File)
     };
     prepare_writer(&connection).map_err(database(&path))?;
+    let (mut connection, index, held) = hold_index(connection, index, &path).map_err(database(&path))?;
     let marked = Arc::clone(&keys);
     let mark = move |connection: &Connection| groups::put_mark(connection, &marked, Revision::ZERO);
     migrate(&mut connection, keys.check, now, mark, groups::take_over).map_err(database(&path))?;
@@ -161,7 +166,50 @@ pub(super) fn open(
     let ended_in_order = notes::ended_in_order(&connection).map_err(database(&path))?;
     let default = AnchorSettings::default().path(dir.path());
     let anchor = judged.keep(&mut connection, &keys, (now, mark), &default)?;
-    Ok(Opened { connection, keys, mark, ended_in_order, anchor })
+    Ok(Opened { connection, index, held, keys, mark, ended_in_order, anchor })
+}
+
+/// Opens a database for writing; where there is no room for the file of its WAL's index, without one.
+fn open_where_it_goes(path: &Path) -> rusqlite::Result<(Connection, WalIndex)> {
+    let connection = open_writer(path, WalIndex::File)?;
+    match connection.query_row(READ, [], |_| Ok(())) {
+        Err(error) if failure::is_without_index(&error) => {
+            drop(connection);
+            tracing::warn!(%error, "{WITHOUT_INDEX}");
+            Ok((open_writer(path, WalIndex::Here)?, WalIndex::Here))
+        }
+        // What else is wrong shows when it is read in earnest.
+        Ok(()) | Err(_) => Ok((connection, WalIndex::File)),
+    }
+}
+
+/// Whatever is read, the index is opened for.
+const READ: &str = "SELECT count(*) FROM sqlite_schema";
+
+const WITHOUT_INDEX: &str = "the disk is full: what belongs beside the database is kept in memory until the next start, and no other \
+                             process can read the database";
+
+/// Sees that the index of the WAL never needs room again.
+fn hold_index(
+    connection: Connection,
+    index: WalIndex,
+    path: &Path,
+) -> rusqlite::Result<(Connection, WalIndex, Option<HeldIndex>)> {
+    if index == WalIndex::Here {
+        return Ok((connection, index, None));
+    }
+    // A database just made has none before it is read.
+    connection.query_row(READ, [], |_| Ok(()))?;
+    match reserve::extend_index(path) {
+        Ok(held) => Ok((connection, index, held)),
+        Err(error) => {
+            drop(connection);
+            tracing::warn!(%error, "{WITHOUT_INDEX}");
+            let connection = open_writer(path, WalIndex::Here)?;
+            prepare_writer(&connection)?;
+            Ok((connection, WalIndex::Here, None))
+        }
+    }
 }
 
 /// Reads the whole log of a data directory, whether a server runs in it or not. Locks nothing and changes nothing.
@@ -245,9 +293,7 @@ fn read_with<T>(
 /// The database's size and time of change while its WAL holds nothing; `None` while it does.
 fn quiet_state(directory: &Path) -> Option<(u64, std::time::SystemTime)> {
     let path = database_in(directory);
-    let mut wal = path.clone().into_os_string();
-    wal.push("-wal");
-    if fs::metadata(wal).is_ok_and(|wal| wal.len() > 0) {
+    if !reserve::is_blank(&path) {
         return None;
     }
     let metadata = fs::metadata(path).ok()?;

@@ -1,8 +1,10 @@
 //! Keeping the WAL within its bounds, between groups.
 
+use std::time::Duration;
+
 use rusqlite::Row;
 
-use super::{failure, writer::Writer};
+use super::{connection, failure, writer::Writer};
 use crate::ports::StoreError;
 
 /// How many pages may stand in the WAL alone before they are copied into the database: 16 MiB.
@@ -19,11 +21,40 @@ impl Writer {
     pub(super) fn tend_wal(&mut self) {
         let mode = match self.checkpoint("NOOP") {
             Ok(Wal { pages, .. }) if pages >= RESTART_AT => "RESTART",
-            Ok(Wal { pages, copied }) if pages.saturating_sub(copied) >= COPY_AT => "PASSIVE",
+            Ok(Wal { pages, copied, .. }) if pages.saturating_sub(copied) >= COPY_AT => "PASSIVE",
             // What fails is said where it is handled, in `checkpoint`.
             Ok(_) | Err(_) => return,
         };
         let _sealed = self.checkpoint(mode);
+    }
+
+    /// How many pages the WAL has by now.
+    pub(super) fn count_wal(&mut self) {
+        let _sealed = self.checkpoint("NOOP");
+    }
+
+    /// Copies all of the WAL into the database, and lets the next change begin it anew; whether it will. Waits for no reader.
+    pub(super) fn begin_wal_anew(&mut self) -> bool {
+        let patient = connection::busy_time(&self.connection, Duration::ZERO);
+        let done = patient.is_ok() && self.checkpoint("RESTART").is_ok_and(|wal| wal.is_done);
+        if let Err(error) = patient.and_then(|()| connection::busy_time(&self.connection, connection::BUSY)) {
+            tracing::debug!(%error, "how long the database is waited for cannot be set");
+        }
+        if done {
+            self.wal_pages = 0;
+        }
+        done
+    }
+
+    /// Copies all of the WAL into the database, and leaves of it nothing but its room.
+    pub(super) fn empty_wal(&mut self) -> Result<(), StoreError> {
+        let wal = self.checkpoint("RESTART")?;
+        if wal.is_done
+            && let Err(error) = self.blank_wal()
+        {
+            tracing::warn!(%error, "the WAL could not be emptied; the next start reads it");
+        }
+        Ok(())
     }
 
     /// Copies the WAL into the database as far as readers let it; `NOOP` only counts its pages. An I/O error here
@@ -33,8 +64,11 @@ impl Writer {
             return Err(StoreError::Unavailable(why));
         }
         let pragma = format!("PRAGMA wal_checkpoint({mode})");
-        // The first column says whether a reader was in the way, which the counts show too.
-        let read = |row: &Row<'_>| Ok(Wal { pages: row.get(1)?, copied: row.get(2)? });
+        // The first column says whether a reader was in the way.
+        let read = |row: &Row<'_>| {
+            let (busy, pages, copied): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Wal { pages, copied, is_done: busy == 0 && pages == copied })
+        };
         match self.connection.query_row(&pragma, [], read) {
             Ok(wal) => {
                 self.wal_pages = wal.pages;
@@ -55,4 +89,6 @@ pub(super) struct Wal {
     pages: i64,
     /// So many of them are in the database too.
     copied: i64,
+    /// Whether that is all of them, and nobody was in the way.
+    is_done: bool,
 }

@@ -12,11 +12,14 @@ use super::{
     failure,
     foreign::ForeignWrites,
     group::{Group, Work},
-    log, notes, rows, wal,
+    log, notes,
+    reserve::HeldIndex,
+    room::Room,
+    rows, wal,
 };
 use crate::{
     domain::{audit::Revision, root::DerivedKeys},
-    ports::{Mutation, StoreError},
+    ports::{Mutation, StoreError, Taking},
     store::{anchor::Keeper, chain::Head, rows::to_stored},
 };
 
@@ -46,8 +49,13 @@ pub(super) struct Writer {
     pub(super) works: mpsc::Receiver<Work>,
     pub(super) revisions: watch::Sender<Revision>,
     pub(super) state: watch::Sender<WriterState>,
+    pub(super) taking: watch::Sender<Taking>,
     /// Pages in the WAL when it was last looked at.
     pub(super) wal_pages: i64,
+    /// What room there is on the disk.
+    pub(super) room: Room,
+    #[expect(dead_code, reason = "held, never read")]
+    pub(super) held_index: Option<HeldIndex>,
     /// Held until nothing is written any more; the last field, so that it goes when the connection is closed.
     #[expect(dead_code, reason = "held, never read")]
     pub(super) lock: Arc<File>,
@@ -66,6 +74,8 @@ enum Outcome {
     Committed(Vec<Result<Revision, StoreError>>),
     /// Nothing of it is there, and the next one may go better.
     Refused(StoreError),
+    /// Nothing of it is there: the disk is full.
+    Full,
     /// Nothing of it is there, and nothing more may be written.
     Broken(StoreError),
     /// Nobody knows, except for those that were refused.
@@ -97,19 +107,43 @@ impl Writer {
             }
             self.tend_wal();
         }
-        let emptied = self.checkpoint("TRUNCATE").map(drop);
+        let emptied = self.empty_wal();
         self.anchor.close();
         for closer in closers {
             let _gone = closer.send(emptied.clone());
         }
     }
 
-    /// Writes a group and answers everyone in it.
-    fn serve(&mut self, group: Group) {
-        let outcome = match self.sealed() {
-            Some(why) => Outcome::Refused(StoreError::Unavailable(why)),
-            None => self.write(&group),
-        };
+    /// Writes a group, or what of it a full disk lets be written, and answers everyone in it.
+    fn serve(&mut self, mut group: Group) {
+        if let Some(why) = self.sealed() {
+            return group.refuse(&StoreError::Unavailable(why));
+        }
+        if self.has_room() {
+            let outcome = self.write(&group);
+            if !matches!(outcome, Outcome::Full) {
+                if matches!(outcome, Outcome::Committed(_)) {
+                    self.is_proven();
+                }
+                return self.settle(group, outcome);
+            }
+            // There was less than it seemed: what ends something is tried again, alone.
+            self.fill_up();
+        }
+        let ends = group.take_ends();
+        let is_one_taken = self.has_place_for(1, 0, false);
+        group.refuse_for_room(&self.full(), is_one_taken);
+        for (is_operators, ends) in ends {
+            let (changes, keys) = ends.size();
+            let has_place = self.has_place_for(changes, keys, is_operators);
+            let outcome = if has_place { self.write(&ends) } else { Outcome::Full };
+            self.settle(ends, outcome);
+            self.count_wal();
+        }
+    }
+
+    /// Answers everyone in a group.
+    fn settle(&mut self, group: Group, outcome: Outcome) {
         match outcome {
             Outcome::Committed(answers) => {
                 self.anchor.follow(self.head);
@@ -119,6 +153,7 @@ impl Writer {
                 group.answer(answers, &Ok(()));
             }
             Outcome::Refused(error) => group.refuse(&error),
+            Outcome::Full => group.refuse(&self.full()),
             Outcome::Broken(error) => {
                 self.seal(&error.to_string());
                 group.refuse(&error);
@@ -173,7 +208,7 @@ impl Writer {
         if let Err(error) = self.connection.execute_batch("COMMIT") {
             let undone = self.roll_back();
             return if undone && failure::is_passing(&error) {
-                Outcome::Refused(StoreError::Unavailable(error.to_string()))
+                before_commit(&error)
             } else {
                 Outcome::Unknown(format!("the commit failed: {error}"), answers)
             };
@@ -254,6 +289,7 @@ impl Writer {
             tracing::error!(error = %error, "the WAL may be emptied when the store is closed");
         }
         self.state.send_replace(WriterState::Sealed(why.to_owned()));
+        self.taking.send_replace(Taking::Nothing);
     }
 }
 
@@ -261,6 +297,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // However the thread ends, by a panic too.
         self.state.send_replace(WriterState::Ended);
+        self.taking.send_replace(Taking::Nothing);
     }
 }
 
@@ -278,7 +315,9 @@ impl FileIdentity {
 
 /// A failure before the commit was tried: nothing is there.
 fn before_commit(error: &rusqlite::Error) -> Outcome {
-    if failure::is_passing(error) || failure::is_constraint(error) {
+    if failure::is_full(error) {
+        Outcome::Full
+    } else if failure::is_passing(error) || failure::is_constraint(error) {
         Outcome::Refused(StoreError::Unavailable(error.to_string()))
     } else if failure::is_corruption(error) {
         Outcome::Broken(failure::of_reading(error))

@@ -19,7 +19,7 @@ use crate::{
     operations::usage::book::tests::{hour, key, policy},
     ports::{
         KeyFilter, KeyPosition, LastUse, LogFilter, LogRows, Mutation, Pending, PolicyVersion, RequestMark,
-        ScopeUse, StoredCount, UsageFilter, UsagePosition, Verification, View,
+        ScopeUse, StoredCount, Taking, UsageFilter, UsagePosition, Verification, View,
     },
 };
 
@@ -97,6 +97,14 @@ impl KeyStore for Fickle {
 
     fn verify_log(&self) -> Pending<'_, Verification> {
         nothing()
+    }
+
+    fn why(&self) -> Option<String> {
+        None
+    }
+
+    fn taking(&self) -> watch::Receiver<Taking> {
+        watch::channel(Taking::Everything).1
     }
 
     fn sealed(&self) -> bool {

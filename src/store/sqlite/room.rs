@@ -1,0 +1,173 @@
+//! What room there is on the disk, as the writing thread finds it, and what is said of that.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::Connection;
+use tokio::time::Instant;
+
+use super::{
+    OpenError,
+    open::database,
+    reserve::{self, OPERATORS, Reserve},
+    writer::Writer,
+};
+use crate::{
+    ports::{StoreError, Taking},
+    store::data_dir::DataDir,
+};
+
+/// How long the log is silent after it has told of a full disk: one can be full and not full again each second.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// What the writing thread knows of the room on the disk.
+pub(super) struct Room {
+    reserve: Reserve,
+    directory: PathBuf,
+    is_full: bool,
+    /// Whether SQLite has found it full where there seemed to be room, and has written nothing ordinary since.
+    was_refused: bool,
+    /// The WAL's pages when it was last tried to start it from its beginning, while the disk was full.
+    tried_at: Option<i64>,
+    /// Which of both was told last.
+    told: bool,
+    told_at: Option<Instant>,
+    /// How often it has changed since then, that time too.
+    changes: u64,
+}
+
+impl Room {
+    /// What the directory has of it.
+    pub(super) fn of(connection: &Connection, dir: &DataDir) -> Result<Self, OpenError> {
+        let path = dir.database();
+        let page_size = connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
+        let page_size = u64::try_from(page_size.map_err(database(&path))?).unwrap_or_default();
+        let reserve = Reserve::open(&path, page_size).map_err(database(&path))?;
+        Ok(Self::new(reserve, dir.path().to_owned()))
+    }
+
+    fn new(reserve: Reserve, directory: PathBuf) -> Self {
+        Self {
+            reserve,
+            directory,
+            is_full: false,
+            was_refused: false,
+            tried_at: None,
+            told: false,
+            told_at: None,
+            changes: 0,
+        }
+    }
+
+    /// Says that the disk is full at most once a minute, and once after each such line that it is not.
+    fn tell(&mut self) {
+        let is_due =
+            if self.is_full { self.told_at.is_none_or(|told| told.elapsed() >= TELL_EVERY) } else { true };
+        if self.told == self.is_full || !is_due {
+            return;
+        }
+        let (directory, changes) = (self.directory.display(), std::mem::take(&mut self.changes));
+        self.told = self.is_full;
+        if self.is_full {
+            self.told_at = Some(Instant::now());
+            tracing::error!(
+                %directory, changes,
+                "the disk is full: what takes rights away is taken as long as the room that is kept for it lasts, and no other \
+                 change is: make room there, nothing else is needed"
+            );
+        } else {
+            tracing::info!(%directory, changes, "there is room on the disk again: every change is taken");
+        }
+    }
+}
+
+impl Writer {
+    /// Looks before anything is written, so that it is known from the first whether there is room.
+    pub(super) fn look_for_room(&mut self) {
+        self.count_wal();
+        self.has_room();
+    }
+
+    /// Whether there is room for a group whose size is not known, and behind it all that is kept. Notes where that has changed.
+    pub(super) fn has_room(&mut self) -> bool {
+        let mut asked = self.room.reserve.has_room(self.wal_pages);
+        if asked.is_err() && self.room.tried_at != Some(self.wal_pages) {
+            // With what was written since, it may begin anew, where the room of its first pages is.
+            self.room.tried_at = Some(self.wal_pages);
+            if self.begin_wal_anew() {
+                asked = self.room.reserve.has_room(self.wal_pages);
+            }
+        }
+        let has_room = match asked {
+            Ok(()) => true,
+            Err(error) if is_full(&error) => false,
+            Err(error) => {
+                // Without the room nothing is promised, but nothing is wrong either.
+                tracing::debug!(%error, "no room can be kept for revocations");
+                true
+            }
+        };
+        self.heard(!has_room || self.room.was_refused);
+        has_room
+    }
+
+    /// Notes that something ordinary was written.
+    pub(super) fn is_proven(&mut self) {
+        self.room.was_refused = false;
+        self.heard(false);
+    }
+
+    /// Notes that the disk is full, though it had room when it was asked.
+    pub(super) fn fill_up(&mut self) {
+        self.room.was_refused = true;
+        self.heard(true);
+    }
+
+    fn heard(&mut self, is_full: bool) {
+        if self.room.is_full != is_full {
+            self.room.is_full = is_full;
+            self.room.changes = self.room.changes.saturating_add(1);
+            self.taking.send_replace(if is_full { Taking::Ends } else { Taking::Everything });
+        }
+        self.room.tell();
+    }
+
+    /// Whether what is kept has a place for changes that end so many keys; not for what tenants end, if operators would have too
+    /// little then.
+    pub(super) fn has_place_for(&mut self, changes: usize, keys: usize, is_operators: bool) -> bool {
+        let needed = reserve::frames_of(changes, keys);
+        let needed = if is_operators { needed } else { needed.saturating_add(OPERATORS) };
+        if self.room.reserve.left(self.wal_pages) >= needed {
+            return true;
+        }
+        if self.room.tried_at != Some(self.wal_pages) {
+            self.room.tried_at = Some(self.wal_pages);
+            self.begin_wal_anew();
+        }
+        self.room.reserve.left(self.wal_pages) >= needed
+    }
+
+    pub(super) fn full(&self) -> StoreError {
+        StoreError::Unavailable(full(&self.room.directory))
+    }
+
+    /// Leaves the room of a WAL where it is, for the next start, and takes away what it holds.
+    pub(super) fn blank_wal(&self) -> io::Result<()> {
+        self.room.reserve.blank()
+    }
+}
+
+/// What there is to say of the full disk of a data directory.
+pub(super) fn full(directory: &Path) -> String {
+    format!(
+        "the disk of {} is full: make room there; until then only what takes rights away is taken",
+        directory.display()
+    )
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
