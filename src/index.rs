@@ -6,6 +6,7 @@ mod accounts;
 mod apply;
 mod cell;
 mod imports;
+mod laid;
 mod members;
 mod residents;
 mod schemes;
@@ -26,9 +27,11 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 
-use self::{cell::Cell, imports::Imports, members::Members, residents::Residents, sharing::Sharing};
+use self::{
+    cell::Cell, imports::Imports, laid::Laid, members::Members, residents::Residents, sharing::Sharing,
+};
 
-pub use self::{cell::Found, tally::Kept, uses::User};
+pub use self::{cell::Found, laid::End, tally::Kept, uses::User};
 use crate::{
     domain::{
         audit::Revision,
@@ -57,6 +60,8 @@ pub struct Index {
     members: Members,
     /// The cells of each workspace's keys.
     residents: Residents,
+    /// Ends that are not stored.
+    laid: Laid,
     /// Ids of rows that cannot be trusted; what they were is in none of the above.
     damaged: papaya::HashMap<String, &'static str>,
     default_workspace: OnceLock<WorkspaceId>,
@@ -88,6 +93,7 @@ impl Default for Index {
             workspaces: papaya::HashMap::default(),
             members: Members::default(),
             residents: Residents::default(),
+            laid: Laid::default(),
             damaged: papaya::HashMap::default(),
             default_workspace: OnceLock::new(),
             policy: ArcSwapOption::empty(),

@@ -97,6 +97,7 @@ fn rows(place: &Place) -> Vec<Row> {
         bulk_rows(place),
         usage_rows(place),
         workspace_rows(place),
+        status_rows(),
         state_rows(place),
         member_rows(place),
         import_rows(place),
@@ -516,6 +517,17 @@ fn workspace_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
             spoilt: Vec::new(),
         },
     ]
+}
+
+/// What tells how the store is.
+fn status_rows() -> Vec<Row> {
+    vec![Row {
+        method: "keyward.v1.AuditService/GetStatus",
+        needs: &["audit:read"],
+        access: Access::Anywhere,
+        good: Vec::new(),
+        spoilt: Vec::new(),
+    }]
 }
 
 /// What brings workspaces in and out of use; the last of them for good.

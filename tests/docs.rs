@@ -247,8 +247,19 @@ fn the_conditions_of_a_check_stand_there_in_the_order_of_the_code() {
 
 #[test]
 fn every_exit_code_stands_there_and_in_the_help() {
-    use keyward::cli::{EXIT_DENIED, EXIT_EXPOSED, EXIT_FAILURE, EXIT_LOG_BROKEN, EXIT_ROWS_BAD, EXIT_USAGE};
-    let known = [0, EXIT_FAILURE, EXIT_USAGE, EXIT_DENIED, EXIT_LOG_BROKEN, EXIT_ROWS_BAD, EXIT_EXPOSED];
+    use keyward::cli::{
+        EXIT_DENIED, EXIT_EXPOSED, EXIT_FAILURE, EXIT_LOG_BROKEN, EXIT_NOT_DURABLE, EXIT_ROWS_BAD, EXIT_USAGE,
+    };
+    let known = [
+        0,
+        EXIT_FAILURE,
+        EXIT_USAGE,
+        EXIT_DENIED,
+        EXIT_LOG_BROKEN,
+        EXIT_ROWS_BAD,
+        EXIT_EXPOSED,
+        EXIT_NOT_DURABLE,
+    ];
     for document in [OPERATING, README] {
         let table = document.split_once("| code | meaning |").unwrap().1.split("\n\n").next().unwrap();
         let told: Vec<u8> = rows(table).filter_map(|cells| cells[0].parse().ok()).collect();

@@ -23,9 +23,9 @@ use keyward::{
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
-        BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Denial, QueryLogRequest,
-        QueryLogResponse, VerifyLogRequest, VerifyLogResponse, audit_service_server::AuditService,
-        key_service_server::KeyServiceServer,
+        BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Denial, GetStatusRequest,
+        GetStatusResponse, QueryLogRequest, QueryLogResponse, VerifyLogRequest, VerifyLogResponse,
+        audit_service_server::AuditService, key_service_server::KeyServiceServer,
     },
 };
 use prost::Message as _;
@@ -137,6 +137,13 @@ impl AuditService for Constant {
         &self,
         _request: Request<VerifyLogRequest>,
     ) -> Result<Response<VerifyLogResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_status(
+        &self,
+        _request: Request<GetStatusRequest>,
+    ) -> Result<Response<GetStatusResponse>, Status> {
         not_here()
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
 use crate::{
     grpc::health::{HealthReporter, Serving},
     index::Index,
-    store::sqlite::WriterState,
+    ports::Taking,
 };
 
 /// How often it is looked whether there is a policy to decide by.
@@ -27,23 +27,23 @@ impl Readiness {
     pub(super) fn begin(
         health: HealthReporter,
         index: Arc<Index>,
-        mut writer: watch::Receiver<WriterState>,
+        mut taking: watch::Receiver<Taking>,
     ) -> Self {
-        let tell = move |writer: &WriterState| {
+        let tell = move |taking: &Taking| {
             let serving = if index.policy_now().is_some() { Serving::Yes } else { Serving::No };
             health.report(serving);
-            health.report_changes(*writer == WriterState::Working);
+            health.report_changes(*taking == Taking::Everything);
         };
-        tell(&writer.borrow_and_update());
+        tell(&taking.borrow_and_update());
         Self(tokio::spawn(async move {
             let mut looks = interval(LOOK);
             looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
                     _ = looks.tick() => {}
-                    changed = writer.changed() => if changed.is_err() { return },
+                    changed = taking.changed() => if changed.is_err() { return },
                 }
-                tell(&writer.borrow_and_update());
+                tell(&taking.borrow_and_update());
             }
         }))
     }

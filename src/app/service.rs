@@ -93,6 +93,8 @@ pub struct Service {
     /// Writes last uses and the clock's mark.
     notes: (watch::Sender<bool>, JoinHandle<()>),
     usage_writer: (watch::Sender<bool>, JoinHandle<()>),
+    /// Writes the ends of keys that could not be written.
+    denied_writer: (watch::Sender<bool>, JoinHandle<()>),
     is_new: bool,
     check_is_open: bool,
 }
@@ -173,8 +175,8 @@ impl Service {
         let parts = Parts { store: port, counters: counting, index, clock, entropy, keys, count_wait };
         let lanes = Lanes::new(&threads.runtimes());
         let operations = Arc::new(Operations::new(parts));
-        let (stop_usage, told_to_stop) = watch::channel(false);
-        let usage_writer = (stop_usage, tokio::spawn(operations.usage_ledger().run(told_to_stop)));
+        let usage_writer = until_told(|stop| operations.usage_ledger().run(stop));
+        let denied_writer = until_told(|stop| Arc::clone(&operations).write_denied(stop));
         let desk = Arc::new(Desk::new(Arc::clone(&operations), gateway));
         let api = |is_open| {
             let (operations, desk) = (Arc::clone(&operations), Arc::clone(&desk));
@@ -193,7 +195,7 @@ impl Service {
             health_service,
             message_bytes,
         )?;
-        let readiness = Readiness::begin(health.clone(), readable, sqlite.writer_state());
+        let readiness = Readiness::begin(health.clone(), readable, sqlite.taking());
         let grpc = grpc.serve(Protocol::Grpc, workers, limits.clone(), move |_peer| routes.clone());
         let grpc = grpc.map_err(not_served(listen))?;
         let http = http.serve(Protocol::Http, workers, limits, move |_peer| site.clone());
@@ -209,6 +211,7 @@ impl Service {
             follower,
             notes,
             usage_writer,
+            denied_writer,
             is_new,
             check_is_open,
         })
@@ -258,6 +261,7 @@ impl Service {
             },
             () = self.notes.0.closed() => "the writer of last uses and the clock's mark died".to_owned(),
             () = self.usage_writer.0.closed() => "the writer of usage died".to_owned(),
+            () = self.denied_writer.0.closed() => "what writes the ends that could not be written died".to_owned(),
             _ended = writer.wait_for(|state| *state == WriterState::Ended) => "the store's writer died".to_owned(),
         };
         Stopped::Died(why)
@@ -279,11 +283,15 @@ impl Service {
             follower,
             notes,
             usage_writer,
+            denied_writer,
             ..
         } = self;
         health.report(Serving::Draining);
         drop((health, readiness));
         let (grpc_drained, http_drained) = tokio::join!(grpc.shutdown(), http.shutdown());
+        let (stop_denied, denied_writer) = denied_writer;
+        stop_denied.send_replace(true);
+        let denied_written = denied_writer.await;
         let (stop_notes, notes) = notes;
         stop_notes.send_replace(true);
         let written = notes.await;
@@ -301,12 +309,23 @@ impl Service {
         written.map_err(|died| {
             AppError::Died(format!("what writes last uses and the clock's mark died: {died}"))
         })?;
+        denied_written.map_err(|died| {
+            AppError::Died(format!("what writes the ends that could not be written died: {died}"))
+        })?;
         usage_written.map_err(|died| AppError::Died(format!("the writer of usage died: {died}")))?;
         match stopped {
             Stopped::Asked => Ok(()),
             Stopped::Died(why) => Err(AppError::Died(why)),
         }
     }
+}
+
+/// Does work of its own until it is told to stop.
+fn until_told<F: Future<Output = ()> + Send + 'static>(
+    work: impl FnOnce(watch::Receiver<bool>) -> F,
+) -> (watch::Sender<bool>, JoinHandle<()>) {
+    let (stop, told_to_stop) = watch::channel(false);
+    (stop, tokio::spawn(work(told_to_stop)))
 }
 
 /// Binds a port before the first key is made: one that is taken must not use that up.

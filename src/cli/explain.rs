@@ -11,6 +11,13 @@ use crate::wire::v1::ErrorReason;
 const MAYBE_DONE: &str = "if it was a change, it may have happened: look with `keyward list` or `keyward audit query` \
                           before you repeat it; --request-id makes issue and rotate safe to repeat";
 
+const NOT_DURABLE: &str = "do not restart the server: keep it running, and mend what keeps it from writing (its log says what; on a full disk, make \
+             room). `keyward status` shows what waits to be written; this command, run again, says when it is. If the server was \
+             restarted all the same, revoke again at once";
+
+const NO_PLACE: &str = "mend what keeps the server from writing (its log says what), then run the command again; until then suspend what you can \
+             elsewhere: the key goes on";
+
 /// What a status says, with everything that its details add.
 pub(super) fn status(server: &str, status: &Status) -> Explanation {
     let details = status.get_error_details();
@@ -28,6 +35,13 @@ pub(super) fn status(server: &str, status: &Status) -> Explanation {
         next: next_step(server, status.code(), known, &details),
         reason,
     }
+}
+
+/// Whether the server denies in its memory only what was to end.
+pub(super) fn is_denied_not_durable(status: &Status) -> bool {
+    let details = status.get_error_details();
+    let info = details.error_info().filter(|info| info.domain == "keyward");
+    info.is_some_and(|info| info.reason == "DENIED_NOT_DURABLE")
 }
 
 fn message(server: &str, status: &Status) -> String {
@@ -164,6 +178,8 @@ fn by_reason(reason: ErrorReason) -> &'static str {
             "nothing was charged; the disk is slow or busy: try again in a moment"
         }
         ErrorReason::StoreUnavailable => "nothing was changed; the server's log says why",
+        ErrorReason::DeniedNotDurable => NOT_DURABLE,
+        ErrorReason::DenialsFull => NO_PLACE,
         ErrorReason::OutcomeUnknown | ErrorReason::DeadlineExceeded => MAYBE_DONE,
         ErrorReason::StoreCorrupt => {
             "look at the server's log before anything else; `keyward audit verify` checks the log"

@@ -56,6 +56,12 @@ impl Failure {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
+    /// Whether what was to end is denied by the server, in its memory only.
+    pub(super) fn is_denied_not_durable(&self) -> bool {
+        let Self::Rpc { status, .. } = self else { return false };
+        explain::is_denied_not_durable(status)
+    }
+
     /// What happened and what to do next.
     pub(super) fn explain(&self) -> Explanation {
         let (message, next) = match self {

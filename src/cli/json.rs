@@ -235,6 +235,28 @@ pub(super) fn record(record: &v1::AuditRecord) -> Value {
     })
 }
 
+/// How the store is, and what is denied in memory only.
+pub(super) fn status(status: &v1::GetStatusResponse) -> Value {
+    json!({
+        "changes_taken": names::changes_taken(status.changes_taken),
+        "why": status.why,
+        "revision": status.revision,
+        "denied": list(&status.denied, denied_in_memory),
+        "denied_key_count": status.denied_key_count,
+    })
+}
+
+fn denied_in_memory(denied: &v1::DeniedInMemory) -> Value {
+    json!({
+        "key_ids": denied.key_ids,
+        "key_count": denied.key_count,
+        "workspace_id": denied.workspace_id,
+        "becomes": denied.becomes,
+        "actor": denied.actor.as_ref().map(actor),
+        "asked_time": denied.asked_time.as_ref().map(time::rfc3339),
+    })
+}
+
 fn actor(actor: &v1::Actor) -> Value {
     json!({
         "kind": names::actor_kind(actor.kind),

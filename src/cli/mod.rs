@@ -36,6 +36,7 @@ mod rotation;
 mod route;
 mod session;
 mod show;
+mod status;
 mod switch;
 mod table;
 mod text;
@@ -83,6 +84,7 @@ use self::{
     route::RouteCommand,
     session::Session,
     show::ShowArgs,
+    status::StatusArgs,
     switch::SwitchArgs,
     update::UpdateArgs,
     usage::UsageArgs,
@@ -101,6 +103,8 @@ pub const EXIT_LOG_BROKEN: u8 = 4;
 pub const EXIT_ROWS_BAD: u8 = 5;
 /// A gateway passes requests on without what protects them.
 pub const EXIT_EXPOSED: u8 = 6;
+/// What was to end is denied in the server's memory, and a restart forgets that.
+pub const EXIT_NOT_DURABLE: u8 = 7;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -111,6 +115,7 @@ Exit status:
   4  audit verify: the log does not verify
   5  import: some rows are bad, the others are in
   6  gateway check: something is found
+  7  revoke, disable, bulk: denied now, but a restart of the server forgets it
 
 With --json, field names are those of the wire in snake_case and every field is there: an absent message is null,
 times are RFC 3339, durations decimal seconds (\"86400s\"), enum values bare upper-case names (\"ACTIVE\"). Errors are
@@ -191,6 +196,8 @@ pub enum ClientCommand {
     /// Show how far a rotation has come, and end or extend its grace
     #[command(subcommand)]
     Rotation(RotationCommand),
+    /// Show whether the server takes changes, and what it denies in memory only
+    Status(Remote<StatusArgs>),
     /// Show which keys need attention, the riskiest first
     Review(Remote<ReviewArgs>),
     /// Show what a key uses of what it has
@@ -304,6 +311,7 @@ async fn dispatch(
         ClientCommand::Rotation(RotationCommand::Show(call)) => call.run(console, rotation::show).await,
         ClientCommand::Rotation(RotationCommand::End(call)) => call.run(console, rotation::end).await,
         ClientCommand::Rotation(RotationCommand::Extend(call)) => call.run(console, rotation::extend).await,
+        ClientCommand::Status(call) => call.run(console, status::run).await,
         ClientCommand::Review(call) => call.run(console, review::run).await,
         ClientCommand::LeastPrivilege(call) => call.run(console, least_privilege::show).await,
         ClientCommand::Narrow(call) => call.run(console, least_privilege::narrow).await,
@@ -345,7 +353,7 @@ impl<A: Args> Remote<A> {
             Ok(outcome) => outcome.into(),
             Err(failure) => {
                 session.report(&failure);
-                ExitCode::from(EXIT_FAILURE)
+                ExitCode::from(if failure.is_denied_not_durable() { EXIT_NOT_DURABLE } else { EXIT_FAILURE })
             }
         }
     }

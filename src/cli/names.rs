@@ -5,8 +5,8 @@
 
 pub(super) use crate::wire::json::{bare, denial_reason};
 use crate::wire::v1::{
-    ActorKind, AuditAction, FindingKind, FindingSeverity, KeyState, LimitOrigin, PolicyBrowserRule,
-    PolicyCalendar, PolicyLimitSubject, RevokeReason, SecretState, WorkspaceState,
+    ActorKind, AuditAction, ChangesTaken, FindingKind, FindingSeverity, KeyState, LimitOrigin,
+    PolicyBrowserRule, PolicyCalendar, PolicyLimitSubject, RevokeReason, SecretState, WorkspaceState,
 };
 
 /// `ACTIVE`, `REVOKED`, …
@@ -32,6 +32,11 @@ pub(super) fn revoke_reason(value: i32) -> String {
 /// `ADMIN`, `HOLDER`, `SYSTEM`.
 pub(super) fn actor_kind(value: i32) -> String {
     bare(ActorKind::try_from(value).ok().map(|v| v.as_str_name()), "ACTOR_KIND_", value)
+}
+
+/// `ALL`, `ENDS`, `NONE`.
+pub(super) fn changes_taken(value: i32) -> String {
+    bare(ChangesTaken::try_from(value).ok().map(|v| v.as_str_name()), "CHANGES_TAKEN_", value)
 }
 
 /// `KEY_ISSUE`, `KEY_ROTATE`, …

@@ -16,7 +16,6 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// When a complaint of each kind was last made.
 #[derive(Debug, Default)]
 pub(super) struct Complaints {
-    store: Throttle,
     caller: Throttle,
     route: Throttle,
     leak: Throttle,
@@ -26,13 +25,6 @@ pub(super) struct Complaints {
 }
 
 impl Complaints {
-    /// The store is sealed.
-    pub(super) fn of_store(&self, now: Timestamp) {
-        if self.store.passes(now) {
-            tracing::error!("the store is sealed: gateways are answered 503 until a restart");
-        }
-    }
-
     /// The gateway may not ask.
     pub(super) fn of_caller(&self, now: Timestamp, error: &OperationError) {
         if self.caller.passes(now) {

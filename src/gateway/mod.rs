@@ -170,10 +170,6 @@ impl Desk {
         let format = asked.as_ref().map_or(BodyFormat::Plain, |question| {
             BodyFormat::wanted(question.request.values("content-type"), question.request.values("accept"))
         });
-        if self.operations.sealed() {
-            self.complaints.of_store(now);
-            return self.stop(Stop::Undecided, format);
-        }
         let caller = match caller {
             Ok(caller) => caller,
             Err(error) => {

@@ -40,4 +40,16 @@ impl AuditService for Api {
         })
         .await
     }
+
+    async fn get_status(
+        &self,
+        request: Request<v1::GetStatusRequest>,
+    ) -> Result<Response<v1::GetStatusResponse>, Status> {
+        let permit = self.permit(&request)?;
+        self.administer(Party::of(&permit), async move |operations| {
+            let moment = operations.moment(permit.sight());
+            Ok(convert::store_status::response(&operations.store_status(&permit), &moment))
+        })
+        .await
+    }
 }

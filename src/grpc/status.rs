@@ -195,7 +195,10 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             let extra = Extra::Retry(Duration::from_secs(1));
             (Code::ResourceExhausted, ErrorReason::ShareTaken, metadata, extra)
         }
-        OperationError::Store(error) => store(&error),
+        OperationError::Store(error) | OperationError::EndUnwritten(error) => store(&error),
+        OperationError::DeniedNotDurable => plain(Code::Unavailable, ErrorReason::DeniedNotDurable),
+        OperationError::DenialsFull => plain(Code::Unavailable, ErrorReason::DenialsFull),
+        OperationError::EndWaits => soon(Code::Unavailable, ErrorReason::StoreUnavailable),
     }
 }
 

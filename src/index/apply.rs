@@ -109,7 +109,7 @@ impl Index {
         for cell in keys.iter().filter_map(|key| by_id.get(key)) {
             let before = cell.record.load_full();
             if before.key.revision < change.revision {
-                let after = before.with_key(before.key.clone().under(change));
+                let after = before.laid_over(before.stored().clone().under(change), &self.laid);
                 sharing.tallies.moved(&before.key, &after.key);
                 cell.record.store(Arc::new(after));
             }
@@ -143,7 +143,7 @@ impl Index {
     }
 
     fn refresh_one(&self, cell: &Cell, sharing: &mut Sharing) {
-        let key = cell.record.load().key.clone();
+        let key = cell.record.load().stored().clone();
         cell.record.store(Arc::new(self.record(key, sharing)));
     }
 
@@ -162,7 +162,8 @@ impl Index {
         let limits = sharing.limits_of(&key, workspace);
         let owner = limits.has(Subject::Owner).then(|| sharing.accounts.of_owner(&key));
         let workspace = limits.has(Subject::Workspace).then(|| sharing.accounts.of_workspace(&key));
-        Record { key, rights, surroundings, limits, owner, workspace }
+        let (key, stored) = self.laid.upon(key);
+        Record { key, stored, rights, surroundings, limits, owner, workspace }
     }
 
     fn put(&self, record: Record, sharing: &mut Sharing) {

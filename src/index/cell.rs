@@ -6,6 +6,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::{
     accounts::Shared,
+    laid::Laid,
     uses::{User, Uses},
 };
 use crate::{
@@ -27,7 +28,10 @@ pub(super) struct Cell {
 
 /// A key, and what it comes to under the policy in force: together, so that no reader sees one without the other.
 pub(super) struct Record {
+    /// As it is to be seen.
     pub(super) key: Key,
+    /// As it is stored, where that differs.
+    pub(super) stored: Option<Box<Key>>,
     pub(super) rights: Arc<Rights>,
     pub(super) surroundings: Surroundings,
     pub(super) limits: Arc<KeyLimits>,
@@ -38,10 +42,17 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// The same for a key that differs in nothing that rights and limits are worked out from.
-    pub(super) fn with_key(&self, key: Key) -> Self {
+    /// The key as it is stored.
+    pub(super) fn stored(&self) -> &Key {
+        self.stored.as_deref().unwrap_or(&self.key)
+    }
+
+    /// The same for a key, as it is stored now, that differs in nothing that rights and limits are worked out from.
+    pub(super) fn laid_over(&self, key: Key, laid: &Laid) -> Self {
+        let (key, stored) = laid.upon(key);
         Self {
             key,
+            stored,
             rights: Arc::clone(&self.rights),
             surroundings: self.surroundings,
             limits: Arc::clone(&self.limits),
@@ -78,7 +89,7 @@ impl Payer for Cell {
 
 /// A key as it stood when it was found.
 pub struct Found {
-    record: Guard<Arc<Record>>,
+    pub(super) record: Guard<Arc<Record>>,
     cell: Arc<Cell>,
 }
 

@@ -1,5 +1,7 @@
 //! Changes many keys at once: all that match, in one entry of each workspace's log, once their number is confirmed.
 
+mod unwritten;
+
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
@@ -15,7 +17,7 @@ use super::{
 use crate::{
     domain::{
         admin::{AdminPermit, AdminRefusal, AdminScope, Permission},
-        audit::{LogEntry, Revision},
+        audit::{Actor, LogEntry, Revision},
         ending::Ending,
         group::{Before, Group, GroupAct, MAX_GROUP},
         id::{GroupId, KeyId, WorkspaceId},
@@ -156,6 +158,7 @@ impl Operations {
             return Err(AdminRefusal::ScopeMissing(bulk.act.scope()).into());
         }
         let permit = &permit;
+        self.require_not_waiting(bulk.request.as_ref())?;
         self.require_unused(bulk.request.as_ref()).await?;
         let within = bulk.selection.within;
         let Some(expected) = bulk.expected else {
@@ -178,7 +181,9 @@ impl Operations {
             let answer = BulkAnswer { group: Some(id), ..judged.answer() };
             Ok(Attempt::CommitAll(mutations, answer))
         };
-        let (mut answer, revision) = self.until_committed(Some(permit.stands_on()), judge).await?;
+        let committed = self.until_committed(Some(permit.stands_on()), judge).await;
+        let committed = committed.map_err(|error| self.deny_many(error, permit, &bulk));
+        let (mut answer, revision) = committed?;
         answer.revision = revision.unwrap_or(answer.revision);
         Ok(answer)
     }
@@ -195,7 +200,9 @@ impl Operations {
         let mut mutations = Vec::with_capacity(judged.keys.len());
         for (workspace, keys) in &judged.keys {
             let group = Group::new(id, judged.act, keys.clone(), || pieces.step());
-            let mut mutation = mutation(permit, group, (*workspace, judged.policy), bulk, now);
+            let (actor, request) = (permit.actor(), bulk.request.as_ref());
+            let asked = Asked { actor, workspace: *workspace, comment: &bulk.comment, request };
+            let mut mutation = mutation(asked, group, judged.policy, now);
             if stands_on_workspace(judged.act.action()) {
                 let workspace = self.index.workspace(*workspace);
                 mutation.expects_workspace = workspace.map(|it| (it.id, it.revision));
@@ -218,6 +225,8 @@ impl Operations {
         let left_alone = self.left_alone(act, selection.within)?;
         let seen = self.index.revision();
         let policy = match act {
+            // One of them might be denied in memory only, and that must be written before.
+            GroupAct::Enable if !self.denied.is_empty() => return Err(OperationError::EndWaits),
             GroupAct::Enable => Some(self.policy()?),
             GroupAct::Disable | GroupAct::Revoke(_) | GroupAct::Retire(_) => None,
         };
@@ -301,13 +310,16 @@ impl Beyond {
     }
 }
 
-fn mutation<P>(
-    permit: &AdminPermit<P>,
-    group: Group,
-    (workspace, judged_by): (WorkspaceId, Option<u64>),
-    bulk: &BulkChange,
-    now: Timestamp,
-) -> Mutation {
+/// Who asked for a change, where, and in which words.
+struct Asked<'a> {
+    actor: Actor,
+    workspace: WorkspaceId,
+    comment: &'a Comment,
+    request: Option<&'a RequestMark>,
+}
+
+fn mutation(asked: Asked<'_>, group: Group, judged_by: Option<u64>, now: Timestamp) -> Mutation {
+    let Asked { actor, workspace, comment, request } = asked;
     let act = group.act();
     let from = match Before::of_all(group.keys()) {
         Some(Before::Active) => "active".into(),
@@ -316,7 +328,7 @@ fn mutation<P>(
         // Nothing would say that they never ended.
         None => "various".into(),
     };
-    let mut entry = LogEntry::new(now, permit.actor(), act.action());
+    let mut entry = LogEntry::new(now, actor, act.action());
     entry.workspace = Some(workspace);
     entry.changes = vec![match act {
         GroupAct::Disable => change("state", from, "disabled"),
@@ -328,8 +340,8 @@ fn mutation<P>(
         GroupAct::Revoke(reason) => stated(reason),
         GroupAct::Disable | GroupAct::Enable | GroupAct::Retire(_) => None,
     };
-    entry.comment = Some(bulk.comment.clone());
-    entry.request_id = bulk.request.as_ref().map(|request| request.id.clone());
+    entry.comment = Some(comment.clone());
+    entry.request_id = request.map(|request| request.id.clone());
     entry.group = Some(Arc::new(group));
     Mutation { judged_by, ..Mutation::new(entry, Rows::default()) }
 }

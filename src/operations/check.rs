@@ -104,12 +104,6 @@ pub struct CheckedKey {
 }
 
 impl Operations {
-    /// Whether the store is sealed: what it holds may differ from what is in memory.
-    #[must_use]
-    pub fn sealed(&self) -> bool {
-        self.store.sealed()
-    }
-
     /// Waits until the view has `revision`, but not for long.
     ///
     /// # Errors

@@ -215,6 +215,26 @@ pub enum OperationError {
         /// How many places it has.
         share: usize,
     },
+    /// The end of keys was good, and the store could not write it.
+    #[error("{0}")]
+    EndUnwritten(StoreError),
+    /// What was to end is denied in memory, and not for longer than this process lasts.
+    #[error(
+        "the store takes no changes now: what was to end is denied here from now on, but a restart of this Keyward forgets that; it is \
+         written as soon as changes are taken: keep the process running, and see `keyward status`"
+    )]
+    DeniedNotDurable,
+    /// There is no place among what is denied in memory only.
+    #[error(
+        "the store takes no changes now, and as much is denied in memory only as there is place for: nothing was changed, and nothing is \
+         denied by this"
+    )]
+    DenialsFull,
+    /// An end of the key is not written yet.
+    #[error(
+        "the key is denied in memory only, until its end is written; nothing else of it can be changed before"
+    )]
+    EndWaits,
     /// The store could not do it.
     #[error("{0}")]
     Store(StoreError),

@@ -4,7 +4,9 @@ pub mod bulk;
 pub mod check;
 pub mod check_all;
 pub mod clock_mark;
+mod committing;
 mod cursor;
+pub mod denied_here;
 mod describe;
 pub mod error;
 mod fit;
@@ -47,14 +49,13 @@ mod wrong_callers;
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use self::{
-    error::OperationError, import_alarm::ImportAlarms, quotas::UnderWay, source_limit::SourceLimit,
-    turns::Turns, usage::UsageLedger, wrong_callers::WrongCallers,
+    denied_here::DeniedHere, error::OperationError, import_alarm::ImportAlarms, quotas::UnderWay,
+    source_limit::SourceLimit, turns::Turns, usage::UsageLedger, wrong_callers::WrongCallers,
 };
 use crate::{
     domain::{
         audit::{Action, Actor, FieldChange, LogEntry, Revision},
         credentials::Secret,
-        id::KeyId,
         key::Key,
         root::DerivedKeys,
         scheme::Scheme,
@@ -62,7 +63,7 @@ use crate::{
         text::EnvironmentName,
         time::{Entropy, EntropyUnavailable, Timestamp, TrustedClock},
     },
-    index::{Found, Index},
+    index::Index,
     ports::{Counters, KeyStore, Mutation, PolicyVersion, RequestMark, Rows, StoreError},
 };
 
@@ -84,6 +85,7 @@ pub struct Operations {
     wrong_callers: WrongCallers,
     import_alarms: ImportAlarms,
     turns: Turns,
+    denied: DeniedHere,
     under_way: UnderWay,
     usage: Arc<UsageLedger>,
 }
@@ -154,6 +156,7 @@ impl Operations {
             wrong_callers: WrongCallers::default(),
             import_alarms: ImportAlarms::default(),
             turns: Turns::default(),
+            denied: DeniedHere::default(),
             under_way: UnderWay::default(),
             usage,
         }
@@ -171,123 +174,6 @@ impl Operations {
     #[must_use]
     pub fn policy_now(&self) -> impl Deref<Target = Option<Arc<PolicyVersion>>> + use<> {
         self.index.policy_now()
-    }
-
-    /// Commits one change of a key, in its turn. `attempt` judges the key as it stands; where another change came first,
-    /// it judges again. `caller` is what the change stands on beside the key (see [`AdminPermit::stands_on`]).
-    async fn change<T>(
-        &self,
-        caller: Option<(KeyId, Revision)>,
-        read: impl Fn() -> Result<Found, OperationError>,
-        mut attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<T>, OperationError>,
-    ) -> Result<(T, Option<Revision>), OperationError> {
-        let found = read()?;
-        let (workspace, id) = (found.key().workspace, found.key().id);
-        drop(found);
-        let _turn = self.turns.of(workspace, id).await;
-        self.until_committed(caller, || {
-            let key = read()?.key().clone();
-            let workspace = self.index.workspace(key.workspace);
-            let mut attempt = attempt(key, self.clock.now())?;
-            if let Attempt::Commit(mutation, _) = &mut attempt
-                && stands_on_workspace(mutation.entry.action)
-            {
-                mutation.expects_workspace = workspace.map(|workspace| (workspace.id, workspace.revision));
-            }
-            Ok(attempt)
-        })
-        .await
-    }
-
-    /// Commits what `judge` comes to, standing on the caller too; where another change came first, it judges again, unless
-    /// that was one of the caller's own key.
-    async fn until_committed<T>(
-        &self,
-        caller: Option<(KeyId, Revision)>,
-        mut judge: impl FnMut() -> Result<Attempt<T>, OperationError>,
-    ) -> Result<(T, Option<Revision>), OperationError> {
-        for _ in 0..ATTEMPTS {
-            let seen = self.index.revision();
-            let (mut mutations, value) = match judge()? {
-                Attempt::Done(value) => return Ok((value, None)),
-                Attempt::Commit(mutation, value) => (vec![*mutation], value),
-                Attempt::CommitAll(mutations, value) => (mutations, value),
-            };
-            for mutation in &mut mutations {
-                mutation.seen = seen;
-            }
-            match self.commit_all_by(caller, mutations).await {
-                Ok(revision) => return Ok((value, Some(revision))),
-                Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
-                Err(error) => return Err(error),
-            }
-            if caller.is_some_and(|(caller, revision)| self.has_changed(caller, revision)) {
-                break;
-            }
-        }
-        Err(OperationError::Contended)
-    }
-
-    /// Commits a change that stands on the caller too, whose key is still as it was identified at what the change has seen.
-    async fn commit_by(
-        &self,
-        caller: Option<(KeyId, Revision)>,
-        mutation: Mutation,
-    ) -> Result<Revision, OperationError> {
-        self.commit_all_by(caller, vec![mutation]).await
-    }
-
-    /// The same with several, all of them or none.
-    async fn commit_all_by(
-        &self,
-        caller: Option<(KeyId, Revision)>,
-        mut mutations: Vec<Mutation>,
-    ) -> Result<Revision, OperationError> {
-        if caller.is_some_and(|(caller, revision)| self.has_changed(caller, revision)) {
-            return Err(StoreError::Conflict.into());
-        }
-        for mutation in &mut mutations {
-            mutation.expects.extend(caller);
-        }
-        self.commit(mutations).await
-    }
-
-    /// The same where the outcome is the key itself.
-    async fn change_key(
-        &self,
-        caller: Option<(KeyId, Revision)>,
-        read: impl Fn() -> Result<Found, OperationError>,
-        mut attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<Key>, OperationError>,
-    ) -> Result<Changed, OperationError> {
-        let (mut key, revision) = self.change(caller, read, &mut attempt).await?;
-        let revision = revision.unwrap_or(key.revision);
-        key.revision = revision;
-        Ok(Changed { key, revision })
-    }
-
-    fn has_changed(&self, key: KeyId, since: Revision) -> bool {
-        self.index.by_id(key).is_none_or(|found| found.key().revision != since)
-    }
-
-    /// Commits what has room, and waits until memory has it: only then may anybody be told.
-    async fn commit(&self, mutations: Vec<Mutation>) -> Result<Revision, OperationError> {
-        let mut until_memory_has_them = Vec::with_capacity(mutations.len());
-        for mutation in &mutations {
-            until_memory_has_them.push(self.room_for(mutation).await?);
-        }
-        let revision = self.store.commit_all(mutations).await?;
-        self.reached(revision).await?;
-        Ok(revision)
-    }
-
-    async fn catch_up(&self) -> Result<(), OperationError> {
-        let head = *self.store.revisions().borrow();
-        self.reached(head).await
-    }
-
-    async fn reached(&self, revision: Revision) -> Result<(), OperationError> {
-        let stopped = |_stopped| StoreError::OutcomeUnknown("Keyward is stopping".to_owned()).into();
-        self.index.reached(revision).await.map_err(stopped)
     }
 
     /// Passes unless the request id has been used: so that a retry is told so, whatever else has changed since.
@@ -322,6 +208,13 @@ impl Operations {
         };
         Ok((secret, kept))
     }
+}
+
+/// A key after an attempt that changed it, or did not need to.
+fn changed((mut key, revision): (Key, Option<Revision>)) -> Changed {
+    let revision = revision.unwrap_or(key.revision);
+    key.revision = revision;
+    Changed { key, revision }
 }
 
 /// Passes the policy in force on.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::{Action, LogEntry, Revision},
+        audit::{Action, Actor, LogEntry, Revision},
         footprint::gives_no_more,
         group::GroupAct,
         id::WorkspaceId,
@@ -27,7 +27,7 @@ use crate::{
         time::Timestamp,
     },
     index::Kept,
-    ports::{Bill, Charge, LimitState, Mutation, Payer},
+    ports::{Bill, Charge, DrawsOn, LimitState, Mutation, Payer},
 };
 
 pub(super) use self::under_way::{Room, UnderWay};
@@ -51,26 +51,42 @@ pub struct QuotaUse {
 }
 
 impl Operations {
-    /// Makes room for a change, for as long as the answer is held.
+    /// Makes room for a change, for as long as the answer is held; and what it may use of a full disk.
     ///
     /// # Errors
     /// It would take something beyond its quota. What it writes to the log would, or cannot be counted in time, and the change
     /// takes no right away.
-    pub(super) async fn room_for(&self, mutation: &Mutation) -> Result<Room<'_>, OperationError> {
+    pub(super) async fn room_for(&self, mutation: &Mutation) -> Result<(DrawsOn, Room<'_>), OperationError> {
         let policy = self.index.policy();
         let policy = policy.as_ref().map(|policy| &policy.policy);
+        let takes_away = self.takes_away(mutation, policy);
         let room = self.claim(&mutation.rows, policy)?;
         if let Some(workspace) = mutation.entry.workspace {
             let plan = self.plan_of(workspace, &mutation.rows);
             let log = self.log_of(workspace, limit_of(policy, plan.as_ref(), Quota::LogBytesPerDay));
             let bytes = bytes_of(&mutation.entry, mutation.rows.workspace.is_some());
-            if self.takes_away(mutation, policy) {
+            if takes_away {
                 let _what_is_left = log.charge(self, bytes);
             } else {
                 self.when_written(|| log.charge(self, bytes)).await?;
             }
         }
-        Ok(room)
+        let draws_on = if takes_away { self.kept_for(&mutation.entry.actor) } else { DrawsOn::Nothing };
+        Ok((draws_on, room))
+    }
+
+    /// Which part of the room that is kept for changes that take rights away is there for somebody.
+    fn kept_for(&self, actor: &Actor) -> DrawsOn {
+        match actor {
+            Actor::System => DrawsOn::KeptForOperators,
+            Actor::Holder { .. } => DrawsOn::Kept,
+            Actor::Admin { key, .. } => {
+                let found = self.index.by_id(*key);
+                let is_global =
+                    found.is_some_and(|found| found.key().admin.as_ref().is_some_and(|it| it.global));
+                if is_global { DrawsOn::KeptForOperators } else { DrawsOn::Kept }
+            }
+        }
     }
 
     /// How much of each quota a workspace has taken.

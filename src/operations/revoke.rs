@@ -4,7 +4,13 @@ use std::net::IpAddr;
 
 use futures_util::future::join_all;
 
-use super::{Attempt, Changed, Operations, change, describe, entry, error::OperationError, write_key};
+use super::{
+    Attempt, Changed, Operations, change, changed,
+    denied_here::{self, Part, What},
+    describe, entry,
+    error::OperationError,
+    write_key,
+};
 use crate::{
     domain::{
         admin::{AdminPermit, RevokeKeys},
@@ -15,7 +21,8 @@ use crate::{
         text::Comment,
         time::Timestamp,
     },
-    ports::{Mutation, Note},
+    index::End,
+    ports::{Mutation, Note, StoreError},
 };
 
 /// Who presents a secret to have it ended.
@@ -40,13 +47,20 @@ impl Operations {
         comment: Comment,
     ) -> Result<Changed, OperationError> {
         let read = || self.key(&permit, id);
-        self.change_key(Some(permit.stands_on()), read, |key, now| {
+        let ended = self.end_key(Some(permit.stands_on()), read, |key, now| {
             // A key is judged by the policy only if it administers: others can be revoked while there is none.
             Self::require_grant_over(&permit, self.index.policy().as_deref(), &key)?;
             let by = Some(permit.key_id());
             self.revocation(key, permit.actor(), Revocation { at: now, by, reason, comment: comment.clone() })
-        })
-        .await
+        });
+        match ended.await {
+            Ok(ended) => Ok(changed(ended)),
+            Err(error) => {
+                let by = Some(permit.key_id());
+                let end = Revocation { at: self.clock.now(), by, reason, comment: comment.clone() };
+                Err(self.deny_key(error, &permit, id, End::Revoked(end), stated(reason), comment))
+            }
+        }
     }
 
     /// Ends whatever was presented, in every workspace that has it: the key, if it is its current secret, or only the secret,
@@ -81,9 +95,23 @@ impl Operations {
             return Err(OperationError::SourceLimited(seconds));
         }
         if !ended?.contains(&true) {
-            self.store.note(vec![Note::Nothing(now)]).await?;
+            let noted = self.store.note(vec![Note::Nothing(now)]).await;
+            noted.map_err(|error| self.unnoted(error))?;
         }
         Ok(())
+    }
+
+    /// What whoever presented nothing that could be ended hears where nothing can be written: the same as who presented a good key.
+    fn unnoted(&self, error: StoreError) -> OperationError {
+        let error = denied_here::unwritten(true, error);
+        if !matches!(error, OperationError::EndUnwritten(_)) {
+            return error;
+        }
+        if self.denied.is_full(Part::Presenters) {
+            OperationError::DenialsFull
+        } else {
+            OperationError::DeniedNotDurable
+        }
     }
 
     /// Whether this secret lets its holder in, as far as its key knows.
@@ -107,15 +135,40 @@ impl Operations {
             let actor = Actor::Holder { key: key.id, owner: key.owner.clone(), address: source };
             self.end_presented(key, &hash, actor, Revocation { at: now, ..revocation.clone() })
         };
-        match self.change(None, read, attempt).await {
+        match self.end_key(None, read, attempt).await {
             Ok((key, Some(_))) => {
                 self.tell_of_last_root(&key);
                 Ok(true)
             }
             // It had ended before; or its rows are not to be trusted any more, and so it is denied.
             Ok((_, None)) | Err(OperationError::KeyNotFound(_)) => Ok(false),
+            Err(error @ OperationError::EndUnwritten(_)) => {
+                Err(self.deny_presented(error, id, &hash, source, revocation))
+            }
             Err(error) => Err(error),
         }
+    }
+
+    /// Denies what was presented, because its end could not be written.
+    fn deny_presented(
+        &self,
+        error: OperationError,
+        id: KeyId,
+        hash: &KeyHash,
+        source: Option<IpAddr>,
+        revocation: Revocation,
+    ) -> OperationError {
+        let Some(found) = self.index.by_id(id) else { return error };
+        let key = found.stored();
+        let secret = key.credentials.find(hash).map(|(secret, end)| (secret.generation, end));
+        let (reason, comment) = (stated(revocation.reason), revocation.comment.clone());
+        let end = match secret {
+            Some((generation, Some(_))) => End::Secret(generation, self.clock.now()),
+            Some((_, None)) | None => End::Revoked(revocation),
+        };
+        let actor = Actor::Holder { key: key.id, owner: key.owner.clone(), address: source };
+        let what = What::One { key: id, end, reason, comment };
+        self.deny_here(error, Part::Presenters, actor, Some(key.workspace), what)
     }
 
     fn end_presented(
@@ -132,21 +185,42 @@ impl Operations {
             Some((_, Some(end))) if now >= end || key.standing(now) == Standing::Revoked => {
                 Ok(Attempt::Done(key))
             }
-            Some((generation, Some(end))) => {
-                let mut entry = entry(actor, Action::SecretEnd, &key, now);
-                entry.changes = vec![
-                    change("generation", generation, generation),
-                    change("end_time", describe::time(Some(end)), describe::time(Some(now))),
-                ];
-                entry.reason = stated(revocation.reason);
-                entry.comment = Some(revocation.comment);
-                let key = key.end_secret(generation, now);
-                Ok(Attempt::Commit(Box::new(write_key(entry, key.clone())), key))
-            }
+            Some((generation, Some(_))) => Ok(Self::secret_end(
+                key,
+                generation,
+                actor,
+                stated(revocation.reason),
+                revocation.comment,
+                now,
+            )),
         }
     }
 
-    fn revocation(
+    /// Ends a replaced secret.
+    pub(super) fn secret_end(
+        key: Key,
+        generation: u32,
+        actor: Actor,
+        reason: Option<&'static str>,
+        comment: Comment,
+        now: Timestamp,
+    ) -> Attempt<Key> {
+        let end = key.credentials.iter().find(|(secret, _)| secret.generation == generation);
+        let Some(end) = end.and_then(|(_, end)| end).filter(|end| now < *end) else {
+            return Attempt::Done(key);
+        };
+        let mut entry = entry(actor, Action::SecretEnd, &key, now);
+        entry.changes = vec![
+            change("generation", generation, generation),
+            change("end_time", describe::time(Some(end)), describe::time(Some(now))),
+        ];
+        entry.reason = reason;
+        entry.comment = Some(comment);
+        let key = key.end_secret(generation, now);
+        Attempt::Commit(Box::new(write_key(entry, key.clone())), key)
+    }
+
+    pub(super) fn revocation(
         &self,
         key: Key,
         actor: Actor,

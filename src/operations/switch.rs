@@ -1,15 +1,18 @@
 //! Disable and enable: the pair that can be undone.
 
-use super::{Attempt, Changed, Operations, change, describe, entry, error::OperationError, write_key};
+use super::{
+    Attempt, Changed, Operations, change, changed, describe, entry, error::OperationError, write_key,
+};
 use crate::{
     domain::{
         admin::{AdminPermit, UpdateKeys},
-        audit::Action,
+        audit::{Action, Actor},
         id::KeyId,
         key::{Key, KeyState},
         text::Comment,
         time::Timestamp,
     },
+    index::End,
     ports::Mutation,
 };
 
@@ -35,31 +38,52 @@ impl Operations {
         comment: Comment,
     ) -> Result<Changed, OperationError> {
         let read = || self.key(&permit, id);
-        self.change_key(Some(permit.stands_on()), read, |key, now| {
+        let attempt = |key: Key, now| {
             let policy = self.index.policy();
             Self::require_grant_over(&permit, policy.as_deref(), &key)?;
-            let before = describe::state(&key.state);
-            let expects = match switch {
-                Switch::Disable => self.other_root(&key, permit.actor().address(), now)?,
-                Switch::Enable => {
-                    self.require_open(key.workspace)?;
-                    self.require_ceiling(&permit, policy.as_deref(), &key)?;
-                    Vec::new()
-                }
-            };
-            let (turned, action) = turn(key.clone(), switch, now)?;
-            if stands(&key.state, switch) {
-                return Ok(Attempt::Done(key));
+            if switch == Switch::Enable {
+                self.require_open(key.workspace)?;
+                self.require_ceiling(&permit, policy.as_deref(), &key)?;
             }
-            let key = turned;
-            let mut entry = entry(permit.actor(), action, &key, now);
-            entry.changes = vec![change("state", before, describe::state(&key.state))];
-            entry.comment = Some(comment.clone());
-            let judged_by = policy.map(|policy| policy.version);
-            let mutation = Mutation { expects, judged_by, ..write_key(entry, key.clone()) };
-            Ok(Attempt::Commit(Box::new(mutation), key))
-        })
-        .await
+            self.switched(key, permit.actor(), switch, &comment, now)
+        };
+        if switch == Switch::Enable {
+            return self.change_key(Some(permit.stands_on()), read, attempt).await;
+        }
+        match self.end_key(Some(permit.stands_on()), read, attempt).await {
+            Ok(ended) => Ok(changed(ended)),
+            Err(error) => {
+                let end = End::Disabled(self.clock.now());
+                Err(self.deny_key(error, &permit, id, end, None, comment))
+            }
+        }
+    }
+
+    /// Switches a key, whoever asks.
+    pub(super) fn switched(
+        &self,
+        key: Key,
+        actor: Actor,
+        switch: Switch,
+        comment: &Comment,
+        now: Timestamp,
+    ) -> Result<Attempt<Key>, OperationError> {
+        let judged_by = self.index.policy().map(|policy| policy.version);
+        let before = describe::state(&key.state);
+        let expects = match switch {
+            Switch::Disable => self.other_root(&key, actor.address(), now)?,
+            Switch::Enable => Vec::new(),
+        };
+        let (turned, action) = turn(key.clone(), switch, now)?;
+        if stands(&key.state, switch) {
+            return Ok(Attempt::Done(key));
+        }
+        let key = turned;
+        let mut entry = entry(actor, action, &key, now);
+        entry.changes = vec![change("state", before, describe::state(&key.state))];
+        entry.comment = Some(comment.clone());
+        let mutation = Mutation { expects, judged_by, ..write_key(entry, key.clone()) };
+        Ok(Attempt::Commit(Box::new(mutation), key))
     }
 }
 

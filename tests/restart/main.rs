@@ -22,6 +22,8 @@ mod damage;
 mod facts;
 mod first_start;
 mod foreign;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod kill;
 mod load;
 mod members;

@@ -545,8 +545,8 @@ async fn a_gateway_that_may_not_ask_is_answered_503() {
 }
 
 #[tokio::test]
-async fn a_sealed_store_is_a_503_and_no_denial() {
-    // H2 X1
+async fn a_sealed_store_goes_on_deciding() {
+    // M2, D3
     let keyward = Keyward::start().await;
     let issued = keyward.issue_scopes(&["messaging:send"]).await;
     assert_eq!(present(&keyward, &issued.api_key).await.status, 200);
@@ -554,9 +554,9 @@ async fn a_sealed_store_is_a_503_and_no_denial() {
     std::fs::rename(&database, database.with_extension("away")).unwrap();
     let refused = keyward.keys().issue(keyward.as_root(holder_key(&["messaging:send"]))).await;
     assert!(refused.is_err());
-    assert_unavailable(&present(&keyward, &issued.api_key).await);
-    assert_unavailable(&present(&keyward, "x").await);
-    assert_unavailable(&ask(&keyward, CheckRequest { attributes: None }).await);
+    assert_eq!(present(&keyward, &issued.api_key).await.status, 200);
+    assert_eq!(present(&keyward, "x").await.status, 401);
+    assert_eq!(ask(&keyward, CheckRequest { attributes: None }).await.status, 400);
 }
 
 /// Sends these bytes as the body of a call, and reads the answer's message.

@@ -12,6 +12,7 @@ mod batch_check;
 mod bulk;
 mod check;
 mod check_by_hand;
+mod denied_here;
 mod effective_rights;
 mod everywhere;
 mod ext_authz;

@@ -313,7 +313,7 @@ async fn a_store_that_takes_nothing_tells_a_dead_secret_from_no_other() {
         let status = keyward.end(presented).await.unwrap_err();
         answers.push((status.code(), error_reason(&status), status.message().to_owned()));
     }
-    assert_eq!((answers[0].0, answers[0].1.as_str()), (Code::Unavailable, "STORE_UNAVAILABLE"));
+    assert_eq!((answers[0].0, answers[0].1.as_str()), (Code::Unavailable, "DENIED_NOT_DURABLE"));
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
 }
 

@@ -27,9 +27,9 @@ use keyward::{
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
-        AuditAction, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, QueryLogRequest,
-        QueryLogResponse, VerifyLogRequest, VerifyLogResponse, audit_service_server::AuditService,
-        check_request::Subject,
+        AuditAction, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, GetStatusRequest,
+        GetStatusResponse, QueryLogRequest, QueryLogResponse, VerifyLogRequest, VerifyLogResponse,
+        audit_service_server::AuditService, check_request::Subject,
     },
 };
 use tokio::sync::Semaphore;
@@ -203,6 +203,13 @@ impl AuditService for Handler {
         &self,
         _request: Request<VerifyLogRequest>,
     ) -> Result<Response<VerifyLogResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_status(
+        &self,
+        _request: Request<GetStatusRequest>,
+    ) -> Result<Response<GetStatusResponse>, Status> {
         not_here()
     }
 }

@@ -1,11 +1,13 @@
 //! The log for the wire: what its canonical bytes say.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use super::{optional_key_id, time};
 use crate::{
     domain::{
-        audit::Action,
+        audit::{Action, Actor},
         id::{KeyId, WorkspaceId},
         parse::ParseError,
         time::Timestamp,
@@ -111,6 +113,21 @@ fn read(record: &LogRecord, moment: &Moment) -> Option<v1::AuditRecord> {
         gained_by_key: of_key.map(|set| set.scopes).unwrap_or_default(),
         gains,
     })
+}
+
+/// Who asked for what is no entry yet, in the same way.
+pub(super) fn actor_to_wire(asked: &Actor, moment: &Moment) -> v1::Actor {
+    let text = |address: Option<IpAddr>| address.map(|address| address.to_string()).unwrap_or_default();
+    let (kind, key, owner, address) = match asked {
+        Actor::Admin { key, .. } if !moment.knows(*key) => {
+            return v1::Actor { kind: ActorKind::Admin.into(), ..v1::Actor::default() };
+        }
+        Actor::Admin { key, owner, address } => (ActorKind::Admin, key, owner, address),
+        Actor::Holder { key, owner, address } => (ActorKind::Holder, key, owner, address),
+        Actor::System => return v1::Actor { kind: ActorKind::System.into(), ..v1::Actor::default() },
+    };
+    let owner = owner.as_ref().map(ToString::to_string).unwrap_or_default();
+    v1::Actor { kind: kind.into(), key_id: key.to_string(), owner, address: text(*address) }
 }
 
 /// Who it was; of an administration key that whoever reads may not know of, that it was one.

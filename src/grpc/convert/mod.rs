@@ -18,6 +18,7 @@ mod rights;
 pub(super) mod rotation;
 pub(super) mod route;
 pub(super) mod select;
+pub(super) mod store_status;
 mod time;
 pub(super) mod update;
 pub(super) mod usage;

@@ -8,8 +8,7 @@ use std::{
 };
 
 use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::Connection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 pub use self::{
     anchored::{AnchorReport, Doubt},
@@ -52,6 +51,7 @@ mod notes;
 mod open;
 mod policies;
 mod read;
+mod reading;
 mod reserve;
 mod room;
 mod rows;
@@ -232,71 +232,6 @@ impl SqliteStore {
                 })
             })?;
             let died = |_| Err(StoreError::OutcomeUnknown("the thread that writes has ended".to_owned()));
-            answered.await.unwrap_or_else(died)
-        })
-    }
-
-    fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
-    ) -> Pending<'_, T> {
-        Box::pin(async move { self.read_with(self.place()?, read).await })
-    }
-
-    /// Reads what can take long, behind others who do: few of them at a time.
-    fn read_long<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
-    ) -> Pending<'_, T> {
-        Box::pin(async move {
-            let place = self.place()?;
-            let turn = Arc::clone(&self.long_reads).acquire_owned().await;
-            let turn = turn.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-            self.read_with((place, turn), read).await
-        })
-    }
-
-    /// A place among those who read or wait for it.
-    fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        Arc::clone(&self.reads).try_acquire_owned().map_err(|error| {
-            StoreError::Unavailable(format!("{MAX_READS} reads run or wait already: {error}"))
-        })
-    }
-
-    /// Reads, and holds the permit until that is done: whoever asked may be gone before.
-    fn read_with<T: Send + 'static>(
-        &self,
-        permit: impl Send + 'static,
-        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
-    ) -> Pending<'_, T> {
-        let (readers, keys) = (self.readers.clone(), Arc::clone(&self.keys));
-        Box::pin(async move {
-            let reading = tokio::task::spawn_blocking(move || {
-                let _permit = permit;
-                let connection = readers.get();
-                let mut connection = connection
-                    .map_err(|error| StoreError::Unavailable(format!("no reader is free: {error}")))?;
-                read(&mut connection, &keys)
-            });
-            reading.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
-        })
-    }
-}
-
-impl SqliteStore {
-    /// Reads for whoever follows the log.
-    fn follow<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
-    ) -> Pending<'_, T> {
-        Box::pin(async move {
-            let (answer, answered) = oneshot::channel();
-            let read: follower::Read = Box::new(move |connection, keys| {
-                let _gone = answer.send(read(connection, keys));
-            });
-            let full = |error| StoreError::Unavailable(format!("the follower's reads: {error}"));
-            self.follower.try_send(read).map_err(full)?;
-            let died = |_| Err(StoreError::Unavailable("the follower's thread has ended".to_owned()));
             answered.await.unwrap_or_else(died)
         })
     }

@@ -114,6 +114,8 @@ impl Reserve {
         let used = u64::try_from(used).unwrap_or_default();
         let frames = used.saturating_add(KEPT).saturating_add(AHEAD);
         let wanted = frames.saturating_mul(self.frame).saturating_add(WAL_HEAD);
+        // SQLite cuts a WAL off that was much longer than it need be, and so may others.
+        self.there = self.there.min(self.wal.metadata()?.len());
         while self.there < wanted {
             // Over what is there too, where that has holes.
             let from = if self.there < self.wal.metadata()?.len() { 0 } else { self.there };

@@ -1,0 +1,57 @@
+//! `keyward status`: does the server take changes, and what does it deny in memory only?
+
+use clap::Args;
+
+use super::{Outcome, failure::Failure, json, session::Session, table::Table, time};
+use crate::wire::v1::{ChangesTaken, GetStatusRequest, GetStatusResponse};
+
+/// Show whether changes are taken
+#[derive(Args, Debug)]
+pub struct StatusArgs {}
+
+pub(super) async fn run(_args: StatusArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+    let mut audit = session.audit().await?;
+    let status = audit.get_status(GetStatusRequest {}).await.map_err(session.rpc())?.into_inner();
+    session.answer(|| json::status(&status), || text(&status))?;
+    Ok(Outcome::Done)
+}
+
+fn text(status: &GetStatusResponse) -> String {
+    let mut facts = Table::of_facts();
+    facts.fact("changes", in_words(status.changes_taken()));
+    facts.fact("why", &status.why);
+    facts.fact("revision", status.revision.to_string());
+    if status.denied_key_count > 0 {
+        let count = status.denied_key_count;
+        facts.fact(
+            "in memory only",
+            format!("{count} keys are denied, and a restart forgets it: keep the server running"),
+        );
+    }
+    let mut text = facts.render();
+    if !status.denied.is_empty() {
+        let mut table = Table::with_header(&["KEYS", "FIRST", "BECOMES", "ASKED", "BY"]);
+        for denied in &status.denied {
+            let by = denied.actor.as_ref().map(|actor| actor.key_id.clone()).unwrap_or_default();
+            table.row([
+                denied.key_count.to_string(),
+                denied.key_ids.first().cloned().unwrap_or_default(),
+                denied.becomes.clone(),
+                time::shown(denied.asked_time.as_ref()),
+                by,
+            ]);
+        }
+        text.push('\n');
+        text.push_str(&table.render());
+    }
+    text
+}
+
+const fn in_words(taken: ChangesTaken) -> &'static str {
+    match taken {
+        ChangesTaken::All => "taken",
+        ChangesTaken::Ends => "only what takes rights away is taken, from room that is kept for it",
+        ChangesTaken::None => "none is taken until the server is restarted",
+        ChangesTaken::Unspecified => "unknown",
+    }
+}

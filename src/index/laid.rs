@@ -1,0 +1,119 @@
+//! Ends of keys that are in no store yet, laid over what is stored: a key that was denied here stays so whatever is read anew.
+//!
+//! What is stored is kept beside it ([`Found::stored`]), because changes are made of that, and never of what was laid over it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use super::{Found, Index};
+use crate::domain::{
+    id::KeyId,
+    key::{Key, KeyState, Revocation},
+    time::Timestamp,
+};
+
+/// What ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The key, for good.
+    Revoked(Revocation),
+    /// The key, until it is enabled; since then.
+    Disabled(Timestamp),
+    /// A replaced secret of this generation; then.
+    Secret(u32, Timestamp),
+}
+
+/// What is laid over keys, each end under a number of its own.
+#[derive(Default)]
+pub(super) struct Laid {
+    ends: papaya::HashMap<KeyId, Vec<(u64, End)>>,
+    /// How many keys: as long as it is none, no key is looked up here.
+    keys: AtomicUsize,
+}
+
+impl End {
+    fn upon(&self, key: Key) -> Key {
+        match (self, &key.state) {
+            (Self::Revoked(revocation), _) => key.revoke(revocation.clone()),
+            (Self::Disabled(since), KeyState::Active) => {
+                Key { state: KeyState::Disabled, updated: *since, ..key }
+            }
+            (Self::Disabled(_), KeyState::Disabled | KeyState::Revoked(_)) => key,
+            (Self::Secret(generation, end), _) => key.end_secret(*generation, *end),
+        }
+    }
+}
+
+impl Laid {
+    /// A key as it is to be seen, and as it is stored where that differs.
+    pub(super) fn upon(&self, key: Key) -> (Key, Option<Box<Key>>) {
+        if self.keys.load(Ordering::Acquire) == 0 {
+            return (key, None);
+        }
+        let ends = self.ends.pin();
+        let Some(ends) = ends.get(&key.id) else { return (key, None) };
+        let stored = Box::new(key.clone());
+        (ends.iter().fold(key, |key, (_, end)| end.upon(key)), Some(stored))
+    }
+
+    fn add(&self, key: KeyId, number: u64, end: &End) {
+        let ends = self.ends.pin();
+        let mut of_key = ends.get(&key).cloned().unwrap_or_default();
+        of_key.push((number, end.clone()));
+        ends.insert(key, of_key);
+        self.keys.store(ends.len(), Ordering::Release);
+    }
+
+    fn drop(&self, key: KeyId, number: u64) {
+        let ends = self.ends.pin();
+        let mut of_key = ends.get(&key).cloned().unwrap_or_default();
+        of_key.retain(|(known, _)| *known != number);
+        if of_key.is_empty() {
+            ends.remove(&key);
+        } else {
+            ends.insert(key, of_key);
+        }
+        self.keys.store(ends.len(), Ordering::Release);
+    }
+}
+
+impl Index {
+    /// Lays an end over a key, under this number: from now on it is seen so.
+    pub fn lay(&self, key: KeyId, number: u64, end: &End) {
+        let mut sharing = self.lock();
+        self.laid.add(key, number, end);
+        self.refresh_laid(key, &mut sharing);
+    }
+
+    /// Takes an end away that is stored now, or never will be.
+    pub fn lift(&self, key: KeyId, number: u64) {
+        let mut sharing = self.lock();
+        self.laid.drop(key, number);
+        self.refresh_laid(key, &mut sharing);
+    }
+
+    /// Whether anything is laid over a key.
+    #[must_use]
+    pub fn is_laid(&self, key: KeyId) -> bool {
+        self.laid.keys.load(Ordering::Acquire) > 0 && self.laid.ends.pin().contains_key(&key)
+    }
+
+    fn refresh_laid(&self, key: KeyId, sharing: &mut super::Sharing) {
+        let by_id = self.by_id.pin();
+        let Some(cell) = by_id.get(&key) else { return };
+        let before = cell.record.load_full();
+        let after = before.laid_over(before.stored().clone(), &self.laid);
+        sharing.tallies.moved(&before.key, &after.key);
+        cell.record.store(Arc::new(after));
+    }
+}
+
+impl Found {
+    /// The key as it is stored, without what was laid over it.
+    #[must_use]
+    pub fn stored(&self) -> &Key {
+        self.record.stored()
+    }
+}

@@ -1,0 +1,79 @@
+//! Who reads when: a few at once, few of them for long, and the follower behind nobody.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::{MAX_READS, SqliteStore, follower};
+use crate::{
+    domain::root::DerivedKeys,
+    ports::{Pending, StoreError},
+};
+
+impl SqliteStore {
+    pub(super) fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, T> {
+        Box::pin(async move { self.read_with(self.place()?, read).await })
+    }
+
+    /// Reads what can take long, behind others who do: few of them at a time.
+    pub(super) fn read_long<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, T> {
+        Box::pin(async move {
+            let place = self.place()?;
+            let turn = Arc::clone(&self.long_reads).acquire_owned().await;
+            let turn = turn.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            self.read_with((place, turn), read).await
+        })
+    }
+
+    /// A place among those who read or wait for it.
+    fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        Arc::clone(&self.reads).try_acquire_owned().map_err(|error| {
+            StoreError::Unavailable(format!("{MAX_READS} reads run or wait already: {error}"))
+        })
+    }
+
+    /// Reads, and holds the permit until that is done: whoever asked may be gone before.
+    pub(super) fn read_with<T: Send + 'static>(
+        &self,
+        permit: impl Send + 'static,
+        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, T> {
+        let (readers, keys) = (self.readers.clone(), Arc::clone(&self.keys));
+        Box::pin(async move {
+            let reading = tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                let connection = readers.get();
+                let mut connection = connection
+                    .map_err(|error| StoreError::Unavailable(format!("no reader is free: {error}")))?;
+                read(&mut connection, &keys)
+            });
+            reading.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+        })
+    }
+}
+
+impl SqliteStore {
+    /// Reads for whoever follows the log.
+    pub(super) fn follow<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, T> {
+        Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            let read: follower::Read = Box::new(move |connection, keys| {
+                let _gone = answer.send(read(connection, keys));
+            });
+            let full = |error| StoreError::Unavailable(format!("the follower's reads: {error}"));
+            self.follower.try_send(read).map_err(full)?;
+            let died = |_| Err(StoreError::Unavailable("the follower's thread has ended".to_owned()));
+            answered.await.unwrap_or_else(died)
+        })
+    }
+}
