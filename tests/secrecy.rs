@@ -344,7 +344,9 @@ async fn live(keyward: &Keyward, told: &mut Told) -> Secrets {
     told.error(keyward.keys().get_key(signed(&admin.api_key, named(&first.key.id))).await);
     told.error(keyward.try_issue(&admin.api_key, holder_key(&["a:a"])).await);
     told.answer(&keyward.check(&admin.api_key, &[]).await);
-    told.answer(&keyward.end(&keyward.root).await.unwrap());
+    let global = keyward.issue_admin("", admin_rights(&["keys:read"], true)).await;
+    note("global admin", &global);
+    told.answer(&keyward.end(&global.api_key).await.unwrap());
     let expiring = v1::IssueRequest { expire_time: Some(keyward.clock.after(HOUR)), ..holder_key(&["a:a"]) };
     let expired = keyward.issue(expiring).await;
     note("expired", &expired);

@@ -132,7 +132,7 @@ async fn a_commit_that_fails_is_unknown_and_seals_the_store() {
     assert!(matches!(unknown, Err(StoreError::OutcomeUnknown(_))), "{unknown:?}");
     assert!(matches!(&*failing.writer_state().borrow(), WriterState::Sealed(_)));
     let refused = failing.commit(issue(2)).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Sealed(_))), "{refused:?}");
     assert_eq!(*failing.revisions().borrow(), Revision::ZERO, "memory does not run ahead");
     assert!(failing.load().await.unwrap().keys.is_empty(), "reading goes on");
     assert!(failing.close().await.is_err());
