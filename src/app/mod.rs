@@ -7,6 +7,7 @@ mod readiness;
 mod root_key;
 mod service;
 mod threads;
+mod ways_in;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -67,7 +68,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         http_check_is_open,
         policy: config::first_policy(args.data.policy.as_deref())?,
         gateway: config.gateway,
-        limits: ListenerLimits::default(),
+        limits: ListenerLimits { in_flight_bytes: args.in_flight_mib << 20, ..ListenerLimits::default() },
         workers: args.workers.unwrap_or_else(cores),
         count_wait: Duration::from_millis(args.count_wait_ms.into()),
         clock: Arc::new(SystemClock),

@@ -1,7 +1,6 @@
 //! A whole Keyward: store, view, operations and the way in, started in order and ended in order.
 
 use std::{
-    io,
     net::SocketAddr,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -11,7 +10,13 @@ use std::{
 
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::{error::AppError, readiness::Readiness, root_key::Destination, threads::Threads};
+use super::{
+    error::AppError,
+    readiness::Readiness,
+    root_key::Destination,
+    threads::Threads,
+    ways_in::{bind, serve},
+};
 use crate::{
     counters::memory::MemoryCounters,
     domain::{
@@ -43,11 +48,7 @@ use crate::{
         roots::Roots,
         sqlite::{OpenError, SqliteStore, WriterState},
     },
-    way_in::{
-        connection::Protocol,
-        limits::ListenerLimits,
-        listener::{Listener, Running},
-    },
+    way_in::{limits::ListenerLimits, listener::Running},
 };
 
 /// What a Keyward is started with.
@@ -196,10 +197,7 @@ impl Service {
             message_bytes,
         )?;
         let readiness = Readiness::begin(health.clone(), readable, sqlite.taking());
-        let grpc = grpc.serve(Protocol::Grpc, workers, limits.clone(), move |_peer| routes.clone());
-        let grpc = grpc.map_err(not_served(listen))?;
-        let http = http.serve(Protocol::Http, workers, limits, move |_peer| site.clone());
-        let http = http.map_err(not_served(http_listen))?;
+        let (grpc, http) = serve((grpc, listen), (http, http_listen), workers, limits, (routes, site))?;
         Ok(Self {
             store: sqlite,
             counters,
@@ -326,22 +324,6 @@ fn until_told<F: Future<Output = ()> + Send + 'static>(
 ) -> (watch::Sender<bool>, JoinHandle<()>) {
     let (stop, told_to_stop) = watch::channel(false);
     (stop, tokio::spawn(work(told_to_stop)))
-}
-
-/// Binds a port before the first key is made: one that is taken must not use that up.
-fn bind(address: SocketAddr) -> Result<Listener, AppError> {
-    Listener::bind(address).map_err(|why| AppError::Bind { address, why })
-}
-
-/// Somebody else may have begun to listen since, or a thread cannot be had.
-fn not_served(address: SocketAddr) -> impl FnOnce(io::Error) -> AppError {
-    move |why| {
-        if why.kind() == io::ErrorKind::AddrInUse {
-            AppError::Bind { address, why }
-        } else {
-            AppError::Runtime(why)
-        }
-    }
 }
 
 /// An open store and the keys that belong to it.

@@ -188,6 +188,9 @@ fn by_reason(reason: ErrorReason) -> &'static str {
             "`keyward workspace show` shows what is taken of each quota; revoke or remove what is not needed, or have the \
              quota raised: `[quotas]` of the policy, or those of the workspace's plan"
         }
+        ErrorReason::MemorySpent => {
+            "try again, in smaller pieces where it was a large one; `--in-flight-mib` of `keyward serve` gives calls more memory"
+        }
         ErrorReason::SourceLimited | ErrorReason::Overloaded | ErrorReason::ShareTaken => {
             "wait before you try again"
         }

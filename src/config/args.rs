@@ -47,6 +47,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "MS", env = "KEYWARD_COUNT_WAIT_MS", default_value = "50")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=5000))]
     pub count_wait_ms: u16,
+    /// Memory that calls in flight may take over all connections: questions, headers and answers by what they cost, 16 to
+    /// 1048576. What is beyond is refused at once. The process needs about as much again, and more for very many keys
+    #[arg(long, value_name = "MIB", env = "KEYWARD_IN_FLIGHT_MIB", default_value = "128")]
+    #[arg(value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
+    pub in_flight_mib: u64,
     /// Serves beyond loopback without encryption: whoever is on the network can read keys and ask in others' names
     #[arg(long)]
     pub insecure_listen_beyond_loopback_without_tls: bool,

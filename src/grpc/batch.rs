@@ -1,9 +1,22 @@
 //! BatchCheck: many questions, one by one or all together.
+//!
+//! Served by hand, as Check is: the answers are written one after another into the bytes that are sent. As messages, a
+//! thousand of them would take many times as much; and what a batch takes is paid for before it is made.
 
+use std::{convert::Infallible, sync::Arc};
+
+use http::{HeaderMap, Response};
 use prost::Message as _;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Status, body::Body, codegen::BoxFuture, metadata::MetadataMap};
 
-use super::{api::Api, convert};
+use super::{
+    api::Api,
+    check_call::CheckAtOnce,
+    convert,
+    cost::fields,
+    frame::{self, PREFIX_BYTES},
+    refusal::Refusal,
+};
 use crate::{
     domain::{
         admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys},
@@ -13,8 +26,15 @@ use crate::{
         check::{Mode, Query},
         error::OperationError,
     },
+    way_in::{
+        budget::{Held, Purse, Spent},
+        request_body::RequestBody,
+    },
     wire::v1,
 };
+
+/// The one method.
+pub(super) const PATH: &str = "/keyward.v1.KeyService/BatchCheck";
 
 const MAX_BATCH: usize = 1_000;
 /// What clients of gRPC take unless told otherwise, and what keeps a few keys with long grants from filling memory.
@@ -27,16 +47,132 @@ const QUESTIONS_READ_AT_A_TIME: usize = 64;
 /// Questions of a batch that are judged, and bytes of answers that are made, before others on the same core have their turn.
 const QUESTIONS_AT_A_TIME: usize = 16;
 const BYTES_AT_A_TIME: usize = 64 << 10;
+/// What most answers take.
+const USUAL_BYTES: usize = 384;
+/// What a question takes that was read, beside its message, and its answer before it is written.
+const QUESTION_BYTES: usize = 1 << 10;
+/// Beside the answers: their frame, and their stream until they are written.
+const FRAME_BYTES: usize = 1 << 10;
+
+/// Answers a call that is one plain message, if the handler does.
+pub(super) fn serve<H: CheckAtOnce>(
+    handler: &Arc<H>,
+    request: &http::Request<RequestBody>,
+) -> Option<BoxFuture<Response<Body>, Infallible>> {
+    if !is_plain(request.headers()) {
+        return None;
+    }
+    let asked = v1::BatchCheckRequest::decode(frame::plain_message(request.body().whole()?)?).ok()?;
+    let mut caller = Request::from_parts(
+        MetadataMap::from_headers(request.headers().clone()),
+        request.extensions().clone(),
+        (),
+    );
+    let purse = caller.extensions_mut().remove::<Purse>()?;
+    let answer = Arc::clone(handler).batch(caller, asked, purse)?;
+    Some(Box::pin(async move { Ok(answer.await.unwrap_or_else(Status::into_http)) }))
+}
+
+fn is_plain(headers: &HeaderMap) -> bool {
+    headers.get_all("grpc-encoding").iter().all(|encoding| encoding == "identity")
+}
+
+/// What a batch takes beside its message: what is made of each question, and the usual answers.
+pub(super) fn cost(message: &[u8]) -> u64 {
+    // A batch of more questions is refused before anything is made of them.
+    let questions = fields(message, 1).min(MAX_BATCH);
+    as_u64(questions.saturating_mul(QUESTION_BYTES))
+}
+
+/// Answers as they are sent, and what they cost.
+pub(super) struct Answers {
+    frame: Vec<u8>,
+    /// The next one, until its length is known.
+    next: Vec<u8>,
+    held: Held,
+}
+
+impl Answers {
+    fn begin(purse: &Purse, expected: usize) -> Result<Self, Spent> {
+        let held = purse.hold(as_u64(expected.saturating_add(FRAME_BYTES)))?;
+        let mut frame = frame::begin();
+        frame.reserve_exact(expected);
+        Ok(Self { frame, next: Vec::new(), held })
+    }
+
+    /// Pays for answers of so many bytes in all, and makes room for them.
+    fn reserve(&mut self, bytes: usize) -> Result<(), Spent> {
+        if bytes > self.frame.capacity() {
+            let room = bytes.max(self.frame.capacity().saturating_mul(2));
+            // For a moment the shorter one is there beside the longer.
+            let both = room.saturating_add(self.frame.capacity()).saturating_add(FRAME_BYTES);
+            self.held.grow_to(as_u64(both))?;
+            self.frame.reserve_exact(room.saturating_sub(self.frame.len()));
+        }
+        Ok(())
+    }
+
+    /// Adds the answer that is written into the buffer that is passed.
+    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Status> {
+        self.next.clear();
+        write(&mut self.next);
+        let length = with_length(self.next.len());
+        require_fitting(self.bytes().saturating_add(length))?;
+        self.reserve(self.frame.len().saturating_add(length))?;
+        prost::encoding::encode_key(1, prost::encoding::WireType::LengthDelimited, &mut self.frame);
+        prost::encoding::encode_varint(as_u64(self.next.len()), &mut self.frame);
+        self.frame.extend_from_slice(&self.next);
+        Ok(())
+    }
+
+    /// The bytes of the answers.
+    fn bytes(&self) -> usize {
+        self.frame.len().saturating_sub(PREFIX_BYTES)
+    }
+
+    /// The answer to the call.
+    fn into_response(mut self) -> Response<Body> {
+        self.frame.shrink_to_fit();
+        let bytes = as_u64(self.frame.capacity().saturating_add(FRAME_BYTES));
+        // It was as much at the least.
+        let _less = self.held.resize(bytes);
+        frame::paid_answer(self.frame, self.held)
+    }
+
+    /// The same as a message, for a call that is not served by hand.
+    pub(super) fn into_message(self) -> Result<v1::BatchCheckResponse, Status> {
+        let message = self.frame.get(PREFIX_BYTES..).unwrap_or_default();
+        v1::BatchCheckResponse::decode(message).map_err(|_undecodable| Refusal::Internal.status())
+    }
+}
+
+impl From<Spent> for Status {
+    fn from(_spent: Spent) -> Self {
+        Refusal::OverBudget.status()
+    }
+}
 
 impl Api {
+    /// Answers a batch in the bytes that are sent.
+    pub(super) async fn batch_response(
+        self: Arc<Self>,
+        caller: Request<()>,
+        asked: v1::BatchCheckRequest,
+        purse: Purse,
+    ) -> Result<Response<Body>, Status> {
+        Ok(self.answers(&caller, &asked, &purse).await?.into_response())
+    }
+
     /// Answers many questions, in order.
-    pub(super) async fn batch(
+    pub(super) async fn answers<T>(
         &self,
-        request: Request<v1::BatchCheckRequest>,
-    ) -> Result<Response<v1::BatchCheckResponse>, Status> {
-        let caller = self.caller(&request)?;
+        caller: &Request<T>,
+        asked: &v1::BatchCheckRequest,
+        purse: &Purse,
+    ) -> Result<Answers, Status> {
+        let caller = self.caller(caller)?;
         self.require_checker_or_explainer(&caller)?;
-        let questions = &request.get_ref().requests;
+        let questions = &asked.requests;
         if questions.is_empty() || questions.len() > MAX_BATCH {
             let why = ParseError::new("1 to 1,000 questions");
             return Err(OperationError::invalid("requests", why).into());
@@ -49,38 +185,46 @@ impl Api {
                 tokio::task::yield_now().await;
             }
         }
-        if request.get_ref().all_or_nothing {
-            return Ok(Response::new(self.answer_together(queries).await?));
+        // Before the first is charged: that there is none later is rare.
+        let mut answers = Answers::begin(purse, queries.len().saturating_mul(USUAL_BYTES))?;
+        if asked.all_or_nothing {
+            self.answer_together(queries, &mut answers).await?;
+            return Ok(answers);
         }
-        let mut responses = Vec::with_capacity(queries.len());
         let mut answered = Answered::default();
         for query in &queries {
-            let response = self.answer(query).await?;
-            answered.add(bytes_of(&response)).await?;
-            responses.push(response);
+            let answer = self.operations().check(query).await?;
+            let before = answers.bytes();
+            answers.add(|bytes| convert::check_bytes::write(&answer, bytes))?;
+            answered.add(answers.bytes().saturating_sub(before)).await?;
         }
-        Ok(Response::new(v1::BatchCheckResponse { responses }))
+        Ok(answers)
     }
 
     /// Answers questions that are charged together or not at all.
     async fn answer_together(
         &self,
         mut queries: Vec<Query<'_>>,
-    ) -> Result<v1::BatchCheckResponse, OperationError> {
+        answers: &mut Answers,
+    ) -> Result<(), Status> {
         if let Some(place) = queries.iter().position(|query| query.mode != Mode::Enforce) {
             let why = ParseError::new("ENFORCE, or left out, where all_or_nothing is true");
-            return Err(OperationError::invalid(format!("requests[{place}].mode"), why));
+            return Err(OperationError::invalid(format!("requests[{place}].mode"), why).into());
         }
-        // What is charged is answered: so the length of the answers is tried before.
+        // What is charged is answered: so the length of the answers is tried, and paid for, before.
         let mut answered = Answered::default();
         for query in &mut queries {
             query.mode = Mode::Peek;
-            let bytes = bytes_of(&self.answer(query).await?).saturating_add(COUNTS_BYTES);
+            let length = with_length(self.answer(query).await?.encoded_len());
             query.mode = Mode::Enforce;
-            answered.add(bytes).await?;
+            answered.add(length.saturating_add(COUNTS_BYTES)).await?;
         }
-        let answers = self.operations().check_all(&queries).await?;
-        Ok(v1::BatchCheckResponse { responses: convert::check::responses(&answers) })
+        answers.reserve(answered.bytes.saturating_add(PREFIX_BYTES))?;
+        for together in &self.operations().check_all(&queries).await? {
+            let response = convert::check::response_of(together);
+            answers.add(|bytes| response.encode_raw(bytes))?;
+        }
+        Ok(())
     }
 
     /// Passes who may ask at least one kind of question, so that an empty or huge batch of others is refused as such.
@@ -118,8 +262,7 @@ impl Answered {
 }
 
 /// The bytes of an answer with its tag and its length, as it stands in a batch.
-fn bytes_of(response: &v1::CheckResponse) -> usize {
-    let length = response.encoded_len();
+fn with_length(length: usize) -> usize {
     length.saturating_add(1 + prost::length_delimiter_len(length))
 }
 
@@ -130,4 +273,8 @@ fn require_fitting(bytes: usize) -> Result<(), OperationError> {
     }
     let why = ParseError::new("fewer: the answers would be over 4 MiB together");
     Err(OperationError::invalid("requests", why))
+}
+
+fn as_u64(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

@@ -4,18 +4,27 @@
 //! Only a call that is one plain message and can be answered without a wait is answered here. Every other one goes to the
 //! generated service, which answers the same ([`CheckAtOnce`]); so what is no message is refused in tonic's own words.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Response};
 use prost::Message as _;
-use tonic::{Status, body::Body};
+use tonic::{Request, Status, body::Body, codegen::BoxFuture};
 
-use super::frame;
+use super::{frame, refusal::Refusal};
 use crate::{
-    way_in::{connection::Peer, request_body::RequestBody},
+    way_in::{
+        budget::{Held, Purse},
+        connection::Peer,
+        request_body::RequestBody,
+    },
     wire::v1,
 };
 
 /// The one method.
 pub(super) const PATH: &str = "/keyward.v1.KeyService/Check";
+
+/// Beside the bytes of an answer: its frame, and its stream until it is written.
+const FRAME_BYTES: u64 = 1 << 10;
 
 /// Answers Checks that need no wait.
 pub trait CheckAtOnce: Send + Sync + 'static {
@@ -34,6 +43,16 @@ pub trait CheckAtOnce: Send + Sync + 'static {
     ) -> Option<Result<(), Status>> {
         None
     }
+
+    /// Answers many questions, and pays for the answers from the purse. `None` where the generated service is to answer.
+    fn batch(
+        self: Arc<Self>,
+        _caller: Request<()>,
+        _asked: v1::BatchCheckRequest,
+        _purse: Purse,
+    ) -> Option<BoxFuture<Response<Body>, Status>> {
+        None
+    }
 }
 
 /// Answers a call if that can be done at once.
@@ -42,6 +61,7 @@ pub(super) fn serve(
     headers: &HeaderMap,
     body: &RequestBody,
     peer: Peer,
+    held: &mut Option<Held>,
 ) -> Option<Response<Body>> {
     if headers.contains_key("grpc-encoding") {
         return None;
@@ -49,7 +69,17 @@ pub(super) fn serve(
     let asked = v1::CheckRequest::decode(frame::plain_message(body.whole()?)?).ok()?;
     let mut answer = frame::begin();
     Some(match handler.check_at_once(headers, peer, &asked, &mut answer)? {
-        Ok(()) => frame::answer(answer),
+        Ok(()) => match held.take() {
+            None => frame::answer(answer),
+            Some(mut held) => {
+                let bytes = u64::try_from(answer.capacity()).unwrap_or(u64::MAX);
+                // A usual answer is within what the call has paid; the rest of that is given back with it.
+                if held.grow_to(bytes.saturating_add(FRAME_BYTES)).is_err() {
+                    return Some(Refusal::OverBudget.response());
+                }
+                frame::paid_answer(answer, held)
+            }
+        },
         Err(status) => status.into_http(),
     })
 }

@@ -10,8 +10,12 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::Frame;
 use tonic::{Status, body::Body};
 
+use crate::way_in::budget::Held;
+
 /// Before a message: one byte that says whether it is compressed, four that say how long it is.
-const PREFIX: [u8; 5] = [0; 5];
+const PREFIX: [u8; PREFIX_BYTES] = [0; PREFIX_BYTES];
+/// Its length.
+pub(super) const PREFIX_BYTES: usize = 5;
 
 /// What most answers take.
 const USUAL_BYTES: usize = 512;
@@ -37,13 +41,22 @@ pub(super) fn begin() -> Vec<u8> {
 }
 
 /// `OK`, with the message that was appended to a frame.
-pub(super) fn answer(mut frame: Vec<u8>) -> Response<Body> {
-    // An answer is some kilobytes long at the most.
+pub(super) fn answer(frame: Vec<u8>) -> Response<Body> {
+    whole(frame, Bytes::from)
+}
+
+/// The same; the bytes hold what they cost until the last of them is written.
+pub(super) fn paid_answer(frame: Vec<u8>, held: Held) -> Response<Body> {
+    whole(frame, |frame| held.around(frame))
+}
+
+fn whole(mut frame: Vec<u8>, into_bytes: impl FnOnce(Vec<u8>) -> Bytes) -> Response<Body> {
+    // An answer is some megabytes long at the most.
     let length = u32::try_from(frame.len().saturating_sub(PREFIX.len())).unwrap_or(u32::MAX);
     if let Some([_, place @ ..]) = frame.first_chunk_mut::<5>() {
         *place = length.to_be_bytes();
     }
-    let mut response = Response::new(Body::new(Whole::Data(frame.into())));
+    let mut response = Response::new(Body::new(Whole::Data(into_bytes(frame))));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
 }

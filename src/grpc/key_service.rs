@@ -16,6 +16,7 @@ use crate::{
         Changed, Operations, WithSecret, error::OperationError, issue::IssuePermit, switch::Switch,
     },
     ports::RequestMark,
+    way_in::budget::Purse,
     wire::v1::{self, get_key_request::Presented, key_service_server::KeyService, revoke_request::Target},
 };
 
@@ -33,7 +34,9 @@ impl KeyService for Api {
         &self,
         request: Request<v1::BatchCheckRequest>,
     ) -> Result<Response<v1::BatchCheckResponse>, Status> {
-        self.batch(request).await
+        let purse = request.extensions().get::<Purse>().cloned().unwrap_or_else(Purse::endless);
+        let answers = self.answers(&request, request.get_ref(), &purse).await?;
+        Ok(Response::new(answers.into_message()?))
     }
 
     async fn issue(&self, request: Request<v1::IssueRequest>) -> Result<Response<v1::IssueResponse>, Status> {

@@ -10,6 +10,7 @@ mod batch;
 mod bulk;
 pub mod check_call;
 mod convert;
+mod cost;
 pub mod ext_authz;
 mod frame;
 mod gate;

@@ -1,7 +1,9 @@
 //! A question of a Check: may the caller ask it, what does it say, and the answer to it.
 
-use http::HeaderMap;
-use tonic::Status;
+use std::sync::Arc;
+
+use http::{HeaderMap, Response};
+use tonic::{Request, Status, body::Body, codegen::BoxFuture};
 
 use super::{
     api::{Api, address},
@@ -17,7 +19,7 @@ use crate::{
         check::{Mode, Query},
         error::OperationError,
     },
-    way_in::connection::Peer,
+    way_in::{budget::Purse, connection::Peer},
     wire::v1,
 };
 
@@ -45,6 +47,15 @@ impl CheckAtOnce for Api {
             Ok(None) => None,
             Err(error) => Some(Err(error.into())),
         }
+    }
+
+    fn batch(
+        self: Arc<Self>,
+        caller: Request<()>,
+        asked: v1::BatchCheckRequest,
+        purse: Purse,
+    ) -> Option<BoxFuture<Response<Body>, Status>> {
+        Some(Box::pin(self.batch_response(caller, asked, purse)))
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) enum Refusal {
     Internal,
     /// The request ended before it was whole; hardly anybody is there to hear it.
     RequestBroken,
-    /// Too many bytes of unfinished requests are held.
+    /// The memory for calls in flight is spent.
     OverBudget,
     /// Too many streams of answers are open.
     TooManyStreams,
@@ -110,7 +110,11 @@ impl Refusal {
             ),
             Self::Internal => with_reason(Code::Internal, "internal error", "INTERNAL"),
             Self::RequestBroken => Status::cancelled("the request broke off"),
-            Self::OverBudget => Status::resource_exhausted("too many large requests are under way"),
+            Self::OverBudget => with_reason(
+                Code::ResourceExhausted,
+                "the memory for calls in flight is spent, or the share of this address; try again, or in smaller pieces",
+                "MEMORY_SPENT",
+            ),
             Self::TooManyStreams => Status::resource_exhausted("too many streams are open"),
         }
     }
@@ -138,6 +142,7 @@ mod tests {
             (Refusal::TimeoutMalformed, ErrorReason::FieldInvalid),
             (Refusal::DeadlineExceeded, ErrorReason::DeadlineExceeded),
             (Refusal::Internal, ErrorReason::Internal),
+            (Refusal::OverBudget, ErrorReason::MemorySpent),
         ] {
             let info = refusal.status().get_details_error_info().unwrap();
             assert_eq!(ErrorReason::from_str_name(&format!("ERROR_REASON_{}", info.reason)), Some(expected));

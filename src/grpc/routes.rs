@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use http::{HeaderMap, Request, Response, request::Parts, uri::PathAndQuery};
+use http::{HeaderMap, HeaderName, Request, Response, header, request::Parts, uri::PathAndQuery};
 use hyper::body::Incoming;
 use tonic::{body::Body, codegen::BoxFuture};
 use tonic_health::pb::health_server::{self, HealthServer};
@@ -13,7 +13,9 @@ use tonic_reflection::{
 use tower_service::Service as _;
 
 use super::{
+    batch,
     check_call::{self, CheckAtOnce},
+    cost::Costs,
     ext_authz::{self, ExtAuthz},
     frame, gate,
     health::HealthService,
@@ -21,6 +23,7 @@ use super::{
 };
 use crate::{
     way_in::{
+        budget::Held,
         connection::Peer,
         gate::{Calls, Failure, Gather, Taken},
         limits::ListenerLimits,
@@ -51,10 +54,18 @@ pub const HEALTH_NAMES: &[&str] = &[
 /// this is what one of them can hold.
 const SMALL_MESSAGE_BYTES: usize = 16 << 10;
 
+/// What a handler holds while it waits, beside its message.
+const HANDLER_BYTES: u64 = 4 << 10;
+
 /// The descriptor sets cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the embedded descriptor sets cannot be read")]
-pub struct DescriptorError(#[from] reflection::Error);
+pub enum DescriptorError {
+    /// By reflection.
+    Reflection(#[from] reflection::Error),
+    /// As messages.
+    Messages(#[from] prost::DecodeError),
+}
 
 /// Everything that is served, ready to be cloned for each connection.
 ///
@@ -77,6 +88,7 @@ where
     E: ExtAuthz,
 {
     Ok(Routes {
+        costs: Arc::new(Costs::read(wire::DESCRIPTOR_SET)?),
         check: Arc::clone(&key),
         key: KeyServiceServer::from_arc(key).max_decoding_message_size(message_bytes),
         workspace: WorkspaceServiceServer::from_arc(workspace).max_decoding_message_size(message_bytes),
@@ -99,6 +111,7 @@ fn descriptors() -> reflection::Builder<'static> {
 
 #[derive(Debug)]
 struct Routes<K, W, P, A, E, R, Q> {
+    costs: Arc<Costs>,
     check: Arc<K>,
     key: KeyServiceServer<K>,
     workspace: WorkspaceServiceServer<W>,
@@ -114,6 +127,7 @@ struct Routes<K, W, P, A, E, R, Q> {
 impl<K, W, P, A, E, R, Q> Clone for Routes<K, W, P, A, E, R, Q> {
     fn clone(&self) -> Self {
         Self {
+            costs: Arc::clone(&self.costs),
             check: Arc::clone(&self.check),
             key: self.key.clone(),
             workspace: self.workspace.clone(),
@@ -152,11 +166,31 @@ where
         Ok(Taken { client_limit, gather })
     }
 
-    fn at_once(&self, head: &Parts, body: &RequestBody, peer: Peer) -> Option<Response<Body>> {
+    fn at_once(
+        &self,
+        head: &Parts,
+        body: &RequestBody,
+        peer: Peer,
+        paid: &mut Option<Held>,
+    ) -> Option<Response<Body>> {
         if head.uri.path() != check_call::PATH {
             return None;
         }
-        check_call::serve(&*self.check, &head.headers, body, peer)
+        check_call::serve(&*self.check, &head.headers, body, peer, paid)
+    }
+
+    /// Those that [`Api`](super::api::Api) reads, and those that tonic does.
+    fn reads(&self, name: &HeaderName) -> bool {
+        name == header::AUTHORIZATION
+            || name == header::CONTENT_TYPE
+            || name == header::TE
+            || name.as_str().starts_with("grpc-")
+    }
+
+    fn cost(&self, path: &str, body: &[u8]) -> u64 {
+        let message = body.get(frame::PREFIX_BYTES..).unwrap_or_default();
+        let questions = if path == batch::PATH { batch::cost(message) } else { 0 };
+        self.costs.of(path, message).saturating_add(questions).saturating_add(HANDLER_BYTES)
     }
 
     fn failed(&self, failure: Failure, path: Option<&str>, took: Duration) -> Response<Body> {
@@ -174,6 +208,11 @@ where
         // Envoy gets a denial for it, where it is read.
         if path != ext_authz::PATH && !takes_a_stream(path) && frame::is_not_one(request.body().gathered()) {
             return Box::pin(async { Ok(Refusal::NotOneMessage.response()) });
+        }
+        if path == batch::PATH
+            && let Some(answer) = batch::serve(&self.check, &request)
+        {
+            return answer;
         }
         match service_of(path) {
             key_service_server::SERVICE_NAME => self.key.clone().call(request),

@@ -5,7 +5,7 @@ use std::{io, net::TcpStream as StdTcpStream, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, time::sleep};
 
 use super::{
-    admission::{Admission, Refused},
+    admission::{Admission, Refused, source_of},
     connection::{Peer, Pulse, Shared},
     listener::{BACKLOG, told_to_drain},
     worker::{Arrival, WorkerGone, WorkerHandle},
@@ -77,7 +77,7 @@ impl Hand {
 
     fn over(&self, socket: io::Result<StdTcpStream>, peer: Peer) -> Result<(), WorkerGone> {
         let counts = &self.shared.counts;
-        let pulse = Pulse::new(Arc::clone(&self.shared));
+        let pulse = Pulse::new(Arc::clone(&self.shared), source_of(peer.address.ip()));
         let permit = match self.admission.admit(peer.address.ip(), &pulse) {
             Ok(permit) => permit,
             Err(refused) => {

@@ -124,7 +124,7 @@ impl Drop for Permit {
 }
 
 /// Who counts as one: an IPv4 address, however it is written, or an IPv6 network of 64 bits.
-fn source_of(address: IpAddr) -> IpAddr {
+pub(super) fn source_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();
@@ -138,6 +138,7 @@ fn source_of(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
     use crate::way_in::{
+        budget::Budget,
         connection::{OpenCall, Protocol, Shared},
         limits::ListenerLimits,
     };
@@ -147,7 +148,8 @@ mod tests {
     }
 
     fn pulse() -> Arc<Pulse> {
-        Pulse::new(Arc::new(Shared::new(Protocol::Grpc, ListenerLimits::default())))
+        let shared = Shared::new(Protocol::Grpc, ListenerLimits::default(), Budget::new(u64::MAX));
+        Pulse::new(Arc::new(shared), ip("127.0.0.1"))
     }
 
     /// A connection that is at work as long as its call is kept.

@@ -12,13 +12,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, header, request::Parts, uri::PathAndQuery};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
 use super::{
+    budget::{Purse, Spent},
     connection::{OpenCall, Peer},
+    cost,
     gate::{Calls, Failure, Gather, Taken},
     request_body::{Gathering, RequestBody},
 };
@@ -50,11 +52,21 @@ struct Arriving {
     head: Parts,
     peer: Peer,
     gathering: Gathering,
+    /// Whether the head was made as small as it can be.
+    waits: bool,
 }
 
-/// The request as its handler reads it: with the other end of its connection in its extensions.
-fn with_peer(mut head: Parts, peer: Peer, body: RequestBody) -> Request<RequestBody> {
+/// Bytes of a message that are decoded uncounted, where they are forgotten before anything else happens on this thread.
+const SMALL_MESSAGE_BYTES: usize = 1024;
+/// Beside the bytes of an answer: its frame, and its stream until it is written.
+const FRAME_BYTES: u64 = 512;
+/// Answers up to this are given though the budget is spent: most of them say just that.
+const SHORT_ANSWER_BYTES: u64 = 16 << 10;
+
+/// The request as its handler reads it: with the other end of its connection, and what it may pay from, in its extensions.
+fn with_peer(mut head: Parts, peer: Peer, open: &OpenCall, body: RequestBody) -> Request<RequestBody> {
     head.extensions.insert(peer);
+    head.extensions.insert(Purse::new(Arc::clone(&open.pulse.account)));
     Request::from_parts(head, body)
 }
 
@@ -67,25 +79,37 @@ impl<S: Calls> Call<S> {
         request: Request<Incoming>,
         peer: Peer,
         taken: Taken,
-        open: OpenCall,
+        mut open: OpenCall,
     ) -> Self {
         let (head, incoming) = request.into_parts();
         let state = match taken.gather {
-            Gather::Nothing => {
-                handle(&*service, with_peer(head, peer, RequestBody::of_stream(incoming)), &open)
-            }
+            Gather::Nothing => stream(&*service, head, incoming, peer, &mut open),
             gather @ (Gather::UpTo(_) | Gather::Message(_)) => {
                 let gathering = Gathering::new(incoming, gather);
-                State::Arriving(Box::new(Arriving { head, peer, gathering }))
+                State::Arriving(Box::new(Arriving { head, peer, gathering, waits: false }))
             }
         };
         Self { state, service, client_limit: taken.client_limit, deadline: None, open: Some(open) }
+    }
+
+    pub(super) fn over_budget(service: Arc<S>, open: OpenCall) -> Self {
+        let state = State::Failed(Failure::OverBudget);
+        Self { state, service, client_limit: None, deadline: None, open: Some(open) }
     }
 
     pub(super) fn refused(service: Arc<S>, answer: Response<S::Body>, open: OpenCall) -> Self {
         let state = State::Refused(Some(Box::new(answer)));
         Self { state, service, client_limit: None, deadline: None, open: Some(open) }
     }
+}
+
+/// Gives a request to its handler of which nothing is gathered. What the peer may send unread is charged.
+fn stream<S: Calls>(service: &S, head: Parts, body: Incoming, peer: Peer, open: &mut OpenCall) -> State<S> {
+    let window = u64::from(open.pulse.shared.limits.stream_window_bytes);
+    if !http_body::Body::is_end_stream(&body) && open.charge(window).is_err() {
+        return State::Failed(Failure::OverBudget);
+    }
+    handle(service, with_peer(head, peer, open, RequestBody::of_stream(body)), open)
 }
 
 /// Gives the request to its handler.
@@ -101,13 +125,13 @@ impl<S: Calls> Future for Call<S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let call = self.get_mut();
-        let Some(open) = call.open.take() else { return Poll::Pending };
-        match call.poll_response(&open, cx) {
+        let Some(mut open) = call.open.take() else { return Poll::Pending };
+        match call.poll_response(&mut open, cx) {
             Poll::Ready(mut response) => {
                 if open.pulse.says_close() {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
-                Poll::Ready(Ok(response.map(|body| AnswerBody { body: Some(body), lasting: false, open })))
+                Poll::Ready(Ok(response.map(|body| AnswerBody::new(body, open))))
             }
             Poll::Pending => {
                 call.open = Some(open);
@@ -118,16 +142,16 @@ impl<S: Calls> Future for Call<S> {
 }
 
 impl<S: Calls> Call<S> {
-    fn poll_response(&mut self, open: &OpenCall, cx: &mut Context<'_>) -> Poll<Response<S::Body>> {
+    fn poll_response(&mut self, open: &mut OpenCall, cx: &mut Context<'_>) -> Poll<Response<S::Body>> {
         if let State::Arriving(arriving) = &mut self.state {
-            match arriving.gathering.poll(&open.pulse, cx) {
+            match arriving.gathering.poll(open, cx) {
                 Poll::Ready(Ok(body)) => {
                     if let Some(response) = self.arrive(body, open) {
                         return Poll::Ready(response);
                     }
                 }
                 Poll::Ready(Err(failure)) => self.state = State::Failed(failure),
-                Poll::Pending => {}
+                Poll::Pending => arriving.wait(&*self.service, open),
             }
         }
         if let State::Running(inner) = &mut self.state {
@@ -141,26 +165,48 @@ impl<S: Calls> Call<S> {
             State::Arriving(_) | State::Running(_) => self.poll_deadline(open, cx),
             State::Refused(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(*answer)),
             // No clock was read when it began; a deadline, which is known, is answered elsewhere.
-            State::Failed(failure) => Poll::Ready(self.service.failed(*failure, open.path(), Duration::ZERO)),
+            State::Failed(failure) => {
+                // What there was of its request is gone.
+                open.charge_no_more_than(FRAME_BYTES);
+                Poll::Ready(self.service.failed(*failure, open.path(), Duration::ZERO))
+            }
         }
     }
 
     /// Answers at once, or gives the request to its handler.
-    fn arrive(&mut self, body: RequestBody, open: &OpenCall) -> Option<Response<S::Body>> {
+    fn arrive(&mut self, body: RequestBody, open: &mut OpenCall) -> Option<Response<S::Body>> {
         // What it is set to for the moment is never seen.
         let State::Arriving(arriving) = mem::replace(&mut self.state, State::Failed(Failure::Panicked))
         else {
             return None;
         };
-        match catch_unwind(AssertUnwindSafe(|| self.service.at_once(&arriving.head, &body, arriving.peer))) {
+        let is_large = body.gathered().len() > SMALL_MESSAGE_BYTES;
+        if is_large && let Err(Spent) = self.pay(&arriving, &body, open) {
+            return None;
+        }
+        let mut held = Some(open.take_charge());
+        let answered = catch_unwind(AssertUnwindSafe(|| {
+            self.service.at_once(&arriving.head, &body, arriving.peer, &mut held)
+        }));
+        if let Some(held) = held {
+            open.put_charge(held);
+        }
+        match answered {
             Ok(Some(response)) => return Some(response),
-            Ok(None) => {
+            Ok(None) if is_large || self.pay(&arriving, &body, open).is_ok() => {
                 let Arriving { head, peer, .. } = *arriving;
-                self.state = handle(&*self.service, with_peer(head, peer, body), open);
+                self.state = handle(&*self.service, with_peer(head, peer, open, body), open);
             }
+            Ok(None) => {}
             Err(_payload) => self.state = State::Failed(panicked(open)),
         }
         None
+    }
+
+    /// Charges what the message takes once it is decoded, before it is.
+    fn pay(&mut self, arriving: &Arriving, body: &RequestBody, open: &mut OpenCall) -> Result<(), Spent> {
+        let cost = self.service.cost(arriving.head.uri.path(), body.gathered());
+        open.charge(cost).inspect_err(|_spent| self.state = State::Failed(Failure::OverBudget))
     }
 
     /// Ends the call at its deadline. If its request was still on its way, the connection goes too: streams that are
@@ -183,6 +229,35 @@ impl<S: Calls> Call<S> {
     }
 }
 
+impl Arriving {
+    /// Makes the head as small as it can be, where its message is waited for: the fields that nobody reads are forgotten, and
+    /// the others and the path are copied, since each is a part of a buffer of the connection and keeps the whole.
+    fn wait<S: Calls>(&mut self, service: &S, open: &mut OpenCall) {
+        if self.waits {
+            return;
+        }
+        self.waits = true;
+        let fields = self.head.headers.iter().filter(|(name, _)| service.reads(name));
+        // What was a value is one.
+        let copied = fields.filter_map(|(name, value)| {
+            let mut copy = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+            copy.set_sensitive(value.is_sensitive());
+            Some((name.clone(), copy))
+        });
+        let copied: HeaderMap = copied.collect();
+        let path = self.head.uri.path_and_query().map(PathAndQuery::as_str).unwrap_or_default();
+        if let Ok(path) = PathAndQuery::try_from(path) {
+            open.keep_path(Some(path.clone()));
+            self.head.uri = Uri::from(path);
+        }
+        let path = self.head.uri.path_and_query().map_or(0, |path| path.as_str().len());
+        // What has come of the message already stays charged.
+        let head = cost::of_waiting_call(path, &copied);
+        open.charge_no_more_than(head.saturating_add(self.gathering.charged()));
+        self.head.headers = copied;
+    }
+}
+
 /// Counts and logs a panic. Its payload is not looked at: it may hold what the call held.
 fn panicked(open: &OpenCall) -> Failure {
     open.pulse.shared.counts.panics.increment();
@@ -198,6 +273,8 @@ pub(super) struct AnswerBody<S: Calls> {
     body: Option<S::Body>,
     /// Whether it has had to wait for its handler, as only a stream of answers does.
     lasting: bool,
+    /// Whether its bytes hold their charge already.
+    is_held: bool,
     open: OpenCall,
 }
 
@@ -205,6 +282,11 @@ pub(super) struct AnswerBody<S: Calls> {
 impl<S: Calls> Unpin for AnswerBody<S> {}
 
 impl<S: Calls> AnswerBody<S> {
+    fn new(body: S::Body, open: OpenCall) -> Self {
+        // A call always has a charge, unless its answer has taken it.
+        Self { body: Some(body), lasting: false, is_held: open.has_no_charge(), open }
+    }
+
     /// Notes that this is a stream, and says whether there is a place for it.
     fn lasts(&mut self) -> Result<(), Failure> {
         if self.lasting {
@@ -218,6 +300,24 @@ impl<S: Calls> AnswerBody<S> {
         }
         shared.counts.answers_over_cap.increment();
         Err(Failure::TooManyStreams)
+    }
+
+    /// The bytes of an answer, which are charged until the last of them is written.
+    fn hold(&mut self, data: Bytes) -> Result<Bytes, Failure> {
+        if self.is_held {
+            return Ok(data);
+        }
+        let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX).saturating_add(FRAME_BYTES);
+        let purse = Purse::new(Arc::clone(&self.open.pulse.account));
+        let held = match purse.hold(bytes) {
+            Ok(held) => held,
+            Err(Spent) if bytes <= SHORT_ANSWER_BYTES => purse.hold_anyhow(bytes),
+            Err(Spent) => {
+                self.open.pulse.shared.counts.requests_over_budget.increment();
+                return Err(Failure::OverBudget);
+            }
+        };
+        Ok(held.around(data))
     }
 
     fn end_with(&mut self, failure: Failure) -> Frames<S> {
@@ -243,7 +343,16 @@ impl<S: Calls> http_body::Body for AnswerBody<S> {
         {
             return self.end_with(failure);
         }
-        polled
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => match self.hold(data) {
+                    Ok(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+                    Err(failure) => self.end_with(failure),
+                },
+                Err(frame) => Poll::Ready(Some(Ok(frame))),
+            },
+            ended @ (Poll::Ready(None | Some(Err(_))) | Poll::Pending) => ended,
+        }
     }
 
     fn is_end_stream(&self) -> bool {

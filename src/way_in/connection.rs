@@ -1,43 +1,49 @@
 //! One connection: hyper's HTTP under our limits, and the [`Pulse`] by which its worker watches over it.
 
+mod open_call;
+mod serving;
+
 use std::{
-    error::Error,
     fmt,
-    future::{Future as _, poll_fn},
-    net::SocketAddr,
-    pin::{Pin, pin},
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
 };
 
 use futures_util::task::AtomicWaker;
-use http::uri::PathAndQuery;
-use hyper::server::conn::http2;
-use hyper_util::{
-    rt::TokioExecutor,
-    server::{conn::auto, graceful::GracefulConnection},
-};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{Instant, Sleep, sleep},
-};
+use tokio::time::Instant;
 
+pub(super) use self::{
+    open_call::OpenCall,
+    serving::{Builder, serve},
+};
 use super::{
     allowance::Allowance,
+    budget::{Account, Budget},
     counts::WayInCounts,
-    gate::{Calls, Gate},
     limits::ListenerLimits,
-    socket::Watched,
-    speech,
-    unread::Mended,
     vigil::Signs,
 };
 
 /// How many generations of calls are told apart: the present one, the last one, and those before.
 const GENERATIONS: usize = 3;
+
+/// How often refusals are told.
+const TOLD_EVERY_MS: u64 = 60_000;
+/// Calls at once that cost nothing more: part of the 64 KiB of a connection.
+const FREE_STREAMS: u64 = 8;
+/// What h2 keeps of each that is more, for the life of the connection. Measured.
+const STREAM_BYTES: u64 = 2_560;
+/// How much of that may be unpaid before a connection is closed.
+const MAX_UNPAID_BYTES: u64 = 64 << 10;
+/// Bytes that may be read between two calls uncharged: heads are shorter.
+const UNCHARGED_READ_BYTES: u64 = 8 << 10;
+/// What is charged at most for a head that is not whole: twice the longest.
+const MAX_READ_BYTES: u64 = 128 << 10;
+/// The longest buffer that a head is a part of.
+const MAX_HEAD_BUFFER_BYTES: u64 = 32 << 10;
 
 /// Who is at the other end of a connection. It is also in the extensions of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,28 +76,50 @@ pub(super) struct Shared {
     pub(super) protocol: Protocol,
     pub(super) limits: ListenerLimits,
     pub(super) counts: WayInCounts,
-    /// Bytes that unfinished requests hold; see [`super::request_body`].
-    pub(super) unfinished_bytes: AtomicU64,
+    /// What calls hold, of this listener and of others.
+    pub(super) budget: Arc<Budget>,
     /// Streams of answers that have waited for something to say.
     pub(super) lasting_answers: AtomicU64,
     /// When it was last logged that a connection made work without progress.
     complained: AtomicU64,
     began: Instant,
+    /// Refusals that were told in the log, and when: milliseconds since the way in began.
+    told: [AtomicU64; 2],
 }
 
 /// How long nothing more is logged of connections that make work without progress: whoever makes them could fill the log.
 const SILENCE_MS: u64 = 60_000;
 
 impl Shared {
-    pub(super) fn new(protocol: Protocol, limits: ListenerLimits) -> Self {
+    pub(super) fn new(protocol: Protocol, limits: ListenerLimits, budget: Arc<Budget>) -> Self {
         Self {
             protocol,
             limits,
             counts: WayInCounts::default(),
-            unfinished_bytes: AtomicU64::new(0),
+            budget,
             lasting_answers: AtomicU64::new(0),
             complained: AtomicU64::new(0),
             began: Instant::now(),
+            told: Default::default(),
+        }
+    }
+
+    /// Says once a minute how many calls were refused for want of memory; called by each worker's sweep.
+    pub(super) fn tell_of_refusals(&self, now: Instant) {
+        let (refused, [told, told_at]) = (self.counts.requests_over_budget.value(), &self.told);
+        let (before, age) = (told.load(Ordering::Relaxed), self.age_ms(now));
+        let last = told_at.load(Ordering::Relaxed);
+        if refused == before || (before > 0 && age.saturating_sub(last) < TOLD_EVERY_MS) {
+            return;
+        }
+        if told.compare_exchange(before, refused, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            told_at.store(age, Ordering::Relaxed);
+            let (calls, limit) = (refused.saturating_sub(before), self.budget.limit());
+            tracing::warn!(
+                calls.refused = calls,
+                budget.bytes = limit,
+                "the memory for calls in flight was spent, or the share of an address; see --in-flight-mib"
+            );
         }
     }
 
@@ -136,6 +164,18 @@ pub(super) struct Pulse {
     write_stall: AtomicU64,
     /// Milliseconds since the way in began: when it was last seen with an open call, or accepted. Written by the sweep.
     rests_from: AtomicU64,
+    /// What its calls hold.
+    pub(super) account: Arc<Account>,
+    /// Bytes that were read since the head of the last call.
+    read: AtomicU64,
+    /// What is charged for them, where they are of a head that is not whole.
+    read_charged: AtomicU64,
+    /// Calls that were open at once, and are paid for: h2 keeps what it set aside for them as long as the connection lives.
+    streams: AtomicU64,
+    /// Bytes of them that could not be paid.
+    unpaid: AtomicU64,
+    /// Charges of calls that were answered while the peer took nothing; given back when all is written.
+    unwritten: AtomicU64,
     go_away: AtomicBool,
     close: AtomicBool,
     connection: AtomicWaker,
@@ -145,7 +185,7 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    pub(super) fn new(shared: Arc<Shared>) -> Arc<Self> {
+    pub(super) fn new(shared: Arc<Shared>, source: IpAddr) -> Arc<Self> {
         Arc::new(Self {
             preface_arrived: AtomicBool::new(false),
             calls_begun: AtomicU64::new(0),
@@ -154,6 +194,12 @@ impl Pulse {
             calls_lasting: AtomicU64::new(0),
             write_stall: AtomicU64::new(0),
             rests_from: AtomicU64::new(shared.age_ms(Instant::now())),
+            account: Arc::new(Account::new(Arc::clone(&shared.budget), source)),
+            read: AtomicU64::new(0),
+            read_charged: AtomicU64::new(0),
+            streams: AtomicU64::new(FREE_STREAMS),
+            unpaid: AtomicU64::new(0),
+            unwritten: AtomicU64::new(0),
             allowance: Allowance::new(&shared.limits),
             speaks_http2: AtomicBool::new(shared.protocol == Protocol::Grpc),
             shared,
@@ -194,6 +240,74 @@ impl Pulse {
         if stalls != is_odd(number) {
             self.write_stall.store(number.wrapping_add(1), Ordering::Relaxed);
         }
+    }
+
+    /// Whether the peer takes nothing of what is written.
+    pub(super) fn is_stalled(&self) -> bool {
+        is_odd(self.write_stall.load(Ordering::Relaxed))
+    }
+
+    /// Notes that all was written that the peer has a window for.
+    pub(super) fn writes_all(&self) {
+        if self.unwritten.load(Ordering::Relaxed) > 0 {
+            self.account.give_back(self.unwritten.swap(0, Ordering::Relaxed));
+        }
+    }
+
+    /// Notes that so much was read. A head of HTTP/1.1 is charged before it is whole; where nothing can be charged, the
+    /// connection ends.
+    pub(super) fn reads(&self, bytes: usize, is_http_1: bool) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let read = self.read.load(Ordering::Relaxed).saturating_add(bytes);
+        self.read.store(read, Ordering::Relaxed);
+        if !is_http_1 || read <= UNCHARGED_READ_BYTES || self.calls_open() > 0 {
+            return;
+        }
+        // A buffer grows by doubling.
+        let held = read.saturating_mul(2).min(MAX_READ_BYTES);
+        let more = held.saturating_sub(self.read_charged.load(Ordering::Relaxed));
+        if self.account.charge(more).is_ok() {
+            self.read_charged.fetch_add(more, Ordering::Relaxed);
+        } else {
+            self.shared.counts.requests_over_budget.increment();
+            self.order_closed();
+        }
+    }
+
+    /// Pays for as many calls at once as there have never been. A connection that cannot is told to go away, so that what is
+    /// in flight is answered; one that goes on all the same is closed.
+    fn pay_for_streams(&self) {
+        let (open, paid) = (self.calls_open(), self.streams.load(Ordering::Relaxed));
+        if open <= paid {
+            return;
+        }
+        // As the list grows, by doubling; in small charges, since these are calls of any size.
+        let needed = open.next_power_of_two();
+        self.streams.store(needed, Ordering::Relaxed);
+        let pieces = needed.saturating_sub(paid).div_ceil(FREE_STREAMS);
+        let piece = FREE_STREAMS * STREAM_BYTES;
+        for _ in (0..pieces).filter(|_| self.account.charge(piece).is_err()) {
+            if self.unpaid.fetch_add(piece, Ordering::Relaxed) < MAX_UNPAID_BYTES {
+                self.order_away();
+            } else {
+                self.order_closed();
+            }
+        }
+    }
+
+    /// Whether nothing is under way here and much is kept all the same.
+    pub(super) fn rests_on_much(&self) -> bool {
+        self.streams.load(Ordering::Relaxed) > 2 * FREE_STREAMS && self.rests_since().is_some()
+    }
+
+    /// What was read since the last call began: the head of the next one keeps its buffers.
+    fn take_read(&self) -> u64 {
+        let read = self.read.load(Ordering::Relaxed);
+        self.read.store(0, Ordering::Relaxed);
+        if self.read_charged.load(Ordering::Relaxed) > 0 {
+            self.account.give_back(self.read_charged.swap(0, Ordering::Relaxed));
+        }
+        read.min(MAX_HEAD_BUFFER_BYTES)
     }
 
     /// Orders a GOAWAY: no new calls, and the end when those in flight have finished.
@@ -254,138 +368,4 @@ impl Pulse {
 
 fn is_odd(number: u64) -> bool {
     number % 2 == 1
-}
-
-/// A call that has begun and not ended: from its head to the end of its answer.
-#[derive(Debug)]
-pub(super) struct OpenCall {
-    pub(super) pulse: Arc<Pulse>,
-    path: Option<PathAndQuery>,
-    /// `None` when it lasts.
-    generation: Option<usize>,
-}
-
-impl OpenCall {
-    pub(super) fn begin(pulse: &Arc<Pulse>, path: Option<PathAndQuery>) -> Self {
-        let generation = pulse.generation.load(Ordering::Relaxed);
-        // A request of HTTP/1 can be shorter than the preface of HTTP/2.
-        pulse.preface_arrives();
-        pulse.calls_begun.fetch_add(1, Ordering::Relaxed);
-        let call = Self { pulse: Arc::clone(pulse), path, generation: Some(generation) };
-        call.counter().fetch_add(1, Ordering::Relaxed);
-        call
-    }
-
-    /// What was called, as far as there is a path.
-    pub(super) fn path(&self) -> Option<&str> {
-        self.path.as_ref().map(PathAndQuery::as_str)
-    }
-
-    /// The call is a stream of answers, and may stay open as long as it likes.
-    pub(super) fn lasts(&mut self) {
-        self.counter().fetch_sub(1, Ordering::Relaxed);
-        self.generation = None;
-        self.counter().fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn counter(&self) -> &AtomicU64 {
-        self.generation
-            .and_then(|generation| self.pulse.calls_open.get(generation))
-            .unwrap_or(&self.pulse.calls_lasting)
-    }
-}
-
-impl Drop for OpenCall {
-    fn drop(&mut self) {
-        self.counter().fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// hyper's side of the limits.
-#[derive(Debug, Clone)]
-pub(super) enum Builder {
-    Grpc(http2::Builder<TokioExecutor>),
-    Http(auto::Builder<TokioExecutor>),
-}
-
-impl Builder {
-    pub(super) fn new(protocol: Protocol, limits: &ListenerLimits) -> Self {
-        match protocol {
-            Protocol::Grpc => Self::Grpc(speech::grpc(limits)),
-            Protocol::Http => Self::Http(speech::http(limits)),
-        }
-    }
-}
-
-/// Serves one connection to its end, or until its pulse orders the end.
-pub(super) async fn serve<T, S>(builder: Builder, socket: T, peer: Peer, service: S, pulse: Arc<Pulse>)
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Calls,
-{
-    let socket = Watched::new(Mended::new(socket, service.unread()), Arc::clone(&pulse));
-    let gate = Gate::new(service, peer, Arc::clone(&pulse));
-    match builder {
-        Builder::Grpc(builder) => attend(builder.serve_connection(socket, gate), peer, &pulse).await,
-        Builder::Http(builder) => attend(builder.serve_connection(socket, gate), peer, &pulse).await,
-    }
-    if pulse.allowance.is_overdrawn() {
-        pulse.shared.tell_of_no_progress(peer);
-    }
-}
-
-/// When a connection that is to go away is told so.
-///
-/// Over HTTP/2 at once: a GOAWAY lets calls that are on their way be answered. HTTP/1.1 has no such thing; hyper closes a
-/// connection that has no call under way, and with it loses a request that is on its way. So every answer from then on says
-/// `connection: close` ([`Pulse::says_close`]), and only who asks nothing for a while is closed without one.
-#[derive(Debug, Default)]
-struct Farewell {
-    told: bool,
-    grace: Option<Pin<Box<Sleep>>>,
-}
-
-impl Farewell {
-    /// Whether the connection is to be told now; once.
-    fn is_due(&mut self, pulse: &Pulse, cx: &mut Context<'_>) -> bool {
-        if self.told || !pulse.go_away.load(Ordering::Relaxed) {
-            return false;
-        }
-        self.told = pulse.speaks_http2() || {
-            let grace = pulse.shared.limits.last_request_grace;
-            self.grace.get_or_insert_with(|| Box::pin(sleep(grace))).as_mut().poll(cx).is_ready()
-        };
-        self.told
-    }
-}
-
-/// Errors are the peer's, or the network's, and nobody can act on them: they are traced only.
-async fn attend<C>(connection: C, peer: Peer, pulse: &Pulse)
-where
-    C: GracefulConnection,
-    C::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let mut connection = pin!(connection);
-    let mut farewell = Farewell::default();
-    poll_fn(|cx| {
-        pulse.connection.register(cx.waker());
-        if pulse.close.load(Ordering::Relaxed) {
-            if !farewell.told {
-                // A GOAWAY, as far as the peer takes it now.
-                connection.as_mut().graceful_shutdown();
-                let _ended_or_not = connection.as_mut().poll(cx);
-            }
-            return Poll::Ready(());
-        }
-        if farewell.is_due(pulse, cx) {
-            connection.as_mut().graceful_shutdown();
-        }
-        connection.as_mut().poll(cx).map(|result| {
-            if let Err(error) = result {
-                let error: Box<dyn Error + Send + Sync> = error.into();
-                tracing::debug!(peer.address = %peer.address, %error, "a connection ended with an error");
-            }
-        })
-    })
-    .await;
 }

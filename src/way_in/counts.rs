@@ -46,11 +46,13 @@ pub struct WayInCounts {
     pub connections_overdue: Counter,
     /// Connections closed because they made more work than their calls account for.
     pub connections_without_progress: Counter,
+    /// Connections told to go away because they were idle, held much, and the memory for calls in flight was nearly spent.
+    pub connections_too_dear: Counter,
     /// Calls answered without their handler: wrong method, content type, path or timeout.
     pub calls_refused: Counter,
     /// Calls ended by a deadline, ours or the client's.
     pub calls_expired: Counter,
-    /// Requests refused because too many bytes of unfinished requests were held.
+    /// Calls refused, and connections closed, because the memory for calls in flight was spent.
     pub requests_over_budget: Counter,
     /// Streams of answers ended because too many were open.
     pub answers_over_cap: Counter,

@@ -3,13 +3,15 @@
 use std::{convert::Infallible, error::Error, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, request::Parts};
+use http::{HeaderMap, HeaderName, Request, Response, request::Parts};
 use http_body::Body;
 use hyper::{body::Incoming, service::Service};
 
 use super::{
+    budget::{Held, Spent},
     call::{AnswerBody, Call},
     connection::{OpenCall, Peer, Pulse},
+    cost,
     limits::ListenerLimits,
     request_body::RequestBody,
 };
@@ -31,9 +33,26 @@ pub trait Calls: Send + Sync + 'static {
         limits: &ListenerLimits,
     ) -> Result<Taken, Response<Self::Body>>;
 
-    /// The answer to a whole request, where that needs no wait; `None` where [`Calls::call`] is to answer it.
-    fn at_once(&self, _head: &Parts, _body: &RequestBody, _peer: Peer) -> Option<Response<Self::Body>> {
+    /// The answer to a whole request, where that needs no wait; `None` where [`Calls::call`] is to answer it. What the call
+    /// holds can go over into the bytes of the answer.
+    fn at_once(
+        &self,
+        _head: &Parts,
+        _body: &RequestBody,
+        _peer: Peer,
+        _held: &mut Option<Held>,
+    ) -> Option<Response<Self::Body>> {
         None
+    }
+
+    /// Whether a handler may read this field. A call that waits for its message forgets the others.
+    fn reads(&self, _name: &HeaderName) -> bool {
+        true
+    }
+
+    /// An upper bound of what a message to this path takes once it is decoded, and its handler beside it.
+    fn cost(&self, _path: &str, body: &[u8]) -> u64 {
+        u64::try_from(body.len()).unwrap_or(u64::MAX)
     }
 
     /// Serves a request. By reference, so that a call clones no more than it needs.
@@ -126,7 +145,7 @@ pub enum Failure {
     Panicked,
     /// The request ended before it was whole; hardly anybody is there to hear it.
     RequestBroken,
-    /// Too many bytes of unfinished requests are held.
+    /// The memory for calls in flight is spent.
     OverBudget,
     /// Too many streams of answers are open.
     TooManyStreams,
@@ -152,8 +171,15 @@ impl<S: Calls> Service<Request<Incoming>> for Gate<S> {
     type Future = Call<S>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let open = OpenCall::begin(&self.pulse, request.uri().path_and_query().cloned());
+        let mut open = OpenCall::begin(&self.pulse, request.uri().path_and_query().cloned());
         self.pulse.allowance.earn_by_call(request.headers(), &self.pulse.shared.limits);
+        if let Err(Spent) = open.charge_head(cost::of_call(&request)) {
+            if self.pulse.is_stalled() {
+                // It does not even take refusals.
+                self.pulse.order_closed();
+            }
+            return Call::over_budget(Arc::clone(&self.service), open);
+        }
         match self.service.admit(&request, &self.pulse.shared.limits) {
             Ok(taken) => Call::new(Arc::clone(&self.service), request, self.peer, taken, open),
             Err(answer) => {

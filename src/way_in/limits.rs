@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// MiB that calls may hold over all connections, unless it is set otherwise.
+pub const IN_FLIGHT_MIB: u64 = 128;
+
 /// What a client may take, in connections, streams, bytes and time.
 ///
 /// The defaults keep an idle connection under 64 KiB and an idle stream under 4 KiB, beyond the bytes that the
@@ -85,9 +88,9 @@ pub struct ListenerLimits {
     /// Bytes of one question of a gateway, which holds all headers of a request, and its body where the gateway was set
     /// to send it. More is a denial. It is decoded, judged and gone before the next one on the same worker.
     pub gateway_message_bytes: usize,
-    /// Bytes of requests that have begun to arrive and are not complete, over all connections. More is
-    /// `RESOURCE_EXHAUSTED`.
-    pub unfinished_request_bytes: u64,
+    /// Bytes that calls may hold over all connections: heads, messages as they arrive and as they are decoded, answers until
+    /// they are written. More is `RESOURCE_EXHAUSTED`; see [`super::budget`].
+    pub in_flight_bytes: u64,
 }
 
 impl Default for ListenerLimits {
@@ -121,7 +124,7 @@ impl Default for ListenerLimits {
             work_per_second: 64,
             message_bytes: 512 << 10,
             gateway_message_bytes: 1 << 20,
-            unfinished_request_bytes: 256 << 20,
+            in_flight_bytes: IN_FLIGHT_MIB << 20,
         }
     }
 }

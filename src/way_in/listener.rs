@@ -11,6 +11,7 @@ use tokio::{
 use super::{
     acceptor::{Acceptor, Hand},
     admission::Admission,
+    budget::Budget,
     connection::{Peer, Protocol, Shared},
     counts::WayInCounts,
     gate::Calls,
@@ -89,9 +90,7 @@ impl Listener {
         self.address
     }
 
-    /// Listens, starts the workers and accepts what speaks `protocol`. `make` is called for each connection, on its worker's thread.
-    ///
-    /// Accepting runs on the runtime that this is called on, which must be tokio's.
+    /// As [`Self::serve_within`], with a budget of its own for what calls hold.
     ///
     /// # Errors
     /// When a thread or its runtime cannot be had, or another process has begun to listen on this port since it was bound.
@@ -106,9 +105,31 @@ impl Listener {
         M: Fn(Peer) -> S + Send + Sync + 'static,
         S: Calls,
     {
+        let budget = Budget::new(limits.in_flight_bytes);
+        self.serve_within(budget, protocol, workers, limits, make)
+    }
+
+    /// Listens, starts the workers and accepts what speaks `protocol`; what its calls hold is paid from `budget`. `make` is called for each connection, on its worker's thread.
+    ///
+    /// Accepting runs on the runtime that this is called on, which must be tokio's.
+    ///
+    /// # Errors
+    /// When a thread or its runtime cannot be had, or another process has begun to listen on this port since it was bound.
+    pub fn serve_within<M, S>(
+        self,
+        budget: Arc<Budget>,
+        protocol: Protocol,
+        workers: NonZeroUsize,
+        limits: ListenerLimits,
+        make: M,
+    ) -> io::Result<Running>
+    where
+        M: Fn(Peer) -> S + Send + Sync + 'static,
+        S: Calls,
+    {
         let socket: TcpListener = self.socket.listen(BACKLOG)?;
         let admission = Admission::new(limits.max_connections, limits.max_connections_per_address);
-        let shared = Arc::new(Shared::new(protocol, limits));
+        let shared = Arc::new(Shared::new(protocol, limits, budget));
         let (draining, drain_seen) = watch::channel(false);
         // Each part reports once.
         let (ends, ends_seen) = mpsc::channel(workers.get().saturating_add(1));
@@ -149,6 +170,12 @@ impl Running {
     #[must_use]
     pub fn counts(&self) -> &WayInCounts {
         &self.shared.counts
+    }
+
+    /// What calls hold now, of all listeners that share the budget.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.shared.budget
     }
 
     /// Connections that are open now.

@@ -2,15 +2,17 @@
 //!
 //! [`listener`] accepts and hands each socket to a [`worker`], one single-threaded runtime per core. There hyper
 //! speaks HTTP on a [`connection`], under the eye of its worker's sweep. Each request passes the [`gate`] and becomes a
-//! [`call`] of the services behind it.
+//! [`call`] of the services behind it; what calls hold is paid from one [`budget`].
 //!
 //! Invariant: nothing that a client can send is held without a bound in number, in bytes and in time ([`limits`]).
 
 mod acceptor;
 mod admission;
 mod allowance;
+pub mod budget;
 mod call;
 pub mod connection;
+mod cost;
 pub mod counts;
 mod frames;
 pub mod gate;

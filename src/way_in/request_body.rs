@@ -1,10 +1,9 @@
 //! The body of a request: gathered until it is whole, then handed to the handler.
 //!
-//! One message has its bound in the decoder; all that are being gathered together have theirs here.
+//! One message has its bound in the decoder; all that are being gathered together have theirs in the budget of their calls.
 
 use std::{
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
@@ -14,12 +13,13 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{
-    connection::{Pulse, Shared},
+    budget::Spent,
+    connection::OpenCall,
     gate::{Failure, Gather},
 };
 
-/// Bytes of a gathering that are not counted in the budget: they are within what a stream may cost anyway.
-const UNCOUNTED_BYTES: usize = 1024;
+/// How much is set aside at once for a message of which only the beginning has come. Declaring much costs nothing.
+const FIRST_BYTES: usize = 4 << 10;
 
 /// A request's body, as its handler reads it.
 #[derive(Debug, Default)]
@@ -93,17 +93,27 @@ pub(super) struct Gathering {
     incoming: Option<Incoming>,
     gathered: BytesMut,
     gather: Gather,
-    held: Option<Held>,
+    /// What is charged for it.
+    charged: usize,
 }
 
 impl Gathering {
     /// Gathers a body as far as this says.
     pub(super) fn new(incoming: Incoming, gather: Gather) -> Self {
-        Self { incoming: Some(incoming), gathered: BytesMut::new(), gather, held: None }
+        Self { incoming: Some(incoming), gathered: BytesMut::new(), gather, charged: 0 }
+    }
+
+    /// What is charged for what has come of it.
+    pub(super) fn charged(&self) -> u64 {
+        u64::try_from(self.charged).unwrap_or(u64::MAX)
     }
 
     /// Waits for the whole body. One that arrives in a single piece, as a Check's does, is not copied.
-    pub(super) fn poll(&mut self, pulse: &Pulse, cx: &mut Context<'_>) -> Poll<Result<RequestBody, Failure>> {
+    pub(super) fn poll(
+        &mut self,
+        open: &mut OpenCall,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<RequestBody, Failure>> {
         let Some(mut incoming) = self.incoming.take() else { return Poll::Pending };
         if self.gather.is_exceeded_by(incoming.size_hint().lower()) {
             return Poll::Ready(Ok(RequestBody::of_stream(incoming)));
@@ -120,21 +130,15 @@ impl Gathering {
             };
             let data = match frame.into_data() {
                 Ok(data) => data,
-                Err(frame) => return Poll::Ready(Ok(self.whole(frame.into_trailers().ok()))),
+                // That there are some is kept. What they say is not: no method reads it.
+                Err(_trailers) => return Poll::Ready(Ok(self.whole(Some(HeaderMap::new())))),
             };
-            pulse.body_arrives(data.len());
+            open.pulse.body_arrives(data.len());
             let ended = incoming.is_end_stream();
             if ended && self.gathered.is_empty() {
                 return Poll::Ready(Ok(RequestBody { data: Some(data), ..RequestBody::default() }));
             }
-            if self.gathered.is_empty() {
-                // As much as it says that it is long: growing by and by would hold twice of it for a while.
-                let declared =
-                    data.len().saturating_add(usize::try_from(incoming.size_hint().lower()).unwrap_or(0));
-                self.gathered.reserve(declared.min(self.gather.most_bytes()));
-            }
-            self.gathered.extend_from_slice(&data);
-            if let Err(refusal) = self.count(&pulse.shared) {
+            if let Err(refusal) = self.add(&data, incoming.size_hint().lower(), open) {
                 return Poll::Ready(Err(refusal));
             }
             if self.gather.is_too_much(&self.gathered) {
@@ -153,38 +157,19 @@ impl Gathering {
         RequestBody { data, trailers, rest: None }
     }
 
-    fn count(&mut self, shared: &Arc<Shared>) -> Result<(), Failure> {
-        let length = self.gathered.len();
-        if length <= UNCOUNTED_BYTES {
-            return Ok(());
+    /// Adds what has come, once room for it is charged.
+    fn add(&mut self, data: &Bytes, declared: u64, open: &mut OpenCall) -> Result<(), Failure> {
+        let length = self.gathered.len().saturating_add(data.len());
+        if length > self.gathered.capacity() {
+            // Growing by doubling holds what there was beside what there will be for a moment.
+            let declared = usize::try_from(declared).unwrap_or(usize::MAX).min(FIRST_BYTES);
+            let room = length.max(self.gathered.capacity().saturating_mul(2)).max(declared);
+            let more = room.saturating_sub(self.charged);
+            open.charge(u64::try_from(more).unwrap_or(u64::MAX)).map_err(|Spent| Failure::OverBudget)?;
+            self.charged = self.charged.max(room);
+            self.gathered.reserve(room.saturating_sub(self.gathered.len()));
         }
-        let held = self.held.get_or_insert_with(|| Held { bytes: 0, shared: Arc::clone(shared) });
-        held.grow_to(u64::try_from(length).unwrap_or(u64::MAX))
-    }
-}
-
-/// A part of the budget of unfinished requests; given back on drop.
-#[derive(Debug)]
-struct Held {
-    bytes: u64,
-    shared: Arc<Shared>,
-}
-
-impl Held {
-    fn grow_to(&mut self, bytes: u64) -> Result<(), Failure> {
-        let more = bytes.saturating_sub(self.bytes);
-        let before = self.shared.unfinished_bytes.fetch_add(more, Ordering::Relaxed);
-        self.bytes = self.bytes.saturating_add(more);
-        if before.saturating_add(more) > self.shared.limits.unfinished_request_bytes {
-            self.shared.counts.requests_over_budget.increment();
-            return Err(Failure::OverBudget);
-        }
+        self.gathered.extend_from_slice(data);
         Ok(())
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.shared.unfinished_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

@@ -143,7 +143,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
-        let may_go_on = self.note_read(buf.filled().get(before..).unwrap_or_default());
+        let read = buf.filled().get(before..).unwrap_or_default();
+        let may_go_on = self.note_read(read);
+        self.pulse.reads(read.len(), matches!(self.heard, Heard::Other(_)));
         if may_go_on { Poll::Ready(Ok(())) } else { Poll::Ready(Err(self.dismiss(cx))) }
     }
 }
@@ -174,6 +176,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper and h2 flush once they have written all that they can.
+        self.pulse.writes_all();
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 
@@ -206,6 +210,7 @@ mod tests {
 
     use super::*;
     use crate::way_in::{
+        budget::Budget,
         connection::{Builder, Peer, Protocol, Shared, serve},
         gate::{Calls, Failure, Gather, Taken},
         limits::ListenerLimits,
@@ -306,8 +311,9 @@ mod tests {
         let service = Together { answer: vec![b'x'; bytes].into(), all: Arc::new(Barrier::new(CALLS)) };
         let limits = ListenerLimits::default();
         let builder = Builder::new(Protocol::Grpc, &limits);
-        let pulse = Pulse::new(Arc::new(Shared::new(Protocol::Grpc, limits)));
         let peer = Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)) };
+        let shared = Shared::new(Protocol::Grpc, limits, Budget::new(u64::MAX));
+        let pulse = Pulse::new(Arc::new(shared), peer.address.ip());
         let serving = tokio::spawn(serve(builder, socket, peer, service, pulse));
 
         let mut windows = h2::client::Builder::new();

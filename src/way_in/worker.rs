@@ -196,6 +196,8 @@ impl<M> Worker<M> {
     fn sweep(&mut self) {
         let now = Instant::now();
         let shared = &self.shared;
+        shared.tell_of_refusals(now);
+        let is_short = shared.budget.is_short();
         let new_generation = now.duration_since(self.generation_began) >= shared.limits.call_deadline;
         if new_generation {
             self.generation_began = now;
@@ -204,6 +206,11 @@ impl<M> Worker<M> {
         let shared = &self.shared;
         self.watched.retain_mut(|(vigil, pulse)| {
             let Some(pulse) = pulse.upgrade() else { return false };
+            pulse.account.settle();
+            if is_short && pulse.rests_on_much() {
+                shared.counts.connections_too_dear.increment();
+                pulse.order_away();
+            }
             if new_generation && pulse.next_generation() {
                 shared.counts.connections_with_answer_untaken.increment();
                 pulse.order_closed();

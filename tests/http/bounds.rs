@@ -222,7 +222,7 @@ async fn a_question_that_breaks_off_is_400() {
 #[tokio::test]
 async fn unfinished_questions_share_a_budget_of_bytes() {
     // X5
-    let limits = ListenerLimits { unfinished_request_bytes: 100_000, ..ListenerLimits::default() };
+    let limits = ListenerLimits { in_flight_bytes: 60_000, ..ListenerLimits::default() };
     let (keyward, address) = within(limits).await;
     let begun = format!("{CHECK}content-length: 300000\r\n\r\n{}", " ".repeat(60_000));
     let (mut one, mut other) =

@@ -131,6 +131,13 @@ impl Server {
         kib.unwrap().trim().parse::<u64>().unwrap() << 10
     }
 
+    /// The most memory that it has had in use, the pages of its program included.
+    pub fn peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+        kib.unwrap().trim().parse::<u64>().unwrap() << 10
+    }
+
     /// SIGKILL: it gets no chance to do anything any more.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -332,13 +332,13 @@ async fn streams_of_answers_are_capped_over_all_connections() {
 // X5
 #[tokio::test]
 async fn unfinished_requests_share_a_budget_of_bytes() {
-    let limits = ListenerLimits { unfinished_request_bytes: 100_000, ..ListenerLimits::default() };
+    let limits = ListenerLimits { in_flight_bytes: 200_000, ..ListenerLimits::default() };
     let server = Server::start(limits).await;
     let h2 = H2::connect(server.address()).await;
-    // A message of 500,000 bytes is announced, and 60,000 are sent.
+    // A message of 500,000 bytes is announced, and 100,000 are sent.
     let begun = || {
         let mut bytes = BytesMut::from(&[0, 0, 0x07, 0xa1, 0x20][..]);
-        bytes.resize(60_000, b'a');
+        bytes.resize(100_000, b'a');
         bytes.freeze()
     };
     let (first, mut first_stream) = h2.open(post(CHECK)).await.unwrap();
@@ -356,7 +356,7 @@ async fn unfinished_requests_share_a_budget_of_bytes() {
 
     first_stream.send_reset(h2::Reason::CANCEL);
     second_stream.send_reset(h2::Reason::CANCEL);
-    let large = framed(&check_request(&"a".repeat(80_000)));
+    let large = framed(&check_request(&"a".repeat(50_000)));
     let again = async {
         while h2.call(post(CHECK), large.clone()).await.unwrap().code() != Code::Ok {
             tokio::task::yield_now().await;

@@ -222,7 +222,7 @@ async fn an_answer_without_a_status_never_reaches_envoy() {
 // X1
 #[tokio::test]
 async fn whatever_keeps_a_call_from_its_handler_is_a_503_answer_to_envoy() {
-    let limits = ListenerLimits { unfinished_request_bytes: 50_000, ..short_calls() };
+    let limits = ListenerLimits { in_flight_bytes: 30_000, ..short_calls() };
     let server = Server::start(limits).await;
     let h2 = H2::connect(server.address()).await;
     let malformed = with_header(post(ENVOY), "grpc-timeout", "soon");

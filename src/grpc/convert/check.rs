@@ -190,19 +190,16 @@ pub(in crate::grpc) fn response(answer: &Answer) -> v1::CheckResponse {
     }
 }
 
-/// The answers to questions that are charged together or not at all. One that was held back by the question at another
+/// The answer to a question among those that are charged together or not at all. One that was held back by the question at another
 /// place says so.
-pub(in crate::grpc) fn responses(answers: &[Together]) -> Vec<v1::CheckResponse> {
-    let each = |Together { answer, held_by }: &Together| {
-        let mut response = response(answer);
-        if let (Some(place), Some(denial)) = (held_by, &mut response.denial) {
-            denial.message = format!("requests[{place}]: {}", denial.message);
-            // It is another key, or another question, that lacks them.
-            denial.missing_scopes.clear();
-        }
-        response
-    };
-    answers.iter().map(each).collect()
+pub(in crate::grpc) fn response_of(Together { answer, held_by }: &Together) -> v1::CheckResponse {
+    let mut response = response(answer);
+    if let (Some(place), Some(denial)) = (held_by, &mut response.denial) {
+        denial.message = format!("requests[{place}]: {}", denial.message);
+        // It is another key, or another question, that lacks them.
+        denial.missing_scopes.clear();
+    }
+    response
 }
 
 fn limit_to_wire(bound: &Bound, state: &LimitState) -> v1::LimitState {

@@ -1,0 +1,51 @@
+//! The ways in: both ports, served out of one budget.
+
+use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
+
+use super::error::AppError;
+use crate::{
+    http::Site,
+    way_in::{
+        budget::Budget,
+        connection::Protocol,
+        gate::Calls,
+        limits::ListenerLimits,
+        listener::{Listener, Running},
+    },
+};
+
+/// Binds a port before the first key is made: one that is taken must not use that up.
+pub(super) fn bind(address: SocketAddr) -> Result<Listener, AppError> {
+    Listener::bind(address).map_err(|why| AppError::Bind { address, why })
+}
+
+/// Somebody else may have begun to listen since, or a thread cannot be had.
+fn not_served(address: SocketAddr) -> impl FnOnce(io::Error) -> AppError {
+    move |why| {
+        if why.kind() == io::ErrorKind::AddrInUse {
+            AppError::Bind { address, why }
+        } else {
+            AppError::Runtime(why)
+        }
+    }
+}
+
+/// Serves both ways in, out of one budget: a client chooses which it floods.
+pub(super) fn serve<R>(
+    (grpc, listen): (Listener, SocketAddr),
+    (http, http_listen): (Listener, SocketAddr),
+    workers: NonZeroUsize,
+    limits: ListenerLimits,
+    (routes, site): (R, Site),
+) -> Result<(Running, Running), AppError>
+where
+    R: Calls + Clone,
+{
+    let budget = Budget::new(limits.in_flight_bytes);
+    tracing::info!(budget.bytes = budget.limit(), "memory for calls in flight");
+    let both = Arc::clone(&budget);
+    let grpc = grpc.serve_within(both, Protocol::Grpc, workers, limits.clone(), move |_peer| routes.clone());
+    let grpc = grpc.map_err(not_served(listen))?;
+    let http = http.serve_within(budget, Protocol::Http, workers, limits, move |_peer| site.clone());
+    Ok((grpc, http.map_err(not_served(http_listen))?))
+}
