@@ -11,7 +11,7 @@ use crate::{
 
 impl Operations {
     /// Commits one change of a key, in its turn. `attempt` judges the key as it stands; where another change came first,
-    /// it judges again. `caller` is what the change stands on beside the key (see [`AdminPermit::stands_on`]).
+    /// it judges again. `caller` is what the change stands on beside the key (see [`AdminPermit::stands_on`](crate::domain::admin::AdminPermit::stands_on)).
     pub(super) async fn change<T>(
         &self,
         caller: Option<(KeyId, Revision)>,
