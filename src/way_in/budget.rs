@@ -72,7 +72,8 @@ impl Budget {
     }
 
     fn source(&self, source: IpAddr) -> Option<Arc<AtomicU64>> {
-        if source.is_loopback() {
+        // `::1` comes as its network.
+        if source.is_loopback() || source.is_unspecified() {
             return None;
         }
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
@@ -358,6 +359,17 @@ mod tests {
         drop((kept, one, two));
         assert_eq!(budget.taken(), 0);
         assert!(hold(&account(&budget, "192.0.2.1"), 200 << 10).is_ok());
+    }
+
+    #[test]
+    fn a_loopback_address_has_no_share() {
+        // X5: behind it are all clients of a proxy on this machine.
+        let budget = Budget::new(LIMIT);
+        for loopback in ["127.0.0.1", "::ffff:127.0.0.1", "::1"] {
+            let source = crate::way_in::admission::source_of(loopback.parse().unwrap());
+            let account = Arc::new(Account::new(Arc::clone(&budget), source));
+            assert!(hold(&account, LIMIT / 2).is_ok(), "{loopback}");
+        }
     }
 
     #[test]
