@@ -12,25 +12,28 @@ const REPEATED_BYTES: usize = 2 * 72;
 /// What its name and value cost beside their bytes, where each has an allocation of its own.
 const FIELD_BYTES: usize = 64;
 
-/// What a call costs from its head on.
-pub(super) fn of_call<B>(request: &Request<B>) -> u64 {
+/// The bytes of all names and values, unpacked.
+pub(super) fn of_texts(fields: &HeaderMap) -> usize {
+    fields.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len())).sum()
+}
+
+/// What a call costs from its head on, whose names and values are so many bytes.
+pub(super) fn of_call<B>(request: &Request<B>, texts: usize) -> u64 {
     let uri = request.uri();
     let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
     let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
     let bytes = CALL_BYTES.saturating_add(path).saturating_add(authority);
-    u64::try_from(bytes.saturating_add(of_fields(request.headers()))).unwrap_or(u64::MAX)
+    u64::try_from(bytes.saturating_add(of_fields(request.headers(), texts))).unwrap_or(u64::MAX)
 }
 
 /// What a call costs that keeps these fields only.
 pub(super) fn of_waiting_call(path_bytes: usize, fields: &HeaderMap) -> u64 {
-    let bytes = CALL_BYTES.saturating_add(path_bytes).saturating_add(of_fields(fields));
+    let bytes = CALL_BYTES.saturating_add(path_bytes).saturating_add(of_fields(fields, of_texts(fields)));
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 /// An upper bound of what a map of fields takes.
-fn of_fields(fields: &HeaderMap) -> usize {
-    let texts: usize =
-        fields.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len())).sum();
+fn of_fields(fields: &HeaderMap, texts: usize) -> usize {
     let repeated = fields.len().saturating_sub(fields.keys_len());
     fields
         .capacity()
@@ -52,7 +55,7 @@ mod tests {
             let name = HeaderName::try_from(name(number)).unwrap();
             request.headers_mut().append(name, HeaderValue::from_static(""));
         }
-        of_call(&request)
+        of_call(&request, of_texts(request.headers()))
     }
 
     #[test]

@@ -172,8 +172,9 @@ impl<S: Calls> Service<Request<Incoming>> for Gate<S> {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let mut open = OpenCall::begin(&self.pulse, request.uri().path_and_query().cloned());
-        self.pulse.allowance.earn_by_call(request.headers(), &self.pulse.shared.limits);
-        if let Err(Spent) = open.charge_head(cost::of_call(&request)) {
+        let texts = cost::of_texts(request.headers());
+        self.pulse.allowance.earn_by_call(texts, &self.pulse.shared.limits);
+        if let Err(Spent) = open.charge_head(cost::of_call(&request, texts)) {
             if self.pulse.is_stalled() {
                 // It does not even take refusals.
                 self.pulse.order_closed();

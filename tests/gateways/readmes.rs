@@ -6,23 +6,19 @@ use std::process::Command;
 use crate::{
     gateway::{CADDY, ENVOY, Gateway, TRAEFIK},
     sentences::{
+        AWAY, CLAIMS, DECISIONS, EXAMPLE,
         Held::{self, By, Words},
-        Sentences, assert_held,
+        PATHS, Sentences, assert_held,
     },
     support::skip,
 };
 
-const EXAMPLE: Held = By("example.rs", "the_requests_of_each_readme_get_what_it_says");
 const NO_SECRET: Held = By("example.rs", "no_log_of_a_gateway_holds_a_secret");
-const DECISIONS: Held = By("decisions.rs", "every_decision_comes_to_the_client_as_the_document_says");
-const AWAY: Held = By("outage.rs", "while_keyward_is_down_nothing_passes_and_when_it_is_back_it_decides");
 const WHOEVER: Held = By("outage.rs", "whoever_answers_in_the_place_of_keyward_lets_nothing_through");
-const CLAIMS: Held = By("claims.rs", "what_a_client_claims_never_reaches_the_service");
 const NO_NAMES: Held = By("claims.rs", "a_client_can_name_no_header_to_be_removed");
 const ADDRESS: Held =
     By("claims.rs", "the_address_the_method_and_the_path_are_the_connections_whatever_a_header_says");
 const LIMITS: Held = By("claims.rs", "what_the_service_says_of_limits_is_overwritten_where_the_gateway_can");
-const PATHS: Held = By("paths.rs", "a_hostile_path_is_refused_or_decided_as_the_path_that_the_service_gets");
 const BALANCED: Held =
     By("balanced.rs", "behind_a_balancer_trusted_proxies_are_believed_through_every_gateway");
 const OWN_SETTINGS: Held =

@@ -13,6 +13,16 @@ pub(crate) enum Held {
 }
 use Held::{By, Words};
 
+// What holds sentences of each of them.
+pub(crate) const EXAMPLE: Held = By("example.rs", "the_requests_of_each_readme_get_what_it_says");
+pub(crate) const DECISIONS: Held =
+    By("decisions.rs", "every_decision_comes_to_the_client_as_the_document_says");
+pub(crate) const AWAY: Held =
+    By("outage.rs", "while_keyward_is_down_nothing_passes_and_when_it_is_back_it_decides");
+pub(crate) const CLAIMS: Held = By("claims.rs", "what_a_client_claims_never_reaches_the_service");
+pub(crate) const PATHS: Held =
+    By("paths.rs", "a_hostile_path_is_refused_or_decided_as_the_path_that_the_service_gets");
+
 /// How each sentence and each row of a table begins, in their order, and what holds it.
 pub(crate) type Sentences = [(&'static str, Held)];
 

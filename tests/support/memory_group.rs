@@ -8,6 +8,8 @@ use std::{
     process::Command,
 };
 
+use crate::process::follow;
+
 /// What says that a test ran without one, and what it looked at instead.
 pub const NOT_HERE: &str = "NO MEMORY GROUP can be made here: the process's own peak (VmHWM) is looked at instead of a bound that kills it";
 
@@ -39,13 +41,7 @@ impl MemoryGroup {
     pub fn around(&self, program: &Command) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", "echo $$ > \"$0\" && exec \"$@\""]).arg(self.folder.join("cgroup.procs"));
-        command.arg(program.get_program()).args(program.get_args());
-        for (name, value) in program.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        follow(&mut command, program);
         command
     }
 

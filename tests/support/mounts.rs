@@ -10,6 +10,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use crate::process::follow;
+
 pub const NOT_HERE: &str = "SKIPPED: unshare, or mounts of one's own, are not to be had here";
 
 const NAMESPACE: [&str; 5] = ["--user", "--map-root-user", "--mount", "sh", "-c"];
@@ -84,13 +86,7 @@ impl Disk {
             "--mount",
             "--preserve-credentials",
         ]);
-        command.arg(program.get_program()).args(program.get_args());
-        for (name, value) in program.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        follow(&mut command, program);
         command
     }
 

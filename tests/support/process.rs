@@ -49,6 +49,17 @@ pub fn keyward() -> Command {
     command
 }
 
+/// Puts a program behind a command that runs it, with its arguments and its environment.
+pub fn follow(command: &mut Command, program: &Command) {
+    command.arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+}
+
 /// What a run that ended has left.
 #[derive(Debug)]
 pub struct Ended {

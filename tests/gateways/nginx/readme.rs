@@ -8,26 +8,23 @@ use crate::{
     gateway::NGINX,
     house::{Holder, House, policy},
     sentences::{
+        AWAY, CLAIMS, DECISIONS, EXAMPLE,
         Held::{self, By, Words},
-        Sentences, assert_held,
+        PATHS, Sentences, assert_held,
     },
     service::Seen,
     support::skip,
 };
 
-const EXAMPLE: Held = By("example.rs", "the_requests_of_each_readme_get_what_it_says");
-const DECISIONS: Held = By("decisions.rs", "every_decision_comes_to_the_client_as_the_document_says");
 const VARIATIONS: Held =
     By("nginx/variations.rs", "what_drops_a_protection_is_found_where_a_real_nginx_shows_it");
 const AGAIN: Held =
     By("nginx/variations.rs", "a_location_that_includes_the_files_again_is_as_protected_as_the_server");
 const ACCEPTED: Held = By("nginx/accepted.rs", "the_shipped_files_and_what_is_rightly_added_are_accepted");
-const AWAY: Held = By("outage.rs", "while_keyward_is_down_nothing_passes_and_when_it_is_back_it_decides");
 const KEPT: Held = By("nginx/connections.rs", "a_thousand_denials_take_few_connections_to_keyward");
 const TWO: Held =
     By("nginx/connections.rs", "of_two_keywards_the_living_one_decides_and_all_that_it_says_arrives");
 const WRITTEN: Held = By("nginx/connections.rs", "what_nginx_writes_while_others_are_away_holds_no_query");
-const CLAIMS: Held = By("claims.rs", "what_a_client_claims_never_reaches_the_service");
 const PAGES: Held = By("nginx/browsers.rs", "pages_of_listed_origins_may_ask_and_read_denials_and_limits");
 const OTHER_PAGES: Held = By("nginx/browsers.rs", "other_pages_may_not_and_as_shipped_none_may");
 const CALL: Held =
@@ -36,7 +33,6 @@ const DENIED_CALL: Held = By("nginx/rpc.rs", "a_denial_is_a_status_of_grpc_and_n
 const WEBSOCKET: Held =
     By("nginx/streams.rs", "a_websocket_goes_through_with_who_its_holder_is_and_no_other_protocol_does");
 const STREAM: Held = By("nginx/streams.rs", "an_open_stream_outlives_its_key_until_nginx_is_told_to_reload");
-const PATHS: Held = By("paths.rs", "a_hostile_path_is_refused_or_decided_as_the_path_that_the_service_gets");
 const ESCAPES: Held = By("nginx/readme.rs", "an_escape_that_a_path_needs_goes_through_as_it_is");
 
 const SENTENCES: &Sentences = &[
