@@ -123,14 +123,15 @@ impl Drop for Permit {
     }
 }
 
-/// Who counts as one: an IPv4 address, however it is written, or an IPv6 network of 64 bits.
+/// Who counts as one: an IPv4 address, however it is written, or an IPv6 network of 64 bits. `::1` stays what it is, so that
+/// it can be told to be this machine.
 pub(super) fn source_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(v6) => {
+        IpAddr::V6(v6) if !v6.is_loopback() => {
             let [a, b, c, d, ..] = v6.segments();
             IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
-        v4 @ IpAddr::V4(_) => v4,
+        one @ (IpAddr::V4(_) | IpAddr::V6(_)) => one,
     }
 }
 

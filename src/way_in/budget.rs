@@ -72,8 +72,7 @@ impl Budget {
     }
 
     fn source(&self, source: IpAddr) -> Option<Arc<AtomicU64>> {
-        // `::1` comes as its network.
-        if source.is_loopback() || source.is_unspecified() {
+        if source.is_loopback() {
             return None;
         }
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
