@@ -1,4 +1,4 @@
-//! The networks that a key may be used from.
+//! The networks that a key may be used from, and what counts as one source.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -94,6 +94,19 @@ pub fn parse_network(text: &str) -> Result<IpNet, ParseError> {
     }
     let canonical = network.addr().to_canonical() == network.addr();
     if network.trunc() == network && canonical { Ok(network) } else { Err(ALLOWED) }
+}
+
+/// Who counts as one where addresses are counted: an IPv4 address, however it is written, or an IPv6 network of 64 bits, which
+/// is what one customer gets. `::1` stays what it is, so that it can be told to be this machine.
+#[must_use]
+pub fn source_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_loopback() => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        one @ (IpAddr::V4(_) | IpAddr::V6(_)) => one,
+    }
 }
 
 #[cfg(test)]

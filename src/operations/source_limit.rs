@@ -4,11 +4,11 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
-use crate::domain::time::Timestamp;
+use crate::domain::{network::source_of, time::Timestamp};
 
 const BURST: u64 = 10;
 const REFILL_MS: u64 = 1_000;
@@ -39,7 +39,7 @@ impl SourceLimit {
     pub(super) fn count(&self, source: Option<IpAddr>, now: Timestamp) -> (u64, Result<(), u64>) {
         let now = u64::try_from(now.as_ms()).unwrap_or(0);
         let mut allowances = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let source = source.map(network_of);
+        let source = source.map(source_of);
         if allowances.len() >= SOURCES && !allowances.contains_key(&source) {
             allowances.retain(|_, allowance| allowance.whole_ms > now);
         }
@@ -56,14 +56,6 @@ impl SourceLimit {
         }
         allowance.whole_ms = whole + REFILL_MS;
         (allowance.calls, Ok(()))
-    }
-}
-
-/// An IPv4 address, or the /64 that an IPv6 address is one of many of.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 
@@ -98,7 +90,7 @@ mod tests {
         let passed = (0..100_000).filter(|number| limit.spend(source(*number), at(0)).is_ok()).count();
         assert_eq!(passed, SOURCES + 10);
         assert!(limit.0.lock().unwrap().len() <= SOURCES + 1);
-        let neighbours = ["2001:db8::1", "2001:db8::2"].map(|text| network_of(text.parse().unwrap()));
+        let neighbours = ["2001:db8::1", "2001:db8::2"].map(|text| source_of(text.parse().unwrap()));
         assert_eq!(neighbours[0], neighbours[1]);
     }
 }

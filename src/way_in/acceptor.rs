@@ -5,11 +5,12 @@ use std::{io, net::TcpStream as StdTcpStream, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, time::sleep};
 
 use super::{
-    admission::{Admission, Refused, source_of},
+    admission::{Admission, Refused},
     connection::{Peer, Pulse, Shared},
     listener::{BACKLOG, told_to_drain},
     worker::{Arrival, WorkerGone, WorkerHandle},
 };
+use crate::domain::network::source_of;
 
 /// How long the acceptor rests when the system has no descriptor or memory for a connection.
 const BACK_OFF: Duration = Duration::from_millis(50);

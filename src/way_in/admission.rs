@@ -6,11 +6,12 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use super::connection::Pulse;
+use crate::domain::network::source_of;
 
 /// The connections that are open now.
 #[derive(Debug)]
@@ -120,18 +121,6 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut open = self.admission.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.remove(self.source, self.number);
-    }
-}
-
-/// Who counts as one: an IPv4 address, however it is written, or an IPv6 network of 64 bits. `::1` stays what it is, so that
-/// it can be told to be this machine.
-pub(super) fn source_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) if !v6.is_loopback() => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        one @ (IpAddr::V4(_) | IpAddr::V6(_)) => one,
     }
 }
 

@@ -365,7 +365,7 @@ mod tests {
         // X5: behind it are all clients of a proxy on this machine.
         let budget = Budget::new(LIMIT);
         for loopback in ["127.0.0.1", "::ffff:127.0.0.1", "::1"] {
-            let source = crate::way_in::admission::source_of(loopback.parse().unwrap());
+            let source = crate::domain::network::source_of(loopback.parse().unwrap());
             let account = Arc::new(Account::new(Arc::clone(&budget), source));
             assert!(hold(&account, LIMIT / 2).is_ok(), "{loopback}");
         }
