@@ -11,37 +11,34 @@ use crate::{
 
 impl Operations {
     /// Commits one change of a key, in its turn. `attempt` judges the key as it stands; where another change came first,
-    /// it judges again. `caller` is what the change stands on beside the key (see [`AdminPermit::stands_on`](crate::domain::admin::AdminPermit::stands_on)).
+    /// it judges again. `caller` is what the change stands on beside the key (see
+    /// [`stands_on`](crate::domain::admin::AdminPermit::stands_on)).
     pub(super) async fn change<T>(
         &self,
         caller: Option<(KeyId, Revision)>,
         read: impl Fn() -> Result<Found, OperationError>,
-        mut attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<T>, OperationError>,
+        attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<T>, OperationError>,
     ) -> Result<(T, Option<Revision>), OperationError> {
         let read = || read().and_then(|found| self.require_nothing_laid(found));
-        self.change_in_its_turn(caller, read, &mut attempt).await
+        self.end_key(caller, read, attempt).await
     }
 
-    /// The same for what ends a key or a secret of it, also where such an end is not written yet.
+    /// The same where the outcome is the key itself.
+    pub(super) async fn change_key(
+        &self,
+        caller: Option<(KeyId, Revision)>,
+        read: impl Fn() -> Result<Found, OperationError>,
+        attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<Key>, OperationError>,
+    ) -> Result<Changed, OperationError> {
+        Ok(changed(self.change(caller, read, attempt).await?))
+    }
+
+    /// As [`Self::change`], for what ends a key or a secret of it, also where such an end is not written yet.
     pub(super) async fn end_key<T>(
         &self,
         caller: Option<(KeyId, Revision)>,
         read: impl Fn() -> Result<Found, OperationError>,
         mut attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<T>, OperationError>,
-    ) -> Result<(T, Option<Revision>), OperationError> {
-        self.change_in_its_turn(caller, read, &mut attempt).await
-    }
-
-    /// Passes a key on of which memory shows what is stored.
-    pub(super) fn require_nothing_laid(&self, found: Found) -> Result<Found, OperationError> {
-        if self.index.is_laid(found.key().id) { Err(OperationError::EndWaits) } else { Ok(found) }
-    }
-
-    pub(super) async fn change_in_its_turn<T>(
-        &self,
-        caller: Option<(KeyId, Revision)>,
-        read: impl Fn() -> Result<Found, OperationError>,
-        attempt: &mut impl FnMut(Key, Timestamp) -> Result<Attempt<T>, OperationError>,
     ) -> Result<(T, Option<Revision>), OperationError> {
         let found = read()?;
         let (workspace, id) = (found.key().workspace, found.key().id);
@@ -114,14 +111,9 @@ impl Operations {
         self.commit(mutations).await
     }
 
-    /// The same where the outcome is the key itself.
-    pub(super) async fn change_key(
-        &self,
-        caller: Option<(KeyId, Revision)>,
-        read: impl Fn() -> Result<Found, OperationError>,
-        mut attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<Key>, OperationError>,
-    ) -> Result<Changed, OperationError> {
-        Ok(changed(self.change(caller, read, &mut attempt).await?))
+    /// Passes a key on of which memory shows what is stored.
+    pub(super) fn require_nothing_laid(&self, found: Found) -> Result<Found, OperationError> {
+        if self.index.is_laid(found.key().id) { Err(OperationError::EndWaits) } else { Ok(found) }
     }
 
     pub(super) fn has_changed(&self, key: KeyId, since: Revision) -> bool {

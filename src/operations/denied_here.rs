@@ -160,7 +160,10 @@ impl Operations {
             let end = denied.number;
             denied.keys().iter().for_each(|key| self.index.lift(*key, end));
             let mut list = self.denied.list();
-            list.ends.retain(|known| known.number != end);
+            // The oldest are written first: it is at the front.
+            if let Some(place) = list.ends.iter().position(|known| known.number == end) {
+                list.ends.remove(place);
+            }
             list.count(denied.part, |has| has.saturating_sub(denied.keys().len()));
         }
         if written > 0 && self.denied.is_empty() {
