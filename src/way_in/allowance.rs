@@ -25,7 +25,7 @@ pub(super) fn cost(head: Head) -> u64 {
     let bytes = u64::from(head.payload_bytes) / UNIT_BYTES;
     match head.kind {
         Kind::Data => 1,
-        Kind::Headers | Kind::Other => 1 + bytes,
+        Kind::Headers | Kind::Continuation | Kind::Other => 1 + bytes,
         Kind::Settings => 1 + SETTINGS + bytes,
     }
 }
@@ -113,7 +113,10 @@ mod tests {
         for _ in 0..100 {
             let frames = [(Kind::Headers, 16_100), (Kind::Data, 300), (Kind::Data, 0), (Kind::Other, 4)];
             for (kind, payload_bytes) in frames {
-                assert!(allowance.spend(1) && allowance.spend(cost(Head { kind, stream: 1, payload_bytes })));
+                assert!(
+                    allowance.spend(1)
+                        && allowance.spend(cost(Head { kind, flags: 0, stream: 1, payload_bytes }))
+                );
             }
             allowance.earn_by_call(head_bytes, &limits);
         }

@@ -15,6 +15,7 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 pub(super) enum Kind {
     Data,
     Headers,
+    Continuation,
     Settings,
     Other,
 }
@@ -23,20 +24,35 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) kind: Kind,
+    pub(super) flags: u8,
     pub(super) stream: u32,
     pub(super) payload_bytes: u32,
 }
 
+const PADDED: u8 = 0x08;
+const PRIORITY: u8 = 0x20;
+
 impl Head {
-    fn read([a, b, c, kind, _flags, stream @ ..]: [u8; HEAD_BYTES]) -> Self {
+    fn read([a, b, c, kind, flags, stream @ ..]: [u8; HEAD_BYTES]) -> Self {
         let kind = match kind {
             0 => Kind::Data,
             1 => Kind::Headers,
             4 => Kind::Settings,
+            9 => Kind::Continuation,
             _ => Kind::Other,
         };
         let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
-        Self { kind, stream, payload_bytes: u32::from_be_bytes([0, a, b, c]) }
+        Self { kind, flags, stream, payload_bytes: u32::from_be_bytes([0, a, b, c]) }
+    }
+
+    /// Whether headers begin with the length of a padding.
+    pub(super) const fn is_padded(self) -> bool {
+        self.flags & PADDED != 0
+    }
+
+    /// Whether headers begin with a priority, behind the length of a padding.
+    pub(super) const fn has_priority(self) -> bool {
+        self.flags & PRIORITY != 0
     }
 }
 
@@ -48,34 +64,49 @@ pub(super) struct Frames {
     payload_left: usize,
 }
 
+/// What stands at the beginning of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// A part of a payload.
+    Payload,
+    /// A part of a head, which is whole with it or not.
+    Head(Option<Head>),
+}
+
 impl Frames {
     /// Passes over the bytes that come next, and shows each head that is whole with them.
     pub(super) fn pass(&mut self, mut bytes: &[u8], mut see: impl FnMut(Head)) {
-        loop {
-            bytes = self.skip_payload(bytes);
-            if bytes.is_empty() {
-                return;
-            }
-            let missing = HEAD_BYTES.saturating_sub(self.head_bytes).min(bytes.len());
-            let (now, rest) = bytes.split_at(missing);
-            if let Some(place) = self.head.get_mut(self.head_bytes..self.head_bytes.saturating_add(missing)) {
-                place.copy_from_slice(now);
-            }
-            self.head_bytes = self.head_bytes.saturating_add(missing);
-            bytes = rest;
-            if self.head_bytes == HEAD_BYTES {
-                let head = Head::read(self.head);
-                self.head_bytes = 0;
-                self.payload_left = usize::try_from(head.payload_bytes).unwrap_or(usize::MAX);
+        while !bytes.is_empty() {
+            let (length, piece) = self.take(bytes);
+            if let Piece::Head(Some(head)) = piece {
                 see(head);
             }
+            bytes = bytes.get(length..).unwrap_or_default();
         }
     }
 
-    fn skip_payload<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    /// Takes the piece with which some bytes begin, and says how long it is.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> (usize, Piece) {
+        if self.payload_left == 0 {
+            return self.take_head(bytes);
+        }
         let now = self.payload_left.min(bytes.len());
         self.payload_left = self.payload_left.saturating_sub(now);
-        bytes.get(now..).unwrap_or_default()
+        (now, Piece::Payload)
+    }
+
+    fn take_head(&mut self, bytes: &[u8]) -> (usize, Piece) {
+        let until = self.head_bytes.saturating_add(bytes.len()).min(HEAD_BYTES);
+        let now = until.saturating_sub(self.head_bytes);
+        if let (Some(place), Some(bytes)) = (self.head.get_mut(self.head_bytes..until), bytes.get(..now)) {
+            place.copy_from_slice(bytes);
+        }
+        self.head_bytes = until % HEAD_BYTES;
+        let head = (until == HEAD_BYTES).then(|| Head::read(self.head));
+        if let Some(head) = head {
+            self.payload_left = usize::try_from(head.payload_bytes).unwrap_or(usize::MAX);
+        }
+        (now, Piece::Head(head))
     }
 
     /// Whether a frame may begin here.
@@ -114,6 +145,7 @@ mod tests {
                 .zip(kinds)
                 .map(|((_, stream, length), kind)| Head {
                     kind,
+                    flags: 0xff,
                     stream: stream & 0x7fff_ffff,
                     payload_bytes: u32::try_from(*length).unwrap(),
                 })
@@ -131,7 +163,7 @@ mod tests {
         let mut frames = Frames::default();
         let bytes = calm(7);
         frames.pass(&bytes, |head| seen.push(head));
-        assert_eq!(seen, [Head { kind: Kind::Other, stream: 0, payload_bytes: 8 }]);
+        assert_eq!(seen, [Head { kind: Kind::Other, flags: 0, stream: 0, payload_bytes: 8 }]);
         assert!(frames.is_between());
         assert_eq!(bytes[9..], [0, 0, 0, 7, 0, 0, 0, 11]);
     }

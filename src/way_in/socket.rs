@@ -1,5 +1,6 @@
 //! The socket as hyper sees it, reporting to the connection's [`Pulse`] what hyper does not tell: what the peer speaks, that
-//! the preface has arrived, that the peer has stopped reading, and what work its frames make.
+//! the preface has arrived, that the peer has stopped reading, and what work its frames make. What the libraries below would
+//! take out of a path is put out of their reach ([`Paths`]).
 
 use std::{
     io,
@@ -14,11 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{
     allowance,
     connection::Pulse,
-    frames::{self, Frames, Kind, PREFACE},
+    frames::{self, Frames, Head, Kind, PREFACE, Piece},
+    paths::Paths,
 };
 
-/// A socket that reports to a pulse; what it reads and writes is untouched, but that it ends where its peer makes work
-/// without progress ([`Allowance`](super::allowance::Allowance)).
+/// A socket that reports to a pulse; what it reads and writes is untouched, but for fragments of paths, and that it ends
+/// where its peer makes work without progress ([`Allowance`](super::allowance::Allowance)).
 #[derive(Debug)]
 pub(super) struct Watched<T> {
     socket: T,
@@ -35,12 +37,43 @@ pub(super) struct Watched<T> {
 enum Heard {
     /// So many bytes of the preface of HTTP/2, and nothing else.
     Preface(usize),
-    Http2 {
-        frames: Frames,
-        last_stream: u32,
-    },
+    Http2(Box<Http2>),
     /// Something else, in so many bytes up to the preface's length.
     Other(usize),
+}
+
+/// What was read of HTTP/2.
+#[derive(Debug, Default)]
+struct Http2 {
+    frames: Frames,
+    paths: Paths,
+    last_stream: u32,
+}
+
+impl Http2 {
+    /// Passes over the bytes that come next, and says what work they make.
+    fn read(&mut self, mut bytes: &mut [u8]) -> u64 {
+        let mut cost = 0;
+        while !bytes.is_empty() {
+            let (length, piece) = self.frames.take(bytes);
+            let (now, rest) = std::mem::take(&mut bytes).split_at_mut(length);
+            match piece {
+                Piece::Payload => self.paths.pass(now),
+                Piece::Head(Some(head)) => cost += self.begin(head),
+                Piece::Head(None) => {}
+            }
+            bytes = rest;
+        }
+        cost
+    }
+
+    fn begin(&mut self, head: Head) -> u64 {
+        if head.kind == Kind::Headers {
+            self.last_stream = head.stream.max(self.last_stream);
+        }
+        self.paths.begin(head);
+        allowance::cost(head)
+    }
 }
 
 impl<T> Watched<T> {
@@ -50,46 +83,34 @@ impl<T> Watched<T> {
     }
 
     /// Notes what was read, and says whether the peer may go on.
-    fn note_read(&mut self, bytes: &[u8]) -> bool {
-        let mut cost = 1;
-        if !matches!(self.heard, Heard::Http2 { .. }) {
-            self.note_opening(bytes);
-        } else if let Heard::Http2 { frames, last_stream } = &mut self.heard {
-            frames.pass(bytes, |head| {
-                cost += allowance::cost(head);
-                if head.kind == Kind::Headers {
-                    *last_stream = head.stream.max(*last_stream);
-                }
-            });
-        }
-        self.pulse.allowance.spend(cost)
+    fn note_read(&mut self, bytes: &mut [u8]) -> bool {
+        let rest = self.note_opening(bytes);
+        let cost = if let Heard::Http2(http2) = &mut self.heard { http2.read(rest) } else { 0 };
+        self.pulse.allowance.spend(1 + cost)
     }
 
-    /// The first bytes say what the peer speaks.
-    fn note_opening(&mut self, bytes: &[u8]) {
+    /// The first bytes say what the peer speaks; what comes behind them is returned.
+    fn note_opening<'a>(&mut self, bytes: &'a mut [u8]) -> &'a mut [u8] {
         let (heard, is_preface) = match self.heard {
             Heard::Preface(heard) => (heard, true),
             Heard::Other(heard) => (heard, false),
-            Heard::Http2 { .. } => return,
+            Heard::Http2(_) => return bytes,
         };
         let expected = PREFACE.get(heard..).unwrap_or_default();
-        let now = bytes.len().min(expected.len());
-        let (opening, rest) = bytes.split_at(now);
-        let heard = heard.saturating_add(now);
-        if now > 0 && heard == PREFACE.len() {
+        let (opening, rest) = bytes.split_at_mut(bytes.len().min(expected.len()));
+        let now = heard.saturating_add(opening.len());
+        if now > heard && now == PREFACE.len() {
             self.pulse.preface_arrives();
         }
         self.heard = if !is_preface || !expected.starts_with(opening) {
-            Heard::Other(heard)
-        } else if heard < PREFACE.len() {
-            Heard::Preface(heard)
+            Heard::Other(now)
+        } else if now < PREFACE.len() {
+            Heard::Preface(now)
         } else {
             self.pulse.hears_http2();
-            Heard::Http2 { frames: Frames::default(), last_stream: 0 }
+            Heard::Http2(Box::default())
         };
-        if !rest.is_empty() && matches!(self.heard, Heard::Http2 { .. }) {
-            self.note_read(rest);
-        }
+        rest
     }
 
     /// Notes how far these were written.
@@ -126,10 +147,11 @@ impl<T: AsyncWrite + Unpin> Watched<T> {
     /// Tells a peer that makes work without progress why it is let go, if it takes that now and a frame may begin.
     fn dismiss(&mut self, cx: &mut Context<'_>) -> io::Error {
         self.pulse.shared.counts.connections_without_progress.increment();
-        if let Heard::Http2 { last_stream, .. } = self.heard
+        if let Heard::Http2(http2) = &self.heard
             && self.written.is_between()
         {
-            let _taken_or_not = Pin::new(&mut self.socket).poll_write(cx, &frames::calm(last_stream));
+            let goodbye = frames::calm(http2.last_stream);
+            let _taken_or_not = Pin::new(&mut self.socket).poll_write(cx, &goodbye);
         }
         io::Error::other("the peer made work without progress")
     }
@@ -143,7 +165,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
-        let read = buf.filled().get(before..).unwrap_or_default();
+        let read = buf.filled_mut().get_mut(before..).unwrap_or_default();
         let may_go_on = self.note_read(read);
         self.pulse.reads(read.len(), matches!(self.heard, Heard::Other(_)));
         if may_go_on { Poll::Ready(Ok(())) } else { Poll::Ready(Err(self.dismiss(cx))) }

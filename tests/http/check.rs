@@ -277,4 +277,5 @@ async fn the_description_is_served() {
     assert_eq!(served, *description::DESCRIPTION);
     assert_eq!(ask(&keyward, "HEAD", "/openapi.json", &[], "").await.status, 200);
     assert_eq!(ask(&keyward, "GET", "/openapi.json?x=y", &[], "").await.status, 200);
+    assert_eq!(ask(&keyward, "GET", "/openapi.json#x", &[], "").await.status, 200);
 }

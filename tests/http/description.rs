@@ -26,7 +26,7 @@ pub(crate) fn assert_described(method: &str, target: &str, reply: &Reply) -> Sho
 
 /// What speaks against it.
 fn faults(method: &str, target: &str, reply: &Reply, shown: &mut Shown) -> Vec<String> {
-    let path = target.split('?').next().unwrap();
+    let path = target.split(['?', '#']).next().unwrap();
     let has_body = method != "HEAD";
     let Some(operation) = operation(method, path) else { return undescribed(reply, has_body, shown) };
     let at = format!("{path} {}", reply.status);

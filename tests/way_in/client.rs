@@ -158,16 +158,16 @@ pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 const SETTINGS_INITIAL_WINDOW_SIZE: u8 = 4;
 
 pub(crate) const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const PRIORITY: u8 = 2;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
 pub(crate) const WINDOW_UPDATE: u8 = 8;
-const END_STREAM: u8 = 1;
+pub(crate) const END_STREAM: u8 = 1;
 const FRAME_BYTES: usize = 16 << 10;
-const END_HEADERS: u8 = 4;
+pub(crate) const END_HEADERS: u8 = 4;
 
 impl Frames {
     /// Connects and sends the preface and empty settings.

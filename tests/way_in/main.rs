@@ -17,5 +17,7 @@ mod client;
 mod doors;
 mod exact;
 mod handler;
+mod hpack;
+mod paths;
 mod shutdown;
 mod toil;

@@ -1,0 +1,305 @@
+//! Header fields as HPACK writes them (RFC 7541 §5 and §6), however their bytes are cut.
+
+use super::{
+    huffman::Code,
+    names::{Name, Names, PATH, Unreadable},
+};
+
+/// What begins a fragment.
+const MARK: u8 = b'#';
+/// What stands in its place. Its Huffman code is the mark's with the last bit set.
+const INSTEAD: u8 = b'>';
+
+/// The longest number is one of four bytes behind the first.
+const MAX_SHIFT: u32 = 21;
+
+/// The fields of a connection's header blocks.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    next: Next,
+    field: Field,
+    names: Names,
+}
+
+/// What the next byte is.
+#[derive(Debug, Default, Clone, Copy)]
+enum Next {
+    /// The first of a field.
+    #[default]
+    Field,
+    /// One more of a number.
+    Number { so_far: u32, shift: u32, of: Number },
+    /// The first of a string's length.
+    Length,
+    /// One of a string, with so many behind it.
+    Text { behind: u32 },
+    /// The same, Huffman coded.
+    Huffman { behind: u32, code: Code },
+}
+
+/// What is numbered.
+#[derive(Debug, Clone, Copy)]
+enum Number {
+    /// A field that a table has whole.
+    Index,
+    /// The name of a field, which may be kept.
+    Name {
+        is_kept: bool,
+    },
+    TableSize,
+    Length {
+        is_huffman: bool,
+    },
+}
+
+/// The field that is being read.
+#[derive(Debug, Default, Clone, Copy)]
+struct Field {
+    is_kept: bool,
+    /// What is known of the name.
+    name: Name,
+    /// Whether the name is whole.
+    has_name: bool,
+    value_bytes: u32,
+}
+
+impl Fields {
+    /// Looks at what comes next, and changes each mark in a path.
+    pub(super) fn pass(&mut self, fragment: &mut [u8]) -> Result<(), Unreadable> {
+        fragment.iter_mut().try_for_each(|byte| self.take(byte))
+    }
+
+    fn take(&mut self, byte: &mut u8) -> Result<(), Unreadable> {
+        match self.next {
+            Next::Field => self.begin_field(*byte),
+            Next::Number { so_far, shift, of } => self.go_on_counting(*byte, so_far, shift, of),
+            Next::Length => {
+                let is_huffman = *byte >= 0x80;
+                self.begin_number(*byte, 7, Number::Length { is_huffman })
+            }
+            Next::Text { behind } => {
+                if self.field.take(*byte) {
+                    *byte = INSTEAD;
+                }
+                self.pass_text(behind, |behind| Next::Text { behind });
+                Ok(())
+            }
+            Next::Huffman { behind, mut code } => {
+                if self.field.is_looked_at() {
+                    self.decode(byte, &mut code);
+                }
+                self.pass_text(behind, |behind| Next::Huffman { behind, code });
+                Ok(())
+            }
+        }
+    }
+
+    fn begin_field(&mut self, first: u8) -> Result<(), Unreadable> {
+        let (prefix, of) = match first {
+            0x80.. => (7, Number::Index),
+            0x40.. => (6, Number::Name { is_kept: true }),
+            0x20.. => (5, Number::TableSize),
+            _ => (4, Number::Name { is_kept: false }),
+        };
+        self.begin_number(first, prefix, of)
+    }
+
+    fn begin_number(&mut self, first: u8, prefix: u32, of: Number) -> Result<(), Unreadable> {
+        let mask = u8::MAX >> (8 - prefix);
+        let number = u32::from(first & mask);
+        if first & mask < mask {
+            return self.end_number(number, of);
+        }
+        self.next = Next::Number { so_far: number, shift: 0, of };
+        Ok(())
+    }
+
+    fn go_on_counting(&mut self, byte: u8, so_far: u32, shift: u32, of: Number) -> Result<(), Unreadable> {
+        let number = so_far.saturating_add(u32::from(byte & 0x7f) << shift);
+        if byte < 0x80 {
+            return self.end_number(number, of);
+        }
+        self.next = Next::Number { so_far: number, shift: shift + 7, of };
+        if shift < MAX_SHIFT { Ok(()) } else { Err(Unreadable) }
+    }
+
+    fn end_number(&mut self, number: u32, of: Number) -> Result<(), Unreadable> {
+        self.next = match of {
+            Number::Index => self.names.get(number).map(|_| Next::Field)?,
+            Number::TableSize => self.names.resize(number).map(|()| Next::Field)?,
+            Number::Name { is_kept } => {
+                let known = if number == 0 { None } else { Some(self.names.get(number)?) };
+                self.field = Field::new(is_kept, known);
+                Next::Length
+            }
+            Number::Length { is_huffman } => match number.checked_sub(1) {
+                None => self.end_text(),
+                Some(behind) if is_huffman => Next::Huffman { behind, code: Code::default() },
+                Some(behind) => Next::Text { behind },
+            },
+        };
+        Ok(())
+    }
+
+    /// Reads a byte of a Huffman coded string, and changes it where a mark ends in it.
+    fn decode(&mut self, byte: &mut u8, code: &mut Code) {
+        let read = *byte;
+        for bit in (0..8).rev().map(|shift| 1 << shift) {
+            if let Some(character) = code.take(read & bit != 0)
+                && self.field.take(character)
+            {
+                *byte |= bit;
+            }
+        }
+    }
+
+    fn pass_text(&mut self, behind: u32, next: impl FnOnce(u32) -> Next) {
+        self.next = match behind.checked_sub(1) {
+            Some(behind) => next(behind),
+            None => self.end_text(),
+        };
+    }
+
+    fn end_text(&mut self) -> Next {
+        if !self.field.has_name {
+            self.field.end_name();
+            return Next::Length;
+        }
+        if self.field.is_kept {
+            self.names.keep(self.field.name, self.field.value_bytes);
+        }
+        Next::Field
+    }
+}
+
+impl Field {
+    fn new(is_kept: bool, known: Option<Name>) -> Self {
+        // A name that is spelt out is a path's until it differs.
+        let name = known.unwrap_or(Name { bytes: 0, is_path: true });
+        Self { is_kept, name, has_name: known.is_some(), value_bytes: 0 }
+    }
+
+    /// Whether the characters of its string, or their number, say anything here.
+    const fn is_looked_at(&self) -> bool {
+        self.is_kept || !self.has_name || self.name.is_path
+    }
+
+    /// Notes a character, and says whether it is a mark in a path.
+    fn take(&mut self, character: u8) -> bool {
+        if self.has_name {
+            self.value_bytes = self.value_bytes.saturating_add(1);
+            return self.name.is_path && character == MARK;
+        }
+        let at = usize::try_from(self.name.bytes).unwrap_or(usize::MAX);
+        self.name.is_path &= PATH.as_bytes().get(at) == Some(&character);
+        self.name.bytes = self.name.bytes.saturating_add(1);
+        false
+    }
+
+    fn end_name(&mut self) {
+        self.name.is_path &= self.name.bytes == Name::from(PATH).bytes;
+        self.has_name = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Passes a block, cut into pieces of so many bytes, behind others.
+    fn passed(before: &[&[u8]], block: &[u8], step: usize) -> Vec<u8> {
+        let mut fields = Fields::default();
+        for block in before {
+            fields.pass(&mut block.to_vec()).unwrap();
+        }
+        let mut block = block.to_vec();
+        for piece in block.chunks_mut(step) {
+            fields.pass(piece).unwrap();
+        }
+        assert!(matches!(fields.next, Next::Field), "the end is not reached");
+        block
+    }
+
+    /// A field of this name, by a number or spelt out, and a value.
+    fn field(name: &[u8], value: &[u8]) -> Vec<u8> {
+        [name, &[u8::try_from(value.len()).unwrap()], value].concat()
+    }
+
+    /// The mark in each way that a path can be written, and what comes of it.
+    fn marked() -> Vec<(Vec<u8>, Vec<u8>)> {
+        let plain: [&[u8]; 7] = [
+            b"\x04",
+            b"\x05",
+            b"\x14",
+            b"\x44",
+            b"\x00\x05:path",
+            b"\x40\x84\xb9\x58\xd3\x3f",
+            b"\x10\x05:path",
+        ];
+        let mut all: Vec<_> =
+            plain.iter().map(|name| (field(name, b"/a#b#"), field(name, b"/a>b>"))).collect();
+        // `/##a` and `/>>a`: 011000 111111111010 111111111010 00011 1111111.
+        all.push((b"\x04\x85\x63\xfe\xbf\xe8\x7f".to_vec(), b"\x04\x85\x63\xfe\xff\xec\x7f".to_vec()));
+        all
+    }
+
+    #[test]
+    fn a_mark_in_a_path_is_changed_however_it_is_written_and_cut() {
+        for (block, expected) in marked() {
+            for step in 1..=block.len() {
+                let around = |block: &[u8]| [&b"\x83\x86"[..], block, &field(b"\x01", b"a#b")].concat();
+                assert_eq!(passed(&[], &around(&block), step), around(&expected), "{block:x?}, {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_changed() {
+        let names: [&[u8]; 7] = [
+            b"\x01",
+            b"\x0f\x10",
+            b"\x50",
+            b"\x00\x04:pat",
+            b"\x00\x06:paths",
+            b"\x00\x05:parh",
+            b"\x40\x05xpath",
+        ];
+        for name in names {
+            for value in [&b"/a#b"[..], b"#", b"", b"/###"] {
+                let block = field(name, value);
+                assert_eq!(passed(&[], &block, 1), block);
+            }
+        }
+        let coded = b"\x01\x85\x63\xfe\xbf\xe8\x7f";
+        assert_eq!(passed(&[], coded, 1), coded);
+        let sizes = b"\x20\x3f\xe1\x1f\x82\x84";
+        assert_eq!(passed(&[], sizes, 1), sizes);
+    }
+
+    #[test]
+    fn a_name_that_was_kept_is_known_again() {
+        let path = field(b"\x44", b"/a");
+        let other = field(b"\x40\x01x", b"y");
+        let [newest, older] = [[62 - 15], [63 - 15]].map(|index| [&[0x0f][..], &index].concat());
+        let marked = |name: &[u8]| field(name, b"/#");
+        let mended = |name: &[u8]| field(name, b"/>");
+        assert_eq!(passed(&[&path], &marked(&newest), 1), mended(&newest));
+        assert_eq!(passed(&[&path, &other], &marked(&newest), 1), marked(&newest));
+        assert_eq!(passed(&[&path, &other], &marked(&older), 1), mended(&older));
+        // 39 bytes are those of one path, and 34 those of the other field.
+        let shrunk: [&[u8]; 3] = [&path, &other, b"\x3f\x03"];
+        assert_eq!(passed(&shrunk, &marked(&newest), 1), marked(&newest));
+        let mut fields = Fields::default();
+        for block in shrunk {
+            fields.pass(&mut block.to_vec()).unwrap();
+        }
+        assert_eq!(fields.pass(&mut marked(&older)), Err(Unreadable));
+    }
+
+    #[test]
+    fn what_the_library_does_not_read_is_not_read() {
+        for block in [&b"\x80"[..], b"\xbe", b"\x0f\x30", b"\x3f\xe2\x1f", b"\x04\x7f\x80\x80\x80\x80"] {
+            assert_eq!(Fields::default().pass(&mut block.to_vec()), Err(Unreadable), "{block:x?}");
+        }
+    }
+}
