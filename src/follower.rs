@@ -104,6 +104,7 @@ impl Follower {
                 | StoreError::Sealed(_)
                 | StoreError::WrittenByOthers
                 | StoreError::OutcomeUnknown(_)
+                | StoreError::ZoneMissing { .. }
                 | StoreError::Corrupt(_)),
             ) => Err(error),
         }

@@ -697,7 +697,19 @@ fn an_operators_zoneinfo_directory_is_in_force_everywhere_and_the_doctor_says_so
     let flags = ["--listen", "127.0.0.1:0", "--zoneinfo", zones];
     let log = Server::start_with(&data_dir, &[&flags[..], &["--policy", &path]].concat()).stop();
     assert!(log.contains("2031a, 2 zones of "), "{log}");
-    Server::start_with(&data_dir, &flags).stop();
+    let server = Server::start_with(&data_dir, &flags);
+    fs::write(folder.path().join("zones/Made/Later"), tzif(3)).unwrap();
+    server.hang_up();
+    server.until_logged("SIGHUP");
+    let mut online = with_arguments(&["policy", "check", &document("Made/Later")]);
+    online.env("KEYWARD_SERVER", server.url()).env("KEYWARD_ADMIN_KEY_FILE", data_dir.join("root-key"));
+    let refused = run(online, "");
+    assert!(
+        refused.code == Some(1) && refused.err.contains("time_zone"),
+        "it is read at the start: {refused:?}"
+    );
+    fs::remove_file(folder.path().join("zones/Made/Later")).unwrap();
+    server.stop();
     let data = data_dir.to_str().unwrap();
     let doctor = run(with_arguments(&["doctor", "--data-dir", data, "--zoneinfo", zones]), "");
     assert!(doctor.out.contains("\ntime zones  2031a, 2 zones of "), "{doctor:?}");
@@ -785,6 +797,65 @@ fn a_wrong_policy_is_refused_with_every_fault_and_its_line() {
     // M4
     let desk = Desk::new();
     let first = desk.done(&["policy", "show"]);
+#[test]
+fn a_store_whose_time_zone_was_taken_away_is_not_started_and_says_which() {
+    // L3, M5
+    let folder = tempfile::tempdir().unwrap();
+    let zones = |name: &str, all: &[(&str, u8)]| {
+        let at = folder.path().join(name);
+        fs::create_dir_all(at.join("Made")).unwrap();
+        for (zone, hours) in [&[("UTC", 0)], all].concat() {
+            fs::write(at.join(zone), tzif(hours)).unwrap();
+        }
+        at.to_str().unwrap().to_owned()
+    };
+    let (with, without) = (zones("with", &[("Made/Up", 5)]), zones("without", &[]));
+    let by_day = "limits = [{ name = \"day\", limit = 5, calendar = \"day\", time_zone = \"Made/Up\" }]\n";
+    let default = include_str!("../src/domain/policy/default.toml");
+    let (before, rest) = default.split_once("limits = [").unwrap();
+    let policy = folder.path().join("policy.toml");
+    fs::write(&policy, format!("{before}{by_day}{}", rest.split_once("]\n").unwrap().1)).unwrap();
+    let policy = policy.to_str().unwrap();
+
+    let own = ["--limit", "all/day=9/day@Made/Up"];
+    let of_key = [&["issue", "own", "--scope", "messaging:send"], &own[..]].concat();
+    let of_workspace =
+        [&["workspace", "register", "own", "--no-key", "--workspace-limit"][..], &own[1..]].concat();
+    for (at, first, made, whose) in [
+        ("policy", &["--policy", policy][..], &["status"][..], "version 1 of the policy has"),
+        ("key", &[], &of_key, "key_"),
+        ("workspace", &[], &of_workspace, "ws_"),
+    ] {
+        let data_dir = folder.path().join(at);
+        let data = data_dir.to_str().unwrap();
+        let flags = ["--listen", "127.0.0.1:0", "--zoneinfo", &with];
+        let server = Server::start_with(&data_dir, &[&flags, first].concat());
+        let mut command = with_arguments(made);
+        command.env("KEYWARD_SERVER", server.url()).env("KEYWARD_ADMIN_KEY_FILE", data_dir.join("root-key"));
+        let done = run(command, "");
+        assert_eq!(done.code, Some(0), "{made:?}: {done:?}");
+        server.stop();
+
+        let serve = ["serve", "--data-dir", data, "--listen", "127.0.0.1:0"];
+        let recover = ["recover", "--data-dir", data, "--root-key-file", "/nowhere/key"];
+        for command in [&recover[..], &serve] {
+            for (given, in_force) in [(&[][..], ", built in)"), (&["--zoneinfo", &without], without.as_str())]
+            {
+                let refused = run(with_arguments(&[command, given].concat()), "");
+                assert_eq!(refused.code, Some(1), "{at}: {refused:?}");
+                let said = refused.err.lines().find(|line| line.starts_with("keyward: ")).unwrap();
+                assert!(said.starts_with(&format!("keyward: {whose}")), "{said}");
+                assert!(
+                    said.contains("days of the time zone Made/Up, and the time zones in force"),
+                    "{said}"
+                );
+                assert!(said.contains(in_force) && said.contains("--zoneinfo DIR"), "{said}");
+            }
+        }
+        Server::start_with(&data_dir, &flags).stop();
+    }
+}
+
     let wrong =
         first.replace("messaging:send\"", "Messaging:send\"").replace("limit = 5000\n", "limit = 0\n");
     assert_ne!(wrong, first);

@@ -284,7 +284,9 @@ fn store(error: &StoreError) -> (Code, ErrorReason, Metadata, Extra) {
         StoreError::Sealed(_) => plain(Code::Unavailable, ErrorReason::StoreUnavailable),
         StoreError::WrittenByOthers => precondition_of("store", ErrorReason::ForeignWrite),
         StoreError::OutcomeUnknown(_) => plain(Code::Unknown, ErrorReason::OutcomeUnknown),
-        StoreError::Corrupt(_) => plain(Code::DataLoss, ErrorReason::StoreCorrupt),
+        StoreError::Corrupt(_) | StoreError::ZoneMissing { .. } => {
+            plain(Code::DataLoss, ErrorReason::StoreCorrupt)
+        }
     }
 }
 

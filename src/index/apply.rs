@@ -127,7 +127,7 @@ impl Index {
                 self.newest_policy.fetch_max(policy.version, Ordering::AcqRel);
                 Some(policy)
             }
-            PolicyView::Damaged { version, why } => {
+            PolicyView::Damaged { version, why, zone: _ } => {
                 self.newest_policy.fetch_max(version, Ordering::AcqRel);
                 tracing::error!(
                     policy.version = version,

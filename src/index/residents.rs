@@ -145,7 +145,7 @@ mod tests {
             seen
         };
         assert_eq!((seen(0).len(), seen(1).len(), seen(2).len()), (count, count, 0));
-        let damaged = vec![Damaged { id: first.to_string(), why: "a test" }];
+        let damaged = vec![Damaged { id: first.to_string(), why: "a test", zone: None }];
         index.apply(View { damaged, ..View::default() });
         let left = seen(0);
         assert_eq!((left.len(), left.contains(&first)), (count - 1, false));

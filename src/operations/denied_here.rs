@@ -241,6 +241,7 @@ pub(super) fn unwritten(ends_keys: bool, error: StoreError) -> OperationError {
         | StoreError::TooOld => error.into(),
     }
 }
+        | StoreError::ZoneMissing { .. }
 
 /// Whether it may go better the next time.
 fn is_passing(error: &OperationError) -> bool {

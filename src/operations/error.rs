@@ -346,6 +346,7 @@ impl From<StoreError> for OperationError {
             | StoreError::WrittenByOthers
             | StoreError::OutcomeUnknown(_)
             | StoreError::Corrupt(_)
+            | StoreError::ZoneMissing { .. }
             | StoreError::TooOld => Self::Store(error),
         }
     }

@@ -73,6 +73,19 @@ pub enum StoreError {
     /// What is stored contradicts itself; an operator must look.
     #[error("the store is corrupt: {0}")]
     Corrupt(String),
+    /// A limit that is stored is counted by the days of a zone that is not known here: by which days, only its directory says.
+    #[error(
+        "{whose} has a limit by days of the time zone {zone}, and the time zones in force ({in_force}) have none of that name: start \
+         with the zoneinfo directory that has it, as it was when the limit was set (--zoneinfo DIR, or KEYWARD_ZONEINFO)"
+    )]
+    ZoneMissing {
+        /// What has the limit: a key or a workspace by its id, or the policy by its version.
+        whose: String,
+        /// The zone.
+        zone: String,
+        /// The time zones that are in force, for people.
+        in_force: String,
+    },
     /// The changes asked for are no longer there one by one.
     #[error("too old a revision: reload")]
     TooOld,

@@ -56,6 +56,8 @@ pub enum PolicyView {
         version: u64,
         /// What is wrong with it.
         why: &'static str,
+        /// The time zone that it needs, if that is all that is wrong with it.
+        zone: Option<String>,
     },
 }
 
@@ -66,4 +68,21 @@ pub struct Damaged {
     pub id: String,
     /// What is wrong with it.
     pub why: &'static str,
+    /// The time zone that it needs, if that is all that is wrong with it.
+    pub zone: Option<String>,
+}
+
+impl View {
+    /// What cannot be read for want of a time zone, and that zone; the policy before all else.
+    #[must_use]
+    pub fn zone_missing(&self) -> Option<(String, String)> {
+        let of_policy = match &self.policy {
+            Some(PolicyView::Damaged { version, zone, .. }) => {
+                zone.clone().map(|zone| (format!("version {version} of the policy"), zone))
+            }
+            Some(PolicyView::Sound(_)) | None => None,
+        };
+        let of_rows = || self.damaged.iter().find_map(|row| Some((row.id.clone(), row.zone.clone()?)));
+        of_policy.or_else(of_rows)
+    }
 }

@@ -4,6 +4,8 @@
 //! the roots. The revision must be the newest one that the log has for the row. So an edited row shows, and so does
 //! yesterday's row put back.
 
+use serde_json::Value;
+
 use super::{
     known::Known,
     member_record::{member_body, read_member},
@@ -25,6 +27,7 @@ use crate::{
         text::Label,
         time::Timestamp,
         workspace::Workspace,
+        zones,
     },
     ports::{Damaged, OpenScheme, PolicyVersion},
 };
@@ -146,7 +149,7 @@ impl Row {
             .and_then(|(id, revision)| {
                 read_key(id, revision, body, known, |generations| credentials(&self.id, generations, secrets))
             })
-            .ok_or_else(|| self.damaged("its body cannot be read, or secrets of it are missing"))
+            .ok_or_else(|| self.unread(body, "its body cannot be read, or secrets of it are missing"))
     }
 
     /// The workspace, if its row is what the log's newest revision for it wrote.
@@ -156,7 +159,7 @@ impl Row {
         let revision = from_stored(self.revision);
         id.zip(revision)
             .and_then(|(id, revision)| read_workspace(id, revision, body))
-            .ok_or_else(|| self.damaged("its body cannot be read"))
+            .ok_or_else(|| self.unread(body, "its body cannot be read"))
     }
 
     /// The member, if its row is what the log's newest revision for it wrote.
@@ -177,7 +180,7 @@ impl Row {
         version
             .zip(revision)
             .and_then(|(version, revision)| read_policy(version, revision, body))
-            .ok_or_else(|| self.damaged("its body cannot be read"))
+            .ok_or_else(|| self.unread(body, "its body cannot be read"))
     }
 
     /// The import scheme, if its row is what the log's revision for it wrote, and its seal holds.
@@ -199,7 +202,12 @@ impl Row {
 
     /// This row, named as damaged.
     pub(super) fn damaged(&self, why: &'static str) -> Damaged {
-        Damaged { id: String::from_utf8_lossy(&self.id).into_owned(), why }
+        Damaged { id: String::from_utf8_lossy(&self.id).into_owned(), why, zone: None }
+    }
+
+    /// The same of a row whose body is the one that was written, and cannot be read; perhaps for want of a time zone.
+    fn unread(&self, body: &str, why: &'static str) -> Damaged {
+        Damaged { zone: zone_missing(body), ..self.damaged(why) }
     }
 
     fn genuine_body(&self, table: &str, newest: i64, codes: &MacKey) -> Result<&str, Damaged> {
@@ -274,6 +282,24 @@ fn credentials(key_id: &[u8], generations: &[u32], rows: &[SecretRow]) -> Option
     });
     let retiring = retiring.collect::<Option<_>>()?;
     (generations.len() == rows.len()).then_some(Credentials { current, retiring })
+}
+
+/// The first time zone of a body that is not known here.
+fn zone_missing(body: &str) -> Option<String> {
+    first_zone(&serde_json::from_str(body).ok()?)
+}
+
+fn first_zone(value: &Value) -> Option<String> {
+    let is_missing = |zone: &&String| !zone.is_empty() && zones::kept(zone).is_none();
+    match value {
+        Value::Object(limit) if limit.contains_key("calendar") => {
+            let Some(Value::String(zone)) = limit.get("time_zone") else { return None };
+            Some(zone).filter(is_missing).cloned()
+        }
+        Value::Object(fields) => fields.values().find_map(first_zone),
+        Value::Array(items) => items.iter().find_map(first_zone),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
 }
 
 /// A revision as a column holds it. The log would have to grow for ever to pass the bound.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row as SqliteRow, params};
 use super::{failure::of_reading, log, read};
 use crate::{
     domain::root::{DerivedKeys, MacKey},
-    ports::{PolicyVersion, PolicyView, StoreError},
+    ports::{Damaged, PolicyVersion, PolicyView, StoreError},
     store::rows::Row,
 };
 
@@ -22,10 +22,11 @@ pub(super) fn newest(
     let Some((version, revision)) = named else { return Ok(None) };
     let mut select = connection.prepare_cached(&format!("{POLICIES} WHERE version = ?1"))?;
     let row = select.query_row([i64::try_from(version).unwrap_or(i64::MAX)], policy_row).optional()?;
-    let found = row.map_or(Err(read::MISSING), |row| row.to_policy(revision, codes).map_err(|bad| bad.why));
+    let missing = Damaged { id: version.to_string(), why: read::MISSING, zone: None };
+    let found = row.map_or(Err(missing), |row| row.to_policy(revision, codes));
     Ok(Some(match found {
         Ok(policy) => PolicyView::Sound(Arc::new(policy)),
-        Err(why) => PolicyView::Damaged { version, why },
+        Err(Damaged { why, zone, .. }) => PolicyView::Damaged { version, why, zone },
     }))
 }
 
@@ -58,9 +59,16 @@ pub(super) fn versions(
                 Err(row.damaged("the log does not know it"))
             }
         });
-        vouched.map_err(|bad| StoreError::Corrupt(format!("policy version {}: {}", bad.id, bad.why)))
+        vouched.map_err(unread)
     });
     checked.collect()
+}
+
+fn unread(Damaged { id, why, zone }: Damaged) -> StoreError {
+    match zone {
+        Some(zone) => read::zone_missing(format!("version {id} of the policy"), zone),
+        None => StoreError::Corrupt(format!("policy version {id}: {why}")),
+    }
 }
 
 fn policy_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {

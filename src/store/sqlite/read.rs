@@ -17,6 +17,7 @@ use crate::{
         root::{DerivedKeys, MacKey},
         time::Timestamp,
         workspace::Within,
+        zones,
     },
     ports::{Damaged, KeyFilter, KeyPosition, StoreError, View},
     store::{
@@ -51,7 +52,13 @@ pub(super) fn load(connection: &mut Connection, keys: &DerivedKeys) -> Result<Vi
     let mut reading = Reading::new(&keys.rows);
     schemes::read(&snapshot, keys, &newest, &mut reading.view).map_err(|error| of_reading(&error))?;
     reading.all(&snapshot, newest).map_err(|error| of_reading(&error))?;
-    Ok(reading.at(head))
+    let view = reading.at(head);
+    view.zone_missing().map_or(Ok(view), |(whose, zone)| Err(zone_missing(whose, zone)))
+}
+
+/// That something stored cannot be read for want of a time zone.
+pub(super) fn zone_missing(whose: String, zone: String) -> StoreError {
+    StoreError::ZoneMissing { whose, zone, in_force: zones::in_force() }
 }
 
 /// What was written after `after`, as it stands now.
@@ -270,7 +277,7 @@ impl<'k> Reading<'k> {
     }
 
     fn missing(&mut self, id: String) {
-        self.view.damaged.push(Damaged { id, why: MISSING });
+        self.view.damaged.push(Damaged { id, why: MISSING, zone: None });
     }
 }
 

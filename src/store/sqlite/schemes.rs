@@ -19,7 +19,7 @@ pub(super) fn read(
         connection.prepare_cached("SELECT id, body, revision, code FROM schemes WHERE id = ?1")?;
     for (name, newest) in &newest.schemes {
         let row = select.query_row([name.as_str()], read::key_row).optional()?;
-        let missing = || Damaged { id: name.to_string(), why: read::MISSING };
+        let missing = || Damaged { id: name.to_string(), why: read::MISSING, zone: None };
         match row.ok_or_else(missing).and_then(|row| row.to_scheme(*newest, keys)) {
             Ok(scheme) => view.schemes.push(scheme),
             Err(damaged) => view.damaged.push(damaged),
