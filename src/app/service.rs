@@ -173,6 +173,7 @@ impl Service {
 
         let counting: Arc<dyn Counters> = Arc::<MemoryCounters>::clone(&counters);
         let readable = Arc::clone(&index);
+        let time = Arc::clone(&clock);
         let parts = Parts { store: port, counters: counting, index, clock, entropy, keys, count_wait };
         let lanes = Lanes::new(&threads.runtimes());
         let operations = Arc::new(Operations::new(parts));
@@ -193,7 +194,7 @@ impl Service {
             Arc::clone(&api),
             Arc::clone(&api),
             api,
-            health_service,
+            health_service.with_clock(time),
             message_bytes,
         )?;
         let readiness = Readiness::begin(health.clone(), readable, sqlite.taking());

@@ -7,6 +7,7 @@ use super::{
     failure::Failure,
     json,
     parse::{self, Expiry, Moment},
+    preflight::Younger,
     revoke::Reason,
     session::Session,
     table::Table,
@@ -122,6 +123,7 @@ pub(super) async fn revoke(args: BulkRevokeArgs, session: &mut Session<'_, '_>) 
 
 pub(super) async fn retire(args: BulkRetireArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let (expire_time, lifetime) = (args.at.expire_time(), args.at.lifetime());
+    session.require(lifetime.is_some(), Younger::lifetime("RetireKeys")).await?;
     run(args.bulk, Action::Retire(RetireKeys { expire_time, lifetime }), "retired", session).await
 }
 
@@ -133,13 +135,17 @@ async fn run(
 ) -> Result<Outcome, Failure> {
     let BulkArgs { which, confirm, comment, request_id } = args;
     let asked = Asked::new(which.workspace);
-    let (from, before, now) = (which.issued_from, which.issued_before, session.console.now);
-    if request_id.is_some() && [from, before].into_iter().flatten().any(Moment::moves) {
+    let (from, before) = (which.issued_from, which.issued_before);
+    let moves = [from, before].into_iter().flatten().any(Moment::moves);
+    if request_id.is_some() && moves {
         return Err(Failure::input(
             "with --request-id, --issued-from and --issued-before take a time or a date: a duration counts from now, and the same \
              command sent again would be another request",
         ));
     }
+    let now = session.now(moves).await?;
+    session.require(request_id.is_some(), Younger::request_id("ChangeKeysRequest")).await?;
+    session.require(asked.all(), Younger::all_workspaces("ChangeKeysRequest")).await?;
     let request = ChangeKeysRequest {
         workspace_id: asked.id(),
         all_workspaces: asked.all(),

@@ -24,7 +24,7 @@ pub struct Console<'a> {
     pub err_is_terminal: bool,
     /// The administration key that the environment holds, in `KEYWARD_ADMIN_KEY`.
     pub admin_key: Option<HeldSecret>,
-    /// The time when the command began; `--expires 90d` counts from it.
+    /// The time when the command began, by this machine's clock. Durations are counted from the server's.
     pub now: Timestamp,
 }
 

@@ -21,6 +21,8 @@ pub(super) enum Failure {
     Output(io::Error),
     /// A fresh secret could not be written, and nobody has seen it.
     SecretLost { key_id: String, error: io::Error },
+    /// The server is older than the command, or does not say whether it is. Nothing was sent.
+    Older { message: String, next: String },
     /// The key was made, and has no end though one was asked for.
     Endless { key_id: String },
     /// The work on this machine failed.
@@ -74,6 +76,7 @@ impl Failure {
                     "is `keyward serve` running at {server}? Another address is given with --server or KEYWARD_SERVER"
                 ),
             ),
+            Self::Older { message, next } => (message.clone(), next.clone()),
             Self::Endless { key_id } => (
                 format!(
                     "{key_id} was made without an end: the server is older than this command and knows no lifetimes"

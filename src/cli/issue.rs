@@ -8,6 +8,7 @@ use super::{
     failure::Failure,
     json,
     key_args::{AdminArgs, KeyArgs},
+    preflight::Younger,
     session::{Fresh, Session},
     view,
 };
@@ -63,6 +64,7 @@ impl IssueArgs {
 pub(super) async fn run(args: IssueArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let request = args.into_request()?;
     let lifetime = request.lifetime;
+    session.require(lifetime.is_some(), Younger::lifetime("IssueRequest")).await?;
     let mut keys = session.keys().await?;
     let mut answer = keys.issue(request).await.map_err(session.rpc())?.into_inner();
     let secret = Credential::taken_from(&mut answer.api_key);

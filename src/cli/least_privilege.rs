@@ -56,7 +56,7 @@ pub(super) async fn show(
     args: LeastPrivilegeArgs,
     session: &mut Session<'_, '_>,
 ) -> Result<Outcome, Failure> {
-    let now = session.console.now;
+    let now = session.now(args.since.is_some_and(Moment::moves)).await?;
     let request = GetLeastPrivilegeRequest {
         key_id: args.key_id,
         since: args.since.map(|since| since.resolve(now)).transpose()?,
@@ -68,7 +68,7 @@ pub(super) async fn show(
 }
 
 pub(super) async fn narrow(args: NarrowArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let now = session.console.now;
+    let now = session.now(args.since.is_some_and(Moment::moves)).await?;
     let request = NarrowKeyRequest {
         key_id: args.key_id,
         since: args.since.map(|since| since.resolve(now)).transpose()?,

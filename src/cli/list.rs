@@ -10,6 +10,7 @@ use super::{
     json, names,
     page::{self, PageArgs},
     parse::{self, Moment},
+    preflight::Younger,
     session::Session,
     table::Table,
     time, view,
@@ -152,9 +153,10 @@ fn moved(now: Timestamp, by: SignedDuration) -> Result<prost_types::Timestamp, F
 
 pub(super) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let asked = Asked::new(args.workspace.clone());
-    let now = args.page.counted_from(session.console.now);
-    let mut request = args.request(&asked, now)?;
     let (moves, mut said) = (args.moves(), false);
+    let now = session.counted_from(&args.page, moves).await?;
+    let mut request = args.request(&asked, now)?;
+    session.require(asked.all(), Younger::all_workspaces("ListKeysRequest")).await?;
     let mut keys = session.keys().await?;
     let mut csv = if args.csv { Some(Csv::with_header(&COLUMNS)?) } else { None };
     loop {

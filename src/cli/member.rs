@@ -10,6 +10,7 @@ use super::{
     failure::Failure,
     json,
     page::{self, PageArgs},
+    preflight::Younger,
     session::Session,
     table::Table,
     text::printable,
@@ -139,6 +140,7 @@ fn changed(member: Option<Member>, revision: u64, session: &mut Session<'_, '_>)
 async fn remove(args: RemoveArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let RemoveArgs { subject, workspace, comment } = args;
     let asked = Asked::new(workspace);
+    session.require(asked.all(), Younger::all_workspaces("RemoveMemberRequest")).await?;
     let request = RemoveMemberRequest {
         workspace_id: asked.id(),
         all_workspaces: asked.all(),

@@ -28,6 +28,7 @@ mod names;
 mod page;
 mod parse;
 mod policy;
+mod preflight;
 mod review;
 mod revoke;
 mod rights;
@@ -116,6 +117,8 @@ Exit status:
   5  import: some rows are bad, the others are in
   6  gateway check: something is found
   7  revoke, disable, bulk: denied now, but a restart of the server forgets it
+
+A duration that goes back from now, such as --since 7d, is counted from the server's time, not from this machine's.
 
 With --json, field names are those of the wire in snake_case and every field is there: an absent message is null,
 times are RFC 3339, durations decimal seconds (\"86400s\"), enum values bare upper-case names (\"ACTIVE\"). Errors are
@@ -348,7 +351,7 @@ impl<A: Args> Remote<A> {
         console: &mut Console<'_>,
         verb: impl AsyncFnOnce(A, &mut Session<'_, '_>) -> Result<Outcome, Failure>,
     ) -> ExitCode {
-        let mut session = Session { console, connection: self.connection, json: self.json };
+        let mut session = Session::new(console, self.connection, self.json);
         match verb(self.verb, &mut session).await {
             Ok(outcome) => outcome.into(),
             Err(failure) => {

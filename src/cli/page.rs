@@ -31,11 +31,11 @@ impl PageArgs {
         split(&token).map_or_else(|| token.clone(), |(_, token)| token.to_owned())
     }
 
-    /// What durations go back from: `now`, or for a page that goes on the time of the first one, without which the server
-    /// would be asked for another list.
-    pub(super) fn counted_from(&self, now: Timestamp) -> Timestamp {
-        let first = self.page_token.as_deref().and_then(split);
-        first.and_then(|(ms, _)| Timestamp::from_millisecond(ms).ok()).unwrap_or(now)
+    /// For a page that goes on, what durations went back from for the first one: with another time the server would be asked for
+    /// another list.
+    pub(super) fn first_time(&self) -> Option<Timestamp> {
+        let (ms, _) = self.page_token.as_deref().and_then(split)?;
+        Timestamp::from_millisecond(ms).ok()
     }
 
     pub(super) fn is_all(&self) -> bool {
@@ -71,12 +71,12 @@ mod tests {
         assert_eq!(dated("", at(5)), "");
         let going_on = page(&dated("AbC-_", at(1_795_000_000_123)));
         assert_eq!(going_on.first_token(), "AbC-_");
-        assert_eq!(going_on.counted_from(at(9)), at(1_795_000_000_123));
+        assert_eq!(going_on.first_time(), Some(at(1_795_000_000_123)));
         for token in ["AbC-_", "", "x.AbC", "."] {
             assert_eq!(page(token).first_token(), token);
-            assert_eq!(page(token).counted_from(at(9)), at(9), "{token}");
+            assert_eq!(page(token).first_time(), None, "{token}");
         }
         let beyond = page("9223372036854775807.AbC");
-        assert_eq!((beyond.first_token().as_str(), beyond.counted_from(at(9))), ("AbC", at(9)));
+        assert_eq!((beyond.first_token().as_str(), beyond.first_time()), ("AbC", None));
     }
 }

@@ -10,6 +10,7 @@ use super::{
     json, names,
     page::{self, PageArgs},
     parse,
+    preflight::Younger,
     session::Session,
     table::Table,
     time, within,
@@ -71,6 +72,7 @@ pub(super) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>) -> Resu
         older_than: args.older_than.map(time::duration_to_wire),
         expiring_within: args.expiring_within.map(time::duration_to_wire),
     };
+    session.require(within.all(), Younger::all_workspaces("ReviewKeysRequest")).await?;
     let mut keys = session.keys().await?;
     loop {
         let answer = keys.review_keys(request.clone()).await.map_err(session.rpc())?.into_inner();

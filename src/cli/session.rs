@@ -21,6 +21,14 @@ pub(super) struct Session<'c, 'a> {
     pub(super) connection: ConnectionArgs,
     /// Whether the answer goes to a script.
     pub(super) json: bool,
+    /// The connection, once there is one: what a command asks first and what it then sends reach the same server.
+    caller: Option<Caller>,
+}
+
+impl<'c, 'a> Session<'c, 'a> {
+    pub(super) const fn new(console: &'c mut Console<'a>, connection: ConnectionArgs, json: bool) -> Self {
+        Self { console, connection, json, caller: None }
+    }
 }
 
 impl Session<'_, '_> {
@@ -100,9 +108,15 @@ impl Session<'_, '_> {
         }
     }
 
-    async fn caller(&mut self) -> Result<Caller, Failure> {
+    /// The connection, as whoever has the administration key.
+    pub(super) async fn caller(&mut self) -> Result<Caller, Failure> {
+        if let Some(caller) = &self.caller {
+            return Ok(caller.clone());
+        }
         self.warn_of_exposure();
-        self.connection.connect(self.console.admin_key.as_ref()).await
+        let caller = self.connection.connect(self.console.admin_key.as_ref()).await?;
+        self.caller = Some(caller.clone());
+        Ok(caller)
     }
 
     fn warn_of_exposure(&mut self) {
@@ -166,7 +180,7 @@ mod tests {
             now: Timestamp::UNIX_EPOCH,
         };
         let connection = Flags::parse_from(["test"]).connection;
-        let mut session = Session { console: &mut console, connection, json };
+        let mut session = Session::new(&mut console, connection, json);
         let secret = Credential::taken_from(&mut "kw_live_1".to_owned());
         let fresh =
             Fresh { key_id: "key_1".into(), json: json!({ "revision": 7 }), text: "id  key_1\n".into() };

@@ -7,6 +7,7 @@ use super::{
     failure::Failure,
     limits::{self, OwnLimit},
     parse::{self, Expiry, KeyId},
+    preflight::Younger,
     session::Session,
     switch,
 };
@@ -124,6 +125,7 @@ impl UpdateArgs {
 
 pub(super) async fn run(args: UpdateArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let request = args.into_request()?;
+    session.require(request.lifetime.is_some(), Younger::lifetime("UpdateKeyRequest")).await?;
     let mut keys = session.keys().await?;
     let answer = keys.update_key(request).await.map_err(session.rpc())?.into_inner();
     switch::show(answer.key, answer.revision, session)

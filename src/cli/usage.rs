@@ -9,6 +9,7 @@ use super::{
     json, names,
     page::{self, PageArgs},
     parse::{self, KeyId, Moment},
+    preflight::Younger,
     session::Session,
     table::Table,
     time,
@@ -75,8 +76,8 @@ impl From<By> for UsagePeriod {
 }
 
 pub(super) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let (all, now) = (args.page.is_all(), args.page.counted_from(session.console.now));
     let moves = [args.from, args.to].into_iter().flatten().any(Moment::moves);
+    let (all, now) = (args.page.is_all(), session.counted_from(&args.page, moves).await?);
     let (asked, mut said) = (Asked::new(args.workspace), args.key.is_some());
     let mut request = GetUsageRequest {
         page_size: args.page.size(),
@@ -90,6 +91,7 @@ pub(super) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Resul
         end_time: args.to.map(|to| to.resolve(now)).transpose()?,
         period: UsagePeriod::from(args.by).into(),
     };
+    session.require(asked.all(), Younger::all_workspaces("GetUsageRequest")).await?;
     let mut total = Total::default();
     let mut keys = session.keys().await?;
     loop {

@@ -15,6 +15,7 @@ use super::{
     key_args::KeyArgs,
     limits::{self, OwnLimit},
     names, parse,
+    preflight::Younger,
     session::{Fresh, Session},
     table::Table,
     time, view, workspace_effect,
@@ -198,6 +199,7 @@ impl RegisterArgs {
 pub(super) async fn register(args: RegisterArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let request = args.into_request()?;
     let lifetime = request.key.as_ref().and_then(|key| key.lifetime);
+    session.require(lifetime.is_some(), Younger::lifetime("IssueRequest")).await?;
     let mut workspaces = session.workspaces().await?;
     let mut answer = workspaces.register_workspace(request).await.map_err(session.rpc())?.into_inner();
     let secret = Credential::taken_from(&mut answer.api_key);
@@ -229,8 +231,9 @@ pub(super) async fn show(args: ShowArgs, session: &mut Session<'_, '_>) -> Resul
 }
 
 pub(super) async fn update(args: UpdateArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let mut workspaces = session.workspaces().await?;
     let dry_run = args.dry_run;
+    session.require(dry_run, Younger::preview("UpdateWorkspaceRequest")).await?;
+    let mut workspaces = session.workspaces().await?;
     let answer = workspaces.update_workspace(args.into_request()).await.map_err(session.rpc())?.into_inner();
     let changed = answer.workspace.ok_or(Failure::Answer("the workspace"))?;
     let found = answer.effect;

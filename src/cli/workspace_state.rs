@@ -3,7 +3,9 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Outcome, failure::Failure, json, session::Session, table::Table, workspace::facts};
+use super::{
+    Outcome, failure::Failure, json, preflight::Younger, session::Session, table::Table, workspace::facts,
+};
 use crate::wire::v1::{
     CloseWorkspaceRequest, ResumeWorkspaceRequest, SuspendWorkspaceRequest, Workspace, WorkspaceState,
 };
@@ -47,6 +49,7 @@ pub(super) async fn resume(args: StateArgs, session: &mut Session<'_, '_>) -> Re
 
 pub(super) async fn close(args: CloseArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
     let StateArgs { id: workspace_id, comment } = args.which;
+    session.require(true, Younger::preview("CloseWorkspaceRequest")).await?;
     let request = CloseWorkspaceRequest {
         workspace_id,
         comment: comment.unwrap_or_default(),
@@ -56,7 +59,6 @@ pub(super) async fn close(args: CloseArgs, session: &mut Session<'_, '_>) -> Res
     let mut workspaces = session.workspaces().await?;
     let answer = workspaces.close_workspace(request).await.map_err(session.rpc())?.into_inner();
     let workspace = answer.workspace.ok_or(Failure::Answer("the workspace"))?;
-    // An older server does not see that a preview was asked for.
     let preview = args.confirm.is_none() && workspace.state() != WorkspaceState::Closed;
     let (revision, keys) = (answer.revision, answer.key_count);
     let json =

@@ -3,14 +3,20 @@
 //! tonic's own service ends a watch on an unknown service with `NOT_FOUND`, where the protocol wants
 //! `SERVICE_UNKNOWN` and an open stream, and would keep watches open through a shutdown.
 
-use std::{pin::Pin, sync::Arc};
+use std::{fmt, pin::Pin, sync::Arc};
 
 use futures_util::{Stream, StreamExt as _, stream};
+use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::sync::watch;
-use tonic::{Request, Response, Status};
+use tonic::{
+    Request, Response, Status,
+    metadata::{Ascii, MetadataValue},
+};
 use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus, health_server::Health,
 };
+
+use crate::domain::time::TrustedClock;
 
 /// The name that answers whether changes are taken; what is sealed or full still answers Checks.
 pub const CHANGES: &str = "keyward.changes";
@@ -40,10 +46,11 @@ pub struct HealthReporter {
 }
 
 /// Answers probes with what the reporter said last.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HealthService {
     standing: watch::Receiver<Standing>,
     services: &'static [&'static str],
+    clock: Option<Arc<TrustedClock>>,
 }
 
 /// What a probe asks about.
@@ -62,7 +69,7 @@ enum Subject {
 #[must_use]
 pub fn health(services: &'static [&'static str]) -> (HealthReporter, HealthService) {
     let (sender, standing) = watch::channel(Standing { serving: Serving::No, takes_changes: false });
-    (HealthReporter { standing: Arc::new(sender) }, HealthService { standing, services })
+    (HealthReporter { standing: Arc::new(sender) }, HealthService { standing, services, clock: None })
 }
 
 impl HealthReporter {
@@ -85,7 +92,25 @@ impl HealthReporter {
     }
 }
 
+impl fmt::Debug for HealthService {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("HealthService").field("standing", &self.standing).finish_non_exhaustive()
+    }
+}
+
 impl HealthService {
+    /// The same with `date` in the answers to probes (RFC 9110 §6.6.1): the time by which everything is decided here. Clients whose
+    /// own clock is wrong count durations from it.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<TrustedClock>) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    fn date(&self) -> Option<MetadataValue<Ascii>> {
+        let now = jiff::Timestamp::from_millisecond(self.clock.as_ref()?.now().as_ms()).ok()?;
+        DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok()?.parse().ok()
+    }
+
     fn subject(&self, service: &str) -> Subject {
         match service {
             "" => Subject::Readiness,
@@ -122,7 +147,11 @@ impl Health for HealthService {
         if subject == Subject::Unknown {
             return Err(Status::not_found("there is no such service"));
         }
-        Ok(Response::new(answer(status_of(subject, *self.standing.borrow()))))
+        let mut answer = Response::new(answer(status_of(subject, *self.standing.borrow())));
+        if let Some(date) = self.date() {
+            answer.metadata_mut().insert("date", date);
+        }
+        Ok(answer)
     }
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;

@@ -126,8 +126,8 @@ impl From<Action> for AuditAction {
 }
 
 pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
-    let (all, now) = (args.page.is_all(), args.page.counted_from(session.console.now));
     let moves = [args.since, args.until].into_iter().flatten().any(Moment::moves);
+    let (all, now) = (args.page.is_all(), session.counted_from(&args.page, moves).await?);
     let mut request = QueryLogRequest {
         page_size: args.page.size(),
         page_token: args.page.first_token(),

@@ -23,6 +23,7 @@ use super::{
     connection::Caller,
     failure::Failure,
     parse::{self, Expiry},
+    preflight::Younger,
     session::Session,
 };
 use crate::wire::v1::{
@@ -175,7 +176,8 @@ pub(super) async fn run(args: ImportArgs, session: &mut Session<'_, '_>) -> Resu
         allow_weak: args.allow_weak,
     };
     let keys = session.keys().await?;
-    let mut import = Import { keys, request, faults: Vec::new(), bytes: 0, tally: Tally::default() };
+    let tally = Tally::default();
+    let mut import = Import { keys, request, faults: Vec::new(), bytes: 0, tally, knows_lifetimes: false };
     let done = if let Some(Source { mut file, total }) = file {
         import.tally.total = total;
         import.read(&mut file, format, &defaults, session).await
@@ -209,6 +211,8 @@ struct Import {
     faults: Vec<ImportResult>,
     bytes: usize,
     tally: Tally,
+    /// Whether the server was asked, and said so.
+    knows_lifetimes: bool,
 }
 
 impl Import {
@@ -263,6 +267,18 @@ impl Import {
         }
     }
 
+    /// Passes where the server knows lifetimes, or no row has one.
+    async fn require_lifetimes(
+        &mut self,
+        request: &ImportKeysRequest,
+        session: &mut Session<'_, '_>,
+    ) -> Result<(), Failure> {
+        let needed = !self.knows_lifetimes && request.rows.iter().any(|row| row.lifetime.is_some());
+        session.require(needed, Younger::lifetime("ImportRow")).await?;
+        self.knows_lifetimes |= needed;
+        Ok(())
+    }
+
     /// Sends what waits, and tells what became of it.
     async fn send(&mut self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let mut results = std::mem::take(&mut self.faults);
@@ -273,6 +289,7 @@ impl Import {
                 ..self.request
             };
             let request = std::mem::replace(&mut self.request, next);
+            self.require_lifetimes(&request, session).await?;
             let columns: Vec<_> = request.rows.iter().map(row::hash_column).collect();
             let answer = self.keys.import_keys(request).await.map_err(session.rpc())?.into_inner();
             for (mut result, hash_column) in answer.results.into_iter().zip(columns) {
