@@ -490,6 +490,32 @@ fn a_log_on_standard_input_is_refused_and_nothing_is_said_of_another() {
 }
 
 #[test]
+fn wrong_administration_keys_stand_in_the_log_ten_times_a_minute_and_in_the_status() {
+    // X6
+    let desk = Desk::new();
+    let wrong = desk.file("wrong.key", "kw_admin_what-is-no-key\n");
+    let sends = ["list", "--admin-key-file", wrong.to_str().unwrap()];
+    let answers: Vec<_> = (0..40).map(|_| desk.run(&sends, "").err).collect();
+    assert!(answers[..10].iter().all(|told| told.contains("CALLER_INVALID")), "{answers:?}");
+    assert!(answers.iter().any(|told| told.contains("CALLER_LIMITED")), "{answers:?}");
+    let status = desk.done(&["status"]);
+    assert!(status.contains("wrong keys  40 sent as administration keys since the start, "), "{status}");
+    assert!(status.contains("; most, 40, from 127.0.0.1\n"), "{status}");
+    let seen = desk.json(&["status"]);
+    assert_eq!(seen["wrong_callers"]["sources"][0]["count"], 40);
+
+    let log = desk.server.stop();
+    let lines: Vec<_> =
+        log.lines().filter(|line| line.contains("sent as an administration key is not")).collect();
+    assert!(
+        lines[0].contains("WARN") && lines[0].contains("source=\"127.0.0.1\" count=1 waits=false untold=0")
+    );
+    // The forty can have come in two minutes of the clock; what one does not tell, the first line of the next one does.
+    assert!((10..=20).contains(&lines.len()), "{log}");
+    assert!(!log.contains("what-is-no-key"), "what was sent is not repeated");
+}
+
+#[test]
 fn every_flag_reads_a_time_a_date_and_a_duration() {
     // M4
     let desk = Desk::new();

@@ -243,6 +243,17 @@ pub(super) fn status(status: &v1::GetStatusResponse) -> Value {
         "revision": status.revision,
         "denied": list(&status.denied, denied_in_memory),
         "denied_key_count": status.denied_key_count,
+        "wrong_callers": status.wrong_callers.as_ref().map(wrong_callers),
+    })
+}
+
+fn wrong_callers(wrong: &v1::WrongCallers) -> Value {
+    let source = |source: &v1::WrongCallerSource| json!({ "source": source.source, "count": source.count });
+    json!({
+        "count": wrong.count,
+        "limited_count": wrong.limited_count,
+        "last_time": wrong.last_time.as_ref().map(time::rfc3339),
+        "sources": list(&wrong.sources, source),
     })
 }
 
@@ -309,6 +320,9 @@ mod tests {
             ("QueryLogResponse", log(&v1::QueryLogResponse::default())),
             ("AuditRecord", record(&v1::AuditRecord::default())),
             ("Actor", actor(&v1::Actor::default())),
+            ("GetStatusResponse", status(&v1::GetStatusResponse::default())),
+            ("DeniedInMemory", denied_in_memory(&v1::DeniedInMemory::default())),
+            ("WrongCallers", wrong_callers(&v1::WrongCallers::default())),
             ("FieldChange", change(&v1::FieldChange::default())),
         ] {
             assert_shows_every_field(message, &value);

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Outcome, failure::Failure, json, session::Session, table::Table, time};
-use crate::wire::v1::{ChangesTaken, GetStatusRequest, GetStatusResponse};
+use crate::wire::v1::{ChangesTaken, GetStatusRequest, GetStatusResponse, WrongCallers};
 
 /// Show whether changes are taken
 #[derive(Args, Debug)]
@@ -28,6 +28,9 @@ fn text(status: &GetStatusResponse) -> String {
             format!("{count} keys are denied, and a restart forgets it: keep the server running"),
         );
     }
+    if let Some(wrong) = status.wrong_callers.as_ref().filter(|wrong| wrong.count > 0) {
+        facts.fact("wrong keys", wrong_keys(wrong));
+    }
     let mut text = facts.render();
     if !status.denied.is_empty() {
         let mut table = Table::with_header(&["KEYS", "FIRST", "BECOMES", "ASKED", "BY"]);
@@ -45,6 +48,20 @@ fn text(status: &GetStatusResponse) -> String {
         text.push_str(&table.render());
     }
     text
+}
+
+/// What was sent as an administration key and is none.
+fn wrong_keys(wrong: &WrongCallers) -> String {
+    let last = time::shown(wrong.last_time.as_ref());
+    let WrongCallers { count, limited_count, .. } = wrong;
+    let most = wrong.sources.first().map(|source| {
+        let name = if source.source.is_empty() { "no address, or one of very many" } else { &source.source };
+        format!("; most, {}, from {name}", source.count)
+    });
+    format!(
+        "{count} sent as administration keys since the start, {limited_count} of them told to wait; the last at {last}{}",
+        most.unwrap_or_default()
+    )
 }
 
 const fn in_words(taken: ChangesTaken) -> &'static str {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 pub use self::list::{Denied, OF_ONE_TENANT, OF_OPERATORS, OF_PRESENTERS, OF_TENANTS, Part};
 pub(super) use self::list::{DeniedHere, What};
-use super::{Operations, error::OperationError, switch::Switch};
+use super::{Operations, error::OperationError, switch::Switch, wrong_callers::WrongCallersSeen};
 use crate::{
     domain::{
         admin::{AdminPermit, ReadAudit},
@@ -39,6 +39,8 @@ pub struct StoreStatus {
     pub revision: Revision,
     /// The ends that are not written, oldest first.
     pub denied: Vec<Arc<Denied>>,
+    /// What was sent as an administration key and is none; for operators.
+    pub wrong_callers: Option<WrongCallersSeen>,
 }
 
 impl Operations {
@@ -122,6 +124,7 @@ impl Operations {
             why: self.store.why().filter(|_| permit.bound_to().is_none()),
             revision: self.index.revision(),
             denied,
+            wrong_callers: permit.bound_to().is_none().then(|| self.wrong_callers.seen()),
         }
     }
 
@@ -238,10 +241,10 @@ pub(super) fn unwritten(ends_keys: bool, error: StoreError) -> OperationError {
         | StoreError::Conflict
         | StoreError::RequestUsed { .. }
         | StoreError::GroupDone { .. }
+        | StoreError::ZoneMissing { .. }
         | StoreError::TooOld => error.into(),
     }
 }
-        | StoreError::ZoneMissing { .. }
 
 /// Whether it may go better the next time.
 fn is_passing(error: &OperationError) -> bool {

@@ -44,7 +44,7 @@ pub mod uses;
 pub mod workspace;
 pub mod workspace_state;
 pub mod workspaces;
-mod wrong_callers;
+pub mod wrong_callers;
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 

@@ -3,6 +3,7 @@
 //! Bounded: it remembers 4,096 sources; those beyond share one allowance, so that many sources cannot fill memory.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     net::IpAddr,
     sync::{Mutex, PoisonError},
@@ -27,6 +28,16 @@ struct Allowance {
 }
 
 impl SourceLimit {
+    /// The sources with most calls, `most` of them, and how many each had, the busiest first.
+    pub(super) fn busiest(&self, most: usize) -> Vec<(Option<IpAddr>, u64)> {
+        let allowances = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut busiest: Vec<_> = allowances.iter().map(|(source, known)| (*source, known.calls)).collect();
+        drop(allowances);
+        busiest.sort_unstable_by_key(|(source, calls)| (Reverse(*calls), *source));
+        busiest.truncate(most);
+        busiest
+    }
+
     /// Spends one call of a source.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Wrong administration keys, counted by where they come from. Ten at once and then one a second are told what they are; those
 //! beyond are told to wait. Only failures come here: a usable key is found before, and neither waits nor is refused for what others
-//! send.
+//! send. [`Operations::store_status`] tells an operator of them.
 
 use std::{
     net::IpAddr,
@@ -8,13 +8,52 @@ use std::{
 };
 
 use super::{Operations, error::OperationError, import_alarm::Told, source_limit::SourceLimit};
-use crate::domain::usage::minute_of;
+use crate::domain::{time::Timestamp, usage::minute_of};
 
 /// How many came from where, and what was told of them in the log.
 #[derive(Default)]
 pub(super) struct WrongCallers {
     by_source: SourceLimit,
     told: Mutex<Told>,
+    total: Mutex<Total>,
+}
+
+/// Since the start.
+#[derive(Default, Clone, Copy)]
+struct Total {
+    count: u64,
+    limited: u64,
+    last: Option<Timestamp>,
+}
+
+/// The most sources that are named.
+const NAMED: usize = 10;
+
+/// How many came, as an operator is told.
+#[derive(Debug)]
+pub struct WrongCallersSeen {
+    /// How many there were since the start.
+    pub count: u64,
+    /// How many of them were told to wait.
+    pub limited: u64,
+    /// When the last one came.
+    pub last: Option<Timestamp>,
+    /// Where most came from; `None` is whatever has no address, or was one source too many.
+    pub sources: Vec<(Option<IpAddr>, u64)>,
+}
+
+impl WrongCallers {
+    pub(super) fn seen(&self) -> WrongCallersSeen {
+        let Total { count, limited, last } = *self.total.lock().unwrap_or_else(PoisonError::into_inner);
+        WrongCallersSeen { count, limited, last, sources: self.by_source.busiest(NAMED) }
+    }
+
+    fn add(&self, is_limited: bool, now: Timestamp) {
+        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
+        total.count = total.count.saturating_add(1);
+        total.limited = total.limited.saturating_add(u64::from(is_limited));
+        total.last = Some(now);
+    }
 }
 
 impl Operations {
@@ -22,6 +61,7 @@ impl Operations {
     pub fn wrong_caller(&self, source: Option<IpAddr>) -> OperationError {
         let now = self.clock.now();
         let (count, allowed) = self.wrong_callers.by_source.count(source, now);
+        self.wrong_callers.add(allowed.is_err(), now);
         let told =
             self.wrong_callers.told.lock().unwrap_or_else(PoisonError::into_inner).next(minute_of(now));
         if let Some(untold) = told {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::fmt::rfc2822::DateTimeParser;
 use keyward::wire::v1::{self, AuditAction, DenialReason, WorkspaceState, get_key_request::Presented};
 use tonic::{Code, Response, Status};
+use tonic_health::pb::HealthCheckRequest;
 
 use crate::support::{
     Keyward, admin_rights, holder_key, policy, signed,
-    verbs::{DAY, HOUR, assert_field, by_id, metadata, named, refusal, toml},
+    verbs::{DAY, HOUR, MS, assert_field, by_id, metadata, named, refusal, toml},
 };
 
 const SEND: &[&str] = &["messaging:send"];
@@ -152,6 +154,53 @@ async fn wrong_administration_keys_wait_by_source_and_a_good_one_never_does() {
     for _ in 0..10 {
         refusal(ask("x").await, Code::Unauthenticated, "CALLER_INVALID");
     }
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_told_how_many_wrong_administration_keys_came_from_where() {
+    // X6, M4
+    let keyward = Keyward::start().await;
+    let (workspace, _) = keyward.register("mine").await;
+    let tenant = keyward.issue_admin(&workspace.id, admin_rights(&["audit:read"], false)).await.api_key;
+    let id = keyward.root_id().await;
+    let status = async |caller: &str| {
+        let asked = signed(caller, v1::GetStatusRequest {});
+        keyward.audit().get_status(asked).await.unwrap().into_inner().wrong_callers
+    };
+    assert_eq!(status(&keyward.root).await, Some(v1::WrongCallers::default()), "good ones are not counted");
+    for _ in 0..25 {
+        keyward.clock.advance(MS);
+        keyward.keys().get_key(signed("x", named(&id))).await.unwrap_err();
+    }
+    let last_time = Some(keyward.clock.after(Duration::ZERO));
+    let source = v1::WrongCallerSource { source: "127.0.0.1".to_owned(), count: 25 };
+    let seen = v1::WrongCallers { count: 25, limited_count: 15, last_time, sources: vec![source] };
+    assert_eq!(status(&keyward.root).await, Some(seen));
+    assert_eq!(status(&tenant).await, None, "addresses of others are nothing for a tenant");
+    let keyward = keyward.restart().await;
+    let asked = keyward.as_root(v1::GetStatusRequest {});
+    let after = keyward.audit().get_status(asked).await.unwrap().into_inner().wrong_callers;
+    assert_eq!(after, Some(v1::WrongCallers::default()));
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_is_told_the_time_by_which_everything_is_decided() {
+    // M4
+    let keyward = Keyward::start().await;
+    let date = async || {
+        let answer = keyward.health().check(HealthCheckRequest::default()).await.unwrap();
+        let date = answer.metadata().get("date").unwrap().to_str().unwrap().to_owned();
+        DateTimeParser::new().parse_timestamp(&date).unwrap().as_second()
+    };
+    assert_eq!(date().await, keyward.clock.after(Duration::ZERO).seconds);
+    keyward.clock.advance(DAY);
+    assert_eq!(date().await, keyward.clock.after(Duration::ZERO).seconds);
+    // A clock that is set back is not believed.
+    let trusted = keyward.clock.after(Duration::ZERO).seconds;
+    keyward.clock.leap(-3_600_000);
+    assert_eq!(date().await, trusted);
     keyward.stop().await;
 }
 

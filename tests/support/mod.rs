@@ -42,6 +42,7 @@ use keyward::{
 };
 use tempfile::TempDir;
 use tonic::{Request, Status, transport::Channel};
+use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
 
 /// How long a Check may wait for a disk that other tests keep busy.
@@ -243,6 +244,10 @@ impl Keyward {
 
     pub fn audit(&self) -> AuditServiceClient<Channel> {
         AuditServiceClient::new(self.channel.clone())
+    }
+
+    pub fn health(&self) -> HealthClient<Channel> {
+        HealthClient::new(self.channel.clone())
     }
 
     /// A request that the root key sends.

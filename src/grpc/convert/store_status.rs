@@ -1,10 +1,13 @@
 //! How the store is, for the wire.
 
+use std::net::IpAddr;
+
 use super::{audit, time};
 use crate::{
     operations::{
         denied_here::{Denied, StoreStatus},
         show::Moment,
+        wrong_callers::WrongCallersSeen,
     },
     ports::Taking,
     wire::v1::{self, ChangesTaken},
@@ -27,6 +30,20 @@ pub(in crate::grpc) fn response(status: &StoreStatus, moment: &Moment) -> v1::Ge
         revision: status.revision.0,
         denied: status.denied.iter().take(NAMED).map(|denied| denied_to_wire(denied, moment)).collect(),
         denied_key_count: count(keys),
+        wrong_callers: status.wrong_callers.as_ref().map(wrong_callers),
+    }
+}
+
+fn wrong_callers(seen: &WrongCallersSeen) -> v1::WrongCallers {
+    let source = |(source, count): &(Option<IpAddr>, u64)| v1::WrongCallerSource {
+        source: source.map(|source| source.to_string()).unwrap_or_default(),
+        count: *count,
+    };
+    v1::WrongCallers {
+        count: seen.count,
+        limited_count: seen.limited,
+        last_time: seen.last.map(time::to_wire),
+        sources: seen.sources.iter().map(source).collect(),
     }
 }
 
