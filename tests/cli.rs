@@ -602,6 +602,7 @@ fn no_error_says_the_same_thing_twice() {
     // M4
     let desk = Desk::new();
     let (id, _) = desk.issue("once");
+    desk.done(&["issue", "a", "--scope", "messaging:send", "--request-id", "r"]);
     let data_dir = desk.data_dir();
     let policy = desk.file("wrong.toml", "colour = 1\n");
     let taken = desk.server.address.to_string();
@@ -624,6 +625,7 @@ fn no_error_says_the_same_thing_twice() {
         &["audit", "verify", "--data-dir", "/nowhere"],
         &["serve", "--data-dir", "/nowhere/data", "--policy", policy.to_str().unwrap()],
         &["serve", "--data-dir", "/nowhere/data", "--config", policy.to_str().unwrap()],
+        &["issue", "a", "--scope", "messaging:send", "--request-id", "r"],
         &["serve", "--data-dir", "/nowhere/data", "--zoneinfo", "/nowhere/zones"],
         &["serve", "--data-dir", data_dir.to_str().unwrap(), "--listen", "127.0.0.1:0"],
         &["serve", "--data-dir", "/proc/nowhere", "--listen", &taken],
@@ -637,14 +639,55 @@ fn no_error_says_the_same_thing_twice() {
         assert!(!ended.err.contains("\\n"), "{arguments:?}: {}", ended.err);
         let twice = said_twice(&ended.err);
         assert_eq!(twice, None, "{arguments:?}: {}", ended.err);
+        let again = told_again(&ended.err);
+        assert_eq!(again, None, "{arguments:?}: {}", ended.err);
     }
+    let of_servers = [
+        (&["show", "key_00000000000000000000000000"][..], "key_id"),
+        (&["member", "show", "nobody"], "member"),
+        (&["bulk", "disable", "--owner", "ann", "--confirm", "7"], "expected_count"),
+        (&["policy", "show", "--version", "9"], "version"),
+        (&["issue", "a", "--scope", "messaging:send", "--environment", "Nowhere"], "field"),
+    ];
+    for (arguments, name) in of_servers {
+        let text = desk.run(arguments, "").err;
+        let json: Value =
+            serde_json::from_str(&desk.run(&[arguments, &["--json"]].concat(), "").err).unwrap();
+        let metadata = json["error"]["metadata"].as_object().unwrap();
+        assert!(metadata.contains_key(name), "{arguments:?}: {json}");
+        for (name, value) in metadata {
+            let value = value.as_str().unwrap();
+            assert!(has_word(&text, value), "{arguments:?}: {name} {value} is told to scripts alone: {text}");
+        }
+    }
+    let again = "keyward: there is no key key_1 (NOT_FOUND)\n  key_id: key_1\n";
+    assert_eq!(told_again(again).as_deref(), Some("key_id"));
+    assert_eq!(told_again(&again.replacen("key_1", "key_12", 1)), None);
     assert_eq!(
         said_twice("keyward: a: no such file on disk\n  b: no such file on disk\n").as_deref(),
         Some("no such file on disk")
     );
 }
 
-/// A part of a message, of at least three words, that stands in it more than once.
+/// The name of a detail whose value the lines before it have told already.
+fn told_again(text: &str) -> Option<String> {
+    let lines: Vec<_> = text.lines().take_while(|line| !line.starts_with("next: ")).collect();
+    let details = lines.iter().enumerate().filter_map(|(at, line)| {
+        let (name, value) = line.strip_prefix("  ")?.split_once(": ")?;
+        lines[..at].iter().any(|before| has_word(before, value)).then(|| name.to_owned())
+    });
+    details.into_iter().next()
+}
+
+/// Whether a text has this in it, and not as a part of a longer word.
+fn has_word(text: &str, value: &str) -> bool {
+    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    text.match_indices(value).any(|(at, _)| {
+        !is_part(text[..at].chars().next_back()) && !is_part(text[at + value.len()..].chars().next())
+    })
+}
+
+/// A part of a message, of at least four words, that stands in it more than once.
 fn said_twice(text: &str) -> Option<String> {
     let words: Vec<_> =
         text.split_whitespace().map(|word| word.trim_matches(|c: char| ",;:.()`".contains(c))).collect();
@@ -754,6 +797,65 @@ fn an_operators_zoneinfo_directory_is_in_force_everywhere_and_the_doctor_says_so
     }
 }
 
+#[test]
+fn a_store_whose_time_zone_was_taken_away_is_not_started_and_says_which() {
+    // L3, M5
+    let folder = tempfile::tempdir().unwrap();
+    let zones = |name: &str, all: &[(&str, u8)]| {
+        let at = folder.path().join(name);
+        fs::create_dir_all(at.join("Made")).unwrap();
+        for (zone, hours) in [&[("UTC", 0)], all].concat() {
+            fs::write(at.join(zone), tzif(hours)).unwrap();
+        }
+        at.to_str().unwrap().to_owned()
+    };
+    let (with, without) = (zones("with", &[("Made/Up", 5)]), zones("without", &[]));
+    let by_day = "limits = [{ name = \"day\", limit = 5, calendar = \"day\", time_zone = \"Made/Up\" }]\n";
+    let default = include_str!("../src/domain/policy/default.toml");
+    let (before, rest) = default.split_once("limits = [").unwrap();
+    let policy = folder.path().join("policy.toml");
+    fs::write(&policy, format!("{before}{by_day}{}", rest.split_once("]\n").unwrap().1)).unwrap();
+    let policy = policy.to_str().unwrap();
+
+    let own = ["--limit", "all/day=9/day@Made/Up"];
+    let of_key = [&["issue", "own", "--scope", "messaging:send"], &own[..]].concat();
+    let of_workspace =
+        [&["workspace", "register", "own", "--no-key", "--workspace-limit"][..], &own[1..]].concat();
+    for (at, first, made, whose) in [
+        ("policy", &["--policy", policy][..], &["status"][..], "version 1 of the policy has"),
+        ("key", &[], &of_key, "key_"),
+        ("workspace", &[], &of_workspace, "ws_"),
+    ] {
+        let data_dir = folder.path().join(at);
+        let data = data_dir.to_str().unwrap();
+        let flags = ["--listen", "127.0.0.1:0", "--zoneinfo", &with];
+        let server = Server::start_with(&data_dir, &[&flags, first].concat());
+        let mut command = with_arguments(made);
+        command.env("KEYWARD_SERVER", server.url()).env("KEYWARD_ADMIN_KEY_FILE", data_dir.join("root-key"));
+        let done = run(command, "");
+        assert_eq!(done.code, Some(0), "{made:?}: {done:?}");
+        server.stop();
+
+        let serve = ["serve", "--data-dir", data, "--listen", "127.0.0.1:0"];
+        let recover = ["recover", "--data-dir", data, "--root-key-file", "/nowhere/key"];
+        for command in [&recover[..], &serve] {
+            for (given, in_force) in [(&[][..], ", built in)"), (&["--zoneinfo", &without], without.as_str())]
+            {
+                let refused = run(with_arguments(&[command, given].concat()), "");
+                assert_eq!(refused.code, Some(1), "{at}: {refused:?}");
+                let said = refused.err.lines().find(|line| line.starts_with("keyward: ")).unwrap();
+                assert!(said.starts_with(&format!("keyward: {whose}")), "{said}");
+                assert!(
+                    said.contains("days of the time zone Made/Up, and the time zones in force"),
+                    "{said}"
+                );
+                assert!(said.contains(in_force) && said.contains("--zoneinfo DIR"), "{said}");
+            }
+        }
+        Server::start_with(&data_dir, &flags).stop();
+    }
+}
+
 fn with_arguments(arguments: &[&str]) -> Command {
     let mut command = keyward();
     command.args(arguments);
@@ -823,65 +925,6 @@ fn a_wrong_policy_is_refused_with_every_fault_and_its_line() {
     // M4
     let desk = Desk::new();
     let first = desk.done(&["policy", "show"]);
-#[test]
-fn a_store_whose_time_zone_was_taken_away_is_not_started_and_says_which() {
-    // L3, M5
-    let folder = tempfile::tempdir().unwrap();
-    let zones = |name: &str, all: &[(&str, u8)]| {
-        let at = folder.path().join(name);
-        fs::create_dir_all(at.join("Made")).unwrap();
-        for (zone, hours) in [&[("UTC", 0)], all].concat() {
-            fs::write(at.join(zone), tzif(hours)).unwrap();
-        }
-        at.to_str().unwrap().to_owned()
-    };
-    let (with, without) = (zones("with", &[("Made/Up", 5)]), zones("without", &[]));
-    let by_day = "limits = [{ name = \"day\", limit = 5, calendar = \"day\", time_zone = \"Made/Up\" }]\n";
-    let default = include_str!("../src/domain/policy/default.toml");
-    let (before, rest) = default.split_once("limits = [").unwrap();
-    let policy = folder.path().join("policy.toml");
-    fs::write(&policy, format!("{before}{by_day}{}", rest.split_once("]\n").unwrap().1)).unwrap();
-    let policy = policy.to_str().unwrap();
-
-    let own = ["--limit", "all/day=9/day@Made/Up"];
-    let of_key = [&["issue", "own", "--scope", "messaging:send"], &own[..]].concat();
-    let of_workspace =
-        [&["workspace", "register", "own", "--no-key", "--workspace-limit"][..], &own[1..]].concat();
-    for (at, first, made, whose) in [
-        ("policy", &["--policy", policy][..], &["status"][..], "version 1 of the policy has"),
-        ("key", &[], &of_key, "key_"),
-        ("workspace", &[], &of_workspace, "ws_"),
-    ] {
-        let data_dir = folder.path().join(at);
-        let data = data_dir.to_str().unwrap();
-        let flags = ["--listen", "127.0.0.1:0", "--zoneinfo", &with];
-        let server = Server::start_with(&data_dir, &[&flags, first].concat());
-        let mut command = with_arguments(made);
-        command.env("KEYWARD_SERVER", server.url()).env("KEYWARD_ADMIN_KEY_FILE", data_dir.join("root-key"));
-        let done = run(command, "");
-        assert_eq!(done.code, Some(0), "{made:?}: {done:?}");
-        server.stop();
-
-        let serve = ["serve", "--data-dir", data, "--listen", "127.0.0.1:0"];
-        let recover = ["recover", "--data-dir", data, "--root-key-file", "/nowhere/key"];
-        for command in [&recover[..], &serve] {
-            for (given, in_force) in [(&[][..], ", built in)"), (&["--zoneinfo", &without], without.as_str())]
-            {
-                let refused = run(with_arguments(&[command, given].concat()), "");
-                assert_eq!(refused.code, Some(1), "{at}: {refused:?}");
-                let said = refused.err.lines().find(|line| line.starts_with("keyward: ")).unwrap();
-                assert!(said.starts_with(&format!("keyward: {whose}")), "{said}");
-                assert!(
-                    said.contains("days of the time zone Made/Up, and the time zones in force"),
-                    "{said}"
-                );
-                assert!(said.contains(in_force) && said.contains("--zoneinfo DIR"), "{said}");
-            }
-        }
-        Server::start_with(&data_dir, &flags).stop();
-    }
-}
-
     let wrong =
         first.replace("messaging:send\"", "Messaging:send\"").replace("limit = 5000\n", "limit = 0\n");
     assert_ne!(wrong, first);
