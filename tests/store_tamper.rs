@@ -26,7 +26,7 @@ use keyward::{
     store::{
         anchor::AnchorSettings,
         data_dir::{DataDir, DataDirError},
-        sqlite::{OpenError, SqliteStore, WriterState, verify_offline},
+        sqlite::{OpenError, SqliteStore, Until, WriterState, verify_offline},
     },
 };
 use rusqlite::{Connection, params};
@@ -565,7 +565,7 @@ async fn somebody_elses_writing_seals_the_store() {
     place.tamper("DELETE FROM log WHERE revision = 2");
     let late = key(&Seeded::new(6), first.workspace);
     assert_eq!(store.commit(put(&late)).await, Err(StoreError::WrittenByOthers));
-    assert!(matches!(&*state.borrow(), WriterState::Sealed(_)));
+    assert!(matches!(&*state.borrow(), WriterState::Sealed { until: Until::Restart, .. }));
     assert_eq!(store.commit(put(&late)).await, Err(StoreError::WrittenByOthers), "and so later");
     assert_eq!(store.note(Vec::new()).await, Err(StoreError::WrittenByOthers));
     assert!(store.last_uses(vec![mine.id]).await.is_ok(), "reading goes on");

@@ -178,7 +178,7 @@ impl Service {
         let lanes = Lanes::new(&threads.runtimes());
         let operations = Arc::new(Operations::new(parts));
         let usage_writer = until_told(|stop| operations.usage_ledger().run(stop));
-        let denied_writer = until_told(|stop| Arc::clone(&operations).write_denied(stop));
+        let denied_writer = until_told(|stop| Arc::clone(&operations).tend_store(stop));
         let desk = Arc::new(Desk::new(Arc::clone(&operations), gateway));
         let api = |is_open| {
             let (operations, desk) = (Arc::clone(&operations), Arc::clone(&desk));

@@ -68,7 +68,7 @@ const fn in_words(taken: ChangesTaken) -> &'static str {
     match taken {
         ChangesTaken::All => "taken",
         ChangesTaken::Ends => "only what takes rights away is taken, from room that is kept for it",
-        ChangesTaken::None => "none is taken until the server is restarted",
+        ChangesTaken::None => "none is taken",
         ChangesTaken::Unspecified => "unknown",
     }
 }

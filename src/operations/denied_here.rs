@@ -128,7 +128,8 @@ impl Operations {
         }
     }
 
-    /// Writes the ends that could not be written, as soon as they can be, until `stop` says true or is gone; then once more.
+    /// Writes the ends that could not be written, as soon as they can be, until `stop` says true or is gone; then once more, for
+    /// which a sealed store is tried too.
     pub async fn write_denied(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         loop {
             let stopped = if self.denied.is_empty() {
@@ -139,16 +140,21 @@ impl Operations {
             } else {
                 tokio::time::timeout(TRY_EVERY, stop.wait_for(|stop| *stop)).await.is_ok()
             };
-            if *self.store.taking().borrow() != Taking::Nothing {
-                self.write_all_denied().await;
-            }
+            let written = if self.can_write(stopped).await { self.write_all_denied().await } else { 0 };
             if stopped {
-                return self.forget_denied();
+                return self.forget_denied(written);
             }
         }
     }
 
-    async fn write_all_denied(&self) {
+    /// Whether the store takes anything; at the end, whether it does when it is tried.
+    async fn can_write(&self, is_end: bool) -> bool {
+        let takes = *self.store.taking().borrow() != Taking::Nothing;
+        takes || is_end && !self.denied.is_empty() && self.store.open_anew().await.is_ok()
+    }
+
+    /// Writes as many as it can; how many changes that were.
+    async fn write_all_denied(&self) -> u64 {
         let all = self.denied.all();
         let mut written = 0_u64;
         for denied in &all {
@@ -172,6 +178,7 @@ impl Operations {
         if written > 0 && self.denied.is_empty() {
             tracing::info!(changes = written, "what was denied in memory only is written, and lasts");
         }
+        written
     }
 
     async fn write_one_denied(&self, denied: &Denied) -> Result<(), OperationError> {
@@ -201,7 +208,7 @@ impl Operations {
     }
 
     /// What is not written when the process ends is forgotten, and somebody must know.
-    fn forget_denied(&self) {
+    fn forget_denied(&self, written: u64) {
         let left = self.denied.all();
         if left.is_empty() {
             return;
@@ -210,7 +217,7 @@ impl Operations {
         let (keys, ids) =
             (left.iter().map(|denied| denied.keys().len()).sum::<usize>(), ids.collect::<Vec<_>>());
         tracing::error!(
-            keys, key.ids = %ids.join(" "),
+            keys, key.ids = %ids.join(" "), changes.written = written,
             "these keys were denied in memory only, and are good again after a restart: revoke them then"
         );
     }

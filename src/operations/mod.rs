@@ -1,5 +1,6 @@
 //! What callers can ask for, one verb per file. Each change is one mutation: committed, then in memory, then answered.
 
+mod anew;
 pub mod bulk;
 pub mod check;
 pub mod check_all;

@@ -98,7 +98,7 @@ pub enum Taking {
     Everything,
     /// What takes rights away, as long as the room for it lasts: the disk is full.
     Ends,
-    /// No change: it is sealed until a restart, or closed.
+    /// No change: it is sealed, or closed.
     Nothing,
 }
 
@@ -166,8 +166,8 @@ pub trait KeyStore: Send + Sync {
     /// Reads the whole log and says whether its chain holds.
     fn verify_log(&self) -> Pending<'_, Verification>;
 
-    /// Whether it takes no change until a restart, because it cannot know any more what is durable.
-    fn sealed(&self) -> bool;
+    /// Tries to take changes again, where it takes none because one could not be written; why it does not, where it fails.
+    fn open_anew(&self) -> Pending<'_, ()>;
 
     /// What it takes; changes when that does.
     fn taking(&self) -> watch::Receiver<Taking>;

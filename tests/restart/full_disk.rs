@@ -63,16 +63,16 @@ impl Place {
 }
 
 impl Client {
-    async fn issue(&self, request: IssueRequest) -> Result<Response<IssueResponse>, Status> {
+    pub(crate) async fn issue(&self, request: IssueRequest) -> Result<Response<IssueResponse>, Status> {
         self.keys().issue(self.signed(request)).await
     }
 
-    async fn issued(&self) -> (String, String) {
+    pub(crate) async fn issued(&self) -> (String, String) {
         let issued = self.issue(holder_key(&["messaging:send"])).await.unwrap().into_inner();
         (issued.key.as_ref().unwrap().id.clone(), issued.api_key.clone())
     }
 
-    async fn several(&self, count: usize) -> Vec<(String, String)> {
+    pub(crate) async fn several(&self, count: usize) -> Vec<(String, String)> {
         let mut keys = Vec::new();
         for _ in 0..count {
             keys.push(self.issued().await);
@@ -80,12 +80,12 @@ impl Client {
         keys
     }
 
-    async fn end(&self, id: &str) -> Result<Response<RevokeResponse>, Status> {
+    pub(crate) async fn end(&self, id: &str) -> Result<Response<RevokeResponse>, Status> {
         self.keys().revoke(self.signed(by_id(id))).await
     }
 
     /// What a Check of it says: `ALLOWED`, or the reason of the denial; and whether it is degraded.
-    async fn asked(&self, api_key: &str) -> (String, bool) {
+    pub(crate) async fn asked(&self, api_key: &str) -> (String, bool) {
         let request = v1::CheckRequest {
             subject: Some(v1::check_request::Subject::ApiKey(api_key.to_owned())),
             ..v1::CheckRequest::default()
@@ -95,17 +95,17 @@ impl Client {
         (denial.unwrap_or_else(|| "ALLOWED".to_owned()), answer.degraded)
     }
 
-    async fn status(&self) -> v1::GetStatusResponse {
+    pub(crate) async fn status(&self) -> v1::GetStatusResponse {
         let mut audit = v1::audit_service_client::AuditServiceClient::new(self.channel.clone());
         audit.get_status(self.signed(v1::GetStatusRequest {})).await.unwrap().into_inner()
     }
 
-    async fn denied_for(&self, api_key: &str, reason: &str) {
+    pub(crate) async fn denied_for(&self, api_key: &str, reason: &str) {
         assert_eq!(self.asked(api_key).await.0, reason);
     }
 
     /// Waits until an ordinary change is taken.
-    async fn until_it_takes_changes(&self) {
+    pub(crate) async fn until_it_takes_changes(&self) {
         for _ in 0..PATIENCE.as_millis() / 20 {
             if self.issue(holder_key(&["messaging:send"])).await.is_ok() {
                 return;
@@ -261,7 +261,7 @@ async fn without_room(place: &Place, keys: usize) -> (Server, Client, Vec<(Strin
     (server, client, keys)
 }
 
-fn not_durable<T>(answer: Result<Response<T>, Status>) {
+pub(crate) fn not_durable<T>(answer: Result<Response<T>, Status>) {
     refusal(answer, Code::Unavailable, "DENIED_NOT_DURABLE");
 }
 

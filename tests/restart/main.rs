@@ -30,6 +30,8 @@ mod members;
 #[cfg(target_os = "linux")]
 mod read_only;
 mod ready;
+#[cfg(target_os = "linux")]
+mod sealed;
 mod spend;
 mod stands_still;
 mod stop;

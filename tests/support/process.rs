@@ -49,6 +49,15 @@ pub fn keyward() -> Command {
     command
 }
 
+/// The program, which hears of a file that gets too long by an error and not by a signal.
+pub fn hardened(program: &Command) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#]);
+    follow(&mut command, program);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
 /// Puts a program behind a command that runs it, with its arguments and its environment.
 pub fn follow(command: &mut Command, program: &Command) {
     command.arg(program.get_program()).args(program.get_args());
@@ -173,6 +182,15 @@ impl Server {
     /// SIGCONT.
     pub fn go_on(&self) {
         self.signal("-CONT");
+    }
+
+    /// From now on no file of its gets longer than this: a write beyond it fails, as one does that a quota or a broken disk
+    /// refuses. It must have been started by [`hardened`].
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let bytes = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        let of = ["--pid", &self.child.id().to_string()];
+        let limit = format!("--fsize={bytes}:");
+        assert!(Command::new("prlimit").args(of).arg(limit).status().unwrap().success());
     }
 
     fn signal(&self, signal: &str) {

@@ -49,6 +49,11 @@ pub(super) fn is_full(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull))
 }
 
+/// Whether the system refused a write, for a quota too.
+pub(super) fn is_unwritten(error: &Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE)
+}
+
 /// Whether the index of a WAL could not be made in a file: for want of room, as far as SQLite says.
 pub(super) fn is_without_index(error: &Error) -> bool {
     const FOR_WANT_OF_ROOM: [i32; 4] =

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{SqliteStore, WriterState, open};
+use super::{SqliteStore, Until, WriterState, open};
 use crate::{
     domain::{
         audit::{Action, Actor, LogEntry, Revision},
@@ -13,7 +13,7 @@ use crate::{
         text::{Description, EnvironmentName, Name},
         time::{Entropy, EntropyUnavailable, Timestamp},
     },
-    ports::{KeyStore, Mutation, Rows, StoreError},
+    ports::{KeyStore, Mutation, Rows, StoreError, Taking},
     store::{anchor::AnchorSettings, data_dir::DataDir},
 };
 
@@ -118,26 +118,71 @@ async fn a_statement_that_is_refused_takes_its_own_change_only() {
     assert_eq!(store.verify_log().await.unwrap().fault, None);
 }
 
+/// A constraint that is looked at in the commit stands for an I/O error there, until it was tried whether anything can be
+/// written.
+const FAILS_UNTIL_TRIED: &str = "CREATE TEMP TABLE parents (id INTEGER PRIMARY KEY);
+     CREATE TEMP TABLE orphans (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
+     CREATE TEMP TRIGGER orphan AFTER INSERT ON main.log
+     WHEN NOT EXISTS (SELECT * FROM main.meta WHERE name = 'trials') BEGIN INSERT INTO orphans VALUES (1); END";
+
+fn sealed_until(store: &SqliteStore) -> Option<Until> {
+    match &*store.writer_state().borrow() {
+        WriterState::Sealed { until, .. } => Some(*until),
+        WriterState::Working | WriterState::Ended => None,
+    }
+}
+
 #[tokio::test]
 async fn a_commit_that_fails_is_unknown_and_seals_the_store() {
-    // D3: a constraint that is looked at in the commit stands for an I/O error there
+    // D3
     let directory = tempfile::tempdir().unwrap();
-    let failing = store(
-        &directory,
-        "CREATE TEMP TABLE parents (id INTEGER PRIMARY KEY);
-         CREATE TEMP TABLE orphans (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
-         CREATE TEMP TRIGGER orphan AFTER INSERT ON main.log BEGIN INSERT INTO orphans VALUES (1); END",
-    );
+    let failing = store(&directory, FAILS_UNTIL_TRIED);
     let unknown = failing.commit(issue(1)).await;
     assert!(matches!(unknown, Err(StoreError::OutcomeUnknown(_))), "{unknown:?}");
-    assert!(matches!(&*failing.writer_state().borrow(), WriterState::Sealed(_)));
+    assert_eq!(sealed_until(&failing), Some(Until::Written));
     let refused = failing.commit(issue(2)).await;
-    assert!(matches!(refused, Err(StoreError::Sealed(_))), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("is sealed")),
+        "{refused:?}"
+    );
     assert_eq!(*failing.revisions().borrow(), Revision::ZERO, "memory does not run ahead");
     assert!(failing.load().await.unwrap().keys.is_empty(), "reading goes on");
     assert!(failing.close().await.is_err());
     drop(failing);
     assert_eq!(store(&directory, "").commit(issue(3)).await, Ok(Revision(1)), "a restart opens it");
+}
+
+#[tokio::test]
+async fn a_sealed_store_opens_anew_without_what_was_unknown() {
+    // D3, D1
+    let directory = tempfile::tempdir().unwrap();
+    let failing = store(&directory, FAILS_UNTIL_TRIED);
+    failing.commit(issue(1)).await.unwrap_err();
+    assert_eq!(*failing.taking().borrow(), Taking::Nothing);
+    failing.open_anew().await.unwrap();
+    assert_eq!((sealed_until(&failing), *failing.taking().borrow()), (None, Taking::Everything));
+    failing.open_anew().await.expect("one that is open stays so");
+    assert_eq!(failing.commit(issue(2)).await, Ok(Revision(1)));
+    assert_eq!(failing.commit(issue(1)).await, Ok(Revision(2)), "the first try has left nothing");
+    failing.close().await.unwrap();
+    drop(failing);
+    let again = store(&directory, "");
+    assert_eq!(again.load().await.unwrap().keys.len(), 2);
+    assert_eq!(again.verify_log().await.unwrap().fault, None);
+}
+
+#[tokio::test]
+async fn what_another_process_writes_into_a_sealed_store_keeps_it_sealed() {
+    // D5: seen by the connection that was there before
+    let directory = tempfile::tempdir().unwrap();
+    let failing = store(&directory, FAILS_UNTIL_TRIED);
+    failing.commit(issue(1)).await.unwrap_err();
+    let other = rusqlite::Connection::open(directory.path().join("keyward.db")).unwrap();
+    other.execute("UPDATE meta SET value = 1 WHERE name = 'created_ms'", []).unwrap();
+    assert_eq!(failing.open_anew().await, Err(StoreError::WrittenByOthers));
+    assert_eq!(sealed_until(&failing), Some(Until::Restart));
+    assert_eq!(failing.commit(issue(2)).await, Err(StoreError::WrittenByOthers));
+    assert!(matches!(failing.open_anew().await, Err(StoreError::Sealed(_))), "and so later");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::sync::{
 
 use rusqlite::Connection;
 
-use super::{SqliteStore, WriterState};
+use super::{SqliteStore, Until, WriterState};
 use crate::ports::StoreError;
 
 /// Watches for what others write.
@@ -37,6 +37,11 @@ impl ForeignWrites {
         Ok(happened)
     }
 
+    /// Whether a later one would show: not where a failure has made this connection forget what it knew.
+    pub(super) fn can_tell(&self, connection: &Connection) -> bool {
+        count(connection).is_ok_and(|count| count == self.known)
+    }
+
     /// Whether one was seen, for others to read.
     pub(super) fn seen(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.seen)
@@ -44,15 +49,17 @@ impl ForeignWrites {
 }
 
 impl SqliteStore {
-    /// An error of a change as who asked must hear it: while the store is sealed, no retry helps.
+    /// An error of a change as who asked must hear it: where a restart alone opens the store, no retry helps.
     pub(super) fn of_change(&self, error: StoreError) -> StoreError {
         match (&error, &*self.state.borrow()) {
-            (StoreError::Unavailable(_), WriterState::Sealed(_))
+            (StoreError::Unavailable(_), WriterState::Sealed { until: Until::Restart, .. })
                 if self.written_by_others.load(Ordering::Acquire) =>
             {
                 StoreError::WrittenByOthers
             }
-            (StoreError::Unavailable(_), WriterState::Sealed(why)) => StoreError::Sealed(why.clone()),
+            (StoreError::Unavailable(_), WriterState::Sealed { why, until: Until::Restart }) => {
+                StoreError::Sealed(why.clone())
+            }
             _ => error,
         }
     }

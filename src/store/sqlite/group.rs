@@ -17,6 +17,8 @@ pub(super) enum Work {
     /// All of these changes, or none.
     Commit(Vec<Mutation>, Answer<Revision>),
     Notes(Vec<Note>, Answer<()>),
+    /// Try to write, where the store is sealed.
+    OpenAnew(Answer<()>),
     /// Take nothing new, write what waits, empty the WAL.
     Close(Answer<()>),
 }
@@ -26,14 +28,23 @@ pub(super) enum Work {
 pub(super) struct Group {
     pub(super) commits: Vec<(Vec<Mutation>, Answer<Revision>)>,
     pub(super) notes: Vec<(Vec<Note>, Answer<()>)>,
+    pub(super) trials: Vec<Answer<()>>,
     pub(super) closers: Vec<Answer<()>>,
+    /// Whether it is written to see that it can be.
+    pub(super) is_trial: bool,
 }
 
 impl Group {
+    /// A group that changes nothing but its own trace.
+    pub(super) fn trial() -> Self {
+        Self { is_trial: true, ..Self::default() }
+    }
+
     pub(super) fn add(&mut self, work: Work) {
         match work {
             Work::Commit(mutations, answer) => self.commits.push((mutations, answer)),
             Work::Notes(notes, answer) => self.notes.push((notes, answer)),
+            Work::OpenAnew(answer) => self.trials.push(answer),
             Work::Close(answer) => self.closers.push(answer),
         }
     }

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 pub use self::{
     anchored::{AnchorReport, Doubt},
     open::{Examination, OpenError, examine_offline, verify_offline},
-    writer::WriterState,
+    writer::{Until, WriterState},
 };
 use self::{
     foreign::ForeignWrites,
@@ -21,6 +21,7 @@ use self::{
     open::{Opened, database},
     reserve::HeldIndex,
     room::Room,
+    telling::Telling,
     writer::{FileIdentity, Writer},
 };
 use super::data_dir::DataDir;
@@ -34,6 +35,7 @@ use crate::{
 };
 
 mod anchored;
+mod anew;
 mod connection;
 mod damage;
 mod entrance;
@@ -58,6 +60,7 @@ mod rows;
 mod schema;
 mod schemes;
 mod scope_uses;
+mod telling;
 mod usage;
 mod uses;
 mod wal;
@@ -132,6 +135,7 @@ impl SqliteStore {
             taking: taking_sender,
             wal_pages: 0,
             room,
+            sealing: Telling::default(),
             held_index: held.clone(),
             lock: dir.lock(),
         };
@@ -252,16 +256,13 @@ impl Drop for SqliteStore {
 }
 
 impl KeyStore for SqliteStore {
-    fn sealed(&self) -> bool {
-        match &*self.state.borrow() {
-            WriterState::Working => false,
-            WriterState::Sealed(_) | WriterState::Ended => true,
-        }
+    fn open_anew(&self) -> Pending<'_, ()> {
+        self.ask(Work::OpenAnew)
     }
 
     fn why(&self) -> Option<String> {
         match (&*self.state.borrow(), *self.taking.borrow()) {
-            (WriterState::Sealed(why), _) => Some(why.clone()),
+            (WriterState::Sealed { why, until }, _) => Some(until.because(why)),
             (WriterState::Ended, _) => Some(CLOSED.to_owned()),
             (WriterState::Working, Taking::Everything) => None,
             (WriterState::Working, Taking::Ends | Taking::Nothing) => Some(room::full(&self.directory)),

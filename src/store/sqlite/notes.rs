@@ -12,6 +12,8 @@ const CLOCK_MARK: &str = "clock_mark";
 const COUNTS_COMPLETE: &str = "counts_complete";
 /// When it was last written that there was nothing to write.
 const NOTHING: &str = "nothing_ms";
+/// How often it was tried whether anything can be written.
+const TRIALS: &str = "trials";
 
 /// Writes into the open transaction.
 pub(super) fn put(connection: &Connection, keys: &DerivedKeys, notes: &[Note]) -> rusqlite::Result<()> {
@@ -45,6 +47,14 @@ fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite
             }
         }
     }
+    Ok(())
+}
+
+/// Writes what was not there before, whatever the time is: pages that stay the same are not written.
+pub(super) fn put_trial(connection: &Connection) -> rusqlite::Result<()> {
+    let put =
+        "INSERT INTO meta (name, value) VALUES (?1, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1";
+    connection.execute(put, [TRIALS])?;
     Ok(())
 }
 

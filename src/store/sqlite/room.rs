@@ -3,16 +3,15 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use rusqlite::Connection;
-use tokio::time::Instant;
 
 use super::{
     OpenError,
     open::database,
     reserve::{self, OPERATORS, Reserve},
+    telling::{Telling, Told},
     writer::Writer,
 };
 use crate::{
@@ -20,23 +19,18 @@ use crate::{
     store::data_dir::DataDir,
 };
 
-/// How long the log is silent after it has told of a full disk: one can be full and not full again each second.
-const TELL_EVERY: Duration = Duration::from_secs(60);
-
 /// What the writing thread knows of the room on the disk.
 pub(super) struct Room {
     reserve: Reserve,
     directory: PathBuf,
-    is_full: bool,
+    /// Whether the disk is full, and what was said of that.
+    fullness: Telling,
+    /// Whether none was to be had when it was asked for last.
+    has_no_more: bool,
     /// Whether SQLite has found it full where there seemed to be room, and has written nothing ordinary since.
     was_refused: bool,
     /// The WAL's pages when it was last tried to start it from its beginning, while the disk was full.
     tried_at: Option<i64>,
-    /// Which of both was told last.
-    told: bool,
-    told_at: Option<Instant>,
-    /// How often it has changed since then, that time too.
-    changes: u64,
 }
 
 impl Room {
@@ -46,40 +40,35 @@ impl Room {
         let page_size = connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
         let page_size = u64::try_from(page_size.map_err(database(&path))?).unwrap_or_default();
         let reserve = Reserve::open(&path, page_size).map_err(database(&path))?;
-        Ok(Self::new(reserve, dir.path().to_owned()))
+        let directory = dir.path().to_owned();
+        let fullness = Telling::default();
+        Ok(Self { reserve, directory, fullness, has_no_more: false, was_refused: false, tried_at: None })
     }
 
-    fn new(reserve: Reserve, directory: PathBuf) -> Self {
-        Self {
-            reserve,
-            directory,
-            is_full: false,
-            was_refused: false,
-            tried_at: None,
-            told: false,
-            told_at: None,
-            changes: 0,
-        }
+    /// Whether the system refuses what needs room.
+    pub(super) const fn has_no_more(&self) -> bool {
+        self.has_no_more
     }
 
-    /// Says that the disk is full at most once a minute, and once after each such line that it is not.
-    fn tell(&mut self) {
-        let is_due =
-            if self.is_full { self.told_at.is_none_or(|told| told.elapsed() >= TELL_EVERY) } else { true };
-        if self.told == self.is_full || !is_due {
-            return;
-        }
-        let (directory, changes) = (self.directory.display(), std::mem::take(&mut self.changes));
-        self.told = self.is_full;
-        if self.is_full {
-            self.told_at = Some(Instant::now());
-            tracing::error!(
+    /// What is taken with so much room.
+    pub(super) const fn taking(&self) -> Taking {
+        if self.fullness.is_bad() { Taking::Ends } else { Taking::Everything }
+    }
+
+    /// Takes note of whether the disk is full, and says so where that is due.
+    fn heard(&mut self, is_full: bool) {
+        let told = self.fullness.tell(is_full);
+        let directory = self.directory.display();
+        match told {
+            Some(Told { is_bad: true, changes }) => tracing::error!(
                 %directory, changes,
                 "the disk is full: what takes rights away is taken as long as the room that is kept for it lasts, and no other \
                  change is: make room there, nothing else is needed"
-            );
-        } else {
-            tracing::info!(%directory, changes, "there is room on the disk again: every change is taken");
+            ),
+            Some(Told { is_bad: false, changes }) => {
+                tracing::info!(%directory, changes, "there is room on the disk again: every change is taken");
+            }
+            None => {}
         }
     }
 }
@@ -94,6 +83,7 @@ impl Writer {
     /// Whether there is room for a group whose size is not known, and behind it all that is kept. Notes where that has changed.
     pub(super) fn has_room(&mut self) -> bool {
         let mut asked = self.room.reserve.has_room(self.wal_pages);
+        self.room.has_no_more = asked.as_ref().err().is_some_and(is_full);
         if asked.is_err() && self.room.tried_at != Some(self.wal_pages) {
             // With what was written since, it may begin anew, where the room of its first pages is.
             self.room.tried_at = Some(self.wal_pages);
@@ -101,6 +91,7 @@ impl Writer {
                 asked = self.room.reserve.has_room(self.wal_pages);
             }
         }
+        self.room.has_no_more = asked.as_ref().err().is_some_and(is_full);
         let has_room = match asked {
             Ok(()) => true,
             Err(error) if is_full(&error) => false,
@@ -127,12 +118,12 @@ impl Writer {
     }
 
     fn heard(&mut self, is_full: bool) {
-        if self.room.is_full != is_full {
-            self.room.is_full = is_full;
-            self.room.changes = self.room.changes.saturating_add(1);
-            self.taking.send_replace(if is_full { Taking::Ends } else { Taking::Everything });
+        let before = self.room.taking();
+        self.room.heard(is_full);
+        let taking = self.room.taking();
+        if taking != before {
+            self.taking.send_replace(taking);
         }
-        self.room.tell();
     }
 
     /// Whether what is kept has a place for changes that end so many keys; not for what tenants end, if operators would have too
@@ -168,6 +159,10 @@ pub(super) fn full(directory: &Path) -> String {
     )
 }
 
+/// Whether there is no room, whoever says so: the disk, a quota, or a limit of files.
 fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
 }

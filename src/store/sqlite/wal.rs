@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use rusqlite::Row;
 
-use super::{connection, failure, writer::Writer};
+use super::{
+    connection, failure,
+    writer::{Until, Writer},
+};
 use crate::ports::StoreError;
 
 /// How many pages may stand in the WAL alone before they are copied into the database: 16 MiB.
@@ -58,29 +61,33 @@ impl Writer {
     }
 
     /// Copies the WAL into the database as far as readers let it; `NOOP` only counts its pages. An I/O error here
-    /// loses nothing, as long as the WAL is kept: so it seals.
+    /// loses nothing, as long as the WAL is kept: so it seals, until it can be copied.
     pub(super) fn checkpoint(&mut self, mode: &str) -> Result<Wal, StoreError> {
         if let Some(why) = self.sealed() {
             return Err(StoreError::Unavailable(why));
         }
+        self.copy_wal(mode).map_err(|error| {
+            // Where a quota leaves no room, SQLite says of a write what it says of a disk that breaks.
+            let is_for_room = self.room.has_no_more() && failure::is_unwritten(&error);
+            if !is_for_room && !failure::is_passing(&error) {
+                let until = if failure::is_corruption(&error) { Until::Restart } else { Until::Written };
+                self.seal(&format!("the WAL cannot be written back: {error}"), until);
+            }
+            StoreError::Unavailable(error.to_string())
+        })
+    }
+
+    /// The same, whether it is sealed or not.
+    pub(super) fn copy_wal(&mut self, mode: &str) -> rusqlite::Result<Wal> {
         let pragma = format!("PRAGMA wal_checkpoint({mode})");
         // The first column says whether a reader was in the way.
         let read = |row: &Row<'_>| {
             let (busy, pages, copied): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             Ok(Wal { pages, copied, is_done: busy == 0 && pages == copied })
         };
-        match self.connection.query_row(&pragma, [], read) {
-            Ok(wal) => {
-                self.wal_pages = wal.pages;
-                Ok(wal)
-            }
-            Err(error) => {
-                if !failure::is_passing(&error) {
-                    self.seal(&format!("the WAL cannot be written back: {error}"));
-                }
-                Err(StoreError::Unavailable(error.to_string()))
-            }
-        }
+        let wal = self.connection.query_row(&pragma, [], read)?;
+        self.wal_pages = wal.pages;
+        Ok(wal)
     }
 }
 

@@ -1,21 +1,24 @@
 //! The one thread that writes. It takes what waits, writes it as one group, and answers when that is durable.
 //!
 //! After a failure whose outcome nobody can know the thread seals itself: it refuses every later change and touches
-//! the files no more, so that memory and disk cannot part. A restart reads what is really there.
+//! the files no more, so that memory and disk cannot part. What was a failed write is tried again ([`super::anew`]); for
+//! the rest, a restart reads what is really there.
 
 use std::{fs::File, ops::ControlFlow, os::unix::fs::MetadataExt, path::PathBuf, sync::Arc, thread};
 
-use rusqlite::{Connection, config::DbConfig};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    failure,
+    anew, failure,
     foreign::ForeignWrites,
     group::{Group, Work},
     log, notes,
     reserve::HeldIndex,
     room::Room,
-    rows, wal,
+    rows,
+    telling::Telling,
+    wal,
 };
 use crate::{
     domain::{audit::Revision, root::DerivedKeys},
@@ -31,10 +34,24 @@ const MAX_GROUP: usize = 256;
 pub enum WriterState {
     /// It writes.
     Working,
-    /// It refuses every change until a restart; reading goes on.
-    Sealed(String),
+    /// It refuses every change; reading goes on.
+    Sealed {
+        /// What happened.
+        why: String,
+        /// What ends it.
+        until: Until,
+    },
     /// It is gone: the store was closed, or the thread died.
     Ended,
+}
+
+/// What ends a seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// A write that succeeds: it is tried again and again.
+    Written,
+    /// A restart alone: what is stored is not what this process left there, or nobody can tell.
+    Restart,
 }
 
 /// What the thread owns.
@@ -54,6 +71,8 @@ pub(super) struct Writer {
     pub(super) wal_pages: i64,
     /// What room there is on the disk.
     pub(super) room: Room,
+    /// What was said of its seals.
+    pub(super) sealing: Telling,
     #[expect(dead_code, reason = "held, never read")]
     pub(super) held_index: Option<HeldIndex>,
     /// Held until nothing is written any more; the last field, so that it goes when the connection is closed.
@@ -69,7 +88,7 @@ pub(super) struct FileIdentity {
 }
 
 /// What became of a group.
-enum Outcome {
+pub(super) enum Outcome {
     /// It is durable; one answer for each change.
     Committed(Vec<Result<Revision, StoreError>>),
     /// Nothing of it is there, and the next one may go better.
@@ -102,6 +121,9 @@ impl Writer {
                 self.works.close();
                 closers.append(&mut group.closers);
             }
+            for trial in std::mem::take(&mut group.trials) {
+                let _gone = trial.send(self.open_anew());
+            }
             if !group.is_empty() {
                 self.serve(group);
             }
@@ -116,10 +138,12 @@ impl Writer {
 
     /// Writes a group, or what of it a full disk lets be written, and answers everyone in it.
     fn serve(&mut self, mut group: Group) {
+        let has_room = self.sealed().is_none() && self.has_room();
+        // Looking for room may have sealed it.
         if let Some(why) = self.sealed() {
             return group.refuse(&StoreError::Unavailable(why));
         }
-        if self.has_room() {
+        if has_room {
             let outcome = self.write(&group);
             if !matches!(outcome, Outcome::Full) {
                 if matches!(outcome, Outcome::Committed(_)) {
@@ -136,7 +160,11 @@ impl Writer {
         for (is_operators, ends) in ends {
             let (changes, keys) = ends.size();
             let has_place = self.has_place_for(changes, keys, is_operators);
-            let outcome = if has_place { self.write(&ends) } else { Outcome::Full };
+            let outcome = match self.sealed() {
+                Some(why) => Outcome::Refused(StoreError::Unavailable(why)),
+                None if has_place => self.write(&ends),
+                None => Outcome::Full,
+            };
             self.settle(ends, outcome);
             self.count_wal();
         }
@@ -155,11 +183,11 @@ impl Writer {
             Outcome::Refused(error) => group.refuse(&error),
             Outcome::Full => group.refuse(&self.full()),
             Outcome::Broken(error) => {
-                self.seal(&error.to_string());
+                self.seal(&error.to_string(), anew::until_of(&error));
                 group.refuse(&error);
             }
             Outcome::Unknown(why, answers) => {
-                self.seal(&why);
+                self.seal(&why, Until::Written);
                 let unknown = StoreError::OutcomeUnknown(why.clone());
                 // What was refused may have been so for a change whose own fate is unknown.
                 let answers = answers.into_iter().map(|answer| match answer {
@@ -172,7 +200,7 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, group: &Group) -> Outcome {
+    pub(super) fn write(&mut self, group: &Group) -> Outcome {
         if !self.file.is_in_place() {
             return broken("the database file was replaced");
         }
@@ -237,6 +265,9 @@ impl Writer {
         for (notes, _) in &group.notes {
             notes::put(&self.connection, &self.keys, notes)?;
         }
+        if group.is_trial {
+            notes::put_trial(&self.connection)?;
+        }
         if head != self.head {
             rows::sign(&self.connection, &self.keys, head)?;
         }
@@ -269,27 +300,9 @@ impl Writer {
     }
 
     /// Undoes the open transaction; whether none is open any more.
-    fn roll_back(&self) -> bool {
+    pub(super) fn roll_back(&self) -> bool {
         // SQLite has done so itself after some errors.
         self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
-    }
-
-    pub(super) fn sealed(&self) -> Option<String> {
-        match &*self.state.borrow() {
-            WriterState::Sealed(why) => Some(format!("it is sealed until a restart, because {why}")),
-            WriterState::Working | WriterState::Ended => None,
-        }
-    }
-
-    pub(super) fn seal(&self, why: &str) {
-        tracing::error!(error = why, "the store is sealed: no change is taken until a restart");
-        // Closing must not copy a WAL whose end is in doubt.
-        let kept = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-        if let Err(error) = kept {
-            tracing::error!(error = %error, "the WAL may be emptied when the store is closed");
-        }
-        self.state.send_replace(WriterState::Sealed(why.to_owned()));
-        self.taking.send_replace(Taking::Nothing);
     }
 }
 
