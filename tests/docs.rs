@@ -603,6 +603,42 @@ fn the_figures_in_running_text_are_those_of_the_source() {
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
+#[test]
+fn every_answer_that_has_pages_is_named() {
+    let mut paged = Vec::new();
+    for entry in fs::read_dir(root().join("proto/keyward/v1")).unwrap() {
+        let proto = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for message in proto.split("\nmessage ").skip(1) {
+            let (name, fields) = message.split_once(" {").unwrap();
+            if fields.split("\n}").next().unwrap().contains("string next_page_token = ") {
+                paged.push(name.strip_suffix("Response").unwrap().to_owned());
+            }
+        }
+    }
+    let (told, _) = WIRE.split_once(" answer with `next_page_token`").unwrap();
+    let told = told.lines().last().unwrap().split('`').skip(1).step_by(2);
+    let mut told: Vec<_> = told.map(str::to_owned).collect();
+    told.sort_unstable();
+    paged.sort_unstable();
+    assert_eq!(told, paged);
+}
+
+#[test]
+fn every_status_of_plain_http_is_described_and_explained() {
+    let described: serde_json::Value = serde_json::from_str(include_str!("../openapi/keyward.json")).unwrap();
+    let answers = described["paths"]["/v1/check"]["post"]["responses"].as_object().unwrap();
+    // Of another method than the one that is described there.
+    let mut described: Vec<_> = answers.keys().cloned().chain(["405".to_owned()]).collect();
+    let (_, table) = HTTP.split_once("## Statuses").unwrap();
+    let is_status = |cell: &str| cell.parse::<u16>().is_ok();
+    let mut told: Vec<_> =
+        rows(table).map(|cells| cells[0].to_owned()).filter(|cell| is_status(cell)).collect();
+    told.sort_unstable();
+    told.dedup();
+    described.sort_unstable();
+    assert_eq!(told, described);
+}
+
 /// What links lead to the headings of a document, as hosts of repositories make it.
 fn headings(markdown: &str) -> impl Iterator<Item = String> {
     let headings = markdown.lines().filter(|line| line.starts_with('#'));

@@ -1,7 +1,7 @@
 //! What ties the running text of the documents to the source.
 
 /// Figures in running text, and what in the source makes each of them so: whoever changes the one has the other before them.
-pub(crate) const FIGURES: [(&str, &str, &str, &str); 70] = [
+pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     ("operating.md", "at most 256 changes", "store/sqlite/writer.rs", "const MAX_GROUP: usize = 256;"),
     ("operating.md", "At most 4,096 changes wait", "store/sqlite/mod.rs", "const MAX_WAITING: usize = 4096;"),
     (
@@ -307,4 +307,87 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 70] = [
         "const NAMED: usize = 10;",
     ),
     ("http.md", "The body has at most 512 KiB", "way_in/limits.rs", "message_bytes: 512 << 10,"),
+    (
+        "wire.md",
+        "| scopes and grants of a key | 1 to 256 together",
+        "domain/grant.rs",
+        "const MAX_GRANTS: usize = 256;",
+    ),
+    ("wire.md", "with 1,024 resource patterns", "domain/grant.rs", "const MAX_PATTERNS: usize = 1_024;"),
+    (
+        "wire.md",
+        "patterns of 16 KiB over all of them",
+        "domain/grant.rs",
+        "const MAX_PATTERN_BYTES: usize = 16 << 10;",
+    ),
+    ("wire.md", "| Check: `scopes` | 64 |", "domain/decision/mod.rs", "pub const MAX_SCOPES: usize = 64;"),
+    (
+        "wire.md",
+        "| Check: `any_scopes` | 16 groups of",
+        "grpc/convert/check.rs",
+        "const MAX_GROUPS: usize = 16;",
+    ),
+    (
+        "wire.md",
+        "1 to 64 scopes, 128 over all",
+        "grpc/convert/check.rs",
+        "const MAX_GROUPED_SCOPES: usize = 128;",
+    ),
+    (
+        "wire.md",
+        "0 to 1,000,000,000,000; absent means 1",
+        "domain/decision/mod.rs",
+        "pub const MAX_COST: u64 = 1_000_000_000_000;",
+    ),
+    (
+        "wire.md",
+        "| 0 to 366 days; absent means",
+        "domain/key.rs",
+        "MAX_GRACE: Duration = Duration::from_secs(366 * 24 * 60 * 60);",
+    ),
+    (
+        "wire.md",
+        "absent means 24 hours",
+        "domain/key.rs",
+        "DEFAULT_GRACE: Duration = Duration::from_secs(24 * 60 * 60);",
+    ),
+    (
+        "wire.md",
+        "at most 3,660 days",
+        "grpc/convert/time.rs",
+        "const MAX_SECONDS: i64 = 3_660 * 24 * 60 * 60;",
+    ),
+    (
+        "wire.md",
+        "| `request_id` | at most 64 characters",
+        "domain/text.rs",
+        "(1..=64).contains(&text.len()) && text.bytes().all(is_label_byte)",
+    ),
+    (
+        "wire.md",
+        "| `rows` of ImportKeys | 1 to 1,000",
+        "grpc/key_import.rs",
+        "const MAX_ROWS: usize = 1_000;",
+    ),
+    ("wire.md", "`secret_bits` 1 to 4,096", "grpc/convert/key_import.rs", "const MAX_BITS: u32 = 4_096;"),
+    (
+        "wire.md",
+        "| `hmac_sha256_secret` | 1 to 1,024 bytes",
+        "grpc/key_import.rs",
+        "const MAX_SECRET: usize = 1_024;",
+    ),
+    ("wire.md", "| 0, which means 50, to", "grpc/convert/mod.rs", "const DEFAULT_PAGE: usize = 50;"),
+    ("wire.md", "which means 50, to 1,000", "grpc/convert/mod.rs", "const MAX_PAGE: usize = 1_000;"),
+    (
+        "security.md",
+        "and each ten seconds without one",
+        "operations/clock_mark.rs",
+        "const WRITE_EVERY: Duration = Duration::from_secs(10);",
+    ),
+    (
+        "http.md",
+        "limits and costs go up to 10¹²",
+        "domain/policy/limits.rs",
+        "const MAX_UNITS: u64 = 1_000_000_000_000;",
+    ),
 ];

@@ -153,6 +153,30 @@ async fn a_check_says_who_asks_in_authorization() {
 }
 
 #[tokio::test]
+async fn wrong_callers_wait_by_source_and_a_good_one_never_does() {
+    // X6, X9
+    let house = House::build(false).await;
+    let question = format!(r#"{{"api_key":"{}"}}"#, house.holder);
+    let (checker, wrong) = (bearer(&house.checker), bearer("x"));
+    for _ in 0..10 {
+        let told = house.check(&question, &[("authorization", &wrong)]).await;
+        assert_eq!(told, (401, "CALLER_INVALID".to_owned()));
+    }
+    let headers = [("content-type", "application/json"), ("authorization", &wrong)];
+    let reply = ask(&house.keyward, "POST", "/v1/check", &headers, &question).await;
+    assert_eq!(
+        (reply.status, reply.code().as_str(), reply.header("retry-after")),
+        (429, "CALLER_LIMITED", "1")
+    );
+    assert_eq!(house.check(&question, &[("authorization", &checker)]).await.0, 200);
+    // A gateway with a wrong key is an outage, before and after, and no limit of the holder's.
+    assert_eq!(house.verify(TARGET, &house.holder, &[&wrong]).await, 503);
+    assert_eq!(house.verify(TARGET, &house.holder, &[&checker]).await, 200);
+    house.keyward.clock.advance(std::time::Duration::from_secs(1));
+    assert_eq!(house.check(&question, &[("authorization", &wrong)]).await.0, 401);
+}
+
+#[tokio::test]
 async fn what_explains_is_open_to_nobody() {
     let house = House::build(true).await;
     assert_eq!(house.check("{}", &[]).await.0, 200);
