@@ -7,6 +7,13 @@ mod figures;
 #[allow(dead_code, unreachable_pub, reason = "a part of it is used")]
 mod skip;
 
+#[path = "docs/documents.rs"]
+mod documents;
+#[path = "docs/flags.rs"]
+mod flags;
+#[path = "docs/house.rs"]
+mod house;
+
 use std::{fs, path::Path, process::Command};
 
 use clap::CommandFactory as _;
@@ -21,18 +28,10 @@ use keyward::{
     wire::v1::{DenialReason, ErrorReason},
 };
 
-const README: &str = include_str!("../README.md");
 const HTTP: &str = include_str!("../docs/http.md");
 const WIRE: &str = include_str!("../docs/wire.md");
 const SECURITY: &str = include_str!("../docs/security.md");
-const POLICY: &str = include_str!("../docs/policy.md");
 const OPERATING: &str = include_str!("../docs/operating.md");
-const GATEWAYS: &str = include_str!("../docs/gateways.md");
-const ENVOY: &str = include_str!("../examples/envoy/README.md");
-const CLIENTS: &str = include_str!("../docs/clients.md");
-const PYTHON: &str = include_str!("../examples/clients/python/README.md");
-const NODE: &str = include_str!("../examples/clients/node/README.md");
-const GO: &str = include_str!("../examples/clients/go/README.md");
 
 /// How many promises there are under each letter.
 const PROMISES: [(char, u32); 15] = [
@@ -245,22 +244,6 @@ fn every_flag_of_the_server_stands_there_with_its_variable_and_default() {
             }
         }
     }
-    let has = |command: &clap::Command, flag: &str| {
-        command.get_arguments().any(|known| known.get_long() == Some(flag))
-    };
-    let of_servers =
-        ["serve", "init", "recover", "doctor"].map(|name| program.find_subcommand(name).unwrap());
-    let client = program.find_subcommand("list").unwrap();
-    for row in rows(table) {
-        let Some(flag) = row[0].trim_matches('`').strip_prefix("--") else { continue };
-        let flag = flag.split(' ').next().unwrap();
-        let wrong = of_servers.iter().filter(|command| row[3].starts_with(command.get_name()));
-        let mut wrong = wrong.filter(|command| !has(command, flag));
-        let is_there = if row[3].starts_with("clients") { has(client, flag) } else { wrong.next().is_none() };
-        if !is_there {
-            faults.push(format!("there is no --{flag}: {row:?}"));
-        }
-    }
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
@@ -307,11 +290,9 @@ fn every_exit_code_stands_there_and_in_the_help() {
         EXIT_EXPOSED,
         EXIT_NOT_DURABLE,
     ];
-    for document in [OPERATING, README] {
-        let table = document.split_once("| code | meaning |").unwrap().1.split("\n\n").next().unwrap();
-        let told: Vec<u8> = rows(table).filter_map(|cells| cells[0].parse().ok()).collect();
-        assert_eq!(told, known);
-    }
+    let table = OPERATING.split_once("| code | meaning |").unwrap().1.split("\n\n").next().unwrap();
+    let told: Vec<u8> = rows(table).filter_map(|cells| cells[0].parse().ok()).collect();
+    assert_eq!(told, known);
     let code = include_str!("../src/cli/mod.rs");
     assert_eq!(code.matches("pub const EXIT_").count() + 1, known.len(), "one is not in this list");
     let help = keyward::cli::Cli::command().get_after_help().unwrap().to_string();
@@ -551,44 +532,6 @@ fn kingfisher_finds_keys_by_the_rule_that_is_shipped_and_no_others() {
 }
 
 #[test]
-fn links_between_documents_lead_somewhere() {
-    for (folder, text) in [
-        ("", README),
-        ("docs", HTTP),
-        ("docs", WIRE),
-        ("docs", POLICY),
-        ("docs", SECURITY),
-        ("docs", OPERATING),
-        ("docs", GATEWAYS),
-        ("docs", CLIENTS),
-        ("docs", include_str!("../docs/import.md")),
-        ("docs", include_str!("../docs/limits.md")),
-        ("docs", include_str!("../docs/review.md")),
-        ("", include_str!("../CHANGELOG.md")),
-        ("examples/envoy", ENVOY),
-        ("examples/clients/python", PYTHON),
-        ("examples/clients/node", NODE),
-        ("examples/clients/go", GO),
-        ("examples/nginx", include_str!("../examples/nginx/README.md")),
-        ("examples/caddy", include_str!("../examples/caddy/README.md")),
-        ("examples/traefik", include_str!("../examples/traefik/README.md")),
-    ] {
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            if link.starts_with("http") {
-                continue;
-            }
-            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let to = root().join(folder).join(path);
-            assert!(to.exists(), "{folder}/: {link}");
-            let target =
-                if path.is_empty() { text.to_owned() } else { fs::read_to_string(to).unwrap_or_default() };
-            let leads = anchor.is_empty() || headings(&target).any(|heading| heading == anchor);
-            assert!(leads, "{folder}/: {link}: there is no such heading");
-        }
-    }
-}
-
-#[test]
 fn the_figures_in_running_text_are_those_of_the_source() {
     // M4
     let mut faults = Vec::new();
@@ -637,14 +580,4 @@ fn every_status_of_plain_http_is_described_and_explained() {
     told.dedup();
     described.sort_unstable();
     assert_eq!(told, described);
-}
-
-/// What links lead to the headings of a document, as hosts of repositories make it.
-fn headings(markdown: &str) -> impl Iterator<Item = String> {
-    let headings = markdown.lines().filter(|line| line.starts_with('#'));
-    headings.map(|line| {
-        let words = line.trim_start_matches('#').trim().to_lowercase();
-        let kept = words.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
-    })
 }

@@ -1,9 +1,9 @@
-//! What the README shows is what happens: each of its `console` blocks is run, in order, in one shell.
+//! What README.md and docs/first-session.md show is what happens: the `console` blocks of each are run, in order, in one shell.
 //!
 //! A line that begins with `$ ` is a command; a `\` at its end, or a following line that begins with `> `, continues it.
-//! Lines below are what it prints, if the README shows any: `…` stands for any characters of a line, and alone on a line
-//! for any lines. Every command must succeed. `cargo run --release --` is the binary built for this test; with `serve` it
-//! runs on, in a folder and on ports of its own, until the README ends; the other commands find it there.
+//! Lines below are what it prints, if the document shows any: `…` stands for any characters of a line, and alone on a line
+//! for any lines. Every command must succeed. `keyward` is the binary built for this test, and nothing is installed; with
+//! `serve` it runs on, in a folder and on ports of its own, until the document ends; the other commands find it there.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::{
@@ -14,32 +14,40 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-const README: &str = include_str!("../README.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_keyward");
-/// Where the README says that Keyward listens: gRPC and HTTP.
+/// Where the documents say that Keyward listens: gRPC and HTTP.
 const SHOWN: [&str; 2] = ["127.0.0.1:50051", "127.0.0.1:8080"];
 const WILDCARD: char = '…';
 /// What the server prints, in the folder that the commands run in.
 const SERVER_LOG: &str = "serve.log";
-/// For the whole README; whatever hangs is killed then.
+/// For a whole document; whatever hangs is killed then.
 const DEADLINE: &str = "120";
 
 #[test]
 fn the_readme_does_what_it_shows() {
-    let steps = steps(README).expect("README.md");
-    if steps.is_empty() {
-        return say("README.md has no console blocks yet: nothing to run");
-    }
+    does_what_it_shows("README.md", include_str!("../README.md"));
+}
+
+#[test]
+fn the_first_session_does_what_it_shows() {
+    // M4
+    does_what_it_shows("docs/first-session.md", include_str!("../docs/first-session.md"));
+}
+
+/// Passes if the commands of the document at `name` do what it shows.
+fn does_what_it_shows(name: &str, markdown: &str) {
+    let steps = steps(markdown).expect(name);
+    assert!(!steps.is_empty(), "{name} has no console blocks");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = search_path();
     if let Some(missing) = missing_peer(&steps, &path) {
-        let reason = format!("README.md uses {missing}, which is not installed (scripts/tools brings it)");
+        let reason = format!("{name} uses {missing}, which is not installed (scripts/tools brings it)");
         assert!(env_is_unset("KEYWARD_REQUIRE_PEERS"), "{reason}");
-        return say(&format!("SKIPPED the_readme_does_what_it_shows: {reason}"));
+        return say(&format!("SKIPPED {name}: {reason}"));
     }
     if let Err(failure) = run(&steps, folder.path(), &path) {
         let log = fs::read_to_string(folder.path().join(SERVER_LOG)).unwrap_or_default();
-        panic!("README.md:{failure}\nthe server printed:\n{log}");
+        panic!("{name}:{failure}\nthe server printed:\n{log}");
     }
 }
 
@@ -54,7 +62,7 @@ fn env_is_unset(name: &str) -> bool {
 }
 
 /// `.tools/bin`, the folder of the built binary, then what the caller has.
-#[expect(clippy::disallowed_methods, reason = "the shell of the README inherits the search path")]
+#[expect(clippy::disallowed_methods, reason = "the shell of a document inherits the search path")]
 fn search_path() -> Vec<PathBuf> {
     let built = Path::new(BINARY).parent().expect("a folder").to_owned();
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
@@ -62,7 +70,7 @@ fn search_path() -> Vec<PathBuf> {
     [tools, built].into_iter().chain(env::split_paths(&inherited)).collect()
 }
 
-/// The first program that the README calls, that scripts/tools installs, and that is not there.
+/// The first program that the document calls, that scripts/tools installs, and that is not there.
 fn missing_peer(steps: &[Step], path: &[PathBuf]) -> Option<&'static str> {
     ["grpcurl", "buf"].into_iter().find(|program| {
         let called = steps.iter().any(|step| {
@@ -72,7 +80,7 @@ fn missing_peer(steps: &[Step], path: &[PathBuf]) -> Option<&'static str> {
     })
 }
 
-/// One command of the README and what it prints.
+/// One command of a document and what it prints.
 #[derive(Debug, PartialEq)]
 struct Step {
     line: usize,
@@ -80,7 +88,7 @@ struct Step {
     expected: Vec<String>,
 }
 
-/// What went wrong, and at which line of the README.
+/// What went wrong, and at which line.
 #[derive(Debug)]
 struct Failure {
     line: usize,
@@ -172,13 +180,9 @@ fn free_address() -> String {
     listener.local_addr().expect("its address").to_string()
 }
 
-/// The command with the binary built for this test in place of one that cargo would build.
+/// The command, and nothing where it would install what was built for this test already.
 fn as_built(command: &str) -> String {
-    if command.starts_with("cargo build") {
-        return format!(": {command}");
-    }
-    let built = command.replace("cargo run --release -- ", "keyward ");
-    built.replace("target/release/keyward", "keyward").replace("./keyward", "keyward")
+    if command.starts_with("cargo install ") { format!(": {command}") } else { command.to_owned() }
 }
 
 fn is_server(command: &str) -> bool {
@@ -193,7 +197,7 @@ struct Shell {
 }
 
 /// Printed after each command, with its exit status.
-const DONE: &str = "--- keyward readme step done:";
+const DONE: &str = "--- keyward step done:";
 
 /// Starts the server in the background, waits until it listens and has no more to say, and shows what it printed.
 const SERVE: &str = r#"serve() {
@@ -288,7 +292,7 @@ impl Drop for Shell {
     fn drop(&mut self) {
         let asked = self.commands.write_all(b"exit\n").and_then(|()| self.commands.flush());
         if let Err(error) = asked.and_then(|()| self.child.wait().map(drop)) {
-            say(&format!("the shell of README.md was gone before its end: {error}"));
+            say(&format!("the shell of a document was gone before its end: {error}"));
         }
     }
 }
@@ -353,10 +357,9 @@ mod the_reader {
     }
 
     #[test]
-    fn it_puts_the_built_binary_in_the_place_of_cargo() {
-        assert_eq!(as_built("cargo run --release -- serve --x"), "keyward serve --x");
-        assert_eq!(as_built("ID=$(./target/release/keyward issue)"), "ID=$(keyward issue)");
-        assert_eq!(as_built("cargo build --release"), ": cargo build --release");
+    fn it_installs_nothing_and_knows_a_server() {
+        assert_eq!(as_built("cargo install --locked --path ."), ": cargo install --locked --path .");
+        assert_eq!(as_built("keyward issue cargo install"), "keyward issue cargo install");
         assert!(is_server("keyward serve --x") && is_server("keyward serve"));
         assert!(!is_server("keyward check serve") && !is_server("echo keyward serve"));
     }
@@ -435,7 +438,7 @@ while True: server.accept()
     }
 
     #[test]
-    fn it_compares_only_what_the_readme_shows() {
+    fn it_compares_only_what_is_shown() {
         run_text("$ echo anything").unwrap();
         let failure = run_text("$ true\n$ echo one\ntwo").unwrap_err();
         assert_eq!(failure.line, 3);
@@ -459,7 +462,7 @@ while True: server.accept()
 
     #[test]
     fn it_runs_a_server_until_the_end() {
-        let shown = "$ cargo run --release -- serve\nlistening on 127.0.0.1:50051\n$ keyward address\nat 127.0.0.1:50051";
+        let shown = "$ cargo install x\n$ keyward serve\nlistening on 127.0.0.1:50051\n$ keyward address\nat 127.0.0.1:50051";
         run_text(shown).unwrap();
         run_text("$ keyward serve\n$ (exec 3<>/dev/tcp/127.0.0.1/${KEYWARD_LISTEN#*:})").unwrap();
     }

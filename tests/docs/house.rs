@@ -1,0 +1,159 @@
+//! The front of the house: what the README leads to, how documents are set, and that what they name is there.
+
+use std::{collections::BTreeSet, fs};
+
+use super::{SECURITY, documents, documents::Document, is_promise, root, rows};
+
+/// Set at 110 columns, tables and code aside: a line that is longer is wrapped, wherever a space lets it be.
+const WRAPPED: [&str; 5] =
+    ["README.md", "CHANGELOG.md", "SECURITY.md", "docs/first-session.md", "docs/compatibility.md"];
+const WIDTH: usize = 110;
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let documents = documents::all();
+    let mut faults = Vec::new();
+    for document in &documents {
+        for (line, link) in document.links().filter(|(_, link)| !link.starts_with("http")) {
+            faults.extend(
+                broken(&documents, document, link)
+                    .map(|what| format!("{}:{line}: {link}: {what}", document.path)),
+            );
+        }
+    }
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+/// What is wrong with a link of this document, if anything is.
+fn broken(documents: &[Document], from: &Document, link: &str) -> Option<&'static str> {
+    let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+    let target = if path.is_empty() { from.path.clone() } else { resolved(&from.path, path) };
+    if !root().join(&target).exists() {
+        return Some("there is no such file");
+    }
+    let document = documents.iter().find(|document| document.path == target);
+    let is_there = document.is_some_and(|document| document.anchors().iter().any(|known| known == anchor));
+    (!anchor.is_empty() && !is_there).then_some("there is no such heading")
+}
+
+/// A relative link of the document at `from`, as a place in the repository.
+fn resolved(from: &str, link: &str) -> String {
+    let mut parts: Vec<&str> = from.split('/').collect();
+    parts.pop();
+    for part in link.trim_end_matches('/').split('/') {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_noticed() {
+    let document = |path: &str, text: &str| Document { path: path.to_owned(), text: text.to_owned() };
+    let documents =
+        [document("README.md", "# A\n"), document("docs/wire.md", "## It is, `so`\n```\n## no\n```\n")];
+    for (link, is_good) in [
+        ("../README.md", true),
+        ("../README.md#a", true),
+        ("#it-is-so", true),
+        ("wire.md#it-is-so", true),
+        ("../proto", true),
+        ("#no", false),
+        ("../README.md#b", false),
+        ("README.md", false),
+    ] {
+        assert_eq!(broken(&documents, &documents[1], link).is_none(), is_good, "{link}");
+    }
+}
+
+#[test]
+fn the_readme_is_short_and_leads_to_every_document() {
+    let readme = documents::named("README.md");
+    assert!(readme.text.lines().count() <= 150, "{}", readme.text.lines().count());
+    let linked: BTreeSet<String> =
+        readme.links().map(|(_, link)| resolved("README.md", link.split('#').next().unwrap())).collect();
+    let documents = documents::all();
+    let missing: Vec<_> = documents
+        .iter()
+        .map(|one| &one.path)
+        .filter(|path| *path != "README.md" && !linked.contains(*path))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    for folder in
+        ["examples/policies", "examples/scanners", "examples/keyward.toml", "docs/keyward.svg", "LICENSE"]
+    {
+        assert!(linked.contains(folder), "{folder}");
+    }
+}
+
+#[test]
+fn every_promise_that_the_readme_names_is_in_the_table() {
+    let readme = documents::named("README.md");
+    let known: Vec<&str> = rows(SECURITY).map(|cells| cells[0]).filter(|id| is_promise(id)).collect();
+    let named = regex::Regex::new(r"\b[A-Z][0-9]{1,2}\b").unwrap();
+    let (_, text) = readme.text.split_once("## What it is good at").unwrap();
+    let text = text.split("\n## ").next().unwrap();
+    let named: Vec<&str> = named.find_iter(text).map(|found| found.as_str()).collect();
+    assert!(named.len() >= 10, "{named:?}");
+    for id in named {
+        assert!(known.contains(&id), "{id} is not promised");
+    }
+}
+
+#[test]
+fn lines_are_wrapped_where_documents_are_set_so() {
+    let mut faults = Vec::new();
+    for document in WRAPPED.map(documents::named) {
+        for (line, text, is_code) in document.lines() {
+            if !is_code && !text.starts_with('|') && text.chars().count() > WIDTH && text.contains(' ') {
+                faults.push(format!("{}:{line}: {} columns", document.path, text.chars().count()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn the_changelog_compares_with_nothing_that_was_never_released() {
+    let changes = documents::named("CHANGELOG.md").text;
+    assert!(changes.contains("\n## [Unreleased]\n"));
+    let first = changes.split("\n## [").nth(1).unwrap();
+    let is_first = changes.matches("\n## [").count() == 1;
+    for word in ["until now", "no longer", "any more", "as before", "from now on", "before this version"] {
+        assert!(!is_first || !first.to_lowercase().contains(word), "{word}");
+    }
+}
+
+#[test]
+fn the_rust_that_is_asked_for_is_enough_for_every_dependency() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (_, asked) = manifest.split_once("rust-version = \"").unwrap();
+    let asked = asked.split('"').next().unwrap();
+    assert!(documents::named("README.md").text.contains(&format!("Rust {asked} or newer")), "{asked}");
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.current_dir(root()).args(["metadata", "--format-version", "1", "--locked", "--offline"]);
+    let told = cargo.output().unwrap();
+    assert!(told.status.success(), "{told:?}");
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    let version = |text: &str| text.split('.').map(|part| part.parse::<u32>().unwrap()).collect::<Vec<_>>();
+    let packages = told["packages"].as_array().unwrap();
+    assert!(packages.len() > 50, "{}", packages.len());
+    for package in packages {
+        let needed = package["rust_version"].as_str().unwrap_or("1");
+        assert!(version(needed)[..] <= version(&format!("{asked}.99"))[..], "{}: {needed}", package["name"]);
+    }
+}
+
+#[test]
+fn the_picture_needs_nothing_from_elsewhere_and_has_a_ground_of_its_own() {
+    let picture = fs::read_to_string(root().join("docs/keyward.svg")).unwrap();
+    let (_, body) = picture.split_once("http://www.w3.org/2000/svg").unwrap();
+    for word in ["http", "href", "@import", "@font-face", "<script", "<image", "<foreignObject"] {
+        assert!(!body.contains(word), "{word}");
+    }
+    let first = body.split_once("</defs>").unwrap().1.split('<').find(|tag| tag.starts_with("rect")).unwrap();
+    assert!(first.contains("width=\"918\" height=\"428\"") && first.contains("fill=\"#ffffff\""), "{first}");
+}
