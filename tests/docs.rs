@@ -13,6 +13,8 @@ mod documents;
 mod flags;
 #[path = "docs/house.rs"]
 mod house;
+#[path = "docs/surface.rs"]
+mod surface;
 
 use std::{fs, path::Path, process::Command};
 
