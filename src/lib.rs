@@ -16,9 +16,11 @@
 //! | [`ports`] | what is needed of a back end: [`KeyStore`](ports::KeyStore), [`Mutation`](ports::Mutation), [`StoreError`](ports::StoreError), [`Counters`](ports::Counters) |
 //! | [`index`] | the complete view of all keys in memory, with their rights, and of the policy in force; reads never wait |
 //! | [`follower`] | follows the log into the index |
-//! | [`operations`] | what callers can ask for, one verb per file |
+//! | [`judge`] | what is decided: who asks, whose a secret is, whether its holder may; from memory alone, without a store in reach |
 //! | [`http_answer`] | a decision as a gateway's client sees it: status, headers, body, in one table; and who asks, as the service behind sees it |
 //! | [`gateway`] | what a request that a gateway asks about needs, and what the gateway is to do: one judgement, whatever the gateway speaks |
+//! | [`operations`] | what administrators can ask for, one verb per file: what changes truth, and what looks at it |
+//! | [`error`] | why Keyward could not do what was asked, by what the caller does next |
 //! | [`way_in`] | sockets, connections and calls within their bounds, whatever they speak |
 //! | [`store`], [`counters`], [`grpc`], [`http`] | the adapters: where truth is kept (data directory, roots, SQLite); where limits are counted; the services of the wire, and Envoy's; `/verify` for other gateways, and Check in JSON |
 //! | `guard` | with the feature of that name: a layer by which services in Rust ask a Keyward; the server does without |
@@ -35,7 +37,7 @@
 //! - An allow is made in [`domain::decision`] only, and absence is never permission: no scopes, no grant, no
 //!   list entry mean no.
 //! - A denial is an answer ([`Denial`](domain::decision::Denial)); an error
-//!   ([`OperationError`](operations::error::OperationError)) means that Keyward could not answer. Neither ever
+//!   ([`OperationError`](error::OperationError)) means that Keyward could not answer. Neither ever
 //!   becomes the other.
 //! - The policy is one document, checked as a whole before it can be a [`Policy`](domain::policy::Policy). What it does not
 //!   declare is neither granted nor passed: a key's [`Rights`](domain::rights::Rights) are worked out anew when the key or
@@ -79,9 +81,9 @@
 //!    exact path.
 //! 2. One plain message that needs no wait is answered by hand ([`grpc::check_call`]), every other call by the generated
 //!    service; both ask `grpc/question.rs`, on that same core: who asks
-//!    ([`Operations::identify`](operations::Operations::identify)), and may they; then `grpc/convert/check.rs` makes
-//!    the message a [`Query`](operations::check::Query). A batch makes all its queries before the first is judged.
-//! 3. [`Operations::check`](operations::Operations::check):
+//!    ([`Judge::identify`](judge::Judge::identify)), and may they; then `grpc/convert/check.rs` makes
+//!    the message a [`Query`](judge::check::Query). A batch makes all its queries before the first is judged.
+//! 3. [`Judge::check`](judge::Judge::check):
 //!    [`PresentedKey::parse`](domain::secret::PresentedKey::parse) refuses bad shapes before any hash, the hash comes
 //!    before the look-up, [`Index::by_hash`](index::Index::by_hash). Another system's token is hashed, in the ways of those
 //!    systems, only while secrets of theirs are here ([`domain::scheme`]).
@@ -92,7 +94,7 @@
 //!    of key, owner and workspace that it names, judges every limit, and charges all or none.
 //! 6. An enforcing Check that is allowed notes the use in memory where its minute is news
 //!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`operations::uses`]); every
-//!    enforcing one of a known key is counted ([`operations::usage`], written each second or each ten); and
+//!    enforcing one of a known key is counted ([`judge::usage`], written each second or each ten by [`operations::usage`]); and
 //!    `grpc/convert/check_bytes.rs` writes the answer, which is the bytes that `check.rs` beside it comes to.
 //!
 //! # A request through Envoy, walked
@@ -132,6 +134,7 @@ pub mod cli;
 pub mod config;
 pub mod counters;
 pub mod domain;
+pub mod error;
 pub mod follower;
 pub mod gateway;
 pub mod grpc;
@@ -140,6 +143,7 @@ pub mod guard;
 pub mod http;
 pub mod http_answer;
 pub mod index;
+pub mod judge;
 pub mod operations;
 mod pieces;
 pub mod ports;

@@ -35,13 +35,14 @@ use crate::{
     },
     http::Site,
     index::Index,
+    judge::{Judge, JudgeParts},
     operations::{
         Operations, Parts,
         clock_mark::{self, ClockWatch},
         initialize::Maker,
         uses::UseWriter,
     },
-    ports::{Counters, KeyStore, StoreError, StoredMark},
+    ports::{KeyStore, StoreError, StoredMark},
     store::{
         anchor::AnchorSettings,
         data_dir::DataDir,
@@ -171,18 +172,18 @@ impl Service {
         });
         let notes = (stop_notes, notes);
 
-        let counting: Arc<dyn Counters> = Arc::<MemoryCounters>::clone(&counters);
         let readable = Arc::clone(&index);
         let time = Arc::clone(&clock);
-        let parts = Parts { store: port, counters: counting, index, clock, entropy, keys, count_wait };
+        let parts =
+            JudgeParts { index, counters: Arc::<MemoryCounters>::clone(&counters), clock, keys, count_wait };
+        let (judge, operations) = verbs(parts, port, entropy);
         let lanes = Lanes::new(&threads.runtimes());
-        let operations = Arc::new(Operations::new(parts));
         let usage_writer = until_told(|stop| operations.usage_ledger().run(stop));
         let denied_writer = until_told(|stop| Arc::clone(&operations).tend_store(stop));
-        let desk = Arc::new(Desk::new(Arc::clone(&operations), gateway));
+        let desk = Arc::new(Desk::new(Arc::clone(&judge), gateway));
         let api = |is_open| {
-            let (operations, desk) = (Arc::clone(&operations), Arc::clone(&desk));
-            Arc::new(Api::new(operations, Arc::clone(&lanes), is_open, desk))
+            let (judge, operations) = (Arc::clone(&judge), Arc::clone(&operations));
+            Arc::new(Api::new(judge, operations, Arc::clone(&lanes), is_open, Arc::clone(&desk)))
         };
         let site = Site::new(api(http_check_is_open));
         let api = api(check_is_open);
@@ -317,6 +318,18 @@ impl Service {
             Stopped::Died(why) => Err(AppError::Died(why)),
         }
     }
+}
+
+/// What decides, and what changes.
+fn verbs(
+    parts: JudgeParts,
+    store: Arc<dyn KeyStore>,
+    entropy: Arc<dyn Entropy>,
+) -> (Arc<Judge>, Arc<Operations>) {
+    let JudgeParts { index, counters, clock, keys, .. } = parts.clone();
+    let judge = Arc::new(Judge::new(parts));
+    let parts = Parts { judge: Arc::clone(&judge), store, counters, index, clock, entropy, keys };
+    (judge, Arc::new(Operations::new(parts)))
 }
 
 /// Does work of its own until it is told to stop.

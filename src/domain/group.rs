@@ -17,6 +17,9 @@ use super::{
 /// The most keys that one entry may change.
 pub const MAX_GROUP: usize = 250_000;
 
+/// In how many workspaces one change may be: each gets an entry of its own, and others wait meanwhile.
+pub const MAX_WORKSPACES: usize = 1_000;
+
 /// What is done to every key of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupAct {

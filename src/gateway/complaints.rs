@@ -8,7 +8,8 @@ use std::{
 use super::address::OriginUnknown;
 use crate::{
     domain::{environment::BrowserRule, id::KeyId, time::Timestamp},
-    operations::{error::OperationError, leak::Leaked},
+    error::OperationError,
+    judge::leak::Leaked,
 };
 
 const PAUSE: Duration = Duration::from_secs(10);

@@ -29,13 +29,13 @@ use crate::{
         scope::ScopeText,
         time::Timestamp,
     },
+    error::OperationError,
     http_answer::{
         BodyFormat, Header, HttpAnswer, Identity, Stop, identity, latency, limits, nobody, retiring, stopped,
     },
-    operations::{
-        Operations,
+    judge::{
+        Judge,
         check::{Mode, Query, Subject},
-        error::OperationError,
         trusted,
     },
 };
@@ -113,16 +113,16 @@ impl Outcome {
 
 /// Answers gateways.
 pub struct Desk {
-    operations: Arc<Operations>,
+    judge: Arc<Judge>,
     settings: Gateway,
     complaints: Complaints,
 }
 
 impl Desk {
-    /// Answers by what `operations` decide; `settings` say where holders carry their keys.
+    /// Answers by what `judge` decides; `settings` say where holders carry their keys.
     #[must_use]
-    pub fn new(operations: Arc<Operations>, settings: Gateway) -> Self {
-        Self { operations, settings, complaints: Complaints::default() }
+    pub fn new(judge: Arc<Judge>, settings: Gateway) -> Self {
+        Self { judge, settings, complaints: Complaints::default() }
     }
 
     /// What gateways are set to.
@@ -135,7 +135,7 @@ impl Desk {
     /// nobody's: keys that are bound to networks are denied.
     pub fn origin(&self, request: &impl GatewayRequest, known: Origin<'_>) -> Option<IpAddr> {
         address::origin(&self.settings, request, known).unwrap_or_else(|unknown| {
-            self.complaints.of_origin(self.operations.reading().time, &unknown);
+            self.complaints.of_origin(self.judge.reading().time, &unknown);
             None
         })
     }
@@ -154,9 +154,9 @@ impl Desk {
         caller: Result<Caller, OperationError>,
         asked: Result<Question<'_, R>, Unreadable>,
     ) -> Outcome {
-        let began = self.operations.reading();
+        let began = self.judge.reading();
         let mut outcome = self.judge(caller, asked, began.time).await;
-        let took = self.operations.reading().steady.saturating_since(began.steady);
+        let took = self.judge.reading().steady.saturating_since(began.steady);
         outcome.tell(latency(took));
         outcome
     }
@@ -217,12 +217,12 @@ impl Desk {
         let denied = |denial: &Denial, requirement: &Requirement<'_>| {
             self.stop(Stop::Denied { denial, requirement, answer: None }, format)
         };
-        if let Some(leaked) = self.operations.secret_in_url(request.path(), caller.bound_to()) {
+        if let Some(leaked) = self.judge.secret_in_url(request.path(), caller.bound_to()) {
             self.complaints.of_leak(now, leaked);
             return Ok(denied(&Denial::CredentialsInUrl, &Requirement::default()));
         }
         said.from_browser = marks::of_browser(request);
-        let policy = self.operations.policy_now();
+        let policy = self.judge.policy_now();
         let policy = &trusted(policy.as_ref())?.policy;
         let way = way(policy, request, &said);
         if matches!(way, Way::Public) {
@@ -251,7 +251,7 @@ impl Desk {
             bound_to: caller.bound_to(),
             caller: caller.key_id(),
         };
-        let answer = self.operations.check(&query).await?;
+        let answer = self.judge.check(&query).await?;
         if let Some(subject) = answer.subject.as_ref().filter(|_| query.requirement.from_browser) {
             let key = subject.found.key();
             let rule = policy.environments().browsers(&key.environment);

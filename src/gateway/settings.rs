@@ -12,7 +12,7 @@ use crate::{
         secret::holds_secret,
         text::EnvironmentName,
     },
-    operations::error::OperationError,
+    error::OperationError,
 };
 
 /// What settings say that a request from `address` needs; `place` is where they stand, for errors.

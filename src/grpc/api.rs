@@ -8,14 +8,17 @@ use tonic::{Request, Response, Status};
 use super::lanes::{Lane, Lanes};
 use crate::{
     domain::admin::{AdminPermit, Caller, Party, Permission},
+    error::OperationError,
     gateway::Desk,
-    operations::{Operations, error::OperationError, identify},
+    judge::{Judge, identify},
+    operations::Operations,
     ports::StoreError,
     way_in::connection::Peer,
 };
 
 /// Implements the services of `keyward.v1`, and Envoy's.
 pub struct Api {
+    judge: Arc<Judge>,
     operations: Arc<Operations>,
     check_is_open: bool,
     desk: Arc<Desk>,
@@ -23,11 +26,21 @@ pub struct Api {
 }
 
 impl Api {
-    /// Serves `operations`. Administration has places in `lanes`; Check and BatchCheck need no caller where `check_is_open`.
-    /// Gateways are answered at `desk`.
+    /// Serves what `judge` decides and `operations` do. Administration has places in `lanes`; Check and BatchCheck need no
+    /// caller where `check_is_open`. Gateways are answered at `desk`.
     #[must_use]
-    pub fn new(operations: Arc<Operations>, lanes: Arc<Lanes>, check_is_open: bool, desk: Arc<Desk>) -> Self {
-        Self { operations, check_is_open, desk, lanes }
+    pub fn new(
+        judge: Arc<Judge>,
+        operations: Arc<Operations>,
+        lanes: Arc<Lanes>,
+        check_is_open: bool,
+        desk: Arc<Desk>,
+    ) -> Self {
+        Self { judge, operations, check_is_open, desk, lanes }
+    }
+
+    pub(super) fn judge(&self) -> &Judge {
+        &self.judge
     }
 
     pub(super) fn operations(&self) -> &Operations {
@@ -56,8 +69,8 @@ impl Api {
         headers: &HeaderMap,
         address: Option<IpAddr>,
     ) -> Result<Caller, OperationError> {
-        let presented = bearer(headers).map_err(|_guessed_never| self.operations.wrong_caller(address))?;
-        self.operations.identify(presented, address)
+        let presented = bearer(headers).map_err(|_guessed_never| self.judge.wrong_caller(address))?;
+        self.judge.identify(presented, address)
     }
 
     /// Who asks a Check from this address, if he may; `callers` are the values in which he says who he is.
@@ -70,9 +83,8 @@ impl Api {
         address: Option<IpAddr>,
     ) -> Result<Caller, OperationError> {
         let address = address.map(|ip| ip.to_canonical());
-        let presented =
-            only_bearer(callers).map_err(|_guessed_never| self.operations.wrong_caller(address))?;
-        let caller = self.operations.identify(presented, address)?;
+        let presented = only_bearer(callers).map_err(|_guessed_never| self.judge.wrong_caller(address))?;
+        let caller = self.judge.identify(presented, address)?;
         self.require_checker(&caller)?;
         Ok(caller)
     }

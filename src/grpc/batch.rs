@@ -22,10 +22,8 @@ use crate::{
         admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys},
         parse::ParseError,
     },
-    operations::{
-        check::{Mode, Query},
-        error::OperationError,
-    },
+    error::OperationError,
+    judge::check::{Mode, Query},
     way_in::{
         budget::{Held, Purse, Spent},
         request_body::RequestBody,
@@ -193,7 +191,7 @@ impl Api {
         }
         let mut answered = Answered::default();
         for query in &queries {
-            let answer = self.operations().check(query).await?;
+            let answer = self.judge().check(query).await?;
             let before = answers.bytes();
             answers.add(|bytes| convert::check_bytes::write(&answer, bytes))?;
             answered.add(answers.bytes().saturating_sub(before)).await?;
@@ -220,7 +218,7 @@ impl Api {
             answered.add(length.saturating_add(COUNTS_BYTES)).await?;
         }
         answers.reserve(answered.bytes.saturating_add(PREFIX_BYTES))?;
-        for together in &self.operations().check_all(&queries).await? {
+        for together in &self.judge().check_all(&queries).await? {
             let response = convert::check::response_of(together);
             answers.add(|bytes| response.encode_raw(bytes))?;
         }

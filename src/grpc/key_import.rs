@@ -5,7 +5,8 @@ use tonic::{Request, Response, Status};
 use super::{api::Api, convert};
 use crate::{
     domain::{admin::Party, parse::ParseError, seal::ForeignSecret, text::Label},
-    operations::{error::OperationError, import::ImportOptions, issue::IssuePermit},
+    error::OperationError,
+    operations::{import::ImportOptions, issue::IssuePermit},
     wire::v1,
 };
 

@@ -12,9 +12,8 @@ use crate::{
         id::KeyId,
         key::Key,
     },
-    operations::{
-        Changed, Operations, WithSecret, error::OperationError, issue::IssuePermit, switch::Switch,
-    },
+    error::OperationError,
+    operations::{Changed, Operations, WithSecret, issue::IssuePermit, switch::Switch},
     ports::RequestMark,
     way_in::budget::Purse,
     wire::v1::{self, get_key_request::Presented, key_service_server::KeyService, revoke_request::Target},

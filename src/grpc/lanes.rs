@@ -14,7 +14,7 @@ use tokio::{
     sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
 };
 
-use crate::{domain::admin::Party, operations::error::OperationError};
+use crate::{domain::admin::Party, error::OperationError};
 
 /// The threads that administrative work is done on, so that no Check waits for it, and no operator for tenants.
 #[derive(Debug, Clone)]

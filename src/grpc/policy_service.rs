@@ -8,7 +8,8 @@ use crate::{
         admin::{AdminPermit, ApplyPolicy, Party, ReadPolicy},
         parse::ParseError,
     },
-    operations::{error::OperationError, policy::Expected},
+    error::OperationError,
+    operations::policy::Expected,
     wire::v1::{self, policy_service_server::PolicyService},
 };
 

@@ -15,10 +15,8 @@ use crate::{
         admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys, ReadPolicy},
         audit::Revision,
     },
-    operations::{
-        check::{Mode, Query},
-        error::OperationError,
-    },
+    error::OperationError,
+    judge::check::{Mode, Query},
     way_in::{budget::Purse, connection::Peer},
     wire::v1,
 };
@@ -35,7 +33,7 @@ impl CheckAtOnce for Api {
             let caller = self.caller_of(headers, Some(address(peer)))?;
             match self.question_at_once(&caller, "", asked)? {
                 // An explanation says more, and is asked for by people.
-                Some(query) if query.mode != Mode::Explain => self.operations().try_check(&query),
+                Some(query) if query.mode != Mode::Explain => self.judge().try_check(&query),
                 Some(_) | None => Ok(None),
             }
         };
@@ -70,7 +68,7 @@ impl Api {
         if let Some(query) = self.question_at_once(caller, prefix, asked)? {
             return Ok(query);
         }
-        self.operations().await_revision(Revision(asked.min_revision)).await?;
+        self.judge().await_revision(Revision(asked.min_revision)).await?;
         self.question_at_once(caller, prefix, asked)?.ok_or(OperationError::RevisionAhead)
     }
 
@@ -94,20 +92,20 @@ impl Api {
         if named.is_some_and(|named| bound_to.is_some_and(|bound| bound != named)) {
             return Err(OperationError::WorkspaceNotFound);
         }
-        let is_known = self.operations().has_revision(Revision(asked.min_revision));
+        let is_known = self.judge().has_revision(Revision(asked.min_revision));
         if let Some(id) = by_id {
             let id = id?;
             if !is_known {
                 return Ok(None);
             }
-            self.operations().require_known(bound_to, id)?;
+            self.judge().require_known(bound_to, id)?;
         }
         let query = convert::check::query(prefix, asked, mode?, named, caller)?;
         Ok(is_known.then_some(query))
     }
 
     pub(super) async fn answer(&self, query: &Query<'_>) -> Result<v1::CheckResponse, OperationError> {
-        Ok(convert::check::response(&self.operations().check(query).await?))
+        Ok(convert::check::response(&self.judge().check(query).await?))
     }
 
     /// Which route the request is on that an operator wants explained: one whom `ExplainRoute` tells it too.
@@ -127,6 +125,6 @@ impl Api {
         if [request.0, request.1, request.2].contains(&"") {
             return Ok(None);
         }
-        Ok(Some(convert::route::explained(&self.operations().policy()?.policy, request)))
+        Ok(Some(convert::route::explained(&self.judge().policy()?.policy, request)))
     }
 }

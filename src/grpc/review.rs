@@ -3,7 +3,8 @@
 use super::{convert, key_service::changed};
 use crate::{
     domain::admin::{AdminPermit, ReadKeys, RotateKeys, UpdateKeys},
-    operations::{Changed, Operations, error::OperationError},
+    error::OperationError,
+    operations::{Changed, Operations},
     wire::v1,
 };
 

@@ -6,11 +6,9 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
+    domain::group::MAX_WORKSPACES,
     domain::{admin::AdminRefusal, group::MAX_GROUP, key::TransitionError, policy::Fault},
-    operations::{
-        bulk::MAX_WORKSPACES,
-        error::{OperationError, QuotaReached, listed},
-    },
+    error::{OperationError, QuotaReached, listed},
     ports::StoreError,
     wire::v1::{self, ErrorReason},
 };

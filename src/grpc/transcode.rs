@@ -12,8 +12,8 @@ use tonic_types::StatusExt as _;
 use super::api::Api;
 use crate::{
     domain::{parse::ParseError, secret::holds_secret},
+    error::OperationError,
     http_answer::{Header, error_body},
-    operations::error::OperationError,
     way_in::connection::Peer,
     wire::{
         json,

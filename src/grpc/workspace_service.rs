@@ -11,9 +11,9 @@ use crate::{
         parse::ParseError,
         workspace::{Within, WorkspaceState},
     },
+    error::OperationError,
     operations::{
         Operations, WithSecret,
-        error::OperationError,
         register::{FirstKey, Registered},
     },
     wire::v1::{self, workspace_service_server::WorkspaceService},

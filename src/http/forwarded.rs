@@ -8,8 +8,8 @@ use http::HeaderMap;
 
 use crate::{
     domain::{gateway::Gateway, parse::ParseError},
+    error::OperationError,
     gateway::{GatewayRequest, Unreadable, tells_origin},
-    operations::error::OperationError,
 };
 
 const METHOD: &str = "x-forwarded-method";

@@ -13,10 +13,10 @@ use http_body_util::Full;
 use super::{forwarded::Forwarded, respond};
 use crate::{
     domain::parse::ParseError,
+    error::OperationError,
     gateway::{self, GatewayRequest as _, Origin, Outcome, Question, Unreadable},
     grpc::api::Api,
     http_answer::HttpAnswer,
-    operations::error::OperationError,
     way_in::{connection::Peer, request_body::RequestBody},
 };
 

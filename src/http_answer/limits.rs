@@ -8,7 +8,7 @@ use std::{cmp::Ordering, time::Duration};
 use super::Header;
 use crate::{
     domain::{limit::Bound, time::Timestamp},
-    operations::check::Answer,
+    judge::check::Answer,
     ports::LimitState,
 };
 

@@ -25,7 +25,7 @@ use crate::{
         decision::{Denial, Requirement, Spent},
         text::Realm,
     },
-    operations::check::Answer,
+    judge::check::Answer,
 };
 
 /// A header: its name in lower case, and its value.

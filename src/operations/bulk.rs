@@ -8,17 +8,14 @@ use std::{
 };
 
 use super::{
-    Attempt, Operations, change, describe,
-    error::{OperationError, path},
-    revoke::stated,
-    select::KeySelection,
-    stands_on_workspace,
+    Attempt, Operations, change, describe, revoke::stated, select::KeySelection, stands_on_workspace,
 };
 use crate::{
     domain::{
         admin::{AdminPermit, AdminRefusal, AdminScope, Permission},
         audit::{Actor, LogEntry, Revision},
         ending::Ending,
+        group::MAX_WORKSPACES,
         group::{Before, Group, GroupAct, MAX_GROUP},
         id::{GroupId, KeyId, WorkspaceId},
         key::{Key, RevokeReason},
@@ -27,15 +24,13 @@ use crate::{
         time::Timestamp,
         workspace::{Within, WorkspaceState},
     },
+    error::{OperationError, path},
     pieces::Pieces,
     ports::{Mutation, RequestMark, Rows},
 };
 
 /// How many keys an answer names.
 const NAMED: usize = 1_000;
-
-/// In how many workspaces one change may be: each gets an entry of its own, and others wait meanwhile.
-pub const MAX_WORKSPACES: usize = 1_000;
 
 /// Which keys to change, and how sure the caller is of them.
 pub struct BulkChange {

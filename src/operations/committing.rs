@@ -1,10 +1,9 @@
 //! How a change is made: judged in its turn, committed, and in memory before anybody is told.
 
-use super::{
-    ATTEMPTS, Attempt, Changed, Operations, changed, denied_here, error::OperationError, stands_on_workspace,
-};
+use super::{ATTEMPTS, Attempt, Changed, Operations, changed, denied_here, stands_on_workspace};
 use crate::{
     domain::{audit::Revision, id::KeyId, key::Key, time::Timestamp},
+    error::OperationError,
     index::Found,
     ports::{Mutation, StoreError},
 };

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 pub use self::list::{Denied, OF_ONE_TENANT, OF_OPERATORS, OF_PRESENTERS, OF_TENANTS, Part};
 pub(super) use self::list::{DeniedHere, What};
-use super::{Operations, error::OperationError, switch::Switch, wrong_callers::WrongCallersSeen};
+use super::{Operations, switch::Switch};
 use crate::{
     domain::{
         admin::{AdminPermit, ReadAudit},
@@ -18,7 +18,9 @@ use crate::{
         key::Revocation,
         text::Comment,
     },
+    error::OperationError,
     index::End,
+    judge::wrong_callers::WrongCallersSeen,
     ports::{RequestMark, StoreError, Taking},
 };
 
@@ -124,7 +126,7 @@ impl Operations {
             why: self.store.why().filter(|_| permit.bound_to().is_none()),
             revision: self.index.revision(),
             denied,
-            wrong_callers: permit.bound_to().is_none().then(|| self.wrong_callers.seen()),
+            wrong_callers: permit.bound_to().is_none().then(|| self.judge.wrong_callers_seen()),
         }
     }
 

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::error::{OperationError, path};
-use crate::domain::{
-    grant::Grant,
-    key::Key,
-    parse::ParseError,
-    policy::{Policy, RuleBroken, show_duration},
-    workspace::Workspace,
+use crate::{
+    domain::{
+        grant::Grant,
+        key::Key,
+        parse::ParseError,
+        policy::{Policy, RuleBroken, show_duration},
+        workspace::Workspace,
+    },
+    error::{OperationError, path},
 };
 
 /// Passes a new key that is as the policy wants it: its scopes are declared, it keeps the rules, and its workspace's plan

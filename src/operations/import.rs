@@ -16,7 +16,6 @@ use futures_util::future::join_all;
 
 use super::{
     Attempt, Operations, change, entry,
-    error::OperationError,
     issue::{IssuePermit, NewKey, all_fields, as_said},
     roles::require_in_use,
     write_key,
@@ -35,6 +34,7 @@ use crate::{
         time::Timestamp,
         workspace::Workspace,
     },
+    error::OperationError,
     ports::{Mutation, PolicyVersion},
 };
 
@@ -251,7 +251,7 @@ impl Operations {
         let found = self.index.by_id(imported);
         let earlier = found.as_ref().and_then(|found| self.index.earlier_import(found.key()));
         if let Some(earlier) = earlier {
-            self.alarm_of_imports(earlier, imported);
+            self.judge.alarm_of_imports(earlier, imported);
         }
     }
 

@@ -3,7 +3,7 @@
 //! A scheme by itself lets nobody in: only imported keys do, each judged by its importer's ceiling. So who may import keys into
 //! every workspace may add one. None is removed or changed: its keys would be unknown from one moment to the next.
 
-use super::{Operations, change, error::OperationError};
+use super::{Operations, change};
 use crate::{
     domain::{
         admin::{AdminPermit, ImportKeys, ReadKeys},
@@ -14,6 +14,7 @@ use crate::{
         text::Label,
         time::Timestamp,
     },
+    error::OperationError,
     ports::{Mutation, Rows, StoreError},
 };
 

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    Attempt, Operations, WithSecret, change, describe, entry,
-    error::{OperationError, path},
-    fit,
+    Attempt, Operations, WithSecret, change, describe, entry, fit,
     limits::{self, NewLimits},
     roles::{StoodOn, follows_alone, require_in_use},
     write_key,
@@ -30,6 +28,7 @@ use crate::{
         time::Timestamp,
         workspace::Workspace,
     },
+    error::{OperationError, path},
     ports::{Mutation, RequestMark},
 };
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Attempt, Changed, Operations, entry, error::OperationError, fit, update, write_key};
+use super::{Attempt, Changed, Operations, entry, fit, update, write_key};
 use crate::{
     domain::{
         admin::{AdminPermit, ReadKeys, UpdateKeys},
@@ -15,6 +15,7 @@ use crate::{
         time::Timestamp,
         usage::{hour_of, start_of},
     },
+    error::OperationError,
     ports::{Mutation, ScopeUse, StoreError},
 };
 

@@ -3,19 +3,19 @@
 
 use std::sync::Arc;
 
-use super::{
-    Operations,
-    error::{OperationError, path},
-};
-use crate::domain::{
-    key::Key,
-    parse::ParseError,
-    policy::{
-        ALL_TIERS, Effective, Fault, Holder, LimitOverrides, LimitOverridesEntry, LimitsOf, Policy,
-        effective, no_wider,
+use super::Operations;
+use crate::{
+    domain::{
+        key::Key,
+        parse::ParseError,
+        policy::{
+            ALL_TIERS, Effective, Fault, Holder, LimitOverrides, LimitOverridesEntry, LimitsOf, Policy,
+            effective, no_wider,
+        },
+        text::Plan,
+        workspace::Workspace,
     },
-    text::Plan,
-    workspace::Workspace,
+    error::{OperationError, path},
 };
 
 /// The most limits that a Check of one tier is under.

@@ -1,6 +1,6 @@
 //! Reads the log, and verifies it.
 
-use super::{Operations, error::OperationError};
+use super::Operations;
 use crate::{
     domain::{
         admin::{AdminPermit, ReadAudit},
@@ -8,6 +8,7 @@ use crate::{
         id::WorkspaceId,
         parse::ParseError,
     },
+    error::OperationError,
     ports::{LogFilter, LogRecord, LogRows, Verification},
 };
 

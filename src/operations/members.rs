@@ -8,22 +8,24 @@ use std::sync::Arc;
 
 use super::{
     Attempt, Operations, change, cursor,
-    error::OperationError,
     roles::{require_in_use, require_open},
-};
-use crate::domain::{
-    admin::{AdminPermit, AdminRefusal, ManageWorkspaces, ReadWorkspaces},
-    audit::{Action, LogEntry, Revision},
-    id::WorkspaceId,
-    key::{Key, Standing},
-    member::{Member, MemberId},
-    parse::ParseError,
-    policy::{Policy, Role},
-    rights::Rights,
-    text::{Comment, Label, Owner},
 };
 use crate::pieces::Pieces;
 use crate::ports::{Mutation, PolicyVersion, Rows, StoreError};
+use crate::{
+    domain::{
+        admin::{AdminPermit, AdminRefusal, ManageWorkspaces, ReadWorkspaces},
+        audit::{Action, LogEntry, Revision},
+        id::WorkspaceId,
+        key::{Key, Standing},
+        member::{Member, MemberId},
+        parse::ParseError,
+        policy::{Policy, Role},
+        rights::Rights,
+        text::{Comment, Label, Owner},
+    },
+    error::OperationError,
+};
 
 /// What the removal of a member came to.
 #[derive(Debug, Clone, Copy, Default)]

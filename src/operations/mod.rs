@@ -2,29 +2,22 @@
 
 mod anew;
 pub mod bulk;
-pub mod check;
-pub mod check_all;
 pub mod clock_mark;
 mod committing;
 mod cursor;
 pub mod denied_here;
 mod describe;
-pub mod error;
 mod fit;
-pub mod identify;
 pub mod import;
-mod import_alarm;
 pub mod import_scheme;
 pub mod initialize;
 pub mod issue;
-pub mod leak;
 pub mod least_privilege;
 pub mod limits;
 pub mod log;
 pub mod members;
 pub mod plan_change;
 pub mod policy;
-mod presented;
 pub mod quotas;
 mod reach;
 pub mod register;
@@ -36,7 +29,6 @@ pub mod rotate;
 pub mod rotation;
 pub mod select;
 pub mod show;
-mod source_limit;
 pub mod switch;
 mod turns;
 pub mod update;
@@ -45,14 +37,10 @@ pub mod uses;
 pub mod workspace;
 pub mod workspace_state;
 pub mod workspaces;
-pub mod wrong_callers;
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use self::{
-    denied_here::DeniedHere, error::OperationError, import_alarm::ImportAlarms, quotas::UnderWay,
-    source_limit::SourceLimit, turns::Turns, usage::UsageLedger, wrong_callers::WrongCallers,
-};
+use self::{denied_here::DeniedHere, quotas::UnderWay, turns::Turns, usage::UsageLedger};
 use crate::{
     domain::{
         audit::{Action, Actor, FieldChange, LogEntry, Revision},
@@ -64,27 +52,25 @@ use crate::{
         text::EnvironmentName,
         time::{Entropy, EntropyUnavailable, Timestamp, TrustedClock},
     },
+    error::OperationError,
     index::Index,
+    judge::{Judge, SourceLimit},
     ports::{Counters, KeyStore, Mutation, PolicyVersion, RequestMark, Rows, StoreError},
 };
 
 /// How often a change is judged anew when others change the same at the same time.
 const ATTEMPTS: usize = 16;
 
-const POLICY_DAMAGED: &str = "the stored policy cannot be trusted; apply one, with the expected version 0";
-
 /// Everything that the verbs need.
 pub struct Operations {
+    judge: Arc<Judge>,
     store: Arc<dyn KeyStore>,
     counters: Arc<dyn Counters>,
     index: Arc<Index>,
     clock: Arc<TrustedClock>,
     entropy: Arc<dyn Entropy>,
     keys: Arc<DerivedKeys>,
-    count_wait: Duration,
     revocations_by_source: SourceLimit,
-    wrong_callers: WrongCallers,
-    import_alarms: ImportAlarms,
     turns: Turns,
     denied: DeniedHere,
     under_way: UnderWay,
@@ -93,6 +79,8 @@ pub struct Operations {
 
 /// What an operations object is made of.
 pub struct Parts {
+    /// Who decides.
+    pub judge: Arc<Judge>,
     /// Where truth is kept.
     pub store: Arc<dyn KeyStore>,
     /// Where limits are counted.
@@ -105,8 +93,6 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// The keys derived from the roots.
     pub keys: Arc<DerivedKeys>,
-    /// How long a Check waits until what it would use of a limit is written.
-    pub count_wait: Duration,
 }
 
 /// A key as it is after a change, and the revision of that change.
@@ -142,24 +128,21 @@ impl Operations {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, counters, index, clock, entropy, keys, count_wait } = parts;
-        let revocations_by_source = SourceLimit::default();
-        let usage = Arc::new(UsageLedger::new(Arc::clone(&store), Arc::clone(&clock)));
+        let Parts { judge, store, counters, index, clock, entropy, keys } = parts;
+        let usage = UsageLedger::new(judge.usage_book(), Arc::clone(&store), Arc::clone(&clock));
         Self {
+            judge,
             store,
             counters,
             index,
             clock,
             entropy,
             keys,
-            count_wait,
-            revocations_by_source,
-            wrong_callers: WrongCallers::default(),
-            import_alarms: ImportAlarms::default(),
+            revocations_by_source: SourceLimit::default(),
             turns: Turns::default(),
             denied: DeniedHere::default(),
             under_way: UnderWay::default(),
-            usage,
+            usage: Arc::new(usage),
         }
     }
 
@@ -168,13 +151,7 @@ impl Operations {
     /// # Errors
     /// The stored one cannot be trusted.
     pub fn policy(&self) -> Result<Arc<PolicyVersion>, OperationError> {
-        trusted(self.index.policy())
-    }
-
-    /// The policy in force for as long as one Check takes, see [`trusted`].
-    #[must_use]
-    pub fn policy_now(&self) -> impl Deref<Target = Option<Arc<PolicyVersion>>> + use<> {
-        self.index.policy_now()
+        self.judge.policy()
     }
 
     /// Passes unless the request id has been used: so that a retry is told so, whatever else has changed since.
@@ -216,14 +193,6 @@ fn changed((mut key, revision): (Key, Option<Revision>)) -> Changed {
     let revision = revision.unwrap_or(key.revision);
     key.revision = revision;
     Changed { key, revision }
-}
-
-/// Passes the policy in force on.
-///
-/// # Errors
-/// There is none: the stored one cannot be trusted.
-pub fn trusted<T>(policy: Option<T>) -> Result<T, OperationError> {
-    policy.ok_or_else(|| StoreError::Corrupt(POLICY_DAMAGED.to_owned()).into())
 }
 
 /// Whether a change of a key is none that a closed workspace lets be: it happens in the workspace as it was judged, or not.

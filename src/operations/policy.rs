@@ -12,7 +12,7 @@ use serde_json::Value;
 pub use effect::{AffectedKey, Effect, GainingKey};
 
 pub(super) use self::effect::is_alive;
-use super::{Operations, change, cursor, error::OperationError};
+use super::{Operations, change, cursor};
 use crate::{
     domain::{
         admin::{AdminPermit, ApplyPolicy, ReadPolicy},
@@ -24,6 +24,7 @@ use crate::{
         text::Comment,
         workspace::Workspace,
     },
+    error::OperationError,
     ports::{Mutation, PolicyVersion, Rows, StoreError},
 };
 

@@ -9,10 +9,7 @@ mod under_way;
 
 use std::sync::Arc;
 
-use super::{
-    Operations,
-    error::{OperationError, QuotaReached},
-};
+use super::Operations;
 use crate::{
     domain::{
         audit::{Action, Actor, LogEntry, Revision},
@@ -26,6 +23,7 @@ use crate::{
         text::Plan,
         time::Timestamp,
     },
+    error::{OperationError, QuotaReached},
     index::Kept,
     ports::{Bill, Charge, DrawsOn, LimitState, Mutation, Payer},
 };
@@ -68,7 +66,7 @@ impl Operations {
             if takes_away {
                 let _what_is_left = log.charge(self, bytes);
             } else {
-                self.when_written(|| log.charge(self, bytes)).await?;
+                self.judge.when_written(|| log.charge(self, bytes)).await?;
             }
         }
         let draws_on = if takes_away { self.kept_for(&mutation.entry.actor) } else { DrawsOn::Nothing };

@@ -1,6 +1,6 @@
 //! What a request may be about: the workspaces and keys that its caller reaches, and nothing else (T1).
 
-use super::{Operations, error::OperationError};
+use super::Operations;
 use crate::{
     domain::{
         admin::AdminPermit,
@@ -8,6 +8,7 @@ use crate::{
         parse::ParseError,
         workspace::Within,
     },
+    error::OperationError,
     index::Found,
     ports::StoreError,
 };

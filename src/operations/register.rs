@@ -2,7 +2,6 @@
 
 use super::{
     Operations, WithSecret, change, describe,
-    error::OperationError,
     fit::require_fit,
     issue::{NewKey, all_fields, as_said, with_secret},
     limits,
@@ -23,6 +22,7 @@ use crate::{
         time::Timestamp,
         workspace::{Workspace, WorkspaceState},
     },
+    error::OperationError,
     ports::{Mutation, Rows},
 };
 

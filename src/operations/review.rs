@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Operations, cursor, error::OperationError};
+use super::{Operations, cursor};
 use crate::{
     domain::{
         admin::{AdminPermit, ReadKeys},
@@ -19,6 +19,7 @@ use crate::{
         usage::hour_of,
         workspace::Within,
     },
+    error::OperationError,
     pieces::Pieces,
     ports::{LastUse, ScopeUse},
 };
@@ -151,7 +152,7 @@ impl Operations {
             let uses = uses.get(id).map(Vec::as_slice).unwrap_or_default();
             let known = KnownUse {
                 unused_scopes: scopes.unused(key, rights),
-                earlier_import: self.earlier_of_current(permit, key),
+                earlier_import: self.judge.earlier_of_current(permit, key),
                 ..known_use(uses)
             };
             let breadth = Breadth::new(key, rights.scopes().count(), rights.unbound().count());

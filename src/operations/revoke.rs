@@ -7,9 +7,7 @@ use futures_util::future::join_all;
 use super::{
     Attempt, Changed, Operations, change, changed,
     denied_here::{self, Part, What},
-    describe, entry,
-    error::OperationError,
-    write_key,
+    describe, entry, write_key,
 };
 use crate::{
     domain::{
@@ -21,6 +19,7 @@ use crate::{
         text::Comment,
         time::Timestamp,
     },
+    error::OperationError,
     index::End,
     ports::{Mutation, Note, StoreError},
 };
@@ -80,7 +79,7 @@ impl Operations {
         presenter: Presenter,
     ) -> Result<(), OperationError> {
         let Presenter { source, is_known } = presenter;
-        let proven = PresentedKey::either(text).map(|presented| self.all_with(&presented));
+        let proven = PresentedKey::either(text).map(|presented| self.judge.all_with(&presented));
         let (proven, now) = (proven.unwrap_or_default(), self.clock.now());
         let is_free = is_known || proven.iter().any(|(id, hash)| self.is_good(*id, hash, now));
         let limited = if is_free { None } else { self.revocations_by_source.spend(source, now).err() };

@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use super::{Operations, error::OperationError, show::Moment};
-use crate::domain::{
-    admin::{AdminPermit, ReadKeys},
-    id::KeyId,
-    key::{Key, Standing},
-    member::Surroundings,
-    parse::ParseError,
-    policy::{Policy, Role},
-    rights::Rights,
-    text::Label,
-    workspace::Workspace,
-};
+use super::{Operations, show::Moment};
 use crate::ports::PolicyVersion;
+use crate::{
+    domain::{
+        admin::{AdminPermit, ReadKeys},
+        id::KeyId,
+        key::{Key, Standing},
+        member::Surroundings,
+        parse::ParseError,
+        policy::{Policy, Role},
+        rights::Rights,
+        text::Label,
+        workspace::Workspace,
+    },
+    error::OperationError,
+};
 
 /// What a key may do now.
 pub struct EffectiveRights {
@@ -100,7 +103,7 @@ impl Operations {
             inert: undeclared.chain(withheld).collect(),
             workspace: self.index.workspace(key.workspace),
             surroundings: found.surroundings(),
-            earlier_import: self.earlier_of_current(permit, &key),
+            earlier_import: self.judge.earlier_of_current(permit, &key),
             owner_role,
             policy,
             moment,

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    Operations,
-    error::{OperationError, path},
-    trusted,
-};
+use super::Operations;
 use crate::{
     domain::{
         admin::{AdminPermit, AdminRefusal},
@@ -20,6 +16,8 @@ use crate::{
         text::Owner,
         workspace::{Workspace, WorkspaceState},
     },
+    error::{OperationError, path},
+    judge::trusted,
     ports::PolicyVersion,
 };
 

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{
-    Attempt, Operations, WithSecret, change, describe, entry, error::OperationError, issue::with_secret,
-    write_key,
-};
+use super::{Attempt, Operations, WithSecret, change, describe, entry, issue::with_secret, write_key};
 use crate::{
     domain::{
         admin::{AdminPermit, RotateKeys},
@@ -16,6 +13,7 @@ use crate::{
         id::KeyId,
         key::Key,
     },
+    error::OperationError,
     ports::{Mutation, RequestMark},
 };
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Attempt, Changed, Operations, change, entry, error::OperationError, rotate::ends_of, write_key};
+use super::{Attempt, Changed, Operations, change, entry, rotate::ends_of, write_key};
 use crate::{
     domain::{
         admin::{AdminPermit, ReadKeys, RotateKeys},
@@ -15,6 +15,7 @@ use crate::{
         text::Owner,
         time::Timestamp,
     },
+    error::OperationError,
     ports::{LastUse, Mutation},
 };
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{
     Operations,
-    error::OperationError,
     limits::limits_of,
     select::{KeySelection, KeyTraits},
 };
@@ -18,8 +17,9 @@ use crate::{
         rights::Rights,
         secret::PresentedKey,
         text::Label,
-        time::{Now, Timestamp},
+        time::Timestamp,
     },
+    error::OperationError,
     index::Index,
     ports::{KeyPosition, LastUse, PolicyVersion},
 };
@@ -108,12 +108,6 @@ impl Operations {
         self.clock.now()
     }
 
-    /// The same with a count of time that nobody can set.
-    #[must_use]
-    pub fn reading(&self) -> Now {
-        self.clock.read()
-    }
-
     /// What answers about keys are rendered by, as it is now, for who sees so far.
     #[must_use]
     pub fn moment(&self, sight: Sight) -> Moment {
@@ -141,7 +135,7 @@ impl Operations {
         text: &str,
     ) -> Result<(ShownKey, u32), OperationError> {
         permit.require_global()?;
-        let found = PresentedKey::either(text).and_then(|presented| self.whose(&presented));
+        let found = PresentedKey::either(text).and_then(|presented| self.judge.whose(&presented));
         let (found, hash) = found.ok_or(OperationError::SecretUnknown)?;
         let key = found.key().clone();
         let generation = key.credentials.find(&hash).map_or(0, |(secret, _)| secret.generation);
@@ -239,7 +233,7 @@ impl Operations {
         let mut uses = self.last_uses(keys.iter().map(|key| key.id).collect()).await?;
         let shown = |key: Key| {
             let uses = uses.remove(&key.id).unwrap_or_default();
-            let earlier_import = self.earlier_import(permit, &key);
+            let earlier_import = self.judge.earlier_import(permit, &key);
             ShownKey { last_use: uses.first().map(|newest| newest.time), uses, key, earlier_import }
         };
         Ok(keys.into_iter().map(shown).collect())

@@ -1,8 +1,6 @@
 //! Disable and enable: the pair that can be undone.
 
-use super::{
-    Attempt, Changed, Operations, change, changed, describe, entry, error::OperationError, write_key,
-};
+use super::{Attempt, Changed, Operations, change, changed, describe, entry, write_key};
 use crate::{
     domain::{
         admin::{AdminPermit, UpdateKeys},
@@ -12,6 +10,7 @@ use crate::{
         text::Comment,
         time::Timestamp,
     },
+    error::OperationError,
     index::End,
     ports::Mutation,
 };

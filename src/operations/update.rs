@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Attempt, Changed, Operations, change, describe, entry, error::OperationError, fit,
-    import::require_end_of_weak, limits, write_key,
+    Attempt, Changed, Operations, change, describe, entry, fit, import::require_end_of_weak, limits,
+    write_key,
 };
 use crate::{
     domain::{
@@ -22,6 +22,7 @@ use crate::{
         text::{Description, Metadata, Name},
         time::Timestamp,
     },
+    error::OperationError,
     ports::Mutation,
 };
 

@@ -4,13 +4,11 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use super::{Operations, check::Query, error::OperationError};
+use super::Operations;
 use crate::{
-    domain::{
-        id::KeyId,
-        time::{Now, Timestamp},
-    },
-    index::{Found, Index, User},
+    domain::id::KeyId,
+    error::OperationError,
+    index::Index,
     ports::{KeyStore, LastUse, Note},
 };
 
@@ -19,14 +17,6 @@ const WRITE_EVERY: Duration = Duration::from_secs(60);
 const BATCH: usize = 1_024;
 /// Uses that are taken from memory at once, some 8 MiB.
 const TAKEN_AT_ONCE: usize = 1 << 16;
-
-/// Notes an allowed Check with the secret of this generation, which ends then if it was replaced.
-pub(super) fn note(found: &Found, secret: Option<(u32, Option<Timestamp>)>, query: &Query<'_>, now: &Now) {
-    if let Some((generation, end)) = secret {
-        let user = User { generation, caller: query.caller, address: query.requirement.address };
-        found.note_use(user, end.is_none(), now.time);
-    }
-}
 
 impl Operations {
     /// The last uses of these keys, those of each newest first: as they are stored, and what is not written yet.

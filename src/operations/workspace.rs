@@ -5,9 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Attempt, Operations, change, describe,
-    error::OperationError,
-    limits,
+    Attempt, Operations, change, describe, limits,
     plan_change::{KeysConcerned, PlanEffect},
     roles::require_open,
 };
@@ -21,6 +19,7 @@ use crate::{
         text::{Name, Plan},
         workspace::Workspace,
     },
+    error::OperationError,
     ports::{Mutation, Rows},
 };
 

@@ -1,6 +1,6 @@
 //! Suspend, resume and close workspaces. Every key of one that is out of use is denied when the change is answered.
 
-use super::{Attempt, Operations, change, error::OperationError, roles::require_open};
+use super::{Attempt, Operations, change, roles::require_open};
 use crate::{
     domain::{
         admin::{AdminPermit, ManageWorkspaces},
@@ -10,6 +10,7 @@ use crate::{
         text::Comment,
         workspace::{Workspace, WorkspaceState},
     },
+    error::OperationError,
     ports::{Mutation, Rows},
 };
 

@@ -2,14 +2,17 @@
 
 use std::cmp::Reverse;
 
-use super::{Operations, cursor, error::OperationError};
-use crate::domain::{
-    admin::{AdminPermit, ReadWorkspaces},
-    id::WorkspaceId,
-    parse::ParseError,
-    text::Plan,
-    time::Timestamp,
-    workspace::{Workspace, WorkspaceState},
+use super::{Operations, cursor};
+use crate::{
+    domain::{
+        admin::{AdminPermit, ReadWorkspaces},
+        id::WorkspaceId,
+        parse::ParseError,
+        text::Plan,
+        time::Timestamp,
+        workspace::{Workspace, WorkspaceState},
+    },
+    error::OperationError,
 };
 
 /// Which workspaces to list.

@@ -12,7 +12,8 @@ use crate::{
         parse::ParseError,
         time::Timestamp,
     },
-    operations::{error::OperationError, show::Moment},
+    error::OperationError,
+    operations::show::Moment,
     ports::{LogFilter, LogRecord, StoreError, Verification},
     wire::v1::{self, ActorKind, AuditAction},
 };

@@ -3,9 +3,9 @@
 use super::{comment, key, owner, time, unless_empty, within, workspace::looked_at};
 use crate::{
     domain::{parse::ParseError, tag::Tag, text::EnvironmentName, workspace::Within},
+    error::OperationError,
     operations::{
         bulk::{BulkAct, BulkAnswer, BulkChange},
-        error::OperationError,
         select::KeySelection,
     },
     ports::RequestMark,

@@ -14,10 +14,10 @@ use crate::{
         scope::Scope,
         text::EnvironmentName,
     },
-    operations::{
+    error::{OperationError, path},
+    judge::{
         check::{Answer, CheckedKey, Mode, Query, Subject},
         check_all::Together,
-        error::{OperationError, path},
     },
     ports::LimitState,
     wire::v1::{self, DenialReason, check_request},

@@ -10,7 +10,7 @@ use crate::{
         decision::Decision, grant::Grant, id::WorkspaceId, key::Creator, limit::Bound, text::Owner,
         time::Timestamp,
     },
-    operations::check::{Answer, CheckedKey},
+    judge::check::{Answer, CheckedKey},
     ports::LimitState,
 };
 

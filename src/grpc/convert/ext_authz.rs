@@ -9,9 +9,9 @@ use tonic::Code;
 
 use crate::{
     domain::decision::Requirement,
+    error::OperationError,
     gateway::{self, GatewayRequest, Origin, Outcome, Passed, Stopped},
     http_answer::{Identity, StopStatus},
-    operations::error::OperationError,
     wire::{
         envoy::{
             config::core::v3::{

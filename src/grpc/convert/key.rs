@@ -11,10 +11,8 @@ use crate::{
         text::Owner,
         time::Timestamp,
     },
-    operations::{
-        error::OperationError,
-        show::{Moment, ShownKey},
-    },
+    error::OperationError,
+    operations::show::{Moment, ShownKey},
     wire::v1,
 };
 

@@ -14,9 +14,9 @@ use crate::{
         secret::{Hint, HintError},
         text::Label,
     },
+    error::OperationError,
     grpc::status,
     operations::{
-        error::OperationError,
         import::{ImportRow, Imported, NewImport},
         import_scheme::SchemeUse,
     },

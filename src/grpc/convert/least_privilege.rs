@@ -3,10 +3,8 @@
 use super::{rights, time};
 use crate::{
     domain::{audit::Revision, time::Timestamp},
-    operations::{
-        error::OperationError,
-        least_privilege::{LeastPrivilege, Narrowing, Seen},
-    },
+    error::OperationError,
+    operations::least_privilege::{LeastPrivilege, Narrowing, Seen},
     wire::v1,
 };
 

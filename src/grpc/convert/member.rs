@@ -8,7 +8,8 @@ use crate::{
         text::{Label, Owner},
         workspace::Within,
     },
-    operations::{error::OperationError, members::Removed},
+    error::OperationError,
+    operations::members::Removed,
     wire::v1,
 };
 

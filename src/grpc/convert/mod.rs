@@ -33,7 +33,7 @@ use crate::{
         parse::ParseError,
         text::{Comment, Metadata, Owner, RequestId},
     },
-    operations::error::OperationError,
+    error::OperationError,
 };
 
 const DEFAULT_PAGE: usize = 50;

@@ -8,11 +8,8 @@ use crate::{
         policy::LimitOverridesEntry,
         text::{Description, EnvironmentName, Name},
     },
-    operations::{
-        error::{OperationError, path},
-        issue::NewKey,
-        limits::NewLimits,
-    },
+    error::{OperationError, path},
+    operations::{issue::NewKey, limits::NewLimits},
     ports::RequestMark,
     wire::v1,
 };

@@ -9,10 +9,8 @@ use crate::{
         review::{Breadth, Finding, Kind, Severity, Terms},
         workspace::Within,
     },
-    operations::{
-        error::OperationError,
-        review::{ReviewPage, ReviewQuery, Reviewed},
-    },
+    error::OperationError,
+    operations::review::{ReviewPage, ReviewQuery, Reviewed},
     wire::v1::{self, FindingKind, FindingSeverity},
 };
 

@@ -13,7 +13,7 @@ use crate::{
         scope::ScopePattern,
         text::EnvironmentName,
     },
-    operations::error::{OperationError, path},
+    error::{OperationError, path},
     wire::v1,
 };
 

@@ -14,10 +14,8 @@ use crate::{
         rotation::{QUIET_PERIOD, Readiness},
         time::Timestamp,
     },
-    operations::{
-        error::OperationError,
-        rotation::{SecretInUse, SecretUser},
-    },
+    error::OperationError,
+    operations::rotation::{SecretInUse, SecretUser},
     wire::v1,
 };
 

@@ -6,10 +6,8 @@ use crate::{
         key::Standing, parse::ParseError, scope::Scope, tag::Tag, text::EnvironmentName, time::Timestamp,
         workspace::Within,
     },
-    operations::{
-        error::OperationError,
-        select::{KeySelection, KeyTraits},
-    },
+    error::OperationError,
+    operations::select::{KeySelection, KeyTraits},
     wire::v1,
 };
 

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use super::{audit, time};
 use crate::{
+    judge::wrong_callers::WrongCallersSeen,
     operations::{
         denied_here::{Denied, StoreStatus},
         show::Moment,
-        wrong_callers::WrongCallersSeen,
     },
     ports::Taking,
     wire::v1::{self, ChangesTaken},

@@ -9,7 +9,7 @@ use crate::{
         parse::ParseError,
         time::Timestamp,
     },
-    operations::error::OperationError,
+    error::OperationError,
 };
 
 const TIME: &str = "a time within the years 1 to 9999, with 0 to 999,999,999 nanos";

@@ -6,7 +6,8 @@ use crate::{
         parse::ParseError,
         text::{Description, Name},
     },
-    operations::{error::OperationError, update::KeyChanges},
+    error::OperationError,
+    operations::update::KeyChanges,
     wire::v1,
 };
 

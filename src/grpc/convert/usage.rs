@@ -3,10 +3,8 @@
 use super::{owner, time, unless_empty, within, workspace::looked_at};
 use crate::{
     domain::{id::KeyId, parse::ParseError, text::EnvironmentName, usage::Period, workspace::Within},
-    operations::{
-        error::OperationError,
-        usage::{UsagePage, UsageQuery, UsageSum},
-    },
+    error::OperationError,
+    operations::usage::{UsagePage, UsageQuery, UsageSum},
     wire::v1::{self, DenialReason, UsagePeriod},
 };
 

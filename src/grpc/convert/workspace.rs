@@ -7,9 +7,10 @@ use crate::{
         text::{Label, Name, Plan},
         workspace::{Within, Workspace, WorkspaceState},
     },
+    error::OperationError,
     operations::{
-        error::OperationError, plan_change::PlanEffect, quotas::QuotaUse, register::NewWorkspace,
-        workspace::WorkspaceChanges, workspaces::WorkspaceFilter,
+        plan_change::PlanEffect, quotas::QuotaUse, register::NewWorkspace, workspace::WorkspaceChanges,
+        workspaces::WorkspaceFilter,
     },
     wire::v1,
 };

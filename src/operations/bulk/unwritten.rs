@@ -11,10 +11,10 @@ use crate::{
         text::Comment,
         workspace::Within,
     },
+    error::OperationError,
     operations::{
         Attempt, Operations,
         denied_here::{Denied, Part, What},
-        error::OperationError,
     },
     pieces::Pieces,
     ports::{Mutation, RequestMark},

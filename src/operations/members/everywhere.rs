@@ -10,7 +10,8 @@ use crate::{
         text::{Comment, Owner},
         workspace::WorkspaceState,
     },
-    operations::{Attempt, Operations, bulk::require_few_workspaces, error::OperationError},
+    error::OperationError,
+    operations::{Attempt, Operations, bulk::require_few_workspaces},
     pieces::Pieces,
 };
 

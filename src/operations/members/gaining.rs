@@ -4,7 +4,6 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::super::{
     Operations,
-    error::OperationError,
     policy::{is_alive, require_expected},
 };
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
         policy::Policy,
         rights::Rights,
     },
+    error::OperationError,
     pieces::Pieces,
 };
 

@@ -17,11 +17,9 @@ use crate::{
         text::{Label, Plan},
         time::Timestamp,
     },
+    error::{OperationError, QuotaReached},
     index::Kept,
-    operations::{
-        Operations,
-        error::{OperationError, QuotaReached},
-    },
+    operations::Operations,
     ports::Rows,
 };
 

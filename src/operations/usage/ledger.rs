@@ -13,14 +13,14 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 
-use super::{
-    book::UsageBook,
-    lines::{Hours, Line, Lines, ScopeLine, Tally},
-};
 use crate::{
     domain::{
         time::TrustedClock,
         usage::{MAX_HOURS, hour_of},
+    },
+    judge::usage::{
+        UsageBook,
+        lines::{Hours, Line, Lines, ScopeLine, Tally},
     },
     ports::{KeyStore, Note, ScopeUse, StoreError, Usage},
 };
@@ -42,10 +42,10 @@ const BATCH: usize = 4_096;
 /// The most rows that wait to be written, some 150 MiB; from here on shards are not emptied, and fill up themselves.
 const MOST_UNWRITTEN: usize = 1 << 20;
 
-/// Counts Checks, and keeps the counts.
+/// Keeps what is counted of Checks.
 pub struct UsageLedger {
     /// Where Checks are counted.
-    pub(super) book: UsageBook,
+    book: Arc<UsageBook>,
     store: Arc<dyn KeyStore>,
     clock: Arc<TrustedClock>,
     /// What was taken out of the book and is not written; held while it is written, so that a reading that comes after
@@ -54,9 +54,13 @@ pub struct UsageLedger {
 }
 
 impl UsageLedger {
-    /// Counts for `store`.
-    pub(in crate::operations) fn new(store: Arc<dyn KeyStore>, clock: Arc<TrustedClock>) -> Self {
-        Self { book: UsageBook::default(), store, clock, unwritten: Mutex::default() }
+    /// Keeps in `store` what is counted in `book`.
+    pub(in crate::operations) fn new(
+        book: Arc<UsageBook>,
+        store: Arc<dyn KeyStore>,
+        clock: Arc<TrustedClock>,
+    ) -> Self {
+        Self { book, store, clock, unwritten: Mutex::default() }
     }
 
     /// Writes what was counted, each second or each ten, until `stop` says true or is gone; then all that is left.

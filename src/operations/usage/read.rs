@@ -13,7 +13,8 @@ use crate::{
         usage::{ALLOWED, MAX_HOURS, Period, hour_of, start_of},
         workspace::Within,
     },
-    operations::{Operations, cursor, error::OperationError},
+    error::OperationError,
+    operations::{Operations, cursor},
     ports::{Usage, UsageFilter, UsagePosition},
 };
 

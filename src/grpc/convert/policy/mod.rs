@@ -13,10 +13,8 @@ use crate::{
         parse::ParseError,
         policy::{Change, Policy},
     },
-    operations::{
-        error::OperationError,
-        policy::{AffectedKey, Effect, GainingKey},
-    },
+    error::OperationError,
+    operations::policy::{AffectedKey, Effect, GainingKey},
     ports::PolicyVersion,
     wire::v1::{self, apply_policy_request, validate_policy_request},
 };

@@ -16,7 +16,7 @@ use crate::{
         time::{Clock, Timestamp},
         usage::ALLOWED,
     },
-    operations::usage::book::tests::{hour, key, policy},
+    judge::usage::book::tests::{hour, key, policy},
     ports::{
         KeyFilter, KeyPosition, LastUse, LogFilter, LogRows, Mutation, Pending, PolicyVersion, RequestMark,
         ScopeUse, StoredCount, Taking, UsageFilter, UsagePosition, Verification, View,
@@ -127,7 +127,10 @@ impl Clock for Still {
 fn ledger(failures: Vec<StoreError>) -> (Arc<Fickle>, Arc<UsageLedger>) {
     let store = Arc::new(Fickle { failures: Lock::new(failures.into()), ..Fickle::default() });
     let port: Arc<dyn KeyStore> = Arc::<Fickle>::clone(&store);
-    (store, Arc::new(UsageLedger::new(port, Arc::new(TrustedClock::new(Arc::new(Still), None)))))
+    (
+        store,
+        Arc::new(UsageLedger::new(Arc::default(), port, Arc::new(TrustedClock::new(Arc::new(Still), None)))),
+    )
 }
 
 fn count(ledger: &UsageLedger, hours: std::ops::Range<i64>) {

@@ -3,10 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Operations,
-    check::{Answer, CheckedKey, Judged, Query, of_nobody, undeclared},
-    error::OperationError,
-    trusted, uses,
+    Judge,
+    check::{Answer, CheckedKey, Judged, Query, note_use, of_nobody, undeclared},
+    trusted,
 };
 use crate::{
     domain::{
@@ -16,6 +15,7 @@ use crate::{
         limit::Bound,
         time::Now,
     },
+    error::OperationError,
     ports::{Bill, ChargeAll, Count, LimitState, Passing, PolicyVersion, Weighed, costs},
 };
 
@@ -34,11 +34,11 @@ enum Charged {
     None(usize, Denial, Option<Vec<LimitState>>),
 }
 
-impl Operations {
+impl Judge {
     /// Answers Checks that are charged together; all of them enforce.
     ///
     /// # Errors
-    /// As for [`Operations::check`]; nothing is charged then.
+    /// As for [`Judge::check`]; nothing is charged then.
     pub async fn check_all(&self, queries: &[Query<'_>]) -> Result<Vec<Together>, OperationError> {
         match self.try_check_all(queries)? {
             Some(answers) => Ok(answers),
@@ -141,7 +141,7 @@ impl Operations {
         };
         let (decision, states, held_by) = match (charged, &judged.decision) {
             (Charged::All(states), decision) => {
-                uses::note(&judged.found, judged.secret, query, now);
+                note_use(&judged.found, judged.secret, query, now);
                 let states = states.get(place).cloned().map(Passing::into_states);
                 (decision.clone(), states.unwrap_or_default(), None)
             }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::{Operations, check::known_to};
+use super::{Judge, check::known_to};
 use crate::domain::{
     id::{KeyId, WorkspaceId},
     key::Standing,
@@ -22,7 +22,7 @@ pub struct Leaked {
     pub key: Option<KeyId>,
 }
 
-impl Operations {
+impl Judge {
     /// Whether one of our secrets stands in this URL, in clear or percent-encoded; or one that was imported, as a segment
     /// of the path or the value of a parameter, among the first that are long enough for one.
     ///

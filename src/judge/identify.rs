@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use super::{Operations, error::OperationError};
+use super::Judge;
 use crate::{
     domain::{
         admin::{AdminCaller, AdminPermit, AdminRefusal, Caller, CheckKeys},
         secret::PresentedKey,
     },
+    error::OperationError,
     index::User,
 };
 
@@ -26,7 +27,7 @@ pub fn require_checker(caller: &Caller, is_open: bool) -> Result<(), OperationEr
     }
 }
 
-impl Operations {
+impl Judge {
     /// The caller who presented this, or nobody in particular where nothing was presented.
     ///
     /// # Errors

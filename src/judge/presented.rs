@@ -4,7 +4,7 @@
 //! known only when the token is presented. Wherever and in whatever way: the import that came first counts, whatever has
 //! become of its key, and the others prove nothing. Only a revocation by possession ends them all.
 
-use super::Operations;
+use super::Judge;
 use crate::{
     domain::{
         admin::AdminPermit,
@@ -18,12 +18,12 @@ use crate::{
     index::Found,
 };
 
-impl Operations {
+impl Judge {
     /// The key that a presented secret proves, and the secret's hash.
     ///
     /// What is not ours is hashed in every way that imported secrets were, found or not: the unknown costs what the known
     /// does (X6, X7). While none was imported it is not hashed at all.
-    pub(super) fn whose(&self, presented: &PresentedKey<'_>) -> Option<(Found, KeyHash)> {
+    pub(crate) fn whose(&self, presented: &PresentedKey<'_>) -> Option<(Found, KeyHash)> {
         match presented {
             PresentedKey::Native(plaintext) => self.whose_native(plaintext),
             PresentedKey::Foreign(plaintext) => self.whose_foreign(plaintext),
@@ -31,7 +31,7 @@ impl Operations {
     }
 
     /// What a text is that begins like a key of ours and is none: another system's token, where such were imported.
-    pub(super) fn foreign_after_all<'a>(
+    pub(crate) fn foreign_after_all<'a>(
         &self,
         text: &'a str,
         not_ours: NotAKey,
@@ -41,7 +41,7 @@ impl Operations {
     }
 
     /// The key that a secret of ours proves. An import of its hash makes it nobody else's.
-    pub(super) fn whose_native(&self, plaintext: &Plaintext<'_>) -> Option<(Found, KeyHash)> {
+    pub(crate) fn whose_native(&self, plaintext: &Plaintext<'_>) -> Option<(Found, KeyHash)> {
         let hash = plaintext.hash(&self.keys.lookup);
         let found = self.index.by_hash(&hash)?;
         let is_ours = found.key().credentials.find(&hash)?.0.scheme == Scheme::Native;
@@ -76,7 +76,7 @@ impl Operations {
     }
 
     /// Notes that two keys were imported for one token, and tells the operator once.
-    pub(super) fn alarm_of_imports(&self, earlier: KeyId, later: KeyId) {
+    pub(crate) fn alarm_of_imports(&self, earlier: KeyId, later: KeyId) {
         if self.index.note_imports(earlier, later) {
             self.import_alarms.tell(earlier, later, self.clock.now());
         }
@@ -84,7 +84,7 @@ impl Operations {
 
     /// The key whose import of the same token came before that of this one: for a global caller, since a tenant is told nothing
     /// of others (T1).
-    pub(super) fn earlier_import<P>(&self, permit: &AdminPermit<P>, key: &Key) -> Option<KeyId> {
+    pub(crate) fn earlier_import<P>(&self, permit: &AdminPermit<P>, key: &Key) -> Option<KeyId> {
         if permit.bound_to().is_some() {
             return None;
         }
@@ -92,17 +92,17 @@ impl Operations {
     }
 
     /// The same where the token is the key's current secret: a rotation has dealt with it.
-    pub(super) fn earlier_of_current<P>(&self, permit: &AdminPermit<P>, key: &Key) -> Option<KeyId> {
+    pub(crate) fn earlier_of_current<P>(&self, permit: &AdminPermit<P>, key: &Key) -> Option<KeyId> {
         self.earlier_import(permit, key).filter(|_| key.credentials.current.is_imported())
     }
 
     /// Whether the token that is a key's current secret is another key's, whose import came first.
-    pub(super) fn is_others(&self, key: &Key) -> bool {
+    pub(crate) fn is_others(&self, key: &Key) -> bool {
         key.credentials.current.is_imported() && self.index.earlier_import(key).is_some()
     }
 
     /// Every key that has this secret, in whatever way and workspace, each with the secret's hash as that key has it.
-    pub(super) fn all_with(&self, presented: &PresentedKey<'_>) -> Vec<(KeyId, KeyHash)> {
+    pub(crate) fn all_with(&self, presented: &PresentedKey<'_>) -> Vec<(KeyId, KeyHash)> {
         let plaintext = match presented {
             PresentedKey::Native(plaintext) => {
                 let ours = self.whose_native(plaintext).into_iter();

@@ -17,7 +17,7 @@ const SOURCES: usize = 4_096;
 
 /// Allowances by source.
 #[derive(Default)]
-pub(super) struct SourceLimit(Mutex<HashMap<Option<IpAddr>, Allowance>>);
+pub(crate) struct SourceLimit(Mutex<HashMap<Option<IpAddr>, Allowance>>);
 
 /// When the allowance is whole again; it is spent by moving that ahead (GCRA, ITU-T I.371).
 #[derive(Clone, Copy)]
@@ -29,7 +29,7 @@ struct Allowance {
 
 impl SourceLimit {
     /// The sources with most calls, `most` of them, and how many each had, the busiest first.
-    pub(super) fn busiest(&self, most: usize) -> Vec<(Option<IpAddr>, u64)> {
+    pub(crate) fn busiest(&self, most: usize) -> Vec<(Option<IpAddr>, u64)> {
         let allowances = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut busiest: Vec<_> = allowances.iter().map(|(source, known)| (*source, known.calls)).collect();
         drop(allowances);
@@ -42,12 +42,12 @@ impl SourceLimit {
     ///
     /// # Errors
     /// There is none left; the seconds to wait for one.
-    pub(super) fn spend(&self, source: Option<IpAddr>, now: Timestamp) -> Result<(), u64> {
+    pub(crate) fn spend(&self, source: Option<IpAddr>, now: Timestamp) -> Result<(), u64> {
         self.count(source, now).1
     }
 
     /// The same, and how many calls of the source there were since it was remembered, this one and those that were refused too.
-    pub(super) fn count(&self, source: Option<IpAddr>, now: Timestamp) -> (u64, Result<(), u64>) {
+    pub(crate) fn count(&self, source: Option<IpAddr>, now: Timestamp) -> (u64, Result<(), u64>) {
         let now = u64::try_from(now.as_ms()).unwrap_or(0);
         let mut allowances = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let source = source.map(source_of);

@@ -1,14 +1,17 @@
 //! Wrong administration keys, counted by where they come from. Ten at once and then one a second are told what they are; those
 //! beyond are told to wait. Only failures come here: a usable key is found before, and neither waits nor is refused for what others
-//! send. [`Operations::store_status`] tells an operator of them.
+//! send. [`Judge::wrong_callers_seen`] tells an operator of them.
 
 use std::{
     net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
-use super::{Operations, error::OperationError, import_alarm::Told, source_limit::SourceLimit};
-use crate::domain::{time::Timestamp, usage::minute_of};
+use super::{Judge, import_alarm::Told, source_limit::SourceLimit};
+use crate::{
+    domain::{time::Timestamp, usage::minute_of},
+    error::OperationError,
+};
 
 /// How many came from where, and what was told of them in the log.
 #[derive(Default)]
@@ -43,7 +46,7 @@ pub struct WrongCallersSeen {
 }
 
 impl WrongCallers {
-    pub(super) fn seen(&self) -> WrongCallersSeen {
+    fn seen(&self) -> WrongCallersSeen {
         let Total { count, limited, last } = *self.total.lock().unwrap_or_else(PoisonError::into_inner);
         WrongCallersSeen { count, limited, last, sources: self.by_source.busiest(NAMED) }
     }
@@ -56,7 +59,12 @@ impl WrongCallers {
     }
 }
 
-impl Operations {
+impl Judge {
+    /// What was sent as an administration key and is none, since the start.
+    pub fn wrong_callers_seen(&self) -> WrongCallersSeen {
+        self.wrong_callers.seen()
+    }
+
     /// Counts a credential that is not a usable administration key, and says what its sender hears.
     pub fn wrong_caller(&self, source: Option<IpAddr>) -> OperationError {
         let now = self.clock.now();

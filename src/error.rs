@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use super::bulk::MAX_WORKSPACES;
 use crate::{
     domain::{
         admin::{AdminRefusal, Party},
         ceiling::CeilingPart,
-        group::MAX_GROUP,
+        group::{MAX_GROUP, MAX_WORKSPACES},
         id::{GroupId, KeyId, WorkspaceId},
         key::TransitionError,
         parse::ParseError,

@@ -13,22 +13,22 @@ const MOST_WRITTEN: usize = 1 << 18;
 
 /// A row of usage, but for its numbers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Line {
-    pub(super) key: KeyId,
-    pub(super) hour: u32,
-    pub(super) tier: Arc<str>,
-    pub(super) outcome: &'static str,
+pub(crate) struct Line {
+    pub(crate) key: KeyId,
+    pub(crate) hour: u32,
+    pub(crate) tier: Arc<str>,
+    pub(crate) outcome: &'static str,
 }
 
 /// How often, and for how much.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) checks: u64,
-    pub(super) cost: u64,
+pub(crate) struct Tally {
+    pub(crate) checks: u64,
+    pub(crate) cost: u64,
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.checks = self.checks.saturating_add(other.checks);
         self.cost = self.cost.saturating_add(other.cost);
     }
@@ -36,17 +36,17 @@ impl Tally {
 
 /// A scope that a key used, or was denied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct ScopeLine {
-    pub(super) key: KeyId,
-    pub(super) scope: Arc<str>,
-    pub(super) used: bool,
+pub(crate) struct ScopeLine {
+    pub(crate) key: KeyId,
+    pub(crate) scope: Arc<str>,
+    pub(crate) used: bool,
 }
 
 /// The hours of the first and of the last time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Hours {
-    pub(super) first: u32,
-    pub(super) last: u32,
+pub(crate) struct Hours {
+    pub(crate) first: u32,
+    pub(crate) last: u32,
 }
 
 impl Hours {
@@ -57,9 +57,9 @@ impl Hours {
 
 /// Rows in the order in which they are stored.
 #[derive(Default)]
-pub(super) struct Lines {
-    pub(super) usage: BTreeMap<Line, Tally>,
-    pub(super) scopes: BTreeMap<ScopeLine, Hours>,
+pub(crate) struct Lines {
+    pub(crate) usage: BTreeMap<Line, Tally>,
+    pub(crate) scopes: BTreeMap<ScopeLine, Hours>,
     /// Of which uses of scopes it is known that they are written, by a number that stands for each; all of one hour, so
     /// that a scope that is used all the time is written once an hour.
     written: HashSet<u64>,
@@ -68,12 +68,12 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.usage.len().saturating_add(self.scopes.len())
     }
 
     /// Adds the use of a scope in an hour, unless that is written.
-    pub(super) fn add_scope(&mut self, key: KeyId, scope: &str, used: bool, hour: u32) {
+    pub(crate) fn add_scope(&mut self, key: KeyId, scope: &str, used: bool, hour: u32) {
         if hour == self.written_hour && self.written.contains(&self.number(key, scope, used)) {
             return;
         }
@@ -81,12 +81,12 @@ impl Lines {
     }
 
     /// Puts back what could not be written.
-    pub(super) fn put_scope(&mut self, line: ScopeLine, hours: Hours) {
+    pub(crate) fn put_scope(&mut self, line: ScopeLine, hours: Hours) {
         self.scopes.entry(line).and_modify(|known| *known = known.and(hours)).or_insert(hours);
     }
 
     /// Remembers what was written.
-    pub(super) fn remember(&mut self, written: &BTreeMap<ScopeLine, Hours>) {
+    pub(crate) fn remember(&mut self, written: &BTreeMap<ScopeLine, Hours>) {
         for (line, hours) in written {
             if hours.last > self.written_hour || self.written.len() >= MOST_WRITTEN {
                 self.written.clear();

@@ -99,13 +99,13 @@ struct Counted {
 }
 
 /// What came of one Check.
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     /// The tiers, by their places in the policy.
-    pub(super) tiers: TierSet,
+    pub(crate) tiers: TierSet,
     /// [`ALLOWED`] or the reason of the denial.
-    pub(super) word: &'static str,
+    pub(crate) word: &'static str,
     /// What it cost.
-    pub(super) cost: u64,
+    pub(crate) cost: u64,
 }
 
 impl Default for UsageBook {
@@ -117,7 +117,7 @@ impl Default for UsageBook {
 impl UsageBook {
     /// Counts one Check of a key: once in each of its tiers, whose places are those of `policy`, and apart where there is
     /// none. `put` adds the scopes that were used, or asked for and denied, to those of the same kind.
-    pub(super) fn count(
+    pub(crate) fn count(
         &self,
         policy: &Arc<PolicyVersion>,
         key: KeyId,
@@ -135,23 +135,23 @@ impl UsageBook {
     }
 
     /// Waits until a shard fills up before its time.
-    pub(super) async fn filling(&self) {
+    pub(crate) async fn filling(&self) {
         self.filling.notified().await;
     }
 
     /// Whether nothing is counted that was not taken out.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.shards.iter().all(|shard| shard.lock().is_empty())
     }
 
     /// Whether so much is counted apart that it is better written together with what comes.
-    pub(super) fn is_much(&self, many: usize) -> bool {
+    pub(crate) fn is_much(&self, many: usize) -> bool {
         self.shards.iter().map(|shard| shard.lock().slots).sum::<usize>() > many
     }
 
     /// Takes out what is counted and adds it to `lines`, shard by shard as long as these are fewer than `most`. Answers
     /// how many Checks could not be counted since the last time.
-    pub(super) fn drain(&self, lines: &mut Lines, most: usize) -> u64 {
+    pub(crate) fn drain(&self, lines: &mut Lines, most: usize) -> u64 {
         let mut lost = 0_u64;
         for shard in &self.shards {
             if lines.len() >= most {
@@ -284,4 +284,4 @@ impl Hasher for Mixed {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

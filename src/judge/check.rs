@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Operations, error::OperationError, trusted, uses};
+use super::{Judge, trusted};
 use crate::{
     domain::{
         admin::Sight,
@@ -19,7 +19,8 @@ use crate::{
         time::{Now, Timestamp},
         workspace::Workspace,
     },
-    index::Found,
+    error::OperationError,
+    index::{Found, User},
     ports::{Bill, Charge, LimitState, PolicyVersion, Refusal, Weighed, denials},
 };
 
@@ -103,7 +104,7 @@ pub struct CheckedKey {
     pub tiers: TierSet,
 }
 
-impl Operations {
+impl Judge {
     /// Waits until the view has `revision`, but not for long.
     ///
     /// # Errors
@@ -148,7 +149,7 @@ impl Operations {
     }
 
     /// The one wait in a Check: for a write that is under way, so that a crash admits nothing twice.
-    pub(super) async fn when_written<T>(
+    pub(crate) async fn when_written<T>(
         &self,
         attempt: impl Fn() -> Result<Option<T>, OperationError>,
     ) -> Result<T, OperationError> {
@@ -252,7 +253,7 @@ impl Operations {
         };
         let undeclared = undeclared(&policy.policy, &decision, &failures);
         if query.mode == Mode::Enforce && matches!(decision, Decision::Allow(_)) {
-            uses::note(&found, secret, query, &now);
+            note_use(&found, secret, query, &now);
         }
         self.note_usage(query, policy, &found, now.time, (tiers, &decision, true));
         let workspace = self.index.workspace(found.key().workspace);
@@ -263,7 +264,7 @@ impl Operations {
     }
 }
 
-impl Operations {
+impl Judge {
     /// How the limits of a bill stand, to be told beside an answer that they have no part in; none where that is not known.
     pub(super) fn states(&self, bill: &Bill<'_>, now: &Now) -> Vec<LimitState> {
         self.counters.peek(bill, now).map(Weighed::into_states).unwrap_or_default()
@@ -312,6 +313,19 @@ impl Judged {
 
     pub(super) fn bill(&self) -> Bill<'_> {
         self.found.bill(self.tiers, self.cost)
+    }
+}
+
+/// Notes an allowed Check with the secret of this generation, which ends then if it was replaced.
+pub(super) fn note_use(
+    found: &Found,
+    secret: Option<(u32, Option<Timestamp>)>,
+    query: &Query<'_>,
+    now: &Now,
+) {
+    if let Some((generation, end)) = secret {
+        let user = User { generation, caller: query.caller, address: query.requirement.address };
+        found.note_use(user, end.is_none(), now.time);
     }
 }
 

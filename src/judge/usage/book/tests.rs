@@ -24,13 +24,13 @@ impl Entropy for Same {
     }
 }
 
-pub(in crate::operations::usage) fn key(number: usize) -> KeyId {
+pub(crate) fn key(number: usize) -> KeyId {
     KeyId::generate(&Same(number)).unwrap()
 }
 
 impl UsageBook {
     /// Counts a Check of which no scope is known.
-    pub(in crate::operations::usage) fn note(
+    pub(crate) fn note(
         &self,
         policy: &Arc<PolicyVersion>,
         key: KeyId,
@@ -44,7 +44,7 @@ impl UsageBook {
 }
 
 /// A policy with these tiers, in this order.
-pub(in crate::operations::usage) fn policy(version: u64, tiers: &[&str]) -> Arc<PolicyVersion> {
+pub(crate) fn policy(version: u64, tiers: &[&str]) -> Arc<PolicyVersion> {
     let mut document = Policy::default_document().unwrap().document().clone();
     let limits = document.tiers[0].limits.clone();
     let declared: Vec<_> = document.scopes.iter().map(|scope| scope.name.clone()).collect();
@@ -80,7 +80,7 @@ fn drained(book: &UsageBook) -> Vec<(String, u32, &'static str, u64, u64)> {
     lines.usage.into_iter().map(row).collect()
 }
 
-pub(in crate::operations::usage) fn hour(number: i64) -> Timestamp {
+pub(crate) fn hour(number: i64) -> Timestamp {
     Timestamp::from_ms(number * 3_600_000).unwrap()
 }
 

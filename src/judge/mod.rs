@@ -1,0 +1,109 @@
+//! What is decided: who asks, whose a secret is, and whether its holder may do what it asks to do.
+//!
+//! Invariant: nothing here reaches a store. A decision is made from the index, the counters and the clock, all in memory; what
+//! it leaves behind, uses and usage, is noted in memory, and written by [`operations`](crate::operations).
+
+pub mod check;
+pub mod check_all;
+pub mod identify;
+mod import_alarm;
+pub mod leak;
+mod presented;
+mod source_limit;
+pub mod usage;
+pub mod wrong_callers;
+
+use std::{ops::Deref, sync::Arc, time::Duration};
+
+pub(crate) use self::source_limit::SourceLimit;
+use self::{import_alarm::ImportAlarms, usage::UsageBook, wrong_callers::WrongCallers};
+use crate::{
+    domain::{
+        root::DerivedKeys,
+        time::{Now, TrustedClock},
+    },
+    error::OperationError,
+    index::Index,
+    ports::{Counters, PolicyVersion, StoreError},
+};
+
+const POLICY_DAMAGED: &str = "the stored policy cannot be trusted; apply one, with the expected version 0";
+
+/// Everything that a decision needs.
+pub struct Judge {
+    index: Arc<Index>,
+    counters: Arc<dyn Counters>,
+    clock: Arc<TrustedClock>,
+    keys: Arc<DerivedKeys>,
+    count_wait: Duration,
+    usage: Arc<UsageBook>,
+    wrong_callers: WrongCallers,
+    import_alarms: ImportAlarms,
+}
+
+/// What a judge is made of.
+#[derive(Clone)]
+pub struct JudgeParts {
+    /// The view of the truth, which a follower keeps.
+    pub index: Arc<Index>,
+    /// Where limits are counted.
+    pub counters: Arc<dyn Counters>,
+    /// The time.
+    pub clock: Arc<TrustedClock>,
+    /// The keys derived from the roots.
+    pub keys: Arc<DerivedKeys>,
+    /// How long a Check waits until what it would use of a limit is written.
+    pub count_wait: Duration,
+}
+
+impl Judge {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: JudgeParts) -> Self {
+        let JudgeParts { index, counters, clock, keys, count_wait } = parts;
+        Self {
+            index,
+            counters,
+            clock,
+            keys,
+            count_wait,
+            usage: Arc::default(),
+            wrong_callers: WrongCallers::default(),
+            import_alarms: ImportAlarms::default(),
+        }
+    }
+
+    /// What Checks are counted in, to be written by somebody else.
+    #[must_use]
+    pub fn usage_book(&self) -> Arc<UsageBook> {
+        Arc::clone(&self.usage)
+    }
+
+    /// The time, with a count of time that nobody can set.
+    #[must_use]
+    pub fn reading(&self) -> Now {
+        self.clock.read()
+    }
+
+    /// The policy in force.
+    ///
+    /// # Errors
+    /// The stored one cannot be trusted.
+    pub fn policy(&self) -> Result<Arc<PolicyVersion>, OperationError> {
+        trusted(self.index.policy())
+    }
+
+    /// The policy in force for as long as one Check takes, see [`trusted`].
+    #[must_use]
+    pub fn policy_now(&self) -> impl Deref<Target = Option<Arc<PolicyVersion>>> + use<> {
+        self.index.policy_now()
+    }
+}
+
+/// Passes the policy in force on.
+///
+/// # Errors
+/// There is none: the stored one cannot be trusted.
+pub fn trusted<T>(policy: Option<T>) -> Result<T, OperationError> {
+    policy.ok_or_else(|| StoreError::Corrupt(POLICY_DAMAGED.to_owned()).into())
+}
