@@ -50,7 +50,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "plus 229,376 for each thread",
-        "operations/usage/book.rs",
+        "judge/usage/book.rs",
         "const MOST_IN_SHARD: usize = 229_376;",
     ),
     (
@@ -81,7 +81,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "4,096 of each; those beyond share one allowance",
-        "operations/source_limit.rs",
+        "judge/source_limit.rs",
         "const SOURCES: usize = 4_096;",
     ),
     (
@@ -93,7 +93,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "at most 1,000 workspaces at once",
-        "operations/bulk.rs",
+        "domain/group.rs",
         "const MAX_WORKSPACES: usize = 1_000;",
     ),
     (
@@ -235,13 +235,8 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
         "following: Background::start(\"following\", 1, Quarter)",
     ),
     ("operating.md", "runs on two others", "app/mod.rs", ".worker_threads(2)"),
-    (
-        "security.md",
-        "(ten at once, then one a second)",
-        "operations/source_limit.rs",
-        "const BURST: u64 = 10;",
-    ),
-    ("security.md", "then one a second", "operations/source_limit.rs", "const REFILL_MS: u64 = 1_000;"),
+    ("security.md", "(ten at once, then one a second)", "judge/source_limit.rs", "const BURST: u64 = 10;"),
+    ("security.md", "then one a second", "judge/source_limit.rs", "const REFILL_MS: u64 = 1_000;"),
     (
         "security.md",
         "none comes in less than 25 ms",
@@ -297,15 +292,10 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "wire.md",
         "ten a minute at most, with the source",
-        "operations/import_alarm.rs",
+        "judge/import_alarm.rs",
         "const A_MINUTE: u32 = 10;",
     ),
-    (
-        "wire.md",
-        "the ten sources that most came from",
-        "operations/wrong_callers.rs",
-        "const NAMED: usize = 10;",
-    ),
+    ("wire.md", "the ten sources that most came from", "judge/wrong_callers.rs", "const NAMED: usize = 10;"),
     ("http.md", "The body has at most 512 KiB", "way_in/limits.rs", "message_bytes: 512 << 10,"),
     (
         "wire.md",
