@@ -60,7 +60,7 @@ impl Operations {
             return error;
         }
         let mut list = self.denied.list();
-        if list.ends.iter().any(|known| known.is_same(&what)) {
+        if list.has(&what) {
             return OperationError::DeniedNotDurable;
         }
         let number = list.last.saturating_add(1);
@@ -69,18 +69,16 @@ impl Operations {
         if !list.has_place(part, keys) {
             return OperationError::DenialsFull;
         }
-        list.last = number;
-        list.count(part, |has| has.saturating_add(keys));
         let end = denied.end();
         denied.keys().iter().for_each(|key| self.index.lay(*key, number, &end));
-        if list.ends.is_empty() {
+        if list.is_empty() {
             tracing::error!(
                 %error,
                 "keys are denied in memory only, because their end cannot be written: a restart forgets that; `keyward status` shows \
                  them"
             );
         }
-        list.ends.push_back(denied);
+        list.add(denied);
         drop(list);
         self.denied.news.notify_one();
         OperationError::DeniedNotDurable
@@ -170,12 +168,7 @@ impl Operations {
             }
             let end = denied.number;
             denied.keys().iter().for_each(|key| self.index.lift(*key, end));
-            let mut list = self.denied.list();
-            // The oldest are written first: it is at the front.
-            if let Some(place) = list.ends.iter().position(|known| known.number == end) {
-                list.ends.remove(place);
-            }
-            list.count(denied.part, |has| has.saturating_sub(denied.keys().len()));
+            self.denied.list().remove(denied);
         }
         if written > 0 && self.denied.is_empty() {
             tracing::info!(changes = written, "what was denied in memory only is written, and lasts");

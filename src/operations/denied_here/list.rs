@@ -81,7 +81,9 @@ pub(in crate::operations) struct DeniedHere {
 
 #[derive(Default)]
 pub(super) struct List {
-    pub(super) ends: VecDeque<Arc<Denied>>,
+    ends: VecDeque<Arc<Denied>>,
+    /// Those of one key.
+    of_key: HashMap<KeyId, Vec<Arc<Denied>>>,
     /// The number of the newest.
     pub(super) last: u64,
     operators: usize,
@@ -110,7 +112,7 @@ impl Denied {
         }
     }
 
-    pub(super) fn is_same(&self, what: &What) -> bool {
+    fn is_same(&self, what: &What) -> bool {
         match (&self.what, what) {
             (What::One { key, end, .. }, What::One { key: other, end: other_end, .. }) => {
                 key == other
@@ -144,8 +146,48 @@ impl Denied {
 }
 
 impl List {
+    /// Whether this ends already.
+    pub(super) fn has(&self, what: &What) -> bool {
+        let is_same = |known: &Arc<Denied>| known.is_same(what);
+        match what {
+            What::One { key, .. } => self.of_key.get(key).is_some_and(|ends| ends.iter().any(is_same)),
+            What::Many { .. } => self.ends.iter().any(is_same),
+        }
+    }
+
+    /// Puts the newest in, for which there is a place.
+    pub(super) fn add(&mut self, denied: Arc<Denied>) {
+        self.last = denied.number;
+        self.count(denied.part, |has| has.saturating_add(denied.keys().len()));
+        if let What::One { key, .. } = &denied.what {
+            self.of_key.entry(*key).or_default().push(Arc::clone(&denied));
+        }
+        self.ends.push_back(denied);
+    }
+
+    /// Takes one out.
+    pub(super) fn remove(&mut self, denied: &Denied) {
+        // The oldest are written first: it is at the front.
+        if let Some(place) = self.ends.iter().position(|known| known.number == denied.number) {
+            self.ends.remove(place);
+        }
+        if let What::One { key, .. } = &denied.what
+            && let Some(ends) = self.of_key.get_mut(key)
+        {
+            ends.retain(|known| known.number != denied.number);
+            if ends.is_empty() {
+                self.of_key.remove(key);
+            }
+        }
+        self.count(denied.part, |has| has.saturating_sub(denied.keys().len()));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
     /// Counts so many keys more, or fewer.
-    pub(super) fn count(&mut self, part: Part, count: impl Fn(usize) -> usize) {
+    fn count(&mut self, part: Part, count: impl Fn(usize) -> usize) {
         match part {
             Part::Operators => self.operators = count(self.operators),
             Part::Presenters => self.presenters = count(self.presenters),
