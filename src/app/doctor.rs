@@ -14,7 +14,7 @@ use crate::{
     store::{
         anchor::AnchorSettings,
         data_dir::DataDir,
-        sqlite::{AnchorReport, SqliteStore, examine_offline},
+        sqlite::{AnchorReport, KeptRoom, SqliteStore, examine_offline},
     },
     system::{SystemClock, SystemEntropy},
     telemetry,
@@ -37,10 +37,11 @@ fn examine(args: &DoctorArgs) -> Result<String, AppError> {
     let found = examine_offline(&args.data_dir, &anchor_of(args))?;
     let wall = SystemClock.wall();
     Ok(format!(
-        "store       {}: it opens, and its log ends at revision {}\nanchor      {}\nclock mark  {}\nwall clock  {wall}: {}\ntime zones  {}\n",
+        "store       {}: it opens, and its log ends at revision {}\nanchor      {}\nkept room   {}\nclock mark  {}\nwall clock  {wall}: {}\ntime zones  {}\n",
         args.data_dir.display(),
         found.head,
         anchored(&found.anchor, found.head),
+        roomy(found.room),
         shown(found.mark),
         compared(found.mark, wall),
         zones::in_force(),
@@ -75,6 +76,21 @@ fn repair(args: &DoctorArgs) -> Result<String, AppError> {
 
 fn anchor_of(args: &DoctorArgs) -> AnchorSettings {
     AnchorSettings { place: args.anchor.clone(), accepted: args.accept_rollback.map(Revision) }
+}
+
+/// Whether what takes rights away has its room, should the disk be full.
+fn roomy(room: KeptRoom) -> String {
+    let KeptRoom { there, kept } = room;
+    if there >= kept {
+        format!(
+            "{there} bytes of keyward.db-wal are given for good, of which {kept} are for revocations on a full disk"
+        )
+    } else {
+        format!(
+            "{there} bytes of keyward.db-wal are given for good, and revocations on a full disk want {kept}: the next start takes them, \
+             where the disk has so many"
+        )
+    }
 }
 
 /// How the anchor stands to a log that ends at `head`.

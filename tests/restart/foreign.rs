@@ -67,6 +67,8 @@ async fn what_another_process_writes_is_noticed_before_anything_is_built_upon_it
         client.keys().revoke(client.signed(revoke)).await.unwrap_err();
         assert_eq!(health(&server, "keyward.changes").await, ServingStatus::NotServing);
         assert_eq!(health(&server, "").await, ServingStatus::Serving, "Checks are answered");
+        let status = client.status().await;
+        assert!(status.why.contains("another process has written into the database"), "{status:?}");
         server.until_logged("the store is sealed");
         let told = server.log().matches("the store is sealed").count();
         assert_eq!(told, 1, "once: {}", server.log());

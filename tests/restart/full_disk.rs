@@ -1,5 +1,7 @@
 //! A disk that is full, in earnest: a small file system of its own. What takes rights away is taken, and nothing else is.
 
+use std::process::Stdio;
+
 use keyward::wire::v1::{self, IssueRequest, IssueResponse, RevokeResponse};
 use tonic::{Code, Response, Status};
 
@@ -53,6 +55,17 @@ impl Place {
         Client::with(server, &read_key(&self.data().join("root-key"))).await
     }
 
+    /// What the doctor says of it.
+    fn doctor(&self) -> String {
+        let mut command = keyward();
+        command.args(["doctor", "--data-dir"]).arg(self.disk.place().join("data"));
+        let mut command = self.disk.on(&command);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let ended = run(command, "");
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.out
+    }
+
     /// The log on it holds.
     fn verify(&self) {
         let mut command = keyward();
@@ -93,11 +106,6 @@ impl Client {
         let answer = self.keys().check(request).await.unwrap().into_inner();
         let denial = answer.denial.map(|denial| denial.reason().as_str_name().replace("DENIAL_REASON_", ""));
         (denial.unwrap_or_else(|| "ALLOWED".to_owned()), answer.degraded)
-    }
-
-    pub(crate) async fn status(&self) -> v1::GetStatusResponse {
-        let mut audit = v1::audit_service_client::AuditServiceClient::new(self.channel.clone());
-        audit.get_status(self.signed(v1::GetStatusRequest {})).await.unwrap().into_inner()
     }
 
     pub(crate) async fn denied_for(&self, api_key: &str, reason: &str) {
@@ -252,9 +260,13 @@ async fn without_room(place: &Place, keys: usize) -> (Server, Client, Vec<(Strin
     let client = place.client(&server).await;
     let keys = client.several(keys).await;
     server.stop();
+    let found = place.doctor();
+    assert!(found.contains("are for revocations on a full disk"), "{found}");
     for file in ["keyward.db-wal", "keyward.db-shm"] {
         std::fs::remove_file(place.data().join(file)).unwrap();
     }
+    let found = place.doctor();
+    assert!(found.contains("kept room   0 bytes"), "{found}");
     place.disk.fill();
     let server = place.start();
     let client = place.client(&server).await;

@@ -118,6 +118,11 @@ impl Client {
         }
     }
 
+    async fn status(&self) -> v1::GetStatusResponse {
+        let mut audit = AuditServiceClient::new(self.channel.clone());
+        audit.get_status(self.signed(v1::GetStatusRequest {})).await.unwrap().into_inner()
+    }
+
     async fn verify_log(&self) -> v1::VerifyLogResponse {
         let mut audit = AuditServiceClient::new(self.channel.clone());
         audit.verify_log(self.signed(v1::VerifyLogRequest {})).await.unwrap().into_inner()

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 pub use self::{
     anchored::{AnchorReport, Doubt},
     open::{Examination, OpenError, examine_offline, verify_offline},
+    reserve::KeptRoom,
     writer::{Until, WriterState},
 };
 use self::{

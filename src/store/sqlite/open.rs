@@ -16,7 +16,7 @@ use super::{
     anchored::{self, AnchorReport, Doubt, Judged},
     connection::{WalIndex, open_offline, open_writer, prepare_writer},
     damage, failure, groups, log, notes,
-    reserve::{self, HeldIndex},
+    reserve::{self, HeldIndex, KeptRoom},
     schema::{self, Identity, Ours, identify, migrate},
 };
 use crate::{
@@ -235,6 +235,8 @@ pub struct Examination {
     pub mark: StoredMark,
     /// Its anchor.
     pub anchor: AnchorReport,
+    /// Its room for what takes rights away.
+    pub room: KeptRoom,
 }
 
 /// Looks at the store of a data directory, whether a server runs in it or not. Locks nothing and changes nothing.
@@ -242,12 +244,20 @@ pub struct Examination {
 /// # Errors
 /// There is no store, its roots are missing or another store's, or it cannot be read.
 pub fn examine_offline(directory: &Path, settings: &AnchorSettings) -> Result<Examination, OpenError> {
-    let ((head, mark), anchor) = read_offline(directory, settings, |connection, keys| {
+    let ((head, mark, page_size), anchor) = read_offline(directory, settings, |connection, keys| {
         let head = log::head(connection, keys)?.revision;
         let mark = notes::clock_mark(connection, keys).map_err(|error| failure::of_reading(&error))?;
-        Ok((head, mark))
+        let page_size = page_size(connection).map_err(|error| failure::of_reading(&error))?;
+        Ok((head, mark, page_size))
     })?;
-    Ok(Examination { head, mark, anchor: anchor?.into_report() })
+    let room = reserve::look(&database_in(directory), page_size);
+    Ok(Examination { head, mark, anchor: anchor?.into_report(), room })
+}
+
+/// How many bytes a page of a database has.
+pub(super) fn page_size(connection: &Connection) -> rusqlite::Result<u64> {
+    let bytes: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    Ok(u64::try_from(bytes).unwrap_or_default())
 }
 
 type Read<T> = fn(&mut Connection, &DerivedKeys) -> Result<T, StoreError>;

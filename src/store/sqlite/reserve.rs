@@ -137,6 +137,23 @@ impl Reserve {
     }
 }
 
+/// Room in the WAL of a database: how many bytes have blocks of their own, and how many of them what takes rights away may
+/// need while the disk is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptRoom {
+    /// So many have.
+    pub there: u64,
+    /// So many are kept.
+    pub kept: u64,
+}
+
+/// Looks at the room of a database, and changes nothing.
+pub(super) fn look(database: &Path, page_size: u64) -> KeptRoom {
+    let there = std::fs::metadata(beside(database, "-wal"))
+        .map_or(0, |wal| wal.len().min(wal.blocks().saturating_mul(512)));
+    KeptRoom { there, kept: KEPT.saturating_mul(page_size.saturating_add(FRAME_HEAD)) }
+}
+
 /// Whether the WAL of a database holds nothing: there is none, or nothing but room.
 pub(super) fn is_blank(database: &Path) -> bool {
     let Ok(mut wal) = File::open(beside(database, "-wal")) else { return true };

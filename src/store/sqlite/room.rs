@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::{
     OpenError,
-    open::database,
+    open::{database, page_size},
     reserve::{self, OPERATORS, Reserve},
     telling::{Telling, Told},
     writer::Writer,
@@ -37,8 +37,7 @@ impl Room {
     /// What the directory has of it.
     pub(super) fn of(connection: &Connection, dir: &DataDir) -> Result<Self, OpenError> {
         let path = dir.database();
-        let page_size = connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
-        let page_size = u64::try_from(page_size.map_err(database(&path))?).unwrap_or_default();
+        let page_size = page_size(connection).map_err(database(&path))?;
         let reserve = Reserve::open(&path, page_size).map_err(database(&path))?;
         let directory = dir.path().to_owned();
         let fullness = Telling::default();
