@@ -8,6 +8,9 @@ use keyward::{
     },
     wire::{envoy::service::auth::v3::CheckRequest, v1},
 };
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 use crate::{
     ext_authz::{SOMEWHERE, Seen, ask, assert_unavailable, request},
@@ -485,9 +488,25 @@ async fn under_a_damaged_policy_nothing_is_decided_until_another_is_applied() {
             assert_unavailable(&ask(&keyward, asking("GET", path, &[credential], extensions)).await);
         }
     }
+    let mut health = HealthClient::new(keyward.new_channel().await);
+    let mut stands = async |name: &str| {
+        let request = HealthCheckRequest { service: name.to_owned() };
+        health.check(request).await.unwrap().into_inner().status()
+    };
+    for name in ["", "keyward.v1.KeyService", "keyward.changes"] {
+        assert_eq!(stands(name).await, ServingStatus::NotServing, "{name}: there is nothing to decide by");
+    }
     apply(&keyward, OPEN_EVENTS, 0).await;
     let events = asking("GET", "/v1/events", &[("x-api-key", &key)], NOTHING);
     assert_eq!(ask(&keyward, events).await.status, 200);
+    // It is looked at each second.
+    for _ in 0..1_000 {
+        if stands("").await == ServingStatus::Serving {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("there is a policy, and it is not ready");
 }
 
 #[tokio::test(flavor = "multi_thread")]
