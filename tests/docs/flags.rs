@@ -22,7 +22,7 @@ const OF_OTHERS: [(&str, &str); 5] = [
 ];
 
 /// Flags that stand alone in a document and are another program's.
-const ALONE_BUT_NOT_OURS: [&str; 1] = ["preload"];
+const ALONE_BUT_NOT_OURS: [&str; 2] = ["preload", "all-features"];
 
 /// What begins as a command does, and is none: the words that are signed with the head of the log.
 const NO_COMMAND: &str = "keyward log head 1";

@@ -2,11 +2,18 @@
 
 use std::{collections::BTreeSet, fs};
 
-use super::{SECURITY, documents, documents::Document, is_promise, root, rows};
+use super::{SECURITY, documents, documents::Document, fault_of, is_promise, root, rows};
 
 /// Set at 110 columns, tables and code aside: a line that is longer is wrapped, wherever a space lets it be.
-const WRAPPED: [&str; 5] =
-    ["README.md", "CHANGELOG.md", "SECURITY.md", "docs/first-session.md", "docs/compatibility.md"];
+const WRAPPED: [&str; 7] = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/architecture.md",
+    "docs/compatibility.md",
+    "docs/first-session.md",
+];
 const WIDTH: usize = 110;
 
 #[test]
@@ -156,4 +163,72 @@ fn the_picture_needs_nothing_from_elsewhere_and_has_a_ground_of_its_own() {
     }
     let first = body.split_once("</defs>").unwrap().1.split('<').find(|tag| tag.starts_with("rect")).unwrap();
     assert!(first.contains("width=\"918\" height=\"428\"") && first.contains("fill=\"#ffffff\""), "{first}");
+}
+
+/// Documents whose paths, tests and commands are held.
+const LEADING: [&str; 2] = ["CONTRIBUTING.md", "docs/architecture.md"];
+
+/// What a path in them begins with.
+const FOLDERS: [&str; 8] =
+    ["src/", "tests/", "docs/", "proto/", "scripts/", "examples/", "openapi/", "benches/"];
+
+#[test]
+fn every_path_and_test_that_leads_into_the_source_is_there() {
+    let mut faults = Vec::new();
+    let mut count = 0;
+    for document in LEADING.map(documents::named) {
+        for (line, code) in document.code() {
+            let found: Vec<_> = code.split([' ', ',', '(', ')']).filter_map(missing).collect();
+            count += code.split(' ').filter(|word| is_path(word)).count();
+            let missing = found.into_iter().chain(missing_targets(&code));
+            faults.extend(missing.map(|what| format!("{}:{line}: {what}", document.path)));
+        }
+    }
+    assert!(count > 20, "{count}");
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+fn is_path(word: &str) -> bool {
+    FOLDERS.iter().any(|folder| word.starts_with(folder))
+}
+
+/// What is missing of a path, or of `file::test`.
+fn missing(word: &str) -> Option<String> {
+    if !is_path(word) {
+        return None;
+    }
+    if word.contains("::") {
+        return fault_of(word);
+    }
+    (!root().join(word).exists()).then(|| format!("{word}: there is no such path"))
+}
+
+/// The test binaries that a command of cargo names and that are not there.
+fn missing_targets(code: &str) -> Vec<String> {
+    let mut words = code.split_whitespace();
+    let mut faults = Vec::new();
+    while let Some(word) = words.next() {
+        let Some(name) = words.clone().next().filter(|_| word == "--test") else { continue };
+        let places = [format!("tests/{name}.rs"), format!("tests/{name}/main.rs")];
+        if !code.contains("NAME") && !places.iter().any(|place| root().join(place).exists()) {
+            faults.push(format!("--test {name}: there is no such test"));
+        }
+    }
+    faults
+}
+
+#[test]
+fn a_path_that_is_not_there_is_noticed() {
+    for (word, is_there) in [
+        ("src/lib.rs", true),
+        ("src/domain/", true),
+        ("tests/docs.rs::every_exit_code_stands_there_and_in_the_help", true),
+        ("src/no_such.rs", false),
+        ("tests/docs.rs::no_such_test", false),
+        ("target/release", true),
+    ] {
+        assert_eq!(missing(word).is_none(), is_there, "{word}");
+    }
+    assert!(missing_targets("cargo test --test docs --test rpc revoke::").is_empty());
+    assert_eq!(missing_targets("cargo test --test no_such").len(), 1);
 }
