@@ -25,7 +25,7 @@ pub(super) fn cost(head: Head) -> u64 {
     let bytes = u64::from(head.payload_bytes) / UNIT_BYTES;
     match head.kind {
         Kind::Data => 1,
-        Kind::Headers | Kind::Continuation | Kind::Other => 1 + bytes,
+        Kind::Headers | Kind::PushPromise | Kind::Continuation | Kind::Other => 1 + bytes,
         Kind::Settings => 1 + SETTINGS + bytes,
     }
 }

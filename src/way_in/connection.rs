@@ -2,6 +2,9 @@
 
 mod open_call;
 mod serving;
+#[cfg(test)]
+mod tests;
+mod unfinished;
 
 use std::{
     fmt,
@@ -18,6 +21,7 @@ use tokio::time::Instant;
 pub(super) use self::{
     open_call::OpenCall,
     serving::{Builder, serve},
+    unfinished::Unfinished,
 };
 use super::{
     allowance::Allowance,
@@ -38,13 +42,6 @@ const FREE_STREAMS: u64 = 8;
 const STREAM_BYTES: u64 = 2_560;
 /// How much of that may be unpaid before a connection is closed.
 const MAX_UNPAID_BYTES: u64 = 64 << 10;
-/// Bytes that may be read between two calls uncharged: heads are shorter.
-const UNCHARGED_READ_BYTES: u64 = 8 << 10;
-/// What is charged at most for a head that is not whole: twice the longest.
-const MAX_READ_BYTES: u64 = 128 << 10;
-/// The longest buffer that a head is a part of.
-const MAX_HEAD_BUFFER_BYTES: u64 = 32 << 10;
-
 /// Who is at the other end of a connection. It is also in the extensions of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
@@ -254,26 +251,6 @@ impl Pulse {
         }
     }
 
-    /// Notes that so much was read. A head of HTTP/1.1 is charged before it is whole; where nothing can be charged, the
-    /// connection ends.
-    pub(super) fn reads(&self, bytes: usize, is_http_1: bool) {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let read = self.read.load(Ordering::Relaxed).saturating_add(bytes);
-        self.read.store(read, Ordering::Relaxed);
-        if !is_http_1 || read <= UNCHARGED_READ_BYTES || self.calls_open() > 0 {
-            return;
-        }
-        // A buffer grows by doubling.
-        let held = read.saturating_mul(2).min(MAX_READ_BYTES);
-        let more = held.saturating_sub(self.read_charged.load(Ordering::Relaxed));
-        if self.account.charge(more).is_ok() {
-            self.read_charged.fetch_add(more, Ordering::Relaxed);
-        } else {
-            self.shared.counts.requests_over_budget.increment();
-            self.order_closed();
-        }
-    }
-
     /// Pays for as many calls at once as there have never been. A connection that cannot is told to go away, so that what is
     /// in flight is answered; one that goes on all the same is closed.
     fn pay_for_streams(&self) {
@@ -298,16 +275,6 @@ impl Pulse {
     /// Whether nothing is under way here and much is kept all the same.
     pub(super) fn rests_on_much(&self) -> bool {
         self.streams.load(Ordering::Relaxed) > 2 * FREE_STREAMS && self.rests_since().is_some()
-    }
-
-    /// What was read since the last call began: the head of the next one keeps its buffers.
-    fn take_read(&self) -> u64 {
-        let read = self.read.load(Ordering::Relaxed);
-        self.read.store(0, Ordering::Relaxed);
-        if self.read_charged.load(Ordering::Relaxed) > 0 {
-            self.account.give_back(self.read_charged.swap(0, Ordering::Relaxed));
-        }
-        read.min(MAX_HEAD_BUFFER_BYTES)
     }
 
     /// Orders a GOAWAY: no new calls, and the end when those in flight have finished.

@@ -15,6 +15,7 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 pub(super) enum Kind {
     Data,
     Headers,
+    PushPromise,
     Continuation,
     Settings,
     Other,
@@ -29,6 +30,7 @@ pub(super) struct Head {
     pub(super) payload_bytes: u32,
 }
 
+const END_HEADERS: u8 = 0x04;
 const PADDED: u8 = 0x08;
 const PRIORITY: u8 = 0x20;
 
@@ -38,11 +40,18 @@ impl Head {
             0 => Kind::Data,
             1 => Kind::Headers,
             4 => Kind::Settings,
+            5 => Kind::PushPromise,
             9 => Kind::Continuation,
             _ => Kind::Other,
         };
         let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
         Self { kind, flags, stream, payload_bytes: u32::from_be_bytes([0, a, b, c]) }
+    }
+
+    /// Whether more of its header block is to follow, in a CONTINUATION frame (section 6.10).
+    pub(super) const fn is_continued(self) -> bool {
+        let has_block = matches!(self.kind, Kind::Headers | Kind::PushPromise | Kind::Continuation);
+        has_block && self.flags & END_HEADERS == 0
     }
 
     /// Whether headers begin with the length of a padding.
@@ -154,6 +163,26 @@ mod tests {
             assert!(frames.is_between());
             frames.pass(&[0], |_| ());
             assert!(!frames.is_between());
+        }
+    }
+
+    #[test]
+    fn a_header_block_goes_on_until_a_frame_says_that_it_ends() {
+        for (kind, flags, is_continued) in [
+            (1, 0, true),
+            (1, 1, true),
+            (1, 4, false),
+            (1, 5, false),
+            (5, 0, true),
+            (9, 0, true),
+            (9, 4, false),
+            (0, 0, false),
+            (6, 0, false),
+        ] {
+            let mut seen = Vec::new();
+            let bytes = [0, 0, 0, kind, flags, 0, 0, 0, 1];
+            Frames::default().pass(&bytes, |head| seen.push(head.is_continued()));
+            assert_eq!(seen, [is_continued], "kind {kind}, flags {flags}");
         }
     }
 

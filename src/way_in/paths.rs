@@ -47,7 +47,7 @@ impl Paths {
             _ if self.is_unreadable => Frame::default(),
             Kind::Headers => Frame::of_headers(head),
             Kind::Continuation => Frame { left: payload_bytes(head), ..Frame::default() },
-            Kind::Data | Kind::Settings | Kind::Other => Frame::default(),
+            Kind::Data | Kind::PushPromise | Kind::Settings | Kind::Other => Frame::default(),
         };
     }
 

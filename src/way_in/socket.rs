@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     allowance,
-    connection::Pulse,
+    connection::{Pulse, Unfinished},
     frames::{self, Frames, Head, Kind, PREFACE, Piece},
     paths::Paths,
 };
@@ -48,6 +48,8 @@ struct Http2 {
     frames: Frames,
     paths: Paths,
     last_stream: u32,
+    /// Whether a header block has begun and not ended.
+    in_block: bool,
 }
 
 impl Http2 {
@@ -71,6 +73,7 @@ impl Http2 {
         if head.kind == Kind::Headers {
             self.last_stream = head.stream.max(self.last_stream);
         }
+        self.in_block = head.is_continued();
         self.paths.begin(head);
         allowance::cost(head)
     }
@@ -111,6 +114,15 @@ impl<T> Watched<T> {
             Heard::Http2(Box::default())
         };
         rest
+    }
+
+    /// What may have come of a head that is not whole.
+    fn unfinished(&self) -> Unfinished {
+        match &self.heard {
+            Heard::Http2(http2) if http2.in_block => Unfinished::Block,
+            Heard::Preface(_) | Heard::Http2(_) => Unfinished::Nothing,
+            Heard::Other(_) => Unfinished::Lines,
+        }
     }
 
     /// Notes how far these were written.
@@ -166,8 +178,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
         let read = buf.filled_mut().get_mut(before..).unwrap_or_default();
+        let bytes = read.len();
         let may_go_on = self.note_read(read);
-        self.pulse.reads(read.len(), matches!(self.heard, Heard::Other(_)));
+        self.pulse.reads(bytes, self.unfinished());
         if may_go_on { Poll::Ready(Ok(())) } else { Poll::Ready(Err(self.dismiss(cx))) }
     }
 }
