@@ -1,7 +1,7 @@
 //! Frames by hand (RFC 9113, RFC 7541): what no library would send.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{ErrorKind, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
@@ -9,16 +9,21 @@ use std::{
 pub(crate) const CHECK: &str = "/keyward.v1.KeyService/Check";
 pub(crate) const ENVOY: &str = "/envoy.service.auth.v3.Authorization/Check";
 pub(crate) const BATCH: &str = "/keyward.v1.KeyService/BatchCheck";
+pub(crate) const IMPORT: &str = "/keyward.v1.KeyService/ImportKeys";
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const FRAME_BYTES: usize = 16 << 10;
 /// How long a server may not read before the attacker gives up: it is closed, or has stopped taking what this sends.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it is looked whether something has happened, each time.
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// A connection that writes, and reads only what it is told to.
 pub(crate) struct Attacker {
@@ -30,7 +35,12 @@ pub(crate) struct Attacker {
 impl Attacker {
     /// Connects, with the preface and these settings.
     pub(crate) fn connect(server: SocketAddr, settings: &[u8]) -> Self {
-        let mut attacker = Self::plain(server);
+        Self::over(TcpStream::connect(server).unwrap(), settings)
+    }
+
+    /// The same on a connection that is there.
+    pub(crate) fn over(socket: TcpStream, settings: &[u8]) -> Self {
+        let mut attacker = Self::silent(socket);
         attacker.out.extend_from_slice(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         attacker.frame(SETTINGS, 0, 0, settings);
         attacker.send();
@@ -50,7 +60,10 @@ impl Attacker {
 
     /// Connects and says nothing.
     pub(crate) fn plain(server: SocketAddr) -> Self {
-        let socket = TcpStream::connect(server).unwrap();
+        Self::silent(TcpStream::connect(server).unwrap())
+    }
+
+    fn silent(socket: TcpStream) -> Self {
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { socket, next_stream: 1, out: Vec::new() }
@@ -58,6 +71,16 @@ impl Attacker {
 
     /// The head of a call, with fields that are compressed already; its message is to follow.
     pub(crate) fn head(&mut self, path: &str, fields: &[u8]) -> u32 {
+        self.head_with(END_HEADERS, path, fields)
+    }
+
+    /// A head whose block does not end.
+    pub(crate) fn endless_head(&mut self, fields: &[u8], more: &[u8]) {
+        let stream = self.head_with(0, CHECK, fields);
+        self.frame(CONTINUATION, 0, stream, more);
+    }
+
+    fn head_with(&mut self, flags: u8, path: &str, fields: &[u8]) -> u32 {
         let stream = self.next_stream;
         self.next_stream += 2;
         let mut block = vec![0x83, 0x86]; // :method POST, :scheme http
@@ -66,7 +89,7 @@ impl Attacker {
         block.extend(field("content-type", "application/grpc"));
         block.extend(field("te", "trailers"));
         block.extend_from_slice(fields);
-        self.frame(HEADERS, END_HEADERS, stream, &block);
+        self.frame(HEADERS, flags, stream, &block);
         stream
     }
 
@@ -81,6 +104,16 @@ impl Attacker {
         for (place, piece) in bytes.chunks(FRAME_BYTES).enumerate() {
             let flags = if ends && place + 1 == pieces { END_STREAM } else { 0 };
             self.frame(DATA, flags, stream, piece);
+        }
+    }
+
+    /// Whether the server has closed the connection, or does in a moment.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        let mut rest = Vec::new();
+        self.socket.set_read_timeout(Some(MOMENT)).unwrap();
+        match self.socket.read_to_end(&mut rest) {
+            Ok(_) => true,
+            Err(why) => !matches!(why.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
         }
     }
 

@@ -40,6 +40,11 @@ pub(crate) struct House {
 impl House {
     /// A server that may take so many bytes.
     pub(crate) fn start(name: &'static str, bound: u64) -> Self {
+        Self::start_with(name, bound, &[])
+    }
+
+    /// The same with these flags.
+    pub(crate) fn start_with(name: &'static str, bound: u64, flags: &[&str]) -> Self {
         let files = tempfile::tempdir().unwrap();
         let group = MemoryGroup::new(name, bound);
         if group.is_none() {
@@ -48,7 +53,7 @@ impl House {
         let mut command = keyward();
         let root_key = files.path().join("root");
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(files.path().join("data"));
-        command.arg("--root-key-file").arg(&root_key);
+        command.arg("--root-key-file").arg(&root_key).args(flags);
         let command = group.as_ref().map_or_else(|| copy(&command), |group| group.around(&command));
         let server = Server::start_by(command);
         let root_key = read_key(&root_key);

@@ -19,11 +19,15 @@ const CONNECTIONS: usize = 60;
 fn all_floods_at_once_end_nothing() {
     House::start("together", GROUP_BYTES).outlives(|house| {
         let (grpc, http) = (house.address(), house.server.http_address);
-        let kinds: [(SocketAddr, Flood); 5] = [
+        let kinds: [(SocketAddr, Flood); 9] = [
             (grpc, floods::large_heads),
             (grpc, floods::dense_heads),
             (grpc, floods::batches),
             (grpc, floods::untaken_answers),
+            (grpc, floods::parts_of_messages),
+            (grpc, floods::long_parts_of_messages),
+            (grpc, floods::empty_elements),
+            (grpc, floods::empty_questions),
             (http, floods::unfinished_heads),
         ];
         let round = || {

@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use keyward::way_in::limits::ListenerLimits;
+use keyward::{
+    way_in::limits::ListenerLimits,
+    wire::v1::{BatchCheckRequest, CheckRequest},
+};
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpSocket, TcpStream},
@@ -19,6 +22,7 @@ use crate::{
     handler::{ANSWER, PATIENCE, Server, WHEN_RELEASED, check_request, one},
 };
 
+const BATCH: &str = "/keyward.v1.KeyService/BatchCheck";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -363,4 +367,23 @@ async fn unfinished_requests_share_a_budget_of_bytes() {
         }
     };
     timeout(PATIENCE, again).await.expect("the bytes of a call that is gone are still held");
+}
+
+// X5
+#[tokio::test]
+async fn a_message_is_counted_by_what_it_becomes_and_not_by_what_was_sent() {
+    let limits = ListenerLimits { in_flight_bytes: 1 << 20, ..ListenerLimits::default() };
+    let server = Server::start(limits).await;
+    let h2 = H2::connect(server.address()).await;
+    let empty = |questions| {
+        framed(&BatchCheckRequest {
+            requests: vec![CheckRequest::default(); questions],
+            ..BatchCheckRequest::default()
+        })
+    };
+    assert_eq!(h2.call(post(BATCH), empty(100)).await.unwrap().code(), Code::Ok);
+    let message = empty(10_000);
+    assert!(message.len() < 20_010, "two bytes each");
+    assert_eq!(h2.call(post(BATCH), message).await.unwrap().code(), Code::ResourceExhausted);
+    assert_eq!(server.running.counts().requests_over_budget.value(), 1);
 }
