@@ -19,7 +19,7 @@
 //! | [`judge`] | what is decided: who asks, whose a secret is, whether its holder may; from memory alone, without a store in reach |
 //! | [`http_answer`] | a decision as a gateway's client sees it: status, headers, body, in one table; and who asks, as the service behind sees it |
 //! | [`gateway`] | what a request that a gateway asks about needs, and what the gateway is to do: one judgement, whatever the gateway speaks |
-//! | [`operations`] | what administrators can ask for, one verb per file: what changes truth, and what looks at it |
+//! | [`changes`] | what administrators can ask for, one verb per file: what changes truth, and what looks at it |
 //! | [`error`] | why Keyward could not do what was asked, by what the caller does next |
 //! | [`way_in`] | sockets, connections and calls within their bounds, whatever they speak |
 //! | [`store`], [`counters`], [`grpc`], [`http`] | the adapters: where truth is kept (data directory, roots, SQLite); where limits are counted; the services of the wire, and Envoy's; `/verify` for other gateways, and Check in JSON |
@@ -59,7 +59,7 @@
 //!   changed by one entry and no row: a key is its row, and upon it every later entry that names it among others
 //!   ([`domain::group`]).
 //! - Nothing is decided by the machine's clock alone, only by what [`TrustedClock`](domain::time::TrustedClock) believes
-//!   of it; [`operations::clock_mark`] keeps that for the next process.
+//!   of it; [`changes::support::clock_mark`] keeps that for the next process.
 //! - All limits of a Check are charged together or none is ([`Counters::charge`](ports::Counters::charge)), after every other
 //!   condition has passed; a charge is never taken back. What may be used is written before it is used, but for a first
 //!   block of large limits, which counts as used after a crash.
@@ -93,8 +93,8 @@
 //!    has ready ([`Found::bill`](index::Found::bill)): [`MemoryCounters`](counters::memory::MemoryCounters) locks the accounts
 //!    of key, owner and workspace that it names, judges every limit, and charges all or none.
 //! 6. An enforcing Check that is allowed notes the use in memory where its minute is news
-//!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`operations::uses`]); every
-//!    enforcing one of a known key is counted ([`judge::usage`], written each second or each ten by [`operations::usage`]); and
+//!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`changes::support::last_use`]); every
+//!    enforcing one of a known key is counted ([`judge::usage`], written each second or each ten by [`changes::usage`]); and
 //!    `grpc/convert/check_bytes.rs` writes the answer, which is the bytes that `check.rs` beside it comes to.
 //!
 //! # A request through Envoy, walked
@@ -114,10 +114,10 @@
 //! # An Issue, walked
 //!
 //! 1. The same way in. `Api::issue` takes a permit from the caller before it looks at the request: to issue keys, or
-//!    for an administration key to grant administration ([`IssuePermit`](operations::issue::IssuePermit)).
+//!    for an administration key to grant administration ([`IssuePermit`](changes::keys::issue::IssuePermit)).
 //! 2. `Api::administer` (`grpc/api.rs`) takes a place of the caller's share ([`grpc::lanes`]), and carries on upon
 //!    threads of its own, also when the client goes away. The workspace must be within reach; then `grpc/convert/new_key.rs` parses the fields.
-//! 3. [`Operations::issue`](operations::Operations::issue): is the request id unused; time from the
+//! 3. [`Changes::issue`](changes::Changes::issue): is the request id unused; time from the
 //!    [`TrustedClock`](domain::time::TrustedClock), id and secret from [`Entropy`](domain::time::Entropy); is the key within the
 //!    caller's ceiling ([`require_ceiling`](domain::admin::AdminPermit::require_ceiling)), and is it one that the policy in
 //!    force lets be ([`Policy`](domain::policy::Policy): scopes, environment, key rules).
@@ -130,6 +130,7 @@
 //! [`Key`](domain::key::Key), and are judged again when another change came first.
 
 pub mod app;
+pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod counters;
@@ -144,7 +145,7 @@ pub mod http;
 pub mod http_answer;
 pub mod index;
 pub mod judge;
-pub mod operations;
+
 mod pieces;
 pub mod ports;
 pub mod shutdown;

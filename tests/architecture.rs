@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 14] = [
     &["index"],
     &["follower"],
     &["judge"],
-    &["http_answer", "operations"],
+    &["http_answer", "changes"],
     &["gateway"],
     &["way_in"],
     &["store", "counters", "grpc", "guard", "http"],
@@ -39,10 +39,10 @@ const WIPED: &[&str] =
     &["domain/root.rs", "domain/seal.rs", "domain/secret.rs", "store/roots.rs", "wire/wipe.rs"];
 
 /// Where the store is in reach. A decision is made without it: no Check waits for a disk.
-const STORED: &[&str] = &["ports", "follower", "operations", "store", "counters", "app"];
+const STORED: &[&str] = &["ports", "follower", "changes", "store", "counters", "app"];
 
 /// Where truth can be changed: whoever answers gateways only decides.
-const ADMINISTERED: &[&str] = &["operations", "grpc", "app"];
+const ADMINISTERED: &[&str] = &["changes", "grpc", "app"];
 
 /// A path, and the modules or files that may name it; a `*` stands for any ending of its last segment.
 ///
@@ -65,7 +65,7 @@ const CONFINED: [(&[&str], &[&str]); 11] = [
 const WORDS: [(&str, &[&str]); 6] = [
     ("unsafe", &[]),
     ("KeyStore", STORED),
-    ("Operations", ADMINISTERED),
+    ("Changes", ADMINISTERED),
     ("Zeroize", WIPED),
     ("ZeroizeOnDrop", WIPED),
     ("Zeroizing", WIPED),
@@ -437,26 +437,14 @@ fn a_file_that_breaks_a_rule_is_reported() {
     let rows = [
         ("domain/key.rs", "use crate::ports::Counters;", "`domain` must not know `ports`"),
         ("ports.rs", "use crate::{domain::Key, store::Sqlite};", "`ports` must not know `store`"),
-        (
-            "ports.rs",
-            "use crate::{\n    domain::{Key, limit::{Limit, self}},\n    operations,\n};",
-            "`operations`",
-        ),
+        ("ports.rs", "use crate::{\n    domain::{Key, limit::{Limit, self}},\n    changes,\n};", "`changes`"),
         ("index.rs", "use super::follower as next;", "`index` must not know `follower`"),
         ("domain.rs", "mod tests { use super::super::store::X; }", "`domain` must not know `store`"),
         ("domain/key.rs", "use super::super::app::App;", "`domain` must not know `app`"),
         ("domain.rs", "use super::*;", "`domain` must not know `*`"),
-        (
-            "operations/check.rs",
-            "fn f() { let s = crate::grpc::status(); }",
-            "`operations` must not know `grpc`",
-        ),
-        ("operations/check.rs", "fn f(s: Vec<crate::http_answer::A>) {}", "must not know `http_answer`"),
-        (
-            "operations.rs",
-            "macro_rules! m { () => { $crate::app::run() } }",
-            "`operations` must not know `app`",
-        ),
+        ("changes/check.rs", "fn f() { let s = crate::grpc::status(); }", "`changes` must not know `grpc`"),
+        ("changes/check.rs", "fn f(s: Vec<crate::http_answer::A>) {}", "must not know `http_answer`"),
+        ("changes.rs", "macro_rules! m { () => { $crate::app::run() } }", "`changes` must not know `app`"),
         ("grpc/mod.rs", "use crate::store::sqlite::Store;", "`grpc` must not know `store`"),
         ("counters/memory.rs", "use crate::http::metrics;", "`counters` must not know `http`"),
         ("grpc/mod.rs", "use crate::http::Site;", "`grpc` must not know `http`"),
@@ -465,9 +453,9 @@ fn a_file_that_breaks_a_rule_is_reported() {
         ("app.rs", "use crate::cli::Args;", "`app` must not know `cli`"),
         ("store/mod.rs", "use crate::nowhere::X;", "`store` must not know `nowhere`"),
         ("wire.rs", "use crate::domain::Key;", "`wire` must not know `domain`"),
-        ("judge/check.rs", "use crate::operations::issue;", "`judge` must not know `operations`"),
+        ("judge/check.rs", "use crate::changes::issue;", "`judge` must not know `changes`"),
         ("judge/check.rs", "fn f(store: &dyn KeyStore) {}", "`KeyStore` belongs in"),
-        ("gateway/mod.rs", "struct Desk { all: Arc<Operations> }", "`Operations` belongs in"),
+        ("gateway/mod.rs", "struct Desk { all: Arc<Changes> }", "`Changes` belongs in"),
         ("helpers.rs", "", "`helpers` is not on the map"),
         ("http/mod.rs", "use crate::wire::v1::Key;", "`crate::wire` belongs in"),
         ("app.rs", "use rusqlite::Connection;", "`rusqlite*` belongs in"),
@@ -476,7 +464,7 @@ fn a_file_that_breaks_a_rule_is_reported() {
         ("app.rs", "extern crate rusqlite;", "`rusqlite*` belongs in"),
         ("app.rs", "use rusqlite_migration as m;", "`rusqlite*` belongs in"),
         ("grpc/mod.rs", "use r2d2_sqlite;", "`r2d2*` belongs in"),
-        ("operations.rs", "fn f() -> tonic::Status {}", "`tonic*` belongs in"),
+        ("changes.rs", "fn f() -> tonic::Status {}", "`tonic*` belongs in"),
         ("http/mod.rs", "use {std::fs, tonic_types::pb};", "`tonic*` belongs in"),
         ("domain.rs", "struct K { #[prost(string)] id: String }", "`prost*` belongs in"),
         ("store/mod.rs", "use hyper_util::rt;", "`hyper*` belongs in"),
@@ -508,7 +496,7 @@ fn a_file_that_keeps_the_rules_passes() {
         ("domain/secret.rs", "use zeroize::{Zeroize, Zeroizing};"),
         ("domain/hash.rs", "use ring::hmac;"),
         ("follower.rs", "use crate::{domain::Key, index::Index, ports};\nasync fn f() {}"),
-        ("grpc/convert.rs", "use crate::{wire::v1 as wire, operations::check};\nuse tonic::Status;"),
+        ("grpc/convert.rs", "use crate::{wire::v1 as wire, changes::check};\nuse tonic::Status;"),
         ("grpc/caller.rs", "use super::convert;\nfn f(http: http::Request<()>) { http::store::x() }"),
         ("store/sqlite/mod.rs", "use rusqlite::Connection;\nfn ring(ring: u8) { Self::ring(ring) }"),
         ("app.rs", "use crate::{store, counters, grpc, http, config, system::SystemClock};"),

@@ -3,13 +3,13 @@
 
 use super::{error::AppError, is_begun, runtime};
 use crate::{
+    changes::support::clock_mark,
     config::{self, args::DoctorArgs, zoneinfo},
     domain::{
         audit::Revision,
         time::{Clock as _, Timestamp},
         zones,
     },
-    operations::clock_mark,
     ports::{KeyStore as _, StoredMark},
     store::{
         anchor::AnchorSettings,

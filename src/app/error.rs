@@ -3,9 +3,9 @@
 use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::{
+    changes::support::initialize::InitializeError,
     config::{ConfigError, zoneinfo::ZoneinfoError},
     grpc::routes::DescriptorError,
-    operations::initialize::InitializeError,
     ports::StoreError,
     store::{data_dir::DataDirError, sqlite::OpenError},
     telemetry::{FilterError, LoggingError},

@@ -19,13 +19,13 @@ pub use self::{
     service::{Service, Settings, Stopped},
 };
 use crate::{
+    changes::support::initialize::Maker,
     config::{
         self, Config, LogFormat,
         args::{DataArgs, InitArgs, RecoverArgs, ServeArgs},
         zoneinfo,
     },
     domain::{audit::Revision, zones},
-    operations::initialize::Maker,
     ports::{KeyStore as _, PolicyView, Verification},
     shutdown::Signals,
     store::{

@@ -1,4 +1,4 @@
-//! A whole Keyward: store, view, operations and the way in, started in order and ended in order.
+//! A whole Keyward: store, view, changes and the way in, started in order and ended in order.
 
 use std::{
     net::SocketAddr,
@@ -18,6 +18,14 @@ use super::{
     ways_in::{bind, serve},
 };
 use crate::{
+    changes::{
+        Changes, Parts,
+        support::{
+            clock_mark::{self, ClockWatch},
+            initialize::Maker,
+            last_use::UseWriter,
+        },
+    },
     counters::memory::MemoryCounters,
     domain::{
         gateway::Gateway,
@@ -36,12 +44,6 @@ use crate::{
     http::Site,
     index::Index,
     judge::{Judge, JudgeParts},
-    operations::{
-        Operations, Parts,
-        clock_mark::{self, ClockWatch},
-        initialize::Maker,
-        uses::UseWriter,
-    },
     ports::{KeyStore, StoreError, StoredMark},
     store::{
         anchor::AnchorSettings,
@@ -176,14 +178,14 @@ impl Service {
         let time = Arc::clone(&clock);
         let parts =
             JudgeParts { index, counters: Arc::<MemoryCounters>::clone(&counters), clock, keys, count_wait };
-        let (judge, operations) = verbs(parts, port, entropy);
+        let (judge, changes) = verbs(parts, port, entropy);
         let lanes = Lanes::new(&threads.runtimes());
-        let usage_writer = until_told(|stop| operations.usage_ledger().run(stop));
-        let denied_writer = until_told(|stop| Arc::clone(&operations).tend_store(stop));
+        let usage_writer = until_told(|stop| changes.usage_ledger().run(stop));
+        let denied_writer = until_told(|stop| Arc::clone(&changes).tend_store(stop));
         let desk = Arc::new(Desk::new(Arc::clone(&judge), gateway));
         let api = |is_open| {
-            let (judge, operations) = (Arc::clone(&judge), Arc::clone(&operations));
-            Arc::new(Api::new(judge, operations, Arc::clone(&lanes), is_open, Arc::clone(&desk)))
+            let (judge, changes) = (Arc::clone(&judge), Arc::clone(&changes));
+            Arc::new(Api::new(judge, changes, Arc::clone(&lanes), is_open, Arc::clone(&desk)))
         };
         let site = Site::new(api(http_check_is_open));
         let api = api(check_is_open);
@@ -325,11 +327,11 @@ fn verbs(
     parts: JudgeParts,
     store: Arc<dyn KeyStore>,
     entropy: Arc<dyn Entropy>,
-) -> (Arc<Judge>, Arc<Operations>) {
+) -> (Arc<Judge>, Arc<Changes>) {
     let JudgeParts { index, counters, clock, keys, .. } = parts.clone();
     let judge = Arc::new(Judge::new(parts));
     let parts = Parts { judge: Arc::clone(&judge), store, counters, index, clock, entropy, keys };
-    (judge, Arc::new(Operations::new(parts)))
+    (judge, Arc::new(Changes::new(parts)))
 }
 
 /// Does work of its own until it is told to stop.

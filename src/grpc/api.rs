@@ -1,4 +1,4 @@
-//! What the services share: the operations, who is calling, and the lanes that administration hops to.
+//! What the services share: the changes, who is calling, and the lanes that administration hops to.
 
 use std::{future::Future, net::IpAddr, panic::resume_unwind, sync::Arc};
 
@@ -7,11 +7,11 @@ use tonic::{Request, Response, Status};
 
 use super::lanes::{Lane, Lanes};
 use crate::{
+    changes::Changes,
     domain::admin::{AdminPermit, Caller, Party, Permission},
     error::OperationError,
     gateway::Desk,
     judge::{Judge, identify},
-    operations::Operations,
     ports::StoreError,
     way_in::connection::Peer,
 };
@@ -19,32 +19,32 @@ use crate::{
 /// Implements the services of `keyward.v1`, and Envoy's.
 pub struct Api {
     judge: Arc<Judge>,
-    operations: Arc<Operations>,
+    changes: Arc<Changes>,
     check_is_open: bool,
     desk: Arc<Desk>,
     pub(super) lanes: Arc<Lanes>,
 }
 
 impl Api {
-    /// Serves what `judge` decides and `operations` do. Administration has places in `lanes`; Check and BatchCheck need no
+    /// Serves what `judge` decides and `changes` do. Administration has places in `lanes`; Check and BatchCheck need no
     /// caller where `check_is_open`. Gateways are answered at `desk`.
     #[must_use]
     pub fn new(
         judge: Arc<Judge>,
-        operations: Arc<Operations>,
+        changes: Arc<Changes>,
         lanes: Arc<Lanes>,
         check_is_open: bool,
         desk: Arc<Desk>,
     ) -> Self {
-        Self { judge, operations, check_is_open, desk, lanes }
+        Self { judge, changes, check_is_open, desk, lanes }
     }
 
     pub(super) fn judge(&self) -> &Judge {
         &self.judge
     }
 
-    pub(super) fn operations(&self) -> &Operations {
-        &self.operations
+    pub(super) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Where gateways are answered.
@@ -101,7 +101,7 @@ impl Api {
     pub(super) async fn administer<T, F, W>(&self, party: Party, work: W) -> Result<Response<T>, Status>
     where
         T: Send + 'static,
-        W: FnOnce(Arc<Operations>) -> F,
+        W: FnOnce(Arc<Changes>) -> F,
         F: Future<Output = Result<T, OperationError>> + Send + 'static,
     {
         self.work_in(&self.lanes.administration, party, work).await
@@ -111,7 +111,7 @@ impl Api {
     pub(super) async fn end<T, F, W>(&self, party: Party, work: W) -> Result<Response<T>, Status>
     where
         T: Send + 'static,
-        W: FnOnce(Arc<Operations>) -> F,
+        W: FnOnce(Arc<Changes>) -> F,
         F: Future<Output = Result<T, OperationError>> + Send + 'static,
     {
         self.work_in(&self.lanes.revocations, party, work).await
@@ -127,11 +127,11 @@ impl Api {
     ) -> Result<Response<T>, Status>
     where
         T: Send + 'static,
-        W: FnOnce(Arc<Operations>) -> F,
+        W: FnOnce(Arc<Changes>) -> F,
         F: Future<Output = Result<T, OperationError>> + Send + 'static,
     {
         let turn = lane.take(party)?.turn().await.map_err(|_closed| stopping())?;
-        let work = work(Arc::clone(&self.operations));
+        let work = work(Arc::clone(&self.changes));
         let work = async move {
             let done = work.await;
             drop(turn);

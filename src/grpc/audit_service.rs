@@ -15,14 +15,14 @@ impl AuditService for Api {
         request: Request<v1::QueryLogRequest>,
     ) -> Result<Response<v1::QueryLogResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
+        self.administer(Party::of(&permit), async move |changes| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
-            let workspace = operations.log_workspace(&permit, named)?;
+            let workspace = changes.log_workspace(&permit, named)?;
             let filter = convert::audit::filter(workspace, &asked)?;
             let size = convert::page_size(asked.page_size)?;
-            let moment = operations.moment(permit.sight());
-            let page = operations.query_log(permit, filter, &asked.page_token, size).await?;
+            let moment = changes.moment(permit.sight());
+            let page = changes.query_log(permit, filter, &asked.page_token, size).await?;
             let records = page.records.iter().map(|record| convert::audit::record(record, &moment));
             let records = records.collect::<Result<_, _>>()?;
             Ok(v1::QueryLogResponse { records, next_page_token: page.next_page_token })
@@ -35,8 +35,8 @@ impl AuditService for Api {
         request: Request<v1::VerifyLogRequest>,
     ) -> Result<Response<v1::VerifyLogResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
-            Ok(convert::audit::verification(operations.verify_log(permit).await?))
+        self.administer(Party::of(&permit), async move |changes| {
+            Ok(convert::audit::verification(changes.verify_log(permit).await?))
         })
         .await
     }
@@ -46,9 +46,9 @@ impl AuditService for Api {
         request: Request<v1::GetStatusRequest>,
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
-            let moment = operations.moment(permit.sight());
-            Ok(convert::store_status::response(&operations.store_status(&permit), &moment))
+        self.administer(Party::of(&permit), async move |changes| {
+            let moment = changes.moment(permit.sight());
+            Ok(convert::store_status::response(&changes.store_status(&permit), &moment))
         })
         .await
     }

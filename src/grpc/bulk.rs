@@ -6,8 +6,8 @@ use tonic::{Request, Response, Status};
 
 use super::{api::Api, convert, key_service::request_mark};
 use crate::{
+    changes::Changes,
     domain::admin::{Party, Permission, RevokeKeys, UpdateKeys},
-    operations::Operations,
     wire::v1::{self, change_keys_request::Action},
 };
 
@@ -36,14 +36,14 @@ impl Api {
             Some(Action::Revoke(_) | Action::Disable(_)) => &self.lanes.mass_revocations,
             Some(Action::Enable(_) | Action::Retire(_)) | None => &self.lanes.changes,
         };
-        let work = async move |operations: Arc<Operations>| {
+        let work = async move |changes: Arc<Changes>| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
-            let within = operations.within(&permit, named, asked.all_workspaces)?;
+            let within = changes.within(&permit, named, asked.all_workspaces)?;
             let act = convert::bulk::act(asked.action.as_ref())?;
             let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "ChangeKeys", &asked)?;
             let bulk = convert::bulk::bulk_change(within, act, &asked, mark)?;
-            let answer = operations.change_keys(permit, bulk).await?;
+            let answer = changes.change_keys(permit, bulk).await?;
             Ok(convert::bulk::response(&answer, within))
         };
         self.work_in(lane, party, work).await

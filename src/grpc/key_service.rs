@@ -7,13 +7,16 @@ use tonic::{Request, Response, Status};
 
 use super::{api::Api, convert, review};
 use crate::{
+    changes::{
+        Changed, Changes, WithSecret,
+        keys::{issue::IssuePermit, switch::Switch},
+    },
     domain::{
         admin::{AdminPermit, Party, Sight, UpdateKeys},
         id::KeyId,
         key::Key,
     },
     error::OperationError,
-    operations::{Changed, Operations, WithSecret, issue::IssuePermit, switch::Switch},
     ports::RequestMark,
     way_in::budget::Purse,
     wire::v1::{self, get_key_request::Presented, key_service_server::KeyService, revoke_request::Target},
@@ -45,16 +48,16 @@ impl KeyService for Api {
         } else {
             IssuePermit::Holder(caller.permit().map_err(OperationError::from)?)
         };
-        self.administer(permit.party(), async move |operations| {
+        self.administer(permit.party(), async move |changes| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
-            let workspace = permit.workspace(&operations, named)?;
+            let workspace = permit.workspace(&changes, named)?;
             let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "Issue", &asked)?;
-            let new = convert::new_key::new_key("", asked, operations.policy()?.policy.environments(), mark)?;
+            let new = convert::new_key::new_key("", asked, changes.policy()?.policy.environments(), mark)?;
             let sight = permit.sight();
-            let WithSecret { key, secret, revision } = operations.issue(permit, workspace, new).await?;
+            let WithSecret { key, secret, revision } = changes.issue(permit, workspace, new).await?;
             let warnings = convert::key::warnings(&key);
-            let key = Some(convert::key::to_wire(&key, &operations.moment(sight)));
+            let key = Some(convert::key::to_wire(&key, &changes.moment(sight)));
             Ok(v1::IssueResponse { key, api_key: secret.reveal(), revision: revision.0, warnings })
         })
         .await
@@ -65,15 +68,15 @@ impl KeyService for Api {
         request: Request<v1::RotateRequest>,
     ) -> Result<Response<v1::RotateResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
+        self.administer(Party::of(&permit), async move |changes| {
             let asked = request.into_inner();
             let id = convert::key_id("key_id", &asked.key_id)?;
-            operations.require_reach(&permit, id)?;
+            changes.require_reach(&permit, id)?;
             let grace: Duration = convert::grace(asked.grace_period)?;
             let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "Rotate", &asked)?;
             let sight = permit.sight();
-            let WithSecret { key, secret, revision } = operations.rotate(permit, id, grace, mark).await?;
-            let key = changed(&operations, sight, key).await;
+            let WithSecret { key, secret, revision } = changes.rotate(permit, id, grace, mark).await?;
+            let key = changed(&changes, sight, key).await;
             Ok(v1::RotateResponse { key: Some(key), api_key: secret.reveal(), revision: revision.0 })
         })
         .await
@@ -87,19 +90,19 @@ impl KeyService for Api {
             return self.revoke_presented(request).await;
         }
         let permit = self.permit(&request)?;
-        self.end(Party::of(&permit), async move |operations| {
+        self.end(Party::of(&permit), async move |changes| {
             let asked = request.into_inner();
             let text = match &asked.target {
                 Some(Target::KeyId(text)) => text.as_str(),
                 Some(Target::ApiKey(_)) | None => "",
             };
             let id = convert::key_id("key_id", text)?;
-            operations.require_reach(&permit, id)?;
+            changes.require_reach(&permit, id)?;
             let reason = convert::key::revoke_reason(asked.reason)?;
             let comment = convert::comment(&asked.comment)?;
             let sight = permit.sight();
-            let Changed { key, revision } = operations.revoke(permit, id, reason, comment).await?;
-            let key = changed(&operations, sight, key).await;
+            let Changed { key, revision } = changes.revoke(permit, id, reason, comment).await?;
+            let key = changed(&changes, sight, key).await;
             Ok(v1::RevokeResponse { key: Some(key), revision: revision.0 })
         })
         .await
@@ -110,17 +113,17 @@ impl KeyService for Api {
         request: Request<v1::GetKeyRequest>,
     ) -> Result<Response<v1::GetKeyResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
+        self.administer(Party::of(&permit), async move |changes| {
             let (asked, sight) = (request.get_ref(), permit.sight());
             let (shown, presented_generation) = match &asked.presented {
                 Some(Presented::ApiKey(text)) => {
                     permit.require_global()?;
                     convert::absent_key_id(&asked.key_id)?;
-                    operations.show_presented(permit, text).await?
+                    changes.show_presented(permit, text).await?
                 }
-                None => (operations.show(permit, convert::key_id("key_id", &asked.key_id)?).await?, 0),
+                None => (changes.show(permit, convert::key_id("key_id", &asked.key_id)?).await?, 0),
             };
-            let key = convert::key::shown_to_wire(&shown, &operations.moment(sight));
+            let key = convert::key::shown_to_wire(&shown, &changes.moment(sight));
             Ok(v1::GetKeyResponse { key: Some(key), presented_generation })
         })
         .await
@@ -131,15 +134,15 @@ impl KeyService for Api {
         request: Request<v1::ListKeysRequest>,
     ) -> Result<Response<v1::ListKeysResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
+        self.administer(Party::of(&permit), async move |changes| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
-            let within = operations.within(&permit, named, asked.all_workspaces)?;
+            let within = changes.within(&permit, named, asked.all_workspaces)?;
             let (selection, traits) = convert::select::listed(within, &asked)?;
             let size = convert::page_size(asked.page_size)?;
             let sight = permit.sight();
-            let page = operations.list(permit, (&selection, &traits), &asked.page_token, size).await?;
-            let moment = operations.moment(sight);
+            let page = changes.list(permit, (&selection, &traits), &asked.page_token, size).await?;
+            let moment = changes.moment(sight);
             let keys = page.keys.iter().map(|shown| convert::key::shown_to_wire(shown, &moment)).collect();
             let workspace_id = convert::workspace::looked_at(within);
             Ok(v1::ListKeysResponse { keys, next_page_token: page.next_page_token, workspace_id })
@@ -152,14 +155,14 @@ impl KeyService for Api {
         request: Request<v1::GetUsageRequest>,
     ) -> Result<Response<v1::GetUsageResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
+        self.administer(Party::of(&permit), async move |changes| {
             let asked = request.into_inner();
             let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
             let key = convert::optional_key_id("key_id", &asked.key_id)?;
-            let within = operations.usage_within(&permit, named, asked.all_workspaces, key)?;
+            let within = changes.usage_within(&permit, named, asked.all_workspaces, key)?;
             let query = convert::usage::query(within, key, &asked)?;
             let size = convert::page_size(asked.page_size)?;
-            let page = operations.usage(permit, query, &asked.page_token, size).await?;
+            let page = changes.usage(permit, query, &asked.page_token, size).await?;
             Ok(convert::usage::response(page, within))
         })
         .await
@@ -170,9 +173,9 @@ impl KeyService for Api {
         request: Request<v1::GetEffectiveRightsRequest>,
     ) -> Result<Response<v1::GetEffectiveRightsResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
+        self.administer(Party::of(&permit), async move |changes| {
             let id = convert::key_id("key_id", &request.get_ref().key_id)?;
-            let found = operations.effective_rights(&permit, id)?;
+            let found = changes.effective_rights(&permit, id)?;
             Ok(convert::effective::response(&found))
         })
         .await
@@ -183,15 +186,15 @@ impl KeyService for Api {
         request: Request<v1::UpdateKeyRequest>,
     ) -> Result<Response<v1::UpdateKeyResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
+        self.administer(Party::of(&permit), async move |changes| {
             let asked = request.into_inner();
             let id = asked.key.as_ref().map(|key| key.id.as_str()).unwrap_or_default();
             let id = convert::key_id("key.id", id)?;
-            operations.require_reach(&permit, id)?;
-            let changes = convert::update::key_changes(asked)?;
+            changes.require_reach(&permit, id)?;
+            let wanted = convert::update::key_changes(asked)?;
             let sight = permit.sight();
-            let Changed { key, revision } = operations.update(permit, id, changes).await?;
-            let key = changed(&operations, sight, key).await;
+            let Changed { key, revision } = changes.update(permit, id, wanted).await?;
+            let key = changed(&changes, sight, key).await;
             Ok(v1::UpdateKeyResponse { key: Some(key), revision: revision.0 })
         })
         .await
@@ -202,9 +205,9 @@ impl KeyService for Api {
         request: Request<v1::DisableKeyRequest>,
     ) -> Result<Response<v1::DisableKeyResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.end(Party::of(&permit), async move |operations| {
+        self.end(Party::of(&permit), async move |changes| {
             let v1::DisableKeyRequest { key_id, comment } = request.into_inner();
-            let (key, revision) = switch(&operations, permit, Switch::Disable, &key_id, &comment).await?;
+            let (key, revision) = switch(&changes, permit, Switch::Disable, &key_id, &comment).await?;
             Ok(v1::DisableKeyResponse { key: Some(key), revision })
         })
         .await
@@ -215,9 +218,9 @@ impl KeyService for Api {
         request: Request<v1::EnableKeyRequest>,
     ) -> Result<Response<v1::EnableKeyResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
+        self.administer(Party::of(&permit), async move |changes| {
             let v1::EnableKeyRequest { key_id, comment } = request.into_inner();
-            let (key, revision) = switch(&operations, permit, Switch::Enable, &key_id, &comment).await?;
+            let (key, revision) = switch(&changes, permit, Switch::Enable, &key_id, &comment).await?;
             Ok(v1::EnableKeyResponse { key: Some(key), revision })
         })
         .await
@@ -256,8 +259,8 @@ impl KeyService for Api {
         request: Request<v1::GetRotationRequest>,
     ) -> Result<Response<v1::GetRotationResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
-            review::rotation(&operations, permit, request.get_ref()).await
+        self.administer(Party::of(&permit), async move |changes| {
+            review::rotation(&changes, permit, request.get_ref()).await
         })
         .await
     }
@@ -267,8 +270,8 @@ impl KeyService for Api {
         request: Request<v1::UpdateGraceRequest>,
     ) -> Result<Response<v1::UpdateGraceResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
-            review::grace(&operations, permit, request.get_ref()).await
+        self.administer(Party::of(&permit), async move |changes| {
+            review::grace(&changes, permit, request.get_ref()).await
         })
         .await
     }
@@ -278,8 +281,8 @@ impl KeyService for Api {
         request: Request<v1::GetLeastPrivilegeRequest>,
     ) -> Result<Response<v1::GetLeastPrivilegeResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
-            review::least_privilege(&operations, permit, request.get_ref()).await
+        self.administer(Party::of(&permit), async move |changes| {
+            review::least_privilege(&changes, permit, request.get_ref()).await
         })
         .await
     }
@@ -289,8 +292,8 @@ impl KeyService for Api {
         request: Request<v1::NarrowKeyRequest>,
     ) -> Result<Response<v1::NarrowKeyResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.administer(Party::of(&permit), async move |operations| {
-            review::narrow(&operations, permit, request.get_ref()).await
+        self.administer(Party::of(&permit), async move |changes| {
+            review::narrow(&changes, permit, request.get_ref()).await
         })
         .await
     }
@@ -300,8 +303,8 @@ impl KeyService for Api {
         request: Request<v1::ReviewKeysRequest>,
     ) -> Result<Response<v1::ReviewKeysResponse>, Status> {
         let permit = self.permit(&request)?;
-        self.work_in(&self.lanes.looks, Party::of(&permit), async move |operations| {
-            review::review(&operations, permit, request.get_ref()).await
+        self.work_in(&self.lanes.looks, Party::of(&permit), async move |changes| {
+            review::review(&changes, permit, request.get_ref()).await
         })
         .await
     }
@@ -309,23 +312,23 @@ impl KeyService for Api {
 
 /// Switches a key off or on: the two requests differ in nothing else.
 async fn switch(
-    operations: &Operations,
+    changes: &Changes,
     permit: AdminPermit<UpdateKeys>,
     way: Switch,
     key_id: &str,
     comment: &str,
 ) -> Result<(v1::Key, u64), OperationError> {
     let id = convert::key_id("key_id", key_id)?;
-    operations.require_reach(&permit, id)?;
+    changes.require_reach(&permit, id)?;
     let sight = permit.sight();
-    let Changed { key, revision } = operations.switch(permit, id, way, convert::comment(comment)?).await?;
-    Ok((changed(operations, sight, key).await, revision.0))
+    let Changed { key, revision } = changes.switch(permit, id, way, convert::comment(comment)?).await?;
+    Ok((changed(changes, sight, key).await, revision.0))
 }
 
 /// A key that was just changed, for the wire.
-pub(super) async fn changed(operations: &Operations, sight: Sight, key: Key) -> v1::Key {
-    let shown = operations.with_use(key).await;
-    convert::key::shown_to_wire(&shown, &operations.moment(sight))
+pub(super) async fn changed(changes: &Changes, sight: Sight, key: Key) -> v1::Key {
+    let shown = changes.with_use(key).await;
+    convert::key::shown_to_wire(&shown, &changes.moment(sight))
 }
 
 /// What a request id stands for: whose it is, and a fingerprint of the whole request.

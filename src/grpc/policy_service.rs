@@ -4,12 +4,12 @@ use tonic::{Request, Response, Status};
 
 use super::{api::Api, convert};
 use crate::{
+    changes::policy::Expected,
     domain::{
         admin::{AdminPermit, ApplyPolicy, Party, ReadPolicy},
         parse::ParseError,
     },
     error::OperationError,
-    operations::policy::Expected,
     wire::v1::{self, policy_service_server::PolicyService},
 };
 
@@ -21,8 +21,8 @@ impl PolicyService for Api {
     ) -> Result<Response<v1::GetPolicyResponse>, Status> {
         let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
         permit.require_global().map_err(OperationError::from)?;
-        self.administer(Party::of(&permit), async move |operations| {
-            let found = operations.policy_version(&permit, request.get_ref().version).await?;
+        self.administer(Party::of(&permit), async move |changes| {
+            let found = changes.policy_version(&permit, request.get_ref().version).await?;
             Ok(v1::GetPolicyResponse {
                 version: Some(convert::policy::version_to_wire(&found)),
                 policy: Some(convert::policy::to_wire(found.policy.document())),
@@ -38,9 +38,9 @@ impl PolicyService for Api {
     ) -> Result<Response<v1::ValidatePolicyResponse>, Status> {
         let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
         permit.require_global().map_err(OperationError::from)?;
-        self.administer(Party::of(&permit), async move |operations| {
+        self.administer(Party::of(&permit), async move |changes| {
             let policy = convert::policy::validated(request.into_inner())?;
-            let (current_version, effect) = operations.validate_policy(&permit, &policy)?;
+            let (current_version, effect) = changes.validate_policy(&permit, &policy)?;
             let effect = Some(convert::policy::effect_to_wire(&effect));
             Ok(v1::ValidatePolicyResponse { current_version, effect })
         })
@@ -53,12 +53,12 @@ impl PolicyService for Api {
     ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
         let permit: AdminPermit<ApplyPolicy> = self.permit(&request)?;
         permit.require_global().map_err(OperationError::from)?;
-        self.administer(Party::of(&permit), async move |operations| {
+        self.administer(Party::of(&permit), async move |changes| {
             let asked = request.into_inner();
             let expected = Expected { version: asked.expected_version, gains: asked.expected_gains };
             let comment = convert::comment(&asked.comment)?;
             let policy = convert::policy::applied(asked)?;
-            let (version, effect) = operations.apply_policy(permit, policy, expected, comment).await?;
+            let (version, effect) = changes.apply_policy(permit, policy, expected, comment).await?;
             Ok(v1::ApplyPolicyResponse {
                 version: Some(convert::policy::version_to_wire(&version)),
                 effect: Some(convert::policy::effect_to_wire(&effect)),
@@ -73,7 +73,7 @@ impl PolicyService for Api {
     ) -> Result<Response<v1::ExplainRouteResponse>, Status> {
         let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
         permit.require_global().map_err(OperationError::from)?;
-        self.administer(Party::of(&permit), async move |operations| {
+        self.administer(Party::of(&permit), async move |changes| {
             let v1::ExplainRouteRequest { method, host, path } = request.get_ref();
             for (name, text, most) in [("method", method, 64), ("host", host, 512), ("path", path, 8_192)] {
                 if text.is_empty() || text.len() > most {
@@ -81,7 +81,7 @@ impl PolicyService for Api {
                     return Err(OperationError::invalid(name, why));
                 }
             }
-            let in_force = operations.policy()?;
+            let in_force = changes.policy()?;
             let explanation = convert::route::explained(&in_force.policy, (host, method, path));
             Ok(v1::ExplainRouteResponse { version: in_force.version, explanation: Some(explanation) })
         })
@@ -94,10 +94,10 @@ impl PolicyService for Api {
     ) -> Result<Response<v1::ListPolicyVersionsResponse>, Status> {
         let permit: AdminPermit<ReadPolicy> = self.permit(&request)?;
         permit.require_global().map_err(OperationError::from)?;
-        self.administer(Party::of(&permit), async move |operations| {
+        self.administer(Party::of(&permit), async move |changes| {
             let asked = request.into_inner();
             let size = convert::page_size(asked.page_size)?;
-            let page = operations.policy_versions(&permit, &asked.page_token, size).await?;
+            let page = changes.policy_versions(&permit, &asked.page_token, size).await?;
             let shown = page.versions.iter().map(convert::policy::version_to_wire);
             Ok(v1::ListPolicyVersionsResponse {
                 versions: shown.collect(),

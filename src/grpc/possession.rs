@@ -9,8 +9,8 @@ use super::{
     convert,
 };
 use crate::{
+    changes::keys::revoke::Presenter,
     domain::admin::{Caller, Party},
-    operations::revoke::Presenter,
     wire::v1::{self, revoke_request::Target},
 };
 
@@ -26,12 +26,12 @@ impl Api {
         let caller = self.caller(&request)?;
         let (is_known, party) = (matches!(caller, Caller::Admin(_)), Party::of_caller(&caller));
         let presenter = Presenter { source: source(&request), is_known };
-        let ended = self.end(party, async move |operations| {
+        let ended = self.end(party, async move |changes| {
             let asked = request.into_inner();
             let reason = convert::key::revoke_reason(asked.reason)?;
             let comment = convert::comment(&asked.comment)?;
             if let Some(Target::ApiKey(text)) = &asked.target {
-                operations.revoke_presented(text, reason, comment, presenter).await?;
+                changes.revoke_presented(text, reason, comment, presenter).await?;
             }
             Ok(v1::RevokeResponse::default())
         });

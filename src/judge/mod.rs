@@ -1,7 +1,7 @@
 //! What is decided: who asks, whose a secret is, and whether its holder may do what it asks to do.
 //!
 //! Invariant: nothing here reaches a store. A decision is made from the index, the counters and the clock, all in memory; what
-//! it leaves behind, uses and usage, is noted in memory, and written by [`operations`](crate::operations).
+//! it leaves behind, uses and usage, is noted in memory, and written by [`changes`](crate::changes).
 
 pub mod check;
 pub mod check_all;

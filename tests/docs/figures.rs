@@ -32,19 +32,19 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "while more than 4,096 rows wait, it is written every ten\n  seconds",
-        "operations/usage/ledger.rs",
+        "changes/usage/ledger.rs",
         "const FEW: usize = 4_096;",
     ),
     (
         "operating.md",
         "it is written every ten\n  seconds",
-        "operations/usage/ledger.rs",
+        "changes/usage/ledger.rs",
         "const WAIT_AT_MOST: u32 = 10;",
     ),
     (
         "operating.md",
         "1,048,576 rows at most",
-        "operations/usage/ledger.rs",
+        "changes/usage/ledger.rs",
         "const MOST_UNWRITTEN: usize = 1 << 20;",
     ),
     (
@@ -68,7 +68,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "Last uses are exact to the minute, and written once a minute",
-        "operations/uses.rs",
+        "changes/support/last_use.rs",
         "const WRITE_EVERY: Duration = Duration::from_secs(60);",
     ),
     (
@@ -87,7 +87,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "its 400 bytes count with the entry",
-        "operations/quotas.rs",
+        "changes/support/quotas.rs",
         "const RECORD_BYTES: usize = 400;",
     ),
     (
@@ -99,7 +99,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "a role that over 100 of them follow",
-        "operations/members/gaining.rs",
+        "changes/workspaces/members/gaining.rs",
         "const UNASKED: usize = 100;",
     ),
     (
@@ -191,13 +191,13 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "at most ten seconds old",
-        "operations/clock_mark.rs",
+        "changes/support/clock_mark.rs",
         "const WRITE_EVERY: Duration = Duration::from_secs(10);",
     ),
     (
         "operating.md",
         "time begins 11 seconds after the mark",
-        "operations/clock_mark.rs",
+        "changes/support/clock_mark.rs",
         "const GREATEST_AGE: Duration = Duration::from_secs(11);",
     ),
     (
@@ -246,7 +246,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "security.md",
         "Once 4,096 presented keys are denied so",
-        "operations/denied_here/list.rs",
+        "changes/support/denied_here/list.rs",
         "const OF_PRESENTERS: usize = 4_096;",
     ),
     (
@@ -265,30 +265,30 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "wire.md",
         "places for 16,384 keys that operators end",
-        "operations/denied_here/list.rs",
+        "changes/support/denied_here/list.rs",
         "const OF_OPERATORS: usize = 16_384;",
     ),
     (
         "wire.md",
         "16,384 of all bound callers together",
-        "operations/denied_here/list.rs",
+        "changes/support/denied_here/list.rs",
         "const OF_TENANTS: usize = 16_384;",
     ),
     (
         "wire.md",
         "1,024 of them of one workspace",
-        "operations/denied_here/list.rs",
+        "changes/support/denied_here/list.rs",
         "const OF_ONE_TENANT: usize = 1_024;",
     ),
     (
         "wire.md",
         "4,096 of whoever presents them",
-        "operations/denied_here/list.rs",
+        "changes/support/denied_here/list.rs",
         "const OF_PRESENTERS: usize = 4_096;",
     ),
     ("wire.md", "At most 250,000 keys in one change", "domain/group.rs", "const MAX_GROUP: usize = 250_000;"),
     ("wire.md", "at most 36,525 days", "domain/ending.rs", "DAY.saturating_mul(36_525)"),
-    ("wire.md", "the first 1,000 of their ids", "operations/bulk.rs", "const NAMED: usize = 1_000;"),
+    ("wire.md", "the first 1,000 of their ids", "changes/keys/bulk.rs", "const NAMED: usize = 1_000;"),
     (
         "wire.md",
         "ten a minute at most, with the source",
@@ -371,7 +371,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "security.md",
         "and each ten seconds without one",
-        "operations/clock_mark.rs",
+        "changes/support/clock_mark.rs",
         "const WRITE_EVERY: Duration = Duration::from_secs(10);",
     ),
     (

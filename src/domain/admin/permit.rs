@@ -62,7 +62,7 @@ permissions! {
     GrantAdmin => AdminGrant;
 }
 
-/// Proof that a caller holds a permission. Operations that change anything take one by value.
+/// Proof that a caller holds a permission. Changes that change anything take one by value.
 #[derive(Debug)]
 pub struct AdminPermit<P> {
     caller: AdminCaller,

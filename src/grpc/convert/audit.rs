@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{optional_key_id, time};
 use crate::{
+    changes::keys::show::Moment,
     domain::{
         audit::{Action, Actor},
         id::{KeyId, WorkspaceId},
@@ -13,7 +14,6 @@ use crate::{
         time::Timestamp,
     },
     error::OperationError,
-    operations::show::Moment,
     ports::{LogFilter, LogRecord, StoreError, Verification},
     wire::v1::{self, ActorKind, AuditAction},
 };

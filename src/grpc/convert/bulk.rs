@@ -2,12 +2,12 @@
 
 use super::{comment, key, owner, time, unless_empty, within, workspace::looked_at};
 use crate::{
-    domain::{parse::ParseError, tag::Tag, text::EnvironmentName, workspace::Within},
-    error::OperationError,
-    operations::{
+    changes::keys::{
         bulk::{BulkAct, BulkAnswer, BulkChange},
         select::KeySelection,
     },
+    domain::{parse::ParseError, tag::Tag, text::EnvironmentName, workspace::Within},
+    error::OperationError,
     ports::RequestMark,
     wire::v1::{self, change_keys_request::Action},
 };

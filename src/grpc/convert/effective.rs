@@ -2,8 +2,8 @@
 
 use super::{key, policy, time};
 use crate::{
+    changes::keys::rights::{EffectiveRights, EffectiveScope, InertGrant},
     domain::{id::KeyId, workspace::WorkspaceState},
-    operations::rights::{EffectiveRights, EffectiveScope, InertGrant},
     wire::v1::{self, InertReason, OwnerState},
 };
 

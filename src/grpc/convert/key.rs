@@ -2,6 +2,7 @@
 
 use super::{policy, rights, time};
 use crate::{
+    changes::keys::show::{Moment, ShownKey},
     domain::{
         admin::AdminScope,
         credentials::Secret,
@@ -12,7 +13,6 @@ use crate::{
         time::Timestamp,
     },
     error::OperationError,
-    operations::show::{Moment, ShownKey},
     wire::v1,
 };
 

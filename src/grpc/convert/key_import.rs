@@ -7,6 +7,7 @@ use base64::{
 
 use super::{new_key::new_key, time, within};
 use crate::{
+    changes::import::{ImportRow, Imported, NewImport, scheme::SchemeUse},
     domain::{
         environment::Environments,
         parse::ParseError,
@@ -16,10 +17,6 @@ use crate::{
     },
     error::OperationError,
     grpc::status,
-    operations::{
-        import::{ImportRow, Imported, NewImport},
-        import_scheme::SchemeUse,
-    },
     wire::v1::{self, import_row::Hash},
 };
 

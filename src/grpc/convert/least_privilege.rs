@@ -2,9 +2,9 @@
 
 use super::{rights, time};
 use crate::{
+    changes::keys::least_privilege::{LeastPrivilege, Narrowing, Seen},
     domain::{audit::Revision, time::Timestamp},
     error::OperationError,
-    operations::least_privilege::{LeastPrivilege, Narrowing, Seen},
     wire::v1,
 };
 

@@ -2,6 +2,7 @@
 
 use super::{time, unless_empty, within, workspace::looked_at};
 use crate::{
+    changes::workspaces::members::Removed,
     domain::{
         id::WorkspaceId,
         member::{Member, MemberId},
@@ -9,7 +10,6 @@ use crate::{
         workspace::Within,
     },
     error::OperationError,
-    operations::members::Removed,
     wire::v1,
 };
 

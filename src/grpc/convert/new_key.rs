@@ -2,6 +2,7 @@
 
 use super::{metadata, networks, owner, policy, rights, time, within};
 use crate::{
+    changes::{keys::issue::NewKey, support::limits::NewLimits},
     domain::{
         environment::{ADMIN, Environments},
         parse::ParseError,
@@ -9,7 +10,6 @@ use crate::{
         text::{Description, EnvironmentName, Name},
     },
     error::{OperationError, path},
-    operations::{issue::NewKey, limits::NewLimits},
     ports::RequestMark,
     wire::v1,
 };

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::{key::owner_to_wire, time, workspace::looked_at};
 use crate::{
+    changes::keys::review::{ReviewPage, ReviewQuery, Reviewed},
     domain::{
         parse::ParseError,
         review::{Breadth, Finding, Kind, Severity, Terms},
         workspace::Within,
     },
     error::OperationError,
-    operations::review::{ReviewPage, ReviewQuery, Reviewed},
     wire::v1::{self, FindingKind, FindingSeverity},
 };
 

@@ -7,6 +7,7 @@ use super::{
     time,
 };
 use crate::{
+    changes::keys::rotation::{SecretInUse, SecretUser},
     domain::{
         id::KeyId,
         key::MAX_GRACE,
@@ -15,7 +16,6 @@ use crate::{
         time::Timestamp,
     },
     error::OperationError,
-    operations::rotation::{SecretInUse, SecretUser},
     wire::v1,
 };
 

@@ -2,12 +2,12 @@
 
 use super::{owner, time, unless_empty, within};
 use crate::{
+    changes::keys::select::{KeySelection, KeyTraits},
     domain::{
         key::Standing, parse::ParseError, scope::Scope, tag::Tag, text::EnvironmentName, time::Timestamp,
         workspace::Within,
     },
     error::OperationError,
-    operations::select::{KeySelection, KeyTraits},
     wire::v1,
 };
 

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use super::{audit, time};
 use crate::{
-    judge::wrong_callers::WrongCallersSeen,
-    operations::{
-        denied_here::{Denied, StoreStatus},
-        show::Moment,
+    changes::{
+        keys::show::Moment,
+        support::denied_here::{Denied, StoreStatus},
     },
+    judge::wrong_callers::WrongCallersSeen,
     ports::Taking,
     wire::v1::{self, ChangesTaken},
 };

@@ -2,12 +2,12 @@
 
 use super::{metadata, networks, policy, rights, time, within};
 use crate::{
+    changes::keys::update::KeyChanges,
     domain::{
         parse::ParseError,
         text::{Description, Name},
     },
     error::OperationError,
-    operations::update::KeyChanges,
     wire::v1,
 };
 

@@ -2,9 +2,9 @@
 
 use super::{owner, time, unless_empty, within, workspace::looked_at};
 use crate::{
+    changes::usage::{UsagePage, UsageQuery, UsageSum},
     domain::{id::KeyId, parse::ParseError, text::EnvironmentName, usage::Period, workspace::Within},
     error::OperationError,
-    operations::usage::{UsagePage, UsageQuery, UsageSum},
     wire::v1::{self, DenialReason, UsagePeriod},
 };
 

@@ -2,16 +2,18 @@
 
 use super::{owner, policy, time, unless_empty, within};
 use crate::{
+    changes::{
+        support::quotas::QuotaUse,
+        workspaces::{
+            list::WorkspaceFilter, plan_change::PlanEffect, register::NewWorkspace, update::WorkspaceChanges,
+        },
+    },
     domain::{
         parse::ParseError,
         text::{Label, Name, Plan},
         workspace::{Within, Workspace, WorkspaceState},
     },
     error::OperationError,
-    operations::{
-        plan_change::PlanEffect, quotas::QuotaUse, register::NewWorkspace, workspace::WorkspaceChanges,
-        workspaces::WorkspaceFilter,
-    },
     wire::v1,
 };
 

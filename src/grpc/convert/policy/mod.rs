@@ -9,12 +9,12 @@ pub(in crate::grpc) use self::{
 };
 use super::time;
 use crate::{
+    changes::policy::{AffectedKey, Effect, GainingKey},
     domain::{
         parse::ParseError,
         policy::{Change, Policy},
     },
     error::OperationError,
-    operations::policy::{AffectedKey, Effect, GainingKey},
     ports::PolicyVersion,
     wire::v1::{self, apply_policy_request, validate_policy_request},
 };

@@ -1,0 +1,306 @@
+//! Revoke: ends a key for good, by id or by presenting it.
+
+use std::net::IpAddr;
+
+use futures_util::future::join_all;
+
+use crate::{
+    changes::{
+        Attempt, Changed, Changes, change, changed, entry,
+        support::{
+            denied_here::{self, Part, What},
+            describe,
+        },
+        write_key,
+    },
+    domain::{
+        admin::{AdminPermit, RevokeKeys},
+        audit::{Action, Actor, Revision},
+        id::KeyId,
+        key::{Key, KeyState, Revocation, RevokeReason, Standing},
+        secret::{KeyHash, PresentedKey},
+        text::Comment,
+        time::Timestamp,
+    },
+    error::OperationError,
+    index::End,
+    ports::{Mutation, Note, StoreError},
+};
+
+/// Who presents a secret to have it ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Presenter {
+    /// Where the call came from.
+    pub source: Option<IpAddr>,
+    /// Whether it came with a good administration key, of whatever scopes: such a one is not limited.
+    pub is_known: bool,
+}
+
+impl Changes {
+    /// Ends a key for good. A key that is revoked already stays as it was revoked.
+    ///
+    /// # Errors
+    /// It is out of reach; it is an administration key above the caller; it is the last root. The store.
+    pub async fn revoke(
+        &self,
+        permit: AdminPermit<RevokeKeys>,
+        id: KeyId,
+        reason: RevokeReason,
+        comment: Comment,
+    ) -> Result<Changed, OperationError> {
+        let read = || self.key(&permit, id);
+        let ended = self.end_key(Some(permit.stands_on()), read, |key, now| {
+            // A key is judged by the policy only if it administers: others can be revoked while there is none.
+            Self::require_grant_over(&permit, self.index.policy().as_deref(), &key)?;
+            let by = Some(permit.key_id());
+            self.revocation(key, permit.actor(), Revocation { at: now, by, reason, comment: comment.clone() })
+        });
+        match ended.await {
+            Ok(ended) => Ok(changed(ended)),
+            Err(error) => {
+                let by = Some(permit.key_id());
+                let end = Revocation { at: self.clock.now(), by, reason, comment: comment.clone() };
+                Err(self.deny_key(error, &permit, id, End::Revoked(end), stated(reason), comment))
+            }
+        }
+    }
+
+    /// Ends whatever was presented, in every workspace that has it: the key, if it is its current secret, or only the secret,
+    /// if it is a retiring one. Tells nobody whether there was anything to end (V3, X7).
+    ///
+    /// A secret that was good until now is always ended, and charged to nobody; so is every one that a `known` caller presents.
+    /// All else is charged to its source. A dead secret takes the same road as none at all: it is written that nothing was, so
+    /// that the disk answers both alike.
+    ///
+    /// # Errors
+    /// Too many calls from this source. The store.
+    pub async fn revoke_presented(
+        &self,
+        text: &str,
+        reason: RevokeReason,
+        comment: Comment,
+        presenter: Presenter,
+    ) -> Result<(), OperationError> {
+        let Presenter { source, is_known } = presenter;
+        let proven = PresentedKey::either(text).map(|presented| self.judge.all_with(&presented));
+        let (proven, now) = (proven.unwrap_or_default(), self.clock.now());
+        let is_free = is_known || proven.iter().any(|(id, hash)| self.is_good(*id, hash, now));
+        let limited = if is_free { None } else { self.revocations_by_source.spend(source, now).err() };
+        // Together, so that they are of one transaction where the store has room for it; one that is left over is ended by a
+        // retry, which finds them all again.
+        let ended = proven.into_iter().map(|(id, hash)| {
+            let revocation = Revocation { at: now, by: None, reason, comment: comment.clone() };
+            self.end_one(id, hash, revocation, source)
+        });
+        let ended = join_all(ended).await.into_iter().collect::<Result<Vec<_>, _>>();
+        if let Some(seconds) = limited {
+            return Err(OperationError::SourceLimited(seconds));
+        }
+        if !ended?.contains(&true) {
+            let noted = self.store.note(vec![Note::Nothing(now)]).await;
+            noted.map_err(|error| self.unnoted(error))?;
+        }
+        Ok(())
+    }
+
+    /// What whoever presented nothing that could be ended hears where nothing can be written: the same as who presented a good key.
+    fn unnoted(&self, error: StoreError) -> OperationError {
+        let error = denied_here::unwritten(true, error);
+        if !matches!(error, OperationError::EndUnwritten(_)) {
+            return error;
+        }
+        if self.denied.is_full(Part::Presenters) {
+            OperationError::DenialsFull
+        } else {
+            OperationError::DeniedNotDurable
+        }
+    }
+
+    /// Whether this secret lets its holder in, as far as its key knows.
+    fn is_good(&self, id: KeyId, hash: &KeyHash, now: Timestamp) -> bool {
+        let found = self.index.by_id(id);
+        let end = found.as_ref().and_then(|found| found.key().credentials.find(hash)).map(|(_, end)| end);
+        let in_time = end.is_some_and(|end| end.is_none_or(|end| now < end));
+        in_time && found.is_some_and(|found| found.key().standing(now) == Standing::Active)
+    }
+
+    /// Ends one key or secret; whether that was a change.
+    async fn end_one(
+        &self,
+        id: KeyId,
+        hash: KeyHash,
+        revocation: Revocation,
+        source: Option<IpAddr>,
+    ) -> Result<bool, OperationError> {
+        let read = || self.index.by_id(id).ok_or(OperationError::KeyNotFound(id));
+        let attempt = |key: Key, now| {
+            let actor = Actor::Holder { key: key.id, owner: key.owner.clone(), address: source };
+            self.end_presented(key, &hash, actor, Revocation { at: now, ..revocation.clone() })
+        };
+        match self.end_key(None, read, attempt).await {
+            Ok((key, Some(_))) => {
+                self.tell_of_last_root(&key);
+                Ok(true)
+            }
+            // It had ended before; or its rows are not to be trusted any more, and so it is denied.
+            Ok((_, None)) | Err(OperationError::KeyNotFound(_)) => Ok(false),
+            Err(error @ OperationError::EndUnwritten(_)) => {
+                Err(self.deny_presented(error, id, &hash, source, revocation))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Denies what was presented, because its end could not be written.
+    fn deny_presented(
+        &self,
+        error: OperationError,
+        id: KeyId,
+        hash: &KeyHash,
+        source: Option<IpAddr>,
+        revocation: Revocation,
+    ) -> OperationError {
+        let Some(found) = self.index.by_id(id) else { return error };
+        let key = found.stored();
+        let secret = key.credentials.find(hash).map(|(secret, end)| (secret.generation, end));
+        let (reason, comment) = (stated(revocation.reason), revocation.comment.clone());
+        let end = match secret {
+            Some((generation, Some(_))) => End::Secret(generation, self.clock.now()),
+            Some((_, None)) | None => End::Revoked(revocation),
+        };
+        let actor = Actor::Holder { key: key.id, owner: key.owner.clone(), address: source };
+        let what = What::One { key: id, end, reason, comment };
+        self.deny_here(error, Part::Presenters, actor, Some(key.workspace), what)
+    }
+
+    fn end_presented(
+        &self,
+        key: Key,
+        hash: &KeyHash,
+        actor: Actor,
+        revocation: Revocation,
+    ) -> Result<Attempt<Key>, OperationError> {
+        let now = revocation.at;
+        match key.credentials.find(hash).map(|(secret, end)| (secret.generation, end)) {
+            None => Ok(Attempt::Done(key)),
+            Some((_, None)) => self.revocation(key, actor, revocation),
+            Some((_, Some(end))) if now >= end || key.standing(now) == Standing::Revoked => {
+                Ok(Attempt::Done(key))
+            }
+            Some((generation, Some(_))) => Ok(Self::secret_end(
+                key,
+                generation,
+                actor,
+                stated(revocation.reason),
+                revocation.comment,
+                now,
+            )),
+        }
+    }
+
+    /// Ends a replaced secret.
+    pub(in crate::changes) fn secret_end(
+        key: Key,
+        generation: u32,
+        actor: Actor,
+        reason: Option<&'static str>,
+        comment: Comment,
+        now: Timestamp,
+    ) -> Attempt<Key> {
+        let end = key.credentials.iter().find(|(secret, _)| secret.generation == generation);
+        let Some(end) = end.and_then(|(_, end)| end).filter(|end| now < *end) else {
+            return Attempt::Done(key);
+        };
+        let mut entry = entry(actor, Action::SecretEnd, &key, now);
+        entry.changes = vec![
+            change("generation", generation, generation),
+            change("end_time", describe::time(Some(end)), describe::time(Some(now))),
+        ];
+        entry.reason = reason;
+        entry.comment = Some(comment);
+        let key = key.end_secret(generation, now);
+        Attempt::Commit(Box::new(write_key(entry, key.clone())), key)
+    }
+
+    pub(in crate::changes) fn revocation(
+        &self,
+        key: Key,
+        actor: Actor,
+        revocation: Revocation,
+    ) -> Result<Attempt<Key>, OperationError> {
+        let now = revocation.at;
+        if let KeyState::Revoked(_) = key.state {
+            return Ok(Attempt::Done(key));
+        }
+        let expects = self.requires_another(&key, &actor, now)?;
+        let mut entry = entry(actor, Action::KeyRevoke, &key, now);
+        entry.changes = vec![change("state", describe::state(&key.state), "revoked")];
+        entry.reason = stated(revocation.reason);
+        entry.comment = Some(revocation.comment.clone());
+        let key = key.revoke(revocation);
+        Ok(Attempt::Commit(Box::new(Mutation { expects, ..write_key(entry, key.clone()) }), key))
+    }
+
+    /// What a revocation stands on. One by possession stands on nothing: whoever holds the secret of a root could do worse, so that
+    /// it must end, the last one too; `keyward recover` makes another.
+    fn requires_another(
+        &self,
+        key: &Key,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Vec<(KeyId, Revision)>, OperationError> {
+        match actor {
+            Actor::Holder { .. } => Ok(Vec::new()),
+            Actor::Admin { .. } | Actor::System => self.other_root(key, actor.address(), now),
+        }
+    }
+
+    /// Says so where nobody can administer any more, because the last root key was ended by presenting it.
+    fn tell_of_last_root(&self, key: &Key) {
+        let now = self.clock.now();
+        let was_root = key.admin.as_ref().is_some_and(|rights| rights.is_root());
+        if was_root && self.index.any(|other| is_live_root(other, now)).is_none() {
+            tracing::error!(
+                key.id = %key.id,
+                "the last root key was revoked by presenting it: Checks go on, and nobody can administer until `keyward recover` \
+                 has made another"
+            );
+        }
+    }
+
+    /// What a change that takes a root key out of service stands on: another root that lasts at least as long, and can be used from
+    /// where this call comes from (its revision is expected, so that two cannot go at once). Nothing for other keys.
+    ///
+    /// # Errors
+    /// There is no other.
+    pub(in crate::changes) fn other_root(
+        &self,
+        key: &Key,
+        address: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Vec<(KeyId, Revision)>, OperationError> {
+        if !is_live_root(key, now) {
+            return Ok(Vec::new());
+        }
+        let stays = |other: &Key| {
+            let reached = other.networks.permit(address);
+            other.id != key.id && is_live_root(other, now) && outlasts(other, key) && reached
+        };
+        let other = self.index.any(stays);
+        other.map(|other| vec![(other.id, other.revision)]).ok_or(OperationError::LastRoot)
+    }
+}
+
+fn is_live_root(key: &Key, now: Timestamp) -> bool {
+    key.admin.as_ref().is_some_and(|rights| rights.is_root()) && key.standing(now) == Standing::Active
+}
+
+/// Whether a key is good for at least as long as another: one that ends soon must not pass for one that stays.
+fn outlasts(key: &Key, other: &Key) -> bool {
+    key.expires.is_none_or(|end| other.expires.is_some_and(|other_end| end >= other_end))
+}
+
+/// The reason as the log has it; none where none was given.
+pub(in crate::changes) fn stated(reason: RevokeReason) -> Option<&'static str> {
+    (reason != RevokeReason::Unspecified).then(|| reason.as_str())
+}

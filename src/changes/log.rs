@@ -1,0 +1,90 @@
+//! Reads the log, and verifies it.
+
+use crate::{
+    changes::Changes,
+    changes::support::cursor,
+    domain::{
+        admin::{AdminPermit, ReadAudit},
+        audit::Revision,
+        id::WorkspaceId,
+        parse::ParseError,
+    },
+    error::OperationError,
+    ports::{LogFilter, LogRecord, LogRows, Verification},
+};
+
+/// A page of the log.
+#[derive(Debug)]
+pub struct LogPage {
+    /// The records, newest first.
+    pub records: Vec<LogRecord>,
+    /// The token that asks for the next page; empty after the last.
+    pub next_page_token: String,
+}
+
+impl Changes {
+    /// The records that match, newest first; to a bound caller those of its workspace only. A page can be short, and not be the
+    /// last: a call looks at no more than so many entries, and shows no more than so many bytes.
+    ///
+    /// # Errors
+    /// The workspace is out of reach; the page token is not one of this list. The store.
+    pub async fn query_log(
+        &self,
+        permit: AdminPermit<ReadAudit>,
+        filter: LogFilter,
+        page_token: &str,
+        page_size: usize,
+    ) -> Result<LogPage, OperationError> {
+        // What somebody did of whom the caller may not know is not told apart by who it was.
+        if filter.actor_key.is_some_and(|actor| !self.index.is_seen(permit.sight(), actor)) {
+            return Ok(LogPage { records: Vec::new(), next_page_token: String::new() });
+        }
+        let list = format!("log {:?} {filter:?}", permit.bound_to());
+        let before = self.place(&list, page_token)?;
+        let LogRows { mut records, more } = self.store.query_log(filter, before, page_size).await?;
+        let next_page_token =
+            more.map(|more| cursor::seal(&self.keys.cursors, &list, &more.to_string())).unwrap_or_default();
+        records.retain(|record| self.may_read(&permit, record));
+        Ok(LogPage { records, next_page_token })
+    }
+
+    /// Whether a caller may know of the key that a record is about: a global administration key is not shown to one who
+    /// is bound to a workspace, nor is what was done to it (T1).
+    fn may_read(&self, permit: &AdminPermit<ReadAudit>, record: &LogRecord) -> bool {
+        record.key().is_none_or(|id| self.index.is_seen(permit.sight(), id))
+    }
+
+    /// The workspace whose records a request means: the one named, the caller's own, or all (`None`).
+    ///
+    /// # Errors
+    /// It does not exist, or is out of reach.
+    pub fn log_workspace(
+        &self,
+        permit: &AdminPermit<ReadAudit>,
+        named: Option<WorkspaceId>,
+    ) -> Result<Option<WorkspaceId>, OperationError> {
+        match named.or(permit.bound_to()) {
+            None => Ok(None),
+            some => self.workspace(permit, some).map(Some),
+        }
+    }
+
+    /// Reads the whole log and says whether its chain holds.
+    ///
+    /// # Errors
+    /// The caller is bound to one workspace. The store.
+    pub async fn verify_log(&self, permit: AdminPermit<ReadAudit>) -> Result<Verification, OperationError> {
+        permit.require_global()?;
+        Ok(self.store.verify_log().await?)
+    }
+
+    fn place(&self, list: &str, token: &str) -> Result<Option<Revision>, OperationError> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let place = cursor::open(&self.keys.cursors, list, token).and_then(|text| text.parse().ok());
+        let foreign =
+            ParseError::new("empty, or the next_page_token of the page before, with the same filter");
+        place.map(|place| Some(Revision(place))).ok_or(OperationError::invalid("page_token", foreign))
+    }
+}
