@@ -4,10 +4,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
@@ -68,20 +65,22 @@ impl Seen {
 }
 
 /// A running one; ends with the test's runtime.
+#[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
-    requests: Arc<AtomicUsize>,
+    /// The path of each request that has reached it.
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Service {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let requests = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&requests);
+        let requests = Arc::<Mutex<Vec<String>>>::default();
+        let paths = Arc::clone(&requests);
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(answer(socket, Arc::clone(&count)));
+                tokio::spawn(answer(socket, Arc::clone(&paths)));
             }
         });
         Self { address, requests }
@@ -89,15 +88,20 @@ impl Service {
 
     /// How many requests have reached it.
     pub(crate) fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// How many whose path ends so.
+    pub(crate) fn requests_of(&self, end: &str) -> usize {
+        let paths = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.iter().filter(|path| path.ends_with(end)).count()
     }
 }
 
-async fn answer(socket: TcpStream, count: Arc<AtomicUsize>) {
+async fn answer(socket: TcpStream, paths: Arc<Mutex<Vec<String>>>) {
     socket.set_nodelay(true).unwrap();
     let mut socket = BufReader::new(socket);
     while let Ok(Some(message)) = Message::read(&mut socket, true).await {
-        count.fetch_add(1, Ordering::SeqCst);
         let mut words = message.start.split(' ').map(str::to_owned);
         let mut headers = message.headers;
         headers.retain(|(name, _)| name != REQUEST_ID);
@@ -107,6 +111,7 @@ async fn answer(socket: TcpStream, count: Arc<AtomicUsize>) {
             headers,
             body: String::from_utf8_lossy(&message.body).into_owned(),
         };
+        paths.lock().unwrap_or_else(PoisonError::into_inner).push(seen.path.clone());
         if seen.path.ends_with(HANGS_UP) {
             break;
         }
