@@ -31,6 +31,7 @@ mod lifetime;
 mod limits;
 mod list_keys;
 mod members;
+mod older_schemas;
 mod overrides;
 mod policy;
 mod query_log;

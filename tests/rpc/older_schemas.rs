@@ -1,0 +1,292 @@
+//! Stores that were made by the binaries of older schemas, with rows of every kind: `tests/fixtures/write` wrote them.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
+
+use keyward::{
+    domain::{audit::Revision, workspace::WorkspaceState},
+    ports::{KeyStore as _, PolicyView, Verification, View},
+    store::{anchor::AnchorSettings, data_dir::DataDir, sqlite::SqliteStore, sqlite::verify_offline},
+    wire::v1::{self, AuditAction, DenialReason},
+};
+use rusqlite::{Connection, types::Value};
+use tempfile::TempDir;
+use tonic::Code;
+
+use crate::{
+    store_support::{Seeded, at},
+    support::{
+        Keyward, ManualClock, START_MS,
+        verbs::{DAY, refusal, rotation},
+    },
+};
+
+/// What the binary of a schema's time left.
+struct Fixture {
+    roots: &'static str,
+    store: &'static str,
+    /// For each key that is presented: its name, the key, the scope that is asked for, and what was answered.
+    keys: &'static str,
+}
+
+macro_rules! fixture {
+    ($name:literal) => {
+        Fixture {
+            roots: include_str!(concat!("../fixtures/roots-", $name)),
+            store: include_str!(concat!("../fixtures/store-", $name, ".sql")),
+            keys: include_str!(concat!("../fixtures/keys-", $name)),
+        }
+    };
+}
+
+/// How many entries each log has.
+const ENTRIES: u64 = 48;
+
+/// Every table that held rows then, and how many it has at least.
+const KINDS: [(&str, usize); 13] = [
+    ("log", 48),
+    ("workspaces", 4),
+    ("members", 2),
+    ("keys", 26),
+    ("secrets", 28),
+    ("requests", 3),
+    ("policies", 3),
+    ("schemes", 1),
+    ("counts", 12),
+    ("usage", 13),
+    ("secret_uses", 12),
+    ("scope_uses", 11),
+    ("meta", 6),
+];
+
+/// The rows of each table, in the columns that it had then.
+type Tables = BTreeMap<String, Vec<Vec<Value>>>;
+
+impl Fixture {
+    /// The key of this name.
+    fn key(&self, name: &str) -> &'static str {
+        self.lines().find(|[known, ..]| *known == name).unwrap()[1]
+    }
+
+    fn lines(&self) -> impl Iterator<Item = [&'static str; 4]> {
+        self.keys.lines().map(|line| {
+            let mut fields = line.split('\t');
+            [(); 4].map(|()| fields.next().unwrap())
+        })
+    }
+
+    /// Lays it down.
+    fn lay(&self, data_dir: &Path) {
+        DataDir::open(data_dir).unwrap();
+        let roots = data_dir.join("roots");
+        fs::write(&roots, self.roots).unwrap();
+        fs::set_permissions(&roots, fs::Permissions::from_mode(0o600)).unwrap();
+        self.fill(&Connection::open(data_dir.join("keyward.db")).unwrap());
+    }
+
+    fn fill(&self, database: &Connection) {
+        database.execute_batch(self.store).unwrap();
+    }
+
+    /// Its tables, and the columns of each.
+    fn columns(&self) -> Vec<(String, Vec<String>)> {
+        let database = Connection::open_in_memory().unwrap();
+        self.fill(&database);
+        let all = "SELECT name FROM sqlite_schema WHERE type = 'table'";
+        let columns_of = |table: String| {
+            let columns = texts(&database, &format!("SELECT name FROM pragma_table_info('{table}')"));
+            (table, columns)
+        };
+        texts(&database, all).into_iter().map(columns_of).collect()
+    }
+
+    /// The rows of its tables in a database; `None` of one that is not there any more.
+    fn rows_in(&self, database: &Connection) -> Tables {
+        let there = texts(database, "SELECT name FROM sqlite_schema WHERE type = 'table'");
+        let columns = self.columns().into_iter().filter(|(table, _)| there.contains(table));
+        columns.map(|(table, columns)| (table.clone(), rows(database, &table, &columns))).collect()
+    }
+
+    fn rows_then(&self) -> Tables {
+        let database = Connection::open_in_memory().unwrap();
+        self.fill(&database);
+        self.rows_in(&database)
+    }
+}
+
+fn texts(database: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = database.prepare(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+fn rows(database: &Connection, table: &str, columns: &[String]) -> Vec<Vec<Value>> {
+    let sql = format!("SELECT {0} FROM {table} ORDER BY {0}", columns.join(", "));
+    let mut statement = database.prepare(&sql).unwrap();
+    let values = |row: &rusqlite::Row<'_>| (0..columns.len()).map(|place| row.get(place)).collect();
+    statement.query_map([], values).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+fn assert_sound(data_dir: &Path) {
+    let found: Verification = verify_offline(data_dir, &AnchorSettings::default()).unwrap();
+    assert_eq!((found.records, found.head, found.fault), (ENTRIES, Revision(ENTRIES), None));
+}
+
+/// Passes if every row is what it was, and there are some of every kind.
+fn assert_kept(fixture: &Fixture, data_dir: &Path) {
+    let then = fixture.rows_then();
+    let mut now = fixture.rows_in(&Connection::open(data_dir.join("keyward.db")).unwrap());
+    for (table, least) in KINDS {
+        assert!(then[table].len() >= least, "{table}: {}", then[table].len());
+        let (then, now) = (&then[table], now.remove(table).unwrap());
+        assert!(then.iter().all(|row| now.contains(row)), "{table}");
+        assert!(table == "meta" || then.len() == now.len(), "{table}");
+    }
+    // The keys that were changed together: schema 4 had them one a row, in a table that is gone.
+    let rows = then.get("group_keys").map_or(0, Vec::len);
+    assert!(rows > 0 || then["grouped_keys"].len() == 3, "changes of many keys");
+    assert!(!now.contains_key("group_keys"));
+}
+
+async fn load(data_dir: &Path) -> View {
+    let (store, _) =
+        SqliteStore::open(&DataDir::open(data_dir).unwrap(), &Seeded::new(8), at(START_MS)).unwrap();
+    let view = store.load().await.unwrap();
+    store.close().await.unwrap();
+    view
+}
+
+/// Passes if it is read as it was written.
+fn assert_read(view: &View) {
+    assert_eq!(view.damaged, []);
+    let mut states: Vec<_> = view.workspaces.iter().map(|workspace| workspace.state).collect();
+    states.sort_by_key(|state| format!("{state:?}"));
+    let [active, closed, suspended] =
+        [WorkspaceState::Active, WorkspaceState::Closed, WorkspaceState::Suspended];
+    assert_eq!(states, [active, active, closed, suspended]);
+    let own = view.workspaces.iter().filter(|one| one.limits.is_some() && one.key_rules.is_some());
+    assert_eq!(own.count(), 1, "limits and rules of its own");
+    assert_eq!(
+        (view.members.iter().filter(|member| member.role.is_some()).count(), view.keys.len()),
+        (2, 26)
+    );
+    assert_eq!((view.removed_members.len(), view.schemes.len()), (2, 1));
+    assert!(matches!(&view.policy, Some(PolicyView::Sound(policy)) if policy.version == 3));
+    assert_eq!(view.keys.iter().filter(|key| key.limits.is_some()).count(), 1);
+}
+
+/// Passes if every key is answered as the binary of the time answered it.
+async fn assert_answers(fixture: &Fixture, keyward: &Keyward) {
+    let mut answered = 0;
+    for [name, api_key, scope, answer] in fixture.lines().filter(|[.., answer]| !answer.is_empty()) {
+        let expected = match answer {
+            "ALLOWED" => None,
+            reason => Some(DenialReason::from_str_name(&format!("DENIAL_REASON_{reason}")).unwrap()),
+        };
+        let request =
+            v1::CheckRequest { mode: v1::CheckMode::Peek.into(), ..crate::support::check(api_key, &[scope]) };
+        let found = crate::support::reason(&keyward.ask(request).await);
+        assert_eq!(found, expected, "{name} {scope}");
+        answered += 1;
+    }
+    assert_eq!(answered, 28);
+}
+
+/// Passes if what was done once is not done again, and what was counted goes on from there.
+async fn assert_remembered(fixture: &Fixture, keyward: &Keyward) {
+    let id = keyward.check(fixture.key("rotated"), &["reports:read"]).await.key.unwrap().id;
+    let again = v1::RotateRequest { request_id: "rotate-1".to_owned(), ..rotation(&id, Some(DAY)) };
+    let again = keyward.keys().rotate(keyward.as_root(again)).await;
+    refusal(again, Code::AlreadyExists, "SECRET_ALREADY_SHOWN");
+
+    let request = v1::QueryLogRequest { page_size: 100, ..v1::QueryLogRequest::default() };
+    let records = keyward.audit().query_log(keyward.as_root(request)).await.unwrap().into_inner().records;
+    assert_eq!(records.len(), usize::try_from(ENTRIES).unwrap());
+    let verified = keyward.audit().verify_log(keyward.as_root(v1::VerifyLogRequest::default())).await;
+    assert_eq!(verified.unwrap().into_inner().fault, None);
+
+    let old = fixture.key("earlier");
+    keyward.clock.advance(DAY);
+    assert_eq!(
+        keyward.denied(old, &["reports:read"]).await,
+        Some(DenialReason::KeyExpired),
+        "its grace is over"
+    );
+    assert_eq!(keyward.denied(fixture.key("rotated"), &["reports:read"]).await, None);
+    assert_eq!(keyward.denied(fixture.key("limited"), &["reports:read"]).await, None, "another hour");
+}
+
+/// Passes if each key shows what was done to it together with others.
+async fn assert_changed_together(keyward: &Keyward, view: &View) {
+    for (owner, change) in [
+        ("off", AuditAction::KeyDisable),
+        ("ending", AuditAction::KeyUpdate),
+        ("gone", AuditAction::KeyRevoke),
+    ] {
+        let keys: Vec<_> = view
+            .keys
+            .iter()
+            .filter(|key| key.owner.as_ref().is_some_and(|of| of.as_str() == owner))
+            .collect();
+        assert_eq!(keys.len(), 2, "{owner}");
+        for key in keys {
+            let request =
+                v1::QueryLogRequest { key_id: key.id.to_string(), ..v1::QueryLogRequest::default() };
+            let found =
+                keyward.audit().query_log(keyward.as_root(request)).await.unwrap().into_inner().records;
+            let mut actions: Vec<_> = found.iter().rev().map(v1::AuditRecord::action).collect();
+            // One of those that were switched off was switched on again.
+            actions.retain(|action| *action != AuditAction::KeyEnable);
+            assert_eq!(actions, [AuditAction::KeyIssue, change], "{owner}");
+        }
+    }
+}
+
+/// When the binary of the time asked: a moment after the newest entry, when the brief key had ended.
+fn asked_ms(fixture: &Fixture) -> i64 {
+    let database = Connection::open_in_memory().unwrap();
+    fixture.fill(&database);
+    let newest: i64 = database.query_row("SELECT max(time_ms) FROM log", [], |row| row.get(0)).unwrap();
+    newest + 1_000
+}
+
+async fn passes(fixture: Fixture) {
+    let dir = TempDir::new().unwrap();
+    let data_dir = dir.path().join("data");
+    fixture.lay(&data_dir);
+    assert_sound(&data_dir);
+    let view = load(&data_dir).await;
+    assert_read(&view);
+    assert_sound(&data_dir);
+    assert_kept(&fixture, &data_dir);
+
+    let clock = Arc::new(ManualClock::new());
+    clock.leap(asked_ms(&fixture) - START_MS);
+    let keyward = Keyward::resume(dir, clock, fixture.key("root").to_owned(), true, 5).await;
+    assert_answers(&fixture, &keyward).await;
+    assert_changed_together(&keyward, &view).await;
+    assert_remembered(&fixture, &keyward).await;
+    keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_the_fourth_schema_keeps_rows_of_every_kind() {
+    // D8
+    passes(fixture!("v4-full")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_the_fifth_schema_keeps_rows_of_every_kind() {
+    // D8: no program that stopped at this schema was ever on main; the one that brought it went on to the sixth.
+    passes(fixture!("v5")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_the_sixth_schema_keeps_rows_of_every_kind() {
+    // D8
+    passes(fixture!("v6")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_the_seventh_schema_keeps_rows_of_every_kind() {
+    // D8
+    passes(fixture!("v7-full")).await;
+}
