@@ -5,22 +5,25 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Judge, trusted};
+use super::{
+    Judge,
+    conclude::{JudgedBy, Settled, without_key},
+    trusted,
+};
 use crate::{
     domain::{
-        admin::Sight,
         audit::Revision,
         decision::{self, Decision, Denial, Holder, Proof, Requirement},
         environment::BrowserRule,
         id::{KeyId, WorkspaceId},
         limit::Bound,
-        policy::{Policy, TierSet, Undeclared},
+        policy::{TierSet, Undeclared},
         secret::{KeyHash, PresentedKey},
         time::{Now, Timestamp},
         workspace::Workspace,
     },
     error::OperationError,
-    index::{Found, User},
+    index::Found,
     ports::{Bill, Charge, LimitState, PolicyVersion, Refusal, Weighed, denials},
 };
 
@@ -180,7 +183,7 @@ impl Judge {
         let policy = trusted(policy.as_ref())?;
         match self.locate(query, policy)? {
             Ok((found, hash)) => Ok(self.judge(query, policy, found, hash, revision)),
-            Err(denial) => Ok(Some(of_nobody(query, denial, self.clock.now(), revision))),
+            Err(denial) => Ok(Some(without_key(query, denial, self.clock.now(), revision))),
         }
     }
 
@@ -219,48 +222,38 @@ impl Judge {
         revision: Revision,
     ) -> Option<Answer> {
         let now = self.clock.read();
-        let Judged { found, tiers, cost, secret, decision } =
-            Judged::new(query, policy, found, hash.as_ref(), &now);
-        let bill = found.bill(tiers, cost);
-        let (decision, states) = match (decision, query.mode) {
-            (Decision::Allow(permit), Mode::Enforce) => match self.counters.charge(&bill, &now) {
-                Charge::Charged(passing) => (Decision::Allow(permit), passing.into_states()),
+        let (judged, decision) = Judged::new(query, policy, found, hash.as_ref(), &now);
+        let settled = self.settle(query.mode, decision, &judged, &now)?;
+        let failures = match query.mode {
+            Mode::Explain => failures(query, policy, (&judged, hash.as_ref()), &settled, &now),
+            Mode::Enforce | Mode::Peek => Vec::new(),
+        };
+        Some(self.conclude(query, judged, settled, failures, JudgedBy { policy, now: &now, revision }))
+    }
+
+    /// Asks the limits, and charges them where the question enforces; `None` where more must be written first.
+    fn settle(&self, mode: Mode, decision: Decision, judged: &Judged, now: &Now) -> Option<Settled> {
+        let bill = judged.bill();
+        let permit = match decision {
+            Decision::Allow(permit) => permit,
+            Decision::Deny(denial) => {
+                let told = denial.is_of_a_valid_key() || mode == Mode::Explain;
+                let states = if told { self.states(&bill, now) } else { Vec::new() };
+                return Some(Settled::Denied(denial, states));
+            }
+        };
+        Some(match mode {
+            Mode::Enforce => match self.counters.charge(&bill, now) {
+                Charge::Charged(passing) => Settled::Allowed(permit, passing),
                 Charge::Refused(refusal) => denied(refusal),
                 Charge::Unwritten => return None,
             },
-            (Decision::Allow(permit), Mode::Peek | Mode::Explain) => {
-                // Where nobody knows how some limit stands, nobody says that the request may pass.
-                match self.counters.peek(&bill, &now)? {
-                    Weighed::Passes(passing) => (Decision::Allow(permit), passing.into_states()),
-                    Weighed::Refused(refusal) => denied(refusal),
-                }
-            }
-            (Decision::Deny(denial), mode) => {
-                let told = denial.is_of_a_valid_key() || mode == Mode::Explain;
-                let states = if told { self.states(&bill, &now) } else { Vec::new() };
-                (Decision::Deny(denial), states)
-            }
-        };
-        let failures = match query.mode {
-            Mode::Explain => {
-                let of_limits = denials(&bill, &states).map(|(_, denial)| denial);
-                let browsers = browsers(policy, &found, &query.requirement);
-                let holder = holder(&found, hash.as_ref(), browsers);
-                let of_key = decision::failures(holder, &query.requirement, now.time);
-                of_key.into_iter().chain(of_limits).collect()
-            }
-            Mode::Enforce | Mode::Peek => Vec::new(),
-        };
-        let undeclared = undeclared(&policy.policy, &decision, &failures);
-        if query.mode == Mode::Enforce && matches!(decision, Decision::Allow(_)) {
-            note_use(&found, secret, query, &now);
-        }
-        self.note_usage(query, policy, &found, now.time, (tiers, &decision, true));
-        let workspace = self.index.workspace(found.key().workspace);
-        let creator_known = self.index.is_creator_seen(Sight::within(query.bound_to), found.key());
-        let subject = Some(CheckedKey { found, secret, workspace, creator_known, tiers });
-        let degraded = self.counters.is_degraded();
-        Some(Answer { decision, failures, undeclared, subject, states, time: now.time, degraded, revision })
+            // Where nobody knows how some limit stands, nobody says that the request may pass.
+            Mode::Peek | Mode::Explain => match self.counters.peek(&bill, now)? {
+                Weighed::Passes(passing) => Settled::Allowed(permit, passing),
+                Weighed::Refused(refusal) => denied(refusal),
+            },
+        })
     }
 }
 
@@ -271,10 +264,25 @@ impl Judge {
     }
 }
 
-/// The decision that limits have come to.
-fn denied(refusal: Refusal) -> (Decision, Vec<LimitState>) {
+/// Every condition that fails.
+fn failures(
+    query: &Query<'_>,
+    policy: &PolicyVersion,
+    (judged, hash): (&Judged, Option<&KeyHash>),
+    settled: &Settled,
+    now: &Now,
+) -> Vec<Denial> {
+    let bill = judged.bill();
+    let of_limits = denials(&bill, settled.states()).map(|(_, denial)| denial);
+    let browsers = browsers(policy, &judged.found, &query.requirement);
+    let of_key = decision::failures(holder(&judged.found, hash, browsers), &query.requirement, now.time);
+    of_key.into_iter().chain(of_limits).collect()
+}
+
+/// What limits have come to that refuse.
+fn denied(refusal: Refusal) -> Settled {
     let (denial, states) = refusal.into_parts();
-    (Decision::Deny(denial), states)
+    Settled::Denied(denial, states)
 }
 
 /// A question about a key, judged but for its limits.
@@ -284,7 +292,6 @@ pub(super) struct Judged {
     pub(super) tiers: TierSet,
     pub(super) cost: u64,
     pub(super) secret: Option<(u32, Option<Timestamp>)>,
-    pub(super) decision: Decision,
 }
 
 impl Judged {
@@ -295,7 +302,7 @@ impl Judged {
         found: Found,
         hash: Option<&KeyHash>,
         now: &Now,
-    ) -> Self {
+    ) -> (Self, Decision) {
         let requirement = &query.requirement;
         let browsers = browsers(policy, &found, requirement);
         let holder = holder(&found, hash, browsers);
@@ -308,24 +315,11 @@ impl Judged {
             Proof::Secret(secret, end) => Some((secret.generation, end)),
             Proof::AskedById | Proof::Missing => None,
         };
-        Self { tiers, cost: requirement.cost.unwrap_or(1), secret, decision, found }
+        (Self { tiers, cost: requirement.cost.unwrap_or(1), secret, found }, decision)
     }
 
     pub(super) fn bill(&self) -> Bill<'_> {
         self.found.bill(self.tiers, self.cost)
-    }
-}
-
-/// Notes an allowed Check with the secret of this generation, which ends then if it was replaced.
-pub(super) fn note_use(
-    found: &Found,
-    secret: Option<(u32, Option<Timestamp>)>,
-    query: &Query<'_>,
-    now: &Now,
-) {
-    if let Some((generation, end)) = secret {
-        let user = User { generation, caller: query.caller, address: query.requirement.address };
-        found.note_use(user, end.is_none(), now.time);
     }
 }
 
@@ -353,21 +347,6 @@ fn proof<'a>(found: &'a Found, hash: Option<&KeyHash>) -> Proof<'a> {
     let Some(hash) = hash else { return Proof::AskedById };
     let secret = found.key().credentials.find(hash);
     secret.map_or(Proof::Missing, |(secret, end)| Proof::Secret(secret, end))
-}
-
-/// The first scope that speaks against a request because the policy does not declare it.
-pub(super) fn undeclared(policy: &Policy, decision: &Decision, failures: &[Denial]) -> Option<Undeclared> {
-    let Decision::Deny(denial) = decision else { return None };
-    let denials = std::iter::once(denial).chain(failures);
-    denials.map(Denial::missing_scopes).find_map(|missing| policy.first_undeclared(missing))
-}
-
-/// The answer where there is no key.
-pub(super) fn of_nobody(query: &Query<'_>, denial: Denial, time: Timestamp, revision: Revision) -> Answer {
-    let failures = if query.mode == Mode::Explain { vec![denial.clone()] } else { Vec::new() };
-    let decision = Decision::Deny(denial);
-    let (undeclared, states) = (None, Vec::new());
-    Answer { decision, failures, undeclared, subject: None, states, time, degraded: false, revision }
 }
 
 /// Whether a caller may know of a key: administration keys are nobody's holder's key, and a bound caller knows its

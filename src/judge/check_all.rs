@@ -1,22 +1,21 @@
 //! Checks that are charged together, or not at all: if one is denied, none is allowed.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
     Judge,
-    check::{Answer, CheckedKey, Judged, Query, note_use, of_nobody, undeclared},
+    check::{Answer, Judged, Query},
+    conclude::{JudgedBy, Settled, without_key},
     trusted,
 };
 use crate::{
     domain::{
-        admin::Sight,
-        audit::Revision,
         decision::{Decision, Denial},
         limit::Bound,
         time::Now,
     },
     error::OperationError,
-    ports::{Bill, ChargeAll, Count, LimitState, Passing, PolicyVersion, Weighed, costs},
+    ports::{Bill, ChargeAll, Count, LimitState, Passing, Weighed, costs},
 };
 
 /// An answer to a question among others.
@@ -59,21 +58,19 @@ impl Judge {
         }
         let Some(charged) = self.charge_judged(&judged, &now) else { return Ok(None) };
         let places = queries.iter().zip(judged).enumerate();
-        let answers =
-            places.map(|(place, asked)| self.together(place, asked, &charged, policy, &now, revision));
-        Ok(Some(answers.collect()))
+        let by = JudgedBy { policy, now: &now, revision };
+        Ok(places.map(|(place, asked)| self.together(place, asked, &charged, by)).collect())
     }
 
     /// Charges all, unless one is denied; `None` where more must be written first.
-    fn charge_judged(&self, judged: &[Result<Judged, Denial>], now: &Now) -> Option<Charged> {
+    fn charge_judged(&self, judged: &[Result<(Judged, Decision), Denial>], now: &Now) -> Option<Charged> {
         let mut bills = Vec::with_capacity(judged.len());
         for (place, judged) in judged.iter().enumerate() {
             match judged {
-                Err(denial) => return Some(Charged::None(place, denial.clone(), None)),
-                Ok(Judged { decision: Decision::Deny(denial), .. }) => {
+                Err(denial) | Ok((_, Decision::Deny(denial))) => {
                     return Some(Charged::None(place, denial.clone(), None));
                 }
-                Ok(judged) => bills.push(judged.bill()),
+                Ok((judged, Decision::Allow(_))) => bills.push(judged.bill()),
             }
         }
         match self.counters.charge_all(&bills, now) {
@@ -127,56 +124,38 @@ impl Judge {
     fn together(
         &self,
         place: usize,
-        (query, judged): (&Query<'_>, Result<Judged, Denial>),
+        (query, judged): (&Query<'_>, Result<(Judged, Decision), Denial>),
         charged: &Charged,
-        policy: &Arc<PolicyVersion>,
-        now: &Now,
-        revision: Revision,
-    ) -> Together {
-        let judged = match judged {
+        by: JudgedBy<'_>,
+    ) -> Option<Together> {
+        let now = by.now;
+        let (judged, decision) = match judged {
             Ok(judged) => judged,
             Err(denial) => {
-                return Together { answer: of_nobody(query, denial, now.time, revision), held_by: None };
+                let answer = without_key(query, denial, now.time, by.revision);
+                return Some(Together { answer, held_by: None });
             }
         };
-        let (decision, states, held_by) = match (charged, &judged.decision) {
-            (Charged::All(states), decision) => {
-                note_use(&judged.found, judged.secret, query, now);
-                let states = states.get(place).cloned().map(Passing::into_states);
-                (decision.clone(), states.unwrap_or_default(), None)
+        let (settled, held_by) = match (charged, decision) {
+            (Charged::All(passing), Decision::Allow(permit)) => {
+                // There is one for each, or nothing was charged.
+                let passing = passing.get(place)?.clone();
+                (Settled::Allowed(permit, passing), None)
             }
             (Charged::None(first, denial, states), _) if *first == place => {
-                let told = || self.told(denial, &judged, now);
-                (Decision::Deny(denial.clone()), states.clone().unwrap_or_else(told), None)
+                let states = states.clone().unwrap_or_else(|| self.told(denial, &judged, now));
+                (Settled::Denied(denial.clone(), states), None)
             }
-            (Charged::None(..), Decision::Deny(denial)) => {
-                (judged.decision.clone(), self.told(denial, &judged, now), None)
+            (Charged::All(_) | Charged::None(..), Decision::Deny(denial)) => {
+                let states = self.told(&denial, &judged, now);
+                (Settled::Denied(denial, states), None)
             }
             (Charged::None(first, denial, _), Decision::Allow(_)) => {
                 let states = self.states(&judged.bill(), now);
-                (Decision::Deny(denial.clone()), states, Some(*first))
+                (Settled::HeldBack(denial.clone(), states), Some(*first))
             }
         };
-        let of_own = (judged.tiers, &decision, held_by.is_none());
-        self.note_usage(query, policy, &judged.found, now.time, of_own);
-        let workspace = self.index.workspace(judged.found.key().workspace);
-        let Judged { found, tiers, secret, .. } = judged;
-        let creator_known = self.index.is_creator_seen(Sight::within(query.bound_to), found.key());
-        let subject = Some(CheckedKey { found, secret, workspace, creator_known, tiers });
-        let degraded = self.counters.is_degraded();
-        // One that is held back by another question lacks nothing of its own.
-        let undeclared = held_by.is_none().then(|| undeclared(&policy.policy, &decision, &[])).flatten();
-        let answer = Answer {
-            decision,
-            failures: Vec::new(),
-            undeclared,
-            subject,
-            states,
-            time: now.time,
-            degraded,
-            revision,
-        };
-        Together { answer, held_by }
+        Some(Together { answer: self.conclude(query, judged, settled, Vec::new(), by), held_by })
     }
 
     /// How the limits of a denied question stand, where that may be told.

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod check_all;
+mod conclude;
 pub mod identify;
 mod import_alarm;
 pub mod leak;

@@ -162,6 +162,12 @@ pub struct Passing(Vec<LimitState>);
 impl Passing {
     /// The states.
     #[must_use]
+    pub fn states(&self) -> &[LimitState] {
+        &self.0
+    }
+
+    /// The same, to keep.
+    #[must_use]
     pub fn into_states(self) -> Vec<LimitState> {
         self.0
     }

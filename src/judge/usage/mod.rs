@@ -11,10 +11,7 @@ use std::sync::Arc;
 
 use self::book::Outcome;
 pub use self::book::UsageBook;
-use super::{
-    Judge,
-    check::{Mode, Query},
-};
+use super::Judge;
 use crate::{
     domain::{
         decision::{Decision, Denial, Requirement},
@@ -32,20 +29,17 @@ use crate::{
 const ONE: u64 = 1;
 
 impl Judge {
-    /// Counts a Check, once its decision is final, in the tiers that it asked for; in none where its key is no longer any
+    /// Counts an enforcing Check, once its decision is final, in the tiers that it asked for; in none where its key is no longer any
     /// good. Where it was denied for another's sake, `is_own` is false: that one lacks scopes, and not this one.
     pub(super) fn note_usage(
         &self,
-        query: &Query<'_>,
+        requirement: &Requirement<'_>,
         policy: &Arc<PolicyVersion>,
         found: &Found,
         now: Timestamp,
         (tiers, decision, is_own): (TierSet, &Decision, bool),
     ) {
-        if query.mode != Mode::Enforce {
-            return;
-        }
-        let (requirement, policy_now) = (&query.requirement, &policy.policy);
+        let policy_now = &policy.policy;
         let (key, book) = (found.key().id, &self.usage);
         match decision {
             Decision::Allow(permit) => {
