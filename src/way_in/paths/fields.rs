@@ -31,10 +31,10 @@ enum Next {
     Number { so_far: u32, shift: u32, of: Number },
     /// The first of a string's length.
     Length,
-    /// One of a string, with so many behind it.
-    Text { behind: u32 },
+    /// One of so many of a string.
+    Text { left: usize },
     /// The same, Huffman coded.
-    Huffman { behind: u32, code: Code },
+    Huffman { left: usize, code: Code },
 }
 
 /// What is numbered.
@@ -65,32 +65,39 @@ struct Field {
 
 impl Fields {
     /// Looks at what comes next, and changes each mark in a path.
-    pub(super) fn pass(&mut self, fragment: &mut [u8]) -> Result<(), Unreadable> {
-        fragment.iter_mut().try_for_each(|byte| self.take(byte))
+    pub(super) fn pass(&mut self, mut fragment: &mut [u8]) -> Result<(), Unreadable> {
+        while !fragment.is_empty() {
+            let length = match self.next {
+                Next::Text { left } | Next::Huffman { left, .. } => left.min(fragment.len()),
+                Next::Field | Next::Number { .. } | Next::Length => 1,
+            };
+            let (now, rest) = std::mem::take(&mut fragment).split_at_mut(length);
+            self.take(now)?;
+            fragment = rest;
+        }
+        Ok(())
     }
 
-    fn take(&mut self, byte: &mut u8) -> Result<(), Unreadable> {
-        match self.next {
-            Next::Field => self.begin_field(*byte),
-            Next::Number { so_far, shift, of } => self.go_on_counting(*byte, so_far, shift, of),
-            Next::Length => {
+    /// Takes a byte, or as much as there is of a string.
+    fn take(&mut self, bytes: &mut [u8]) -> Result<(), Unreadable> {
+        match (self.next, &*bytes) {
+            (Next::Field, [byte]) => self.begin_field(*byte),
+            (Next::Number { so_far, shift, of }, [byte]) => self.go_on_counting(*byte, so_far, shift, of),
+            (Next::Length, [byte]) => {
                 let is_huffman = *byte >= 0x80;
                 self.begin_number(*byte, 7, Number::Length { is_huffman })
             }
-            Next::Text { behind } => {
-                if self.field.take(*byte) {
-                    *byte = INSTEAD;
-                }
-                self.pass_text(behind, |behind| Next::Text { behind });
+            (Next::Text { left }, _) => {
+                self.read(bytes);
+                self.pass_text(left, bytes.len(), |left| Next::Text { left });
                 Ok(())
             }
-            Next::Huffman { behind, mut code } => {
-                if self.field.is_looked_at() {
-                    self.decode(byte, &mut code);
-                }
-                self.pass_text(behind, |behind| Next::Huffman { behind, code });
+            (Next::Huffman { left, mut code }, _) => {
+                self.decode(bytes, &mut code);
+                self.pass_text(left, bytes.len(), |left| Next::Huffman { left, code });
                 Ok(())
             }
+            (Next::Field | Next::Number { .. } | Next::Length, _) => Err(Unreadable),
         }
     }
 
@@ -132,31 +139,44 @@ impl Fields {
                 self.field = Field::new(is_kept, known);
                 Next::Length
             }
-            Number::Length { is_huffman } => match number.checked_sub(1) {
-                None => self.end_text(),
-                Some(behind) if is_huffman => Next::Huffman { behind, code: Code::default() },
-                Some(behind) => Next::Text { behind },
+            Number::Length { is_huffman } => match usize::try_from(number).unwrap_or(usize::MAX) {
+                0 => self.end_text(),
+                left if is_huffman => Next::Huffman { left, code: Code::default() },
+                left => Next::Text { left },
             },
         };
         Ok(())
     }
 
-    /// Reads a byte of a Huffman coded string, and changes it where a mark ends in it.
-    fn decode(&mut self, byte: &mut u8, code: &mut Code) {
-        let read = *byte;
-        for bit in (0..8).rev().map(|shift| 1 << shift) {
-            if let Some(character) = code.take(read & bit != 0)
-                && self.field.take(character)
-            {
-                *byte |= bit;
+    /// Reads what there is of a string, and changes each mark in it.
+    fn read(&mut self, text: &mut [u8]) {
+        if self.field.is_looked_at() {
+            for byte in text {
+                if self.field.take(*byte) {
+                    *byte = INSTEAD;
+                }
             }
         }
     }
 
-    fn pass_text(&mut self, behind: u32, next: impl FnOnce(u32) -> Next) {
-        self.next = match behind.checked_sub(1) {
-            Some(behind) => next(behind),
-            None => self.end_text(),
+    /// The same of a Huffman coded one: a mark is changed where it ends.
+    fn decode(&mut self, text: &mut [u8], code: &mut Code) {
+        if !self.field.is_looked_at() {
+            return;
+        }
+        for byte in text {
+            code.read(*byte, |character, last| {
+                if self.field.take(character) {
+                    *byte |= last;
+                }
+            });
+        }
+    }
+
+    fn pass_text(&mut self, left: usize, passed: usize, next: impl FnOnce(usize) -> Next) {
+        self.next = match left.saturating_sub(passed) {
+            0 => self.end_text(),
+            left => next(left),
         };
     }
 

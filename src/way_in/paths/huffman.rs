@@ -4,17 +4,17 @@
 //! end of its length's values.
 
 /// How many codes have so many bits.
-const CODES: [u32; 31] =
+const CODES: [u64; 31] =
     [0, 0, 0, 0, 0, 10, 26, 32, 6, 0, 5, 3, 2, 6, 2, 3, 0, 0, 0, 3, 8, 13, 26, 29, 12, 4, 15, 19, 29, 0, 4];
 
 /// The first value behind the codes of each length.
-const ENDS: [u32; 31] = ends();
+const ENDS: [u64; 31] = ends();
 
 #[expect(
     clippy::indexing_slicing,
     reason = "the compiler evaluates this, and refuses a place beyond the end"
 )]
-const fn ends() -> [u32; 31] {
+const fn ends() -> [u64; 31] {
     let mut ends = [0; 31];
     let (mut bits, mut value) = (1, 0);
     while bits < ends.len() {
@@ -25,35 +25,90 @@ const fn ends() -> [u32; 31] {
     ends
 }
 
+/// The codes of up to eight bits.
+const SHORT: usize = 8;
+
+/// The length of the code with which eight bits begin, if it is one of those; else 0.
+const SHORT_LENGTHS: [usize; 256] = short_lengths();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler evaluates this, and refuses a place beyond the end"
+)]
+const fn short_lengths() -> [usize; 256] {
+    let mut lengths = [0; 256];
+    let mut begins = 0;
+    let mut value = 0;
+    while begins < lengths.len() {
+        let mut bits = SHORT;
+        while bits > 0 {
+            if CODES[bits] > 0 && value >> (SHORT - bits) < ENDS[bits] {
+                lengths[begins] = bits;
+            }
+            bits -= 1;
+        }
+        value += 1;
+        begins += 1;
+    }
+    lengths
+}
+
 /// Any character but those that are asked for.
 pub(super) const OTHER: u8 = 0;
 
-/// The code of one character, as far as it was read.
+/// The beginning of a code whose end has not come: fewer than 30 bits.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Code {
-    value: u32,
-    bits: u8,
+    value: u64,
+    bits: usize,
 }
 
 impl Code {
-    /// Reads one bit more; the character, if the code is whole with it.
-    pub(super) fn take(&mut self, bit: bool) -> Option<u8> {
-        self.value = self.value << 1 | u32::from(bit);
-        self.bits += 1;
-        let end = ENDS.get(usize::from(self.bits)).copied().unwrap_or(u32::MAX);
-        (self.value < end).then(|| std::mem::take(self).character())
+    /// Reads a byte more, and shows each character whose code is whole with it, beside the bit of the byte with which it ends.
+    pub(super) fn read(&mut self, byte: u8, mut see: impl FnMut(u8, u8)) {
+        self.value = self.value << 8 | u64::from(byte);
+        self.bits += 8;
+        while let Some((length, value)) = self.first() {
+            // Fewer than eight, or the code would have been whole before.
+            self.bits -= length;
+            self.value &= !(u64::MAX << self.bits);
+            see(character(length, value), 1 << self.bits);
+        }
     }
 
-    const fn character(self) -> u8 {
-        match (self.bits, self.value) {
-            (5, 0x03) => b'a',
-            (5, 0x09) => b't',
-            (6, 0x27) => b'h',
-            (6, 0x2b) => b'p',
-            (7, 0x5c) => b':',
-            (12, 0xffa) => b'#',
-            _ => OTHER,
+    /// The length and the value of the first code, if it is whole.
+    fn first(self) -> Option<(usize, u64)> {
+        let begins = if self.bits < SHORT {
+            self.value << (SHORT - self.bits)
+        } else {
+            self.value >> (self.bits - SHORT)
+        };
+        let short = usize::try_from(begins).ok().and_then(|begins| SHORT_LENGTHS.get(begins)).copied();
+        match short.unwrap_or_default() {
+            0 => self.first_long(),
+            length if length <= self.bits => Some((length, self.value >> (self.bits - length))),
+            _ => None,
         }
+    }
+
+    fn first_long(self) -> Option<(usize, u64)> {
+        let ends = ENDS.iter().skip(SHORT + 1);
+        (SHORT + 1..=self.bits).zip(ends).find_map(|(length, end)| {
+            let value = self.value >> (self.bits - length);
+            (value < *end).then_some((length, value))
+        })
+    }
+}
+
+const fn character(bits: usize, value: u64) -> u8 {
+    match (bits, value) {
+        (5, 0x03) => b'a',
+        (5, 0x09) => b't',
+        (6, 0x27) => b'h',
+        (6, 0x2b) => b'p',
+        (7, 0x5c) => b':',
+        (12, 0xffa) => b'#',
+        _ => OTHER,
     }
 }
 
@@ -63,7 +118,7 @@ mod tests {
 
     #[test]
     fn no_code_is_left_over() {
-        assert_eq!(CODES.iter().sum::<u32>(), 257);
+        assert_eq!(CODES.iter().sum::<u64>(), 257);
         assert_eq!(ENDS.last(), Some(&(1 << 30)));
     }
 
@@ -79,7 +134,13 @@ mod tests {
 
     fn characters(coded: &[u8]) -> Vec<u8> {
         let mut code = Code::default();
-        let bits = coded.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1));
-        bits.filter_map(|bit| code.take(bit)).collect()
+        let mut characters = Vec::new();
+        for byte in coded {
+            code.read(*byte, |character, last| {
+                assert_eq!(last.count_ones(), 1);
+                characters.push(character);
+            });
+        }
+        characters
     }
 }
