@@ -1,7 +1,7 @@
 //! Header fields as HPACK writes them (RFC 7541 §5 and §6), however their bytes are cut.
 
 use super::{
-    huffman::Code,
+    huffman::{self, Code},
     names::{Name, Names, PATH, Unreadable},
 };
 
@@ -93,7 +93,10 @@ impl Fields {
                 Ok(())
             }
             (Next::Huffman { left, mut code }, _) => {
-                self.decode(bytes, &mut code);
+                let is_whole = code.is_fresh() && left == bytes.len();
+                if !(is_whole && self.field.is_path_alone() && !huffman::may_have_mark(bytes)) {
+                    self.decode(bytes, &mut code);
+                }
                 self.pass_text(left, bytes.len(), |left| Next::Huffman { left, code });
                 Ok(())
             }
@@ -202,6 +205,11 @@ impl Field {
     /// Whether the characters of its string, or their number, say anything here.
     const fn is_looked_at(&self) -> bool {
         self.is_kept || !self.has_name || self.name.is_path
+    }
+
+    /// Whether nothing but marks counts in what comes: the value of a path that is not kept.
+    const fn is_path_alone(&self) -> bool {
+        self.has_name && self.name.is_path && !self.is_kept
     }
 
     /// Notes a character, and says whether it is a mark in a path.

@@ -64,6 +64,11 @@ pub(super) struct Code {
 }
 
 impl Code {
+    /// Whether nothing of a code was read.
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.bits == 0
+    }
+
     /// Reads a byte more, and shows each character whose code is whole with it, beside the bit of the byte with which it ends.
     pub(super) fn read(&mut self, byte: u8, mut see: impl FnMut(u8, u8)) {
         self.value = self.value << 8 | u64::from(byte);
@@ -100,6 +105,16 @@ impl Code {
     }
 }
 
+/// Whether a whole string can have a `#`: its code has eight ones in a row, which few paths have.
+pub(super) fn may_have_mark(text: &[u8]) -> bool {
+    let mut before = 0;
+    text.iter().any(|byte| {
+        let in_a_row = before + byte.leading_ones();
+        before = byte.trailing_ones();
+        in_a_row >= 8
+    })
+}
+
 const fn character(bits: usize, value: u64) -> u8 {
     match (bits, value) {
         (5, 0x03) => b'a',
@@ -130,6 +145,21 @@ mod tests {
         // `:path` as h2 (0.4.20) writes it, and `##>` by the appendix.
         assert_eq!(characters(&[0xb9, 0x58, 0xd3, 0x3f]), *b":path");
         assert_eq!(characters(&[0xff, 0xaf, 0xfa, 0xff, 0xbf]), [b'#', b'#', OTHER]);
+    }
+
+    #[test]
+    fn a_string_with_a_mark_may_have_one() {
+        // A mark after so many bits, and before others: all zeros beside it, which is the least ones.
+        for after in 0..8 {
+            let text = (0xffa_u32 << (20 - after)).to_be_bytes();
+            assert!(may_have_mark(&text), "after {after} bits");
+        }
+        // `/keyward.v1.KeyService/Check`, as the appendix codes it.
+        let path = [
+            0x63, 0xa9, 0x7d, 0x78, 0x1d, 0x92, 0x2f, 0xdc, 0x2b, 0xe6, 0x2f, 0xad, 0xc5, 0xb3, 0xb9, 0x88,
+            0x56, 0x2f, 0x4e, 0x52, 0x75,
+        ];
+        assert!(!may_have_mark(&path));
     }
 
     fn characters(coded: &[u8]) -> Vec<u8> {
