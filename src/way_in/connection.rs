@@ -28,14 +28,13 @@ use super::{
     budget::{Account, Budget},
     counts::WayInCounts,
     limits::ListenerLimits,
+    once_a_minute::OnceAMinute,
     vigil::Signs,
 };
 
 /// How many generations of calls are told apart: the present one, the last one, and those before.
 const GENERATIONS: usize = 3;
 
-/// How often refusals are told.
-const TOLD_EVERY_MS: u64 = 60_000;
 /// Calls at once that cost nothing more: part of the 64 KiB of a connection.
 const FREE_STREAMS: u64 = 8;
 /// What h2 keeps of each that is more, for the life of the connection. Measured.
@@ -77,15 +76,14 @@ pub(super) struct Shared {
     pub(super) budget: Arc<Budget>,
     /// Streams of answers that have waited for something to say.
     pub(super) lasting_answers: AtomicU64,
-    /// When it was last logged that a connection made work without progress.
-    complained: AtomicU64,
     began: Instant,
-    /// Refusals that were told in the log, and when: milliseconds since the way in began.
-    told: [AtomicU64; 2],
+    /// That a connection made work without progress.
+    no_progress: OnceAMinute,
+    /// That calls were refused for want of memory.
+    refusals: OnceAMinute,
+    /// How many of those were told.
+    refusals_told: AtomicU64,
 }
-
-/// How long nothing more is logged of connections that make work without progress: whoever makes them could fill the log.
-const SILENCE_MS: u64 = 60_000;
 
 impl Shared {
     pub(super) fn new(protocol: Protocol, limits: ListenerLimits, budget: Arc<Budget>) -> Self {
@@ -95,26 +93,22 @@ impl Shared {
             counts: WayInCounts::default(),
             budget,
             lasting_answers: AtomicU64::new(0),
-            complained: AtomicU64::new(0),
             began: Instant::now(),
-            told: Default::default(),
+            no_progress: OnceAMinute::default(),
+            refusals: OnceAMinute::default(),
+            refusals_told: AtomicU64::new(0),
         }
     }
 
     /// Says once a minute how many calls were refused for want of memory; called by each worker's sweep.
     pub(super) fn tell_of_refusals(&self, now: Instant) {
-        let (refused, [told, told_at]) = (self.counts.requests_over_budget.value(), &self.told);
-        let (before, age) = (told.load(Ordering::Relaxed), self.age_ms(now));
-        let last = told_at.load(Ordering::Relaxed);
-        if refused == before || (before > 0 && age.saturating_sub(last) < TOLD_EVERY_MS) {
-            return;
-        }
-        if told.compare_exchange(before, refused, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            told_at.store(age, Ordering::Relaxed);
-            let (calls, limit) = (refused.saturating_sub(before), self.budget.limit());
+        let refused = self.counts.requests_over_budget.value();
+        let is_news = refused != self.refusals_told.load(Ordering::Relaxed);
+        if is_news && self.refusals.is_due(self.age_ms(now)) {
+            let told = self.refusals_told.swap(refused, Ordering::Relaxed);
             tracing::warn!(
-                calls.refused = calls,
-                budget.bytes = limit,
+                calls.refused = refused.saturating_sub(told),
+                budget.bytes = self.budget.limit(),
                 "the memory for calls in flight was spent, or the share of an address; see --in-flight-mib"
             );
         }
@@ -127,13 +121,7 @@ impl Shared {
 
     /// Says that a connection was closed because it made work without progress; once a minute.
     fn tell_of_no_progress(&self, peer: Peer) {
-        // From 1, since 0 is never.
-        let now = self.age_ms(Instant::now()).saturating_add(1);
-        let last = self.complained.load(Ordering::Relaxed);
-        let is_due = last == 0 || now.saturating_sub(last) >= SILENCE_MS;
-        let is_ours =
-            self.complained.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if is_due && is_ours {
+        if self.no_progress.is_due(self.age_ms(Instant::now())) {
             tracing::warn!(
                 peer.address = %peer.address,
                 connections = self.counts.connections_without_progress.value(),

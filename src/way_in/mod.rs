@@ -18,6 +18,7 @@ mod frames;
 pub mod gate;
 pub mod limits;
 pub mod listener;
+mod once_a_minute;
 mod paths;
 pub mod request_body;
 mod socket;
