@@ -17,6 +17,7 @@ use keyward::{
         routes::{HEALTH_NAMES, routes},
     },
     way_in::{
+        budget::Budget,
         connection::{Peer, Protocol},
         limits::ListenerLimits,
         listener::Listener,
@@ -59,8 +60,13 @@ pub(crate) fn way_in(answer_bytes: usize) -> io::Result<()> {
         let routes =
             routes(same(), Arc::clone(&absent), absent, same(), same(), health, limits.message_bytes);
         let routes = routes.map_err(io::Error::other)?;
-        let mut running =
-            listener.serve(Protocol::Grpc, NonZeroUsize::MIN, limits, move |_peer: Peer| routes.clone())?;
+        let mut running = listener.serve(
+            Budget::new(limits.in_flight_bytes),
+            Protocol::Grpc,
+            NonZeroUsize::MIN,
+            limits,
+            move |_peer: Peer| routes.clone(),
+        )?;
         Err(io::Error::other(running.died().await))
     })
 }

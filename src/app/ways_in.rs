@@ -44,8 +44,8 @@ where
     let budget = Budget::new(limits.in_flight_bytes);
     tracing::info!(budget.bytes = budget.limit(), "memory for calls in flight");
     let both = Arc::clone(&budget);
-    let grpc = grpc.serve_within(both, Protocol::Grpc, workers, limits.clone(), move |_peer| routes.clone());
+    let grpc = grpc.serve(both, Protocol::Grpc, workers, limits.clone(), move |_peer| routes.clone());
     let grpc = grpc.map_err(not_served(listen))?;
-    let http = http.serve_within(budget, Protocol::Http, workers, limits, move |_peer| site.clone());
+    let http = http.serve(budget, Protocol::Http, workers, limits, move |_peer| site.clone());
     Ok((grpc, http.map_err(not_served(http_listen))?))
 }

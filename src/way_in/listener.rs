@@ -90,32 +90,14 @@ impl Listener {
         self.address
     }
 
-    /// As [`Self::serve_within`], with a budget of its own for what calls hold.
-    ///
-    /// # Errors
-    /// When a thread or its runtime cannot be had, or another process has begun to listen on this port since it was bound.
-    pub fn serve<M, S>(
-        self,
-        protocol: Protocol,
-        workers: NonZeroUsize,
-        limits: ListenerLimits,
-        make: M,
-    ) -> io::Result<Running>
-    where
-        M: Fn(Peer) -> S + Send + Sync + 'static,
-        S: Calls,
-    {
-        let budget = Budget::new(limits.in_flight_bytes);
-        self.serve_within(budget, protocol, workers, limits, make)
-    }
-
-    /// Listens, starts the workers and accepts what speaks `protocol`; what its calls hold is paid from `budget`. `make` is called for each connection, on its worker's thread.
+    /// Listens, starts the workers and accepts what speaks `protocol`; what its calls hold is paid from `budget`. `make` is
+    /// called for each connection, on its worker's thread.
     ///
     /// Accepting runs on the runtime that this is called on, which must be tokio's.
     ///
     /// # Errors
     /// When a thread or its runtime cannot be had, or another process has begun to listen on this port since it was bound.
-    pub fn serve_within<M, S>(
+    pub fn serve<M, S>(
         self,
         budget: Arc<Budget>,
         protocol: Protocol,

@@ -20,6 +20,7 @@ use keyward::{
         routes::HEALTH_NAMES,
     },
     way_in::{
+        budget::Budget,
         connection::{Peer, Protocol},
         gate::{Calls, Failure, Taken},
         limits::ListenerLimits,
@@ -99,7 +100,9 @@ async fn a_panic_in_a_stream_of_answers_ends_it_with_internal() {
     let routes = Server::routes(&Arc::default(), health(HEALTH_NAMES).1, &ListenerLimits::default());
     let service = move |_peer: Peer| PanicsInItsStream(routes.clone());
     let limits = ListenerLimits::default();
-    let running = listener.serve(Protocol::Grpc, NonZeroUsize::MIN, limits, service).unwrap();
+    let running = listener
+        .serve(Budget::new(limits.in_flight_bytes), Protocol::Grpc, NonZeroUsize::MIN, limits, service)
+        .unwrap();
     let h2 = H2::connect(running.local_addr()).await;
     for count in 1..3 {
         let answer = h2.check(ANSWER).await.unwrap();

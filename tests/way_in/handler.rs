@@ -20,6 +20,7 @@ use keyward::{
         routes::{HEALTH_NAMES, routes},
     },
     way_in::{
+        budget::Budget,
         connection::{Peer, Protocol},
         gate::Calls,
         limits::ListenerLimits,
@@ -88,7 +89,13 @@ impl Server {
         let routes = Self::routes(&handler, service, &limits);
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let running = listener
-            .serve(Protocol::Grpc, NonZeroUsize::new(2).unwrap(), limits, move |_peer: Peer| routes.clone())
+            .serve(
+                Budget::new(limits.in_flight_bytes),
+                Protocol::Grpc,
+                NonZeroUsize::new(2).unwrap(),
+                limits,
+                move |_peer: Peer| routes.clone(),
+            )
             .unwrap();
         Self { running, handler, health: reporter }
     }
