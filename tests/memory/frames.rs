@@ -6,19 +6,16 @@ use std::{
     time::Duration,
 };
 
+use crate::http2::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, FRAME_BYTES, HEADERS, PREFACE, SETTINGS, WINDOW_UPDATE,
+    put_frame,
+};
+
 pub(crate) const CHECK: &str = "/keyward.v1.KeyService/Check";
 pub(crate) const ENVOY: &str = "/envoy.service.auth.v3.Authorization/Check";
 pub(crate) const BATCH: &str = "/keyward.v1.KeyService/BatchCheck";
 pub(crate) const IMPORT: &str = "/keyward.v1.KeyService/ImportKeys";
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-const FRAME_BYTES: usize = 16 << 10;
 /// How long a server may not read before the attacker gives up: it is closed, or has stopped taking what this sends.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -41,7 +38,7 @@ impl Attacker {
     /// The same on a connection that is there.
     pub(crate) fn over(socket: TcpStream, settings: &[u8]) -> Self {
         let mut attacker = Self::silent(socket);
-        attacker.out.extend_from_slice(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        attacker.out.extend_from_slice(PREFACE);
         attacker.frame(SETTINGS, 0, 0, settings);
         attacker.send();
         attacker.await_window();
@@ -127,11 +124,7 @@ impl Attacker {
     }
 
     fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        self.out.extend_from_slice(&length);
-        self.out.extend_from_slice(&[kind, flags]);
-        self.out.extend_from_slice(&stream.to_be_bytes());
-        self.out.extend_from_slice(payload);
+        put_frame(&mut self.out, kind, flags, stream, payload);
     }
 }
 

@@ -5,6 +5,8 @@
 //! and again and again, is run by `scripts/torture`.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+#[path = "../support/http2.rs"]
+mod http2;
 #[path = "../support/memory_group.rs"]
 mod memory_group;
 #[path = "../support/process.rs"]

@@ -18,7 +18,13 @@ use tokio::{
 };
 use tonic::transport::{Channel, Endpoint};
 
-use crate::handler::{ANSWER, PATIENCE, check_request};
+use crate::{
+    handler::{ANSWER, PATIENCE, check_request},
+    http2::{
+        DATA, END_HEADERS, END_STREAM, FRAME_BYTES, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS,
+        put_frame,
+    },
+};
 
 pub(crate) const CHECK: &str = "/keyward.v1.KeyService/Check";
 
@@ -157,18 +163,6 @@ pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
 const SETTINGS_INITIAL_WINDOW_SIZE: u8 = 4;
 
-pub(crate) const DATA: u8 = 0;
-pub(crate) const HEADERS: u8 = 1;
-pub(crate) const RST_STREAM: u8 = 3;
-pub(crate) const PRIORITY: u8 = 2;
-pub(crate) const SETTINGS: u8 = 4;
-pub(crate) const PING: u8 = 6;
-pub(crate) const GOAWAY: u8 = 7;
-pub(crate) const WINDOW_UPDATE: u8 = 8;
-pub(crate) const END_STREAM: u8 = 1;
-const FRAME_BYTES: usize = 16 << 10;
-pub(crate) const END_HEADERS: u8 = 4;
-
 impl Frames {
     /// Connects and sends the preface and empty settings.
     pub(crate) async fn connect(address: SocketAddr) -> Self {
@@ -193,7 +187,7 @@ impl Frames {
     /// Begins on a connection that is there.
     pub(crate) async fn over(mut socket: TcpStream, settings: &[u8]) -> Self {
         socket.set_nodelay(true).unwrap();
-        let mut opening = BytesMut::from(&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..]);
+        let mut opening = BytesMut::from(PREFACE);
         put_frame(&mut opening, SETTINGS, 0, 0, settings);
         socket.write_all(&opening).await.unwrap();
         Self { socket, next_stream: 1 }
@@ -204,9 +198,15 @@ impl Frames {
         self.put_head_of(CHECK, out)
     }
 
-    fn put_head_of(&mut self, path: &str, out: &mut BytesMut) -> u32 {
+    /// The number of the next stream.
+    pub(crate) fn new_stream(&mut self) -> u32 {
         let stream = self.next_stream;
         self.next_stream += 2;
+        stream
+    }
+
+    fn put_head_of(&mut self, path: &str, out: &mut BytesMut) -> u32 {
+        let stream = self.new_stream();
         put_frame(out, HEADERS, END_HEADERS, stream, &head_of(path));
         stream
     }
@@ -297,14 +297,6 @@ async fn read_from(socket: &mut (impl AsyncRead + Unpin)) -> std::io::Result<See
         GOAWAY => Seen::GoAway { code: word(4) },
         _ => Seen::Other,
     })
-}
-
-pub(crate) fn put_frame(out: &mut BytesMut, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-    out.put_uint(u64::try_from(payload.len()).unwrap(), 3);
-    out.put_u8(kind);
-    out.put_u8(flags);
-    out.put_u32(stream);
-    out.put_slice(payload);
 }
 
 /// HPACK (RFC 7541) without a dynamic table and without Huffman coding.

@@ -10,6 +10,8 @@
 
 #[path = "../support/absent.rs"]
 mod absent;
+#[path = "../support/http2.rs"]
+mod http2;
 
 mod bounds;
 mod calls;

@@ -6,12 +6,12 @@ use bytes::BytesMut;
 use keyward::way_in::limits::ListenerLimits;
 
 use crate::{
-    client::{CHECK, DATA, END_HEADERS, END_STREAM, Frames, HEADERS, Seen, framed, put_frame},
+    client::{CHECK, Frames, Seen, framed},
     handler::{ANSWER, Server, check_request},
     hpack::Text,
+    http2::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, put_frame},
 };
 
-const CONTINUATION: u8 = 9;
 const PROTOCOL_ERROR: u32 = 1;
 
 /// What came of a call.
@@ -24,18 +24,16 @@ enum Outcome {
 /// A client that makes one call after the other on a connection.
 struct Client {
     frames: Frames,
-    next_stream: u32,
 }
 
 impl Client {
     async fn connect(server: &Server) -> Self {
-        Self { frames: Frames::connect(server.address()).await, next_stream: 1 }
+        Self { frames: Frames::connect(server.address()).await }
     }
 
     /// Calls with these bytes as the field of the path, the block being cut behind the first `cut` bytes of it.
     async fn call(&mut self, path: &[u8], cut: usize) -> Outcome {
-        let stream = self.next_stream;
-        self.next_stream += 2;
+        let stream = self.frames.new_stream();
         let ahead = [&[0x83, 0x86, 0x01][..], &Text::Plain.of("localhost")].concat(); // :method POST, :scheme http, :authority
         let behind =
             [&[0x0f, 0x10][..], &Text::Huffman.of("application/grpc"), b"\x00\x01x\x04/x#y"].concat();
@@ -133,10 +131,11 @@ async fn a_stream_that_depends_on_itself_keeps_no_path() {
     let exact = [&[0x44][..], &Text::Huffman.of(CHECK)].concat();
     assert_eq!(client.call(&exact, 0).await, Outcome::Answered);
     let mut out = BytesMut::new();
-    let other = [&[0, 0, 0, 3, 16, 0x40][..], &Text::Plain.of("x"), &Text::Plain.of("y")].concat();
-    put_frame(&mut out, HEADERS, END_HEADERS | 0x20, 3, &other);
+    let stream = client.frames.new_stream();
+    let itself = [&stream.to_be_bytes()[..], &[16]].concat();
+    let other = [&itself[..], &[0x40], &Text::Plain.of("x"), &Text::Plain.of("y")].concat();
+    put_frame(&mut out, HEADERS, END_HEADERS | 0x20, stream, &other);
     client.frames.write(&out).await.unwrap();
-    client.next_stream = 5;
     let named = [&[0x0f, 47][..], &Text::Plain.of(&format!("{CHECK}#"))].concat();
     assert_eq!(client.call(&named, 0).await, Outcome::Refused);
 }

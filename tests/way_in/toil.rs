@@ -9,11 +9,9 @@ use keyward::{
 use tonic::Code;
 
 use crate::{
-    client::{
-        CHECK, DATA, ENHANCE_YOUR_CALM, Frames, GOAWAY, H2, PING, PRIORITY, RST_STREAM, SETTINGS, Seen,
-        WINDOW_UPDATE, framed, honest, post, put_frame,
-    },
+    client::{CHECK, ENHANCE_YOUR_CALM, Frames, H2, Seen, framed, honest, post},
     handler::{ANSWER, PATIENCE, Server, check_request},
+    http2::{DATA, GOAWAY, PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, put_frame},
 };
 
 const BATCH: &str = "/keyward.v1.KeyService/BatchCheck";
