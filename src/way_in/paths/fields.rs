@@ -66,42 +66,23 @@ struct Field {
 impl Fields {
     /// Looks at what comes next, and changes each mark in a path.
     pub(super) fn pass(&mut self, mut fragment: &mut [u8]) -> Result<(), Unreadable> {
-        while !fragment.is_empty() {
+        while let Some((first, _)) = fragment.split_first() {
+            let first = *first;
             let length = match self.next {
                 Next::Text { left } | Next::Huffman { left, .. } => left.min(fragment.len()),
                 Next::Field | Next::Number { .. } | Next::Length => 1,
             };
             let (now, rest) = std::mem::take(&mut fragment).split_at_mut(length);
-            self.take(now)?;
+            match self.next {
+                Next::Field => self.begin_field(first)?,
+                Next::Number { so_far, shift, of } => self.go_on_counting(first, so_far, shift, of)?,
+                Next::Length => self.begin_length(first)?,
+                Next::Text { left } => self.pass_text(now, left),
+                Next::Huffman { left, code } => self.pass_huffman(now, left, code),
+            }
             fragment = rest;
         }
         Ok(())
-    }
-
-    /// Takes a byte, or as much as there is of a string.
-    fn take(&mut self, bytes: &mut [u8]) -> Result<(), Unreadable> {
-        match (self.next, &*bytes) {
-            (Next::Field, [byte]) => self.begin_field(*byte),
-            (Next::Number { so_far, shift, of }, [byte]) => self.go_on_counting(*byte, so_far, shift, of),
-            (Next::Length, [byte]) => {
-                let is_huffman = *byte >= 0x80;
-                self.begin_number(*byte, 7, Number::Length { is_huffman })
-            }
-            (Next::Text { left }, _) => {
-                self.read(bytes);
-                self.pass_text(left, bytes.len(), |left| Next::Text { left });
-                Ok(())
-            }
-            (Next::Huffman { left, mut code }, _) => {
-                let is_whole = code.is_fresh() && left == bytes.len();
-                if !(is_whole && self.field.is_path_alone() && !huffman::may_have_mark(bytes)) {
-                    self.decode(bytes, &mut code);
-                }
-                self.pass_text(left, bytes.len(), |left| Next::Huffman { left, code });
-                Ok(())
-            }
-            (Next::Field | Next::Number { .. } | Next::Length, _) => Err(Unreadable),
-        }
     }
 
     fn begin_field(&mut self, first: u8) -> Result<(), Unreadable> {
@@ -112,6 +93,10 @@ impl Fields {
             _ => (4, Number::Name { is_kept: false }),
         };
         self.begin_number(first, prefix, of)
+    }
+
+    fn begin_length(&mut self, first: u8) -> Result<(), Unreadable> {
+        self.begin_number(first, 7, Number::Length { is_huffman: first >= 0x80 })
     }
 
     fn begin_number(&mut self, first: u8, prefix: u32, of: Number) -> Result<(), Unreadable> {
@@ -151,8 +136,9 @@ impl Fields {
         Ok(())
     }
 
-    /// Reads what there is of a string, and changes each mark in it.
-    fn read(&mut self, text: &mut [u8]) {
+    /// Passes over what there is of a string, and changes each mark in it.
+    fn pass_text(&mut self, text: &mut [u8], left: usize) {
+        let behind = left.saturating_sub(text.len());
         if self.field.is_looked_at() {
             for byte in text {
                 if self.field.take(*byte) {
@@ -160,27 +146,24 @@ impl Fields {
                 }
             }
         }
+        self.next = if behind > 0 { Next::Text { left: behind } } else { self.end_text() };
     }
 
     /// The same of a Huffman coded one: a mark is changed where it ends.
-    fn decode(&mut self, text: &mut [u8], code: &mut Code) {
-        if !self.field.is_looked_at() {
-            return;
+    fn pass_huffman(&mut self, text: &mut [u8], left: usize, mut code: Code) {
+        let behind = left.saturating_sub(text.len());
+        let is_whole = code.is_fresh() && behind == 0;
+        let has_none = is_whole && self.field.is_path_alone() && !huffman::may_have_mark(text);
+        if self.field.is_looked_at() && !has_none {
+            for byte in text {
+                code.read(*byte, |character, last| {
+                    if self.field.take(character) {
+                        *byte |= last;
+                    }
+                });
+            }
         }
-        for byte in text {
-            code.read(*byte, |character, last| {
-                if self.field.take(character) {
-                    *byte |= last;
-                }
-            });
-        }
-    }
-
-    fn pass_text(&mut self, left: usize, passed: usize, next: impl FnOnce(usize) -> Next) {
-        self.next = match left.saturating_sub(passed) {
-            0 => self.end_text(),
-            left => next(left),
-        };
+        self.next = if behind > 0 { Next::Huffman { left: behind, code } } else { self.end_text() };
     }
 
     fn end_text(&mut self) -> Next {

@@ -54,7 +54,7 @@ const fn short_lengths() -> [usize; 256] {
 }
 
 /// Any character but those that are asked for.
-pub(super) const OTHER: u8 = 0;
+const OTHER: u8 = 0;
 
 /// The beginning of a code whose end has not come: fewer than 30 bits.
 #[derive(Debug, Default, Clone, Copy)]
