@@ -223,7 +223,7 @@ impl Judge {
     ) -> Option<Answer> {
         let now = self.clock.read();
         let (judged, decision) = Judged::new(query, policy, found, hash.as_ref(), &now);
-        let settled = self.settle(query.mode, decision, &judged, &now)?;
+        let settled = self.ask_limits(query.mode, decision, &judged, &now)?;
         let failures = match query.mode {
             Mode::Explain => failures(query, policy, (&judged, hash.as_ref()), &settled, &now),
             Mode::Enforce | Mode::Peek => Vec::new(),
@@ -232,7 +232,7 @@ impl Judge {
     }
 
     /// Asks the limits, and charges them where the question enforces; `None` where more must be written first.
-    fn settle(&self, mode: Mode, decision: Decision, judged: &Judged, now: &Now) -> Option<Settled> {
+    fn ask_limits(&self, mode: Mode, decision: Decision, judged: &Judged, now: &Now) -> Option<Settled> {
         let bill = judged.bill();
         let permit = match decision {
             Decision::Allow(permit) => permit,

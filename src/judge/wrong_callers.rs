@@ -13,20 +13,20 @@ use crate::{
     error::OperationError,
 };
 
-/// How many came from where, and what was told of them in the log.
+/// How many came, and from where.
 #[derive(Default)]
 pub(super) struct WrongCallers {
     by_source: SourceLimit,
-    told: Mutex<Told>,
-    total: Mutex<Total>,
+    noted: Mutex<Noted>,
 }
 
-/// Since the start.
-#[derive(Default, Clone, Copy)]
-struct Total {
+/// How many came since the start, and what was told of them in the log.
+#[derive(Default)]
+struct Noted {
     count: u64,
     limited: u64,
     last: Option<Timestamp>,
+    told: Told,
 }
 
 /// The most sources that are named.
@@ -47,15 +47,19 @@ pub struct WrongCallersSeen {
 
 impl WrongCallers {
     fn seen(&self) -> WrongCallersSeen {
-        let Total { count, limited, last } = *self.total.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let Noted { count, limited, last, .. } = *noted;
+        drop(noted);
         WrongCallersSeen { count, limited, last, sources: self.by_source.busiest(NAMED) }
     }
 
-    fn add(&self, is_limited: bool, now: Timestamp) {
-        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
-        total.count = total.count.saturating_add(1);
-        total.limited = total.limited.saturating_add(u64::from(is_limited));
-        total.last = Some(now);
+    /// Notes one; where the log is to be told of it, how many before it were not.
+    fn note(&self, is_limited: bool, now: Timestamp) -> Option<u64> {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.count = noted.count.saturating_add(1);
+        noted.limited = noted.limited.saturating_add(u64::from(is_limited));
+        noted.last = Some(now);
+        noted.told.next(minute_of(now))
     }
 }
 
@@ -69,10 +73,7 @@ impl Judge {
     pub fn wrong_caller(&self, source: Option<IpAddr>) -> OperationError {
         let now = self.clock.now();
         let (count, allowed) = self.wrong_callers.by_source.count(source, now);
-        self.wrong_callers.add(allowed.is_err(), now);
-        let told =
-            self.wrong_callers.told.lock().unwrap_or_else(PoisonError::into_inner).next(minute_of(now));
-        if let Some(untold) = told {
+        if let Some(untold) = self.wrong_callers.note(allowed.is_err(), now) {
             let source = source.map_or_else(|| "unix".to_owned(), |source| source.to_string());
             let waits = allowed.is_err();
             tracing::warn!(

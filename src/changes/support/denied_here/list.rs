@@ -231,6 +231,6 @@ impl DeniedHere {
     }
 
     pub(in crate::changes) fn is_empty(&self) -> bool {
-        self.list().ends.is_empty()
+        self.list().is_empty()
     }
 }
