@@ -6,8 +6,8 @@ use tokio::runtime::Handle;
 
 use crate::{
     index::Index,
-    pieces::Pieces,
     ports::{KeyStore, StoreError, View},
+    yielding::Yielding,
 };
 
 /// How long to wait before a store that could not be read is read again.
@@ -67,15 +67,15 @@ impl Follower {
         } else {
             let index = Arc::clone(&self.index);
             let applied = self.background.spawn(async move {
-                let mut pieces = Pieces::with_pauses();
+                let mut yielding = Yielding::with_pauses();
                 for keys in touched.chunks(AT_ONCE) {
                     index.refresh(keys);
-                    pieces.step();
+                    yielding.step();
                 }
                 for change in &groups {
                     for keys in change.keys.chunks(AT_ONCE) {
                         index.apply_group(change, keys);
-                        pieces.step();
+                        yielding.step();
                     }
                 }
             });

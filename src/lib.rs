@@ -21,7 +21,7 @@
 //! | [`gateway`] | what a request that a gateway asks about needs, and what the gateway is to do: one judgement, whatever the gateway speaks |
 //! | [`changes`] | what administrators can ask for, one verb per file: what changes truth, and what looks at it |
 //! | [`error`] | why Keyward could not do what was asked, by what the caller does next |
-//! | [`way_in`] | sockets, connections and calls within their bounds, whatever they speak |
+//! | [`server`] | sockets, connections and calls within their bounds, whatever they speak |
 //! | [`store`], [`counters`], [`grpc`], [`http`] | the adapters: where truth is kept (data directory, roots, SQLite); where limits are counted; the services of the wire, and Envoy's; `/verify` for other gateways, and Check in JSON |
 //! | `guard` | with the feature of that name: a layer by which services in Rust ask a Keyward; the server does without |
 //! | [`app`] | names the adapters and wires them |
@@ -29,7 +29,7 @@
 //!
 //! Beside these stand [`config`], [`system`], [`telemetry`] and [`shutdown`], the only readers of environment, clock,
 //! randomness and signals; and [`wire`], which is generated from `proto/` and known to [`grpc`], `guard` and [`cli`] alone.
-//! `src/main.rs` reads the arguments and returns the exit code; `src/pieces.rs` is how work over all keys makes room for
+//! `src/main.rs` reads the arguments and returns the exit code; `src/yielding.rs` is how work over all keys makes room for
 //! Checks.
 //!
 //! # What always holds
@@ -75,9 +75,9 @@
 //!
 //! # A Check, walked
 //!
-//! 1. `way_in/acceptor.rs` accepts within its bounds ([`ListenerLimits`](way_in::limits::ListenerLimits)) and hands the
-//!    socket to the core with the fewest connections (`way_in/worker.rs`); `grpc/gate.rs` refuses what is no gRPC call,
-//!    `way_in/call.rs` gives each call a deadline and an answer to a panic; `grpc/routes.rs` sends it to its service by its
+//! 1. `server/acceptor.rs` accepts within its bounds ([`ListenerLimits`](server::limits::ListenerLimits)) and hands the
+//!    socket to the core with the fewest connections (`server/worker.rs`); `grpc/gate.rs` refuses what is no gRPC call,
+//!    `server/call.rs` gives each call a deadline and an answer to a panic; `grpc/routes.rs` sends it to its service by its
 //!    exact path.
 //! 2. One plain message that needs no wait is answered by hand ([`grpc::check_call`]), every other call by the generated
 //!    service; both ask `grpc/question.rs`, on that same core: who asks
@@ -146,11 +146,11 @@ pub mod http_answer;
 pub mod index;
 pub mod judge;
 
-mod pieces;
 pub mod ports;
+pub mod server;
 pub mod shutdown;
 pub mod store;
 pub mod system;
 pub mod telemetry;
-pub mod way_in;
 pub mod wire;
+mod yielding;

@@ -12,7 +12,7 @@ use std::{fs, path::Path};
 /// Modules of one row never know each other, but for [`CLOTHES`].
 const LAYERS: [&[&str]; 14] = [
     &["domain"],
-    &["pieces"],
+    &["yielding"],
     &["ports"],
     &["error"],
     &["index"],
@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 14] = [
     &["judge"],
     &["http_answer", "changes"],
     &["gateway"],
-    &["way_in"],
+    &["server"],
     &["store", "counters", "grpc", "guard", "http"],
     &["app"],
     &["cli"],
@@ -53,7 +53,7 @@ const CONFINED: [(&[&str], &[&str]); 11] = [
     (&["r2d2*"], &["store"]),
     (&["tonic*"], &["grpc", "guard", "wire", "cli"]),
     (&["prost*"], &["grpc", "wire", "cli"]),
-    (&["hyper*"], &["way_in", "grpc", "http", "cli"]),
+    (&["hyper*"], &["server", "grpc", "http", "cli"]),
     (&["clap*"], &["cli", "config", "main"]),
     (&["ring"], &["domain", "system"]),
     (&["zeroize*"], WIPED),

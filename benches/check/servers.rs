@@ -16,7 +16,7 @@ use keyward::{
         health::health,
         routes::{HEALTH_NAMES, routes},
     },
-    way_in::{
+    server::{
         budget::Budget,
         connection::{Peer, Protocol},
         limits::ListenerLimits,

@@ -31,7 +31,7 @@ use std::{
     time::Duration,
 };
 
-use keyward::way_in::listener::cores;
+use keyward::server::listener::cores;
 use tokio::{runtime::Builder, time::sleep};
 
 use crate::{

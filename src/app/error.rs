@@ -7,9 +7,9 @@ use crate::{
     config::{ConfigError, zoneinfo::ZoneinfoError},
     grpc::routes::DescriptorError,
     ports::StoreError,
+    server::listener::ListenerError,
     store::{data_dir::DataDirError, sqlite::OpenError},
     telemetry::{FilterError, LoggingError},
-    way_in::listener::ListenerError,
 };
 
 /// Why the program could not do what it was started for.

@@ -3,11 +3,11 @@
 mod background;
 mod doctor;
 mod error;
+mod listeners;
 mod readiness;
 mod root_key;
 mod service;
 mod threads;
-mod ways_in;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -27,6 +27,7 @@ use crate::{
     },
     domain::{audit::Revision, zones},
     ports::{KeyStore as _, PolicyView, Verification},
+    server::{limits::ListenerLimits, listener::cores},
     shutdown::Signals,
     store::{
         anchor::AnchorSettings,
@@ -36,7 +37,6 @@ use crate::{
     },
     system::{SystemClock, SystemEntropy},
     telemetry::{self, Logging},
-    way_in::{limits::ListenerLimits, listener::cores},
 };
 
 /// Serves until a signal says to stop, or a part dies.

@@ -12,10 +12,10 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     error::AppError,
+    listeners::{bind, serve},
     readiness::Readiness,
     root_key::Destination,
     threads::Threads,
-    ways_in::{bind, serve},
 };
 use crate::{
     changes::{
@@ -45,13 +45,13 @@ use crate::{
     index::Index,
     judge::{Judge, JudgeParts},
     ports::{KeyStore, StoreError, StoredMark},
+    server::{limits::ListenerLimits, listener::Running},
     store::{
         anchor::AnchorSettings,
         data_dir::DataDir,
         roots::Roots,
         sqlite::{OpenError, SqliteStore, WriterState},
     },
-    way_in::{limits::ListenerLimits, listener::Running},
 };
 
 /// What a Keyward is started with.

@@ -13,7 +13,7 @@ use crate::{
     gateway::Desk,
     judge::{Judge, identify},
     ports::StoreError,
-    way_in::connection::Peer,
+    server::connection::Peer,
 };
 
 /// Implements the services of `keyward.v1`, and Envoy's.

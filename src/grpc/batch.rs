@@ -24,7 +24,7 @@ use crate::{
     },
     error::OperationError,
     judge::check::{Mode, Query},
-    way_in::{
+    server::{
         budget::{Held, Purse, Spent},
         request_body::RequestBody,
     },

@@ -12,7 +12,7 @@ use tonic::{Request, Status, body::Body, codegen::BoxFuture};
 
 use super::{frame, refusal::Refusal};
 use crate::{
-    way_in::{
+    server::{
         budget::{Held, Purse},
         connection::Peer,
         request_body::RequestBody,

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::Frame;
 use tonic::{Status, body::Body};
 
-use crate::way_in::budget::Held;
+use crate::server::budget::Held;
 
 /// Before a message: one byte that says whether it is compressed, four that say how long it is.
 const PREFIX: [u8; PREFIX_BYTES] = [0; PREFIX_BYTES];

@@ -18,7 +18,7 @@ use crate::{
     },
     error::OperationError,
     ports::RequestMark,
-    way_in::budget::Purse,
+    server::budget::Purse,
     wire::v1::{self, get_key_request::Presented, key_service_server::KeyService, revoke_request::Target},
 };
 

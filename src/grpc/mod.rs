@@ -1,6 +1,6 @@
 //! gRPC: what a call is, and the services that answer it.
 //!
-//! Each call that came [in](crate::way_in) passes the [`gate`] and is sent by [`routes`] to the generated service it names;
+//! Each call that came [in](crate::server) passes the [`gate`] and is sent by [`routes`] to the generated service it names;
 //! [`ext_authz`] and a Check that needs no wait ([`check_call`]) are served by hand. What a caller may do is not decided
 //! here: each method guards itself.
 

@@ -17,7 +17,7 @@ use crate::{
     },
     error::OperationError,
     judge::check::{Mode, Query},
-    way_in::{budget::Purse, connection::Peer},
+    server::{budget::Purse, connection::Peer},
     wire::v1,
 };
 

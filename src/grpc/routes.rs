@@ -22,7 +22,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    way_in::{
+    server::{
         budget::Held,
         connection::Peer,
         gate::{Calls, Failure, Gather, Taken},

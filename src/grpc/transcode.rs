@@ -14,7 +14,7 @@ use crate::{
     domain::{parse::ParseError, secret::holds_secret},
     error::OperationError,
     http_answer::{Header, error_body},
-    way_in::connection::Peer,
+    server::connection::Peer,
     wire::{
         json,
         v1::{self, CheckMode, check_request::Subject, key_service_server::KeyService as _},

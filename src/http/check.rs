@@ -7,7 +7,7 @@ use http_body_util::Full;
 use super::{json, refuse, respond};
 use crate::{
     grpc::{api::Api, transcode::JsonAnswer},
-    way_in::{connection::Peer, request_body::RequestBody},
+    server::{connection::Peer, request_body::RequestBody},
 };
 
 /// Answers a Check.

@@ -1,6 +1,6 @@
 //! Plain HTTP: what gateways without gRPC ask (`/verify`), and Check as JSON for services without it (`/v1/check`).
 //!
-//! Each request came [in](crate::way_in) over HTTP/1.1 or HTTP/2. Nothing is decided here: `/verify` is answered at the
+//! Each request came [in](crate::server) over HTTP/1.1 or HTTP/2. Nothing is decided here: `/verify` is answered at the
 //! same [`Desk`](crate::gateway::Desk) as Envoy, `/v1/check` is the Check of gRPC in other clothes.
 
 mod check;
@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use crate::{
     grpc::api::Api,
     http_answer::{Header, HttpAnswer, error_body, undecided},
-    way_in::{
+    server::{
         gate::{Calls, Failure, Gather, Refusal, Taken},
         limits::ListenerLimits,
         request_body::RequestBody,

@@ -17,7 +17,7 @@ use crate::{
     gateway::{self, GatewayRequest as _, Origin, Outcome, Question, Unreadable},
     grpc::api::Api,
     http_answer::HttpAnswer,
-    way_in::{connection::Peer, request_body::RequestBody},
+    server::{connection::Peer, request_body::RequestBody},
 };
 
 /// Who asks: `Authorization` is the holder's.

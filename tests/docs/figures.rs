@@ -105,7 +105,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "in pieces of 0.2 ms",
-        "pieces.rs",
+        "yielding.rs",
         "const PIECE: Duration = Duration::from_micros(200);",
     ),
     (
@@ -166,15 +166,15 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "Each connection has 16 KiB beside the budget",
-        "way_in/budget.rs",
+        "server/budget.rs",
         "const FREE_BYTES: u64 = 16 << 10;",
     ),
-    ("operating.md", "small charges (32 KiB)", "way_in/budget.rs", "const SMALL_BYTES: u64 = 32 << 10;"),
-    ("operating.md", "had over 16 calls at once", "way_in/connection.rs", "> 2 * FREE_STREAMS"),
-    ("operating.md", "had over 16 calls at once", "way_in/connection.rs", "const FREE_STREAMS: u64 = 8;"),
-    ("operating.md", "(SETTINGS 17)", "way_in/allowance.rs", "const SETTINGS: u64 = 16;"),
-    ("operating.md", "one more for each 256 bytes", "way_in/allowance.rs", "const UNIT_BYTES: u64 = 256;"),
-    ("operating.md", "its answer one for each 128", "way_in/allowance.rs", "const ANSWER_BYTES: u64 = 128;"),
+    ("operating.md", "small charges (32 KiB)", "server/budget.rs", "const SMALL_BYTES: u64 = 32 << 10;"),
+    ("operating.md", "had over 16 calls at once", "server/connection.rs", "> 2 * FREE_STREAMS"),
+    ("operating.md", "had over 16 calls at once", "server/connection.rs", "const FREE_STREAMS: u64 = 8;"),
+    ("operating.md", "(SETTINGS 17)", "server/allowance.rs", "const SETTINGS: u64 = 16;"),
+    ("operating.md", "one more for each 256 bytes", "server/allowance.rs", "const UNIT_BYTES: u64 = 256;"),
+    ("operating.md", "its answer one for each 128", "server/allowance.rs", "const ANSWER_BYTES: u64 = 128;"),
     (
         "operating.md",
         "so is one before which 8,192 others\nwait, or 1 MiB of them",
@@ -225,7 +225,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "with a pause of 0.1 ms",
-        "pieces.rs",
+        "yielding.rs",
         "const PAUSE: Duration = Duration::from_micros(100);",
     ),
     (
@@ -296,7 +296,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
         "const A_MINUTE: u32 = 10;",
     ),
     ("wire.md", "the ten sources that most came from", "judge/wrong_callers.rs", "const NAMED: usize = 10;"),
-    ("http.md", "The body has at most 512 KiB", "way_in/limits.rs", "message_bytes: 512 << 10,"),
+    ("http.md", "The body has at most 512 KiB", "server/limits.rs", "message_bytes: 512 << 10,"),
     (
         "wire.md",
         "| scopes and grants of a key | 1 to 256 together",

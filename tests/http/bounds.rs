@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use keyward::way_in::limits::ListenerLimits;
+use keyward::server::limits::ListenerLimits;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},

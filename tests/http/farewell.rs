@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use keyward::way_in::limits::ListenerLimits;
+use keyward::server::limits::ListenerLimits;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 
 use crate::{

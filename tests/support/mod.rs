@@ -33,8 +33,8 @@ use keyward::{
         policy::{Policy, RouteEntry, ScopeEntry},
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
     },
+    server::limits::ListenerLimits,
     store::anchor::AnchorSettings,
-    way_in::limits::ListenerLimits,
     wire::v1::{
         self, audit_service_client::AuditServiceClient, key_service_client::KeyServiceClient,
         policy_service_client::PolicyServiceClient, workspace_service_client::WorkspaceServiceClient,

@@ -27,8 +27,8 @@ use crate::{
         workspace::{Within, WorkspaceState},
     },
     error::{OperationError, path},
-    pieces::Pieces,
     ports::{Mutation, RequestMark, Rows},
+    yielding::Yielding,
 };
 
 /// How many keys an answer names.
@@ -193,10 +193,10 @@ impl Changes {
         judged: &Judged,
         (id, now): (GroupId, Timestamp),
     ) -> Vec<Mutation> {
-        let mut pieces = Pieces::with_pauses();
+        let mut yielding = Yielding::with_pauses();
         let mut mutations = Vec::with_capacity(judged.keys.len());
         for (workspace, keys) in &judged.keys {
-            let group = Group::new(id, judged.act, keys.clone(), || pieces.step());
+            let group = Group::new(id, judged.act, keys.clone(), || yielding.step());
             let (actor, request) = (permit.actor(), bulk.request.as_ref());
             let asked = Asked { actor, workspace: *workspace, comment: &bulk.comment, request };
             let mut mutation = mutation(asked, group, judged.policy, now);
@@ -235,9 +235,9 @@ impl Changes {
             seen,
             policy: policy.as_ref().map(|policy| policy.version),
         };
-        let (mut beyond, mut pieces) = (Beyond::default(), Pieces::with_pauses());
+        let (mut beyond, mut yielding) = (Beyond::default(), Yielding::with_pauses());
         self.index.each_within(selection.within, |key, _rights| {
-            pieces.step();
+            yielding.step();
             if key.admin.is_some() || !selection.matches(key) {
                 return;
             }

@@ -20,8 +20,8 @@ use crate::{
         workspace::Within,
     },
     error::OperationError,
-    pieces::Pieces,
     ports::{LastUse, ScopeUse},
+    yielding::Yielding,
 };
 
 /// Keys that are looked at together: what is known of their use is read at once, and forgotten before the next.
@@ -125,9 +125,9 @@ impl Changes {
     /// Every key of these workspaces that the caller may know of.
     async fn all_of(&self, permit: &AdminPermit<ReadKeys>, within: Within) -> Vec<KeyId> {
         let _turn = self.locks.to_look_within(within).await;
-        let (mut ids, mut pieces) = (Vec::new(), Pieces::with_pauses());
+        let (mut ids, mut yielding) = (Vec::new(), Yielding::with_pauses());
         self.index.each_within(within, |key, _rights| {
-            pieces.step();
+            yielding.step();
             if permit.reaches(key) {
                 ids.push(key.id);
             }

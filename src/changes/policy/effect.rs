@@ -18,8 +18,8 @@ use crate::{
         time::Timestamp,
         workspace::Workspace,
     },
-    pieces::Pieces,
     ports::PolicyVersion,
+    yielding::Yielding,
 };
 
 /// The most changes, and the most keys, that an answer names.
@@ -126,9 +126,9 @@ impl Changes {
         let mut shifts: HashMap<Source, Shift> = HashMap::new();
         let (mut affected, mut affected_count) = (Named(BTreeMap::new()), 0_usize);
         let (mut gaining, mut gains) = (Named(BTreeMap::new()), GainsFound::default());
-        let mut pieces = Pieces::without_pauses();
+        let mut yielding = Yielding::without_pauses();
         self.index.each(|key, rights| {
-            pieces.step();
+            yielding.step();
             if key.admin.is_some() || !is_alive(key, now) {
                 return;
             }
@@ -147,7 +147,7 @@ impl Changes {
                 affected.add(id, AffectedKey { id, workspace, name, lost_scopes, broken_rules });
             }
         });
-        let gains = Arc::new(gains.finish(|| pieces.step()));
+        let gains = Arc::new(gains.finish(|| yielding.step()));
         let (affected, gaining) = (affected.into_keys(), gaining.into_keys());
         Effect { changes, change_count, affected, affected_count, gaining, gains }
     }

@@ -24,8 +24,8 @@ use crate::{
         text::{Comment, Label, Owner},
     },
     error::OperationError,
-    pieces::Pieces,
     ports::{Mutation, PolicyVersion, Rows, StoreError},
+    yielding::Yielding,
 };
 
 /// What the removal of a member came to.
@@ -302,9 +302,9 @@ impl Changes {
         policy: &Policy,
     ) -> Result<(), OperationError> {
         let now = self.clock.now();
-        let (mut beyond, mut pieces) = (Vec::new(), Pieces::with_pauses());
+        let (mut beyond, mut yielding) = (Vec::new(), Yielding::with_pauses());
         for found in self.index.followers(id).into_iter().filter_map(|key| self.index.by_id(key)) {
-            pieces.step();
+            yielding.step();
             let key = found.key();
             if key.standing(now) == Standing::Active
                 && let Err(refusal) = permit.require_ceiling(key, self.raises(key), Some(policy))

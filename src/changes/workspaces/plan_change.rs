@@ -10,8 +10,8 @@ use crate::{
         policy::{Effective, effective},
         workspace::Workspace,
     },
-    pieces::Pieces,
     ports::PolicyVersion,
+    yielding::Yielding,
 };
 
 /// A workspace before and after a change, and whom it concerns.
@@ -48,9 +48,10 @@ impl Changes {
     /// The keys of a workspace whose plan or limits change.
     pub(in crate::changes) async fn keys_concerned(&self, workspace: WorkspaceId) -> KeysConcerned {
         let _turn = self.locks.to_look(workspace).await;
-        let (now, mut pieces, mut keys) = (self.clock.now(), Pieces::with_pauses(), KeysConcerned::default());
+        let (now, mut yielding, mut keys) =
+            (self.clock.now(), Yielding::with_pauses(), KeysConcerned::default());
         self.index.each_of(workspace, |key, _rights| {
-            pieces.step();
+            yielding.step();
             if key.admin.is_none() && is_alive(key, now) {
                 keys.all = keys.all.saturating_add(1);
                 keys.with_own_limits = keys.with_own_limits.saturating_add(u64::from(key.limits.is_some()));

@@ -18,7 +18,7 @@ use super::{api::Api, convert::ext_authz as convert};
 use crate::{
     gateway::{Outcome, Question, Stopped, Unreadable},
     http_answer::{Stop, undecided},
-    way_in::request_body::RequestBody,
+    server::request_body::RequestBody,
     wire::envoy::service::auth::v3 as envoy,
 };
 

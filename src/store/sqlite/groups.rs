@@ -23,9 +23,9 @@ use crate::{
         id::KeyId,
         root::DerivedKeys,
     },
-    pieces::Pieces,
     ports::StoreError,
     store::{group_record::KeyList, rows::to_stored},
+    yielding::Yielding,
 };
 
 const MARK: &str = "newest_group";
@@ -115,7 +115,7 @@ fn put_list(
     let mut insert = connection.prepare_cached(
         "INSERT INTO grouped_keys (revision, first_id, ids, states_before) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    let (mut keys, mut pieces) = (keys.peekable(), Pieces::without_pauses());
+    let (mut keys, mut yielding) = (keys.peekable(), Yielding::without_pauses());
     while keys.peek().is_some() {
         let row: Vec<_> = keys.by_ref().take(IN_ROW).collect();
         let ids: Vec<u8> = row.iter().flat_map(|(key, _)| key.to_bytes()).collect();
@@ -126,7 +126,7 @@ fn put_list(
             None => row.iter().flat_map(|(_, what)| *what).collect(),
         };
         insert.execute(params![place, first_id(&ids), ids, what])?;
-        pieces.step();
+        yielding.step();
     }
     Ok(())
 }
@@ -142,7 +142,8 @@ pub(super) fn list(connection: &Connection, revision: i64) -> rusqlite::Result<K
         "SELECT first_id, ids, states_before FROM grouped_keys WHERE revision = ?1 ORDER BY first_id",
     )?;
     let mut rows = select.query([revision])?;
-    let (mut keys, mut digest, mut pieces) = (Vec::new(), KeysDigest::default(), Pieces::without_pauses());
+    let (mut keys, mut digest, mut yielding) =
+        (Vec::new(), KeysDigest::default(), Yielding::without_pauses());
     while let Some(row) = rows.next()? {
         let (found_by, ids, before) = (bytes(row, 0)?, bytes(row, 1)?, bytes(row, 2)?);
         let is_found = found_by == first_id(&ids);
@@ -156,7 +157,7 @@ pub(super) fn list(connection: &Connection, revision: i64) -> rusqlite::Result<K
             digest.add(*id, *before);
             keys.push(KeyId::from_bytes(*id));
         }
-        pieces.step();
+        yielding.step();
     }
     Ok(KeyList { keys, digest: digest.finish() })
 }

@@ -16,8 +16,8 @@ use crate::{
         workspace::Within,
     },
     error::OperationError,
-    pieces::Pieces,
     ports::{Mutation, RequestMark},
+    yielding::Yielding,
 };
 
 impl Changes {
@@ -64,10 +64,10 @@ impl Changes {
             if changed.is_empty() {
                 return Ok(Attempt::Done(()));
             }
-            let (id, mut pieces) = (GroupId::generate(&*self.entropy)?, Pieces::with_pauses());
+            let (id, mut yielding) = (GroupId::generate(&*self.entropy)?, Yielding::with_pauses());
             let mut mutations: Vec<Mutation> = Vec::with_capacity(changed.len());
             for (workspace, keys) in changed {
-                let group = Group::new(id, act, keys, || pieces.step());
+                let group = Group::new(id, act, keys, || yielding.step());
                 let asked = Asked { actor: denied.actor.clone(), workspace, comment, request };
                 let request = request.cloned().filter(|_| mutations.is_empty());
                 mutations.push(Mutation { request, ..mutation(asked, group, None, now) });

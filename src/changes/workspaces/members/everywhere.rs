@@ -15,7 +15,7 @@ use crate::{
         workspace::WorkspaceState,
     },
     error::OperationError,
-    pieces::Pieces,
+    yielding::Yielding,
 };
 
 /// Where somebody is a member.
@@ -74,11 +74,11 @@ impl Changes {
     }
 
     fn memberships(&self, subject: &Owner) -> Memberships {
-        let (mut states, mut pieces) = (Vec::new(), Pieces::with_pauses());
+        let (mut states, mut yielding) = (Vec::new(), Yielding::with_pauses());
         self.index.each_workspace(|workspace| states.push((workspace.id, workspace.state)));
         let mut found = Memberships::default();
         for (workspace, state) in states {
-            pieces.step();
+            yielding.step();
             let id = MemberId { workspace, subject: subject.clone() };
             match (self.index.member(&id), state) {
                 (Some(_), WorkspaceState::Closed) => found.closed = found.closed.saturating_add(1),

@@ -15,7 +15,7 @@ use crate::{
         rights::Rights,
     },
     error::OperationError,
-    pieces::Pieces,
+    yielding::Yielding,
 };
 
 /// How many keys gain by a member's own change of role without being asked for.
@@ -41,10 +41,11 @@ impl Changes {
 
     fn gains_of_followers(&self, member: &Member, policy: &Policy) -> Gains {
         let role = member.role.as_ref().and_then(|role| policy.role(role));
-        let (now, mut found, mut pieces) = (self.clock.now(), GainsFound::default(), Pieces::with_pauses());
+        let (now, mut found, mut yielding) =
+            (self.clock.now(), GainsFound::default(), Yielding::with_pauses());
         let mut known: HashMap<Arc<Grants>, Vec<Arc<str>>> = HashMap::new();
         for follower in self.index.followers(&member.id).into_iter().filter_map(|key| self.index.by_id(key)) {
-            pieces.step();
+            yielding.step();
             let key = follower.key();
             if is_alive(key, now) {
                 // All of them have had the same role until now.
@@ -55,6 +56,6 @@ impl Changes {
                 found.add(key.id, gained);
             }
         }
-        found.finish(|| pieces.step())
+        found.finish(|| yielding.step())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use keyward::{
-    way_in::limits::ListenerLimits,
+    server::limits::ListenerLimits,
     wire::v1::{BatchCheckRequest, QueryLogRequest, audit_service_client::AuditServiceClient},
 };
 use tonic::{Code, transport::Endpoint};

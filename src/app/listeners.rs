@@ -1,11 +1,11 @@
-//! The ways in: both ports, served out of one budget.
+//! Both listeners, served out of one budget.
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 
 use super::error::AppError;
 use crate::{
     http::Site,
-    way_in::{
+    server::{
         budget::Budget,
         connection::Protocol,
         gate::Calls,

@@ -19,7 +19,7 @@ use keyward::{
         health::{Serving, health},
         routes::HEALTH_NAMES,
     },
-    way_in::{
+    server::{
         budget::Budget,
         connection::{Peer, Protocol},
         gate::{Calls, Failure, Taken},

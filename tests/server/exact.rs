@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use keyward::{
-    way_in::limits::ListenerLimits,
+    server::limits::ListenerLimits,
     wire::{envoy::service::auth::v3::CheckResponse, v1::BatchCheckRequest},
 };
 use prost::Message as _;

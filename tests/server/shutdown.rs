@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyward::{grpc::health::Serving, way_in::limits::ListenerLimits};
+use keyward::{grpc::health::Serving, server::limits::ListenerLimits};
 use tokio::net::TcpStream;
 use tonic::{Code, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};

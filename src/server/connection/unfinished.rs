@@ -16,7 +16,7 @@ pub(super) const MAX_HEAD_BUFFER_BYTES: u64 = 32 << 10;
 
 /// What has come of a head that is not whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::way_in) enum Unfinished {
+pub(in crate::server) enum Unfinished {
     /// Nothing, or a part of a frame.
     Nothing,
     /// Lines of HTTP/1.1, where no call is open.
@@ -28,7 +28,7 @@ pub(in crate::way_in) enum Unfinished {
 impl Pulse {
     /// Notes that so much was read. A head is charged before it is whole, where it can be long; where nothing can be charged,
     /// the connection ends.
-    pub(in crate::way_in) fn reads(&self, bytes: usize, unfinished: Unfinished) {
+    pub(in crate::server) fn reads(&self, bytes: usize, unfinished: Unfinished) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let read = self.read.load(Ordering::Relaxed).saturating_add(bytes);
         self.read.store(read, Ordering::Relaxed);

@@ -19,7 +19,7 @@ use keyward::{
         health::{HealthReporter, HealthService, Serving, health},
         routes::{HEALTH_NAMES, routes},
     },
-    way_in::{
+    server::{
         budget::Budget,
         connection::{Peer, Protocol},
         gate::Calls,

@@ -21,7 +21,7 @@ use super::{
     unfinished::{MAX_HEAD_BUFFER_BYTES, MOST_HEAD_BYTES},
     *,
 };
-use crate::way_in::{
+use crate::server::{
     frames::PREFACE,
     gate::{Calls, Failure, Gather, Taken},
     request_body::RequestBody,

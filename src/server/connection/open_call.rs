@@ -8,12 +8,12 @@ use std::sync::{
 use http::uri::PathAndQuery;
 
 use super::Pulse;
-use crate::way_in::budget::{Held, Spent};
+use crate::server::budget::{Held, Spent};
 
 /// A call that has begun and not ended: from its head to the end of its answer.
 #[derive(Debug)]
-pub(in crate::way_in) struct OpenCall {
-    pub(in crate::way_in) pulse: Arc<Pulse>,
+pub(in crate::server) struct OpenCall {
+    pub(in crate::server) pulse: Arc<Pulse>,
     path: Option<PathAndQuery>,
     /// `None` when it lasts.
     generation: Option<usize>,
@@ -22,7 +22,7 @@ pub(in crate::way_in) struct OpenCall {
 }
 
 impl OpenCall {
-    pub(in crate::way_in) fn begin(pulse: &Arc<Pulse>, path: Option<PathAndQuery>) -> Self {
+    pub(in crate::server) fn begin(pulse: &Arc<Pulse>, path: Option<PathAndQuery>) -> Self {
         let generation = pulse.generation.load(Ordering::Relaxed);
         // A request of HTTP/1 can be shorter than the preface of HTTP/2.
         pulse.preface_arrives();
@@ -33,7 +33,7 @@ impl OpenCall {
     }
 
     /// Charges so many bytes more, until the call ends.
-    pub(in crate::way_in) fn charge(&mut self, bytes: u64) -> Result<(), Spent> {
+    pub(in crate::server) fn charge(&mut self, bytes: u64) -> Result<(), Spent> {
         let charged = self.pulse.account.charge(bytes);
         match charged {
             Ok(()) => self.charged = self.charged.saturating_add(bytes),
@@ -43,7 +43,7 @@ impl OpenCall {
     }
 
     /// Charges the head of the call.
-    pub(in crate::way_in) fn charge_head(&mut self, bytes: u64) -> Result<(), Spent> {
+    pub(in crate::server) fn charge_head(&mut self, bytes: u64) -> Result<(), Spent> {
         let buffers = self.pulse.take_read();
         self.pulse.pay_for_streams();
         // Apart, so that each is a small charge: the head of a Check may follow a large message.
@@ -52,38 +52,38 @@ impl OpenCall {
     }
 
     /// Lowers what is charged to this.
-    pub(in crate::way_in) fn charge_no_more_than(&mut self, bytes: u64) {
+    pub(in crate::server) fn charge_no_more_than(&mut self, bytes: u64) {
         self.pulse.account.give_back(self.charged.saturating_sub(bytes));
         self.charged = self.charged.min(bytes);
     }
 
     /// Takes the charge out of the call, for what lasts longer.
-    pub(in crate::way_in) fn take_charge(&mut self) -> Held {
+    pub(in crate::server) fn take_charge(&mut self) -> Held {
         Held::charged(Arc::clone(&self.pulse.account), std::mem::take(&mut self.charged))
     }
 
     /// Whether nothing is charged: the answer has taken it, or there was nothing to be had.
-    pub(in crate::way_in) const fn has_no_charge(&self) -> bool {
+    pub(in crate::server) const fn has_no_charge(&self) -> bool {
         self.charged == 0
     }
 
     /// Takes a charge back.
-    pub(in crate::way_in) fn put_charge(&mut self, held: Held) {
+    pub(in crate::server) fn put_charge(&mut self, held: Held) {
         self.charged = self.charged.saturating_add(held.into_bytes());
     }
 
     /// Forgets a path that is a part of the buffer that it was read into.
-    pub(in crate::way_in) fn keep_path(&mut self, path: Option<PathAndQuery>) {
+    pub(in crate::server) fn keep_path(&mut self, path: Option<PathAndQuery>) {
         self.path = path;
     }
 
     /// What was called, as far as there is a path.
-    pub(in crate::way_in) fn path(&self) -> Option<&str> {
+    pub(in crate::server) fn path(&self) -> Option<&str> {
         self.path.as_ref().map(PathAndQuery::as_str)
     }
 
     /// The call is a stream of answers, and may stay open as long as it likes.
-    pub(in crate::way_in) fn lasts(&mut self) {
+    pub(in crate::server) fn lasts(&mut self) {
         self.counter().fetch_sub(1, Ordering::Relaxed);
         self.generation = None;
         self.counter().fetch_add(1, Ordering::Relaxed);

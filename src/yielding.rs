@@ -1,6 +1,6 @@
-//! Work over very many keys in small pieces: after each, threads that want the core have it, Checks first of all. A priority
-//! alone does not do that, because a thread that wakes up may have to wait for the system's next tick, which is
-//! milliseconds away.
+//! Work over very many keys is done in small pieces, and after each it yields the core to the threads that want it, Checks
+//! first of all. A priority alone does not do that, because a thread that wakes up may have to wait for the system's next
+//! tick, which is milliseconds away.
 #![expect(
     clippy::disallowed_methods,
     reason = "no decision depends on this time, and a pause waits for nothing"
@@ -20,13 +20,13 @@ const PAUSE: Duration = Duration::from_micros(100);
 const UNLOOKED: u32 = 8;
 
 /// How far the piece is that is being worked on.
-pub(crate) struct Pieces {
+pub(crate) struct Yielding {
     begun: Instant,
     steps: u32,
     give_way: fn(),
 }
 
-impl Pieces {
+impl Yielding {
     /// Begins with the first, in work that nothing waits for but who asked for it: a pause after each leaves the core idle,
     /// so that the system puts there who wakes up.
     pub(crate) fn with_pauses() -> Self {

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use futures_util::future::join_all;
 use keyward::{
-    way_in::limits::ListenerLimits,
+    server::limits::ListenerLimits,
     wire::v1::{BatchCheckRequest, CheckRequest},
 };
 use tonic::Code;

@@ -127,7 +127,7 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::way_in::{
+    use crate::server::{
         budget::Budget,
         connection::{OpenCall, Protocol, Shared},
         limits::ListenerLimits,

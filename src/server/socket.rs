@@ -244,7 +244,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::way_in::{
+    use crate::server::{
         budget::Budget,
         connection::{Builder, Peer, Protocol, Shared, serve},
         gate::{Calls, Failure, Gather, Taken},

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
-use keyward::way_in::limits::ListenerLimits;
+use keyward::server::limits::ListenerLimits;
 
 use crate::{
     client::{CHECK, Frames, Seen, framed},

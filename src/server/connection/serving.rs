@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{Peer, Protocol, Pulse};
-use crate::way_in::{
+use crate::server::{
     gate::{Calls, Gate},
     limits::ListenerLimits,
     socket::Watched,
@@ -29,13 +29,13 @@ use crate::way_in::{
 
 /// hyper's side of the limits.
 #[derive(Debug, Clone)]
-pub(in crate::way_in) enum Builder {
+pub(in crate::server) enum Builder {
     Grpc(http2::Builder<TokioExecutor>),
     Http(auto::Builder<TokioExecutor>),
 }
 
 impl Builder {
-    pub(in crate::way_in) fn new(protocol: Protocol, limits: &ListenerLimits) -> Self {
+    pub(in crate::server) fn new(protocol: Protocol, limits: &ListenerLimits) -> Self {
         match protocol {
             Protocol::Grpc => Self::Grpc(speech::grpc(limits)),
             Protocol::Http => Self::Http(speech::http(limits)),
@@ -44,7 +44,7 @@ impl Builder {
 }
 
 /// Serves one connection to its end, or until its pulse orders the end.
-pub(in crate::way_in) async fn serve<T, S>(
+pub(in crate::server) async fn serve<T, S>(
     builder: Builder,
     socket: T,
     peer: Peer,

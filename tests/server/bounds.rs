@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use keyward::{
-    way_in::limits::ListenerLimits,
+    server::limits::ListenerLimits,
     wire::v1::{BatchCheckRequest, CheckRequest},
 };
 use tokio::{
