@@ -7,8 +7,8 @@ use crate::{
     http::Site,
     server::{
         budget::Budget,
+        calls::Calls,
         connection::Protocol,
-        gate::Calls,
         limits::ListenerLimits,
         listener::{Listener, Running},
     },

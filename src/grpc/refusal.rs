@@ -7,7 +7,7 @@ use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::{ext_authz, status::DOMAIN};
-use crate::server::gate::Failure;
+use crate::server::failure::Failure;
 
 /// Why a call gets no answer from a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

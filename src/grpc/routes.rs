@@ -24,8 +24,10 @@ use super::{
 use crate::{
     server::{
         budget::Held,
+        calls::{Calls, Taken},
         connection::Peer,
-        gate::{Calls, Failure, Gather, Taken},
+        failure::Failure,
+        gather::Gather,
         limits::ListenerLimits,
         request_body::RequestBody,
     },

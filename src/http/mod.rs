@@ -19,7 +19,9 @@ use crate::{
     grpc::api::Api,
     http_answer::{Header, HttpAnswer, error_body, undecided},
     server::{
-        gate::{Calls, Failure, Gather, Refusal, Taken},
+        calls::{Calls, Refusal, Taken},
+        failure::Failure,
+        gather::Gather,
         limits::ListenerLimits,
         request_body::RequestBody,
     },

@@ -7,10 +7,13 @@ use tokio::{net::TcpListener, sync::watch, time::sleep};
 use super::{
     admission::{Admission, Refused},
     connection::{Peer, Pulse, Shared},
-    listener::{BACKLOG, told_to_drain},
+    part::told_to_drain,
     worker::{Arrival, WorkerGone, WorkerHandle},
 };
 use crate::domain::network::source_of;
+
+/// Connections that may wait to be accepted.
+pub(super) const BACKLOG: u32 = 1024;
 
 /// How long the acceptor rests when the system has no descriptor or memory for a connection.
 const BACK_OFF: Duration = Duration::from_millis(50);

@@ -19,9 +19,11 @@ use tokio::time::{Sleep, sleep};
 
 use super::{
     budget::{Purse, Spent},
+    calls::{Calls, Taken},
     connection::{OpenCall, Peer},
     cost,
-    gate::{Calls, Failure, Gather, Taken},
+    failure::Failure,
+    gather::Gather,
     request_body::{Gathering, RequestBody},
 };
 

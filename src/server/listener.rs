@@ -1,6 +1,6 @@
 //! Binds a port, starts what serves it, notices when a part dies, and ends it all in order.
 
-use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
+use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -9,21 +9,19 @@ use tokio::{
 };
 
 use super::{
-    acceptor::{Acceptor, Hand},
+    acceptor::{Acceptor, BACKLOG, Hand},
     admission::Admission,
     budget::Budget,
+    calls::Calls,
     connection::{Peer, Protocol, Shared},
     counts::WayInCounts,
-    gate::Calls,
     limits::ListenerLimits,
+    part::{EndNotice, Part},
     worker,
 };
 
 /// How long after the drain deadline the workers may take to end; one that does not is stuck in a handler.
 const END_MARGIN: Duration = Duration::from_secs(5);
-
-/// Connections that may wait to be accepted.
-pub(super) const BACKLOG: u32 = 1024;
 
 /// A port that is ours, and refuses connections until it [serves](Listener::serve): who probes it is not answered before
 /// there is an answer.
@@ -42,15 +40,6 @@ pub struct Running {
     draining: watch::Sender<bool>,
     ends: mpsc::Receiver<(Part, bool)>,
     dead: Option<Part>,
-}
-
-/// A part of the way in that has a life of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// What accepts connections.
-    Acceptor,
-    /// The worker of this number, from 0.
-    Worker(usize),
 }
 
 /// Why the way in has not ended as it should.
@@ -195,66 +184,5 @@ impl Running {
             return Err(ListenerError::Stuck);
         }
         self.dead.map_or(Ok(()), |part| Err(ListenerError::Died(part)))
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Acceptor => f.write_str("acceptor"),
-            Self::Worker(number) => write!(f, "worker {number}"),
-        }
-    }
-}
-
-/// Waits for the order to drain. Nobody being left who could give it is the same order.
-pub(super) async fn told_to_drain(draining: &mut watch::Receiver<bool>) {
-    drop(draining.wait_for(|draining| *draining).await);
-}
-
-/// Reports the end of a part when dropped, so that a panic is reported too.
-#[derive(Debug)]
-pub(super) struct EndNotice {
-    part: Part,
-    clean: bool,
-    ends: mpsc::Sender<(Part, bool)>,
-}
-
-impl EndNotice {
-    pub(super) fn new(part: Part, ends: mpsc::Sender<(Part, bool)>) -> Self {
-        Self { part, clean: false, ends }
-    }
-
-    /// The part ended because it was told to.
-    pub(super) fn clean(mut self) {
-        self.clean = true;
-    }
-}
-
-impl Drop for EndNotice {
-    fn drop(&mut self) {
-        if self.ends.try_send((self.part, self.clean)).is_err() {
-            tracing::debug!(part = %self.part, "a part of the way in ended, and nobody waits for it");
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_part_that_panics_is_reported_and_one_that_was_told_to_end_is_clean() {
-        let (ends, mut seen) = mpsc::channel(2);
-        let notice = EndNotice::new(Part::Worker(3), ends.clone());
-        let panicked = thread::spawn(move || {
-            let _notice = notice;
-            panic!("the end of a worker");
-        });
-        assert!(panicked.join().is_err());
-        assert_eq!(seen.recv().await, Some((Part::Worker(3), false)));
-
-        EndNotice::new(Part::Acceptor, ends).clean();
-        assert_eq!(seen.recv().await, Some((Part::Acceptor, true)));
     }
 }

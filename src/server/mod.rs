@@ -2,7 +2,7 @@
 //!
 //! [`listener`] accepts and hands each socket to a [`worker`], one single-threaded runtime per core. There hyper
 //! speaks HTTP on a [`connection`], under the eye of its worker's sweep. Each request passes the [`gate`] and becomes a
-//! [`call`] of the services behind it; what calls hold is paid from one [`budget`].
+//! [`call`] of the services behind it ([`calls`]); what calls hold is paid from one [`budget`].
 //!
 //! Invariant: nothing that a client can send is held without a bound in number, in bytes and in time ([`limits`]).
 
@@ -11,14 +11,18 @@ mod admission;
 mod allowance;
 pub mod budget;
 mod call;
+pub mod calls;
 pub mod connection;
 mod cost;
 pub mod counts;
+pub mod failure;
 mod frames;
-pub mod gate;
+mod gate;
+pub mod gather;
 pub mod limits;
 pub mod listener;
 mod once_a_minute;
+pub mod part;
 mod paths;
 pub mod request_body;
 mod socket;

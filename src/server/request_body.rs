@@ -12,11 +12,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{
-    budget::Spent,
-    connection::OpenCall,
-    gate::{Failure, Gather},
-};
+use super::{budget::Spent, connection::OpenCall, failure::Failure, gather::Gather};
 
 /// How much is set aside at once for a message of which only the beginning has come. Declaring much costs nothing.
 const FIRST_BYTES: usize = 4 << 10;

@@ -246,8 +246,10 @@ mod tests {
     use super::*;
     use crate::server::{
         budget::Budget,
+        calls::{Calls, Taken},
         connection::{Builder, Peer, Protocol, Shared, serve},
-        gate::{Calls, Failure, Gather, Taken},
+        failure::Failure,
+        gather::Gather,
         limits::ListenerLimits,
         request_body::RequestBody,
     };

@@ -14,7 +14,7 @@ use std::{
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::gate::Refusal;
+use super::calls::Refusal;
 
 /// More than hyper's answer has.
 const MAX_BYTES: usize = 256;

@@ -22,9 +22,9 @@ use tokio::{
 
 use super::{
     admission::Permit,
+    calls::Calls,
     connection::{Builder as ConnectionBuilder, Peer, Pulse, Shared, serve},
-    gate::Calls,
-    listener::{EndNotice, Part, told_to_drain},
+    part::{EndNotice, Part, told_to_drain},
     vigil::{Fault, Verdict, Vigil},
 };
 

@@ -21,8 +21,9 @@ use keyward::{
     },
     server::{
         budget::Budget,
+        calls::{Calls, Taken},
         connection::{Peer, Protocol},
-        gate::{Calls, Failure, Taken},
+        failure::Failure,
         limits::ListenerLimits,
         listener::Listener,
         request_body::RequestBody,

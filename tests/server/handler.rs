@@ -21,8 +21,8 @@ use keyward::{
     },
     server::{
         budget::Budget,
+        calls::Calls,
         connection::{Peer, Protocol},
-        gate::Calls,
         limits::ListenerLimits,
         listener::{Listener, Running},
     },

@@ -20,11 +20,7 @@ use tokio::{
 
 use super::{Peer, Protocol, Pulse};
 use crate::server::{
-    gate::{Calls, Gate},
-    limits::ListenerLimits,
-    socket::Watched,
-    speech,
-    unread::Mended,
+    calls::Calls, gate::Gate, limits::ListenerLimits, socket::Watched, speech, unread::Mended,
 };
 
 /// hyper's side of the limits.

@@ -22,8 +22,10 @@ use super::{
     *,
 };
 use crate::server::{
+    calls::{Calls, Taken},
+    failure::Failure,
     frames::PREFACE,
-    gate::{Calls, Failure, Gather, Taken},
+    gather::Gather,
     request_body::RequestBody,
 };
 
