@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, net::IpAddr};
 
-use super::GatewayRequest;
+use super::request::GatewayRequest;
 use crate::domain::{
     client_address::{
         AddressUnknown, ClientAddress, FORWARDED_FOR, parse_address, past, past_hops, past_proxies,

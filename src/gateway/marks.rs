@@ -1,6 +1,6 @@
 //! Whether a browser sent a request (H8), by headers that no page can set or hide.
 
-use super::GatewayRequest;
+use super::request::GatewayRequest;
 
 /// Forbidden request-headers of the Fetch standard. `Sec-Fetch-Mode` is none of the marks: the `fetch` of Node.js sends it
 /// too, and no browser sends it alone.

@@ -8,6 +8,7 @@
 mod address;
 mod complaints;
 mod marks;
+mod request;
 mod settings;
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
@@ -15,6 +16,7 @@ use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
 use self::complaints::Complaints;
 pub use self::{
     address::{Origin, tells_origin},
+    request::GatewayRequest,
     settings::said,
 };
 use crate::{
@@ -39,21 +41,6 @@ use crate::{
         trusted,
     },
 };
-
-/// A request that is asked about, as the gateway tells of it.
-pub trait GatewayRequest {
-    /// Its host, with or without a port.
-    fn host(&self) -> &str;
-
-    /// Its method.
-    fn method(&self) -> &str;
-
-    /// Its path and query, as the client spelled them.
-    fn path(&self) -> &str;
-
-    /// Every value of a header, whose name is given in lower case.
-    fn values<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]>;
-}
 
 /// What a gateway asks.
 pub struct Question<'a, R> {

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header::CON
 use http_body_util::Full;
 use tonic::{Code, Status};
 
-use super::Needs;
+use super::needs::Needs;
 use crate::{
     domain::{
         decision::{Denial, Requirement, Spent},

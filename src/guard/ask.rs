@@ -1,19 +1,40 @@
-//! The question to Keyward: a Check, at most twice.
+//! Who asks Keyward, and the question: a Check, at most twice.
+
+use std::{net::IpAddr, time::Duration};
 
 use http::{HeaderName, header::AUTHORIZATION, request::Parts};
-use tonic::{Code, Request, Status};
+use tonic::{
+    Code, Request, Status,
+    metadata::{Ascii, MetadataValue, errors::InvalidMetadataValue},
+    transport::Channel,
+};
 use tonic_types::StatusExt as _;
 
 use super::{
-    DEADLINE, Guard, Needs,
-    reach::{Reached, is_absence},
+    needs::Needs,
+    reach::{Noting, Reached, is_absence},
 };
 use crate::{
     domain::{carried, decision::Denial},
-    wire::v1::{CheckContext, CheckRequest, CheckResponse, check_request::Subject},
+    wire::v1::{
+        CheckContext, CheckRequest, CheckResponse, check_request::Subject,
+        key_service_client::KeyServiceClient,
+    },
 };
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// How long a request waits for Keyward at most, both tries together.
+pub const DEADLINE: Duration = Duration::from_millis(200);
+
+/// Asks one Keyward, over one channel. Cheap to clone.
+#[derive(Clone)]
+pub struct Guard {
+    keys: KeyServiceClient<Noting>,
+    caller: Option<MetadataValue<Ascii>>,
+    pub(super) lets_through_while_away: bool,
+    source: fn(&Parts) -> Option<IpAddr>,
+}
 
 /// Why there is no answer.
 pub(super) enum NoAnswer {
@@ -30,6 +51,45 @@ pub(super) fn credential(parts: &Parts) -> Result<&str, Denial> {
 }
 
 impl Guard {
+    /// Asks the Keyward at the end of this channel, as nobody in particular, and fails closed.
+    #[must_use]
+    pub fn new(keyward: Channel) -> Self {
+        let keys = KeyServiceClient::new(Noting(keyward));
+        Self { keys, caller: None, lets_through_while_away: false, source: |_| None }
+    }
+
+    /// Asks with an administration key that has `keys:check`, which Keyward wants where it listens beyond loopback.
+    ///
+    /// # Errors
+    /// The key has characters that no key has.
+    pub fn calling_with(mut self, admin_key: &str) -> Result<Self, InvalidMetadataValue> {
+        let mut caller: MetadataValue<Ascii> = format!("Bearer {admin_key}").parse()?;
+        caller.set_sensitive(true);
+        self.caller = Some(caller);
+        Ok(self)
+    }
+
+    /// While Keyward is away, whoever presents one credential passes unchecked, with a warning in the log, instead of a
+    /// 503. Such a request has no [`CheckedKey`].
+    ///
+    /// It is away where no connection to it can be made. One that is there and does not decide, because it cannot (its error
+    /// says so), is too slow, or closes the connection, is a 503 all the same. A host that died without a word keeps its
+    /// connections until the channel notices: set `http2_keep_alive_interval` of the channel for that, and
+    /// `connect_timeout` as long as you like.
+    #[must_use]
+    pub fn letting_through_while_away(mut self) -> Self {
+        self.lets_through_while_away = true;
+        self
+    }
+
+    /// Where a request came from; without this nobody knows, and keys that are bound to networks are denied.
+    #[must_use]
+    pub fn source(mut self, source: fn(&Parts) -> Option<IpAddr>) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// Asks whether a request with this key may pass.
     pub(super) async fn ask(
         &self,
         api_key: &str,

@@ -14,12 +14,12 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    Guard, Needs,
     answer::{add_limits, denial, denied, undecided},
-    ask::{NoAnswer, credential},
+    ask::{Guard, NoAnswer, credential},
+    needs::Needs,
 };
 use crate::{
-    domain::decision::Denial,
+    domain::{decision::Denial, parse::ParseError},
     wire::v1::{CheckedKey, LimitState},
 };
 
@@ -40,8 +40,25 @@ struct Pass {
     limits: Vec<LimitState>,
 }
 
+impl Guard {
+    /// The layer for what needs all of these scopes; with none, a key that is in order.
+    ///
+    /// # Errors
+    /// One of them is no scope.
+    pub fn requires(&self, scopes: &[&str]) -> Result<GuardLayer, ParseError> {
+        let needs = Needs::parse(scopes)?;
+        Ok(self.requires_by(move |_| Some(needs.clone())))
+    }
+
+    /// The layer for what needs something else for each request. Where that is `None`, the request is denied.
+    #[must_use]
+    pub fn requires_by(&self, needs: impl Fn(&Parts) -> Option<Needs> + Send + Sync + 'static) -> GuardLayer {
+        GuardLayer::new(self.clone(), Arc::new(needs))
+    }
+}
+
 impl GuardLayer {
-    pub(super) fn new(guard: Guard, needs: Rule) -> Self {
+    fn new(guard: Guard, needs: Rule) -> Self {
         Self { guard, needs }
     }
 

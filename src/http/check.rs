@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 
-use super::{json, refuse, respond};
+use super::respond::{json, refuse, respond};
 use crate::{
     grpc::{api::Api, transcode::JsonAnswer},
     server::{connection::Peer, request_body::RequestBody},

@@ -5,19 +5,20 @@
 
 mod check;
 mod forwarded;
+mod respond;
 mod verify;
 
 use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body::Body as _;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
+use self::respond::{json, refuse, respond, without_body};
 use crate::{
     grpc::api::Api,
-    http_answer::{Header, HttpAnswer, error_body, undecided},
+    http_answer::{HttpAnswer, undecided},
     server::{
         calls::{Calls, Refusal, Taken},
         failure::Failure,
@@ -127,42 +128,4 @@ fn unread(answer: &HttpAnswer) -> Refusal {
     let lines = answer.headers.iter().chain([&body]).map(|(name, value)| format!("{name}: {value}\r\n"));
     let lines = lines.collect::<Vec<_>>().concat();
     Refusal { lines: format!("{lines}\r\n{}", answer.body).into(), body_bytes: answer.body.len() }
-}
-
-fn json() -> Header {
-    ("content-type", "application/json".to_owned())
-}
-
-fn respond(
-    status: StatusCode,
-    headers: impl IntoIterator<Item = Header>,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    for (name, value) in headers {
-        // All are made of visible ASCII; what is not could only be a mistake of ours, and is not sent.
-        if let Ok(value) = HeaderValue::try_from(value) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
-}
-
-/// The answer to a HEAD: the head of the answer to a GET. Over HTTP/2, hyper would send the body.
-fn without_body(answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    let length = answer.body().size_hint().exact().unwrap_or_default();
-    let (mut head, _body) = answer.into_parts();
-    head.headers.insert(header::CONTENT_LENGTH, length.into());
-    Response::from_parts(head, Full::default())
-}
-
-/// An answer to what is no question.
-fn refuse(status: StatusCode, code: &str, message: &str, allow: Option<&str>) -> Response<Full<Bytes>> {
-    let no_store = ("cache-control", "no-store".to_owned());
-    let mut response = respond(status, [json(), no_store], error_body(code, message, None));
-    if let Some(allow) = allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
-        response.headers_mut().insert(header::ALLOW, allow);
-    }
-    response
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 
-use super::{forwarded::Forwarded, respond};
+use super::{forwarded::Forwarded, respond::respond};
 use crate::{
     domain::parse::ParseError,
     error::OperationError,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{StopStatus, grpc};
+use super::{grpc, status::StopStatus};
 
 const PROBLEM: &str = "application/problem+json";
 

@@ -3,7 +3,7 @@
 //! Envoy takes `grpc-status` from here before its own table, which would make UNAVAILABLE of a 429; a gateway that asks at
 //! `/verify` passes the headers on, with 200 in the place of the status where it can.
 
-use super::{Header, StopStatus};
+use super::{header::Header, status::StopStatus};
 
 /// Whether a request with these values of `Content-Type` is a call of gRPC. gRPC-Web is none: its clients read HTTP.
 pub(super) fn is_call<'a>(mut content_type: impl Iterator<Item = &'a [u8]>) -> bool {

@@ -1,6 +1,6 @@
 //! Who asks: headers for the service behind (H6), and what the holder of a replaced secret is told (R4).
 
-use super::Header;
+use super::header::Header;
 use crate::judge::check::CheckedKey;
 
 /// The most bytes of scopes that the service behind is told.

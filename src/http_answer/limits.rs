@@ -5,7 +5,7 @@
 
 use std::{cmp::Ordering, time::Duration};
 
-use super::Header;
+use super::header::Header;
 use crate::{
     domain::{limit::Bound, time::Timestamp},
     judge::check::Answer,

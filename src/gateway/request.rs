@@ -1,0 +1,16 @@
+//! A request that a gateway asks about.
+
+/// A request that is asked about, as the gateway tells of it.
+pub trait GatewayRequest {
+    /// Its host, with or without a port.
+    fn host(&self) -> &str;
+
+    /// Its method.
+    fn method(&self) -> &str;
+
+    /// Its path and query, as the client spelled them.
+    fn path(&self) -> &str;
+
+    /// Every value of a header, whose name is given in lower case.
+    fn values<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]>;
+}
