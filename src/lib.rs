@@ -121,7 +121,7 @@
 //!    [`TrustedClock`](domain::time::TrustedClock), id and secret from [`Entropy`](domain::time::Entropy); is the key within the
 //!    caller's ceiling ([`require_ceiling`](domain::admin::AdminPermit::require_ceiling)), and is it one that the policy in
 //!    force lets be ([`Policy`](domain::policy::Policy): scopes, environment, key rules).
-//! 4. One mutation goes to [`KeyStore::commit`](ports::KeyStore::commit): `store/sqlite/writer.rs` takes it into a
+//! 4. One mutation goes to [`KeyStore::commit`](ports::KeyStore::commit): `store/sqlite/writer/mod.rs` takes it into a
 //!    group, `store/sqlite/rows.rs` writes rows and log entry with their codes, one `COMMIT` makes the group durable.
 //! 5. [`Follower::run`](follower::Follower::run) reads what is new and applies it ([`Index::apply`](index::Index::apply));
 //!    when the index has the revision, the answer goes out, with the secret, this once.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    group_record::{KeyList, are_gains_kept, read_group},
+    records::group::{KeyList, are_gains_kept, read_group},
     rows::{from_stored, to_stored},
 };
 use crate::{

@@ -1,6 +1,6 @@
 //! Where truth is kept: the data directory, the roots, and the SQLite database behind [`crate::ports::KeyStore`].
 //!
-//! How keys are written down, coded and chained (`record`, `rows`, `chain`) is the same for every back end; only
+//! How keys are written down, coded and chained (`records`, `rows`, `chain`) is the same for every back end; only
 //! `sqlite` knows SQLite. Nothing here decides anything about a key.
 
 pub mod anchor;
@@ -8,14 +8,6 @@ pub mod data_dir;
 pub mod roots;
 pub mod sqlite;
 
-mod admin_record;
 mod chain;
-mod group_record;
-mod known;
-mod member_record;
-mod ownership;
-mod policy_record;
-mod record;
+mod records;
 mod rows;
-mod scheme_record;
-mod workspace_record;

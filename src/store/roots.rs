@@ -13,10 +13,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{
-    data_dir::{DataDirError, failed, rename, replace_file},
-    ownership::is_shared_secret,
-};
+use super::data_dir::{DataDirError, failed, ownership::is_shared_secret, rename, replace_file};
 use crate::domain::root::{DerivedKeys, Root};
 
 const KEPT: &str = "roots";

@@ -6,13 +6,13 @@
 
 use serde_json::Value;
 
-use super::{
+use super::records::{
+    key::{key_body, read_key},
     known::Known,
-    member_record::{member_body, read_member},
-    policy_record::{policy_body, read_policy},
-    record::{key_body, read_key},
-    scheme_record::{read_scheme, scheme_body},
-    workspace_record::{read_workspace, workspace_body},
+    member::{member_body, read_member},
+    policy::{policy_body, read_policy},
+    scheme::{read_scheme, scheme_body},
+    workspace::{read_workspace, workspace_body},
 };
 use crate::{
     domain::{

@@ -2,7 +2,7 @@
 
 /// Figures in running text, and what in the source makes each of them so: whoever changes the one has the other before them.
 pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
-    ("operating.md", "at most 256 changes", "store/sqlite/writer.rs", "const MAX_GROUP: usize = 256;"),
+    ("operating.md", "at most 256 changes", "store/sqlite/writer/mod.rs", "const MAX_GROUP: usize = 256;"),
     ("operating.md", "At most 4,096 changes wait", "store/sqlite/mod.rs", "const MAX_WAITING: usize = 4096;"),
     (
         "operating.md",
@@ -19,10 +19,10 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "copied into the database from 16 MiB on",
-        "store/sqlite/wal.rs",
+        "store/sqlite/writer/wal.rs",
         "const COPY_AT: i64 = 4096;",
     ),
-    ("operating.md", "Over 512 MiB", "store/sqlite/wal.rs", "const MAX: i64 = 131_072;"),
+    ("operating.md", "Over 512 MiB", "store/sqlite/writer/wal.rs", "const MAX: i64 = 131_072;"),
     (
         "operating.md",
         "A\nchange of more than 1,024 pages at once",
@@ -212,8 +212,8 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
         "domain/time/trusted.rs",
         "const CONFIRM_MS: i64 = 60_000;",
     ),
-    ("operating.md", "one write of 4 KiB in place", "store/anchor.rs", "const SLOT: usize = 4096;"),
-    ("operating.md", "8 KiB from the first", "store/anchor.rs", "const SLOTS: u64 = 2;"),
+    ("operating.md", "one write of 4 KiB in place", "store/anchor/mod.rs", "const SLOT: usize = 4096;"),
+    ("operating.md", "8 KiB from the first", "store/anchor/mod.rs", "const SLOTS: u64 = 2;"),
     (
         "operating.md",
         "one for what ends keys, two for operators",

@@ -24,7 +24,7 @@ use crate::{
         root::DerivedKeys,
     },
     ports::StoreError,
-    store::{group_record::KeyList, rows::to_stored},
+    store::{records::group::KeyList, rows::to_stored},
     yielding::Yielding,
 };
 

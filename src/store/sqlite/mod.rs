@@ -11,19 +11,24 @@ use r2d2_sqlite::SqliteConnectionManager;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 pub use self::{
-    anchored::{AnchorReport, Doubt},
-    open::{Examination, OpenError, examine_offline, verify_offline},
+    open::{
+        Examination, OpenError,
+        anchored::{AnchorReport, Doubt},
+        examine_offline, verify_offline,
+    },
     reserve::KeptRoom,
     writer::{Until, WriterState},
 };
 use self::{
-    foreign::ForeignWrites,
-    group::{Answer, Work},
     open::{Opened, database},
     reserve::HeldIndex,
-    room::Room,
-    telling::Telling,
-    writer::{FileIdentity, Writer},
+    writer::{
+        FileIdentity, Writer,
+        foreign::ForeignWrites,
+        group::{Answer, Work},
+        room::{self, Room},
+        telling::Telling,
+    },
 };
 use super::data_dir::DataDir;
 use crate::{
@@ -35,8 +40,6 @@ use crate::{
     },
 };
 
-mod anchored;
-mod anew;
 mod connection;
 mod damage;
 mod entrance;
@@ -46,8 +49,6 @@ mod fairness;
 #[cfg(test)]
 mod faults;
 mod follower;
-mod foreign;
-mod group;
 mod groups;
 mod log;
 mod notes;
@@ -56,15 +57,12 @@ mod policies;
 mod read;
 mod reading;
 mod reserve;
-mod room;
 mod rows;
 mod schema;
 mod schemes;
 mod scope_uses;
-mod telling;
 mod usage;
 mod uses;
-mod wal;
 mod writer;
 
 /// How many changes may wait for the writing thread (D7).

@@ -21,7 +21,7 @@ use crate::{
     },
     ports::{Damaged, KeyFilter, KeyPosition, StoreError, View},
     store::{
-        known::Known,
+        records::known::Known,
         rows::{Row, SecretRow, from_stored},
     },
 };

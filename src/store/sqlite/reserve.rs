@@ -22,7 +22,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::wal;
+use super::writer::wal;
 
 /// Frames of the WAL that only what takes rights away may use. One revocation alone takes a dozen of them, many at once fewer
 /// each, and they come back whenever the WAL can be copied into the database.

@@ -14,7 +14,7 @@ use crate::{
         member::MemberId,
         text::{Label, Owner},
     },
-    store::{chain::StoredRecord, group_record::read_group, rows::to_stored, sqlite::groups},
+    store::{chain::StoredRecord, records::group::read_group, rows::to_stored, sqlite::groups},
 };
 
 const REMOVE: &str = Action::MemberRemove.as_str();

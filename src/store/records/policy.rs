@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{VERSION, stated};
+use super::key::{VERSION, stated};
 use crate::{
     domain::{
         audit::Revision,
@@ -30,7 +30,7 @@ struct PolicyBody<'a> {
 }
 
 /// The body of a version's row.
-pub(super) fn policy_body(version: &PolicyVersion) -> Result<String, serde_json::Error> {
+pub(in crate::store) fn policy_body(version: &PolicyVersion) -> Result<String, serde_json::Error> {
     serde_json::to_string(&PolicyBody {
         v: VERSION,
         applied_ms: version.applied.as_ms(),
@@ -42,7 +42,7 @@ pub(super) fn policy_body(version: &PolicyVersion) -> Result<String, serde_json:
 }
 
 /// A version from its row's body. `None` if it cannot be read, or is no policy that can be in force.
-pub(super) fn read_policy(version: u64, revision: Revision, body: &str) -> Option<PolicyVersion> {
+pub(in crate::store) fn read_policy(version: u64, revision: Revision, body: &str) -> Option<PolicyVersion> {
     let body: PolicyBody<'_> = serde_json::from_str(body).ok()?;
     (body.v == VERSION).then_some(())?;
     Some(PolicyVersion {

@@ -4,6 +4,8 @@
 //! roots get their lasting name. Whatever moment a first start is cut short at, the next one goes on from there, and
 //! a database that was lost is never taken for one that was not made yet.
 
+pub(super) mod anchored;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -12,8 +14,8 @@ use std::{
 
 use rusqlite::Connection;
 
+use self::anchored::{AnchorReport, Doubt, Judged};
 use super::{
-    anchored::{self, AnchorReport, Doubt, Judged},
     connection::{WalIndex, open_offline, open_writer, prepare_writer},
     damage, failure, groups, log, notes,
     reserve::{self, HeldIndex, KeptRoom},

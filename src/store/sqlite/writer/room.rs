@@ -8,19 +8,23 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    OpenError,
-    open::{database, page_size},
-    reserve::{self, OPERATORS, Reserve},
+    Writer,
     telling::{Telling, Told},
-    writer::Writer,
 };
 use crate::{
     ports::{StoreError, Taking},
-    store::data_dir::DataDir,
+    store::{
+        data_dir::DataDir,
+        sqlite::{
+            OpenError,
+            open::{database, page_size},
+            reserve::{self, OPERATORS, Reserve},
+        },
+    },
 };
 
 /// What the writing thread knows of the room on the disk.
-pub(super) struct Room {
+pub(in crate::store::sqlite) struct Room {
     reserve: Reserve,
     directory: PathBuf,
     /// Whether the disk is full, and what was said of that.
@@ -35,7 +39,7 @@ pub(super) struct Room {
 
 impl Room {
     /// What the directory has of it.
-    pub(super) fn of(connection: &Connection, dir: &DataDir) -> Result<Self, OpenError> {
+    pub(in crate::store::sqlite) fn of(connection: &Connection, dir: &DataDir) -> Result<Self, OpenError> {
         let path = dir.database();
         let page_size = page_size(connection).map_err(database(&path))?;
         let reserve = Reserve::open(&path, page_size).map_err(database(&path))?;
@@ -45,12 +49,12 @@ impl Room {
     }
 
     /// Whether the system refuses what needs room.
-    pub(super) const fn has_no_more(&self) -> bool {
+    pub(in crate::store::sqlite) const fn has_no_more(&self) -> bool {
         self.has_no_more
     }
 
     /// What is taken with so much room.
-    pub(super) const fn taking(&self) -> Taking {
+    pub(in crate::store::sqlite) const fn taking(&self) -> Taking {
         if self.fullness.is_bad() { Taking::Ends } else { Taking::Everything }
     }
 
@@ -74,13 +78,13 @@ impl Room {
 
 impl Writer {
     /// Looks before anything is written, so that it is known from the first whether there is room.
-    pub(super) fn look_for_room(&mut self) {
+    pub(in crate::store::sqlite) fn look_for_room(&mut self) {
         self.count_wal();
         self.has_room();
     }
 
     /// Whether there is room for a group whose size is not known, and behind it all that is kept. Notes where that has changed.
-    pub(super) fn has_room(&mut self) -> bool {
+    pub(in crate::store::sqlite) fn has_room(&mut self) -> bool {
         let mut asked = self.room.reserve.has_room(self.wal_pages);
         self.room.has_no_more = asked.as_ref().err().is_some_and(is_full);
         if asked.is_err() && self.room.tried_at != Some(self.wal_pages) {
@@ -105,13 +109,13 @@ impl Writer {
     }
 
     /// Notes that something ordinary was written.
-    pub(super) fn is_proven(&mut self) {
+    pub(in crate::store::sqlite) fn is_proven(&mut self) {
         self.room.was_refused = false;
         self.heard(false);
     }
 
     /// Notes that the disk is full, though it had room when it was asked.
-    pub(super) fn fill_up(&mut self) {
+    pub(in crate::store::sqlite) fn fill_up(&mut self) {
         self.room.was_refused = true;
         self.heard(true);
     }
@@ -127,7 +131,12 @@ impl Writer {
 
     /// Whether what is kept has a place for changes that end so many keys; not for what tenants end, if operators would have too
     /// little then.
-    pub(super) fn has_place_for(&mut self, changes: usize, keys: usize, is_operators: bool) -> bool {
+    pub(in crate::store::sqlite) fn has_place_for(
+        &mut self,
+        changes: usize,
+        keys: usize,
+        is_operators: bool,
+    ) -> bool {
         let needed = reserve::frames_of(changes, keys);
         let needed = if is_operators { needed } else { needed.saturating_add(OPERATORS) };
         if self.room.reserve.left(self.wal_pages) >= needed {
@@ -140,18 +149,18 @@ impl Writer {
         self.room.reserve.left(self.wal_pages) >= needed
     }
 
-    pub(super) fn full(&self) -> StoreError {
+    pub(in crate::store::sqlite) fn full(&self) -> StoreError {
         StoreError::Unavailable(full(&self.room.directory))
     }
 
     /// Leaves the room of a WAL where it is, for the next start, and takes away what it holds.
-    pub(super) fn blank_wal(&self) -> io::Result<()> {
+    pub(in crate::store::sqlite) fn blank_wal(&self) -> io::Result<()> {
         self.room.reserve.blank()
     }
 }
 
 /// What there is to say of the full disk of a data directory.
-pub(super) fn full(directory: &Path) -> String {
+pub(in crate::store::sqlite) fn full(directory: &Path) -> String {
     format!(
         "the disk of {} is full: make room there; until then only what takes rights away is taken",
         directory.display()

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{VERSION, read_limits, stated};
+use super::key::{VERSION, read_limits, stated};
 use crate::domain::{
     audit::Revision,
     id::WorkspaceId,
@@ -36,7 +36,7 @@ struct WorkspaceBody<'a> {
 }
 
 /// The body of a workspace's row.
-pub(super) fn workspace_body(workspace: &Workspace) -> Result<String, serde_json::Error> {
+pub(in crate::store) fn workspace_body(workspace: &Workspace) -> Result<String, serde_json::Error> {
     serde_json::to_string(&WorkspaceBody {
         v: VERSION,
         name: workspace.name.as_str().into(),
@@ -53,7 +53,7 @@ pub(super) fn workspace_body(workspace: &Workspace) -> Result<String, serde_json
 }
 
 /// A workspace from its row's body. `None` if it cannot be read.
-pub(super) fn read_workspace(id: WorkspaceId, revision: Revision, body: &str) -> Option<Workspace> {
+pub(in crate::store) fn read_workspace(id: WorkspaceId, revision: Revision, body: &str) -> Option<Workspace> {
     let body: WorkspaceBody<'_> = serde_json::from_str(body).ok()?;
     (body.v == VERSION).then_some(())?;
     Some(Workspace {

@@ -25,7 +25,7 @@ use crate::{
     ports::{LogRecord, StoreError, Verification},
     store::{
         chain::{ChainCheck, Head, StoredRecord},
-        group_record::{KeyList, without_keys},
+        records::group::{KeyList, without_keys},
         rows::{from_stored, to_stored},
     },
 };

@@ -9,17 +9,15 @@
 //!
 //! It is the same connection, because that alone tells whether another process has written meanwhile.
 
-use super::{
-    failure,
-    group::Group,
-    telling::Told,
-    writer::{Outcome, Until, Writer, WriterState},
+use super::{Outcome, Until, Writer, WriterState, group::Group, telling::Told};
+use crate::{
+    ports::{StoreError, Taking},
+    store::sqlite::failure,
 };
-use crate::ports::{StoreError, Taking};
 
 impl Writer {
     /// Why no change is taken, while it is sealed.
-    pub(super) fn sealed(&self) -> Option<String> {
+    pub(in crate::store::sqlite) fn sealed(&self) -> Option<String> {
         match &*self.state.borrow() {
             WriterState::Sealed { why, until } => Some(until.because(why)),
             WriterState::Working | WriterState::Ended => None,
@@ -27,7 +25,7 @@ impl Writer {
     }
 
     /// Takes no change any more.
-    pub(super) fn seal(&mut self, why: &str, until: Until) {
+    pub(in crate::store::sqlite) fn seal(&mut self, why: &str, until: Until) {
         let until = if self.foreign.can_tell(&self.connection) { until } else { Until::Restart };
         match until {
             Until::Restart => {
@@ -40,7 +38,7 @@ impl Writer {
     }
 
     /// Tries to write again, where that can help; changes are taken once it has.
-    pub(super) fn open_anew(&mut self) -> Result<(), StoreError> {
+    pub(in crate::store::sqlite) fn open_anew(&mut self) -> Result<(), StoreError> {
         let why = match &*self.state.borrow() {
             WriterState::Sealed { why, until: Until::Written } => why.clone(),
             WriterState::Sealed { why, until: Until::Restart } => {
@@ -96,13 +94,13 @@ impl Writer {
 }
 
 /// What ends a seal because of this: what another process has done, or what contradicts itself, no write mends.
-pub(super) const fn until_of(error: &StoreError) -> Until {
+pub(in crate::store::sqlite) const fn until_of(error: &StoreError) -> Until {
     if matches!(error, StoreError::Unavailable(_)) { Until::Written } else { Until::Restart }
 }
 
 impl Until {
     /// What there is to say of a store that is sealed.
-    pub(super) fn because(self, why: &str) -> String {
+    pub(in crate::store::sqlite) fn because(self, why: &str) -> String {
         match self {
             Self::Restart => format!("it is sealed until a restart, because {why}"),
             Self::Written => {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use rusqlite::Row;
 
-use super::{
-    connection, failure,
-    writer::{Until, Writer},
+use super::{Until, Writer};
+use crate::{
+    ports::StoreError,
+    store::sqlite::{connection, failure},
 };
-use crate::ports::StoreError;
 
 /// How many pages may stand in the WAL alone before they are copied into the database: 16 MiB.
 const COPY_AT: i64 = 4096;
@@ -17,11 +17,11 @@ const COPY_AT: i64 = 4096;
 const RESTART_AT: i64 = 32_768;
 
 /// How many pages the WAL may have at all: 512 MiB (D7). Only somebody who reads for very long makes it grow so far.
-pub(super) const MAX: i64 = 131_072;
+pub(in crate::store::sqlite) const MAX: i64 = 131_072;
 
 impl Writer {
     /// Keeps the WAL within its bounds.
-    pub(super) fn tend_wal(&mut self) {
+    pub(in crate::store::sqlite) fn tend_wal(&mut self) {
         let mode = match self.checkpoint("NOOP") {
             Ok(Wal { pages, .. }) if pages >= RESTART_AT => "RESTART",
             Ok(Wal { pages, copied, .. }) if pages.saturating_sub(copied) >= COPY_AT => "PASSIVE",
@@ -32,12 +32,12 @@ impl Writer {
     }
 
     /// How many pages the WAL has by now.
-    pub(super) fn count_wal(&mut self) {
+    pub(in crate::store::sqlite) fn count_wal(&mut self) {
         let _sealed = self.checkpoint("NOOP");
     }
 
     /// Copies all of the WAL into the database, and lets the next change begin it anew; whether it will. Waits for no reader.
-    pub(super) fn begin_wal_anew(&mut self) -> bool {
+    pub(in crate::store::sqlite) fn begin_wal_anew(&mut self) -> bool {
         let patient = connection::busy_time(&self.connection, Duration::ZERO);
         let done = patient.is_ok() && self.checkpoint("RESTART").is_ok_and(|wal| wal.is_done);
         if let Err(error) = patient.and_then(|()| connection::busy_time(&self.connection, connection::BUSY)) {
@@ -50,7 +50,7 @@ impl Writer {
     }
 
     /// Copies all of the WAL into the database, and leaves of it nothing but its room.
-    pub(super) fn empty_wal(&mut self) -> Result<(), StoreError> {
+    pub(in crate::store::sqlite) fn empty_wal(&mut self) -> Result<(), StoreError> {
         let wal = self.checkpoint("RESTART")?;
         if wal.is_done
             && let Err(error) = self.blank_wal()
@@ -62,7 +62,7 @@ impl Writer {
 
     /// Copies the WAL into the database as far as readers let it; `NOOP` only counts its pages. An I/O error here
     /// loses nothing, as long as the WAL is kept: so it seals, until it can be copied.
-    pub(super) fn checkpoint(&mut self, mode: &str) -> Result<Wal, StoreError> {
+    pub(in crate::store::sqlite) fn checkpoint(&mut self, mode: &str) -> Result<Wal, StoreError> {
         if let Some(why) = self.sealed() {
             return Err(StoreError::Unavailable(why));
         }
@@ -78,7 +78,7 @@ impl Writer {
     }
 
     /// The same, whether it is sealed or not.
-    pub(super) fn copy_wal(&mut self, mode: &str) -> rusqlite::Result<Wal> {
+    pub(in crate::store::sqlite) fn copy_wal(&mut self, mode: &str) -> rusqlite::Result<Wal> {
         let pragma = format!("PRAGMA wal_checkpoint({mode})");
         // The first column says whether a reader was in the way.
         let read = |row: &Row<'_>| {
@@ -92,7 +92,7 @@ impl Writer {
 }
 
 /// How far the WAL has grown.
-pub(super) struct Wal {
+pub(in crate::store::sqlite) struct Wal {
     pages: i64,
     /// So many of them are in the database too.
     copied: i64,

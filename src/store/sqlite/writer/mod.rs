@@ -1,25 +1,28 @@
 //! The one thread that writes. It takes what waits, writes it as one group, and answers when that is durable.
 //!
 //! After a failure whose outcome nobody can know the thread seals itself: it refuses every later change and touches
-//! the files no more, so that memory and disk cannot part. What was a failed write is tried again ([`super::anew`]); for
+//! the files no more, so that memory and disk cannot part. What was a failed write is tried again ([`anew`]); for
 //! the rest, a restart reads what is really there.
+
+pub(super) mod anew;
+pub(super) mod foreign;
+pub(super) mod group;
+pub(super) mod room;
+pub(super) mod telling;
+pub(super) mod wal;
 
 use std::{fs::File, ops::ControlFlow, os::unix::fs::MetadataExt, path::PathBuf, sync::Arc, thread};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
-use super::{
-    anew, failure,
+use self::{
     foreign::ForeignWrites,
     group::{Group, Work},
-    log, notes,
-    reserve::HeldIndex,
     room::Room,
-    rows,
     telling::Telling,
-    wal,
 };
+use super::{failure, log, notes, reserve::HeldIndex, rows};
 use crate::{
     domain::{audit::Revision, root::DerivedKeys},
     ports::{Mutation, StoreError, Taking},

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{VERSION, stated};
+use super::key::{VERSION, stated};
 use crate::domain::{
     audit::Revision,
     member::{Member, MemberId},
@@ -24,7 +24,7 @@ struct MemberBody<'a> {
 }
 
 /// The body of a member's row.
-pub(super) fn member_body(member: &Member) -> Result<String, serde_json::Error> {
+pub(in crate::store) fn member_body(member: &Member) -> Result<String, serde_json::Error> {
     serde_json::to_string(&MemberBody {
         v: VERSION,
         role: member.role.as_ref().map(|role| role.as_str().into()),
@@ -34,7 +34,7 @@ pub(super) fn member_body(member: &Member) -> Result<String, serde_json::Error> 
 }
 
 /// A member from its row's body. `None` if it cannot be read.
-pub(super) fn read_member(id: MemberId, revision: Revision, body: &str) -> Option<Member> {
+pub(in crate::store) fn read_member(id: MemberId, revision: Revision, body: &str) -> Option<Member> {
     let body: MemberBody<'_> = serde_json::from_str(body).ok()?;
     (body.v == VERSION).then_some(())?;
     Some(Member {

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::data_dir::{DataDirError, failed};
+use super::{DataDirError, failed};
 
 /// What somebody else could have planted.
 const TRUSTED: [&str; 5] =
@@ -47,7 +47,7 @@ enum Verdict {
 ///
 /// # Errors
 /// All that is wrong, at once.
-pub(super) fn require(directory: &Path) -> Result<(), DataDirError> {
+pub(in crate::store) fn require(directory: &Path) -> Result<(), DataDirError> {
     let user = user();
     let found = fs::metadata(directory).map_err(failed("examine", directory))?;
     if user == Some(ROOT) && found.uid() != ROOT {
@@ -90,7 +90,7 @@ fn is_volume(directory: &Metadata, user: Option<u32>) -> bool {
 
 /// Whether a secret may be read though its group can: where the directory is a group's own volume, before a server has taken
 /// the rights back.
-pub(super) fn is_shared_secret(path: &Path, secret: &Metadata) -> bool {
+pub(in crate::store) fn is_shared_secret(path: &Path, secret: &Metadata) -> bool {
     let directory = path.parent().and_then(|directory| fs::metadata(directory).ok());
     let is_groups = |directory: Metadata| {
         directory.mode() & SET_GROUP != 0 && directory.mode() & OTHERS == 0 && directory.gid() == secret.gid()
@@ -169,7 +169,7 @@ fn user() -> Option<u32> {
 }
 
 /// What `sudo -u` takes: the name of a user, or its number.
-pub(super) fn user_name(user: u32) -> String {
+pub(in crate::store) fn user_name(user: u32) -> String {
     let known = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = known.lines().find_map(|line| {
         let mut fields = line.split(':');

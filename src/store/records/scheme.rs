@@ -3,7 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use serde::{Deserialize, Serialize};
 
-use super::record::VERSION;
+use super::key::VERSION;
 use crate::domain::{audit::Revision, scheme::ImportScheme, seal::Sealed, text::Label, time::Timestamp};
 
 #[derive(Serialize, Deserialize)]
@@ -18,7 +18,7 @@ struct SchemeBody {
 }
 
 /// The body of a scheme's row.
-pub(super) fn scheme_body(scheme: &ImportScheme) -> Result<String, serde_json::Error> {
+pub(in crate::store) fn scheme_body(scheme: &ImportScheme) -> Result<String, serde_json::Error> {
     serde_json::to_string(&SchemeBody {
         v: VERSION,
         nonce: BASE64_STANDARD_NO_PAD.encode(scheme.sealed.nonce),
@@ -28,7 +28,7 @@ pub(super) fn scheme_body(scheme: &ImportScheme) -> Result<String, serde_json::E
 }
 
 /// A scheme from its row's body. `None` if it cannot be read.
-pub(super) fn read_scheme(name: Label, revision: Revision, body: &str) -> Option<ImportScheme> {
+pub(in crate::store) fn read_scheme(name: Label, revision: Revision, body: &str) -> Option<ImportScheme> {
     let body: SchemeBody = serde_json::from_str(body).ok()?;
     (body.v == VERSION).then_some(())?;
     let nonce = BASE64_STANDARD_NO_PAD.decode(body.nonce).ok()?.try_into().ok()?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::GrantBody;
+use super::key::GrantBody;
 use crate::domain::{
     admin::{AdminRights, AdminScope},
     ceiling::{Ceiling, EnvironmentCeiling, GrantCeiling, LifetimeCeiling},
@@ -14,7 +14,7 @@ use crate::domain::{
 /// The rights of an administration key. "Any" is a word of its own, never an absent or empty value.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AdminBody {
+pub(in crate::store) struct AdminBody {
     scopes: Vec<String>,
     global: bool,
     grants: GrantCeilingBody,
@@ -50,7 +50,7 @@ enum LifetimeCeilingBody {
 }
 
 impl AdminBody {
-    pub(super) fn of(rights: &AdminRights) -> Self {
+    pub(in crate::store) fn of(rights: &AdminRights) -> Self {
         Self {
             scopes: rights.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
             global: rights.global,
@@ -74,7 +74,7 @@ impl AdminBody {
     }
 
     /// `None` if something in it is not what it must be.
-    pub(super) fn into_rights(self) -> Option<AdminRights> {
+    pub(in crate::store) fn into_rights(self) -> Option<AdminRights> {
         let scopes = self.scopes.iter().map(|text| AdminScope::parse(text).ok());
         let grants = match self.grants {
             GrantCeilingBody::Any => GrantCeiling::Any,

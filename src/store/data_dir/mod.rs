@@ -1,5 +1,7 @@
 //! The data directory: one process at a time, files that only their owner reads, renames that a crash cannot halve.
 
+pub(super) mod ownership;
+
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write},
@@ -7,8 +9,6 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-use super::ownership;
 
 const LOCK: &str = "keyward.lock";
 const DATABASE: &str = "keyward.db";

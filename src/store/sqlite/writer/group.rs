@@ -7,13 +7,13 @@ use crate::{
     ports::{DrawsOn, Mutation, Note, StoreError},
 };
 
-pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+pub(in crate::store::sqlite) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// How many changes are written together into room that is kept.
 const ENDS_TOGETHER: usize = 16;
 
 /// What the thread is asked for.
-pub(super) enum Work {
+pub(in crate::store::sqlite) enum Work {
     /// All of these changes, or none.
     Commit(Vec<Mutation>, Answer<Revision>),
     Notes(Vec<Note>, Answer<()>),
@@ -25,22 +25,22 @@ pub(super) enum Work {
 
 /// What is written in one transaction.
 #[derive(Default)]
-pub(super) struct Group {
-    pub(super) commits: Vec<(Vec<Mutation>, Answer<Revision>)>,
-    pub(super) notes: Vec<(Vec<Note>, Answer<()>)>,
-    pub(super) trials: Vec<Answer<()>>,
-    pub(super) closers: Vec<Answer<()>>,
+pub(in crate::store::sqlite) struct Group {
+    pub(in crate::store::sqlite) commits: Vec<(Vec<Mutation>, Answer<Revision>)>,
+    pub(in crate::store::sqlite) notes: Vec<(Vec<Note>, Answer<()>)>,
+    pub(in crate::store::sqlite) trials: Vec<Answer<()>>,
+    pub(in crate::store::sqlite) closers: Vec<Answer<()>>,
     /// Whether it is written to see that it can be.
-    pub(super) is_trial: bool,
+    pub(in crate::store::sqlite) is_trial: bool,
 }
 
 impl Group {
     /// A group that changes nothing but its own trace.
-    pub(super) fn trial() -> Self {
+    pub(in crate::store::sqlite) fn trial() -> Self {
         Self { is_trial: true, ..Self::default() }
     }
 
-    pub(super) fn add(&mut self, work: Work) {
+    pub(in crate::store::sqlite) fn add(&mut self, work: Work) {
         match work {
             Work::Commit(mutations, answer) => self.commits.push((mutations, answer)),
             Work::Notes(notes, answer) => self.notes.push((notes, answer)),
@@ -49,7 +49,11 @@ impl Group {
         }
     }
 
-    pub(super) fn answer(self, commits: Vec<Result<Revision, StoreError>>, notes: &Result<(), StoreError>) {
+    pub(in crate::store::sqlite) fn answer(
+        self,
+        commits: Vec<Result<Revision, StoreError>>,
+        notes: &Result<(), StoreError>,
+    ) {
         // Who waits no more has gone; the change stands all the same.
         for ((_, answer), result) in self.commits.into_iter().zip(commits) {
             let _gone = answer.send(result);
@@ -60,7 +64,7 @@ impl Group {
     }
 
     /// Takes out what ends something, a few at a time and operators' first; each with whether it is theirs.
-    pub(super) fn take_ends(&mut self) -> Vec<(bool, Self)> {
+    pub(in crate::store::sqlite) fn take_ends(&mut self) -> Vec<(bool, Self)> {
         let (mut operators, mut tenants) = (Vec::new(), Vec::new());
         for (mutations, answer) in std::mem::take(&mut self.commits) {
             // Those that are written together are of one kind, and one caller's.
@@ -84,7 +88,7 @@ impl Group {
 
     /// Refuses what is ordinary, because the disk is full. That there was nothing to end is no reason to write, and is answered
     /// as an end would be.
-    pub(super) fn refuse_for_room(mut self, error: &StoreError, ends_are_taken: bool) {
+    pub(in crate::store::sqlite) fn refuse_for_room(mut self, error: &StoreError, ends_are_taken: bool) {
         if ends_are_taken {
             for (notes, answer) in std::mem::take(&mut self.notes) {
                 if matches!(notes.as_slice(), [Note::Nothing(_)]) {
@@ -98,7 +102,7 @@ impl Group {
     }
 
     /// How many changes there are, and how many keys they name together with others.
-    pub(super) fn size(&self) -> (usize, usize) {
+    pub(in crate::store::sqlite) fn size(&self) -> (usize, usize) {
         let changes = self.commits.iter().flat_map(|(mutations, _)| mutations);
         let keys = |mutation: &Mutation| mutation.entry.group.as_ref().map_or(0, |group| group.keys().len());
         changes.fold((0, 0), |(changes, all), mutation| {
@@ -106,16 +110,16 @@ impl Group {
         })
     }
 
-    pub(super) fn refuse(self, error: &StoreError) {
+    pub(in crate::store::sqlite) fn refuse(self, error: &StoreError) {
         let answers = vec![Err(error.clone()); self.commits.len()];
         self.answer(answers, &Err(error.clone()));
     }
 
-    pub(super) const fn len(&self) -> usize {
+    pub(in crate::store::sqlite) const fn len(&self) -> usize {
         self.commits.len().saturating_add(self.notes.len())
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(in crate::store::sqlite) const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }

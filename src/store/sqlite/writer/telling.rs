@@ -9,7 +9,7 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// What was told last.
 #[derive(Default)]
-pub(super) struct Telling {
+pub(in crate::store::sqlite) struct Telling {
     /// How it is.
     is_bad: bool,
     /// How it was told to be.
@@ -22,16 +22,16 @@ pub(super) struct Telling {
 
 /// What is to be told.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Told {
-    pub(super) is_bad: bool,
+pub(in crate::store::sqlite) struct Told {
+    pub(in crate::store::sqlite) is_bad: bool,
     /// How often it has changed since something was told, this time too.
-    pub(super) changes: u64,
+    pub(in crate::store::sqlite) changes: u64,
 }
 
 impl Telling {
     /// Takes note of how it is, and says what is to be told of that: that it is bad at most once a minute, and once after each
     /// such time that it is not.
-    pub(super) fn tell(&mut self, is_bad: bool) -> Option<Told> {
+    pub(in crate::store::sqlite) fn tell(&mut self, is_bad: bool) -> Option<Told> {
         if std::mem::replace(&mut self.is_bad, is_bad) != is_bad {
             self.changes = self.changes.saturating_add(1);
         }
@@ -47,7 +47,7 @@ impl Telling {
     }
 
     /// Whether it is bad.
-    pub(super) const fn is_bad(&self) -> bool {
+    pub(in crate::store::sqlite) const fn is_bad(&self) -> bool {
         self.is_bad
     }
 }

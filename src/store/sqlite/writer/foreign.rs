@@ -11,11 +11,11 @@ use std::sync::{
 
 use rusqlite::Connection;
 
-use super::{SqliteStore, Until, WriterState};
-use crate::ports::StoreError;
+use super::{Until, WriterState};
+use crate::{ports::StoreError, store::sqlite::SqliteStore};
 
 /// Watches for what others write.
-pub(super) struct ForeignWrites {
+pub(in crate::store::sqlite) struct ForeignWrites {
     /// How often others had changed the file when this process last knew what was in it.
     known: i64,
     /// Set by the thread that writes, once, and read by whoever tells why the store is sealed.
@@ -24,12 +24,12 @@ pub(super) struct ForeignWrites {
 
 impl ForeignWrites {
     /// Watches from now on.
-    pub(super) fn from_now(connection: &Connection) -> rusqlite::Result<Self> {
+    pub(in crate::store::sqlite) fn from_now(connection: &Connection) -> rusqlite::Result<Self> {
         Ok(Self { known: count(connection)?, seen: Arc::default() })
     }
 
     /// Whether there was one since; the open transaction holds the lock for writing.
-    pub(super) fn happened(&self, connection: &Connection) -> rusqlite::Result<bool> {
+    pub(in crate::store::sqlite) fn happened(&self, connection: &Connection) -> rusqlite::Result<bool> {
         let happened = count(connection)? != self.known;
         if happened {
             self.seen.store(true, Ordering::Release);
@@ -38,19 +38,19 @@ impl ForeignWrites {
     }
 
     /// Whether a later one would show: not where a failure has made this connection forget what it knew.
-    pub(super) fn can_tell(&self, connection: &Connection) -> bool {
+    pub(in crate::store::sqlite) fn can_tell(&self, connection: &Connection) -> bool {
         count(connection).is_ok_and(|count| count == self.known)
     }
 
     /// Whether one was seen, for others to read.
-    pub(super) fn seen(&self) -> Arc<AtomicBool> {
+    pub(in crate::store::sqlite) fn seen(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.seen)
     }
 }
 
 impl SqliteStore {
     /// An error of a change as who asked must hear it: where a restart alone opens the store, no retry helps.
-    pub(super) fn of_change(&self, error: StoreError) -> StoreError {
+    pub(in crate::store::sqlite) fn of_change(&self, error: StoreError) -> StoreError {
         match (&error, &*self.state.borrow()) {
             (StoreError::Unavailable(_), WriterState::Sealed { until: Until::Restart, .. })
                 if self.written_by_others.load(Ordering::Acquire) =>

@@ -4,7 +4,6 @@ use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::rows::from_stored;
 use crate::domain::{
     group::{GroupAct, GroupChange},
     id::KeyId,
@@ -12,6 +11,7 @@ use crate::domain::{
     text::Comment,
     time::Timestamp,
 };
+use crate::store::rows::from_stored;
 
 /// What an entry says of its group.
 #[derive(Deserialize)]
@@ -35,11 +35,11 @@ struct Said<'a> {
 
 /// The keys that are stored as those of an entry; by default none, with a digest that nothing has.
 #[derive(Default)]
-pub(super) struct KeyList {
+pub(in crate::store) struct KeyList {
     /// In the order in which they are stored.
-    pub(super) keys: Vec<KeyId>,
+    pub(in crate::store) keys: Vec<KeyId>,
     /// What they and their states before come to, see [`KeysDigest`](crate::domain::group::KeysDigest).
-    pub(super) digest: [u8; 32],
+    pub(in crate::store) digest: [u8; 32],
 }
 
 #[derive(Deserialize)]
@@ -57,7 +57,7 @@ struct Alike<'a> {
 
 /// The change that a genuine entry with a group tells of, with the keys that `list` finds for it; `None` if it cannot be
 /// read, or was made with other keys.
-pub(super) fn read_group<E>(
+pub(in crate::store) fn read_group<E>(
     revision: i64,
     bytes: &[u8],
     list: impl FnOnce() -> Result<KeyList, E>,
@@ -82,7 +82,10 @@ struct SaidOfGains<'a> {
 
 /// Whether a genuine entry by which keys gained has the keys that `list` finds for it; one by which none gained has nothing to
 /// keep.
-pub(super) fn are_gains_kept<E>(bytes: &[u8], list: impl FnOnce() -> Result<KeyList, E>) -> Result<bool, E> {
+pub(in crate::store) fn are_gains_kept<E>(
+    bytes: &[u8],
+    list: impl FnOnce() -> Result<KeyList, E>,
+) -> Result<bool, E> {
     let Ok(said) = serde_json::from_slice::<SaidOfGains<'_>>(bytes) else { return Ok(false) };
     let (Some(count), Some(digest)) = (said.gain_count, said.gains_digest) else {
         return Ok(said.gain_count.is_none() && said.gains_digest.is_none());
@@ -112,7 +115,7 @@ fn keys_within(lists: &[Alike<'_>]) -> Option<Vec<KeyId>> {
 
 /// The bytes of an entry of an older schema without the keys that were changed together, for showing a long one; `None` if
 /// it has none.
-pub(super) fn without_keys(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(in crate::store) fn without_keys(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut entry: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
     entry.remove("keys")?;
     Some(Value::Object(entry).to_string().into_bytes())

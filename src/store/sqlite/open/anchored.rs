@@ -15,7 +15,7 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension as _, types::Value};
 
-use super::{failure, log, notes, open::OpenError, read::bytes, rows};
+use super::OpenError;
 use crate::{
     domain::{
         audit::{Action, Actor, FieldChange, LogEntry, Revision},
@@ -27,6 +27,7 @@ use crate::{
         anchor::{Anchor, AnchorSettings, FoundAnchor, Keeper, find, make},
         chain::Head,
         rows::to_stored,
+        sqlite::{failure, log, notes, read::bytes, rows},
     },
 };
 
@@ -77,7 +78,7 @@ fn elsewhere(noted: Option<&Path>) -> String {
 }
 
 /// What is known of a database and its anchor together.
-pub(super) struct Judged {
+pub(in crate::store::sqlite) struct Judged {
     path: PathBuf,
     /// The end of the log.
     head: Head,
@@ -87,7 +88,7 @@ pub(super) struct Judged {
 }
 
 /// Where the anchor of a database is to be looked for when nobody says: where it was.
-pub(super) fn place(
+pub(in crate::store::sqlite) fn place(
     directory: &Path,
     settings: &AnchorSettings,
     connection: &Connection,
@@ -103,7 +104,7 @@ pub(super) fn place(
 
 /// Compares a database with its anchor, and changes nothing. `found` was read before the database's `head`: a server that runs
 /// writes the database first.
-pub(super) fn judge(
+pub(in crate::store::sqlite) fn judge(
     path: PathBuf,
     found: FoundAnchor,
     head: Head,
@@ -137,7 +138,11 @@ fn differ(anchor: Head, head: Head, connection: &Connection) -> rusqlite::Result
 
 impl Judged {
     /// Passes if nothing is in doubt, or the operator has said that a log which ends here is taken in.
-    pub(super) fn require(&self, accepted: Option<Revision>, database: &Path) -> Result<(), OpenError> {
+    pub(in crate::store::sqlite) fn require(
+        &self,
+        accepted: Option<Revision>,
+        database: &Path,
+    ) -> Result<(), OpenError> {
         let head = self.head.revision;
         match &self.doubt {
             Some(doubt) if accepted != Some(head) => Err(OpenError::Anchor {
@@ -158,7 +163,7 @@ impl Judged {
 
     /// Keeps the anchor from now on: makes it, where there is none; brings it up to the log, where it lies behind; and takes
     /// what is in doubt in, with an entry in the log.
-    pub(super) fn keep(
+    pub(in crate::store::sqlite) fn keep(
         self,
         connection: &mut Connection,
         keys: &Arc<DerivedKeys>,
@@ -226,7 +231,7 @@ impl Judged {
     }
 
     /// What an operator is told; the doubt is a fault.
-    pub(super) fn into_report(self) -> AnchorReport {
+    pub(in crate::store::sqlite) fn into_report(self) -> AnchorReport {
         let known = match &self.found {
             FoundAnchor::Kept(anchor) => Some(anchor.head.revision),
             FoundAnchor::Missing | FoundAnchor::Unreadable(_) => None,
@@ -298,7 +303,7 @@ fn note_parts(place: &[u8]) -> [&[u8]; 3] {
 }
 
 /// The end of a log that is to be compared: its last record must be genuine.
-pub(super) fn look(
+pub(in crate::store::sqlite) fn look(
     directory: &Path,
     settings: &AnchorSettings,
     connection: &Connection,
@@ -310,7 +315,7 @@ pub(super) fn look(
 }
 
 /// The same for an anchor that was found before.
-pub(super) fn look_with(
+pub(in crate::store::sqlite) fn look_with(
     path: PathBuf,
     found: FoundAnchor,
     connection: &Connection,
@@ -322,7 +327,11 @@ pub(super) fn look_with(
 }
 
 /// A database that holds nothing yet.
-pub(super) fn look_at_nothing(directory: &Path, settings: &AnchorSettings, keys: &DerivedKeys) -> Judged {
+pub(in crate::store::sqlite) fn look_at_nothing(
+    directory: &Path,
+    settings: &AnchorSettings,
+    keys: &DerivedKeys,
+) -> Judged {
     let path = settings.path(directory);
     let found = find(&path, keys);
     let doubt = match &found {

@@ -16,17 +16,17 @@ const MOST: usize = 65_536;
 /// Values already read, by the text they were read from. Keys with the same grants share them in memory, and the
 /// text is parsed once.
 #[derive(Default)]
-pub(super) struct Known {
-    pub(super) workspaces: Values<WorkspaceId>,
-    pub(super) environments: Values<EnvironmentName>,
-    pub(super) owners: Values<Owner>,
-    pub(super) creators: Values<Arc<Creator>>,
-    pub(super) grants: Values<Arc<Grants>>,
-    pub(super) networks: Values<Arc<AllowedNetworks>>,
-    pub(super) metadata: Values<Arc<Metadata>>,
+pub(in crate::store) struct Known {
+    pub(in crate::store) workspaces: Values<WorkspaceId>,
+    pub(in crate::store) environments: Values<EnvironmentName>,
+    pub(in crate::store) owners: Values<Owner>,
+    pub(in crate::store) creators: Values<Arc<Creator>>,
+    pub(in crate::store) grants: Values<Arc<Grants>>,
+    pub(in crate::store) networks: Values<Arc<AllowedNetworks>>,
+    pub(in crate::store) metadata: Values<Arc<Metadata>>,
 }
 
-pub(super) struct Values<T> {
+pub(in crate::store) struct Values<T> {
     /// What was asked for last, because neighbours are often alike and a comparison is cheaper than a hash.
     last: Option<(Box<str>, T)>,
     all: HashMap<Box<str>, T>,
@@ -40,7 +40,7 @@ impl<T> Default for Values<T> {
 
 impl<T: Clone> Values<T> {
     /// The value of `text`, as it was read before or as `read` reads it now.
-    pub(super) fn value(&mut self, text: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    pub(in crate::store) fn value(&mut self, text: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         if let Some((known, value)) = &self.last
             && **known == *text
         {

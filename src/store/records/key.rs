@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{admin_record::AdminBody, known::Known};
+use super::{admin::AdminBody, known::Known};
 use crate::domain::{
     audit::Revision,
     credentials::Credentials,
@@ -23,7 +23,7 @@ use crate::domain::{
     time::Timestamp,
 };
 
-pub(super) const VERSION: u8 = 1;
+pub(in crate::store) const VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,7 +69,7 @@ struct KeyBody<'a> {
 ///
 /// # Errors
 /// They cannot be read.
-pub(super) fn read_limits(
+pub(in crate::store) fn read_limits(
     entry: Option<LimitOverridesEntry>,
 ) -> Result<Option<Arc<LimitOverrides>>, Vec<Fault>> {
     entry.map(|entry| LimitOverrides::kept(entry).map(Arc::new)).transpose()
@@ -91,7 +91,7 @@ enum CreatorBody {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct GrantBody {
+pub(in crate::store) struct GrantBody {
     scope: String,
     /// `null` is every resource.
     #[serde(deserialize_with = "stated")]
@@ -120,14 +120,14 @@ const fn is_false(value: &bool) -> bool {
 }
 
 /// An optional field that must be there all the same.
-pub(super) fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub(in crate::store) fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
 }
 
 /// The body of a key's row, as `revision` writes it.
-pub(super) fn key_body(key: &Key, revision: Revision) -> Result<String, serde_json::Error> {
+pub(in crate::store) fn key_body(key: &Key, revision: Revision) -> Result<String, serde_json::Error> {
     let taken_in = if key.revision == Revision::ZERO { revision } else { key.taken_in };
     let has_import = key.credentials.iter().any(|(secret, _)| secret.is_imported());
     let networks: Vec<_> = key.networks.as_slice().iter().map(ToString::to_string).collect();
@@ -155,7 +155,7 @@ pub(super) fn key_body(key: &Key, revision: Revision) -> Result<String, serde_js
 }
 
 /// A key from its row's body; `credentials` gives its secrets by their generations. `None` if it cannot be read.
-pub(super) fn read_key(
+pub(in crate::store) fn read_key(
     id: KeyId,
     revision: Revision,
     body: &str,
@@ -219,7 +219,7 @@ fn read_creator(text: &str) -> Option<Arc<Creator>> {
 }
 
 impl GrantBody {
-    pub(super) fn all(grants: &Grants) -> Vec<Self> {
+    pub(in crate::store) fn all(grants: &Grants) -> Vec<Self> {
         grants.iter().map(Self::of).collect()
     }
 
@@ -228,7 +228,7 @@ impl GrantBody {
         Self { scope: grant.scope().to_string(), resources }
     }
 
-    pub(super) fn into_grants(all: Vec<Self>) -> Option<Grants> {
+    pub(in crate::store) fn into_grants(all: Vec<Self>) -> Option<Grants> {
         let grants = all.into_iter().map(Self::into_grant).collect::<Option<Vec<_>>>()?;
         Grants::new(grants).ok()
     }

@@ -1,0 +1,11 @@
+//! How what Keyward keeps is written down: one file for each kind of record.
+
+pub(super) mod group;
+pub(super) mod key;
+pub(super) mod known;
+pub(super) mod member;
+pub(super) mod policy;
+pub(super) mod scheme;
+pub(super) mod workspace;
+
+mod admin;
