@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         limit::{KeyLimits, LimitIds},
-        policy::{BucketEntry, LimitEntry, PlanEntry, Policy, ScopeEntry, TierEntry, TierSet},
+        policy::{BucketEntry, LimitEntry, LimitsOf, PlanEntry, Policy, ScopeEntry, TierEntry, TierSet},
     };
 
     const NOW: i64 = 1_767_225_600_000;
@@ -141,7 +141,7 @@ mod tests {
     fn bound(entries: &[LimitEntry]) -> KeyLimits {
         let mut document = Policy::default_document().unwrap().document().clone();
         document.tiers[0].limits = entries.to_vec();
-        KeyLimits::resolve(&Policy::new(document).unwrap(), None, None, None, &LimitIds::default())
+        KeyLimits::resolve(&Policy::new(document).unwrap(), LimitsOf::default(), &LimitIds::default())
     }
 
     fn calendar(name: &str, limit: u64, unit: &str) -> LimitEntry {
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn the_most_limits_that_a_policy_can_have_leave_room_in_the_metadata_of_an_answer() {
         // H10, H4
-        let limits = KeyLimits::resolve(&largest(), None, None, None, &LimitIds::default());
+        let limits = KeyLimits::resolve(&largest(), LimitsOf::default(), &LimitIds::default());
         let tiers = (0..64).map(TierSet::only).reduce(TierSet::and).unwrap();
         let bounds: Vec<&Bound> = limits.of(tiers).collect();
         assert_eq!(bounds.len(), 64 * 8);

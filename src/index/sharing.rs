@@ -14,7 +14,7 @@ use crate::{
         key::{Creator, Key},
         limit::{KeyLimits, LimitIds},
         network::AllowedNetworks,
-        policy::LimitOverrides,
+        policy::{LimitOverrides, LimitsOf},
         rights::Rights,
         text::{EnvironmentName, Label, Metadata, Plan},
         workspace::Workspace,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Whose limits: those of a plan, a workspace's own, a key's own.
-type LimitsOf = (Plan, Option<Arc<LimitOverrides>>, Option<Arc<LimitOverrides>>);
+type SharedLimits = (Plan, Option<Arc<LimitOverrides>>, Option<Arc<LimitOverrides>>);
 
 /// Every part that keys share now.
 #[derive(Default)]
@@ -38,7 +38,7 @@ pub(super) struct Sharing {
     pub(super) tallies: Tallies,
     limit_ids: Arc<LimitIds>,
     /// What limits come to under `policy`.
-    limits: HashMap<LimitsOf, Arc<KeyLimits>>,
+    limits: HashMap<SharedLimits, Arc<KeyLimits>>,
     creators: HashSet<Arc<Creator>>,
     grants: HashSet<Arc<Grants>>,
     /// What grants come to under `policy`.
@@ -68,20 +68,14 @@ impl Sharing {
             return Arc::default();
         };
         let Some(workspace) = workspace else { return Arc::default() };
-        let limits_of = (workspace.plan.clone(), workspace.limits.clone(), key.limits.clone());
-        if let Some(known) = self.limits.get(&limits_of) {
+        let shared = (workspace.plan.clone(), workspace.limits.clone(), key.limits.clone());
+        if let Some(known) = self.limits.get(&shared) {
             return Arc::clone(known);
         }
-        let (plan, of_workspace, of_key) = &limits_of;
-        let limits = KeyLimits::resolve(
-            &policy.policy,
-            Some(plan),
-            of_workspace.as_deref(),
-            of_key.as_deref(),
-            &self.limit_ids,
-        );
-        let limits = Arc::new(limits);
-        self.limits.insert(limits_of, Arc::clone(&limits));
+        let (plan, of_workspace, of_key) = &shared;
+        let of = LimitsOf { plan: Some(plan), workspace: of_workspace.as_deref(), key: of_key.as_deref() };
+        let limits = Arc::new(KeyLimits::resolve(&policy.policy, of, &self.limit_ids));
+        self.limits.insert(shared, Arc::clone(&limits));
         limits
     }
 

@@ -6,10 +6,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::tz::TimeZone;
 
 use super::{LimitId, LimitIds, block, bucket::Flow, unwritten};
-use crate::domain::{
-    policy::{Calendar, Limit, LimitOverrides, Policy, Subject, TierSet, Window},
-    text::Plan,
-};
+use crate::domain::policy::{self, Calendar, Limit, LimitsOf, Origin, Policy, Subject, TierSet, Window};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -45,19 +42,6 @@ pub(super) enum Shape {
     Bucket(Flow),
 }
 
-/// Where a limit comes from (L5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// The policy's tier.
-    Tier,
-    /// The workspace's plan.
-    Plan,
-    /// The workspace's own.
-    Workspace,
-    /// The key's own.
-    Key,
-}
-
 /// Every limit of a key.
 #[derive(Debug, Default)]
 pub struct KeyLimits {
@@ -70,38 +54,14 @@ pub struct KeyLimits {
 }
 
 impl KeyLimits {
-    /// The limits of a key under `policy`: for each tier the key's own, else its workspace's, else its plan's, else the
-    /// tier's; and over all tiers in the same way. A key's own take the place of those that are counted by key, and leave
-    /// those that it shares.
+    /// The limits of a key under `policy`, as [`policy::lists`] finds them.
     #[must_use]
-    pub fn resolve(
-        policy: &Policy,
-        plan: Option<&Plan>,
-        workspace: Option<&LimitOverrides>,
-        key: Option<&LimitOverrides>,
-        ids: &LimitIds,
-    ) -> Self {
-        let plan = plan.and_then(|plan| policy.plans().iter().find(|declared| declared.name == *plan));
-        let list = |tier: &str,
-                    of_key: Option<&[Limit]>,
-                    (origin, others): (Origin, &[Limit])|
-         -> Box<[Bound]> {
-            let bound = |origin| move |limit| Bound::new(tier, limit, origin, ids);
-            // What a key shares with others is not its own to change.
-            let kept = others.iter().filter(|limit| of_key.is_none() || limit.per != Subject::Key);
-            of_key.unwrap_or_default().iter().map(bound(Origin::Key)).chain(kept.map(bound(origin))).collect()
-        };
-        let of_workspace = workspace.and_then(LimitOverrides::over_all).map(|own| (Origin::Workspace, own));
-        let of_plan = || (Origin::Plan, plan.map(|plan| plan.limits.as_slice()).unwrap_or_default());
-        let over_all =
-            list("all", key.and_then(LimitOverrides::over_all), of_workspace.unwrap_or_else(of_plan));
-        let tiers = policy.tiers().iter().enumerate().map(|(place, tier)| {
-            let of_workspace = workspace.and_then(|own| Some((Origin::Workspace, own.of_tier(&tier.name)?)));
-            let of_plan = || Some((Origin::Plan, plan?.tiers.get(&place)?.as_slice()));
-            let others = of_workspace.or_else(of_plan).unwrap_or((Origin::Tier, &tier.limits));
-            list(tier.name.as_str(), key.and_then(|own| own.of_tier(&tier.name)), others)
+    pub fn resolve(policy: &Policy, of: LimitsOf<'_>, ids: &LimitIds) -> Self {
+        let mut lists = policy::lists(policy, of).map(|limits| -> Box<[Bound]> {
+            limits.map(|it| Bound::new(it.tier, it.limit, it.origin, ids)).collect()
         });
-        let tiers: Box<[Box<[Bound]>]> = tiers.collect();
+        let over_all = lists.next().unwrap_or_default();
+        let tiers: Box<[Box<[Bound]>]> = lists.collect();
         let by = |per| over_all.iter().chain(tiers.iter().flatten()).any(|bound| bound.per == per);
         let (by_owner, by_workspace) = (by(Subject::Owner), by(Subject::Workspace));
         Self { over_all, tiers, default_tier: policy.default_tier(), by_owner, by_workspace }

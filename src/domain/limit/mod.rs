@@ -18,7 +18,7 @@ mod sheet;
 mod slot;
 
 pub use self::{
-    bound::{Bound, KeyLimits, Origin},
+    bound::{Bound, KeyLimits},
     ids::{LimitId, LimitIds},
     sheet::{Left, Measure, Reading, Sheet},
     slot::{Slot, Snapshot},

@@ -1,7 +1,8 @@
-//! The limits that a key is under, each as it was declared and with the place that it comes from (L5).
+//! The limits that a key is under, each as it was declared and with the place that it comes from (L5): the one algorithm by
+//! which they are found, for those who charge and for those who show.
 
 use super::{Limit, LimitOverrides, Policy, Subject, Window};
-use crate::domain::{limit::Origin, text::Plan};
+use crate::domain::text::Plan;
 
 /// What limits over all tiers are shown under in the place of a tier; no tier has this name.
 pub const ALL_TIERS: &str = "all";
@@ -28,27 +29,51 @@ pub struct LimitsOf<'a> {
     pub key: Option<&'a LimitOverrides>,
 }
 
-/// The limits of a key, in the order of [`KeyLimits`](crate::domain::limit::KeyLimits), which says how they are found.
+/// Where a limit comes from (L5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The policy's tier.
+    Tier,
+    /// The workspace's plan.
+    Plan,
+    /// The workspace's own.
+    Workspace,
+    /// The key's own.
+    Key,
+}
+
+/// The limits of a key: those over all tiers, then those of each tier in the order of the policy.
 #[must_use]
 pub fn effective<'a>(policy: &'a Policy, of: LimitsOf<'a>) -> Vec<Effective<'a>> {
+    lists(policy, of).flatten().collect()
+}
+
+/// The same by tier: first the list over all tiers, then one for each tier, by its place in the policy.
+///
+/// For each of them the key's own limits apply, else its workspace's, else its plan's, else the tier's. A key's own take the
+/// place of those that are counted by key; those that it shares with other keys are not its own to change, and stay.
+pub fn lists<'a>(
+    policy: &'a Policy,
+    of: LimitsOf<'a>,
+) -> impl Iterator<Item = impl Iterator<Item = Effective<'a>>> {
     let plan = of.plan.and_then(|plan| policy.plans().iter().find(|declared| declared.name == *plan));
-    let mut found = Vec::new();
-    let mut add = |tier: &'a str, own: Option<&'a [Limit]>, (origin, others): (Origin, &'a [Limit])| {
-        let kept = others.iter().filter(|limit| own.is_none() || limit.per != Subject::Key);
-        let own = own.unwrap_or_default().iter().map(|limit| (Origin::Key, limit));
-        let all = own.chain(kept.map(|limit| (origin, limit)));
-        found.extend(all.map(|(origin, limit)| Effective { tier, limit, origin }));
-    };
     let of_workspace = of.workspace.and_then(LimitOverrides::over_all).map(|own| (Origin::Workspace, own));
-    let of_plan = (Origin::Plan, plan.map(|plan| plan.limits.as_slice()).unwrap_or_default());
-    add(ALL_TIERS, of.key.and_then(LimitOverrides::over_all), of_workspace.unwrap_or(of_plan));
-    for (place, tier) in policy.tiers().iter().enumerate() {
-        let of_workspace = of.workspace.and_then(|own| Some((Origin::Workspace, own.of_tier(&tier.name)?)));
+    let of_plan = plan.map(|plan| (Origin::Plan, plan.limits.as_slice()));
+    let over_all = (ALL_TIERS, of.key.and_then(LimitOverrides::over_all), of_workspace.or(of_plan));
+    let tiers = policy.tiers().iter().enumerate().map(move |(place, tier)| {
+        let of_workspace = || Some((Origin::Workspace, of.workspace?.of_tier(&tier.name)?));
         let of_plan = || Some((Origin::Plan, plan?.tiers.get(&place)?.as_slice()));
-        let others = of_workspace.or_else(of_plan).unwrap_or((Origin::Tier, &tier.limits));
-        add(tier.name.as_str(), of.key.and_then(|own| own.of_tier(&tier.name)), others);
-    }
-    found
+        let of_tier = (Origin::Tier, tier.limits.as_slice());
+        let own = of.key.and_then(|own| own.of_tier(&tier.name));
+        (tier.name.as_str(), own, Some(of_workspace().or_else(of_plan).unwrap_or(of_tier)))
+    });
+    std::iter::once(over_all).chain(tiers).map(|(tier, own, others)| {
+        let (origin, others) = others.unwrap_or((Origin::Plan, &[]));
+        let kept = others.iter().filter(move |limit| own.is_none() || limit.per != Subject::Key);
+        let own = own.unwrap_or_default().iter().map(|limit| (Origin::Key, limit));
+        let all = own.chain(kept.map(move |limit| (origin, limit)));
+        all.map(move |(origin, limit)| Effective { tier, limit, origin })
+    })
 }
 
 /// Whether nobody can do more under these limits than under `without`: each of `without` is among them, with the same
@@ -104,7 +129,7 @@ mod tests {
                 for key in [None, Some(&key)] {
                     let of = LimitsOf { plan: Some(&plan), workspace, key };
                     let ids = LimitIds::default();
-                    let charged = KeyLimits::resolve(&policy, Some(&plan), workspace, key, &ids);
+                    let charged = KeyLimits::resolve(&policy, of, &ids);
                     let charged: Vec<_> =
                         charged.iter().map(|it| (it.name.to_string(), it.limit, it.per, it.origin)).collect();
                     let shown = effective(&policy, of);
@@ -122,6 +147,37 @@ mod tests {
     }
 
     #[test]
+    fn each_list_is_the_keys_own_else_its_workspaces_else_its_plans_else_the_tiers() {
+        // L5
+        let policy = policy();
+        let month = "limits = [{ name = 'ours', limit = 7, calendar = 'month', per = 'workspace' }]";
+        let second = "limits = [{ name = 'mine', limit = 1, rolling = '1s' }]";
+        let day = "tiers = [{ tier = 'wide', limits = [{ name = 'mine', limit = 2, calendar = 'day' }] }]";
+        let (month, second) = (own(month, Holder::Workspace, &policy), own(second, Holder::Key, &policy));
+        let day = own(day, Holder::Key, &policy);
+        let of_tiers = "Tier default/hour, Tier wide/day, Tier wide/week, Tier wide/burst";
+        for (plan, workspace, key, expected) in [
+            ("gone", None, None, of_tiers.to_owned()),
+            ("starter", None, None, of_tiers.to_owned()),
+            ("pro", None, None, "Plan all/all, Tier default/hour, Plan wide/pro-day".to_owned()),
+            (
+                "pro",
+                Some(&month),
+                None,
+                "Workspace all/ours, Tier default/hour, Plan wide/pro-day".to_owned(),
+            ),
+            ("gone", Some(&month), Some(&second), format!("Key all/mine, Workspace all/ours, {of_tiers}")),
+            ("gone", None, Some(&day), "Tier default/hour, Key wide/mine, Tier wide/week".to_owned()),
+        ] {
+            let plan = Plan::parse(plan).unwrap();
+            let found = effective(&policy, LimitsOf { plan: Some(&plan), workspace, key });
+            let found: Vec<_> =
+                found.iter().map(|it| format!("{:?} {}/{}", it.origin, it.tier, it.limit.name)).collect();
+            assert_eq!(found.join(", "), expected);
+        }
+    }
+
+    #[test]
     fn limits_know_where_the_default_tier_is_under_their_own_policy() {
         // L1, L2: while another policy is put in force, a Check may read that of one and the limits of the other
         let policy = policy();
@@ -130,7 +186,7 @@ mod tests {
         let reversed = Policy::new(document).unwrap();
         assert_ne!(reversed.default_tier(), policy.default_tier());
         for policy in [&policy, &reversed] {
-            let limits = KeyLimits::resolve(policy, None, None, None, &LimitIds::default());
+            let limits = KeyLimits::resolve(policy, LimitsOf::default(), &LimitIds::default());
             assert_eq!(limits.default_tier(), policy.default_tier());
             assert!(limits.of(limits.default_tier()).all(|bound| bound.name.starts_with("default/")));
         }

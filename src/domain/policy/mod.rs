@@ -27,7 +27,7 @@ pub use self::{
         RoleEntry, RouteEntry, ScopeEntry, TierEntry,
     },
     effect::{Change, changes},
-    effective::{ALL_TIERS, Effective, LimitsOf, effective, no_wider},
+    effective::{ALL_TIERS, Effective, LimitsOf, Origin, effective, lists, no_wider},
     key_rules::{KeyRules, OwnKeyRules, RuleBroken},
     limits::{Calendar, Limit, Subject, Window, duration, show_duration},
     name_pattern::NamePattern,

@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{
-        limit::Origin,
-        policy::{
-            self, Calendar, Document, Effective, Limit, LimitEntry, LimitOverrides, OwnKeyRules, PlanEntry,
-            PlanTierEntry, QuotasEntry, RouteEntry, Subject,
-        },
+    domain::policy::{
+        self, Calendar, Document, Effective, Limit, LimitEntry, LimitOverrides, Origin, OwnKeyRules,
+        PlanEntry, PlanTierEntry, QuotasEntry, RouteEntry, Subject,
     },
     wire::v1::{
         self, PolicyBrowserRule, PolicyCalendar, PolicyLimitSubject, PolicyRouteAccess, policy_limit::Window,
