@@ -26,13 +26,13 @@ use self::{
 };
 use crate::{
     domain::{
-        limit::{Bound, Reading},
+        limit::Bound,
         time::{Now, TrustedClock},
     },
     index::Index,
     ports::{
-        Account, Bill, Charge, ChargeAll, Counters, KeyStore, Note, Passing, Payable, Pending, Refusal,
-        StoreError, StoredCount, Taking, Weighed, costs,
+        Bill, Charge, ChargeAll, Counters, KeyStore, Note, Passing, Payable, Pending, Refusal, StoreError,
+        StoredCount, Taking, Weighed, costs,
     },
 };
 
@@ -136,13 +136,9 @@ impl MemoryCounters {
         }
     }
 
-    fn reading(&self, account: &Account, now: &Now) -> Reading {
-        Reading { now: *now, unclean: self.unclean.filter(|started| account.since() <= started.time) }
-    }
-
     /// Charges all bills, one after the other, or none of them; `charged` hears how the limits of each stand then.
     fn charge_each(&self, bills: &[Bill<'_>], now: &Now, mut charged: impl FnMut(Passing)) -> Outcome {
-        let mut sheets = Sheets::lock(self, bills, now);
+        let mut sheets = Sheets::lock(self.unclean, bills, now);
         // Read under the locks: whoever closes this looks at each account after it is set.
         let closed = self.closed.load(Ordering::Acquire);
         let degraded = self.is_degraded();
@@ -288,7 +284,7 @@ impl Counters for MemoryCounters {
     }
 
     fn peek(&self, bill: &Bill<'_>, now: &Now) -> Option<Weighed> {
-        let mut sheets = Sheets::lock(self, std::slice::from_ref(bill), now);
+        let mut sheets = Sheets::lock(self.unclean, std::slice::from_ref(bill), now);
         weighed(&mut sheets, bill, bill.cost)
     }
 

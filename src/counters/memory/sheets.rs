@@ -4,7 +4,6 @@ use std::{sync::MutexGuard, time::Duration};
 
 use smallvec::SmallVec;
 
-use super::MemoryCounters;
 use crate::{
     domain::{
         limit::{Bound, Measure, Reading, Sheet},
@@ -45,12 +44,13 @@ pub(super) struct Open<'a> {
 }
 
 impl<'a> Sheets<'a> {
-    pub(super) fn lock(counters: &MemoryCounters, bills: &[Bill<'a>], now: &Now) -> Self {
+    /// Locks the accounts of these bills. `unclean` is when the last process started that followed a crash.
+    pub(super) fn lock(unclean: Option<Now>, bills: &[Bill<'a>], now: &Now) -> Self {
         if let [bill] = bills
             && !bill.limits.has(Subject::Owner)
             && !bill.limits.has(Subject::Workspace)
         {
-            let key = Held::lock(counters, payer(bill, Subject::Key).0, bill.key.account(), now);
+            let key = Held::lock(unclean, payer(bill, Subject::Key).0, bill.key.account(), now);
             return Self { held: Accounts::Key(key), before: None };
         }
         let mut accounts: SmallVec<[(Place, &'a Account); 3]> = SmallVec::new();
@@ -64,7 +64,7 @@ impl<'a> Sheets<'a> {
         }
         accounts.sort_unstable_by_key(|(place, _)| *place);
         accounts.dedup_by_key(|(place, _)| *place);
-        let held = accounts.into_iter().map(|(place, account)| Held::lock(counters, place, account, now));
+        let held = accounts.into_iter().map(|(place, account)| Held::lock(unclean, place, account, now));
         let held: SmallVec<[_; 3]> = held.collect();
         let before = (bills.len() > 1).then(|| held.iter().map(|held| Sheet::clone(&held.sheet)).collect());
         Self { held: Accounts::Several(held), before }
@@ -94,8 +94,10 @@ impl<'a> Sheets<'a> {
 }
 
 impl<'a> Held<'a> {
-    fn lock(counters: &MemoryCounters, place: Place, account: &'a Account, now: &Now) -> Self {
-        Self { place, sheet: account.lock(), reading: counters.reading(account, now) }
+    fn lock(unclean: Option<Now>, place: Place, account: &'a Account, now: &Now) -> Self {
+        // Of a subject that came later the process before the crash has counted nothing.
+        let unclean = unclean.filter(|started| account.since() <= started.time);
+        Self { place, sheet: account.lock(), reading: Reading { now: *now, unclean } }
     }
 }
 
