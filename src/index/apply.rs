@@ -9,10 +9,16 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::Revision, credentials::Credentials, group::GroupChange, id::KeyId, key::Key,
-        member::Surroundings, policy::Subject, workspace::WorkspaceState,
+        audit::Revision,
+        credentials::Credentials,
+        group::GroupChange,
+        id::{KeyId, WorkspaceId},
+        key::Key,
+        member::{MemberId, Surroundings},
+        policy::Subject,
+        workspace::WorkspaceState,
     },
-    ports::{PolicyView, View},
+    ports::{Damaged, PolicyView, View},
 };
 
 impl Index {
@@ -202,7 +208,31 @@ impl Index {
         }
     }
 
-    pub(super) fn remove(&self, id: KeyId, sharing: &mut Sharing) {
+    /// Takes out what a row was that cannot be trusted: a key is unknown, a member counts as removed, and the keys of a
+    /// workspace are denied. Says for which keys it changes something.
+    fn distrust(&self, row: &Damaged, sharing: &mut Sharing) -> Vec<KeyId> {
+        let mut touched = Vec::new();
+        let lost = if let Ok(id) = KeyId::parse(&row.id) {
+            self.remove(id, sharing);
+            "its key is denied"
+        } else if let Some(id) = MemberId::parse(&row.id) {
+            let was = self.members.distrust(&id);
+            sharing.tallies.member(id.workspace, was, false);
+            touched = sharing.followers.of(&id);
+            "its member counts as removed"
+        } else if let Ok(id) = WorkspaceId::parse(&row.id) {
+            self.workspaces.pin().remove(&id);
+            self.residents.each(id, |cell| touched.push(cell.id()));
+            "the keys of its workspace are denied"
+        } else {
+            sharing.schemes.remove(&row.id);
+            "the keys of its import scheme are denied"
+        };
+        tracing::error!(row.id = %row.id, why = row.why, "a stored row cannot be trusted; {lost}");
+        touched
+    }
+
+    fn remove(&self, id: KeyId, sharing: &mut Sharing) {
         let by_id = self.by_id.pin();
         let Some(cell) = by_id.remove(&id) else { return };
         let record = cell.record.load();

@@ -104,6 +104,12 @@ impl Found {
         &self.record.key
     }
 
+    /// The key as it is stored, without what was laid over it.
+    #[must_use]
+    pub fn stored(&self) -> &Key {
+        self.record.stored()
+    }
+
     /// What it may do under the policy in force.
     #[must_use]
     pub fn rights(&self) -> &Rights {

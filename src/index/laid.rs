@@ -1,13 +1,9 @@
 //! Ends of keys that are in no store yet, laid over what is stored: a key that was denied here stays so whatever is read anew.
 //!
-//! What is stored is kept beside it ([`Found::stored`]), because changes are made of that, and never of what was laid over it.
+//! What is stored is kept beside it ([`Found::stored`](super::Found::stored)), because changes are made of that, and never of what was laid over it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Found, Index};
 use crate::domain::{
     id::KeyId,
     key::{Key, KeyState, Revocation},
@@ -28,9 +24,9 @@ pub enum End {
 /// What is laid over keys, each end under a number of its own.
 #[derive(Default)]
 pub(super) struct Laid {
-    ends: papaya::HashMap<KeyId, Vec<(u64, End)>>,
+    pub(super) ends: papaya::HashMap<KeyId, Vec<(u64, End)>>,
     /// How many keys: as long as it is none, no key is looked up here.
-    keys: AtomicUsize,
+    pub(super) keys: AtomicUsize,
 }
 
 impl End {
@@ -58,7 +54,7 @@ impl Laid {
         (ends.iter().fold(key, |key, (_, end)| end.upon(key)), Some(stored))
     }
 
-    fn add(&self, key: KeyId, number: u64, end: &End) {
+    pub(super) fn add(&self, key: KeyId, number: u64, end: &End) {
         let ends = self.ends.pin();
         let mut of_key = ends.get(&key).cloned().unwrap_or_default();
         of_key.push((number, end.clone()));
@@ -66,7 +62,7 @@ impl Laid {
         self.keys.store(ends.len(), Ordering::Release);
     }
 
-    fn drop(&self, key: KeyId, number: u64) {
+    pub(super) fn drop(&self, key: KeyId, number: u64) {
         let ends = self.ends.pin();
         let mut of_key = ends.get(&key).cloned().unwrap_or_default();
         of_key.retain(|(known, _)| *known != number);
@@ -76,44 +72,5 @@ impl Laid {
             ends.insert(key, of_key);
         }
         self.keys.store(ends.len(), Ordering::Release);
-    }
-}
-
-impl Index {
-    /// Lays an end over a key, under this number: from now on it is seen so.
-    pub fn lay(&self, key: KeyId, number: u64, end: &End) {
-        let mut sharing = self.lock();
-        self.laid.add(key, number, end);
-        self.refresh_laid(key, &mut sharing);
-    }
-
-    /// Takes an end away that is stored now, or never will be.
-    pub fn lift(&self, key: KeyId, number: u64) {
-        let mut sharing = self.lock();
-        self.laid.drop(key, number);
-        self.refresh_laid(key, &mut sharing);
-    }
-
-    /// Whether anything is laid over a key.
-    #[must_use]
-    pub fn is_laid(&self, key: KeyId) -> bool {
-        self.laid.keys.load(Ordering::Acquire) > 0 && self.laid.ends.pin().contains_key(&key)
-    }
-
-    fn refresh_laid(&self, key: KeyId, sharing: &mut super::Sharing) {
-        let by_id = self.by_id.pin();
-        let Some(cell) = by_id.get(&key) else { return };
-        let before = cell.record.load_full();
-        let after = before.laid_over(before.stored().clone(), &self.laid);
-        sharing.tallies.moved(&before.key, &after.key);
-        cell.record.store(Arc::new(after));
-    }
-}
-
-impl Found {
-    /// The key as it is stored, without what was laid over it.
-    #[must_use]
-    pub fn stored(&self) -> &Key {
-        self.record.stored()
     }
 }

@@ -6,16 +6,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::{Index, sharing::Sharing};
-use crate::{
-    domain::{
-        audit::Revision,
-        id::{KeyId, WorkspaceId},
-        key::Key,
-        member::{Member, MemberId},
-        text::{Label, Owner},
-    },
-    ports::Damaged,
+use crate::domain::{
+    audit::Revision,
+    id::{KeyId, WorkspaceId},
+    key::Key,
+    member::{Member, MemberId},
+    text::{Label, Owner},
 };
 
 /// How many removed members of a workspace are still known as such: a second removal of one changes nothing.
@@ -104,79 +100,6 @@ impl Members {
     }
 }
 
-impl Index {
-    /// A member by its id.
-    #[must_use]
-    pub fn member(&self, id: &MemberId) -> Option<Arc<Member>> {
-        self.members.get(id)
-    }
-
-    /// The revision that removed somebody who was a member, if that is still known: that of the last ones of each workspace is.
-    #[must_use]
-    pub fn removed_member(&self, id: &MemberId) -> Option<Revision> {
-        self.members.removed(id)
-    }
-
-    /// The role that the owner of a key has; `None` where it has no owner, or one who is no member.
-    #[must_use]
-    pub fn owner_role(&self, key: &Key) -> Option<Label> {
-        self.members.role(key)
-    }
-
-    /// At most `limit` members of a workspace that `wanted` picks, by subject, after `after`.
-    #[must_use]
-    pub fn members(
-        &self,
-        workspace: WorkspaceId,
-        after: Option<&Owner>,
-        limit: usize,
-        wanted: impl Fn(&Member) -> bool,
-    ) -> Vec<Arc<Member>> {
-        self.members.page(workspace, after, limit, wanted)
-    }
-
-    /// Shows every member to `see`.
-    pub fn each_member(&self, see: impl FnMut(&Member)) {
-        self.members.each(see);
-    }
-
-    /// How many keys follow the role of this member.
-    #[must_use]
-    pub fn follower_count(&self, member: &MemberId) -> usize {
-        self.lock().followers.count(member)
-    }
-
-    /// The keys that follow the role of this member, in any state and in no order; also where it is none now.
-    #[must_use]
-    pub fn followers(&self, member: &MemberId) -> Vec<KeyId> {
-        self.lock().followers.of(member)
-    }
-
-    /// Takes out what a row was that cannot be trusted: a key is unknown, a member counts as removed, and the keys of a
-    /// workspace are denied. Says for which keys it changes something.
-    pub(super) fn distrust(&self, row: &Damaged, sharing: &mut Sharing) -> Vec<KeyId> {
-        let mut touched = Vec::new();
-        let lost = if let Ok(id) = KeyId::parse(&row.id) {
-            self.remove(id, sharing);
-            "its key is denied"
-        } else if let Some(id) = MemberId::parse(&row.id) {
-            let was = self.members.distrust(&id);
-            sharing.tallies.member(id.workspace, was, false);
-            touched = sharing.followers.of(&id);
-            "its member counts as removed"
-        } else if let Ok(id) = WorkspaceId::parse(&row.id) {
-            self.workspaces.pin().remove(&id);
-            self.residents.each(id, |cell| touched.push(cell.id()));
-            "the keys of its workspace are denied"
-        } else {
-            sharing.schemes.remove(&row.id);
-            "the keys of its import scheme are denied"
-        };
-        tracing::error!(row.id = %row.id, why = row.why, "a stored row cannot be trusted; {lost}");
-        touched
-    }
-}
-
 /// Which keys follow whose role, so that a change of one member does not look at all keys.
 #[derive(Default)]
 pub(super) struct Followers(HashMap<MemberId, HashSet<KeyId>>);
@@ -215,6 +138,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::key::tests::{at, key},
+        index::Index,
         ports::View,
     };
 

@@ -2,13 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{Index, cell::Cell};
-use crate::domain::{
-    id::{KeyId, WorkspaceId},
-    key::Key,
-    rights::Rights,
-    workspace::Within,
-};
+use super::cell::Cell;
+use crate::domain::id::{KeyId, WorkspaceId};
 
 /// How many are taken out at once to be looked at: nobody waits for somebody who looks at all.
 const AT_ONCE: usize = 1_024;
@@ -40,7 +35,7 @@ impl Residents {
     }
 
     /// Every workspace that has keys.
-    fn workspaces(&self) -> Vec<WorkspaceId> {
+    pub(super) fn workspaces(&self) -> Vec<WorkspaceId> {
         self.0.pin().keys().copied().collect()
     }
 
@@ -53,7 +48,12 @@ impl Residents {
     }
 
     /// Shows some of the places to `see`, and says where the next are, if there can be any.
-    fn some(&self, workspace: WorkspaceId, from: usize, mut see: impl FnMut(&Cell)) -> Option<usize> {
+    pub(super) fn some(
+        &self,
+        workspace: WorkspaceId,
+        from: usize,
+        mut see: impl FnMut(&Cell),
+    ) -> Option<usize> {
         let keys = self.0.pin().get(&workspace).map(Arc::clone)?;
         let some: Vec<_> = keys.read().iter().skip(from).take(AT_ONCE).cloned().collect();
         some.iter().flatten().for_each(|cell| see(cell));
@@ -71,49 +71,14 @@ impl Keys {
     }
 }
 
-impl Index {
-    /// Shows some keys of a workspace to `see`, beginning at a place, and says at which place the next ones are: so that who
-    /// looks at all of them can let others come in between.
-    pub fn some_of(
-        &self,
-        workspace: WorkspaceId,
-        from: usize,
-        mut see: impl FnMut(&Key, &Rights),
-    ) -> Option<usize> {
-        self.residents.some(workspace, from, |cell| {
-            let record = cell.record.load();
-            see(&record.key, &record.rights);
-        })
-    }
-
-    /// Shows every key of a workspace to `see`.
-    pub fn each_of(&self, workspace: WorkspaceId, mut see: impl FnMut(&Key, &Rights)) {
-        self.residents.each(workspace, |cell| {
-            let record = cell.record.load();
-            see(&record.key, &record.rights);
-        });
-    }
-
-    /// Shows every key of these workspaces to `see`, one workspace after the other.
-    pub fn each_within(&self, within: Within, mut see: impl FnMut(&Key, &Rights)) {
-        match within {
-            Within::One(workspace) => self.each_of(workspace, see),
-            Within::All => {
-                for workspace in self.residents.workspaces() {
-                    self.each_of(workspace, &mut see);
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
     use crate::{
-        domain::key::tests::key,
+        domain::key::{Key, tests::key},
+        index::Index,
         ports::{Damaged, View},
     };
 

@@ -1,22 +1,7 @@
-//! The complete in-memory view of all keys. Reads never wait; a miss is an answer.
-//!
-//! Only the follower writes here. A change to a key is one swap of its record; what a reader took before stays whole.
-
-mod accounts;
-mod apply;
-mod cell;
-mod imports;
-mod laid;
-mod members;
-mod residents;
-mod schemes;
-mod sharing;
-mod sight;
-mod tally;
-mod uses;
+//! The view itself, and what is read of one key, one workspace and the policy.
 
 use std::{
-    hash::{BuildHasherDefault, Hasher},
+    hash::BuildHasherDefault,
     ops::Deref,
     sync::{
         Arc, Mutex, OnceLock,
@@ -27,11 +12,17 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 
-use self::{
-    cell::Cell, imports::Imports, laid::Laid, members::Members, residents::Residents, sharing::Sharing,
+use super::{
+    cell::{Cell, Found},
+    hasher::RandomAlready,
+    imports::Imports,
+    laid::Laid,
+    members::Members,
+    residents::Residents,
+    sharing::Sharing,
+    tally::Kept,
 };
 
-pub use self::{cell::Found, laid::End, tally::Kept, uses::User};
 use crate::{
     domain::{
         audit::Revision,
@@ -51,32 +42,32 @@ use crate::{
 /// Every key and workspace.
 pub struct Index {
     /// Cells by the first half of each secret's hash; all secrets of a key lead to one cell.
-    by_hash: papaya::HashMap<u128, Arc<Cell>, BuildHasherDefault<RandomAlready>>,
+    pub(super) by_hash: papaya::HashMap<u128, Arc<Cell>, BuildHasherDefault<RandomAlready>>,
     /// Which of them were imported twice.
-    imports: Imports,
+    pub(super) imports: Imports,
     /// Cells by key.
-    by_id: papaya::HashMap<KeyId, Arc<Cell>>,
-    workspaces: papaya::HashMap<WorkspaceId, Arc<Workspace>>,
-    members: Members,
+    pub(super) by_id: papaya::HashMap<KeyId, Arc<Cell>>,
+    pub(super) workspaces: papaya::HashMap<WorkspaceId, Arc<Workspace>>,
+    pub(super) members: Members,
     /// The cells of each workspace's keys.
-    residents: Residents,
+    pub(super) residents: Residents,
     /// Ends that are not stored.
-    laid: Laid,
+    pub(super) laid: Laid,
     /// Ids of rows that cannot be trusted; what they were is in none of the above.
-    damaged: papaya::HashMap<String, &'static str>,
-    default_workspace: OnceLock<WorkspaceId>,
+    pub(super) damaged: papaya::HashMap<String, &'static str>,
+    pub(super) default_workspace: OnceLock<WorkspaceId>,
     /// The policy in force; `None` before the first is known, and while the stored one cannot be trusted.
-    policy: ArcSwapOption<PolicyVersion>,
+    pub(super) policy: ArcSwapOption<PolicyVersion>,
     /// How foreign credentials are hashed: as long as secrets of other systems are in memory, and in their ways alone.
-    ways: ArcSwap<Vec<Way>>,
+    pub(super) ways: ArcSwap<Vec<Way>>,
     /// The newest version that is stored, whether or not it can be trusted.
-    newest_policy: AtomicU64,
+    pub(super) newest_policy: AtomicU64,
     /// The same as in `applied`, for the path of a Check.
-    revision: AtomicU64,
-    applied: watch::Sender<Revision>,
+    pub(super) revision: AtomicU64,
+    pub(super) applied: watch::Sender<Revision>,
     /// Held while a view is applied: the follower is the only writer, and this makes that true.
-    sharing: Mutex<Sharing>,
-    limit_ids: Arc<LimitIds>,
+    pub(super) sharing: Mutex<Sharing>,
+    pub(super) limit_ids: Arc<LimitIds>,
 }
 
 /// The view will not follow the log any more.
@@ -279,25 +270,5 @@ impl Index {
     pub async fn reached(&self, revision: Revision) -> Result<(), Stopped> {
         let mut applied = self.applied.subscribe();
         applied.wait_for(|applied| *applied >= revision).await.map(drop).map_err(|_gone| Stopped)
-    }
-}
-
-/// Passes on half of a key that is random already: a keyed hash, whose value nobody outside can choose.
-#[derive(Default)]
-struct RandomAlready(u64);
-
-impl Hasher for RandomAlready {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u128(&mut self, value: u128) {
-        self.0 = u64::try_from(value & u128::from(u64::MAX)).unwrap_or_default();
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
