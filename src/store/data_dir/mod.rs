@@ -2,6 +2,8 @@
 
 pub(super) mod ownership;
 
+mod error;
+
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write},
@@ -9,6 +11,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+pub use self::error::DataDirError;
+pub(super) use self::error::failed;
 
 const LOCK: &str = "keyward.lock";
 const DATABASE: &str = "keyward.db";
@@ -18,71 +23,6 @@ const DATABASE: &str = "keyward.db";
 pub struct DataDir {
     path: PathBuf,
     lock: Arc<File>,
-}
-
-/// Why a data directory cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DataDirError {
-    /// Another process has it.
-    #[error("{} is in use by another keyward process", .0.display())]
-    Locked(PathBuf),
-    /// Others than its owner could change it.
-    #[error("{} can be written by others (mode {mode:04o}): run `chmod go-w {}`", .path.display(), .path.display())]
-    Writable {
-        /// The directory or file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// Others than its owner could read a secret.
-    #[error(
-        "{} can be read by others (mode {mode:04o}): run `chmod 600 {}`, then ask who could read it",
-        .path.display(), .path.display()
-    )]
-    Readable {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// Root would make files there that their owner cannot use.
-    #[error(
-        "{} belongs to user {}, and this process runs as root, whose files that user could not use: run it as that user, \
-         `sudo -u {} keyward …`",
-        .path.display(), ownership::user_name(*.owner), ownership::user_name(*.owner)
-    )]
-    AsRoot {
-        /// The directory.
-        path: PathBuf,
-        /// Whose it is.
-        owner: u32,
-    },
-    /// Several of these, each on a line of its own.
-    #[error("the data directory cannot be used:\n  {}", lines(.0))]
-    Several(Vec<DataDirError>),
-    /// Somebody else could change it.
-    #[error(
-        "{} belongs to user {owner}, and this process runs as user {user}: run `chown {user} {}`, or run as its owner",
-        .path.display(), .path.display()
-    )]
-    NotOwned {
-        /// The directory or file.
-        path: PathBuf,
-        /// Whose it is.
-        owner: u32,
-        /// Who looks.
-        user: u32,
-    },
-    /// The operating system refuses something.
-    #[error("cannot {doing} {}: {source}", .path.display())]
-    Io {
-        /// What was tried.
-        doing: &'static str,
-        /// With which file.
-        path: PathBuf,
-        /// Why it failed.
-        source: io::Error,
-    },
 }
 
 impl DataDir {
@@ -125,18 +65,6 @@ impl DataDir {
     /// A share of the lock, for whatever may still write when this value is gone.
     pub(super) fn lock(&self) -> Arc<File> {
         Arc::clone(&self.lock)
-    }
-}
-
-fn lines(faults: &[DataDirError]) -> String {
-    let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
-    faults.join("\n  ")
-}
-
-impl DataDirError {
-    /// All of these as one; `None` if there are none.
-    pub(super) fn all_of(mut faults: Vec<Self>) -> Option<Self> {
-        if faults.len() > 1 { Some(Self::Several(faults)) } else { faults.pop() }
     }
 }
 
@@ -183,10 +111,6 @@ pub(super) fn make_empty(path: &Path) -> Result<(), DataDirError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(failed("make", path)(error)),
     }
-}
-
-pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirError {
-    move |source| DataDirError::Io { doing, path: path.to_owned(), source }
 }
 
 fn write_partial(path: &Path, parts: &[&[u8]]) -> Result<PathBuf, DataDirError> {

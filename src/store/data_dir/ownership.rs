@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{DataDirError, failed};
+use super::error::{DataDirError, failed};
 
 /// What somebody else could have planted.
 const TRUSTED: [&str; 5] =
@@ -168,17 +168,6 @@ fn user() -> Option<u32> {
     fs::metadata("/proc/self").ok().map(|process| process.uid())
 }
 
-/// What `sudo -u` takes: the name of a user, or its number.
-pub(in crate::store) fn user_name(user: u32) -> String {
-    let known = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = known.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(user)).then(|| name.to_owned())
-    });
-    name.unwrap_or_else(|| format!("'#{user}'"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,11 +228,5 @@ mod tests {
         assert_eq!(is_volume(&directory, Some(directory.uid() + 1)), is_root);
         assert!(!is_volume(&with_mode(parent.path(), 0o2777), Some(directory.uid() + 1)));
         assert!(!is_volume(&with_mode(parent.path(), 0o770), Some(directory.uid() + 1)));
-    }
-
-    #[test]
-    fn a_user_is_named_as_sudo_takes_it() {
-        assert_eq!(user_name(0), "root");
-        assert_eq!(user_name(4_000_000_001), "'#4000000001'");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::key::GrantBody;
+use super::grant::GrantBody;
 use crate::domain::{
     admin::{AdminRights, AdminScope},
     ceiling::{Ceiling, EnvironmentCeiling, GrantCeiling, LifetimeCeiling},

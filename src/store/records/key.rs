@@ -5,25 +5,26 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{admin::AdminBody, known::Known};
+use super::{
+    admin::AdminBody,
+    body::{VERSION, read_limits, stated},
+    grant::GrantBody,
+    known::Known,
+};
 use crate::domain::{
     audit::Revision,
     credentials::Credentials,
-    grant::{Grant, Grants},
+    grant::Grants,
     id::{KeyId, WorkspaceId},
     key::{Creator, Key, KeyState, Revocation, RevokeReason},
     network::{AllowedNetworks, parse_network},
-    policy::{Fault, LimitOverrides, LimitOverridesEntry},
-    resource::ResourcePattern,
-    scope::ScopePattern,
+    policy::LimitOverridesEntry,
     text::{Comment, Description, EnvironmentName, Metadata, Name, Owner},
     time::Timestamp,
 };
-
-pub(in crate::store) const VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,16 +66,6 @@ struct KeyBody<'a> {
     taken_in: Option<u64>,
 }
 
-/// Limits of a key's or a workspace's own.
-///
-/// # Errors
-/// They cannot be read.
-pub(in crate::store) fn read_limits(
-    entry: Option<LimitOverridesEntry>,
-) -> Result<Option<Arc<LimitOverrides>>, Vec<Fault>> {
-    entry.map(|entry| LimitOverrides::kept(entry).map(Arc::new)).transpose()
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum CreatorBody {
@@ -87,15 +78,6 @@ enum CreatorBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         on_behalf_of: Option<String>,
     },
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::store) struct GrantBody {
-    scope: String,
-    /// `null` is every resource.
-    #[serde(deserialize_with = "stated")]
-    resources: Option<Vec<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,13 +99,6 @@ enum StateBody<'a> {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
 const fn is_false(value: &bool) -> bool {
     !*value
-}
-
-/// An optional field that must be there all the same.
-pub(in crate::store) fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Option::deserialize(deserializer)
 }
 
 /// The body of a key's row, as `revision` writes it.
@@ -216,29 +191,6 @@ fn read_creator(text: &str) -> Option<Arc<Creator>> {
         },
     };
     Some(Arc::new(creator))
-}
-
-impl GrantBody {
-    pub(in crate::store) fn all(grants: &Grants) -> Vec<Self> {
-        grants.iter().map(Self::of).collect()
-    }
-
-    fn of(grant: &Grant) -> Self {
-        let resources = grant.resources().map(|all| all.iter().map(ToString::to_string).collect());
-        Self { scope: grant.scope().to_string(), resources }
-    }
-
-    pub(in crate::store) fn into_grants(all: Vec<Self>) -> Option<Grants> {
-        let grants = all.into_iter().map(Self::into_grant).collect::<Option<Vec<_>>>()?;
-        Grants::new(grants).ok()
-    }
-
-    fn into_grant(self) -> Option<Grant> {
-        let scope = ScopePattern::parse(&self.scope).ok()?;
-        let Some(resources) = self.resources else { return Some(Grant::unbound(scope)) };
-        let patterns = resources.iter().map(|text| ResourcePattern::parse(text).ok());
-        Grant::bound(scope, patterns.collect::<Option<_>>()?).ok()
-    }
 }
 
 fn read_grants(text: &str) -> Option<Arc<Grants>> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::key::{VERSION, stated};
+use super::body::{VERSION, stated};
 use crate::domain::{
     audit::Revision,
     member::{Member, MemberId},

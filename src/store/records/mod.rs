@@ -9,3 +9,5 @@ pub(super) mod scheme;
 pub(super) mod workspace;
 
 mod admin;
+mod body;
+mod grant;

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::key::{VERSION, read_limits, stated};
+use super::body::{VERSION, read_limits, stated};
 use crate::domain::{
     audit::Revision,
     id::WorkspaceId,
