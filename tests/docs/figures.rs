@@ -3,17 +3,22 @@
 /// Figures in running text, and what in the source makes each of them so: whoever changes the one has the other before them.
 pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     ("operating.md", "at most 256 changes", "store/sqlite/writer/mod.rs", "const MAX_GROUP: usize = 256;"),
-    ("operating.md", "At most 4,096 changes wait", "store/sqlite/mod.rs", "const MAX_WAITING: usize = 4096;"),
+    (
+        "operating.md",
+        "At most 4,096 changes wait",
+        "store/sqlite/store.rs",
+        "const MAX_WAITING: usize = 4096;",
+    ),
     (
         "operating.md",
         "Four reads run at once, and at most two of them are long",
-        "store/sqlite/mod.rs",
+        "store/sqlite/store.rs",
         "const READERS: u32 = 4;",
     ),
     (
         "operating.md",
         "and at most two of them are long",
-        "store/sqlite/mod.rs",
+        "store/sqlite/store.rs",
         "const LONG_READS: usize = 2;",
     ),
     (
@@ -22,7 +27,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
         "store/sqlite/writer/wal.rs",
         "const COPY_AT: i64 = 4096;",
     ),
-    ("operating.md", "Over 512 MiB", "store/sqlite/writer/wal.rs", "const MAX: i64 = 131_072;"),
+    ("operating.md", "Over 512 MiB", "store/sqlite/reserve.rs", "const WAL_MAX: i64 = 131_072;"),
     (
         "operating.md",
         "A\nchange of more than 1,024 pages at once",

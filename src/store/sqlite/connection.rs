@@ -125,6 +125,12 @@ pub(super) fn open_offline(directory: &Path, immutable: bool) -> rusqlite::Resul
     Ok(connection)
 }
 
+/// How many bytes a page of a database has.
+pub(super) fn page_size(connection: &Connection) -> rusqlite::Result<u64> {
+    let bytes: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    Ok(u64::try_from(bytes).unwrap_or_default())
+}
+
 fn harden(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;

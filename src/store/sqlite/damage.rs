@@ -1,6 +1,12 @@
 //! Damage in words that help: which part of the file, what is lost with it, and what to do next. SQLite's own words go along,
 //! for whoever looks them up.
 
+/// What is wrong with a row that no entry of the log names.
+pub(super) const ROW_UNKNOWN: &str = "the log does not know it";
+
+/// What is wrong with a row that the log names and that is not there.
+pub(super) const ROW_MISSING: &str = "its row is missing";
+
 /// What to do about a database that is damaged.
 const NEXT: &str = "stop Keyward, keep a copy of the files, and run `keyward audit verify --data-dir DIR`, which says what is damaged; then \
                     restore the newest backup, and issue, change and revoke again what was since it was made";

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{SqliteStore, open, open::OpenError};
+use super::{
+    open::{self, OpenError},
+    store::SqliteStore,
+};
 use crate::{
     domain::{
         root::DerivedKeys,

@@ -1,9 +1,9 @@
-//! What a failure of the driver means to who asked.
+//! What a failure means to who asked: mostly one of the driver.
 
 use rusqlite::{Error, ErrorCode, ffi};
 
 use super::damage;
-use crate::ports::StoreError;
+use crate::{domain::zones, ports::StoreError};
 
 /// A failure while reading.
 pub(super) fn of_reading(error: &Error) -> StoreError {
@@ -59,4 +59,9 @@ pub(super) fn is_without_index(error: &Error) -> bool {
     const FOR_WANT_OF_ROOM: [i32; 4] =
         [ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_IOERR_SHMMAP, ffi::SQLITE_IOERR_SHMOPEN, ffi::SQLITE_FULL];
     error.sqlite_error().is_some_and(|error| FOR_WANT_OF_ROOM.contains(&error.extended_code))
+}
+
+/// That something stored cannot be read for want of a time zone.
+pub(super) fn zone_missing(whose: String, zone: String) -> StoreError {
+    StoreError::ZoneMissing { whose, zone, in_force: zones::in_force() }
 }

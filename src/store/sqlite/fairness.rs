@@ -5,7 +5,7 @@ use std::{
     task::{Context, Waker},
 };
 
-use super::{READERS, SqliteStore};
+use super::store::{self, READERS, SqliteStore};
 use crate::{
     domain::{
         audit::Revision,
@@ -53,7 +53,7 @@ async fn reads_wait() {
     let directory = tempfile::tempdir().unwrap();
     let dir = DataDir::open(directory.path()).unwrap();
     let (store, _) = SqliteStore::open(&dir, &Same, Timestamp::EPOCH).unwrap();
-    let all = u32::try_from(super::MAX_READS).unwrap();
+    let all = u32::try_from(store::MAX_READS).unwrap();
     let reads = Arc::clone(&store.reads).acquire_many_owned(all).await.unwrap();
     let refused = store.query_log(LogFilter::default(), None, 1).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
@@ -61,7 +61,7 @@ async fn reads_wait() {
     drop(reads);
     assert!(store.query_log(LogFilter::default(), None, 1).await.is_ok());
 
-    let long = u32::try_from(super::LONG_READS).unwrap();
+    let long = u32::try_from(store::LONG_READS).unwrap();
     let long = Arc::clone(&store.long_reads).acquire_many_owned(long).await.unwrap();
     let mut context = Context::from_waker(Waker::noop());
     let mut next = store.query_log(LogFilter::default(), None, 1);

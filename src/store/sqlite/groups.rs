@@ -10,9 +10,8 @@
 use rusqlite::{Connection, OptionalExtension, params, types::Value};
 
 use super::{
-    log, notes,
-    read::bytes,
-    rows::Refusal,
+    columns::bytes,
+    notes,
     schema::{WITH_MARK, present},
 };
 use crate::{
@@ -23,7 +22,6 @@ use crate::{
         id::KeyId,
         root::DerivedKeys,
     },
-    ports::StoreError,
     store::{records::group::KeyList, rows::to_stored},
     yielding::Yielding,
 };
@@ -75,14 +73,6 @@ fn mark(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<Option<
 
 fn mark_parts(revision: &[u8; 8]) -> [&[u8]; 3] {
     [b"meta", MARK.as_bytes(), revision]
-}
-
-/// Passes if no entry after `seen` has changed a key of the group.
-///
-/// Asked of the entries since, which are few, rather than of the keys, which are many.
-pub(super) fn check_unchanged(connection: &Connection, group: &Group, seen: Revision) -> Result<(), Refusal> {
-    let since = log::keys_named_since(connection, seen)?;
-    if since.into_iter().any(|key| group.has(key)) { Err(StoreError::Conflict.into()) } else { Ok(()) }
 }
 
 /// Writes the keys of the entry at `revision`, and marks that there is such an entry.

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row as SqliteRow, params};
 
-use super::{failure::of_reading, log, read};
+use super::{
+    columns::bytes,
+    damage::{ROW_MISSING, ROW_UNKNOWN},
+    failure::{of_reading, zone_missing},
+    log,
+};
 use crate::{
     domain::root::{DerivedKeys, MacKey},
     ports::{Damaged, PolicyVersion, PolicyView, StoreError},
@@ -22,7 +27,7 @@ pub(super) fn newest(
     let Some((version, revision)) = named else { return Ok(None) };
     let mut select = connection.prepare_cached(&format!("{POLICIES} WHERE version = ?1"))?;
     let row = select.query_row([i64::try_from(version).unwrap_or(i64::MAX)], policy_row).optional()?;
-    let missing = Damaged { id: version.to_string(), why: read::MISSING, zone: None };
+    let missing = Damaged { id: version.to_string(), why: ROW_MISSING, zone: None };
     let found = row.map_or(Err(missing), |row| row.to_policy(revision, codes));
     Ok(Some(match found {
         Ok(policy) => PolicyView::Sound(Arc::new(policy)),
@@ -53,11 +58,7 @@ pub(super) fn versions(
     let checked = read().map_err(|error| of_reading(&error))?.into_iter().map(|(row, written)| {
         let policy = row.to_policy(row.revision, &keys.rows);
         let vouched = policy.and_then(|policy| {
-            if written == Some(policy.version) {
-                Ok(policy)
-            } else {
-                Err(row.damaged("the log does not know it"))
-            }
+            if written == Some(policy.version) { Ok(policy) } else { Err(row.damaged(ROW_UNKNOWN)) }
         });
         vouched.map_err(unread)
     });
@@ -66,7 +67,7 @@ pub(super) fn versions(
 
 fn unread(Damaged { id, why, zone }: Damaged) -> StoreError {
     match zone {
-        Some(zone) => read::zone_missing(format!("version {id} of the policy"), zone),
+        Some(zone) => zone_missing(format!("version {id} of the policy"), zone),
         None => StoreError::Corrupt(format!("policy version {id}: {why}")),
     }
 }
@@ -74,8 +75,8 @@ fn unread(Damaged { id, why, zone }: Damaged) -> StoreError {
 fn policy_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
     Ok(Row {
         id: row.get::<_, i64>(0)?.to_string().into(),
-        body: read::bytes(row, 1)?,
+        body: bytes(row, 1)?,
         revision: row.get(2)?,
-        code: read::bytes(row, 3)?,
+        code: bytes(row, 3)?,
     })
 }

@@ -3,7 +3,9 @@
 use rusqlite::{Connection, Params, Row as SqliteRow, params_from_iter, types};
 
 use super::{
-    failure::of_reading,
+    columns::{bytes, integer_of, key_row},
+    damage::{ROW_MISSING, ROW_UNKNOWN},
+    failure::{of_reading, zone_missing},
     groups,
     log::{self, Newest},
     policies, schemes,
@@ -17,7 +19,6 @@ use crate::{
         root::{DerivedKeys, MacKey},
         time::Timestamp,
         workspace::Within,
-        zones,
     },
     ports::{Damaged, KeyFilter, KeyPosition, StoreError, View},
     store::{
@@ -36,9 +37,6 @@ const WORKSPACES: &str = "SELECT id, body, revision, code FROM workspaces";
 
 const MEMBERS: &str = "SELECT id, body, revision, code FROM members";
 
-const UNKNOWN: &str = "the log does not know it";
-pub(super) const MISSING: &str = "its row is missing";
-
 /// Everything, at one revision.
 ///
 /// Every record of the log is looked at first: one that was removed or altered could have told that a row is old.
@@ -54,11 +52,6 @@ pub(super) fn load(connection: &mut Connection, keys: &DerivedKeys) -> Result<Vi
     reading.all(&snapshot, newest).map_err(|error| of_reading(&error))?;
     let view = reading.at(head);
     view.zone_missing().map_or(Ok(view), |(whose, zone)| Err(zone_missing(whose, zone)))
-}
-
-/// That something stored cannot be read for want of a time zone.
-pub(super) fn zone_missing(whose: String, zone: String) -> StoreError {
-    StoreError::ZoneMissing { whose, zone, in_force: zones::in_force() }
 }
 
 /// What was written after `after`, as it stands now.
@@ -239,7 +232,7 @@ impl<'k> Reading<'k> {
     }
 
     fn put_workspace(&mut self, row: &Row, newest: Option<i64>) {
-        let newest = newest.ok_or_else(|| row.damaged(UNKNOWN));
+        let newest = newest.ok_or_else(|| row.damaged(ROW_UNKNOWN));
         match newest.and_then(|newest| row.to_workspace(newest, self.codes)) {
             Ok(workspace) => self.view.workspaces.push(workspace),
             Err(damaged) => self.view.damaged.push(damaged),
@@ -247,7 +240,7 @@ impl<'k> Reading<'k> {
     }
 
     fn put_member(&mut self, row: &Row, newest: Option<i64>) {
-        let newest = newest.ok_or_else(|| row.damaged(UNKNOWN));
+        let newest = newest.ok_or_else(|| row.damaged(ROW_UNKNOWN));
         match newest.and_then(|newest| row.to_member(newest, self.codes)) {
             // Up to schema 7 the row of a removed one stayed.
             Ok(Member { id, role: None, revision, .. }) => self.view.removed_members.push((id, revision)),
@@ -264,7 +257,7 @@ impl<'k> Reading<'k> {
         newest: Option<i64>,
         later: impl FnOnce(Key) -> Key,
     ) {
-        let newest = newest.ok_or_else(|| row.damaged(UNKNOWN));
+        let newest = newest.ok_or_else(|| row.damaged(ROW_UNKNOWN));
         match newest.and_then(|newest| row.to_key(secrets, newest, self.codes, &mut self.known)) {
             Ok(key) => self.view.keys.push(later(key)),
             Err(damaged) => self.view.damaged.push(damaged),
@@ -277,7 +270,7 @@ impl<'k> Reading<'k> {
     }
 
     fn missing(&mut self, id: String) {
-        self.view.damaged.push(Damaged { id, why: MISSING, zone: None });
+        self.view.damaged.push(Damaged { id, why: ROW_MISSING, zone: None });
     }
 }
 
@@ -322,10 +315,6 @@ fn each_key(
     Ok(())
 }
 
-pub(super) fn key_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
-    Ok(Row { id: bytes(row, 0)?, body: bytes(row, 1)?, revision: integer_of(row, 2)?, code: bytes(row, 3)? })
-}
-
 /// `None` where the join found no secret.
 fn secret_row(row: &SqliteRow<'_>) -> rusqlite::Result<Option<SecretRow>> {
     let Some(generation) = row.get(4)? else { return Ok(None) };
@@ -340,17 +329,4 @@ fn secret_row(row: &SqliteRow<'_>) -> rusqlite::Result<Option<SecretRow>> {
         revision: integer_of(row, 11)?,
         code: bytes(row, 12)?,
     }))
-}
-
-/// The bytes of a text or blob, whatever they are; none where there is no value. Codes tell what was meant.
-pub(super) fn bytes(row: &SqliteRow<'_>, column: usize) -> rusqlite::Result<Vec<u8>> {
-    Ok(match row.get_ref(column)? {
-        types::ValueRef::Text(bytes) | types::ValueRef::Blob(bytes) => bytes.to_vec(),
-        types::ValueRef::Null | types::ValueRef::Integer(_) | types::ValueRef::Real(_) => Vec::new(),
-    })
-}
-
-/// A whole number; where there is none, one that is no revision.
-fn integer_of(row: &SqliteRow<'_>, column: usize) -> rusqlite::Result<i64> {
-    row.get::<_, Option<i64>>(column).map(|value| value.unwrap_or(-1))
 }

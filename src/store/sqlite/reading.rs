@@ -5,7 +5,10 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::{MAX_READS, SqliteStore, follower};
+use super::{
+    follower,
+    store::{MAX_READS, SqliteStore},
+};
 use crate::{
     domain::root::DerivedKeys,
     ports::{Pending, StoreError},

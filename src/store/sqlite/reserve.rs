@@ -22,7 +22,8 @@ use rustix::{
     io::Errno,
 };
 
-use super::writer::wal;
+/// How many pages the WAL may have at all: 512 MiB (D7). Only somebody who reads for very long makes it grow so far.
+pub(super) const WAL_MAX: i64 = 131_072;
 
 /// Frames of the WAL that only what takes rights away may use. One revocation alone takes a dozen of them, many at once fewer
 /// each, and they come back whenever the WAL can be copied into the database.
@@ -84,7 +85,7 @@ pub(super) fn extend_index(database: &Path) -> io::Result<Option<HeldIndex>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => Arc::new(file?),
     };
-    let frames = u64::try_from(wal::MAX).unwrap_or_default().saturating_add(REGION_FRAMES);
+    let frames = u64::try_from(WAL_MAX).unwrap_or_default().saturating_add(REGION_FRAMES);
     let bytes = frames.div_ceil(REGION_FRAMES).saturating_mul(REGION_BYTES);
     // Held also where there is no room: it is open now.
     allocate(&file, 0, bytes).map(|()| Some(file))

@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{groups, notes};
+use super::{failure, groups, log, notes, refusal::Refusal};
 use crate::{
     domain::{
         audit::{Action, LogEntry, Revision},
+        group::Group,
         id::{GroupId, KeyId},
         key::Key,
         member::{Member, MemberId},
@@ -27,27 +28,6 @@ const PUT_MEMBER: &str =
     "INSERT INTO members (id, body, revision, code) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id)
     DO UPDATE SET body = excluded.body, revision = excluded.revision, code = excluded.code";
 
-/// Why a change was not written.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// What it stands on does not hold.
-    Store(StoreError),
-    /// The driver failed.
-    Driver(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Driver(error)
-    }
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
 /// Writes a change behind `head` and answers the new head. The caller undoes what a refused one has written.
 pub(super) fn apply(
     connection: &Connection,
@@ -62,7 +42,7 @@ pub(super) fn apply(
     }
     check_revisions(connection, mutation)?;
     if let Some(group) = &mutation.entry.group {
-        groups::check_unchanged(connection, group, mutation.seen)?;
+        check_unchanged(connection, group, mutation.seen)?;
     }
 
     let workspace_changed = mutation.rows.workspace.is_some();
@@ -184,6 +164,14 @@ fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), R
     Ok(())
 }
 
+/// Passes if no entry after `seen` has changed a key of the group.
+///
+/// Asked of the entries since, which are few, rather than of the keys, which are many.
+fn check_unchanged(connection: &Connection, group: &Group, seen: Revision) -> Result<(), Refusal> {
+    let since = log::keys_named_since(connection, seen)?;
+    if since.into_iter().any(|key| group.has(key)) { Err(StoreError::Conflict.into()) } else { Ok(()) }
+}
+
 /// Passes while the policy that the change was judged by is the newest, and a new one is newer than all that are here:
 /// not by one only, so that a lost row can be followed.
 fn check_policy(connection: &Connection, mutation: &Mutation) -> Result<(), Refusal> {
@@ -273,7 +261,7 @@ fn put_scheme(
     match put_row(connection, insert, &row) {
         Ok(_) => Ok(()),
         // Somebody else was first.
-        Err(error) if super::failure::is_constraint(&error) => Err(StoreError::Conflict.into()),
+        Err(error) if failure::is_constraint(&error) => Err(StoreError::Conflict.into()),
         Err(error) => Err(error.into()),
     }
 }
@@ -323,7 +311,7 @@ fn put_secret(connection: &Connection, key_id: &str, row: &SecretRow) -> Result<
     match inserted {
         Ok(_) => Ok(()),
         // Another key has this secret: the one who draws again gets another.
-        Err(error) if super::failure::is_duplicate(&error) => Err(StoreError::Conflict.into()),
+        Err(error) if failure::is_duplicate(&error) => Err(StoreError::Conflict.into()),
         Err(error) => Err(error.into()),
     }
 }

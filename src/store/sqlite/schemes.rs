@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{log::Newest, read};
+use super::{columns::key_row, damage::ROW_MISSING, log::Newest};
 use crate::{
     domain::root::DerivedKeys,
     ports::{Damaged, View},
@@ -18,8 +18,8 @@ pub(super) fn read(
     let mut select =
         connection.prepare_cached("SELECT id, body, revision, code FROM schemes WHERE id = ?1")?;
     for (name, newest) in &newest.schemes {
-        let row = select.query_row([name.as_str()], read::key_row).optional()?;
-        let missing = || Damaged { id: name.to_string(), why: read::MISSING, zone: None };
+        let row = select.query_row([name.as_str()], key_row).optional()?;
+        let missing = || Damaged { id: name.to_string(), why: ROW_MISSING, zone: None };
         match row.ok_or_else(missing).and_then(|row| row.to_scheme(*newest, keys)) {
             Ok(scheme) => view.schemes.push(scheme),
             Err(damaged) => view.damaged.push(damaged),

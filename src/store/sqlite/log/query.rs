@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value};
 use serde::Deserialize;
 
-use super::{COLUMNS, record, shortened, to_record};
+use super::record::{COLUMNS, record, shortened, to_record};
 use crate::{
     domain::{audit::Revision, id::KeyId, root::DerivedKeys, time::Timestamp},
     ports::{LogFilter, LogRecord, LogRows, StoreError},
     store::{
         rows::to_stored,
-        sqlite::{failure::of_reading, groups, read::bytes},
+        sqlite::{columns::bytes, failure::of_reading, groups},
     },
 };
 

@@ -15,7 +15,7 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension as _, types::Value};
 
-use super::OpenError;
+use super::{doubt::Doubt, error::OpenError};
 use crate::{
     domain::{
         audit::{Action, Actor, FieldChange, LogEntry, Revision},
@@ -27,7 +27,7 @@ use crate::{
         anchor::{Anchor, AnchorSettings, FoundAnchor, Keeper, find, make},
         chain::Head,
         rows::to_stored,
-        sqlite::{failure, log, notes, read::bytes, rows},
+        sqlite::{columns::bytes, failure, log, notes, refusal::Refusal, rows},
     },
 };
 
@@ -42,39 +42,6 @@ enum Noted {
     At(Option<PathBuf>),
     /// What it says was edited.
     Edited,
-}
-
-/// Why nobody can tell that a database is the newest there was.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Doubt {
-    /// The database has an anchor, and it is not there.
-    #[error("its anchor is missing{}: nobody can tell whether the database is the newest", elsewhere(.noted.as_deref()))]
-    Missing {
-        /// Where it was, if that is another place than the one looked at.
-        noted: Option<PathBuf>,
-    },
-    /// There is a file that says nothing that can be believed.
-    #[error("its anchor cannot be read ({0}): nobody can tell whether the database is the newest")]
-    Unreadable(String),
-    /// The database says of its anchor what Keyward never wrote.
-    #[error("what it notes of its anchor was edited")]
-    Edited,
-    /// The log ends before the anchor does.
-    #[error(
-        "it is older than its anchor, which knows revision {0}: it is a copy from before, or its `keyward.db-wal` is missing; \
-         keys that were revoked since would live again"
-    )]
-    Older(Revision),
-    /// The log has gone another way than the anchor knows.
-    #[error(
-        "its log is not the one that its anchor knows: they differ at revision {0}; it is a copy that was changed elsewhere"
-    )]
-    Other(Revision),
-}
-
-fn elsewhere(noted: Option<&Path>) -> String {
-    let say = |path: &Path| format!(", and was kept in {} before (--anchor)", path.display());
-    noted.map(say).unwrap_or_default()
 }
 
 /// What is known of a database and its anchor together.
@@ -221,8 +188,8 @@ impl Judged {
         let mutation = Mutation::new(entry(doubt, self.head.revision, time), Rows::default());
         let head =
             rows::apply(&transaction, keys, self.head, &mutation).map_err(|refusal| match refusal {
-                rows::Refusal::Store(error) => OpenError::Store(error),
-                rows::Refusal::Driver(error) => failed(&error),
+                Refusal::Store(error) => OpenError::Store(error),
+                Refusal::Driver(error) => failed(&error),
             })?;
         rows::sign(&transaction, keys, head).map_err(|error| failed(&error))?;
         transaction.commit().map_err(|error| failed(&error))?;

@@ -9,7 +9,13 @@
 //!
 //! It is the same connection, because that alone tells whether another process has written meanwhile.
 
-use super::{Outcome, Until, Writer, WriterState, group::Group, telling::Told};
+use super::{
+    Writer,
+    group::Group,
+    outcome::Outcome,
+    state::{Until, WriterState, until_of},
+    telling::Told,
+};
 use crate::{
     ports::{StoreError, Taking},
     store::sqlite::failure,
@@ -89,23 +95,6 @@ impl Writer {
                 "the store is open again: every change is taken, and none is there whose outcome was answered as unknown"
             ),
             None => {}
-        }
-    }
-}
-
-/// What ends a seal because of this: what another process has done, or what contradicts itself, no write mends.
-pub(in crate::store::sqlite) const fn until_of(error: &StoreError) -> Until {
-    if matches!(error, StoreError::Unavailable(_)) { Until::Written } else { Until::Restart }
-}
-
-impl Until {
-    /// What there is to say of a store that is sealed.
-    pub(in crate::store::sqlite) fn because(self, why: &str) -> String {
-        match self {
-            Self::Restart => format!("it is sealed until a restart, because {why}"),
-            Self::Written => {
-                format!("it is sealed until a write succeeds, which is tried again by itself, because {why}")
-            }
         }
     }
 }

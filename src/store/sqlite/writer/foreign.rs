@@ -11,9 +11,6 @@ use std::sync::{
 
 use rusqlite::Connection;
 
-use super::{Until, WriterState};
-use crate::{ports::StoreError, store::sqlite::SqliteStore};
-
 /// Watches for what others write.
 pub(in crate::store::sqlite) struct ForeignWrites {
     /// How often others had changed the file when this process last knew what was in it.
@@ -45,23 +42,6 @@ impl ForeignWrites {
     /// Whether one was seen, for others to read.
     pub(in crate::store::sqlite) fn seen(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.seen)
-    }
-}
-
-impl SqliteStore {
-    /// An error of a change as who asked must hear it: where a restart alone opens the store, no retry helps.
-    pub(in crate::store::sqlite) fn of_change(&self, error: StoreError) -> StoreError {
-        match (&error, &*self.state.borrow()) {
-            (StoreError::Unavailable(_), WriterState::Sealed { until: Until::Restart, .. })
-                if self.written_by_others.load(Ordering::Acquire) =>
-            {
-                StoreError::WrittenByOthers
-            }
-            (StoreError::Unavailable(_), WriterState::Sealed { why, until: Until::Restart }) => {
-                StoreError::Sealed(why.clone())
-            }
-            _ => error,
-        }
     }
 }
 

@@ -4,25 +4,40 @@
 //! the files no more, so that memory and disk cannot part. What was a failed write is tried again ([`anew`]); for
 //! the rest, a restart reads what is really there.
 
-pub(super) mod anew;
-pub(super) mod foreign;
-pub(super) mod group;
-pub(super) mod room;
-pub(super) mod telling;
-pub(super) mod wal;
+mod anew;
+mod file;
+mod foreign;
+mod full_disk;
+mod group;
+mod outcome;
+mod room;
+mod state;
+mod telling;
+mod wal;
 
-use std::{fs::File, ops::ControlFlow, os::unix::fs::MetadataExt, path::PathBuf, sync::Arc, thread};
+use std::{fs::File, ops::ControlFlow, sync::Arc, thread};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
-use self::{
+pub use self::state::{Until, WriterState};
+pub(super) use self::{
+    file::FileIdentity,
     foreign::ForeignWrites,
-    group::{Group, Work},
-    room::Room,
+    group::{Answer, Work},
+    room::{Room, full},
     telling::Telling,
 };
-use super::{failure, log, notes, reserve::HeldIndex, rows};
+use self::{
+    group::Group,
+    outcome::{Outcome, before_commit, broken},
+};
+use super::{
+    failure, log, notes,
+    refusal::Refusal,
+    reserve::{HeldIndex, WAL_MAX},
+    rows,
+};
 use crate::{
     domain::{audit::Revision, root::DerivedKeys},
     ports::{Mutation, StoreError, Taking},
@@ -31,31 +46,6 @@ use crate::{
 
 /// The most that one transaction takes.
 const MAX_GROUP: usize = 256;
-
-/// How the writing thread is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WriterState {
-    /// It writes.
-    Working,
-    /// It refuses every change; reading goes on.
-    Sealed {
-        /// What happened.
-        why: String,
-        /// What ends it.
-        until: Until,
-    },
-    /// It is gone: the store was closed, or the thread died.
-    Ended,
-}
-
-/// What ends a seal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Until {
-    /// A write that succeeds: it is tried again and again.
-    Written,
-    /// A restart alone: what is stored is not what this process left there, or nobody can tell.
-    Restart,
-}
 
 /// What the thread owns.
 pub(super) struct Writer {
@@ -81,27 +71,6 @@ pub(super) struct Writer {
     /// Held until nothing is written any more; the last field, so that it goes when the connection is closed.
     #[expect(dead_code, reason = "held, never read")]
     pub(super) lock: Arc<File>,
-}
-
-/// Which file the database is, so that another one put in its place shows.
-pub(super) struct FileIdentity {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-}
-
-/// What became of a group.
-pub(super) enum Outcome {
-    /// It is durable; one answer for each change.
-    Committed(Vec<Result<Revision, StoreError>>),
-    /// Nothing of it is there, and the next one may go better.
-    Refused(StoreError),
-    /// Nothing of it is there: the disk is full.
-    Full,
-    /// Nothing of it is there, and nothing more may be written.
-    Broken(StoreError),
-    /// Nobody knows, except for those that were refused.
-    Unknown(String, Vec<Result<Revision, StoreError>>),
 }
 
 impl Writer {
@@ -186,7 +155,7 @@ impl Writer {
             Outcome::Refused(error) => group.refuse(&error),
             Outcome::Full => group.refuse(&self.full()),
             Outcome::Broken(error) => {
-                self.seal(&error.to_string(), anew::until_of(&error));
+                self.seal(&error.to_string(), state::until_of(&error));
                 group.refuse(&error);
             }
             Outcome::Unknown(why, answers) => {
@@ -203,11 +172,11 @@ impl Writer {
         }
     }
 
-    pub(super) fn write(&mut self, group: &Group) -> Outcome {
+    fn write(&mut self, group: &Group) -> Outcome {
         if !self.file.is_in_place() {
             return broken("the database file was replaced");
         }
-        if self.wal_pages > wal::MAX {
+        if self.wal_pages > WAL_MAX {
             let why = "the WAL has reached its bound: something has been reading the database for too long";
             return Outcome::Refused(StoreError::Unavailable(why.to_owned()));
         }
@@ -291,11 +260,11 @@ impl Writer {
                 *head = new;
                 return Ok(Ok(new.revision));
             }
-            Err(rows::Refusal::Driver(error)) if failure::is_constraint(&error) => {
+            Err(Refusal::Driver(error)) if failure::is_constraint(&error) => {
                 StoreError::Unavailable(error.to_string())
             }
-            Err(rows::Refusal::Driver(error)) => return Err(error),
-            Err(rows::Refusal::Store(error)) => error,
+            Err(Refusal::Driver(error)) => return Err(error),
+            Err(Refusal::Store(error)) => error,
         };
         self.connection.prepare_cached("ROLLBACK TO one")?.execute([])?;
         self.connection.prepare_cached("RELEASE one")?.execute([])?;
@@ -315,33 +284,4 @@ impl Drop for Writer {
         self.state.send_replace(WriterState::Ended);
         self.taking.send_replace(Taking::Nothing);
     }
-}
-
-impl FileIdentity {
-    pub(super) fn of(path: PathBuf) -> std::io::Result<Self> {
-        let metadata = std::fs::metadata(&path)?;
-        Ok(Self { path, device: metadata.dev(), inode: metadata.ino() })
-    }
-
-    fn is_in_place(&self) -> bool {
-        std::fs::metadata(&self.path)
-            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (self.device, self.inode))
-    }
-}
-
-/// A failure before the commit was tried: nothing is there.
-fn before_commit(error: &rusqlite::Error) -> Outcome {
-    if failure::is_full(error) {
-        Outcome::Full
-    } else if failure::is_passing(error) || failure::is_constraint(error) {
-        Outcome::Refused(StoreError::Unavailable(error.to_string()))
-    } else if failure::is_corruption(error) {
-        Outcome::Broken(failure::of_reading(error))
-    } else {
-        Outcome::Broken(StoreError::Unavailable(error.to_string()))
-    }
-}
-
-fn broken(why: &str) -> Outcome {
-    Outcome::Broken(StoreError::Corrupt(why.to_owned()))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::Row;
 
-use super::{Until, Writer};
+use super::{Writer, state::Until};
 use crate::{
     ports::StoreError,
     store::sqlite::{connection, failure},
@@ -15,9 +15,6 @@ const COPY_AT: i64 = 4096;
 
 /// How many pages the WAL may have before its readers are waited for, so that it starts from its beginning: 128 MiB.
 const RESTART_AT: i64 = 32_768;
-
-/// How many pages the WAL may have at all: 512 MiB (D7). Only somebody who reads for very long makes it grow so far.
-pub(in crate::store::sqlite) const MAX: i64 = 131_072;
 
 impl Writer {
     /// Keeps the WAL within its bounds.

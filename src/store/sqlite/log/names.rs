@@ -1,0 +1,100 @@
+//! Which rows the records of the log name: the newest entry that names a row vouches for it.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    newest::Newest,
+    record::{COLUMNS, altered, record, unreadable},
+};
+use crate::{
+    domain::{audit::Revision, id::KeyId, root::DerivedKeys},
+    ports::StoreError,
+    store::{
+        rows::to_stored,
+        sqlite::{damage, failure::of_reading, refusal::Refusal},
+    },
+};
+
+/// The rows that all records name, up to `head`, see [`named_since`]; changes of many keys are without their keys.
+pub(in crate::store::sqlite) fn named(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    head: Revision,
+) -> Result<Newest, StoreError> {
+    read_names(connection, keys, Revision::ZERO, head, Newest::of_a_whole_log())
+}
+
+/// The rows that the records after `after` name, up to `head`: the records must follow one another, each genuine.
+///
+/// The names come from the bytes whose code was checked, never from the table's generated columns: their values are
+/// read from indexes, and what an index holds is covered by no code.
+pub(in crate::store::sqlite) fn named_since(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    after: Revision,
+    head: Revision,
+) -> Result<Newest, StoreError> {
+    read_names(connection, keys, after, head, Newest::default())
+}
+
+fn read_names(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    after: Revision,
+    head: Revision,
+    mut newest: Newest,
+) -> Result<Newest, StoreError> {
+    let mut statement = connection
+        .prepare_cached(&format!("{COLUMNS} NOT INDEXED WHERE revision > ?1 ORDER BY revision"))
+        .map_err(|error| of_reading(&error))?;
+    let rows = statement.query_map(params![to_stored(after)], record).map_err(|error| of_reading(&error))?;
+    let mut last = after;
+    for row in rows {
+        let record = row.map_err(|error| of_reading(&error))?;
+        last = last.next();
+        if record.revision != to_stored(last) {
+            return Err(StoreError::Corrupt(damage::of_log(&format!("log record {last} is missing"))));
+        }
+        if !record.is_genuine(keys) {
+            return Err(altered(record.revision));
+        }
+        let noted = newest.note(&record, connection).map_err(|error| of_reading(&error))?;
+        noted.ok_or_else(|| unreadable(&record))?;
+    }
+    if last == head {
+        Ok(newest)
+    } else {
+        Err(StoreError::Corrupt(damage::of_log(&format!(
+            "the log ends at {head}, and its records at {last}"
+        ))))
+    }
+}
+
+/// The version of the policy that a genuine record says it wrote.
+pub(in crate::store::sqlite) fn policy_written_at(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    revision: i64,
+) -> rusqlite::Result<Option<u64>> {
+    let mut one = connection.prepare_cached(&format!("{COLUMNS} WHERE revision = ?1"))?;
+    let found = one.query_row([revision], record).optional()?.filter(|record| record.is_genuine(keys));
+    let mut newest = Newest::default();
+    let noted = found.map_or(Ok(None), |record| newest.note(&record, connection))?;
+    Ok(noted.and(newest.policy).map(|(version, _)| version))
+}
+
+/// The keys that the records after `after` name, alone or with others.
+pub(in crate::store::sqlite) fn keys_named_since(
+    connection: &Connection,
+    after: Revision,
+) -> Result<Vec<KeyId>, Refusal> {
+    let mut statement =
+        connection.prepare_cached(&format!("{COLUMNS} NOT INDEXED WHERE revision > ?1 ORDER BY revision"))?;
+    let mut newest = Newest::default();
+    for record in statement.query_map([to_stored(after)], record)? {
+        let record = record?;
+        newest.note(&record, connection)?.ok_or_else(|| unreadable(&record))?;
+    }
+    let together = newest.groups.into_iter().flat_map(|change| change.keys);
+    Ok(newest.keys.into_keys().chain(together).collect())
+}

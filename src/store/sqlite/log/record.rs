@@ -1,0 +1,59 @@
+//! One record of the log as it is read.
+
+use rusqlite::Row;
+
+use crate::{
+    domain::{audit::Chain, root::DerivedKeys},
+    ports::{LogRecord, StoreError},
+    store::{
+        chain::StoredRecord,
+        records::group::without_keys,
+        rows::from_stored,
+        sqlite::{columns::bytes, damage},
+    },
+};
+
+/// What is read of a record, before any condition.
+pub(super) const COLUMNS: &str = "SELECT revision, bytes, digest, chain, code, signature FROM log";
+
+/// From how many bytes on an entry of an older schema is shown without its keys.
+const LONG: usize = 65_536;
+
+/// A record without the keys that were changed together, where they are many: a page of such could be more than memory.
+pub(super) fn shortened(record: LogRecord) -> LogRecord {
+    let short = if record.bytes.len() > LONG { without_keys(&record.bytes) } else { None };
+    LogRecord { bytes: short.unwrap_or(record.bytes), ..record }
+}
+
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
+    Ok(StoredRecord {
+        revision: row.get(0)?,
+        bytes: bytes(row, 1)?,
+        digest: bytes(row, 2)?,
+        chain: bytes(row, 3)?,
+        code: bytes(row, 4)?,
+        signature: row.get(5)?,
+    })
+}
+
+pub(super) fn to_record(record: &StoredRecord, keys: &DerivedKeys) -> Result<LogRecord, StoreError> {
+    let chain = record.chain.as_slice().try_into().ok().map(Chain);
+    match from_stored(record.revision).zip(chain).filter(|_| record.is_genuine(keys)) {
+        Some((revision, chain)) => {
+            Ok(LogRecord { revision, bytes: record.bytes.clone(), chain, gained: None })
+        }
+        None => Err(altered(record.revision)),
+    }
+}
+
+pub(super) fn unreadable(record: &StoredRecord) -> StoreError {
+    let why = "its bytes are no entry, or the keys that it changed together were altered";
+    StoreError::Corrupt(damage::of_log(&format!(
+        "log record {} cannot be read, because {why}",
+        record.revision
+    )))
+}
+
+pub(super) fn altered(revision: i64) -> StoreError {
+    StoreError::Corrupt(damage::of_log(&format!("log record {revision} was altered")))
+}

@@ -1,0 +1,113 @@
+//! The check of the whole log.
+
+use rusqlite::Connection;
+
+use super::record::{COLUMNS, record};
+use crate::{
+    domain::root::DerivedKeys,
+    ports::{StoreError, Verification},
+    store::{
+        chain::ChainCheck,
+        records::group::KeyList,
+        rows::to_stored,
+        sqlite::{
+            damage,
+            failure::{is_corruption, is_nonsense, of_reading},
+            groups,
+            schema::{REVISED, TABLES, present},
+        },
+    },
+};
+
+/// How many records are read in one transaction, so that a long check does not keep the WAL from being emptied.
+const AT_ONCE: usize = 4096;
+
+/// Reads the log from its first record to its last as they are now; then whether the indexes agree with their tables,
+/// because queries go through them, and an index could leave entries out.
+pub(in crate::store::sqlite) fn verify(
+    connection: &mut Connection,
+    keys: &DerivedKeys,
+) -> Result<Verification, StoreError> {
+    let mut check = ChainCheck::new(keys);
+    let Ends { newest_row, mark_fault } =
+        verify_all(connection, keys, &mut check).map_err(|error| of_reading(&error))?;
+    let mut found = check.finish(newest_row);
+    if found.fault.is_none() {
+        found.fault = mark_fault.map(|why| (found.head.next(), why));
+    }
+    if found.fault.is_none() {
+        let why = index_fault(connection).map_err(|error| of_reading(&error))?;
+        found.fault = why.map(|why| (found.head.next(), why));
+    }
+    Ok(found)
+}
+
+/// The first thing that SQLite finds wrong with a table or an index.
+fn index_fault(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    // One table after the other, each in a snapshot of its own, so that the WAL can be emptied in between.
+    for table in present(connection, &TABLES)? {
+        let check = connection.query_row(&format!("PRAGMA integrity_check({table})"), [], |row| row.get(0));
+        let found: String = match check {
+            Err(error) if is_corruption(&error) || is_nonsense(&error) => error.to_string(),
+            check => check?,
+        };
+        if found != "ok" {
+            return Ok(Some(damage::of_table(table, &found)));
+        }
+    }
+    Ok(None)
+}
+
+/// What other rows say of the log's end.
+#[derive(Default)]
+struct Ends {
+    /// The newest revision that one bears.
+    newest_row: i64,
+    /// What is wrong with the mark of changes of many keys.
+    mark_fault: Option<String>,
+}
+
+/// Takes every record, and answers what other rows say of their end.
+fn verify_all(
+    connection: &mut Connection,
+    keys: &DerivedKeys,
+    check: &mut ChainCheck<'_>,
+) -> rusqlite::Result<Ends> {
+    let mut after = i64::MIN;
+    loop {
+        let snapshot = connection.transaction()?;
+        let mut statement = snapshot
+            .prepare_cached(&format!("{COLUMNS} WHERE revision > ?1 ORDER BY revision LIMIT {AT_ONCE}"))?;
+        let mut rows = statement.query([after])?;
+        let mut taken = 0;
+        while let Some(row) = rows.next()? {
+            let record = record(row)?;
+            let list = |place| match groups::list(&snapshot, place) {
+                // Then its keys are not there as it had them.
+                Err(error) if is_corruption(&error) || is_nonsense(&error) => Ok(KeyList::default()),
+                list => list,
+            };
+            let gained = || list(groups::gained_at(record.revision));
+            if !check.take(&record, || list(record.revision), gained)? {
+                return Ok(Ends::default());
+            }
+            taken += 1;
+        }
+        after = to_stored(check.head());
+        if taken < AT_ONCE {
+            // In the same snapshot as the last records: what is committed between two is in neither or in both.
+            let newest_row = newest_row(&snapshot)?;
+            let mark_fault = groups::mark_fault(&snapshot, keys, check.newest_group())?;
+            return Ok(Ends { newest_row, mark_fault });
+        }
+    }
+}
+
+fn newest_row(connection: &Connection) -> rusqlite::Result<i64> {
+    let each: Vec<_> = present(connection, &REVISED)?
+        .into_iter()
+        .map(|table| format!("SELECT revision FROM {table}"))
+        .collect();
+    let all = format!("SELECT max(revision) FROM ({})", each.join(" UNION ALL "));
+    connection.query_row(&all, [], |row| row.get::<_, Option<i64>>(0)).map(Option::unwrap_or_default)
+}

@@ -1,0 +1,117 @@
+//! Looking at a store from outside, whether a server runs in it or not: nothing is locked, and nothing changed.
+
+use std::{fs, path::Path};
+
+use rusqlite::Connection;
+
+use super::{
+    anchored::{self, AnchorReport, Judged},
+    belonging::{fitting, ours},
+    error::{OpenError, database},
+};
+use crate::{
+    domain::{audit::Revision, root::DerivedKeys},
+    ports::{StoreError, StoredMark, Verification},
+    store::{
+        anchor::{AnchorSettings, find},
+        data_dir::database_in,
+        roots::{FoundRoots, Roots},
+        sqlite::{
+            connection::{open_offline, page_size},
+            failure, log, notes,
+            reserve::{self, KeptRoom},
+        },
+    },
+};
+
+/// Reads the whole log of a data directory, whether a server runs in it or not. Locks nothing and changes nothing.
+///
+/// # Errors
+/// There is no store, its roots are missing or another store's, or it cannot be read. A log that does not hold is no
+/// error: [`Verification::fault`] tells.
+pub fn verify_offline(directory: &Path, settings: &AnchorSettings) -> Result<Verification, OpenError> {
+    let (mut found, anchor) = read_offline(directory, settings, log::verify)?;
+    if found.fault.is_none() {
+        let doubt = anchor?.into_report().doubt;
+        found.fault = doubt.map(|doubt| (found.head.next(), doubt.to_string()));
+    }
+    Ok(found)
+}
+
+/// What can be said of a store without a look at every row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examination {
+    /// The end of its log.
+    pub head: Revision,
+    /// The clock's mark.
+    pub mark: StoredMark,
+    /// Its anchor.
+    pub anchor: AnchorReport,
+    /// Its room for what takes rights away.
+    pub room: KeptRoom,
+}
+
+/// Looks at the store of a data directory, whether a server runs in it or not. Locks nothing and changes nothing.
+///
+/// # Errors
+/// There is no store, its roots are missing or another store's, or it cannot be read.
+pub fn examine_offline(directory: &Path, settings: &AnchorSettings) -> Result<Examination, OpenError> {
+    let ((head, mark, page_size), anchor) = read_offline(directory, settings, |connection, keys| {
+        let head = log::head(connection, keys)?.revision;
+        let mark = notes::clock_mark(connection, keys).map_err(|error| failure::of_reading(&error))?;
+        let page_size = page_size(connection).map_err(|error| failure::of_reading(&error))?;
+        Ok((head, mark, page_size))
+    })?;
+    let room = reserve::look(&database_in(directory), page_size);
+    Ok(Examination { head, mark, anchor: anchor?.into_report(), room })
+}
+
+type Read<T> = fn(&mut Connection, &DerivedKeys) -> Result<T, StoreError>;
+
+fn read_offline<T>(
+    directory: &Path,
+    settings: &AnchorSettings,
+    read: Read<T>,
+) -> Result<(T, Result<Judged, OpenError>), OpenError> {
+    let path = database_in(directory);
+    let before = quiet_state(directory);
+    let found = read_with(directory, &path, before.is_some(), settings, read);
+    // Somebody may have begun to write under the assumption that nobody does.
+    if before.is_some() && before != quiet_state(directory) {
+        return read_with(directory, &path, false, settings, read);
+    }
+    found
+}
+
+fn read_with<T>(
+    directory: &Path,
+    path: &Path,
+    immutable: bool,
+    settings: &AnchorSettings,
+    read: Read<T>,
+) -> Result<(T, Result<Judged, OpenError>), OpenError> {
+    if !path.exists() {
+        return Err(OpenError::NoStore(directory.to_owned()));
+    }
+    let mut connection = open_offline(directory, immutable).map_err(database(path))?;
+    let found = ours(&connection, path)?.ok_or_else(|| OpenError::NoStore(directory.to_owned()))?;
+    let keys = match Roots::find(directory)? {
+        FoundRoots::Kept(roots) | FoundRoots::New(roots) => fitting(&roots, &found, path)?,
+        FoundRoots::Missing => return Err(OpenError::LostRoots(path.to_owned())),
+    };
+    let place = anchored::place(directory, settings, &connection, &keys).map_err(database(path))?;
+    // First, because a server that runs writes it last.
+    let anchor = find(&place, &keys);
+    let read = read(&mut connection, &keys)?;
+    Ok((read, anchored::look_with(place, anchor, &connection, &keys)))
+}
+
+/// The database's size and time of change while its WAL holds nothing; `None` while it does.
+fn quiet_state(directory: &Path) -> Option<(u64, std::time::SystemTime)> {
+    let path = database_in(directory);
+    if !reserve::is_blank(&path) {
+        return None;
+    }
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
+}

@@ -1,0 +1,236 @@
+//! The store itself: its threads and connections, and how it is closed.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use r2d2_sqlite::SqliteConnectionManager;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use super::{
+    connection::{self, WalIndex},
+    follower, log,
+    open::{OpenError, Opened, database},
+    reserve::HeldIndex,
+    writer::{Answer, FileIdentity, ForeignWrites, Room, Telling, Until, Work, Writer, WriterState},
+};
+use crate::{
+    domain::{audit::Revision, root::DerivedKeys},
+    ports::{Pending, StoreError, StoredMark, Taking},
+    store::data_dir::DataDir,
+};
+
+/// Why a store that was closed takes nothing.
+pub(super) const CLOSED: &str = "it is closed";
+
+/// How many changes may wait for the writing thread (D7).
+const MAX_WAITING: usize = 4096;
+
+/// How many reads run at once.
+pub(super) const READERS: u32 = 4;
+
+/// How many of them can be long: pages of the log, of keys and of usage. What is asked of one key finds a reader.
+pub(super) const LONG_READS: usize = 2;
+
+/// How many reads may run or wait, besides the follower's.
+pub(super) const MAX_READS: usize = 64;
+
+/// How long a read waits for its turn.
+const READER_WAIT: Duration = Duration::from_secs(5);
+
+/// A store in a SQLite database.
+pub struct SqliteStore {
+    works: mpsc::Sender<Work>,
+    pub(super) readers: r2d2::Pool<SqliteConnectionManager>,
+    pub(super) keys: Arc<DerivedKeys>,
+    pub(super) revisions: watch::Receiver<Revision>,
+    pub(super) state: watch::Receiver<WriterState>,
+    /// Whether it is sealed because another process has written.
+    written_by_others: Arc<AtomicBool>,
+    pub(super) taking: watch::Receiver<Taking>,
+    pub(super) directory: PathBuf,
+    /// What follows the log reads here, never behind the others.
+    pub(super) follower: mpsc::Sender<follower::Read>,
+    /// Taken when the store goes.
+    follower_thread: Option<JoinHandle<()>>,
+    pub(super) reads: Arc<Semaphore>,
+    pub(super) long_reads: Arc<Semaphore>,
+    /// A reading of the whole log is long: one at a time.
+    pub(super) verifying: Arc<Semaphore>,
+    /// Taken by whoever joins it first.
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// As it was found.
+    mark: StoredMark,
+    ended_in_order: bool,
+    /// The last field, so that it goes when every connection is closed.
+    #[expect(dead_code, reason = "held, never read")]
+    held_index: Option<HeldIndex>,
+}
+
+impl SqliteStore {
+    pub(super) fn start(dir: &DataDir, opened: Opened) -> Result<Self, OpenError> {
+        let Opened { connection, index, held, keys, mark, ended_in_order, anchor } = opened;
+        let path = dir.database();
+        let head = log::head(&connection, &keys)?;
+        let (works, receiver) = mpsc::channel(MAX_WAITING);
+        let (revision_sender, revisions) = watch::channel(head.revision);
+        let (state_sender, state) = watch::channel(WriterState::Working);
+        let foreign = ForeignWrites::from_now(&connection).map_err(database(&path))?;
+        let written_by_others = foreign.seen();
+        let (taking_sender, taking) = watch::channel(Taking::Everything);
+        let room = Room::of(&connection, dir)?;
+        let mut writer = Writer {
+            connection,
+            foreign,
+            keys: Arc::clone(&keys),
+            head,
+            file: FileIdentity::of(path.clone()).map_err(database(&path))?,
+            anchor,
+            works: receiver,
+            revisions: revision_sender,
+            state: state_sender,
+            taking: taking_sender,
+            wal_pages: 0,
+            room,
+            sealing: Telling::default(),
+            held_index: held.clone(),
+            lock: dir.lock(),
+        };
+        writer.look_for_room();
+        let readers = readers(&path, index).map_err(database(&path))?;
+        let thread = Mutex::new(Some(writer.spawn().map_err(database(&path))?));
+        let following = connection::open_reader(&path, index).map_err(database(&path))?;
+        let (follower, follower_thread) =
+            follower::spawn(following, Arc::clone(&keys)).map_err(database(&path))?;
+        Ok(Self {
+            works,
+            readers,
+            follower,
+            follower_thread: Some(follower_thread),
+            reads: Arc::new(Semaphore::new(MAX_READS)),
+            long_reads: Arc::new(Semaphore::new(LONG_READS)),
+            verifying: Arc::new(Semaphore::new(1)),
+            keys,
+            revisions,
+            state,
+            written_by_others,
+            taking,
+            directory: dir.path().to_owned(),
+            thread,
+            mark,
+            ended_in_order,
+            held_index: held,
+        })
+    }
+
+    /// Whether the log holds an entry.
+    #[must_use]
+    pub fn is_initialized(&self) -> bool {
+        *self.revisions.borrow() > Revision::ZERO
+    }
+
+    /// The clock's mark, as it was when the store was opened.
+    #[must_use]
+    pub const fn clock_mark(&self) -> StoredMark {
+        self.mark
+    }
+
+    /// Whether the last process that served from this store ended in order, when it was opened.
+    #[must_use]
+    pub const fn ended_in_order(&self) -> bool {
+        self.ended_in_order
+    }
+
+    /// How the writing thread is; whoever serves from this store watches it.
+    #[must_use]
+    pub fn writer_state(&self) -> watch::Receiver<WriterState> {
+        self.state.clone()
+    }
+
+    /// Takes no change any more, writes those that wait, empties the WAL, and gives the data directory back.
+    ///
+    /// # Errors
+    /// The store was sealed, or the WAL could not be emptied; the next start reads it.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let (answer, closed) = oneshot::channel();
+        let sent = self.works.send(Work::Close(answer)).await;
+        let closed = match sent {
+            Ok(()) => closed.await.unwrap_or_else(|_| Err(StoreError::Unavailable(CLOSED.to_owned()))),
+            // Somebody else has closed it.
+            Err(_) => Ok(()),
+        };
+        self.join();
+        closed
+    }
+
+    fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that writes the store had panicked");
+        }
+    }
+
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Answer<T>) -> Work + Send + 'static,
+    ) -> Pending<'_, T> {
+        Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            self.works.try_send(work(answer)).map_err(|error| {
+                StoreError::Unavailable(match error {
+                    mpsc::error::TrySendError::Full(_) => format!("{MAX_WAITING} changes wait already"),
+                    mpsc::error::TrySendError::Closed(_) => CLOSED.to_owned(),
+                })
+            })?;
+            let died = |_| Err(StoreError::OutcomeUnknown("the thread that writes has ended".to_owned()));
+            answered.await.unwrap_or_else(died)
+        })
+    }
+
+    /// An error of a change as who asked must hear it: where a restart alone opens the store, no retry helps.
+    pub(in crate::store::sqlite) fn of_change(&self, error: StoreError) -> StoreError {
+        match (&error, &*self.state.borrow()) {
+            (StoreError::Unavailable(_), WriterState::Sealed { until: Until::Restart, .. })
+                if self.written_by_others.load(Ordering::Acquire) =>
+            {
+                StoreError::WrittenByOthers
+            }
+            (StoreError::Unavailable(_), WriterState::Sealed { why, until: Until::Restart }) => {
+                StoreError::Sealed(why.clone())
+            }
+            _ => error,
+        }
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        // The thread ends when nobody can ask it any more: after what waits, which is at most a few groups.
+        self.works = mpsc::channel(1).0;
+        self.join();
+        self.follower = mpsc::channel(1).0;
+        if self.follower_thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that follows the store had panicked");
+        }
+    }
+}
+
+/// The connections that read, opened.
+fn readers(path: &Path, index: WalIndex) -> Result<r2d2::Pool<SqliteConnectionManager>, r2d2::Error> {
+    let manager = SqliteConnectionManager::file(index.name(path))
+        .with_flags(index.reader_flags())
+        .with_init(|connection| connection::prepare_reader(connection));
+    r2d2::Pool::builder()
+        .max_size(READERS)
+        .connection_timeout(READER_WAIT)
+        .test_on_check_out(false)
+        .build(manager)
+}
