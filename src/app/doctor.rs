@@ -1,7 +1,10 @@
 //! `keyward doctor`: what a data directory, its anchor and this machine's clock say of each other, and the repair of a false
 //! mark and of a restored database.
 
-use super::{error::AppError, is_begun, runtime};
+use super::{
+    begin::{is_begun, runtime},
+    error::AppError,
+};
 use crate::{
     changes::support::clock_mark,
     config::{self, args::DoctorArgs, zoneinfo},

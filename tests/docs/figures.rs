@@ -239,7 +239,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
         "app/threads.rs",
         "following: Background::start(\"following\", 1, Quarter)",
     ),
-    ("operating.md", "runs on two others", "app/mod.rs", ".worker_threads(2)"),
+    ("operating.md", "runs on two others", "app/begin.rs", ".worker_threads(2)"),
     ("security.md", "(ten at once, then one a second)", "judge/source_limit.rs", "const BURST: u64 = 10;"),
     ("security.md", "then one a second", "judge/source_limit.rs", "const REFILL_MS: u64 = 1_000;"),
     (

@@ -1,0 +1,50 @@
+//! What every command begins with: configuration, logging, a runtime, and where the store is.
+
+use std::path::Path;
+
+use super::error::AppError;
+use crate::{
+    config::{self, Config, LogFormat, args::DataArgs, zoneinfo},
+    domain::{audit::Revision, zones},
+    store::{
+        anchor::AnchorSettings,
+        data_dir::holds_database,
+        roots::{FoundRoots, Roots},
+        sqlite::OpenError,
+    },
+    telemetry::{self, Logging},
+};
+
+/// Reads the configuration and starts logging, which ends when its value is dropped.
+pub(super) fn load(args: &DataArgs) -> Result<(Config, Logging), AppError> {
+    // Before any document is read.
+    zoneinfo::use_directory(args.zoneinfo.as_deref())?;
+    let config = Config::load(args.config.as_deref())?;
+    let logging = telemetry::start(&config::log_filter(), config.log_format == LogFormat::Json)?;
+    if args.zoneinfo.is_some() {
+        tracing::info!(zones = zones::in_force(), "time zones of the operator's own");
+    }
+    Ok((config, logging))
+}
+
+/// What the flags say of the anchor.
+pub(super) fn anchor_of(args: &DataArgs, accepted: Option<u64>) -> AnchorSettings {
+    AnchorSettings { place: args.anchor.clone(), accepted: accepted.map(Revision) }
+}
+
+/// Whether a directory holds a store, or what is left of one: opening it would make one where there is nothing.
+pub(super) fn is_begun(data_dir: &Path) -> Result<bool, AppError> {
+    let roots = Roots::find(data_dir).map_err(OpenError::from)?;
+    Ok(holds_database(data_dir) || !matches!(roots, FoundRoots::Missing))
+}
+
+/// The runtime of the service: what Checks and revocations stand on. Checks have one of their own for each core, and
+/// administration has its own threads.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, AppError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("service")
+        .enable_all()
+        .build()
+        .map_err(AppError::Runtime)
+}

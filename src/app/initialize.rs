@@ -1,0 +1,34 @@
+//! `keyward init`.
+
+use std::sync::Arc;
+
+use super::{
+    begin::{anchor_of, load, runtime},
+    error::AppError,
+    root_key::Destination,
+    service::Store,
+};
+use crate::{
+    config::{self, args::InitArgs},
+    system::{SystemClock, SystemEntropy},
+};
+
+/// Makes a store and its first administration key, and serves nothing.
+///
+/// # Errors
+/// There is a store already, or it cannot be made.
+pub fn initialize(args: &InitArgs) -> Result<(), AppError> {
+    let (_config, _logging) = load(&args.data)?;
+    let policy = config::first_policy(args.data.policy.as_deref())?;
+    let destination = Destination::choose(&args.data);
+    runtime()?.block_on(async {
+        let anchor = anchor_of(&args.data, None);
+        let store =
+            Store::open(&args.data.data_dir, &anchor, &SystemEntropy::default(), Arc::new(SystemClock))?;
+        if store.sqlite.is_initialized() {
+            return Err(AppError::AlreadyInitialized(args.data.data_dir.clone()));
+        }
+        store.initialize(policy, &SystemEntropy::default(), &destination).await?;
+        Ok(store.sqlite.close().await?)
+    })
+}

@@ -1,0 +1,50 @@
+//! `keyward recover`.
+
+use std::sync::Arc;
+
+use super::{
+    begin::{anchor_of, is_begun, load, runtime},
+    error::AppError,
+    root_key::Destination,
+    service::Store,
+};
+use crate::{
+    changes::support::initialize::Maker,
+    config::{self, args::RecoverArgs},
+    ports::{KeyStore as _, PolicyView},
+    system::{SystemClock, SystemEntropy},
+};
+
+/// Makes a new administration key for a store whose others are lost. Nobody else may have the store open.
+///
+/// # Errors
+/// There is no store, it is in use, or the key cannot be made.
+pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
+    let (_config, _logging) = load(&args.data)?;
+    let first_policy = config::first_policy(args.data.policy.as_deref())?;
+    let destination = Destination::choose(&args.data);
+    if !is_begun(&args.data.data_dir)? {
+        return Err(AppError::NotInitialized(args.data.data_dir.clone()));
+    }
+    runtime()?.block_on(async {
+        let entropy = SystemEntropy::default();
+        let anchor = anchor_of(&args.data, args.accept_rollback);
+        let store = Store::open(&args.data.data_dir, &anchor, &entropy, Arc::new(SystemClock))?;
+        if !store.sqlite.is_initialized() {
+            return Err(AppError::NotInitialized(args.data.data_dir.clone()));
+        }
+        let view = store.sqlite.load().await?;
+        let default = view.workspaces.iter().find(|workspace| workspace.is_default);
+        let default = default.ok_or_else(|| AppError::NotInitialized(args.data.data_dir.clone()))?.id;
+        let maker = Maker { entropy: &entropy, lookup: &store.keys.lookup, now: store.clock.now() };
+        // For the prefix of administration keys; where the stored one is damaged, that of the first one serves.
+        let policy = match &view.policy {
+            Some(PolicyView::Sound(stored)) => &stored.policy,
+            Some(PolicyView::Damaged { .. }) | None => &first_policy,
+        };
+        let (mutation, secret) = maker.recover(default, policy)?;
+        let parcel = destination.prepare(secret)?;
+        parcel.settle(store.sqlite.commit(mutation).await)?;
+        Ok(store.sqlite.close().await?)
+    })
+}

@@ -1,0 +1,77 @@
+//! `keyward serve`.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    begin::{anchor_of, load, runtime},
+    error::AppError,
+    root_key::Destination,
+    service::{Service, Settings, Stopped},
+};
+use crate::{
+    config::{self, args::ServeArgs},
+    server::{limits::ListenerLimits, listener::cores},
+    shutdown::Signals,
+    system::{SystemClock, SystemEntropy},
+    telemetry,
+};
+
+/// Serves until a signal says to stop, or a part dies.
+///
+/// # Errors
+/// It cannot start, a part died, or not everything ended in order: the process must end with a failing code.
+pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
+    let (config, logging) = load(&args.data)?;
+    telemetry::log_panics();
+    raise_descriptor_limit();
+    let check_is_open = args.listen.ip().is_loopback();
+    let http_check_is_open = args.http_listen.ip().is_loopback();
+    for (address, is_open) in [(args.listen, check_is_open), (args.http_listen, http_check_is_open)] {
+        if is_open {
+            continue;
+        }
+        if !args.insecure_listen_beyond_loopback_without_tls {
+            return Err(AppError::BeyondLoopback(address));
+        }
+        tracing::warn!(listen = %address, "keys and secrets cross the network unencrypted; every call needs a caller");
+    }
+    let destination = Destination::choose(&args.data);
+    let settings = Settings {
+        data_dir: args.data.data_dir.clone(),
+        anchor: anchor_of(&args.data, args.accept_rollback),
+        listen: args.listen,
+        http_listen: args.http_listen,
+        check_is_open,
+        http_check_is_open,
+        policy: config::first_policy(args.data.policy.as_deref())?,
+        gateway: config.gateway,
+        limits: ListenerLimits { in_flight_bytes: args.in_flight_mib << 20, ..ListenerLimits::default() },
+        workers: args.workers.unwrap_or_else(cores),
+        count_wait: Duration::from_millis(args.count_wait_ms.into()),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy::default()),
+    };
+    runtime()?.block_on(async {
+        let mut signals = Signals::take().map_err(AppError::Runtime)?;
+        let mut service = Service::start(settings, &destination).await?;
+        service.announce();
+        let stopped = tokio::select! {
+            () = signals.next() => Stopped::Asked,
+            stopped = service.died() => stopped,
+            never = logging.tell_of_lost() => match never {},
+        };
+        tracing::info!("stopping: calls in flight finish first");
+        tokio::select! {
+            ended = service.shutdown(stopped) => ended,
+            () = signals.again() => Err(AppError::Aborted),
+        }
+    })
+}
+
+/// Raises the limit of open files as far as the system lets us: each connection takes one.
+fn raise_descriptor_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(why) => tracing::warn!(%why, "the limit of open files could not be raised"),
+    }
+}
