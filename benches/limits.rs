@@ -19,7 +19,7 @@ mod store_support;
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use keyward::{
-    counters::memory::MemoryCounters,
+    counters::memory::{MemoryCounters, MemorySlot},
     domain::{
         audit::Revision,
         policy::{LimitEntry, Policy, TierSet},
@@ -71,7 +71,7 @@ fn index(keys: usize) -> (Arc<Index>, Vec<KeyHash>) {
         comment: Comment::parse("").unwrap(),
         revision: Revision(1),
     };
-    let index = Index::default();
+    let index = Index::with_slots::<MemorySlot>();
     index.apply(View {
         groups: Vec::new(),
         members: Vec::new(),

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use counters_support::{Backend as _, Memory, policy};
 use keyward::{
+    counters::memory::MemorySlot,
     domain::{
         audit::Revision,
         policy::TierSet,
         time::{Clock, Timestamp, TrustedClock},
     },
     index::Index,
-    ports::{Account, Charge, PolicyView, View},
+    ports::{Charge, PolicyView, View},
 };
 use store_support::{Seeded, at, key, workspace};
 
@@ -44,7 +45,7 @@ fn resident() -> usize {
 
 #[test]
 fn an_account_is_small() {
-    assert!(size_of::<Account>() <= 32);
+    assert!(size_of::<MemorySlot>() <= 32);
 }
 
 #[test]
@@ -53,7 +54,7 @@ fn an_account_is_small() {
 fn a_million_used_keys_with_two_limits_cost_at_most_100_mebibytes() {
     let entropy = Seeded::new(1);
     let workspace = workspace(&entropy);
-    let index = Arc::new(Index::default());
+    let index = Arc::new(Index::with_slots::<MemorySlot>());
     let day_and_hour = "{ name = 'day', limit = 5000, calendar = 'day' }, { name = 'hour', limit = 1000, calendar = 'hour' }";
     index.apply(View {
         groups: Vec::new(),
@@ -82,8 +83,11 @@ fn a_million_used_keys_with_two_limits_cost_at_most_100_mebibytes() {
         assert!(matches!(counters.charge(&found.bill(TierSet::only(0), 1), &now), Charge::Charged(_)));
     }
     let more = resident().saturating_sub(before);
-    let bytes = size_of::<Account>() + more / KEYS;
-    eprintln!("{bytes} bytes a key, {} of them where they were before the first use", size_of::<Account>());
+    let bytes = size_of::<MemorySlot>() + more / KEYS;
+    eprintln!(
+        "{bytes} bytes a key, {} of them where they were before the first use",
+        size_of::<MemorySlot>()
+    );
     assert!(bytes <= MOST_BYTES, "{bytes} bytes a key");
     drop(counters);
     backend.crash();

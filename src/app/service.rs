@@ -26,7 +26,7 @@ use crate::{
             last_use::UseWriter,
         },
     },
-    counters::memory::MemoryCounters,
+    counters::memory::{MemoryCounters, MemorySlot},
     domain::{
         gateway::Gateway,
         policy::Policy,
@@ -153,7 +153,7 @@ impl Service {
         let sqlite = Arc::new(sqlite);
         let port: Arc<dyn KeyStore> = Arc::<SqliteStore>::clone(&sqlite);
 
-        let index = Arc::new(Index::default());
+        let index = Arc::new(Index::with_slots::<MemorySlot>());
         let threads = Threads::start().map_err(AppError::Runtime)?;
         let follower = Follower::new(Arc::clone(&port), Arc::clone(&index), threads.following().clone());
         follower.load().await?;

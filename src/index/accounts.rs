@@ -4,31 +4,58 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     domain::{key::Key, time::Timestamp},
-    ports::{Account, Payer},
+    ports::{AccountSlot, AnySlot, Payer, Slotted},
 };
 
-/// An account that several keys share.
-pub(super) struct Shared {
+/// A payer that several keys share, and its slot.
+pub(super) struct Shared<S: ?Sized = AnySlot> {
     subject: Box<str>,
-    account: Account,
+    is_owner: bool,
+    slot: S,
 }
 
-impl Payer for Shared {
-    fn account(&self) -> &Account {
-        &self.account
-    }
-
-    fn subject(&self) -> String {
-        self.subject.clone().into()
+impl Shared {
+    fn new<S: AccountSlot>(subject: &str) -> Arc<Self> {
+        let is_owner = matches!(Payer::stored_under(subject), Payer::Owner(_));
+        // Whatever was over before this process began counts for whoever is restored.
+        Arc::new(Shared { subject: subject.into(), is_owner, slot: S::new(Timestamp::EPOCH) })
     }
 }
 
-/// Every account that several keys share, and those of workspaces themselves. One stays for as long as somebody has it, or
+impl Slotted for Arc<Shared> {
+    fn payer(&self) -> Payer<'_> {
+        if self.is_owner { Payer::Owner(&self.subject) } else { Payer::Workspace(&self.subject) }
+    }
+
+    fn slot(&self) -> &AnySlot {
+        &self.slot
+    }
+
+    fn keep(&self) -> Box<dyn Slotted> {
+        Box::new(Self::clone(self))
+    }
+}
+
+/// Every payer that several keys share, and workspaces themselves. One stays for as long as somebody has it, or
 /// something is counted on it: so that nobody uses twice what comes once in a window.
-#[derive(Default)]
-pub(super) struct SharedAccounts(HashMap<Box<str>, Arc<Shared>>);
+pub(super) struct SharedAccounts {
+    known: HashMap<Box<str>, Arc<Shared>>,
+    /// Makes one with the slot of the back end.
+    make: fn(&str) -> Arc<Shared>,
+}
+
+impl Default for SharedAccounts {
+    fn default() -> Self {
+        Self::with_slots::<()>()
+    }
+}
 
 impl SharedAccounts {
+    /// None yet; each will have such a slot.
+    pub(super) fn with_slots<S: AccountSlot>() -> Self {
+        Self { known: HashMap::new(), make: Shared::new::<S> }
+    }
+
     /// That of all keys of a key's workspace and environment.
     pub(super) fn of_workspace(&mut self, key: &Key) -> Arc<Shared> {
         self.account(&format!("{}/{}", key.workspace, key.environment.as_str()))
@@ -43,29 +70,29 @@ impl SharedAccounts {
 
     /// The account that is stored under this.
     pub(super) fn account(&mut self, subject: &str) -> Arc<Shared> {
-        if let Some(known) = self.0.get(subject) {
+        if let Some(known) = self.known.get(subject) {
             return Arc::clone(known);
         }
-        let account = Arc::new(Shared { subject: subject.into(), account: Account::new(Timestamp::EPOCH) });
-        self.0.insert(subject.into(), Arc::clone(&account));
+        let account = (self.make)(subject);
+        self.known.insert(subject.into(), Arc::clone(&account));
         account
     }
 
-    /// Drops accounts that nobody has and on which nothing is counted.
-    pub(super) fn free(&mut self) {
+    /// Drops accounts that nobody has and that `is_empty`.
+    pub(super) fn free(&mut self, is_empty: impl Fn(&dyn Slotted) -> bool) {
         // Nobody else can take one meanwhile: all come from here.
-        self.0.retain(|_, shared| Arc::strong_count(shared) > 1 || !shared.account.lock().is_empty());
-        self.0.shrink_to(1024);
+        self.known.retain(|_, shared| Arc::strong_count(shared) > 1 || !is_empty(shared));
+        self.known.shrink_to(1024);
     }
 
     /// How many there are.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.known.len()
     }
 
     /// Every account.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Shared>> {
-        self.0.values()
+        self.known.values()
     }
 }

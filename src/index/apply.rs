@@ -178,7 +178,7 @@ impl Index {
         let by_id = self.by_id.pin();
         let by_hash = self.by_hash.pin();
         let Some(cell) = by_id.get(&key.id) else {
-            let cell = Arc::new(Cell::new(record));
+            let cell = (self.new_cell)(record);
             self.imports.put(key.id, &key.credentials);
             for slot in slots(&key.credentials) {
                 by_hash.insert(slot, Arc::clone(&cell));

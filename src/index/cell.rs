@@ -14,16 +14,16 @@ use crate::{
         id::KeyId, key::Key, limit::KeyLimits, member::Surroundings, policy::TierSet, rights::Rights,
         time::Timestamp,
     },
-    ports::{Account, Bill, LastUse, Payable, Payer},
+    ports::{Account, AccountSlot, AnySlot, Bill, LastUse, Payer, Slotted},
 };
 
 /// A key's place. All its secrets lead here, so that they share what is counted (L8).
-pub(super) struct Cell {
+pub(super) struct Cell<S: ?Sized = AnySlot> {
     pub(super) record: ArcSwap<Record>,
     /// Who used it last. Outside the record, so that no use is lost where that is swapped.
     pub(super) uses: Uses,
-    id: KeyId,
-    account: Account,
+    /// What the back end that counts keeps of the key. It stands here itself, so that a Check has it at hand.
+    slot: S,
 }
 
 /// A key, and what it comes to under the policy in force: together, so that no reader sees one without the other.
@@ -63,27 +63,29 @@ impl Record {
 }
 
 impl Cell {
-    /// The place of a key.
-    pub(super) fn new(record: Record) -> Self {
-        let account = Account::new(record.key.created);
-        Self { id: record.key.id, record: ArcSwap::from_pointee(record), uses: Uses::default(), account }
+    /// The place of a key, with the slot of a back end.
+    pub(super) fn new<S: AccountSlot>(record: Record) -> Arc<Self> {
+        let slot = S::new(record.key.created);
+        Arc::new(Cell { record: ArcSwap::from_pointee(record), uses: Uses::default(), slot })
     }
-}
 
-impl Cell {
     /// Whose place it is.
-    pub(super) const fn id(&self) -> KeyId {
-        self.id
+    pub(super) fn id(&self) -> KeyId {
+        self.record.load().key.id
     }
 }
 
-impl Payer for Cell {
-    fn account(&self) -> &Account {
-        &self.account
+impl Slotted for Arc<Cell> {
+    fn payer(&self) -> Payer<'_> {
+        Payer::Key(self.id())
     }
 
-    fn subject(&self) -> String {
-        self.id.to_text()
+    fn slot(&self) -> &AnySlot {
+        &self.slot
+    }
+
+    fn keep(&self) -> Box<dyn Slotted> {
+        Box::new(Self::clone(self))
     }
 }
 
@@ -131,13 +133,13 @@ impl Found {
     /// What a request of these tiers is to be charged to.
     #[must_use]
     pub fn bill(&self, tiers: TierSet, cost: u64) -> Bill<'_> {
-        fn payable(shared: &Arc<Shared>) -> &dyn Payable {
-            shared
+        fn account(shared: &Arc<Shared>) -> Account<'_> {
+            Account::of(shared)
         }
         Bill {
-            key: &self.cell,
-            owner: self.record.owner.as_ref().map(payable),
-            workspace: self.record.workspace.as_ref().map(payable),
+            key: Account { payer: Payer::Key(self.record.key.id), slot: &self.cell },
+            owner: self.record.owner.as_ref().map(account),
+            workspace: self.record.workspace.as_ref().map(account),
             limits: &self.record.limits,
             tiers,
             cost,

@@ -57,8 +57,8 @@ pub(super) struct Sharing {
 }
 
 impl Sharing {
-    pub(super) fn new(limit_ids: Arc<LimitIds>) -> Self {
-        Self { limit_ids, ..Self::default() }
+    pub(super) fn new(limit_ids: Arc<LimitIds>, accounts: SharedAccounts) -> Self {
+        Self { limit_ids, accounts, ..Self::default() }
     }
 
     /// The limits of a key; administration keys have none, and neither has a key whose workspace cannot be trusted: under

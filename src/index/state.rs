@@ -13,7 +13,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 
 use super::{
-    cell::{Cell, Found},
+    accounts::SharedAccounts,
+    cell::{Cell, Found, Record},
     hasher::RandomAlready,
     imports::Imports,
     laid::Laid,
@@ -36,7 +37,7 @@ use crate::{
         time::Timestamp,
         workspace::Workspace,
     },
-    ports::{LastUse, Payer, PolicyVersion},
+    ports::{AccountSlot, LastUse, Payer, PolicyVersion, Slotted},
 };
 
 /// Every key and workspace.
@@ -68,6 +69,8 @@ pub struct Index {
     /// Held while a view is applied: the follower is the only writer, and this makes that true.
     pub(super) sharing: Mutex<Sharing>,
     pub(super) limit_ids: Arc<LimitIds>,
+    /// Makes the place of a key with the slot of the back end.
+    pub(super) new_cell: fn(Record) -> Arc<Cell>,
 }
 
 /// The view will not follow the log any more.
@@ -75,7 +78,16 @@ pub struct Index {
 pub struct Stopped;
 
 impl Default for Index {
+    /// An index for back ends that keep nothing beside a payer.
     fn default() -> Self {
+        Self::with_slots::<()>()
+    }
+}
+
+impl Index {
+    /// An empty index that keeps a slot beside each payer for a back end.
+    #[must_use]
+    pub fn with_slots<S: AccountSlot>() -> Self {
         let limit_ids = Arc::<LimitIds>::default();
         Self {
             by_hash: papaya::HashMap::default(),
@@ -92,8 +104,9 @@ impl Default for Index {
             newest_policy: AtomicU64::new(0),
             revision: AtomicU64::new(0),
             applied: watch::Sender::new(Revision::ZERO),
-            sharing: Mutex::new(Sharing::new(Arc::clone(&limit_ids))),
+            sharing: Mutex::new(Sharing::new(Arc::clone(&limit_ids), SharedAccounts::with_slots::<S>())),
             limit_ids,
+            new_cell: Cell::new::<S>,
         }
     }
 }
@@ -211,19 +224,18 @@ impl Index {
         Arc::clone(&self.limit_ids)
     }
 
-    /// Who is stored under this, as a payer.
+    /// The payer whose counts are stored under this text; `None` for a key that is unknown.
     #[must_use]
-    pub fn payer(&self, subject: &str) -> Option<Arc<dyn Payer>> {
-        if let Ok(key) = KeyId::parse(subject) {
-            let cell = self.by_id.pin().get(&key).map(Arc::clone)?;
-            return Some(cell);
-        }
-        Some(self.lock().accounts.account(subject))
+    pub fn payer(&self, subject: &str) -> Option<Box<dyn Slotted>> {
+        Some(match Payer::stored_under(subject) {
+            Payer::Key(key) => Box::new(self.by_id.pin().get(&key).map(Arc::clone)?),
+            Payer::Owner(_) | Payer::Workspace(_) => Box::new(self.lock().accounts.account(subject)),
+        })
     }
 
-    /// Drops accounts that nobody uses any more and on which nothing is counted.
-    pub fn free_accounts(&self) {
-        self.lock().accounts.free();
+    /// Drops payers that share and whom nobody names any more, where `is_empty`: nothing is counted of them.
+    pub fn free_accounts(&self, is_empty: impl Fn(&dyn Slotted) -> bool) {
+        self.lock().accounts.free(is_empty);
     }
 
     /// How many accounts there are beside those of keys.
@@ -233,11 +245,11 @@ impl Index {
     }
 
     /// Shows everyone whose use is counted to `see`.
-    pub fn each_payer(&self, mut see: impl FnMut(&dyn Payer)) {
-        self.by_id.pin().values().for_each(|cell| see(&**cell));
+    pub fn each_payer(&self, mut see: impl FnMut(&dyn Slotted)) {
+        self.by_id.pin().values().for_each(|cell| see(cell));
         let shared: Vec<_> = self.lock().accounts.iter().map(Arc::clone).collect();
         for shared in &shared {
-            see(&**shared);
+            see(shared);
         }
     }
 

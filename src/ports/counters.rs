@@ -1,99 +1,27 @@
 //! What Keyward needs of whoever counts: one decision is one charge, of all limits or of none.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use tokio::sync::watch;
 
-use super::Pending;
+use super::{Account, Payer, Pending};
 use crate::domain::{
     decision::{Denial, Spent},
-    limit::{Bound, KeyLimits, LimitId, Sheet},
+    limit::{Bound, KeyLimits, LimitId},
     policy::{Subject, TierSet},
     time::{Now, Timestamp},
 };
 
-/// The place where the counts of one subject are kept, beside the subject itself: so that nothing is looked up.
-///
-/// Taken in this order, so that nobody waits in a circle: of the key, of its owner, of its workspace; several of a kind
-/// in the order of their addresses.
-#[derive(Debug)]
-pub struct Account {
-    /// Held for a judgement and its charge, and never while anything waits.
-    sheet: Mutex<Sheet>,
-    /// When the subject came to be: what was over before then, nobody has counted anything of it.
-    since: Timestamp,
-}
-
-impl Account {
-    /// An account on which nothing is counted yet.
-    #[must_use]
-    pub fn new(since: Timestamp) -> Self {
-        Self { sheet: Mutex::default(), since }
-    }
-
-    /// The counts, for as long as the guard is held.
-    pub fn lock(&self) -> MutexGuard<'_, Sheet> {
-        self.sheet.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// When the subject came to be.
-    #[must_use]
-    pub const fn since(&self) -> Timestamp {
-        self.since
-    }
-}
-
-/// Somebody whose use is counted: a key, an owner, a workspace.
-pub trait Payer: Send + Sync {
-    /// Where.
-    fn account(&self) -> &Account;
-
-    /// What its counts are stored under.
-    fn subject(&self) -> String;
-}
-
-/// A payer at hand, who can be kept.
-pub trait Payable {
-    /// Where its use is counted.
-    fn account(&self) -> &Account;
-
-    /// The payer, to be kept.
-    fn payer(&self) -> Arc<dyn Payer>;
-}
-
-impl<P: Payer + 'static> Payable for Arc<P> {
-    fn account(&self) -> &Account {
-        Payer::account(&**self)
-    }
-
-    fn payer(&self) -> Arc<dyn Payer> {
-        Arc::<P>::clone(self)
-    }
-}
-
-impl Payable for Arc<dyn Payer> {
-    fn account(&self) -> &Account {
-        (**self).account()
-    }
-
-    fn payer(&self) -> Arc<dyn Payer> {
-        Self::clone(self)
-    }
-}
-
-/// What a request is to be charged to.
-#[derive(Clone, Copy)]
+/// What a request is to be charged to, in values: payers, limits and units. That is all that a back end needs; the slots
+/// beside the payers are for one that counts in memory.
+#[derive(Debug, Clone, Copy)]
 pub struct Bill<'a> {
     /// The key.
-    pub key: &'a dyn Payable,
+    pub key: Account<'a>,
     /// All keys of its owner in its workspace and environment; there where a limit is shared so.
-    pub owner: Option<&'a dyn Payable>,
+    pub owner: Option<Account<'a>>,
     /// All keys of its workspace and environment; there where a limit is shared so.
-    pub workspace: Option<&'a dyn Payable>,
+    pub workspace: Option<Account<'a>>,
     /// The limits of the key.
     pub limits: &'a KeyLimits,
     /// The tiers that count.
@@ -103,34 +31,31 @@ pub struct Bill<'a> {
 }
 
 impl<'a> Bill<'a> {
-    /// Who a limit that is shared so is charged to. What should be shared and is not is charged to the key: it is never
-    /// free.
+    /// The account that a limit is charged to which is shared so. What should be shared and is not is charged to the key: it
+    /// is never free.
     #[must_use]
-    pub fn payer(&self, per: Subject) -> (Subject, &'a dyn Payable) {
+    pub fn account(&self, per: Subject) -> Account<'a> {
         let shared = match per {
             Subject::Key => None,
             Subject::Owner => self.owner,
             Subject::Workspace => self.workspace,
         };
-        shared.map_or((Subject::Key, self.key), |shared| (per, shared))
+        shared.unwrap_or(self.key)
     }
 
-    /// Each limit that it is charged to, with the count that this is: whose account, and of what.
-    pub fn counts(&self) -> impl Iterator<Item = (Count, &'a Bound)> + use<'a> {
+    /// Each limit that it is charged to, with the count that this is: whose, and of what.
+    pub fn counts(&self) -> impl Iterator<Item = (Count<'a>, &'a Bound)> + use<'a> {
         let bill = *self;
-        bill.limits.of(bill.tiers).map(move |bound| {
-            let (_, payable) = bill.payer(bound.per);
-            ((std::ptr::from_ref(payable.account()).addr(), bound.id), bound)
-        })
+        bill.limits.of(bill.tiers).map(move |bound| ((bill.account(bound.per).payer, bound.id), bound))
     }
 }
 
-/// One count: the address of its account, and its limit.
-pub type Count = (usize, LimitId);
+/// One count: who pays, and for what.
+pub type Count<'a> = (Payer<'a>, LimitId);
 
 /// What bills that go together ask of each count.
 #[must_use]
-pub fn costs(bills: &[Bill<'_>]) -> HashMap<Count, u64> {
+pub fn costs<'a>(bills: &[Bill<'a>]) -> HashMap<Count<'a>, u64> {
     let mut costs: HashMap<_, u64> = HashMap::new();
     for bill in bills {
         for (count, _) in bill.counts() {

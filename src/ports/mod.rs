@@ -5,6 +5,7 @@
 mod change;
 mod counters;
 mod note;
+mod payer;
 mod query;
 mod usage;
 mod view;
@@ -16,10 +17,10 @@ use tokio::sync::watch;
 pub use self::{
     change::{DrawsOn, Mutation, PolicyVersion, RequestMark, Rows},
     counters::{
-        Account, Bill, Charge, ChargeAll, Count, Counters, LimitState, Passing, Payable, Payer, Refusal,
-        Weighed, costs, denials,
+        Bill, Charge, ChargeAll, Count, Counters, LimitState, Passing, Refusal, Weighed, costs, denials,
     },
     note::{LastUse, MAX_USERS, Note, StoredCount, StoredMark},
+    payer::{Account, AccountSlot, AnySlot, Payer, Slotted},
     query::{KeyFilter, KeyPosition, LogFilter, LogRecord, LogRows, Verification},
     usage::{ScopeUse, Usage, UsageFilter, UsagePosition},
     view::{Damaged, OpenScheme, PolicyView, View},

@@ -1,12 +1,15 @@
 //! What the tests of counters have in common: a world of keys under limits, with time in the test's hands, that is counted
 //! by a back end which may stop in order or crash.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+pub(crate) mod by_value;
 pub(crate) mod cases;
 pub(crate) mod random;
 pub(crate) mod wrong;
+
+pub(crate) use self::by_value::ByValue;
 
 use std::{
     sync::{
@@ -17,7 +20,7 @@ use std::{
 };
 
 use keyward::{
-    counters::memory::MemoryCounters,
+    counters::memory::{MemoryCounters, MemorySlot},
     domain::{
         audit::Revision,
         credentials::RetiringSecret,
@@ -38,6 +41,11 @@ use crate::store_support::{Place, Seeded, at, key, secret, workspace};
 /// A back end under test, in an empty place of its own.
 pub(crate) trait Backend: Send + 'static {
     fn new() -> Self;
+
+    /// An index as this back end needs it. One that goes by the bill alone keeps nothing in it.
+    fn index() -> Index {
+        Index::default()
+    }
 
     /// A process begins to count, from what those before it have left.
     fn open(&mut self, index: &Arc<Index>, clock: &Arc<TrustedClock>) -> Arc<dyn Counters>;
@@ -61,6 +69,10 @@ pub(crate) struct Memory {
 impl Backend for Memory {
     fn new() -> Self {
         Self { place: Place::new(), process: None }
+    }
+
+    fn index() -> Index {
+        Index::with_slots::<MemorySlot>()
     }
 
     fn open(&mut self, index: &Arc<Index>, clock: &Arc<TrustedClock>) -> Arc<dyn Counters> {
@@ -259,7 +271,7 @@ impl<B: Backend> World<B> {
 
     /// Starts a process.
     pub(crate) fn start(&mut self) {
-        let index = Arc::new(Index::default());
+        let index = Arc::new(B::index());
         index.apply(View {
             groups: Vec::new(),
             members: Vec::new(),

@@ -17,7 +17,7 @@ use keyward::{
         time::{Now, Timestamp, TrustedClock},
     },
     index::Index,
-    ports::{Bill, Charge, ChargeAll, Counters, LimitState, Payable, Pending, Weighed},
+    ports::{Bill, Charge, ChargeAll, Counters, LimitState, Pending, Weighed},
 };
 use tokio::sync::watch;
 
@@ -103,18 +103,18 @@ impl PlainCounters {
     }
 
     fn place(&self, bill: &Bill<'_>, bound: &Bound) -> Place {
-        let payable = match bound.per {
+        let account = match bound.per {
             Subject::Key => bill.key,
             Subject::Owner => bill.owner.unwrap(),
             Subject::Workspace => bill.workspace.unwrap(),
         };
-        let mut subject = payable.payer().subject();
+        let mut subject = account.payer.to_string();
         if self.has(Flaw::MixesEnvironments) {
             subject = subject.replace("/test", "/live");
         }
         if self.has(Flaw::CounterPerSecret) {
             // Each secret was looked up by itself.
-            let looked_up = std::ptr::from_ref::<dyn Payable>(bill.key).cast::<()>().addr();
+            let looked_up = std::ptr::from_ref(bill.key.slot).cast::<()>().addr();
             subject = format!("{subject}/{looked_up}");
         }
         let mut limit = bound.name.to_string();

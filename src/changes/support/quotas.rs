@@ -7,8 +7,6 @@
 
 mod under_way;
 
-use std::sync::Arc;
-
 use crate::{
     changes::Changes,
     domain::{
@@ -25,7 +23,7 @@ use crate::{
     },
     error::{OperationError, QuotaReached},
     index::Kept,
-    ports::{Bill, Charge, DrawsOn, LimitState, Mutation, Payer},
+    ports::{Account, Bill, Charge, DrawsOn, LimitState, Mutation, Slotted},
 };
 
 pub(in crate::changes) use self::under_way::{Room, UnderWay};
@@ -175,7 +173,7 @@ struct Log {
     workspace: WorkspaceId,
     limit: u64,
     limits: KeyLimits,
-    payer: Option<Arc<dyn Payer>>,
+    payer: Option<Box<dyn Slotted>>,
 }
 
 impl Log {
@@ -210,7 +208,7 @@ impl Log {
     }
 
     fn bill(&self, cost: u64) -> Option<Bill<'_>> {
-        let key = self.payer.as_ref()?;
+        let key = Account::of(&**self.payer.as_ref()?);
         let (limits, tiers) = (&self.limits, TierSet::default());
         Some(Bill { key, owner: None, workspace: None, limits, tiers, cost })
     }

@@ -1,7 +1,7 @@
 //! Writes counts ahead of their use, one batch after the other, so that a later row is always of a later time.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     future::ready,
     sync::{
         Arc,
@@ -15,13 +15,14 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
+use super::slot::MemorySlot;
 use crate::{
     domain::{
         limit::{LimitId, LimitIds, Snapshot},
         time::{Now, Steady, Timestamp, TrustedClock},
     },
     index::Index,
-    ports::{KeyStore, Note, Payer, StoreError, StoredCount, Taking},
+    ports::{KeyStore, Note, Slotted, StoreError, StoredCount, Taking},
 };
 
 /// Rows in one write: a change that comes meanwhile waits for no more than these.
@@ -57,7 +58,7 @@ fn note_of_unclean_start(started: &Now) -> Note {
 
 /// A write that somebody needs.
 pub(super) struct Ask {
-    pub(super) payer: Arc<dyn Payer>,
+    pub(super) payer: Box<dyn Slotted>,
     pub(super) limit: LimitId,
     /// What it is stored under, so that its number stays its own until this is written.
     pub(super) text: Arc<str>,
@@ -163,22 +164,23 @@ impl Ledger {
         let mut notes = Vec::with_capacity(asks.len());
         for ask in one_each(asks) {
             // Gone where the window was over and swept meanwhile: whoever needs it asks again.
-            let Some(snapshot) = ask.payer.account().lock().snapshot(ask.limit, ask.more) else { continue };
+            let slot = MemorySlot::of(&*ask.payer);
+            let Some(snapshot) = slot.and_then(|slot| slot.lock().snapshot(ask.limit, ask.more)) else {
+                continue;
+            };
             notes.extend(self.note(&*ask.payer, &snapshot));
             taken.push((ask.payer, snapshot));
         }
         let outcome = self.store.note(notes).await;
         self.heard(&outcome);
-        for (payer, snapshot) in taken {
-            payer.account().lock().wrote(&snapshot, outcome.is_ok());
-        }
+        wrote(&taken, outcome.is_ok());
         self.written.send_modify(|written| *written = written.wrapping_add(1));
     }
 
-    fn note(&self, payer: &dyn Payer, snapshot: &Snapshot) -> Option<Note> {
+    fn note(&self, payer: &dyn Slotted, snapshot: &Snapshot) -> Option<Note> {
         let limit = self.ids.text(snapshot.id)?.to_string();
         Some(Note::Count(StoredCount {
-            subject: payer.subject(),
+            subject: payer.payer().to_string(),
             limit,
             state: Some(snapshot.state.clone()),
         }))
@@ -222,20 +224,21 @@ impl Ledger {
     fn sweep(&self, now: &Now, over: &mut VecDeque<Over>) {
         let mut unused = self.ids.idle();
         self.index.each_payer(|payer| {
-            let mut sheet = payer.account().lock();
+            let Some(slot) = MemorySlot::of(payer) else { return };
+            let mut sheet = slot.lock();
             let swept = sheet.sweep(now);
             sheet.ids().for_each(|counted| {
                 unused.remove(&counted);
             });
             drop(sheet);
             if !swept.is_empty() {
-                let subject: Arc<str> = payer.subject().into();
+                let subject: Arc<str> = payer.payer().text().into();
                 let limits = swept.into_iter().filter_map(|limit| self.ids.text(limit));
                 over.extend(limits.map(|limit| Over { subject: Arc::clone(&subject), limit }));
             }
         });
         self.ids.free(unused);
-        self.index.free_accounts();
+        self.index.free_accounts(|payer| MemorySlot::of(payer).is_none_or(|slot| slot.lock().is_empty()));
     }
 
     /// Drops a batch of rows of what is over, but for what was begun anew: its row may be that of the new window.
@@ -243,7 +246,8 @@ impl Ledger {
         let batch = over.drain(..over.len().min(BATCH));
         let notes = batch.filter_map(|Over { subject, limit }| {
             let payer = self.index.payer(&subject)?;
-            let begun_anew = self.ids.known(&limit).is_some_and(|limit| payer.account().lock().counts(limit));
+            let slot = MemorySlot::of(&*payer)?;
+            let begun_anew = self.ids.known(&limit).is_some_and(|limit| slot.lock().counts(limit));
             let (subject, limit) = (subject.to_string(), limit.to_string());
             (!begun_anew).then_some(Note::Count(StoredCount { subject, limit, state: None }))
         });
@@ -258,25 +262,24 @@ impl Ledger {
     async fn write_as_it_is(&self, all: bool) -> Result<(), StoreError> {
         let mut payers = Vec::new();
         self.index.each_payer(|payer| {
-            if payer.account().lock().as_it_is(all).next().is_some() {
-                payers.push(payer.subject());
+            if MemorySlot::of(payer).is_some_and(|slot| slot.lock().as_it_is(all).next().is_some()) {
+                payers.push(payer.payer().to_string());
             }
         });
         for batch in payers.chunks(BATCH) {
             let mut taken = Vec::new();
             let mut notes = Vec::new();
             for payer in batch.iter().filter_map(|subject| self.index.payer(subject)) {
-                let snapshots: Vec<_> = payer.account().lock().as_it_is(all).collect();
+                let Some(slot) = MemorySlot::of(&*payer) else { continue };
+                let snapshots: Vec<_> = slot.lock().as_it_is(all).collect();
                 for snapshot in snapshots {
                     notes.extend(self.note(&*payer, &snapshot));
-                    taken.push((Arc::clone(&payer), snapshot));
+                    taken.push((payer.keep(), snapshot));
                 }
             }
             let outcome = self.store.note(notes).await;
             self.heard(&outcome);
-            for (payer, snapshot) in taken {
-                payer.account().lock().wrote(&snapshot, outcome.is_ok());
-            }
+            wrote(&taken, outcome.is_ok());
             outcome?;
         }
         Ok(())
@@ -290,17 +293,28 @@ impl Ledger {
     }
 }
 
-/// One ask of each count, the greatest: of two rows of one count the second would stand, and both be believed.
+/// Tells each count what became of the write of its snapshot.
+fn wrote(taken: &[(Box<dyn Slotted>, Snapshot)], done: bool) {
+    for (payer, snapshot) in taken {
+        if let Some(slot) = MemorySlot::of(&**payer) {
+            slot.lock().wrote(snapshot, done);
+        }
+    }
+}
+
+/// One ask of each count, the greatest, in the order of payers and limits: of two rows of one count the second would stand,
+/// and both be believed.
 fn one_each(asks: Vec<Ask>) -> impl Iterator<Item = Ask> {
-    let mut greatest: HashMap<_, Ask> = HashMap::with_capacity(asks.len());
+    let mut greatest: BTreeMap<_, Ask> = BTreeMap::new();
     for ask in asks {
-        let place = (std::ptr::from_ref(ask.payer.account()).addr(), ask.limit);
-        let known = greatest.entry(place).or_insert_with(|| Ask {
-            payer: Arc::clone(&ask.payer),
-            text: Arc::clone(&ask.text),
-            ..ask
-        });
-        known.more = known.more.max(ask.more);
+        let count = (ask.payer.payer().to_string(), Arc::clone(&ask.text));
+        match greatest.entry(count) {
+            Entry::Vacant(place) => drop(place.insert(ask)),
+            Entry::Occupied(mut known) => {
+                let more = &mut known.get_mut().more;
+                *more = ask.more.max(*more);
+            }
+        }
     }
     greatest.into_values()
 }

@@ -6,6 +6,7 @@
 
 mod ledger;
 mod sheets;
+mod slot;
 
 use std::{
     sync::{
@@ -20,6 +21,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub use self::slot::MemorySlot;
 use self::{
     ledger::{Ask, Job, Ledger},
     sheets::Sheets,
@@ -31,7 +33,7 @@ use crate::{
     },
     index::Index,
     ports::{
-        Bill, Charge, ChargeAll, Counters, KeyStore, Note, Passing, Payable, Pending, Refusal, StoreError,
+        Account, Bill, Charge, ChargeAll, Counters, KeyStore, Note, Passing, Pending, Refusal, StoreError,
         StoredCount, Taking, Weighed, costs,
     },
 };
@@ -64,8 +66,8 @@ async fn begin(store: &dyn KeyStore, over: &[Note]) -> Result<(), StoreError> {
 }
 
 impl MemoryCounters {
-    /// Takes over what `store` has of the counts of everyone in `index`, and counts from there. Must be called on a
-    /// runtime, before anything is charged.
+    /// Takes over what `store` has of the counts of everyone in `index`, which keeps a [`MemorySlot`] beside each payer, and
+    /// counts from there. Must be called on a runtime, before anything is charged.
     ///
     /// # Errors
     /// The store cannot be read or written.
@@ -88,9 +90,10 @@ impl MemoryCounters {
             }
             // Of nobody who is known, for example of a key whose rows are damaged: it stays as it is.
             let Some(payer) = index.payer(&count.subject) else { continue };
+            let Some(slot) = MemorySlot::of(&*payer) else { continue };
             let state = count.state.as_deref().unwrap_or_default();
             let limit = (ids.id(&count.limit), count.limit.as_str());
-            let restored = payer.account().lock().restore(limit, state, complete, &now);
+            let restored = slot.lock().restore(limit, state, complete, &now);
             if restored.is_none() {
                 over.push(Note::Count(StoredCount { state: None, ..count }));
             }
@@ -138,7 +141,7 @@ impl MemoryCounters {
 
     /// Charges all bills, one after the other, or none of them; `charged` hears how the limits of each stand then.
     fn charge_each(&self, bills: &[Bill<'_>], now: &Now, mut charged: impl FnMut(Passing)) -> Outcome {
-        let mut sheets = Sheets::lock(self.unclean, bills, now);
+        let Some(mut sheets) = Sheets::lock(self.unclean, bills, now) else { return Outcome::Unwritten };
         // Read under the locks: whoever closes this looks at each account after it is set.
         let closed = self.closed.load(Ordering::Acquire);
         let degraded = self.is_degraded();
@@ -174,7 +177,7 @@ impl MemoryCounters {
                 if let Some(mut open) = sheets.of(bill, bound)
                     && open.charge(bound, bill.cost)
                 {
-                    asks.push(Needed { payable: bill.payer(bound.per).1, bound, units: 0 });
+                    asks.push(Needed { account: bill.account(bound.per), bound, units: 0 });
                 }
             }
             let Some(Weighed::Passes(passing)) = weighed(&mut sheets, bill, 0) else {
@@ -201,12 +204,14 @@ impl MemoryCounters {
 
     /// Asks for a write. While nothing can be written nobody asks: the ledger tries again by itself.
     fn ask(&self, needed: &Needed<'_>) {
-        let Needed { payable, bound, units } = needed;
-        let (payer, limit, text) = (payable.payer(), bound.id, bound.text());
+        let Needed { account, bound, units } = needed;
+        let (payer, limit, text) = (account.slot.keep(), bound.id, bound.text());
         let ask = Ask { payer, limit, text, more: bound.reach(*units) };
         let sent = if self.is_degraded() { Err(ask) } else { self.send(ask) };
-        if let Err(ask) = sent {
-            ask.payer.account().lock().forget_ask(ask.limit);
+        if let Err(ask) = sent
+            && let Some(slot) = MemorySlot::of(&*ask.payer)
+        {
+            slot.lock().forget_ask(ask.limit);
         }
     }
 
@@ -228,7 +233,7 @@ enum Outcome {
 
 /// A write that is to be asked for, so that so many units may be used.
 struct Needed<'a> {
-    payable: &'a dyn Payable,
+    account: Account<'a>,
     bound: &'a Bound,
     units: u64,
 }
@@ -252,7 +257,7 @@ fn needed<'a>(sheets: &mut Sheets<'a>, bills: &[Bill<'a>]) -> Vec<Needed<'a>> {
                 && !open.measure(bound, units).covered
                 && open.ask_for(bound)
             {
-                needed.push(Needed { payable: bill.payer(bound.per).1, bound, units });
+                needed.push(Needed { account: bill.account(bound.per), bound, units });
             }
         }
     }
@@ -284,7 +289,7 @@ impl Counters for MemoryCounters {
     }
 
     fn peek(&self, bill: &Bill<'_>, now: &Now) -> Option<Weighed> {
-        let mut sheets = Sheets::lock(self.unclean, std::slice::from_ref(bill), now);
+        let mut sheets = Sheets::lock(self.unclean, std::slice::from_ref(bill), now)?;
         weighed(&mut sheets, bill, bill.cost)
     }
 

@@ -4,13 +4,14 @@ use std::{sync::MutexGuard, time::Duration};
 
 use smallvec::SmallVec;
 
+use super::slot::MemorySlot;
 use crate::{
     domain::{
         limit::{Bound, Measure, Reading, Sheet},
         policy::Subject,
         time::Now,
     },
-    ports::{Account, Bill, LimitState, Payable},
+    ports::{AnySlot, Bill, LimitState, Payer},
 };
 
 /// Locked accounts.
@@ -34,7 +35,8 @@ struct Held<'a> {
     reading: Reading,
 }
 
-/// Where an account stands in the order of locking: keys first, then owners, then workspaces; each by its address.
+/// Where an account stands in the order of locking: keys first, then owners, then workspaces; each by the address of its slot,
+/// which in one process is as much its own as its name, and is compared faster.
 type Place = (u8, usize);
 
 /// One account, for one limit.
@@ -44,30 +46,32 @@ pub(super) struct Open<'a> {
 }
 
 impl<'a> Sheets<'a> {
-    /// Locks the accounts of these bills. `unclean` is when the last process started that followed a crash.
-    pub(super) fn lock(unclean: Option<Now>, bills: &[Bill<'a>], now: &Now) -> Self {
+    /// Locks the accounts of these bills; `None` where the index keeps no slots for this back end. `unclean` is when the last
+    /// process started that followed a crash.
+    pub(super) fn lock(unclean: Option<Now>, bills: &[Bill<'a>], now: &Now) -> Option<Self> {
         if let [bill] = bills
             && !bill.limits.has(Subject::Owner)
             && !bill.limits.has(Subject::Workspace)
         {
-            let key = Held::lock(unclean, payer(bill, Subject::Key).0, bill.key.account(), now);
-            return Self { held: Accounts::Key(key), before: None };
+            let (place, slot) = account(bill, Subject::Key);
+            let key = Held::lock(unclean, place, MemorySlot::within(slot)?, now);
+            return Some(Self { held: Accounts::Key(key), before: None });
         }
-        let mut accounts: SmallVec<[(Place, &'a Account); 3]> = SmallVec::new();
+        let mut accounts: SmallVec<[(Place, &'a MemorySlot); 3]> = SmallVec::new();
         for bill in bills {
             for per in [Subject::Key, Subject::Owner, Subject::Workspace] {
                 if bill.limits.has(per) {
-                    let (place, payable) = payer(bill, per);
-                    accounts.push((place, payable.account()));
+                    let (place, slot) = account(bill, per);
+                    accounts.push((place, MemorySlot::within(slot)?));
                 }
             }
         }
         accounts.sort_unstable_by_key(|(place, _)| *place);
         accounts.dedup_by_key(|(place, _)| *place);
-        let held = accounts.into_iter().map(|(place, account)| Held::lock(unclean, place, account, now));
+        let held = accounts.into_iter().map(|(place, slot)| Held::lock(unclean, place, slot, now));
         let held: SmallVec<[_; 3]> = held.collect();
         let before = (bills.len() > 1).then(|| held.iter().map(|held| Sheet::clone(&held.sheet)).collect());
-        Self { held: Accounts::Several(held), before }
+        Some(Self { held: Accounts::Several(held), before })
     }
 
     /// The account that a limit of a bill is charged to; the bill is one of those that were locked.
@@ -75,7 +79,7 @@ impl<'a> Sheets<'a> {
         let held = match &mut self.held {
             Accounts::Key(held) => held,
             Accounts::Several(held) => {
-                let (place, _) = payer(bill, bound.per);
+                let (place, _) = account(bill, bound.per);
                 let found = held.binary_search_by_key(&place, |held| held.place).ok()?;
                 held.get_mut(found)?
             }
@@ -94,22 +98,23 @@ impl<'a> Sheets<'a> {
 }
 
 impl<'a> Held<'a> {
-    fn lock(unclean: Option<Now>, place: Place, account: &'a Account, now: &Now) -> Self {
-        // Of a subject that came later the process before the crash has counted nothing.
-        let unclean = unclean.filter(|started| account.since() <= started.time);
-        Self { place, sheet: account.lock(), reading: Reading { now: *now, unclean } }
+    fn lock(unclean: Option<Now>, place: Place, slot: &'a MemorySlot, now: &Now) -> Self {
+        // Of a payer that came later the process before the crash has counted nothing.
+        let unclean = unclean.filter(|started| slot.since() <= started.time);
+        Self { place, sheet: slot.lock(), reading: Reading { now: *now, unclean } }
     }
 }
 
-/// Who a limit is charged to, and where they stand in the order of locking.
-pub(super) fn payer<'a>(bill: &Bill<'a>, per: Subject) -> (Place, &'a dyn Payable) {
-    let (whose, payable) = bill.payer(per);
-    let kind = match whose {
-        Subject::Key => 0,
-        Subject::Owner => 1,
-        Subject::Workspace => 2,
+/// The slot of whom a limit is charged to, and where it stands in the order of locking.
+fn account<'a>(bill: &Bill<'a>, per: Subject) -> (Place, &'a AnySlot) {
+    let account = bill.account(per);
+    let kind = match account.payer {
+        Payer::Key(_) => 0,
+        Payer::Owner(_) => 1,
+        Payer::Workspace(_) => 2,
     };
-    ((kind, std::ptr::from_ref(payable.account()).addr()), payable)
+    let slot = account.slot.slot();
+    ((kind, std::ptr::from_ref(slot).cast::<()>().addr()), slot)
 }
 
 impl Open<'_> {

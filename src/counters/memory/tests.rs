@@ -209,7 +209,7 @@ impl World {
     }
 
     async fn open_index(&self) -> (MemoryCounters, Arc<Index>, Arc<TrustedClock>) {
-        let index = Arc::new(Index::default());
+        let index = Arc::new(Index::with_slots::<MemorySlot>());
         let policy = self.policy(1, "");
         let workspaces = if self.workspace_is_sound { vec![workspace(&self.key)] } else { Vec::new() };
         index.apply(View {
