@@ -80,7 +80,7 @@
 //!    `server/call.rs` gives each call a deadline and an answer to a panic; `grpc/routes.rs` sends it to its service by its
 //!    exact path.
 //! 2. One plain message that needs no wait is answered by hand ([`grpc::check_call`]), every other call by the generated
-//!    service; both ask `grpc/question.rs`, on that same core: who asks
+//!    service; both ask `grpc/keys/check.rs`, on that same core: who asks
 //!    ([`Judge::identify`](judge::Judge::identify)), and may they; then `grpc/convert/check.rs` makes
 //!    the message a [`Query`](judge::check::Query). A batch makes all its queries before the first is judged.
 //! 3. [`Judge::check`](judge::Judge::check):

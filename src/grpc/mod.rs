@@ -5,9 +5,7 @@
 //! here: each method guards itself.
 
 pub mod api;
-mod audit_service;
-mod batch;
-mod bulk;
+mod audit;
 pub mod check_call;
 mod convert;
 mod cost;
@@ -15,16 +13,12 @@ pub mod ext_authz;
 mod frame;
 mod gate;
 pub mod health;
-mod key_import;
-mod key_service;
+mod keys;
 pub mod lanes;
-mod policy_service;
-mod possession;
-mod question;
+mod policy;
 mod refusal;
-mod review;
 pub mod routes;
 mod status;
 mod timeout;
 pub mod transcode;
-mod workspace_service;
+mod workspaces;

@@ -13,12 +13,12 @@ use tonic_reflection::{
 use tower_service::Service as _;
 
 use super::{
-    batch,
     check_call::{self, CheckAtOnce},
     cost::Costs,
     ext_authz::{self, ExtAuthz},
     frame, gate,
     health::HealthService,
+    keys::batch_check,
     refusal::Refusal,
 };
 use crate::{
@@ -191,7 +191,7 @@ where
 
     fn cost(&self, path: &str, body: &[u8]) -> u64 {
         let message = body.get(frame::PREFIX_BYTES..).unwrap_or_default();
-        let questions = if path == batch::PATH { batch::cost(message) } else { 0 };
+        let questions = if path == batch_check::PATH { batch_check::cost(message) } else { 0 };
         self.costs.of(path, message).saturating_add(questions).saturating_add(HANDLER_BYTES)
     }
 
@@ -211,8 +211,8 @@ where
         if path != ext_authz::PATH && !takes_a_stream(path) && frame::is_not_one(request.body().gathered()) {
             return Box::pin(async { Ok(Refusal::NotOneMessage.response()) });
         }
-        if path == batch::PATH
-            && let Some(answer) = batch::serve(&self.check, &request)
+        if path == batch_check::PATH
+            && let Some(answer) = batch_check::serve(&self.check, &request)
         {
             return answer;
         }

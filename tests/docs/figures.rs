@@ -245,7 +245,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "security.md",
         "none comes in less than 25 ms",
-        "grpc/possession.rs",
+        "grpc/keys/possession.rs",
         "const ANSWERED_AFTER: Duration = Duration::from_millis(25);",
     ),
     (
@@ -361,14 +361,14 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "wire.md",
         "| `rows` of ImportKeys | 1 to 1,000",
-        "grpc/key_import.rs",
+        "grpc/keys/import_keys.rs",
         "const MAX_ROWS: usize = 1_000;",
     ),
     ("wire.md", "`secret_bits` 1 to 4,096", "grpc/convert/key_import.rs", "const MAX_BITS: u32 = 4_096;"),
     (
         "wire.md",
         "| `hmac_sha256_secret` | 1 to 1,024 bytes",
-        "grpc/key_import.rs",
+        "grpc/keys/import_keys.rs",
         "const MAX_SECRET: usize = 1_024;",
     ),
     ("wire.md", "| 0, which means 50, to", "grpc/convert/mod.rs", "const DEFAULT_PAGE: usize = 50;"),

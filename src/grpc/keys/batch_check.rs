@@ -9,7 +9,7 @@ use http::{HeaderMap, Response};
 use prost::Message as _;
 use tonic::{Request, Status, body::Body, codegen::BoxFuture, metadata::MetadataMap};
 
-use super::{
+use crate::grpc::{
     api::Api,
     check_call::CheckAtOnce,
     convert,
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// The one method.
-pub(super) const PATH: &str = "/keyward.v1.KeyService/BatchCheck";
+pub(in crate::grpc) const PATH: &str = "/keyward.v1.KeyService/BatchCheck";
 
 const MAX_BATCH: usize = 1_000;
 /// What clients of gRPC take unless told otherwise, and what keeps a few keys with long grants from filling memory.
@@ -53,7 +53,7 @@ const QUESTION_BYTES: usize = 1 << 10;
 const FRAME_BYTES: usize = 1 << 10;
 
 /// Answers a call that is one plain message, if the handler does.
-pub(super) fn serve<H: CheckAtOnce>(
+pub(in crate::grpc) fn serve<H: CheckAtOnce>(
     handler: &Arc<H>,
     request: &http::Request<RequestBody>,
 ) -> Option<BoxFuture<Response<Body>, Infallible>> {
@@ -76,14 +76,14 @@ fn is_plain(headers: &HeaderMap) -> bool {
 }
 
 /// What a batch takes beside its message: what is made of each question, and the usual answers.
-pub(super) fn cost(message: &[u8]) -> u64 {
+pub(in crate::grpc) fn cost(message: &[u8]) -> u64 {
     // A batch of more questions is refused before anything is made of them.
     let questions = fields(message, 1).min(MAX_BATCH);
     as_u64(questions.saturating_mul(QUESTION_BYTES))
 }
 
 /// Answers as they are sent, and what they cost.
-pub(super) struct Answers {
+pub(in crate::grpc) struct Answers {
     frame: Vec<u8>,
     /// The next one, until its length is known.
     next: Vec<u8>,
@@ -138,7 +138,7 @@ impl Answers {
     }
 
     /// The same as a message, for a call that is not served by hand.
-    pub(super) fn into_message(self) -> Result<v1::BatchCheckResponse, Status> {
+    pub(in crate::grpc) fn into_message(self) -> Result<v1::BatchCheckResponse, Status> {
         let message = self.frame.get(PREFIX_BYTES..).unwrap_or_default();
         v1::BatchCheckResponse::decode(message).map_err(|_undecodable| Refusal::Internal.status())
     }
@@ -152,7 +152,7 @@ impl From<Spent> for Status {
 
 impl Api {
     /// Answers a batch in the bytes that are sent.
-    pub(super) async fn batch_response(
+    pub(in crate::grpc) async fn batch_response(
         self: Arc<Self>,
         caller: Request<()>,
         asked: v1::BatchCheckRequest,
@@ -162,7 +162,7 @@ impl Api {
     }
 
     /// Answers many questions, in order.
-    pub(super) async fn answers<T>(
+    pub(in crate::grpc) async fn answers<T>(
         &self,
         caller: &Request<T>,
         asked: &v1::BatchCheckRequest,

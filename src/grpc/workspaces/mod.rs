@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{api::Api, convert, key_service::request_mark, lanes::Lane};
+use crate::grpc::{api::Api, convert, keys::request_mark, lanes::Lane};
 use crate::{
     changes::{
         Changes, WithSecret,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::{api::Api, convert, key_service::request_mark};
+use crate::grpc::{api::Api, convert, keys::request_mark};
 use crate::{
     changes::Changes,
     domain::admin::{Party, Permission, RevokeKeys, UpdateKeys},

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Response};
 use tonic::{Request, Status, body::Body, codegen::BoxFuture};
 
-use super::{
+use crate::grpc::{
     api::{Api, address},
     check_call::CheckAtOnce,
     convert,
@@ -59,7 +59,7 @@ impl CheckAtOnce for Api {
 
 impl Api {
     /// Reads one question, as [`Self::question_at_once`] does, once the view has the revision that it asks for.
-    pub(super) async fn question<'a>(
+    pub(in crate::grpc) async fn question<'a>(
         &self,
         caller: &Caller,
         prefix: &str,
@@ -104,12 +104,15 @@ impl Api {
         Ok(is_known.then_some(query))
     }
 
-    pub(super) async fn answer(&self, query: &Query<'_>) -> Result<v1::CheckResponse, OperationError> {
+    pub(in crate::grpc) async fn answer(
+        &self,
+        query: &Query<'_>,
+    ) -> Result<v1::CheckResponse, OperationError> {
         Ok(convert::check::response(&self.judge().check(query).await?))
     }
 
     /// Which route the request is on that an operator wants explained: one whom `ExplainRoute` tells it too.
-    pub(super) fn route(
+    pub(in crate::grpc) fn route(
         &self,
         caller: &Caller,
         query: &Query<'_>,

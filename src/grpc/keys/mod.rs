@@ -1,11 +1,18 @@
 //! `keyward.v1.KeyService`: Check on the core that took the connection, everything else in a lane of administration.
 
+pub(super) mod batch_check;
+mod change_keys;
+mod check;
+mod import_keys;
+mod possession;
+mod review;
+
 use std::time::Duration;
 
 use prost::Message;
 use tonic::{Request, Response, Status};
 
-use super::{api::Api, convert, review};
+use crate::grpc::{api::Api, convert};
 use crate::{
     changes::{
         Changed, Changes, WithSecret,
@@ -326,13 +333,13 @@ async fn switch(
 }
 
 /// A key that was just changed, for the wire.
-pub(super) async fn changed(changes: &Changes, sight: Sight, key: Key) -> v1::Key {
+pub(in crate::grpc) async fn changed(changes: &Changes, sight: Sight, key: Key) -> v1::Key {
     let shown = changes.with_use(key).await;
     convert::key::shown_to_wire(&shown, &changes.moment(sight))
 }
 
 /// What a request id stands for: whose it is, and a fingerprint of the whole request.
-pub(super) fn request_mark(
+pub(in crate::grpc) fn request_mark(
     caller: KeyId,
     field: &str,
     text: &str,

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{api::Api, convert};
+use crate::grpc::{api::Api, convert};
 use crate::{
     domain::admin::Party,
     wire::v1::{self, audit_service_server::AuditService},

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{api::Api, convert};
+use crate::grpc::{api::Api, convert};
 use crate::{
     changes::{import::ImportOptions, keys::issue::IssuePermit},
     domain::{admin::Party, parse::ParseError, seal::ForeignSecret, text::Label},

@@ -1,6 +1,6 @@
 //! The methods of `KeyService` that look at keys in use, and act on what is seen: each from its message to its answer.
 
-use super::{convert, key_service::changed};
+use crate::grpc::{convert, keys::changed};
 use crate::{
     changes::{Changed, Changes},
     domain::admin::{AdminPermit, ReadKeys, RotateKeys, UpdateKeys},

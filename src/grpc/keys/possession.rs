@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tonic::{Request, Response, Status};
 
-use super::{
+use crate::grpc::{
     api::{Api, source},
     convert,
 };

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{api::Api, convert};
+use crate::grpc::{api::Api, convert};
 use crate::{
     changes::policy::Expected,
     domain::{
