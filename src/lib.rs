@@ -113,10 +113,11 @@
 //!
 //! # An Issue, walked
 //!
-//! 1. The same way in. `Api::issue` takes a permit from the caller before it looks at the request: to issue keys, or
-//!    for an administration key to grant administration ([`IssuePermit`](changes::keys::issue::IssuePermit)).
-//! 2. `Api::administer` (`grpc/api.rs`) takes a place of the caller's share ([`grpc::lanes`]), and carries on upon
-//!    threads of its own, also when the client goes away. The workspace must be within reach; then `grpc/convert/new_key.rs` parses the fields.
+//! 1. The same way in. Each RPC is a file that names the proof that its caller must have, the lane that its work takes, and
+//!    the work (`grpc/rpc.rs`): `grpc/keys/issue.rs` asks for a permit to issue keys, or for an administration key to grant
+//!    administration ([`IssuePermit`](changes::keys::issue::IssuePermit)). `Api::serve` takes it before any field is read.
+//! 2. Then it takes a place of the caller's share ([`grpc::lanes`]), and the work goes on upon threads of its own, also when
+//!    the client goes away. The workspace must be within reach; then `grpc/convert/new_key.rs` parses the fields.
 //! 3. [`Changes::issue`](changes::Changes::issue): is the request id unused; time from the
 //!    [`TrustedClock`](domain::time::TrustedClock), id and secret from [`Entropy`](domain::time::Entropy); is the key within the
 //!    caller's ceiling ([`require_ceiling`](domain::admin::AdminPermit::require_ceiling)), and is it one that the policy in

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 use super::lanes::{Lane, Lanes};
 use crate::{
     changes::Changes,
-    domain::admin::{AdminPermit, Caller, Party, Permission},
+    domain::admin::{Caller, Party},
     error::OperationError,
     gateway::Desk,
     judge::{Judge, identify},
@@ -87,34 +87,6 @@ impl Api {
         let caller = self.judge.identify(presented, address)?;
         self.require_checker(&caller)?;
         Ok(caller)
-    }
-
-    /// The proof that whoever sent a request may use its method.
-    pub(super) fn permit<T, P: Permission>(
-        &self,
-        request: &Request<T>,
-    ) -> Result<AdminPermit<P>, OperationError> {
-        Ok(self.caller(request)?.permit()?)
-    }
-
-    /// Does what concerns a few keys, for this caller.
-    pub(super) async fn administer<T, F, W>(&self, party: Party, work: W) -> Result<Response<T>, Status>
-    where
-        T: Send + 'static,
-        W: FnOnce(Arc<Changes>) -> F,
-        F: Future<Output = Result<T, OperationError>> + Send + 'static,
-    {
-        self.work_in(&self.lanes.administration, party, work).await
-    }
-
-    /// Does what ends a key, for which places are kept.
-    pub(super) async fn end<T, F, W>(&self, party: Party, work: W) -> Result<Response<T>, Status>
-    where
-        T: Send + 'static,
-        W: FnOnce(Arc<Changes>) -> F,
-        F: Future<Output = Result<T, OperationError>> + Send + 'static,
-    {
-        self.work_in(&self.lanes.revocations, party, work).await
     }
 
     /// Does administrative work in a lane, on threads that no Check waits for. Once begun it goes on when the client goes

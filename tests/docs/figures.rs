@@ -245,7 +245,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "security.md",
         "none comes in less than 25 ms",
-        "grpc/keys/possession.rs",
+        "grpc/keys/revoke.rs",
         "const ANSWERED_AFTER: Duration = Duration::from_millis(25);",
     ),
     (
@@ -368,7 +368,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "wire.md",
         "| `hmac_sha256_secret` | 1 to 1,024 bytes",
-        "grpc/keys/import_keys.rs",
+        "grpc/keys/add_import_scheme.rs",
         "const MAX_SECRET: usize = 1_024;",
     ),
     ("wire.md", "| 0, which means 50, to", "grpc/convert/mod.rs", "const DEFAULT_PAGE: usize = 50;"),

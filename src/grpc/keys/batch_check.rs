@@ -83,7 +83,7 @@ pub(in crate::grpc) fn cost(message: &[u8]) -> u64 {
 }
 
 /// Answers as they are sent, and what they cost.
-pub(in crate::grpc) struct Answers {
+pub(super) struct Answers {
     frame: Vec<u8>,
     /// The next one, until its length is known.
     next: Vec<u8>,
@@ -138,7 +138,7 @@ impl Answers {
     }
 
     /// The same as a message, for a call that is not served by hand.
-    pub(in crate::grpc) fn into_message(self) -> Result<v1::BatchCheckResponse, Status> {
+    fn into_message(self) -> Result<v1::BatchCheckResponse, Status> {
         let message = self.frame.get(PREFIX_BYTES..).unwrap_or_default();
         v1::BatchCheckResponse::decode(message).map_err(|_undecodable| Refusal::Internal.status())
     }
@@ -151,8 +151,18 @@ impl From<Spent> for Status {
 }
 
 impl Api {
+    /// Answers a batch as a message.
+    pub(super) async fn answer_batch(
+        &self,
+        request: Request<v1::BatchCheckRequest>,
+    ) -> Result<tonic::Response<v1::BatchCheckResponse>, Status> {
+        let purse = request.extensions().get::<Purse>().cloned().unwrap_or_else(Purse::endless);
+        let answers = self.answers(&request, request.get_ref(), &purse).await?;
+        Ok(tonic::Response::new(answers.into_message()?))
+    }
+
     /// Answers a batch in the bytes that are sent.
-    pub(in crate::grpc) async fn batch_response(
+    pub(super) async fn batch_response(
         self: Arc<Self>,
         caller: Request<()>,
         asked: v1::BatchCheckRequest,
@@ -162,7 +172,7 @@ impl Api {
     }
 
     /// Answers many questions, in order.
-    pub(in crate::grpc) async fn answers<T>(
+    async fn answers<T>(
         &self,
         caller: &Request<T>,
         asked: &v1::BatchCheckRequest,

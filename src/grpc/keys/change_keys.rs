@@ -1,51 +1,80 @@
-//! `ChangeKeys`: who may, which keys, what is done to them.
+//! `ChangeKeys`: one change of many keys.
 
-use std::sync::Arc;
-
-use tonic::{Request, Response, Status};
-
-use crate::grpc::{api::Api, convert, keys::request_mark};
 use crate::{
     changes::Changes,
-    domain::admin::{Party, Permission, RevokeKeys, UpdateKeys},
+    domain::admin::{AdminPermit, Caller, Party, Permission, RevokeKeys, UpdateKeys},
+    error::OperationError,
+    grpc::{
+        convert,
+        lanes::Work,
+        request_mark::request_mark,
+        rpc::{Proof, Rpc},
+    },
     wire::v1::{self, change_keys_request::Action},
 };
 
-impl Api {
-    /// Changes many keys.
-    pub(super) async fn change_many(
-        &self,
-        request: Request<v1::ChangeKeysRequest>,
-    ) -> Result<Response<v1::ChangeKeysResponse>, Status> {
-        match request.get_ref().action {
-            Some(Action::Revoke(_)) => self.change_many_with::<RevokeKeys>(request).await,
+/// Proof that a caller may do to many keys what is asked for.
+pub(in crate::grpc) enum ChangePermit {
+    /// To revoke them.
+    Revoke(AdminPermit<RevokeKeys>),
+    /// To change them in another way.
+    Update(AdminPermit<UpdateKeys>),
+}
+
+impl Proof<v1::ChangeKeysRequest> for ChangePermit {
+    fn of(caller: &Caller, asked: &v1::ChangeKeysRequest) -> Result<Self, OperationError> {
+        Ok(match asked.action {
+            Some(Action::Revoke(_)) => Self::Revoke(caller.permit()?),
             Some(Action::Disable(_) | Action::Enable(_) | Action::Retire(_)) | None => {
-                self.change_many_with::<UpdateKeys>(request).await
+                Self::Update(caller.permit()?)
             }
-        }
+        })
     }
 
-    async fn change_many_with<P: Permission + Send + Sync + 'static>(
-        &self,
-        request: Request<v1::ChangeKeysRequest>,
-    ) -> Result<Response<v1::ChangeKeysResponse>, Status> {
-        let permit = self.permit::<_, P>(&request)?;
-        let party = Party::of(&permit);
-        let lane = match &request.get_ref().action {
-            _ if request.get_ref().validate_only => &self.lanes.looks,
-            Some(Action::Revoke(_) | Action::Disable(_)) => &self.lanes.mass_revocations,
-            Some(Action::Enable(_) | Action::Retire(_)) | None => &self.lanes.changes,
-        };
-        let work = async move |changes: Arc<Changes>| {
-            let asked = request.into_inner();
-            let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
-            let within = changes.within(&permit, named, asked.all_workspaces)?;
-            let act = convert::bulk::act(asked.action.as_ref())?;
-            let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "ChangeKeys", &asked)?;
-            let bulk = convert::bulk::bulk_change(within, act, &asked, mark)?;
-            let answer = changes.change_keys(permit, bulk).await?;
-            Ok(convert::bulk::response(&answer, within))
-        };
-        self.work_in(lane, party, work).await
+    fn party(&self) -> Party {
+        match self {
+            Self::Revoke(permit) => Party::of(permit),
+            Self::Update(permit) => Party::of(permit),
+        }
     }
+}
+
+impl Rpc for v1::ChangeKeysRequest {
+    type Answer = v1::ChangeKeysResponse;
+    type Permit = ChangePermit;
+
+    const WORK: Work = Work::Many;
+
+    fn work(&self, _changes: &Changes, _permit: &ChangePermit) -> Result<Work, OperationError> {
+        Ok(match &self.action {
+            _ if self.validate_only => Work::Look,
+            Some(Action::Revoke(_) | Action::Disable(_)) => Work::EndMany,
+            Some(Action::Enable(_) | Action::Retire(_)) | None => Self::WORK,
+        })
+    }
+
+    async fn handle(
+        changes: &Changes,
+        permit: Self::Permit,
+        asked: Self,
+    ) -> Result<Self::Answer, OperationError> {
+        match permit {
+            ChangePermit::Revoke(permit) => change(changes, permit, asked).await,
+            ChangePermit::Update(permit) => change(changes, permit, asked).await,
+        }
+    }
+}
+
+async fn change<P: Permission + Send + Sync + 'static>(
+    changes: &Changes,
+    permit: AdminPermit<P>,
+    asked: v1::ChangeKeysRequest,
+) -> Result<v1::ChangeKeysResponse, OperationError> {
+    let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
+    let within = changes.within(&permit, named, asked.all_workspaces)?;
+    let act = convert::bulk::act(asked.action.as_ref())?;
+    let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "ChangeKeys", &asked)?;
+    let bulk = convert::bulk::bulk_change(within, act, &asked, mark)?;
+    let answer = changes.change_keys(permit, bulk).await?;
+    Ok(convert::bulk::response(&answer, within))
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Response};
-use tonic::{Request, Status, body::Body, codegen::BoxFuture};
+use http::HeaderMap;
+use tonic::{Request, Response, Status, body::Body, codegen::BoxFuture};
 
 use crate::grpc::{
     api::{Api, address},
@@ -52,14 +52,26 @@ impl CheckAtOnce for Api {
         caller: Request<()>,
         asked: v1::BatchCheckRequest,
         purse: Purse,
-    ) -> Option<BoxFuture<Response<Body>, Status>> {
+    ) -> Option<BoxFuture<http::Response<Body>, Status>> {
         Some(Box::pin(self.batch_response(caller, asked, purse)))
     }
 }
 
 impl Api {
+    /// Answers a Check that is not answered at once.
+    pub(super) async fn answer_check(
+        &self,
+        request: Request<v1::CheckRequest>,
+    ) -> Result<Response<v1::CheckResponse>, Status> {
+        let caller = self.caller(&request)?;
+        let query = self.question(&caller, "", request.get_ref()).await?;
+        let mut answer = self.answer(&query).await?;
+        answer.route = self.route(&caller, &query, request.get_ref())?;
+        Ok(Response::new(answer))
+    }
+
     /// Reads one question, as [`Self::question_at_once`] does, once the view has the revision that it asks for.
-    pub(in crate::grpc) async fn question<'a>(
+    pub(super) async fn question<'a>(
         &self,
         caller: &Caller,
         prefix: &str,
@@ -104,15 +116,12 @@ impl Api {
         Ok(is_known.then_some(query))
     }
 
-    pub(in crate::grpc) async fn answer(
-        &self,
-        query: &Query<'_>,
-    ) -> Result<v1::CheckResponse, OperationError> {
+    pub(super) async fn answer(&self, query: &Query<'_>) -> Result<v1::CheckResponse, OperationError> {
         Ok(convert::check::response(&self.judge().check(query).await?))
     }
 
     /// Which route the request is on that an operator wants explained: one whom `ExplainRoute` tells it too.
-    pub(in crate::grpc) fn route(
+    fn route(
         &self,
         caller: &Caller,
         query: &Query<'_>,

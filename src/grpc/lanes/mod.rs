@@ -33,19 +33,29 @@ pub struct Runtimes {
     pub tenants_scans: Handle,
 }
 
+/// The kinds of administrative work: each has a lane of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    /// The end of one key, or of all keys of a workspace.
+    End,
+    /// The end of many keys at once.
+    EndMany,
+    /// What concerns a few keys.
+    Few,
+    /// Another change of many keys.
+    Many,
+    /// A look at many keys.
+    Look,
+}
+
 /// Every lane. Both ways in share them.
 #[derive(Debug)]
 pub struct Lanes {
-    /// For what ends one key, or all keys of a workspace.
-    pub(super) revocations: Lane,
-    /// For what ends many keys at once.
-    pub(super) mass_revocations: Lane,
-    /// For what concerns a few keys.
-    pub(super) administration: Lane,
-    /// For what changes many keys in other ways.
-    pub(super) changes: Lane,
-    /// For what looks at many keys.
-    pub(super) looks: Lane,
+    revocations: Lane,
+    mass_revocations: Lane,
+    administration: Lane,
+    changes: Lane,
+    looks: Lane,
 }
 
 impl Lanes {
@@ -64,6 +74,17 @@ impl Lanes {
             changes: Lane::new(many, [changes, tenants_scans]),
             looks: Lane::new(many, [looks, tenants_scans]),
         })
+    }
+
+    /// The lane for work of this kind.
+    pub(super) const fn of(&self, work: Work) -> &Lane {
+        match work {
+            Work::End => &self.revocations,
+            Work::EndMany => &self.mass_revocations,
+            Work::Few => &self.administration,
+            Work::Many => &self.changes,
+            Work::Look => &self.looks,
+        }
     }
 }
 

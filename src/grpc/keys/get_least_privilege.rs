@@ -1,0 +1,28 @@
+//! `GetLeastPrivilege`: what a key used of what it has.
+
+use crate::{
+    changes::Changes,
+    domain::admin::{AdminPermit, ReadKeys},
+    error::OperationError,
+    grpc::{convert, lanes::Work, rpc::Rpc},
+    wire::v1,
+};
+
+impl Rpc for v1::GetLeastPrivilegeRequest {
+    type Answer = v1::GetLeastPrivilegeResponse;
+    type Permit = AdminPermit<ReadKeys>;
+
+    const WORK: Work = Work::Few;
+
+    async fn handle(
+        changes: &Changes,
+        permit: Self::Permit,
+        asked: Self,
+    ) -> Result<Self::Answer, OperationError> {
+        let id = convert::key_id("key_id", &asked.key_id)?;
+        changes.require_reach(&permit, id)?;
+        let since = convert::least_privilege::since(asked.since)?;
+        let found = changes.least_privilege(&permit, id, since).await?;
+        Ok(convert::least_privilege::response(found))
+    }
+}

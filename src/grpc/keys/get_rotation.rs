@@ -1,0 +1,28 @@
+//! `GetRotation`: who uses which secret of a key.
+
+use crate::{
+    changes::Changes,
+    domain::admin::{AdminPermit, ReadKeys},
+    error::OperationError,
+    grpc::{convert, lanes::Work, rpc::Rpc},
+    wire::v1,
+};
+
+impl Rpc for v1::GetRotationRequest {
+    type Answer = v1::GetRotationResponse;
+    type Permit = AdminPermit<ReadKeys>;
+
+    const WORK: Work = Work::Few;
+
+    async fn handle(
+        changes: &Changes,
+        permit: Self::Permit,
+        asked: Self,
+    ) -> Result<Self::Answer, OperationError> {
+        let id = convert::key_id("key_id", &asked.key_id)?;
+        changes.require_reach(&permit, id)?;
+        let quiet = convert::rotation::quiet_period(asked.quiet_period)?;
+        let secrets = changes.rotation(permit, id, quiet).await?;
+        Ok(convert::rotation::response(&secrets, changes.now()))
+    }
+}
