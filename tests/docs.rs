@@ -255,23 +255,10 @@ fn the_conditions_of_a_check_stand_there_in_the_order_of_the_code() {
     let code = include_str!("../src/domain/decision/mod.rs");
     let (_, list) = code.split_once("const CONDITIONS: ").unwrap();
     let (_, list) = list.split_once("= [").unwrap();
-    let names = list.split(']').next().unwrap().split(',').map(str::trim).filter(|name| !name.is_empty());
-    let words = |name: &str| match name {
-        "standing" => "the key's state",
-        "secret" => "the grace of the secret",
-        "suspended" => "whether its workspace is active",
-        "plan" => "whether its plan has keys",
-        "owner" => "whether its owner is a member",
-        "workspace" => "`workspace_id`",
-        "environment" => "`environment`",
-        "role" => "the owner's role",
-        "scopes" => "scopes",
-        "resources" => "resources",
-        "address" => "source address",
-        "browser" => "whether a browser may send it",
-        other => panic!("docs/wire.md does not know {other}"),
-    };
-    let expected = std::iter::once("the credential").chain(names.map(words)).chain(["limits"]);
+    let lines = list.split(']').next().unwrap().lines().filter_map(|line| line.split_once(','));
+    let words =
+        lines.map(|(name, words)| words.trim().strip_prefix("// ").unwrap_or_else(|| panic!("{name}")));
+    let expected = std::iter::once("the credential").chain(words).chain(["limits"]);
     let (_, told) = WIRE.split_once("the first that fails is the denial's `reason`: ").unwrap();
     let told = told.split(". Mode EXPLAIN").next().unwrap().replace('\n', " ");
     assert_eq!(told.split(", ").collect::<Vec<_>>(), expected.collect::<Vec<_>>());

@@ -10,11 +10,12 @@ use tonic::{Code, Status};
 use super::needs::Needs;
 use crate::{
     domain::{
-        decision::{Denial, Requirement, Spent},
+        decision::{Denial, DenialDetails, Requirement, Spent},
         text::Realm,
+        time::Timestamp,
     },
     http_answer::{self, BodyFormat, HttpAnswer, Stop, StopStatus},
-    wire::v1::{self, CheckResponse, DenialReason, LimitState},
+    wire::v1::{self, CheckResponse, LimitState},
 };
 
 /// The answer to a request that was denied.
@@ -74,32 +75,19 @@ fn message(answer: &HttpAnswer) -> String {
 /// The denial of an answer. One that is new is taken for a bad key: that tells a stranger least.
 pub(super) fn denial(answer: &CheckResponse, needs: &Needs) -> Denial {
     let Some(told) = &answer.denial else { return Denial::KeyUnknown };
-    let Ok(reason) = DenialReason::try_from(told.reason) else { return Denial::KeyUnknown };
-    match reason {
-        DenialReason::CredentialsMissing => Denial::CredentialsMissing,
-        DenialReason::CredentialsAmbiguous => Denial::CredentialsAmbiguous,
-        DenialReason::CredentialsMalformed => Denial::CredentialsMalformed,
-        DenialReason::KeyRevoked => Denial::KeyRevoked,
-        DenialReason::KeyDisabled => Denial::KeyDisabled,
-        DenialReason::WorkspaceSuspended => Denial::WorkspaceSuspended,
-        DenialReason::OwnerRemoved => Denial::OwnerRemoved,
-        DenialReason::WorkspaceMismatch => Denial::WorkspaceMismatch,
-        DenialReason::EnvironmentMismatch => Denial::EnvironmentMismatch,
-        DenialReason::RoleInsufficient => Denial::RoleInsufficient(told.missing_scopes.clone()),
-        DenialReason::ScopeInsufficient => Denial::ScopeInsufficient(told.missing_scopes.clone()),
-        DenialReason::ResourceNotGranted => {
-            let scopes = needs.0.iter().map(|scope| scope.as_str().to_owned()).collect();
-            Denial::ResourceNotGranted { scopes, named: false }
-        }
-        DenialReason::AddressNotAllowed => Denial::AddressNotAllowed(None),
-        DenialReason::RouteNotFound => Denial::RouteNotFound,
-        DenialReason::CredentialsInUrl => Denial::CredentialsInUrl,
-        DenialReason::BrowserNotAllowed => Denial::BrowserNotAllowed,
-        DenialReason::RateLimited => Denial::RateLimited(spent(told)),
-        DenialReason::QuotaExceeded => Denial::QuotaExceeded(spent(told)),
-        // An expiry tells its time, which no client is told.
-        DenialReason::Unspecified | DenialReason::KeyUnknown | DenialReason::KeyExpired => Denial::KeyUnknown,
-    }
+    let bound: Vec<_> = needs.0.iter().map(|scope| scope.as_str().to_owned()).collect();
+    let details = DenialDetails {
+        at: Timestamp::EPOCH,
+        missing: &told.missing_scopes,
+        bound: &bound,
+        named: false,
+        address: None,
+        spent: &spent(told),
+    };
+    let found =
+        Denial::every(&details).into_iter().find(|denial| denial.facts().reason.number == told.reason);
+    // An expiry tells its time, which no client is told.
+    found.filter(|denial| !matches!(denial, Denial::KeyExpired(_))).unwrap_or(Denial::KeyUnknown)
 }
 
 fn spent(told: &v1::Denial) -> Spent {

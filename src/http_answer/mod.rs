@@ -1,4 +1,5 @@
-//! What a gateway's client sees of a decision: status, headers and body of HTTP, in one table for all gateways.
+//! What a gateway's client sees of a decision: status, headers and body of HTTP, for all gateways alike. What is known of a
+//! denial stands in the table of denials ([`Denial::facts`]); its kind decides the status.
 //!
 //! Invariants: all 401s for a credential are the same bytes, so that a stranger cannot tell whether a key ever existed;
 //! no answer holds a secret, or any byte that a client chose, beyond scopes that were parsed; every header value is
@@ -26,7 +27,7 @@ use std::{borrow::Cow, time::Duration};
 use self::scopes::{named, required};
 use crate::{
     domain::{
-        decision::{Denial, Requirement, Spent},
+        decision::{Denial, DenialKind, Requirement, Spent},
         text::Realm,
     },
     judge::check::Answer,
@@ -155,79 +156,27 @@ fn row(stop: Stop<'_>) -> Row {
             return Row { status, code: stop.reason(), message, challenge, retry_after };
         }
     };
-    let forbidden = |message| Row {
-        status: StopStatus::Forbidden,
-        code: denial.reason(),
-        message,
-        challenge: Challenge::Error("insufficient_scope"),
-        retry_after: None,
-    };
-    let too_many = |what: &str, spent: &Spent| Row {
-        status: StopStatus::TooManyRequests,
-        code: denial.reason(),
-        message: match spent.retry_after() {
-            Some(seconds) => format!("{what} Retry after {seconds} seconds.").into(),
-            None => format!("{what} The request costs more than the limit admits.").into(),
-        },
-        challenge: Challenge::None,
-        retry_after: spent.retry_after(),
-    };
-    match denial {
-        Denial::CredentialsMissing => Row {
-            status: StopStatus::Unauthorized,
-            code: denial.reason(),
-            message: "An API key is required.".into(),
-            challenge: Challenge::Bare,
-            retry_after: None,
-        },
-        Denial::CredentialsAmbiguous => Row {
-            status: StopStatus::BadRequest,
-            code: denial.reason(),
-            message: "More than one API key was presented. Send exactly one.".into(),
-            challenge: Challenge::Error("invalid_request"),
-            retry_after: None,
-        },
-        Denial::CredentialsInUrl => Row {
-            status: StopStatus::BadRequest,
-            code: denial.reason(),
-            message: "An API key must not stand in the URL, where logs keep it. Replace that key.".into(),
-            challenge: Challenge::Error("invalid_request"),
-            retry_after: None,
-        },
-        Denial::CredentialsMalformed
-        | Denial::KeyUnknown
-        | Denial::KeyRevoked
-        | Denial::KeyExpired(_)
-        | Denial::SecretEnded(_)
-        | Denial::KeyDisabled
-        | Denial::OwnerRemoved => Row {
-            status: StopStatus::Unauthorized,
-            code: "CREDENTIALS_INVALID",
-            message: "The API key is not valid.".into(),
-            challenge: Challenge::Error("invalid_token"),
-            retry_after: None,
-        },
-        Denial::WorkspaceSuspended => forbidden("The workspace of the API key is suspended.".into()),
-        Denial::WorkspaceClosed => forbidden("The workspace of the API key is closed.".into()),
-        Denial::PlanDeniesKeys => forbidden("The API key's workspace is on a plan without keys.".into()),
-        Denial::WorkspaceMismatch => forbidden("The API key belongs to another workspace.".into()),
-        Denial::EnvironmentMismatch => forbidden("The API key belongs to another environment.".into()),
-        Denial::RoleInsufficient(missing) => {
-            forbidden(format!("The role of the API key's owner lacks {}.", named(missing)).into())
+    let facts = denial.facts();
+    let (status, challenge) = rendering(facts.kind);
+    Row {
+        status,
+        code: facts.told_reason(),
+        message: facts.told(named),
+        challenge,
+        retry_after: denial.spent().and_then(Spent::retry_after),
+    }
+}
+
+/// The status of each kind of denial, and its challenge.
+const fn rendering(kind: DenialKind) -> (StopStatus, Challenge) {
+    match kind {
+        DenialKind::CredentialMissing => (StopStatus::Unauthorized, Challenge::Bare),
+        DenialKind::CredentialMisplaced => (StopStatus::BadRequest, Challenge::Error("invalid_request")),
+        DenialKind::CredentialInvalid => (StopStatus::Unauthorized, Challenge::Error("invalid_token")),
+        DenialKind::NotPermitted | DenialKind::NobodyPermitted => {
+            (StopStatus::Forbidden, Challenge::Error("insufficient_scope"))
         }
-        Denial::ScopeInsufficient(missing) => {
-            forbidden(format!("The API key lacks {}.", named(missing)).into())
-        }
-        Denial::ResourceNotGranted { scopes, .. } => {
-            forbidden(format!("The API key has {} for other resources only.", named(scopes)).into())
-        }
-        Denial::AddressNotAllowed(_) => forbidden("The API key may not be used from this address.".into()),
-        Denial::BrowserNotAllowed => {
-            forbidden("The API key is secret, and may not be used in browsers.".into())
-        }
-        Denial::RateLimited(spent) => too_many("Rate limit exceeded.", spent),
-        Denial::QuotaExceeded(spent) => too_many("Quota exceeded.", spent),
-        Denial::RouteNotFound => forbidden("No API key gives access to this.".into()),
+        DenialKind::LimitSpent => (StopStatus::TooManyRequests, Challenge::None),
     }
 }
 

@@ -1,7 +1,11 @@
-//! Why a request is denied.
+//! Why a request is denied, and the one table of all that is known of each denial: [`Denial::facts`].
+//!
+//! A denial of a kind that is there already is a variant and a row here, and nothing elsewhere but the condition that finds
+//! it: its status, its challenge and whether the holder's limits are shown follow from its kind.
 
-use std::{borrow::Cow, net::IpAddr, time::Duration};
+use std::{borrow::Cow, net::IpAddr};
 
+use super::facts::{DenialFacts, DenialKind, DenialReason, Detail, Spent};
 use crate::domain::{secret::NotAKey, time::Timestamp};
 
 /// One condition that failed.
@@ -60,30 +64,257 @@ pub enum Denial {
     QuotaExceeded(Spent),
 }
 
-/// A limit that does not allow a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spent {
-    /// Its tier and name, for example `default/hour`.
-    pub limit: Box<str>,
-    /// Units that it admits in a window.
-    pub admits: u64,
-    /// How long until the request passes it, if nobody else uses it; `None` where it never does, because the request costs
-    /// more than the limit admits.
-    pub wait: Option<Duration>,
+// Those of more than one row.
+const KEY_EXPIRED: DenialReason = DenialReason { name: "KEY_EXPIRED", number: 6 };
+const WORKSPACE_SUSPENDED: DenialReason = DenialReason { name: "WORKSPACE_SUSPENDED", number: 9 };
+const RESOURCE_NOT_GRANTED: DenialReason = DenialReason { name: "RESOURCE_NOT_GRANTED", number: 13 };
+const ADDRESS_NOT_ALLOWED: DenialReason = DenialReason { name: "ADDRESS_NOT_ALLOWED", number: 15 };
+const RATE_LIMITED: DenialReason = DenialReason { name: "RATE_LIMITED", number: 17 };
+const QUOTA_EXCEEDED: DenialReason = DenialReason { name: "QUOTA_EXCEEDED", number: 18 };
+
+const fn reason(number: i32, name: &'static str) -> DenialReason {
+    DenialReason { name, number }
 }
 
-impl Spent {
-    /// The same in whole seconds, rounded up, at least one (L9).
+impl Denial {
+    /// The one table: all that is known of each denial.
     #[must_use]
-    pub fn retry_after(&self) -> Option<u64> {
-        self.wait.map(|wait| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
+    #[expect(clippy::too_many_lines, reason = "the one table")]
+    pub const fn facts(&self) -> DenialFacts<'_> {
+        use DenialKind::{CredentialMisplaced, CredentialMissing, LimitSpent, NobodyPermitted, NotPermitted};
+        match self {
+            Self::CredentialsMissing => DenialFacts::new(
+                reason(1, "CREDENTIALS_MISSING"),
+                CredentialMissing,
+                "no API key was presented",
+                "An API key is required.",
+            ),
+            Self::CredentialsAmbiguous => DenialFacts::new(
+                reason(2, "CREDENTIALS_AMBIGUOUS"),
+                CredentialMisplaced,
+                "more than one API key was presented",
+                "More than one API key was presented. Send exactly one.",
+            ),
+            Self::CredentialsInUrl => DenialFacts::new(
+                reason(19, "CREDENTIALS_IN_URL"),
+                CredentialMisplaced,
+                "an API key stands in the URL, where logs and histories keep it",
+                "An API key must not stand in the URL, where logs keep it. Replace that key.",
+            ),
+            Self::CredentialsMalformed => DenialFacts::invalid(
+                reason(3, "CREDENTIALS_MALFORMED"),
+                "what was presented is not an API key: its length, alphabet or checksum is wrong",
+            ),
+            Self::KeyUnknown => DenialFacts::invalid(reason(4, "KEY_UNKNOWN"), "there is no such API key"),
+            Self::KeyRevoked => DenialFacts::invalid(reason(5, "KEY_REVOKED"), "the API key was revoked"),
+            Self::KeyExpired(at) => {
+                DenialFacts::invalid(KEY_EXPIRED, "the API key expired at {at}").of(Detail::At(*at))
+            }
+            Self::SecretEnded(at) => DenialFacts::invalid(
+                KEY_EXPIRED,
+                "this secret was replaced by a rotation, and its grace ended at {at}",
+            )
+            .of(Detail::At(*at)),
+            Self::KeyDisabled => DenialFacts::invalid(reason(7, "KEY_DISABLED"), "the API key is disabled"),
+            Self::OwnerRemoved => DenialFacts::invalid(
+                reason(8, "OWNER_REMOVED"),
+                "the owner of the API key is no member of its workspace",
+            ),
+            Self::WorkspaceSuspended => DenialFacts::new(
+                WORKSPACE_SUSPENDED,
+                NotPermitted,
+                "the workspace of the API key is suspended",
+                "The workspace of the API key is suspended.",
+            ),
+            Self::WorkspaceClosed => DenialFacts::new(
+                WORKSPACE_SUSPENDED,
+                NotPermitted,
+                "the workspace of the API key is closed",
+                "The workspace of the API key is closed.",
+            ),
+            Self::PlanDeniesKeys => DenialFacts::new(
+                WORKSPACE_SUSPENDED,
+                NotPermitted,
+                "the API key's workspace is on a plan without keys",
+                "The API key's workspace is on a plan without keys.",
+            ),
+            Self::WorkspaceMismatch => DenialFacts::new(
+                reason(10, "WORKSPACE_MISMATCH"),
+                NotPermitted,
+                "the API key belongs to another workspace",
+                "The API key belongs to another workspace.",
+            ),
+            Self::EnvironmentMismatch => DenialFacts::new(
+                reason(11, "ENVIRONMENT_MISMATCH"),
+                NotPermitted,
+                "the API key belongs to another environment",
+                "The API key belongs to another environment.",
+            ),
+            Self::RoleInsufficient(missing) => DenialFacts::new(
+                reason(14, "ROLE_INSUFFICIENT"),
+                NotPermitted,
+                "the role of the API key's owner lacks {scopes}",
+                "The role of the API key's owner lacks {scopes}.",
+            )
+            .of(Detail::Missing(missing.as_slice())),
+            Self::ScopeInsufficient(missing) => DenialFacts::new(
+                reason(12, "SCOPE_INSUFFICIENT"),
+                NotPermitted,
+                "the API key lacks {scopes}",
+                "The API key lacks {scopes}.",
+            )
+            .of(Detail::Missing(missing.as_slice())),
+            Self::ResourceNotGranted { scopes, named: true } => DenialFacts::new(
+                RESOURCE_NOT_GRANTED,
+                NotPermitted,
+                "the API key has {scopes} for other resources only",
+                "The API key has {scopes} for other resources only.",
+            )
+            .of(Detail::Bound(scopes.as_slice())),
+            Self::ResourceNotGranted { scopes, named: false } => DenialFacts::new(
+                RESOURCE_NOT_GRANTED,
+                NotPermitted,
+                "the API key has {scopes} for certain resources only, and the request names none",
+                "The API key has {scopes} for other resources only.",
+            )
+            .of(Detail::Bound(scopes.as_slice())),
+            Self::AddressNotAllowed(Some(address)) => DenialFacts::new(
+                ADDRESS_NOT_ALLOWED,
+                NotPermitted,
+                "the API key may not be used from {address}",
+                "The API key may not be used from this address.",
+            )
+            .of(Detail::Address(*address)),
+            Self::AddressNotAllowed(None) => DenialFacts::new(
+                ADDRESS_NOT_ALLOWED,
+                NotPermitted,
+                "the API key is bound to source networks, and the request's address is not known",
+                "The API key may not be used from this address.",
+            ),
+            Self::BrowserNotAllowed => DenialFacts::new(
+                reason(20, "BROWSER_NOT_ALLOWED"),
+                NotPermitted,
+                "a browser sent the API key, and keys of its environment are secret",
+                "The API key is secret, and may not be used in browsers.",
+            ),
+            Self::RouteNotFound => DenialFacts::new(
+                reason(16, "ROUTE_NOT_FOUND"),
+                NobodyPermitted,
+                "nothing says what this request needs",
+                "No API key gives access to this.",
+            ),
+            Self::RateLimited(spent @ Spent { wait: Some(_), .. }) => DenialFacts::new(
+                RATE_LIMITED,
+                LimitSpent,
+                "rate limit {limit} is spent; retry after {seconds} seconds",
+                "Rate limit exceeded. Retry after {seconds} seconds.",
+            )
+            .of(Detail::Spent(spent)),
+            Self::RateLimited(spent) => DenialFacts::new(
+                RATE_LIMITED,
+                LimitSpent,
+                "the request costs more than the rate limit {limit} admits",
+                "Rate limit exceeded. The request costs more than the limit admits.",
+            )
+            .of(Detail::Spent(spent)),
+            Self::QuotaExceeded(spent @ Spent { wait: Some(_), .. }) => DenialFacts::new(
+                QUOTA_EXCEEDED,
+                LimitSpent,
+                "quota {limit} is spent; retry after {seconds} seconds",
+                "Quota exceeded. Retry after {seconds} seconds.",
+            )
+            .of(Detail::Spent(spent)),
+            Self::QuotaExceeded(spent) => DenialFacts::new(
+                QUOTA_EXCEEDED,
+                LimitSpent,
+                "the request costs more than the quota {limit} admits",
+                "Quota exceeded. The request costs more than the limit admits.",
+            )
+            .of(Detail::Spent(spent)),
+        }
     }
 
-    fn message(&self, what: &str) -> String {
-        let Self { limit, admits, .. } = self;
-        match self.retry_after() {
-            Some(seconds) => format!("{what} {limit} of {admits} is spent; retry after {seconds} seconds"),
-            None => format!("the request costs more than the {what} {limit} of {admits} admits"),
+    /// Every denial, with these details: what a service makes of a number on the wire is among them.
+    #[must_use]
+    pub fn every(details: &DenialDetails<'_>) -> Vec<Self> {
+        let DenialDetails { at, missing, bound, named, address, spent } = *details;
+        vec![
+            Self::CredentialsMissing,
+            Self::CredentialsAmbiguous,
+            Self::CredentialsMalformed,
+            Self::CredentialsInUrl,
+            Self::KeyUnknown,
+            Self::KeyRevoked,
+            Self::KeyExpired(at),
+            Self::SecretEnded(at),
+            Self::KeyDisabled,
+            Self::WorkspaceSuspended,
+            Self::WorkspaceClosed,
+            Self::PlanDeniesKeys,
+            Self::OwnerRemoved,
+            Self::WorkspaceMismatch,
+            Self::EnvironmentMismatch,
+            Self::RoleInsufficient(missing.to_vec()),
+            Self::ScopeInsufficient(missing.to_vec()),
+            Self::ResourceNotGranted { scopes: bound.to_vec(), named },
+            Self::AddressNotAllowed(address),
+            Self::BrowserNotAllowed,
+            Self::RouteNotFound,
+            Self::RateLimited(spent.clone()),
+            Self::QuotaExceeded(spent.clone()),
+        ]
+    }
+
+    /// The denial for machines: the name of its `DenialReason` on the wire.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        self.facts().reason.name
+    }
+
+    /// The denial for people who may know all of it.
+    #[must_use]
+    pub fn message(&self) -> Cow<'static, str> {
+        self.facts().exact()
+    }
+
+    /// The scopes that are missing altogether.
+    #[must_use]
+    pub const fn missing_scopes(&self) -> &[String] {
+        match self.facts().detail {
+            Detail::Missing(scopes) => scopes,
+            Detail::Nothing | Detail::At(_) | Detail::Bound(_) | Detail::Address(_) | Detail::Spent(_) => &[],
+        }
+    }
+
+    /// The scopes that the key lacks, altogether or for the resource.
+    #[must_use]
+    pub const fn lacking_scopes(&self) -> &[String] {
+        match self.facts().detail {
+            Detail::Missing(scopes) | Detail::Bound(scopes) => scopes,
+            Detail::Nothing | Detail::At(_) | Detail::Address(_) | Detail::Spent(_) => &[],
+        }
+    }
+
+    /// The limit that is spent.
+    #[must_use]
+    pub const fn spent(&self) -> Option<&Spent> {
+        match self.facts().detail {
+            Detail::Spent(spent) => Some(spent),
+            Detail::Nothing | Detail::At(_) | Detail::Missing(_) | Detail::Bound(_) | Detail::Address(_) => {
+                None
+            }
+        }
+    }
+
+    /// Whether the key itself is in order, so that what is left of its limits may be told (H4).
+    #[must_use]
+    pub const fn is_of_a_valid_key(&self) -> bool {
+        match self.facts().kind {
+            DenialKind::NotPermitted | DenialKind::LimitSpent => true,
+            DenialKind::CredentialMissing
+            | DenialKind::CredentialMisplaced
+            | DenialKind::CredentialInvalid
+            | DenialKind::NobodyPermitted => false,
         }
     }
 }
@@ -97,176 +328,52 @@ impl From<NotAKey> for Denial {
     }
 }
 
-impl Denial {
-    /// The denial for machines: the name of its `DenialReason` on the wire.
-    #[must_use]
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::CredentialsMissing => "CREDENTIALS_MISSING",
-            Self::CredentialsAmbiguous => "CREDENTIALS_AMBIGUOUS",
-            Self::CredentialsMalformed => "CREDENTIALS_MALFORMED",
-            Self::CredentialsInUrl => "CREDENTIALS_IN_URL",
-            Self::KeyUnknown => "KEY_UNKNOWN",
-            Self::KeyRevoked => "KEY_REVOKED",
-            Self::KeyExpired(_) | Self::SecretEnded(_) => "KEY_EXPIRED",
-            Self::KeyDisabled => "KEY_DISABLED",
-            Self::WorkspaceSuspended | Self::WorkspaceClosed | Self::PlanDeniesKeys => "WORKSPACE_SUSPENDED",
-            Self::OwnerRemoved => "OWNER_REMOVED",
-            Self::WorkspaceMismatch => "WORKSPACE_MISMATCH",
-            Self::EnvironmentMismatch => "ENVIRONMENT_MISMATCH",
-            Self::RoleInsufficient(_) => "ROLE_INSUFFICIENT",
-            Self::ScopeInsufficient(_) => "SCOPE_INSUFFICIENT",
-            Self::ResourceNotGranted { .. } => "RESOURCE_NOT_GRANTED",
-            Self::AddressNotAllowed(_) => "ADDRESS_NOT_ALLOWED",
-            Self::BrowserNotAllowed => "BROWSER_NOT_ALLOWED",
-            Self::RouteNotFound => "ROUTE_NOT_FOUND",
-            Self::RateLimited(_) => "RATE_LIMITED",
-            Self::QuotaExceeded(_) => "QUOTA_EXCEEDED",
-        }
-    }
-
-    /// The denial for people.
-    #[must_use]
-    pub fn message(&self) -> Cow<'static, str> {
-        match self {
-            Self::CredentialsMissing => "no API key was presented".into(),
-            Self::CredentialsAmbiguous => "more than one API key was presented".into(),
-            Self::CredentialsMalformed => {
-                "what was presented is not an API key: its length, alphabet or checksum is wrong".into()
-            }
-            Self::CredentialsInUrl => "an API key stands in the URL, where logs and histories keep it".into(),
-            Self::KeyUnknown => "there is no such API key".into(),
-            Self::KeyRevoked => "the API key was revoked".into(),
-            Self::KeyExpired(at) => format!("the API key expired at {at}").into(),
-            Self::SecretEnded(at) => {
-                format!("this secret was replaced by a rotation, and its grace ended at {at}").into()
-            }
-            Self::KeyDisabled => "the API key is disabled".into(),
-            Self::WorkspaceSuspended => "the workspace of the API key is suspended".into(),
-            Self::WorkspaceClosed => "the workspace of the API key is closed".into(),
-            Self::PlanDeniesKeys => "the API key's workspace is on a plan without keys".into(),
-            Self::OwnerRemoved => "the owner of the API key is no member of its workspace".into(),
-            Self::WorkspaceMismatch => "the API key belongs to another workspace".into(),
-            Self::EnvironmentMismatch => "the API key belongs to another environment".into(),
-            Self::RoleInsufficient(missing) => {
-                format!("the role of the API key's owner lacks {}", missing.join(", ")).into()
-            }
-            Self::ScopeInsufficient(missing) => format!("the API key lacks {}", missing.join(", ")).into(),
-            Self::ResourceNotGranted { scopes, named: true } => {
-                format!("the API key has {} for other resources only", scopes.join(", ")).into()
-            }
-            Self::ResourceNotGranted { scopes, named: false } => format!(
-                "the API key has {} for certain resources only, and the request names none",
-                scopes.join(", ")
-            )
-            .into(),
-            Self::AddressNotAllowed(Some(address)) => {
-                format!("the API key may not be used from {address}").into()
-            }
-            Self::AddressNotAllowed(None) => {
-                "the API key is bound to source networks, and the request's address is not known".into()
-            }
-            Self::BrowserNotAllowed => {
-                "a browser sent the API key, and keys of its environment are secret".into()
-            }
-            Self::RouteNotFound => "nothing says what this request needs".into(),
-            Self::RateLimited(spent) => spent.message("rate limit").into(),
-            Self::QuotaExceeded(spent) => spent.message("quota").into(),
-        }
-    }
-
-    /// The scopes that are missing altogether.
-    #[must_use]
-    pub fn missing_scopes(&self) -> &[String] {
-        if let Self::ResourceNotGranted { .. } = self { &[] } else { self.lacking_scopes() }
-    }
-
-    /// The scopes that the key lacks, altogether or for the resource.
-    #[must_use]
-    pub fn lacking_scopes(&self) -> &[String] {
-        match self {
-            Self::ScopeInsufficient(scopes)
-            | Self::RoleInsufficient(scopes)
-            | Self::ResourceNotGranted { scopes, .. } => scopes,
-            Self::CredentialsMissing
-            | Self::CredentialsAmbiguous
-            | Self::CredentialsMalformed
-            | Self::CredentialsInUrl
-            | Self::KeyUnknown
-            | Self::KeyRevoked
-            | Self::KeyExpired(_)
-            | Self::SecretEnded(_)
-            | Self::KeyDisabled
-            | Self::WorkspaceSuspended
-            | Self::WorkspaceClosed
-            | Self::PlanDeniesKeys
-            | Self::OwnerRemoved
-            | Self::WorkspaceMismatch
-            | Self::EnvironmentMismatch
-            | Self::AddressNotAllowed(_)
-            | Self::BrowserNotAllowed
-            | Self::RouteNotFound
-            | Self::RateLimited(_)
-            | Self::QuotaExceeded(_) => &[],
-        }
-    }
-
+/// What denials are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct DenialDetails<'a> {
+    /// When the key expired, or the grace of its secret ended.
+    pub at: Timestamp,
+    /// Scopes that it lacks.
+    pub missing: &'a [String],
+    /// Scopes that it has for other resources.
+    pub bound: &'a [String],
+    /// Whether the request named a resource.
+    pub named: bool,
+    /// From where it was used.
+    pub address: Option<IpAddr>,
     /// The limit that is spent.
-    #[must_use]
-    pub const fn spent(&self) -> Option<&Spent> {
-        match self {
-            Self::RateLimited(spent) | Self::QuotaExceeded(spent) => Some(spent),
-            Self::CredentialsMissing
-            | Self::CredentialsAmbiguous
-            | Self::CredentialsMalformed
-            | Self::CredentialsInUrl
-            | Self::KeyUnknown
-            | Self::KeyRevoked
-            | Self::KeyExpired(_)
-            | Self::SecretEnded(_)
-            | Self::KeyDisabled
-            | Self::WorkspaceSuspended
-            | Self::WorkspaceClosed
-            | Self::PlanDeniesKeys
-            | Self::OwnerRemoved
-            | Self::WorkspaceMismatch
-            | Self::EnvironmentMismatch
-            | Self::RoleInsufficient(_)
-            | Self::ScopeInsufficient(_)
-            | Self::ResourceNotGranted { .. }
-            | Self::AddressNotAllowed(_)
-            | Self::BrowserNotAllowed
-            | Self::RouteNotFound => None,
-        }
-    }
+    pub spent: &'a Spent,
+}
 
-    /// Whether the key itself is in order, so that what is left of its limits may be told (H4).
-    #[must_use]
-    pub const fn is_of_a_valid_key(&self) -> bool {
-        match self {
-            Self::WorkspaceSuspended
-            | Self::WorkspaceClosed
-            | Self::PlanDeniesKeys
-            | Self::WorkspaceMismatch
-            | Self::EnvironmentMismatch
-            | Self::RoleInsufficient(_)
-            | Self::ScopeInsufficient(_)
-            | Self::ResourceNotGranted { .. }
-            | Self::AddressNotAllowed(_)
-            | Self::BrowserNotAllowed
-            | Self::RateLimited(_)
-            | Self::QuotaExceeded(_) => true,
-            Self::CredentialsMissing
-            | Self::CredentialsAmbiguous
-            | Self::CredentialsMalformed
-            | Self::CredentialsInUrl
-            | Self::KeyUnknown
-            | Self::KeyRevoked
-            | Self::KeyExpired(_)
-            | Self::SecretEnded(_)
-            | Self::KeyDisabled
-            | Self::OwnerRemoved
-            | Self::RouteNotFound => false,
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn every_denial_is_told_in_whole_sentences_and_bad_credentials_all_alike() {
+        // X7
+        for wait in [None, Some(Duration::from_secs(7))] {
+            let spent = Spent { limit: "default/hour".into(), admits: 10, wait };
+            let details = DenialDetails {
+                at: Timestamp::EPOCH,
+                missing: &["a:b".to_owned(), "c:d".to_owned()],
+                bound: &["e:f".to_owned()],
+                named: wait.is_some(),
+                address: wait.map(|_| [192, 0, 2, 1].into()),
+                spent: &spent,
+            };
+            for denial in Denial::every(&details) {
+                let facts = denial.facts();
+                let (exact, told) = (denial.message(), facts.told(|scopes| scopes.join(", ")));
+                assert!(!exact.contains(['{', '}']) && !exact.ends_with('.'), "{exact}");
+                assert!(!told.contains(['{', '}']) && told.ends_with('.'), "{told}");
+                let is_invalid = facts.kind == DenialKind::CredentialInvalid;
+                assert_eq!(facts.told_reason() == "CREDENTIALS_INVALID", is_invalid, "{exact}");
+                assert_eq!(told == "The API key is not valid.", is_invalid, "{exact}");
+                assert_eq!(denial.spent().is_some(), facts.kind == DenialKind::LimitSpent, "{exact}");
+            }
         }
     }
 }

@@ -3,10 +3,14 @@
 //! An allow can be made in this file only.
 
 mod denial;
+mod facts;
 
 use std::net::IpAddr;
 
-pub use self::denial::{Denial, Spent};
+pub use self::{
+    denial::{Denial, DenialDetails},
+    facts::{DenialFacts, DenialKind, DenialReason, Spent},
+};
 
 use super::{
     credentials::Secret,
@@ -104,20 +108,20 @@ impl Permit {
 /// One condition: what fails, if anything does.
 type Condition = fn(Holder<'_>, &Requirement<'_>, Timestamp) -> Option<Denial>;
 
-/// The conditions, in the order in which the first that fails names the denial.
+/// The conditions, in the order in which the first that fails names the denial, each in the words of docs/wire.md.
 const CONDITIONS: [Condition; 12] = [
-    standing,
-    secret,
-    suspended,
-    plan,
-    owner,
-    workspace,
-    environment,
-    role,
-    scopes,
-    resources,
-    address,
-    browser,
+    standing,    // the key's state
+    secret,      // the grace of the secret
+    suspended,   // whether its workspace is active
+    plan,        // whether its plan has keys
+    owner,       // whether its owner is a member
+    workspace,   // `workspace_id`
+    environment, // `environment`
+    role,        // the owner's role
+    scopes,      // scopes
+    resources,   // resources
+    address,     // source address
+    browser,     // whether a browser may send it
 ];
 
 /// Judges a request. Nothing is charged and nothing is looked up here.

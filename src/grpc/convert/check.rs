@@ -20,7 +20,7 @@ use crate::{
         check_all::Together,
     },
     ports::LimitState,
-    wire::v1::{self, DenialReason, check_request},
+    wire::v1::{self, check_request},
 };
 
 const MAX_GROUPS: usize = 16;
@@ -225,42 +225,17 @@ pub(super) fn denial_to_wire(denial: &Denial, answer: &Answer) -> v1::Denial {
         }
         Some(_) | None => denial.message().into_owned(),
     };
-    let failure =
-        |denial: &Denial| v1::DenialFailure { reason: reason(denial).into(), message: message(denial) };
+    let failure = |denial: &Denial| v1::DenialFailure {
+        reason: denial.facts().reason.number,
+        message: message(denial),
+    };
     let missing = if failures.is_empty() { std::slice::from_ref(denial) } else { failures };
     v1::Denial {
-        reason: reason(denial).into(),
+        reason: denial.facts().reason.number,
         message: message(denial),
         missing_scopes: missing.iter().flat_map(Denial::missing_scopes).cloned().collect(),
         retry_after: denial.spent().and_then(Spent::retry_after).map(seconds),
         failures: failures.iter().map(failure).collect(),
-    }
-}
-
-const fn reason(denial: &Denial) -> DenialReason {
-    match denial {
-        Denial::CredentialsMissing => DenialReason::CredentialsMissing,
-        Denial::CredentialsAmbiguous => DenialReason::CredentialsAmbiguous,
-        Denial::CredentialsMalformed => DenialReason::CredentialsMalformed,
-        Denial::CredentialsInUrl => DenialReason::CredentialsInUrl,
-        Denial::KeyUnknown => DenialReason::KeyUnknown,
-        Denial::KeyRevoked => DenialReason::KeyRevoked,
-        Denial::KeyExpired(_) | Denial::SecretEnded(_) => DenialReason::KeyExpired,
-        Denial::KeyDisabled => DenialReason::KeyDisabled,
-        Denial::WorkspaceSuspended | Denial::WorkspaceClosed | Denial::PlanDeniesKeys => {
-            DenialReason::WorkspaceSuspended
-        }
-        Denial::OwnerRemoved => DenialReason::OwnerRemoved,
-        Denial::WorkspaceMismatch => DenialReason::WorkspaceMismatch,
-        Denial::EnvironmentMismatch => DenialReason::EnvironmentMismatch,
-        Denial::RoleInsufficient(_) => DenialReason::RoleInsufficient,
-        Denial::ScopeInsufficient(_) => DenialReason::ScopeInsufficient,
-        Denial::ResourceNotGranted { .. } => DenialReason::ResourceNotGranted,
-        Denial::AddressNotAllowed(_) => DenialReason::AddressNotAllowed,
-        Denial::BrowserNotAllowed => DenialReason::BrowserNotAllowed,
-        Denial::RouteNotFound => DenialReason::RouteNotFound,
-        Denial::RateLimited(_) => DenialReason::RateLimited,
-        Denial::QuotaExceeded(_) => DenialReason::QuotaExceeded,
     }
 }
 
@@ -289,35 +264,25 @@ fn key_to_wire(checked: &CheckedKey) -> v1::CheckedKey {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::{domain::decision::DenialDetails, wire::v1::DenialReason};
 
     #[test]
-    fn a_reason_has_one_name_everywhere() {
-        let now = crate::domain::time::Timestamp::from_ms(0).unwrap();
-        for denial in [
-            Denial::CredentialsMissing,
-            Denial::CredentialsAmbiguous,
-            Denial::CredentialsMalformed,
-            Denial::CredentialsInUrl,
-            Denial::KeyUnknown,
-            Denial::KeyRevoked,
-            Denial::KeyExpired(now),
-            Denial::SecretEnded(now),
-            Denial::KeyDisabled,
-            Denial::WorkspaceSuspended,
-            Denial::WorkspaceClosed,
-            Denial::PlanDeniesKeys,
-            Denial::OwnerRemoved,
-            Denial::WorkspaceMismatch,
-            Denial::EnvironmentMismatch,
-            Denial::RoleInsufficient(Vec::new()),
-            Denial::ScopeInsufficient(Vec::new()),
-            Denial::ResourceNotGranted { scopes: Vec::new(), named: true },
-            Denial::AddressNotAllowed(None),
-            Denial::BrowserNotAllowed,
-            Denial::RouteNotFound,
-        ] {
-            assert_eq!(reason(&denial).as_str_name(), format!("DENIAL_REASON_{}", denial.reason()));
+    fn a_reason_has_one_name_and_number_everywhere() {
+        let at = crate::domain::time::Timestamp::from_ms(0).unwrap();
+        let spent = Spent { limit: "".into(), admits: 0, wait: None };
+        let details =
+            DenialDetails { at, missing: &[], bound: &[], named: true, address: None, spent: &spent };
+        let mut known = BTreeSet::new();
+        for denial in Denial::every(&details) {
+            let reason = denial.facts().reason;
+            let on_the_wire = DenialReason::try_from(reason.number).unwrap();
+            assert_eq!(on_the_wire.as_str_name(), format!("DENIAL_REASON_{}", reason.name));
+            known.insert(reason.number);
         }
+        let all = (1..1_000).filter(|number| DenialReason::try_from(*number).is_ok());
+        assert_eq!(known, all.collect(), "each reason of the wire is that of a denial");
     }
 }
