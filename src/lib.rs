@@ -82,7 +82,7 @@
 //! 2. One plain message that needs no wait is answered by hand ([`grpc::check_call`]), every other call by the generated
 //!    service; both ask `grpc/keys/check.rs`, on that same core: who asks
 //!    ([`Judge::identify`](judge::Judge::identify)), and may they; then `grpc/convert/check.rs` makes
-//!    the message a [`Query`](judge::check::Query). A batch makes all its queries before the first is judged.
+//!    the message a [`Query`](judge::question::Query). A batch makes all its queries before the first is judged.
 //! 3. [`Judge::check`](judge::Judge::check):
 //!    [`PresentedKey::parse`](domain::secret::PresentedKey::parse) refuses bad shapes before any hash, the hash comes
 //!    before the look-up, [`Index::by_hash`](index::Index::by_hash). Another system's token is hashed, in the ways of those
@@ -92,7 +92,7 @@
 //! 5. What passes is a [`Bill`](ports::Bill) for the limits of the tiers that it asked for, which the key's place in the index
 //!    has ready ([`Found::bill`](index::Found::bill)): [`MemoryCounters`](counters::memory::MemoryCounters) locks the accounts
 //!    of key, owner and workspace that it names, judges every limit, and charges all or none.
-//! 6. An enforcing Check that is allowed notes the use in memory where its minute is news
+//! 6. Every decision passes [`judge::record`]. An enforcing Check that is allowed notes the use in memory where its minute is news
 //!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`changes::support::last_use`]); every
 //!    enforcing one of a known key is counted ([`judge::usage`], written each second or each ten by [`changes::usage`]); and
 //!    `grpc/convert/check_bytes.rs` writes the answer, which is the bytes that `check.rs` beside it comes to.

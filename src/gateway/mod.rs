@@ -37,7 +37,8 @@ use crate::{
     },
     judge::{
         Judge,
-        check::{Mode, Query, Subject},
+        question::{Mode, Query, Subject},
+        record::WithoutKey,
         trusted,
     },
 };
@@ -201,20 +202,17 @@ impl Desk {
         if said.workspace.is_some_and(|named| caller.bound_to().is_some_and(|bound| bound != named)) {
             return Err(OperationError::WorkspaceNotFound);
         }
-        let denied = |denial: &Denial, requirement: &Requirement<'_>| {
-            self.stop(Stop::Denied { denial, requirement, answer: None }, format)
-        };
         if let Some(leaked) = self.judge.secret_in_url(request.path(), caller.bound_to()) {
             self.complaints.of_leak(now, leaked);
-            return Ok(denied(&Denial::CredentialsInUrl, &Requirement::default()));
+            let denied = WithoutKey::Denied(Denial::CredentialsInUrl);
+            return Ok(self.without_key(denied, request, &Requirement::default(), format));
         }
         said.from_browser = marks::of_browser(request);
         let policy = self.judge.policy_now();
         let policy = &trusted(policy.as_ref())?.policy;
         let way = way(policy, request, &said);
         if matches!(way, Way::Public) {
-            let (identity, spent) = (nobody(), self.spent(request));
-            return Ok(Outcome::Passed(Passed { identity, spent, told: Vec::new() }));
+            return Ok(self.without_key(WithoutKey::Public, request, &said, format));
         }
         let requirement = match &way {
             Way::Public | Way::Closed => None,
@@ -226,10 +224,14 @@ impl Desk {
         let bearer = request.values(self.settings.bearer_header());
         let presented = match carried::credential(bearer, request.values(self.settings.key_header())) {
             Ok(presented) => presented,
-            Err(denial) => return Ok(denied(&denial, &requirement.unwrap_or_default())),
+            Err(denial) => {
+                let (denied, requirement) = (WithoutKey::Denied(denial), requirement.unwrap_or_default());
+                return Ok(self.without_key(denied, request, &requirement, format));
+            }
         };
         let Some(requirement) = requirement else {
-            return Ok(denied(&Denial::RouteNotFound, &Requirement::default()));
+            let denied = WithoutKey::Denied(Denial::RouteNotFound);
+            return Ok(self.without_key(denied, request, &Requirement::default(), format));
         };
         let query = Query {
             subject: Subject::Presented(presented),
@@ -259,6 +261,25 @@ impl Desk {
                 Outcome::Stopped(Stopped { answer, reason: stop.reason(), identity })
             }
         })
+    }
+
+    /// What a gateway is to do by a decision that needs no key.
+    fn without_key(
+        &self,
+        decision: WithoutKey,
+        request: &impl GatewayRequest,
+        requirement: &Requirement<'_>,
+        format: BodyFormat,
+    ) -> Outcome {
+        match self.judge.record_without_key(decision).decision() {
+            WithoutKey::Public => {
+                let (identity, spent) = (nobody(), self.spent(request));
+                Outcome::Passed(Passed { identity, spent, told: Vec::new() })
+            }
+            WithoutKey::Denied(denial) => {
+                self.stop(Stop::Denied { denial, requirement, answer: None }, format)
+            }
+        }
     }
 
     fn spent(&self, request: &impl GatewayRequest) -> Vec<String> {

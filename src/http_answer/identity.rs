@@ -1,7 +1,7 @@
 //! Who asks: headers for the service behind (H6), and what the holder of a replaced secret is told (R4).
 
 use super::header::Header;
-use crate::judge::check::CheckedKey;
+use crate::judge::answer::CheckedKey;
 
 /// The most bytes of scopes that the service behind is told.
 const MAX_SCOPES_BYTES: usize = 4_096;

@@ -8,7 +8,7 @@ use std::{cmp::Ordering, time::Duration};
 use super::header::Header;
 use crate::{
     domain::{limit::Bound, time::Timestamp},
-    judge::check::Answer,
+    judge::answer::Answer,
     ports::LimitState,
 };
 

@@ -30,7 +30,7 @@ use crate::{
         decision::{Denial, DenialKind, Requirement, Spent},
         text::Realm,
     },
-    judge::check::Answer,
+    judge::answer::Answer,
 };
 
 /// Why a request is not let through.

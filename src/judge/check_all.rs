@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use super::{
     Judge,
-    check::{Answer, Judged, Query},
-    conclude::{JudgedBy, Settled, without_key},
+    answer::Answer,
+    basis::Basis,
+    question::Query,
+    record::{Settled, Verdict},
     trusted,
+    unbilled::{Unbilled, examine},
 };
 use crate::{
     domain::{
@@ -15,7 +18,7 @@ use crate::{
         time::Now,
     },
     error::OperationError,
-    ports::{Bill, ChargeAll, Count, LimitState, Passing, Weighed, costs},
+    ports::{Bill, ChargeAll, Charged, Count, LimitState, Weighed, costs},
 };
 
 /// An answer to a question among others.
@@ -26,10 +29,14 @@ pub struct Together {
     pub held_by: Option<usize>,
 }
 
-/// What all limits together come to.
-enum Charged {
-    All(Vec<Passing>),
-    /// The first that is denied, why, and how its limits stand where those are why.
+/// A question, examined but for the limits.
+type Examined = Result<(Unbilled, Decision), Denial>;
+
+/// What all questions together come to.
+enum Outcome {
+    /// All are allowed and charged.
+    All(Vec<Charged>),
+    /// Nothing is charged: the first that is denied, why, and how its limits stand where those are why.
     None(usize, Denial, Option<Vec<LimitState>>),
 }
 
@@ -51,31 +58,30 @@ impl Judge {
         let now = self.clock.read();
         let policy = self.policy_now();
         let policy = trusted(policy.as_ref())?;
-        let mut judged = Vec::with_capacity(queries.len());
+        let basis = Basis { policy, now: &now, revision };
+        let mut examined = Vec::with_capacity(queries.len());
         for query in queries {
-            let located = self.locate(query, policy)?;
-            judged.push(located.map(|(found, hash)| Judged::new(query, policy, found, hash.as_ref(), &now)));
+            examined.push(examine(query, self.locate(query, policy)?, basis));
         }
-        let Some(charged) = self.charge_judged(&judged, &now) else { return Ok(None) };
-        let places = queries.iter().zip(judged).enumerate();
-        let by = JudgedBy { policy, now: &now, revision };
-        Ok(places.map(|(place, asked)| self.together(place, asked, &charged, by)).collect())
+        let Some(outcome) = self.charge_examined(&examined, &now) else { return Ok(None) };
+        let places = queries.iter().zip(examined).enumerate();
+        Ok(places.map(|(place, asked)| self.together(place, asked, &outcome, basis)).collect())
     }
 
     /// Charges all, unless one is denied; `None` where more must be written first.
-    fn charge_judged(&self, judged: &[Result<(Judged, Decision), Denial>], now: &Now) -> Option<Charged> {
-        let mut bills = Vec::with_capacity(judged.len());
-        for (place, judged) in judged.iter().enumerate() {
-            match judged {
+    fn charge_examined(&self, examined: &[Examined], now: &Now) -> Option<Outcome> {
+        let mut bills = Vec::with_capacity(examined.len());
+        for (place, examined) in examined.iter().enumerate() {
+            match examined {
                 Err(denial) | Ok((_, Decision::Deny(denial))) => {
-                    return Some(Charged::None(place, denial.clone(), None));
+                    return Some(Outcome::None(place, denial.clone(), None));
                 }
-                Ok((judged, Decision::Allow(_))) => bills.push(judged.bill()),
+                Ok((unbilled, Decision::Allow(_))) => bills.push(unbilled.bill()),
             }
         }
         match self.counters.charge_all(&bills, now) {
             // One for each, or nobody knows which were charged.
-            ChargeAll::Charged(each) => (each.len() == bills.len()).then_some(Charged::All(each)),
+            ChargeAll::Charged(each) => (each.len() == bills.len()).then_some(Outcome::All(each)),
             ChargeAll::Unwritten => None,
             ChargeAll::Refused(place, refusal) => {
                 let bill = bills.get(place)?;
@@ -88,7 +94,7 @@ impl Judge {
                 if let Denial::RateLimited(spent) | Denial::QuotaExceeded(spent) = &mut denial {
                     spent.wait = self.until_all_pass(&bills, now);
                 }
-                Some(Charged::None(place, denial, Some(states)))
+                Some(Outcome::None(place, denial, Some(states)))
             }
         }
     }
@@ -124,42 +130,35 @@ impl Judge {
     fn together(
         &self,
         place: usize,
-        (query, judged): (&Query<'_>, Result<(Judged, Decision), Denial>),
-        charged: &Charged,
-        by: JudgedBy<'_>,
+        (query, examined): (&Query<'_>, Examined),
+        outcome: &Outcome,
+        basis: Basis<'_>,
     ) -> Option<Together> {
-        let now = by.now;
-        let (judged, decision) = match judged {
-            Ok(judged) => judged,
+        let (unbilled, decision) = match examined {
+            Ok(examined) => examined,
             Err(denial) => {
-                let answer = without_key(query, denial, now.time, by.revision);
-                return Some(Together { answer, held_by: None });
+                return Some(Together { answer: self.record_unknown(query, denial, basis), held_by: None });
             }
         };
-        let (settled, held_by) = match (charged, decision) {
-            (Charged::All(passing), Decision::Allow(permit)) => {
+        let (verdict, held_by) = match (outcome, decision) {
+            (Outcome::All(charged), Decision::Allow(permit)) => {
                 // There is one for each, or nothing was charged.
-                let passing = passing.get(place)?.clone();
-                (Settled::Allowed(permit, passing), None)
+                (Verdict::Allowed(permit, charged.get(place)?.clone()), None)
             }
-            (Charged::None(first, denial, states), _) if *first == place => {
-                let states = states.clone().unwrap_or_else(|| self.told(denial, &judged, now));
-                (Settled::Denied(denial.clone(), states), None)
+            (Outcome::None(first, denial, states), _) if *first == place => {
+                let states = states.clone().unwrap_or_else(|| self.told(denial, &unbilled, basis.now));
+                (Verdict::Denied(denial.clone(), states), None)
             }
-            (Charged::All(_) | Charged::None(..), Decision::Deny(denial)) => {
-                let states = self.told(&denial, &judged, now);
-                (Settled::Denied(denial, states), None)
+            (Outcome::All(_) | Outcome::None(..), Decision::Deny(denial)) => {
+                let states = self.told(&denial, &unbilled, basis.now);
+                (Verdict::Denied(denial, states), None)
             }
-            (Charged::None(first, denial, _), Decision::Allow(_)) => {
-                let states = self.states(&judged.bill(), now);
-                (Settled::HeldBack(denial.clone(), states), Some(*first))
+            (Outcome::None(first, denial, _), Decision::Allow(_)) => {
+                let states = self.states(&unbilled.bill(), basis.now);
+                (Verdict::HeldBack(denial.clone(), states), Some(*first))
             }
         };
-        Some(Together { answer: self.conclude(query, judged, settled, Vec::new(), by), held_by })
-    }
-
-    /// How the limits of a denied question stand, where that may be told.
-    fn told(&self, denial: &Denial, judged: &Judged, now: &Now) -> Vec<LimitState> {
-        if denial.is_of_a_valid_key() { self.states(&judged.bill(), now) } else { Vec::new() }
+        let answer = self.record(query, unbilled, Settled::Enforced(verdict), basis);
+        Some(Together { answer, held_by })
     }
 }

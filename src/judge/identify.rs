@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Judge;
+use super::{Judge, wrong_callers::WrongCallersSeen};
 use crate::{
     domain::{
         admin::{AdminCaller, AdminPermit, AdminRefusal, Caller, CheckKeys},
@@ -55,5 +55,15 @@ impl Judge {
         let user = User { generation: secret.generation, caller: None, address };
         found.note_use(user, end.is_none(), now);
         Some(caller)
+    }
+
+    /// What was sent as an administration key and is none, since the start.
+    pub fn wrong_callers_seen(&self) -> WrongCallersSeen {
+        self.wrong_callers.seen()
+    }
+
+    /// Counts a credential that is not a usable administration key, and says what its sender hears.
+    pub fn wrong_caller(&self, source: Option<IpAddr>) -> OperationError {
+        self.wrong_callers.refuse(source, self.clock.now())
     }
 }

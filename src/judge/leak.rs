@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::{Judge, check::known_to};
+use super::{Judge, locate::known_to};
 use crate::domain::{
     id::{KeyId, WorkspaceId},
     key::Standing,

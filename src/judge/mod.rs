@@ -3,14 +3,19 @@
 //! Invariant: nothing here reaches a store. A decision is made from the index, the counters and the clock, all in memory; what
 //! it leaves behind, uses and usage, is noted in memory, and written by [`changes`](crate::changes).
 
+pub mod answer;
+mod basis;
 pub mod check;
 pub mod check_all;
-mod conclude;
 pub mod identify;
 mod import_alarm;
 pub mod leak;
+mod locate;
 mod presented;
+pub mod question;
+pub mod record;
 mod source_limit;
+mod unbilled;
 pub mod usage;
 pub mod wrong_callers;
 

@@ -1,13 +1,13 @@
 //! Wrong administration keys, counted by where they come from. Ten at once and then one a second are told what they are; those
 //! beyond are told to wait. Only failures come here: a usable key is found before, and neither waits nor is refused for what others
-//! send. [`Judge::wrong_callers_seen`] tells an operator of them.
+//! send. [`Judge::wrong_callers_seen`](super::Judge::wrong_callers_seen) tells an operator of them.
 
 use std::{
     net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
-use super::{Judge, import_alarm::Told, source_limit::SourceLimit};
+use super::{import_alarm::Told, source_limit::SourceLimit};
 use crate::{
     domain::{time::Timestamp, usage::minute_of},
     error::OperationError,
@@ -46,34 +46,18 @@ pub struct WrongCallersSeen {
 }
 
 impl WrongCallers {
-    fn seen(&self) -> WrongCallersSeen {
+    /// How many came.
+    pub(super) fn seen(&self) -> WrongCallersSeen {
         let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let Noted { count, limited, last, .. } = *noted;
         drop(noted);
         WrongCallersSeen { count, limited, last, sources: self.by_source.busiest(NAMED) }
     }
 
-    /// Notes one; where the log is to be told of it, how many before it were not.
-    fn note(&self, is_limited: bool, now: Timestamp) -> Option<u64> {
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.count = noted.count.saturating_add(1);
-        noted.limited = noted.limited.saturating_add(u64::from(is_limited));
-        noted.last = Some(now);
-        noted.told.next(minute_of(now))
-    }
-}
-
-impl Judge {
-    /// What was sent as an administration key and is none, since the start.
-    pub fn wrong_callers_seen(&self) -> WrongCallersSeen {
-        self.wrong_callers.seen()
-    }
-
-    /// Counts a credential that is not a usable administration key, and says what its sender hears.
-    pub fn wrong_caller(&self, source: Option<IpAddr>) -> OperationError {
-        let now = self.clock.now();
-        let (count, allowed) = self.wrong_callers.by_source.count(source, now);
-        if let Some(untold) = self.wrong_callers.note(allowed.is_err(), now) {
+    /// Counts one, and says what its sender hears.
+    pub(super) fn refuse(&self, source: Option<IpAddr>, now: Timestamp) -> OperationError {
+        let (count, allowed) = self.by_source.count(source, now);
+        if let Some(untold) = self.note(allowed.is_err(), now) {
             let source = source.map_or_else(|| "unix".to_owned(), |source| source.to_string());
             let waits = allowed.is_err();
             tracing::warn!(
@@ -85,5 +69,14 @@ impl Judge {
             );
         }
         allowed.map_or_else(OperationError::CallerLimited, |()| OperationError::CallerInvalid)
+    }
+
+    /// Notes one; where the log is to be told of it, how many before it were not.
+    fn note(&self, is_limited: bool, now: Timestamp) -> Option<u64> {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.count = noted.count.saturating_add(1);
+        noted.limited = noted.limited.saturating_add(u64::from(is_limited));
+        noted.last = Some(now);
+        noted.told.next(minute_of(now))
     }
 }

@@ -98,6 +98,24 @@ impl Passing {
     }
 }
 
+/// The proof that a bill was charged, and how its limits stood then: a request that is enforced is not allowed without one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charged(Passing);
+
+impl Charged {
+    /// Says that a bill was charged. For those alone who count: nobody else knows that it was.
+    #[must_use]
+    pub const fn by_counters(passing: Passing) -> Self {
+        Self(passing)
+    }
+
+    /// How its limits stood, to keep.
+    #[must_use]
+    pub fn into_states(self) -> Vec<LimitState> {
+        self.0.into_states()
+    }
+}
+
 /// That a bill is refused, by which of its limits, and how all of them stand. Made by [`Weighed::new`] alone: there is no
 /// refusal without a limit that refuses, so that none can be taken for an allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +180,7 @@ pub fn denials(bill: &Bill<'_>, states: &[LimitState]) -> impl Iterator<Item = (
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Charge {
     /// All limits allow it, and it is charged to all of them; how they stand then.
-    Charged(Passing),
+    Charged(Charged),
     /// Some limit does not, and nothing is charged.
     Refused(Refusal),
     /// All limits allow it, but more must be written before it may be charged; that is under way.
@@ -173,7 +191,7 @@ pub enum Charge {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChargeAll {
     /// All are charged: how the limits of each stand then.
-    Charged(Vec<Passing>),
+    Charged(Vec<Charged>),
     /// This one is refused, and nothing is charged.
     Refused(usize, Refusal),
     /// More must be written first; that is under way.

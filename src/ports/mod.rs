@@ -17,7 +17,8 @@ use tokio::sync::watch;
 pub use self::{
     change::{DrawsOn, Mutation, PolicyVersion, RequestMark, Rows},
     counters::{
-        Bill, Charge, ChargeAll, Count, Counters, LimitState, Passing, Refusal, Weighed, costs, denials,
+        Bill, Charge, ChargeAll, Charged, Count, Counters, LimitState, Passing, Refusal, Weighed, costs,
+        denials,
     },
     note::{LastUse, MAX_USERS, Note, StoredCount, StoredMark},
     payer::{Account, AccountSlot, AnySlot, Payer, Slotted},

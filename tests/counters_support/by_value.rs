@@ -15,7 +15,7 @@ use keyward::{
         time::{Now, TrustedClock},
     },
     index::Index,
-    ports::{Bill, Charge, ChargeAll, Counters, LimitState, Pending, Weighed},
+    ports::{Bill, Charge, ChargeAll, Charged, Counters, LimitState, Pending, Weighed},
 };
 use tokio::sync::watch;
 
@@ -92,7 +92,7 @@ impl Counters for Counting {
                 charged.get_mut(&place(bill, bound)).unwrap().charge(bound, bill.cost, &reading);
             }
             if let Weighed::Passes(passing) = weighed(&charged, bill, 0, &reading) {
-                all.push(passing);
+                all.push(Charged::by_counters(passing));
             }
         }
         counts.extend(charged);

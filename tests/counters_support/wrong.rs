@@ -17,7 +17,7 @@ use keyward::{
         time::{Now, Timestamp, TrustedClock},
     },
     index::Index,
-    ports::{Bill, Charge, ChargeAll, Counters, LimitState, Pending, Weighed},
+    ports::{Bill, Charge, ChargeAll, Charged, Counters, LimitState, Pending, Weighed},
 };
 use tokio::sync::watch;
 
@@ -203,7 +203,7 @@ impl Counters for PlainCounters {
             };
             std::thread::yield_now();
             self.add(&mut self.charges.lock().unwrap(), bill, now);
-            return Charge::Charged(passing);
+            return Charge::Charged(Charged::by_counters(passing));
         }
         if self.has(Flaw::ChargesThenRefunds) {
             let weighed = {
@@ -213,7 +213,7 @@ impl Counters for PlainCounters {
                 Weighed::new(bill, states).unwrap()
             };
             let refusal = match weighed {
-                Weighed::Passes(passing) => return Charge::Charged(passing),
+                Weighed::Passes(passing) => return Charge::Charged(Charged::by_counters(passing)),
                 Weighed::Refused(refusal) => refusal,
             };
             std::thread::yield_now();
@@ -244,7 +244,7 @@ impl Counters for PlainCounters {
             self.add(&mut charges, bill, now);
             let after = self.states(&charges, bill, 0, now);
             if let Some(Weighed::Passes(passing)) = Weighed::new(bill, after) {
-                all.push(passing);
+                all.push(Charged::by_counters(passing));
             }
         }
         ChargeAll::Charged(all)

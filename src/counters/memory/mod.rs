@@ -33,7 +33,7 @@ use crate::{
     },
     index::Index,
     ports::{
-        Account, Bill, Charge, ChargeAll, Counters, KeyStore, Note, Passing, Pending, Refusal, StoreError,
+        Account, Bill, Charge, ChargeAll, Charged, Counters, KeyStore, Note, Pending, Refusal, StoreError,
         StoredCount, Taking, Weighed, costs,
     },
 };
@@ -140,7 +140,7 @@ impl MemoryCounters {
     }
 
     /// Charges all bills, one after the other, or none of them; `charged` hears how the limits of each stand then.
-    fn charge_each(&self, bills: &[Bill<'_>], now: &Now, mut charged: impl FnMut(Passing)) -> Outcome {
+    fn charge_each(&self, bills: &[Bill<'_>], now: &Now, mut charged: impl FnMut(Charged)) -> Outcome {
         let Some(mut sheets) = Sheets::lock(self.unclean, bills, now) else { return Outcome::Unwritten };
         // Read under the locks: whoever closes this looks at each account after it is set.
         let closed = self.closed.load(Ordering::Acquire);
@@ -184,7 +184,7 @@ impl MemoryCounters {
                 sheets.roll_back();
                 return Outcome::Unwritten;
             };
-            charged(passing);
+            charged(Charged::by_counters(passing));
         }
         // Only now: for bills that are refused in the end nothing is written ahead.
         if !all_covered {
@@ -271,7 +271,7 @@ fn ended() -> StoreError {
 impl Counters for MemoryCounters {
     fn charge(&self, bill: &Bill<'_>, now: &Now) -> Charge {
         let mut charged = None;
-        match self.charge_each(std::slice::from_ref(bill), now, |passing| charged = Some(passing)) {
+        match self.charge_each(std::slice::from_ref(bill), now, |proof| charged = Some(proof)) {
             // Each bill that is charged says so.
             Outcome::Charged => charged.map_or(Charge::Unwritten, Charge::Charged),
             Outcome::Refused(_, refusal) => Charge::Refused(refusal),
@@ -281,7 +281,7 @@ impl Counters for MemoryCounters {
 
     fn charge_all(&self, bills: &[Bill<'_>], now: &Now) -> ChargeAll {
         let mut charged = Vec::with_capacity(bills.len());
-        match self.charge_each(bills, now, |passing| charged.push(passing)) {
+        match self.charge_each(bills, now, |proof| charged.push(proof)) {
             Outcome::Charged => ChargeAll::Charged(charged),
             Outcome::Refused(place, refusal) => ChargeAll::Refused(place, refusal),
             Outcome::Unwritten => ChargeAll::Unwritten,

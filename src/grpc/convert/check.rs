@@ -16,8 +16,9 @@ use crate::{
     },
     error::{OperationError, path},
     judge::{
-        check::{Answer, CheckedKey, Mode, Query, Subject},
+        answer::{Answer, CheckedKey},
         check_all::Together,
+        question::{Mode, Query, Subject},
     },
     ports::LimitState,
     wire::v1::{self, check_request},

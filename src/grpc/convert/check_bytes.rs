@@ -10,7 +10,7 @@ use crate::{
         decision::Decision, grant::Grant, id::WorkspaceId, key::Creator, limit::Bound, text::Owner,
         time::Timestamp,
     },
-    judge::check::{Answer, CheckedKey},
+    judge::answer::{Answer, CheckedKey},
     ports::LimitState,
 };
 

@@ -23,7 +23,7 @@ use crate::{
         parse::ParseError,
     },
     error::OperationError,
-    judge::check::{Mode, Query},
+    judge::question::{Mode, Query},
     server::{
         budget::{Held, Purse, Spent},
         request_body::RequestBody,

@@ -16,7 +16,7 @@ use crate::{
         audit::Revision,
     },
     error::OperationError,
-    judge::check::{Mode, Query},
+    judge::question::{Mode, Query},
     server::{budget::Purse, connection::Peer},
     wire::v1,
 };

@@ -1,0 +1,19 @@
+//! What a decision is based on.
+
+use std::sync::Arc;
+
+use crate::{
+    domain::{audit::Revision, time::Now},
+    ports::PolicyVersion,
+};
+
+/// When and by what a question was judged.
+#[derive(Clone, Copy)]
+pub(super) struct Basis<'a> {
+    /// The policy in force.
+    pub(super) policy: &'a Arc<PolicyVersion>,
+    /// The time.
+    pub(super) now: &'a Now,
+    /// What the view had at the least.
+    pub(super) revision: Revision,
+}

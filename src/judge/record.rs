@@ -1,0 +1,165 @@
+//! The one place that every decision passes once it is final: what it leaves behind is noted here, and its answer is made here.
+//!
+//! Checks come here, alone and together, and so does what a gateway decides before any key is looked for
+//! ([`WithoutKey`]). An allow that was enforced cannot be recorded without the proof that it was charged.
+
+use super::{
+    Judge,
+    answer::{Answer, CheckedKey},
+    basis::Basis,
+    question::{Mode, Query},
+    unbilled::Unbilled,
+};
+use crate::{
+    domain::{
+        admin::Sight,
+        decision::{Decision, Denial, Permit},
+        policy::{Policy, Undeclared},
+    },
+    index::User,
+    ports::{Charged, LimitState, Passing, Refusal},
+};
+
+/// What a question came to, its limits included, by what was done about them.
+pub(super) enum Settled {
+    /// It was enforced: what is allowed was charged.
+    Enforced(Verdict<Charged>),
+    /// It was only looked: nothing was charged.
+    Looked(Verdict<Passing>),
+}
+
+/// What all conditions came to; an allow cannot be made without `P`, the proof of how the limits stand.
+pub(super) enum Verdict<P> {
+    /// No condition fails, and no limit.
+    Allowed(Permit, P),
+    /// Some condition or limit fails; how the limits stand, where that may be told.
+    Denied(Denial, Vec<LimitState>),
+    /// Only another question is denied, which goes together with this one.
+    HeldBack(Denial, Vec<LimitState>),
+}
+
+impl<P> Verdict<P> {
+    /// The verdict of limits that refuse.
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        let (denial, states) = refusal.into_parts();
+        Self::Denied(denial, states)
+    }
+
+    /// The decision, how the limits stand as far as that may be told, and whether the decision is this question's own.
+    fn into_parts(self, states: impl FnOnce(P) -> Vec<LimitState>) -> (Decision, Vec<LimitState>, bool) {
+        match self {
+            Self::Allowed(permit, proof) => (Decision::Allow(permit), states(proof), true),
+            Self::Denied(denial, states) => (Decision::Deny(denial), states, true),
+            Self::HeldBack(denial, states) => (Decision::Deny(denial), states, false),
+        }
+    }
+}
+
+/// What a gateway decides about a request before any key is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WithoutKey {
+    /// The policy lets everybody through.
+    Public,
+    /// The request is denied, whoever sends it.
+    Denied(Denial),
+}
+
+/// A decision that was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Recorded(WithoutKey);
+
+impl Recorded {
+    /// The decision.
+    #[must_use]
+    pub const fn decision(&self) -> &WithoutKey {
+        &self.0
+    }
+}
+
+/// A final decision, as all that notes decisions hears of it.
+enum Final<'a> {
+    /// About a key.
+    OfKey {
+        query: &'a Query<'a>,
+        unbilled: &'a Unbilled,
+        decision: &'a Decision,
+        /// Whether it was enforced, and not only looked at.
+        is_enforced: bool,
+        /// Whether it was denied for its own sake.
+        is_own: bool,
+        basis: Basis<'a>,
+    },
+    /// About no key.
+    WithoutKey,
+}
+
+impl Judge {
+    /// Records a decision about a key, and answers the question with it.
+    pub(super) fn record(
+        &self,
+        query: &Query<'_>,
+        unbilled: Unbilled,
+        settled: Settled,
+        basis: Basis<'_>,
+    ) -> Answer {
+        let (is_enforced, (decision, states, is_own)) = match settled {
+            Settled::Enforced(verdict) => (true, verdict.into_parts(Charged::into_states)),
+            Settled::Looked(verdict) => (false, verdict.into_parts(Passing::into_states)),
+        };
+        let (of, came_to) = (&unbilled, &decision);
+        self.note(&Final::OfKey { query, unbilled: of, decision: came_to, is_enforced, is_own, basis });
+        let failures = match query.mode {
+            Mode::Explain => unbilled.failures(query, &states, basis),
+            Mode::Enforce | Mode::Peek => Vec::new(),
+        };
+        // A question that another one holds back lacks nothing of its own.
+        let undeclared = is_own.then(|| undeclared(&basis.policy.policy, &decision, &failures)).flatten();
+        let Unbilled { found, tiers, secret, .. } = unbilled;
+        let workspace = self.index.workspace(found.key().workspace);
+        let creator_known = self.index.is_creator_seen(Sight::within(query.bound_to), found.key());
+        let subject = Some(CheckedKey { found, secret, workspace, creator_known, tiers });
+        let (time, revision) = (basis.now.time, basis.revision);
+        let degraded = self.counters.is_degraded();
+        Answer { decision, failures, undeclared, subject, states, time, degraded, revision }
+    }
+
+    /// Records the denial of a question about a key that does not exist, or that the caller may not know, and answers with it.
+    pub(super) fn record_unknown(&self, query: &Query<'_>, denial: Denial, basis: Basis<'_>) -> Answer {
+        self.note(&Final::WithoutKey);
+        let failures = if query.mode == Mode::Explain { vec![denial.clone()] } else { Vec::new() };
+        let (decision, time, revision) = (Decision::Deny(denial), basis.now.time, basis.revision);
+        let (undeclared, states) = (None, Vec::new());
+        Answer { decision, failures, undeclared, subject: None, states, time, degraded: false, revision }
+    }
+
+    /// Records what a gateway decides before any key is looked for.
+    pub fn record_without_key(&self, decision: WithoutKey) -> Recorded {
+        self.note(&Final::WithoutKey);
+        Recorded(decision)
+    }
+
+    /// Notes what a final decision leaves behind. Every decision passes here once; what is to hear of decisions is told here.
+    fn note(&self, decided: &Final<'_>) {
+        match decided {
+            Final::OfKey { is_enforced: false, .. } => {}
+            Final::OfKey { query, unbilled, decision, is_own, basis, .. } => {
+                let (found, requirement, now) = (&unbilled.found, &query.requirement, basis.now.time);
+                if let (Decision::Allow(_), Some((generation, end))) = (decision, unbilled.secret) {
+                    let user = User { generation, caller: query.caller, address: requirement.address };
+                    found.note_use(user, end.is_none(), now);
+                }
+                self.note_usage(requirement, basis.policy, found, now, (unbilled.tiers, decision, *is_own));
+            }
+            // Usage and uses are of keys.
+            Final::WithoutKey => {}
+        }
+    }
+}
+
+/// The first scope that speaks against a request because the policy does not declare it.
+fn undeclared(policy: &Policy, decision: &Decision, failures: &[Denial]) -> Option<Undeclared> {
+    let Decision::Deny(denial) = decision else { return None };
+    let denials = std::iter::once(denial).chain(failures);
+    denials.map(Denial::missing_scopes).find_map(|missing| policy.first_undeclared(missing))
+}
