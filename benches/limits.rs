@@ -28,7 +28,7 @@ use keyward::{
         time::{Timestamp, TrustedClock},
     },
     index::Index,
-    ports::{Charge, Counters, KeyStore, PolicyVersion, PolicyView, View},
+    ports::{Charge, Counters, Permits, PolicyVersion, PolicyView, ReplicaId, View},
     system::SystemClock,
 };
 use store_support::{Place, Seeded, key, workspace};
@@ -89,10 +89,12 @@ fn index(keys: usize) -> (Arc<Index>, Vec<KeyHash>) {
 async fn measure(keys: usize) {
     let (index, hashes) = index(keys);
     let place = Place::new();
-    let store: Arc<dyn KeyStore> = Arc::new(place.open());
+    let permits: Arc<dyn Permits> = Arc::new(place.open());
     let clock = Arc::new(TrustedClock::new(Arc::new(SystemClock), None));
     let before = resident();
-    let counters = MemoryCounters::open(store, Arc::clone(&index), Arc::clone(&clock)).await.unwrap();
+    let counters = MemoryCounters::open((permits, ReplicaId::ONLY), Arc::clone(&index), Arc::clone(&clock))
+        .await
+        .unwrap();
     let tiers = TierSet::only(0);
     let charge = |hash: &KeyHash| {
         let found = index.by_hash(hash).unwrap();

@@ -39,7 +39,10 @@ const WIPED: &[&str] =
     &["domain/root.rs", "domain/seal.rs", "domain/secret.rs", "store/roots.rs", "wire/wipe.rs"];
 
 /// Where the store is in reach. A decision is made without it: no Check waits for a disk.
-const STORED: &[&str] = &["ports", "follower", "changes", "store", "counters", "app"];
+const STORED: &[&str] = &["ports", "follower", "changes", "store", "app"];
+
+/// Where permits are taken: who counts has no other part of a store in reach.
+const PERMITTED: &[&str] = &["ports", "counters", "store", "app"];
 
 /// Where truth can be changed: whoever answers gateways only decides.
 const ADMINISTERED: &[&str] = &["changes", "grpc", "app"];
@@ -63,9 +66,10 @@ const CONFINED: [(&[&str], &[&str]); 12] = [
 ];
 
 /// Words that stand for a rule by themselves, and where they may be used.
-const WORDS: [(&str, &[&str]); 6] = [
+const WORDS: [(&str, &[&str]); 7] = [
     ("unsafe", &[]),
     ("KeyStore", STORED),
+    ("Permits", PERMITTED),
     ("Changes", ADMINISTERED),
     ("Zeroize", WIPED),
     ("ZeroizeOnDrop", WIPED),
@@ -456,6 +460,8 @@ fn a_file_that_breaks_a_rule_is_reported() {
         ("wire.rs", "use crate::domain::Key;", "`wire` must not know `domain`"),
         ("judge/check.rs", "use crate::changes::issue;", "`judge` must not know `changes`"),
         ("judge/check.rs", "fn f(store: &dyn KeyStore) {}", "`KeyStore` belongs in"),
+        ("counters/memory/mod.rs", "fn f(store: &dyn KeyStore) {}", "`KeyStore` belongs in"),
+        ("judge/check.rs", "fn f(permits: &dyn Permits) {}", "`Permits` belongs in"),
         ("gateway/mod.rs", "struct Desk { all: Arc<Changes> }", "`Changes` belongs in"),
         ("helpers.rs", "", "`helpers` is not on the map"),
         ("http/mod.rs", "use crate::wire::v1::Key;", "`crate::wire` belongs in"),

@@ -27,7 +27,7 @@ use keyward::{
     },
     ports::{
         KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, Mutation, Note, PolicyVersion, PolicyView,
-        Rows, StoreError, StoredCount, Usage, UsageFilter, UsagePosition,
+        Rows, StoreError, Usage, UsageFilter, UsagePosition,
     },
 };
 use serde_json::Value;
@@ -97,7 +97,6 @@ contract! {
     an_untouched_log_holds,
     last_uses_only_move_forward,
     a_secret_has_eight_last_users_and_one_that_is_gone_has_none,
-    counts_are_kept_as_they_were_noted,
     usage_adds_up_and_is_read_page_by_page,
     old_usage_is_forgotten_bit_by_bit,
     a_reopened_store_keeps_all,
@@ -975,31 +974,6 @@ async fn a_secret_has_eight_last_users_and_one_that_is_gone_has_none<B: Backend>
     assert!(kept.contains(&last_use(key.id, 0, 20 * 60_000)), "the key's last use never goes back");
     store.note(vec![Note::LastUse(by(1, 21 * 60_000))]).await.unwrap();
     assert!(users().await.iter().all(|kept| kept.generation == 1), "until it is known whose it is");
-}
-
-async fn counts_are_kept_as_they_were_noted<B: Backend>() {
-    // L10
-    let place = B::new();
-    let store = place.open();
-    let count = |subject: &str, limit: &str, state: Option<&[u8]>| StoredCount {
-        subject: subject.to_owned(),
-        limit: limit.to_owned(),
-        state: state.map(<[u8]>::to_vec),
-    };
-    assert_eq!(store.counts().await.unwrap(), (Vec::new(), true), "nothing was ever counted");
-    let first = [count("a", "x", Some(b"1")), count("a", "y", Some(b"2")), count("b", "x", Some(b"3"))];
-    store.note(first.clone().map(Note::Count).to_vec()).await.unwrap();
-    let second = [count("a", "x", Some(b"4")), count("b", "x", None), count("c", "x", None)];
-    let second = second.map(Note::Count).into_iter().chain([Note::CountsComplete(true)]);
-    store.note(second.collect()).await.unwrap();
-    drop(store);
-    let store = place.open();
-    let (mut counts, complete) = store.counts().await.unwrap();
-    counts.sort_by(|one, other| (&one.subject, &one.limit).cmp(&(&other.subject, &other.limit)));
-    assert_eq!(counts, [count("a", "x", Some(b"4")), count("a", "y", Some(b"2"))]);
-    assert!(complete);
-    store.note(vec![Note::CountsComplete(false)]).await.unwrap();
-    assert!(!store.counts().await.unwrap().1);
 }
 
 fn used(key: &Key, hour: u32, tier: &str, outcome: &'static str, checks: u64, cost: u64) -> Usage {

@@ -20,8 +20,8 @@ use keyward::{
         workspace::{Workspace, WorkspaceState},
     },
     ports::{
-        KeyStore, LastUse, LogFilter, Mutation, Note, PolicyView, Rows, StoreError, StoredCount, StoredMark,
-        Verification, View,
+        CountName, KeyStore, LastUse, LogFilter, Mutation, Note, Permits, PolicyView, ReplicaId, Rows,
+        StoreError, StoredMark, Take, Verification, View,
     },
     store::{
         anchor::AnchorSettings,
@@ -773,7 +773,8 @@ async fn opens(place: &Place, records: u64) -> View {
     let key = view.keys.iter().find(|key| key.name == Name::parse("Zoë’s laptop").unwrap()).unwrap();
     assert_eq!(key.credentials.retiring.len(), 1);
     assert_eq!(key.expires, Some(Timestamp::from_ms(1_900_000_000_000).unwrap()));
-    assert_eq!((&key.limits, store.counts().await.unwrap().0), (&None, Vec::new()));
+    let taken = store.taken(ReplicaId::ONLY).await.unwrap();
+    assert_eq!((&key.limits, taken.counts), (&None, Vec::new()));
     stored(&store, key).await;
     view
 }
@@ -804,7 +805,7 @@ async fn a_store_of_the_third_schema_opens() {
     let key = view.keys.iter().find(|key| key.admin.is_none()).unwrap();
     let used = store.last_uses(vec![key.id]).await.unwrap();
     assert_eq!(used, [unknown_use(key.id)], "it keeps what was noted");
-    assert_eq!(store.counts().await.unwrap().0.len(), 1);
+    assert_eq!(store.taken(ReplicaId::ONLY).await.unwrap().counts.len(), 1);
     stored(&store, key).await;
 }
 
@@ -927,12 +928,9 @@ async fn make_a_fixture() {
         laptop.rotate(secret(&entropy, 2), std::time::Duration::from_secs(3600), at(2_000)).unwrap();
     let rotated = stored(&store, &rotated).await;
     let used = unknown_use(rotated.id);
-    let count = StoredCount {
-        subject: rotated.id.to_string(),
-        limit: "all/day".to_owned(),
-        state: Some(vec![1, 2, 3]),
-    };
-    store.note(vec![Note::LastUse(used), Note::Count(count)]).await.unwrap();
+    let count = CountName { payer: rotated.id.to_string(), limit: "all/day".to_owned() };
+    store.note(vec![Note::LastUse(used)]).await.unwrap();
+    store.take(ReplicaId::ONLY, vec![Take { count, state: vec![1, 2, 3], units: 16 }]).await.unwrap();
     let seen = *store.revisions().borrow();
     store.commit(put_group(&entropy, &[rotated], GroupAct::Disable, seen)).await.unwrap();
     store.close().await.unwrap();

@@ -44,7 +44,7 @@ use crate::{
     http::Site,
     index::Index,
     judge::{Judge, JudgeParts},
-    ports::{KeyStore, StoreError, StoredMark},
+    ports::{KeyStore, Permits, ReplicaId, StoreError, StoredMark},
     server::{limits::ListenerLimits, listener::Running},
     store::{
         anchor::AnchorSettings,
@@ -163,7 +163,8 @@ impl Service {
             port.commit(maker.adopt(policy)?).await?;
             follower.load().await?;
         }
-        let counters = MemoryCounters::open(Arc::clone(&port), Arc::clone(&index), Arc::clone(&clock));
+        let permits: (Arc<dyn Permits>, _) = (Arc::<SqliteStore>::clone(&sqlite), ReplicaId::ONLY);
+        let counters = MemoryCounters::open(permits, Arc::clone(&index), Arc::clone(&clock));
         let counters = Arc::new(counters.await?);
         let follower = tokio::spawn(follower.run());
         let use_writer = UseWriter::new(Arc::clone(&port), Arc::clone(&index));

@@ -6,6 +6,7 @@ mod change;
 mod counters;
 mod note;
 mod payer;
+mod permits;
 mod query;
 mod usage;
 mod view;
@@ -20,8 +21,9 @@ pub use self::{
         Bill, Charge, ChargeAll, Charged, Count, Counters, LimitState, Passing, Refusal, Weighed, costs,
         denials,
     },
-    note::{LastUse, MAX_USERS, Note, StoredCount, StoredMark},
+    note::{LastUse, MAX_USERS, Note, StoredMark},
     payer::{Account, AccountSlot, AnySlot, Payer, Slotted},
+    permits::{CountName, GiveBack, KeptCount, Permits, ReplicaId, Take, Taken},
     query::{KeyFilter, KeyPosition, LogFilter, LogRecord, LogRows, Verification},
     usage::{ScopeUse, Usage, UsageFilter, UsagePosition},
     view::{Damaged, OpenScheme, PolicyView, View},
@@ -158,9 +160,6 @@ pub trait KeyStore: Send + Sync {
 
     /// Which scopes these keys used or were denied, and since when that is noted; `None` if never.
     fn scope_uses(&self, keys: Vec<KeyId>) -> Pending<'_, (Vec<ScopeUse>, Option<Timestamp>)>;
-
-    /// Every count that is stored, and whether the counting had ended in order ([`Note::CountsComplete`]), or never begun.
-    fn counts(&self) -> Pending<'_, (Vec<StoredCount>, bool)>;
 
     /// At most `limit` entries that match, newest first, before `before`.
     fn query_log(&self, filter: LogFilter, before: Option<Revision>, limit: usize) -> Pending<'_, LogRows>;

@@ -1,4 +1,4 @@
-//! What is kept beside the truth, without an entry in the log: last uses, counts, usage, the clock's mark.
+//! What is kept beside the truth, without an entry in the log: last uses, usage, the clock's mark.
 
 use std::net::IpAddr;
 
@@ -13,10 +13,6 @@ pub const MAX_USERS: usize = 8;
 pub enum Note {
     /// The last use of a secret by somebody.
     LastUse(LastUse),
-    /// What is counted of a limit.
-    Count(StoredCount),
-    /// Whether every count was written when the counting ended: what is not written was not charged.
-    CountsComplete(bool),
     /// What keys did, to be added to what is known.
     Usage(Vec<Usage>),
     /// Which scopes keys used or were denied.
@@ -29,17 +25,6 @@ pub enum Note {
     Nothing(Timestamp),
     /// The latest time that was believed; an earlier one than is known changes nothing.
     ClockMark(Timestamp),
-}
-
-/// What is counted of one limit for one subject, as whoever counts writes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredCount {
-    /// Whose count it is.
-    pub subject: String,
-    /// Of which limit.
-    pub limit: String,
-    /// What is counted; `None` where that is nothing any more.
-    pub state: Option<Vec<u8>>,
 }
 
 /// The last use of a secret by somebody.

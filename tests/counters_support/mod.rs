@@ -32,7 +32,9 @@ use keyward::{
         workspace::Workspace,
     },
     index::{Found, Index},
-    ports::{Bill, Charge, ChargeAll, Counters, KeyStore, LimitState, PolicyVersion, PolicyView, View},
+    ports::{
+        Bill, Charge, ChargeAll, Counters, LimitState, Permits, PolicyVersion, PolicyView, ReplicaId, View,
+    },
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -77,9 +79,10 @@ impl Backend for Memory {
 
     fn open(&mut self, index: &Arc<Index>, clock: &Arc<TrustedClock>) -> Arc<dyn Counters> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let store: Arc<dyn KeyStore> = Arc::new(self.place.open());
-        let counters =
-            runtime.block_on(MemoryCounters::open(store, Arc::clone(index), Arc::clone(clock))).unwrap();
+        let permits: Arc<dyn Permits> = Arc::new(self.place.open());
+        let counters = runtime
+            .block_on(MemoryCounters::open((permits, ReplicaId::ONLY), Arc::clone(index), Arc::clone(clock)))
+            .unwrap();
         let counters = Arc::new(counters);
         self.process = Some((runtime, Arc::clone(&counters)));
         counters

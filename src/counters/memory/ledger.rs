@@ -1,7 +1,7 @@
 //! Writes counts ahead of their use, one batch after the other, so that a later row is always of a later time.
 
 use std::{
-    collections::{BTreeMap, VecDeque, btree_map::Entry},
+    collections::VecDeque,
     future::ready,
     sync::{
         Arc,
@@ -19,10 +19,10 @@ use super::slot::MemorySlot;
 use crate::{
     domain::{
         limit::{LimitId, LimitIds, Snapshot},
-        time::{Now, Steady, Timestamp, TrustedClock},
+        time::{Now, TrustedClock},
     },
     index::Index,
-    ports::{KeyStore, Note, Slotted, StoreError, StoredCount, Taking},
+    ports::{CountName, GiveBack, Permits, ReplicaId, Slotted, StoreError, Take, Taking},
 };
 
 /// Rows in one write: a change that comes meanwhile waits for no more than these.
@@ -35,26 +35,6 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// What is logged while counts cannot be written.
 pub(super) const IN_MEMORY_ONLY: &str =
     "counts cannot be written: they are kept in memory only, and a crash now may admit more than a limit";
-
-/// Under which the start is stored of the last process that followed a crash. No subject is empty.
-const UNCLEAN: (&str, &str) = ("", "unclean");
-
-/// The start of the last process that followed a crash, where this is it.
-pub(super) fn unclean_start(count: &StoredCount) -> Option<Now> {
-    let state = count.state.as_ref().filter(|_| (&*count.subject, &*count.limit) == UNCLEAN)?;
-    let (time, rest) = state.split_first_chunk()?;
-    let time = Timestamp::from_ms(i64::from_le_bytes(*time)).ok()?;
-    Some(Now { time, steady: Steady::from_ms(i64::from_le_bytes(rest.try_into().ok()?)) })
-}
-
-fn note_of_unclean_start(started: &Now) -> Note {
-    let state = [started.time.as_ms().to_le_bytes(), started.steady.as_ms().to_le_bytes()].concat();
-    Note::Count(StoredCount {
-        subject: UNCLEAN.0.to_owned(),
-        limit: UNCLEAN.1.to_owned(),
-        state: Some(state),
-    })
-}
 
 /// A write that somebody needs.
 pub(super) struct Ask {
@@ -75,6 +55,12 @@ pub(super) enum Job {
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
 
+/// A snapshot that is being written.
+struct InFlight {
+    payer: Box<dyn Slotted>,
+    snapshot: Snapshot,
+}
+
 /// A row of what is over.
 struct Over {
     subject: Arc<str>,
@@ -83,11 +69,13 @@ struct Over {
 
 /// What writes.
 pub(super) struct Ledger {
-    store: Arc<dyn KeyStore>,
+    permits: Arc<dyn Permits>,
+    /// As whom permits are taken.
+    replica: ReplicaId,
     index: Arc<Index>,
     ids: Arc<LimitIds>,
     clock: Arc<TrustedClock>,
-    /// See [`unclean_start`].
+    /// When the last process started that followed a crash.
     unclean: Option<Now>,
     written: watch::Sender<u64>,
     degraded: Arc<AtomicBool>,
@@ -97,7 +85,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(
-        store: Arc<dyn KeyStore>,
+        (permits, replica): (Arc<dyn Permits>, ReplicaId),
         index: Arc<Index>,
         clock: Arc<TrustedClock>,
         unclean: Option<Now>,
@@ -105,7 +93,17 @@ impl Ledger {
         degraded: Arc<AtomicBool>,
     ) -> Self {
         let ids = index.limit_ids();
-        Self { store, index, ids, clock, unclean, written, degraded, behind: AtomicBool::new(false) }
+        Self {
+            permits,
+            replica,
+            index,
+            ids,
+            clock,
+            unclean,
+            written,
+            degraded,
+            behind: AtomicBool::new(false),
+        }
     }
 
     /// Writes until it is told to close, or nobody can ask any more.
@@ -117,7 +115,7 @@ impl Ledger {
         let mut batch = Vec::new();
         let mut last_sweep = self.clock.read();
         let mut over = VecDeque::new();
-        let mut taking = self.store.taking();
+        let mut taking = self.permits.accepting();
         loop {
             tokio::select! {
                 biased;
@@ -160,36 +158,49 @@ impl Ledger {
     }
 
     async fn write(&self, asks: Vec<Ask>) {
-        let mut taken = Vec::with_capacity(asks.len());
-        let mut notes = Vec::with_capacity(asks.len());
-        for ask in one_each(asks) {
+        let mut list = Vec::with_capacity(asks.len());
+        for ask in asks {
             // Gone where the window was over and swept meanwhile: whoever needs it asks again.
             let slot = MemorySlot::of(&*ask.payer);
             let Some(snapshot) = slot.and_then(|slot| slot.lock().snapshot(ask.limit, ask.more)) else {
                 continue;
             };
-            notes.extend(self.note(&*ask.payer, &snapshot));
-            taken.push((ask.payer, snapshot));
+            let count = CountName { payer: ask.payer.payer().to_string(), limit: ask.text.to_string() };
+            list.push((count, InFlight { payer: ask.payer, snapshot }));
         }
-        let outcome = self.store.note(notes).await;
-        self.heard(&outcome);
-        wrote(&taken, outcome.is_ok());
+        let _heard = self.take(list).await;
         self.written.send_modify(|written| *written = written.wrapping_add(1));
     }
 
-    fn note(&self, payer: &dyn Slotted, snapshot: &Snapshot) -> Option<Note> {
-        let limit = self.ids.text(snapshot.id)?.to_string();
-        Some(Note::Count(StoredCount {
-            subject: payer.payer().to_string(),
-            limit,
-            state: Some(snapshot.state.clone()),
-        }))
+    /// Takes what these snapshots need, and tells each count what became of it. Of two rows of one count the second would stand,
+    /// and both be believed: so it is one each, the one that reaches further.
+    async fn take(&self, mut list: Vec<(CountName, InFlight)>) -> Result<(), StoreError> {
+        list.sort_by(|(one, first), (other, second)| {
+            one.cmp(other).then_with(|| second.snapshot.units().cmp(&first.snapshot.units()))
+        });
+        list.dedup_by(|(one, _), (other, _)| one == other);
+        let takes = list.iter_mut().map(|(count, pending)| {
+            let snapshot = &mut pending.snapshot;
+            Take { count: count.clone(), state: std::mem::take(&mut snapshot.state), units: snapshot.units() }
+        });
+        let takes = takes.collect();
+        let outcome = self.permits.take(self.replica, takes).await;
+        self.heard(&outcome);
+        let granted = outcome.as_deref().unwrap_or_default();
+        for (place, InFlight { payer, snapshot }) in list.into_iter().map(|(_, pending)| pending).enumerate()
+        {
+            if let Some(slot) = MemorySlot::of(&*payer) {
+                let granted = granted.get(place).copied();
+                slot.lock().wrote(&snapshot.granted(granted.unwrap_or_default()), granted.is_some());
+            }
+        }
+        outcome.map(drop)
     }
 
     /// Takes note of whether the store takes anything.
-    fn heard(&self, outcome: &Result<(), StoreError>) {
+    fn heard<T>(&self, outcome: &Result<T, StoreError>) {
         match outcome {
-            Ok(()) => {
+            Ok(_) => {
                 if self.degraded.swap(false, Ordering::AcqRel) {
                     tracing::info!("counts are written again");
                 }
@@ -214,7 +225,7 @@ impl Ledger {
     }
 
     async fn probe(&self) {
-        let outcome = self.store.note(vec![Note::CountsComplete(false)]).await;
+        let outcome = self.permits.begin(self.replica).await;
         self.heard(&outcome);
         self.written.send_modify(|written| *written = written.wrapping_add(1));
     }
@@ -244,14 +255,14 @@ impl Ledger {
     /// Drops a batch of rows of what is over, but for what was begun anew: its row may be that of the new window.
     async fn forget(&self, over: &mut VecDeque<Over>) {
         let batch = over.drain(..over.len().min(BATCH));
-        let notes = batch.filter_map(|Over { subject, limit }| {
+        let list = batch.filter_map(|Over { subject, limit }| {
             let payer = self.index.payer(&subject)?;
             let slot = MemorySlot::of(&*payer)?;
             let begun_anew = self.ids.known(&limit).is_some_and(|limit| slot.lock().counts(limit));
-            let (subject, limit) = (subject.to_string(), limit.to_string());
-            (!begun_anew).then_some(Note::Count(StoredCount { subject, limit, state: None }))
+            let count = CountName { payer: subject.to_string(), limit: limit.to_string() };
+            (!begun_anew).then_some(GiveBack { count, state: None })
         });
-        if let Err(error) = self.store.note(notes.collect()).await {
+        if let Err(error) = self.permits.give_back(self.replica, sorted(list.collect())).await {
             // The rows are of windows that are over: they do no harm, and the next start drops them.
             tracing::warn!(%error, "counts of windows that are over could not be dropped");
             over.clear();
@@ -267,54 +278,29 @@ impl Ledger {
             }
         });
         for batch in payers.chunks(BATCH) {
-            let mut taken = Vec::new();
-            let mut notes = Vec::new();
+            let mut list = Vec::new();
             for payer in batch.iter().filter_map(|subject| self.index.payer(subject)) {
                 let Some(slot) = MemorySlot::of(&*payer) else { continue };
                 let snapshots: Vec<_> = slot.lock().as_it_is(all).collect();
                 for snapshot in snapshots {
-                    notes.extend(self.note(&*payer, &snapshot));
-                    taken.push((payer.keep(), snapshot));
+                    let Some(limit) = self.ids.text(snapshot.id) else { continue };
+                    let count = CountName { payer: payer.payer().to_string(), limit: limit.to_string() };
+                    list.push((count, InFlight { payer: payer.keep(), snapshot }));
                 }
             }
-            let outcome = self.store.note(notes).await;
-            self.heard(&outcome);
-            wrote(&taken, outcome.is_ok());
-            outcome?;
+            self.take(list).await?;
         }
         Ok(())
     }
 
     async fn close(&self) -> Result<(), StoreError> {
         self.write_as_it_is(true).await?;
-        let mut last = vec![Note::CountsComplete(true)];
-        last.extend(self.unclean.as_ref().map(note_of_unclean_start));
-        self.store.note(last).await
+        self.permits.end(self.replica, self.unclean).await
     }
 }
 
-/// Tells each count what became of the write of its snapshot.
-fn wrote(taken: &[(Box<dyn Slotted>, Snapshot)], done: bool) {
-    for (payer, snapshot) in taken {
-        if let Some(slot) = MemorySlot::of(&**payer) {
-            slot.lock().wrote(snapshot, done);
-        }
-    }
-}
-
-/// One ask of each count, the greatest, in the order of payers and limits: of two rows of one count the second would stand,
-/// and both be believed.
-fn one_each(asks: Vec<Ask>) -> impl Iterator<Item = Ask> {
-    let mut greatest: BTreeMap<_, Ask> = BTreeMap::new();
-    for ask in asks {
-        let count = (ask.payer.payer().to_string(), Arc::clone(&ask.text));
-        match greatest.entry(count) {
-            Entry::Vacant(place) => drop(place.insert(ask)),
-            Entry::Occupied(mut known) => {
-                let more = &mut known.get_mut().more;
-                *more = ask.more.max(*more);
-            }
-        }
-    }
-    greatest.into_values()
+/// What is given back, in the order that the port wants.
+pub(super) fn sorted(mut list: Vec<GiveBack>) -> Vec<GiveBack> {
+    list.sort_by(|one, other| one.count.cmp(&other.count));
+    list
 }

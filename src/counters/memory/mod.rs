@@ -33,8 +33,8 @@ use crate::{
     },
     index::Index,
     ports::{
-        Account, Bill, Charge, ChargeAll, Charged, Counters, KeyStore, Note, Pending, Refusal, StoreError,
-        StoredCount, Taking, Weighed, costs,
+        Account, Bill, Charge, ChargeAll, Charged, Counters, GiveBack, KeptCount, Pending, Permits, Refusal,
+        ReplicaId, StoreError, Taken, Taking, Weighed, costs,
     },
 };
 
@@ -57,59 +57,55 @@ pub struct MemoryCounters {
     ledger: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
 }
 
-/// Drops what is over, and says that counting goes on.
-async fn begin(store: &dyn KeyStore, over: &[Note]) -> Result<(), StoreError> {
+/// Gives back what is over, and says that counting goes on.
+async fn begin(permits: &dyn Permits, replica: ReplicaId, over: Vec<GiveBack>) -> Result<(), StoreError> {
+    let over = ledger::sorted(over);
     for batch in over.chunks(ledger::BATCH) {
-        store.note(batch.to_vec()).await?;
+        permits.give_back(replica, batch.to_vec()).await?;
     }
-    store.note(vec![Note::CountsComplete(false)]).await
+    permits.begin(replica).await
 }
 
 impl MemoryCounters {
-    /// Takes over what `store` has of the counts of everyone in `index`, which keeps a [`MemorySlot`] beside each payer, and
-    /// counts from there. Must be called on a runtime, before anything is charged.
+    /// Takes over what the processes before this one have taken of `permits` for everyone in `index`, which keeps a
+    /// [`MemorySlot`] beside each payer, and counts from there. Must be called on a runtime, before anything is charged.
     ///
     /// # Errors
-    /// The store cannot be read or written.
+    /// The permits cannot be read or taken.
     pub async fn open(
-        store: Arc<dyn KeyStore>,
+        (permits, replica): (Arc<dyn Permits>, ReplicaId),
         index: Arc<Index>,
         clock: Arc<TrustedClock>,
     ) -> Result<Self, StoreError> {
         let now = clock.read();
-        let (counts, complete) = store.counts().await?;
+        let Taken { counts, in_order, crash } = permits.taken(replica).await?;
         let ids = index.limit_ids();
         // A process that stops in order writes what it has counted. Of what the one before it had used in a window that
         // neither has written anything of, it knew no more than the next.
-        let mut unclean = (!complete).then(|| Now { time: now.time.saturating_add(MARK_AGE), ..now });
+        let unclean =
+            if in_order { crash } else { Some(Now { time: now.time.saturating_add(MARK_AGE), ..now }) };
         let mut over = Vec::new();
-        for count in counts {
-            if let Some(earlier) = ledger::unclean_start(&count) {
-                unclean = unclean.or(Some(earlier));
-                continue;
-            }
+        for KeptCount { count, state } in counts {
             // Of nobody who is known, for example of a key whose rows are damaged: it stays as it is.
-            let Some(payer) = index.payer(&count.subject) else { continue };
+            let Some(payer) = index.payer(&count.payer) else { continue };
             let Some(slot) = MemorySlot::of(&*payer) else { continue };
-            let state = count.state.as_deref().unwrap_or_default();
             let limit = (ids.id(&count.limit), count.limit.as_str());
-            let restored = slot.lock().restore(limit, state, complete, &now);
-            if restored.is_none() {
-                over.push(Note::Count(StoredCount { state: None, ..count }));
+            if slot.lock().restore(limit, &state, in_order, &now).is_none() {
+                over.push(GiveBack { count, state: None });
             }
         }
         // From here on what is not written may have been charged. Where it cannot be written now, because the disk is full, it
         // is tried again.
-        let begun = begin(&*store, &over).await;
-        let is_full =
-            matches!(&begun, Err(StoreError::Unavailable(_))) && *store.taking().borrow() == Taking::Ends;
+        let begun = begin(&*permits, replica, over).await;
+        let is_full = matches!(&begun, Err(StoreError::Unavailable(_)))
+            && *permits.accepting().borrow() == Taking::Ends;
         if let Err(error) = begun {
             if !is_full {
                 return Err(error);
             }
             tracing::error!(%error, "{}", ledger::IN_MEMORY_ONLY);
         }
-        if !complete {
+        if !in_order {
             tracing::warn!(
                 "Keyward did not stop in order: of each window that is open, what may have been used counts as used"
             );
@@ -117,7 +113,8 @@ impl MemoryCounters {
         let (jobs, receiver) = mpsc::channel(MAX_ASKS);
         let (written_sender, written) = watch::channel(0);
         let degraded = Arc::new(AtomicBool::new(is_full));
-        let ledger = Ledger::new(store, index, clock, unclean, written_sender, Arc::clone(&degraded));
+        let ledger =
+            Ledger::new((permits, replica), index, clock, unclean, written_sender, Arc::clone(&degraded));
         let ledger = Mutex::new(Some(tokio::spawn(ledger.run(receiver))));
         Ok(Self { jobs, written, degraded, closed: AtomicBool::new(false), unclean, ledger })
     }

@@ -16,14 +16,11 @@ use crate::{
         workspace::{Workspace, WorkspaceState},
     },
     index::Found,
-    ports::{
-        KeyFilter, KeyPosition, LastUse, LogFilter, LogRows, Mutation, PolicyVersion, PolicyView,
-        RequestMark, ScopeUse, Usage, UsageFilter, UsagePosition, Verification, View,
-    },
+    ports::{CountName, PolicyVersion, PolicyView, Take, View},
 };
 
 /// What is stored under a subject and a limit.
-type Counts = BTreeMap<(String, String), Option<Vec<u8>>>;
+type Counts = BTreeMap<CountName, Option<Vec<u8>>>;
 
 /// Keeps counts, unless it fails.
 #[derive(Default)]
@@ -31,104 +28,62 @@ struct Rows {
     counts: Mutex<Counts>,
     is_complete: AtomicBool,
     fails: AtomicBool,
+    /// How many units of each count are granted at most, where that is not what is asked for.
+    grants: Mutex<Option<u64>>,
 }
 
-fn nothing<T: Send + 'static>() -> Pending<'static, T> {
-    Box::pin(async { Err(StoreError::Unavailable("it is not asked for here".to_owned())) })
+impl Rows {
+    fn write(&self, rows: Vec<(CountName, Option<Vec<u8>>)>) -> Result<(), StoreError> {
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("it fails".to_owned()));
+        }
+        self.counts.lock().unwrap().extend(rows);
+        Ok(())
+    }
 }
 
-impl KeyStore for Rows {
-    fn note(&self, notes: Vec<Note>) -> Pending<'_, ()> {
-        Box::pin(async move {
-            if self.fails.load(Ordering::SeqCst) {
-                return nothing().await;
-            }
-            for note in notes {
-                match note {
-                    Note::Count(count) => {
-                        let place = (count.subject, count.limit);
-                        self.counts.lock().unwrap().insert(place, count.state);
-                    }
-                    Note::CountsComplete(complete) => self.is_complete.store(complete, Ordering::SeqCst),
-                    other @ (Note::LastUse(_)
-                    | Note::Usage(_)
-                    | Note::ScopeUses(_)
-                    | Note::UsageBefore(_)
-                    | Note::ClockMark(_)
-                    | Note::Nothing(_)) => {
-                        panic!("{other:?}")
-                    }
-                }
-            }
+impl Permits for Rows {
+    fn taken(&self, _: ReplicaId) -> Pending<'_, Taken> {
+        let rows = self.counts.lock().unwrap().clone().into_iter();
+        let counts = rows.filter_map(|(count, state)| Some(KeptCount { count, state: state? })).collect();
+        let in_order = self.is_complete.load(Ordering::SeqCst);
+        Box::pin(async move { Ok(Taken { counts, in_order, crash: None }) })
+    }
+
+    fn begin(&self, _: ReplicaId) -> Pending<'_, ()> {
+        Box::pin(async {
+            self.write(Vec::new())?;
+            self.is_complete.store(false, Ordering::SeqCst);
             Ok(())
         })
     }
 
-    fn counts(&self) -> Pending<'_, (Vec<StoredCount>, bool)> {
-        let rows = self.counts.lock().unwrap().clone().into_iter().filter(|(_, state)| state.is_some());
-        let rows = rows.map(|((subject, limit), state)| StoredCount { subject, limit, state }).collect();
-        let complete = self.is_complete.load(Ordering::SeqCst);
-        Box::pin(async move { Ok((rows, complete)) })
+    fn take(&self, _: ReplicaId, sorted: Vec<Take>) -> Pending<'_, Vec<u64>> {
+        assert!(sorted.is_sorted_by(|one, next| one.count < next.count), "{sorted:?}");
+        Box::pin(async move {
+            let most = self.grants.lock().unwrap().unwrap_or(u64::MAX);
+            let granted = sorted.iter().map(|take| take.units.min(most)).collect();
+            self.write(sorted.into_iter().map(|take| (take.count, Some(take.state))).collect())?;
+            Ok(granted)
+        })
     }
 
-    fn commit_all(&self, _: Vec<Mutation>) -> Pending<'_, Revision> {
-        nothing()
+    fn give_back(&self, _: ReplicaId, sorted: Vec<GiveBack>) -> Pending<'_, ()> {
+        assert!(sorted.is_sorted_by(|one, next| one.count < next.count), "{sorted:?}");
+        let written = self.write(sorted.into_iter().map(|back| (back.count, back.state)).collect());
+        Box::pin(async { written })
     }
 
-    fn require_unused(&self, _: RequestMark) -> Pending<'_, ()> {
-        nothing()
+    fn end(&self, _: ReplicaId, _: Option<Now>) -> Pending<'_, ()> {
+        Box::pin(async {
+            self.write(Vec::new())?;
+            self.is_complete.store(true, Ordering::SeqCst);
+            Ok(())
+        })
     }
 
-    fn revisions(&self) -> watch::Receiver<Revision> {
-        watch::channel(Revision::ZERO).1
-    }
-
-    fn load(&self) -> Pending<'_, View> {
-        nothing()
-    }
-
-    fn changes_after(&self, _: Revision) -> Pending<'_, View> {
-        nothing()
-    }
-
-    fn list_keys(&self, _: KeyFilter, _: Option<KeyPosition>, _: usize) -> Pending<'_, Vec<KeyPosition>> {
-        nothing()
-    }
-
-    fn policy_versions(&self, _: Option<u64>, _: usize) -> Pending<'_, Vec<PolicyVersion>> {
-        nothing()
-    }
-
-    fn last_uses(&self, _: Vec<KeyId>) -> Pending<'_, Vec<LastUse>> {
-        nothing()
-    }
-
-    fn scope_uses(&self, _: Vec<KeyId>) -> Pending<'_, (Vec<ScopeUse>, Option<Timestamp>)> {
-        nothing()
-    }
-
-    fn usage(&self, _: UsageFilter, _: Option<UsagePosition>, _: usize) -> Pending<'_, Vec<Usage>> {
-        nothing()
-    }
-
-    fn query_log(&self, _: LogFilter, _: Option<Revision>, _: usize) -> Pending<'_, LogRows> {
-        nothing()
-    }
-
-    fn verify_log(&self) -> Pending<'_, Verification> {
-        nothing()
-    }
-
-    fn why(&self) -> Option<String> {
-        None
-    }
-
-    fn taking(&self) -> watch::Receiver<Taking> {
+    fn accepting(&self) -> watch::Receiver<Taking> {
         watch::channel(Taking::Everything).1
-    }
-
-    fn open_anew(&self) -> Pending<'_, ()> {
-        Box::pin(async { Ok(()) })
     }
 }
 
@@ -219,8 +174,9 @@ impl World {
             ..View::default()
         });
         let clock = Arc::new(TrustedClock::new(Arc::<Hand>::clone(&self.hand), None));
-        let port: Arc<dyn KeyStore> = Arc::<Rows>::clone(&self.store);
-        let counters = MemoryCounters::open(port, Arc::clone(&index), Arc::clone(&clock)).await.unwrap();
+        let permits: Arc<dyn Permits> = Arc::<Rows>::clone(&self.store);
+        let permits = (permits, ReplicaId::ONLY);
+        let counters = MemoryCounters::open(permits, Arc::clone(&index), Arc::clone(&clock)).await.unwrap();
         (counters, index, clock)
     }
 }
@@ -395,4 +351,23 @@ async fn a_key_of_a_workspace_that_cannot_be_trusted_is_not_let_through() {
     let world = World { workspace_is_sound: false, ..World::new() };
     let (counters, found, now) = world.open().await;
     assert_eq!(counters.charge(&found.bill(TierSet::only(0), 1), &now), Charge::Unwritten);
+}
+
+#[tokio::test]
+async fn no_more_is_used_than_was_granted() {
+    // L6, L10
+    let world = World::new();
+    let (counters, found, now) = world.open().await;
+    *world.store.grants.lock().unwrap() = Some(5);
+    let mut written = counters.written();
+    // Sixteen units need no permit, and the last of them asks for more.
+    charge(&counters, &found, &now, 16).await;
+    let one = found.bill(TierSet::only(0), 1);
+    for round in 0..4 {
+        written.changed().await.unwrap();
+        for unit in 0..5 {
+            assert!(matches!(counters.charge(&one, &now), Charge::Charged(_)), "{round}: {unit}");
+        }
+        assert_eq!(counters.charge(&one, &now), Charge::Unwritten, "{round}");
+    }
 }

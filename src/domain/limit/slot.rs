@@ -68,6 +68,23 @@ pub struct Snapshot {
     reach: u64,
     /// Units that were still to be used when this was taken.
     left: i64,
+    /// Units that may be used once this is written, counted from when it was taken.
+    units: u64,
+}
+
+impl Snapshot {
+    /// Units that may be used once this is written.
+    #[must_use]
+    pub const fn units(&self) -> u64 {
+        self.units
+    }
+
+    /// The same where only so many of the units may be used.
+    #[must_use]
+    pub fn granted(self, units: u64) -> Self {
+        let missing = self.units.saturating_sub(units);
+        Self { reach: self.reach.saturating_sub(missing), units: self.units.min(units), ..self }
+    }
 }
 
 impl Slot {
@@ -278,7 +295,7 @@ impl Slot {
                 (0, more, bytes(BUCKET, &state))
             }
         };
-        Snapshot { id: self.id(), state, end, reach, left }
+        Snapshot { id: self.id(), state, end, reach, left, units: more }
     }
 
     /// Takes note that a snapshot of this was written.

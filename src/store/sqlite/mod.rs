@@ -14,6 +14,8 @@ mod groups;
 mod log;
 mod notes;
 mod open;
+mod permit_rows;
+mod permits;
 mod policies;
 mod port;
 mod read;

@@ -1,11 +1,11 @@
-//! What is kept beside the truth: last uses, counts, usage, the clock's mark. None of it has an entry in the log.
+//! What is kept beside the truth: last uses, usage, the clock's mark. None of it has an entry in the log.
 
 use rusqlite::{Connection, OptionalExtension, ToSql, params, types::Value};
 
 use super::{scope_uses, usage, uses};
 use crate::{
     domain::{root::DerivedKeys, time::Timestamp},
-    ports::{Note, StoredCount, StoredMark},
+    ports::{Note, StoredMark},
 };
 
 const CLOCK_MARK: &str = "clock_mark";
@@ -23,18 +23,6 @@ pub(super) fn put(connection: &Connection, keys: &DerivedKeys, notes: &[Note]) -
 fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite::Result<()> {
     match note {
         Note::LastUse(last) => uses::put(connection, last)?,
-        Note::Count(StoredCount { subject, limit, state: Some(state) }) => {
-            let put = "INSERT INTO counts (subject, limit_id, state) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (subject, limit_id) DO UPDATE SET state = excluded.state";
-            connection.prepare_cached(put)?.execute(params![subject, limit, state])?;
-        }
-        Note::Count(StoredCount { subject, limit, state: None }) => {
-            let gone = "DELETE FROM counts WHERE subject = ?1 AND limit_id = ?2";
-            connection.prepare_cached(gone)?.execute(params![subject, limit])?;
-        }
-        Note::CountsComplete(complete) => {
-            put_meta(connection, COUNTS_COMPLETE, &i64::from(*complete))?;
-        }
         Note::Usage(rows) => usage::add(connection, rows)?,
         Note::ScopeUses(rows) => scope_uses::put(connection, rows)?,
         Note::UsageBefore(hour) => usage::forget(connection, *hour)?,
@@ -94,14 +82,9 @@ fn clock_mark_parts(ms: &[u8; 8]) -> [&[u8]; 3] {
     [b"meta", CLOCK_MARK.as_bytes(), ms]
 }
 
-/// Every count, and whether they are complete.
-pub(super) fn counts(connection: &Connection) -> rusqlite::Result<(Vec<StoredCount>, bool)> {
-    let mut select = connection.prepare_cached("SELECT subject, limit_id, state FROM counts")?;
-    let rows = select.query_map([], |row| {
-        Ok(StoredCount { subject: row.get(0)?, limit: row.get(1)?, state: Some(row.get(2)?) })
-    })?;
-    let counts = rows.collect::<rusqlite::Result<_>>()?;
-    Ok((counts, ended_in_order(connection)?))
+/// Writes whether every count was written when the counting ended.
+pub(super) fn put_counts_complete(connection: &Connection, complete: bool) -> rusqlite::Result<()> {
+    put_meta(connection, COUNTS_COMPLETE, &i64::from(complete))
 }
 
 /// Whether the last process that counted ended in order, and with it wrote its last mark of the clock.

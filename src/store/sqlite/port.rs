@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{
-    failure, log, notes, policies, read,
+    failure, log, policies, read,
     refusal::Refusal,
     rows, scope_uses,
     store::{CLOSED, SqliteStore},
@@ -16,8 +16,8 @@ use crate::{
     domain::{audit::Revision, id::KeyId, time::Timestamp},
     ports::{
         KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRows, Mutation, Note, Pending,
-        PolicyVersion, RequestMark, ScopeUse, StoreError, StoredCount, Taking, Usage, UsageFilter,
-        UsagePosition, Verification, View,
+        PolicyVersion, RequestMark, ScopeUse, StoreError, Taking, Usage, UsageFilter, UsagePosition,
+        Verification, View,
     },
 };
 
@@ -106,10 +106,6 @@ impl KeyStore for SqliteStore {
         self.read_long(move |connection, _| {
             scope_uses::read(connection, &keys).map_err(|error| failure::of_reading(&error))
         })
-    }
-
-    fn counts(&self) -> Pending<'_, (Vec<StoredCount>, bool)> {
-        self.read(|connection, _| notes::counts(connection).map_err(|error| failure::of_reading(&error)))
     }
 
     fn query_log(&self, filter: LogFilter, before: Option<Revision>, limit: usize) -> Pending<'_, LogRows> {

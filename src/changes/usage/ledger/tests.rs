@@ -19,7 +19,7 @@ use crate::{
     judge::usage::book::tests::{hour, key, policy},
     ports::{
         KeyFilter, KeyPosition, LastUse, LogFilter, LogRows, Mutation, Pending, PolicyVersion, RequestMark,
-        ScopeUse, StoredCount, Taking, UsageFilter, UsagePosition, Verification, View,
+        ScopeUse, Taking, UsageFilter, UsagePosition, Verification, View,
     },
 };
 
@@ -84,10 +84,6 @@ impl KeyStore for Fickle {
     }
 
     fn usage(&self, _: UsageFilter, _: Option<UsagePosition>, _: usize) -> Pending<'_, Vec<Usage>> {
-        nothing()
-    }
-
-    fn counts(&self) -> Pending<'_, (Vec<StoredCount>, bool)> {
         nothing()
     }
 

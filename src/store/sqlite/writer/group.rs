@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use super::super::permit_rows::PermitRow;
 use crate::{
     domain::audit::Revision,
     ports::{DrawsOn, Mutation, Note, StoreError},
@@ -17,6 +18,7 @@ pub(in crate::store::sqlite) enum Work {
     /// All of these changes, or none.
     Commit(Vec<Mutation>, Answer<Revision>),
     Notes(Vec<Note>, Answer<()>),
+    Permits(Vec<PermitRow>, Answer<()>),
     /// Try to write, where the store is sealed.
     OpenAnew(Answer<()>),
     /// Take nothing new, write what waits, empty the WAL.
@@ -28,6 +30,7 @@ pub(in crate::store::sqlite) enum Work {
 pub(in crate::store::sqlite) struct Group {
     pub(in crate::store::sqlite) commits: Vec<(Vec<Mutation>, Answer<Revision>)>,
     pub(in crate::store::sqlite) notes: Vec<(Vec<Note>, Answer<()>)>,
+    pub(in crate::store::sqlite) permits: Vec<(Vec<PermitRow>, Answer<()>)>,
     pub(in crate::store::sqlite) trials: Vec<Answer<()>>,
     pub(in crate::store::sqlite) closers: Vec<Answer<()>>,
     /// Whether it is written to see that it can be.
@@ -44,6 +47,7 @@ impl Group {
         match work {
             Work::Commit(mutations, answer) => self.commits.push((mutations, answer)),
             Work::Notes(notes, answer) => self.notes.push((notes, answer)),
+            Work::Permits(rows, answer) => self.permits.push((rows, answer)),
             Work::OpenAnew(answer) => self.trials.push(answer),
             Work::Close(answer) => self.closers.push(answer),
         }
@@ -58,7 +62,8 @@ impl Group {
         for ((_, answer), result) in self.commits.into_iter().zip(commits) {
             let _gone = answer.send(result);
         }
-        for (_, answer) in self.notes {
+        let others = self.notes.into_iter().map(|(_, answer)| answer);
+        for answer in others.chain(self.permits.into_iter().map(|(_, answer)| answer)) {
             let _gone = answer.send(notes.clone());
         }
     }
@@ -116,7 +121,7 @@ impl Group {
     }
 
     pub(in crate::store::sqlite) const fn len(&self) -> usize {
-        self.commits.len().saturating_add(self.notes.len())
+        self.commits.len().saturating_add(self.notes.len()).saturating_add(self.permits.len())
     }
 
     pub(in crate::store::sqlite) const fn is_empty(&self) -> bool {

@@ -33,7 +33,7 @@ use self::{
     outcome::{Outcome, before_commit, broken},
 };
 use super::{
-    failure, log, notes,
+    failure, log, notes, permit_rows,
     refusal::Refusal,
     reserve::{HeldIndex, WAL_MAX},
     rows,
@@ -236,6 +236,9 @@ impl Writer {
         }
         for (notes, _) in &group.notes {
             notes::put(&self.connection, &self.keys, notes)?;
+        }
+        for (rows, _) in &group.permits {
+            permit_rows::put(&self.connection, rows)?;
         }
         if group.is_trial {
             notes::put_trial(&self.connection)?;

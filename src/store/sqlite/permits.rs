@@ -1,0 +1,67 @@
+//! Permits of the one process that counts by a SQLite store. What it asks for is granted, because nobody else takes any.
+
+use tokio::sync::watch;
+
+use super::{
+    failure,
+    permit_rows::{self, PermitRow},
+    store::SqliteStore,
+    writer::Work,
+};
+use crate::{
+    domain::time::Now,
+    ports::{GiveBack, KeyStore, Pending, Permits, ReplicaId, StoreError, Take, Taken, Taking},
+};
+
+impl SqliteStore {
+    fn write_permits(&self, replica: ReplicaId, rows: Vec<PermitRow>) -> Pending<'_, ()> {
+        let written = only(replica).map(|()| self.ask(|answer| Work::Permits(rows, answer)));
+        Box::pin(async move { written?.await.map_err(|error| self.of_change(error)) })
+    }
+}
+
+/// Passes the one process that can count here.
+fn only(replica: ReplicaId) -> Result<(), StoreError> {
+    if replica == ReplicaId::ONLY {
+        return Ok(());
+    }
+    Err(StoreError::Unavailable("one process alone counts by a SQLite store".to_owned()))
+}
+
+impl Permits for SqliteStore {
+    fn taken(&self, replica: ReplicaId) -> Pending<'_, Taken> {
+        let asked = only(replica);
+        Box::pin(async move {
+            asked?;
+            self.read(|connection, _| {
+                permit_rows::taken(connection).map_err(|error| failure::of_reading(&error))
+            })
+            .await
+        })
+    }
+
+    fn begin(&self, replica: ReplicaId) -> Pending<'_, ()> {
+        self.write_permits(replica, vec![PermitRow::Complete(false)])
+    }
+
+    fn take(&self, replica: ReplicaId, sorted: Vec<Take>) -> Pending<'_, Vec<u64>> {
+        let granted = sorted.iter().map(|take| take.units).collect();
+        let rows = sorted.into_iter().map(|take| PermitRow::Count(take.count, Some(take.state))).collect();
+        let written = self.write_permits(replica, rows);
+        Box::pin(async move { written.await.map(|()| granted) })
+    }
+
+    fn give_back(&self, replica: ReplicaId, sorted: Vec<GiveBack>) -> Pending<'_, ()> {
+        let rows = sorted.into_iter().map(|back| PermitRow::Count(back.count, back.state)).collect();
+        self.write_permits(replica, rows)
+    }
+
+    fn end(&self, replica: ReplicaId, crash: Option<Now>) -> Pending<'_, ()> {
+        let last = crash.as_ref().map(permit_rows::of_unclean_start);
+        self.write_permits(replica, [PermitRow::Complete(true)].into_iter().chain(last).collect())
+    }
+
+    fn accepting(&self) -> watch::Receiver<Taking> {
+        KeyStore::taking(self)
+    }
+}
