@@ -26,6 +26,8 @@ struct Fixture {
     store: &'static str,
     /// For each key that is presented: its name, the key, the scope that is asked for, and what was answered.
     keys: &'static str,
+    /// Its anchor, which stores have from schema 8 on.
+    anchor: Option<&'static [u8]>,
 }
 
 macro_rules! fixture {
@@ -34,6 +36,7 @@ macro_rules! fixture {
             roots: include_str!(concat!("../fixtures/roots-", $name)),
             store: include_str!(concat!("../fixtures/store-", $name, ".sql")),
             keys: include_str!(concat!("../fixtures/keys-", $name)),
+            anchor: None,
         }
     };
 }
@@ -80,6 +83,9 @@ impl Fixture {
         let roots = data_dir.join("roots");
         fs::write(&roots, self.roots).unwrap();
         fs::set_permissions(&roots, fs::Permissions::from_mode(0o600)).unwrap();
+        if let Some(anchor) = self.anchor {
+            fs::write(data_dir.join("keyward.anchor"), anchor).unwrap();
+        }
         self.fill(&Connection::open(data_dir.join("keyward.db")).unwrap());
     }
 
@@ -289,4 +295,11 @@ async fn a_store_of_the_sixth_schema_keeps_rows_of_every_kind() {
 async fn a_store_of_the_seventh_schema_keeps_rows_of_every_kind() {
     // D8
     passes(fixture!("v7-full")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_the_eighth_schema_keeps_rows_of_every_kind() {
+    // D8: that of 0.1.0
+    let anchor = Some(include_bytes!("../fixtures/anchor-v8-full").as_slice());
+    passes(Fixture { anchor, ..fixture!("v8-full") }).await;
 }
