@@ -36,7 +36,7 @@ use crate::{
         time::Timestamp,
         workspace::Workspace,
     },
-    error::OperationError,
+    error::{Blocked, Exists, NotFound, OperationError},
     ports::{Mutation, PolicyVersion},
 };
 
@@ -170,7 +170,7 @@ impl Changes {
         allow_weak: bool,
     ) -> Result<Judging<'a>, OperationError> {
         let (policy, now) = (self.policy()?, self.clock.now());
-        let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;
+        let workspace = self.index.workspace(workspace).ok_or(NotFound::Workspace)?;
         require_in_use(&workspace)?;
         Ok(Judging { permit, workspace, policy, allow_weak, now, words: AtomicUsize::new(MAX_WORDS) })
     }
@@ -185,7 +185,7 @@ impl Changes {
         let new = row.new?;
         let first = self.judge_import(new.clone(), judging)?;
         match seen.entry(*new.hash.keyed(&self.keys.lookup).as_bytes()) {
-            Entry::Occupied(line) => Err(OperationError::HashRepeated(*line.get())),
+            Entry::Occupied(line) => Err(Exists::HashRepeated(*line.get()).into()),
             Entry::Vacant(place) => {
                 place.insert(row.line);
                 Ok(GoodRow { new, first })
@@ -196,12 +196,12 @@ impl Changes {
     fn judge_import(&self, new: NewImport, judging: &Judging<'_>) -> Result<Attempt<KeyId>, OperationError> {
         let NewImport { key: mut new, hash, hint, bits } = new;
         let hashing = hash.hashing();
-        let way = self.index.way(&hashing).map_err(OperationError::SchemeNotFound)?;
+        let way = self.index.way(&hashing).map_err(Blocked::SchemeNotFound)?;
         let hash = hash.keyed(&self.keys.lookup);
         let strength = if bits < ENOUGH_BITS { Strength::Weak } else { Strength::Enough };
         if strength == Strength::Weak {
             if !judging.allow_weak {
-                return Err(OperationError::WeakSecret(bits));
+                return Err(Blocked::WeakSecret(bits).into());
             }
             if new.ending == Ending::Never {
                 new.ending = Ending::At(judging.now.saturating_add(WEAK_LIFETIME));
@@ -242,7 +242,7 @@ impl Changes {
         let is_first = first.is_none();
         let known = first.into_iter().chain(self.index.later_imports(&hash));
         match known.map(|found| found.key().clone()).find(|key| permit.reaches(key)) {
-            Some(known) => Err(OperationError::HashExists(known.id)),
+            Some(known) => Err(Exists::Hash(known.id).into()),
             None if is_first => Ok(hash),
             None => Ok(hash.later()),
         }

@@ -24,7 +24,7 @@ use crate::{
         text::Comment,
         workspace::Workspace,
     },
-    error::OperationError,
+    error::{Blocked, Conflict, Invalid, NotFound, OperationError},
     ports::{Mutation, PolicyVersion, Rows, StoreError},
 };
 
@@ -89,7 +89,7 @@ impl Changes {
         let current = self.index.policy();
         let version = current.as_ref().map_or(0, |current| current.version);
         if version != expected {
-            return Err(OperationError::PolicyVersionChanged(version));
+            return Err(Conflict::PolicyVersion(version).into());
         }
         self.require_used_kept(&policy)?;
         let mut effect = self.effect(current.as_deref(), &policy);
@@ -137,9 +137,9 @@ impl Changes {
                 let now_in_force = self.index.policy().map_or(0, |current| current.version);
                 let changed = now_in_force != expected;
                 Err(if changed {
-                    OperationError::PolicyVersionChanged(now_in_force)
+                    OperationError::Conflict(Conflict::PolicyVersion(now_in_force))
                 } else {
-                    OperationError::Contended
+                    OperationError::Conflict(Conflict::Contended)
                 })
             }
             Err(error) => Err(error),
@@ -165,7 +165,7 @@ impl Changes {
         }
         let found = self.store.policy_versions(version.checked_add(1), 1).await?;
         let found = found.into_iter().find(|found| found.version == version);
-        found.map(Arc::new).ok_or(OperationError::PolicyVersionNotFound(version))
+        found.map(Arc::new).ok_or(OperationError::NotFound(NotFound::PolicyVersion(version)))
     }
 
     /// A page of the versions, newest first.
@@ -253,7 +253,7 @@ impl Changes {
         let mut faults = missing("environments", "keys that are neither revoked nor expired", environments);
         faults.extend(missing("plans", "workspaces", plans));
         faults.extend(missing("roles", "members", roles));
-        if faults.is_empty() { Ok(()) } else { Err(OperationError::PolicyInvalid(faults)) }
+        if faults.is_empty() { Ok(()) } else { Err(Invalid::Policy(faults).into()) }
     }
 }
 
@@ -267,12 +267,13 @@ pub(in crate::changes) fn require_expected(
         return Ok(());
     }
     let scopes: BTreeSet<_> = gains.sets().iter().flat_map(|set| &set.scopes).collect();
-    Err(OperationError::GainsUnexpected {
+    Err(Blocked::GainsUnexpected {
         gaining: gains.count(),
         expected,
         first: gains.ids().take(MAX_TOLD).collect(),
         scopes: scopes.into_iter().map(ToString::to_string).collect(),
-    })
+    }
+    .into())
 }
 
 /// A mutation that puts a version in force and stands on nothing else.

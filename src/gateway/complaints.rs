@@ -8,7 +8,7 @@ use std::{
 use super::address::OriginUnknown;
 use crate::{
     domain::{environment::BrowserRule, id::KeyId, time::Timestamp},
-    error::OperationError,
+    error::{Invalid, NotFound, OperationError},
     judge::leak::Leaked,
 };
 
@@ -68,7 +68,10 @@ impl Complaints {
 
     /// A question cannot be answered: the gateway is set up wrongly, or Keyward itself cannot decide.
     pub(super) fn of_question(&self, now: Timestamp, error: &OperationError) {
-        let of_settings = matches!(error, OperationError::Invalid { .. } | OperationError::WorkspaceNotFound);
+        let of_settings = matches!(
+            error,
+            OperationError::Invalid(Invalid::Field { .. }) | OperationError::NotFound(NotFound::Workspace)
+        );
         if of_settings && self.route.passes(now) {
             tracing::warn!(%error, "a gateway is set up wrongly: its requests are answered 503");
         }

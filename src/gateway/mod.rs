@@ -31,7 +31,7 @@ use crate::{
         scope::ScopeText,
         time::Timestamp,
     },
-    error::OperationError,
+    error::{NotFound, OperationError},
     http_answer::{
         BodyFormat, Header, HttpAnswer, Identity, Stop, identity, latency, limits, nobody, retiring, stopped,
     },
@@ -200,7 +200,7 @@ impl Desk {
         format: BodyFormat,
     ) -> Result<Outcome, OperationError> {
         if said.workspace.is_some_and(|named| caller.bound_to().is_some_and(|bound| bound != named)) {
-            return Err(OperationError::WorkspaceNotFound);
+            return Err(NotFound::Workspace.into());
         }
         if let Some(leaked) = self.judge.secret_in_url(request.path(), caller.bound_to()) {
             self.complaints.of_leak(now, leaked);

@@ -9,7 +9,7 @@ use super::lanes::{Lane, Lanes};
 use crate::{
     changes::Changes,
     domain::admin::{Caller, Party},
-    error::OperationError,
+    error::{OperationError, Refused},
     gateway::Desk,
     judge::{Judge, identify},
     ports::StoreError,
@@ -144,8 +144,8 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, OperationError> {
 fn only_bearer<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Option<&'a str>, OperationError> {
     let Some(first) = values.next() else { return Ok(None) };
     let text = std::str::from_utf8(first).ok().filter(|_| values.next().is_none());
-    let (scheme, key) = text.and_then(|text| text.split_once(' ')).ok_or(OperationError::CallerInvalid)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(key)) } else { Err(OperationError::CallerInvalid) }
+    let (scheme, key) = text.and_then(|text| text.split_once(' ')).ok_or(Refused::CallerInvalid)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(key)) } else { Err(Refused::CallerInvalid.into()) }
 }
 
 #[cfg(test)]
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(read(&["bEARER k"]), Ok(Some("k".to_owned())));
         assert_eq!(read(&["Bearer  k"]), Ok(Some(" k".to_owned())), "nothing is trimmed");
         for bad in [&["k"][..], &["Basic k"], &["Bearer a", "Bearer a"], &[""]] {
-            assert_eq!(read(bad), Err(OperationError::CallerInvalid), "{bad:?}");
+            assert_eq!(read(bad), Err(Refused::CallerInvalid.into()), "{bad:?}");
         }
     }
 }

@@ -8,7 +8,10 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use crate::{
     domain::group::MAX_WORKSPACES,
     domain::{admin::AdminRefusal, group::MAX_GROUP, key::TransitionError, policy::Fault},
-    error::{OperationError, QuotaReached, listed},
+    error::{
+        Blocked, Conflict, Exists, Invalid, Limited, NotFound, OperationError, QuotaReached, Refused,
+        Unavailable, listed,
+    },
     ports::StoreError,
     wire::v1::{self, ErrorReason},
 };
@@ -42,7 +45,7 @@ enum Extra {
 impl From<OperationError> for Status {
     fn from(error: OperationError) -> Self {
         let message = error.to_string();
-        let (code, reason, metadata, extra) = classify(error);
+        let (code, (reason, metadata, extra)) = classify(error);
         if matches!(code, Code::DataLoss | Code::Unknown | Code::Internal) {
             tracing::error!(error = %message, "an operation failed");
         }
@@ -52,9 +55,12 @@ impl From<OperationError> for Status {
 
 /// The same for one row among others.
 pub(super) fn of_row(error: OperationError) -> v1::ImportError {
-    let message =
-        if let OperationError::Invalid { why, .. } = &error { why.to_string() } else { error.to_string() };
-    let (_, reason, metadata, _) = classify(error);
+    let message = if let OperationError::Invalid(Invalid::Field { why, .. }) = &error {
+        why.to_string()
+    } else {
+        error.to_string()
+    };
+    let (_, (reason, metadata, _)) = classify(error);
     let value =
         |wanted: &str| metadata.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
     let of_reason = [
@@ -83,39 +89,85 @@ fn bare(reason: ErrorReason) -> &'static str {
 
 type Metadata = Vec<(&'static str, String)>;
 
-#[expect(clippy::too_many_lines, reason = "the one table")]
-fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
+/// What of an error is told beside its message and its code.
+type Told = (ErrorReason, Metadata, Extra);
+
+/// One code for each group of errors, which is what the caller does next; two for callers who may not, and those of the store.
+fn classify(error: OperationError) -> (Code, Told) {
     match error {
-        OperationError::Invalid { field, why } => {
+        OperationError::Invalid(error) => (Code::InvalidArgument, invalid(error)),
+        OperationError::Refused(error) => refused(&error),
+        OperationError::NotFound(error) => (Code::NotFound, not_found(&error)),
+        OperationError::Blocked(error) => (Code::FailedPrecondition, blocked(error)),
+        OperationError::Exists(error) => (Code::AlreadyExists, exists(&error)),
+        OperationError::Conflict(error) => (Code::Aborted, conflict(&error)),
+        OperationError::Limited(error) => (Code::ResourceExhausted, limited(&error)),
+        OperationError::Unavailable(error) => (Code::Unavailable, unavailable(&error)),
+        OperationError::Store(error) | OperationError::EndUnwritten(error) => store(&error),
+    }
+}
+
+fn invalid(error: Invalid) -> Told {
+    match error {
+        Invalid::Field { field, why } => {
             let metadata = vec![("field", field.clone())];
-            let extra = Extra::Field { field, allowed: why.to_string() };
-            (Code::InvalidArgument, ErrorReason::FieldInvalid, metadata, extra)
+            (ErrorReason::FieldInvalid, metadata, Extra::Field { field, allowed: why.to_string() })
         }
-        OperationError::CallerLimited(seconds) => wait(ErrorReason::CallerLimited, seconds),
-        OperationError::SecretUnknown => plain(Code::NotFound, ErrorReason::SecretUnknown),
-        OperationError::CallerInvalid => plain(Code::Unauthenticated, ErrorReason::CallerInvalid),
-        OperationError::Refused(refusal) => refused(&refusal),
-        OperationError::KeyNotFound(id) => {
-            named(Code::NotFound, ErrorReason::KeyNotFound, "key_id", id.to_string())
+        Invalid::Policy(faults) => fields(faults.iter().map(violation)),
+        Invalid::Fields(faults) => fields(faults.into_iter().map(|fault| (fault.field, fault.why))),
+    }
+}
+
+fn refused(error: &Refused) -> (Code, Told) {
+    let denied = |reason, metadata| (Code::PermissionDenied, (reason, metadata, Extra::None));
+    match error {
+        Refused::CallerInvalid => (Code::Unauthenticated, plain(ErrorReason::CallerInvalid)),
+        Refused::Admin(AdminRefusal::CallerMissing) => {
+            (Code::Unauthenticated, plain(ErrorReason::CallerMissing))
         }
-        OperationError::WorkspaceNotFound => plain(Code::NotFound, ErrorReason::WorkspaceNotFound),
-        OperationError::Transition(error) => transition(error),
-        OperationError::NothingUsed(since) => {
+        Refused::Admin(AdminRefusal::ScopeMissing(scope)) => {
+            denied(ErrorReason::AdminScopeMissing, vec![("admin_scope", scope.as_str().to_owned())])
+        }
+        Refused::Admin(AdminRefusal::GlobalRequired) => denied(ErrorReason::GlobalCallerRequired, Vec::new()),
+        Refused::Admin(AdminRefusal::CeilingExceeded(part)) => {
+            denied(ErrorReason::CeilingExceeded, vec![("part", format!("{part:?}").to_lowercase())])
+        }
+        Refused::CeilingExceededBy { keys, first, part } => {
+            let part = format!("{part:?}").to_lowercase();
+            let metadata = vec![("part", part), ("count", keys.to_string()), ("key_id", first.to_string())];
+            denied(ErrorReason::CeilingExceeded, metadata)
+        }
+        Refused::RoleExceeded { role, beyond } => {
+            denied(ErrorReason::RoleExceeded, vec![("role", role.to_string()), ("beyond", listed(beyond))])
+        }
+    }
+}
+
+fn not_found(error: &NotFound) -> Told {
+    match error {
+        NotFound::Key(id) => named(ErrorReason::KeyNotFound, "key_id", id.to_string()),
+        NotFound::Secret => plain(ErrorReason::SecretUnknown),
+        NotFound::Workspace => plain(ErrorReason::WorkspaceNotFound),
+        NotFound::PolicyVersion(version) => {
+            named(ErrorReason::PolicyVersionNotFound, "version", version.to_string())
+        }
+        NotFound::Member(member) => named(ErrorReason::MemberNotFound, "member", member.to_string()),
+    }
+}
+
+fn blocked(error: Blocked) -> Told {
+    match error {
+        Blocked::Transition(error) => transition(error),
+        Blocked::NothingUsed(since) => {
             precondition(ErrorReason::NothingUsed, vec![("watched_since", since.to_string())])
         }
-        OperationError::LastRoot => precondition(ErrorReason::LastRootKey, Vec::new()),
-        OperationError::RootUnreachable => precondition(ErrorReason::RootKeyUnreachable, Vec::new()),
-        OperationError::SecretAlreadyShown(id) => {
-            named(Code::AlreadyExists, ErrorReason::SecretAlreadyShown, "key_id", id.to_string())
-        }
-        OperationError::GroupDone(group) => {
-            named(Code::AlreadyExists, ErrorReason::GroupDone, "group_id", group.to_string())
-        }
-        OperationError::CountChanged { changed, expected } => {
+        Blocked::LastRoot => precondition(ErrorReason::LastRootKey, Vec::new()),
+        Blocked::RootUnreachable => precondition(ErrorReason::RootKeyUnreachable, Vec::new()),
+        Blocked::CountChanged { changed, expected } => {
             let metadata = vec![("count", changed.to_string()), ("expected_count", expected.to_string())];
             precondition(ErrorReason::CountChanged, metadata)
         }
-        OperationError::GainsUnexpected { gaining, expected, first, scopes } => {
+        Blocked::GainsUnexpected { gaining, expected, first, scopes } => {
             let keys: Vec<_> = first.iter().map(ToString::to_string).collect();
             let metadata = vec![
                 ("gaining_key_count", gaining.to_string()),
@@ -125,135 +177,32 @@ fn classify(error: OperationError) -> (Code, ErrorReason, Metadata, Extra) {
             ];
             precondition(ErrorReason::GainsUnexpected, metadata)
         }
-        OperationError::TooManyKeys(count) => {
+        Blocked::TooManyKeys(count) => {
             let metadata = vec![("count", count.to_string()), ("max_count", MAX_GROUP.to_string())];
             precondition(ErrorReason::TooManyKeys, metadata)
         }
-        OperationError::TooManyWorkspaces(count) => {
+        Blocked::TooManyWorkspaces(count) => {
             let metadata = vec![("count", count.to_string()), ("max_count", MAX_WORKSPACES.to_string())];
             precondition(ErrorReason::TooManyWorkspaces, metadata)
         }
-        OperationError::CeilingExceededBy { keys, first, part } => {
-            let part = format!("{part:?}").to_lowercase();
-            let metadata = vec![("part", part), ("count", keys.to_string()), ("key_id", first.to_string())];
-            (Code::PermissionDenied, ErrorReason::CeilingExceeded, metadata, Extra::None)
-        }
-        OperationError::RequestIdReused => plain(Code::AlreadyExists, ErrorReason::RequestIdReused),
-        OperationError::Contended => plain(Code::Aborted, ErrorReason::Conflict),
-        OperationError::PolicyVersionChanged(version) => {
-            named(Code::Aborted, ErrorReason::PolicyVersionChanged, "current_version", version.to_string())
-        }
-        OperationError::PolicyVersionNotFound(version) => {
-            named(Code::NotFound, ErrorReason::PolicyVersionNotFound, "version", version.to_string())
-        }
-        OperationError::PolicyInvalid(faults) => fields(faults.iter().map(violation)),
-        OperationError::FieldsInvalid(faults) => {
-            fields(faults.into_iter().map(|fault| (fault.field, fault.why)))
-        }
-        OperationError::PlanMayNotIssue(plan) => {
+        Blocked::PlanMayNotIssue(plan) => {
             precondition(ErrorReason::PlanMayNotIssue, vec![("plan", plan.to_string())])
         }
-        OperationError::SchemeNotFound(name) => {
-            precondition(ErrorReason::SchemeNotFound, vec![("scheme", name.to_string())])
-        }
-        OperationError::SchemeExists(name) => {
-            named(Code::AlreadyExists, ErrorReason::SchemeExists, "scheme", name.to_string())
-        }
-        OperationError::WeakSecret(bits) => {
-            precondition(ErrorReason::WeakSecret, vec![("secret_bits", bits.to_string())])
-        }
-        OperationError::HashExists(key) => {
-            named(Code::AlreadyExists, ErrorReason::HashExists, "key_id", key.to_string())
-        }
-        OperationError::HashRepeated(line) => {
-            named(Code::AlreadyExists, ErrorReason::HashExists, "line", line.to_string())
-        }
-        OperationError::RoleMayNotIssue(role) => {
+        Blocked::RoleMayNotIssue(role) => {
             precondition(ErrorReason::RoleMayNotIssue, vec![("role", role.to_string())])
         }
-        OperationError::RoleExceeded { role, beyond } => {
-            let metadata = vec![("role", role.to_string()), ("beyond", listed(&beyond))];
-            (Code::PermissionDenied, ErrorReason::RoleExceeded, metadata, Extra::None)
+        Blocked::SchemeNotFound(name) => {
+            precondition(ErrorReason::SchemeNotFound, vec![("scheme", name.to_string())])
         }
-        OperationError::MemberNotFound(member) => {
-            named(Code::NotFound, ErrorReason::MemberNotFound, "member", member.to_string())
+        Blocked::WeakSecret(bits) => {
+            precondition(ErrorReason::WeakSecret, vec![("secret_bits", bits.to_string())])
         }
-        OperationError::MemberExists(member) => {
-            named(Code::AlreadyExists, ErrorReason::MemberExists, "member", member.to_string())
-        }
-        OperationError::WorkspaceSuspended => precondition_of("workspace", ErrorReason::WorkspaceSuspended),
-        OperationError::WorkspaceClosed => precondition_of("workspace", ErrorReason::WorkspaceClosed),
-        OperationError::RevisionAhead => soon(Code::Unavailable, ErrorReason::RevisionAhead),
-        OperationError::CountsUnwritten => soon(Code::Unavailable, ErrorReason::CountsUnwritten),
-        OperationError::SourceLimited(seconds) => wait(ErrorReason::SourceLimited, seconds),
-        OperationError::QuotaReached(reached) => quota(&reached),
-        OperationError::Overloaded => soon(Code::ResourceExhausted, ErrorReason::Overloaded),
-        OperationError::ShareTaken { party, share } => {
-            let metadata = vec![("share_of", party.to_string()), ("share", share.to_string())];
-            let extra = Extra::Retry(Duration::from_secs(1));
-            (Code::ResourceExhausted, ErrorReason::ShareTaken, metadata, extra)
-        }
-        OperationError::Store(error) | OperationError::EndUnwritten(error) => store(&error),
-        OperationError::DeniedNotDurable => plain(Code::Unavailable, ErrorReason::DeniedNotDurable),
-        OperationError::DenialsFull => plain(Code::Unavailable, ErrorReason::DenialsFull),
-        OperationError::EndWaits => soon(Code::Unavailable, ErrorReason::StoreUnavailable),
+        Blocked::WorkspaceSuspended => precondition_of("workspace", ErrorReason::WorkspaceSuspended),
+        Blocked::WorkspaceClosed => precondition_of("workspace", ErrorReason::WorkspaceClosed),
     }
 }
 
-fn quota(reached: &QuotaReached) -> (Code, ErrorReason, Metadata, Extra) {
-    let workspace = reached.workspace.map(|workspace| workspace.to_string());
-    let mut metadata = vec![
-        ("quota", reached.quota.as_str().to_owned()),
-        ("limit", reached.limit.to_string()),
-        ("used", reached.used.to_string()),
-        ("needed", reached.needed.to_string()),
-    ];
-    metadata.extend(workspace.iter().map(|workspace| ("workspace_id", workspace.clone())));
-    let subject = workspace.map_or_else(|| "store".to_owned(), |workspace| format!("workspace:{workspace}"));
-    let after = reached.wait.map(Duration::from_secs);
-    (Code::ResourceExhausted, ErrorReason::QuotaReached, metadata, Extra::Quota { subject, after })
-}
-
-/// An error that names one thing.
-fn named(
-    code: Code,
-    reason: ErrorReason,
-    name: &'static str,
-    value: String,
-) -> (Code, ErrorReason, Metadata, Extra) {
-    (code, reason, vec![(name, value)], Extra::None)
-}
-
-/// Several fields, each with what is wrong.
-fn fields(faults: impl Iterator<Item = (String, String)>) -> (Code, ErrorReason, Metadata, Extra) {
-    let violations: Vec<_> = faults.take(MAX_VIOLATIONS).collect();
-    let metadata = violations.first().map(|(field, _)| ("field", field.clone())).into_iter().collect();
-    (Code::InvalidArgument, ErrorReason::FieldInvalid, metadata, Extra::Fields(violations))
-}
-
-/// Where a document is wrong, as a path of the request, and how.
-fn violation(fault: &Fault) -> (String, String) {
-    let dot = if fault.field.is_empty() { "" } else { "." };
-    let line = fault.line.map(|line| format!("line {line}: ")).unwrap_or_default();
-    (format!("policy{dot}{}", fault.field), format!("{line}{}", fault.why))
-}
-
-fn refused(refusal: &AdminRefusal) -> (Code, ErrorReason, Metadata, Extra) {
-    match refusal {
-        AdminRefusal::CallerMissing => plain(Code::Unauthenticated, ErrorReason::CallerMissing),
-        AdminRefusal::ScopeMissing(scope) => {
-            let metadata = vec![("admin_scope", scope.as_str().to_owned())];
-            (Code::PermissionDenied, ErrorReason::AdminScopeMissing, metadata, Extra::None)
-        }
-        AdminRefusal::GlobalRequired => plain(Code::PermissionDenied, ErrorReason::GlobalCallerRequired),
-        AdminRefusal::CeilingExceeded(part) => {
-            let metadata = vec![("part", format!("{part:?}").to_lowercase())];
-            (Code::PermissionDenied, ErrorReason::CeilingExceeded, metadata, Extra::None)
-        }
-    }
-}
-
-fn transition(error: TransitionError) -> (Code, ErrorReason, Metadata, Extra) {
+fn transition(error: TransitionError) -> Told {
     match error {
         TransitionError::Revoked => precondition(ErrorReason::KeyRevoked, Vec::new()),
         TransitionError::Expired(at) => {
@@ -269,44 +218,123 @@ fn transition(error: TransitionError) -> (Code, ErrorReason, Metadata, Extra) {
     }
 }
 
-fn store(error: &StoreError) -> (Code, ErrorReason, Metadata, Extra) {
+fn exists(error: &Exists) -> Told {
     match error {
-        StoreError::Conflict => plain(Code::Aborted, ErrorReason::Conflict),
-        StoreError::RequestUsed { .. } | StoreError::GroupDone { .. } => {
-            plain(Code::AlreadyExists, ErrorReason::RequestIdReused)
-        }
-        StoreError::Unavailable(_) | StoreError::TooOld => {
-            soon(Code::Unavailable, ErrorReason::StoreUnavailable)
-        }
-        // No retry helps before a restart.
-        StoreError::Sealed(_) => plain(Code::Unavailable, ErrorReason::StoreUnavailable),
-        StoreError::WrittenByOthers => precondition_of("store", ErrorReason::ForeignWrite),
-        StoreError::OutcomeUnknown(_) => plain(Code::Unknown, ErrorReason::OutcomeUnknown),
-        StoreError::Corrupt(_) | StoreError::ZoneMissing { .. } => {
-            plain(Code::DataLoss, ErrorReason::StoreCorrupt)
+        Exists::SecretAlreadyShown(id) => named(ErrorReason::SecretAlreadyShown, "key_id", id.to_string()),
+        Exists::GroupDone(group) => named(ErrorReason::GroupDone, "group_id", group.to_string()),
+        Exists::RequestIdReused => plain(ErrorReason::RequestIdReused),
+        Exists::Scheme(name) => named(ErrorReason::SchemeExists, "scheme", name.to_string()),
+        Exists::Hash(key) => named(ErrorReason::HashExists, "key_id", key.to_string()),
+        Exists::HashRepeated(line) => named(ErrorReason::HashExists, "line", line.to_string()),
+        Exists::Member(member) => named(ErrorReason::MemberExists, "member", member.to_string()),
+    }
+}
+
+fn conflict(error: &Conflict) -> Told {
+    match error {
+        Conflict::Contended => plain(ErrorReason::Conflict),
+        Conflict::PolicyVersion(version) => {
+            named(ErrorReason::PolicyVersionChanged, "current_version", version.to_string())
         }
     }
 }
 
-fn plain(code: Code, reason: ErrorReason) -> (Code, ErrorReason, Metadata, Extra) {
-    (code, reason, Vec::new(), Extra::None)
+fn limited(error: &Limited) -> Told {
+    match error {
+        Limited::Caller(seconds) => wait(ErrorReason::CallerLimited, *seconds),
+        Limited::Source(seconds) => wait(ErrorReason::SourceLimited, *seconds),
+        Limited::Quota(reached) => quota(reached),
+        Limited::Overloaded => soon(ErrorReason::Overloaded),
+        Limited::ShareTaken { party, share } => {
+            let metadata = vec![("share_of", party.to_string()), ("share", share.to_string())];
+            (ErrorReason::ShareTaken, metadata, Extra::Retry(Duration::from_secs(1)))
+        }
+    }
 }
 
-fn wait(reason: ErrorReason, seconds: u64) -> (Code, ErrorReason, Metadata, Extra) {
+fn quota(reached: &QuotaReached) -> Told {
+    let workspace = reached.workspace.map(|workspace| workspace.to_string());
+    let mut metadata = vec![
+        ("quota", reached.quota.as_str().to_owned()),
+        ("limit", reached.limit.to_string()),
+        ("used", reached.used.to_string()),
+        ("needed", reached.needed.to_string()),
+    ];
+    metadata.extend(workspace.iter().map(|workspace| ("workspace_id", workspace.clone())));
+    let subject = workspace.map_or_else(|| "store".to_owned(), |workspace| format!("workspace:{workspace}"));
+    let after = reached.wait.map(Duration::from_secs);
+    (ErrorReason::QuotaReached, metadata, Extra::Quota { subject, after })
+}
+
+fn unavailable(error: &Unavailable) -> Told {
+    match error {
+        Unavailable::RevisionAhead => soon(ErrorReason::RevisionAhead),
+        Unavailable::CountsUnwritten => soon(ErrorReason::CountsUnwritten),
+        Unavailable::DeniedNotDurable => plain(ErrorReason::DeniedNotDurable),
+        Unavailable::DenialsFull => plain(ErrorReason::DenialsFull),
+        Unavailable::EndWaits => soon(ErrorReason::StoreUnavailable),
+    }
+}
+
+fn store(error: &StoreError) -> (Code, Told) {
+    match error {
+        StoreError::Conflict => (Code::Aborted, plain(ErrorReason::Conflict)),
+        StoreError::RequestUsed { .. } | StoreError::GroupDone { .. } => {
+            (Code::AlreadyExists, plain(ErrorReason::RequestIdReused))
+        }
+        StoreError::Unavailable(_) | StoreError::TooOld => {
+            (Code::Unavailable, soon(ErrorReason::StoreUnavailable))
+        }
+        // No retry helps before a restart.
+        StoreError::Sealed(_) => (Code::Unavailable, plain(ErrorReason::StoreUnavailable)),
+        StoreError::WrittenByOthers => {
+            (Code::FailedPrecondition, precondition_of("store", ErrorReason::ForeignWrite))
+        }
+        StoreError::OutcomeUnknown(_) => (Code::Unknown, plain(ErrorReason::OutcomeUnknown)),
+        StoreError::Corrupt(_) | StoreError::ZoneMissing { .. } => {
+            (Code::DataLoss, plain(ErrorReason::StoreCorrupt))
+        }
+    }
+}
+
+/// An error that names one thing.
+fn named(reason: ErrorReason, name: &'static str, value: String) -> Told {
+    (reason, vec![(name, value)], Extra::None)
+}
+
+/// Several fields, each with what is wrong.
+fn fields(faults: impl Iterator<Item = (String, String)>) -> Told {
+    let violations: Vec<_> = faults.take(MAX_VIOLATIONS).collect();
+    let metadata = violations.first().map(|(field, _)| ("field", field.clone())).into_iter().collect();
+    (ErrorReason::FieldInvalid, metadata, Extra::Fields(violations))
+}
+
+/// Where a document is wrong, as a path of the request, and how.
+fn violation(fault: &Fault) -> (String, String) {
+    let dot = if fault.field.is_empty() { "" } else { "." };
+    let line = fault.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+    (format!("policy{dot}{}", fault.field), format!("{line}{}", fault.why))
+}
+
+fn plain(reason: ErrorReason) -> Told {
+    (reason, Vec::new(), Extra::None)
+}
+
+fn wait(reason: ErrorReason, seconds: u64) -> Told {
     let metadata = vec![("retry_after_seconds", seconds.to_string())];
-    (Code::ResourceExhausted, reason, metadata, Extra::Retry(Duration::from_secs(seconds)))
+    (reason, metadata, Extra::Retry(Duration::from_secs(seconds)))
 }
 
-fn soon(code: Code, reason: ErrorReason) -> (Code, ErrorReason, Metadata, Extra) {
-    (code, reason, Vec::new(), Extra::Retry(Duration::from_secs(1)))
+fn soon(reason: ErrorReason) -> Told {
+    (reason, Vec::new(), Extra::Retry(Duration::from_secs(1)))
 }
 
-fn precondition(reason: ErrorReason, metadata: Metadata) -> (Code, ErrorReason, Metadata, Extra) {
-    (Code::FailedPrecondition, reason, metadata, Extra::Precondition { subject: "key".to_owned() })
+fn precondition(reason: ErrorReason, metadata: Metadata) -> Told {
+    (reason, metadata, Extra::Precondition { subject: "key".to_owned() })
 }
 
-fn precondition_of(subject: &str, reason: ErrorReason) -> (Code, ErrorReason, Metadata, Extra) {
-    (Code::FailedPrecondition, reason, Vec::new(), Extra::Precondition { subject: subject.to_owned() })
+fn precondition_of(subject: &str, reason: ErrorReason) -> Told {
+    (reason, Vec::new(), Extra::Precondition { subject: subject.to_owned() })
 }
 
 fn status(code: Code, reason: ErrorReason, message: &str, metadata: Metadata, extra: Extra) -> Status {

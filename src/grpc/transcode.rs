@@ -12,7 +12,7 @@ use tonic_types::StatusExt as _;
 use super::api::Api;
 use crate::{
     domain::{parse::ParseError, secret::holds_secret},
-    error::OperationError,
+    error::{OperationError, Refused},
     http_answer::{Header, error_body},
     server::connection::Peer,
     wire::{
@@ -117,7 +117,7 @@ impl Api {
         let mut request = Request::new(message);
         for caller in callers {
             let Ok(caller) = MetadataValue::try_from(caller) else {
-                return failed(&OperationError::CallerInvalid.into());
+                return failed(&OperationError::Refused(Refused::CallerInvalid).into());
             };
             request.metadata_mut().append("authorization", caller);
         }

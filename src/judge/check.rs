@@ -21,7 +21,7 @@ use crate::{
         id::{KeyId, WorkspaceId},
         time::Now,
     },
-    error::OperationError,
+    error::{OperationError, Unavailable},
     ports::{Bill, Charge, LimitState, Weighed},
 };
 
@@ -38,7 +38,7 @@ impl Judge {
             return Ok(());
         }
         let reached = tokio::time::timeout(REVISION_WAIT, self.index.reached(revision)).await;
-        reached.ok().and_then(Result::ok).ok_or(OperationError::RevisionAhead)
+        reached.ok().and_then(Result::ok).ok_or(OperationError::Unavailable(Unavailable::RevisionAhead))
     }
 
     /// Whether the view has `revision` already.
@@ -80,12 +80,12 @@ impl Judge {
                     return Ok(answer);
                 }
                 if written.changed().await.is_err() {
-                    return Err(OperationError::CountsUnwritten);
+                    return Err(Unavailable::CountsUnwritten.into());
                 }
             }
         };
         let in_time = tokio::time::timeout(self.count_wait, answered).await;
-        in_time.unwrap_or(Err(OperationError::CountsUnwritten))
+        in_time.unwrap_or(Err(Unavailable::CountsUnwritten.into()))
     }
 
     /// The same without a wait; `None` where more must be written first, which is under way then.

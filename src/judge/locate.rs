@@ -10,7 +10,7 @@ use crate::{
         id::{KeyId, WorkspaceId},
         secret::{KeyHash, PresentedKey},
     },
-    error::OperationError,
+    error::{NotFound, OperationError},
     index::Found,
     ports::PolicyVersion,
 };
@@ -25,7 +25,7 @@ impl Judge {
     /// There is none within the caller's reach.
     pub(super) fn known(&self, bound_to: Option<WorkspaceId>, id: KeyId) -> Result<Found, OperationError> {
         let found = self.index.by_id(id).filter(|found| known_to(bound_to, found));
-        found.ok_or(OperationError::KeyNotFound(id))
+        found.ok_or(OperationError::NotFound(NotFound::Key(id)))
     }
 
     /// Finds the key that a question is about.

@@ -10,7 +10,7 @@ use std::{
 use super::{import_alarm::Told, source_limit::SourceLimit};
 use crate::{
     domain::{time::Timestamp, usage::minute_of},
-    error::OperationError,
+    error::{Limited, OperationError, Refused},
 };
 
 /// How many came, and from where.
@@ -68,7 +68,10 @@ impl WrongCallers {
                 "what was sent as an administration key is not a usable one; see who has a wrong one there, or tries some"
             );
         }
-        allowed.map_or_else(OperationError::CallerLimited, |()| OperationError::CallerInvalid)
+        allowed.map_or_else(
+            |seconds| Limited::Caller(seconds).into(),
+            |()| OperationError::Refused(Refused::CallerInvalid),
+        )
     }
 
     /// Notes one; where the log is to be told of it, how many before it were not.

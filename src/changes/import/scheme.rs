@@ -14,7 +14,7 @@ use crate::{
         text::Label,
         time::Timestamp,
     },
-    error::OperationError,
+    error::{Conflict, Exists, OperationError},
     ports::{Mutation, Rows, StoreError},
 };
 
@@ -60,7 +60,7 @@ impl Changes {
                 let (caller, revision) = permit.stands_on();
                 match self.index.scheme(&scheme.name) {
                     Some(known) => self.same_scheme(known, &secret),
-                    None if self.has_changed(caller, revision) => Err(OperationError::Contended),
+                    None if self.has_changed(caller, revision) => Err(Conflict::Contended.into()),
                     None => {
                         let why = format!("the import scheme {} cannot be trusted", scheme.name);
                         Err(StoreError::Corrupt(why).into())
@@ -79,7 +79,7 @@ impl Changes {
         let kept = self.keys.schemes.open(&ImportScheme::purpose(&known.name), &known.sealed);
         let is_same = kept.is_some_and(|kept| kept.equals(secret));
         let revision = known.revision;
-        if is_same { Ok((known, revision)) } else { Err(OperationError::SchemeExists(known.name)) }
+        if is_same { Ok((known, revision)) } else { Err(Exists::Scheme(known.name).into()) }
     }
 
     /// Every scheme that was added, and those without a secret that live secrets have, by name.

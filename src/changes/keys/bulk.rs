@@ -26,7 +26,7 @@ use crate::{
         time::Timestamp,
         workspace::{Within, WorkspaceState},
     },
-    error::{OperationError, path},
+    error::{Blocked, OperationError, Refused, Unavailable, path},
     ports::{Mutation, RequestMark, Rows},
     yielding::Yielding,
 };
@@ -116,7 +116,7 @@ impl Judged {
     /// Passes if these are as many keys as expected, in no more workspaces than one change takes.
     fn require(&self, expected: u64) -> Result<(), OperationError> {
         if u64::try_from(self.count) != Ok(expected) {
-            return Err(OperationError::CountChanged { changed: self.count, expected });
+            return Err(Blocked::CountChanged { changed: self.count, expected }.into());
         }
         require_few_workspaces(self.keys.len())
     }
@@ -136,7 +136,11 @@ impl Judged {
 
 /// Passes so many workspaces that others do not wait for long while one change writes an entry for each.
 pub(in crate::changes) const fn require_few_workspaces(count: usize) -> Result<(), OperationError> {
-    if count > MAX_WORKSPACES { Err(OperationError::TooManyWorkspaces(count)) } else { Ok(()) }
+    if count > MAX_WORKSPACES {
+        Err(OperationError::Blocked(Blocked::TooManyWorkspaces(count)))
+    } else {
+        Ok(())
+    }
 }
 
 impl Changes {
@@ -223,7 +227,7 @@ impl Changes {
         let seen = self.index.revision();
         let policy = match act {
             // One of them might be denied in memory only, and that must be written before.
-            GroupAct::Enable if !self.denied.is_empty() => return Err(OperationError::EndWaits),
+            GroupAct::Enable if !self.denied.is_empty() => return Err(Unavailable::EndWaits.into()),
             GroupAct::Enable => Some(self.policy()?),
             GroupAct::Disable | GroupAct::Revoke(_) | GroupAct::Retire(_) => None,
         };
@@ -256,7 +260,7 @@ impl Changes {
         });
         beyond.refuse()?;
         if judged.count > MAX_GROUP {
-            return Err(OperationError::TooManyKeys(judged.count));
+            return Err(Blocked::TooManyKeys(judged.count).into());
         }
         Ok(judged)
     }
@@ -299,8 +303,8 @@ impl Beyond {
     fn refuse(self) -> Result<(), OperationError> {
         match self.first {
             None => Ok(()),
-            Some((first, OperationError::Refused(AdminRefusal::CeilingExceeded(part)))) => {
-                Err(OperationError::CeilingExceededBy { keys: self.keys, first, part })
+            Some((first, OperationError::Refused(Refused::Admin(AdminRefusal::CeilingExceeded(part))))) => {
+                Err(Refused::CeilingExceededBy { keys: self.keys, first, part }.into())
             }
             Some((_, refusal)) => Err(refusal),
         }

@@ -31,7 +31,7 @@ use crate::{
         time::Timestamp,
         workspace::Workspace,
     },
-    error::{OperationError, path},
+    error::{NotFound, OperationError, path},
     ports::{Mutation, RequestMark},
 };
 
@@ -212,7 +212,7 @@ impl Changes {
     ) -> Result<Attempt<(Key, SecretKey)>, OperationError> {
         let now = self.clock.now();
         let policy = self.policy()?;
-        let workspace = self.index.workspace(workspace).ok_or(OperationError::WorkspaceNotFound)?;
+        let workspace = self.index.workspace(workspace).ok_or(NotFound::Workspace)?;
         require_in_use(&workspace)?;
         let (request, ending) = (new.request.clone(), new.ending);
         let (key, secret) = self.make("", new, &workspace, &policy.policy, permit.creator(), now)?;

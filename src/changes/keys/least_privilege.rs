@@ -15,7 +15,7 @@ use crate::{
         time::Timestamp,
         usage::{hour_of, start_of},
     },
-    error::OperationError,
+    error::{Blocked, NotFound, OperationError},
     ports::{Mutation, ScopeUse, StoreError},
 };
 
@@ -79,7 +79,7 @@ impl Changes {
         let (rows, watched) = self.store.scope_uses(vec![key.id]).await?;
         let since = watched.unwrap_or(now).max(key.created).max(since.unwrap_or(key.created));
         let policy = self.policy()?;
-        let found = self.index.by_id(key.id).ok_or(OperationError::KeyNotFound(key.id))?;
+        let found = self.index.by_id(key.id).ok_or(NotFound::Key(key.id))?;
         let seen = |used: bool| -> BTreeMap<Arc<str>, Timestamp> {
             let recent = |row: &&ScopeUse| row.used == used && row.last_hour >= hour_of(since);
             rows.iter().filter(recent).map(|row| (Arc::clone(&row.scope), start_of(row.last_hour))).collect()
@@ -128,7 +128,7 @@ impl Changes {
                 let narrowed = narrowed(&key.grants, &policy.policy, was_used);
                 key.grants = narrowed.map_err(|why| OperationError::invalid("key_id", why))?.into();
                 if key.grants.is_empty() && !before.grants.is_empty() {
-                    return Err(OperationError::NothingUsed(since));
+                    return Err(Blocked::NothingUsed(since).into());
                 }
                 if key.grants == before.grants {
                     return Ok(Attempt::Done(before));

@@ -22,7 +22,7 @@ use crate::{
         text::Comment,
         time::Timestamp,
     },
-    error::OperationError,
+    error::{Blocked, Limited, NotFound, OperationError, Unavailable},
     index::End,
     ports::{Mutation, Note, StoreError},
 };
@@ -94,7 +94,7 @@ impl Changes {
         });
         let ended = join_all(ended).await.into_iter().collect::<Result<Vec<_>, _>>();
         if let Some(seconds) = limited {
-            return Err(OperationError::SourceLimited(seconds));
+            return Err(Limited::Source(seconds).into());
         }
         if !ended?.contains(&true) {
             let noted = self.store.note(vec![Note::Nothing(now)]).await;
@@ -110,9 +110,9 @@ impl Changes {
             return error;
         }
         if self.denied.is_full(Part::Presenters) {
-            OperationError::DenialsFull
+            OperationError::Unavailable(Unavailable::DenialsFull)
         } else {
-            OperationError::DeniedNotDurable
+            OperationError::Unavailable(Unavailable::DeniedNotDurable)
         }
     }
 
@@ -132,7 +132,7 @@ impl Changes {
         revocation: Revocation,
         source: Option<IpAddr>,
     ) -> Result<bool, OperationError> {
-        let read = || self.index.by_id(id).ok_or(OperationError::KeyNotFound(id));
+        let read = || self.index.by_id(id).ok_or(OperationError::NotFound(NotFound::Key(id)));
         let attempt = |key: Key, now| {
             let actor = Actor::Holder { key: key.id, owner: key.owner.clone(), address: source };
             self.end_presented(key, &hash, actor, Revocation { at: now, ..revocation.clone() })
@@ -143,7 +143,7 @@ impl Changes {
                 Ok(true)
             }
             // It had ended before; or its rows are not to be trusted any more, and so it is denied.
-            Ok((_, None)) | Err(OperationError::KeyNotFound(_)) => Ok(false),
+            Ok((_, None)) | Err(OperationError::NotFound(NotFound::Key(_))) => Ok(false),
             Err(error @ OperationError::EndUnwritten(_)) => {
                 Err(self.deny_presented(error, id, &hash, source, revocation))
             }
@@ -287,7 +287,7 @@ impl Changes {
             other.id != key.id && is_live_root(other, now) && outlasts(other, key) && reached
         };
         let other = self.index.any(stays);
-        other.map(|other| vec![(other.id, other.revision)]).ok_or(OperationError::LastRoot)
+        other.map(|other| vec![(other.id, other.revision)]).ok_or(OperationError::Blocked(Blocked::LastRoot))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
         text::Label,
         time::Timestamp,
     },
-    error::OperationError,
+    error::{NotFound, OperationError},
     index::Index,
     ports::{KeyPosition, LastUse, PolicyVersion},
 };
@@ -122,7 +122,7 @@ impl Changes {
     pub async fn show(&self, permit: AdminPermit<ReadKeys>, id: KeyId) -> Result<ShownKey, OperationError> {
         let key = self.key(&permit, id)?.key().clone();
         let mut shown = self.with_last_uses(&permit, vec![key]).await?;
-        shown.pop().ok_or(OperationError::KeyNotFound(id))
+        shown.pop().ok_or(OperationError::NotFound(NotFound::Key(id)))
     }
 
     /// The key that has a secret, whatever has become of either, and which of its secrets that is: for whoever found one. Nothing is
@@ -137,11 +137,11 @@ impl Changes {
     ) -> Result<(ShownKey, u32), OperationError> {
         permit.require_global()?;
         let found = PresentedKey::either(text).and_then(|presented| self.judge.whose(&presented));
-        let (found, hash) = found.ok_or(OperationError::SecretUnknown)?;
+        let (found, hash) = found.ok_or(NotFound::Secret)?;
         let key = found.key().clone();
         let generation = key.credentials.find(&hash).map_or(0, |(secret, _)| secret.generation);
         let mut shown = self.with_last_uses(&permit, vec![key]).await?;
-        Ok((shown.pop().ok_or(OperationError::SecretUnknown)?, generation))
+        Ok((shown.pop().ok_or(NotFound::Secret)?, generation))
     }
 
     /// A page of the keys of workspaces that the caller reaches, newest first in each. One that few keys fit on can be short, and

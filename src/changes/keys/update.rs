@@ -24,7 +24,7 @@ use crate::{
         text::{Description, Metadata, Name},
         time::Timestamp,
     },
-    error::OperationError,
+    error::{Blocked, NotFound, OperationError},
     ports::Mutation,
 };
 
@@ -107,7 +107,7 @@ impl Changes {
             let address = permit.actor().address();
             let mut expects = if ends_sooner { self.other_root(&before, address, now)? } else { Vec::new() };
             if before.networks.permit(address) && !key.networks.permit(address) {
-                let unreachable = |_| OperationError::RootUnreachable;
+                let unreachable = |_| OperationError::Blocked(Blocked::RootUnreachable);
                 expects.extend(self.other_root(&before, address, now).map_err(unreachable)?);
             }
             let fields = differences(&before, &key);
@@ -135,7 +135,7 @@ impl Changes {
             let why = ParseError::new("left alone for an administration key, which is under no limits");
             return Err(OperationError::invalid("update_mask", why));
         }
-        let workspace = self.index.workspace(key.workspace).ok_or(OperationError::WorkspaceNotFound)?;
+        let workspace = self.index.workspace(key.workspace).ok_or(NotFound::Workspace)?;
         limits::read("key.limits", entry, Holder::Key, policy, &workspace)
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     changes::{ATTEMPTS, Attempt, Changed, Changes, changed, stands_on_workspace, support::denied_here},
     domain::{audit::Revision, id::KeyId, key::Key, time::Timestamp},
-    error::OperationError,
+    error::{Conflict, OperationError, Unavailable},
     index::Found,
     ports::{Mutation, StoreError},
 };
@@ -83,7 +83,7 @@ impl Changes {
                 break;
             }
         }
-        Err(OperationError::Contended)
+        Err(Conflict::Contended.into())
     }
 
     /// Commits a change that stands on the caller too, whose key is still as it was identified at what the change has seen.
@@ -112,7 +112,7 @@ impl Changes {
 
     /// Passes a key on of which memory shows what is stored.
     pub(in crate::changes) fn require_nothing_laid(&self, found: Found) -> Result<Found, OperationError> {
-        if self.index.is_laid(found.key().id) { Err(OperationError::EndWaits) } else { Ok(found) }
+        if self.index.is_laid(found.key().id) { Err(Unavailable::EndWaits.into()) } else { Ok(found) }
     }
 
     pub(in crate::changes) fn has_changed(&self, key: KeyId, since: Revision) -> bool {

@@ -18,7 +18,7 @@ use crate::{
         key::Revocation,
         text::Comment,
     },
-    error::OperationError,
+    error::{Blocked, Conflict, NotFound, OperationError, Unavailable},
     index::End,
     judge::wrong_callers::WrongCallersSeen,
     ports::{RequestMark, StoreError, Taking},
@@ -61,13 +61,13 @@ impl Changes {
         }
         let mut list = self.denied.list();
         if list.has(&what) {
-            return OperationError::DeniedNotDurable;
+            return OperationError::Unavailable(Unavailable::DeniedNotDurable);
         }
         let number = list.last.saturating_add(1);
         let denied = Arc::new(Denied { number, what, actor, workspace, part, asked: self.clock.now() });
         let keys = denied.keys().len();
         if !list.has_place(part, keys) {
-            return OperationError::DenialsFull;
+            return OperationError::Unavailable(Unavailable::DenialsFull);
         }
         let end = denied.end();
         denied.keys().iter().for_each(|key| self.index.lay(*key, number, &end));
@@ -81,7 +81,7 @@ impl Changes {
         list.add(denied);
         drop(list);
         self.denied.news.notify_one();
-        OperationError::DeniedNotDurable
+        OperationError::Unavailable(Unavailable::DeniedNotDurable)
     }
 
     /// Passes unless this was asked with the same request id already, and waits to be written.
@@ -94,7 +94,7 @@ impl Changes {
             What::Many { request: Some(asked), .. } => asked == request,
             What::One { .. } | What::Many { .. } => false,
         };
-        if self.denied.all().iter().any(asked) { Err(OperationError::DeniedNotDurable) } else { Ok(()) }
+        if self.denied.all().iter().any(asked) { Err(Unavailable::DeniedNotDurable.into()) } else { Ok(()) }
     }
 
     /// Denies a key for the bearer of an administration key.
@@ -186,7 +186,7 @@ impl Changes {
                 self.write_many_denied(denied, (*act, *within), keys, comment, request.as_ref()).await
             }
             What::One { key: id, end, reason, comment } => {
-                let read = || self.index.by_id(*id).ok_or(OperationError::KeyNotFound(*id));
+                let read = || self.index.by_id(*id).ok_or(OperationError::NotFound(NotFound::Key(*id)));
                 let written = self.end_key(None, read, |key, now| match end {
                     End::Revoked(revocation) => {
                         self.revocation(key, actor(), Revocation { at: now, ..revocation.clone() })
@@ -198,7 +198,7 @@ impl Changes {
                 });
                 match written.await {
                     // Or it has ended by itself meanwhile, or another way.
-                    Ok(_) | Err(OperationError::Transition(_)) => Ok(()),
+                    Ok(_) | Err(OperationError::Blocked(Blocked::Transition(_))) => Ok(()),
                     Err(error) => Err(error),
                 }
             }
@@ -253,5 +253,10 @@ pub(in crate::changes) fn unwritten(ends_keys: bool, error: StoreError) -> Opera
 
 /// Whether it may go better the next time.
 fn is_passing(error: &OperationError) -> bool {
-    matches!(error, OperationError::EndUnwritten(_) | OperationError::Store(_) | OperationError::Contended)
+    matches!(
+        error,
+        OperationError::EndUnwritten(_)
+            | OperationError::Store(_)
+            | OperationError::Conflict(Conflict::Contended)
+    )
 }

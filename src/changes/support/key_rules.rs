@@ -10,7 +10,7 @@ use crate::{
         policy::{Policy, RuleBroken, show_duration},
         workspace::Workspace,
     },
-    error::{OperationError, path},
+    error::{Blocked, OperationError, path},
 };
 
 /// Passes a new key that is as the policy wants it: its scopes are declared, it keeps the rules, and its workspace's plan
@@ -25,7 +25,7 @@ pub(in crate::changes) fn require_fit(
         return Ok(());
     }
     if !policy.may_issue_on(&workspace.plan) {
-        return Err(OperationError::PlanMayNotIssue(workspace.plan.clone()));
+        return Err(Blocked::PlanMayNotIssue(workspace.plan.clone()).into());
     }
     require_declared(policy, prefix, key.grants.iter())?;
     let broken = broken(policy, Some(workspace), key).into_iter().next();

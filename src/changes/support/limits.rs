@@ -15,7 +15,7 @@ use crate::{
         text::Plan,
         workspace::Workspace,
     },
-    error::{OperationError, path},
+    error::{Invalid, OperationError, path},
 };
 
 /// The most limits that a Check of one tier is under.
@@ -125,7 +125,7 @@ pub(in crate::changes) fn read(
     }
     let own = LimitOverrides::new(entry, holder, policy).map_err(|faults| {
         let within = |fault: Fault| Fault { field: format!("{field}.{}", fault.field), ..fault };
-        OperationError::FieldsInvalid(faults.into_iter().map(within).collect())
+        OperationError::Invalid(Invalid::Fields(faults.into_iter().map(within).collect()))
     })?;
     let of = match holder {
         Holder::Key => LimitsOf { key: Some(&own), ..limits_of(Some(workspace), None) },

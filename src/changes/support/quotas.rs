@@ -21,7 +21,7 @@ use crate::{
         text::Plan,
         time::Timestamp,
     },
-    error::{OperationError, QuotaReached},
+    error::{Limited, OperationError, QuotaReached},
     index::Kept,
     ports::{Account, Bill, Charge, DrawsOn, LimitState, Mutation, Slotted},
 };
@@ -189,7 +189,7 @@ impl Log {
 
     fn refused(&self, states: &[LimitState], bytes: u64) -> OperationError {
         let state = states.first();
-        OperationError::QuotaReached(QuotaReached {
+        OperationError::Limited(Limited::Quota(QuotaReached {
             quota: Quota::LogBytesPerDay,
             workspace: Some(self.workspace),
             limit: self.limit,
@@ -198,7 +198,7 @@ impl Log {
             wait: state
                 .and_then(|state| state.wait)
                 .map(|wait| u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX)),
-        })
+        }))
     }
 
     fn state(&self, changes: &Changes) -> Option<LimitState> {

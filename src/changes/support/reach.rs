@@ -8,7 +8,7 @@ use crate::{
         parse::ParseError,
         workspace::Within,
     },
-    error::OperationError,
+    error::{NotFound, OperationError},
     index::Found,
     ports::StoreError,
 };
@@ -26,7 +26,9 @@ impl Changes {
     ) -> Result<WorkspaceId, OperationError> {
         let meant = named.or(permit.bound_to()).or_else(|| self.index.default_workspace());
         let reached = meant.filter(|meant| permit.bound_to().is_none_or(|bound| bound == *meant));
-        reached.filter(|id| self.index.workspace(*id).is_some()).ok_or(OperationError::WorkspaceNotFound)
+        reached
+            .filter(|id| self.index.workspace(*id).is_some())
+            .ok_or(OperationError::NotFound(NotFound::Workspace))
     }
 
     /// The workspaces that a request is about which can be about all of them: all where it says so, else as
@@ -76,6 +78,6 @@ impl Changes {
         self.index
             .by_id(id)
             .filter(|found| permit.reaches(found.key()))
-            .ok_or(OperationError::KeyNotFound(id))
+            .ok_or(OperationError::NotFound(NotFound::Key(id)))
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         usage::{ALLOWED, MAX_HOURS, Period, hour_of, start_of},
         workspace::Within,
     },
-    error::OperationError,
+    error::{NotFound, OperationError},
     ports::{Usage, UsageFilter, UsagePosition},
 };
 
@@ -109,7 +109,7 @@ impl Changes {
         let of_key = self.key(permit, id)?.key().workspace;
         let meant =
             if all || named.is_some() { self.within(permit, named, all)? } else { Within::One(of_key) };
-        if meant.has(of_key) { Ok(Within::One(of_key)) } else { Err(OperationError::KeyNotFound(id)) }
+        if meant.has(of_key) { Ok(Within::One(of_key)) } else { Err(NotFound::Key(id).into()) }
     }
 
     /// A page of usage, with all that was counted until now.

@@ -23,7 +23,7 @@ use crate::{
         rights::Rights,
         text::{Comment, Label, Owner},
     },
-    error::OperationError,
+    error::{Exists, NotFound, OperationError, Refused},
     ports::{Mutation, PolicyVersion, Rows, StoreError},
     yielding::Yielding,
 };
@@ -135,7 +135,7 @@ impl Changes {
         _permit: &AdminPermit<ReadWorkspaces>,
         id: &MemberId,
     ) -> Result<Arc<Member>, OperationError> {
-        self.index.member(id).ok_or_else(|| OperationError::MemberNotFound(id.subject.clone()))
+        self.index.member(id).ok_or_else(|| OperationError::NotFound(NotFound::Member(id.subject.clone())))
     }
 
     /// A page of the members of a workspace that the caller reaches, by subject.
@@ -228,14 +228,14 @@ impl Changes {
         wish: &Wish,
         policy: &PolicyVersion,
     ) -> Result<Option<(Member, Mutation)>, OperationError> {
-        let workspace = self.index.workspace(id.workspace).ok_or(OperationError::WorkspaceNotFound)?;
+        let workspace = self.index.workspace(id.workspace).ok_or(NotFound::Workspace)?;
         let had = before.and_then(|before| before.role.clone());
         let (action, role) = match wish {
             Wish::Added(role) => {
                 require_in_use(&workspace)?;
                 permit.require_role(declared(&policy.policy, "role", role)?, Some(&policy.policy))?;
                 if had.is_some() {
-                    return Err(OperationError::MemberExists(id.subject.clone()));
+                    return Err(Exists::Member(id.subject.clone()).into());
                 }
                 self.require_ceiling_over_followers(permit, id, &policy.policy)?;
                 (Action::MemberAdd, Some(role.clone()))
@@ -316,7 +316,7 @@ impl Changes {
         match beyond.into_iter().min_by_key(|(key, _)| *key) {
             None => Ok(()),
             Some((first, AdminRefusal::CeilingExceeded(part))) => {
-                Err(OperationError::CeilingExceededBy { keys, first, part })
+                Err(Refused::CeilingExceededBy { keys, first, part }.into())
             }
             Some((_, refusal)) => Err(refusal.into()),
         }
@@ -345,5 +345,5 @@ pub(in crate::changes) fn declared<'a>(
 }
 
 fn none(id: &MemberId) -> OperationError {
-    OperationError::MemberNotFound(id.subject.clone())
+    OperationError::NotFound(NotFound::Member(id.subject.clone()))
 }

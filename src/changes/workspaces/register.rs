@@ -23,7 +23,7 @@ use crate::{
         time::Timestamp,
         workspace::{Workspace, WorkspaceState},
     },
-    error::OperationError,
+    error::{NotFound, OperationError, Refused},
     ports::{Mutation, Rows},
 };
 
@@ -205,7 +205,7 @@ fn require_first(
     for subject in subject.into_iter().chain(key.creator.behalf()) {
         let bearer = first.filter(|first| first.id.subject == *subject);
         let role = bearer.and_then(|first| policy.role(first.role.as_ref()?));
-        let role = role.ok_or_else(|| OperationError::MemberNotFound(subject.clone()))?;
+        let role = role.ok_or_else(|| NotFound::Member(subject.clone()))?;
         require_unbarred(policy, role)?;
         let follows = key.follows_owner_role && key.owner.as_ref() == Some(subject);
         let beyond = if follows {
@@ -214,7 +214,7 @@ fn require_first(
             role.exceeded_by(&key.grants, policy)
         };
         if !beyond.is_empty() {
-            return Err(OperationError::RoleExceeded { role: role.name.clone(), beyond });
+            return Err(Refused::RoleExceeded { role: role.name.clone(), beyond }.into());
         }
         if follows_alone(key) {
             issuer.require_role(role, Some(policy))?;

@@ -16,7 +16,7 @@ use crate::{
         text::Owner,
         workspace::{Workspace, WorkspaceState},
     },
-    error::{OperationError, path},
+    error::{Blocked, NotFound, OperationError, Refused, path},
     judge::trusted,
     ports::PolicyVersion,
 };
@@ -106,7 +106,7 @@ impl Changes {
         }
         let widened = Key { grants: Arc::new(new_in(policy, before, after)?), ..after.clone() };
         if after.follows_owner_role && !widened.grants.is_empty() {
-            let owner = after.owner.as_ref().ok_or(OperationError::WorkspaceNotFound)?;
+            let owner = after.owner.as_ref().ok_or(NotFound::Workspace)?;
             let Bearer { member, role } = self.bearer(policy, after.workspace, owner)?;
             exceeded(role, role.exceeded_now_by(&widened.grants, policy))?;
             stood_on.push((member.id.clone(), member.revision));
@@ -140,9 +140,9 @@ impl Changes {
         if !follows_alone(key) {
             return exceeded(role, role.exceeded_by(&key.grants, policy));
         }
-        let owner = key.owner.as_ref().ok_or(OperationError::WorkspaceNotFound)?;
+        let owner = key.owner.as_ref().ok_or(NotFound::Workspace)?;
         let of_owner = self.role_of_owner(key, policy);
-        let of_owner = of_owner.ok_or_else(|| OperationError::MemberNotFound(owner.clone()))?;
+        let of_owner = of_owner.ok_or_else(|| NotFound::Member(owner.clone()))?;
         exceeded(role, role.exceeded_by_role(of_owner, policy))
     }
 
@@ -153,7 +153,7 @@ impl Changes {
         subject: &Owner,
     ) -> Result<Bearer<'a>, OperationError> {
         let id = MemberId { workspace, subject: subject.clone() };
-        let none = || OperationError::MemberNotFound(subject.clone());
+        let none = || OperationError::NotFound(NotFound::Member(subject.clone()));
         let member = self.index.member(&id).ok_or_else(none)?;
         let name = member.role.clone().ok_or_else(none)?;
         // One that the policy does not declare gives nothing: its bearer is as good as none.
@@ -170,7 +170,7 @@ pub(in crate::changes) fn follows_alone(key: &Key) -> bool {
 /// Passes a role that keys may be issued for: keys that follow it, and keys on behalf of its bearers.
 pub(in crate::changes) fn require_unbarred(policy: &Policy, role: &Role) -> Result<(), OperationError> {
     if policy.key_rules().barred_roles.contains(&role.name) {
-        return Err(OperationError::RoleMayNotIssue(role.name.clone()));
+        return Err(Blocked::RoleMayNotIssue(role.name.clone()).into());
     }
     Ok(())
 }
@@ -179,7 +179,7 @@ pub(in crate::changes) fn require_unbarred(policy: &Policy, role: &Role) -> Resu
 pub(in crate::changes) const fn require_open(workspace: &Workspace) -> Result<(), OperationError> {
     match workspace.state {
         WorkspaceState::Active | WorkspaceState::Suspended => Ok(()),
-        WorkspaceState::Closed => Err(OperationError::WorkspaceClosed),
+        WorkspaceState::Closed => Err(OperationError::Blocked(Blocked::WorkspaceClosed)),
     }
 }
 
@@ -187,8 +187,8 @@ pub(in crate::changes) const fn require_open(workspace: &Workspace) -> Result<()
 pub(in crate::changes) const fn require_in_use(workspace: &Workspace) -> Result<(), OperationError> {
     match workspace.state {
         WorkspaceState::Active => Ok(()),
-        WorkspaceState::Suspended => Err(OperationError::WorkspaceSuspended),
-        WorkspaceState::Closed => Err(OperationError::WorkspaceClosed),
+        WorkspaceState::Suspended => Err(OperationError::Blocked(Blocked::WorkspaceSuspended)),
+        WorkspaceState::Closed => Err(OperationError::Blocked(Blocked::WorkspaceClosed)),
     }
 }
 
@@ -196,7 +196,7 @@ fn exceeded(role: &Role, beyond: Vec<String>) -> Result<(), OperationError> {
     if beyond.is_empty() {
         Ok(())
     } else {
-        Err(OperationError::RoleExceeded { role: role.name.clone(), beyond })
+        Err(Refused::RoleExceeded { role: role.name.clone(), beyond }.into())
     }
 }
 

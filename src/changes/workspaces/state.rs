@@ -10,7 +10,7 @@ use crate::{
         text::Comment,
         workspace::{Workspace, WorkspaceState},
     },
-    error::OperationError,
+    error::{Blocked, NotFound, OperationError},
     ports::{Mutation, Rows},
 };
 
@@ -25,7 +25,7 @@ impl Changes {
         id: WorkspaceId,
     ) -> Result<(Workspace, u64), OperationError> {
         permit.require_global()?;
-        let workspace = self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)?;
+        let workspace = self.index.workspace(id).ok_or(NotFound::Workspace)?;
         require_not_default(&workspace)?;
         Ok(((*workspace).clone(), self.keys_concerned(id).await.all))
     }
@@ -52,7 +52,7 @@ impl Changes {
             self.index.workspace(id).is_some_and(|workspace| workspace.state == WorkspaceState::Closed);
         if let Some(expected) = expected.filter(|expected| *expected != keys && !closed) {
             let changed = usize::try_from(keys).unwrap_or(usize::MAX);
-            return Err(OperationError::CountChanged { changed, expected });
+            return Err(Blocked::CountChanged { changed, expected }.into());
         }
         let (workspace, revision) = self.bring_workspace(permit, id, WorkspaceState::Closed, comment).await?;
         Ok((workspace, revision, keys))

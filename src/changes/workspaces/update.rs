@@ -22,7 +22,7 @@ use crate::{
         text::{Name, Plan},
         workspace::Workspace,
     },
-    error::OperationError,
+    error::{Invalid, NotFound, OperationError},
     ports::{Mutation, Rows},
 };
 
@@ -56,7 +56,7 @@ impl Changes {
         named: Option<WorkspaceId>,
     ) -> Result<Arc<Workspace>, OperationError> {
         let id = self.workspace(permit, named)?;
-        self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)
+        self.index.workspace(id).ok_or(OperationError::NotFound(NotFound::Workspace))
     }
 
     /// Changes a workspace's fields, all of them or none, and says what became of its keys.
@@ -71,7 +71,7 @@ impl Changes {
         changes: WorkspaceChanges,
     ) -> Result<(PlanEffect, Revision), OperationError> {
         let id = self.workspace(&permit, Some(id))?;
-        let before = self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)?;
+        let before = self.index.workspace(id).ok_or(NotFound::Workspace)?;
         let limits_change = changes.changes_limits();
         if limits_change {
             permit.require_global()?;
@@ -99,7 +99,7 @@ impl Changes {
         if changes.changes_limits() {
             permit.require_global()?;
         }
-        let before = self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)?;
+        let before = self.index.workspace(id).ok_or(NotFound::Workspace)?;
         let policy = self.policy()?;
         let rules = changes.key_rules.as_ref().map(own_rules);
         let after = judged(permit, &before, changes, rules, &policy.policy)?;
@@ -144,7 +144,7 @@ impl Changes {
         id: WorkspaceId,
         judge: impl Fn(&Workspace) -> Result<Attempt<Workspace>, OperationError>,
     ) -> Result<(Workspace, Revision), OperationError> {
-        let judge = || judge(&*self.index.workspace(id).ok_or(OperationError::WorkspaceNotFound)?);
+        let judge = || judge(&*self.index.workspace(id).ok_or(NotFound::Workspace)?);
         let (mut workspace, revision) = self.until_committed(Some(permit.stands_on()), judge).await?;
         workspace.revision = revision.unwrap_or(workspace.revision);
         let revision = workspace.revision;
@@ -199,7 +199,7 @@ type NewRules = Result<Option<Arc<OwnKeyRules>>, OperationError>;
 fn own_rules(entry: &KeyRulesEntry) -> NewRules {
     let own = OwnKeyRules::new(entry.clone()).map_err(|faults| {
         let within = |fault: Fault| Fault { field: format!("workspace.{}", fault.field), ..fault };
-        OperationError::FieldsInvalid(faults.into_iter().map(within).collect())
+        OperationError::Invalid(Invalid::Fields(faults.into_iter().map(within).collect()))
     })?;
     Ok(own.map(Arc::new))
 }

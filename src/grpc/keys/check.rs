@@ -15,7 +15,7 @@ use crate::{
         admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys, ReadPolicy},
         audit::Revision,
     },
-    error::OperationError,
+    error::{NotFound, OperationError, Unavailable},
     judge::question::{Mode, Query},
     server::{budget::Purse, connection::Peer},
     wire::v1,
@@ -81,7 +81,8 @@ impl Api {
             return Ok(query);
         }
         self.judge().await_revision(Revision(asked.min_revision)).await?;
-        self.question_at_once(caller, prefix, asked)?.ok_or(OperationError::RevisionAhead)
+        self.question_at_once(caller, prefix, asked)?
+            .ok_or(OperationError::Unavailable(Unavailable::RevisionAhead))
     }
 
     /// Reads one question: may the caller ask it, does what it names belong to the caller, is it well-formed. `None` where
@@ -102,7 +103,7 @@ impl Api {
         let bound_to = caller.bound_to();
         let named = convert::check::workspace(prefix, asked)?;
         if named.is_some_and(|named| bound_to.is_some_and(|bound| bound != named)) {
-            return Err(OperationError::WorkspaceNotFound);
+            return Err(NotFound::Workspace.into());
         }
         let is_known = self.judge().has_revision(Revision(asked.min_revision));
         if let Some(id) = by_id {

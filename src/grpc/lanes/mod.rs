@@ -14,7 +14,10 @@ use tokio::{
     sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
 };
 
-use crate::{domain::admin::Party, error::OperationError};
+use crate::{
+    domain::admin::Party,
+    error::{Limited, OperationError},
+};
 
 /// The threads that administrative work is done on, so that no Check waits for it, and no operator for tenants.
 #[derive(Debug, Clone)]
@@ -176,10 +179,10 @@ impl Lane {
         };
         let has = taken.shares.get(&party).map_or(0, |share| share.taken);
         if has >= share {
-            return Err(OperationError::ShareTaken { party, share });
+            return Err(Limited::ShareTaken { party, share }.into());
         }
         if taken.all >= all || !party.is_global() && taken.not_kept >= not_kept {
-            return Err(OperationError::Overloaded);
+            return Err(Limited::Overloaded.into());
         }
         taken.all = taken.all.saturating_add(1);
         taken.not_kept = taken.not_kept.saturating_add(usize::from(!party.is_global()));

@@ -51,7 +51,7 @@ async fn nobody_has_more_than_a_share_and_whoever_is_alone_has_it_whole() {
     ] {
         let (places, refusal) = fill(lane, tenant(1));
         assert_eq!(places.len(), share);
-        assert_eq!(refusal, OperationError::ShareTaken { party: tenant(1), share });
+        assert_eq!(refusal, OperationError::Limited(Limited::ShareTaken { party: tenant(1), share }));
         assert!(lane.take(tenant(2)).is_ok(), "others have their own");
         drop(places);
         assert_eq!(fill(lane, tenant(1)).0.len(), share, "given back");
@@ -68,13 +68,24 @@ async fn however_many_tenants_there_are_an_operator_finds_a_place_to_end_keys() 
         let all: Vec<_> = (0..2_000).map(|number| fill(lane, tenant(number))).collect();
         let taken: usize = all.iter().map(|(places, _)| places.len()).sum();
         assert_eq!(taken, lane.sizes.not_kept);
-        assert_eq!(all.last().map(|(_, refusal)| refusal.clone()), Some(OperationError::Overloaded));
+        assert_eq!(
+            all.last().map(|(_, refusal)| refusal.clone()),
+            Some(OperationError::Limited(Limited::Overloaded))
+        );
         assert!(lane.take(operator(1)).is_ok());
         let address = Party::Address(Some(IpAddr::from([192, 0, 2, 1])));
-        assert_eq!(lane.take(address).err(), Some(OperationError::Overloaded), "a stranger is no operator");
+        assert_eq!(
+            lane.take(address).err(),
+            Some(OperationError::Limited(Limited::Overloaded)),
+            "a stranger is no operator"
+        );
     }
     let busy: Vec<_> = (0..4).map(|number| fill(&lanes.administration, operator(number))).collect();
-    assert_eq!(lanes.administration.take(operator(9)).err(), Some(OperationError::Overloaded), "{busy:?}");
+    assert_eq!(
+        lanes.administration.take(operator(9)).err(),
+        Some(OperationError::Limited(Limited::Overloaded)),
+        "{busy:?}"
+    );
     assert!(lanes.revocations.take(operator(9)).is_ok(), "administration takes none of these places");
 }
 

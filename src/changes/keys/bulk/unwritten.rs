@@ -15,7 +15,7 @@ use crate::{
         text::Comment,
         workspace::Within,
     },
-    error::OperationError,
+    error::{Exists, OperationError},
     ports::{Mutation, RequestMark},
     yielding::Yielding,
 };
@@ -76,7 +76,7 @@ impl Changes {
         };
         match self.until_committed(None, judge).await {
             // It was there already, though nobody could know.
-            Ok(_) | Err(OperationError::GroupDone(_)) => Ok(()),
+            Ok(_) | Err(OperationError::Exists(Exists::GroupDone(_))) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -20,7 +20,7 @@ use crate::{
         text::{Label, Plan},
         time::Timestamp,
     },
-    error::{OperationError, QuotaReached},
+    error::{Limited, OperationError, QuotaReached},
     index::Kept,
     ports::Rows,
 };
@@ -120,7 +120,7 @@ impl Changes {
             let limit = limit_of(policy, plan, quota);
             if needed > 0 && used.saturating_add(needed) > limit {
                 let reached = QuotaReached { quota, workspace: whose, limit, used, needed, wait: None };
-                return Err(OperationError::QuotaReached(reached));
+                return Err(Limited::Quota(reached).into());
             }
         }
         Ok(())

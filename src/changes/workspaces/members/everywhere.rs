@@ -14,7 +14,7 @@ use crate::{
         text::{Comment, Owner},
         workspace::WorkspaceState,
     },
-    error::OperationError,
+    error::{NotFound, OperationError},
     yielding::Yielding,
 };
 
@@ -64,7 +64,7 @@ impl Changes {
         let (found, revision) = self.until_committed(Some(permit.stands_on()), judge).await?;
         let stays = (found.closed > 0).then(|| self.index.revision());
         let revision = revision.or(found.removed).or(stays);
-        let revision = revision.ok_or_else(|| OperationError::MemberNotFound(subject.clone()))?;
+        let revision = revision.ok_or_else(|| NotFound::Member(subject.clone()))?;
         let (workspaces, closed) = (found.open.len(), found.closed);
         let mut removed = Removed { revision, workspaces, closed, ..Removed::default() };
         for workspace in found.open {

@@ -14,7 +14,7 @@ use crate::{
         parse::ParseError,
         policy::{Change, Policy},
     },
-    error::OperationError,
+    error::{Invalid, OperationError},
     ports::PolicyVersion,
     wire::v1::{self, apply_policy_request, validate_policy_request},
 };
@@ -41,11 +41,11 @@ pub(in crate::grpc) fn applied(asked: v1::ApplyPolicyRequest) -> Result<Policy, 
 }
 
 fn of_message(policy: v1::Policy) -> Result<Policy, OperationError> {
-    Policy::new(read::document(policy)).map_err(OperationError::PolicyInvalid)
+    Policy::new(read::document(policy)).map_err(|faults| Invalid::Policy(faults).into())
 }
 
 fn of_text(text: &str) -> Result<Policy, OperationError> {
-    Policy::from_toml(text).map_err(OperationError::PolicyInvalid)
+    Policy::from_toml(text).map_err(|faults| Invalid::Policy(faults).into())
 }
 
 fn missing() -> OperationError {
