@@ -18,13 +18,13 @@ pub enum Blocked {
     /// The key used nothing of what it has since then.
     #[error("nothing of what the key has was used since {0}; disable it, or revoke it")]
     NothingUsed(Timestamp),
-    /// Without this key, nobody could make administration keys any more.
+    /// This key is the last that can make administration keys.
     #[error(
         "it is the last usable global key with `admin:grant`; issue another first, or, if its secret is known to others, rotate it with a \
          grace of 0, which ends that secret at once"
     )]
     LastRoot,
-    /// Nobody could use the last such key from where this call comes from.
+    /// The last such key could not be used from where this call comes from.
     #[error(
         "it is the last usable global key with `admin:grant`, and this call comes from none of the networks that it would be bound to: \
          from here nobody could administer any more; call from one of these networks, or issue another such key first"

@@ -44,7 +44,7 @@ pub(super) enum OriginUnknown {
 /// The address of a request; none where Envoy knows of no address at all.
 ///
 /// # Errors
-/// It cannot be read, or nobody is believed who says it.
+/// It cannot be read, or the peer that says it is not believed.
 pub(super) fn origin(
     settings: &Gateway,
     request: &impl GatewayRequest,

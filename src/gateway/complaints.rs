@@ -56,7 +56,7 @@ impl Complaints {
         }
     }
 
-    /// Nobody knows where a request came from.
+    /// The address that a request came from is not known.
     pub(super) fn of_origin(&self, now: Timestamp, unknown: &OriginUnknown) {
         if self.origin.passes(now) {
             tracing::warn!(
@@ -84,7 +84,7 @@ impl Complaints {
 /// Lets one through in a while.
 #[derive(Debug)]
 struct Throttle {
-    /// In milliseconds since 1970; written by whoever gets through, and a lost race is another's line.
+    /// In milliseconds since 1970; written by the thread that gets through; a thread that loses the race writes no line.
     last: AtomicI64,
 }
 

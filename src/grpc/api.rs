@@ -53,7 +53,8 @@ impl Api {
         &self.desk
     }
 
-    /// Passes who may check: anybody where that is open, but nobody with a credential that is not good for it.
+    /// Passes callers who may check. Where Checks are open, callers without a credential pass; a credential that lacks the scope
+    /// does not.
     pub(super) fn require_checker(&self, caller: &Caller) -> Result<(), OperationError> {
         identify::require_checker(caller, self.check_is_open)
     }

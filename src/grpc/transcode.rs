@@ -78,7 +78,7 @@ struct Context {
     host: String,
 }
 
-/// What an object says. An array has no names, so nobody can have meant its places; serde would go by them.
+/// What an object says. An array has no names, so the order of its values means nothing; serde would go by it.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

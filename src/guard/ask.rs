@@ -51,7 +51,7 @@ pub(super) fn credential(parts: &Parts) -> Result<&str, Denial> {
 }
 
 impl Guard {
-    /// Asks the Keyward at the end of this channel, as nobody in particular, and fails closed.
+    /// Asks the Keyward at the end of this channel, without a credential of its own, and fails closed.
     #[must_use]
     pub fn new(keyward: Channel) -> Self {
         let keys = KeyServiceClient::new(Noting(keyward));
@@ -69,7 +69,7 @@ impl Guard {
         Ok(self)
     }
 
-    /// While Keyward is away, whoever presents one credential passes unchecked, with a warning in the log, instead of a
+    /// While Keyward is away, a request with one credential passes unchecked, with a warning in the log, instead of a
     /// 503. Such a request has no [`CheckedKey`].
     ///
     /// It is away where no connection to it can be made. One that is there and does not decide, because it cannot (its error
@@ -82,7 +82,7 @@ impl Guard {
         self
     }
 
-    /// Where a request came from; without this nobody knows, and keys that are bound to networks are denied.
+    /// How to tell where a request came from. Without this it is not known, and keys that are bound to networks are denied.
     #[must_use]
     pub fn source(mut self, source: fn(&Parts) -> Option<IpAddr>) -> Self {
         self.source = source;

@@ -31,7 +31,7 @@ impl Reached {
 }
 
 /// Whether an error says that no connection could be made. One that was made and then refused (its TLS does not fit, or it
-/// is one too many) has somebody at its other end, and a name that nobody knows can be a mistake.
+/// is one too many) has a server at its other end, and an unknown name can be a mistake.
 pub(super) fn is_absence(status: &Status) -> bool {
     let mut failed_to_connect = false;
     let mut next: Option<&(dyn Error + 'static)> = status.source();
@@ -79,7 +79,7 @@ impl Service<Request<tonic::body::Body>> for Noting {
     }
 }
 
-/// A question that notes when a connection asks for its bytes: before there is one, nobody does.
+/// A question that notes when a connection asks for its bytes, which happens only once there is one.
 struct Noted {
     body: tonic::body::Body,
     reached: Reached,

@@ -18,8 +18,8 @@ pub(super) const STATUS: &str = "grpc-status";
 /// The media type of gRPC.
 pub(super) const CONTENT_TYPE: &str = "application/grpc";
 
-/// What stands in the place of a body: the status, the body as the message, and what retry policies are to do. Whoever was
-/// denied is not to ask again by himself; an outage is over soon.
+/// What stands in the place of a body: the status, the body as the message, and what retry policies are to do. A client
+/// that was denied is not to ask again by itself; an outage is over soon.
 pub(super) fn headers(status: StopStatus, body: &str) -> [Header; 3] {
     let wait = if status == StopStatus::Unavailable { "1000" } else { "-1" };
     [

@@ -48,7 +48,7 @@ pub fn retiring(checked: &CheckedKey) -> Vec<Header> {
     ]
 }
 
-/// Nobody's identity, where nobody was asked for: whatever a client put there is removed.
+/// An identity without values, where no key was needed: what a client put into these headers is removed.
 #[must_use]
 pub fn nobody() -> Identity {
     IDENTITY_HEADERS.map(|name| (name, None))

@@ -1,8 +1,8 @@
 //! How many connections there are, in all and from each address; none is held without a [`Permit`].
 //!
 //! Where the places are taken, a newcomer has that of a connection that does nothing: the one that has rested longest, of
-//! his own address where that has its fill, else of the address that holds most. So nobody keeps others out by holding
-//! connections that he does not use (X5).
+//! his own address where that has its fill, else of the address that holds most. So a client cannot keep others out
+//! with connections that it does not use (X5).
 
 use std::{
     collections::HashMap,

@@ -232,7 +232,7 @@ impl<S: Calls> Call<S> {
 }
 
 impl Arriving {
-    /// Makes the head as small as it can be, where its message is waited for: the fields that nobody reads are forgotten, and
+    /// Makes the head as small as it can be, where its message is waited for: fields that no handler reads are forgotten, and
     /// the others and the path are copied, since each is a part of a buffer of the connection and keeps the whole.
     fn wait<S: Calls>(&mut self, service: &S, open: &mut OpenCall) {
         if self.waits {

@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, Request};
 
-/// A call beside its head: its task, its stream, and the frames of its answer while nobody takes them. Measured.
+/// A call beside its head: its task, its stream, and the frames of its answer while the client does not take them. Measured.
 const CALL_BYTES: usize = 4 << 10;
 /// A place for a field: the entry (104 bytes) and its share of the index.
 const PLACE_BYTES: usize = 112;

@@ -9,7 +9,7 @@ const A_MINUTE_MS: u64 = 60_000;
 pub(super) struct OnceAMinute(AtomicU64);
 
 impl OnceAMinute {
-    /// Whether the line is to be told now, by whoever asks; it counts as told then.
+    /// Whether the caller is to write the line now; it counts as written then.
     pub(super) fn is_due(&self, age_ms: u64) -> bool {
         let now = age_ms.saturating_add(1);
         let last = self.0.load(Ordering::Relaxed);

@@ -22,7 +22,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// Waits for the order to drain. Nobody being left who could give it is the same order.
+/// Waits for the order to drain. If the sender of that order is gone, that counts as the order.
 pub(super) async fn told_to_drain(draining: &mut watch::Receiver<bool>) {
     drop(draining.wait_for(|draining| *draining).await);
 }

@@ -138,7 +138,7 @@ impl Gathering {
                 return Poll::Ready(Err(refusal));
             }
             if self.gather.is_too_much(&self.gathered) {
-                // Whoever serves it refuses it by what is there, and the rest is not waited for.
+                // Its handler refuses it by what is there, and the rest is not waited for.
                 let rest = Some(incoming);
                 return Poll::Ready(Ok(RequestBody { rest, ..self.whole(None) }));
             }

@@ -39,7 +39,7 @@ pub struct DenialFacts<'a> {
     pub kind: DenialKind,
     /// For people who may know all of it.
     exact: &'static str,
-    /// For whoever sent the request.
+    /// For the sender of the request.
     told: &'static str,
     /// What stands in the place of the braces of both.
     pub(super) detail: Detail<'a>,
@@ -77,7 +77,7 @@ pub struct Spent {
 const INVALID: (&str, &str) = ("CREDENTIALS_INVALID", "The API key is not valid.");
 
 impl DenialFacts<'static> {
-    /// A row of the table: both sentences are for people, the second for whoever sent the request. What stands in braces in
+    /// A row of the table: both sentences are for people, the second for the sender of the request. What stands in braces in
     /// them is filled from the detail.
     pub(super) const fn new(
         reason: DenialReason,
@@ -105,7 +105,7 @@ impl<'a> DenialFacts<'a> {
         self.detail.fill(self.exact, |scopes| scopes.join(", "))
     }
 
-    /// The reason that whoever sent the request is told.
+    /// The reason that the sender of the request is told.
     #[must_use]
     pub const fn told_reason(&self) -> &'static str {
         match self.kind {
@@ -118,7 +118,7 @@ impl<'a> DenialFacts<'a> {
         }
     }
 
-    /// What whoever sent the request is told, with scopes in these words.
+    /// What the sender of the request is told, with scopes in these words.
     #[must_use]
     pub fn told(&self, scopes: impl Fn(&[String]) -> String) -> Cow<'static, str> {
         self.detail.fill(self.told, scopes)

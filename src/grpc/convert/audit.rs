@@ -131,7 +131,7 @@ pub(super) fn actor_to_wire(asked: &Actor, moment: &Moment) -> v1::Actor {
     v1::Actor { kind: kind.into(), key_id: key.to_string(), owner, address: text(*address) }
 }
 
-/// Who it was; of an administration key that whoever reads may not know of, that it was one.
+/// Who acted. Of an administration key that the reader may not know of, only that it was one.
 fn actor(actor: &Value, moment: &Moment) -> Option<v1::Actor> {
     let kind = match actor.get("kind")?.as_str()? {
         "admin" => ActorKind::Admin,

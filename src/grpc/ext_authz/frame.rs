@@ -17,7 +17,7 @@ pub struct Malformed;
 /// Reads the one message of a body.
 ///
 /// # Errors
-/// There is none or more than one; it is cut off, compressed (which nobody offered), or no `CheckRequest`.
+/// There is none or more than one; it is cut off, compressed (which Keyward never offers), or no `CheckRequest`.
 pub(super) fn read(body: &[u8]) -> Result<CheckRequest, Malformed> {
     let message = frame::plain_message(body).ok_or(Malformed)?;
     CheckRequest::decode(message).map_err(|_undecodable| Malformed)

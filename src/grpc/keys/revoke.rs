@@ -1,6 +1,6 @@
 //! `Revoke`: the end of a key, by its id or by possession.
 //!
-//! Whoever holds a secret may end it, and hears nothing of whether there was anything to end.
+//! The holder of a secret may end it. The answer does not tell whether there was a key to end.
 
 use std::time::Duration;
 

@@ -197,8 +197,8 @@ impl Lane {
 }
 
 impl Place {
-    /// Waits until the call is to be worked on: behind the caller's own, and then as one among all callers. Whoever stops
-    /// waiting has done nothing.
+    /// Waits until the call is to be worked on: behind the caller's own, and then as one among all callers. A call that stops
+    /// waiting has changed nothing.
     pub(super) async fn turn(self) -> Result<Turn, AcquireError> {
         let mut permits = Vec::new();
         for turns in self.turns.iter().flatten() {

@@ -86,7 +86,7 @@ impl Farewell {
     }
 }
 
-/// Errors are the peer's, or the network's, and nobody can act on them: they are traced only.
+/// Errors are the peer's, or the network's, and an operator cannot act on them: they are traced only.
 async fn attend<C>(connection: C, peer: Peer, pulse: &Pulse)
 where
     C: GracefulConnection,
