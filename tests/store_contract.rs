@@ -26,8 +26,8 @@ use keyward::{
         workspace::{Within, Workspace, WorkspaceState},
     },
     ports::{
-        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, Mutation, Note, PolicyVersion, PolicyView,
-        Rows, StoreError, Usage, UsageFilter, UsagePosition,
+        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRecord, Mutation, Note, PolicyVersion,
+        PolicyView, Rows, StoreError, Usage, UsageFilter, UsagePosition,
     },
 };
 use serde_json::Value;
@@ -93,6 +93,9 @@ contract! {
     keys_are_listed_page_by_page,
     the_log_is_queried_page_by_page,
     a_page_of_the_log_is_bounded_and_the_next_one_goes_on_behind_it,
+    the_log_is_read_forward_without_a_gap,
+    a_page_of_the_log_read_forward_ends_where_a_transaction_does,
+    a_page_of_the_log_read_forward_is_bounded_by_its_bytes,
     an_entry_of_very_many_keys_is_as_short_as_any_other,
     an_untouched_log_holds,
     last_uses_only_move_forward,
@@ -884,6 +887,96 @@ async fn a_page_of_the_log_is_bounded_and_the_next_one_goes_on_behind_it<B: Back
     let (shown, more) = ask(of_theirs.clone(), None).await;
     assert_eq!((shown, more), (vec![10_016, 10_015, 10_014, 10_013], Some(Revision(10_013))));
     assert_eq!(ask(of_theirs, more).await, (vec![10_012, 1], None));
+}
+
+/// All entries of a log, by its pages of at most so many, and of how many entries each page was.
+async fn read_forward(store: &dyn KeyStore, limit: usize) -> (Vec<LogRecord>, Vec<usize>) {
+    let (mut all, mut pages, mut after) = (Vec::new(), Vec::new(), Revision::ZERO);
+    loop {
+        let page = store.log_after(after, limit).await.unwrap();
+        assert_eq!(page.head, *store.revisions().borrow());
+        let Some(last) = page.records.last() else { break };
+        assert!(last.revision > after, "it goes on");
+        after = last.revision;
+        pages.push(page.records.len());
+        all.extend(page.records);
+    }
+    (all, pages)
+}
+
+async fn the_log_is_read_forward_without_a_gap<B: Backend>() {
+    // A2
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let empty = store.log_after(Revision::ZERO, 9).await.unwrap();
+    assert_eq!((empty.records.len(), empty.head), (0, Revision::ZERO));
+    let workspace = stored_workspace(&*store, &workspace(&entropy)).await;
+    for _ in 0..9 {
+        stored(&*store, &key(&entropy, workspace.id)).await;
+    }
+    let mut backward = store.query_log(LogFilter::default(), None, 99).await.unwrap().records;
+    backward.reverse();
+    assert_eq!(backward.len(), 10);
+    for (limit, expected) in
+        [(1, vec![1; 10]), (3, vec![3, 3, 3, 1]), (5, vec![5, 5]), (10, vec![10]), (usize::MAX, vec![10])]
+    {
+        let (forward, pages) = read_forward(&*store, limit).await;
+        assert_eq!(forward, backward, "{limit}");
+        assert_eq!(pages, expected, "{limit}");
+    }
+    for after in 0..=10_u64 {
+        let page = store.log_after(Revision(after), 2).await.unwrap();
+        let revisions: Vec<_> = page.records.iter().map(|record| record.revision.0).collect();
+        assert_eq!(revisions, (after + 1..=10).take(2).collect::<Vec<_>>());
+    }
+    let ahead = store.log_after(Revision(11), 2).await;
+    assert!(
+        matches!(ahead, Err(StoreError::Corrupt(_))),
+        "nobody can have seen what is not there: {ahead:?}"
+    );
+}
+
+async fn a_page_of_the_log_read_forward_ends_where_a_transaction_does<B: Backend>() {
+    // A2: who acts upon entries never sees the half of what was committed together
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = stored_workspace(&*store, &workspace(&entropy)).await;
+    for count in [1, 4, 2, 7, 1] {
+        let together = (0..count).map(|_| put(&key(&entropy, workspace.id))).collect();
+        store.commit_all(together).await.unwrap();
+    }
+    for (limit, expected) in [
+        (1, vec![1, 1, 4, 2, 7, 1]),
+        (3, vec![2, 4, 2, 7, 1]),
+        (6, vec![6, 2, 7, 1]),
+        (7, vec![6, 2, 7, 1]),
+        (8, vec![8, 8]),
+        (16, vec![16]),
+    ] {
+        let (forward, pages) = read_forward(&*store, limit).await;
+        assert_eq!(pages, expected, "{limit}");
+        let revisions: Vec<_> = forward.iter().map(|record| record.revision.0).collect();
+        assert_eq!(revisions, (1..=16).collect::<Vec<_>>(), "{limit}");
+    }
+}
+
+async fn a_page_of_the_log_read_forward_is_bounded_by_its_bytes<B: Backend>() {
+    // D7
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = stored_workspace(&*store, &workspace(&entropy)).await;
+    let long = || {
+        let mut long = put(&key(&entropy, workspace.id));
+        long.entry.changes =
+            vec![FieldChange { field: "name".into(), from: Value::Null, to: "x".repeat(300_000).into() }];
+        long
+    };
+    for count in [1, 1, 1, 1, 1, 4, 5] {
+        store.commit_all((0..count).map(|_| long()).collect()).await.unwrap();
+    }
+    // Of entries of 300 kB the fourth makes a page full; those that were committed together stay together.
+    let (_, pages) = read_forward(&*store, 1_000).await;
+    assert_eq!(pages, [5, 1, 4, 5]);
 }
 
 async fn an_entry_of_very_many_keys_is_as_short_as_any_other<B: Backend>() {

@@ -185,6 +185,63 @@ async fn an_altered_record_is_not_shown_as_genuine() {
 }
 
 #[tokio::test]
+async fn what_is_read_forward_is_genuine_and_complete() {
+    // A2, A3: an event that somebody made up, or took away, must not go out
+    let altered = "bytes = CAST(replace(CAST(bytes AS TEXT), 'system', 'admin') AS BLOB)";
+    let swap = "CREATE TEMP TABLE held AS SELECT bytes, digest, chain, code, signature FROM log WHERE revision = 7;
+                UPDATE log SET (bytes, digest, chain, code, signature) = (SELECT * FROM held) WHERE revision = 4";
+    for (sql, good) in [
+        (format!("UPDATE log SET {altered} WHERE revision = 4"), 3),
+        ("UPDATE log SET code = zeroblob(32) WHERE revision = 4".to_owned(), 3),
+        ("DELETE FROM log WHERE revision = 4".to_owned(), 3),
+        ("DELETE FROM log WHERE revision = 1".to_owned(), 0),
+        (swap.to_owned(), 3),
+    ] {
+        let (place, _) = ten_records().await;
+        place.tamper(&sql);
+        let store = place.open();
+        for limit in 1..=10_usize {
+            let page = store.log_after(Revision::ZERO, limit).await;
+            assert_eq!(page.is_ok(), limit <= good, "{limit}: {sql}");
+        }
+        let behind = store.log_after(Revision(u64::try_from(good).unwrap() + 1), 9).await;
+        assert!(matches!(behind, Err(StoreError::Corrupt(_))), "nobody can have read so far: {sql}");
+        assert_eq!(store.log_after(Revision(7), 9).await.unwrap().records.len(), 3, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_another_way_that_the_store_went_is_not_read_forward() {
+    // A3: it is genuine by itself, of these very roots
+    let (place, first) = ten_records().await;
+    let before = place.copy_database();
+    let go_on = async |seed| {
+        let (store, entropy) = (place.open(), Seeded::new(seed));
+        for _ in 0..3 {
+            stored(&store, &key(&entropy, first.workspace)).await;
+        }
+        store.close().await.unwrap();
+    };
+    go_on(1_000).await;
+    place.tamper("CREATE TABLE old AS SELECT * FROM log WHERE revision = 12");
+    fs::write(place.database(), before).unwrap();
+    for file in ["keyward.anchor", "keyward.db-wal", "keyward.db-shm"] {
+        let _not_there = fs::remove_file(place.path().join(file));
+    }
+    place.tamper("DELETE FROM meta WHERE name = 'anchor'");
+    go_on(2_000).await;
+    place.tamper(
+        "UPDATE log SET (bytes, digest, chain, code, signature)
+         = (SELECT bytes, digest, chain, code, signature FROM aside.old) WHERE revision = 12",
+    );
+    let store = place.open();
+    assert_eq!(store.query_log(LogFilter::default(), None, 2).await.unwrap().records.len(), 2);
+    assert_eq!(store.log_after(Revision(10), 1).await.unwrap().records.len(), 1);
+    let found = store.log_after(Revision(10), 2).await;
+    assert!(matches!(&found, Err(StoreError::Corrupt(why)) if why.contains("chain")), "{found:?}");
+}
+
+#[tokio::test]
 async fn an_edited_row_is_damaged_and_the_others_are_not() {
     // D5
     for change in [

@@ -24,7 +24,7 @@ pub use self::{
     note::{LastUse, MAX_USERS, Note, StoredMark},
     payer::{Account, AccountSlot, AnySlot, Payer, Slotted},
     permits::{CountName, GiveBack, KeptCount, Permits, ReplicaId, Take, Taken},
-    query::{KeyFilter, KeyPosition, LogFilter, LogRecord, LogRows, Verification},
+    query::{KeyFilter, KeyPosition, LogFilter, LogPage, LogRecord, LogRows, Verification},
     usage::{ScopeUse, Usage, UsageFilter, UsagePosition},
     view::{Damaged, OpenScheme, PolicyView, View},
 };
@@ -163,6 +163,13 @@ pub trait KeyStore: Send + Sync {
 
     /// At most `limit` entries that match, newest first, before `before`.
     fn query_log(&self, filter: LogFilter, before: Option<Revision>, limit: usize) -> Pending<'_, LogRows>;
+
+    /// The entries after `after`, oldest first and without a gap, each of them genuine and continuing the chain: at most `limit`,
+    /// and about 1 MiB, but never a part of what was committed together. For who acts upon entries; [`KeyStore::query_log`] is for
+    /// people who look.
+    ///
+    /// Answers [`StoreError::Corrupt`] where one of them was altered or is missing.
+    fn log_after(&self, after: Revision, limit: usize) -> Pending<'_, LogPage>;
 
     /// Reads the whole log and says whether its chain holds.
     fn verify_log(&self) -> Pending<'_, Verification>;

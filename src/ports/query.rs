@@ -81,6 +81,15 @@ pub struct LogRows {
     pub more: Option<Revision>,
 }
 
+/// A page of the log, read forward.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPage {
+    /// The entries, oldest first, without a gap. The last one ends a transaction: what was committed together is on one page.
+    pub records: Vec<LogRecord>,
+    /// Where the log ended when they were read; it is read to its end where this is the last of them, or there is none.
+    pub head: Revision,
+}
+
 /// What a reading of the whole log found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     domain::{audit::Revision, id::KeyId, time::Timestamp},
     ports::{
-        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRows, Mutation, Note, Pending,
+        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogPage, LogRows, Mutation, Note, Pending,
         PolicyVersion, RequestMark, ScopeUse, StoreError, Taking, Usage, UsageFilter, UsagePosition,
         Verification, View,
     },
@@ -110,6 +110,10 @@ impl KeyStore for SqliteStore {
 
     fn query_log(&self, filter: LogFilter, before: Option<Revision>, limit: usize) -> Pending<'_, LogRows> {
         self.read_long(move |connection, keys| log::query(connection, keys, &filter, before, limit))
+    }
+
+    fn log_after(&self, after: Revision, limit: usize) -> Pending<'_, LogPage> {
+        self.read_long(move |connection, keys| log::after(connection, keys, after, limit))
     }
 
     fn verify_log(&self) -> Pending<'_, Verification> {

@@ -18,8 +18,8 @@ use crate::{
     },
     judge::usage::book::tests::{hour, key, policy},
     ports::{
-        KeyFilter, KeyPosition, LastUse, LogFilter, LogRows, Mutation, Pending, PolicyVersion, RequestMark,
-        ScopeUse, Taking, UsageFilter, UsagePosition, Verification, View,
+        KeyFilter, KeyPosition, LastUse, LogFilter, LogPage, LogRows, Mutation, Pending, PolicyVersion,
+        RequestMark, ScopeUse, Taking, UsageFilter, UsagePosition, Verification, View,
     },
 };
 
@@ -88,6 +88,10 @@ impl KeyStore for Fickle {
     }
 
     fn query_log(&self, _: LogFilter, _: Option<Revision>, _: usize) -> Pending<'_, LogRows> {
+        nothing()
+    }
+
+    fn log_after(&self, _: Revision, _: usize) -> Pending<'_, LogPage> {
         nothing()
     }
 

@@ -1,5 +1,6 @@
 //! Reading the log: its end, its records, the rows that they name, and the check of the whole chain.
 
+mod after;
 mod end;
 mod names;
 mod newest;
@@ -8,6 +9,7 @@ mod record;
 mod verify;
 
 pub(super) use self::{
+    after::after,
     end::{head, position},
     names::{keys_named_since, named, named_since, policy_written_at},
     newest::Newest,
