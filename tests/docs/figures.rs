@@ -12,7 +12,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "Four reads run at once, and at most two of them are long",
-        "store/sqlite/store.rs",
+        "store/sqlite/readers.rs",
         "const READERS: u32 = 4;",
     ),
     (

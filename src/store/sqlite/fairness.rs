@@ -5,7 +5,10 @@ use std::{
     task::{Context, Waker},
 };
 
-use super::store::{self, READERS, SqliteStore};
+use super::{
+    readers::READERS,
+    store::{self, SqliteStore},
+};
 use crate::{
     domain::{
         audit::Revision,

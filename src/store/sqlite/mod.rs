@@ -19,6 +19,7 @@ mod permits;
 mod policies;
 mod port;
 mod read;
+mod readers;
 mod reading;
 mod refusal;
 mod reserve;

@@ -1,22 +1,20 @@
 //! The store itself: its threads and connections, and how it is closed.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
 };
 
-use r2d2_sqlite::SqliteConnectionManager;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::{
-    connection::{self, WalIndex},
-    follower, log,
+    connection, follower, log,
     open::{OpenError, Opened, database},
+    readers::{self, Readers},
     reserve::HeldIndex,
     writer::{Answer, FileIdentity, ForeignWrites, Room, Telling, Until, Work, Writer, WriterState},
 };
@@ -32,22 +30,16 @@ pub(super) const CLOSED: &str = "it is closed";
 /// How many changes may wait for the writing thread (D7).
 const MAX_WAITING: usize = 4096;
 
-/// How many reads run at once.
-pub(super) const READERS: u32 = 4;
-
-/// How many of them can be long: pages of the log, of keys and of usage. What is asked of one key finds a reader.
+/// How many reads can be long: pages of the log, of keys and of usage. What is asked of one key finds a reader.
 pub(super) const LONG_READS: usize = 2;
 
 /// How many reads may run or wait, besides the follower's.
 pub(super) const MAX_READS: usize = 64;
 
-/// How long a read waits for its turn.
-const READER_WAIT: Duration = Duration::from_secs(5);
-
 /// A store in a SQLite database.
 pub struct SqliteStore {
     works: mpsc::Sender<Work>,
-    pub(super) readers: r2d2::Pool<SqliteConnectionManager>,
+    pub(super) readers: Readers,
     pub(super) keys: Arc<DerivedKeys>,
     pub(super) revisions: watch::Receiver<Revision>,
     pub(super) state: watch::Receiver<WriterState>,
@@ -103,7 +95,7 @@ impl SqliteStore {
             lock: dir.lock(),
         };
         writer.look_for_room();
-        let readers = readers(&path, index).map_err(database(&path))?;
+        let readers = readers::open(path.clone(), index).map_err(database(&path))?;
         let thread = Mutex::new(Some(writer.spawn().map_err(database(&path))?));
         let following = connection::open_reader(&path, index).map_err(database(&path))?;
         let (follower, follower_thread) =
@@ -221,16 +213,4 @@ impl Drop for SqliteStore {
             tracing::error!("the thread that follows the store had panicked");
         }
     }
-}
-
-/// The connections that read, opened.
-fn readers(path: &Path, index: WalIndex) -> Result<r2d2::Pool<SqliteConnectionManager>, r2d2::Error> {
-    let manager = SqliteConnectionManager::file(index.name(path))
-        .with_flags(index.reader_flags())
-        .with_init(|connection| connection::prepare_reader(connection));
-    r2d2::Pool::builder()
-        .max_size(READERS)
-        .connection_timeout(READER_WAIT)
-        .test_on_check_out(false)
-        .build(manager)
 }

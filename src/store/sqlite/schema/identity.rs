@@ -1,0 +1,115 @@
+//! Whether a database is of this program, and has exactly its tables.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::steps::{STEPS, VERSION};
+
+/// `KEYW`, in the database's header.
+const APPLICATION_ID: i64 = 0x4B45_5957;
+
+/// What a database is, as far as its header and its tables say.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::store::sqlite) enum Identity {
+    /// It holds nothing yet.
+    Empty,
+    /// It is of a program newer than this one.
+    Newer(i64),
+    /// It is not of this program, or not as this program made it.
+    Foreign(&'static str),
+    /// It has a schema of ours.
+    Ours(Ours),
+}
+
+/// What a database of ours says of itself.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::store::sqlite) struct Ours {
+    /// The roots' check value.
+    pub(in crate::store::sqlite) check: Vec<u8>,
+    /// Whether its log holds an entry.
+    pub(in crate::store::sqlite) initialized: bool,
+}
+
+/// Looks at a database without changing it.
+pub(in crate::store::sqlite) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
+    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version = version(connection)?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if (application, version, tables) == (0, 0, 0) {
+        return Ok(Identity::Empty);
+    }
+    if application != APPLICATION_ID || version < 1 {
+        return Ok(Identity::Foreign("it is another program's database"));
+    }
+    if version > VERSION {
+        return Ok(Identity::Newer(version));
+    }
+    if schema(connection)? != expected(version)? {
+        return Ok(Identity::Foreign("its tables, indexes or triggers were changed"));
+    }
+    let check = "SELECT value FROM meta WHERE name = 'root_check'";
+    let check = connection.query_row(check, [], |row| row.get(0)).optional()?;
+    let initialized = connection.query_row("SELECT EXISTS (SELECT 1 FROM log)", [], |row| row.get(0))?;
+    Ok(match check {
+        Some(check) => Identity::Ours(Ours { check, initialized }),
+        None => Identity::Foreign("its root check value is missing"),
+    })
+}
+
+/// Everything that is declared, word for word: a trigger or a changed generated column could lie for an edited row.
+fn schema(connection: &Connection) -> rusqlite::Result<Vec<(String, String, Option<String>)>> {
+    // Less what SQLite itself keeps: the statistics of `ANALYZE`.
+    let all = "SELECT type, name, sql FROM sqlite_schema
+               WHERE NOT (type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4')) ORDER BY type, name";
+    let mut statement = connection.prepare(all)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    rows.collect()
+}
+
+fn expected(version: i64) -> rusqlite::Result<Vec<(String, String, Option<String>)>> {
+    let memory = Connection::open_in_memory()?;
+    let steps = usize::try_from(version).unwrap_or(0);
+    STEPS.iter().take(steps).try_for_each(|step| memory.execute_batch(step))?;
+    schema(&memory)
+}
+
+/// The schema that a database says it has; zero for a new one.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::migrate, *};
+    use crate::domain::time::Timestamp;
+
+    #[test]
+    fn the_library_is_new_enough() {
+        // Older ones can corrupt a database in WAL mode.
+        assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+    }
+
+    #[test]
+    fn a_database_is_told_from_others() {
+        // D8
+        let mut connection = Connection::open_in_memory().unwrap();
+        assert_eq!(identify(&connection).unwrap(), Identity::Empty);
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), |_| Ok(())).unwrap();
+        let ours = Identity::Ours(Ours { check: vec![7; 32], initialized: false });
+        assert_eq!(identify(&connection).unwrap(), ours);
+
+        connection
+            .execute_batch("CREATE TRIGGER quiet AFTER INSERT ON log BEGIN DELETE FROM log; END")
+            .unwrap();
+        assert!(
+            matches!(identify(&connection).unwrap(), Identity::Foreign(_)),
+            "a trigger of somebody else's"
+        );
+        connection.execute_batch("DROP TRIGGER quiet").unwrap();
+        connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
+        assert_eq!(identify(&connection).unwrap(), Identity::Newer(VERSION + 1));
+
+        let other = Connection::open_in_memory().unwrap();
+        other.execute_batch("CREATE TABLE t (a)").unwrap();
+        assert!(matches!(identify(&other).unwrap(), Identity::Foreign(_)));
+    }
+}

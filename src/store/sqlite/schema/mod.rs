@@ -1,0 +1,13 @@
+//! The tables, from the first schema on, and whether a database has exactly these.
+
+mod identity;
+mod migrate;
+mod steps;
+mod tables;
+
+pub(super) use self::{
+    identity::{Identity, Ours, identify},
+    migrate::{SCOPES_WATCHED, migrate},
+    steps::VERSION,
+    tables::{REVISED, TABLES, WITH_MARK, present},
+};

@@ -1,0 +1,44 @@
+//! Which tables there are.
+
+use rusqlite::Connection;
+
+/// Its tables, the log first.
+pub(in crate::store::sqlite) const TABLES: [&str; 14] = [
+    "log",
+    "keys",
+    "secrets",
+    "workspaces",
+    "members",
+    "schemes",
+    "policies",
+    "requests",
+    "grouped_keys",
+    "secret_uses",
+    "scope_uses",
+    "counts",
+    "usage",
+    "meta",
+];
+
+/// A table that came with the mark of changes of many keys: without the one there is no other.
+pub(in crate::store::sqlite) const WITH_MARK: &str = "members";
+
+/// Those whose rows say which revision wrote them.
+pub(in crate::store::sqlite) const REVISED: [&str; 8] =
+    ["keys", "secrets", "workspaces", "members", "schemes", "policies", "requests", "grouped_keys"];
+
+/// Those of `tables` that a database has; one of an older schema has fewer.
+pub(in crate::store::sqlite) fn present(
+    connection: &Connection,
+    tables: &[&'static str],
+) -> rusqlite::Result<Vec<&'static str>> {
+    let mut exists = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)")?;
+    let mut found = Vec::new();
+    for &table in tables {
+        if exists.query_row([table], |row| row.get(0))? {
+            found.push(table);
+        }
+    }
+    Ok(found)
+}
