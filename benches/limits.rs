@@ -21,8 +21,8 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use keyward::{
     counters::memory::{MemoryCounters, MemorySlot},
     domain::{
-        audit::Revision,
         policy::{LimitEntry, Policy, TierSet},
+        revision::Revision,
         secret::KeyHash,
         text::Comment,
         time::{Timestamp, TrustedClock},

@@ -11,8 +11,8 @@ use counters_support::{Backend as _, Memory, policy};
 use keyward::{
     counters::memory::MemorySlot,
     domain::{
-        audit::Revision,
         policy::TierSet,
+        revision::Revision,
         time::{Clock, Timestamp, TrustedClock},
     },
     index::Index,

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use keyward::{
     domain::{
         admin::{AdminRights, AdminScope},
-        audit::{Action, Actor, FieldChange, LogEntry, Revision},
+        audit::{Action, Actor, FieldChange, LogEntry},
         ceiling::{Ceiling, EnvironmentCeiling, GrantCeiling, LifetimeCeiling},
         credentials::RetiringSecret,
         grant::{Grant, Grants},
@@ -21,6 +21,7 @@ use keyward::{
         network::{AllowedNetworks, parse_network},
         policy::{KeyRulesEntry, OwnKeyRules, Policy},
         resource::ResourcePattern,
+        revision::Revision,
         scope::ScopePattern,
         text::{Comment, Description, EnvironmentName, Metadata, Name, Owner, Plan},
         workspace::{Within, Workspace, WorkspaceState},

@@ -98,7 +98,7 @@ async fn loading_and_verifying() {
         spent() - before
     );
     let (started, before) = (Instant::now(), spent());
-    let changes = store.changes_after(keyward::domain::audit::Revision(found.head.0 - 10)).await.unwrap();
+    let changes = store.changes_after(keyward::domain::revision::Revision(found.head.0 - 10)).await.unwrap();
     println!(
         "changes after the last ten, {}: {:?}, {} cs of processor",
         changes.keys.len(),

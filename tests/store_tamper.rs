@@ -8,11 +8,12 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use keyward::{
     domain::{
-        audit::{Action, Actor, LogEntry, Revision},
+        audit::{Action, Actor, LogEntry},
         credentials::RetiringSecret,
         group::GroupAct,
         key::{Key, KeyState, RevokeReason},
         member::Member,
+        revision::Revision,
         scheme::ImportScheme,
         seal::ForeignSecret,
         text::{Label, Name},

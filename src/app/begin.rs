@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::AppError;
 use crate::{
     config::{self, Config, LogFormat, args::DataArgs, zoneinfo},
-    domain::{audit::Revision, zones},
+    domain::{revision::Revision, zones},
     store::{
         anchor::AnchorSettings,
         data_dir::holds_database,

@@ -9,7 +9,7 @@ use crate::{
     changes::support::clock_mark,
     config::{self, args::DoctorArgs, zoneinfo},
     domain::{
-        audit::Revision,
+        revision::Revision,
         time::{Clock as _, Timestamp},
         zones,
     },

@@ -10,7 +10,7 @@ use super::error::AppError;
 use crate::{
     config::args::DataArgs,
     domain::{
-        audit::Revision,
+        revision::Revision,
         secret::{HeldSecret, SecretKey},
     },
     ports::StoreError,

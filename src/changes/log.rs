@@ -1,13 +1,12 @@
 //! Reads the log, and verifies it.
 
 use crate::{
-    changes::Changes,
-    changes::support::cursor,
+    changes::{Changes, support::cursor},
     domain::{
         admin::{AdminPermit, ReadAudit},
-        audit::Revision,
         id::WorkspaceId,
         parse::ParseError,
+        revision::Revision,
     },
     error::OperationError,
     ports::{LogFilter, LogRecord, LogRows, Verification},

@@ -19,9 +19,10 @@ use self::{
 };
 use crate::{
     domain::{
-        audit::{Action, Actor, FieldChange, LogEntry, Revision},
+        audit::{Action, Actor, FieldChange, LogEntry},
         credentials::Secret,
         key::Key,
+        revision::Revision,
         root::DerivedKeys,
         scheme::Scheme,
         secret::SecretKey,

@@ -16,11 +16,12 @@ use crate::{
     changes::{Changes, change, support::cursor},
     domain::{
         admin::{AdminPermit, ApplyPolicy, ReadPolicy},
-        audit::{Action, Actor, FieldChange, LogEntry, Revision},
+        audit::{Action, Actor, FieldChange, LogEntry},
         gains::Gains,
         key::{Creator, Key},
         parse::ParseError,
         policy::{Change, Fault, Policy},
+        revision::Revision,
         text::Comment,
         workspace::Workspace,
     },

@@ -12,12 +12,12 @@ pub use self::permit::{
 };
 
 use super::{
-    audit::Revision,
     ceiling::{Ceiling, CeilingPart},
     id::{KeyId, WorkspaceId},
     key::{Key, Standing},
     network::AllowedNetworks,
     parse::ParseError,
+    revision::Revision,
     text::Owner,
     time::Timestamp,
 };

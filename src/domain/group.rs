@@ -7,9 +7,10 @@ use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
 
 use super::{
-    audit::{Action, Revision, array},
+    audit::{Action, array},
     id::{GroupId, KeyId},
     key::{Key, KeyState, Revocation, RevokeReason, Standing},
+    revision::Revision,
     text::Comment,
     time::Timestamp,
 };

@@ -7,12 +7,12 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     admin::AdminRights,
-    audit::Revision,
     credentials::{Credentials, RetiringSecret, Secret},
     grant::Grants,
     id::{KeyId, WorkspaceId},
     network::AllowedNetworks,
     policy::LimitOverrides,
+    revision::Revision,
     text::{Comment, Description, EnvironmentName, Metadata, Name, Owner},
     time::Timestamp,
 };

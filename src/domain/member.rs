@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    audit::Revision,
     id::WorkspaceId,
+    revision::Revision,
     text::{Label, Owner},
     time::Timestamp,
     workspace::WorkspaceState,

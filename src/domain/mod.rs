@@ -28,6 +28,7 @@ pub mod parse;
 pub mod policy;
 pub mod resource;
 pub mod review;
+pub mod revision;
 pub mod rights;
 pub mod root;
 pub mod rotation;

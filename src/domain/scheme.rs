@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 use ring::{digest, hmac};
 
 use super::{
-    audit::Revision,
+    revision::Revision,
     root::LookupKey,
     seal::{ForeignSecret, Sealed},
     secret::KeyHash,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    audit::Revision,
     id::WorkspaceId,
     policy::{LimitOverrides, OwnKeyRules},
+    revision::Revision,
     text::{Name, Owner, Plan},
     time::Timestamp,
 };

@@ -9,13 +9,13 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::Revision,
         credentials::Credentials,
         group::GroupChange,
         id::{KeyId, WorkspaceId},
         key::Key,
         member::{MemberId, Surroundings},
         policy::Subject,
+        revision::Revision,
         workspace::WorkspaceState,
     },
     ports::{Damaged, PolicyView, View},

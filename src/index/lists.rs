@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::Index;
 use crate::domain::{
-    audit::Revision,
     id::{KeyId, WorkspaceId},
     key::Key,
     member::{Member, MemberId},
+    revision::Revision,
     rights::Rights,
     text::{Label, Owner},
     workspace::Within,

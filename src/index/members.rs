@@ -7,10 +7,10 @@ use std::{
 };
 
 use crate::domain::{
-    audit::Revision,
     id::{KeyId, WorkspaceId},
     key::Key,
     member::{Member, MemberId},
+    revision::Revision,
     text::{Label, Owner},
 };
 

@@ -26,10 +26,10 @@ use super::{
 
 use crate::{
     domain::{
-        audit::Revision,
         id::{KeyId, WorkspaceId},
         key::Key,
         limit::LimitIds,
+        revision::Revision,
         rights::Rights,
         scheme::{Hashing, ImportScheme, Way},
         secret::KeyHash,

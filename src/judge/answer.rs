@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     domain::{
-        audit::Revision,
         decision::{Decision, Denial},
         limit::Bound,
         policy::{TierSet, Undeclared},
+        revision::Revision,
         time::Timestamp,
         workspace::Workspace,
     },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    domain::{audit::Revision, time::Now},
+    domain::{revision::Revision, time::Now},
     ports::PolicyVersion,
 };
 

@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::Revision,
         decision::{Decision, Denial},
         id::{KeyId, WorkspaceId},
+        revision::Revision,
         time::Now,
     },
     error::{OperationError, Unavailable},

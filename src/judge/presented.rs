@@ -8,9 +8,9 @@ use super::Judge;
 use crate::{
     domain::{
         admin::AdminPermit,
-        audit::Revision,
         id::KeyId,
         key::Key,
+        revision::Revision,
         scheme::{Scheme, Way},
         secret::{KeyHash, NotAKey, Plaintext, PresentedKey},
         time::Timestamp,

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::domain::{
-    audit::{LogEntry, Revision, digest},
+    audit::{LogEntry, digest},
     id::{KeyId, WorkspaceId},
     key::Key,
     member::{Member, MemberId},
     policy::Policy,
+    revision::Revision,
     scheme::ImportScheme,
     text::{Comment, Owner, RequestId},
     time::Timestamp,

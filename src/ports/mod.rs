@@ -29,8 +29,8 @@ pub use self::{
     view::{Damaged, OpenScheme, PolicyView, View},
 };
 use crate::domain::{
-    audit::Revision,
     id::{GroupId, KeyId},
+    revision::Revision,
     time::Timestamp,
 };
 

@@ -1,8 +1,9 @@
 //! What people look at: lists of keys, and the log.
 
 use crate::domain::{
-    audit::{Chain, Revision},
+    audit::Chain,
     id::{KeyId, WorkspaceId},
+    revision::Revision,
     text::Owner,
     time::Timestamp,
     workspace::Within,

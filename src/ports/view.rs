@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::PolicyVersion;
 use crate::domain::{
-    audit::Revision,
     group::GroupChange,
     key::Key,
     member::{Member, MemberId},
+    revision::Revision,
     scheme::{ForeignKey, ImportScheme},
     workspace::Workspace,
 };

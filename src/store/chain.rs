@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::{Chain, Revision, digest},
+        audit::{Chain, digest},
+        revision::Revision,
         root::DerivedKeys,
     },
     ports::Verification,

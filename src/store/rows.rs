@@ -16,11 +16,11 @@ use super::records::{
 };
 use crate::{
     domain::{
-        audit::Revision,
         credentials::{Credentials, RetiringSecret, Secret},
         id::{KeyId, WorkspaceId},
         key::Key,
         member::{Member, MemberId},
+        revision::Revision,
         root::{DerivedKeys, MacKey},
         scheme::{ForeignKey, ImportScheme, Scheme},
         secret::{Hint, KeyHash},

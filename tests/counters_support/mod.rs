@@ -22,11 +22,11 @@ use std::{
 use keyward::{
     counters::memory::{MemoryCounters, MemorySlot},
     domain::{
-        audit::Revision,
         credentials::RetiringSecret,
         id::KeyId,
         key::Key,
         policy::{Policy, TierSet},
+        revision::Revision,
         text::{Comment, EnvironmentName, Owner},
         time::{Clock, Now, Timestamp, TrustedClock},
         workspace::Workspace,

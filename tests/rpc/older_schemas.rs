@@ -3,9 +3,13 @@
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 
 use keyward::{
-    domain::{audit::Revision, workspace::WorkspaceState},
+    domain::{revision::Revision, workspace::WorkspaceState},
     ports::{KeyStore as _, PolicyView, Verification, View},
-    store::{anchor::AnchorSettings, data_dir::DataDir, sqlite::SqliteStore, sqlite::verify_offline},
+    store::{
+        anchor::AnchorSettings,
+        data_dir::DataDir,
+        sqlite::{SqliteStore, verify_offline},
+    },
     wire::v1::{self, AuditAction, DenialReason},
 };
 use rusqlite::{Connection, types::Value};

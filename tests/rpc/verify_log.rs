@@ -1,7 +1,10 @@
 //! `VerifyLog`.
 
 use keyward::{
-    domain::audit::{Chain, Revision, digest},
+    domain::{
+        audit::{Chain, digest},
+        revision::Revision,
+    },
     wire::v1,
 };
 use tonic::Code;

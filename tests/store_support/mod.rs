@@ -13,12 +13,13 @@ use std::{
 
 use keyward::{
     domain::{
-        audit::{Action, Actor, LogEntry, Revision},
+        audit::{Action, Actor, LogEntry},
         credentials::{Credentials, Secret},
         group::{Before, Group, GroupAct, GroupChange},
         id::{GroupId, KeyId, WorkspaceId},
         key::{Creator, Key, KeyState},
         member::{Member, MemberId},
+        revision::Revision,
         root::DerivedKeys,
         secret::{Hint, KeyHash},
         text::{Comment, Description, EnvironmentName, Label, Name, Owner, Plan, RequestId},

@@ -7,8 +7,9 @@ use crate::{
     changes::{Changes, change},
     domain::{
         admin::{AdminPermit, ImportKeys, ReadKeys},
-        audit::{Action, LogEntry, Revision},
+        audit::{Action, LogEntry},
         key::Standing,
+        revision::Revision,
         scheme::{Hashing, ImportScheme},
         seal::ForeignSecret,
         text::Label,

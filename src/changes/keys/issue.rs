@@ -16,7 +16,7 @@ use crate::{
     },
     domain::{
         admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, ImportKeys, IssueKeys, Party, Sight},
-        audit::{Action, Actor, FieldChange, Revision},
+        audit::{Action, Actor, FieldChange},
         ceiling::CeilingPart,
         credentials::{Credentials, Secret},
         ending::Ending,
@@ -26,6 +26,7 @@ use crate::{
         network::AllowedNetworks,
         parse::ParseError,
         policy::{Policy, Role},
+        revision::Revision,
         secret::SecretKey,
         text::{Description, EnvironmentName, Metadata, Name, Owner},
         time::Timestamp,

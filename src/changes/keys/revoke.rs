@@ -15,9 +15,10 @@ use crate::{
     },
     domain::{
         admin::{AdminPermit, RevokeKeys},
-        audit::{Action, Actor, Revision},
+        audit::{Action, Actor},
         id::KeyId,
         key::{Key, KeyState, Revocation, RevokeReason, Standing},
+        revision::Revision,
         secret::{KeyHash, PresentedKey},
         text::Comment,
         time::Timestamp,

@@ -2,7 +2,7 @@
 
 use crate::{
     changes::{ATTEMPTS, Attempt, Changed, Changes, changed, stands_on_workspace, support::denied_here},
-    domain::{audit::Revision, id::KeyId, key::Key, time::Timestamp},
+    domain::{id::KeyId, key::Key, revision::Revision, time::Timestamp},
     error::{Conflict, OperationError, Unavailable},
     index::Found,
     ports::{Mutation, StoreError},

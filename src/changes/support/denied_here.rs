@@ -13,9 +13,10 @@ use crate::{
     changes::{Changes, keys::switch::Switch},
     domain::{
         admin::{AdminPermit, ReadAudit},
-        audit::{Action, Actor, LogEntry, Revision},
+        audit::{Action, Actor, LogEntry},
         id::{KeyId, WorkspaceId},
         key::Revocation,
+        revision::Revision,
         text::Comment,
     },
     error::{Blocked, Conflict, NotFound, OperationError, Unavailable},

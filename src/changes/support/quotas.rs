@@ -10,7 +10,7 @@ mod under_way;
 use crate::{
     changes::Changes,
     domain::{
-        audit::{Action, Actor, LogEntry, Revision},
+        audit::{Action, Actor, LogEntry},
         footprint::gives_no_more,
         group::GroupAct,
         id::WorkspaceId,
@@ -18,6 +18,7 @@ use crate::{
         limit::KeyLimits,
         member::Member,
         policy::{Policy, Quota, TierSet, daily},
+        revision::Revision,
         text::Plan,
         time::Timestamp,
     },

@@ -4,9 +4,10 @@ use crate::{
     changes::{Attempt, Changes, change, workspaces::roles::require_open},
     domain::{
         admin::{AdminPermit, ManageWorkspaces},
-        audit::{Action, LogEntry, Revision},
+        audit::{Action, LogEntry},
         id::WorkspaceId,
         parse::ParseError,
+        revision::Revision,
         text::Comment,
         workspace::{Workspace, WorkspaceState},
     },

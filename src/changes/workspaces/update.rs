@@ -15,10 +15,11 @@ use crate::{
     },
     domain::{
         admin::{AdminPermit, ManageWorkspaces, ReadWorkspaces},
-        audit::{Action, FieldChange, LogEntry, Revision},
+        audit::{Action, FieldChange, LogEntry},
         id::WorkspaceId,
         parse::ParseError,
         policy::{Fault, Holder, KeyRulesEntry, LimitOverridesEntry, OwnKeyRules, Policy},
+        revision::Revision,
         text::{Name, Plan},
         workspace::Workspace,
     },

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, sync::atomic::AtomicU32};
 use super::*;
 use crate::{
     domain::{
-        audit::Revision,
         credentials::{Credentials, Secret},
         id::KeyId,
         key::{Key, tests::at, tests::key, tests::secret},
         policy::{LimitEntry, LimitOverrides, LimitOverridesEntry, PlanTierEntry, Policy, TierSet},
+        revision::Revision,
         secret::KeyHash,
         text::{Comment, Name, Owner, Plan},
         time::{Clock, Timestamp},

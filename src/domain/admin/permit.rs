@@ -4,11 +4,12 @@ use std::marker::PhantomData;
 
 use super::{AdminCaller, AdminRefusal, AdminRights, AdminScope, Caller, Sight};
 use crate::domain::{
-    audit::{Actor, Revision},
+    audit::Actor,
     ceiling::CeilingPart,
     id::{KeyId, WorkspaceId},
     key::{Creator, Key},
     policy::{Policy, Role},
+    revision::Revision,
 };
 
 /// A kind of permission, known when the code is compiled: an operation takes the permit for its own kind only.

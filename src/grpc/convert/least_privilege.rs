@@ -3,7 +3,7 @@
 use super::{rights, time};
 use crate::{
     changes::keys::least_privilege::{LeastPrivilege, Narrowing, Seen},
-    domain::{audit::Revision, time::Timestamp},
+    domain::{revision::Revision, time::Timestamp},
     error::OperationError,
     wire::v1,
 };

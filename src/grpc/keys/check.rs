@@ -13,7 +13,7 @@ use crate::grpc::{
 use crate::{
     domain::{
         admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys, ReadPolicy},
-        audit::Revision,
+        revision::Revision,
     },
     error::{NotFound, OperationError, Unavailable},
     judge::question::{Mode, Query},

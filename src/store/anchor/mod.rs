@@ -20,10 +20,7 @@ use super::{
     chain::Head,
     data_dir::{DataDirError, replace_file},
 };
-use crate::domain::{
-    audit::{Chain, Revision},
-    root::DerivedKeys,
-};
+use crate::domain::{audit::Chain, revision::Revision, root::DerivedKeys};
 
 /// Its name where no place is set.
 const FILE: &str = "keyward.anchor";

@@ -15,13 +15,13 @@ use super::{
     known::Known,
 };
 use crate::domain::{
-    audit::Revision,
     credentials::Credentials,
     grant::Grants,
     id::{KeyId, WorkspaceId},
     key::{Creator, Key, KeyState, Revocation, RevokeReason},
     network::{AllowedNetworks, parse_network},
     policy::LimitOverridesEntry,
+    revision::Revision,
     text::{Comment, Description, EnvironmentName, Metadata, Name, Owner},
     time::Timestamp,
 };

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{VERSION, stated};
 use crate::domain::{
-    audit::Revision,
     member::{Member, MemberId},
+    revision::Revision,
     text::Label,
     time::Timestamp,
 };

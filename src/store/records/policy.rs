@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::body::{VERSION, stated};
 use crate::{
     domain::{
-        audit::Revision,
         id::KeyId,
         policy::{Document, Policy},
+        revision::Revision,
         text::{Comment, Owner},
         time::Timestamp,
     },

@@ -4,7 +4,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use super::body::VERSION;
-use crate::domain::{audit::Revision, scheme::ImportScheme, seal::Sealed, text::Label, time::Timestamp};
+use crate::domain::{revision::Revision, scheme::ImportScheme, seal::Sealed, text::Label, time::Timestamp};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

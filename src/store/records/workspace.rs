@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{VERSION, read_limits, stated};
 use crate::domain::{
-    audit::Revision,
     id::WorkspaceId,
     policy::{Fault, KeyRulesEntry, LimitOverridesEntry, OwnKeyRules},
+    revision::Revision,
     text::{Name, Owner, Plan},
     time::Timestamp,
     workspace::{Workspace, WorkspaceState},

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::Revision,
+        revision::Revision,
         time::{Entropy, EntropyUnavailable, Timestamp},
     },
     ports::{KeyStore, LogFilter, StoreError},

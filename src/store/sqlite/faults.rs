@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::{SqliteStore, Until, WriterState, open};
 use crate::{
     domain::{
-        audit::{Action, Actor, LogEntry, Revision},
+        audit::{Action, Actor, LogEntry},
         credentials::{Credentials, Secret},
         id::{KeyId, WorkspaceId},
         key::{Creator, Key, KeyState},
+        revision::Revision,
         secret::{Hint, KeyHash},
         text::{Description, EnvironmentName, Name},
         time::{Entropy, EntropyUnavailable, Timestamp},

@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::Revision,
         gains::Gains,
         group::{Before, Group, KeysDigest},
         id::KeyId,
+        revision::Revision,
         root::DerivedKeys,
     },
     store::{records::group::KeyList, rows::to_stored},

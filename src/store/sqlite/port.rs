@@ -13,7 +13,7 @@ use super::{
     writer::{Work, WriterState, full},
 };
 use crate::{
-    domain::{audit::Revision, id::KeyId, time::Timestamp},
+    domain::{id::KeyId, revision::Revision, time::Timestamp},
     ports::{
         KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogPage, LogRows, Mutation, Note, Pending,
         PolicyVersion, RequestMark, ScopeUse, StoreError, Taking, Usage, UsageFilter, UsagePosition,

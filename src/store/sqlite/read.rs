@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::Revision,
         id::{KeyId, WorkspaceId},
         key::Key,
         member::{Member, MemberId},
+        revision::Revision,
         root::{DerivedKeys, MacKey},
         time::Timestamp,
         workspace::Within,

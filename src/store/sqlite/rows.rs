@@ -5,11 +5,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{failure, groups, log, notes, refusal::Refusal};
 use crate::{
     domain::{
-        audit::{Action, LogEntry, Revision},
+        audit::{Action, LogEntry},
         group::Group,
         id::{GroupId, KeyId},
         key::Key,
         member::{Member, MemberId},
+        revision::Revision,
         root::DerivedKeys,
         scheme::ImportScheme,
         workspace::Workspace,

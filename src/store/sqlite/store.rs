@@ -19,7 +19,7 @@ use super::{
     writer::{Answer, FileIdentity, ForeignWrites, Room, Telling, Until, Work, Writer, WriterState},
 };
 use crate::{
-    domain::{audit::Revision, root::DerivedKeys},
+    domain::{revision::Revision, root::DerivedKeys},
     ports::{Pending, StoreError, StoredMark, Taking},
     store::data_dir::DataDir,
 };

@@ -11,12 +11,12 @@ use crate::{
         support::quotas::{kept_of, limit_of},
     },
     domain::{
-        audit::Revision,
         footprint::key_bytes,
         id::{KeyId, WorkspaceId},
         key::{Key, Standing},
         member::{Member, MemberId},
         policy::{Policy, Quota},
+        revision::Revision,
         text::{Label, Plan},
         time::Timestamp,
     },

@@ -10,9 +10,9 @@ use tokio::{
 use super::*;
 use crate::{
     domain::{
-        audit::Revision,
         id::KeyId,
         policy::TierSet,
+        revision::Revision,
         time::{Clock, Timestamp},
         usage::ALLOWED,
     },

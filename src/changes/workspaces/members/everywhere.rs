@@ -8,9 +8,9 @@ use crate::{
     },
     domain::{
         admin::{AdminPermit, ManageWorkspaces},
-        audit::Revision,
         id::WorkspaceId,
         member::MemberId,
+        revision::Revision,
         text::{Comment, Owner},
         workspace::WorkspaceState,
     },

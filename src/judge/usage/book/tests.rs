@@ -7,8 +7,8 @@ use std::{
 
 use super::*;
 use crate::domain::{
-    audit::Revision,
     policy::{Policy, TierEntry},
+    revision::Revision,
     text::Comment,
     time::{Entropy, EntropyUnavailable},
     usage::ALLOWED,

@@ -7,7 +7,7 @@ use super::{
     record::{COLUMNS, altered, record, unreadable},
 };
 use crate::{
-    domain::{audit::Revision, id::KeyId, root::DerivedKeys},
+    domain::{id::KeyId, revision::Revision, root::DerivedKeys},
     ports::StoreError,
     store::{
         rows::to_stored,

@@ -8,10 +8,11 @@ use smallvec::SmallVec;
 
 use crate::{
     domain::{
-        audit::{Action, Revision},
+        audit::Action,
         group::GroupChange,
         id::{KeyId, WorkspaceId},
         member::MemberId,
+        revision::Revision,
         text::{Label, Owner},
     },
     store::{chain::StoredRecord, records::group::read_group, rows::to_stored, sqlite::groups},

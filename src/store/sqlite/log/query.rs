@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::record::{COLUMNS, record, shortened, to_record};
 use crate::{
-    domain::{audit::Revision, id::KeyId, root::DerivedKeys, time::Timestamp},
+    domain::{id::KeyId, revision::Revision, root::DerivedKeys, time::Timestamp},
     ports::{LogFilter, LogRecord, LogRows, StoreError},
     store::{
         rows::to_stored,

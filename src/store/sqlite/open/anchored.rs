@@ -18,7 +18,8 @@ use rusqlite::{Connection, OptionalExtension as _, types::Value};
 use super::{doubt::Doubt, error::OpenError};
 use crate::{
     domain::{
-        audit::{Action, Actor, FieldChange, LogEntry, Revision},
+        audit::{Action, Actor, FieldChange, LogEntry},
+        revision::Revision,
         root::DerivedKeys,
         time::Timestamp,
     },

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::audit::Revision;
+use crate::domain::revision::Revision;
 
 /// Why nobody can tell that a database is the newest there was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

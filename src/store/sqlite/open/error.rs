@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::doubt::Doubt;
 use crate::{
-    domain::{audit::Revision, time::EntropyUnavailable},
+    domain::{revision::Revision, time::EntropyUnavailable},
     ports::StoreError,
     store::{data_dir::DataDirError, roots::RootsError, sqlite::damage},
 };

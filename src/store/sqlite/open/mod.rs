@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::Revision,
+        revision::Revision,
         root::DerivedKeys,
         time::{Entropy, Timestamp},
     },

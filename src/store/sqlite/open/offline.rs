@@ -10,7 +10,7 @@ use super::{
     error::{OpenError, database},
 };
 use crate::{
-    domain::{audit::Revision, root::DerivedKeys},
+    domain::{revision::Revision, root::DerivedKeys},
     ports::{StoreError, StoredMark, Verification},
     store::{
         anchor::{AnchorSettings, find},

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use super::super::permit_rows::PermitRow;
 use crate::{
-    domain::audit::Revision,
+    domain::revision::Revision,
     ports::{DrawsOn, Mutation, Note, StoreError},
 };
 

@@ -39,7 +39,7 @@ use super::{
     rows,
 };
 use crate::{
-    domain::{audit::Revision, root::DerivedKeys},
+    domain::{revision::Revision, root::DerivedKeys},
     ports::{Mutation, StoreError, Taking},
     store::{anchor::Keeper, chain::Head, rows::to_stored},
 };

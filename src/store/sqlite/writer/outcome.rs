@@ -1,6 +1,6 @@
 //! What became of a group of changes.
 
-use crate::{domain::audit::Revision, ports::StoreError, store::sqlite::failure};
+use crate::{domain::revision::Revision, ports::StoreError, store::sqlite::failure};
 
 /// What became of a group.
 pub(super) enum Outcome {
