@@ -260,11 +260,11 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
         "domain/root.rs",
         "const SALT: &[u8] = b\"keyward/1\";",
     ),
-    ("security.md", "43 characters of base 62", "domain/secret.rs", "const RANDOM_LENGTH: usize = 43;"),
+    ("security.md", "43 characters of base 62", "domain/secret/mod.rs", "const RANDOM_LENGTH: usize = 43;"),
     (
         "security.md",
         "6 characters of base 62: the CRC-32",
-        "domain/secret.rs",
+        "domain/secret/mod.rs",
         "const CHECKSUM_LENGTH: usize = 6;",
     ),
     (
@@ -337,13 +337,13 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "wire.md",
         "| 0 to 366 days; absent means",
-        "domain/key.rs",
+        "domain/key/mod.rs",
         "MAX_GRACE: Duration = Duration::from_secs(366 * 24 * 60 * 60);",
     ),
     (
         "wire.md",
         "absent means 24 hours",
-        "domain/key.rs",
+        "domain/key/mod.rs",
         "DEFAULT_GRACE: Duration = Duration::from_secs(24 * 60 * 60);",
     ),
     (
