@@ -16,8 +16,11 @@ use std::{
 
 use futures_util::future::join_all;
 use keyward::{
-    domain::{environment::Prefix, secret::SecretKey},
-    wire::{self, v1, v1::change_keys_request::Action},
+    domain::secret::{Prefix, SecretKey},
+    wire::{
+        self,
+        v1::{self, change_keys_request::Action},
+    },
 };
 use prost::Message as _;
 use prost_reflect::DescriptorPool;

@@ -22,9 +22,9 @@ use clap::CommandFactory as _;
 use keyward::{
     config::{Config, LogFormat},
     domain::{
-        environment::{Environments, Prefix},
+        environment::Environments,
         gateway::Gateway,
-        secret::{PresentedKey, SecretKey},
+        secret::{Prefix, PresentedKey, SecretKey},
     },
     server::limits::ListenerLimits,
     wire::v1::{DenialReason, ErrorReason},

@@ -7,9 +7,8 @@ use std::{
 
 use keyward::{
     domain::{
-        environment::Prefix,
         policy::{Policy, RoleEntry},
-        secret::SecretKey,
+        secret::{Prefix, SecretKey},
     },
     wire::v1::{
         self, AuditAction, DenialReason, change_keys_request::Action, check_request::Subject,

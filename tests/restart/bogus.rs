@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use futures_util::future::try_join_all;
 use keyward::{
-    domain::{environment::Prefix, secret::SecretKey},
+    domain::secret::{Prefix, SecretKey},
     wire::v1::{self, DenialReason, key_service_client::KeyServiceClient},
 };
 use ring::digest;

@@ -6,11 +6,10 @@ use keyward::{
     domain::{
         admin::AdminRights,
         credentials::{Credentials, Secret},
-        environment::Prefix,
         grant::{Grant, Grants},
         key::Key,
         scope::ScopePattern,
-        secret::SecretKey,
+        secret::{Prefix, SecretKey},
     },
     ports::KeyStore as _,
     store::data_dir::DataDir,

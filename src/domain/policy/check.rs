@@ -10,10 +10,11 @@ use super::{
     scope_set::MAX_DECLARED,
 };
 use crate::domain::{
-    environment::{BrowserRule, Environment, Environments, Prefix},
+    environment::{BrowserRule, Environment, Environments},
     grant::{Grant, Grants},
     parse::ParseError,
     scope::{Scope, ScopePattern},
+    secret::Prefix,
     text::{Description, EnvironmentName, Label, Plan},
 };
 

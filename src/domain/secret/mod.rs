@@ -4,13 +4,17 @@
 //! CRC-32 of all before them. The checksum tells a typing error from an unknown key without a look-up, and lets a
 //! secret scanner know a key offline (K4); it is no protection.
 
+mod prefix;
+
 use std::fmt;
 
 use ring::digest;
 use zeroize::Zeroizing;
 
+pub use self::prefix::Prefix;
+
 use super::{
-    environment::{Environments, Prefix},
+    environment::Environments,
     root::LookupKey,
     scheme::Way,
     time::{Entropy, EntropyUnavailable},
