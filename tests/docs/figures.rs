@@ -260,11 +260,16 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
         "domain/root.rs",
         "const SALT: &[u8] = b\"keyward/1\";",
     ),
-    ("security.md", "43 characters of base 62", "domain/secret/mod.rs", "const RANDOM_LENGTH: usize = 43;"),
+    (
+        "security.md",
+        "43 characters of base 62",
+        "domain/secret/format.rs",
+        "const RANDOM_LENGTH: usize = 43;",
+    ),
     (
         "security.md",
         "6 characters of base 62: the CRC-32",
-        "domain/secret/mod.rs",
+        "domain/secret/format.rs",
         "const CHECKSUM_LENGTH: usize = 6;",
     ),
     (

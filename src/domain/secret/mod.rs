@@ -1,9 +1,6 @@
 //! The strings that prove a key: made, shown once, presented, hashed. Their plaintext lives in this file alone.
-//!
-//! The format: a prefix that names the environment, 43 characters of base 62 (256 bits), 6 characters of base 62: the
-//! CRC-32 of all before them. The checksum tells a typing error from an unknown key without a look-up, and lets a
-//! secret scanner know a key offline (K4); it is no protection.
 
+mod format;
 mod prefix;
 
 use std::fmt;
@@ -11,7 +8,11 @@ use std::fmt;
 use ring::digest;
 use zeroize::Zeroizing;
 
-pub use self::prefix::Prefix;
+pub use self::{format::holds_secret, prefix::Prefix};
+
+use self::format::{
+    BODY_LENGTH, DIGITS, RANDOM_LENGTH, checksum, is_b64token, is_native, is_token_byte, native_in,
+};
 
 use super::{
     environment::Environments,
@@ -19,12 +20,6 @@ use super::{
     scheme::Way,
     time::{Entropy, EntropyUnavailable},
 };
-
-const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const RANDOM_LENGTH: usize = 43;
-const CHECKSUM_LENGTH: usize = 6;
-const BODY_LENGTH: usize = RANDOM_LENGTH + CHECKSUM_LENGTH;
-const MAX_LENGTH: usize = 256;
 
 /// A secret just made: shown once by [`SecretKey::reveal`], wiped on drop; neither `Clone` nor `Debug`.
 pub struct SecretKey(Zeroizing<String>);
@@ -286,53 +281,10 @@ pub enum HintError {
     LastFour,
 }
 
-/// Whether a text that is to be stored holds what looks like one of our secrets: put in the wrong place, it would be
-/// kept in clear (K2).
-#[must_use]
-pub fn holds_secret(text: &str) -> bool {
-    secret_in(text).is_some()
-}
-
 /// The first of our secrets that stands in a text.
 #[must_use]
 pub fn secret_in(text: &str) -> Option<Plaintext<'_>> {
-    if text.len() <= BODY_LENGTH {
-        return None;
-    }
-    text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
-        .find_map(PresentedKey::native)
-}
-
-fn is_native(text: &str) -> bool {
-    let Some((prefix, body)) =
-        text.len().checked_sub(BODY_LENGTH).and_then(|length| text.split_at_checked(length))
-    else {
-        return false;
-    };
-    let checked = prefix.len() + RANDOM_LENGTH;
-    Prefix::fits(prefix)
-        && body.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && text.as_bytes().split_at_checked(checked).is_some_and(|(all, sum)| checksum(all) == sum)
-}
-
-fn checksum(text: &[u8]) -> [u8; CHECKSUM_LENGTH] {
-    let mut rest = crc32fast::hash(text);
-    let mut digits = [b'0'; CHECKSUM_LENGTH];
-    for digit in digits.iter_mut().rev() {
-        let place = usize::try_from(rest % 62).unwrap_or(0);
-        *digit = DIGITS.get(place).copied().unwrap_or(b'0');
-        rest /= 62;
-    }
-    digits
-}
-
-fn is_b64token(text: &str) -> bool {
-    let body = text.trim_end_matches('=');
-    text.len() <= MAX_LENGTH && !body.is_empty() && body.bytes().all(is_token_byte)
-}
-
-const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    native_in(text).map(Plaintext)
 }
 
 #[cfg(test)]
