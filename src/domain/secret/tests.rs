@@ -1,5 +1,7 @@
 //! What a secret looks like, and what is none.
 
+use ring::digest;
+
 use super::*;
 use crate::domain::root::{DerivedKeys, Root};
 
