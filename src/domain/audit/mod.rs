@@ -1,9 +1,17 @@
 //! The log: one entry for each acknowledged change, chained by hash, change log and audit log at once.
 
+mod action;
+mod chain;
+
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
-use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
+
+pub(super) use self::chain::array;
+pub use self::{
+    action::Action,
+    chain::{Chain, digest},
+};
 
 use super::{
     gains::Gains,
@@ -37,78 +45,6 @@ pub enum Actor {
     },
     /// Keyward itself, or somebody at its command line on the machine.
     System,
-}
-
-macro_rules! actions {
-    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// What was done.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Action {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Action {
-            /// Every action.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The action as the log spells it.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)*
-                }
-            }
-        }
-    };
-}
-
-actions! {
-    /// The store was made, with the default workspace and the first administration key.
-    StoreInitialize = "store.initialize",
-    /// A new administration key was made on the machine.
-    AdminRecover = "admin.recover",
-    /// A workspace was registered, with its first key.
-    WorkspaceRegister = "workspace.register",
-    /// A workspace's fields were changed.
-    WorkspaceUpdate = "workspace.update",
-    /// A workspace was suspended: its keys are denied.
-    WorkspaceSuspend = "workspace.suspend",
-    /// A suspended workspace was resumed.
-    WorkspaceResume = "workspace.resume",
-    /// A workspace was closed, for good.
-    WorkspaceClose = "workspace.close",
-    /// A member was added to a workspace.
-    MemberAdd = "member.add",
-    /// A member was given another role.
-    MemberUpdate = "member.update",
-    /// A member was removed from a workspace.
-    MemberRemove = "member.remove",
-    /// A key was issued.
-    KeyIssue = "key.issue",
-    /// A key was given a new secret.
-    KeyRotate = "key.rotate",
-    /// A key was revoked.
-    KeyRevoke = "key.revoke",
-    /// A retiring secret was ended by presenting it.
-    SecretEnd = "secret.end",
-    /// The grace of retiring secrets was ended early, or extended.
-    SecretGrace = "secret.grace",
-    /// A key's fields were changed.
-    KeyUpdate = "key.update",
-    /// A key was switched off.
-    KeyDisable = "key.disable",
-    /// A key was switched on.
-    KeyEnable = "key.enable",
-    /// A policy document was put in force.
-    PolicyApply = "policy.apply",
-    /// The clock's mark was set to the wall clock's time on the machine.
-    ClockReset = "clock.reset",
-    /// A database that was older than its anchor, or without one, was taken in as it was.
-    RollbackAccept = "rollback.accept",
-    /// A key of another system was taken over by the hash of its secret.
-    KeyImport = "key.import",
-    /// The secret by which another system hashes its keys was taken in.
-    SchemeAdd = "scheme.add",
 }
 
 /// One field, before and after. Never a secret, a hash or a root (A5).
@@ -251,40 +187,4 @@ impl Actor {
         }
         Value::Object(actor)
     }
-}
-
-/// The value that chains an entry to all before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chain(pub [u8; 32]);
-
-impl Chain {
-    /// What the first entry is chained to.
-    pub const START: Self = Self([0; 32]);
-
-    /// The value after this: `SHA-256(this ‖ revision ‖ digest)`, the revision as 8 bytes, big end first, the digest
-    /// the SHA-256 of the entry's bytes, so that a payload can be erased one day without breaking the chain.
-    #[must_use]
-    pub fn next(self, revision: Revision, entry: &[u8; 32]) -> Self {
-        let mut context = Context::new(&SHA256);
-        context.update(&self.0);
-        context.update(&revision.0.to_be_bytes());
-        context.update(entry);
-        Self(array(context.finish().as_ref()))
-    }
-
-    /// What is signed where this is the head of the log.
-    #[must_use]
-    pub fn head_message(self, revision: Revision) -> Vec<u8> {
-        [b"keyward log head 1".as_slice(), &revision.0.to_be_bytes(), &self.0].concat()
-    }
-}
-
-/// SHA-256.
-#[must_use]
-pub fn digest(bytes: &[u8]) -> [u8; 32] {
-    array(ring::digest::digest(&SHA256, bytes).as_ref())
-}
-
-pub(super) fn array(bytes: &[u8]) -> [u8; 32] {
-    bytes.try_into().unwrap_or([0; 32])
 }
