@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    ALL_TIERS, Declared, Document, Fault, KeyRules, Limit, LimitEntry, LimitOverridesEntry, MAX_TIERS,
-    PlanLimits, Policy, Role, Subject, Tier,
+    ALL_TIERS, Declared, Document, KeyRules, Limit, LimitEntry, LimitOverridesEntry, MAX_TIERS, PlanLimits,
+    Policy, Role, Subject, Tier,
+    faults::{Fault, Faults},
     key_rules::{Trust, of_keys},
     routes::routes,
     scope_set::MAX_DECLARED,
@@ -15,7 +16,7 @@ use crate::domain::{
     parse::ParseError,
     scope::{Scope, ScopePattern},
     secret::Prefix,
-    text::{Description, EnvironmentName, Label, Plan},
+    text::{EnvironmentName, Label, Plan},
 };
 
 const ADMIN_PREFIX: &str = "kw_admin_";
@@ -24,45 +25,6 @@ const DEFAULT_TIER: &str = "default";
 /// A Check takes at most so many cells.
 const MAX_LIMITS: usize = 8;
 const MAX_PLAN_LIMITS: usize = 4;
-
-/// The faults found so far.
-#[derive(Default)]
-pub(super) struct Faults(Vec<Fault>);
-
-impl Faults {
-    pub(super) fn into_found(self) -> Vec<Fault> {
-        self.0
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn add(&mut self, field: impl Into<String>, why: &ParseError) {
-        self.0.push(Fault::new(field, why.to_string()));
-    }
-
-    pub(super) fn must(&mut self, field: impl Into<String>, allowed: &'static str) {
-        self.add(field, &ParseError::new(allowed));
-    }
-
-    pub(super) fn take<T>(&mut self, field: impl Into<String>, parsed: Result<T, ParseError>) -> Option<T> {
-        parsed.map_err(|why| self.add(field, &why)).ok()
-    }
-
-    /// A list has so many items; one that has too many is not looked at further.
-    pub(super) fn count(&mut self, field: &str, items: usize, least: usize, most: usize) -> bool {
-        let fits = (least..=most).contains(&items);
-        if !fits {
-            self.add(field, &ParseError::owned(format!("{least} to {most} items")));
-        }
-        items <= most
-    }
-
-    fn description(&mut self, at: &str, text: &str) {
-        self.take(format!("{at}.description"), Description::parse(text));
-    }
-}
 
 pub(super) fn policy(mut document: Document) -> Result<Policy, Vec<Fault>> {
     let mut faults = Faults::default();
@@ -91,7 +53,7 @@ pub(super) fn policy(mut document: Document) -> Result<Policy, Vec<Fault>> {
     policy.roles = roles(&policy, &mut faults);
     policy.key_rules = key_rules(&mut policy, &mut faults);
     quotas(&policy.document, &mut faults);
-    if faults.0.is_empty() { Ok(policy) } else { Err(faults.0) }
+    if faults.is_empty() { Ok(policy) } else { Err(faults.into_found()) }
 }
 
 fn environments(document: &Document, faults: &mut Faults) -> Option<Environments> {
@@ -238,7 +200,7 @@ pub(super) fn overrides(
             own.push((tier, limits));
         }
     }
-    if faults.0.is_empty() { Ok((entry, over_all, own)) } else { Err(faults.0) }
+    if faults.is_empty() { Ok((entry, over_all, own)) } else { Err(faults.into_found()) }
 }
 
 fn plans(document: &mut Document, tiers: &[Tier], faults: &mut Faults) -> Vec<PlanLimits> {

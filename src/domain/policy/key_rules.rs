@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Fault, KeyRulesEntry, NamePattern, check::Faults, duration, name_pattern::is_cheap, show_duration,
+    Fault, KeyRulesEntry, NamePattern, duration, faults::Faults, name_pattern::is_cheap, show_duration,
 };
 use crate::domain::{key::Key, text::Label, text::Plan};
 

@@ -5,6 +5,7 @@ mod cover;
 mod document;
 mod effect;
 mod effective;
+mod faults;
 mod key_rules;
 mod limits;
 mod name_pattern;
@@ -18,7 +19,7 @@ mod text;
 mod tier_set;
 mod time_zones;
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 pub use self::{
     cover::GrantsUnder,
@@ -28,6 +29,7 @@ pub use self::{
     },
     effect::{Change, changes},
     effective::{ALL_TIERS, Effective, LimitsOf, Origin, effective, lists, no_wider},
+    faults::Fault,
     key_rules::{KeyRules, OwnKeyRules, RuleBroken},
     limits::{Calendar, Limit, Subject, Window, duration, show_duration},
     name_pattern::NamePattern,
@@ -51,35 +53,6 @@ const MAX_TIERS: usize = 64;
 
 /// The document of a store that was given no other.
 const DEFAULT: &str = include_str!("default.toml");
-
-/// One thing that is wrong with a document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Where, for example `tiers[2].limits[0].limit`; empty for the whole.
-    pub field: String,
-    /// On which line of the TOML.
-    pub line: Option<usize>,
-    /// What is wrong.
-    pub why: String,
-}
-
-impl Fault {
-    fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { field: field.into(), line: None, why: why.into() }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(formatter, "line {line}: ")?;
-        }
-        if !self.field.is_empty() {
-            write!(formatter, "{}: ", self.field)?;
-        }
-        formatter.write_str(&self.why)
-    }
-}
 
 /// A policy that can be in force.
 #[derive(Debug)]

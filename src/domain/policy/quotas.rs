@@ -6,7 +6,7 @@
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::{Calendar, Limit, Policy, Subject, Window, check::Faults};
+use super::{Calendar, Limit, Policy, Subject, Window, faults::Faults};
 use crate::domain::text::{Label, Plan};
 
 /// The greatest value of a quota: a number that JSON keeps exactly.

@@ -1,6 +1,6 @@
 //! The routes that a policy declares.
 
-use super::{Document, RouteEntry, check::Faults};
+use super::{Document, RouteEntry, faults::Faults};
 use crate::domain::{
     decision::{MAX_COST, MAX_SCOPES},
     parse::ParseError,
