@@ -320,7 +320,12 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
         "domain/grant.rs",
         "const MAX_PATTERN_BYTES: usize = 16 << 10;",
     ),
-    ("wire.md", "| Check: `scopes` | 64 |", "domain/decision/mod.rs", "pub const MAX_SCOPES: usize = 64;"),
+    (
+        "wire.md",
+        "| Check: `scopes` | 64 |",
+        "domain/decision/requirement.rs",
+        "pub const MAX_SCOPES: usize = 64;",
+    ),
     (
         "wire.md",
         "| Check: `any_scopes` | 16 groups of",
@@ -336,7 +341,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "wire.md",
         "0 to 1,000,000,000,000; absent means 1",
-        "domain/decision/mod.rs",
+        "domain/decision/requirement.rs",
         "pub const MAX_COST: u64 = 1_000_000_000_000;",
     ),
     (

@@ -4,54 +4,26 @@
 
 mod denial;
 mod facts;
-
-use std::net::IpAddr;
+mod requirement;
 
 pub use self::{
     denial::{Denial, DenialDetails},
     facts::{DenialFacts, DenialKind, DenialReason, Spent},
+    requirement::{MAX_COST, MAX_SCOPES, Requirement},
 };
 
 use super::{
     credentials::Secret,
     environment::BrowserRule,
     grant::Verdict,
-    id::WorkspaceId,
     key::{Key, Standing},
     member::Surroundings,
     policy::{Policy, TierSet},
-    resource::Resource,
     rights::Rights,
     scope::Scope,
     time::Timestamp,
     workspace::WorkspaceState,
 };
-
-/// The most scopes that one request may need, and that one group of them may hold.
-pub const MAX_SCOPES: usize = 64;
-/// The most that one request may cost.
-pub const MAX_COST: u64 = 1_000_000_000_000;
-
-/// What a request needs.
-#[derive(Debug, Clone, Default)]
-pub struct Requirement<'a> {
-    /// All of these scopes.
-    pub scopes: Vec<Scope<'a>>,
-    /// One scope of each group.
-    pub any_scopes: Vec<Vec<Scope<'a>>>,
-    /// On this resource.
-    pub resource: Option<Resource<'a>>,
-    /// A key of this workspace.
-    pub workspace: Option<WorkspaceId>,
-    /// A key of this environment.
-    pub environment: Option<&'a str>,
-    /// Units to charge to its limits; `None` is 1.
-    pub cost: Option<u64>,
-    /// From this address.
-    pub address: Option<IpAddr>,
-    /// Whether a browser sent it.
-    pub from_browser: bool,
-}
 
 /// The key in question, and the secret that proved it.
 #[derive(Debug, Clone, Copy)]
@@ -268,7 +240,7 @@ mod tests {
         grant::{Grant, Grants},
         key::tests::{at, key},
         network::{AllowedNetworks, parse_network},
-        resource::ResourcePattern,
+        resource::{Resource, ResourcePattern},
         scope::ScopePattern,
     };
 
