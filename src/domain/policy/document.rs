@@ -3,8 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::QuotasEntry;
-
 /// A policy document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -215,6 +213,45 @@ pub struct RouteEntry {
     /// `scopes`, `public` or `denied`; empty is `scopes`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub access: String,
+}
+
+/// Quotas as they are written down.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QuotasEntry {
+    /// [`Quota::Keys`](super::Quota::Keys).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<u64>,
+    /// [`Quota::KeptKeys`](super::Quota::KeptKeys).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_keys: Option<u64>,
+    /// [`Quota::KeyBytes`](super::Quota::KeyBytes).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_bytes: Option<u64>,
+    /// [`Quota::Members`](super::Quota::Members).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<u64>,
+    /// [`Quota::LogBytesPerDay`](super::Quota::LogBytesPerDay).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_bytes_per_day: Option<u64>,
+    /// [`Quota::Workspaces`](super::Quota::Workspaces).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspaces: Option<u64>,
+    /// [`Quota::ImportSchemes`](super::Quota::ImportSchemes).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub import_schemes: Option<u64>,
+}
+
+/// Limits of one's own, as they are written down.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitOverridesEntry {
+    /// Over all tiers, in place of the plan's; empty leaves those.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitEntry>,
+    /// Tiers whose limits are set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<PlanTierEntry>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]

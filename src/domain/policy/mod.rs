@@ -24,8 +24,8 @@ use std::collections::BTreeMap;
 pub use self::{
     cover::GrantsUnder,
     document::{
-        BucketEntry, Document, EnvironmentEntry, KeyRulesEntry, LimitEntry, PlanEntry, PlanTierEntry,
-        RoleEntry, RouteEntry, ScopeEntry, TierEntry,
+        BucketEntry, Document, EnvironmentEntry, KeyRulesEntry, LimitEntry, LimitOverridesEntry, PlanEntry,
+        PlanTierEntry, QuotasEntry, RoleEntry, RouteEntry, ScopeEntry, TierEntry,
     },
     effect::{Change, changes},
     effective::{ALL_TIERS, Effective, LimitsOf, Origin, effective, lists, no_wider},
@@ -34,8 +34,8 @@ pub use self::{
     limits::{Calendar, Limit, Subject, Window, duration, show_duration},
     name_pattern::NamePattern,
     nearest::Undeclared,
-    overrides::{Holder, LimitOverrides, LimitOverridesEntry},
-    quotas::{Quota, QuotasEntry, daily},
+    overrides::{Holder, LimitOverrides},
+    quotas::{Quota, daily},
     role::Role,
     scope_set::ScopeSet,
     text::MAX_TOML,

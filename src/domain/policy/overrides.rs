@@ -2,22 +2,10 @@
 
 use std::hash::{Hash, Hasher};
 
-use serde::{Deserialize, Serialize};
-
-use super::{Fault, Limit, LimitEntry, PlanTierEntry, Policy, Subject, check, time_zones};
+use super::{
+    Fault, Limit, LimitEntry, LimitOverridesEntry, PlanTierEntry, Policy, Subject, check, time_zones,
+};
 use crate::domain::text::Label;
-
-/// Limits of one's own, as they are written down.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitOverridesEntry {
-    /// Over all tiers, in place of the plan's; empty leaves those.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub limits: Vec<LimitEntry>,
-    /// Tiers whose limits are set.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tiers: Vec<PlanTierEntry>,
-}
 
 /// Limits of one's own.
 #[derive(Debug, Clone)]

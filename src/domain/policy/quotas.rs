@@ -4,9 +4,8 @@
 //! room.
 
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
 
-use super::{Calendar, Limit, Policy, Subject, Window, faults::Faults};
+use super::{Calendar, Limit, Policy, QuotasEntry, Subject, Window, faults::Faults};
 use crate::domain::text::{Label, Plan};
 
 /// The greatest value of a quota: a number that JSON keeps exactly.
@@ -72,33 +71,6 @@ impl Quota {
             Self::ImportSchemes => 100,
         }
     }
-}
-
-/// Quotas as they are written down.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct QuotasEntry {
-    /// [`Quota::Keys`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub keys: Option<u64>,
-    /// [`Quota::KeptKeys`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kept_keys: Option<u64>,
-    /// [`Quota::KeyBytes`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_bytes: Option<u64>,
-    /// [`Quota::Members`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub members: Option<u64>,
-    /// [`Quota::LogBytesPerDay`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub log_bytes_per_day: Option<u64>,
-    /// [`Quota::Workspaces`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub workspaces: Option<u64>,
-    /// [`Quota::ImportSchemes`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub import_schemes: Option<u64>,
 }
 
 impl QuotasEntry {
