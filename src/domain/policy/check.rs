@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    ALL_TIERS, Declared, Document, KeyRules, Limit, LimitEntry, LimitOverridesEntry, MAX_TIERS, PlanLimits,
-    Policy, Role, Subject, Tier,
+    ALL_TIERS, Declared, Document, KeyRules, Limit, LimitEntry, LimitOverridesEntry, PlanLimits, Policy,
+    Role, Subject, Tier,
     faults::{Fault, Faults},
     key_rules::{Trust, of_keys},
     routes::routes,
     scope_set::MAX_DECLARED,
+    tier_set::MAX_TIERS,
 };
 use crate::domain::{
     environment::{BrowserRule, Environment, Environments},

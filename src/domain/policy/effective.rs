@@ -1,11 +1,8 @@
 //! The limits that a key is under, each as it was declared and with the place that it comes from (L5): the one algorithm by
 //! which they are found, for those who charge and for those who show.
 
-use super::{Limit, LimitOverrides, Policy, Subject, Window};
+use super::{Limit, LimitOverrides, Policy, Subject, Window, limits::ALL_TIERS};
 use crate::domain::text::Plan;
-
-/// What limits over all tiers are shown under in the place of a tier; no tier has this name.
-pub const ALL_TIERS: &str = "all";
 
 /// One limit that a key is under.
 #[derive(Debug, Clone, Copy)]

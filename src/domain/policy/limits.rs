@@ -20,6 +20,9 @@ pub(super) const ZONE: ParseError = ParseError::new(
 const DURATION: ParseError =
     ParseError::new("a duration in whole seconds from 1s to 366d, for example 90d, 24h or 1h30m");
 
+/// What limits over all tiers are shown under in the place of a tier; no tier has this name.
+pub const ALL_TIERS: &str = "all";
+
 /// A limit.
 #[derive(Debug, Clone)]
 pub struct Limit {

@@ -28,10 +28,10 @@ pub use self::{
         PlanTierEntry, QuotasEntry, RoleEntry, RouteEntry, ScopeEntry, TierEntry,
     },
     effect::{Change, changes},
-    effective::{ALL_TIERS, Effective, LimitsOf, Origin, effective, lists, no_wider},
+    effective::{Effective, LimitsOf, Origin, effective, lists, no_wider},
     faults::Fault,
     key_rules::{KeyRules, OwnKeyRules, RuleBroken},
-    limits::{Calendar, Limit, Subject, Window, duration, show_duration},
+    limits::{ALL_TIERS, Calendar, Limit, Subject, Window, duration, show_duration},
     name_pattern::NamePattern,
     nearest::Undeclared,
     overrides::{Holder, LimitOverrides},
@@ -47,9 +47,6 @@ use super::{
     scope::{Scope, ScopePattern},
     text::{Label, Plan},
 };
-
-/// The most tiers of one policy.
-const MAX_TIERS: usize = 64;
 
 /// The document of a store that was given no other.
 const DEFAULT: &str = include_str!("default.toml");

@@ -1,6 +1,7 @@
 //! Some of the tiers of a policy.
 
-use super::MAX_TIERS;
+/// The most tiers of one policy.
+pub(super) const MAX_TIERS: usize = 64;
 
 /// Tiers of one policy, by their places in [`super::Policy::tiers`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
