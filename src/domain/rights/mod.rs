@@ -5,8 +5,6 @@ mod role;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use self::role::Withheld;
-
 use super::{
     grant::{Grant, Grants, Verdict},
     policy::{Policy, TierSet},
@@ -24,6 +22,18 @@ pub struct Rights {
     inert: Box<[ScopePattern]>,
     /// What the role that the key follows takes from its grants.
     withheld: Withheld,
+}
+
+/// What a role takes from the grants of a key that follows it.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Withheld {
+    /// Nothing, or the key follows none.
+    #[default]
+    Nothing,
+    /// These scopes, sorted.
+    These(Box<[Box<str>]>),
+    /// Whatever the role has not: the key has no grants of its own.
+    AllElse,
 }
 
 /// One scope that a key has.

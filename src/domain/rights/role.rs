@@ -1,23 +1,14 @@
-//! Rights of keys that follow their owner's role: those of the role, narrowed by the key's own grants, never widened (S5).
+//! Rights of keys that follow their owner's role: those of the role, narrowed by the key's own grants, never widened (S5);
+//! and what goes beyond a role.
 
-use super::{Reach, Right, Rights};
+use std::collections::BTreeSet;
+
+use super::{Reach, Right, Rights, Withheld};
 use crate::domain::{
     grant::{Grant, Grants, MAX_GRANTS},
     policy::{Policy, Role},
     scope::{Scope, ScopePattern},
 };
-
-/// What a role takes from the grants of a key that follows it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) enum Withheld {
-    /// Nothing, or the key follows none.
-    #[default]
-    Nothing,
-    /// These scopes, sorted.
-    These(Box<[Box<str>]>),
-    /// Whatever the role has not: the key has no grants of its own.
-    AllElse,
-}
 
 impl Rights {
     /// What a key comes to that follows `role`; nothing where that is no role of the policy. No grants are all of the
@@ -103,6 +94,48 @@ fn spelled_out(bound: &[Grant], policy: &Policy, has: impl Fn(&str) -> bool) -> 
     // One more than a key may hold are too many already.
     let all = exact.iter().cloned().chain(of_wildcards).take(MAX_GRANTS + 1).collect();
     Grants::new(all).map_or_else(|_too_many| exact.into(), |all| all.iter().cloned().collect())
+}
+
+impl Role {
+    /// What of `grants` goes beyond this role, as it was granted, for good: a wildcard is within a role that has the same
+    /// wildcard or every scope, since one that spells its scopes out stays as it is when another is declared.
+    #[must_use]
+    pub fn exceeded_by(&self, grants: &Grants, policy: &Policy) -> Vec<String> {
+        let Some(mine) = &self.grants else { return Vec::new() };
+        names(mine.under(Some(policy)).beyond(grants))
+    }
+
+    /// The same for a key that follows the role, which narrows its wildcards from one Check to the next.
+    #[must_use]
+    pub fn exceeded_now_by(&self, grants: &Grants, policy: &Policy) -> Vec<String> {
+        let rights = Rights::of_role(self, policy);
+        let has: BTreeSet<&str> = rights.scopes().collect();
+        let beyond = |grant: &&Grant| policy.reached(grant.scope()).any(|scope| !has.contains(scope));
+        names(grants.iter().filter(beyond))
+    }
+
+    /// What of another role goes beyond this one.
+    #[must_use]
+    pub fn exceeded_by_role(&self, other: &Self, policy: &Policy) -> Vec<String> {
+        if let Some(grants) = &other.grants {
+            return self.exceeded_by(grants, policy);
+        }
+        if self.grants.is_none() {
+            return Vec::new();
+        }
+        let rights = Rights::of_role(self, policy);
+        let has: BTreeSet<&str> = rights.scopes().collect();
+        let beyond: Vec<_> =
+            policy.scopes().filter(|scope| !has.contains(scope)).map(ToOwned::to_owned).collect();
+        // It has all that is declared today, and the other one all that ever will be.
+        if beyond.is_empty() { vec![format!("all that the role `{}` has", other.name)] } else { beyond }
+    }
+}
+
+fn names<'a>(grants: impl Iterator<Item = &'a Grant>) -> Vec<String> {
+    let mut names: Vec<_> = grants.map(|grant| grant.scope().to_string()).collect();
+    names.dedup();
+    names
 }
 
 #[cfg(test)]
