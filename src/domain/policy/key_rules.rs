@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     Fault, KeyRulesEntry, NamePattern, duration, faults::Faults, name_pattern::is_cheap, show_duration,
 };
-use crate::domain::{key::Key, text::Label, text::Plan};
+use crate::domain::text::{Label, Plan};
 
 /// What holders' keys must be like when they are issued, and when what a rule is about is changed.
 #[derive(Debug, Default)]
@@ -20,46 +20,6 @@ pub struct KeyRules {
     pub barred_plans: Vec<Plan>,
     /// Roles that no new key may follow, and on whose behalf none may be issued.
     pub barred_roles: Vec<Label>,
-}
-
-/// A rule that a key does not keep.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RuleBroken {
-    /// It has no expiry.
-    ExpiryMissing,
-    /// It lives longer than this.
-    LifetimeTooLong(Duration),
-    /// Its name does not match this.
-    NameUnfit(String),
-}
-
-impl RuleBroken {
-    /// The rule's name in the document.
-    #[must_use]
-    pub const fn rule(&self) -> &'static str {
-        match self {
-            Self::ExpiryMissing => "require_expiry",
-            Self::LifetimeTooLong(_) => "max_lifetime",
-            Self::NameUnfit(_) => "name_pattern",
-        }
-    }
-}
-
-impl KeyRules {
-    /// Every rule that a holder's key does not keep. Administration keys have ceilings instead.
-    #[must_use]
-    pub fn broken_by(&self, key: &Key) -> Vec<RuleBroken> {
-        let lifetime = key.expires.map(|expires| expires.saturating_since(key.created));
-        let missing = lifetime.is_none() && (self.require_expiry || self.max_lifetime.is_some());
-        let too_long = self.max_lifetime.filter(|longest| lifetime.is_some_and(|life| life > *longest));
-        let unfit = self.name_pattern.as_ref().filter(|pattern| !pattern.is_match(key.name.as_str()));
-        let all = [
-            missing.then_some(RuleBroken::ExpiryMissing),
-            too_long.map(RuleBroken::LifetimeTooLong),
-            unfit.map(|pattern| RuleBroken::NameUnfit(pattern.as_str().to_owned())),
-        ];
-        if key.admin.is_some() { Vec::new() } else { all.into_iter().flatten().collect() }
-    }
 }
 
 /// Whether rules have been looked at before.

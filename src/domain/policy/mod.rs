@@ -14,6 +14,7 @@ mod overrides;
 mod quotas;
 mod role;
 mod routes;
+mod rule_broken;
 mod scope_set;
 mod text;
 mod tier_set;
@@ -30,13 +31,14 @@ pub use self::{
     effect::{Change, changes},
     effective::{Effective, LimitsOf, Origin, effective, lists, no_wider},
     faults::Fault,
-    key_rules::{KeyRules, OwnKeyRules, RuleBroken},
+    key_rules::{KeyRules, OwnKeyRules},
     limits::{ALL_TIERS, Calendar, Limit, Subject, Window, duration, show_duration},
     name_pattern::NamePattern,
     nearest::Undeclared,
     overrides::{Holder, LimitOverrides},
     quotas::{Quota, daily},
     role::Role,
+    rule_broken::RuleBroken,
     scope_set::ScopeSet,
     text::MAX_TOML,
     tier_set::TierSet,
