@@ -10,6 +10,7 @@ use super::{
     routes::routes,
     scope_set::MAX_DECLARED,
     tier_set::MAX_TIERS,
+    time_zones::unusable_zones,
 };
 use crate::domain::{
     environment::{BrowserRule, Environment, Environments},
@@ -27,7 +28,35 @@ const DEFAULT_TIER: &str = "default";
 const MAX_LIMITS: usize = 8;
 const MAX_PLAN_LIMITS: usize = 4;
 
-pub(super) fn policy(mut document: Document) -> Result<Policy, Vec<Fault>> {
+impl Policy {
+    /// Looks at a document as a whole.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn new(document: Document) -> Result<Self, Vec<Fault>> {
+        let unusable = unusable_zones(&document);
+        match policy(document) {
+            Ok(policy) if unusable.is_empty() => Ok(policy),
+            Ok(_) => Err(unusable),
+            Err(mut faults) => {
+                let is_new = |fault: &Fault| !faults.iter().any(|known| known.field == fault.field);
+                let more: Vec<_> = unusable.into_iter().filter(is_new).collect();
+                faults.extend(more);
+                Err(faults)
+            }
+        }
+    }
+
+    /// The same as it was stored; zones that no new document may name are taken as [`zones::kept`](crate::domain::zones::kept) says.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn kept(document: Document) -> Result<Self, Vec<Fault>> {
+        policy(document)
+    }
+}
+
+fn policy(mut document: Document) -> Result<Policy, Vec<Fault>> {
     let mut faults = Faults::default();
     let environments = environments(&document, &mut faults);
     let mut scopes = scopes(&document, &mut faults);

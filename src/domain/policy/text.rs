@@ -7,6 +7,9 @@ use super::{Document, Fault, Policy};
 /// The longest document in TOML, in bytes.
 pub const MAX_TOML: usize = 256 << 10;
 
+/// The document of a store that was given no other.
+const DEFAULT: &str = include_str!("default.toml");
+
 impl Policy {
     /// Reads a document in TOML and looks at it.
     ///
@@ -21,6 +24,14 @@ impl Policy {
             let lines = Lines::of(text);
             faults.into_iter().map(|fault| Fault { line: lines.find(&fault.field), ..fault }).collect()
         })
+    }
+
+    /// What Keyward begins with.
+    ///
+    /// # Errors
+    /// Never: a test reads it.
+    pub fn default_document() -> Result<Self, Vec<Fault>> {
+        Self::from_toml(DEFAULT)
     }
 
     /// The document as TOML.
