@@ -13,6 +13,7 @@ mod bound;
 mod bucket;
 mod calendar;
 mod ids;
+mod measure;
 mod rolling;
 mod sheet;
 mod slot;
@@ -20,7 +21,8 @@ mod slot;
 pub use self::{
     bound::{Bound, KeyLimits},
     ids::{LimitId, LimitIds},
-    sheet::{Left, Measure, Reading, Sheet},
+    measure::{Measure, Reading},
+    sheet::{Left, Sheet},
     slot::{Slot, Snapshot},
 };
 

@@ -1,29 +1,11 @@
 //! Everything that one subject has used.
 
-use super::{Bound, LimitId, Slot, Snapshot, bound};
+use super::{Bound, LimitId, Measure, Reading, Slot, Snapshot, bound};
 use crate::domain::time::Now;
 
 /// The counts of one subject, one for each limit that it has used and that is not over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sheet(Box<[Slot]>);
-
-/// When a sheet is looked at.
-#[derive(Debug, Clone, Copy)]
-pub struct Reading {
-    /// Now.
-    pub now: Now,
-    /// What was open then may have been used by a process that did not stop in order.
-    pub unclean: Option<Now>,
-}
-
-/// How a count stands for a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Measure {
-    /// The limit allows it.
-    pub passes: bool,
-    /// It may be charged before anything more is written.
-    pub covered: bool,
-}
 
 /// What a limit has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

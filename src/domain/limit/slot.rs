@@ -8,8 +8,8 @@ use super::{
     bound::Shape,
     bucket::{Bucket, Flow},
     calendar,
+    measure::{Measure, Reading},
     rolling::Rolling,
-    sheet::{Measure, Reading},
 };
 use crate::domain::time::Now;
 
