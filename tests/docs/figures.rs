@@ -37,19 +37,19 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "while more than 4,096 rows wait, it is written every ten\n  seconds",
-        "changes/usage/ledger.rs",
+        "changes/usage/ledger/mod.rs",
         "const FEW: usize = 4_096;",
     ),
     (
         "operating.md",
         "it is written every ten\n  seconds",
-        "changes/usage/ledger.rs",
+        "changes/usage/ledger/mod.rs",
         "const WAIT_AT_MOST: u32 = 10;",
     ),
     (
         "operating.md",
         "1,048,576 rows at most",
-        "changes/usage/ledger.rs",
+        "changes/usage/ledger/mod.rs",
         "const MOST_UNWRITTEN: usize = 1 << 20;",
     ),
     (
@@ -92,7 +92,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "its 400 bytes count with the entry",
-        "changes/support/quotas.rs",
+        "changes/support/quotas/mod.rs",
         "const RECORD_BYTES: usize = 400;",
     ),
     (
@@ -298,7 +298,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     ),
     ("wire.md", "At most 250,000 keys in one change", "domain/group.rs", "const MAX_GROUP: usize = 250_000;"),
     ("wire.md", "at most 36,525 days", "domain/ending.rs", "DAY.saturating_mul(36_525)"),
-    ("wire.md", "the first 1,000 of their ids", "changes/keys/bulk.rs", "const NAMED: usize = 1_000;"),
+    ("wire.md", "the first 1,000 of their ids", "changes/keys/bulk/mod.rs", "const NAMED: usize = 1_000;"),
     (
         "wire.md",
         "ten a minute at most, with the source",
