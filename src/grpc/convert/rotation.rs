@@ -7,7 +7,7 @@ use super::{
     time,
 };
 use crate::{
-    changes::keys::rotation::{SecretInUse, SecretUser},
+    changes::keys::grace::{SecretInUse, SecretUser},
     domain::{
         id::KeyId,
         key::MAX_GRACE,

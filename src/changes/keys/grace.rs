@@ -1,4 +1,4 @@
-//! Rotations under way: who uses which secret, whether a retiring one can be ended, and its end (R5).
+//! The grace of replaced secrets: who uses which secret, whether a retiring one can be ended, and its end (R5).
 
 use std::time::Duration;
 
