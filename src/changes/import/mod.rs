@@ -18,10 +18,13 @@ use futures_util::future::join_all;
 
 use crate::{
     changes::{
-        Attempt, Changes, change, entry,
+        Changes,
         keys::issue::{IssuePermit, NewKey, all_fields, as_said},
+        support::{
+            attempt::Attempt,
+            entry::{change, entry, write_key},
+        },
         workspaces::roles::require_in_use,
-        write_key,
     },
     domain::{
         audit::Action,

@@ -4,7 +4,7 @@
 //! every workspace may add one. None is removed or changed: its keys would be unknown from one moment to the next.
 
 use crate::{
-    changes::{Changes, change},
+    changes::{Changes, support::entry::change},
     domain::{
         admin::{AdminPermit, ImportKeys, ReadKeys},
         audit::{Action, LogEntry},

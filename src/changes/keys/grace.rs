@@ -3,7 +3,14 @@
 use std::time::Duration;
 
 use crate::{
-    changes::{Attempt, Changed, Changes, change, entry, keys::rotate::ends_of, write_key},
+    changes::{
+        Changed, Changes,
+        keys::rotate::ends_of,
+        support::{
+            attempt::Attempt,
+            entry::{change, entry, write_key},
+        },
+    },
     domain::{
         admin::{AdminPermit, ReadKeys, RotateKeys},
         audit::Action,

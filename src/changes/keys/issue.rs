@@ -6,13 +6,15 @@ use serde_json::{Value, json};
 
 use crate::{
     changes::{
-        Attempt, Changes, WithSecret, change, entry,
+        Changes, WithSecret,
         support::{
-            describe, key_rules,
+            attempt::Attempt,
+            describe,
+            entry::{change, entry, write_key},
+            key_rules,
             limits::{self, NewLimits},
         },
         workspaces::roles::{StoodOn, follows_alone, require_in_use},
-        write_key,
     },
     domain::{
         admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, ImportKeys, IssueKeys, Party, Sight},

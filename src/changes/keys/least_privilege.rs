@@ -3,7 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    changes::{Attempt, Changed, Changes, entry, keys::update, support::key_rules, write_key},
+    changes::{
+        Changed, Changes,
+        keys::update,
+        support::{
+            attempt::Attempt,
+            entry::{entry, write_key},
+            key_rules,
+        },
+    },
     domain::{
         admin::{AdminPermit, ReadKeys, UpdateKeys},
         audit::Action,

@@ -6,12 +6,14 @@ use futures_util::future::join_all;
 
 use crate::{
     changes::{
-        Attempt, Changed, Changes, change, changed, entry,
+        Changed, Changes,
+        changed::changed,
         support::{
+            attempt::Attempt,
             denied_here::{self, Part, What},
             describe,
+            entry::{change, entry, write_key},
         },
-        write_key,
     },
     domain::{
         admin::{AdminPermit, RevokeKeys},

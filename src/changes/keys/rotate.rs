@@ -6,7 +6,13 @@ use serde_json::{Value, json};
 
 use crate::{
     changes::{
-        Attempt, Changes, WithSecret, change, entry, keys::issue::with_secret, support::describe, write_key,
+        Changes, WithSecret,
+        keys::issue::with_secret,
+        support::{
+            attempt::Attempt,
+            describe,
+            entry::{change, entry, write_key},
+        },
     },
     domain::{
         admin::{AdminPermit, RotateKeys},

@@ -1,7 +1,15 @@
 //! Disable and enable: the pair that can be undone.
 
 use crate::{
-    changes::{Attempt, Changed, Changes, change, changed, entry, support::describe, write_key},
+    changes::{
+        Changed, Changes,
+        changed::changed,
+        support::{
+            attempt::Attempt,
+            describe,
+            entry::{change, entry, write_key},
+        },
+    },
     domain::{
         admin::{AdminPermit, UpdateKeys},
         audit::{Action, Actor},

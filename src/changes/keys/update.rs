@@ -6,10 +6,14 @@ use serde_json::Value;
 
 use crate::{
     changes::{
-        Attempt, Changed, Changes, change, entry,
+        Changed, Changes,
         import::require_end_of_weak,
-        support::{describe, key_rules, limits},
-        write_key,
+        support::{
+            attempt::Attempt,
+            describe,
+            entry::{change, entry, write_key},
+            key_rules, limits,
+        },
     },
     domain::{
         admin::{AdminPermit, UpdateKeys},

@@ -13,7 +13,10 @@ pub use effect::{AffectedKey, Effect, GainingKey};
 
 pub(in crate::changes) use self::effect::is_alive;
 use crate::{
-    changes::{Changes, change, support::cursor},
+    changes::{
+        Changes,
+        support::{cursor, entry::change},
+    },
     domain::{
         admin::{AdminPermit, ApplyPolicy, ReadPolicy},
         audit::{Action, Actor, FieldChange, LogEntry},

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::{
-    changes::change,
+    changes::support::entry::change,
     domain::{
         audit::{Action, Actor, LogEntry},
         time::{Condition, Timestamp, TrustedClock},

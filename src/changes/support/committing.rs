@@ -1,7 +1,15 @@
 //! How a change is made: judged in its turn, committed, and in memory before anybody is told.
 
 use crate::{
-    changes::{ATTEMPTS, Attempt, Changed, Changes, changed, stands_on_workspace, support::denied_here},
+    changes::{
+        Changed, Changes,
+        changed::changed,
+        support::{
+            attempt::{ATTEMPTS, Attempt},
+            denied_here,
+            entry::stands_on_workspace,
+        },
+    },
     domain::{id::KeyId, key::Key, revision::Revision, time::Timestamp},
     error::{Conflict, OperationError, Unavailable},
     index::Found,

@@ -5,7 +5,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    changes::{entry, keys::issue::all_fields, policy::write_policy, write_key},
+    changes::{
+        keys::issue::all_fields,
+        policy::write_policy,
+        support::entry::{entry, write_key},
+    },
     domain::{
         admin::AdminRights,
         audit::{Action, Actor},

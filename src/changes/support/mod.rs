@@ -1,11 +1,13 @@
 //! What several verbs need: who may go next, what has room, how a change is committed, what is done when it cannot be.
 
 mod anew;
+pub(in crate::changes) mod attempt;
 pub mod clock_mark;
 mod committing;
 pub(in crate::changes) mod cursor;
 pub mod denied_here;
 pub(in crate::changes) mod describe;
+pub(in crate::changes) mod entry;
 pub mod initialize;
 pub(in crate::changes) mod key_rules;
 pub mod last_use;

@@ -2,9 +2,9 @@
 
 use crate::{
     changes::{
-        Changes, WithSecret, change,
+        Changes, WithSecret,
         keys::issue::{NewKey, all_fields, as_said, with_secret},
-        support::{describe, key_rules::require_fit, limits},
+        support::{describe, entry::change, key_rules::require_fit, limits},
         workspaces::{
             members::declared,
             roles::{follows_alone, require_unbarred},

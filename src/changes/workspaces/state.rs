@@ -1,7 +1,11 @@
 //! Suspend, resume and close workspaces. Every key of one that is out of use is denied when the change is answered.
 
 use crate::{
-    changes::{Attempt, Changes, change, workspaces::roles::require_open},
+    changes::{
+        Changes,
+        support::{attempt::Attempt, entry::change},
+        workspaces::roles::require_open,
+    },
     domain::{
         admin::{AdminPermit, ManageWorkspaces},
         audit::{Action, LogEntry},

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::{
     changes::{
-        Attempt, Changes, change,
-        support::{describe, limits},
+        Changes,
+        support::{attempt::Attempt, describe, entry::change, limits},
         workspaces::{
             plan_change::{KeysConcerned, PlanEffect},
             roles::require_open,

@@ -9,10 +9,13 @@ use std::{
 
 use crate::{
     changes::{
-        Attempt, Changes, change,
+        Changes,
         keys::{revoke::stated, select::KeySelection},
-        stands_on_workspace,
-        support::describe,
+        support::{
+            attempt::Attempt,
+            describe,
+            entry::{change, stands_on_workspace},
+        },
     },
     domain::{
         admin::{AdminPermit, AdminRefusal, AdminScope, Permission},

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::{
     changes::{
-        Attempt, Changes,
+        Changes,
         keys::bulk::{Asked, BulkChange, mutation},
-        support::denied_here::{Denied, Part, What},
+        support::{
+            attempt::Attempt,
+            denied_here::{Denied, Part, What},
+        },
     },
     domain::{
         admin::AdminPermit,

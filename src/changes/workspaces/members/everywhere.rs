@@ -2,8 +2,9 @@
 
 use crate::{
     changes::{
-        Attempt, Changes,
+        Changes,
         keys::bulk::require_few_workspaces,
+        support::attempt::Attempt,
         workspaces::members::{Removed, Wish},
     },
     domain::{

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use crate::{
     changes::{
-        Attempt, Changes, change,
-        support::cursor,
+        Changes,
+        support::{attempt::Attempt, cursor, entry::change},
         workspaces::roles::{require_in_use, require_open},
     },
     domain::{
