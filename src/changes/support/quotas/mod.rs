@@ -5,6 +5,8 @@
 //! place one gets it. What is written to the log is charged as limits are: before it is written, and never beyond, over
 //! restarts and crashes too.
 
+mod claims;
+mod extent;
 mod under_way;
 
 use crate::{
@@ -19,14 +21,13 @@ use crate::{
         member::Member,
         policy::{Policy, Quota, TierSet, daily},
         revision::Revision,
-        text::Plan,
         time::Timestamp,
     },
     error::{Limited, OperationError, QuotaReached},
-    index::Kept,
     ports::{Account, Bill, Charge, DrawsOn, LimitState, Mutation, Slotted},
 };
 
+use self::extent::{kept_of, limit_of};
 pub(in crate::changes) use self::under_way::{Room, UnderWay};
 
 /// What an entry takes beside its bytes: its digest, its chain, its places in indexes, its request id.
@@ -212,24 +213,6 @@ impl Log {
         let key = Account::of(&**self.payer.as_ref()?);
         let (limits, tiers) = (&self.limits, TierSet::default());
         Some(Bill { key, owner: None, workspace: None, limits, tiers, cost })
-    }
-}
-
-/// How far a quota goes. While no policy can be trusted, as far as by default: revocations pass here too.
-fn limit_of(policy: Option<&Policy>, plan: Option<&Plan>, quota: Quota) -> u64 {
-    policy.map_or(quota.by_default(), |policy| policy.quota(plan, quota))
-}
-
-/// How much of a quota is kept; of what is counted otherwise, nothing.
-const fn kept_of(kept: &Kept, quota: Quota) -> u64 {
-    match quota {
-        Quota::Keys => kept.keys,
-        Quota::KeptKeys => kept.kept_keys,
-        Quota::KeyBytes => kept.key_bytes,
-        Quota::Members => kept.members,
-        Quota::Workspaces => kept.workspaces,
-        Quota::ImportSchemes => kept.import_schemes,
-        Quota::LogBytesPerDay => 0,
     }
 }
 
