@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 
 use super::{
-    Outcome, Remote,
+    Exit, Remote,
     failure::Failure,
     json,
     parse::{self, Expiry, Moment},
@@ -108,20 +108,20 @@ pub struct BulkRetireArgs {
     at: Expiry,
 }
 
-pub(super) async fn disable(args: BulkArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn disable(args: BulkArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     run(args, Action::Disable(DisableKeys {}), "disabled", session).await
 }
 
-pub(super) async fn enable(args: BulkArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn enable(args: BulkArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     run(args, Action::Enable(EnableKeys {}), "enabled", session).await
 }
 
-pub(super) async fn revoke(args: BulkRevokeArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn revoke(args: BulkRevokeArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let reason = args.reason.map(RevokeReason::from).unwrap_or_default().into();
     run(args.bulk, Action::Revoke(RevokeKeys { reason }), "revoked", session).await
 }
 
-pub(super) async fn retire(args: BulkRetireArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn retire(args: BulkRetireArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let (expire_time, lifetime) = (args.at.expire_time(), args.at.lifetime());
     session.require(lifetime.is_some(), Younger::lifetime("RetireKeys")).await?;
     run(args.bulk, Action::Retire(RetireKeys { expire_time, lifetime }), "retired", session).await
@@ -132,7 +132,7 @@ async fn run(
     action: Action,
     done: &str,
     session: &mut Session<'_, '_>,
-) -> Result<Outcome, Failure> {
+) -> Result<Exit, Failure> {
     let BulkArgs { which, confirm, comment, request_id } = args;
     let asked = Asked::new(which.workspace);
     let (from, before) = (which.issued_from, which.issued_before);
@@ -164,7 +164,7 @@ async fn run(
     let answer = keys.change_keys(request).await.map_err(session.rpc())?.into_inner();
     let preview = confirm.is_none();
     session.answer(|| json::bulk(&answer), || text(&answer, done, preview))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
 fn text(answer: &ChangeKeysResponse, done: &str, preview: bool) -> String {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    Outcome,
+    Exit,
     console::Console,
     credential::Credential,
     failure::Failure,
@@ -138,13 +138,13 @@ pub(super) fn presented(
     }
 }
 
-pub(super) async fn run(args: CheckArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: CheckArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let subject = args.subject(session.console)?;
     let request = args.into_request(subject)?;
     let mut keys = session.keys().await?;
     let answer = keys.check(request).await.map_err(session.rpc())?.into_inner();
     session.answer(|| json::check(&answer), || text(&answer))?;
-    Ok(if answer.allowed { Outcome::Done } else { Outcome::Denied })
+    Ok(if answer.allowed { Exit::Done } else { Exit::Denied })
 }
 
 fn text(answer: &CheckResponse) -> String {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Outcome, Remote, credential, failure::Failure, json, session::Session, table::Table, time};
+use super::{Exit, Remote, credential, failure::Failure, json, session::Session, table::Table, time};
 use crate::wire::v1::{AddImportSchemeRequest, ImportScheme, ListImportSchemesRequest};
 
 /// Work with other systems' ways to hash
@@ -34,7 +34,7 @@ pub struct AddArgs {
 #[derive(Args, Debug)]
 pub struct ListArgs {}
 
-pub(super) async fn add(args: AddArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn add(args: AddArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let secret = credential::other_systems_secret(&args.secret_file, args.exact)?;
     let request = AddImportSchemeRequest { name: args.name, hmac_sha256_secret: secret.reveal() };
     let mut keys = session.keys().await?;
@@ -42,15 +42,15 @@ pub(super) async fn add(args: AddArgs, session: &mut Session<'_, '_>) -> Result<
     let added = answer.scheme.ok_or(Failure::Answer("the scheme"))?;
     let json = || json!({ "scheme": scheme(&added), "revision": answer.revision });
     session.answer(json, || table(std::slice::from_ref(&added)))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
-pub(super) async fn list(_: ListArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn list(_: ListArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let mut keys = session.keys().await?;
     let answer = keys.list_import_schemes(ListImportSchemesRequest {}).await;
     let schemes = answer.map_err(session.rpc())?.into_inner().schemes;
     session.answer(|| json!({ "schemes": json::list(&schemes, scheme) }), || table(&schemes))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
 fn table(schemes: &[ImportScheme]) -> String {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{
-    Outcome,
+    Exit,
     credential::Credential,
     failure::Failure,
     json,
@@ -61,7 +61,7 @@ impl IssueArgs {
     }
 }
 
-pub(super) async fn run(args: IssueArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: IssueArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let request = args.into_request()?;
     let lifetime = request.lifetime;
     session.require(lifetime.is_some(), Younger::lifetime("IssueRequest")).await?;
@@ -77,7 +77,7 @@ pub(super) async fn run(args: IssueArgs, session: &mut Session<'_, '_>) -> Resul
     for warning in &answer.warnings {
         session.console.note(&format!("\nWarning: {warning}\n"));
     }
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
 /// Passes a new key that ends, where it was to live so long: a server that is older than lifetimes does not see that one was asked

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
+    Exit,
     failure::Failure,
     json,
     parse::{self, KeyId, Moment},
@@ -52,10 +52,7 @@ pub struct NarrowArgs {
     expect: Option<u64>,
 }
 
-pub(super) async fn show(
-    args: LeastPrivilegeArgs,
-    session: &mut Session<'_, '_>,
-) -> Result<Outcome, Failure> {
+pub(super) async fn show(args: LeastPrivilegeArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let now = session.now(args.since.is_some_and(Moment::moves)).await?;
     let request = GetLeastPrivilegeRequest {
         key_id: args.key_id,
@@ -64,10 +61,10 @@ pub(super) async fn show(
     let mut keys = session.keys().await?;
     let answer = keys.get_least_privilege(request).await.map_err(session.rpc())?.into_inner();
     session.answer(|| to_json(&answer), || text(&answer))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
-pub(super) async fn narrow(args: NarrowArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn narrow(args: NarrowArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let now = session.now(args.since.is_some_and(Moment::moves)).await?;
     let request = NarrowKeyRequest {
         key_id: args.key_id,
@@ -85,7 +82,7 @@ pub(super) async fn narrow(args: NarrowArgs, session: &mut Session<'_, '_>) -> R
             if args.dry_run { "Nothing was changed. This is what it used" } else { "This is what it used" };
         session.console.note(&format!("\n{what} since {since}.\n"));
     }
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
 fn text(answer: &GetLeastPrivilegeResponse) -> String {

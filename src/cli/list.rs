@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Outcome,
+    Exit,
     csv::Csv,
     failure::Failure,
     json, names,
@@ -151,7 +151,7 @@ fn moved(now: Timestamp, by: SignedDuration) -> Result<prost_types::Timestamp, F
     moved.map(time::to_wire).map_err(|error| Failure::input(format!("beyond the calendar: {error}")))
 }
 
-pub(super) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let asked = Asked::new(args.workspace.clone());
     let (moves, mut said) = (args.moves(), false);
     let now = session.counted_from(&args.page, moves).await?;
@@ -181,7 +181,7 @@ pub(super) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -> Result
             None => show(&answer, args.page.is_all(), session)?,
         }
         if !args.page.is_all() || answer.next_page_token.is_empty() {
-            return Ok(Outcome::Done);
+            return Ok(Exit::Done);
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{
-    Console, Outcome, Remote,
+    Console, Exit, Remote,
     failure::Failure,
     json,
     page::{self, PageArgs},
@@ -105,7 +105,7 @@ pub struct ListArgs {
     page: PageArgs,
 }
 
-async fn add(args: RoleArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+async fn add(args: RoleArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let Who { subject, workspace } = args.who;
     let request = AddMemberRequest {
         workspace_id: workspace.unwrap_or_default(),
@@ -118,7 +118,7 @@ async fn add(args: RoleArgs, session: &mut Session<'_, '_>) -> Result<Outcome, F
     changed(answer.member, answer.revision, session)
 }
 
-async fn update(args: RoleArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+async fn update(args: RoleArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let Who { subject, workspace } = args.who;
     let request = UpdateMemberRequest {
         workspace_id: workspace.unwrap_or_default(),
@@ -131,13 +131,13 @@ async fn update(args: RoleArgs, session: &mut Session<'_, '_>) -> Result<Outcome
     changed(answer.member, answer.revision, session)
 }
 
-fn changed(member: Option<Member>, revision: u64, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+fn changed(member: Option<Member>, revision: u64, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let member = member.ok_or(Failure::Answer("the member"))?;
     session.answer(|| json!({ "member": json::member(&member), "revision": revision }), || facts(&member))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
-async fn remove(args: RemoveArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+async fn remove(args: RemoveArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let RemoveArgs { subject, workspace, comment } = args;
     let asked = Asked::new(workspace);
     session.require(asked.all(), Younger::all_workspaces("RemoveMemberRequest")).await?;
@@ -165,7 +165,7 @@ async fn remove(args: RemoveArgs, session: &mut Session<'_, '_>) -> Result<Outco
         facts.render()
     };
     session.answer(|| json::removed(&answer), text)?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
 /// From where somebody was removed.
@@ -184,17 +184,17 @@ fn keys(count: u64, [one, many]: [&str; 2]) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-async fn show(args: ShowArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+async fn show(args: ShowArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let Who { subject, workspace } = args.who;
     let request = GetMemberRequest { workspace_id: workspace.unwrap_or_default(), subject };
     let mut workspaces = session.workspaces().await?;
     let answer = workspaces.get_member(request).await.map_err(session.rpc())?.into_inner();
     let member = answer.member.ok_or(Failure::Answer("the member"))?;
     session.answer(|| json!({ "member": json::member(&member) }), || facts(&member))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
-async fn list(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+async fn list(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let mut looked = args.workspace.is_some();
     let mut request = ListMembersRequest {
         page_size: args.page.size(),
@@ -210,7 +210,7 @@ async fn list(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Outcome, 
         }
         print(&answer, args.page.is_all(), session)?;
         if !args.page.is_all() || answer.next_page_token.is_empty() {
-            return Ok(Outcome::Done);
+            return Ok(Exit::Done);
         }
         request.page_token = answer.next_page_token;
     }

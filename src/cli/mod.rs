@@ -242,7 +242,7 @@ pub struct Remote<A: Args> {
 
 /// What a command found, when it could be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum Exit {
     Done,
     Denied,
     LogBroken,
@@ -250,14 +250,14 @@ enum Outcome {
     Exposed,
 }
 
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Done => Self::SUCCESS,
-            Outcome::Denied => Self::from(EXIT_DENIED),
-            Outcome::LogBroken => Self::from(EXIT_LOG_BROKEN),
-            Outcome::RowsBad => Self::from(EXIT_ROWS_BAD),
-            Outcome::Exposed => Self::from(EXIT_EXPOSED),
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::Denied => Self::from(EXIT_DENIED),
+            Exit::LogBroken => Self::from(EXIT_LOG_BROKEN),
+            Exit::RowsBad => Self::from(EXIT_ROWS_BAD),
+            Exit::Exposed => Self::from(EXIT_EXPOSED),
         }
     }
 }
@@ -349,11 +349,11 @@ impl<A: Args> Remote<A> {
     async fn run(
         self,
         console: &mut Console<'_>,
-        verb: impl AsyncFnOnce(A, &mut Session<'_, '_>) -> Result<Outcome, Failure>,
+        verb: impl AsyncFnOnce(A, &mut Session<'_, '_>) -> Result<Exit, Failure>,
     ) -> ExitCode {
         let mut session = Session::new(console, self.connection, self.json);
         match verb(self.verb, &mut session).await {
-            Ok(outcome) => outcome.into(),
+            Ok(exit) => exit.into(),
             Err(failure) => {
                 session.report(&failure);
                 ExitCode::from(if failure.is_denied_not_durable() { EXIT_NOT_DURABLE } else { EXIT_FAILURE })

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
+    Exit,
     failure::Failure,
     json, names,
     page::{self, PageArgs},
@@ -59,7 +59,7 @@ impl Asked {
     }
 }
 
-pub(super) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let all = args.page.is_all();
     let asked = Asked::new(&args);
     let (within, mut said) = (within::Asked::new(args.workspace.clone()), false);
@@ -93,7 +93,7 @@ pub(super) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>) -> Resu
             }
         }
         if !all || is_last {
-            return Ok(Outcome::Done);
+            return Ok(Exit::Done);
         }
         request.page_token = answer.next_page_token;
     }

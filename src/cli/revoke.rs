@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Outcome, check, console::Console, failure::Failure, json, parse::KeyId, session::Session, view};
+use super::{Exit, check, console::Console, failure::Failure, json, parse::KeyId, session::Session, view};
 use crate::wire::v1::{RevokeReason, RevokeRequest, revoke_request::Target};
 
 pub(super) const EXAMPLES: &str = "\
@@ -71,7 +71,7 @@ impl RevokeArgs {
     }
 }
 
-pub(super) async fn run(args: RevokeArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: RevokeArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let target = args.target(session.console)?;
     let request = RevokeRequest {
         target: Some(target),
@@ -87,7 +87,7 @@ pub(super) async fn run(args: RevokeArgs, session: &mut Session<'_, '_>) -> Resu
             None => "If that was a living secret, it is dead now. The answer never says which.\n".to_owned(),
         },
     )?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
 #[cfg(test)]

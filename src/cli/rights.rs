@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
-    Outcome, failure::Failure, json, limits, names, parse::KeyId, session::Session, table::Table, time,
+    Exit, failure::Failure, json, limits, names, parse::KeyId, session::Session, table::Table, time,
 };
 use crate::wire::v1::{
     EffectiveScope, GetEffectiveRightsRequest, GetEffectiveRightsResponse, InertGrant, InertReason,
@@ -19,12 +19,12 @@ pub struct RightsArgs {
     key_id: String,
 }
 
-pub(super) async fn run(args: RightsArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: RightsArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let request = GetEffectiveRightsRequest { key_id: args.key_id };
     let mut keys = session.keys().await?;
     let answer = keys.get_effective_rights(request).await.map_err(session.rpc())?.into_inner();
     session.answer(|| in_json(&answer), || text(&answer))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
 fn text(rights: &GetEffectiveRightsResponse) -> String {

@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::SignedDuration;
 
 use super::{
-    Outcome,
+    Exit,
     credential::Credential,
     failure::Failure,
     json,
@@ -32,7 +32,7 @@ pub struct RotateArgs {
     request_id: Option<String>,
 }
 
-pub(super) async fn run(args: RotateArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: RotateArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let request = RotateRequest {
         key_id: args.key_id,
         grace_period: args.grace.map(time::duration_to_wire),
@@ -45,5 +45,5 @@ pub(super) async fn run(args: RotateArgs, session: &mut Session<'_, '_>) -> Resu
     let fresh =
         Fresh { json: json::changed(Some(&key), answer.revision), text: view::key(&key), key_id: key.id };
     session.hand_over(&secret, fresh)?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }

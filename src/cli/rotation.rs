@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{
-    Outcome, Remote,
+    Exit, Remote,
     failure::Failure,
     json, names,
     parse::{self, KeyId},
@@ -72,23 +72,20 @@ pub struct RotationExtendArgs {
     grace: SignedDuration,
 }
 
-pub(super) async fn show(args: RotationShowArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn show(args: RotationShowArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let quiet_period = args.quiet.map(time::duration_to_wire);
     let request = GetRotationRequest { key_id: args.key_id, quiet_period };
     let mut keys = session.keys().await?;
     let answer = keys.get_rotation(request).await.map_err(session.rpc())?.into_inner();
     session.answer(|| to_json(&answer), || text(&answer))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
-pub(super) async fn end(args: RotationEndArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn end(args: RotationEndArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     regrace(args.key_id, args.generation, SignedDuration::ZERO, session).await
 }
 
-pub(super) async fn extend(
-    args: RotationExtendArgs,
-    session: &mut Session<'_, '_>,
-) -> Result<Outcome, Failure> {
+pub(super) async fn extend(args: RotationExtendArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     regrace(args.key_id, args.generation, args.grace, session).await
 }
 
@@ -97,7 +94,7 @@ async fn regrace(
     generation: Option<u32>,
     grace: SignedDuration,
     session: &mut Session<'_, '_>,
-) -> Result<Outcome, Failure> {
+) -> Result<Exit, Failure> {
     let grace = Some(time::duration_to_wire(grace));
     let request = UpdateGraceRequest { key_id, generation, grace };
     let mut keys = session.keys().await?;

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Outcome, Remote, failure::Failure, json, session::Session, table::Table};
+use super::{Exit, Remote, failure::Failure, json, session::Session, table::Table};
 use crate::wire::v1::{
     ExplainRouteRequest, ExplainRouteResponse, PolicyRoute, PolicyRouteAccess, RouteExplanation,
 };
@@ -58,14 +58,14 @@ impl std::str::FromStr for Target {
     }
 }
 
-pub(super) async fn explain(args: ExplainArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn explain(args: ExplainArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let ExplainArgs { method, url: Target { host, path } } = args;
     let request = ExplainRouteRequest { method, host, path };
     let mut policies = session.policies().await?;
     let answer = policies.explain_route(request).await.map_err(session.rpc())?.into_inner();
     let found = answer.explanation.as_ref().ok_or(Failure::Answer("the explanation"))?;
     session.answer(|| shown(&answer), || text(answer.version, found))?;
-    Ok(if found.route.is_some() { Outcome::Done } else { Outcome::Denied })
+    Ok(if found.route.is_some() { Exit::Done } else { Exit::Denied })
 }
 
 fn shown(answer: &ExplainRouteResponse) -> serde_json::Value {

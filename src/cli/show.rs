@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{Outcome, check, console::Console, failure::Failure, json, parse::KeyId, session::Session, view};
+use super::{Exit, check, console::Console, failure::Failure, json, parse::KeyId, session::Session, view};
 use crate::wire::v1::{GetKeyRequest, get_key_request::Presented};
 
 pub(super) const EXAMPLES: &str = "\
@@ -40,7 +40,7 @@ impl ShowArgs {
     }
 }
 
-pub(super) async fn run(args: ShowArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: ShowArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let request = args.into_request(session.console)?;
     let mut keys = session.keys().await?;
     let answer = keys.get_key(request).await.map_err(session.rpc())?.into_inner();
@@ -52,5 +52,5 @@ pub(super) async fn run(args: ShowArgs, session: &mut Session<'_, '_>) -> Result
             of_it => format!("presented  its secret of generation {of_it}\n{}", view::key(&key)),
         },
     )?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }

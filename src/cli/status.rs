@@ -2,18 +2,18 @@
 
 use clap::Args;
 
-use super::{Outcome, failure::Failure, json, session::Session, table::Table, time};
+use super::{Exit, failure::Failure, json, session::Session, table::Table, time};
 use crate::wire::v1::{ChangesTaken, GetStatusRequest, GetStatusResponse, WrongCallers};
 
 /// Show whether changes are taken
 #[derive(Args, Debug)]
 pub struct StatusArgs {}
 
-pub(super) async fn run(_args: StatusArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn run(_args: StatusArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let mut audit = session.audit().await?;
     let status = audit.get_status(GetStatusRequest {}).await.map_err(session.rpc())?.into_inner();
     session.answer(|| json::status(&status), || text(&status))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
 fn text(status: &GetStatusResponse) -> String {

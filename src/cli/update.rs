@@ -3,7 +3,7 @@
 use clap::{ArgGroup, Args};
 
 use super::{
-    Outcome,
+    Exit,
     failure::Failure,
     limits::{self, OwnLimit},
     parse::{self, Expiry, KeyId},
@@ -123,7 +123,7 @@ impl UpdateArgs {
     }
 }
 
-pub(super) async fn run(args: UpdateArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: UpdateArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let request = args.into_request()?;
     session.require(request.lifetime.is_some(), Younger::lifetime("UpdateKeyRequest")).await?;
     let mut keys = session.keys().await?;

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
+    Exit,
     failure::Failure,
     json, names,
     page::{self, PageArgs},
@@ -75,7 +75,7 @@ impl From<By> for UsagePeriod {
     }
 }
 
-pub(super) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let moves = [args.from, args.to].into_iter().flatten().any(Moment::moves);
     let (all, now) = (args.page.is_all(), session.counted_from(&args.page, moves).await?);
     let (asked, mut said) = (Asked::new(args.workspace), args.key.is_some());
@@ -120,7 +120,7 @@ pub(super) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Resul
             }
         }
         if !all || is_last {
-            return Ok(Outcome::Done);
+            return Ok(Exit::Done);
         }
     }
 }

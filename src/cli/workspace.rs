@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::{
-    Console, Outcome, Remote,
+    Console, Exit, Remote,
     credential::Credential,
     failure::Failure,
     issue::require_end,
@@ -196,7 +196,7 @@ impl RegisterArgs {
     }
 }
 
-pub(super) async fn register(args: RegisterArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn register(args: RegisterArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let request = args.into_request()?;
     let lifetime = request.key.as_ref().and_then(|key| key.lifetime);
     session.require(lifetime.is_some(), Younger::lifetime("IssueRequest")).await?;
@@ -207,7 +207,7 @@ pub(super) async fn register(args: RegisterArgs, session: &mut Session<'_, '_>) 
     let Some(key) = answer.key.take() else {
         let json = || json::registered(Some(&workspace), answer.member.as_ref(), None, answer.revision);
         session.answer(json, || facts(&workspace))?;
-        return Ok(Outcome::Done);
+        return Ok(Exit::Done);
     };
     let ends = require_end(lifetime, &key);
     let fresh = Fresh {
@@ -217,20 +217,20 @@ pub(super) async fn register(args: RegisterArgs, session: &mut Session<'_, '_>) 
     };
     session.hand_over(&secret, fresh)?;
     ends?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
-pub(super) async fn show(args: ShowArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn show(args: ShowArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let request = GetWorkspaceRequest { workspace_id: args.id.unwrap_or_default() };
     let mut workspaces = session.workspaces().await?;
     let answer = workspaces.get_workspace(request).await.map_err(session.rpc())?.into_inner();
     let shown = answer.workspace.ok_or(Failure::Answer("the workspace"))?;
     let json = || json!({ "workspace": json::workspace(&shown), "quotas": json::quotas(&answer.quotas) });
     session.answer(json, || format!("{}\n{}", facts(&shown), taken(&answer.quotas)))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
-pub(super) async fn update(args: UpdateArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn update(args: UpdateArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let dry_run = args.dry_run;
     session.require(dry_run, Younger::preview("UpdateWorkspaceRequest")).await?;
     let mut workspaces = session.workspaces().await?;
@@ -246,7 +246,7 @@ pub(super) async fn update(args: UpdateArgs, session: &mut Session<'_, '_>) -> R
         None => facts(&changed),
     };
     session.answer(json, text)?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
 /// How much of each quota is taken.

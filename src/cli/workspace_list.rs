@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{
-    Outcome,
+    Exit,
     failure::Failure,
     json, names,
     page::{self, PageArgs},
@@ -47,7 +47,7 @@ impl From<State> for WorkspaceState {
     }
 }
 
-pub(super) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let mut request = ListWorkspacesRequest {
         state: args.state.map_or(WorkspaceState::Unspecified, Into::into).into(),
         plan: args.plan.unwrap_or_default(),
@@ -59,7 +59,7 @@ pub(super) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -> Result
         let answer = workspaces.list_workspaces(request.clone()).await.map_err(session.rpc())?.into_inner();
         print(&answer, args.page.is_all(), session)?;
         if !args.page.is_all() || answer.next_page_token.is_empty() {
-            return Ok(Outcome::Done);
+            return Ok(Exit::Done);
         }
         request.page_token = answer.next_page_token;
     }

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    Outcome, failure::Failure, json, preflight::Younger, session::Session, table::Table, workspace::facts,
+    Exit, failure::Failure, json, preflight::Younger, session::Session, table::Table, workspace::facts,
 };
 use crate::wire::v1::{
     CloseWorkspaceRequest, ResumeWorkspaceRequest, SuspendWorkspaceRequest, Workspace, WorkspaceState,
@@ -31,7 +31,7 @@ pub struct CloseArgs {
     confirm: Option<u64>,
 }
 
-pub(super) async fn suspend(args: StateArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn suspend(args: StateArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let (workspace_id, comment) = (args.id, args.comment.unwrap_or_default());
     let mut workspaces = session.workspaces().await?;
     let request = SuspendWorkspaceRequest { workspace_id, comment };
@@ -39,7 +39,7 @@ pub(super) async fn suspend(args: StateArgs, session: &mut Session<'_, '_>) -> R
     show(answer.workspace, answer.revision, session)
 }
 
-pub(super) async fn resume(args: StateArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn resume(args: StateArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let (workspace_id, comment) = (args.id, args.comment.unwrap_or_default());
     let mut workspaces = session.workspaces().await?;
     let request = ResumeWorkspaceRequest { workspace_id, comment };
@@ -47,7 +47,7 @@ pub(super) async fn resume(args: StateArgs, session: &mut Session<'_, '_>) -> Re
     show(answer.workspace, answer.revision, session)
 }
 
-pub(super) async fn close(args: CloseArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn close(args: CloseArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let StateArgs { id: workspace_id, comment } = args.which;
     session.require(true, Younger::preview("CloseWorkspaceRequest")).await?;
     let request = CloseWorkspaceRequest {
@@ -64,7 +64,7 @@ pub(super) async fn close(args: CloseArgs, session: &mut Session<'_, '_>) -> Res
     let json =
         || json!({ "workspace": json::workspace(&workspace), "revision": revision, "key_count": keys });
     session.answer(json, || closed(&workspace, keys, preview))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
 fn closed(workspace: &Workspace, keys: u64, preview: bool) -> String {
@@ -80,13 +80,9 @@ fn closed(workspace: &Workspace, keys: u64, preview: bool) -> String {
     format!("{}{}{hint}", facts(workspace), lines.render())
 }
 
-fn show(
-    workspace: Option<Workspace>,
-    revision: u64,
-    session: &mut Session<'_, '_>,
-) -> Result<Outcome, Failure> {
+fn show(workspace: Option<Workspace>, revision: u64, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let workspace = workspace.ok_or(Failure::Answer("the workspace"))?;
     let json = || json!({ "workspace": json::workspace(&workspace), "revision": revision });
     session.answer(json, || facts(&workspace))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }

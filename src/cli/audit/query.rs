@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     cli::{
-        Outcome,
+        Exit,
         failure::Failure,
         json, names,
         page::{self, PageArgs},
@@ -125,7 +125,7 @@ impl From<Action> for AuditAction {
     }
 }
 
-pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let moves = [args.since, args.until].into_iter().flatten().any(Moment::moves);
     let (all, now) = (args.page.is_all(), session.counted_from(&args.page, moves).await?);
     let mut request = QueryLogRequest {
@@ -147,7 +147,7 @@ pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) 
         }
         show(&answer, all, args.values, session)?;
         if !all || answer.next_page_token.is_empty() {
-            return Ok(Outcome::Done);
+            return Ok(Exit::Done);
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Outcome, failure::Failure, json::hex, session::Session, table::Table},
+    cli::{Exit, failure::Failure, json::hex, session::Session, table::Table},
     wire::v1::{VerifyLogRequest, VerifyLogResponse},
 };
 
@@ -70,7 +70,7 @@ pub(in crate::cli) async fn run(
     args: VerifyArgs,
     session: &mut Session<'_, '_>,
     offline: VerifyOffline<'_>,
-) -> Result<Outcome, Failure> {
+) -> Result<Exit, Failure> {
     refuse_input(session)?;
     let (of, report) = if let Some(directory) = args.data_dir {
         let report = offline(&directory, args.anchor.as_deref()).map_err(Failure::Local)?;
@@ -83,7 +83,7 @@ pub(in crate::cli) async fn run(
     // Once more: a pipe can be slower to begin than the answer.
     refuse_input(session)?;
     session.answer(|| as_json(&of, &report), || text(&of, &report))?;
-    Ok(if report.fault.is_none() { Outcome::Done } else { Outcome::LogBroken })
+    Ok(if report.fault.is_none() { Exit::Done } else { Exit::LogBroken })
 }
 
 /// Says no where somebody handed a log in on standard input: what would be told is true of another log.

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::nginx::{self, Finding, Found};
-use crate::cli::{Outcome, console::Console, failure::Failure, text::printable};
+use crate::cli::{Exit, console::Console, failure::Failure, text::printable};
 
 pub(super) const EXAMPLES: &str = "\
 Reads the file and what it includes, and judges each location that passes requests on by the files keyward-*.conf of
@@ -27,14 +27,14 @@ pub struct CheckArgs {
     file: PathBuf,
 }
 
-pub(super) fn run(args: &CheckArgs, as_json: bool, console: &mut Console<'_>) -> Result<Outcome, Failure> {
+pub(super) fn run(args: &CheckArgs, as_json: bool, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let found = nginx::check(&args.file).map_err(Failure::Input)?;
     if as_json {
         console.print_json(&in_json(&found))?;
     } else {
         console.print(&in_words(&found))?;
     }
-    Ok(if found.findings.is_empty() { Outcome::Done } else { Outcome::Exposed })
+    Ok(if found.findings.is_empty() { Exit::Done } else { Exit::Exposed })
 }
 
 fn in_json(found: &Found) -> Value {

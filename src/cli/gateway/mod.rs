@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use self::check::CheckArgs;
-use super::{EXIT_FAILURE, Outcome, connection, console::Console, failure::Failure, text};
+use super::{EXIT_FAILURE, Exit, connection, console::Console, failure::Failure, text};
 
 /// Look at the configuration of a gateway
 #[derive(Subcommand, Debug)]
@@ -32,7 +32,7 @@ impl GatewayCommand {
     pub(super) fn run(&self, console: &mut Console<'_>) -> ExitCode {
         let Self::Check(Local { verb, json }) = self;
         let done = check::run(verb, *json, console);
-        done.map_or_else(|failure| report(&failure, *json, console), Outcome::into)
+        done.map_or_else(|failure| report(&failure, *json, console), Exit::into)
     }
 }
 

@@ -19,7 +19,7 @@ use prost::Message as _;
 
 use self::{lines::Line, quotes::Row, record::Fault, tally::Tally};
 use super::{
-    Outcome,
+    Exit,
     connection::Caller,
     failure::Failure,
     parse::{self, Expiry},
@@ -165,7 +165,7 @@ impl ImportArgs {
     }
 }
 
-pub(super) async fn run(args: ImportArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: ImportArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let format = args.format()?;
     let file = args.open(session.console.err_is_terminal)?;
     let defaults = args.defaults.into_row();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Outcome, failure::Failure, session::Session, text::printable},
+    cli::{Exit, failure::Failure, session::Session, text::printable},
     wire::v1::{ImportError, ImportResult},
 };
 
@@ -48,7 +48,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn sum_up(&self, dry_run: bool, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+    pub(super) fn sum_up(&self, dry_run: bool, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
         let done = if dry_run { "would be imported" } else { "imported" };
         let text = format!("{} {done}, {} bad\n", self.good, self.bad);
         if session.json {
@@ -56,7 +56,7 @@ impl Tally {
         } else {
             session.console.print(&text)?;
         }
-        Ok(if self.bad == 0 { Outcome::Done } else { Outcome::RowsBad })
+        Ok(if self.bad == 0 { Exit::Done } else { Exit::RowsBad })
     }
 }
 

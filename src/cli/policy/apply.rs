@@ -7,7 +7,7 @@ use super::{
     effect, json,
 };
 use crate::{
-    cli::{Outcome, failure::Failure, session::Session, table::Table, time},
+    cli::{Exit, failure::Failure, session::Session, table::Table, time},
     wire::v1::{ApplyPolicyRequest, ApplyPolicyResponse, PolicyEffect, PolicyVersion, apply_policy_request},
 };
 
@@ -35,7 +35,7 @@ pub struct ApplyArgs {
     comment: Option<String>,
 }
 
-pub(in crate::cli) async fn run(args: ApplyArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(in crate::cli) async fn run(args: ApplyArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let toml = args.document.toml(session)?;
     let expected_version = match args.expect {
         Some(version) => version,
@@ -50,7 +50,7 @@ pub(in crate::cli) async fn run(args: ApplyArgs, session: &mut Session<'_, '_>) 
     let mut policies = session.policies().await?;
     let answer = policies.apply_policy(request).await.map_err(session.rpc())?.into_inner();
     session.answer(|| json::applied(&answer), || text(&answer))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
 fn text(answer: &ApplyPolicyResponse) -> String {

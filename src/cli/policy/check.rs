@@ -7,7 +7,7 @@ use serde_json::json as object;
 
 use super::{document::DocumentArgs, effect, json};
 use crate::{
-    cli::{Outcome, failure::Failure, session::Session, table::Table},
+    cli::{Exit, failure::Failure, session::Session, table::Table},
     config::zoneinfo,
     domain::{policy::Policy, zones},
 };
@@ -25,7 +25,7 @@ pub struct CheckArgs {
     zoneinfo: Option<PathBuf>,
 }
 
-pub(in crate::cli) async fn run(args: CheckArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(in crate::cli) async fn run(args: CheckArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     if args.offline {
         return offline(&args, session);
     }
@@ -37,11 +37,11 @@ pub(in crate::cli) async fn run(args: CheckArgs, session: &mut Session<'_, '_>) 
         effect::whole(found, &mut facts)
     };
     session.answer(|| json::judged(&answer), text)?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }
 
 /// Reads the document as a server of this version does.
-fn offline(args: &CheckArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+fn offline(args: &CheckArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     zoneinfo::use_directory(args.zoneinfo.as_deref()).map_err(|error| Failure::input(error.to_string()))?;
     let toml = args.document.toml(session)?;
     if let Err(faults) = Policy::from_toml(&toml) {
@@ -54,5 +54,5 @@ fn offline(args: &CheckArgs, session: &mut Session<'_, '_>) -> Result<Outcome, F
         facts.render()
     };
     session.answer(|| object!({ "sound": true, "time_zones": zones::in_force() }), text)?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }

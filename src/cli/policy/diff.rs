@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{document::DocumentArgs, effect, json};
-use crate::cli::{Outcome, failure::Failure, session::Session};
+use crate::cli::{Exit, failure::Failure, session::Session};
 
 /// Print the changes between the version in force and a document, one a line
 #[derive(Args, Debug)]
@@ -12,9 +12,9 @@ pub struct DiffArgs {
     document: DocumentArgs,
 }
 
-pub(in crate::cli) async fn run(args: DiffArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(in crate::cli) async fn run(args: DiffArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let answer = args.document.judged(session).await?;
     let found = answer.effect.ok_or(Failure::Answer("what the document would change"))?;
     session.answer(|| json::changes(&found), || effect::changes(&found))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }

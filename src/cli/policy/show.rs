@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    cli::{Outcome, failure::Failure, policy::json, session::Session, text::printable_toml},
+    cli::{Exit, failure::Failure, policy::json, session::Session, text::printable_toml},
     wire::v1::GetPolicyRequest,
 };
 
@@ -22,7 +22,7 @@ pub struct ShowArgs {
     version: Option<u64>,
 }
 
-pub(in crate::cli) async fn run(args: ShowArgs, session: &mut Session<'_, '_>) -> Result<Outcome, Failure> {
+pub(in crate::cli) async fn run(args: ShowArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let request = GetPolicyRequest { version: args.version.unwrap_or_default() };
     let mut policies = session.policies().await?;
     let answer = policies.get_policy(request).await.map_err(session.rpc())?.into_inner();
@@ -30,5 +30,5 @@ pub(in crate::cli) async fn run(args: ShowArgs, session: &mut Session<'_, '_>) -
         return Err(Failure::Answer("the document"));
     }
     session.answer(|| json::shown(&answer), || printable_toml(&answer.toml))?;
-    Ok(Outcome::Done)
+    Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::json;
 use crate::{
     cli::{
-        Outcome,
+        Exit,
         failure::Failure,
         page::{self, PageArgs},
         session::Session,
@@ -22,10 +22,7 @@ pub struct VersionsArgs {
     page: PageArgs,
 }
 
-pub(in crate::cli) async fn run(
-    args: VersionsArgs,
-    session: &mut Session<'_, '_>,
-) -> Result<Outcome, Failure> {
+pub(in crate::cli) async fn run(args: VersionsArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let all = args.page.is_all();
     let mut request =
         ListPolicyVersionsRequest { page_size: args.page.size(), page_token: args.page.first_token() };
@@ -35,7 +32,7 @@ pub(in crate::cli) async fn run(
             policies.list_policy_versions(request.clone()).await.map_err(session.rpc())?.into_inner();
         show(&answer, all, session)?;
         if !all || answer.next_page_token.is_empty() {
-            return Ok(Outcome::Done);
+            return Ok(Exit::Done);
         }
         request.page_token = answer.next_page_token;
     }
