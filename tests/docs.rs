@@ -282,7 +282,7 @@ fn every_exit_code_stands_there_and_in_the_help() {
     let table = OPERATING.split_once("| code | meaning |").unwrap().1.split("\n\n").next().unwrap();
     let told: Vec<u8> = rows(table).filter_map(|cells| cells[0].parse().ok()).collect();
     assert_eq!(told, known);
-    let code = include_str!("../src/cli/mod.rs");
+    let code = include_str!("../src/cli/exit.rs");
     assert_eq!(code.matches("pub const EXIT_").count() + 1, known.len(), "one is not in this list");
     let help = keyward::cli::Cli::command().get_after_help().unwrap().to_string();
     assert!(known.iter().all(|code| help.contains(&format!("\n  {code}  "))), "{help}");

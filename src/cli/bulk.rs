@@ -3,11 +3,12 @@
 use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 
 use super::{
-    Exit, Remote,
+    exit::Exit,
     failure::Failure,
     json,
     parse::{self, Expiry, Moment},
     preflight::Younger,
+    remote::Remote,
     revoke::Reason,
     session::Session,
     table::Table,

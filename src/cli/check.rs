@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    Exit,
     console::Console,
     credential::Credential,
+    exit::Exit,
     failure::Failure,
     json, names,
     parse::{self, Dash, KeyId},

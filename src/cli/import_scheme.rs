@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Exit, Remote, credential, failure::Failure, json, session::Session, table::Table, time};
+use super::{
+    credential, exit::Exit, failure::Failure, json, remote::Remote, session::Session, table::Table, time,
+};
 use crate::wire::v1::{AddImportSchemeRequest, ImportScheme, ListImportSchemesRequest};
 
 /// Work with other systems' ways to hash

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{
-    Exit,
     credential::Credential,
+    exit::Exit,
     failure::Failure,
     json,
     key_args::{AdminArgs, KeyArgs},

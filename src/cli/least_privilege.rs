@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
-    Exit,
+    exit::Exit,
     failure::Failure,
     json,
     parse::{self, KeyId, Moment},

@@ -4,8 +4,8 @@ use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Exit,
     csv::Csv,
+    exit::Exit,
     failure::Failure,
     json, names,
     page::{self, PageArgs},

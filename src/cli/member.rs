@@ -6,11 +6,13 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{
-    Console, Exit, Remote,
+    Console,
+    exit::Exit,
     failure::Failure,
     json,
     page::{self, PageArgs},
     preflight::Younger,
+    remote::Remote,
     session::Session,
     table::Table,
     text::printable,

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{
-    Exit,
+    exit::Exit,
     failure::Failure,
     json, names,
     page::{self, PageArgs},

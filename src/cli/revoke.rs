@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, check, console::Console, failure::Failure, json, parse::KeyId, session::Session, view};
+use super::{
+    check, console::Console, exit::Exit, failure::Failure, json, parse::KeyId, session::Session, view,
+};
 use crate::wire::v1::{RevokeReason, RevokeRequest, revoke_request::Target};
 
 pub(super) const EXAMPLES: &str = "\

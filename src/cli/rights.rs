@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
-    Exit, failure::Failure, json, limits, names, parse::KeyId, session::Session, table::Table, time,
+    exit::Exit, failure::Failure, json, limits, names, parse::KeyId, session::Session, table::Table, time,
 };
 use crate::wire::v1::{
     EffectiveScope, GetEffectiveRightsRequest, GetEffectiveRightsResponse, InertGrant, InertReason,

@@ -4,8 +4,8 @@ use clap::Args;
 use jiff::SignedDuration;
 
 use super::{
-    Exit,
     credential::Credential,
+    exit::Exit,
     failure::Failure,
     json,
     parse::{self, KeyId},

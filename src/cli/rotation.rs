@@ -5,10 +5,11 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{
-    Exit, Remote,
+    exit::Exit,
     failure::Failure,
     json, names,
     parse::{self, KeyId},
+    remote::Remote,
     session::Session,
     switch,
     table::Table,

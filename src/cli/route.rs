@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Exit, Remote, failure::Failure, json, session::Session, table::Table};
+use super::{exit::Exit, failure::Failure, json, remote::Remote, session::Session, table::Table};
 use crate::wire::v1::{
     ExplainRouteRequest, ExplainRouteResponse, PolicyRoute, PolicyRouteAccess, RouteExplanation,
 };

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, check, console::Console, failure::Failure, json, parse::KeyId, session::Session, view};
+use super::{
+    check, console::Console, exit::Exit, failure::Failure, json, parse::KeyId, session::Session, view,
+};
 use crate::wire::v1::{GetKeyRequest, get_key_request::Presented};
 
 pub(super) const EXAMPLES: &str = "\

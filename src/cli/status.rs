@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Exit, failure::Failure, json, session::Session, table::Table, time};
+use super::{exit::Exit, failure::Failure, json, session::Session, table::Table, time};
 use crate::wire::v1::{ChangesTaken, GetStatusRequest, GetStatusResponse, WrongCallers};
 
 /// Show whether changes are taken

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Exit, failure::Failure, json, parse::KeyId, session::Session, view};
+use super::{exit::Exit, failure::Failure, json, parse::KeyId, session::Session, view};
 use crate::wire::v1::{DisableKeyRequest, EnableKeyRequest, Key};
 
 /// Which key to switch.

@@ -3,7 +3,7 @@
 use clap::{ArgGroup, Args};
 
 use super::{
-    Exit,
+    exit::Exit,
     failure::Failure,
     limits::{self, OwnLimit},
     parse::{self, Expiry, KeyId},

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{
-    Exit,
+    exit::Exit,
     failure::Failure,
     json, names,
     page::{self, PageArgs},

@@ -7,8 +7,9 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::{
-    Console, Exit, Remote,
+    Console,
     credential::Credential,
+    exit::Exit,
     failure::Failure,
     issue::require_end,
     json,
@@ -16,6 +17,7 @@ use super::{
     limits::{self, OwnLimit},
     names, parse,
     preflight::Younger,
+    remote::Remote,
     session::{Fresh, Session},
     table::Table,
     time, view, workspace_effect,

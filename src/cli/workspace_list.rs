@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{
-    Exit,
+    exit::Exit,
     failure::Failure,
     json, names,
     page::{self, PageArgs},

@@ -11,7 +11,7 @@ use verify::VerifyArgs;
 pub(super) use verify::run as verify;
 pub use verify::{LogFault, LogReport, VerifyOffline};
 
-use super::Remote;
+use super::remote::Remote;
 
 /// Read and check the log of changes
 #[derive(Subcommand, Debug)]

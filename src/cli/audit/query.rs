@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     cli::{
-        Exit,
+        exit::Exit,
         failure::Failure,
         json, names,
         page::{self, PageArgs},

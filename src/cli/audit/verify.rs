@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Exit, failure::Failure, json::hex, session::Session, table::Table},
+    cli::{exit::Exit, failure::Failure, json::hex, session::Session, table::Table},
     wire::v1::{VerifyLogRequest, VerifyLogResponse},
 };
 

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::nginx::{self, Finding, Found};
-use crate::cli::{Exit, console::Console, failure::Failure, text::printable};
+use crate::cli::{console::Console, exit::Exit, failure::Failure, text::printable};
 
 pub(super) const EXAMPLES: &str = "\
 Reads the file and what it includes, and judges each location that passes requests on by the files keyward-*.conf of

@@ -8,7 +8,13 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use self::check::CheckArgs;
-use super::{EXIT_FAILURE, Exit, connection, console::Console, failure::Failure, text};
+use super::{
+    connection,
+    console::Console,
+    exit::{EXIT_FAILURE, Exit},
+    failure::Failure,
+    text,
+};
 
 /// Look at the configuration of a gateway
 #[derive(Subcommand, Debug)]

@@ -19,8 +19,8 @@ use prost::Message as _;
 
 use self::{lines::Line, quotes::Row, record::Fault, tally::Tally};
 use super::{
-    Exit,
     connection::Caller,
+    exit::Exit,
     failure::Failure,
     parse::{self, Expiry},
     preflight::Younger,

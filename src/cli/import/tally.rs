@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Exit, failure::Failure, session::Session, text::printable},
+    cli::{exit::Exit, failure::Failure, session::Session, text::printable},
     wire::v1::{ImportError, ImportResult},
 };
 

@@ -7,7 +7,7 @@ use super::{
     effect, json,
 };
 use crate::{
-    cli::{Exit, failure::Failure, session::Session, table::Table, time},
+    cli::{exit::Exit, failure::Failure, session::Session, table::Table, time},
     wire::v1::{ApplyPolicyRequest, ApplyPolicyResponse, PolicyEffect, PolicyVersion, apply_policy_request},
 };
 

@@ -7,7 +7,7 @@ use serde_json::json as object;
 
 use super::{document::DocumentArgs, effect, json};
 use crate::{
-    cli::{Exit, failure::Failure, session::Session, table::Table},
+    cli::{exit::Exit, failure::Failure, session::Session, table::Table},
     config::zoneinfo,
     domain::{policy::Policy, zones},
 };

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{document::DocumentArgs, effect, json};
-use crate::cli::{Exit, failure::Failure, session::Session};
+use crate::cli::{exit::Exit, failure::Failure, session::Session};
 
 /// Print the changes between the version in force and a document, one a line
 #[derive(Args, Debug)]

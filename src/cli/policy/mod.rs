@@ -25,7 +25,7 @@ pub(super) use show::run as show;
 use versions::VersionsArgs;
 pub(super) use versions::run as versions;
 
-use super::Remote;
+use super::remote::Remote;
 
 /// Say what may exist: environments, scopes, limits, plans, roles
 #[derive(Subcommand, Debug)]

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    cli::{Exit, failure::Failure, policy::json, session::Session, text::printable_toml},
+    cli::{exit::Exit, failure::Failure, policy::json, session::Session, text::printable_toml},
     wire::v1::GetPolicyRequest,
 };
 

@@ -5,7 +5,7 @@ use clap::Args;
 use super::json;
 use crate::{
     cli::{
-        Exit,
+        exit::Exit,
         failure::Failure,
         page::{self, PageArgs},
         session::Session,
