@@ -12,7 +12,8 @@ use tonic::{
 
 use super::{
     credential::{self, Credential},
-    failure::{Failure, root_cause},
+    explanation::root_cause,
+    failure::Failure,
     parse,
 };
 use crate::domain::secret::HeldSecret;

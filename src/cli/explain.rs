@@ -5,7 +5,7 @@ use std::error::Error as _;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::failure::{Explanation, root_cause};
+use super::explanation::{Explanation, root_cause};
 use crate::wire::v1::ErrorReason;
 
 const MAYBE_DONE: &str = "if it was a change, it may have happened: look with `keyward list` or `keyward audit query` \

@@ -1,10 +1,8 @@
 //! Why a command could not do what it was asked to, said so that the reader can act.
 
-use std::{borrow::Cow, error::Error, io};
+use std::io;
 
-use serde_json::{Value, json};
-
-use super::{explain, text::printable};
+use super::{explain, explanation::Explanation};
 use crate::domain::policy::Fault;
 
 /// Why a command failed. None of these is a denial: that is an answer.
@@ -29,23 +27,6 @@ pub(super) enum Failure {
     Local(String),
     /// A policy document is wrong, as this machine reads it.
     Document(Vec<Fault>),
-}
-
-/// A failure in words.
-#[derive(Default)]
-pub(super) struct Explanation {
-    /// The gRPC code, for example `NOT_FOUND`. Empty when no server answered.
-    pub(super) code: &'static str,
-    /// The reason of the error's `ErrorInfo`, bare. Empty when there is none.
-    pub(super) reason: String,
-    /// What happened.
-    pub(super) message: String,
-    /// Field or subject, and what is wrong with it.
-    pub(super) violations: Vec<(String, String)>,
-    /// What the server added: names and values.
-    pub(super) metadata: Vec<(String, String)>,
-    /// What to do next. Empty when there is nothing to advise.
-    pub(super) next: String,
 }
 
 impl Failure {
@@ -99,62 +80,6 @@ impl Failure {
     }
 }
 
-impl Explanation {
-    /// For eyes: what happened, each detail on a line of its own, what to do next.
-    pub(super) fn text(&self) -> String {
-        let origin = match (self.code, self.reason.as_str()) {
-            ("", _) => String::new(),
-            (code, "") => format!(" ({code})"),
-            (code, reason) => format!(" ({code}, {})", printable(reason)),
-        };
-        let message = self.headline();
-        let mut message_lines = message.lines().map(printable);
-        let mut lines = vec![format!("keyward: {}{origin}", message_lines.next().unwrap_or_default())];
-        lines.extend(message_lines.map(|line| format!("  {line}")));
-        for (name, value) in self.violations.iter().filter(|(_, why)| !message.contains(without_line(why))) {
-            lines.push(format!("  {}: {}", printable(name), printable(value)));
-        }
-        let told = lines.join("\n");
-        let untold = self.metadata.iter().filter(|(_, value)| !tells(&told, value));
-        lines.extend(untold.map(|(name, value)| format!("  {}: {}", printable(name), printable(value))));
-        if !self.next.is_empty() {
-            lines.push(format!("next: {}", printable(&self.next)));
-        }
-        lines.push(String::new());
-        lines.join("\n")
-    }
-
-    /// What happened, in a way that leaves the details to the lines below it where there are several.
-    fn headline(&self) -> Cow<'_, str> {
-        let repeats = |(_, why): &(String, String)| self.message.contains(without_line(why));
-        match self.violations.len() {
-            several @ 2.. if self.violations.iter().any(repeats) => {
-                format!("{several} things are wrong").into()
-            }
-            _ => (&self.message).into(),
-        }
-    }
-
-    /// For scripts.
-    pub(super) fn json(&self) -> Value {
-        let violations: Vec<Value> = self
-            .violations
-            .iter()
-            .map(|(field, description)| json!({ "field": field, "description": description }))
-            .collect();
-        let metadata: serde_json::Map<String, Value> =
-            self.metadata.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-        json!({ "error": {
-            "code": self.code,
-            "reason": self.reason,
-            "message": self.message,
-            "violations": violations,
-            "metadata": metadata,
-            "next": self.next,
-        } })
-    }
-}
-
 /// A document that this machine found wrong: each fault by its field and line.
 fn of_document(faults: &[Fault]) -> Explanation {
     let line = |fault: &Fault| fault.line.map(|line| format!("line {line}: ")).unwrap_or_default();
@@ -167,31 +92,6 @@ fn of_document(faults: &[Fault]) -> Explanation {
         violations: faults.iter().map(violation).collect(),
         ..Explanation::default()
     }
-}
-
-/// What is wrong, without where in a document.
-fn without_line(why: &str) -> &str {
-    why.strip_prefix("line ").and_then(|rest| rest.split_once(": ")).map_or(why, |(_, why)| why)
-}
-
-/// Whether a text has this value in it, as a word of its own.
-fn tells(text: &str, value: &str) -> bool {
-    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    !value.is_empty()
-        && text.match_indices(value).any(|(at, found)| {
-            let (before, after) = (text.get(..at), text.get(at.saturating_add(found.len())..));
-            !is_part(before.and_then(|text| text.chars().next_back()))
-                && !is_part(after.and_then(|text| text.chars().next()))
-        })
-}
-
-/// The innermost cause, which names what the outer ones only call a transport error.
-pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod csv;
 mod dispatch;
 mod exit;
 mod explain;
+mod explanation;
 mod failure;
 mod gateway;
 mod import;

@@ -3,6 +3,7 @@
 //! Invariant: what cannot be read is an error, and no finding is lost: each place that passes requests on is judged, but for
 //! those that say in the file itself that they are none of Keyward's.
 
+mod finding;
 mod headers;
 mod levels;
 mod logs;
@@ -15,6 +16,8 @@ mod tree;
 
 use std::path::Path;
 
+pub(super) use self::finding::Finding;
+
 /// What was looked at, and what is wrong with it.
 pub(super) struct Found {
     /// Every file that was read, in the order of its reading.
@@ -22,20 +25,6 @@ pub(super) struct Found {
     /// How many places pass requests on.
     pub(super) passes: usize,
     pub(super) findings: Vec<Finding>,
-}
-
-/// Something that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Finding {
-    pub(super) file: String,
-    pub(super) line: usize,
-    /// The kind, for scripts.
-    pub(super) problem: &'static str,
-    /// The block, as the file has it: `location /a`.
-    pub(super) at: String,
-    pub(super) message: String,
-    /// What to do.
-    pub(super) next: String,
 }
 
 /// Judges the configuration whose main file this is.
