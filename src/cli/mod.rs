@@ -54,6 +54,7 @@ mod within;
 mod words;
 mod workspace;
 mod workspace_effect;
+mod workspace_facts;
 mod workspace_list;
 mod workspace_state;
 

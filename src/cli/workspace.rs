@@ -15,12 +15,13 @@ use super::{
     json,
     key_args::KeyArgs,
     limits::{self, OwnLimit},
-    names, parse,
+    parse,
     preflight::Younger,
     remote::Remote,
     session::{Fresh, Session},
     table::Table,
     time, view, workspace_effect,
+    workspace_facts::facts,
     workspace_list::{self, ListArgs},
     workspace_state::{self, CloseArgs, StateArgs},
 };
@@ -259,24 +260,4 @@ fn taken(quotas: &[QuotaUse]) -> String {
         table.fact(quota, format!("{used} of {limit}{}", reset.unwrap_or_default()));
     }
     table.render()
-}
-
-pub(super) fn facts(workspace: &Workspace) -> String {
-    let mut facts = Table::of_facts();
-    facts.fact("workspace", &workspace.id);
-    facts.fact("name", &workspace.name);
-    facts.fact("owner", &workspace.owner);
-    facts.fact("plan", &workspace.plan);
-    facts.fact("state", names::for_eyes(&names::workspace_state(workspace.state)));
-    if let Some(rules) = &workspace.key_rules {
-        facts.fact("expiry", if rules.require_expiry { "required" } else { "" });
-        facts.fact("lifetime", time::duration_shown(rules.max_lifetime.as_ref()));
-        facts.fact("key names", &rules.name_pattern);
-    }
-    for limit in workspace.limits.iter().flat_map(limits::shown) {
-        facts.fact("own limit", limit);
-    }
-    facts.fact("created", time::shown(workspace.create_time.as_ref()));
-    facts.fact("revision", workspace.revision.to_string());
-    facts.render()
 }

@@ -4,7 +4,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    exit::Exit, failure::Failure, json, preflight::Younger, session::Session, table::Table, workspace::facts,
+    exit::Exit, failure::Failure, json, preflight::Younger, session::Session, table::Table,
+    workspace_facts::facts,
 };
 use crate::wire::v1::{
     CloseWorkspaceRequest, ResumeWorkspaceRequest, SuspendWorkspaceRequest, Workspace, WorkspaceState,
