@@ -12,9 +12,9 @@ use tonic::{
 
 use super::{
     credential::{self, Credential},
-    explanation::root_cause,
     failure::Failure,
-    parse,
+    input::parse,
+    output::explanation::root_cause,
 };
 use crate::domain::secret::HeldSecret;
 

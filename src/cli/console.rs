@@ -5,7 +5,7 @@ use std::io::{BufRead, Write};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{failure::Failure, text};
+use super::{failure::Failure, output::text};
 use crate::domain::secret::HeldSecret;
 
 /// What surrounds a command.

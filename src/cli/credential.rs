@@ -9,7 +9,7 @@ use std::{
 
 use tonic::metadata::{Ascii, MetadataValue};
 
-use super::{failure::Failure, text::printable};
+use super::{failure::Failure, output::text::printable};
 use crate::domain::{seal::ForeignSecret, secret::HeldSecret};
 
 /// Nothing longer is read; no key comes near it.

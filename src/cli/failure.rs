@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{explain, explanation::Explanation};
+use super::output::{explain, explanation::Explanation};
 use crate::domain::policy::Fault;
 
 /// Why a command failed. None of these is a denial: that is an answer.

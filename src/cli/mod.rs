@@ -5,61 +5,23 @@
 //! answer of the command that made it; what a server sent is made printable before a terminal sees it; standard
 //! output holds the answer and nothing else.
 
-mod audit;
-mod bulk;
-mod check;
+mod commands;
 mod connection;
 mod console;
 mod credential;
-mod csv;
 mod dispatch;
 mod exit;
-mod explain;
-mod explanation;
 mod failure;
-mod gateway;
-mod import;
-mod import_scheme;
-mod issue;
-mod json;
-mod key_args;
-mod least_privilege;
-mod limits;
-mod list;
-mod member;
-mod names;
-mod page;
-mod parse;
-mod policy;
+mod input;
+mod output;
 mod preflight;
 mod remote;
 mod report;
-mod review;
-mod revoke;
-mod rights;
-mod rotate;
-mod rotation;
-mod route;
 mod session;
-mod show;
-mod status;
-mod switch;
-mod table;
-mod text;
-mod time;
-mod update;
-mod usage;
-mod view;
-mod within;
 mod words;
-mod workspace;
-mod workspace_effect;
-mod workspace_facts;
-mod workspace_list;
-mod workspace_state;
 
 pub use self::{
-    audit::{LogFault, LogReport, VerifyOffline},
+    commands::audit::{LogFault, LogReport, VerifyOffline},
     console::Console,
     dispatch::{ClientCommand, run},
     exit::{

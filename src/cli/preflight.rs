@@ -14,7 +14,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use super::{failure::Failure, page::PageArgs, session::Session};
+use super::{failure::Failure, input::page::PageArgs, session::Session};
 
 /// The package of every message that is asked for.
 const PACKAGE: &str = "keyward.v1";

@@ -8,7 +8,7 @@ use super::{
     console::Console,
     credential::Credential,
     failure::Failure,
-    text,
+    output::text,
 };
 use crate::wire::v1::{
     audit_service_client::AuditServiceClient, key_service_client::KeyServiceClient,

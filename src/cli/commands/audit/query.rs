@@ -1,0 +1,296 @@
+//! `keyward audit query`: who changed what, when, from where and why.
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    cli::{
+        exit::Exit,
+        failure::Failure,
+        input::{
+            page::{self, PageArgs},
+            parse::{self, KeyId, Moment},
+        },
+        output::{json, names, table::Table, time},
+        session::Session,
+    },
+    wire::v1::{Actor, AuditAction, AuditRecord, FieldChange, QueryLogRequest, QueryLogResponse},
+};
+
+/// Show changes that match, newest first
+#[derive(Args, Debug)]
+pub struct QueryArgs {
+    /// Only changes in this workspace. Left out: that of the administration key, or all
+    #[arg(long, value_name = "ID")]
+    workspace: Option<String>,
+    /// Only changes of this key
+    #[arg(long, value_name = "KEY_ID", value_parser = KeyId)]
+    key_id: Option<String>,
+    /// Only changes asked for with this administration key
+    #[arg(long, value_name = "KEY_ID", value_parser = KeyId)]
+    actor: Option<String>,
+    /// Only changes of this kind
+    #[arg(long, value_enum)]
+    action: Option<Action>,
+    /// Only changes at or after this time; 7d is seven days ago
+    #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
+    since: Option<Moment>,
+    /// Only changes before this time
+    #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
+    until: Option<Moment>,
+    /// Shows old and new values, not the names of the changed fields alone
+    #[arg(long)]
+    values: bool,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Action {
+    /// The store was made
+    StoreInitialize,
+    /// An administration key was made with `keyward recover`
+    AdminRecover,
+    /// A workspace was registered
+    WorkspaceRegister,
+    /// A key was issued
+    KeyIssue,
+    /// A key was given a new secret
+    KeyRotate,
+    /// A key was revoked
+    KeyRevoke,
+    /// A retiring secret was ended by presenting it
+    SecretEnd,
+    /// A key's fields were changed
+    KeyUpdate,
+    /// A key was switched off
+    KeyDisable,
+    /// A key was switched on
+    KeyEnable,
+    /// A policy document was put in force
+    PolicyApply,
+    /// The clock's mark was set with `keyward doctor --reset-clock`
+    ClockReset,
+    /// An older database was taken in with `--accept-rollback`
+    RollbackAccept,
+    /// A workspace was changed
+    WorkspaceUpdate,
+    /// A workspace was suspended
+    WorkspaceSuspend,
+    /// A suspended workspace was resumed
+    WorkspaceResume,
+    /// A workspace was closed, for good
+    WorkspaceClose,
+    /// A member was added
+    MemberAdd,
+    /// A member was given another role
+    MemberUpdate,
+    /// A member was removed
+    MemberRemove,
+    /// A grace was ended early, or extended
+    SecretGrace,
+    /// A key of another system was taken over
+    KeyImport,
+    /// A system's secret for its hashes was taken in
+    SchemeAdd,
+}
+
+impl From<Action> for AuditAction {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::StoreInitialize => Self::StoreInitialize,
+            Action::AdminRecover => Self::AdminRecover,
+            Action::WorkspaceRegister => Self::WorkspaceRegister,
+            Action::WorkspaceUpdate => Self::WorkspaceUpdate,
+            Action::SecretGrace => Self::SecretGrace,
+            Action::KeyIssue => Self::KeyIssue,
+            Action::KeyRotate => Self::KeyRotate,
+            Action::KeyRevoke => Self::KeyRevoke,
+            Action::SecretEnd => Self::SecretEnd,
+            Action::KeyUpdate => Self::KeyUpdate,
+            Action::KeyDisable => Self::KeyDisable,
+            Action::KeyEnable => Self::KeyEnable,
+            Action::PolicyApply => Self::PolicyApply,
+            Action::ClockReset => Self::ClockReset,
+            Action::RollbackAccept => Self::RollbackAccept,
+            Action::KeyImport => Self::KeyImport,
+            Action::SchemeAdd => Self::SchemeAdd,
+            Action::WorkspaceSuspend => Self::WorkspaceSuspend,
+            Action::WorkspaceResume => Self::WorkspaceResume,
+            Action::WorkspaceClose => Self::WorkspaceClose,
+            Action::MemberAdd => Self::MemberAdd,
+            Action::MemberUpdate => Self::MemberUpdate,
+            Action::MemberRemove => Self::MemberRemove,
+        }
+    }
+}
+
+pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let moves = [args.since, args.until].into_iter().flatten().any(Moment::moves);
+    let (all, now) = (args.page.is_all(), session.counted_from(&args.page, moves).await?);
+    let mut request = QueryLogRequest {
+        page_size: args.page.size(),
+        page_token: args.page.first_token(),
+        workspace_id: args.workspace.unwrap_or_default(),
+        key_id: args.key_id.unwrap_or_default(),
+        actor_key_id: args.actor.unwrap_or_default(),
+        action: args.action.map(AuditAction::from).unwrap_or_default().into(),
+        start_time: args.since.map(|since| since.resolve(now)).transpose()?,
+        end_time: args.until.map(|until| until.resolve(now)).transpose()?,
+    };
+    let mut audit = session.audit().await?;
+    loop {
+        let mut answer = audit.query_log(request.clone()).await.map_err(session.rpc())?.into_inner();
+        request.page_token.clone_from(&answer.next_page_token);
+        if moves {
+            answer.next_page_token = page::dated(&answer.next_page_token, now);
+        }
+        show(&answer, all, args.values, session)?;
+        if !all || answer.next_page_token.is_empty() {
+            return Ok(Exit::Done);
+        }
+    }
+}
+
+fn show(
+    answer: &QueryLogResponse,
+    all: bool,
+    values: bool,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
+    match (session.json, all) {
+        (true, true) => answer
+            .records
+            .iter()
+            .try_for_each(|record| session.console.print_json_line(&json::record(record))),
+        (true, false) => session.console.print_json(&json::log(answer)),
+        (false, _) => {
+            session.console.print(&text(&answer.records, values))?;
+            if !all && !answer.next_page_token.is_empty() {
+                session.console.note(&page::more(&answer.next_page_token));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn text(records: &[AuditRecord], values: bool) -> String {
+    let mut table = Table::with_header(&[
+        "REVISION", "TIME", "ACTION", "KEY", "ACTOR", "ADDRESS", "REASON", "COMMENT", "CHANGES",
+    ]);
+    let field = |change: &FieldChange| {
+        if values {
+            format!("{}: {} → {}", change.field, or_none(&change.from), or_none(&change.to))
+        } else {
+            change.field.clone()
+        }
+    };
+    for record in records {
+        table.row([
+            record.revision.to_string(),
+            time::shown(record.time.as_ref()),
+            names::for_eyes(&names::audit_action(record.action)),
+            whom(record),
+            record.actor.as_ref().map(who).unwrap_or_default(),
+            record.actor.as_ref().map(|actor| actor.address.clone()).unwrap_or_default(),
+            record.reason.clone(),
+            record.comment.clone(),
+            record.changes.iter().map(field).chain(gains(record)).collect::<Vec<_>>().join(", "),
+        ]);
+    }
+    table.render()
+}
+
+/// How many keys gained, and what the one gained that was asked for.
+fn gains(record: &AuditRecord) -> Option<String> {
+    let count = record.gaining_key_count;
+    match record.gained_by_key.as_slice() {
+        _ if count == 0 => None,
+        [] => Some(format!("{count} keys gained")),
+        own => Some(format!("gained {}, one of {count} keys", own.join(" "))),
+    }
+}
+
+/// The key, or the change of many and how many they were.
+fn whom(record: &AuditRecord) -> String {
+    match (record.key_id.as_str(), record.group_id.as_str()) {
+        (key, "") => key.to_owned(),
+        (_, group) => format!("{group} ({} keys)", record.key_count),
+    }
+}
+
+fn who(actor: &Actor) -> String {
+    let kind = names::for_eyes(&names::actor_kind(actor.kind));
+    match (actor.key_id.as_str(), actor.owner.as_str()) {
+        ("", _) => kind,
+        (id, "") => format!("{kind} {id}"),
+        (id, owner) => format!("{kind} {id} ({owner})"),
+    }
+}
+
+fn or_none(value: &str) -> &str {
+    if value.is_empty() { "none" } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_shown_one_a_line() {
+        let record = AuditRecord {
+            revision: 12,
+            action: AuditAction::KeyUpdate.into(),
+            key_id: "key_1".into(),
+            actor: Some(Actor {
+                kind: 1,
+                key_id: "key_0".into(),
+                owner: "ann".into(),
+                address: "127.0.0.1".into(),
+            }),
+            changes: vec![
+                FieldChange { field: "name".into(), from: "\"a\"".into(), to: "\"b\"".into() },
+                FieldChange { field: "expire_time".into(), from: String::new(), to: "\"x\"".into() },
+            ],
+            ..Default::default()
+        };
+        let header =
+            "REVISION  TIME  ACTION      KEY    ACTOR              ADDRESS    REASON  COMMENT  CHANGES\n";
+        let start = "12        -     key-update  key_1  admin key_0 (ann)  127.0.0.1  -       -        ";
+        let records = [record];
+        assert_eq!(text(&records, false), format!("{header}{start}name, expire_time\n"));
+        assert_eq!(
+            text(&records, true),
+            format!("{header}{start}name: \"a\" → \"b\", expire_time: none → \"x\"\n")
+        );
+    }
+
+    #[test]
+    fn a_record_by_which_keys_gained_says_how_many_and_what() {
+        // S10
+        let of = |gaining_key_count, own: &[&str]| AuditRecord {
+            gaining_key_count,
+            gained_by_key: own.iter().map(ToString::to_string).collect(),
+            ..Default::default()
+        };
+        assert_eq!(gains(&of(0, &[])), None);
+        assert_eq!(gains(&of(3, &[])).as_deref(), Some("3 keys gained"));
+        assert_eq!(gains(&of(3, &["a:b", "c:d"])).as_deref(), Some("gained a:b c:d, one of 3 keys"));
+    }
+
+    #[test]
+    fn a_change_of_many_keys_says_how_many() {
+        let one = AuditRecord { key_id: "key_1".into(), ..Default::default() };
+        let many = AuditRecord { group_id: "grp_1".into(), key_count: 42, ..Default::default() };
+        assert_eq!((whom(&one), whom(&many)), ("key_1".to_owned(), "grp_1 (42 keys)".to_owned()));
+    }
+
+    #[test]
+    fn every_action_of_the_wire_can_be_asked_for() {
+        let mut given: Vec<i32> =
+            Action::value_variants().iter().map(|action| AuditAction::from(*action).into()).collect();
+        given.sort_unstable();
+        let on_the_wire: Vec<i32> = (1..100).filter(|value| AuditAction::try_from(*value).is_ok()).collect();
+        assert_eq!(given, on_the_wire);
+    }
+}

@@ -1,0 +1,271 @@
+//! `keyward review`: what a careful owner would act on, the riskiest first, with the command that deals with it.
+
+use clap::Args;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{
+        exit::Exit,
+        failure::Failure,
+        input::{
+            page::{self, PageArgs},
+            parse, within,
+        },
+        output::{json, names, table::Table, time},
+        preflight::Younger,
+        session::Session,
+    },
+    wire::v1::{
+        Finding, FindingKind, FindingTotal, KeyBreadth, ReviewKeysRequest, ReviewKeysResponse, ReviewedKey,
+    },
+};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long a key that expires goes on, at least.
+const EXTENSION: SignedDuration = SignedDuration::from_hours(24 * 90);
+
+/// Show which keys need attention, the riskiest first
+#[derive(Args, Debug)]
+pub struct ReviewArgs {
+    /// The workspace, or `all` for every one. Left out: that of the administration key, or the default one
+    #[arg(long, value_name = "ID|all")]
+    workspace: Option<String>,
+    /// A key, or a scope, that nobody used for so long is unused. Left out: 90d
+    #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
+    unused_for: Option<SignedDuration>,
+    /// A secret that is older should be rotated. Left out: 365d
+    #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
+    older_than: Option<SignedDuration>,
+    /// A key that expires within this time expires soon. Left out: 14d
+    #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
+    expiring_within: Option<SignedDuration>,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// What was asked, as far as a command against a finding repeats it; what was left out is the server's own.
+#[derive(Clone, Copy)]
+struct Asked {
+    unused_for: SignedDuration,
+    expiring_within: SignedDuration,
+}
+
+impl Asked {
+    fn new(args: &ReviewArgs) -> Self {
+        Self {
+            unused_for: args.unused_for.unwrap_or(DAY * 90),
+            expiring_within: args.expiring_within.unwrap_or(DAY * 14),
+        }
+    }
+}
+
+pub(in crate::cli) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let all = args.page.is_all();
+    let asked = Asked::new(&args);
+    let (within, mut said) = (within::Asked::new(args.workspace.clone()), false);
+    let mut request = ReviewKeysRequest {
+        page_size: args.page.size(),
+        page_token: args.page.first_token(),
+        workspace_id: within.id(),
+        all_workspaces: within.all(),
+        unused_for: args.unused_for.map(time::duration_to_wire),
+        older_than: args.older_than.map(time::duration_to_wire),
+        expiring_within: args.expiring_within.map(time::duration_to_wire),
+    };
+    session.require(within.all(), Younger::all_workspaces("ReviewKeysRequest")).await?;
+    let mut keys = session.keys().await?;
+    loop {
+        let answer = keys.review_keys(request.clone()).await.map_err(session.rpc())?.into_inner();
+        if !std::mem::replace(&mut said, true) {
+            within.say(&answer.workspace_id, session);
+        }
+        let is_last = answer.next_page_token.is_empty();
+        match (session.json, all) {
+            (true, true) => {
+                answer.keys.iter().try_for_each(|key| session.console.print_json_line(&reviewed(key)))?;
+            }
+            (true, false) => session.console.print_json(&to_json(&answer))?,
+            (false, _) => {
+                session.console.print(&text(&answer, asked, is_last || !all))?;
+                if !all && !is_last {
+                    session.console.note(&page::more(&answer.next_page_token));
+                }
+            }
+        }
+        if !all || is_last {
+            return Ok(Exit::Done);
+        }
+        request.page_token = answer.next_page_token;
+    }
+}
+
+fn text(answer: &ReviewKeysResponse, asked: Asked, with_totals: bool) -> String {
+    let mut text = String::new();
+    if !answer.keys.is_empty() {
+        let mut table =
+            Table::with_header(&["SCORE", "KEY", "NAME", "OWNER", "ENVIRONMENT", "FINDING", "DO"]);
+        for key in &answer.keys {
+            for finding in &key.findings {
+                table.row([
+                    key.score.to_string(),
+                    key.key_id.clone(),
+                    key.name.clone(),
+                    key.owner.clone(),
+                    key.environment.clone(),
+                    finding.words.clone(),
+                    remedy(finding.kind(), &key.key_id, asked),
+                ]);
+            }
+        }
+        text = table.render();
+    }
+    if with_totals {
+        text.push_str(&totals(answer));
+    }
+    text
+}
+
+fn totals(answer: &ReviewKeysResponse) -> String {
+    let space = if answer.keys.is_empty() { "" } else { "\n" };
+    if answer.totals.is_empty() {
+        return format!("{space}{} keys reviewed: nothing to do.\n", answer.reviewed);
+    }
+    let mut table = Table::with_header(&["KEYS", "WITH"]);
+    for total in &answer.totals {
+        table.row([total.keys.to_string(), names::for_eyes(&names::finding_kind(total.kind))]);
+    }
+    format!("{space}{}of {} keys reviewed\n", table.render(), answer.reviewed)
+}
+
+/// The command that deals with a finding.
+fn remedy(kind: FindingKind, id: &str, asked: Asked) -> String {
+    match kind {
+        FindingKind::Unspecified => String::new(),
+        FindingKind::RetiringStillUsed => format!("keyward rotation extend {id} --grace 48h"),
+        FindingKind::ExpiringInUse => {
+            let expires = EXTENSION.max(asked.expiring_within.saturating_add(asked.expiring_within));
+            format!("keyward update {id} --expires {}", time::duration_typed(expires))
+        }
+        FindingKind::BroadUnused | FindingKind::NeverUsed | FindingKind::Unused => {
+            format!("keyward disable {id}")
+        }
+        FindingKind::BroadAnywhere => format!("keyward least-privilege {id}"),
+        FindingKind::ScopesUnused => {
+            let since = time::duration_typed(asked.unused_for);
+            format!("keyward narrow {id} --since {since} --dry-run")
+        }
+        FindingKind::ImportedTwice | FindingKind::Old => format!("keyward rotate {id}"),
+        FindingKind::NoExpiry => format!("keyward update {id} --expires 365d"),
+        FindingKind::DisabledLong => format!("keyward revoke {id} --reason unused"),
+    }
+}
+
+fn to_json(answer: &ReviewKeysResponse) -> Value {
+    json!({
+        "keys": json::list(&answer.keys, reviewed),
+        "totals": json::list(&answer.totals, total),
+        "reviewed": answer.reviewed,
+        "next_page_token": answer.next_page_token,
+        "workspace_id": answer.workspace_id,
+    })
+}
+
+fn reviewed(key: &ReviewedKey) -> Value {
+    json!({
+        "key_id": key.key_id,
+        "workspace_id": key.workspace_id,
+        "name": key.name,
+        "owner": key.owner,
+        "environment": key.environment,
+        "breadth": key.breadth.as_ref().map(breadth),
+        "score": key.score,
+        "findings": json::list(&key.findings, finding),
+        "last_use_time": key.last_use_time.as_ref().map(time::rfc3339),
+    })
+}
+
+fn breadth(breadth: &KeyBreadth) -> Value {
+    json!({
+        "scopes": breadth.scopes,
+        "unbound_scopes": breadth.unbound_scopes,
+        "wildcards": breadth.wildcards,
+        "networks": breadth.networks,
+    })
+}
+
+fn finding(finding: &Finding) -> Value {
+    json!({
+        "kind": names::finding_kind(finding.kind),
+        "words": finding.words,
+        "severity": names::finding_severity(finding.severity),
+    })
+}
+
+fn total(total: &FindingTotal) -> Value {
+    json!({ "kind": names::finding_kind(total.kind), "keys": total.keys })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_of_a_review_is_shown() {
+        for (message, value) in [
+            ("ReviewKeysResponse", to_json(&ReviewKeysResponse::default())),
+            ("ReviewedKey", reviewed(&ReviewedKey::default())),
+            ("KeyBreadth", breadth(&KeyBreadth::default())),
+            ("Finding", finding(&Finding::default())),
+            ("FindingTotal", total(&FindingTotal::default())),
+        ] {
+            json::assert_shows_every_field(message, &value);
+        }
+    }
+
+    #[test]
+    fn a_review_says_what_to_do_about_each_finding() {
+        let found = |kind, words: &str| Finding { kind, words: words.into(), severity: 2 };
+        let key = ReviewedKey {
+            key_id: "key_1".into(),
+            name: "old".into(),
+            environment: "live".into(),
+            score: 45,
+            findings: vec![found(5, "never used"), found(9, "does not expire")],
+            ..ReviewedKey::default()
+        };
+        let totals = vec![FindingTotal { kind: 5, keys: 1 }, FindingTotal { kind: 9, keys: 3 }];
+        let answer =
+            ReviewKeysResponse { keys: vec![key], totals, reviewed: 7, ..ReviewKeysResponse::default() };
+        let expected = "\
+SCORE  KEY    NAME  OWNER  ENVIRONMENT  FINDING          DO
+45     key_1  old   -      live         never used       keyward disable key_1
+45     key_1  old   -      live         does not expire  keyward update key_1 --expires 365d
+
+KEYS  WITH
+1     never-used
+3     no-expiry
+of 7 keys reviewed
+";
+        let asked = Asked { unused_for: DAY * 90, expiring_within: DAY * 14 };
+        assert_eq!(text(&answer, asked, true), expected);
+        let nothing = ReviewKeysResponse { reviewed: 7, ..ReviewKeysResponse::default() };
+        assert_eq!(text(&nothing, asked, true), "7 keys reviewed: nothing to do.\n");
+    }
+    #[test]
+    fn a_command_repeats_what_was_asked() {
+        let say =
+            |kind, unused_for, expiring_within| remedy(kind, "k", Asked { unused_for, expiring_within });
+        for (unused_for, since) in
+            [(DAY * 90, "90d"), (DAY * 30, "30d"), (DAY, "24h"), (SignedDuration::from_secs(5_400), "1h30m")]
+        {
+            let narrow = say(FindingKind::ScopesUnused, unused_for, DAY);
+            assert_eq!(narrow, format!("keyward narrow k --since {since} --dry-run"));
+        }
+        for (within, expires) in [(14, "90d"), (45, "90d"), (200, "400d")] {
+            let update = say(FindingKind::ExpiringInUse, DAY, DAY * within);
+            assert_eq!(update, format!("keyward update k --expires {expires}"), "later than what was asked");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `keyward workspace list`: the workspaces, newest first.
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    cli::{
+        exit::Exit,
+        failure::Failure,
+        input::page::{self, PageArgs},
+        output::{json, names, table::Table, time},
+        session::Session,
+    },
+    wire::v1::{ListWorkspacesRequest, ListWorkspacesResponse, Workspace, WorkspaceState},
+};
+
+/// List workspaces, newest first
+#[derive(Args, Debug)]
+pub struct ListArgs {
+    /// Only those that stand so
+    #[arg(long)]
+    state: Option<State>,
+    /// Only those of this plan
+    #[arg(long)]
+    plan: Option<String>,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// Where a workspace stands.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum State {
+    /// In use
+    Active,
+    /// Its keys are denied until it is resumed
+    Suspended,
+    /// Its keys are denied for good
+    Closed,
+}
+
+impl From<State> for WorkspaceState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Active => Self::Active,
+            State::Suspended => Self::Suspended,
+            State::Closed => Self::Closed,
+        }
+    }
+}
+
+pub(in crate::cli) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let mut request = ListWorkspacesRequest {
+        state: args.state.map_or(WorkspaceState::Unspecified, Into::into).into(),
+        plan: args.plan.unwrap_or_default(),
+        page_size: args.page.size(),
+        page_token: args.page.first_token(),
+    };
+    let mut workspaces = session.workspaces().await?;
+    loop {
+        let answer = workspaces.list_workspaces(request.clone()).await.map_err(session.rpc())?.into_inner();
+        print(&answer, args.page.is_all(), session)?;
+        if !args.page.is_all() || answer.next_page_token.is_empty() {
+            return Ok(Exit::Done);
+        }
+        request.page_token = answer.next_page_token;
+    }
+}
+
+fn print(answer: &ListWorkspacesResponse, all: bool, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    match (session.json, all) {
+        (true, true) => {
+            let mut lines = answer.workspaces.iter().map(json::workspace);
+            lines.try_for_each(|line| session.console.print_json_line(&line))
+        }
+        (true, false) => session.console.print_json(&json::workspaces(answer)),
+        (false, _) => {
+            session.console.print(&table(&answer.workspaces))?;
+            if !all && !answer.next_page_token.is_empty() {
+                session.console.note(&page::more(&answer.next_page_token));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn table(workspaces: &[Workspace]) -> String {
+    let mut table = Table::with_header(&["ID", "NAME", "STATE", "PLAN", "OWNER", "CREATED"]);
+    for workspace in workspaces {
+        table.row([
+            workspace.id.clone(),
+            workspace.name.clone(),
+            names::for_eyes(&names::workspace_state(workspace.state)),
+            workspace.plan.clone(),
+            workspace.owner.clone(),
+            time::shown(workspace.create_time.as_ref()),
+        ]);
+    }
+    table.render()
+}

@@ -1,0 +1,111 @@
+//! Times and durations between the wire, the eye and scripts: always UTC, always RFC 3339.
+
+use std::str::FromStr as _;
+
+use jiff::{SignedDuration, Timestamp, civil};
+
+use crate::wire::json::{EPOCH, signed};
+pub(in crate::cli) use crate::wire::json::{duration_seconds, rfc3339};
+
+/// A point in time as the wire has it.
+pub(in crate::cli) fn to_wire(time: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() }
+}
+
+/// An RFC 3339 time, up to the end of the year 9999; `None` for what is none.
+pub(in crate::cli) fn read(text: &str) -> Option<prost_types::Timestamp> {
+    if let Ok(time) = Timestamp::from_str(text) {
+        return Some(to_wire(time));
+    }
+    // The library's own times end a day earlier, so that they can be shown in every zone.
+    let utc = ["Z", "z", "+00:00", "-00:00"].into_iter().find_map(|end| text.strip_suffix(end))?;
+    let since = civil::DateTime::from_str(utc).ok()?.duration_since(EPOCH);
+    let (seconds, nanos) = (since.as_secs(), since.subsec_nanos());
+    (seconds > 0 && utc.contains(['T', 't', ' '])).then_some(prost_types::Timestamp { seconds, nanos })
+}
+
+/// A time as [`read`] takes it, or a date, which is its first moment in UTC.
+pub(in crate::cli) fn read_or_date(text: &str) -> Option<prost_types::Timestamp> {
+    read(text).or_else(|| {
+        let is_date = text.len() == 10 && text.split('-').map(str::len).eq([4, 2, 2]);
+        is_date.then(|| read(&format!("{text}T00:00:00Z"))).flatten()
+    })
+}
+
+/// A duration as the wire has it.
+pub(in crate::cli) fn duration_to_wire(duration: SignedDuration) -> prost_types::Duration {
+    prost_types::Duration { seconds: duration.as_secs(), nanos: duration.subsec_nanos() }
+}
+
+/// RFC 3339, for example `2027-01-31T09:30:00.25Z`. Empty when absent.
+pub(in crate::cli) fn shown(time: Option<&prost_types::Timestamp>) -> String {
+    time.map(rfc3339).unwrap_or_default()
+}
+
+/// For eyes, for example `90d`, `24h` or `1m 30s`. Empty when absent.
+pub(in crate::cli) fn duration_shown(duration: Option<&prost_types::Duration>) -> String {
+    duration.map(|d| in_days_if_whole(signed(d))).unwrap_or_default()
+}
+
+/// As it can be typed as an argument: the same without blanks.
+pub(in crate::cli) fn duration_typed(duration: SignedDuration) -> String {
+    in_days_if_whole(duration).replace(' ', "")
+}
+
+/// From two days on, whole days are easier to grasp than hours.
+fn in_days_if_whole(duration: SignedDuration) -> String {
+    match (duration.as_hours() / 24, duration) {
+        (days, whole) if days > 1 && whole == SignedDuration::from_hours(days * 24) => format!("{days}d"),
+        (_, other) => format!("{other:#}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::input::parse;
+
+    #[test]
+    fn times_are_rfc_3339_in_utc() {
+        for ((seconds, nanos), text) in [
+            ((0, 0), "1970-01-01T00:00:00Z"),
+            ((1_801_387_800, 250_000_000), "2027-01-31T09:30:00.25Z"),
+            ((253_402_300_799, 0), "9999-12-31T23:59:59Z"),
+            ((253_402_300_799, 999_000_000), "9999-12-31T23:59:59.999Z"),
+            ((i64::MAX, 0), "9223372036854775807 s 0 ns"),
+        ] {
+            assert_eq!(rfc3339(&prost_types::Timestamp { seconds, nanos }), text);
+        }
+        assert_eq!(shown(None), "");
+        for text in ["2027-01-31T09:30:00.25Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999Z"] {
+            assert_eq!(shown(read(text).as_ref()), text, "what is shown can be typed");
+        }
+        assert_eq!(read("9999-12-31T23:59:59+00:00"), read("9999-12-31T23:59:59Z"));
+        for none in
+            ["9999-12-31", "9999-12-31Z", "9999-12-32T00:00:00Z", "10000-01-01T00:00:00Z", "never", "Z"]
+        {
+            assert_eq!(read(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn durations_read_well_and_script_well() {
+        for ((seconds, nanos), eyes, script) in [
+            ((0, 0), "0s", "0s"),
+            ((42, 0), "42s", "42s"),
+            ((90, 0), "1m 30s", "90s"),
+            ((86_400, 0), "24h", "86400s"),
+            ((90 * 86_400, 0), "90d", "7776000s"),
+            ((90 * 86_400 + 1, 0), "2160h 1s", "7776001s"),
+            ((3, 500_000_000), "3s 500ms", "3.5s"),
+            ((0, -500_000_000), "500ms ago", "-0.5s"),
+        ] {
+            let duration = prost_types::Duration { seconds, nanos };
+            assert_eq!(duration_shown(Some(&duration)), eyes);
+            assert_eq!(duration_seconds(&duration), script);
+            if seconds >= 0 && nanos >= 0 {
+                assert_eq!(parse::duration(&duration_typed(signed(&duration))), Ok(signed(&duration)));
+            }
+        }
+    }
+}
