@@ -8,7 +8,7 @@
 //!
 //! A module may use what stands above it, never what stands below, and adapters never use each other,
 //! but that [`http`] is [`grpc`] in other clothes;
-//! `tests/architecture.rs` holds that.
+//! `tests/architecture/` holds that.
 //!
 //! | module | what lives there |
 //! | --- | --- |
