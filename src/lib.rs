@@ -8,7 +8,7 @@
 //!
 //! A module may use what stands above it, never what stands below, and adapters never use each other,
 //! but that [`http`] is [`grpc`] in other clothes;
-//! `tests/architecture/` holds that.
+//! `tests/architecture/` holds that, and that no files name each other in a circle.
 //!
 //! | module | what lives there |
 //! | --- | --- |

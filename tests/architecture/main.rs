@@ -1,10 +1,13 @@
-//! The rules of the source that a machine can hold: which module may know which, and what may be named where.
+//! The rules of the source that a machine can hold: which module may know which, what may be named where, and that no
+//! files name each other in a circle.
 //!
 //! The checks read tokens, not types: every path a file names, and its place in `src/`, are enough to see each arrow
-//! between modules. They take the place and the text of one file, so that the tests beside them can feed them bad
-//! examples; whoever changes a rule changes such an example with it.
-#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+//! between modules and between files. They take the places and the texts of files, so that the tests beside them can feed
+//! them bad examples; whoever changes a rule changes such an example with it.
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod circle_examples;
+mod circles;
 mod examples;
 mod paths;
 mod rules;

@@ -36,7 +36,9 @@ pub(crate) fn paths<'a>(file: &'a str, tokens: &[Token<'a>]) -> Vec<NamedPath<'a
                 }
             }
             ("use", [next, ..]) if next.text != "<" => {
-                rest = use_tree(after, Vec::new(), &mut segments);
+                let mut leaves = Vec::new();
+                rest = use_tree(after, Vec::new(), &mut leaves);
+                segments.extend(leaves.into_iter().map(|leaf| leaf.path));
             }
             ("extern", [Token { text: "crate", .. }, name, ..])
             | ("#", [Token { text: "[", .. }, name, Token { text: "(", .. }, ..]) => {
@@ -55,17 +57,28 @@ pub(crate) fn paths<'a>(file: &'a str, tokens: &[Token<'a>]) -> Vec<NamedPath<'a
     found
 }
 
+/// What a `use` takes in.
+pub(crate) struct Leaf<'a> {
+    pub(crate) path: Vec<&'a str>,
+    /// The name that it is given in this file, where that is another.
+    pub(crate) alias: Option<&'a str>,
+}
+
 /// Reads one branch of a `use` as far as what ends it, collects its leaves, and gives the rest.
-fn use_tree<'t, 'a>(
+pub(crate) fn use_tree<'t, 'a>(
     mut rest: &'t [Token<'a>],
     mut path: Vec<&'a str>,
-    leaves: &mut Vec<Vec<&'a str>>,
+    leaves: &mut Vec<Leaf<'a>>,
 ) -> &'t [Token<'a>] {
+    let mut alias = None;
     loop {
         match rest {
             [] | [Token { text: "," | "}" | ";", .. }, ..] => break,
             [Token { text: "{", .. }, inner @ ..] => return branches(inner, &path, leaves),
-            [Token { text: "as", .. }, _, after @ ..] => rest = after,
+            [Token { text: "as", .. }, name, after @ ..] => {
+                alias = Some(name.text);
+                rest = after;
+            }
             [token, after @ ..] => {
                 if is_word(token.text) || token.text == "*" {
                     path.push(token.text);
@@ -74,14 +87,14 @@ fn use_tree<'t, 'a>(
             }
         }
     }
-    leaves.push(path);
+    leaves.push(Leaf { path, alias });
     rest
 }
 
 fn branches<'t, 'a>(
     mut rest: &'t [Token<'a>],
     stem: &[&'a str],
-    leaves: &mut Vec<Vec<&'a str>>,
+    leaves: &mut Vec<Leaf<'a>>,
 ) -> &'t [Token<'a>] {
     loop {
         match rest {
@@ -94,7 +107,7 @@ fn branches<'t, 'a>(
 }
 
 /// A path written out in code, `a::b::c`, and the rest.
-fn chain<'t, 'a>(first: &'a str, mut rest: &'t [Token<'a>]) -> (Vec<&'a str>, &'t [Token<'a>]) {
+pub(crate) fn chain<'t, 'a>(first: &'a str, mut rest: &'t [Token<'a>]) -> (Vec<&'a str>, &'t [Token<'a>]) {
     let mut path = vec![first];
     while let [Token { text: "::", .. }, next, after @ ..] = rest
         && is_word(next.text)
@@ -106,7 +119,7 @@ fn chain<'t, 'a>(first: &'a str, mut rest: &'t [Token<'a>]) -> (Vec<&'a str>, &'
 }
 
 /// The path from the root of the crate, for one that begins with `crate`, `self`, `super` or the crate's name.
-fn absolute<'a>(path: Vec<&'a str>, home: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn absolute<'a>(path: Vec<&'a str>, home: &[&'a str]) -> Vec<&'a str> {
     let mut from = home.to_vec();
     let mut rest = path.as_slice();
     match rest {
