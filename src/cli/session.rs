@@ -108,7 +108,7 @@ impl Session<'_, '_> {
         }
     }
 
-    /// The connection, as whoever has the administration key.
+    /// The connection, with the administration key.
     pub(super) async fn caller(&mut self) -> Result<Caller, Failure> {
         if let Some(caller) = &self.caller {
             return Ok(caller.clone());

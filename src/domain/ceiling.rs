@@ -93,7 +93,7 @@ impl Ceiling {
         }
     }
 
-    /// Whether whoever may hand out this may hand out all that `other` allows, under this policy
+    /// Whether a caller who may hand out this may hand out all that `other` allows, under this policy
     /// ([`GrantsUnder`](super::policy::GrantsUnder) says what that is where there is none).
     #[must_use]
     pub fn covers(&self, other: &Self, policy: Option<&Policy>) -> bool {

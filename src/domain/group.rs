@@ -1,4 +1,4 @@
-//! Changes of many keys at once: one entry of the log is about them all, and what each comes to is worked out from it.
+//! Changes of many keys at once: one entry of the log is about them all, and what becomes of each is worked out from it.
 
 use std::collections::BTreeMap;
 

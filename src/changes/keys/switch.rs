@@ -66,7 +66,7 @@ impl Changes {
         }
     }
 
-    /// Switches a key, whoever asks.
+    /// Switches a key, for any actor.
     pub(in crate::changes) fn switched(
         &self,
         key: Key,

@@ -39,7 +39,7 @@ const MAX_TOLD: usize = 5;
 /// The longest value in a log entry, in bytes.
 const MAX_LOGGED_VALUE: usize = 1_024;
 
-/// What whoever applies a document stands on.
+/// What the caller who applies a document stands on.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected {
     /// The version in force that it was made from.

@@ -28,7 +28,8 @@ pub(in crate::changes) fn change(
     FieldChange { field: field.into(), from: from.into(), to: to.into() }
 }
 
-/// Whether a change of a key is none that a closed workspace lets be: it happens in the workspace as it was judged, or not.
+/// Whether a change of a key needs an open workspace: keys of a closed workspace cannot be changed so. The change happens in the
+/// workspace as it was judged, or not at all.
 pub(in crate::changes) const fn stands_on_workspace(action: Action) -> bool {
     matches!(action, Action::KeyRotate | Action::KeyUpdate | Action::KeyEnable | Action::SecretGrace)
 }

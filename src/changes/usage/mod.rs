@@ -18,7 +18,7 @@ impl Changes {
         Arc::clone(&self.usage)
     }
 
-    /// Writes the usage that was counted until now: whoever reads after this reads it all.
+    /// Writes the usage that was counted until now: a reading after this has all of it.
     ///
     /// # Errors
     /// The store.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl Changes {
-    /// What closing a workspace would come to: the workspace as it is, and how many keys it has that live.
+    /// What closing a workspace would change: the workspace as it is, and how many keys it has that live.
     ///
     /// # Errors
     /// As for closing it.

@@ -87,7 +87,7 @@ impl Changes {
         Ok((PlanEffect { policy: self.policy()?, before: (*before).clone(), after, keys }, revision))
     }
 
-    /// What a change of a workspace would come to; changes nothing.
+    /// What a change of a workspace would have as its effect; changes nothing.
     ///
     /// # Errors
     /// As for the change itself, but for the store.

@@ -12,7 +12,7 @@ pub enum Party {
     Workspace(WorkspaceId),
     /// The global caller with this key.
     Key(KeyId),
-    /// Whoever sends no credential from this address; `None` on a Unix socket.
+    /// A caller who sends no credential, from this address; `None` on a Unix socket.
     Address(Option<IpAddr>),
 }
 

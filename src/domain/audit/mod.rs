@@ -34,7 +34,7 @@ pub enum Actor {
         /// Where the request came from.
         address: Option<IpAddr>,
     },
-    /// Whoever presented the key itself.
+    /// The holder, who presented the key itself.
     Holder {
         /// That key.
         key: KeyId,

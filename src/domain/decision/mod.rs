@@ -30,7 +30,7 @@ use super::{
 pub struct Holder<'a> {
     /// The key.
     pub key: &'a Key,
-    /// What its grants come to under the policy in force.
+    /// What its grants permit under the policy in force.
     pub rights: &'a Rights,
     /// What surrounds it.
     pub surroundings: Surroundings,

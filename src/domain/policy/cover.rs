@@ -26,7 +26,7 @@ impl Grants {
 }
 
 impl<'a> GrantsUnder<'a> {
-    /// Whether whoever holds these holds all of `others` too.
+    /// Whether a key that holds these holds all of `others` too.
     #[must_use]
     pub fn cover(self, others: &'a Grants) -> bool {
         self.beyond(others).next().is_none()

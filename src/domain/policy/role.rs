@@ -1,4 +1,4 @@
-//! Roles: what the keys of their bearers can come to.
+//! Roles: the most that keys can do that follow them.
 
 use crate::domain::{grant::Grants, text::Label};
 

@@ -1,4 +1,4 @@
-//! Rights: what a key's grants come to under a policy. Worked out when the key or the policy changes, so that a Check
+//! Rights: what a key's grants permit under a policy. Worked out when the key or the policy changes, so that a Check
 //! looks at neither wildcards nor the registry.
 
 mod role;
@@ -86,7 +86,7 @@ fn cover(mine: &[Lists], theirs: &Lists) -> bool {
 }
 
 impl Rights {
-    /// What `grants` come to under `policy`.
+    /// What `grants` permit under `policy`.
     #[must_use]
     pub fn new(grants: &Grants, policy: &Policy) -> Self {
         let mut scopes: BTreeMap<&str, Option<Vec<Lists>>> = BTreeMap::new();

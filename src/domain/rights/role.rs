@@ -22,7 +22,7 @@ impl Rights {
         Self::new(grants, policy).narrowed(&of_role, policy)
     }
 
-    /// What a role comes to.
+    /// What a role permits.
     #[must_use]
     pub fn of_role(role: &Role, policy: &Policy) -> Self {
         if let Some(grants) = &role.grants {

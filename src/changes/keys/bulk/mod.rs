@@ -170,7 +170,7 @@ impl Changes {
             let _turn = self.locks.to_look_within(within).await;
             return Ok(self.look(permit, &bulk, self.clock.now())?.answer());
         };
-        // Whoever expects another number keeps nobody waiting.
+        // A caller who expects another number keeps nobody waiting.
         self.look(permit, &bulk, self.clock.now())?.require(expected)?;
         // Nobody else changes a key of these workspaces between the look and the change, and so this cannot be kept from happening.
         let _turns = self.locks.of_all_within(within).await;

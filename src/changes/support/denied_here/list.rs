@@ -1,4 +1,4 @@
-//! The list of ends that are not written: bounded, with a part for operators, for each workspace, and for whoever presents a key.
+//! The list of ends that are not written: bounded, with a part for operators, for each workspace, and for holders who present a key.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -27,7 +27,7 @@ pub const OF_OPERATORS: usize = 16_384;
 pub const OF_TENANTS: usize = 16_384;
 /// How many of these one workspace has at most.
 pub const OF_ONE_TENANT: usize = 1_024;
-/// How many may be denied for whoever presents them.
+/// How many may be denied for holders who present them.
 pub const OF_PRESENTERS: usize = 4_096;
 
 /// Whose part of the list an end is in.
@@ -37,7 +37,7 @@ pub enum Part {
     Operators,
     /// That of callers who are bound to this workspace.
     Workspace(WorkspaceId),
-    /// That of whoever presents a key.
+    /// That of holders who present a key.
     Presenters,
 }
 

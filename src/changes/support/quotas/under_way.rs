@@ -38,7 +38,7 @@ pub(super) enum Row {
     Scheme(Label),
 }
 
-/// Claims that end when this is dropped: memory has what they were for, or it never comes to be.
+/// Claims that end when this is dropped: memory has what they were for, or never will.
 pub(in crate::changes) struct Room<'a> {
     pub(super) under_way: &'a UnderWay,
     pub(super) claims: Vec<(Option<WorkspaceId>, Claim)>,

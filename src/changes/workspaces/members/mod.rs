@@ -220,7 +220,7 @@ impl Changes {
         }
     }
 
-    /// What a wish comes to; `None` where everything is so already.
+    /// What a wish changes; `None` where everything is so already.
     fn judged(
         &self,
         permit: &AdminPermit<ManageWorkspaces>,

@@ -1,4 +1,4 @@
-//! The location that asks Keyward: it is nobody's but nginx's, and says itself what it asks about.
+//! The location that asks Keyward: only nginx can call it, and it says itself what it asks about.
 
 use super::{
     Finding,
