@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::nginx::{self, Finding, Found};
+use super::nginx::{self, Finding, Inspection};
 use crate::cli::{console::Console, exit::Exit, failure::Failure, output::text::printable};
 
 pub(super) const EXAMPLES: &str = "\
@@ -37,7 +37,7 @@ pub(super) fn run(args: &CheckArgs, as_json: bool, console: &mut Console<'_>) ->
     Ok(if found.findings.is_empty() { Exit::Done } else { Exit::Exposed })
 }
 
-fn in_json(found: &Found) -> Value {
+fn in_json(found: &Inspection) -> Value {
     let findings: Vec<Value> = found
         .findings
         .iter()
@@ -50,7 +50,7 @@ fn in_json(found: &Found) -> Value {
     json!({ "files": found.files, "passes": found.passes, "findings": findings })
 }
 
-fn in_words(found: &Found) -> String {
+fn in_words(found: &Inspection) -> String {
     let mut lines = Vec::new();
     for Finding { problem, file, line, at, message, next } in &found.findings {
         lines.push(format!("{}:{line}: {problem} {}", printable(file), printable(at)));

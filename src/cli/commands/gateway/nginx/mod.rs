@@ -19,7 +19,7 @@ use std::path::Path;
 pub(super) use self::finding::Finding;
 
 /// What was looked at, and what is wrong with it.
-pub(super) struct Found {
+pub(super) struct Inspection {
     /// Every file that was read, in the order of its reading.
     pub(super) files: Vec<String>,
     /// How many places pass requests on.
@@ -31,10 +31,10 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// In words, where a file cannot be read or nginx would not take it.
-pub(super) fn check(main: &Path) -> Result<Found, String> {
+pub(super) fn check(main: &Path) -> Result<Inspection, String> {
     let read = tree::read(main)?;
     let (passes, mut findings) = rules::judge(&read.directives);
     findings.sort();
     findings.dedup();
-    Ok(Found { files: read.files, passes, findings })
+    Ok(Inspection { files: read.files, passes, findings })
 }
