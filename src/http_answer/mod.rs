@@ -161,7 +161,7 @@ fn row(stop: Stop<'_>) -> Row {
     Row {
         status,
         code: facts.told_reason(),
-        message: facts.told(named),
+        message: denial.told(named),
         challenge,
         retry_after: denial.spent().and_then(Spent::retry_after),
     }

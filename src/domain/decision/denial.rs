@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, net::IpAddr};
 
-use super::facts::{DenialFacts, DenialKind, DenialReason, Detail, Spent};
+use super::facts::{DenialDetails, DenialFacts, DenialKind, DenialReason, Detail, Spent, join};
 use crate::domain::{secret::NotAKey, time::Timestamp};
 
 /// One condition that failed.
@@ -76,161 +76,183 @@ const fn reason(number: i32, name: &'static str) -> DenialReason {
     DenialReason { name, number }
 }
 
+/// A row of the table, which is made once, and what the denial is about.
+macro_rules! row {
+    ($reason:expr, $kind:expr, $exact:expr, $told:expr $(,)?) => {
+        row!($reason, $kind, $exact, $told, Detail::Nothing)
+    };
+    ($reason:expr, $kind:expr, $exact:expr, $told:expr, $detail:expr $(,)?) => {
+        (const { &DenialFacts::new($reason, $kind, $exact, $told) }, $detail)
+    };
+}
+
+/// The same, of a credential that is not good.
+macro_rules! invalid {
+    ($reason:expr, $exact:expr $(,)?) => {
+        invalid!($reason, $exact, Detail::Nothing)
+    };
+    ($reason:expr, $exact:expr, $detail:expr $(,)?) => {
+        (const { &DenialFacts::invalid($reason, $exact) }, $detail)
+    };
+}
+
 impl Denial {
-    /// The one table: all that is known of each denial.
+    /// What is known of it.
     #[must_use]
+    pub const fn facts(&self) -> &'static DenialFacts {
+        self.row().0
+    }
+
+    /// The one table: all that is known of each denial, and what it is about.
     #[expect(clippy::too_many_lines, reason = "the one table")]
-    pub const fn facts(&self) -> DenialFacts<'_> {
+    const fn row(&self) -> (&'static DenialFacts, Detail<'_>) {
         use DenialKind::{CredentialMisplaced, CredentialMissing, LimitSpent, NobodyPermitted, NotPermitted};
         match self {
-            Self::CredentialsMissing => DenialFacts::new(
+            Self::CredentialsMissing => row!(
                 reason(1, "CREDENTIALS_MISSING"),
                 CredentialMissing,
                 "no API key was presented",
-                "An API key is required.",
+                "An API key is required."
             ),
-            Self::CredentialsAmbiguous => DenialFacts::new(
+            Self::CredentialsAmbiguous => row!(
                 reason(2, "CREDENTIALS_AMBIGUOUS"),
                 CredentialMisplaced,
                 "more than one API key was presented",
-                "More than one API key was presented. Send exactly one.",
+                "More than one API key was presented. Send exactly one."
             ),
-            Self::CredentialsInUrl => DenialFacts::new(
+            Self::CredentialsInUrl => row!(
                 reason(19, "CREDENTIALS_IN_URL"),
                 CredentialMisplaced,
                 "an API key stands in the URL, where logs and histories keep it",
-                "An API key must not stand in the URL, where logs keep it. Replace that key.",
+                "An API key must not stand in the URL, where logs keep it. Replace that key."
             ),
-            Self::CredentialsMalformed => DenialFacts::invalid(
+            Self::CredentialsMalformed => invalid!(
                 reason(3, "CREDENTIALS_MALFORMED"),
-                "what was presented is not an API key: its length, alphabet or checksum is wrong",
+                "what was presented is not an API key: its length, alphabet or checksum is wrong"
             ),
-            Self::KeyUnknown => DenialFacts::invalid(reason(4, "KEY_UNKNOWN"), "there is no such API key"),
-            Self::KeyRevoked => DenialFacts::invalid(reason(5, "KEY_REVOKED"), "the API key was revoked"),
-            Self::KeyExpired(at) => {
-                DenialFacts::invalid(KEY_EXPIRED, "the API key expired at {at}").of(Detail::At(*at))
-            }
-            Self::SecretEnded(at) => DenialFacts::invalid(
+            Self::KeyUnknown => invalid!(reason(4, "KEY_UNKNOWN"), "there is no such API key"),
+            Self::KeyRevoked => invalid!(reason(5, "KEY_REVOKED"), "the API key was revoked"),
+            Self::KeyExpired(at) => invalid!(KEY_EXPIRED, "the API key expired at {at}", Detail::At(*at)),
+            Self::SecretEnded(at) => invalid!(
                 KEY_EXPIRED,
                 "this secret was replaced by a rotation, and its grace ended at {at}",
-            )
-            .of(Detail::At(*at)),
-            Self::KeyDisabled => DenialFacts::invalid(reason(7, "KEY_DISABLED"), "the API key is disabled"),
-            Self::OwnerRemoved => DenialFacts::invalid(
-                reason(8, "OWNER_REMOVED"),
-                "the owner of the API key is no member of its workspace",
+                Detail::At(*at)
             ),
-            Self::WorkspaceSuspended => DenialFacts::new(
+            Self::KeyDisabled => invalid!(reason(7, "KEY_DISABLED"), "the API key is disabled"),
+            Self::OwnerRemoved => {
+                invalid!(reason(8, "OWNER_REMOVED"), "the owner of the API key is no member of its workspace")
+            }
+            Self::WorkspaceSuspended => row!(
                 WORKSPACE_SUSPENDED,
                 NotPermitted,
                 "the workspace of the API key is suspended",
-                "The workspace of the API key is suspended.",
+                "The workspace of the API key is suspended."
             ),
-            Self::WorkspaceClosed => DenialFacts::new(
+            Self::WorkspaceClosed => row!(
                 WORKSPACE_SUSPENDED,
                 NotPermitted,
                 "the workspace of the API key is closed",
-                "The workspace of the API key is closed.",
+                "The workspace of the API key is closed."
             ),
-            Self::PlanDeniesKeys => DenialFacts::new(
+            Self::PlanDeniesKeys => row!(
                 WORKSPACE_SUSPENDED,
                 NotPermitted,
                 "the API key's workspace is on a plan without keys",
-                "The API key's workspace is on a plan without keys.",
+                "The API key's workspace is on a plan without keys."
             ),
-            Self::WorkspaceMismatch => DenialFacts::new(
+            Self::WorkspaceMismatch => row!(
                 reason(10, "WORKSPACE_MISMATCH"),
                 NotPermitted,
                 "the API key belongs to another workspace",
-                "The API key belongs to another workspace.",
+                "The API key belongs to another workspace."
             ),
-            Self::EnvironmentMismatch => DenialFacts::new(
+            Self::EnvironmentMismatch => row!(
                 reason(11, "ENVIRONMENT_MISMATCH"),
                 NotPermitted,
                 "the API key belongs to another environment",
-                "The API key belongs to another environment.",
+                "The API key belongs to another environment."
             ),
-            Self::RoleInsufficient(missing) => DenialFacts::new(
+            Self::RoleInsufficient(missing) => row!(
                 reason(14, "ROLE_INSUFFICIENT"),
                 NotPermitted,
                 "the role of the API key's owner lacks {scopes}",
                 "The role of the API key's owner lacks {scopes}.",
-            )
-            .of(Detail::Missing(missing.as_slice())),
-            Self::ScopeInsufficient(missing) => DenialFacts::new(
+                Detail::Missing(missing.as_slice())
+            ),
+            Self::ScopeInsufficient(missing) => row!(
                 reason(12, "SCOPE_INSUFFICIENT"),
                 NotPermitted,
                 "the API key lacks {scopes}",
                 "The API key lacks {scopes}.",
-            )
-            .of(Detail::Missing(missing.as_slice())),
-            Self::ResourceNotGranted { scopes, named: true } => DenialFacts::new(
+                Detail::Missing(missing.as_slice())
+            ),
+            Self::ResourceNotGranted { scopes, named: true } => row!(
                 RESOURCE_NOT_GRANTED,
                 NotPermitted,
                 "the API key has {scopes} for other resources only",
                 "The API key has {scopes} for other resources only.",
-            )
-            .of(Detail::Bound(scopes.as_slice())),
-            Self::ResourceNotGranted { scopes, named: false } => DenialFacts::new(
+                Detail::Bound(scopes.as_slice())
+            ),
+            Self::ResourceNotGranted { scopes, named: false } => row!(
                 RESOURCE_NOT_GRANTED,
                 NotPermitted,
                 "the API key has {scopes} for certain resources only, and the request names none",
                 "The API key has {scopes} for other resources only.",
-            )
-            .of(Detail::Bound(scopes.as_slice())),
-            Self::AddressNotAllowed(Some(address)) => DenialFacts::new(
+                Detail::Bound(scopes.as_slice())
+            ),
+            Self::AddressNotAllowed(Some(address)) => row!(
                 ADDRESS_NOT_ALLOWED,
                 NotPermitted,
                 "the API key may not be used from {address}",
                 "The API key may not be used from this address.",
-            )
-            .of(Detail::Address(*address)),
-            Self::AddressNotAllowed(None) => DenialFacts::new(
+                Detail::Address(*address)
+            ),
+            Self::AddressNotAllowed(None) => row!(
                 ADDRESS_NOT_ALLOWED,
                 NotPermitted,
                 "the API key is bound to source networks, and the request's address is not known",
-                "The API key may not be used from this address.",
+                "The API key may not be used from this address."
             ),
-            Self::BrowserNotAllowed => DenialFacts::new(
+            Self::BrowserNotAllowed => row!(
                 reason(20, "BROWSER_NOT_ALLOWED"),
                 NotPermitted,
                 "a browser sent the API key, and keys of its environment are secret",
-                "The API key is secret, and may not be used in browsers.",
+                "The API key is secret, and may not be used in browsers."
             ),
-            Self::RouteNotFound => DenialFacts::new(
+            Self::RouteNotFound => row!(
                 reason(16, "ROUTE_NOT_FOUND"),
                 NobodyPermitted,
                 "nothing says what this request needs",
-                "No API key gives access to this.",
+                "No API key gives access to this."
             ),
-            Self::RateLimited(spent @ Spent { wait: Some(_), .. }) => DenialFacts::new(
+            Self::RateLimited(spent @ Spent { wait: Some(_), .. }) => row!(
                 RATE_LIMITED,
                 LimitSpent,
                 "rate limit {limit} is spent; retry after {seconds} seconds",
                 "Rate limit exceeded. Retry after {seconds} seconds.",
-            )
-            .of(Detail::Spent(spent)),
-            Self::RateLimited(spent) => DenialFacts::new(
+                Detail::Spent(spent)
+            ),
+            Self::RateLimited(spent) => row!(
                 RATE_LIMITED,
                 LimitSpent,
                 "the request costs more than the rate limit {limit} admits",
                 "Rate limit exceeded. The request costs more than the limit admits.",
-            )
-            .of(Detail::Spent(spent)),
-            Self::QuotaExceeded(spent @ Spent { wait: Some(_), .. }) => DenialFacts::new(
+                Detail::Spent(spent)
+            ),
+            Self::QuotaExceeded(spent @ Spent { wait: Some(_), .. }) => row!(
                 QUOTA_EXCEEDED,
                 LimitSpent,
                 "quota {limit} is spent; retry after {seconds} seconds",
                 "Quota exceeded. Retry after {seconds} seconds.",
-            )
-            .of(Detail::Spent(spent)),
-            Self::QuotaExceeded(spent) => DenialFacts::new(
+                Detail::Spent(spent)
+            ),
+            Self::QuotaExceeded(spent) => row!(
                 QUOTA_EXCEEDED,
                 LimitSpent,
                 "the request costs more than the quota {limit} admits",
                 "Quota exceeded. The request costs more than the limit admits.",
-            )
-            .of(Detail::Spent(spent)),
+                Detail::Spent(spent)
+            ),
         }
     }
 
@@ -274,13 +296,21 @@ impl Denial {
     /// The denial for people who may know all of it.
     #[must_use]
     pub fn message(&self) -> Cow<'static, str> {
-        self.facts().exact()
+        let (facts, detail) = self.row();
+        detail.fill(facts.exact, join)
+    }
+
+    /// What the sender of the request is told, with scopes in these words.
+    #[must_use]
+    pub fn told(&self, scopes: impl Fn(&[String]) -> String) -> Cow<'static, str> {
+        let (facts, detail) = self.row();
+        detail.fill(facts.told, |named, text| text.push_str(&scopes(named)))
     }
 
     /// The scopes that are missing altogether.
     #[must_use]
     pub const fn missing_scopes(&self) -> &[String] {
-        match self.facts().detail {
+        match self.row().1 {
             Detail::Missing(scopes) => scopes,
             Detail::Nothing | Detail::At(_) | Detail::Bound(_) | Detail::Address(_) | Detail::Spent(_) => &[],
         }
@@ -289,7 +319,7 @@ impl Denial {
     /// The scopes that the key lacks, altogether or for the resource.
     #[must_use]
     pub const fn lacking_scopes(&self) -> &[String] {
-        match self.facts().detail {
+        match self.row().1 {
             Detail::Missing(scopes) | Detail::Bound(scopes) => scopes,
             Detail::Nothing | Detail::At(_) | Detail::Address(_) | Detail::Spent(_) => &[],
         }
@@ -298,7 +328,7 @@ impl Denial {
     /// The limit that is spent.
     #[must_use]
     pub const fn spent(&self) -> Option<&Spent> {
-        match self.facts().detail {
+        match self.row().1 {
             Detail::Spent(spent) => Some(spent),
             Detail::Nothing | Detail::At(_) | Detail::Missing(_) | Detail::Bound(_) | Detail::Address(_) => {
                 None
@@ -328,23 +358,6 @@ impl From<NotAKey> for Denial {
     }
 }
 
-/// What denials are made of.
-#[derive(Debug, Clone, Copy)]
-pub struct DenialDetails<'a> {
-    /// When the key expired, or the grace of its secret ended.
-    pub at: Timestamp,
-    /// Scopes that it lacks.
-    pub missing: &'a [String],
-    /// Scopes that it has for other resources.
-    pub bound: &'a [String],
-    /// Whether the request named a resource.
-    pub named: bool,
-    /// From where it was used.
-    pub address: Option<IpAddr>,
-    /// The limit that is spent.
-    pub spent: &'a Spent,
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -366,7 +379,7 @@ mod tests {
             };
             for denial in Denial::every(&details) {
                 let facts = denial.facts();
-                let (exact, told) = (denial.message(), facts.told(|scopes| scopes.join(", ")));
+                let (exact, told) = (denial.message(), denial.told(|scopes| scopes.join(", ")));
                 assert!(!exact.contains(['{', '}']) && !exact.ends_with('.'), "{exact}");
                 assert!(!told.contains(['{', '}']) && told.ends_with('.'), "{told}");
                 let is_invalid = facts.kind == DenialKind::CredentialInvalid;

@@ -1,6 +1,11 @@
 //! What is known of a denial: a row of the table of denials, without the table.
 
-use std::{borrow::Cow, net::IpAddr, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+    net::IpAddr,
+    time::Duration,
+};
 
 use crate::domain::time::Timestamp;
 
@@ -32,22 +37,21 @@ pub struct DenialReason {
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
-pub struct DenialFacts<'a> {
+pub struct DenialFacts {
     /// For machines, exact: for who asks the Check, and not for strangers.
     pub reason: DenialReason,
     /// What is wrong.
     pub kind: DenialKind,
     /// For people who may know all of it.
-    exact: &'static str,
+    pub(super) exact: &'static str,
     /// For the sender of the request.
-    told: &'static str,
-    /// What stands in the place of the braces of both.
-    pub(super) detail: Detail<'a>,
+    pub(super) told: &'static str,
 }
 
 /// What a denial is about.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Detail<'a> {
+    /// Nothing that a sentence names.
     Nothing,
     /// When it came to be so: `{at}`.
     At(Timestamp),
@@ -73,10 +77,30 @@ pub struct Spent {
     pub wait: Option<Duration>,
 }
 
+/// What denials are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct DenialDetails<'a> {
+    /// When the key expired, or the grace of its secret ended.
+    pub at: Timestamp,
+    /// Scopes that it lacks.
+    pub missing: &'a [String],
+    /// Scopes that it has for other resources.
+    pub bound: &'a [String],
+    /// Whether the request named a resource.
+    pub named: bool,
+    /// From where it was used.
+    pub address: Option<IpAddr>,
+    /// The limit that is spent.
+    pub spent: &'a Spent,
+}
+
+/// What the details of most denials take.
+const USUAL_BYTES: usize = 64;
+
 /// What holders are told whose credential is not good, whatever is wrong with it.
 const INVALID: (&str, &str) = ("CREDENTIALS_INVALID", "The API key is not valid.");
 
-impl DenialFacts<'static> {
+impl DenialFacts {
     /// A row of the table: both sentences are for people, the second for the sender of the request. What stands in braces in
     /// them is filled from the detail.
     pub(super) const fn new(
@@ -85,24 +109,12 @@ impl DenialFacts<'static> {
         exact: &'static str,
         told: &'static str,
     ) -> Self {
-        Self { reason, kind, exact, told, detail: Detail::Nothing }
+        Self { reason, kind, exact, told }
     }
 
     /// A row of a credential that is not good.
     pub(super) const fn invalid(reason: DenialReason, exact: &'static str) -> Self {
         Self::new(reason, DenialKind::CredentialInvalid, exact, INVALID.1)
-    }
-}
-
-impl<'a> DenialFacts<'a> {
-    /// The same, about this.
-    pub(super) const fn of(self, detail: Detail<'a>) -> Self {
-        Self { detail, ..self }
-    }
-
-    /// What people are told who may know all of it.
-    pub(super) fn exact(&self) -> Cow<'static, str> {
-        self.detail.fill(self.exact, |scopes| scopes.join(", "))
     }
 
     /// The reason that the sender of the request is told.
@@ -117,28 +129,43 @@ impl<'a> DenialFacts<'a> {
             | DenialKind::LimitSpent => self.reason.name,
         }
     }
-
-    /// What the sender of the request is told, with scopes in these words.
-    #[must_use]
-    pub fn told(&self, scopes: impl Fn(&[String]) -> String) -> Cow<'static, str> {
-        self.detail.fill(self.told, scopes)
-    }
 }
 
 impl Detail<'_> {
-    /// The sentence with this detail in the places that it names in braces.
-    fn fill(&self, sentence: &'static str, scopes: impl Fn(&[String]) -> String) -> Cow<'static, str> {
-        if !sentence.contains('{') {
+    /// The sentence with this detail in the places that it names in braces; `scopes` writes a list of them.
+    pub(super) fn fill(
+        &self,
+        sentence: &'static str,
+        scopes: impl Fn(&[String], &mut String),
+    ) -> Cow<'static, str> {
+        if matches!(self, Self::Nothing) || !sentence.contains('{') {
             return sentence.into();
         }
-        let (at, with) = match self {
-            Self::Nothing => return sentence.into(),
-            Self::At(at) => ("{at}", at.to_string()),
-            Self::Missing(missing) | Self::Bound(missing) => ("{scopes}", scopes(missing)),
-            Self::Address(address) => ("{address}", address.to_string()),
-            Self::Spent(spent) => return spent.fill(sentence),
-        };
-        sentence.replacen(at, &with, 1).into()
+        let mut text = String::with_capacity(sentence.len().saturating_add(USUAL_BYTES));
+        let mut rest = sentence;
+        while let Some((before, place)) = rest.split_once('{') {
+            text.push_str(before);
+            let (name, after) = place.split_once('}').unwrap_or((place, ""));
+            self.write(name, &mut text, &scopes).unwrap_or_default();
+            rest = after;
+        }
+        text.push_str(rest);
+        text.into()
+    }
+
+    /// Writes what stands in the place of this name.
+    fn write(&self, name: &str, text: &mut String, scopes: &impl Fn(&[String], &mut String)) -> fmt::Result {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::At(at) => write!(text, "{at}"),
+            Self::Missing(named) | Self::Bound(named) => {
+                scopes(named, text);
+                Ok(())
+            }
+            Self::Address(address) => write!(text, "{address}"),
+            Self::Spent(spent) if name == "limit" => write!(text, "{} of {}", spent.limit, spent.admits),
+            Self::Spent(spent) => write!(text, "{}", spent.retry_after().unwrap_or_default()),
+        }
     }
 }
 
@@ -148,12 +175,12 @@ impl Spent {
     pub fn retry_after(&self) -> Option<u64> {
         self.wait.map(|wait| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
     }
+}
 
-    fn fill(&self, sentence: &'static str) -> Cow<'static, str> {
-        let limit = sentence.replacen("{limit}", &format!("{} of {}", self.limit, self.admits), 1);
-        match self.retry_after() {
-            Some(seconds) => limit.replacen("{seconds}", &seconds.to_string(), 1).into(),
-            None => limit.into(),
-        }
+/// Writes all of these scopes.
+pub(super) fn join(scopes: &[String], text: &mut String) {
+    for (place, scope) in scopes.iter().enumerate() {
+        text.push_str(if place == 0 { "" } else { ", " });
+        text.push_str(scope);
     }
 }

@@ -7,8 +7,8 @@ mod facts;
 mod requirement;
 
 pub use self::{
-    denial::{Denial, DenialDetails},
-    facts::{DenialFacts, DenialKind, DenialReason, Spent},
+    denial::Denial,
+    facts::{DenialDetails, DenialFacts, DenialKind, DenialReason, Spent},
     requirement::{MAX_COST, MAX_SCOPES, Requirement},
 };
 
