@@ -73,7 +73,7 @@ pub enum AppError {
     /// The embedded descriptors are broken.
     #[error(transparent)]
     Descriptors(#[from] DescriptorError),
-    /// A part of the way in died, or did not end.
+    /// A part of the server died, or did not end.
     #[error(transparent)]
     Listener(#[from] ListenerError),
     /// A part died while serving.

@@ -1,4 +1,4 @@
-//! What has happened on the way in, counted for metrics and tests.
+//! What has happened in the server, counted for metrics and tests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,9 +17,9 @@ impl Counter {
     }
 }
 
-/// One counter for each thing that the way in does about a connection or a call on its own account.
+/// One counter for each thing that the server does about a connection or a call on its own account.
 #[derive(Debug, Default)]
-pub struct WayInCounts {
+pub struct ServerCounts {
     /// Connections that were given to a worker.
     pub connections_admitted: Counter,
     /// Connections that did nothing and were closed, because another one needed their place.

@@ -1,4 +1,4 @@
-//! Every bound of the way in, in one place, each with its unit.
+//! Every bound of the server, in one place, each with its unit.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub struct ListenerLimits {
     pub last_request_grace: Duration,
     /// How long a connection that was told to go away, and has no open call, may take to close.
     pub farewell_deadline: Duration,
-    /// How long a connection that was told to go away may take in all; at shutdown, how long the way in drains.
+    /// How long a connection that was told to go away may take in all; at shutdown, how long the server drains.
     pub drain_deadline: Duration,
 
     /// From the head of a call to the head of its answer, reception of the request included. A client's

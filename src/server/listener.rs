@@ -14,7 +14,7 @@ use super::{
     budget::Budget,
     calls::Calls,
     connection::{Peer, Protocol, Shared},
-    counts::WayInCounts,
+    counts::ServerCounts,
     limits::ListenerLimits,
     part::{EndNotice, Part},
     worker,
@@ -31,7 +31,7 @@ pub struct Listener {
     address: SocketAddr,
 }
 
-/// The way in, at work. Dropping it ends it in the background, as [`Running::shutdown`] does.
+/// The server of one port, at work. Dropping it ends it in the background, as [`Running::shutdown`] does.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
@@ -42,7 +42,7 @@ pub struct Running {
     dead: Option<Part>,
 }
 
-/// Why the way in has not ended as it should.
+/// Why the server has not ended as it should.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenerError {
     /// A part ended by itself: a defect; the process should end too.
@@ -139,7 +139,7 @@ impl Running {
 
     /// What has happened so far.
     #[must_use]
-    pub fn counts(&self) -> &WayInCounts {
+    pub fn counts(&self) -> &ServerCounts {
         &self.shared.counts
     }
 

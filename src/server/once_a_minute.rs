@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const A_MINUTE_MS: u64 = 60_000;
 
-/// When it was told last: milliseconds since the way in began, from 1; 0 is never.
+/// When it was told last: milliseconds since the server began, from 1; 0 is never.
 #[derive(Debug, Default)]
 pub(super) struct OnceAMinute(AtomicU64);
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tokio::sync::{mpsc, watch};
 
-/// A part of the way in that has a life of its own.
+/// A part of the server that has a life of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// What accepts connections.

@@ -1,4 +1,4 @@
-//! One core's share of the way in: a thread with a single-threaded runtime that serves the connections it is given,
+//! One core's share of the server: a thread with a single-threaded runtime that serves the connections it is given,
 //! and sweeps over them to find those that must go.
 
 use std::{

@@ -1,4 +1,4 @@
-//! The way in, from outside: real sockets, honest clients and hostile ones, and a minimal `KeyService` behind.
+//! The server, from outside: real sockets, honest clients and hostile ones, and a minimal `KeyService` behind.
 //!
 //! Where a deadline is awaited it is a short one that the test set, and what is awaited is the event that it causes.
 #![expect(

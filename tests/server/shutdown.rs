@@ -1,4 +1,4 @@
-//! How the way in ends.
+//! How the server ends.
 
 use std::time::Duration;
 

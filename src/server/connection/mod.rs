@@ -26,7 +26,7 @@ pub(super) use self::{
 use super::{
     allowance::Allowance,
     budget::{Account, Budget},
-    counts::WayInCounts,
+    counts::ServerCounts,
     limits::ListenerLimits,
     once_a_minute::OnceAMinute,
     vigil::Signs,
@@ -71,7 +71,7 @@ impl fmt::Display for Protocol {
 pub(super) struct Shared {
     pub(super) protocol: Protocol,
     pub(super) limits: ListenerLimits,
-    pub(super) counts: WayInCounts,
+    pub(super) counts: ServerCounts,
     /// What calls hold, of this listener and of others.
     pub(super) budget: Arc<Budget>,
     /// Streams of answers that have waited for something to say.
@@ -90,7 +90,7 @@ impl Shared {
         Self {
             protocol,
             limits,
-            counts: WayInCounts::default(),
+            counts: ServerCounts::default(),
             budget,
             lasting_answers: AtomicU64::new(0),
             began: Instant::now(),
@@ -114,7 +114,7 @@ impl Shared {
         }
     }
 
-    /// How long the way in had been there at this moment.
+    /// How long the server had been there at this moment.
     pub(super) fn age_ms(&self, at: Instant) -> u64 {
         u64::try_from(at.duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
     }
@@ -147,7 +147,7 @@ pub(super) struct Pulse {
     calls_lasting: AtomicU64,
     /// Odd while a write stalls; one more for each change.
     write_stall: AtomicU64,
-    /// Milliseconds since the way in began: when it was last seen with an open call, or accepted. Written by the sweep.
+    /// Milliseconds since the server began: when it was last seen with an open call, or accepted. Written by the sweep.
     rests_from: AtomicU64,
     /// What its calls hold.
     pub(super) account: Arc<Account>,
