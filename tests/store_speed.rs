@@ -14,7 +14,7 @@ use keyward::{
         scope::ScopePattern,
         text::{Metadata, Owner},
     },
-    ports::KeyStore,
+    ports::{KeyStore, Lifecycle as _},
 };
 use store_support::{Place, Seeded, key, put};
 

@@ -21,13 +21,13 @@ use keyward::{
         workspace::{Workspace, WorkspaceState},
     },
     ports::{
-        CountName, KeyStore, LastUse, LogFilter, Mutation, Note, Permits, PolicyView, ReplicaId, Rows,
-        StoreError, StoredMark, Take, Verification, View,
+        CountName, KeyStore, LastUse, Lifecycle as _, LogFilter, Mutation, Note, Permits, PolicyView,
+        ReplicaId, Rows, StoreError, StoredMark, Take, Until, Verification, View, WriterState,
     },
     store::{
         anchor::AnchorSettings,
         data_dir::{DataDir, DataDirError},
-        sqlite::{OpenError, SqliteStore, Until, WriterState, verify_offline},
+        sqlite::{OpenError, SqliteStore, verify_offline},
     },
 };
 use rusqlite::{Connection, params};

@@ -13,7 +13,7 @@ use crate::{
         time::{Clock as _, Timestamp},
         zones,
     },
-    ports::{KeyStore as _, StoredMark},
+    ports::{KeyStore as _, Lifecycle as _, StoredMark},
     store::{
         anchor::AnchorSettings,
         data_dir::DataDir,

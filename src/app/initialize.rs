@@ -6,7 +6,7 @@ use super::{
     begin::{anchor_of, load, runtime},
     error::AppError,
     root_key::Destination,
-    service::Store,
+    store::Store,
 };
 use crate::{
     config::{self, args::InitArgs},
@@ -25,10 +25,10 @@ pub fn initialize(args: &InitArgs) -> Result<(), AppError> {
         let anchor = anchor_of(&args.data, None);
         let store =
             Store::open(&args.data.data_dir, &anchor, &SystemEntropy::default(), Arc::new(SystemClock))?;
-        if store.sqlite.is_initialized() {
+        if store.life.is_initialized() {
             return Err(AppError::AlreadyInitialized(args.data.data_dir.clone()));
         }
         store.initialize(policy, &SystemEntropy::default(), &destination).await?;
-        Ok(store.sqlite.close().await?)
+        Ok(store.life.close().await?)
     })
 }

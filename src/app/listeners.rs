@@ -14,9 +14,44 @@ use crate::{
     },
 };
 
-/// Binds a port before the first key is made: one that is taken must not use that up.
-pub(super) fn bind(address: SocketAddr) -> Result<Listener, AppError> {
-    Listener::bind(address).map_err(|why| AppError::Bind { address, why })
+/// The ways in, bound.
+pub(super) struct Listeners {
+    grpc: (Listener, SocketAddr),
+    http: (Listener, SocketAddr),
+}
+
+impl Listeners {
+    /// Binds both ports before the first key is made: one that is taken must not use that up.
+    pub(super) fn bind(listen: SocketAddr, http_listen: SocketAddr) -> Result<Self, AppError> {
+        let bind = |address| Listener::bind(address).map_err(|why| AppError::Bind { address, why });
+        let (grpc, http) = (bind(listen)?, bind(http_listen)?);
+        tracing::info!(
+            grpc.bound = %grpc.local_addr(),
+            http.bound = %http.local_addr(),
+            "starting: connections are refused until the store is loaded"
+        );
+        Ok(Self { grpc: (grpc, listen), http: (http, http_listen) })
+    }
+
+    /// Serves both ways in, out of one budget: a client chooses which it floods.
+    pub(super) fn serve<R>(
+        self,
+        workers: NonZeroUsize,
+        limits: ListenerLimits,
+        (routes, site): (R, Site),
+    ) -> Result<(Running, Running), AppError>
+    where
+        R: Calls + Clone,
+    {
+        let ((grpc, listen), (http, http_listen)) = (self.grpc, self.http);
+        let budget = Budget::new(limits.in_flight_bytes);
+        tracing::info!(budget.bytes = budget.limit(), "memory for calls in flight");
+        let both = Arc::clone(&budget);
+        let grpc = grpc.serve(both, Protocol::Grpc, workers, limits.clone(), move |_peer| routes.clone());
+        let grpc = grpc.map_err(not_served(listen))?;
+        let http = http.serve(budget, Protocol::Http, workers, limits, move |_peer| site.clone());
+        Ok((grpc, http.map_err(not_served(http_listen))?))
+    }
 }
 
 /// Somebody else may have begun to listen since, or a thread cannot be had.
@@ -28,24 +63,4 @@ fn not_served(address: SocketAddr) -> impl FnOnce(io::Error) -> AppError {
             AppError::Runtime(why)
         }
     }
-}
-
-/// Serves both ways in, out of one budget: a client chooses which it floods.
-pub(super) fn serve<R>(
-    (grpc, listen): (Listener, SocketAddr),
-    (http, http_listen): (Listener, SocketAddr),
-    workers: NonZeroUsize,
-    limits: ListenerLimits,
-    (routes, site): (R, Site),
-) -> Result<(Running, Running), AppError>
-where
-    R: Calls + Clone,
-{
-    let budget = Budget::new(limits.in_flight_bytes);
-    tracing::info!(budget.bytes = budget.limit(), "memory for calls in flight");
-    let both = Arc::clone(&budget);
-    let grpc = grpc.serve(both, Protocol::Grpc, workers, limits.clone(), move |_peer| routes.clone());
-    let grpc = grpc.map_err(not_served(listen))?;
-    let http = http.serve(budget, Protocol::Http, workers, limits, move |_peer| site.clone());
-    Ok((grpc, http.map_err(not_served(http_listen))?))
 }

@@ -12,6 +12,11 @@ mod recover;
 mod root_key;
 mod serve;
 mod service;
+mod services;
+mod settings;
+mod start;
+mod store;
+mod tasks;
 mod threads;
 
 pub use self::{
@@ -22,5 +27,6 @@ pub use self::{
     recover::recover,
     root_key::Destination,
     serve::serve,
-    service::{Service, Settings, Stopped},
+    service::{Service, Stopped},
+    settings::Settings,
 };

@@ -6,12 +6,12 @@ use super::{
     begin::{anchor_of, is_begun, load, runtime},
     error::AppError,
     root_key::Destination,
-    service::Store,
+    store::Store,
 };
 use crate::{
     changes::support::initialize::Maker,
     config::{self, args::RecoverArgs},
-    ports::{KeyStore as _, PolicyView},
+    ports::PolicyView,
     system::{SystemClock, SystemEntropy},
 };
 
@@ -30,10 +30,10 @@ pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
         let entropy = SystemEntropy::default();
         let anchor = anchor_of(&args.data, args.accept_rollback);
         let store = Store::open(&args.data.data_dir, &anchor, &entropy, Arc::new(SystemClock))?;
-        if !store.sqlite.is_initialized() {
+        if !store.life.is_initialized() {
             return Err(AppError::NotInitialized(args.data.data_dir.clone()));
         }
-        let view = store.sqlite.load().await?;
+        let view = store.port.load().await?;
         let default = view.workspaces.iter().find(|workspace| workspace.is_default);
         let default = default.ok_or_else(|| AppError::NotInitialized(args.data.data_dir.clone()))?.id;
         let maker = Maker { entropy: &entropy, lookup: &store.keys.lookup, now: store.clock.now() };
@@ -44,7 +44,7 @@ pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
         };
         let (mutation, secret) = maker.recover(default, policy)?;
         let parcel = destination.prepare(secret)?;
-        parcel.settle(store.sqlite.commit(mutation).await)?;
-        Ok(store.sqlite.close().await?)
+        parcel.settle(store.port.commit(mutation).await)?;
+        Ok(store.life.close().await?)
     })
 }

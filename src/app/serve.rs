@@ -6,7 +6,8 @@ use super::{
     begin::{anchor_of, load, runtime},
     error::AppError,
     root_key::Destination,
-    service::{Service, Settings, Stopped},
+    service::{Service, Stopped},
+    settings::Settings,
 };
 use crate::{
     config::{self, args::ServeArgs},

@@ -4,6 +4,7 @@
 
 mod change;
 mod counters;
+mod lifecycle;
 mod note;
 mod payer;
 mod permits;
@@ -21,6 +22,7 @@ pub use self::{
         Bill, Charge, ChargeAll, Charged, Count, Counters, LimitState, Passing, Refusal, Weighed, costs,
         denials,
     },
+    lifecycle::{Lifecycle, Until, WriterState},
     note::{LastUse, MAX_USERS, Note, StoredMark},
     payer::{Account, AccountSlot, AnySlot, Payer, Slotted},
     permits::{CountName, GiveBack, KeptCount, Permits, ReplicaId, Take, Taken},

@@ -11,7 +11,7 @@ use keyward::{
         scope::ScopePattern,
         secret::{Prefix, SecretKey},
     },
-    ports::KeyStore as _,
+    ports::{KeyStore as _, Lifecycle as _},
     store::data_dir::DataDir,
     wire::v1::{self, ActorKind, AuditAction, DenialReason},
 };

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Pa
 
 use keyward::{
     domain::{revision::Revision, workspace::WorkspaceState},
-    ports::{KeyStore as _, PolicyView, Verification, View},
+    ports::{KeyStore as _, Lifecycle as _, PolicyView, Verification, View},
     store::{
         anchor::AnchorSettings,
         data_dir::DataDir,

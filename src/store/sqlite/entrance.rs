@@ -16,7 +16,7 @@ use crate::{
 
 impl SqliteStore {
     /// Opens the store of a data directory with its roots, or makes both. A store just made has an empty log, and
-    /// waits for its first change ([`SqliteStore::is_initialized`]); after that, [`crate::store::roots::Roots::keep`].
+    /// waits for its first change ([`Lifecycle::is_initialized`](crate::ports::Lifecycle::is_initialized)); after that, [`crate::store::roots::Roots::keep`].
     ///
     /// # Errors
     /// Roots and database do not belong together, or one of them cannot be used.

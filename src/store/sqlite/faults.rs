@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{SqliteStore, Until, WriterState, open};
+use super::{SqliteStore, open};
 use crate::{
     domain::{
         audit::{Action, Actor, LogEntry},
@@ -14,7 +14,7 @@ use crate::{
         text::{Description, EnvironmentName, Name},
         time::{Entropy, EntropyUnavailable, Timestamp},
     },
-    ports::{KeyStore, Mutation, Rows, StoreError, Taking},
+    ports::{KeyStore, Lifecycle as _, Mutation, Rows, StoreError, Taking, Until, WriterState},
     store::{anchor::AnchorSettings, data_dir::DataDir},
 };
 

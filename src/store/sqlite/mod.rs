@@ -36,5 +36,4 @@ pub use self::{
     open::{AnchorReport, Doubt, Examination, OpenError, examine_offline, verify_offline},
     reserve::KeptRoom,
     store::SqliteStore,
-    writer::{Until, WriterState},
 };

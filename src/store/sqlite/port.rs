@@ -10,14 +10,14 @@ use super::{
     rows, scope_uses,
     store::{CLOSED, SqliteStore},
     usage, uses,
-    writer::{Work, WriterState, full},
+    writer::{Work, full},
 };
 use crate::{
     domain::{id::KeyId, revision::Revision, time::Timestamp},
     ports::{
         KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogPage, LogRows, Mutation, Note, Pending,
         PolicyVersion, RequestMark, ScopeUse, StoreError, Taking, Usage, UsageFilter, UsagePosition,
-        Verification, View,
+        Verification, View, WriterState,
     },
 };
 

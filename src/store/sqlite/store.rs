@@ -16,11 +16,11 @@ use super::{
     open::{OpenError, Opened, database},
     readers::{self, Readers},
     reserve::HeldIndex,
-    writer::{Answer, FileIdentity, ForeignWrites, Room, Telling, Until, Work, Writer, WriterState},
+    writer::{Answer, FileIdentity, ForeignWrites, Room, Telling, Work, Writer},
 };
 use crate::{
     domain::{revision::Revision, root::DerivedKeys},
-    ports::{Pending, StoreError, StoredMark, Taking},
+    ports::{Lifecycle, Pending, StoreError, StoredMark, Taking, Until, WriterState},
     store::data_dir::DataDir,
 };
 
@@ -121,46 +121,6 @@ impl SqliteStore {
         })
     }
 
-    /// Whether the log holds an entry.
-    #[must_use]
-    pub fn is_initialized(&self) -> bool {
-        *self.revisions.borrow() > Revision::ZERO
-    }
-
-    /// The clock's mark, as it was when the store was opened.
-    #[must_use]
-    pub const fn clock_mark(&self) -> StoredMark {
-        self.mark
-    }
-
-    /// Whether the last process that served from this store ended in order, when it was opened.
-    #[must_use]
-    pub const fn ended_in_order(&self) -> bool {
-        self.ended_in_order
-    }
-
-    /// How the writing thread is; whoever serves from this store watches it.
-    #[must_use]
-    pub fn writer_state(&self) -> watch::Receiver<WriterState> {
-        self.state.clone()
-    }
-
-    /// Takes no change any more, writes those that wait, empties the WAL, and gives the data directory back.
-    ///
-    /// # Errors
-    /// The store was sealed, or the WAL could not be emptied; the next start reads it.
-    pub async fn close(&self) -> Result<(), StoreError> {
-        let (answer, closed) = oneshot::channel();
-        let sent = self.works.send(Work::Close(answer)).await;
-        let closed = match sent {
-            Ok(()) => closed.await.unwrap_or_else(|_| Err(StoreError::Unavailable(CLOSED.to_owned()))),
-            // Somebody else has closed it.
-            Err(_) => Ok(()),
-        };
-        self.join();
-        closed
-    }
-
     fn join(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
@@ -200,6 +160,39 @@ impl SqliteStore {
             }
             _ => error,
         }
+    }
+}
+
+impl Lifecycle for SqliteStore {
+    fn is_initialized(&self) -> bool {
+        *self.revisions.borrow() > Revision::ZERO
+    }
+
+    fn clock_mark(&self) -> StoredMark {
+        self.mark
+    }
+
+    fn ended_in_order(&self) -> bool {
+        self.ended_in_order
+    }
+
+    fn writer_state(&self) -> watch::Receiver<WriterState> {
+        self.state.clone()
+    }
+
+    /// Empties the WAL too, and gives the data directory back.
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let (answer, closed) = oneshot::channel();
+            let sent = self.works.send(Work::Close(answer)).await;
+            let closed = match sent {
+                Ok(()) => closed.await.unwrap_or_else(|_| Err(StoreError::Unavailable(CLOSED.to_owned()))),
+                // Somebody else has closed it.
+                Err(_) => Ok(()),
+            };
+            self.join();
+            closed
+        })
     }
 }
 

@@ -9,15 +9,9 @@
 //!
 //! It is the same connection, because that alone tells whether another process has written meanwhile.
 
-use super::{
-    Writer,
-    group::Group,
-    outcome::Outcome,
-    state::{Until, WriterState, until_of},
-    telling::Told,
-};
+use super::{Writer, group::Group, outcome::Outcome, state::until_of, telling::Told};
 use crate::{
-    ports::{StoreError, Taking},
+    ports::{StoreError, Taking, Until, WriterState},
     store::sqlite::failure,
 };
 

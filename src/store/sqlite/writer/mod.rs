@@ -20,7 +20,6 @@ use std::{fs::File, ops::ControlFlow, sync::Arc, thread};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
-pub use self::state::{Until, WriterState};
 pub(super) use self::{
     file::FileIdentity,
     foreign::ForeignWrites,
@@ -40,7 +39,7 @@ use super::{
 };
 use crate::{
     domain::{revision::Revision, root::DerivedKeys},
-    ports::{Mutation, StoreError, Taking},
+    ports::{Mutation, StoreError, Taking, Until, WriterState},
     store::{anchor::Keeper, chain::Head, rows::to_stored},
 };
 

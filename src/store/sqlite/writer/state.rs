@@ -1,31 +1,6 @@
-//! How the writing thread is, and what ends a seal.
+//! What ends a seal, and what is said of it.
 
-use crate::ports::StoreError;
-
-/// How the writing thread is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WriterState {
-    /// It writes.
-    Working,
-    /// It refuses every change; reading goes on.
-    Sealed {
-        /// What happened.
-        why: String,
-        /// What ends it.
-        until: Until,
-    },
-    /// It is gone: the store was closed, or the thread died.
-    Ended,
-}
-
-/// What ends a seal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Until {
-    /// A write that succeeds: it is tried again and again.
-    Written,
-    /// A restart alone: what is stored is not what this process left there, or nobody can tell.
-    Restart,
-}
+use crate::ports::{StoreError, Until};
 
 impl Until {
     /// What there is to say of a store that is sealed.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rusqlite::Row;
 
-use super::{Writer, state::Until};
+use super::Writer;
 use crate::{
-    ports::StoreError,
+    ports::{StoreError, Until},
     store::sqlite::{connection, failure},
 };
 

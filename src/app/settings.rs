@@ -1,0 +1,43 @@
+//! What a service is started with.
+
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+
+use crate::{
+    domain::{
+        gateway::Gateway,
+        policy::Policy,
+        time::{Clock, Entropy},
+    },
+    server::limits::ListenerLimits,
+    store::anchor::AnchorSettings,
+};
+
+/// What a Keyward is started with.
+pub struct Settings {
+    /// Where its files are.
+    pub data_dir: PathBuf,
+    /// Where its anchor is, and what is taken in without it.
+    pub anchor: AnchorSettings,
+    /// Where gRPC is served.
+    pub listen: SocketAddr,
+    /// Where plain HTTP is served.
+    pub http_listen: SocketAddr,
+    /// Whether Check and BatchCheck need no caller.
+    pub check_is_open: bool,
+    /// The same over plain HTTP.
+    pub http_check_is_open: bool,
+    /// The policy that a new store begins with.
+    pub policy: Policy,
+    /// Where holders carry their keys when they come through a gateway.
+    pub gateway: Gateway,
+    /// What a client may take.
+    pub limits: ListenerLimits,
+    /// How many threads serve connections.
+    pub workers: NonZeroUsize,
+    /// How long a Check waits until what it would use of a limit is written.
+    pub count_wait: Duration,
+    /// What the machine says of time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}

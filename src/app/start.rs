@@ -1,0 +1,106 @@
+//! How a service is started, step by step.
+
+use std::sync::Arc;
+
+use super::{
+    error::AppError,
+    listeners::Listeners,
+    readiness::Readiness,
+    root_key::Destination,
+    service::Service,
+    services::Services,
+    settings::Settings,
+    store::Store,
+    tasks::{Task, Tasks},
+    threads::Threads,
+};
+use crate::{
+    changes::support::{clock_mark::ClockWatch, initialize::Maker, last_use::UseWriter},
+    counters::memory::{MemoryCounters, MemorySlot},
+    domain::{policy::Policy, time::Entropy},
+    follower::Follower,
+    grpc::{health::health, routes::HEALTH_NAMES},
+    http::Site,
+    index::Index,
+    judge::JudgeParts,
+    ports::ReplicaId,
+};
+
+impl Service {
+    /// Starts a Keyward on the runtime that this is called on; makes its store if there is none.
+    ///
+    /// # Errors
+    /// The store cannot be opened, or the address not be bound.
+    pub async fn start(settings: Settings, root_key: &Destination) -> Result<Self, AppError> {
+        let Settings { entropy, limits, check_is_open, .. } = settings;
+        // Before a file is made, and without listening: who probes a port is answered when Checks are.
+        let listeners = Listeners::bind(settings.listen, settings.http_listen)?;
+        let store = Store::open(&settings.data_dir, &settings.anchor, &*entropy, settings.clock)?;
+        let is_new = !store.life.is_initialized();
+        let first_policy = store.begin(settings.policy, &*entropy, root_key).await?;
+        let index = Arc::new(Index::with_slots::<MemorySlot>());
+        let threads = Threads::start().map_err(AppError::Runtime)?;
+        let follower = load(&store, &index, &threads, first_policy, &*entropy).await?;
+        let counters = count(&store, &index).await?;
+        let follower = tokio::spawn(follower.run());
+        let mut tasks = Tasks::default();
+        write_notes(&mut tasks, &store, &index);
+        write_counts(&mut tasks, &counters);
+        let Store { port, life, keys, clock, .. } = store;
+        let (time, readable, taking) = (Arc::clone(&clock), Arc::clone(&index), port.taking());
+        let parts = JudgeParts { index, counters, clock, keys, count_wait: settings.count_wait };
+        let services = Services::new(parts, port, entropy, &threads, settings.gateway);
+        services.start_tasks(&mut tasks);
+        let site = Site::new(services.api(settings.http_check_is_open));
+        let (health, health_service) = health(HEALTH_NAMES);
+        let routes = services.routes(check_is_open, health_service.with_clock(time), limits.message_bytes)?;
+        let readiness = Readiness::begin(health.clone(), readable, taking);
+        let (grpc, http) = listeners.serve(settings.workers, limits, (routes, site))?;
+        Ok(Self { life, tasks, threads, grpc, http, health, readiness, follower, is_new, check_is_open })
+    }
+}
+
+/// Takes everything that is stored into memory, and a first policy into a store that was made before there were any.
+async fn load(
+    store: &Store,
+    index: &Arc<Index>,
+    threads: &Threads,
+    first_policy: Option<Policy>,
+    entropy: &dyn Entropy,
+) -> Result<Follower, AppError> {
+    let follower = Follower::new(Arc::clone(&store.port), Arc::clone(index), threads.following().clone());
+    follower.load().await?;
+    if let Some(policy) = first_policy.filter(|_| index.newest_policy_version() == 0) {
+        let maker = Maker { entropy, lookup: &store.keys.lookup, now: store.clock.now() };
+        store.port.commit(maker.adopt(policy)?).await?;
+        follower.load().await?;
+    }
+    Ok(follower)
+}
+
+/// Goes on counting from what was written.
+async fn count(store: &Store, index: &Arc<Index>) -> Result<Arc<MemoryCounters>, AppError> {
+    let permits = (Arc::clone(&store.permits), ReplicaId::ONLY);
+    Ok(Arc::new(MemoryCounters::open(permits, Arc::clone(index), Arc::clone(&store.clock)).await?))
+}
+
+/// Writes last uses and the clock's mark from now on.
+fn write_notes(tasks: &mut Tasks, store: &Store, index: &Arc<Index>) {
+    let uses = UseWriter::new(Arc::clone(&store.port), Arc::clone(index));
+    let clock = ClockWatch::new(Arc::clone(&store.port), Arc::clone(&store.clock));
+    tasks.start(Task::Notes, |stop| async move {
+        tokio::join!(uses.run(stop.clone()), clock.run(stop));
+        Ok(())
+    });
+}
+
+/// Writes what was counted when the service is stopped, and only then: who is cut off must not say that the counts are whole.
+fn write_counts(tasks: &mut Tasks, counters: &Arc<MemoryCounters>) {
+    let counters = Arc::clone(counters);
+    tasks.start(Task::Counts, |mut stop| async move {
+        if stop.wait_for(|stop| *stop).await.is_ok() {
+            counters.close().await?;
+        }
+        Ok(())
+    });
+}

@@ -1,0 +1,85 @@
+//! Opening a store: here it is said which one it is.
+
+use std::{path::Path, sync::Arc};
+
+use super::{error::AppError, root_key::Destination};
+use crate::{
+    changes::support::{clock_mark, initialize::Maker},
+    domain::{
+        policy::Policy,
+        root::DerivedKeys,
+        time::{Clock, Entropy, TrustedClock},
+    },
+    ports::{KeyStore, Lifecycle, Permits, StoredMark},
+    store::{
+        anchor::AnchorSettings,
+        data_dir::DataDir,
+        roots::Roots,
+        sqlite::{OpenError, SqliteStore},
+    },
+};
+
+/// An open store and the keys that belong to it.
+pub(super) struct Store {
+    pub(super) port: Arc<dyn KeyStore>,
+    pub(super) permits: Arc<dyn Permits>,
+    pub(super) life: Arc<dyn Lifecycle>,
+    pub(super) keys: Arc<DerivedKeys>,
+    pub(super) clock: Arc<TrustedClock>,
+    dir: DataDir,
+}
+
+impl Store {
+    pub(super) fn open(
+        path: &Path,
+        anchor: &AnchorSettings,
+        entropy: &dyn Entropy,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AppError> {
+        let dir = DataDir::open(path)?;
+        let (sqlite, keys) = SqliteStore::open_with(&dir, anchor, entropy, clock.wall())?;
+        if sqlite.is_initialized() {
+            // A first start that was cut off behind its commit.
+            Roots::keep(dir.path()).map_err(OpenError::from)?;
+        }
+        let clock = match sqlite.clock_mark() {
+            StoredMark::Missing => TrustedClock::new(clock, None),
+            StoredMark::At(time) if sqlite.ended_in_order() => TrustedClock::new(clock, Some(time)),
+            StoredMark::At(time) => TrustedClock::after_a_crash(clock, time, clock_mark::GREATEST_AGE),
+            StoredMark::Edited => return Err(OpenError::EditedMark(dir.database()).into()),
+        };
+        let (clock, sqlite) = (Arc::new(clock), Arc::new(sqlite));
+        let port: Arc<dyn KeyStore> = Arc::<SqliteStore>::clone(&sqlite);
+        let permits: Arc<dyn Permits> = Arc::<SqliteStore>::clone(&sqlite);
+        Ok(Self { port, permits, life: sqlite, keys, clock, dir })
+    }
+
+    /// Makes the first change of a new store; answers the policy where that was not needed.
+    pub(super) async fn begin(
+        &self,
+        policy: Policy,
+        entropy: &dyn Entropy,
+        root_key: &Destination,
+    ) -> Result<Option<Policy>, AppError> {
+        if self.life.is_initialized() {
+            root_key.finish()?;
+            return Ok(Some(policy));
+        }
+        self.initialize(policy, entropy, root_key).await?;
+        Ok(None)
+    }
+
+    /// The first change of a new store: the policy, the default workspace and the first administration key.
+    pub(super) async fn initialize(
+        &self,
+        policy: Policy,
+        entropy: &dyn Entropy,
+        root_key: &Destination,
+    ) -> Result<(), AppError> {
+        let maker = Maker { entropy, lookup: &self.keys.lookup, now: self.clock.now() };
+        let (mutation, secret) = maker.initialize(policy)?;
+        let parcel = root_key.prepare(secret)?;
+        parcel.settle(self.port.commit(mutation).await)?;
+        Ok(Roots::keep(self.dir.path()).map_err(OpenError::from)?)
+    }
+}
