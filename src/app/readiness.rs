@@ -9,12 +9,13 @@ use tokio::{
 };
 
 use crate::{
+    domain::time::TrustedClock,
     grpc::health::{HealthReporter, Serving},
     index::Index,
     ports::Taking,
 };
 
-/// How often it is looked whether there is a policy to decide by.
+/// How often it is looked whether there is a policy to decide by, and a lease to act upon.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Looks, and tells, until it is dropped.
@@ -28,9 +29,16 @@ impl Readiness {
         health: HealthReporter,
         index: Arc<Index>,
         mut taking: watch::Receiver<Taking>,
+        clock: Arc<TrustedClock>,
     ) -> Self {
         let tell = move |taking: &Taking| {
-            let serving = if index.policy_now().is_some() { Serving::Yes } else { Serving::No };
+            let serving = if !index.lease().holds(|| clock.read().steady) {
+                Serving::NoLease
+            } else if index.policy_now().is_some() {
+                Serving::Yes
+            } else {
+                Serving::No
+            };
             health.report(serving);
             health.report_changes(*taking == Taking::Everything);
         };

@@ -53,8 +53,12 @@ impl Service {
         services.start_tasks(&mut tasks);
         let site = Site::new(services.api(settings.http_check_is_open));
         let (health, health_service) = health(HEALTH_NAMES);
-        let routes = services.routes(check_is_open, health_service.with_clock(time), limits.message_bytes)?;
-        let readiness = Readiness::begin(health.clone(), readable, taking);
+        let routes = services.routes(
+            check_is_open,
+            health_service.with_clock(Arc::clone(&time)),
+            limits.message_bytes,
+        )?;
+        let readiness = Readiness::begin(health.clone(), readable, taking, time);
         let (grpc, http) = listeners.serve(settings.workers, limits, (routes, site))?;
         Ok(Self { life, tasks, threads, grpc, http, health, readiness, follower, is_new, check_is_open })
     }

@@ -109,6 +109,7 @@ impl From<StoreError> for OperationError {
             | StoreError::GroupDone { same_arguments: false, .. } => Exists::RequestIdReused.into(),
             StoreError::Conflict
             | StoreError::Unavailable(_)
+            | StoreError::Unreachable(_)
             | StoreError::Sealed(_)
             | StoreError::WrittenByOthers
             | StoreError::OutcomeUnknown(_)

@@ -199,6 +199,7 @@ impl Desk {
         now: Timestamp,
         format: BodyFormat,
     ) -> Result<Outcome, OperationError> {
+        self.judge.require_fresh(|| self.judge.reading().steady)?;
         if said.workspace.is_some_and(|named| caller.bound_to().is_some_and(|bound| bound != named)) {
             return Err(NotFound::Workspace.into());
         }

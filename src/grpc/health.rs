@@ -28,6 +28,9 @@ pub enum Serving {
     Yes,
     /// Checks would fail for now: the view is loading, or there is no policy to decide by.
     No,
+    /// Checks fail for now: the lease of the view has ended, so that changes may have been made elsewhere that are not in it. Where
+    /// the store is this process's alone, a lease is for ever.
+    NoLease,
     /// Not any more: a last `NOT_SERVING` ends every watch, so that connections can close.
     Draining,
 }
@@ -133,7 +136,7 @@ fn status_of(subject: Subject, standing: Standing) -> ServingStatus {
     };
     match standing.serving {
         Serving::Yes if good => ServingStatus::Serving,
-        Serving::Yes | Serving::No | Serving::Draining => ServingStatus::NotServing,
+        Serving::Yes | Serving::No | Serving::NoLease | Serving::Draining => ServingStatus::NotServing,
     }
 }
 
@@ -202,6 +205,8 @@ mod tests {
         for (serving, expected) in [
             (Serving::No, ServingStatus::NotServing),
             (Serving::Yes, ServingStatus::Serving),
+            (Serving::NoLease, ServingStatus::NotServing),
+            (Serving::Yes, ServingStatus::Serving),
             (Serving::Draining, ServingStatus::NotServing),
         ] {
             reporter.report(serving);
@@ -221,6 +226,7 @@ mod tests {
         reporter.report_changes(true);
         for (serving, takes_changes, ready, changes) in [
             (Serving::No, true, ServingStatus::NotServing, ServingStatus::NotServing),
+            (Serving::NoLease, true, ServingStatus::NotServing, ServingStatus::NotServing),
             (Serving::Yes, true, ServingStatus::Serving, ServingStatus::Serving),
             (Serving::Yes, false, ServingStatus::Serving, ServingStatus::NotServing),
             (Serving::Draining, true, ServingStatus::NotServing, ServingStatus::NotServing),

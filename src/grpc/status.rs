@@ -282,7 +282,7 @@ fn store(error: &StoreError) -> (Code, Told) {
         StoreError::RequestUsed { .. } | StoreError::GroupDone { .. } => {
             (Code::AlreadyExists, plain(ErrorReason::RequestIdReused))
         }
-        StoreError::Unavailable(_) | StoreError::TooOld => {
+        StoreError::Unavailable(_) | StoreError::Unreachable(_) | StoreError::TooOld => {
             (Code::Unavailable, soon(ErrorReason::StoreUnavailable))
         }
         // No retry helps before a restart.

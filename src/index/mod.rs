@@ -9,6 +9,7 @@ mod ends;
 mod hasher;
 mod imports;
 mod laid;
+mod lease;
 mod lists;
 mod members;
 mod residents;

@@ -18,6 +18,7 @@ use super::{
     hasher::RandomAlready,
     imports::Imports,
     laid::Laid,
+    lease::LeaseCell,
     members::Members,
     residents::Residents,
     sharing::Sharing,
@@ -37,7 +38,7 @@ use crate::{
         time::Timestamp,
         workspace::Workspace,
     },
-    ports::{AccountSlot, LastUse, Payer, PolicyVersion, Slotted},
+    ports::{AccountSlot, LastUse, Lease, Payer, PolicyVersion, Slotted},
 };
 
 /// Every key and workspace.
@@ -66,6 +67,8 @@ pub struct Index {
     /// The same as in `applied`, for the path of a Check.
     pub(super) revision: AtomicU64,
     pub(super) applied: watch::Sender<Revision>,
+    /// Until when the view may be acted upon.
+    lease: LeaseCell,
     /// Held while a view is applied: the follower is the only writer, and this makes that true.
     pub(super) sharing: Mutex<Sharing>,
     pub(super) limit_ids: Arc<LimitIds>,
@@ -104,6 +107,7 @@ impl Index {
             newest_policy: AtomicU64::new(0),
             revision: AtomicU64::new(0),
             applied: watch::Sender::new(Revision::ZERO),
+            lease: LeaseCell::default(),
             sharing: Mutex::new(Sharing::new(Arc::clone(&limit_ids), SharedAccounts::with_slots::<S>())),
             limit_ids,
             new_cell: Cell::new::<S>,
@@ -273,6 +277,17 @@ impl Index {
     #[must_use]
     pub fn revision(&self) -> Revision {
         Revision(self.revision.load(Ordering::Acquire))
+    }
+
+    /// Until when the view may be acted upon.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        self.lease.lease()
+    }
+
+    /// From now on the view may be acted upon for so long.
+    pub fn hold(&self, lease: Lease) {
+        self.lease.hold(lease);
     }
 
     /// Waits until the view has `revision`.

@@ -97,10 +97,11 @@ impl Judge {
         let revision = self.index.revision();
         let policy = self.policy_now();
         let policy = trusted(policy.as_ref())?;
-        let located = self.locate(query, policy)?;
+        let located = self.locate(query, policy);
         let now = self.clock.read();
+        self.require_fresh(|| now.steady)?;
         let basis = Basis { policy, now: &now, revision };
-        let (unbilled, decision) = match examine(query, located, basis) {
+        let (unbilled, decision) = match examine(query, located?, basis) {
             Ok(examined) => examined,
             Err(denial) => return Ok(Some(self.record_unknown(query, denial, basis))),
         };

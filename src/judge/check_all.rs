@@ -56,6 +56,7 @@ impl Judge {
         // Before the look-ups, so that the answers are based on this revision at the least.
         let revision = self.index.revision();
         let now = self.clock.read();
+        self.require_fresh(|| now.steady)?;
         let policy = self.policy_now();
         let policy = trusted(policy.as_ref())?;
         let basis = Basis { policy, now: &now, revision };

@@ -26,13 +26,14 @@ use self::{import_alarm::ImportAlarms, usage::UsageBook, wrong_callers::WrongCal
 use crate::{
     domain::{
         root::DerivedKeys,
-        time::{Now, TrustedClock},
+        time::{Now, Steady, TrustedClock},
     },
     error::OperationError,
     index::Index,
     ports::{Counters, PolicyVersion, StoreError},
 };
 
+const NO_LEASE: &str = "changes may have been made that this process has not heard of; it decides nothing until the store answers";
 const POLICY_DAMAGED: &str = "the stored policy cannot be trusted; apply one, with the expected version 0";
 
 /// Everything that a decision needs.
@@ -83,6 +84,18 @@ impl Judge {
     #[must_use]
     pub fn usage_book(&self) -> Arc<UsageBook> {
         Arc::clone(&self.usage)
+    }
+
+    /// Passes while the view may be acted upon at `now`. Every decision passes here, and nothing else looks at the lease: where it
+    /// has no end, no time is compared.
+    ///
+    /// # Errors
+    /// The lease of the view has ended: changes may have been made elsewhere that are not in it.
+    pub fn require_fresh(&self, now: impl FnOnce() -> Steady) -> Result<(), OperationError> {
+        if self.index.lease().holds(now) {
+            return Ok(());
+        }
+        Err(StoreError::Unreachable(NO_LEASE.to_owned()).into())
     }
 
     /// The time, with a count of time that nobody can set.

@@ -4,6 +4,7 @@
 
 mod change;
 mod counters;
+mod freshness;
 mod lifecycle;
 mod note;
 mod payer;
@@ -22,6 +23,7 @@ pub use self::{
         Bill, Charge, ChargeAll, Charged, Count, Counters, LimitState, Passing, Refusal, Weighed, costs,
         denials,
     },
+    freshness::{Freshness, Lease},
     lifecycle::{Lifecycle, Until, WriterState},
     note::{LastUse, MAX_USERS, Note, StoredMark},
     payer::{Account, AccountSlot, AnySlot, Payer, Slotted},
@@ -64,6 +66,10 @@ pub enum StoreError {
     /// The store takes nothing now. Nothing was changed.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// The store is somewhere else and cannot be reached now: it is failing over, for example, and comes back with all that it
+    /// has acknowledged. Nothing was changed. A store within this process never says so.
+    #[error("the store cannot be reached: {0}")]
+    Unreachable(String),
     /// The store takes no change until a restart, whoever asks again. Nothing was changed.
     #[error("the store takes no change until Keyward is restarted: {0}")]
     Sealed(String),
@@ -124,6 +130,10 @@ pub trait KeyStore: Send + Sync {
 
     /// The newest durable revision; changes with each commit.
     fn revisions(&self) -> watch::Receiver<Revision>;
+
+    /// How long a view may be acted upon; changes with each new lease. Where nobody else can write, it is
+    /// [`Freshness::FOREVER`], and never changes.
+    fn freshness(&self) -> watch::Receiver<Freshness>;
 
     /// Everything that is stored, at one revision.
     fn load(&self) -> Pending<'_, View>;

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     domain::{id::KeyId, revision::Revision, time::Timestamp},
     ports::{
-        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogPage, LogRows, Mutation, Note, Pending,
-        PolicyVersion, RequestMark, ScopeUse, StoreError, Taking, Usage, UsageFilter, UsagePosition,
+        Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogPage, LogRows, Mutation, Note,
+        Pending, PolicyVersion, RequestMark, ScopeUse, StoreError, Taking, Usage, UsageFilter, UsagePosition,
         Verification, View, WriterState,
     },
 };
@@ -54,6 +54,10 @@ impl KeyStore for SqliteStore {
 
     fn revisions(&self) -> watch::Receiver<Revision> {
         self.revisions.clone()
+    }
+
+    fn freshness(&self) -> watch::Receiver<Freshness> {
+        watch::channel(Freshness::FOREVER).1
     }
 
     fn load(&self) -> Pending<'_, View> {

@@ -231,6 +231,7 @@ pub(in crate::changes) fn ends_keys(entry: &LogEntry) -> bool {
 pub(in crate::changes) fn unwritten(ends_keys: bool, error: StoreError) -> OperationError {
     match error {
         StoreError::Unavailable(_)
+        | StoreError::Unreachable(_)
         | StoreError::Sealed(_)
         | StoreError::WrittenByOthers
         | StoreError::OutcomeUnknown(_)
@@ -240,6 +241,7 @@ pub(in crate::changes) fn unwritten(ends_keys: bool, error: StoreError) -> Opera
             OperationError::EndUnwritten(error)
         }
         StoreError::Unavailable(_)
+        | StoreError::Unreachable(_)
         | StoreError::Sealed(_)
         | StoreError::WrittenByOthers
         | StoreError::OutcomeUnknown(_)

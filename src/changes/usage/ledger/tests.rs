@@ -18,8 +18,8 @@ use crate::{
     },
     judge::usage::book::tests::{hour, key, policy},
     ports::{
-        KeyFilter, KeyPosition, LastUse, LogFilter, LogPage, LogRows, Mutation, Pending, PolicyVersion,
-        RequestMark, ScopeUse, Taking, UsageFilter, UsagePosition, Verification, View,
+        Freshness, KeyFilter, KeyPosition, LastUse, LogFilter, LogPage, LogRows, Mutation, Pending,
+        PolicyVersion, RequestMark, ScopeUse, Taking, UsageFilter, UsagePosition, Verification, View,
     },
 };
 
@@ -57,6 +57,10 @@ impl KeyStore for Fickle {
 
     fn revisions(&self) -> watch::Receiver<Revision> {
         watch::channel(Revision::ZERO).1
+    }
+
+    fn freshness(&self) -> watch::Receiver<Freshness> {
+        watch::channel(Freshness::FOREVER).1
     }
 
     fn load(&self) -> Pending<'_, View> {

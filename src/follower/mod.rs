@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     index::Index,
-    ports::{KeyStore, StoreError, View},
+    ports::{Freshness, KeyStore, StoreError, View},
     yielding::Yielding,
 };
 
@@ -35,24 +35,42 @@ impl Follower {
     /// # Errors
     /// The store cannot be read.
     pub async fn load(&self) -> Result<(), StoreError> {
+        let freshness = self.store.freshness();
         let view = self.store.load().await?;
-        self.take(view).await
+        self.take(view).await?;
+        self.hold(*freshness.borrow());
+        Ok(())
     }
 
-    /// Takes over change after change, for ever.
+    /// Takes over change after change, for ever. While the store cannot be reached, it is asked again and again: how old the
+    /// view may grow meanwhile, the lease says.
     ///
     /// # Errors
     /// The store is gone, or contradicts itself: without it the view would grow old unnoticed, so that the process
     /// must end.
     pub async fn run(self) -> Result<(), StoreError> {
-        let mut revisions = self.store.revisions();
+        let (mut revisions, mut freshness) = (self.store.revisions(), self.store.freshness());
         loop {
+            self.hold(*freshness.borrow_and_update());
             let head = *revisions.borrow_and_update();
             if head > self.index.revision() {
                 self.catch_up().await?;
-            } else if revisions.changed().await.is_err() {
-                return Err(StoreError::Unavailable("the store was closed".to_owned()));
+                continue;
             }
+            tokio::select! {
+                changed = revisions.changed() => if changed.is_err() {
+                    return Err(StoreError::Unavailable("the store was closed".to_owned()));
+                },
+                // Where the lease is for ever, nothing more is ever said of it.
+                Ok(()) = freshness.changed() => {}
+            }
+        }
+    }
+
+    /// Gives the view the lease that it has reached. One that it has not reached changes nothing: it keeps the one before.
+    fn hold(&self, freshness: Freshness) {
+        if self.index.revision() >= freshness.revision {
+            self.index.hold(freshness.valid_until);
         }
     }
 
@@ -88,25 +106,45 @@ impl Follower {
         Ok(())
     }
 
+    /// Takes over what is new, or waits a little where the store may answer the next time.
     async fn catch_up(&self) -> Result<(), StoreError> {
-        match self.store.changes_after(self.index.revision()).await {
+        let caught_up = match self.store.changes_after(self.index.revision()).await {
             Ok(view) => self.take(view).await,
             Err(StoreError::TooOld) => self.load().await,
+            // Its readers are busy, for example.
             Err(StoreError::Unavailable(why)) => {
-                tracing::warn!(why, "the store cannot be read; trying again");
-                tokio::time::sleep(RETRY_AFTER).await;
-                Ok(())
+                return rest("the store cannot be read; trying again", &why).await;
             }
+            Err(error) => Err(error),
+        };
+        match caught_up {
+            Err(StoreError::Unreachable(why)) => {
+                rest("the store cannot be reached; trying again", &why).await
+            }
+            Ok(()) => Ok(()),
+            // What a failover makes ordinary is above; these would leave a view that grows old unnoticed.
             Err(
                 error @ (StoreError::Conflict
                 | StoreError::RequestUsed { .. }
                 | StoreError::GroupDone { .. }
+                | StoreError::Unavailable(_)
                 | StoreError::Sealed(_)
                 | StoreError::WrittenByOthers
                 | StoreError::OutcomeUnknown(_)
                 | StoreError::ZoneMissing { .. }
+                | StoreError::TooOld
                 | StoreError::Corrupt(_)),
             ) => Err(error),
         }
     }
 }
+
+/// Waits before the store is read again.
+async fn rest(message: &'static str, why: &str) -> Result<(), StoreError> {
+    tracing::warn!(why, "{message}");
+    tokio::time::sleep(RETRY_AFTER).await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
