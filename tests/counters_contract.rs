@@ -148,14 +148,14 @@ mod wrong {
 #[test]
 fn a_later_row_covers_what_an_earlier_one_did() {
     // L10: what may be used without a write counts as used after a crash, whichever row was the last
-    use keyward::domain::limit::{Reading, Sheet};
+    use keyward::domain::limit::{Reading, Replicas, Sheet};
 
     for window in ["calendar = 'day'", "rolling = '1h'", "bucket = { refill = 1, every = '366d' }"] {
         let limit = format!("{{ name = 'one', limit = 2000, {window} }}");
         let world = counters_support::World::<counters_support::Memory>::new(&limit);
         let (found, now) = (world.found(0), world.process().clock.read());
         let bound = found.limits().iter().next().unwrap();
-        let reading = Reading { now, unclean: None };
+        let reading = Reading { now, unclean: None, replicas: Replicas::ALONE };
         let mut sheet = Sheet::default();
         sheet.charge(bound, 1, &reading);
         for more in [1_000, 10] {
@@ -173,7 +173,7 @@ fn a_later_row_covers_what_an_earlier_one_did() {
 fn a_charge_that_comes_late_is_charged_to_the_window_that_is_open() {
     // L6: it read its time in the window before, and was held up for longer than two of them
     use keyward::domain::{
-        limit::{Reading, Sheet},
+        limit::{Reading, Replicas, Sheet},
         time::{Now, Steady, Timestamp},
     };
 
@@ -187,6 +187,7 @@ fn a_charge_that_comes_late_is_charged_to_the_window_that_is_open() {
             steady: Steady::from_ms(early.steady.as_ms() + minutes * 60_000),
         },
         unclean: None,
+        replicas: Replicas::ALONE,
     };
     let mut sheet = Sheet::default();
     sheet.charge(bound, 7, &after(5));

@@ -7,7 +7,7 @@
 use tokio::sync::watch;
 
 use super::{Pending, Taking};
-use crate::domain::time::Now;
+use crate::domain::{limit::Replicas, time::Now};
 
 /// One of the processes that count by the same permits: what it has taken and not given back is its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,6 +95,9 @@ pub trait Permits: Send + Sync {
 
     /// Gives back everything that is unspent: the replica stops in order. `crash` is kept for [`Taken::crash`].
     fn end(&self, replica: ReplicaId, crash: Option<Now>) -> Pending<'_, ()>;
+
+    /// How many replicas take of these permits now: a block is the smaller, the more there are.
+    fn replicas(&self) -> Replicas;
 
     /// What is taken in now; changes when that does.
     fn accepting(&self) -> watch::Receiver<Taking>;

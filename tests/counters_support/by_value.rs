@@ -11,7 +11,7 @@ use std::{
 
 use keyward::{
     domain::{
-        limit::{Bound, Reading, Sheet},
+        limit::{Bound, Reading, Replicas, Sheet},
         time::{Now, TrustedClock},
     },
     index::Index,
@@ -78,7 +78,7 @@ impl Counters for Counting {
 
     /// Charges a copy of the counts that the bills name, and puts the copy in their place if all of them pass.
     fn charge_all(&self, bills: &[Bill<'_>], now: &Now) -> ChargeAll {
-        let reading = Reading { now: *now, unclean: None };
+        let reading = Reading { now: *now, unclean: None, replicas: Replicas::ALONE };
         let mut counts = self.counts.lock().unwrap();
         let named = bills.iter().flat_map(|bill| bill.counts().map(|(_, bound)| place(bill, bound)));
         let mut charged: Counts =
@@ -100,7 +100,7 @@ impl Counters for Counting {
     }
 
     fn peek(&self, bill: &Bill<'_>, now: &Now) -> Option<Weighed> {
-        let reading = Reading { now: *now, unclean: None };
+        let reading = Reading { now: *now, unclean: None, replicas: Replicas::ALONE };
         Some(weighed(&self.counts.lock().unwrap(), bill, bill.cost, &reading))
     }
 

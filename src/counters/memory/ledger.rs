@@ -15,7 +15,7 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use super::slot::MemorySlot;
+use super::{replicas::KnownReplicas, slot::MemorySlot};
 use crate::{
     domain::{
         limit::{LimitId, LimitIds, Snapshot},
@@ -79,6 +79,8 @@ pub(super) struct Ledger {
     unclean: Option<Now>,
     written: watch::Sender<u64>,
     degraded: Arc<AtomicBool>,
+    /// How many processes take of the permits, as was heard with each write.
+    replicas: Arc<KnownReplicas>,
     /// Whether something may have been counted in memory only.
     behind: AtomicBool,
 }
@@ -89,8 +91,7 @@ impl Ledger {
         index: Arc<Index>,
         clock: Arc<TrustedClock>,
         unclean: Option<Now>,
-        written: watch::Sender<u64>,
-        degraded: Arc<AtomicBool>,
+        (written, degraded, replicas): (watch::Sender<u64>, Arc<AtomicBool>, Arc<KnownReplicas>),
     ) -> Self {
         let ids = index.limit_ids();
         Self {
@@ -102,6 +103,7 @@ impl Ledger {
             unclean,
             written,
             degraded,
+            replicas,
             behind: AtomicBool::new(false),
         }
     }
@@ -197,8 +199,9 @@ impl Ledger {
         outcome.map(drop)
     }
 
-    /// Takes note of whether the store takes anything.
+    /// Takes note of whether the store takes anything, and of how many take.
     fn heard<T>(&self, outcome: &Result<T, StoreError>) {
+        self.replicas.set(self.permits.replicas());
         match outcome {
             Ok(_) => {
                 if self.degraded.swap(false, Ordering::AcqRel) {

@@ -5,6 +5,7 @@
 //! the first block of a window of a large limit; see [`crate::domain::limit`].
 
 mod ledger;
+mod replicas;
 mod sheets;
 mod slot;
 
@@ -24,11 +25,12 @@ use tokio::{
 pub use self::slot::MemorySlot;
 use self::{
     ledger::{Ask, Job, Ledger},
+    replicas::KnownReplicas,
     sheets::Sheets,
 };
 use crate::{
     domain::{
-        limit::Bound,
+        limit::{Bound, Reading},
         time::{Now, TrustedClock},
     },
     index::Index,
@@ -53,6 +55,8 @@ pub struct MemoryCounters {
     closed: AtomicBool,
     /// When the last process started that followed one that did not stop in order: this one, or one before.
     unclean: Option<Now>,
+    /// How many processes count by the same permits.
+    replicas: Arc<KnownReplicas>,
     /// Taken by whoever closes this first.
     ledger: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
 }
@@ -113,10 +117,11 @@ impl MemoryCounters {
         let (jobs, receiver) = mpsc::channel(MAX_ASKS);
         let (written_sender, written) = watch::channel(0);
         let degraded = Arc::new(AtomicBool::new(is_full));
-        let ledger =
-            Ledger::new((permits, replica), index, clock, unclean, written_sender, Arc::clone(&degraded));
+        let replicas = Arc::new(KnownReplicas::new(permits.replicas()));
+        let told = (written_sender, Arc::clone(&degraded), Arc::clone(&replicas));
+        let ledger = Ledger::new((permits, replica), index, clock, unclean, told);
         let ledger = Mutex::new(Some(tokio::spawn(ledger.run(receiver))));
-        Ok(Self { jobs, written, degraded, closed: AtomicBool::new(false), unclean, ledger })
+        Ok(Self { jobs, written, degraded, closed: AtomicBool::new(false), unclean, replicas, ledger })
     }
 
     /// Writes every count, so that nothing is wasted. Nothing is charged any more: a call that outlives its server is
@@ -138,7 +143,7 @@ impl MemoryCounters {
 
     /// Charges all bills, one after the other, or none of them; `charged` hears how the limits of each stand then.
     fn charge_each(&self, bills: &[Bill<'_>], now: &Now, mut charged: impl FnMut(Charged)) -> Outcome {
-        let Some(mut sheets) = Sheets::lock(self.unclean, bills, now) else { return Outcome::Unwritten };
+        let Some(mut sheets) = Sheets::lock(&self.reading(now), bills) else { return Outcome::Unwritten };
         // Read under the locks: whoever closes this looks at each account after it is set.
         let closed = self.closed.load(Ordering::Acquire);
         let degraded = self.is_degraded();
@@ -193,6 +198,10 @@ impl MemoryCounters {
         if all_covered { Outcome::Charged } else { Outcome::Unwritten }
     }
 
+    fn reading(&self, now: &Now) -> Reading {
+        Reading { now: *now, unclean: self.unclean, replicas: self.replicas.now() }
+    }
+
     fn ask_all(&self, needed: &[Needed<'_>]) {
         for needed in needed {
             self.ask(needed);
@@ -203,7 +212,7 @@ impl MemoryCounters {
     fn ask(&self, needed: &Needed<'_>) {
         let Needed { account, bound, units } = needed;
         let (payer, limit, text) = (account.slot.keep(), bound.id, bound.text());
-        let ask = Ask { payer, limit, text, more: bound.reach(*units) };
+        let ask = Ask { payer, limit, text, more: bound.reach(*units, self.replicas.now()) };
         let sent = if self.is_degraded() { Err(ask) } else { self.send(ask) };
         if let Err(ask) = sent
             && let Some(slot) = MemorySlot::of(&*ask.payer)
@@ -286,7 +295,7 @@ impl Counters for MemoryCounters {
     }
 
     fn peek(&self, bill: &Bill<'_>, now: &Now) -> Option<Weighed> {
-        let mut sheets = Sheets::lock(self.unclean, std::slice::from_ref(bill), now)?;
+        let mut sheets = Sheets::lock(&self.reading(now), std::slice::from_ref(bill))?;
         weighed(&mut sheets, bill, bill.cost)
     }
 

@@ -9,7 +9,6 @@ use crate::{
     domain::{
         limit::{Bound, Measure, Reading, Sheet},
         policy::Subject,
-        time::Now,
     },
     ports::{AnySlot, Bill, LimitState, Payer},
 };
@@ -46,15 +45,14 @@ pub(super) struct Open<'a> {
 }
 
 impl<'a> Sheets<'a> {
-    /// Locks the accounts of these bills; `None` where the index keeps no slots for this back end. `unclean` is when the last
-    /// process started that followed a crash.
-    pub(super) fn lock(unclean: Option<Now>, bills: &[Bill<'a>], now: &Now) -> Option<Self> {
+    /// Locks the accounts of these bills; `None` where the index keeps no slots for this back end.
+    pub(super) fn lock(reading: &Reading, bills: &[Bill<'a>]) -> Option<Self> {
         if let [bill] = bills
             && !bill.limits.has(Subject::Owner)
             && !bill.limits.has(Subject::Workspace)
         {
             let (place, slot) = account(bill, Subject::Key);
-            let key = Held::lock(unclean, place, MemorySlot::within(slot)?, now);
+            let key = Held::lock(reading, place, MemorySlot::within(slot)?);
             return Some(Self { held: Accounts::Key(key), before: None });
         }
         let mut accounts: SmallVec<[(Place, &'a MemorySlot); 3]> = SmallVec::new();
@@ -68,7 +66,7 @@ impl<'a> Sheets<'a> {
         }
         accounts.sort_unstable_by_key(|(place, _)| *place);
         accounts.dedup_by_key(|(place, _)| *place);
-        let held = accounts.into_iter().map(|(place, slot)| Held::lock(unclean, place, slot, now));
+        let held = accounts.into_iter().map(|(place, slot)| Held::lock(reading, place, slot));
         let held: SmallVec<[_; 3]> = held.collect();
         let before = (bills.len() > 1).then(|| held.iter().map(|held| Sheet::clone(&held.sheet)).collect());
         Some(Self { held: Accounts::Several(held), before })
@@ -98,10 +96,10 @@ impl<'a> Sheets<'a> {
 }
 
 impl<'a> Held<'a> {
-    fn lock(unclean: Option<Now>, place: Place, slot: &'a MemorySlot, now: &Now) -> Self {
+    fn lock(reading: &Reading, place: Place, slot: &'a MemorySlot) -> Self {
         // Of a payer that came later the process before the crash has counted nothing.
-        let unclean = unclean.filter(|started| slot.since() <= started.time);
-        Self { place, sheet: slot.lock(), reading: Reading { now: *now, unclean } }
+        let unclean = reading.unclean.filter(|started| slot.since() <= started.time);
+        Self { place, sheet: slot.lock(), reading: Reading { unclean, ..*reading } }
     }
 }
 

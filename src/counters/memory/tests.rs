@@ -1,6 +1,6 @@
 //! Tests of what only this back end can do wrong, over a store that fails when it is told to.
 
-use std::{collections::BTreeMap, sync::atomic::AtomicU32};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::atomic::AtomicU32};
 
 use super::*;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
         credentials::{Credentials, Secret},
         id::KeyId,
         key::{Key, tests::at, tests::key, tests::secret},
+        limit::Replicas,
         policy::{LimitEntry, LimitOverrides, LimitOverridesEntry, PlanTierEntry, Policy, TierSet},
         revision::Revision,
         secret::KeyHash,
@@ -30,6 +31,8 @@ struct Rows {
     fails: AtomicBool,
     /// How many units of each count are granted at most, where that is not what is asked for.
     grants: Mutex<Option<u64>>,
+    /// How many others take of the same.
+    others: AtomicU32,
 }
 
 impl Rows {
@@ -80,6 +83,10 @@ impl Permits for Rows {
             self.is_complete.store(true, Ordering::SeqCst);
             Ok(())
         })
+    }
+
+    fn replicas(&self) -> Replicas {
+        Replicas::new(NonZeroU32::MIN.saturating_add(self.others.load(Ordering::SeqCst)))
     }
 
     fn accepting(&self) -> watch::Receiver<Taking> {
@@ -174,8 +181,7 @@ impl World {
             ..View::default()
         });
         let clock = Arc::new(TrustedClock::new(Arc::<Hand>::clone(&self.hand), None));
-        let permits: Arc<dyn Permits> = Arc::<Rows>::clone(&self.store);
-        let permits = (permits, ReplicaId::ONLY);
+        let permits: (Arc<dyn Permits>, _) = (Arc::<Rows>::clone(&self.store), ReplicaId::ONLY);
         let counters = MemoryCounters::open(permits, Arc::clone(&index), Arc::clone(&clock)).await.unwrap();
         (counters, index, clock)
     }
@@ -370,4 +376,25 @@ async fn no_more_is_used_than_was_granted() {
         }
         assert_eq!(counters.charge(&one, &now), Charge::Unwritten, "{round}");
     }
+}
+
+#[tokio::test]
+async fn beside_others_nothing_is_used_before_it_is_granted() {
+    // L6, L10: what needs no permit would be there once for each of them
+    let world = World::new();
+    world.store.others.store(99, Ordering::SeqCst);
+    let (counters, found, now) = world.open().await;
+    let mut written = counters.written();
+    let bill = |cost| found.bill(TierSet::only(0), cost);
+    assert_eq!(counters.charge(&bill(1), &now), Charge::Unwritten);
+    written.changed().await.unwrap();
+    for unit in 0..5 {
+        assert!(matches!(counters.charge(&bill(1), &now), Charge::Charged(_)), "each has 5: {unit}");
+    }
+    assert_eq!(counters.charge(&bill(1), &now), Charge::Unwritten);
+    world.store.others.store(0, Ordering::SeqCst);
+    written.changed().await.unwrap();
+    assert!(matches!(counters.charge(&bill(1), &now), Charge::Charged(_)));
+    written.changed().await.unwrap();
+    assert!(matches!(counters.charge(&bill(32), &now), Charge::Charged(_)));
 }

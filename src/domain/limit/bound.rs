@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 
-use super::{LimitId, LimitIds, block, bucket::Flow, unwritten};
+use super::{LimitId, LimitIds, Replicas, block, bucket::Flow, unwritten};
 use crate::domain::policy::{self, Calendar, Limit, LimitsOf, Origin, Policy, Subject, TierSet, Window};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -28,8 +28,10 @@ pub struct Bound {
     /// Whether it is a quota, whose window is a day or more, and not a rate.
     pub is_quota: bool,
     pub(super) shape: Shape,
-    pub(super) block: u64,
-    pub(super) unwritten: u64,
+    /// Where one process counts.
+    block_alone: u64,
+    /// Where one process counts.
+    unwritten_alone: u64,
     /// What it is stored under; while somebody has this, `id` is its own.
     text: Arc<str>,
 }
@@ -109,10 +111,20 @@ impl Bound {
         Arc::clone(&self.text)
     }
 
-    /// How many units are to be covered by a write for a request that needs so many.
+    /// How many units are to be covered by a write for a request that needs so many, where so many processes count.
     #[must_use]
-    pub fn reach(&self, need: u64) -> u64 {
-        need.max(self.block).saturating_add(self.unwritten)
+    pub fn reach(&self, need: u64, replicas: Replicas) -> u64 {
+        need.max(self.block(replicas)).saturating_add(self.unwritten(replicas))
+    }
+
+    /// How many units are taken ahead at a time.
+    pub(super) fn block(&self, replicas: Replicas) -> u64 {
+        if replicas.is_alone() { self.block_alone } else { block(self.limit, replicas) }
+    }
+
+    /// How many units of a window may be used before anything of it is written.
+    pub(super) fn unwritten(&self, replicas: Replicas) -> u64 {
+        if replicas.is_alone() { self.unwritten_alone } else { unwritten(self.limit, replicas) }
     }
 
     fn new(tier: &str, limit: &Limit, origin: Origin, ids: &LimitIds) -> Self {
@@ -151,8 +163,8 @@ impl Bound {
             length,
             is_quota: long >= DAY,
             shape,
-            block: block(limit.limit),
-            unwritten: unwritten(limit.limit),
+            block_alone: block(limit.limit, Replicas::ALONE),
+            unwritten_alone: unwritten(limit.limit, Replicas::ALONE),
         }
     }
 }

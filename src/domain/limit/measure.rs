@@ -1,5 +1,6 @@
 //! When counts are looked at, and how one stands for a request.
 
+use super::Replicas;
 use crate::domain::time::Now;
 
 /// When a sheet is looked at.
@@ -9,6 +10,8 @@ pub struct Reading {
     pub now: Now,
     /// What was open then may have been used by a process that did not stop in order.
     pub unclean: Option<Now>,
+    /// How many processes count by the same limits.
+    pub replicas: Replicas,
 }
 
 /// How a count stands for a request.

@@ -45,7 +45,7 @@ impl Sheet {
             return false;
         }
         let slot = self.slot(bound, reading);
-        let low = slot.charge(bound, cost, &reading.now);
+        let low = slot.charge(bound, cost, reading);
         low && Self::ask(slot)
     }
 

@@ -91,7 +91,7 @@ impl Slot {
     /// A count that begins. After a crash nobody knows what was used of a window that was open then, and of which nothing
     /// was written: at most what needs no writing.
     pub(super) fn open(bound: &Bound, reading: &Reading) -> Self {
-        let (id, written, asked, free) = (bound.id, false, false, bound.unwritten);
+        let (id, written, asked, free) = (bound.id, false, false, bound.unwritten(reading.replicas));
         let crashed = reading.unclean.filter(|_| free > 0);
         match &bound.shape {
             Shape::Calendar(unit, zone) => {
@@ -251,7 +251,8 @@ impl Slot {
     }
 
     /// Counts units as used; whether more should be written soon.
-    pub(super) fn charge(&mut self, bound: &Bound, cost: u64, now: &Now) -> bool {
+    pub(super) fn charge(&mut self, bound: &Bound, cost: u64, reading: &Reading) -> bool {
+        let now = &reading.now;
         let steady = now.steady.as_ms();
         match (&mut *self, &bound.shape) {
             (Self::Calendar { used, .. }, _) => *used = used.saturating_add(cost),
@@ -267,7 +268,7 @@ impl Slot {
             (Self::Bucket { .. }, _) => {}
         }
         let left = self.covered();
-        left < bound.block.div_ceil(2) && left < self.remaining(bound, now)
+        left < bound.block(reading.replicas).div_ceil(2) && left < self.remaining(bound, now)
     }
 
     /// What is to be written so that all that may be used now may be used after it.

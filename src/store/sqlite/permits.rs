@@ -9,7 +9,7 @@ use super::{
     writer::Work,
 };
 use crate::{
-    domain::time::Now,
+    domain::{limit::Replicas, time::Now},
     ports::{GiveBack, KeyStore, Pending, Permits, ReplicaId, StoreError, Take, Taken, Taking},
 };
 
@@ -59,6 +59,10 @@ impl Permits for SqliteStore {
     fn end(&self, replica: ReplicaId, crash: Option<Now>) -> Pending<'_, ()> {
         let last = crash.as_ref().map(permit_rows::of_unclean_start);
         self.write_permits(replica, [PermitRow::Complete(true)].into_iter().chain(last).collect())
+    }
+
+    fn replicas(&self) -> Replicas {
+        Replicas::ALONE
     }
 
     fn accepting(&self) -> watch::Receiver<Taking> {
