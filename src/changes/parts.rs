@@ -17,7 +17,7 @@ use crate::{
     },
     error::OperationError,
     index::Index,
-    judge::{Judge, SourceLimit},
+    judge::{Judge, ProcessSourceLimit},
     ports::{Counters, KeyStore, PolicyVersion, RequestMark, StoreError},
 };
 
@@ -30,7 +30,7 @@ pub struct Changes {
     pub(super) clock: Arc<TrustedClock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) keys: Arc<DerivedKeys>,
-    pub(super) revocations_by_source: SourceLimit,
+    pub(super) revocations_by_source: ProcessSourceLimit,
     pub(super) locks: Locks,
     pub(super) denied: DeniedHere,
     pub(super) under_way: UnderWay,
@@ -69,7 +69,7 @@ impl Changes {
             clock,
             entropy,
             keys,
-            revocations_by_source: SourceLimit::default(),
+            revocations_by_source: ProcessSourceLimit::default(),
             locks: Locks::default(),
             denied: DeniedHere::default(),
             under_way: UnderWay::default(),

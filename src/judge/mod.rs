@@ -21,7 +21,7 @@ pub mod wrong_callers;
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
-pub(crate) use self::source_limit::SourceLimit;
+pub(crate) use self::source_limit::ProcessSourceLimit;
 use self::{import_alarm::ImportAlarms, usage::UsageBook, wrong_callers::WrongCallers};
 use crate::{
     domain::{

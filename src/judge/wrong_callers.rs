@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{import_alarm::Told, source_limit::SourceLimit};
+use super::{import_alarm::Told, source_limit::ProcessSourceLimit};
 use crate::{
     domain::{time::Timestamp, usage::minute_of},
     error::{Limited, OperationError, Refused},
@@ -16,7 +16,7 @@ use crate::{
 /// How many came, and from where.
 #[derive(Default)]
 pub(super) struct WrongCallers {
-    by_source: SourceLimit,
+    by_source: ProcessSourceLimit,
     noted: Mutex<Noted>,
 }
 
