@@ -27,7 +27,7 @@ use keyward::{
     store::{
         anchor::AnchorSettings,
         data_dir::{DataDir, DataDirError},
-        sqlite::{OpenError, SqliteStore, verify_offline},
+        sqlite::{OpenError, SqliteStore, WRITTEN_BY_OTHERS, verify_offline},
     },
 };
 use rusqlite::{Connection, params};
@@ -622,10 +622,10 @@ async fn somebody_elses_writing_seals_the_store() {
     let mine = stored(&store, &key(&Seeded::new(5), first.workspace)).await;
     place.tamper("DELETE FROM log WHERE revision = 2");
     let late = key(&Seeded::new(6), first.workspace);
-    assert_eq!(store.commit(put(&late)).await, Err(StoreError::WrittenByOthers));
+    assert_eq!(store.commit(put(&late)).await, Err(WRITTEN_BY_OTHERS));
     assert!(matches!(&*state.borrow(), WriterState::Sealed { until: Until::Restart, .. }));
-    assert_eq!(store.commit(put(&late)).await, Err(StoreError::WrittenByOthers), "and so later");
-    assert_eq!(store.note(Vec::new()).await, Err(StoreError::WrittenByOthers));
+    assert_eq!(store.commit(put(&late)).await, Err(WRITTEN_BY_OTHERS), "and so later");
+    assert_eq!(store.note(Vec::new()).await, Err(WRITTEN_BY_OTHERS));
     assert!(store.last_uses(vec![mine.id]).await.is_ok(), "reading goes on");
     assert!(store.close().await.is_err());
     assert_eq!(*state.borrow(), WriterState::Ended);

@@ -111,7 +111,7 @@ impl From<StoreError> for OperationError {
             | StoreError::Unavailable(_)
             | StoreError::Unreachable(_)
             | StoreError::Sealed(_)
-            | StoreError::WrittenByOthers
+            | StoreError::WrittenByOthers(_)
             | StoreError::OutcomeUnknown(_)
             | StoreError::Corrupt(_)
             | StoreError::ZoneMissing { .. }

@@ -129,7 +129,7 @@ impl Follower {
                 | StoreError::GroupDone { .. }
                 | StoreError::Unavailable(_)
                 | StoreError::Sealed(_)
-                | StoreError::WrittenByOthers
+                | StoreError::WrittenByOthers(_)
                 | StoreError::OutcomeUnknown(_)
                 | StoreError::ZoneMissing { .. }
                 | StoreError::TooOld

@@ -161,7 +161,7 @@ async fn a_store_that_cannot_be_followed_ends_the_follower() {
     for error in [
         StoreError::Conflict,
         StoreError::Sealed("the disk is gone".to_owned()),
-        StoreError::WrittenByOthers,
+        StoreError::WrittenByOthers("somebody else wrote"),
         StoreError::OutcomeUnknown("the commit failed".to_owned()),
         StoreError::Corrupt("the log has a hole".to_owned()),
     ] {

@@ -287,7 +287,7 @@ fn store(error: &StoreError) -> (Code, Told) {
         }
         // No retry helps before a restart.
         StoreError::Sealed(_) => (Code::Unavailable, plain(ErrorReason::StoreUnavailable)),
-        StoreError::WrittenByOthers => {
+        StoreError::WrittenByOthers(_) => {
             (Code::FailedPrecondition, precondition_of("store", ErrorReason::ForeignWrite))
         }
         StoreError::OutcomeUnknown(_) => (Code::Unknown, plain(ErrorReason::OutcomeUnknown)),

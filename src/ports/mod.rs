@@ -73,12 +73,11 @@ pub enum StoreError {
     /// The store takes no change until a restart, whoever asks again. Nothing was changed.
     #[error("the store takes no change until Keyward is restarted: {0}")]
     Sealed(String),
-    /// Another process has changed what is stored, and nothing more is built upon it until a restart. Nothing was changed.
-    #[error(
-        "another process has written into the database while Keyward runs: no change is taken until a restart, and Checks go by what \
-         was there before; stop Keyward, see with `keyward audit verify --data-dir DIR` what is there, and start it again"
-    )]
-    WrittenByOthers,
+    /// Another process has changed what is stored, which in this store nobody else may: nothing more is built upon it until a
+    /// restart. Nothing was changed. The store says in its own words what an operator is to do; one that several processes write
+    /// into never answers so, because there each change stands on the head that its own transaction finds.
+    #[error("{0}")]
+    WrittenByOthers(&'static str),
     /// The store failed in the middle: the change may or may not be there.
     #[error("the outcome is unknown: {0}")]
     OutcomeUnknown(String),
@@ -117,7 +116,8 @@ pub enum Taking {
 /// Where truth is kept.
 pub trait KeyStore: Send + Sync {
     /// Writes a change and its entry in one transaction. When this answers, they are durable; memory follows the log
-    /// by itself.
+    /// by itself. The revision is the one after the newest that this transaction found: where several processes write, others'
+    /// changes may stand before it that are not in memory yet.
     fn commit(&self, mutation: Mutation) -> Pending<'_, Revision> {
         self.commit_all(vec![mutation])
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{SqliteStore, open};
+use super::{SqliteStore, WRITTEN_BY_OTHERS, open};
 use crate::{
     domain::{
         audit::{Action, Actor, LogEntry},
@@ -180,9 +180,9 @@ async fn what_another_process_writes_into_a_sealed_store_keeps_it_sealed() {
     failing.commit(issue(1)).await.unwrap_err();
     let other = rusqlite::Connection::open(directory.path().join("keyward.db")).unwrap();
     other.execute("UPDATE meta SET value = 1 WHERE name = 'created_ms'", []).unwrap();
-    assert_eq!(failing.open_anew().await, Err(StoreError::WrittenByOthers));
+    assert_eq!(failing.open_anew().await, Err(WRITTEN_BY_OTHERS));
     assert_eq!(sealed_until(&failing), Some(Until::Restart));
-    assert_eq!(failing.commit(issue(2)).await, Err(StoreError::WrittenByOthers));
+    assert_eq!(failing.commit(issue(2)).await, Err(WRITTEN_BY_OTHERS));
     assert!(matches!(failing.open_anew().await, Err(StoreError::Sealed(_))), "and so later");
 }
 

@@ -36,4 +36,5 @@ pub use self::{
     open::{AnchorReport, Doubt, Examination, OpenError, examine_offline, verify_offline},
     reserve::KeptRoom,
     store::SqliteStore,
+    writer::WRITTEN_BY_OTHERS,
 };

@@ -16,7 +16,7 @@ use super::{
     open::{OpenError, Opened, database},
     readers::{self, Readers},
     reserve::HeldIndex,
-    writer::{Answer, FileIdentity, ForeignWrites, Room, Telling, Work, Writer},
+    writer::{Answer, FileIdentity, ForeignWrites, Room, Telling, WRITTEN_BY_OTHERS, Work, Writer},
 };
 use crate::{
     domain::{revision::Revision, root::DerivedKeys},
@@ -153,7 +153,7 @@ impl SqliteStore {
             (StoreError::Unavailable(_), WriterState::Sealed { until: Until::Restart, .. })
                 if self.written_by_others.load(Ordering::Acquire) =>
             {
-                StoreError::WrittenByOthers
+                WRITTEN_BY_OTHERS
             }
             (StoreError::Unavailable(_), WriterState::Sealed { why, until: Until::Restart }) => {
                 StoreError::Sealed(why.clone())

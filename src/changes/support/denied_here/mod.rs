@@ -233,7 +233,7 @@ pub(in crate::changes) fn unwritten(ends_keys: bool, error: StoreError) -> Opera
         StoreError::Unavailable(_)
         | StoreError::Unreachable(_)
         | StoreError::Sealed(_)
-        | StoreError::WrittenByOthers
+        | StoreError::WrittenByOthers(_)
         | StoreError::OutcomeUnknown(_)
         | StoreError::Corrupt(_)
             if ends_keys =>
@@ -243,7 +243,7 @@ pub(in crate::changes) fn unwritten(ends_keys: bool, error: StoreError) -> Opera
         StoreError::Unavailable(_)
         | StoreError::Unreachable(_)
         | StoreError::Sealed(_)
-        | StoreError::WrittenByOthers
+        | StoreError::WrittenByOthers(_)
         | StoreError::OutcomeUnknown(_)
         | StoreError::Corrupt(_)
         | StoreError::Conflict

@@ -11,6 +11,14 @@ use std::sync::{
 
 use rusqlite::Connection;
 
+use crate::ports::StoreError;
+
+/// What whoever asks for a change hears when another process has written.
+pub const WRITTEN_BY_OTHERS: StoreError = StoreError::WrittenByOthers(
+    "another process has written into the database while Keyward runs: no change is taken until a restart, and Checks go by what \
+     was there before; stop Keyward, see with `keyward audit verify --data-dir DIR` what is there, and start it again",
+);
+
 /// Watches for what others write.
 pub(in crate::store::sqlite) struct ForeignWrites {
     /// How often others had changed the file when this process last knew what was in it.

@@ -20,6 +20,7 @@ use std::{fs::File, ops::ControlFlow, sync::Arc, thread};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
+pub use self::foreign::WRITTEN_BY_OTHERS;
 pub(super) use self::{
     file::FileIdentity,
     foreign::ForeignWrites,
@@ -186,7 +187,7 @@ impl Writer {
             Ok(false) => {}
             Ok(true) => {
                 self.roll_back();
-                return Outcome::Broken(StoreError::WrittenByOthers);
+                return Outcome::Broken(WRITTEN_BY_OTHERS);
             }
             Err(error) => {
                 self.roll_back();
@@ -222,13 +223,11 @@ impl Writer {
         &self,
         group: &Group,
     ) -> rusqlite::Result<ControlFlow<Outcome, (Head, Vec<Result<Revision, StoreError>>)>> {
-        let known =
-            (self.head != Head::START).then(|| (to_stored(self.head.revision), self.head.chain.0.to_vec()));
-        if log::position(&self.connection)? != known {
+        let Some(found) = self.head_found()? else {
             let error = "the log does not end where this process left it: somebody else has written";
             return Ok(ControlFlow::Break(Outcome::Broken(StoreError::Corrupt(error.to_owned()))));
-        }
-        let mut head = self.head;
+        };
+        let mut head = found;
         let mut answers = Vec::with_capacity(group.commits.len());
         for (mutations, _) in &group.commits {
             answers.push(self.write_together(mutations, &mut head)?);
@@ -242,10 +241,18 @@ impl Writer {
         if group.is_trial {
             notes::put_trial(&self.connection)?;
         }
-        if head != self.head {
+        if head != found {
             rows::sign(&self.connection, &self.keys, head)?;
         }
         Ok(ControlFlow::Continue((head, answers)))
+    }
+
+    /// The head of the log that the open transaction finds, on which everything in it stands. Nobody else writes into this store:
+    /// so it is the one that this process has left there, and `None` where it is another.
+    fn head_found(&self) -> rusqlite::Result<Option<Head>> {
+        let left =
+            (self.head != Head::START).then(|| (to_stored(self.head.revision), self.head.chain.0.to_vec()));
+        Ok((log::position(&self.connection)? == left).then_some(self.head))
     }
 
     /// Writes changes that stand or fall together, or leaves no trace of any.
