@@ -58,7 +58,7 @@ pub(super) struct Sharing {
 
 impl Sharing {
     pub(super) fn new(limit_ids: Arc<LimitIds>, accounts: SharedAccounts) -> Self {
-        Self { limit_ids, accounts, ..Self::default() }
+        Self { accounts, limit_ids, ..Self::default() }
     }
 
     /// The limits of a key; administration keys have none, and neither has a key whose workspace cannot be trusted: under
