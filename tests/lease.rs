@@ -16,13 +16,13 @@ use keyward::{
     error::OperationError,
     judge::{
         Judge, JudgeParts,
-        question::{Mode, Query, Subject},
+        question::{InQuestion, Mode, Query},
     },
     ports::{Lease, StoreError},
 };
 use store_support::Place;
 
-fn query(subject: Subject<'_>) -> Query<'_> {
+fn query(subject: InQuestion<'_>) -> Query<'_> {
     Query { subject, requirement: Requirement::default(), mode: Mode::Enforce, bound_to: None, caller: None }
 }
 
@@ -39,9 +39,9 @@ async fn nothing_is_decided_after_the_lease_of_the_view_has_ended() {
         keys,
         count_wait: Duration::from_millis(50),
     });
-    let known = || query(Subject::Key(world.id(FIRST)));
+    let known = || query(InQuestion::Key(world.id(FIRST)));
     let decided = async || {
-        let each = [judge.check(&known()).await, judge.check(&query(Subject::Nothing)).await];
+        let each = [judge.check(&known()).await, judge.check(&query(InQuestion::Nothing)).await];
         let all = judge.check_all(&[known()]).await;
         let stale =
             |error: &OperationError| matches!(error, OperationError::Store(StoreError::Unreachable(_)));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use keyward::{
     domain::time::{Now, Steady},
-    ports::{CountName, GiveBack, KeptCount, Permits, ReplicaId, StoreError, Take, Taken},
+    ports::{CountName, GiveBack, KeptCount, Permits, PermitsFound, ReplicaId, StoreError, Take},
 };
 use store_support::{Place, at};
 
@@ -88,7 +88,7 @@ fn kept(payer: &str, limit: &str, state: &[u8]) -> KeptCount {
     KeptCount { count: name(payer, limit), state: state.to_vec() }
 }
 
-async fn taken(permits: &dyn Permits) -> Taken {
+async fn taken(permits: &dyn Permits) -> PermitsFound {
     let mut taken = permits.taken(ONLY).await.unwrap();
     taken.counts.sort_by(|one, other| one.count.cmp(&other.count));
     taken
@@ -98,7 +98,7 @@ async fn counts_are_kept_as_they_were_taken<B: Backend>() {
     // L10
     let place = B::new();
     let permits = place.open();
-    let nothing = Taken { counts: Vec::new(), in_order: true, crash: None };
+    let nothing = PermitsFound { counts: Vec::new(), in_order: true, crash: None };
     assert_eq!(taken(&*permits).await, nothing, "nothing was ever counted");
     let first = vec![take("a", "x", b"1", 16), take("a", "y", b"2", 1), take("b", "x", b"3", 7)];
     assert_eq!(permits.take(ONLY, first).await.unwrap(), [16, 1, 7], "in the order of the list");
@@ -108,7 +108,7 @@ async fn counts_are_kept_as_they_were_taken<B: Backend>() {
     drop(permits);
     let permits = place.open();
     let counts = vec![kept("a", "x", b"4"), kept("a", "y", b"2")];
-    assert_eq!(taken(&*permits).await, Taken { counts, in_order: true, crash: None });
+    assert_eq!(taken(&*permits).await, PermitsFound { counts, in_order: true, crash: None });
     permits.begin(ONLY).await.unwrap();
     assert!(!taken(&*permits).await.in_order);
 }
@@ -123,7 +123,7 @@ async fn who_stops_without_an_end_is_known_for_it<B: Backend>() {
     for _process in 0..2 {
         let permits = place.open();
         let counts = vec![kept("a", "x", b"1")];
-        let after_a_crash = Taken { counts, in_order: false, crash: None };
+        let after_a_crash = PermitsFound { counts, in_order: false, crash: None };
         assert_eq!(taken(&*permits).await, after_a_crash);
         permits.begin(ONLY).await.unwrap();
         permits.begin(ONLY).await.unwrap();
@@ -143,7 +143,7 @@ async fn the_start_after_a_crash_is_kept_beside_the_counts<B: Backend>() {
     drop(permits);
     let permits = place.open();
     let counts = vec![kept("a", "x", b"1")];
-    let found = Taken { counts, in_order: true, crash: Some(started(1_767_225_600_000)) };
+    let found = PermitsFound { counts, in_order: true, crash: Some(started(1_767_225_600_000)) };
     assert_eq!(taken(&*permits).await, found);
     permits.end(ONLY, None).await.unwrap();
     assert_eq!(taken(&*permits).await, found, "until there is another");
@@ -177,7 +177,7 @@ async fn a_list_is_taken_as_a_whole_or_not_at_all<B: Backend>() {
     drop(permits);
     place.mend();
     let permits = place.open();
-    let before = Taken { counts: vec![kept("a", "x", b"1")], in_order: false, crash: None };
+    let before = PermitsFound { counts: vec![kept("a", "x", b"1")], in_order: false, crash: None };
     assert_eq!(taken(&*permits).await, before);
 }
 
@@ -205,7 +205,7 @@ async fn a_replica_that_cannot_count_here_takes_nothing<B: Backend>() {
     for (call, refused) in refused.into_iter().enumerate() {
         assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{call}: {refused:?}");
     }
-    let before = Taken { counts: vec![kept("a", "x", b"1")], in_order: true, crash: None };
+    let before = PermitsFound { counts: vec![kept("a", "x", b"1")], in_order: true, crash: None };
     assert_eq!(taken(&*permits).await, before);
 }
 

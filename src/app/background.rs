@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 /// How much less of a core they get that others want too.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Share {
+pub(super) enum CoreShare {
     /// As much as everybody.
     Whole,
     /// A quarter of what others get, and all of a core that nobody wants.
@@ -23,7 +23,7 @@ pub(super) struct Background {
 }
 
 impl Background {
-    pub(super) fn start(name: &str, threads: usize, share: Share) -> io::Result<Self> {
+    pub(super) fn start(name: &str, threads: usize, share: CoreShare) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name(name)
@@ -50,11 +50,11 @@ impl Drop for Background {
 
 /// On Linux this is the calling thread's own; elsewhere it would be the whole process's.
 #[cfg(target_os = "linux")]
-fn give_way(share: Share) {
+fn give_way(share: CoreShare) {
     let nice = match share {
-        Share::Whole => return,
-        Share::Quarter => 6,
-        Share::Tenth => 10,
+        CoreShare::Whole => return,
+        CoreShare::Quarter => 6,
+        CoreShare::Tenth => 10,
     };
     if let Err(error) = rustix::process::setpriority_process(None, nice) {
         tracing::debug!(%error, "administration has the same share of the cores as Checks");
@@ -62,4 +62,4 @@ fn give_way(share: Share) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn give_way(_share: Share) {}
+fn give_way(_share: CoreShare) {}

@@ -27,6 +27,6 @@ pub use self::{
     recover::recover,
     root_key::Destination,
     serve::serve,
-    service::{Service, Stopped},
+    service::{Service, StopReason},
     settings::Settings,
 };

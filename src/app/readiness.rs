@@ -20,9 +20,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Looks, and tells, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Readiness(JoinHandle<()>);
+pub(super) struct ReadinessProbe(JoinHandle<()>);
 
-impl Readiness {
+impl ReadinessProbe {
     /// Tells from now on how a view that is loaded stands, and the store behind it. At once, so that whoever connects then
     /// hears it.
     pub(super) fn begin(
@@ -57,7 +57,7 @@ impl Readiness {
     }
 }
 
-impl Drop for Readiness {
+impl Drop for ReadinessProbe {
     fn drop(&mut self) {
         self.0.abort();
     }

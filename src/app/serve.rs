@@ -6,7 +6,7 @@ use super::{
     begin::{anchor_of, load, runtime},
     error::AppError,
     root_key::Destination,
-    service::{Service, Stopped},
+    service::{Service, StopReason},
     settings::Settings,
 };
 use crate::{
@@ -57,7 +57,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         let mut service = Service::start(settings, &destination).await?;
         service.announce();
         let stopped = tokio::select! {
-            () = signals.next() => Stopped::Asked,
+            () = signals.next() => StopReason::Asked,
             stopped = service.died() => stopped,
             never = logging.tell_of_lost() => match never {},
         };

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use tokio::task::JoinHandle;
 
-use super::{error::AppError, readiness::Readiness, tasks::Tasks, threads::Threads};
+use super::{error::AppError, readiness::ReadinessProbe, tasks::Tasks, threads::Threads};
 use crate::{
     grpc::health::{HealthReporter, Serving},
     ports::{Lifecycle, StoreError, WriterState},
@@ -20,7 +20,7 @@ pub struct Service {
     pub(super) grpc: Running,
     pub(super) http: Running,
     pub(super) health: HealthReporter,
-    pub(super) readiness: Readiness,
+    pub(super) readiness: ReadinessProbe,
     pub(super) follower: JoinHandle<Result<(), StoreError>>,
     pub(super) is_new: bool,
     pub(super) check_is_open: bool,
@@ -28,7 +28,7 @@ pub struct Service {
 
 /// Why a service stopped serving.
 #[derive(Debug)]
-pub enum Stopped {
+pub enum StopReason {
     /// It was asked to.
     Asked,
     /// A part died.
@@ -66,7 +66,7 @@ impl Service {
     }
 
     /// Waits until a part dies; while all is well, for ever.
-    pub async fn died(&mut self) -> Stopped {
+    pub async fn died(&mut self) -> StopReason {
         let mut writer = self.life.writer_state();
         let why = tokio::select! {
             part = self.grpc.died() => part.to_string(),
@@ -79,14 +79,14 @@ impl Service {
             task = self.tasks.died() => task,
             _ended = writer.wait_for(|state| *state == WriterState::Ended) => "the store's writer died".to_owned(),
         };
-        Stopped::Died(why)
+        StopReason::Died(why)
     }
 
     /// Stops accepting, lets calls in flight finish, writes what is to be written, and closes the store.
     ///
     /// # Errors
     /// Something died before or does not end in order.
-    pub async fn shutdown(self, stopped: Stopped) -> Result<(), AppError> {
+    pub async fn shutdown(self, stopped: StopReason) -> Result<(), AppError> {
         let Self { life, tasks, threads, grpc, http, health, readiness, follower, .. } = self;
         health.report(Serving::Draining);
         drop((health, readiness));
@@ -100,8 +100,8 @@ impl Service {
         written?;
         closed?;
         match stopped {
-            Stopped::Asked => Ok(()),
-            Stopped::Died(why) => Err(AppError::Died(why)),
+            StopReason::Asked => Ok(()),
+            StopReason::Died(why) => Err(AppError::Died(why)),
         }
     }
 }

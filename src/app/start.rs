@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     error::AppError,
     listeners::Listeners,
-    readiness::Readiness,
+    readiness::ReadinessProbe,
     root_key::Destination,
     service::Service,
     services::Services,
@@ -58,7 +58,7 @@ impl Service {
             health_service.with_clock(Arc::clone(&time)),
             limits.message_bytes,
         )?;
-        let readiness = Readiness::begin(health.clone(), readable, taking, time);
+        let readiness = ReadinessProbe::begin(health.clone(), readable, taking, time);
         let (grpc, http) = listeners.serve(settings.workers, limits, (routes, site))?;
         Ok(Self { life, tasks, threads, grpc, http, health, readiness, follower, is_new, check_is_open })
     }

@@ -4,7 +4,7 @@ use std::io;
 
 use super::background::{
     Background,
-    Share::{Quarter, Tenth, Whole},
+    CoreShare::{Quarter, Tenth, Whole},
 };
 use crate::grpc::lanes::Runtimes;
 

@@ -14,7 +14,7 @@ use crate::{
 
 /// A page of the log.
 #[derive(Debug)]
-pub struct LogPage {
+pub struct LogAnswer {
     /// The records, newest first.
     pub records: Vec<LogRecord>,
     /// The token that asks for the next page; empty after the last.
@@ -33,10 +33,10 @@ impl Changes {
         filter: LogFilter,
         page_token: &str,
         page_size: usize,
-    ) -> Result<LogPage, OperationError> {
+    ) -> Result<LogAnswer, OperationError> {
         // What somebody did of whom the caller may not know is not told apart by who it was.
         if filter.actor_key.is_some_and(|actor| !self.index.is_seen(permit.sight(), actor)) {
-            return Ok(LogPage { records: Vec::new(), next_page_token: String::new() });
+            return Ok(LogAnswer { records: Vec::new(), next_page_token: String::new() });
         }
         let list = format!("log {:?} {filter:?}", permit.bound_to());
         let before = self.place(&list, page_token)?;
@@ -44,7 +44,7 @@ impl Changes {
         let next_page_token =
             more.map(|more| cursor::seal(&self.keys.cursors, &list, &more.to_string())).unwrap_or_default();
         records.retain(|record| self.may_read(&permit, record));
-        Ok(LogPage { records, next_page_token })
+        Ok(LogAnswer { records, next_page_token })
     }
 
     /// Whether a caller may know of the key that a record is about: a global administration key is not shown to one who

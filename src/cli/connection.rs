@@ -43,11 +43,11 @@ pub(super) struct ConnectionArgs {
 }
 
 /// A channel whose calls carry the caller and a deadline.
-pub(super) type Caller = InterceptedService<Channel, Credentials>;
+pub(super) type CallerChannel = InterceptedService<Channel, CallerHeaders>;
 
 /// Adds the caller and the deadline to each call.
 #[derive(Clone)]
-pub(super) struct Credentials {
+pub(super) struct CallerHeaders {
     authorization: Option<MetadataValue<Ascii>>,
     timeout: Duration,
 }
@@ -61,7 +61,10 @@ impl ConnectionArgs {
     /// Connects with the administration key, if one is configured.
     ///
     /// A file that was named goes before the key that the environment holds.
-    pub(super) async fn connect(&self, from_environment: Option<&HeldSecret>) -> Result<Caller, Failure> {
+    pub(super) async fn connect(
+        &self,
+        from_environment: Option<&HeldSecret>,
+    ) -> Result<CallerChannel, Failure> {
         let authorization = match &self.admin_key_file {
             Some(path) => Some(Credential::from_file(path)?.authorization()?),
             None => from_environment.map(credential::authorization).transpose()?,
@@ -70,7 +73,7 @@ impl ConnectionArgs {
     }
 
     /// Connects as nobody, without looking for an administration key.
-    pub(super) async fn connect_as_nobody(&self) -> Result<Caller, Failure> {
+    pub(super) async fn connect_as_nobody(&self) -> Result<CallerChannel, Failure> {
         self.open(None).await
     }
 
@@ -84,12 +87,12 @@ impl ConnectionArgs {
         !self.server.starts_with("unix:") && !host.is_some_and(is_local)
     }
 
-    async fn open(&self, authorization: Option<MetadataValue<Ascii>>) -> Result<Caller, Failure> {
+    async fn open(&self, authorization: Option<MetadataValue<Ascii>>) -> Result<CallerChannel, Failure> {
         let channel = self.endpoint()?.connect().await.map_err(|error| Failure::Unreachable {
             server: self.server.clone(),
             cause: root_cause(&error),
         })?;
-        Ok(InterceptedService::new(channel, Credentials { authorization, timeout: self.timeout }))
+        Ok(InterceptedService::new(channel, CallerHeaders { authorization, timeout: self.timeout }))
     }
 
     fn endpoint(&self) -> Result<Endpoint, Failure> {
@@ -104,7 +107,7 @@ impl ConnectionArgs {
     }
 }
 
-impl Interceptor for Credentials {
+impl Interceptor for CallerHeaders {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(authorization) = &self.authorization {
             request.metadata_mut().insert("authorization", authorization.clone());

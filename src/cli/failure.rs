@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::output::{explain, explanation::Explanation};
+use super::output::{explain, explanation::FailureText};
 use crate::domain::policy::Fault;
 
 /// Why a command failed. None of these is a denial: that is an answer.
@@ -46,7 +46,7 @@ impl Failure {
     }
 
     /// What happened and what to do next.
-    pub(super) fn explain(&self) -> Explanation {
+    pub(super) fn explain(&self) -> FailureText {
         let (message, next) = match self {
             Self::Rpc { server, status } => return explain::status(server, status),
             Self::Input(message) | Self::Local(message) => (message.clone(), String::new()),
@@ -76,21 +76,21 @@ impl Failure {
                 format!("make another with `keyward rotate {key_id} --grace 0`"),
             ),
         };
-        Explanation { message, next, ..Explanation::default() }
+        FailureText { message, next, ..FailureText::default() }
     }
 }
 
 /// A document that this machine found wrong: each fault by its field and line.
-fn of_document(faults: &[Fault]) -> Explanation {
+fn of_document(faults: &[Fault]) -> FailureText {
     let line = |fault: &Fault| fault.line.map(|line| format!("line {line}: ")).unwrap_or_default();
     let violation = |fault: &Fault| {
         let field = if fault.field.is_empty() { "document" } else { &fault.field };
         (field.to_owned(), format!("{}{}", line(fault), fault.why))
     };
-    Explanation {
+    FailureText {
         message: "the document is wrong".to_owned(),
         violations: faults.iter().map(violation).collect(),
-        ..Explanation::default()
+        ..FailureText::default()
     }
 }
 
@@ -121,10 +121,10 @@ mod tests {
     }
 
     /// One fault, as a server tells it: in the message, as a violation, and in the metadata.
-    fn of_a_field(fields: &[(&str, &str)]) -> Explanation {
+    fn of_a_field(fields: &[(&str, &str)]) -> FailureText {
         let (field, why) = fields[0];
         let more = if fields.len() > 1 { " (and 1 more)" } else { "" };
-        Explanation {
+        FailureText {
             code: "INVALID_ARGUMENT",
             reason: "FIELD_INVALID".to_owned(),
             message: format!("{field}: {why}{more}"),
@@ -151,16 +151,16 @@ mod tests {
             "keyward: 2 things are wrong (INVALID_ARGUMENT, FIELD_INVALID)\n  name: line 3: must be short\n  \
              owner: line 3: must be there\n  count: 1\n"
         );
-        let named = Explanation {
+        let named = FailureText {
             message: "there is no key key_1".to_owned(),
             metadata: vec![("key_id".to_owned(), "key_1".to_owned()), ("other".to_owned(), "key".to_owned())],
-            ..Explanation::default()
+            ..FailureText::default()
         };
         assert_eq!(named.text(), "keyward: there is no key key_1\n", "a word of the message is told");
-        let part = Explanation {
+        let part = FailureText {
             message: "there is no key key_12".to_owned(),
             metadata: vec![("key_id".to_owned(), "key_1".to_owned())],
-            ..Explanation::default()
+            ..FailureText::default()
         };
         assert_eq!(part.text(), "keyward: there is no key key_12\n  key_id: key_1\n");
     }

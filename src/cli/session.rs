@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tonic::Status;
 
 use super::{
-    connection::{Caller, ConnectionArgs},
+    connection::{CallerChannel, ConnectionArgs},
     console::Console,
     credential::Credential,
     failure::Failure,
@@ -22,7 +22,7 @@ pub(super) struct Session<'c, 'a> {
     /// Whether the answer goes to a script.
     pub(super) json: bool,
     /// The connection, once there is one: what a command asks first and what it then sends reach the same server.
-    caller: Option<Caller>,
+    caller: Option<CallerChannel>,
 }
 
 impl<'c, 'a> Session<'c, 'a> {
@@ -32,24 +32,24 @@ impl<'c, 'a> Session<'c, 'a> {
 }
 
 impl Session<'_, '_> {
-    pub(super) async fn keys(&mut self) -> Result<KeyServiceClient<Caller>, Failure> {
+    pub(super) async fn keys(&mut self) -> Result<KeyServiceClient<CallerChannel>, Failure> {
         Ok(KeyServiceClient::new(self.caller().await?))
     }
 
-    pub(super) async fn workspaces(&mut self) -> Result<WorkspaceServiceClient<Caller>, Failure> {
+    pub(super) async fn workspaces(&mut self) -> Result<WorkspaceServiceClient<CallerChannel>, Failure> {
         Ok(WorkspaceServiceClient::new(self.caller().await?))
     }
 
-    pub(super) async fn audit(&mut self) -> Result<AuditServiceClient<Caller>, Failure> {
+    pub(super) async fn audit(&mut self) -> Result<AuditServiceClient<CallerChannel>, Failure> {
         Ok(AuditServiceClient::new(self.caller().await?))
     }
 
-    pub(super) async fn policies(&mut self) -> Result<PolicyServiceClient<Caller>, Failure> {
+    pub(super) async fn policies(&mut self) -> Result<PolicyServiceClient<CallerChannel>, Failure> {
         Ok(PolicyServiceClient::new(self.caller().await?))
     }
 
     /// For what needs no administration key, and must not fail for want of one.
-    pub(super) async fn keys_as_nobody(&mut self) -> Result<KeyServiceClient<Caller>, Failure> {
+    pub(super) async fn keys_as_nobody(&mut self) -> Result<KeyServiceClient<CallerChannel>, Failure> {
         self.warn_of_exposure();
         Ok(KeyServiceClient::new(self.connection.connect_as_nobody().await?))
     }
@@ -109,7 +109,7 @@ impl Session<'_, '_> {
     }
 
     /// The connection, with the administration key.
-    pub(super) async fn caller(&mut self) -> Result<Caller, Failure> {
+    pub(super) async fn caller(&mut self) -> Result<CallerChannel, Failure> {
         if let Some(caller) = &self.caller {
             return Ok(caller.clone());
         }

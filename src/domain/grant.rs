@@ -78,7 +78,7 @@ impl Grant {
 
 /// How a set of grants answers one requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Coverage {
     /// Some grant permits the scope on the resource; this is charged to that tier.
     Granted(TierSet),
     /// Some grant permits the scope, but none on this resource.

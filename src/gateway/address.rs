@@ -15,7 +15,7 @@ const BELIEVED_BY_ENVOY: &str = "metadata_context: keyward.client_address";
 
 /// What is known of where a request came from, beside its headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin<'a> {
+pub enum RequestOrigin<'a> {
     /// Nothing: the gateway has written `x-forwarded-for`, with the address that it saw at the right.
     Forwarded,
     /// What Envoy tells in words of its own.
@@ -48,7 +48,7 @@ pub(super) enum OriginUnknown {
 pub(super) fn origin(
     settings: &Gateway,
     request: &impl GatewayRequest,
-    known: Origin<'_>,
+    known: RequestOrigin<'_>,
 ) -> Result<Option<IpAddr>, OriginUnknown> {
     let rule = settings.client_address();
     let lines = if is_heard(known, rule) { lines(request, rule.header()) } else { Vec::new() };
@@ -58,20 +58,22 @@ pub(super) fn origin(
             [one] => parse_address(one),
             _ => return Err(OriginUnknown::NotThere(name.as_str().to_owned())),
         },
-        (Origin::Forwarded, ClientAddress::OfTheGateway) => {
+        (RequestOrigin::Forwarded, ClientAddress::OfTheGateway) => {
             past(&chain, |address| settings.trusted_peers.holds(address))
         }
-        (Origin::Forwarded, ClientAddress::Proxies(proxies)) => past_proxies(&chain, proxies),
-        (Origin::Forwarded, ClientAddress::Hops(hops)) => past_hops(&chain, *hops),
-        (Origin::Envoy { peer, believed }, ClientAddress::OfTheGateway) => return of_envoy(peer, believed),
-        (Origin::Envoy { peer, .. }, ClientAddress::Proxies(proxies)) => match peer {
+        (RequestOrigin::Forwarded, ClientAddress::Proxies(proxies)) => past_proxies(&chain, proxies),
+        (RequestOrigin::Forwarded, ClientAddress::Hops(hops)) => past_hops(&chain, *hops),
+        (RequestOrigin::Envoy { peer, believed }, ClientAddress::OfTheGateway) => {
+            return of_envoy(peer, believed);
+        }
+        (RequestOrigin::Envoy { peer, .. }, ClientAddress::Proxies(proxies)) => match peer {
             Some(peer) if proxies.hold(peer) && chain.is_empty() => {
                 return Err(OriginUnknown::NotThere(FORWARDED_FOR.to_owned()));
             }
             Some(peer) if proxies.hold(peer) => past_proxies(&chain, proxies),
             Some(_) | None => return Ok(peer),
         },
-        (Origin::Envoy { peer, .. }, ClientAddress::Hops(hops)) => {
+        (RequestOrigin::Envoy { peer, .. }, ClientAddress::Hops(hops)) => {
             let added = chain.last().and_then(|text| parse_address(text).ok());
             if peer.is_none() || added != peer {
                 return Err(OriginUnknown::NotAdded);
@@ -83,8 +85,8 @@ pub(super) fn origin(
 }
 
 /// Whether the header counts: an Envoy whose own word is believed tells the address beside it, and so most requests do.
-const fn is_heard(known: Origin<'_>, rule: &ClientAddress) -> bool {
-    !matches!((known, rule), (Origin::Envoy { .. }, ClientAddress::OfTheGateway))
+const fn is_heard(known: RequestOrigin<'_>, rule: &ClientAddress) -> bool {
+    !matches!((known, rule), (RequestOrigin::Envoy { .. }, ClientAddress::OfTheGateway))
 }
 
 /// The values of a header that say something.
@@ -118,7 +120,11 @@ mod tests {
     };
     use crate::gateway::tests::WithHeaders;
 
-    fn found(rule: &ClientAddress, lines: &[(&'static str, &'static str)], known: Origin<'_>) -> String {
+    fn found(
+        rule: &ClientAddress,
+        lines: &[(&'static str, &'static str)],
+        known: RequestOrigin<'_>,
+    ) -> String {
         let settings = Gateway::default().believing(rule.clone()).unwrap();
         match origin(&settings, &WithHeaders(lines), known) {
             Ok(address) => address.map_or_else(|| "nobody".to_owned(), |address| address.to_string()),
@@ -142,9 +148,10 @@ mod tests {
     #[test]
     fn each_setting_believes_its_own_over_http() {
         // H9
-        let all = rules().map(|rule| found(&rule, &[CHAIN, FORGED], Origin::Forwarded));
+        let all = rules().map(|rule| found(&rule, &[CHAIN, FORGED], RequestOrigin::Forwarded));
         assert_eq!(all, ["10.0.0.7", "192.0.2.1", "192.0.2.1", "1.1.1.1"]);
-        let twice = rules().map(|rule| found(&rule, &[CHAIN, CHAIN, FORGED, FORGED], Origin::Forwarded));
+        let twice =
+            rules().map(|rule| found(&rule, &[CHAIN, CHAIN, FORGED, FORGED], RequestOrigin::Forwarded));
         assert_eq!(twice[..3], ["10.0.0.7", "192.0.2.1", "192.0.2.1"]);
         assert!(twice[3].contains("`x-seen-from` is not there once"), "{}", twice[3]);
     }
@@ -154,10 +161,10 @@ mod tests {
         // H9
         let peer = |text: &str| Some(text.parse().unwrap());
         let [envoys, proxies, hops, header] = rules();
-        let plain = Origin::Envoy { peer: peer("10.0.0.7"), believed: None };
-        let told = |text| Origin::Envoy { peer: peer("10.0.0.7"), believed: Some(text) };
-        let direct = Origin::Envoy { peer: peer("192.0.2.9"), believed: None };
-        let pipe = Origin::Envoy { peer: None, believed: None };
+        let plain = RequestOrigin::Envoy { peer: peer("10.0.0.7"), believed: None };
+        let told = |text| RequestOrigin::Envoy { peer: peer("10.0.0.7"), believed: Some(text) };
+        let direct = RequestOrigin::Envoy { peer: peer("192.0.2.9"), believed: None };
+        let pipe = RequestOrigin::Envoy { peer: None, believed: None };
         for (rule, lines, known, expected) in [
             (&envoys, &[CHAIN][..], plain, "10.0.0.7"),
             (&envoys, &[CHAIN], told("192.0.2.1"), "192.0.2.1"),

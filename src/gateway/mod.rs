@@ -15,7 +15,7 @@ use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
 
 use self::complaints::Complaints;
 pub use self::{
-    address::{Origin, tells_origin},
+    address::{RequestOrigin, tells_origin},
     request::GatewayRequest,
     settings::said,
 };
@@ -37,7 +37,7 @@ use crate::{
     },
     judge::{
         Judge,
-        question::{Mode, Query, Subject},
+        question::{InQuestion, Mode, Query},
         record::WithoutKey,
         trusted,
     },
@@ -61,11 +61,11 @@ pub enum Unreadable {
 
 /// What the gateway is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum GatewayAnswer {
     /// Let the request through.
     Passed(Passed),
     /// Answer it.
-    Stopped(Stopped),
+    Stopped(StoppedRequest),
 }
 
 /// A request that may go on to the service.
@@ -81,7 +81,7 @@ pub struct Passed {
 
 /// A request that goes no further.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stopped {
+pub struct StoppedRequest {
     /// What the client is answered.
     pub answer: HttpAnswer,
     /// The exact reason, for the operator's log.
@@ -90,7 +90,7 @@ pub struct Stopped {
     pub identity: Option<Identity>,
 }
 
-impl Outcome {
+impl GatewayAnswer {
     fn tell(&mut self, header: Header) {
         match self {
             Self::Passed(passed) => passed.told.push(header),
@@ -121,7 +121,7 @@ impl Desk {
 
     /// Where a request came from, as far as somebody is believed who says so. What cannot be read is complained of, and
     /// nobody's: keys that are bound to networks are denied.
-    pub fn origin(&self, request: &impl GatewayRequest, known: Origin<'_>) -> Option<IpAddr> {
+    pub fn origin(&self, request: &impl GatewayRequest, known: RequestOrigin<'_>) -> Option<IpAddr> {
         address::origin(&self.settings, request, known).unwrap_or_else(|unknown| {
             self.complaints.of_origin(self.judge.reading().time, &unknown);
             None
@@ -141,7 +141,7 @@ impl Desk {
         &self,
         caller: Result<Caller, OperationError>,
         asked: Result<Question<'_, R>, Unreadable>,
-    ) -> Outcome {
+    ) -> GatewayAnswer {
         let began = self.judge.reading();
         let mut outcome = self.judge(caller, asked, began.time).await;
         let took = self.judge.reading().steady.saturating_since(began.steady);
@@ -154,7 +154,7 @@ impl Desk {
         caller: Result<Caller, OperationError>,
         asked: Result<Question<'_, R>, Unreadable>,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> GatewayAnswer {
         let format = asked.as_ref().map_or(BodyFormat::Plain, |question| {
             BodyFormat::wanted(question.request.values("content-type"), question.request.values("accept"))
         });
@@ -184,9 +184,9 @@ impl Desk {
         })
     }
 
-    fn stop(&self, stop: Stop<'_>, format: BodyFormat) -> Outcome {
+    fn stop(&self, stop: Stop<'_>, format: BodyFormat) -> GatewayAnswer {
         let answer = stopped(stop, &self.settings.realm, format);
-        Outcome::Stopped(Stopped { answer, reason: stop.reason(), identity: None })
+        GatewayAnswer::Stopped(StoppedRequest { answer, reason: stop.reason(), identity: None })
     }
 
     /// # Errors
@@ -198,7 +198,7 @@ impl Desk {
         mut said: Requirement<'_>,
         now: Timestamp,
         format: BodyFormat,
-    ) -> Result<Outcome, OperationError> {
+    ) -> Result<GatewayAnswer, OperationError> {
         self.judge.require_fresh(|| self.judge.reading().steady)?;
         if said.workspace.is_some_and(|named| caller.bound_to().is_some_and(|bound| bound != named)) {
             return Err(NotFound::Workspace.into());
@@ -212,13 +212,13 @@ impl Desk {
         let policy = self.judge.policy_now();
         let policy = &trusted(policy.as_ref())?.policy;
         let way = way(policy, request, &said);
-        if matches!(way, Way::Public) {
+        if matches!(way, DecidedBy::Public) {
             return Ok(self.without_key(WithoutKey::Public, request, &said, format));
         }
         let requirement = match &way {
-            Way::Public | Way::Closed => None,
-            Way::AsTheGatewaySays => Some(said),
-            Way::Route { scopes, resource, cost } => {
+            DecidedBy::Public | DecidedBy::Closed => None,
+            DecidedBy::AsTheGatewaySays => Some(said),
+            DecidedBy::Route { scopes, resource, cost } => {
                 Some(Requirement { cost: cost.or(said.cost), ..along(said, scopes, resource.as_deref())? })
             }
         };
@@ -235,7 +235,7 @@ impl Desk {
             return Ok(self.without_key(denied, request, &Requirement::default(), format));
         };
         let query = Query {
-            subject: Subject::Presented(presented),
+            subject: InQuestion::Presented(presented),
             requirement,
             mode: Mode::Enforce,
             bound_to: caller.bound_to(),
@@ -250,7 +250,11 @@ impl Desk {
         Ok(match (&answer.decision, &answer.subject) {
             (Decision::Allow(_), Some(subject)) => {
                 let told = limits(&answer).into_iter().chain(retiring(subject)).collect();
-                Outcome::Passed(Passed { identity: identity(subject), spent: self.spent(request), told })
+                GatewayAnswer::Passed(Passed {
+                    identity: identity(subject),
+                    spent: self.spent(request),
+                    told,
+                })
             }
             // An allow of nobody cannot be; it would let somebody through whom nobody knows.
             (Decision::Allow(_), None) => self.stop(Stop::Undecided, format),
@@ -259,7 +263,7 @@ impl Desk {
                 let stop = Stop::Denied { denial, requirement, answer };
                 let identity = subject.as_ref().map(identity);
                 let answer = stopped(stop, &self.settings.realm, format);
-                Outcome::Stopped(Stopped { answer, reason: stop.reason(), identity })
+                GatewayAnswer::Stopped(StoppedRequest { answer, reason: stop.reason(), identity })
             }
         })
     }
@@ -271,11 +275,11 @@ impl Desk {
         request: &impl GatewayRequest,
         requirement: &Requirement<'_>,
         format: BodyFormat,
-    ) -> Outcome {
+    ) -> GatewayAnswer {
         match self.judge.record_without_key(decision).decision() {
             WithoutKey::Public => {
                 let (identity, spent) = (nobody(), self.spent(request));
-                Outcome::Passed(Passed { identity, spent, told: Vec::new() })
+                GatewayAnswer::Passed(Passed { identity, spent, told: Vec::new() })
             }
             WithoutKey::Denied(denial) => {
                 self.stop(Stop::Denied { denial, requirement, answer: None }, format)
@@ -296,7 +300,7 @@ fn spent(settings: &Gateway, request: &impl GatewayRequest) -> Vec<String> {
 }
 
 /// What decides about a request (H7).
-enum Way<'a> {
+enum DecidedBy<'a> {
     /// The gateway's settings, which name scopes.
     AsTheGatewaySays,
     /// A route of the policy.
@@ -309,18 +313,18 @@ enum Way<'a> {
 
 /// Finds what decides: the gateway's settings where they name scopes, else the policy's routes. A request that is on no
 /// route, or whose path could be read as another, is on none (X3).
-fn way<'a>(policy: &'a Policy, request: &impl GatewayRequest, said: &Requirement<'_>) -> Way<'a> {
+fn way<'a>(policy: &'a Policy, request: &impl GatewayRequest, said: &Requirement<'_>) -> DecidedBy<'a> {
     if !said.scopes.is_empty() {
-        return Way::AsTheGatewaySays;
+        return DecidedBy::AsTheGatewaySays;
     }
     let found = policy.routes().find(request.host(), request.method(), request.path());
-    let Ok(found) = found else { return Way::Closed };
+    let Ok(found) = found else { return DecidedBy::Closed };
     match &found.route.decision {
         RouteDecision::Require { scopes, cost, .. } => {
-            Way::Route { scopes, resource: found.resource, cost: *cost }
+            DecidedBy::Route { scopes, resource: found.resource, cost: *cost }
         }
-        RouteDecision::Public => Way::Public,
-        RouteDecision::Denied => Way::Closed,
+        RouteDecision::Public => DecidedBy::Public,
+        RouteDecision::Denied => DecidedBy::Closed,
     }
 }
 

@@ -10,7 +10,7 @@ use http::{HeaderMap, Response};
 use prost::Message as _;
 use tonic::{Request, Status, body::Body, codegen::BoxFuture};
 
-use super::{frame, refusal::Refusal};
+use super::{frame, refusal::CallRefusal};
 use crate::{
     server::{
         budget::{Held, Purse},
@@ -75,7 +75,7 @@ pub(super) fn serve(
                 let bytes = u64::try_from(answer.capacity()).unwrap_or(u64::MAX);
                 // A usual answer is within what the call has paid; the rest of that is given back with it.
                 if held.grow_to(bytes.saturating_add(FRAME_BYTES)).is_err() {
-                    return Some(Refusal::OverBudget.response());
+                    return Some(CallRefusal::OverBudget.response());
                 }
                 frame::paid_answer(answer, held)
             }

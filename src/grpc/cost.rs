@@ -27,19 +27,19 @@ const MAX_DEPTH: u32 = 16;
 pub(super) struct Costs {
     /// The place of a method's request, by its path.
     methods: HashMap<String, usize>,
-    messages: Vec<Shape>,
+    messages: Vec<MessageShape>,
 }
 
 /// A message: its size, and those of its fields that can cost more.
 #[derive(Debug, Default)]
-struct Shape {
+struct MessageShape {
     size: u64,
-    fields: Vec<(u32, Kind, bool)>,
+    fields: Vec<(u32, FieldKind, bool)>,
 }
 
 /// What a field holds; a list of it or one is told beside it.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum FieldKind {
     Text,
     Number,
     Message(usize),
@@ -84,7 +84,7 @@ impl Costs {
     }
 
     /// What stands in a message beside its own struct. What is malformed ends it: the decoder stops there too.
-    fn within(&self, shape: &Shape, mut message: &[u8], depth: u32) -> u64 {
+    fn within(&self, shape: &MessageShape, mut message: &[u8], depth: u32) -> u64 {
         let mut cost = 0_u64;
         while let Some((number, content)) = next_field(&mut message) {
             let Some((_, kind, is_list)) = shape.fields.iter().find(|(known, ..)| *known == number) else {
@@ -93,13 +93,13 @@ impl Costs {
             let length = content.map_or(0, |content| u64::try_from(content.len()).unwrap_or(u64::MAX));
             let listed = |size: u64| if *is_list { size.saturating_mul(LIST_FACTOR) } else { 0 };
             let own = match (kind, content) {
-                (Kind::Text, _) => {
+                (FieldKind::Text, _) => {
                     listed(POINTER_BYTES).saturating_add(ALLOCATION_BYTES).saturating_add(length)
                 }
                 // A list of numbers can stand in one field.
-                (Kind::Number, Some(_)) => length.saturating_mul(8 * LIST_FACTOR),
-                (Kind::Number, None) => listed(8),
-                (Kind::Message(place), content) => {
+                (FieldKind::Number, Some(_)) => length.saturating_mul(8 * LIST_FACTOR),
+                (FieldKind::Number, None) => listed(8),
+                (FieldKind::Message(place), content) => {
                     let (Some(shape), Some(content)) = (self.messages.get(*place), content) else { continue };
                     let inner = if depth < MAX_DEPTH {
                         self.within(shape, content, depth.saturating_add(1))
@@ -127,20 +127,20 @@ fn collect<'a>(outer: &str, message: &'a DescriptorProto, found: &mut Vec<(Strin
     found.push((name, message));
 }
 
-fn shape(message: &DescriptorProto, places: &HashMap<&str, usize>) -> Shape {
+fn shape(message: &DescriptorProto, places: &HashMap<&str, usize>) -> MessageShape {
     let field = |field: &FieldDescriptorProto| {
         let kind = kind(field, places);
         let number = u32::try_from(field.number()).ok()?;
         Some((number, kind, field.label() == Label::Repeated))
     };
-    Shape { size: 0, fields: message.field.iter().filter_map(field).collect() }
+    MessageShape { size: 0, fields: message.field.iter().filter_map(field).collect() }
 }
 
-fn kind(field: &FieldDescriptorProto, places: &HashMap<&str, usize>) -> Kind {
+fn kind(field: &FieldDescriptorProto, places: &HashMap<&str, usize>) -> FieldKind {
     match field.r#type() {
-        Type::String | Type::Bytes => Kind::Text,
+        Type::String | Type::Bytes => FieldKind::Text,
         Type::Message | Type::Group => {
-            places.get(field.type_name()).map_or(Kind::Text, |at| Kind::Message(*at))
+            places.get(field.type_name()).map_or(FieldKind::Text, |at| FieldKind::Message(*at))
         }
         Type::Double
         | Type::Float
@@ -155,7 +155,7 @@ fn kind(field: &FieldDescriptorProto, places: &HashMap<&str, usize>) -> Kind {
         | Type::Sfixed32
         | Type::Sfixed64
         | Type::Sint32
-        | Type::Sint64 => Kind::Number,
+        | Type::Sint64 => FieldKind::Number,
     }
 }
 
@@ -168,12 +168,12 @@ fn size(
 ) -> u64 {
     let Some((_, message)) = found.get(place) else { return POINTER_BYTES };
     let of_field = |field: &FieldDescriptorProto| match kind(field, places) {
-        Kind::Message(inner) if field.label() != Label::Repeated && depth < MAX_DEPTH => {
+        FieldKind::Message(inner) if field.label() != Label::Repeated && depth < MAX_DEPTH => {
             size(found, places, inner, depth.saturating_add(1)).saturating_add(8)
         }
-        Kind::Message(_) | Kind::Text => POINTER_BYTES,
-        Kind::Number if field.label() == Label::Repeated => POINTER_BYTES,
-        Kind::Number => NUMBER_BYTES,
+        FieldKind::Message(_) | FieldKind::Text => POINTER_BYTES,
+        FieldKind::Number if field.label() == Label::Repeated => POINTER_BYTES,
+        FieldKind::Number => NUMBER_BYTES,
     };
     message.field.iter().map(of_field).fold(0, u64::saturating_add)
 }

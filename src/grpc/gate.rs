@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, header, uri::PathAndQuery};
 
-use super::{refusal::Refusal, timeout::grpc_timeout};
+use super::{refusal::CallRefusal, timeout::grpc_timeout};
 
 /// Says how long the client will wait, or why this is no call.
-pub(super) fn admit<B>(request: &Request<B>) -> Result<Option<Duration>, Refusal> {
+pub(super) fn admit<B>(request: &Request<B>) -> Result<Option<Duration>, CallRefusal> {
     if request.method() != Method::POST {
-        return Err(Refusal::MethodNotAllowed);
+        return Err(CallRefusal::MethodNotAllowed);
     }
     if !is_grpc(request.headers()) {
-        return Err(Refusal::UnsupportedMediaType);
+        return Err(CallRefusal::UnsupportedMediaType);
     }
     // A query or an escape would leave the method the same here and another for a proxy that guards paths.
     let exact = |path: &PathAndQuery| !path.as_str().bytes().any(|byte| matches!(byte, b'?' | b'%'));
     if !request.uri().path_and_query().is_some_and(exact) {
-        return Err(Refusal::Unimplemented);
+        return Err(CallRefusal::Unimplemented);
     }
-    grpc_timeout(request.headers()).map_err(|_malformed| Refusal::TimeoutMalformed)
+    grpc_timeout(request.headers()).map_err(|_malformed| CallRefusal::TimeoutMalformed)
 }
 
 /// Whether there is one content type, and it is gRPC with protobuf. gRPC-Web and JSON are not.
@@ -65,18 +65,18 @@ mod tests {
             " application/grpc",
             "application/grpcx",
         ] {
-            assert_eq!(admit(&post("/s/m", &[bad])), Err(Refusal::UnsupportedMediaType), "{bad}");
+            assert_eq!(admit(&post("/s/m", &[bad])), Err(CallRefusal::UnsupportedMediaType), "{bad}");
         }
-        assert_eq!(admit(&post("/s/m", &[])), Err(Refusal::UnsupportedMediaType));
+        assert_eq!(admit(&post("/s/m", &[])), Err(CallRefusal::UnsupportedMediaType));
         let twice = ["application/grpc", "application/grpc"];
-        assert_eq!(admit(&post("/s/m", &twice)), Err(Refusal::UnsupportedMediaType));
+        assert_eq!(admit(&post("/s/m", &twice)), Err(CallRefusal::UnsupportedMediaType));
     }
 
     // X4
     #[test]
     fn a_path_is_taken_as_it_is_or_not_at_all() {
         for path in ["/s/m?", "/s/m?a=b", "/s/%6d", "/%73/m", "/s/m%00"] {
-            assert_eq!(admit(&post(path, &["application/grpc"])), Err(Refusal::Unimplemented), "{path}");
+            assert_eq!(admit(&post(path, &["application/grpc"])), Err(CallRefusal::Unimplemented), "{path}");
         }
     }
 
@@ -84,6 +84,6 @@ mod tests {
     fn a_malformed_timeout_is_refused_even_if_the_answer_would_be_ready() {
         let mut request = post("/s/m", &["application/grpc"]);
         request.headers_mut().insert("grpc-timeout", header::HeaderValue::from_static("soon"));
-        assert_eq!(admit(&request), Err(Refusal::TimeoutMalformed));
+        assert_eq!(admit(&request), Err(CallRefusal::TimeoutMalformed));
     }
 }

@@ -37,7 +37,7 @@ pub enum Serving {
 
 /// How Keyward stands.
 #[derive(Debug, Clone, Copy)]
-struct Standing {
+struct ServerStanding {
     serving: Serving,
     takes_changes: bool,
 }
@@ -45,20 +45,20 @@ struct Standing {
 /// Says how Keyward stands. The last one to be dropped ends every watch.
 #[derive(Debug, Clone)]
 pub struct HealthReporter {
-    standing: Arc<watch::Sender<Standing>>,
+    standing: Arc<watch::Sender<ServerStanding>>,
 }
 
 /// Answers probes with what the reporter said last.
 #[derive(Clone)]
 pub struct HealthService {
-    standing: watch::Receiver<Standing>,
+    standing: watch::Receiver<ServerStanding>,
     services: &'static [&'static str],
     clock: Option<Arc<TrustedClock>>,
 }
 
 /// What a probe asks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subject {
+enum ProbeSubject {
     /// Whether Checks are answered.
     Readiness,
     /// Whether changes are taken.
@@ -71,7 +71,7 @@ enum Subject {
 /// (`""`), and for [`CHANGES`].
 #[must_use]
 pub fn health(services: &'static [&'static str]) -> (HealthReporter, HealthService) {
-    let (sender, standing) = watch::channel(Standing { serving: Serving::No, takes_changes: false });
+    let (sender, standing) = watch::channel(ServerStanding { serving: Serving::No, takes_changes: false });
     (HealthReporter { standing: Arc::new(sender) }, HealthService { standing, services, clock: None })
 }
 
@@ -114,12 +114,12 @@ impl HealthService {
         DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok()?.parse().ok()
     }
 
-    fn subject(&self, service: &str) -> Subject {
+    fn subject(&self, service: &str) -> ProbeSubject {
         match service {
-            "" => Subject::Readiness,
-            CHANGES => Subject::Changes,
-            name if self.services.contains(&name) => Subject::Readiness,
-            _ => Subject::Unknown,
+            "" => ProbeSubject::Readiness,
+            CHANGES => ProbeSubject::Changes,
+            name if self.services.contains(&name) => ProbeSubject::Readiness,
+            _ => ProbeSubject::Unknown,
         }
     }
 }
@@ -128,11 +128,11 @@ fn answer(status: ServingStatus) -> HealthCheckResponse {
     HealthCheckResponse { status: status.into() }
 }
 
-fn status_of(subject: Subject, standing: Standing) -> ServingStatus {
+fn status_of(subject: ProbeSubject, standing: ServerStanding) -> ServingStatus {
     let good = match subject {
-        Subject::Readiness => true,
-        Subject::Changes => standing.takes_changes,
-        Subject::Unknown => return ServingStatus::ServiceUnknown,
+        ProbeSubject::Readiness => true,
+        ProbeSubject::Changes => standing.takes_changes,
+        ProbeSubject::Unknown => return ServingStatus::ServiceUnknown,
     };
     match standing.serving {
         Serving::Yes if good => ServingStatus::Serving,
@@ -147,7 +147,7 @@ impl Health for HealthService {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         let subject = self.subject(&request.get_ref().service);
-        if subject == Subject::Unknown {
+        if subject == ProbeSubject::Unknown {
             return Err(Status::not_found("there is no such service"));
         }
         let mut answer = Response::new(answer(status_of(subject, *self.standing.borrow())));
@@ -171,8 +171,8 @@ impl Health for HealthService {
 
 /// The status now, each other one that follows, and the end at a drain.
 fn changes(
-    standing: watch::Receiver<Standing>,
-    status_of: impl Fn(Standing) -> ServingStatus + Send,
+    standing: watch::Receiver<ServerStanding>,
+    status_of: impl Fn(ServerStanding) -> ServingStatus + Send,
 ) -> impl Stream<Item = ServingStatus> + Send {
     stream::unfold((standing, None, status_of), |(mut standing, mut last, status_of)| async move {
         loop {

@@ -7,11 +7,11 @@ use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::{ext_authz, status::DOMAIN};
-use crate::server::failure::Failure;
+use crate::server::failure::CallFailure;
 
 /// Why a call gets no answer from a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum CallRefusal {
     /// The method is not POST.
     MethodNotAllowed,
     /// The content type is not gRPC with protobuf.
@@ -34,19 +34,19 @@ pub(super) enum Refusal {
     TooManyStreams,
 }
 
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
+impl From<CallFailure> for CallRefusal {
+    fn from(failure: CallFailure) -> Self {
         match failure {
-            Failure::DeadlineExceeded => Self::DeadlineExceeded,
-            Failure::Panicked => Self::Internal,
-            Failure::RequestBroken => Self::RequestBroken,
-            Failure::OverBudget => Self::OverBudget,
-            Failure::TooManyStreams => Self::TooManyStreams,
+            CallFailure::DeadlineExceeded => Self::DeadlineExceeded,
+            CallFailure::Panicked => Self::Internal,
+            CallFailure::RequestBroken => Self::RequestBroken,
+            CallFailure::OverBudget => Self::OverBudget,
+            CallFailure::TooManyStreams => Self::TooManyStreams,
         }
     }
 }
 
-impl Refusal {
+impl CallRefusal {
     /// The answer to a call of this path, after so long. Envoy hears of no error, on which it might let a request through: it gets a
     /// 503 to pass on (X1). What is no call of gRPC at all does not come from Envoy.
     pub(super) fn response_to(self, path: Option<&str>, took: Duration) -> Response<Body> {
@@ -139,10 +139,10 @@ mod tests {
     #[test]
     fn each_reason_is_one_of_the_published_ones() {
         for (refusal, expected) in [
-            (Refusal::TimeoutMalformed, ErrorReason::FieldInvalid),
-            (Refusal::DeadlineExceeded, ErrorReason::DeadlineExceeded),
-            (Refusal::Internal, ErrorReason::Internal),
-            (Refusal::OverBudget, ErrorReason::MemorySpent),
+            (CallRefusal::TimeoutMalformed, ErrorReason::FieldInvalid),
+            (CallRefusal::DeadlineExceeded, ErrorReason::DeadlineExceeded),
+            (CallRefusal::Internal, ErrorReason::Internal),
+            (CallRefusal::OverBudget, ErrorReason::MemorySpent),
         ] {
             let info = refusal.status().get_details_error_info().unwrap();
             assert_eq!(ErrorReason::from_str_name(&format!("ERROR_REASON_{}", info.reason)), Some(expected));

@@ -19,14 +19,14 @@ use super::{
     frame, gate,
     health::HealthService,
     keys::batch_check,
-    refusal::Refusal,
+    refusal::CallRefusal,
 };
 use crate::{
     server::{
         budget::Held,
-        calls::{Calls, Taken},
+        calls::{Calls, TakenRequest},
         connection::Peer,
-        failure::Failure,
+        failure::CallFailure,
         gather::Gather,
         limits::ListenerLimits,
         request_body::RequestBody,
@@ -156,7 +156,11 @@ where
     type Body = Body;
     type Future = BoxFuture<Response<Body>, Infallible>;
 
-    fn admit(&self, request: &Request<Incoming>, limits: &ListenerLimits) -> Result<Taken, Response<Body>> {
+    fn admit(
+        &self,
+        request: &Request<Incoming>,
+        limits: &ListenerLimits,
+    ) -> Result<TakenRequest, Response<Body>> {
         let path = request.uri().path_and_query().map(PathAndQuery::as_str);
         let client_limit =
             gate::admit(request).map_err(|refusal| refusal.response_to(path, Duration::ZERO))?;
@@ -165,7 +169,7 @@ where
             ext_authz::PATH => Gather::Message(limits.gateway_message_bytes),
             _ => Gather::Message(limits.message_bytes),
         };
-        Ok(Taken { client_limit, gather })
+        Ok(TakenRequest { client_limit, gather })
     }
 
     fn at_once(
@@ -195,13 +199,13 @@ where
         self.costs.of(path, message).saturating_add(questions).saturating_add(HANDLER_BYTES)
     }
 
-    fn failed(&self, failure: Failure, path: Option<&str>, took: Duration) -> Response<Body> {
-        Refusal::from(failure).response_to(path, took)
+    fn failed(&self, failure: CallFailure, path: Option<&str>, took: Duration) -> Response<Body> {
+        CallRefusal::from(failure).response_to(path, took)
     }
 
-    fn cut_off(failure: Failure) -> Option<HeaderMap> {
+    fn cut_off(failure: CallFailure) -> Option<HeaderMap> {
         let mut trailers = HeaderMap::new();
-        let added = Refusal::from(failure).status().add_header(&mut trailers);
+        let added = CallRefusal::from(failure).status().add_header(&mut trailers);
         added.is_ok().then_some(trailers)
     }
 
@@ -209,7 +213,7 @@ where
         let path = request.uri().path();
         // Envoy gets a denial for it, where it is read.
         if path != ext_authz::PATH && !takes_a_stream(path) && frame::is_not_one(request.body().gathered()) {
-            return Box::pin(async { Ok(Refusal::NotOneMessage.response()) });
+            return Box::pin(async { Ok(CallRefusal::NotOneMessage.response()) });
         }
         if path == batch_check::PATH
             && let Some(answer) = batch_check::serve(&self.check, &request)
@@ -228,7 +232,7 @@ where
             health_server::SERVICE_NAME => self.health.clone().call(request),
             v1::server_reflection_server::SERVICE_NAME => self.reflection.clone().call(request),
             v1alpha::server_reflection_server::SERVICE_NAME => self.reflection_alpha.clone().call(request),
-            _ => Box::pin(async { Ok(Refusal::Unimplemented.response()) }),
+            _ => Box::pin(async { Ok(CallRefusal::Unimplemented.response()) }),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) trait Rpc: Send + Sync + Sized + 'static {
     /// What is answered.
     type Answer: Send + 'static;
     /// What a caller must prove.
-    type Permit: Proof<Self>;
+    type Permit: CallerProof<Self>;
 
     /// Which work it is, and so which lane it takes.
     const WORK: Work;
@@ -40,7 +40,7 @@ pub(super) trait Rpc: Send + Sync + Sized + 'static {
 }
 
 /// The proof that a caller may send a request.
-pub(super) trait Proof<R>: Send + Sync + Sized + 'static {
+pub(super) trait CallerProof<R>: Send + Sync + Sized + 'static {
     /// Takes the caller's proof.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ pub(super) trait Proof<R>: Send + Sync + Sized + 'static {
     fn party(&self) -> Party;
 }
 
-impl<R, P: Permission + Send + Sync + 'static> Proof<R> for AdminPermit<P> {
+impl<R, P: Permission + Send + Sync + 'static> CallerProof<R> for AdminPermit<P> {
     fn of(caller: &Caller, _asked: &R) -> Result<Self, OperationError> {
         Ok(caller.permit()?)
     }
@@ -64,7 +64,7 @@ impl<R, P: Permission + Send + Sync + 'static> Proof<R> for AdminPermit<P> {
 /// The permit of a caller who reaches every workspace.
 pub(super) struct Global<P>(pub(super) AdminPermit<P>);
 
-impl<R, P: Permission + Send + Sync + 'static> Proof<R> for Global<P> {
+impl<R, P: Permission + Send + Sync + 'static> CallerProof<R> for Global<P> {
     fn of(caller: &Caller, _asked: &R) -> Result<Self, OperationError> {
         let permit: AdminPermit<P> = caller.permit()?;
         permit.require_global()?;

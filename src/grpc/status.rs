@@ -87,13 +87,13 @@ fn bare(reason: ErrorReason) -> &'static str {
     name.strip_prefix("ERROR_REASON_").unwrap_or(name)
 }
 
-type Metadata = Vec<(&'static str, String)>;
+type ErrorMetadata = Vec<(&'static str, String)>;
 
 /// What of an error is told beside its message and its code.
-type Told = (ErrorReason, Metadata, Extra);
+type ErrorParts = (ErrorReason, ErrorMetadata, Extra);
 
 /// One code for each group of errors, which is what the caller does next; two for callers who may not, and those of the store.
-fn classify(error: OperationError) -> (Code, Told) {
+fn classify(error: OperationError) -> (Code, ErrorParts) {
     match error {
         OperationError::Invalid(error) => (Code::InvalidArgument, invalid(error)),
         OperationError::Refused(error) => refused(&error),
@@ -107,7 +107,7 @@ fn classify(error: OperationError) -> (Code, Told) {
     }
 }
 
-fn invalid(error: Invalid) -> Told {
+fn invalid(error: Invalid) -> ErrorParts {
     match error {
         Invalid::Field { field, why } => {
             let metadata = vec![("field", field.clone())];
@@ -118,7 +118,7 @@ fn invalid(error: Invalid) -> Told {
     }
 }
 
-fn refused(error: &Refused) -> (Code, Told) {
+fn refused(error: &Refused) -> (Code, ErrorParts) {
     let denied = |reason, metadata| (Code::PermissionDenied, (reason, metadata, Extra::None));
     match error {
         Refused::CallerInvalid => (Code::Unauthenticated, plain(ErrorReason::CallerInvalid)),
@@ -143,7 +143,7 @@ fn refused(error: &Refused) -> (Code, Told) {
     }
 }
 
-fn not_found(error: &NotFound) -> Told {
+fn not_found(error: &NotFound) -> ErrorParts {
     match error {
         NotFound::Key(id) => named(ErrorReason::KeyNotFound, "key_id", id.to_string()),
         NotFound::Secret => plain(ErrorReason::SecretUnknown),
@@ -155,7 +155,7 @@ fn not_found(error: &NotFound) -> Told {
     }
 }
 
-fn blocked(error: Blocked) -> Told {
+fn blocked(error: Blocked) -> ErrorParts {
     match error {
         Blocked::Transition(error) => transition(error),
         Blocked::NothingUsed(since) => {
@@ -202,7 +202,7 @@ fn blocked(error: Blocked) -> Told {
     }
 }
 
-fn transition(error: TransitionError) -> Told {
+fn transition(error: TransitionError) -> ErrorParts {
     match error {
         TransitionError::Revoked => precondition(ErrorReason::KeyRevoked, Vec::new()),
         TransitionError::Expired(at) => {
@@ -218,7 +218,7 @@ fn transition(error: TransitionError) -> Told {
     }
 }
 
-fn exists(error: &Exists) -> Told {
+fn exists(error: &Exists) -> ErrorParts {
     match error {
         Exists::SecretAlreadyShown(id) => named(ErrorReason::SecretAlreadyShown, "key_id", id.to_string()),
         Exists::GroupDone(group) => named(ErrorReason::GroupDone, "group_id", group.to_string()),
@@ -230,7 +230,7 @@ fn exists(error: &Exists) -> Told {
     }
 }
 
-fn conflict(error: &Conflict) -> Told {
+fn conflict(error: &Conflict) -> ErrorParts {
     match error {
         Conflict::Contended => plain(ErrorReason::Conflict),
         Conflict::PolicyVersion(version) => {
@@ -239,7 +239,7 @@ fn conflict(error: &Conflict) -> Told {
     }
 }
 
-fn limited(error: &Limited) -> Told {
+fn limited(error: &Limited) -> ErrorParts {
     match error {
         Limited::Caller(seconds) => wait(ErrorReason::CallerLimited, *seconds),
         Limited::Source(seconds) => wait(ErrorReason::SourceLimited, *seconds),
@@ -252,7 +252,7 @@ fn limited(error: &Limited) -> Told {
     }
 }
 
-fn quota(reached: &QuotaReached) -> Told {
+fn quota(reached: &QuotaReached) -> ErrorParts {
     let workspace = reached.workspace.map(|workspace| workspace.to_string());
     let mut metadata = vec![
         ("quota", reached.quota.as_str().to_owned()),
@@ -266,7 +266,7 @@ fn quota(reached: &QuotaReached) -> Told {
     (ErrorReason::QuotaReached, metadata, Extra::Quota { subject, after })
 }
 
-fn unavailable(error: &Unavailable) -> Told {
+fn unavailable(error: &Unavailable) -> ErrorParts {
     match error {
         Unavailable::RevisionAhead => soon(ErrorReason::RevisionAhead),
         Unavailable::CountsUnwritten => soon(ErrorReason::CountsUnwritten),
@@ -276,7 +276,7 @@ fn unavailable(error: &Unavailable) -> Told {
     }
 }
 
-fn store(error: &StoreError) -> (Code, Told) {
+fn store(error: &StoreError) -> (Code, ErrorParts) {
     match error {
         StoreError::Conflict => (Code::Aborted, plain(ErrorReason::Conflict)),
         StoreError::RequestUsed { .. } | StoreError::GroupDone { .. } => {
@@ -298,12 +298,12 @@ fn store(error: &StoreError) -> (Code, Told) {
 }
 
 /// An error that names one thing.
-fn named(reason: ErrorReason, name: &'static str, value: String) -> Told {
+fn named(reason: ErrorReason, name: &'static str, value: String) -> ErrorParts {
     (reason, vec![(name, value)], Extra::None)
 }
 
 /// Several fields, each with what is wrong.
-fn fields(faults: impl Iterator<Item = (String, String)>) -> Told {
+fn fields(faults: impl Iterator<Item = (String, String)>) -> ErrorParts {
     let violations: Vec<_> = faults.take(MAX_VIOLATIONS).collect();
     let metadata = violations.first().map(|(field, _)| ("field", field.clone())).into_iter().collect();
     (ErrorReason::FieldInvalid, metadata, Extra::Fields(violations))
@@ -316,28 +316,28 @@ fn violation(fault: &Fault) -> (String, String) {
     (format!("policy{dot}{}", fault.field), format!("{line}{}", fault.why))
 }
 
-fn plain(reason: ErrorReason) -> Told {
+fn plain(reason: ErrorReason) -> ErrorParts {
     (reason, Vec::new(), Extra::None)
 }
 
-fn wait(reason: ErrorReason, seconds: u64) -> Told {
+fn wait(reason: ErrorReason, seconds: u64) -> ErrorParts {
     let metadata = vec![("retry_after_seconds", seconds.to_string())];
     (reason, metadata, Extra::Retry(Duration::from_secs(seconds)))
 }
 
-fn soon(reason: ErrorReason) -> Told {
+fn soon(reason: ErrorReason) -> ErrorParts {
     (reason, Vec::new(), Extra::Retry(Duration::from_secs(1)))
 }
 
-fn precondition(reason: ErrorReason, metadata: Metadata) -> Told {
+fn precondition(reason: ErrorReason, metadata: ErrorMetadata) -> ErrorParts {
     (reason, metadata, Extra::Precondition { subject: "key".to_owned() })
 }
 
-fn precondition_of(subject: &str, reason: ErrorReason) -> Told {
+fn precondition_of(subject: &str, reason: ErrorReason) -> ErrorParts {
     (reason, Vec::new(), Extra::Precondition { subject: subject.to_owned() })
 }
 
-fn status(code: Code, reason: ErrorReason, message: &str, metadata: Metadata, extra: Extra) -> Status {
+fn status(code: Code, reason: ErrorReason, message: &str, metadata: ErrorMetadata, extra: Extra) -> Status {
     let reason = bare(reason);
     let metadata: HashMap<String, String> =
         metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

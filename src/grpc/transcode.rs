@@ -38,29 +38,29 @@ pub struct JsonAnswer {
 /// `CheckRequest`, by the names of the wire.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-struct Question {
+struct JsonQuestion {
     api_key: Option<String>,
     key_id: Option<String>,
     scopes: Vec<String>,
-    any_scopes: Vec<Object<Group>>,
+    any_scopes: Vec<Object<ScopeGroup>>,
     resource: String,
     cost: Option<u64>,
     workspace_id: String,
     environment: String,
-    mode: Mode,
+    mode: ModeName,
     min_revision: u64,
     context: Option<Object<Context>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Group {
+struct ScopeGroup {
     scopes: Vec<String>,
 }
 
 #[derive(Deserialize, Default, Clone, Copy)]
 #[serde(rename_all = "UPPERCASE")]
-enum Mode {
+enum ModeName {
     #[default]
     Enforce,
     Peek,
@@ -83,14 +83,14 @@ struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(Named(PhantomData))
+        from.deserialize_map(ObjectReader(PhantomData))
     }
 }
 
 /// Reads an object.
-struct Named<T>(PhantomData<T>);
+struct ObjectReader<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Named<T> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectReader<T> {
     type Value = Object<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,7 +137,7 @@ impl Api {
 
 /// Reads a question.
 fn read(body: &[u8]) -> Result<v1::CheckRequest, OperationError> {
-    let Object::<Question>(question) = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    let Object::<JsonQuestion>(question) = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
     let subject = match (question.api_key, question.key_id) {
         (Some(_), Some(_)) => {
             let why = ParseError::new("left out where `api_key` is given");
@@ -148,9 +148,9 @@ fn read(body: &[u8]) -> Result<v1::CheckRequest, OperationError> {
         (None, None) => None,
     };
     let mode = match question.mode {
-        Mode::Enforce => CheckMode::Enforce,
-        Mode::Peek => CheckMode::Peek,
-        Mode::Explain => CheckMode::Explain,
+        ModeName::Enforce => CheckMode::Enforce,
+        ModeName::Peek => CheckMode::Peek,
+        ModeName::Explain => CheckMode::Explain,
     };
     Ok(v1::CheckRequest {
         subject,

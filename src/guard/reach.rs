@@ -75,17 +75,17 @@ impl Service<Request<tonic::body::Body>> for Noting {
 
     fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
         let reached = request.extensions().get::<Reached>().cloned().unwrap_or_default();
-        self.0.call(request.map(|body| tonic::body::Body::new(Noted { body, reached })))
+        self.0.call(request.map(|body| tonic::body::Body::new(NotingBody { body, reached })))
     }
 }
 
 /// A question that notes when a connection asks for its bytes, which happens only once there is one.
-struct Noted {
+struct NotingBody {
     body: tonic::body::Body,
     reached: Reached,
 }
 
-impl Body for Noted {
+impl Body for NotingBody {
     type Data = Bytes;
     type Error = Status;
 

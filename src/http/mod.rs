@@ -20,8 +20,8 @@ use crate::{
     grpc::api::Api,
     http_answer::{HttpAnswer, undecided},
     server::{
-        calls::{Calls, Refusal, Taken},
-        failure::Failure,
+        calls::{Calls, RefusalTail, TakenRequest},
+        failure::CallFailure,
         gather::Gather,
         limits::ListenerLimits,
         request_body::RequestBody,
@@ -39,7 +39,7 @@ const OPENAPI: &str = include_str!("../../openapi/keyward.json");
 #[derive(Clone)]
 pub struct Site {
     api: Arc<Api>,
-    unread: Refusal,
+    unread: RefusalTail,
 }
 
 impl Site {
@@ -76,7 +76,7 @@ impl Calls for Site {
         &self,
         request: &Request<Incoming>,
         limits: &ListenerLimits,
-    ) -> Result<Taken, Response<Full<Bytes>>> {
+    ) -> Result<TakenRequest, Response<Full<Bytes>>> {
         // A 200 to it would be a tunnel.
         if request.method() == Method::CONNECT {
             return Err(refuse(
@@ -91,7 +91,7 @@ impl Calls for Site {
             (&Method::POST, CHECK) => Gather::UpTo(limits.message_bytes),
             _ => Gather::Nothing,
         };
-        Ok(Taken { client_limit: None, gather })
+        Ok(TakenRequest { client_limit: None, gather })
     }
 
     fn call(&self, request: Request<RequestBody>) -> Self::Future {
@@ -103,8 +103,8 @@ impl Calls for Site {
         })
     }
 
-    fn failed(&self, failure: Failure, _path: Option<&str>, took: Duration) -> Response<Full<Bytes>> {
-        if failure == Failure::RequestBroken {
+    fn failed(&self, failure: CallFailure, _path: Option<&str>, took: Duration) -> Response<Full<Bytes>> {
+        if failure == CallFailure::RequestBroken {
             let message = "The body is malformed, or ended before it was whole.";
             return refuse(StatusCode::BAD_REQUEST, "REQUEST_MALFORMED", message, None);
         }
@@ -112,20 +112,20 @@ impl Calls for Site {
         respond(StatusCode::SERVICE_UNAVAILABLE, answer.headers, answer.body)
     }
 
-    fn unread(&self) -> Option<Refusal> {
+    fn unread(&self) -> Option<RefusalTail> {
         Some(self.unread.clone())
     }
 
-    fn cut_off(_failure: Failure) -> Option<HeaderMap> {
+    fn cut_off(_failure: CallFailure) -> Option<HeaderMap> {
         None
     }
 }
 
 /// What is said to a peer whose head cannot be read. A gateway that drops bodies finds the body in a header too: what it
 /// asked for cannot be read either.
-fn unread(answer: &HttpAnswer) -> Refusal {
+fn unread(answer: &HttpAnswer) -> RefusalTail {
     let body = (verify::BODY, answer.body.clone());
     let lines = answer.headers.iter().chain([&body]).map(|(name, value)| format!("{name}: {value}\r\n"));
     let lines = lines.collect::<Vec<_>>().concat();
-    Refusal { lines: format!("{lines}\r\n{}", answer.body).into(), body_bytes: answer.body.len() }
+    RefusalTail { lines: format!("{lines}\r\n{}", answer.body).into(), body_bytes: answer.body.len() }
 }

@@ -14,7 +14,7 @@ use super::{forwarded::Forwarded, respond::respond};
 use crate::{
     domain::parse::ParseError,
     error::OperationError,
-    gateway::{self, GatewayRequest as _, Origin, Outcome, Question, Unreadable},
+    gateway::{self, GatewayAnswer, GatewayRequest as _, Question, RequestOrigin, Unreadable},
     grpc::api::Api,
     http_answer::HttpAnswer,
     server::{connection::Peer, request_body::RequestBody},
@@ -28,7 +28,7 @@ const CALLER: &str = "x-keyward-caller";
 pub(super) const BODY: &str = "x-keyward-body";
 
 /// Names and texts of the query.
-type Settings<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+type QueryFields<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// Answers a gateway.
 pub(super) async fn answer(api: &Api, request: &Request<RequestBody>) -> Response<Full<Bytes>> {
@@ -37,7 +37,7 @@ pub(super) async fn answer(api: &Api, request: &Request<RequestBody>) -> Respons
     let peer = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
     let caller = api.checker(headers.get_all(CALLER).iter().map(http::HeaderValue::as_bytes), peer);
     let query = request.uri().query().unwrap_or_default();
-    let mut settings: Settings<'_> = form_urlencoded::parse(query.as_bytes()).collect();
+    let mut settings: QueryFields<'_> = form_urlencoded::parse(query.as_bytes()).collect();
     let body_in_header = take_body_in_header(&mut settings);
 
     // No peer that is not known is trusted.
@@ -47,7 +47,7 @@ pub(super) async fn answer(api: &Api, request: &Request<RequestBody>) -> Respons
     let outcome = match asked {
         Ok(request) => {
             let settings = settings.iter().map(|(name, text)| (name.as_ref(), text.as_ref()));
-            let said = gateway::said("query", settings, desk.origin(&request, Origin::Forwarded));
+            let said = gateway::said("query", settings, desk.origin(&request, RequestOrigin::Forwarded));
             desk.answer(caller, Ok(Question { request: &request, said })).await
         }
         Err(unreadable) => desk.answer::<Forwarded<'_>>(caller, Err(unreadable)).await,
@@ -68,19 +68,19 @@ fn require_own(query: &str, uri: &str) -> Result<(), Unreadable> {
 }
 
 /// Takes the one setting out that is about the answer, and none that asks for something else.
-fn take_body_in_header(settings: &mut Settings<'_>) -> bool {
+fn take_body_in_header(settings: &mut QueryFields<'_>) -> bool {
     let before = settings.len();
     settings.retain(|(name, text)| !(name == "body" && text == "header"));
     settings.len() < before
 }
 
-fn render(outcome: Outcome, body_in_header: bool) -> Response<Full<Bytes>> {
+fn render(outcome: GatewayAnswer, body_in_header: bool) -> Response<Full<Bytes>> {
     match outcome {
-        Outcome::Passed(passed) => {
+        GatewayAnswer::Passed(passed) => {
             let identity = passed.identity.into_iter().filter_map(|(name, value)| Some((name, value?)));
             respond(StatusCode::OK, identity.chain(passed.told), String::new())
         }
-        Outcome::Stopped(stopped) => {
+        GatewayAnswer::Stopped(stopped) => {
             let is_for_grpc = stopped.answer.is_for_grpc();
             let HttpAnswer { status, headers, body } = stopped.answer;
             // There is none that is not one of HTTP's.

@@ -21,11 +21,11 @@ pub enum BodyFormat {
 #[derive(Serialize)]
 struct Plain<'a> {
     success: bool,
-    error: Fault<'a>,
+    error: ErrorBody<'a>,
 }
 
 #[derive(Serialize)]
-struct Fault<'a> {
+struct ErrorBody<'a> {
     code: &'a str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +35,7 @@ struct Fault<'a> {
 /// Our own JSON of an error; `field` is what is wrong with the request, where it is one field.
 #[must_use]
 pub fn error_body(code: &str, message: &str, field: Option<&str>) -> String {
-    let body = Plain { success: false, error: Fault { code, message, field } };
+    let body = Plain { success: false, error: ErrorBody { code, message, field } };
     // Texts alone cannot fail to be written.
     serde_json::to_string(&body).unwrap_or_default()
 }

@@ -22,7 +22,7 @@ pub(super) const MOST_BYTES: usize = 2 * MAX_LIST_BYTES + 6 * (32 + 21 + 20);
 const MAX_INTEGER: u64 = 999_999_999_999_999;
 
 /// A limit and how it stands.
-type Standing<'a> = (&'a Bound, &'a LimitState);
+type LimitStanding<'a> = (&'a Bound, &'a LimitState);
 
 /// The headers that tell how the limits of a request stand; none where that may not be told.
 #[must_use]
@@ -36,7 +36,7 @@ pub fn latency(took: Duration) -> Header {
     ("x-ratelimit-latency", took.as_millis().to_string())
 }
 
-fn told(mut limits: Vec<Standing<'_>>, now: Timestamp) -> Vec<Header> {
+fn told(mut limits: Vec<LimitStanding<'_>>, now: Timestamp) -> Vec<Header> {
     let Some(shown) = shown(&limits) else { return Vec::new() };
     if let Some(before) = limits.get_mut(..=shown) {
         before.rotate_right(1);
@@ -57,7 +57,7 @@ fn told(mut limits: Vec<Standing<'_>>, now: Timestamp) -> Vec<Header> {
 
 /// The place of the limit that the short headers show: of those that do not allow the request the one that takes longest,
 /// which is the one that names a denial; else the one of which the least share is left.
-fn shown(limits: &[Standing<'_>]) -> Option<usize> {
+fn shown(limits: &[LimitStanding<'_>]) -> Option<usize> {
     let each = || limits.iter().enumerate();
     let denying = each().filter(|(_, (_, state))| !state.passes);
     let denying = denying.max_by_key(|(_, (_, state))| state.wait.unwrap_or(Duration::MAX));
@@ -66,13 +66,13 @@ fn shown(limits: &[Standing<'_>]) -> Option<usize> {
 }
 
 /// What denies comes first, the longest wait before the others; then by the share that is left.
-fn more_telling(one: Standing<'_>, other: Standing<'_>) -> Ordering {
-    let waits = |(_, state): Standing<'_>| (!state.passes).then(|| state.wait.unwrap_or(Duration::MAX));
+fn more_telling(one: LimitStanding<'_>, other: LimitStanding<'_>) -> Ordering {
+    let waits = |(_, state): LimitStanding<'_>| (!state.passes).then(|| state.wait.unwrap_or(Duration::MAX));
     waits(other).cmp(&waits(one)).then_with(|| scarcer(one, other))
 }
 
 /// By the share that is left; of two of which the same is left, the one that takes longer to be whole comes first.
-fn scarcer((bound, state): Standing<'_>, (other_bound, other): Standing<'_>) -> Ordering {
+fn scarcer((bound, state): LimitStanding<'_>, (other_bound, other): LimitStanding<'_>) -> Ordering {
     let of_one = u128::from(state.remaining).saturating_mul(u128::from(other_bound.limit));
     let of_other = u128::from(other.remaining).saturating_mul(u128::from(bound.limit));
     of_one.cmp(&of_other).then(other.reset.cmp(&state.reset))
@@ -90,7 +90,7 @@ fn left(bound: &Bound, state: &LimitState, now: Timestamp) -> String {
 }
 
 /// `RateLimit-Policy` and `RateLimit`: the same limits in both, as many of the first ones as there is room for in each.
-fn lists(limits: &[Standing<'_>], now: Timestamp) -> (String, String) {
+fn lists(limits: &[LimitStanding<'_>], now: Timestamp) -> (String, String) {
     let (mut policies, mut states) = (String::new(), String::new());
     for (bound, state) in limits {
         let (policy, state) = (policy(bound), left(bound, state, now));

@@ -83,7 +83,7 @@ impl HttpAnswer {
 }
 
 /// One row of the table.
-struct Row {
+struct AnswerRow {
     status: StopStatus,
     code: &'static str,
     message: Cow<'static, str>,
@@ -124,7 +124,7 @@ pub fn undecided(took: Duration) -> HttpAnswer {
     undecided
 }
 
-fn render(row: &Row, challenge: Option<String>, format: BodyFormat) -> HttpAnswer {
+fn render(row: &AnswerRow, challenge: Option<String>, format: BodyFormat) -> HttpAnswer {
     let mut headers =
         vec![("content-type", format.media_type().to_owned()), ("cache-control", "no-store".to_owned())];
     if let Some(challenge) = challenge {
@@ -140,25 +140,25 @@ fn render(row: &Row, challenge: Option<String>, format: BodyFormat) -> HttpAnswe
     HttpAnswer { status: row.status, headers, body }
 }
 
-fn row(stop: Stop<'_>) -> Row {
+fn row(stop: Stop<'_>) -> AnswerRow {
     let denial = match stop {
         Stop::Denied { denial, .. } => denial,
         Stop::Malformed => {
             let message = "The request is malformed.".into();
             let challenge = Challenge::Error("invalid_request");
             let (status, retry_after) = (StopStatus::BadRequest, None);
-            return Row { status, code: stop.reason(), message, challenge, retry_after };
+            return AnswerRow { status, code: stop.reason(), message, challenge, retry_after };
         }
         Stop::Undecided => {
             let message = "The request cannot be authorized at the moment. Try again.".into();
             let challenge = Challenge::None;
             let (status, retry_after) = (StopStatus::Unavailable, Some(1));
-            return Row { status, code: stop.reason(), message, challenge, retry_after };
+            return AnswerRow { status, code: stop.reason(), message, challenge, retry_after };
         }
     };
     let facts = denial.facts();
     let (status, challenge) = rendering(facts.kind);
-    Row {
+    AnswerRow {
         status,
         code: facts.told_reason(),
         message: denial.told(named),
@@ -180,7 +180,7 @@ const fn rendering(kind: DenialKind) -> (StopStatus, Challenge) {
     }
 }
 
-fn challenge(row: &Row, stop: Stop<'_>, realm: &Realm) -> Option<String> {
+fn challenge(row: &AnswerRow, stop: Stop<'_>, realm: &Realm) -> Option<String> {
     let error = match row.challenge {
         Challenge::None => return None,
         Challenge::Bare => return Some(format!("Bearer realm=\"{realm}\"")),

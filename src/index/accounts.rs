@@ -8,21 +8,21 @@ use crate::{
 };
 
 /// A payer that several keys share, and its slot.
-pub(super) struct Shared<S: ?Sized = AnySlot> {
+pub(super) struct SharedPayer<S: ?Sized = AnySlot> {
     subject: Box<str>,
     is_owner: bool,
     slot: S,
 }
 
-impl Shared {
+impl SharedPayer {
     fn new<S: AccountSlot>(subject: &str) -> Arc<Self> {
         let is_owner = matches!(Payer::stored_under(subject), Payer::Owner(_));
         // Whatever was over before this process began counts for whoever is restored.
-        Arc::new(Shared { subject: subject.into(), is_owner, slot: S::new(Timestamp::EPOCH) })
+        Arc::new(SharedPayer { subject: subject.into(), is_owner, slot: S::new(Timestamp::EPOCH) })
     }
 }
 
-impl Slotted for Arc<Shared> {
+impl Slotted for Arc<SharedPayer> {
     fn payer(&self) -> Payer<'_> {
         if self.is_owner { Payer::Owner(&self.subject) } else { Payer::Workspace(&self.subject) }
     }
@@ -39,9 +39,9 @@ impl Slotted for Arc<Shared> {
 /// Every payer that several keys share, and workspaces themselves. One stays for as long as somebody has it, or
 /// something is counted on it: so that nobody uses twice what comes once in a window.
 pub(super) struct SharedAccounts {
-    known: HashMap<Box<str>, Arc<Shared>>,
+    known: HashMap<Box<str>, Arc<SharedPayer>>,
     /// Makes one with the slot of the back end.
-    make: fn(&str) -> Arc<Shared>,
+    make: fn(&str) -> Arc<SharedPayer>,
 }
 
 impl Default for SharedAccounts {
@@ -53,23 +53,23 @@ impl Default for SharedAccounts {
 impl SharedAccounts {
     /// None yet; each will have such a slot.
     pub(super) fn with_slots<S: AccountSlot>() -> Self {
-        Self { known: HashMap::new(), make: Shared::new::<S> }
+        Self { known: HashMap::new(), make: SharedPayer::new::<S> }
     }
 
     /// That of all keys of a key's workspace and environment.
-    pub(super) fn of_workspace(&mut self, key: &Key) -> Arc<Shared> {
+    pub(super) fn of_workspace(&mut self, key: &Key) -> Arc<SharedPayer> {
         self.account(&format!("{}/{}", key.workspace, key.environment.as_str()))
     }
 
     /// That of all keys of a key's owner, there. Keys of nobody in particular are all of one owner: else a limit by owner
     /// could be had as often as one likes.
-    pub(super) fn of_owner(&mut self, key: &Key) -> Arc<Shared> {
+    pub(super) fn of_owner(&mut self, key: &Key) -> Arc<SharedPayer> {
         let owner = key.owner.as_ref().map_or("", |owner| owner.as_str());
         self.account(&format!("{}/{}/{owner}", key.workspace, key.environment.as_str()))
     }
 
     /// The account that is stored under this.
-    pub(super) fn account(&mut self, subject: &str) -> Arc<Shared> {
+    pub(super) fn account(&mut self, subject: &str) -> Arc<SharedPayer> {
         if let Some(known) = self.known.get(subject) {
             return Arc::clone(known);
         }
@@ -92,7 +92,7 @@ impl SharedAccounts {
     }
 
     /// Every account.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Shared>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<SharedPayer>> {
         self.known.values()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, MutexGuard, PoisonError, atomic::Ordering};
 
 use super::{
     Index,
-    cell::{Cell, Record},
+    cell::{Cell, KeyRecord},
     sharing::Sharing,
 };
 use crate::{
@@ -154,7 +154,7 @@ impl Index {
     }
 
     /// What a key comes to under the policy in force.
-    fn record(&self, key: Key, sharing: &mut Sharing) -> Record {
+    fn record(&self, key: Key, sharing: &mut Sharing) -> KeyRecord {
         let role = self.members.role(&key).filter(|_| key.follows_owner_role);
         let rights = sharing.rights_of(&key, role.as_ref());
         let workspaces = self.workspaces.pin();
@@ -169,10 +169,10 @@ impl Index {
         let owner = limits.has(Subject::Owner).then(|| sharing.accounts.of_owner(&key));
         let workspace = limits.has(Subject::Workspace).then(|| sharing.accounts.of_workspace(&key));
         let (key, stored) = self.laid.upon(key);
-        Record { key, stored, rights, surroundings, limits, owner, workspace }
+        KeyRecord { key, stored, rights, surroundings, limits, owner, workspace }
     }
 
-    fn put(&self, record: Record, sharing: &mut Sharing) {
+    fn put(&self, record: KeyRecord, sharing: &mut Sharing) {
         let key = record.key.clone();
         self.damaged.pin().remove(&key.id.to_string());
         let by_id = self.by_id.pin();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use super::{
-    accounts::Shared,
+    accounts::SharedPayer,
     laid::Laid,
-    uses::{User, Uses},
+    uses::{LastUses, User},
 };
 use crate::{
     domain::{
@@ -19,15 +19,15 @@ use crate::{
 
 /// A key's place. All its secrets lead here, so that they share what is counted (L8).
 pub(super) struct Cell<S: ?Sized = AnySlot> {
-    pub(super) record: ArcSwap<Record>,
+    pub(super) record: ArcSwap<KeyRecord>,
     /// Who used it last. Outside the record, so that no use is lost where that is swapped.
-    pub(super) uses: Uses,
+    pub(super) uses: LastUses,
     /// What the back end that counts keeps of the key. It stands here itself, so that a Check has it at hand.
     slot: S,
 }
 
 /// A key, and what it comes to under the policy in force: together, so that no reader sees one without the other.
-pub(super) struct Record {
+pub(super) struct KeyRecord {
     /// As it is to be seen.
     pub(super) key: Key,
     /// As it is stored, where that differs.
@@ -36,12 +36,12 @@ pub(super) struct Record {
     pub(super) surroundings: Surroundings,
     pub(super) limits: Arc<KeyLimits>,
     /// What all keys of its owner share, where a limit is shared so.
-    pub(super) owner: Option<Arc<Shared>>,
+    pub(super) owner: Option<Arc<SharedPayer>>,
     /// What all keys of its workspace share, where a limit is shared so.
-    pub(super) workspace: Option<Arc<Shared>>,
+    pub(super) workspace: Option<Arc<SharedPayer>>,
 }
 
-impl Record {
+impl KeyRecord {
     /// The key as it is stored.
     pub(super) fn stored(&self) -> &Key {
         self.stored.as_deref().unwrap_or(&self.key)
@@ -64,9 +64,9 @@ impl Record {
 
 impl Cell {
     /// The place of a key, with the slot of a back end.
-    pub(super) fn new<S: AccountSlot>(record: Record) -> Arc<Self> {
+    pub(super) fn new<S: AccountSlot>(record: KeyRecord) -> Arc<Self> {
         let slot = S::new(record.key.created);
-        Arc::new(Cell { record: ArcSwap::from_pointee(record), uses: Uses::default(), slot })
+        Arc::new(Cell { record: ArcSwap::from_pointee(record), uses: LastUses::default(), slot })
     }
 
     /// Whose place it is.
@@ -91,7 +91,7 @@ impl Slotted for Arc<Cell> {
 
 /// A key as it stood when it was found.
 pub struct Found {
-    pub(super) record: Guard<Arc<Record>>,
+    pub(super) record: Guard<Arc<KeyRecord>>,
     cell: Arc<Cell>,
 }
 
@@ -133,7 +133,7 @@ impl Found {
     /// What a request of these tiers is to be charged to.
     #[must_use]
     pub fn bill(&self, tiers: TierSet, cost: u64) -> Bill<'_> {
-        fn account(shared: &Arc<Shared>) -> Account<'_> {
+        fn account(shared: &Arc<SharedPayer>) -> Account<'_> {
             Account::of(shared)
         }
         Bill {

@@ -24,7 +24,7 @@ mod uses;
 pub use self::{
     cell::Found,
     laid::End,
-    state::{Index, Stopped},
+    state::{FollowingStopped, Index},
     tally::Kept,
     uses::User,
 };

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     accounts::SharedAccounts,
-    cell::{Cell, Found, Record},
+    cell::{Cell, Found, KeyRecord},
     hasher::RandomAlready,
     imports::Imports,
     laid::Laid,
@@ -73,12 +73,12 @@ pub struct Index {
     pub(super) sharing: Mutex<Sharing>,
     pub(super) limit_ids: Arc<LimitIds>,
     /// Makes the place of a key with the slot of the back end.
-    pub(super) new_cell: fn(Record) -> Arc<Cell>,
+    pub(super) new_cell: fn(KeyRecord) -> Arc<Cell>,
 }
 
 /// The view will not follow the log any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stopped;
+pub struct FollowingStopped;
 
 impl Default for Index {
     /// An index for back ends that keep nothing beside a payer.
@@ -294,8 +294,8 @@ impl Index {
     ///
     /// # Errors
     /// The index is being dropped.
-    pub async fn reached(&self, revision: Revision) -> Result<(), Stopped> {
+    pub async fn reached(&self, revision: Revision) -> Result<(), FollowingStopped> {
         let mut applied = self.applied.subscribe();
-        applied.wait_for(|applied| *applied >= revision).await.map(drop).map_err(|_gone| Stopped)
+        applied.wait_for(|applied| *applied >= revision).await.map(drop).map_err(|_gone| FollowingStopped)
     }
 }

@@ -29,10 +29,10 @@ pub struct Kept {
 
 /// The counts of every workspace. Only the writer of the index has them.
 #[derive(Default)]
-pub(super) struct Tallies(HashMap<WorkspaceId, Tally>);
+pub(super) struct Tallies(HashMap<WorkspaceId, KeyTally>);
 
 #[derive(Default)]
-struct Tally {
+struct KeyTally {
     all: u64,
     /// Keys that are neither revoked nor expired by `past`.
     living: u64,
@@ -88,7 +88,7 @@ impl Tallies {
     }
 }
 
-impl Tally {
+impl KeyTally {
     fn enter(&mut self, key: &Key) {
         self.all = self.all.saturating_add(1);
         let life = self.life_of(key);

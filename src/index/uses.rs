@@ -40,16 +40,16 @@ pub struct User {
 
 /// The last uses of one key's secrets.
 #[derive(Default)]
-pub(super) struct Uses {
+pub(super) struct LastUses {
     /// Generation and minute of the newest use of the current secret, in one number so that they are read together; zero
     /// before the first.
     current: AtomicU64,
     /// Made with the first use.
-    noted: OnceLock<Box<Noted>>,
+    noted: OnceLock<Box<NotedUse>>,
 }
 
 #[derive(Default)]
-struct Noted {
+struct NotedUse {
     /// Taken in the first Check of a minute, and for a retiring secret where its user has no mark.
     users: Mutex<Vec<NotedUser>>,
     /// Whether there is something in `users` that was not taken; written under its lock.
@@ -64,7 +64,7 @@ struct NotedUser {
     news: bool,
 }
 
-impl Uses {
+impl LastUses {
     /// Notes an allowed Check.
     pub(super) fn note(&self, user: User, is_current: bool, now: Timestamp, credentials: &Credentials) {
         let minute = minute_of(now);
@@ -122,7 +122,7 @@ impl Uses {
     }
 }
 
-impl Noted {
+impl NotedUse {
     fn lock(&self) -> MutexGuard<'_, Vec<NotedUser>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -200,7 +200,7 @@ mod tests {
         User { generation, caller: None, address: Some(IpAddr::from([10, 0, 0, last])) }
     }
 
-    fn taken(uses: &Uses, key: KeyId) -> Vec<(u32, String, i64)> {
+    fn taken(uses: &LastUses, key: KeyId) -> Vec<(u32, String, i64)> {
         let mut taken = Vec::new();
         uses.take(key, &mut taken);
         let shown = |used: LastUse| {
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_current_secret_has_one_user_a_minute() {
-        let (uses, key) = (Uses::default(), key().unwrap());
+        let (uses, key) = (LastUses::default(), key().unwrap());
         let note = |last, ms| uses.note(user(1, last), true, at(ms), &key.credentials);
         assert_eq!(taken(&uses, key.id), []);
         note(1, 5 * MINUTE);
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_retiring_secret_names_everybody_who_uses_it_up_to_eight() {
         // R5
-        let (uses, key) = (Uses::default(), key().unwrap());
+        let (uses, key) = (LastUses::default(), key().unwrap());
         let note = |last, ms| uses.note(user(1, last), false, at(ms), &key.credentials);
         for last in 1..=9 {
             note(last, 5 * MINUTE);
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_is_written_of_a_secret_that_is_gone_is_forgotten() {
-        let (uses, key) = (Uses::default(), key().unwrap());
+        let (uses, key) = (LastUses::default(), key().unwrap());
         uses.note(user(7, 1), false, at(MINUTE), &key.credentials);
         uses.note(user(1, 1), true, at(MINUTE), &key.credentials);
         assert_eq!(taken(&uses, key.id).len(), 2, "news is kept until it is taken");

@@ -33,7 +33,7 @@ pub struct Together {
 type Examined = Result<(Unbilled, Decision), Denial>;
 
 /// What all questions together come to.
-enum Outcome {
+enum AllOrNone {
     /// All are allowed and charged.
     All(Vec<Charged>),
     /// Nothing is charged: the first that is denied, why, and how its limits stand where those are why.
@@ -70,19 +70,19 @@ impl Judge {
     }
 
     /// Charges all, unless one is denied; `None` where more must be written first.
-    fn charge_examined(&self, examined: &[Examined], now: &Now) -> Option<Outcome> {
+    fn charge_examined(&self, examined: &[Examined], now: &Now) -> Option<AllOrNone> {
         let mut bills = Vec::with_capacity(examined.len());
         for (place, examined) in examined.iter().enumerate() {
             match examined {
                 Err(denial) | Ok((_, Decision::Deny(denial))) => {
-                    return Some(Outcome::None(place, denial.clone(), None));
+                    return Some(AllOrNone::None(place, denial.clone(), None));
                 }
                 Ok((unbilled, Decision::Allow(_))) => bills.push(unbilled.bill()),
             }
         }
         match self.counters.charge_all(&bills, now) {
             // One for each, or nobody knows which were charged.
-            ChargeAll::Charged(each) => (each.len() == bills.len()).then_some(Outcome::All(each)),
+            ChargeAll::Charged(each) => (each.len() == bills.len()).then_some(AllOrNone::All(each)),
             ChargeAll::Unwritten => None,
             ChargeAll::Refused(place, refusal) => {
                 let bill = bills.get(place)?;
@@ -95,7 +95,7 @@ impl Judge {
                 if let Denial::RateLimited(spent) | Denial::QuotaExceeded(spent) = &mut denial {
                     spent.wait = self.until_all_pass(&bills, now);
                 }
-                Some(Outcome::None(place, denial, Some(states)))
+                Some(AllOrNone::None(place, denial, Some(states)))
             }
         }
     }
@@ -132,7 +132,7 @@ impl Judge {
         &self,
         place: usize,
         (query, examined): (&Query<'_>, Examined),
-        outcome: &Outcome,
+        outcome: &AllOrNone,
         basis: Basis<'_>,
     ) -> Option<Together> {
         let (unbilled, decision) = match examined {
@@ -142,19 +142,19 @@ impl Judge {
             }
         };
         let (verdict, held_by) = match (outcome, decision) {
-            (Outcome::All(charged), Decision::Allow(permit)) => {
+            (AllOrNone::All(charged), Decision::Allow(permit)) => {
                 // There is one for each, or nothing was charged.
                 (Verdict::Allowed(permit, charged.get(place)?.clone()), None)
             }
-            (Outcome::None(first, denial, states), _) if *first == place => {
+            (AllOrNone::None(first, denial, states), _) if *first == place => {
                 let states = states.clone().unwrap_or_else(|| self.told(denial, &unbilled, basis.now));
                 (Verdict::Denied(denial.clone(), states), None)
             }
-            (Outcome::All(_) | Outcome::None(..), Decision::Deny(denial)) => {
+            (AllOrNone::All(_) | AllOrNone::None(..), Decision::Deny(denial)) => {
                 let states = self.told(&denial, &unbilled, basis.now);
                 (Verdict::Denied(denial, states), None)
             }
-            (Outcome::None(first, denial, _), Decision::Allow(_)) => {
+            (AllOrNone::None(first, denial, _), Decision::Allow(_)) => {
                 let states = self.states(&unbilled.bill(), basis.now);
                 (Verdict::HeldBack(denial.clone(), states), Some(*first))
             }

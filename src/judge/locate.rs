@@ -2,7 +2,7 @@
 
 use super::{
     Judge,
-    question::{Query, Subject},
+    question::{InQuestion, Query},
 };
 use crate::{
     domain::{
@@ -38,14 +38,14 @@ impl Judge {
         policy: &PolicyVersion,
     ) -> Result<Located, OperationError> {
         Ok(match query.subject {
-            Subject::Nothing => Err(Denial::CredentialsMissing),
-            Subject::Key(id) => {
+            InQuestion::Nothing => Err(Denial::CredentialsMissing),
+            InQuestion::Key(id) => {
                 let found = self.known(query.bound_to, id)?;
                 // What a tenant is told of its own key says nothing of others'.
                 let is_others = query.bound_to.is_none() && self.is_others(found.key());
                 if is_others { Err(Denial::KeyUnknown) } else { Ok((found, None)) }
             }
-            Subject::Presented(text) => match PresentedKey::parse(text, policy.policy.environments())
+            InQuestion::Presented(text) => match PresentedKey::parse(text, policy.policy.environments())
                 .or_else(|not_ours| self.foreign_after_all(text, not_ours))
             {
                 Err(not_a_key) => Err(not_a_key.into()),

@@ -6,7 +6,7 @@ use crate::domain::{
 };
 
 /// Whose right is in question.
-pub enum Subject<'a> {
+pub enum InQuestion<'a> {
     /// The holder of what was presented.
     Presented(&'a str),
     /// Nobody presented anything.
@@ -29,7 +29,7 @@ pub enum Mode {
 /// A question.
 pub struct Query<'a> {
     /// Whose right is in question.
-    pub subject: Subject<'a>,
+    pub subject: InQuestion<'a>,
     /// What the request needs.
     pub requirement: Requirement<'a>,
     /// How to judge.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     domain::{
         admin::Sight,
-        decision::{Decision, Denial, Permit},
+        decision::{Cleared, Decision, Denial},
         policy::{Policy, Undeclared},
     },
     index::User,
@@ -31,7 +31,7 @@ pub(super) enum Settled {
 /// What all conditions came to; an allow cannot be made without `P`, the proof of how the limits stand.
 pub(super) enum Verdict<P> {
     /// No condition fails, and no limit.
-    Allowed(Permit, P),
+    Allowed(Cleared, P),
     /// Some condition or limit fails; how the limits stand, where that may be told.
     Denied(Denial, Vec<LimitState>),
     /// Only another question is denied, which goes together with this one.

@@ -22,7 +22,7 @@ const SOURCES: usize = 4_096;
 
 /// What one process lets each source do.
 pub(crate) struct ProcessSourceLimit {
-    allowances: Mutex<HashMap<Option<IpAddr>, Allowance>>,
+    allowances: Mutex<HashMap<Option<IpAddr>, SourceAllowance>>,
     burst: u64,
     refill_ms: u64,
 }
@@ -36,7 +36,7 @@ impl Default for ProcessSourceLimit {
 
 /// When the allowance is whole again; it is spent by moving that ahead (GCRA, ITU-T I.371).
 #[derive(Clone, Copy)]
-struct Allowance {
+struct SourceAllowance {
     whole_ms: u64,
     /// How many calls there were.
     calls: u64,
@@ -79,7 +79,7 @@ impl ProcessSourceLimit {
         let full = allowances.len() >= SOURCES && !allowances.contains_key(&source);
         let allowance = allowances
             .entry(if full { None } else { source })
-            .or_insert(Allowance { whole_ms: now, calls: 0 });
+            .or_insert(SourceAllowance { whole_ms: now, calls: 0 });
         // A clock that was set back must not lock anybody out for longer than a whole refill.
         let all_refilled = now.saturating_add(self.burst.saturating_mul(self.refill_ms));
         let whole = allowance.whole_ms.clamp(now, all_refilled);

@@ -17,12 +17,12 @@ use crate::{
 #[derive(Default)]
 pub(super) struct WrongCallers {
     by_source: ProcessSourceLimit,
-    noted: Mutex<Noted>,
+    noted: Mutex<NotedCallers>,
 }
 
 /// How many came since the start, and what was told of them in the log.
 #[derive(Default)]
-struct Noted {
+struct NotedCallers {
     count: u64,
     limited: u64,
     last: Option<Timestamp>,
@@ -49,7 +49,7 @@ impl WrongCallers {
     /// How many came.
     pub(super) fn seen(&self) -> WrongCallersSeen {
         let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        let Noted { count, limited, last, .. } = *noted;
+        let NotedCallers { count, limited, last, .. } = *noted;
         drop(noted);
         WrongCallersSeen { count, limited, last, sources: self.by_source.busiest(NAMED) }
     }

@@ -27,7 +27,7 @@ pub use self::{
     lifecycle::{Lifecycle, Until, WriterState},
     note::{LastUse, MAX_USERS, Note, StoredMark},
     payer::{Account, AccountSlot, AnySlot, Payer, Slotted},
-    permits::{CountName, GiveBack, KeptCount, Permits, ReplicaId, Take, Taken},
+    permits::{CountName, GiveBack, KeptCount, Permits, PermitsFound, ReplicaId, Take},
     query::{KeyFilter, KeyPosition, LogFilter, LogPage, LogRecord, LogRows, Verification},
     usage::{ScopeUse, Usage, UsageFilter, UsagePosition},
     view::{Damaged, OpenScheme, PolicyView, View},

@@ -64,7 +64,7 @@ pub struct GiveBack {
 
 /// What a replica finds when it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct PermitsFound {
     /// Every count that is kept.
     pub counts: Vec<KeptCount>,
     /// Whether everything unspent was given back: nobody counted before, or whoever did stopped in order.
@@ -77,7 +77,7 @@ pub struct Taken {
 /// [`StoreError::OutcomeUnknown`](super::StoreError::OutcomeUnknown).
 pub trait Permits: Send + Sync {
     /// What a replica of this id has taken before, and not given back.
-    fn taken(&self, replica: ReplicaId) -> Pending<'_, Taken>;
+    fn taken(&self, replica: ReplicaId) -> Pending<'_, PermitsFound>;
 
     /// From now on what is not given back counts as used if the replica stops without [`Permits::end`]. It can be said again, to
     /// see whether anything can be taken.
@@ -93,7 +93,7 @@ pub trait Permits: Send + Sync {
     /// Gives units back that are unspent, in one durable step; the list is sorted as for [`Permits::take`].
     fn give_back(&self, replica: ReplicaId, sorted: Vec<GiveBack>) -> Pending<'_, ()>;
 
-    /// Gives back everything that is unspent: the replica stops in order. `crash` is kept for [`Taken::crash`].
+    /// Gives back everything that is unspent: the replica stops in order. `crash` is kept for [`PermitsFound::crash`].
     fn end(&self, replica: ReplicaId, crash: Option<Now>) -> Pending<'_, ()>;
 
     /// How many replicas take of these permits now: a block is the smaller, the more there are.

@@ -5,8 +5,8 @@ use std::{io, net::TcpStream as StdTcpStream, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, time::sleep};
 
 use super::{
-    admission::{Admission, Refused},
-    connection::{Peer, Pulse, Shared},
+    admission::{Admission, NotAdmitted},
+    connection::{ConnectionsShared, Peer, Pulse},
     part::told_to_drain,
     worker::{Arrival, WorkerGone, WorkerHandle},
 };
@@ -30,7 +30,7 @@ pub(super) struct Acceptor {
 pub(super) struct Hand {
     pub(super) workers: Vec<WorkerHandle>,
     pub(super) admission: Arc<Admission>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<ConnectionsShared>,
 }
 
 impl Acceptor {
@@ -86,8 +86,8 @@ impl Hand {
             Ok(permit) => permit,
             Err(refused) => {
                 match refused {
-                    Refused::Full => counts.connections_refused_full.increment(),
-                    Refused::SourceFull => counts.connections_refused_source.increment(),
+                    NotAdmitted::Full => counts.connections_refused_full.increment(),
+                    NotAdmitted::SourceFull => counts.connections_refused_source.increment(),
                 }
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! How many connections there are, in all and from each address; none is held without a [`Permit`].
+//! How many connections there are, in all and from each address; none is held without a [`ConnectionPlace`].
 //!
 //! Where the places are taken, a newcomer has that of a connection that does nothing: the one that has rested longest, of
 //! his own address where that has its fill, else of the address that holds most. So a client cannot keep others out
@@ -20,11 +20,11 @@ pub(super) struct Admission {
     max_connections_per_address: usize,
     /// Written by the acceptor when it admits, and by whichever worker drops a permit. Held for one map operation, and for a
     /// look over the connections of one address where the places are taken.
-    open: Mutex<Open>,
+    open: Mutex<OpenConnections>,
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenConnections {
     all: usize,
     next: u64,
     by_source: HashMap<IpAddr, HashMap<u64, Weak<Pulse>>>,
@@ -32,7 +32,7 @@ struct Open {
 
 /// Why a connection was not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum NotAdmitted {
     /// There are too many connections, and each of the address that holds most is at work.
     Full,
     /// There are too many connections from this address, and each is at work.
@@ -41,7 +41,7 @@ pub(super) enum Refused {
 
 /// The right to hold one connection; given back on drop.
 #[derive(Debug)]
-pub(super) struct Permit {
+pub(super) struct ConnectionPlace {
     admission: Arc<Admission>,
     source: IpAddr,
     number: u64,
@@ -55,7 +55,11 @@ impl Admission {
     }
 
     /// A place for the connection of this pulse.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr, pulse: &Arc<Pulse>) -> Result<Permit, Refused> {
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        address: IpAddr,
+        pulse: &Arc<Pulse>,
+    ) -> Result<ConnectionPlace, NotAdmitted> {
         let source = source_of(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let displaced = self.make_room(&mut open, source)?;
@@ -63,13 +67,13 @@ impl Admission {
         open.next = number.wrapping_add(1);
         open.all += 1;
         open.by_source.entry(source).or_default().insert(number, Arc::downgrade(pulse));
-        Ok(Permit { admission: Arc::clone(self), source, number, displaced })
+        Ok(ConnectionPlace { admission: Arc::clone(self), source, number, displaced })
     }
 
     /// Whether somebody had to give a place up.
-    fn make_room(&self, open: &mut Open, source: IpAddr) -> Result<bool, Refused> {
+    fn make_room(&self, open: &mut OpenConnections, source: IpAddr) -> Result<bool, NotAdmitted> {
         if open.held_by(source) >= self.max_connections_per_address {
-            return if open.displace(source) { Ok(true) } else { Err(Refused::SourceFull) };
+            return if open.displace(source) { Ok(true) } else { Err(NotAdmitted::SourceFull) };
         }
         if open.all < self.max_connections {
             return Ok(false);
@@ -78,7 +82,11 @@ impl Admission {
         let hold_most = open.by_source.iter().filter(|(_, held)| held.len() == most);
         // Several may hold as many.
         let hold_most: Vec<_> = hold_most.map(|(source, _)| *source).collect();
-        if hold_most.into_iter().any(|source| open.displace(source)) { Ok(true) } else { Err(Refused::Full) }
+        if hold_most.into_iter().any(|source| open.displace(source)) {
+            Ok(true)
+        } else {
+            Err(NotAdmitted::Full)
+        }
     }
 
     pub(super) fn open(&self) -> usize {
@@ -86,7 +94,7 @@ impl Admission {
     }
 }
 
-impl Open {
+impl OpenConnections {
     fn held_by(&self, source: IpAddr) -> usize {
         self.by_source.get(&source).map_or(0, HashMap::len)
     }
@@ -117,7 +125,7 @@ impl Open {
     }
 }
 
-impl Drop for Permit {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         let mut open = self.admission.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.remove(self.source, self.number);
@@ -129,7 +137,7 @@ mod tests {
     use super::*;
     use crate::server::{
         budget::Budget,
-        connection::{OpenCall, Protocol, Shared},
+        connection::{ConnectionsShared, OpenCall, Protocol},
         limits::ListenerLimits,
     };
 
@@ -138,7 +146,7 @@ mod tests {
     }
 
     fn pulse() -> Arc<Pulse> {
-        let shared = Shared::new(Protocol::Grpc, ListenerLimits::default(), Budget::new(u64::MAX));
+        let shared = ConnectionsShared::new(Protocol::Grpc, ListenerLimits::default(), Budget::new(u64::MAX));
         Pulse::new(Arc::new(shared), ip("127.0.0.1"))
     }
 
@@ -158,9 +166,9 @@ mod tests {
         let kept: Vec<_> =
             [first, second].map(|pulse| admission.admit(ip("192.0.2.1"), pulse).unwrap()).into();
 
-        assert_eq!(admission.admit(ip("::ffff:192.0.2.1"), third).unwrap_err(), Refused::SourceFull);
+        assert_eq!(admission.admit(ip("::ffff:192.0.2.1"), third).unwrap_err(), NotAdmitted::SourceFull);
         let other = admission.admit(ip("192.0.2.2"), third).unwrap();
-        assert_eq!(admission.admit(ip("192.0.2.3"), fourth).unwrap_err(), Refused::Full);
+        assert_eq!(admission.admit(ip("192.0.2.3"), fourth).unwrap_err(), NotAdmitted::Full);
 
         drop(other);
         drop(kept);
@@ -174,7 +182,7 @@ mod tests {
         let busy = [(); 3].map(|()| at_work());
         let [first, second, third] = busy.each_ref().map(|(pulse, _)| pulse);
         let _first = admission.admit(ip("2001:db8:0:1::1"), first).unwrap();
-        assert_eq!(admission.admit(ip("2001:db8:0:1:ffff::2"), second).unwrap_err(), Refused::SourceFull);
+        assert_eq!(admission.admit(ip("2001:db8:0:1:ffff::2"), second).unwrap_err(), NotAdmitted::SourceFull);
         assert!(admission.admit(ip("2001:db8:0:2::1"), third).is_ok());
     }
 

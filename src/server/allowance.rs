@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::{
-    frames::{Head, Kind},
+    frames::{FrameHead, FrameKind},
     limits::ListenerLimits,
 };
 
@@ -21,12 +21,12 @@ const ANSWER_BYTES: u64 = 128;
 const SETTINGS: u64 = 16;
 
 /// What a frame costs. Bytes of a body are bounded by windows and by what is done with them.
-pub(super) fn cost(head: Head) -> u64 {
+pub(super) fn cost(head: FrameHead) -> u64 {
     let bytes = u64::from(head.payload_bytes) / UNIT_BYTES;
     match head.kind {
-        Kind::Data => 1,
-        Kind::Headers | Kind::PushPromise | Kind::Continuation | Kind::Other => 1 + bytes,
-        Kind::Settings => 1 + SETTINGS + bytes,
+        FrameKind::Data => 1,
+        FrameKind::Headers | FrameKind::PushPromise | FrameKind::Continuation | FrameKind::Other => 1 + bytes,
+        FrameKind::Settings => 1 + SETTINGS + bytes,
     }
 }
 
@@ -111,11 +111,16 @@ mod tests {
         let allowance = of(1_000);
         let head_bytes = "x-long".len() + 16_000;
         for _ in 0..100 {
-            let frames = [(Kind::Headers, 16_100), (Kind::Data, 300), (Kind::Data, 0), (Kind::Other, 4)];
+            let frames = [
+                (FrameKind::Headers, 16_100),
+                (FrameKind::Data, 300),
+                (FrameKind::Data, 0),
+                (FrameKind::Other, 4),
+            ];
             for (kind, payload_bytes) in frames {
                 assert!(
                     allowance.spend(1)
-                        && allowance.spend(cost(Head { kind, flags: 0, stream: 1, payload_bytes }))
+                        && allowance.spend(cost(FrameHead { kind, flags: 0, stream: 1, payload_bytes }))
                 );
             }
             allowance.earn_by_call(head_bytes, &limits);

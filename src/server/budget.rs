@@ -35,7 +35,7 @@ const SMALL_BYTES: u64 = 32 << 10;
 /// The budget is spent, or this address's share of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the memory for calls in flight is spent")]
-pub struct Spent;
+pub struct BudgetSpent;
 
 /// The budget of all connections.
 #[derive(Debug)]
@@ -87,20 +87,20 @@ impl Budget {
         Some(taken)
     }
 
-    fn take(&self, bytes: u64, small: bool, source: Option<&AtomicU64>) -> Result<(), Spent> {
+    fn take(&self, bytes: u64, small: bool, source: Option<&AtomicU64>) -> Result<(), BudgetSpent> {
         let most = if small { self.limit } else { self.limit / 4 * 3 };
         take(&self.taken, bytes, most)?;
         if source.is_some_and(|source| take(source, bytes, self.limit / 4).is_err()) {
             self.taken.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(Spent);
+            return Err(BudgetSpent);
         }
         Ok(())
     }
 }
 
-fn take(from: &AtomicU64, bytes: u64, most: u64) -> Result<(), Spent> {
+fn take(from: &AtomicU64, bytes: u64, most: u64) -> Result<(), BudgetSpent> {
     let more = |taken: u64| taken.checked_add(bytes).filter(|taken| *taken <= most);
-    from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map(drop).map_err(|_spent| Spent)
+    from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map(drop).map_err(|_spent| BudgetSpent)
 }
 
 /// What one connection's calls hold.
@@ -108,7 +108,7 @@ fn take(from: &AtomicU64, bytes: u64, most: u64) -> Result<(), Spent> {
 /// All of it is written on the thread of the connection's worker; the atomics are there because the types must be `Send`,
 /// and keep the numbers exact if a charge is dropped elsewhere.
 #[derive(Debug)]
-pub(super) struct Account {
+pub(super) struct ConnectionBudget {
     budget: Arc<Budget>,
     source: Option<Arc<AtomicU64>>,
     used: AtomicU64,
@@ -116,7 +116,7 @@ pub(super) struct Account {
     taken: AtomicU64,
 }
 
-impl Account {
+impl ConnectionBudget {
     pub(super) fn new(budget: Arc<Budget>, source: IpAddr) -> Self {
         let source = budget.source(source);
         Self { budget, source, used: AtomicU64::new(0), taken: AtomicU64::new(0) }
@@ -128,7 +128,7 @@ impl Account {
     }
 
     /// Charges so many bytes, which [`Self::give_back`] must give back.
-    pub(super) fn charge(&self, bytes: u64) -> Result<(), Spent> {
+    pub(super) fn charge(&self, bytes: u64) -> Result<(), BudgetSpent> {
         let used = self.used.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let covered = self.taken.load(Ordering::Relaxed).saturating_add(FREE_BYTES);
         if used <= covered {
@@ -140,13 +140,13 @@ impl Account {
     }
 
     #[cold]
-    fn cover(&self, missing: u64, bytes: u64) -> Result<(), Spent> {
+    fn cover(&self, missing: u64, bytes: u64) -> Result<(), BudgetSpent> {
         let (small, source) = (bytes <= SMALL_BYTES, self.source.as_deref());
         let ample = missing.saturating_add(PORTION_BYTES);
         let taken = match self.budget.take(ample, small, source) {
             Ok(()) => ample,
             // There may be enough for this one.
-            Err(Spent) => self.budget.take(missing, small, source).map(|()| missing)?,
+            Err(BudgetSpent) => self.budget.take(missing, small, source).map(|()| missing)?,
         };
         self.taken.fetch_add(taken, Ordering::Relaxed);
         Ok(())
@@ -189,7 +189,7 @@ impl Account {
     }
 }
 
-impl Drop for Account {
+impl Drop for ConnectionBudget {
     fn drop(&mut self) {
         let taken = *self.taken.get_mut();
         self.release(taken);
@@ -199,13 +199,13 @@ impl Drop for Account {
 /// A charge; given back on drop.
 #[derive(Debug)]
 pub struct Held {
-    account: Arc<Account>,
+    account: Arc<ConnectionBudget>,
     bytes: u64,
 }
 
 impl Held {
     /// Holds what has been charged already.
-    pub(super) const fn charged(account: Arc<Account>, bytes: u64) -> Self {
+    pub(super) const fn charged(account: Arc<ConnectionBudget>, bytes: u64) -> Self {
         Self { account, bytes }
     }
 
@@ -218,7 +218,7 @@ impl Held {
     ///
     /// # Errors
     /// As [`Self::resize`].
-    pub fn grow_to(&mut self, bytes: u64) -> Result<(), Spent> {
+    pub fn grow_to(&mut self, bytes: u64) -> Result<(), BudgetSpent> {
         if bytes <= self.bytes { Ok(()) } else { self.resize(bytes) }
     }
 
@@ -226,7 +226,7 @@ impl Held {
     ///
     /// # Errors
     /// They are more than before, and more than there are; as many are held as before.
-    pub fn resize(&mut self, bytes: u64) -> Result<(), Spent> {
+    pub fn resize(&mut self, bytes: u64) -> Result<(), BudgetSpent> {
         if let Some(more) = bytes.checked_sub(self.bytes) {
             self.account.charge(more)?;
         } else {
@@ -249,17 +249,17 @@ impl Held {
     /// Bytes that hold this charge until the last copy of them is dropped: so an answer is paid for until it is written.
     #[must_use]
     pub fn around(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
-        Bytes::from_owner(Charged { bytes, _held: self })
+        Bytes::from_owner(PaidBytes { bytes, _held: self })
     }
 }
 
 /// Bytes and their charge.
-struct Charged<B> {
+struct PaidBytes<B> {
     bytes: B,
     _held: Held,
 }
 
-impl<B: AsRef<[u8]>> AsRef<[u8]> for Charged<B> {
+impl<B: AsRef<[u8]>> AsRef<[u8]> for PaidBytes<B> {
     fn as_ref(&self) -> &[u8] {
         self.bytes.as_ref()
     }
@@ -267,10 +267,10 @@ impl<B: AsRef<[u8]>> AsRef<[u8]> for Charged<B> {
 
 /// The purse of a call: what its handler pays from. It is in the extensions of each request that is not answered at once.
 #[derive(Debug, Clone)]
-pub struct Purse(Arc<Account>);
+pub struct Purse(Arc<ConnectionBudget>);
 
 impl Purse {
-    pub(super) const fn new(account: Arc<Account>) -> Self {
+    pub(super) const fn new(account: Arc<ConnectionBudget>) -> Self {
         Self(account)
     }
 
@@ -278,14 +278,14 @@ impl Purse {
     #[must_use]
     pub fn endless() -> Self {
         let nobody = IpAddr::from([127, 0, 0, 1]);
-        Self(Arc::new(Account::new(Budget::new(u64::MAX), nobody)))
+        Self(Arc::new(ConnectionBudget::new(Budget::new(u64::MAX), nobody)))
     }
 
     /// Holds so many bytes.
     ///
     /// # Errors
     /// The budget is spent.
-    pub fn hold(&self, bytes: u64) -> Result<Held, Spent> {
+    pub fn hold(&self, bytes: u64) -> Result<Held, BudgetSpent> {
         self.0.charge(bytes)?;
         Ok(Held::charged(Arc::clone(&self.0), bytes))
     }
@@ -303,11 +303,11 @@ mod tests {
 
     const LIMIT: u64 = 1 << 20;
 
-    fn account(budget: &Arc<Budget>, source: &str) -> Arc<Account> {
-        Arc::new(Account::new(Arc::clone(budget), source.parse().unwrap()))
+    fn account(budget: &Arc<Budget>, source: &str) -> Arc<ConnectionBudget> {
+        Arc::new(ConnectionBudget::new(Arc::clone(budget), source.parse().unwrap()))
     }
 
-    fn hold(account: &Arc<Account>, bytes: u64) -> Result<Held, Spent> {
+    fn hold(account: &Arc<ConnectionBudget>, bytes: u64) -> Result<Held, BudgetSpent> {
         Purse::new(Arc::clone(account)).hold(bytes)
     }
 
@@ -366,7 +366,7 @@ mod tests {
         let budget = Budget::new(LIMIT);
         for loopback in ["127.0.0.1", "::ffff:127.0.0.1", "::1"] {
             let source = crate::domain::network::source_of(loopback.parse().unwrap());
-            let account = Arc::new(Account::new(Arc::clone(&budget), source));
+            let account = Arc::new(ConnectionBudget::new(Arc::clone(&budget), source));
             assert!(hold(&account, LIMIT / 2).is_ok(), "{loopback}");
         }
     }
@@ -376,7 +376,7 @@ mod tests {
         // X6
         let budget = Budget::new(LIMIT);
         for number in 0..10_000_u32 {
-            drop(Account::new(Arc::clone(&budget), IpAddr::from(number.to_be_bytes())));
+            drop(ConnectionBudget::new(Arc::clone(&budget), IpAddr::from(number.to_be_bytes())));
         }
         assert!(budget.sources.lock().unwrap().capacity() < 100);
     }
@@ -387,7 +387,7 @@ mod tests {
         let one = account(&budget, "127.0.0.1");
         let mut held = hold(&one, 10).unwrap();
         held.resize(500 << 10).unwrap();
-        assert_eq!(held.resize(LIMIT), Err(Spent));
+        assert_eq!(held.resize(LIMIT), Err(BudgetSpent));
         assert_eq!(one.used(), 500 << 10);
         held.resize(0).unwrap();
         assert_eq!(one.used(), 0);

@@ -18,18 +18,18 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
 use super::{
-    budget::{Purse, Spent},
-    calls::{Calls, Taken},
+    budget::{BudgetSpent, Purse},
+    calls::{Calls, TakenRequest},
     connection::{OpenCall, Peer},
     cost,
-    failure::Failure,
+    failure::CallFailure,
     gather::Gather,
     request_body::{Gathering, RequestBody},
 };
 
 /// A call under way, until the head of its answer.
 pub(super) struct Call<S: Calls> {
-    state: State<S>,
+    state: CallState<S>,
     service: Arc<S>,
     client_limit: Option<Duration>,
     /// Made when the call first has to wait: a Check does not, and then no clock is read.
@@ -38,14 +38,14 @@ pub(super) struct Call<S: Calls> {
     open: Option<OpenCall>,
 }
 
-enum State<S: Calls> {
+enum CallState<S: Calls> {
     /// The handler is not called before its request is whole: what a service sets aside is many times what a stream
     /// costs that has only been opened. Boxed, because a call is moved often and is rarely here for longer than a look.
     Arriving(Box<Arriving>),
     Running(S::Future),
     /// Turned away; the answer, until it is given.
     Refused(Option<Box<Response<S::Body>>>),
-    Failed(Failure),
+    Failed(CallFailure),
 }
 
 /// A request on its way in.
@@ -80,7 +80,7 @@ impl<S: Calls> Call<S> {
         service: Arc<S>,
         request: Request<Incoming>,
         peer: Peer,
-        taken: Taken,
+        taken: TakenRequest,
         mut open: OpenCall,
     ) -> Self {
         let (head, incoming) = request.into_parts();
@@ -88,37 +88,43 @@ impl<S: Calls> Call<S> {
             Gather::Nothing => stream(&*service, head, incoming, peer, &mut open),
             gather @ (Gather::UpTo(_) | Gather::Message(_)) => {
                 let gathering = Gathering::new(incoming, gather);
-                State::Arriving(Box::new(Arriving { head, peer, gathering, waits: false }))
+                CallState::Arriving(Box::new(Arriving { head, peer, gathering, waits: false }))
             }
         };
         Self { state, service, client_limit: taken.client_limit, deadline: None, open: Some(open) }
     }
 
     pub(super) fn over_budget(service: Arc<S>, open: OpenCall) -> Self {
-        let state = State::Failed(Failure::OverBudget);
+        let state = CallState::Failed(CallFailure::OverBudget);
         Self { state, service, client_limit: None, deadline: None, open: Some(open) }
     }
 
     pub(super) fn refused(service: Arc<S>, answer: Response<S::Body>, open: OpenCall) -> Self {
-        let state = State::Refused(Some(Box::new(answer)));
+        let state = CallState::Refused(Some(Box::new(answer)));
         Self { state, service, client_limit: None, deadline: None, open: Some(open) }
     }
 }
 
 /// Gives a request to its handler of which nothing is gathered. What the peer may send unread is charged.
-fn stream<S: Calls>(service: &S, head: Parts, body: Incoming, peer: Peer, open: &mut OpenCall) -> State<S> {
+fn stream<S: Calls>(
+    service: &S,
+    head: Parts,
+    body: Incoming,
+    peer: Peer,
+    open: &mut OpenCall,
+) -> CallState<S> {
     let window = u64::from(open.pulse.shared.limits.stream_window_bytes);
     if !http_body::Body::is_end_stream(&body) && open.charge(window).is_err() {
-        return State::Failed(Failure::OverBudget);
+        return CallState::Failed(CallFailure::OverBudget);
     }
     handle(service, with_peer(head, peer, open, RequestBody::of_stream(body)), open)
 }
 
 /// Gives the request to its handler.
-fn handle<S: Calls>(service: &S, request: Request<RequestBody>, open: &OpenCall) -> State<S> {
+fn handle<S: Calls>(service: &S, request: Request<RequestBody>, open: &OpenCall) -> CallState<S> {
     match catch_unwind(AssertUnwindSafe(|| service.call(request))) {
-        Ok(inner) => State::Running(inner),
-        Err(_payload) => State::Failed(panicked(open)),
+        Ok(inner) => CallState::Running(inner),
+        Err(_payload) => CallState::Failed(panicked(open)),
     }
 }
 
@@ -145,29 +151,29 @@ impl<S: Calls> Future for Call<S> {
 
 impl<S: Calls> Call<S> {
     fn poll_response(&mut self, open: &mut OpenCall, cx: &mut Context<'_>) -> Poll<Response<S::Body>> {
-        if let State::Arriving(arriving) = &mut self.state {
+        if let CallState::Arriving(arriving) = &mut self.state {
             match arriving.gathering.poll(open, cx) {
                 Poll::Ready(Ok(body)) => {
                     if let Some(response) = self.arrive(body, open) {
                         return Poll::Ready(response);
                     }
                 }
-                Poll::Ready(Err(failure)) => self.state = State::Failed(failure),
+                Poll::Ready(Err(failure)) => self.state = CallState::Failed(failure),
                 Poll::Pending => arriving.wait(&*self.service, open),
             }
         }
-        if let State::Running(inner) = &mut self.state {
+        if let CallState::Running(inner) = &mut self.state {
             match catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll(cx))) {
                 Ok(Poll::Ready(Ok(response))) => return Poll::Ready(response),
                 Ok(Poll::Pending) => {}
-                Err(_payload) => self.state = State::Failed(panicked(open)),
+                Err(_payload) => self.state = CallState::Failed(panicked(open)),
             }
         }
         match &mut self.state {
-            State::Arriving(_) | State::Running(_) => self.poll_deadline(open, cx),
-            State::Refused(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(*answer)),
+            CallState::Arriving(_) | CallState::Running(_) => self.poll_deadline(open, cx),
+            CallState::Refused(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(*answer)),
             // No clock was read when it began; a deadline, which is known, is answered elsewhere.
-            State::Failed(failure) => {
+            CallState::Failed(failure) => {
                 // What there was of its request is gone.
                 open.charge_no_more_than(FRAME_BYTES);
                 Poll::Ready(self.service.failed(*failure, open.path(), Duration::ZERO))
@@ -178,12 +184,13 @@ impl<S: Calls> Call<S> {
     /// Answers at once, or gives the request to its handler.
     fn arrive(&mut self, body: RequestBody, open: &mut OpenCall) -> Option<Response<S::Body>> {
         // What it is set to for the moment is never seen.
-        let State::Arriving(arriving) = mem::replace(&mut self.state, State::Failed(Failure::Panicked))
+        let CallState::Arriving(arriving) =
+            mem::replace(&mut self.state, CallState::Failed(CallFailure::Panicked))
         else {
             return None;
         };
         let is_large = body.gathered().len() > SMALL_MESSAGE_BYTES;
-        if is_large && let Err(Spent) = self.pay(&arriving, &body, open) {
+        if is_large && let Err(BudgetSpent) = self.pay(&arriving, &body, open) {
             return None;
         }
         let mut held = Some(open.take_charge());
@@ -200,15 +207,20 @@ impl<S: Calls> Call<S> {
                 self.state = handle(&*self.service, with_peer(head, peer, open, body), open);
             }
             Ok(None) => {}
-            Err(_payload) => self.state = State::Failed(panicked(open)),
+            Err(_payload) => self.state = CallState::Failed(panicked(open)),
         }
         None
     }
 
     /// Charges what the message takes once it is decoded, before it is.
-    fn pay(&mut self, arriving: &Arriving, body: &RequestBody, open: &mut OpenCall) -> Result<(), Spent> {
+    fn pay(
+        &mut self,
+        arriving: &Arriving,
+        body: &RequestBody,
+        open: &mut OpenCall,
+    ) -> Result<(), BudgetSpent> {
         let cost = self.service.cost(arriving.head.uri.path(), body.gathered());
-        open.charge(cost).inspect_err(|_spent| self.state = State::Failed(Failure::OverBudget))
+        open.charge(cost).inspect_err(|_spent| self.state = CallState::Failed(CallFailure::OverBudget))
     }
 
     /// Ends the call at its deadline. If its request was still on its way, the connection goes too: streams that are
@@ -221,13 +233,13 @@ impl<S: Calls> Call<S> {
         ready!(self.deadline.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx));
 
         shared.counts.calls_expired.increment();
-        if matches!(self.state, State::Arriving(_)) && limit >= ours / 10 {
+        if matches!(self.state, CallState::Arriving(_)) && limit >= ours / 10 {
             shared.counts.connections_half_open.increment();
             open.pulse.order_away();
         }
         // The handler, or what is there of its request, is dropped.
-        self.state = State::Failed(Failure::DeadlineExceeded);
-        Poll::Ready(self.service.failed(Failure::DeadlineExceeded, open.path(), limit))
+        self.state = CallState::Failed(CallFailure::DeadlineExceeded);
+        Poll::Ready(self.service.failed(CallFailure::DeadlineExceeded, open.path(), limit))
     }
 }
 
@@ -261,12 +273,12 @@ impl Arriving {
 }
 
 /// Counts and logs a panic. Its payload is not looked at: it may hold what the call held.
-fn panicked(open: &OpenCall) -> Failure {
+fn panicked(open: &OpenCall) -> CallFailure {
     open.pulse.shared.counts.panics.increment();
     // A query may hold a secret.
     let path = open.path().and_then(|path| path.split('?').next());
     tracing::error!(rpc.path = path, "a handler panicked; its call was answered all the same");
-    Failure::Panicked
+    CallFailure::Panicked
 }
 
 /// The body of an answer, under the same guard against panics as its call, which stays open until this is gone.
@@ -290,7 +302,7 @@ impl<S: Calls> AnswerBody<S> {
     }
 
     /// Notes that this is a stream, and says whether there is a place for it.
-    fn lasts(&mut self) -> Result<(), Failure> {
+    fn lasts(&mut self) -> Result<(), CallFailure> {
         if self.lasting {
             return Ok(());
         }
@@ -301,11 +313,11 @@ impl<S: Calls> AnswerBody<S> {
             return Ok(());
         }
         shared.counts.answers_over_cap.increment();
-        Err(Failure::TooManyStreams)
+        Err(CallFailure::TooManyStreams)
     }
 
     /// The bytes of an answer, which are charged until the last of them is written.
-    fn hold(&mut self, data: Bytes) -> Result<Bytes, Failure> {
+    fn hold(&mut self, data: Bytes) -> Result<Bytes, CallFailure> {
         if self.is_held {
             return Ok(data);
         }
@@ -313,28 +325,28 @@ impl<S: Calls> AnswerBody<S> {
         let purse = Purse::new(Arc::clone(&self.open.pulse.account));
         let held = match purse.hold(bytes) {
             Ok(held) => held,
-            Err(Spent) if bytes <= SHORT_ANSWER_BYTES => purse.hold_anyhow(bytes),
-            Err(Spent) => {
+            Err(BudgetSpent) if bytes <= SHORT_ANSWER_BYTES => purse.hold_anyhow(bytes),
+            Err(BudgetSpent) => {
                 self.open.pulse.shared.counts.requests_over_budget.increment();
-                return Err(Failure::OverBudget);
+                return Err(CallFailure::OverBudget);
             }
         };
         Ok(held.around(data))
     }
 
-    fn end_with(&mut self, failure: Failure) -> Frames<S> {
+    fn end_with(&mut self, failure: CallFailure) -> NextFrame<S> {
         self.body = None;
         Poll::Ready(S::cut_off(failure).map(|trailers| Ok(Frame::trailers(trailers))))
     }
 }
 
-type Frames<S> = Poll<Option<Result<Frame<Bytes>, <<S as Calls>::Body as http_body::Body>::Error>>>;
+type NextFrame<S> = Poll<Option<Result<Frame<Bytes>, <<S as Calls>::Body as http_body::Body>::Error>>>;
 
 impl<S: Calls> http_body::Body for AnswerBody<S> {
     type Data = Bytes;
     type Error = <S::Body as http_body::Body>::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Frames<S> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> NextFrame<S> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let Ok(polled) = catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))) else {
             let failure = panicked(&self.open);

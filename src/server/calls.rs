@@ -8,7 +8,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use super::{
-    budget::Held, connection::Peer, failure::Failure, gather::Gather, limits::ListenerLimits,
+    budget::Held, connection::Peer, failure::CallFailure, gather::Gather, limits::ListenerLimits,
     request_body::RequestBody,
 };
 
@@ -27,7 +27,7 @@ pub trait Calls: Send + Sync + 'static {
         &self,
         request: &Request<Incoming>,
         limits: &ListenerLimits,
-    ) -> Result<Taken, Response<Self::Body>>;
+    ) -> Result<TakenRequest, Response<Self::Body>>;
 
     /// The answer to a whole request, where that needs no wait; `None` where [`Calls::call`] is to answer it. What the call
     /// holds can go over into the bytes of the answer.
@@ -55,20 +55,20 @@ pub trait Calls: Send + Sync + 'static {
     fn call(&self, request: Request<RequestBody>) -> Self::Future;
 
     /// The answer to a call of this path that its handler does not answer, after so long.
-    fn failed(&self, failure: Failure, path: Option<&str>, took: Duration) -> Response<Self::Body>;
+    fn failed(&self, failure: CallFailure, path: Option<&str>, took: Duration) -> Response<Self::Body>;
 
     /// What a peer is told whose request of HTTP/1 cannot be read; without it, hyper's empty 400.
-    fn unread(&self) -> Option<Refusal> {
+    fn unread(&self) -> Option<RefusalTail> {
         None
     }
 
     /// How an answer ends that has begun and cannot go on; where that is `None`, it breaks off.
-    fn cut_off(failure: Failure) -> Option<HeaderMap>;
+    fn cut_off(failure: CallFailure) -> Option<HeaderMap>;
 }
 
 /// What follows the head of a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RefusalTail {
     /// Header lines, an empty line, and the body.
     pub lines: Bytes,
     /// The bytes of the body.
@@ -77,7 +77,7 @@ pub struct Refusal {
 
 /// How a request is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Taken {
+pub struct TakenRequest {
     /// How long the client will wait, where it says so.
     pub client_limit: Option<Duration>,
     /// What of the request is gathered before it is served.

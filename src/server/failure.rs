@@ -2,7 +2,7 @@
 
 /// Why a call that was taken is not answered by its handler, or not to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub enum CallFailure {
     /// The deadline has passed.
     DeadlineExceeded,
     /// The handler panicked.

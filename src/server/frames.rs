@@ -12,7 +12,7 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FrameKind {
     Data,
     Headers,
     PushPromise,
@@ -23,8 +23,8 @@ pub(super) enum Kind {
 
 /// The head of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) kind: Kind,
+pub(super) struct FrameHead {
+    pub(super) kind: FrameKind,
     pub(super) flags: u8,
     pub(super) stream: u32,
     pub(super) payload_bytes: u32,
@@ -34,15 +34,15 @@ const END_HEADERS: u8 = 0x04;
 const PADDED: u8 = 0x08;
 const PRIORITY: u8 = 0x20;
 
-impl Head {
+impl FrameHead {
     fn read([a, b, c, kind, flags, stream @ ..]: [u8; HEAD_BYTES]) -> Self {
         let kind = match kind {
-            0 => Kind::Data,
-            1 => Kind::Headers,
-            4 => Kind::Settings,
-            5 => Kind::PushPromise,
-            9 => Kind::Continuation,
-            _ => Kind::Other,
+            0 => FrameKind::Data,
+            1 => FrameKind::Headers,
+            4 => FrameKind::Settings,
+            5 => FrameKind::PushPromise,
+            9 => FrameKind::Continuation,
+            _ => FrameKind::Other,
         };
         let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
         Self { kind, flags, stream, payload_bytes: u32::from_be_bytes([0, a, b, c]) }
@@ -50,7 +50,8 @@ impl Head {
 
     /// Whether more of its header block is to follow, in a CONTINUATION frame (section 6.10).
     pub(super) const fn is_continued(self) -> bool {
-        let has_block = matches!(self.kind, Kind::Headers | Kind::PushPromise | Kind::Continuation);
+        let has_block =
+            matches!(self.kind, FrameKind::Headers | FrameKind::PushPromise | FrameKind::Continuation);
         has_block && self.flags & END_HEADERS == 0
     }
 
@@ -79,12 +80,12 @@ pub(super) enum Piece {
     /// A part of a payload.
     Payload,
     /// A part of a head, which is whole with it or not.
-    Head(Option<Head>),
+    Head(Option<FrameHead>),
 }
 
 impl Frames {
     /// Passes over the bytes that come next, and shows each head that is whole with them.
-    pub(super) fn pass(&mut self, mut bytes: &[u8], mut see: impl FnMut(Head)) {
+    pub(super) fn pass(&mut self, mut bytes: &[u8], mut see: impl FnMut(FrameHead)) {
         while !bytes.is_empty() {
             let (length, piece) = self.take(bytes);
             if let Piece::Head(Some(head)) = piece {
@@ -111,7 +112,7 @@ impl Frames {
             place.copy_from_slice(bytes);
         }
         self.head_bytes = until % HEAD_BYTES;
-        let head = (until == HEAD_BYTES).then(|| Head::read(self.head));
+        let head = (until == HEAD_BYTES).then(|| FrameHead::read(self.head));
         if let Some(head) = head {
             self.payload_left = usize::try_from(head.payload_bytes).unwrap_or(usize::MAX);
         }
@@ -148,11 +149,18 @@ mod tests {
             for piece in bytes.chunks(step) {
                 frames.pass(piece, |head| seen.push(head));
             }
-            let kinds = [Kind::Settings, Kind::Headers, Kind::Data, Kind::Data, Kind::Other, Kind::Other];
+            let kinds = [
+                FrameKind::Settings,
+                FrameKind::Headers,
+                FrameKind::Data,
+                FrameKind::Data,
+                FrameKind::Other,
+                FrameKind::Other,
+            ];
             let expected: Vec<_> = sent
                 .iter()
                 .zip(kinds)
-                .map(|((_, stream, length), kind)| Head {
+                .map(|((_, stream, length), kind)| FrameHead {
                     kind,
                     flags: 0xff,
                     stream: stream & 0x7fff_ffff,
@@ -192,7 +200,7 @@ mod tests {
         let mut frames = Frames::default();
         let bytes = calm(7);
         frames.pass(&bytes, |head| seen.push(head));
-        assert_eq!(seen, [Head { kind: Kind::Other, flags: 0, stream: 0, payload_bytes: 8 }]);
+        assert_eq!(seen, [FrameHead { kind: FrameKind::Other, flags: 0, stream: 0, payload_bytes: 8 }]);
         assert!(frames.is_between());
         assert_eq!(bytes[9..], [0, 0, 0, 7, 0, 0, 0, 11]);
     }

@@ -6,7 +6,7 @@ use http::{Request, Response};
 use hyper::{body::Incoming, service::Service};
 
 use super::{
-    budget::Spent,
+    budget::BudgetSpent,
     call::{AnswerBody, Call},
     calls::Calls,
     connection::{OpenCall, Peer, Pulse},
@@ -36,7 +36,7 @@ impl<S: Calls> Service<Request<Incoming>> for Gate<S> {
         let mut open = OpenCall::begin(&self.pulse, request.uri().path_and_query().cloned());
         let texts = cost::of_texts(request.headers());
         self.pulse.allowance.earn_by_call(texts, &self.pulse.shared.limits);
-        if let Err(Spent) = open.charge_head(cost::of_call(&request, texts)) {
+        if let Err(BudgetSpent) = open.charge_head(cost::of_call(&request, texts)) {
             if self.pulse.is_stalled() {
                 // It does not even take refusals.
                 self.pulse.order_closed();

@@ -13,7 +13,7 @@ use super::{
     admission::Admission,
     budget::Budget,
     calls::Calls,
-    connection::{Peer, Protocol, Shared},
+    connection::{ConnectionsShared, Peer, Protocol},
     counts::ServerCounts,
     limits::ListenerLimits,
     part::{EndNotice, Part},
@@ -35,7 +35,7 @@ pub struct Listener {
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionsShared>,
     admission: Arc<Admission>,
     draining: watch::Sender<bool>,
     ends: mpsc::Receiver<(Part, bool)>,
@@ -100,7 +100,7 @@ impl Listener {
     {
         let socket: TcpListener = self.socket.listen(BACKLOG)?;
         let admission = Admission::new(limits.max_connections, limits.max_connections_per_address);
-        let shared = Arc::new(Shared::new(protocol, limits, budget));
+        let shared = Arc::new(ConnectionsShared::new(protocol, limits, budget));
         let (draining, drain_seen) = watch::channel(false);
         // Each part reports once.
         let (ends, ends_seen) = mpsc::channel(workers.get().saturating_add(1));

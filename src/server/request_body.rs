@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{budget::Spent, connection::OpenCall, failure::Failure, gather::Gather};
+use super::{budget::BudgetSpent, connection::OpenCall, failure::CallFailure, gather::Gather};
 
 /// How much is set aside at once for a message of which only the beginning has come. Declaring much costs nothing.
 const FIRST_BYTES: usize = 4 << 10;
@@ -109,7 +109,7 @@ impl Gathering {
         &mut self,
         open: &mut OpenCall,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<RequestBody, Failure>> {
+    ) -> Poll<Result<RequestBody, CallFailure>> {
         let Some(mut incoming) = self.incoming.take() else { return Poll::Pending };
         if self.gather.is_exceeded_by(incoming.size_hint().lower()) {
             return Poll::Ready(Ok(RequestBody::of_stream(incoming)));
@@ -117,7 +117,7 @@ impl Gathering {
         loop {
             let frame = match Pin::new(&mut incoming).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => frame,
-                Poll::Ready(Some(Err(_broken))) => return Poll::Ready(Err(Failure::RequestBroken)),
+                Poll::Ready(Some(Err(_broken))) => return Poll::Ready(Err(CallFailure::RequestBroken)),
                 Poll::Ready(None) => return Poll::Ready(Ok(self.whole(None))),
                 Poll::Pending => {
                     self.incoming = Some(incoming);
@@ -154,14 +154,15 @@ impl Gathering {
     }
 
     /// Adds what has come, once room for it is charged.
-    fn add(&mut self, data: &Bytes, declared: u64, open: &mut OpenCall) -> Result<(), Failure> {
+    fn add(&mut self, data: &Bytes, declared: u64, open: &mut OpenCall) -> Result<(), CallFailure> {
         let length = self.gathered.len().saturating_add(data.len());
         if length > self.gathered.capacity() {
             // Growing by doubling holds what there was beside what there will be for a moment.
             let declared = usize::try_from(declared).unwrap_or(usize::MAX).min(FIRST_BYTES);
             let room = length.max(self.gathered.capacity().saturating_mul(2)).max(declared);
             let more = room.saturating_sub(self.charged);
-            open.charge(u64::try_from(more).unwrap_or(u64::MAX)).map_err(|Spent| Failure::OverBudget)?;
+            open.charge(u64::try_from(more).unwrap_or(u64::MAX))
+                .map_err(|BudgetSpent| CallFailure::OverBudget)?;
             self.charged = self.charged.max(room);
             self.gathered.reserve(room.saturating_sub(self.gathered.len()));
         }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{
     allowance,
     connection::{Pulse, Unfinished},
-    frames::{self, Frames, Head, Kind, PREFACE, Piece},
+    frames::{self, FrameHead, FrameKind, Frames, PREFACE, Piece},
     paths::Paths,
 };
 
@@ -69,8 +69,8 @@ impl Http2 {
         cost
     }
 
-    fn begin(&mut self, head: Head) -> u64 {
-        if head.kind == Kind::Headers {
+    fn begin(&mut self, head: FrameHead) -> u64 {
+        if head.kind == FrameKind::Headers {
             self.last_stream = head.stream.max(self.last_stream);
         }
         self.in_block = head.is_continued();
@@ -246,9 +246,9 @@ mod tests {
     use super::*;
     use crate::server::{
         budget::Budget,
-        calls::{Calls, Taken},
-        connection::{Builder, Peer, Protocol, Shared, serve},
-        failure::Failure,
+        calls::{Calls, TakenRequest},
+        connection::{Builder, ConnectionsShared, Peer, Protocol, serve},
+        failure::CallFailure,
         gather::Gather,
         limits::ListenerLimits,
         request_body::RequestBody,
@@ -312,8 +312,12 @@ mod tests {
         type Body = WithTrailers<Full<Bytes>, Trailers>;
         type Future = BoxFuture<'static, Result<Response<Self::Body>, Infallible>>;
 
-        fn admit(&self, _: &Request<Incoming>, _: &ListenerLimits) -> Result<Taken, Response<Self::Body>> {
-            Ok(Taken { client_limit: None, gather: Gather::UpTo(1) })
+        fn admit(
+            &self,
+            _: &Request<Incoming>,
+            _: &ListenerLimits,
+        ) -> Result<TakenRequest, Response<Self::Body>> {
+            Ok(TakenRequest { client_limit: None, gather: Gather::UpTo(1) })
         }
 
         fn call(&self, _request: Request<RequestBody>) -> Self::Future {
@@ -328,11 +332,11 @@ mod tests {
             .boxed()
         }
 
-        fn failed(&self, failure: Failure, _: Option<&str>, _: Duration) -> Response<Self::Body> {
+        fn failed(&self, failure: CallFailure, _: Option<&str>, _: Duration) -> Response<Self::Body> {
             panic!("{failure:?}")
         }
 
-        fn cut_off(_: Failure) -> Option<HeaderMap> {
+        fn cut_off(_: CallFailure) -> Option<HeaderMap> {
             None
         }
     }
@@ -349,7 +353,7 @@ mod tests {
         let limits = ListenerLimits::default();
         let builder = Builder::new(Protocol::Grpc, &limits);
         let peer = Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)) };
-        let shared = Shared::new(Protocol::Grpc, limits, Budget::new(u64::MAX));
+        let shared = ConnectionsShared::new(Protocol::Grpc, limits, Budget::new(u64::MAX));
         let pulse = Pulse::new(Arc::new(shared), peer.address.ip());
         let serving = tokio::spawn(serve(builder, socket, peer, service, pulse));
 

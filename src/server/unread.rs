@@ -14,7 +14,7 @@ use std::{
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::calls::Refusal;
+use super::calls::RefusalTail;
 
 /// More than hyper's answer has.
 const MAX_BYTES: usize = 256;
@@ -26,13 +26,13 @@ const END: &[u8] = b"\r\n\r\n";
 pub(super) struct Mended<T> {
     socket: T,
     /// Without it nothing is mended.
-    refusal: Option<Refusal>,
+    refusal: Option<RefusalTail>,
     /// What is left of an answer that is written in the place of hyper's.
     instead: Bytes,
 }
 
 impl<T> Mended<T> {
-    pub(super) const fn new(socket: T, refusal: Option<Refusal>) -> Self {
+    pub(super) const fn new(socket: T, refusal: Option<RefusalTail>) -> Self {
         Self { socket, refusal, instead: Bytes::new() }
     }
 

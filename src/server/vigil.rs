@@ -20,17 +20,17 @@ pub(super) struct Signs {
 
 /// What is to happen to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ConnectionStep {
     Keep,
     /// Told to go away: calls in flight finish.
-    GoAway(Fault),
+    GoAway(Overdue),
     /// Closed at once.
-    Close(Fault),
+    Close(Overdue),
 }
 
 /// What a connection did not do in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum Overdue {
     NoPreface,
     NoCall,
     Idle,
@@ -59,29 +59,29 @@ impl Vigil {
     }
 
     /// Looks once. Times that are not limits of the peer but begin with an event are known to the accuracy of two looks.
-    pub(super) fn judge(&mut self, signs: Signs, now: Instant, limits: &ListenerLimits) -> Verdict {
+    pub(super) fn judge(&mut self, signs: Signs, now: Instant, limits: &ListenerLimits) -> ConnectionStep {
         self.remember(signs, now);
         let passed = |since: Instant, limit: Duration| now.duration_since(since) >= limit;
 
         if !signs.preface_arrived && passed(self.accepted, limits.preface_deadline) {
-            return Verdict::Close(Fault::NoPreface);
+            return ConnectionStep::Close(Overdue::NoPreface);
         }
         if self.stall.is_some_and(|(_, since)| passed(since, limits.write_stall_deadline)) {
-            return Verdict::Close(Fault::WriteStalled);
+            return ConnectionStep::Close(Overdue::WriteStalled);
         }
         if let Some(since) = self.leaving_since {
             let at_rest =
                 signs.calls_open == 0 && passed(since.max(self.last_busy), limits.farewell_deadline);
             let overdue = at_rest || passed(since, limits.drain_deadline);
-            return if overdue { Verdict::Close(Fault::Overdue) } else { Verdict::Keep };
+            return if overdue { ConnectionStep::Close(Overdue::Overdue) } else { ConnectionStep::Keep };
         }
         if signs.calls_begun == 0 && passed(self.accepted, limits.first_call_deadline) {
-            return Verdict::GoAway(Fault::NoCall);
+            return ConnectionStep::GoAway(Overdue::NoCall);
         }
         if passed(self.last_busy, limits.idle_time) {
-            return Verdict::GoAway(Fault::Idle);
+            return ConnectionStep::GoAway(Overdue::Idle);
         }
-        Verdict::Keep
+        ConnectionStep::Keep
     }
 
     fn remember(&mut self, signs: Signs, now: Instant) {
@@ -111,13 +111,13 @@ mod tests {
     }
 
     /// Looks at a connection that shows the same signs all the time, once a second, until something happens to it.
-    fn until_verdict(signs: Signs) -> (u64, Verdict) {
+    fn until_verdict(signs: Signs) -> (u64, ConnectionStep) {
         let start = Instant::now();
         let mut vigil = Vigil::begin(start);
         (0..10_000)
             .map(|second| (second, vigil.judge(signs, start + Duration::from_secs(second), &limits())))
-            .find(|(_, verdict)| *verdict != Verdict::Keep)
-            .unwrap_or((u64::MAX, Verdict::Keep))
+            .find(|(_, verdict)| *verdict != ConnectionStep::Keep)
+            .unwrap_or((u64::MAX, ConnectionStep::Keep))
     }
 
     #[test]
@@ -125,16 +125,16 @@ mod tests {
         let silent = Signs::default();
         let greeted = Signs { preface_arrived: true, ..silent };
         for (signs, expected) in [
-            (silent, (5, Verdict::Close(Fault::NoPreface))),
-            (greeted, (10, Verdict::GoAway(Fault::NoCall))),
-            (CALLED, (300, Verdict::GoAway(Fault::Idle))),
-            (Signs { calls_open: 1, ..CALLED }, (u64::MAX, Verdict::Keep)),
+            (silent, (5, ConnectionStep::Close(Overdue::NoPreface))),
+            (greeted, (10, ConnectionStep::GoAway(Overdue::NoCall))),
+            (CALLED, (300, ConnectionStep::GoAway(Overdue::Idle))),
+            (Signs { calls_open: 1, ..CALLED }, (u64::MAX, ConnectionStep::Keep)),
             (
                 Signs { calls_open: 1, write_stall: Some(7), ..CALLED },
-                (10, Verdict::Close(Fault::WriteStalled)),
+                (10, ConnectionStep::Close(Overdue::WriteStalled)),
             ),
-            (Signs { leaving: true, ..CALLED }, (2, Verdict::Close(Fault::Overdue))),
-            (Signs { leaving: true, calls_open: 1, ..CALLED }, (15, Verdict::Close(Fault::Overdue))),
+            (Signs { leaving: true, ..CALLED }, (2, ConnectionStep::Close(Overdue::Overdue))),
+            (Signs { leaving: true, calls_open: 1, ..CALLED }, (15, ConnectionStep::Close(Overdue::Overdue))),
         ] {
             assert_eq!(until_verdict(signs), expected, "{signs:?}");
         }
@@ -146,7 +146,10 @@ mod tests {
         let mut vigil = Vigil::begin(start);
         for calls in 1..100 {
             let now = start + Duration::from_secs(290 * calls);
-            assert_eq!(vigil.judge(Signs { calls_begun: calls, ..CALLED }, now, &limits()), Verdict::Keep);
+            assert_eq!(
+                vigil.judge(Signs { calls_begun: calls, ..CALLED }, now, &limits()),
+                ConnectionStep::Keep
+            );
         }
     }
 
@@ -156,7 +159,10 @@ mod tests {
         let mut vigil = Vigil::begin(start);
         for second in 0..100 {
             let signs = Signs { calls_open: 1, write_stall: Some(second), ..CALLED };
-            assert_eq!(vigil.judge(signs, start + Duration::from_secs(second), &limits()), Verdict::Keep);
+            assert_eq!(
+                vigil.judge(signs, start + Duration::from_secs(second), &limits()),
+                ConnectionStep::Keep
+            );
         }
     }
 
@@ -167,8 +173,8 @@ mod tests {
         let mut vigil = Vigil::begin(start);
         let leaving = Signs { leaving: true, ..CALLED };
 
-        assert_eq!(vigil.judge(Signs { calls_open: 1, ..leaving }, at(5), &limits()), Verdict::Keep);
-        assert_eq!(vigil.judge(leaving, at(6), &limits()), Verdict::Keep);
-        assert_eq!(vigil.judge(leaving, at(7), &limits()), Verdict::Close(Fault::Overdue));
+        assert_eq!(vigil.judge(Signs { calls_open: 1, ..leaving }, at(5), &limits()), ConnectionStep::Keep);
+        assert_eq!(vigil.judge(leaving, at(6), &limits()), ConnectionStep::Keep);
+        assert_eq!(vigil.judge(leaving, at(7), &limits()), ConnectionStep::Close(Overdue::Overdue));
     }
 }

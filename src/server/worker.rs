@@ -21,11 +21,11 @@ use tokio::{
 };
 
 use super::{
-    admission::Permit,
+    admission::ConnectionPlace,
     calls::Calls,
-    connection::{Builder as ConnectionBuilder, Peer, Pulse, Shared, serve},
+    connection::{Builder as ConnectionBuilder, ConnectionsShared, Peer, Pulse, serve},
     part::{EndNotice, Part, told_to_drain},
-    vigil::{Fault, Verdict, Vigil},
+    vigil::{ConnectionStep, Overdue, Vigil},
 };
 
 /// A connection on its way to a worker.
@@ -33,7 +33,7 @@ use super::{
 pub(super) struct Arrival {
     pub(super) socket: StdTcpStream,
     pub(super) peer: Peer,
-    pub(super) permit: Permit,
+    pub(super) permit: ConnectionPlace,
     pub(super) pulse: Arc<Pulse>,
 }
 
@@ -81,7 +81,7 @@ impl WorkerHandle {
 pub(super) fn start<M, S>(
     number: usize,
     make: Arc<M>,
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionsShared>,
     draining: watch::Receiver<bool>,
     ends: mpsc::Sender<(Part, bool)>,
 ) -> io::Result<WorkerHandle>
@@ -114,7 +114,7 @@ where
 #[derive(Debug)]
 struct Worker<M> {
     make: Arc<M>,
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionsShared>,
     arrivals: mpsc::Receiver<(Arrival, Seat)>,
     draining: watch::Receiver<bool>,
     builder: ConnectionBuilder,
@@ -128,7 +128,7 @@ struct Worker<M> {
 impl<M> Worker<M> {
     fn new(
         make: Arc<M>,
-        shared: Arc<Shared>,
+        shared: Arc<ConnectionsShared>,
         arrivals: mpsc::Receiver<(Arrival, Seat)>,
         draining: watch::Receiver<bool>,
     ) -> Self {
@@ -220,12 +220,12 @@ impl<M> Worker<M> {
             let verdict = vigil.judge(pulse.signs(), now, &shared.limits);
             pulse.rests_from(shared.age_ms(vigil.last_busy()));
             match verdict {
-                Verdict::Keep => {}
-                Verdict::GoAway(fault) => {
+                ConnectionStep::Keep => {}
+                ConnectionStep::GoAway(fault) => {
                     count(shared, fault);
                     pulse.order_away();
                 }
-                Verdict::Close(fault) => {
+                ConnectionStep::Close(fault) => {
                     count(shared, fault);
                     pulse.order_closed();
                     return false;
@@ -275,13 +275,13 @@ impl<M> Worker<M> {
     }
 }
 
-fn count(shared: &Shared, fault: Fault) {
+fn count(shared: &ConnectionsShared, fault: Overdue) {
     let counts = &shared.counts;
     match fault {
-        Fault::NoPreface => counts.connections_without_preface.increment(),
-        Fault::NoCall => counts.connections_without_call.increment(),
-        Fault::Idle => counts.connections_idle.increment(),
-        Fault::WriteStalled => counts.connections_stalled.increment(),
-        Fault::Overdue => counts.connections_overdue.increment(),
+        Overdue::NoPreface => counts.connections_without_preface.increment(),
+        Overdue::NoCall => counts.connections_without_call.increment(),
+        Overdue::Idle => counts.connections_idle.increment(),
+        Overdue::WriteStalled => counts.connections_stalled.increment(),
+        Overdue::Overdue => counts.connections_overdue.increment(),
     }
 }

@@ -29,12 +29,12 @@ pub(super) struct StoredRecord {
 
 /// The end of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct LogHead {
     pub(super) revision: Revision,
     pub(super) chain: Chain,
 }
 
-impl Head {
+impl LogHead {
     /// Before the first record.
     pub(super) const START: Self = Self { revision: Revision::ZERO, chain: Chain::START };
 
@@ -75,7 +75,7 @@ impl StoredRecord {
 /// Reads records one after the other, from the first.
 pub(super) struct ChainCheck<'k> {
     keys: &'k DerivedKeys,
-    head: Head,
+    head: LogHead,
     records: u64,
     signed: bool,
     newest_group: Revision,
@@ -83,13 +83,13 @@ pub(super) struct ChainCheck<'k> {
 }
 
 #[derive(Deserialize)]
-struct Place<'a> {
+struct EntryPlace<'a> {
     revision: u64,
     #[serde(borrow)]
     group_id: Option<&'a str>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> EntryPlace<'a> {
     fn of(record: &'a StoredRecord) -> Option<Self> {
         serde_json::from_slice(&record.bytes).ok()
     }
@@ -97,7 +97,14 @@ impl<'a> Place<'a> {
 
 impl<'k> ChainCheck<'k> {
     pub(super) const fn new(keys: &'k DerivedKeys) -> Self {
-        Self { keys, head: Head::START, records: 0, signed: true, newest_group: Revision::ZERO, fault: None }
+        Self {
+            keys,
+            head: LogHead::START,
+            records: 0,
+            signed: true,
+            newest_group: Revision::ZERO,
+            fault: None,
+        }
     }
 
     /// Takes the next record, with the keys that `list` finds for one that changed many together, and `gained` for one by which
@@ -109,7 +116,7 @@ impl<'k> ChainCheck<'k> {
         gained: impl FnOnce() -> Result<KeyList, E>,
     ) -> Result<bool, E> {
         let revision = self.head.revision.next();
-        let place = Place::of(record);
+        let place = EntryPlace::of(record);
         let names_keys = place.as_ref().is_some_and(|place| place.group_id.is_some());
         let mut fault = self.fault_of(revision, record, place.as_ref());
         if fault.is_none() && names_keys && read_group(record.revision, &record.bytes, list)?.is_none() {
@@ -122,7 +129,7 @@ impl<'k> ChainCheck<'k> {
             self.fault = Some((revision, why));
             return Ok(false);
         }
-        self.head = Head { revision, chain: self.head.chain.next(revision, &digest(&record.bytes)) };
+        self.head = LogHead { revision, chain: self.head.chain.next(revision, &digest(&record.bytes)) };
         self.records = self.records.saturating_add(1);
         self.signed = record.signature.is_some();
         if names_keys {
@@ -163,7 +170,7 @@ impl<'k> ChainCheck<'k> {
         &self,
         expected: Revision,
         record: &StoredRecord,
-        place: Option<&Place<'_>>,
+        place: Option<&EntryPlace<'_>>,
     ) -> Option<String> {
         if record.revision != to_stored(expected) {
             return Some(match from_stored(record.revision) {

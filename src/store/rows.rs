@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::records::{
     key::{key_body, read_key},
-    known::Known,
+    known::KnownValues,
     member::{member_body, read_member},
     policy::{policy_body, read_policy},
     scheme::{read_scheme, scheme_body},
@@ -132,7 +132,7 @@ impl Row {
         secrets: &[SecretRow],
         newest: i64,
         codes: &MacKey,
-        known: &mut Known,
+        known: &mut KnownValues,
     ) -> Result<Key, Damaged> {
         let body = self.genuine_body("keys", newest, codes)?;
         for secret in secrets {

@@ -27,9 +27,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Where lines are given to.
 #[derive(Clone)]
-pub(super) struct Lines {
+pub(super) struct LogLines {
     orders: SyncSender<Order>,
-    tally: Arc<Tally>,
+    tally: Arc<LineTally>,
 }
 
 enum Order {
@@ -40,22 +40,22 @@ enum Order {
 
 /// Written by who logs, and by the thread that writes.
 #[derive(Default)]
-struct Tally {
+struct LineTally {
     waiting_bytes: AtomicUsize,
     lost: AtomicU64,
 }
 
 /// Logging, for as long as this is held: dropping it waits, but not for long, until the last lines are written.
-pub struct Logging(Option<Lines>);
+pub struct Logging(Option<LogLines>);
 
-impl Lines {
+impl LogLines {
     /// Begins to write lines to `out`.
     ///
     /// # Errors
     /// There is no thread to be had.
     pub(super) fn begin(out: impl Write + Send + 'static) -> io::Result<Self> {
         let (orders, taken) = sync_channel(MAX_WAITING);
-        let tally = Arc::<Tally>::default();
+        let tally = Arc::<LineTally>::default();
         let kept = Arc::clone(&tally);
         thread::Builder::new().name("log".to_owned()).spawn(move || write(&taken, out, &kept))?;
         Ok(Self { orders, tally })
@@ -75,13 +75,13 @@ impl Lines {
     }
 }
 
-impl Tally {
+impl LineTally {
     fn gone(&self, bytes: usize) {
         self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
-fn write(orders: &Receiver<Order>, mut out: impl Write, tally: &Tally) {
+fn write(orders: &Receiver<Order>, mut out: impl Write, tally: &LineTally) {
     for order in orders {
         match order {
             Order::Write(line) => {
@@ -97,7 +97,7 @@ fn write(orders: &Receiver<Order>, mut out: impl Write, tally: &Tally) {
 }
 
 impl Logging {
-    pub(super) const fn to(lines: Lines) -> Self {
+    pub(super) const fn to(lines: LogLines) -> Self {
         Self(Some(lines))
     }
 
@@ -109,7 +109,7 @@ impl Logging {
     /// Lines that could not be written since the start.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.0.as_ref().map_or(0, Lines::lost)
+        self.0.as_ref().map_or(0, LogLines::lost)
     }
 
     /// Says once a minute that lines were lost, until that can be read; never ends.
@@ -142,7 +142,7 @@ impl Drop for Logging {
     }
 }
 
-impl<'a> MakeWriter<'a> for Lines {
+impl<'a> MakeWriter<'a> for LogLines {
     type Writer = LineWriter<'a>;
 
     fn make_writer(&'a self) -> LineWriter<'a> {
@@ -151,7 +151,7 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 /// Takes one line, and never fails: to who logs, a line that is lost is no error.
-pub(super) struct LineWriter<'a>(&'a Lines);
+pub(super) struct LineWriter<'a>(&'a LogLines);
 
 impl Write for LineWriter<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
@@ -195,7 +195,7 @@ mod tests {
     fn a_line_that_cannot_be_written_is_lost_and_counted_and_the_next_one_is_written() {
         // D11
         let kept = Arc::default();
-        let lines = Lines::begin(Shaky { failing: 2, kept: Arc::clone(&kept) }).unwrap();
+        let lines = LogLines::begin(Shaky { failing: 2, kept: Arc::clone(&kept) }).unwrap();
         let logging = Logging::to(lines.clone());
         for line in ["one\n", "two\n", "three\n"] {
             lines.make_writer().write_all(line.as_bytes()).unwrap();
@@ -225,7 +225,7 @@ mod tests {
     fn a_reader_who_does_not_read_holds_up_nobody_and_fills_no_memory() {
         // D11
         let (free, stuck) = mpsc::channel();
-        let lines = Lines::begin(Stuck(stuck)).unwrap();
+        let lines = LogLines::begin(Stuck(stuck)).unwrap();
         let line = [b'x'; 1 << 10];
         for _ in 0..10_000 {
             lines.take(&line);
@@ -238,10 +238,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn that_lines_were_lost_is_said_until_it_can_be_read() {
         // D11
-        let lost = Lines::begin(io::sink()).unwrap();
+        let lost = LogLines::begin(io::sink()).unwrap();
         lost.tally.lost.fetch_add(3, Ordering::Relaxed);
         let said = Arc::new(Mutex::new(Vec::new()));
-        let kept = Lines::begin(Shaky { failing: 0, kept: Arc::clone(&said) }).unwrap();
+        let kept = LogLines::begin(Shaky { failing: 0, kept: Arc::clone(&said) }).unwrap();
         let subscriber = tracing_subscriber::fmt().with_writer(kept.clone()).finish();
         let _here = tracing::subscriber::set_default(subscriber);
         let five_minutes = Duration::from_secs(300);

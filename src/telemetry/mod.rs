@@ -5,7 +5,7 @@ mod lines;
 
 use std::io::{self, IsTerminal as _, stderr};
 
-use self::lines::Lines;
+use self::lines::LogLines;
 pub use self::{filter::FilterError, lines::Logging};
 
 /// Why there are no logs.
@@ -38,7 +38,7 @@ pub fn log_panics() {
 /// The filter is malformed, or there is no thread to be had.
 pub fn start(filter: &str, json: bool) -> Result<Logging, LoggingError> {
     let filter = filter::parse(filter)?;
-    let lines = Lines::begin(stderr())?;
+    let lines = LogLines::begin(stderr())?;
     // By default the subscriber reports a line that it could not write on standard error, and panics where that fails.
     let events = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use keyward::domain::{
-    grant::{Grant, Grants, Verdict},
+    grant::{Coverage, Grant, Grants},
     policy::{Policy, RoleEntry, ScopeEntry},
     resource::{Resource, ResourcePattern},
     rights::Rights,
@@ -63,17 +63,17 @@ fn a_small_universe_of_grants_matches_as_the_words_say() {
                 for resource in &resources {
                     let held: Vec<_> = set.iter().filter(|(right, _)| permits(right, need)).collect();
                     let expected = if held.iter().any(|(_, to)| reaches(to.as_ref(), *resource)) {
-                        Verdict::Granted(policy.default_tier())
+                        Coverage::Granted(policy.default_tier())
                     } else if held.is_empty() {
-                        Verdict::Missing
+                        Coverage::Missing
                     } else {
-                        Verdict::OtherResources
+                        Coverage::OtherResources
                     };
                     let asked = resource.map(|text| Resource::parse(text).unwrap());
                     let found = rights.verdict(Scope::parse(need).unwrap(), asked);
                     assert_eq!(found, expected, "{set:?} asked for {need} on {resource:?}");
-                    seen[usize::from(expected == Verdict::Missing)
-                        + 2 * usize::from(expected == Verdict::OtherResources)] += 1;
+                    seen[usize::from(expected == Coverage::Missing)
+                        + 2 * usize::from(expected == Coverage::OtherResources)] += 1;
                 }
             }
         }
@@ -120,9 +120,9 @@ fn a_key_that_follows_a_role_has_what_both_its_grants_and_the_role_have() {
                 for resource in &resources {
                     let there = own.is_none_or(|(_, to)| reaches(to.as_ref(), *resource));
                     let expected = match (of_role && of_key, there) {
-                        (true, true) => Verdict::Granted(policy.default_tier()),
-                        (true, false) => Verdict::OtherResources,
-                        (false, _) => Verdict::Missing,
+                        (true, true) => Coverage::Granted(policy.default_tier()),
+                        (true, false) => Coverage::OtherResources,
+                        (false, _) => Coverage::Missing,
                     };
                     let asked = resource.map(|text| Resource::parse(text).unwrap());
                     let need = Scope::parse(need).unwrap();

@@ -21,9 +21,9 @@ use keyward::{
     },
     server::{
         budget::Budget,
-        calls::{Calls, Taken},
+        calls::{Calls, TakenRequest},
         connection::{Peer, Protocol},
-        failure::Failure,
+        failure::CallFailure,
         limits::ListenerLimits,
         listener::Listener,
         request_body::RequestBody,
@@ -74,7 +74,11 @@ impl<S: Calls<Body = Body>> Calls for PanicsInItsStream<S> {
     type Body = Body;
     type Future = Ready<Result<Response<Body>, Infallible>>;
 
-    fn admit(&self, request: &Request<Incoming>, limits: &ListenerLimits) -> Result<Taken, Response<Body>> {
+    fn admit(
+        &self,
+        request: &Request<Incoming>,
+        limits: &ListenerLimits,
+    ) -> Result<TakenRequest, Response<Body>> {
         self.0.admit(request, limits)
     }
 
@@ -85,11 +89,11 @@ impl<S: Calls<Body = Body>> Calls for PanicsInItsStream<S> {
         ready(Ok(Response::new(Body::new(StreamBody::new(stream)))))
     }
 
-    fn failed(&self, failure: Failure, path: Option<&str>, took: Duration) -> Response<Body> {
+    fn failed(&self, failure: CallFailure, path: Option<&str>, took: Duration) -> Response<Body> {
         self.0.failed(failure, path, took)
     }
 
-    fn cut_off(failure: Failure) -> Option<HeaderMap> {
+    fn cut_off(failure: CallFailure) -> Option<HeaderMap> {
         S::cut_off(failure)
     }
 }

@@ -26,7 +26,7 @@ use std::{
 };
 
 use keyward::{
-    app::{Destination, Service, Settings, Stopped},
+    app::{Destination, Service, Settings, StopReason},
     domain::{
         gateway::Gateway,
         network::TrustedPeers,
@@ -195,7 +195,7 @@ impl Keyward {
     /// The same, with its files changed in between.
     pub async fn restart_after(self, change: impl FnOnce(&Path)) -> Self {
         let Self { service, clock, root, check_is_open, dir, seed, .. } = self;
-        service.shutdown(Stopped::Asked).await.unwrap();
+        service.shutdown(StopReason::Asked).await.unwrap();
         change(&data_dir(dir.path()));
         Self::resume(dir, clock, root, check_is_open, seed + 1).await
     }
@@ -217,7 +217,7 @@ impl Keyward {
 
     /// Ends it in order; its files stay as long as what is returned.
     pub async fn stop(self) -> TempDir {
-        self.service.shutdown(Stopped::Asked).await.unwrap();
+        self.service.shutdown(StopReason::Asked).await.unwrap();
         self.dir
     }
 

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// A scope, and the hour of the last time.
-pub type Seen = (Arc<str>, Timestamp);
+pub type LastSeen = (Arc<str>, Timestamp);
 
 /// What a key used of what it has.
 #[derive(Debug)]
@@ -37,11 +37,11 @@ pub struct LeastPrivilege {
     /// From when on it is known.
     pub since: Timestamp,
     /// The scopes that it used, whether or not it still has them, by name.
-    pub used: Vec<Seen>,
+    pub used: Vec<LastSeen>,
     /// The scopes that it has and did not use.
     pub never_used: Vec<String>,
     /// The declared scopes that it asked for and was denied.
-    pub denied: Vec<Seen>,
+    pub denied: Vec<LastSeen>,
     /// Its grants, if they held no more than it used.
     pub narrowed: Grants,
 }

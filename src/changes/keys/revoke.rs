@@ -10,7 +10,7 @@ use crate::{
         changed::changed,
         support::{
             attempt::Attempt,
-            denied_here::{self, Part, What},
+            denied_here::{self, ListPart, What},
             describe,
             entry::{change, entry, write_key},
         },
@@ -112,7 +112,7 @@ impl Changes {
         if !matches!(error, OperationError::EndUnwritten(_)) {
             return error;
         }
-        if self.denied.is_full(Part::Presenters) {
+        if self.denied.is_full(ListPart::Presenters) {
             OperationError::Unavailable(Unavailable::DenialsFull)
         } else {
             OperationError::Unavailable(Unavailable::DeniedNotDurable)
@@ -173,7 +173,7 @@ impl Changes {
         };
         let actor = Actor::Holder { key: key.id, owner: key.owner.clone(), address: source };
         let what = What::One { key: id, end, reason, comment };
-        self.deny_here(error, Part::Presenters, actor, Some(key.workspace), what)
+        self.deny_here(error, ListPart::Presenters, actor, Some(key.workspace), what)
     }
 
     fn end_presented(

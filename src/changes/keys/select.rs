@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        grant::Verdict,
+        grant::Coverage,
         id::WorkspaceId,
         key::{Key, Standing},
         rights::Rights,
@@ -91,7 +91,7 @@ impl KeyTraits {
     #[must_use]
     pub fn matches(&self, key: &Key, rights: &Rights, now: Timestamp) -> bool {
         let has = |scope: &str| {
-            Scope::parse(scope).is_ok_and(|scope| rights.verdict(scope, None) != Verdict::Missing)
+            Scope::parse(scope).is_ok_and(|scope| rights.verdict(scope, None) != Coverage::Missing)
         };
         (self.standings.is_empty() || self.standings.contains(&key.standing(now)))
             && self.scope.as_deref().is_none_or(has)

@@ -24,7 +24,7 @@ use crate::{
         key::Key,
         network::AllowedNetworks,
         parse::ParseError,
-        policy::{Holder, LimitOverrides, LimitOverridesEntry, Policy},
+        policy::{LimitOverrides, LimitOverridesEntry, OverridesOf, Policy},
         text::{Description, Metadata, Name},
         time::Timestamp,
     },
@@ -140,7 +140,7 @@ impl Changes {
             return Err(OperationError::invalid("update_mask", why));
         }
         let workspace = self.index.workspace(key.workspace).ok_or(NotFound::Workspace)?;
-        limits::read("key.limits", entry, Holder::Key, policy, &workspace)
+        limits::read("key.limits", entry, OverridesOf::Key, policy, &workspace)
     }
 }
 
@@ -192,10 +192,10 @@ fn new_grants(key: &Key, changes: &KeyChanges) -> Result<Grants, OperationError>
 }
 
 /// One field of a key, as the log tells it.
-type Field = fn(&Key) -> Value;
+type KeyField = fn(&Key) -> Value;
 
 pub(in crate::changes) fn differences(before: &Key, after: &Key) -> Vec<FieldChange> {
-    let fields: [(&'static str, Field); 7] = [
+    let fields: [(&'static str, KeyField); 7] = [
         ("name", |key| key.name.as_str().into()),
         ("description", |key| key.description.as_str().into()),
         ("grants", |key| describe::grants(&key.grants)),

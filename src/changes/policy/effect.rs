@@ -72,7 +72,7 @@ pub struct GainingKey {
 
 /// What rights come from: those of two keys that are alike in this are the same, before and after.
 #[derive(PartialEq, Eq, Hash)]
-struct Source {
+struct RightsSource {
     grants: Arc<Grants>,
     /// Whether the key follows its owner's role, and which that is, if there is one.
     follows: bool,
@@ -97,9 +97,9 @@ impl Shift {
 }
 
 /// The first so many, by the text of their ids.
-struct Named<T>(BTreeMap<String, T>);
+struct FirstNamed<T>(BTreeMap<String, T>);
 
-impl<T> Named<T> {
+impl<T> FirstNamed<T> {
     fn add(&mut self, id: KeyId, key: T) {
         self.0.insert(id.to_string(), key);
         if self.0.len() > MAX_NAMED {
@@ -123,9 +123,9 @@ impl Changes {
 
         let now = self.clock.now();
         let plans = Plans::new(current.map(|current| &current.policy), policy);
-        let mut shifts: HashMap<Source, Shift> = HashMap::new();
-        let (mut affected, mut affected_count) = (Named(BTreeMap::new()), 0_usize);
-        let (mut gaining, mut gains) = (Named(BTreeMap::new()), GainsFound::default());
+        let mut shifts: HashMap<RightsSource, Shift> = HashMap::new();
+        let (mut affected, mut affected_count) = (FirstNamed(BTreeMap::new()), 0_usize);
+        let (mut gaining, mut gains) = (FirstNamed(BTreeMap::new()), GainsFound::default());
         let mut yielding = Yielding::without_pauses();
         self.index.each(|key, rights| {
             yielding.step();
@@ -152,8 +152,8 @@ impl Changes {
         Effect { changes, change_count, affected, affected_count, gaining, gains }
     }
 
-    fn source(&self, key: &Key, rights: &Rights, plans: &Plans<'_>) -> Source {
-        Source {
+    fn source(&self, key: &Key, rights: &Rights, plans: &Plans<'_>) -> RightsSource {
+        RightsSource {
             grants: Arc::clone(&key.grants),
             follows: key.follows_owner_role,
             role: self.index.owner_role(key).filter(|_| key.follows_owner_role),
@@ -185,7 +185,7 @@ impl<'a> Plans<'a> {
     }
 }
 
-impl Source {
+impl RightsSource {
     fn shift(&self, rights: &Rights, policy: &Policy) -> Shift {
         let nothing = Rights::default();
         let before = if self.open.0 { rights } else { &nothing };

@@ -10,7 +10,7 @@ use crate::{
     changes::support::entry::change,
     domain::{
         audit::{Action, Actor, LogEntry},
-        time::{Condition, Timestamp, TrustedClock},
+        time::{ClockCondition, Timestamp, TrustedClock},
     },
     ports::{KeyStore, Mutation, Note, Rows, StoredMark},
 };
@@ -26,7 +26,7 @@ pub struct ClockWatch {
     clock: Arc<TrustedClock>,
     written: Option<Timestamp>,
     /// What was logged last.
-    told: Condition,
+    told: ClockCondition,
     /// Whether the last mark could not be written, and that was logged.
     failing: bool,
 }
@@ -35,7 +35,7 @@ impl ClockWatch {
     /// Watches `clock`, and keeps its mark in `store`.
     #[must_use]
     pub fn new(store: Arc<dyn KeyStore>, clock: Arc<TrustedClock>) -> Self {
-        Self { store, clock, written: None, told: Condition::Sound, failing: false }
+        Self { store, clock, written: None, told: ClockCondition::Sound, failing: false }
     }
 
     /// Looks now and every ten seconds, until `stop` says true or is gone; then once more.
@@ -59,15 +59,15 @@ impl ClockWatch {
         }
         self.told = condition;
         match condition {
-            Condition::Sound => tracing::info!("the machine's clock is believed again"),
-            Condition::Behind(behind) => tracing::error!(
+            ClockCondition::Sound => tracing::info!("the machine's clock is believed again"),
+            ClockCondition::Behind(behind) => tracing::error!(
                 behind_ms = behind.as_millis(),
                 time = %self.clock.mark(),
                 "the machine's clock is behind a time that was believed before; time stands there until the clock has \
                  passed it: set the clock right, or, if the time that was believed is the false one, stop keyward and \
                  run `keyward doctor --reset-clock`"
             ),
-            Condition::Doubted(ahead) => tracing::error!(
+            ClockCondition::Doubted(ahead) => tracing::error!(
                 ahead_ms = ahead.as_millis(),
                 time = %self.clock.mark(),
                 "the machine's clock has leapt ahead; it is believed once it has stayed there for a minute: if it is \

@@ -9,7 +9,7 @@ use crate::{
         key::Key,
         parse::ParseError,
         policy::{
-            ALL_TIERS, Effective, Fault, Holder, LimitOverrides, LimitOverridesEntry, LimitsOf, Policy,
+            ALL_TIERS, Effective, Fault, LimitOverrides, LimitOverridesEntry, LimitsOf, OverridesOf, Policy,
             effective, no_wider,
         },
         text::Plan,
@@ -100,11 +100,11 @@ pub(in crate::changes) fn of_new_key(
 ) -> Result<Option<Arc<LimitOverrides>>, OperationError> {
     match asked {
         NewLimits::Follow => Ok(None),
-        NewLimits::Own(entry) => read(&path(prefix, "limits"), entry, Holder::Key, policy, workspace),
+        NewLimits::Own(entry) => read(&path(prefix, "limits"), entry, OverridesOf::Key, policy, workspace),
         NewLimits::Stamp => {
             let plan = policy.plans().iter().find(|plan| plan.name == workspace.plan);
             let entry = LimitOverrides::stamped(policy, plan, [None, workspace.limits.as_deref()]);
-            read(&path(prefix, "stamp_limits"), entry, Holder::Key, policy, workspace)
+            read(&path(prefix, "stamp_limits"), entry, OverridesOf::Key, policy, workspace)
         }
     }
 }
@@ -116,7 +116,7 @@ pub(in crate::changes) fn of_new_key(
 pub(in crate::changes) fn read(
     field: &str,
     entry: LimitOverridesEntry,
-    holder: Holder,
+    holder: OverridesOf,
     policy: &Policy,
     workspace: &Workspace,
 ) -> Result<Option<Arc<LimitOverrides>>, OperationError> {
@@ -128,8 +128,8 @@ pub(in crate::changes) fn read(
         OperationError::Invalid(Invalid::Fields(faults.into_iter().map(within).collect()))
     })?;
     let of = match holder {
-        Holder::Key => LimitsOf { key: Some(&own), ..limits_of(Some(workspace), None) },
-        Holder::Workspace => LimitsOf { workspace: Some(&own), ..limits_of(Some(workspace), None) },
+        OverridesOf::Key => LimitsOf { key: Some(&own), ..limits_of(Some(workspace), None) },
+        OverridesOf::Workspace => LimitsOf { workspace: Some(&own), ..limits_of(Some(workspace), None) },
     };
     require_few(field, policy, &effective(policy, of))?;
     Ok(Some(Arc::new(own)))

@@ -80,14 +80,14 @@ pub struct UsagePage {
 
 /// Hours, from one on and before another.
 #[derive(Debug, Clone, Copy)]
-struct Hours {
+struct HourRange {
     from: u32,
     before: u32,
 }
 
 /// The last sum of the page before, and the hours that the first page was about.
-struct Place {
-    hours: Hours,
+struct UsageCursor {
+    hours: HourRange,
     key: KeyId,
     hour: u32,
     tier: String,
@@ -137,9 +137,9 @@ impl Changes {
         };
 
         let UsageQuery { within, key, owner, environment, period, .. } = query;
-        let Hours { from, before } = hours;
+        let HourRange { from, before } = hours;
         let filter = UsageFilter { within, key, owner, environment, from, before };
-        let mut after = place.as_ref().map(Place::position);
+        let mut after = place.as_ref().map(UsageCursor::position);
         let mut sums = Sums { period, from, place, open: BTreeMap::new(), complete: Vec::new() };
         let mut rows_read = 0_usize;
         let more = loop {
@@ -168,7 +168,7 @@ impl Changes {
         Ok(UsagePage { usage, next_page_token })
     }
 
-    fn shown(&self, policy: &Policy, (key, hour, tier): Group, sum: Sum) -> UsageSum {
+    fn shown(&self, policy: &Policy, (key, hour, tier): SumKey, sum: Sum) -> UsageSum {
         let found = self.index.by_id(key);
         let workspace = found.as_ref().map(|found| found.key().workspace);
         let environment = found.map(|found| found.key().environment.to_string()).unwrap_or_default();
@@ -178,7 +178,7 @@ impl Changes {
         UsageSum { key, workspace, environment, tier, start: start_of(hour), allowed, cost, denied, billable }
     }
 
-    fn usage_place(&self, list: &str, token: &str) -> Result<Option<Place>, OperationError> {
+    fn usage_place(&self, list: &str, token: &str) -> Result<Option<UsageCursor>, OperationError> {
         if token.is_empty() {
             return Ok(None);
         }
@@ -186,10 +186,10 @@ impl Changes {
             let text = cursor::open(&self.keys.cursors, list, token)?;
             let mut parts = text.splitn(5, ',');
             let mut number = || parts.next()?.parse().ok();
-            let hours = Hours { from: number()?, before: number()? };
+            let hours = HourRange { from: number()?, before: number()? };
             let key = KeyId::parse(parts.next()?).ok()?;
             let hour = parts.next()?.parse().ok()?;
-            Some(Place { hours, key, hour, tier: parts.next()?.to_owned() })
+            Some(UsageCursor { hours, key, hour, tier: parts.next()?.to_owned() })
         };
         let foreign =
             ParseError::new("empty, or the next_page_token of the page before, with the same filter");
@@ -199,7 +199,7 @@ impl Changes {
 
 impl UsageQuery {
     /// The hours that are asked for: whole ones.
-    fn hours(&self, now: u32) -> Result<Hours, OperationError> {
+    fn hours(&self, now: u32) -> Result<HourRange, OperationError> {
         let before = match self.end {
             None => now.saturating_add(1),
             Some(end) => hour_of(end).saturating_add(u32::from(start_of(hour_of(end)) < end)),
@@ -219,11 +219,11 @@ impl UsageQuery {
             let why = ParseError::new("at most 400 days before end_time, which is now if it is left out");
             return Err(OperationError::invalid("start_time", why));
         }
-        Ok(Hours { from, before })
+        Ok(HourRange { from, before })
     }
 }
 
-impl Place {
+impl UsageCursor {
     /// Before the first row of the period that this place is in: it is summed up again, without the tiers that were shown.
     fn position(&self) -> UsagePosition {
         let hour = self.hour.max(self.hours.from);
@@ -232,7 +232,7 @@ impl Place {
 }
 
 /// A key, the first hour of a period, and a tier.
-type Group = (KeyId, u32, String);
+type SumKey = (KeyId, u32, String);
 
 #[derive(Default)]
 struct Sum {
@@ -245,9 +245,9 @@ struct Sum {
 struct Sums {
     period: Period,
     from: u32,
-    place: Option<Place>,
-    open: BTreeMap<Group, Sum>,
-    complete: Vec<(Group, Sum)>,
+    place: Option<UsageCursor>,
+    open: BTreeMap<SumKey, Sum>,
+    complete: Vec<(SumKey, Sum)>,
 }
 
 impl Sums {
@@ -258,7 +258,7 @@ impl Sums {
         if self.open.keys().next().is_some_and(|(open, since, _)| (*open, *since) != (key, hour)) {
             self.complete_open();
         }
-        let shown = |place: &Place| (place.key, place.hour) == (key, hour) && tier <= place.tier;
+        let shown = |place: &UsageCursor| (place.key, place.hour) == (key, hour) && tier <= place.tier;
         if self.place.as_ref().is_some_and(shown) {
             return;
         }

@@ -33,7 +33,7 @@ pub struct WorkspacePage {
     pub next_page_token: String,
 }
 
-type Place = (Timestamp, WorkspaceId);
+type ListPosition = (Timestamp, WorkspaceId);
 
 impl Changes {
     /// A page of the workspaces that the caller reaches, newest first.
@@ -68,7 +68,7 @@ impl Changes {
         Ok(WorkspacePage { workspaces, next_page_token: token.unwrap_or_default() })
     }
 
-    fn workspace_place(&self, list: &str, token: &str) -> Result<Option<Place>, OperationError> {
+    fn workspace_place(&self, list: &str, token: &str) -> Result<Option<ListPosition>, OperationError> {
         if token.is_empty() {
             return Ok(None);
         }
@@ -83,6 +83,6 @@ impl Changes {
     }
 }
 
-const fn place(workspace: &Workspace) -> Place {
+const fn place(workspace: &Workspace) -> ListPosition {
     (workspace.created, workspace.id)
 }

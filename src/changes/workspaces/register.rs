@@ -17,7 +17,7 @@ use crate::{
         key::Key,
         member::{Member, MemberId},
         parse::ParseError,
-        policy::{Holder, LimitOverridesEntry, Policy},
+        policy::{LimitOverridesEntry, OverridesOf, Policy},
         revision::Revision,
         secret::SecretKey,
         text::{Label, Name, Owner, Plan},
@@ -142,7 +142,7 @@ impl Changes {
             created: now,
             revision: Revision::ZERO,
         };
-        workspace.limits = limits::read("limits", new.limits, Holder::Workspace, policy, &workspace)?;
+        workspace.limits = limits::read("limits", new.limits, OverridesOf::Workspace, policy, &workspace)?;
         let own = limits::workspace_raises(policy, &workspace);
         permit.require_raising(own || limits::plan_raises(policy, policy.first_plan(), &workspace.plan))?;
         Ok(workspace)

@@ -18,7 +18,7 @@ use crate::{
         audit::{Action, FieldChange, LogEntry},
         id::WorkspaceId,
         parse::ParseError,
-        policy::{Fault, Holder, KeyRulesEntry, LimitOverridesEntry, OwnKeyRules, Policy},
+        policy::{Fault, KeyRulesEntry, LimitOverridesEntry, OverridesOf, OwnKeyRules, Policy},
         revision::Revision,
         text::{Name, Plan},
         workspace::Workspace,
@@ -186,7 +186,8 @@ fn apply(
         after.plan = plan.clone();
     }
     if let Some(entry) = &changes.limits {
-        after.limits = limits::read("workspace.limits", entry.clone(), Holder::Workspace, policy, &after)?;
+        after.limits =
+            limits::read("workspace.limits", entry.clone(), OverridesOf::Workspace, policy, &after)?;
     }
     if let Some(rules) = rules {
         after.key_rules = rules?;
@@ -206,10 +207,10 @@ fn own_rules(entry: &KeyRulesEntry) -> NewRules {
 }
 
 /// One field of a workspace, as the log tells it.
-type Field = fn(&Workspace) -> Value;
+type WorkspaceField = fn(&Workspace) -> Value;
 
 fn differences(before: &Workspace, after: &Workspace) -> Vec<FieldChange> {
-    let fields: [(&'static str, Field); 4] = [
+    let fields: [(&'static str, WorkspaceField); 4] = [
         ("workspace.name", |workspace| workspace.name.as_str().into()),
         ("workspace.plan", |workspace| workspace.plan.as_str().into()),
         ("workspace.limits", |workspace| describe::limits(workspace.limits.as_ref())),

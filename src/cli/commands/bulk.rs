@@ -8,8 +8,8 @@ use crate::{
         exit::Exit,
         failure::Failure,
         input::{
-            parse::{self, Expiry, Moment},
-            within::Asked,
+            parse::{self, Expiry, LookBack},
+            within::WorkspaceArg,
         },
         output::{json, table::Table, text::printable},
         preflight::Younger,
@@ -85,10 +85,10 @@ struct Which {
     environment: Option<String>,
     /// Keys issued at or after this time; 7d is seven days ago
     #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
-    issued_from: Option<Moment>,
+    issued_from: Option<LookBack>,
     /// Keys issued before this time
     #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
-    issued_before: Option<Moment>,
+    issued_before: Option<LookBack>,
 }
 
 /// Which keys to end, and why.
@@ -143,9 +143,9 @@ async fn run(
     session: &mut Session<'_, '_>,
 ) -> Result<Exit, Failure> {
     let BulkArgs { which, confirm, comment, request_id } = args;
-    let asked = Asked::new(which.workspace);
+    let asked = WorkspaceArg::new(which.workspace);
     let (from, before) = (which.issued_from, which.issued_before);
-    let moves = [from, before].into_iter().flatten().any(Moment::moves);
+    let moves = [from, before].into_iter().flatten().any(LookBack::moves);
     if request_id.is_some() && moves {
         return Err(Failure::input(
             "with --request-id, --issued-from and --issued-before take a time or a date: a duration counts from now, and the same \

@@ -7,7 +7,7 @@ use crate::{
     cli::{
         exit::Exit,
         failure::Failure,
-        input::parse::{self, KeyId, Moment},
+        input::parse::{self, KeyId, LookBack},
         output::{json, table::Table, time, view},
         session::Session,
     },
@@ -33,7 +33,7 @@ pub struct LeastPrivilegeArgs {
     key_id: String,
     /// How far to look back: a duration such as 90d, or a time. Left out: as far as it is known
     #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
-    since: Option<Moment>,
+    since: Option<LookBack>,
 }
 
 /// Leave a key no more than it used
@@ -44,7 +44,7 @@ pub struct NarrowArgs {
     key_id: String,
     /// How far to look back: a duration such as 90d, or a time. Left out: as far as it is known
     #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
-    since: Option<Moment>,
+    since: Option<LookBack>,
     /// Only shows what would become of the key
     #[arg(long)]
     dry_run: bool,
@@ -57,7 +57,7 @@ pub(in crate::cli) async fn show(
     args: LeastPrivilegeArgs,
     session: &mut Session<'_, '_>,
 ) -> Result<Exit, Failure> {
-    let now = session.now(args.since.is_some_and(Moment::moves)).await?;
+    let now = session.now(args.since.is_some_and(LookBack::moves)).await?;
     let request = GetLeastPrivilegeRequest {
         key_id: args.key_id,
         since: args.since.map(|since| since.resolve(now)).transpose()?,
@@ -69,7 +69,7 @@ pub(in crate::cli) async fn show(
 }
 
 pub(in crate::cli) async fn narrow(args: NarrowArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
-    let now = session.now(args.since.is_some_and(Moment::moves)).await?;
+    let now = session.now(args.since.is_some_and(LookBack::moves)).await?;
     let request = NarrowKeyRequest {
         key_id: args.key_id,
         since: args.since.map(|since| since.resolve(now)).transpose()?,

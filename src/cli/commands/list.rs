@@ -9,8 +9,8 @@ use crate::{
         failure::Failure,
         input::{
             page::{self, PageArgs},
-            parse::{self, Moment},
-            within::Asked,
+            parse::{self, LookBack},
+            within::WorkspaceArg,
         },
         output::{csv::Csv, json, names, table::Table, time, view},
         preflight::Younger,
@@ -52,13 +52,13 @@ pub struct ListArgs {
     scope: Option<String>,
     /// Only keys that stand so; several are any of them
     #[arg(long = "state", value_enum, value_name = "STATE", value_delimiter = ',')]
-    states: Vec<State>,
+    states: Vec<KeyStateArg>,
     /// Only keys issued at or after this time; 7d is seven days ago
     #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
-    issued_from: Option<Moment>,
+    issued_from: Option<LookBack>,
     /// Only keys issued before this time
     #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
-    issued_before: Option<Moment>,
+    issued_before: Option<LookBack>,
     /// Only keys issued so long ago, or longer
     #[arg(long, value_name = "DURATION", value_parser = parse::duration, conflicts_with = "issued_before")]
     older_than: Option<SignedDuration>,
@@ -89,7 +89,7 @@ pub struct ListArgs {
 
 /// Where a key stands.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum State {
+enum KeyStateArg {
     /// Usable
     Active,
     /// Switched off
@@ -100,13 +100,13 @@ enum State {
     Expired,
 }
 
-impl From<State> for KeyState {
-    fn from(state: State) -> Self {
+impl From<KeyStateArg> for KeyState {
+    fn from(state: KeyStateArg) -> Self {
         match state {
-            State::Active => Self::Active,
-            State::Disabled => Self::Disabled,
-            State::Revoked => Self::Revoked,
-            State::Expired => Self::Expired,
+            KeyStateArg::Active => Self::Active,
+            KeyStateArg::Disabled => Self::Disabled,
+            KeyStateArg::Revoked => Self::Revoked,
+            KeyStateArg::Expired => Self::Expired,
         }
     }
 }
@@ -116,10 +116,10 @@ impl ListArgs {
     fn moves(&self) -> bool {
         let moments = [self.issued_from, self.issued_before].into_iter().flatten();
         let durations = [self.older_than, self.expiring_within, self.unused_for];
-        moments.into_iter().any(Moment::moves) || durations.iter().any(Option::is_some)
+        moments.into_iter().any(LookBack::moves) || durations.iter().any(Option::is_some)
     }
 
-    fn request(&self, asked: &Asked, now: Timestamp) -> Result<ListKeysRequest, Failure> {
+    fn request(&self, asked: &WorkspaceArg, now: Timestamp) -> Result<ListKeysRequest, Failure> {
         let ago = |length: Option<SignedDuration>| length.map(|length| moved(now, -length)).transpose();
         let issue_end_time = match self.issued_before {
             Some(before) => Some(before.resolve(now)?),
@@ -153,7 +153,7 @@ fn moved(now: Timestamp, by: SignedDuration) -> Result<prost_types::Timestamp, F
 }
 
 pub(in crate::cli) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
-    let asked = Asked::new(args.workspace.clone());
+    let asked = WorkspaceArg::new(args.workspace.clone());
     let (moves, mut said) = (args.moves(), false);
     let now = session.counted_from(&args.page, moves).await?;
     let mut request = args.request(&asked, now)?;

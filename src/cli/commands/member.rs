@@ -12,7 +12,7 @@ use crate::{
         failure::Failure,
         input::{
             page::{self, PageArgs},
-            within::Asked,
+            within::WorkspaceArg,
         },
         output::{json, table::Table, text::printable, time},
         preflight::Younger,
@@ -142,7 +142,7 @@ fn changed(member: Option<Member>, revision: u64, session: &mut Session<'_, '_>)
 
 async fn remove(args: RemoveArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let RemoveArgs { subject, workspace, comment } = args;
-    let asked = Asked::new(workspace);
+    let asked = WorkspaceArg::new(workspace);
     session.require(asked.all(), Younger::all_workspaces("RemoveMemberRequest")).await?;
     let request = RemoveMemberRequest {
         workspace_id: asked.id(),

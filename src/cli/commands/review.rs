@@ -64,7 +64,7 @@ impl Asked {
 pub(in crate::cli) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let all = args.page.is_all();
     let asked = Asked::new(&args);
-    let (within, mut said) = (within::Asked::new(args.workspace.clone()), false);
+    let (within, mut said) = (within::WorkspaceArg::new(args.workspace.clone()), false);
     let mut request = ReviewKeysRequest {
         page_size: args.page.size(),
         page_token: args.page.first_token(),

@@ -9,8 +9,8 @@ use crate::{
         failure::Failure,
         input::{
             page::{self, PageArgs},
-            parse::{self, KeyId, Moment},
-            within::Asked,
+            parse::{self, KeyId, LookBack},
+            within::WorkspaceArg,
         },
         output::{json, names, table::Table, time},
         preflight::Younger,
@@ -42,10 +42,10 @@ pub struct UsageArgs {
     environment: Option<String>,
     /// From the hour on that this time is in; 7d is seven days ago. Left out: 24 hours before the end
     #[arg(long, value_name = "TIME|DURATION", alias = "since", value_parser = parse::moment)]
-    from: Option<Moment>,
+    from: Option<LookBack>,
     /// Before this time, or the end of its hour. Left out: until now
     #[arg(long, value_name = "TIME|DURATION", alias = "until", value_parser = parse::moment)]
-    to: Option<Moment>,
+    to: Option<LookBack>,
     /// What to sum up by, in UTC
     #[arg(long, value_enum, value_name = "PERIOD", default_value_t = By::Total)]
     by: By,
@@ -78,9 +78,9 @@ impl From<By> for UsagePeriod {
 }
 
 pub(in crate::cli) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
-    let moves = [args.from, args.to].into_iter().flatten().any(Moment::moves);
+    let moves = [args.from, args.to].into_iter().flatten().any(LookBack::moves);
     let (all, now) = (args.page.is_all(), session.counted_from(&args.page, moves).await?);
-    let (asked, mut said) = (Asked::new(args.workspace), args.key.is_some());
+    let (asked, mut said) = (WorkspaceArg::new(args.workspace), args.key.is_some());
     let mut request = GetUsageRequest {
         page_size: args.page.size(),
         page_token: args.page.first_token(),

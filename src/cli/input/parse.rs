@@ -44,12 +44,12 @@ impl Expiry {
 
 /// A moment that a flag looks back to: a time, a date, or how long ago it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Moment {
+pub(in crate::cli) enum LookBack {
     At(prost_types::Timestamp),
     Ago(SignedDuration),
 }
 
-impl Moment {
+impl LookBack {
     /// Whether the same words mean another moment later.
     pub(in crate::cli) const fn moves(self) -> bool {
         matches!(self, Self::Ago(_))
@@ -81,10 +81,10 @@ pub(in crate::cli) fn expiry(text: &str) -> Result<Expiry, String> {
 }
 
 /// A time, a date, or a duration that goes back from now.
-pub(in crate::cli) fn moment(text: &str) -> Result<Moment, String> {
+pub(in crate::cli) fn moment(text: &str) -> Result<LookBack, String> {
     match time::read_or_date(text) {
-        Some(time) => Ok(Moment::At(time)),
-        None => duration(text).map(Moment::Ago).map_err(|reason| no_moment(&reason)),
+        Some(time) => Ok(LookBack::At(time)),
+        None => duration(text).map(LookBack::Ago).map_err(|reason| no_moment(&reason)),
     }
 }
 

@@ -7,9 +7,9 @@ const ALL: &str = "all";
 
 /// What `--workspace` says.
 #[derive(Clone, Debug, Default)]
-pub(in crate::cli) struct Asked(Option<String>);
+pub(in crate::cli) struct WorkspaceArg(Option<String>);
 
-impl Asked {
+impl WorkspaceArg {
     /// What was written behind the flag, if it was.
     pub(in crate::cli) const fn new(flag: Option<String>) -> Self {
         Self(flag)
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn what_was_looked_at_is_said_where_it_was_not_named() {
-        let asked = |flag: Option<&str>| Asked::new(flag.map(str::to_owned));
+        let asked = |flag: Option<&str>| WorkspaceArg::new(flag.map(str::to_owned));
         for (flag, id, all) in [
             (None, "", false),
             (Some("ws_1"), "ws_1", false),

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::explanation::{Explanation, root_cause};
+use super::explanation::{FailureText, root_cause};
 use crate::wire::v1::ErrorReason;
 
 const MAYBE_DONE: &str = "if it was a change, it may have happened: look with `keyward list` or `keyward audit query` \
@@ -19,7 +19,7 @@ const NO_PLACE: &str = "mend what keeps the server from writing (its log says wh
              elsewhere: the key goes on";
 
 /// What a status says, with everything that its details add.
-pub(in crate::cli) fn status(server: &str, status: &Status) -> Explanation {
+pub(in crate::cli) fn status(server: &str, status: &Status) -> FailureText {
     let details = status.get_error_details();
     let info = details.error_info().filter(|info| info.domain == "keyward");
     let reason = info.map(|info| info.reason.clone()).unwrap_or_default();
@@ -27,7 +27,7 @@ pub(in crate::cli) fn status(server: &str, status: &Status) -> Explanation {
     let mut metadata: Vec<(String, String)> =
         info.map(|info| info.metadata.clone().into_iter().collect()).unwrap_or_default();
     metadata.sort();
-    Explanation {
+    FailureText {
         code: code_name(status.code()),
         message: message(server, status),
         violations: violations(&details),

@@ -8,7 +8,7 @@ use super::text::printable;
 
 /// A failure in words.
 #[derive(Default)]
-pub(in crate::cli) struct Explanation {
+pub(in crate::cli) struct FailureText {
     /// The gRPC code, for example `NOT_FOUND`. Empty when no server answered.
     pub(in crate::cli) code: &'static str,
     /// The reason of the error's `ErrorInfo`, bare. Empty when there is none.
@@ -23,7 +23,7 @@ pub(in crate::cli) struct Explanation {
     pub(in crate::cli) next: String,
 }
 
-impl Explanation {
+impl FailureText {
     /// For eyes: what happened, each detail on a line of its own, what to do next.
     pub(in crate::cli) fn text(&self) -> String {
         let origin = match (self.code, self.reason.as_str()) {

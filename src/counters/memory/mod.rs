@@ -26,7 +26,7 @@ pub use self::slot::MemorySlot;
 use self::{
     ledger::{Ask, Job, Ledger},
     replicas::KnownReplicas,
-    sheets::Sheets,
+    sheets::LockedSheets,
 };
 use crate::{
     domain::{
@@ -35,8 +35,8 @@ use crate::{
     },
     index::Index,
     ports::{
-        Account, Bill, Charge, ChargeAll, Charged, Counters, GiveBack, KeptCount, Pending, Permits, Refusal,
-        ReplicaId, StoreError, Taken, Taking, Weighed, costs,
+        Account, Bill, Charge, ChargeAll, Charged, Counters, GiveBack, KeptCount, Pending, Permits,
+        PermitsFound, Refusal, ReplicaId, StoreError, Taking, Weighed, costs,
     },
 };
 
@@ -82,7 +82,7 @@ impl MemoryCounters {
         clock: Arc<TrustedClock>,
     ) -> Result<Self, StoreError> {
         let now = clock.read();
-        let Taken { counts, in_order, crash } = permits.taken(replica).await?;
+        let PermitsFound { counts, in_order, crash } = permits.taken(replica).await?;
         let ids = index.limit_ids();
         // A process that stops in order writes what it has counted. Of what the one before it had used in a window that
         // neither has written anything of, it knew no more than the next.
@@ -142,8 +142,10 @@ impl MemoryCounters {
     }
 
     /// Charges all bills, one after the other, or none of them; `charged` hears how the limits of each stand then.
-    fn charge_each(&self, bills: &[Bill<'_>], now: &Now, mut charged: impl FnMut(Charged)) -> Outcome {
-        let Some(mut sheets) = Sheets::lock(&self.reading(now), bills) else { return Outcome::Unwritten };
+    fn charge_each(&self, bills: &[Bill<'_>], now: &Now, mut charged: impl FnMut(Charged)) -> Settlement {
+        let Some(mut sheets) = LockedSheets::lock(&self.reading(now), bills) else {
+            return Settlement::Unwritten;
+        };
         // Read under the locks: whoever closes this looks at each account after it is set.
         let closed = self.closed.load(Ordering::Acquire);
         let degraded = self.is_degraded();
@@ -160,15 +162,15 @@ impl MemoryCounters {
             // Under no limit nobody is let through (L1): its policy cannot be trusted.
             if closed || !limited {
                 sheets.roll_back();
-                return Outcome::Unwritten;
+                return Settlement::Unwritten;
             }
             if !passes {
                 let weighed = weighed(&mut sheets, bill, bill.cost);
                 sheets.roll_back();
                 return match weighed {
-                    Some(Weighed::Refused(refusal)) => Outcome::Refused(place, refusal),
+                    Some(Weighed::Refused(refusal)) => Settlement::Refused(place, refusal),
                     // What refused it is not among them: nobody knows what is so.
-                    Some(Weighed::Passes(_)) | None => Outcome::Unwritten,
+                    Some(Weighed::Passes(_)) | None => Settlement::Unwritten,
                 };
             }
             all_covered &= covered;
@@ -184,7 +186,7 @@ impl MemoryCounters {
             }
             let Some(Weighed::Passes(passing)) = weighed(&mut sheets, bill, 0) else {
                 sheets.roll_back();
-                return Outcome::Unwritten;
+                return Settlement::Unwritten;
             };
             charged(Charged::by_counters(passing));
         }
@@ -195,7 +197,7 @@ impl MemoryCounters {
         }
         drop(sheets);
         self.ask_all(&asks);
-        if all_covered { Outcome::Charged } else { Outcome::Unwritten }
+        if all_covered { Settlement::Charged } else { Settlement::Unwritten }
     }
 
     fn reading(&self, now: &Now) -> Reading {
@@ -231,7 +233,7 @@ impl MemoryCounters {
 }
 
 /// What became of some bills.
-enum Outcome {
+enum Settlement {
     Charged,
     Refused(usize, Refusal),
     Unwritten,
@@ -245,7 +247,7 @@ struct Needed<'a> {
 }
 
 /// How the limits of a bill stand for a request of so many units, if that is known of each of them.
-fn weighed<'a>(sheets: &mut Sheets<'a>, bill: &Bill<'a>, cost: u64) -> Option<Weighed> {
+fn weighed<'a>(sheets: &mut LockedSheets<'a>, bill: &Bill<'a>, cost: u64) -> Option<Weighed> {
     let bounds = bill.limits.of(bill.tiers);
     let mut states = Vec::with_capacity(2);
     states.extend(bounds.filter_map(|bound| Some(sheets.of(bill, bound)?.state(bound, cost))));
@@ -253,7 +255,7 @@ fn weighed<'a>(sheets: &mut Sheets<'a>, bill: &Bill<'a>, cost: u64) -> Option<We
 }
 
 /// The writes that are needed for all of these bills together, and that nobody has asked for.
-fn needed<'a>(sheets: &mut Sheets<'a>, bills: &[Bill<'a>]) -> Vec<Needed<'a>> {
+fn needed<'a>(sheets: &mut LockedSheets<'a>, bills: &[Bill<'a>]) -> Vec<Needed<'a>> {
     let costs = costs(bills);
     let mut needed = Vec::new();
     for bill in bills {
@@ -279,23 +281,23 @@ impl Counters for MemoryCounters {
         let mut charged = None;
         match self.charge_each(std::slice::from_ref(bill), now, |proof| charged = Some(proof)) {
             // Each bill that is charged says so.
-            Outcome::Charged => charged.map_or(Charge::Unwritten, Charge::Charged),
-            Outcome::Refused(_, refusal) => Charge::Refused(refusal),
-            Outcome::Unwritten => Charge::Unwritten,
+            Settlement::Charged => charged.map_or(Charge::Unwritten, Charge::Charged),
+            Settlement::Refused(_, refusal) => Charge::Refused(refusal),
+            Settlement::Unwritten => Charge::Unwritten,
         }
     }
 
     fn charge_all(&self, bills: &[Bill<'_>], now: &Now) -> ChargeAll {
         let mut charged = Vec::with_capacity(bills.len());
         match self.charge_each(bills, now, |proof| charged.push(proof)) {
-            Outcome::Charged => ChargeAll::Charged(charged),
-            Outcome::Refused(place, refusal) => ChargeAll::Refused(place, refusal),
-            Outcome::Unwritten => ChargeAll::Unwritten,
+            Settlement::Charged => ChargeAll::Charged(charged),
+            Settlement::Refused(place, refusal) => ChargeAll::Refused(place, refusal),
+            Settlement::Unwritten => ChargeAll::Unwritten,
         }
     }
 
     fn peek(&self, bill: &Bill<'_>, now: &Now) -> Option<Weighed> {
-        let mut sheets = Sheets::lock(&self.reading(now), std::slice::from_ref(bill))?;
+        let mut sheets = LockedSheets::lock(&self.reading(now), std::slice::from_ref(bill))?;
         weighed(&mut sheets, bill, bill.cost)
     }
 

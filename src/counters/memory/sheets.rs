@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Locked accounts.
-pub(super) struct Sheets<'a> {
+pub(super) struct LockedSheets<'a> {
     held: Accounts<'a>,
     /// As they were, where several bills may have to be taken back together.
     before: Option<Vec<Sheet>>,
@@ -23,28 +23,28 @@ pub(super) struct Sheets<'a> {
 /// Which accounts.
 enum Accounts<'a> {
     /// The key's alone, which is what most bills name.
-    Key(Held<'a>),
+    Key(LockedSheet<'a>),
     /// In the order in which they were locked.
-    Several(SmallVec<[Held<'a>; 3]>),
+    Several(SmallVec<[LockedSheet<'a>; 3]>),
 }
 
-struct Held<'a> {
-    place: Place,
+struct LockedSheet<'a> {
+    place: LockOrder,
     sheet: MutexGuard<'a, Sheet>,
     reading: Reading,
 }
 
 /// Where an account stands in the order of locking: keys first, then owners, then workspaces; each by the address of its slot,
 /// which in one process is as much its own as its name, and is compared faster.
-type Place = (u8, usize);
+type LockOrder = (u8, usize);
 
 /// One account, for one limit.
-pub(super) struct Open<'a> {
+pub(super) struct OpenAccount<'a> {
     sheet: &'a mut Sheet,
     reading: &'a Reading,
 }
 
-impl<'a> Sheets<'a> {
+impl<'a> LockedSheets<'a> {
     /// Locks the accounts of these bills; `None` where the index keeps no slots for this back end.
     pub(super) fn lock(reading: &Reading, bills: &[Bill<'a>]) -> Option<Self> {
         if let [bill] = bills
@@ -52,10 +52,10 @@ impl<'a> Sheets<'a> {
             && !bill.limits.has(Subject::Workspace)
         {
             let (place, slot) = account(bill, Subject::Key);
-            let key = Held::lock(reading, place, MemorySlot::within(slot)?);
+            let key = LockedSheet::lock(reading, place, MemorySlot::within(slot)?);
             return Some(Self { held: Accounts::Key(key), before: None });
         }
-        let mut accounts: SmallVec<[(Place, &'a MemorySlot); 3]> = SmallVec::new();
+        let mut accounts: SmallVec<[(LockOrder, &'a MemorySlot); 3]> = SmallVec::new();
         for bill in bills {
             for per in [Subject::Key, Subject::Owner, Subject::Workspace] {
                 if bill.limits.has(per) {
@@ -66,14 +66,14 @@ impl<'a> Sheets<'a> {
         }
         accounts.sort_unstable_by_key(|(place, _)| *place);
         accounts.dedup_by_key(|(place, _)| *place);
-        let held = accounts.into_iter().map(|(place, slot)| Held::lock(reading, place, slot));
+        let held = accounts.into_iter().map(|(place, slot)| LockedSheet::lock(reading, place, slot));
         let held: SmallVec<[_; 3]> = held.collect();
         let before = (bills.len() > 1).then(|| held.iter().map(|held| Sheet::clone(&held.sheet)).collect());
         Some(Self { held: Accounts::Several(held), before })
     }
 
     /// The account that a limit of a bill is charged to; the bill is one of those that were locked.
-    pub(super) fn of(&mut self, bill: &Bill<'a>, bound: &Bound) -> Option<Open<'_>> {
+    pub(super) fn of(&mut self, bill: &Bill<'a>, bound: &Bound) -> Option<OpenAccount<'_>> {
         let held = match &mut self.held {
             Accounts::Key(held) => held,
             Accounts::Several(held) => {
@@ -82,7 +82,7 @@ impl<'a> Sheets<'a> {
                 held.get_mut(found)?
             }
         };
-        Some(Open { sheet: &mut held.sheet, reading: &held.reading })
+        Some(OpenAccount { sheet: &mut held.sheet, reading: &held.reading })
     }
 
     /// Puts everything back as it was when it was locked.
@@ -95,8 +95,8 @@ impl<'a> Sheets<'a> {
     }
 }
 
-impl<'a> Held<'a> {
-    fn lock(reading: &Reading, place: Place, slot: &'a MemorySlot) -> Self {
+impl<'a> LockedSheet<'a> {
+    fn lock(reading: &Reading, place: LockOrder, slot: &'a MemorySlot) -> Self {
         // Of a payer that came later the process before the crash has counted nothing.
         let unclean = reading.unclean.filter(|started| slot.since() <= started.time);
         Self { place, sheet: slot.lock(), reading: Reading { unclean, ..*reading } }
@@ -104,7 +104,7 @@ impl<'a> Held<'a> {
 }
 
 /// The slot of whom a limit is charged to, and where it stands in the order of locking.
-fn account<'a>(bill: &Bill<'a>, per: Subject) -> (Place, &'a AnySlot) {
+fn account<'a>(bill: &Bill<'a>, per: Subject) -> (LockOrder, &'a AnySlot) {
     let account = bill.account(per);
     let kind = match account.payer {
         Payer::Key(_) => 0,
@@ -115,7 +115,7 @@ fn account<'a>(bill: &Bill<'a>, per: Subject) -> (Place, &'a AnySlot) {
     ((kind, std::ptr::from_ref(slot).cast::<()>().addr()), slot)
 }
 
-impl Open<'_> {
+impl OpenAccount<'_> {
     pub(super) fn measure(&self, bound: &Bound, cost: u64) -> Measure {
         self.sheet.measure(bound, cost, self.reading)
     }

@@ -46,11 +46,11 @@ impl Rows {
 }
 
 impl Permits for Rows {
-    fn taken(&self, _: ReplicaId) -> Pending<'_, Taken> {
+    fn taken(&self, _: ReplicaId) -> Pending<'_, PermitsFound> {
         let rows = self.counts.lock().unwrap().clone().into_iter();
         let counts = rows.filter_map(|(count, state)| Some(KeptCount { count, state: state? })).collect();
         let in_order = self.is_complete.load(Ordering::SeqCst);
-        Box::pin(async move { Ok(Taken { counts, in_order, crash: None }) })
+        Box::pin(async move { Ok(PermitsFound { counts, in_order, crash: None }) })
     }
 
     fn begin(&self, _: ReplicaId) -> Pending<'_, ()> {

@@ -15,7 +15,7 @@ pub use self::{
 use super::{
     credentials::Secret,
     environment::BrowserRule,
-    grant::Verdict,
+    grant::Coverage,
     key::{Key, Standing},
     member::Surroundings,
     policy::{Policy, TierSet},
@@ -58,18 +58,18 @@ pub enum Proof<'a> {
 #[must_use]
 pub enum Decision {
     /// Nothing speaks against it.
-    Allow(Permit),
+    Allow(Cleared),
     /// Something does.
     Deny(Denial),
 }
 
 /// Proof that [`judge`] found nothing that speaks against a request, but that its limits were not looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Permit {
+pub struct Cleared {
     tiers: TierSet,
 }
 
-impl Permit {
+impl Cleared {
     /// The tiers whose limits are to be charged; never empty.
     #[must_use]
     pub const fn tiers(self) -> TierSet {
@@ -99,7 +99,7 @@ const CONDITIONS: [Condition; 12] = [
 /// Judges a request. Nothing is charged and nothing is looked up here.
 pub fn judge(holder: Holder<'_>, requirement: &Requirement<'_>, now: Timestamp) -> Decision {
     let failure = CONDITIONS.iter().find_map(|condition| condition(holder, requirement, now));
-    failure.map_or_else(|| Decision::Allow(Permit { tiers: tiers(holder, requirement) }), Decision::Deny)
+    failure.map_or_else(|| Decision::Allow(Cleared { tiers: tiers(holder, requirement) }), Decision::Deny)
 }
 
 /// The tiers that a request would be charged to if the key had every scope.
@@ -116,8 +116,8 @@ pub fn tiers_asked(policy: &Policy, requirement: &Requirement<'_>) -> TierSet {
 /// granted, and where it needs none the default one.
 fn tiers(holder: Holder<'_>, requirement: &Requirement<'_>) -> TierSet {
     let tier = |scope: &Scope<'_>| match holder.rights.verdict(*scope, requirement.resource) {
-        Verdict::Granted(tier) => Some(tier),
-        Verdict::OtherResources | Verdict::Missing => None,
+        Coverage::Granted(tier) => Some(tier),
+        Coverage::OtherResources | Coverage::Missing => None,
     };
     let alone = requirement.scopes.iter().filter_map(tier);
     let groups = requirement.any_scopes.iter().filter_map(|group| group.iter().find_map(tier));
@@ -178,19 +178,19 @@ fn role(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) -> Opti
     if !holder.rights.is_narrowed() {
         return None;
     }
-    let missing = lacking(holder, requirement, |verdict| verdict == Verdict::Missing);
+    let missing = lacking(holder, requirement, |verdict| verdict == Coverage::Missing);
     let missing = names(missing.filter(|scope| holder.rights.withholds(*scope)));
     (!missing.is_empty()).then_some(Denial::RoleInsufficient(missing))
 }
 
 fn scopes(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) -> Option<Denial> {
-    let missing = lacking(holder, requirement, |verdict| verdict == Verdict::Missing);
+    let missing = lacking(holder, requirement, |verdict| verdict == Coverage::Missing);
     let missing = names(missing.filter(|scope| !holder.rights.withholds(*scope)));
     (!missing.is_empty()).then_some(Denial::ScopeInsufficient(missing))
 }
 
 fn resources(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) -> Option<Denial> {
-    let scopes = names(lacking(holder, requirement, |verdict| verdict == Verdict::OtherResources));
+    let scopes = names(lacking(holder, requirement, |verdict| verdict == Coverage::OtherResources));
     let named = requirement.resource.is_some();
     (!scopes.is_empty()).then_some(Denial::ResourceNotGranted { scopes, named })
 }
@@ -201,14 +201,14 @@ fn resources(holder: Holder<'_>, requirement: &Requirement<'_>, _: Timestamp) ->
 fn lacking<'a>(
     holder: Holder<'a>,
     requirement: &'a Requirement<'a>,
-    fails: fn(Verdict) -> bool,
+    fails: fn(Coverage) -> bool,
 ) -> impl Iterator<Item = Scope<'a>> {
     let verdict = move |scope: &Scope<'_>| holder.rights.verdict(*scope, requirement.resource);
     let best = move |group: &Vec<Scope<'_>>| {
-        group.iter().map(verdict).fold(Verdict::Missing, |best, next| match (best, next) {
-            (granted @ Verdict::Granted(_), _) | (_, granted @ Verdict::Granted(_)) => granted,
-            (Verdict::OtherResources, _) | (_, Verdict::OtherResources) => Verdict::OtherResources,
-            (Verdict::Missing, Verdict::Missing) => Verdict::Missing,
+        group.iter().map(verdict).fold(Coverage::Missing, |best, next| match (best, next) {
+            (granted @ Coverage::Granted(_), _) | (_, granted @ Coverage::Granted(_)) => granted,
+            (Coverage::OtherResources, _) | (_, Coverage::OtherResources) => Coverage::OtherResources,
+            (Coverage::Missing, Coverage::Missing) => Coverage::Missing,
         })
     };
     let alone = requirement.scopes.iter().filter(move |scope| fails(verdict(scope)));

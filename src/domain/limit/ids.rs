@@ -13,18 +13,18 @@ pub struct LimitId(u32);
 
 /// Every [`LimitId`] of this process, with the text that it is stored under.
 #[derive(Debug, Default)]
-pub struct LimitIds(Mutex<Known>);
+pub struct LimitIds(Mutex<KnownId>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct KnownId {
     ids: HashMap<Arc<str>, LimitId>,
     /// By number; `None` where it is nobody's.
-    texts: Vec<Option<Named>>,
+    texts: Vec<Option<NamedLimit>>,
     free: Vec<LimitId>,
 }
 
 #[derive(Debug)]
-struct Named {
+struct NamedLimit {
     text: Arc<str>,
     /// Whether it was handed out since [`LimitIds::idle`] was last asked.
     handed_out: bool,
@@ -44,7 +44,7 @@ impl LimitIds {
             return (id, Arc::clone(&named.text));
         }
         let text: Arc<str> = text.into();
-        let named = Some(Named { text: Arc::clone(&text), handed_out: true });
+        let named = Some(NamedLimit { text: Arc::clone(&text), handed_out: true });
         // Four thousand million limits do not fit into memory.
         let new = || LimitId(u32::try_from(known.texts.len()).unwrap_or(u32::MAX));
         let id = known.free.last().copied().unwrap_or_else(new);
@@ -96,7 +96,7 @@ impl LimitIds {
         let mut known = self.lock();
         for id in unused {
             let Some(place) = known.texts.get_mut(id.place()) else { continue };
-            let idle = |named: &Named| !named.handed_out && Arc::strong_count(&named.text) == OURS;
+            let idle = |named: &NamedLimit| !named.handed_out && Arc::strong_count(&named.text) == OURS;
             let Some(named) = place.take_if(|named| idle(named)) else { continue };
             known.ids.remove(&named.text);
             known.free.push(id);
@@ -116,7 +116,7 @@ impl LimitIds {
         self.len() == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, KnownId> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

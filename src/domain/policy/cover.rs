@@ -58,7 +58,7 @@ mod tests {
     use crate::domain::{
         admin::AdminRights,
         ceiling::{Ceiling, GrantCeiling},
-        grant::{Verdict, tests::grant},
+        grant::{Coverage, tests::grant},
         resource::Resource,
         rights::Rights,
         scope::Scope,
@@ -110,7 +110,7 @@ mod tests {
         let every = SCOPES.iter().flat_map(|scope| ASKED.iter().map(move |resource| (*scope, *resource)));
         let granted = |scope: &str, resource: Option<&str>| {
             let resource = resource.map(|text| Resource::parse(text).unwrap());
-            matches!(rights.verdict(Scope::parse(scope).unwrap(), resource), Verdict::Granted(_))
+            matches!(rights.verdict(Scope::parse(scope).unwrap(), resource), Coverage::Granted(_))
         };
         every.filter(|(scope, resource)| granted(scope, *resource)).collect()
     }

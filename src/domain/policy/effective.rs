@@ -100,14 +100,14 @@ mod tests {
     use super::*;
     use crate::domain::{
         limit::{KeyLimits, LimitIds},
-        policy::{Holder, LimitOverridesEntry},
+        policy::{LimitOverridesEntry, OverridesOf},
     };
 
     fn policy() -> Policy {
         Policy::from_toml(include_str!("tests/small.toml")).unwrap()
     }
 
-    fn own(text: &str, holder: Holder, policy: &Policy) -> LimitOverrides {
+    fn own(text: &str, holder: OverridesOf, policy: &Policy) -> LimitOverrides {
         let entry: LimitOverridesEntry = toml::from_str(text).unwrap();
         LimitOverrides::new(entry, holder, policy).unwrap()
     }
@@ -118,8 +118,8 @@ mod tests {
         let policy = policy();
         let day = "tiers = [{ tier = 'wide', limits = [{ name = 'day', limit = 2, calendar = 'day' }] }]";
         let month = "limits = [{ name = 'all', limit = 7, calendar = 'month', per = 'workspace' }]";
-        let key = own(day, Holder::Key, &policy);
-        let workspace = own(month, Holder::Workspace, &policy);
+        let key = own(day, OverridesOf::Key, &policy);
+        let workspace = own(month, OverridesOf::Workspace, &policy);
         for plan in ["starter", "pro", "gone"] {
             let plan = Plan::parse(plan).unwrap();
             for workspace in [None, Some(&workspace)] {
@@ -150,8 +150,9 @@ mod tests {
         let month = "limits = [{ name = 'ours', limit = 7, calendar = 'month', per = 'workspace' }]";
         let second = "limits = [{ name = 'mine', limit = 1, rolling = '1s' }]";
         let day = "tiers = [{ tier = 'wide', limits = [{ name = 'mine', limit = 2, calendar = 'day' }] }]";
-        let (month, second) = (own(month, Holder::Workspace, &policy), own(second, Holder::Key, &policy));
-        let day = own(day, Holder::Key, &policy);
+        let (month, second) =
+            (own(month, OverridesOf::Workspace, &policy), own(second, OverridesOf::Key, &policy));
+        let day = own(day, OverridesOf::Key, &policy);
         let of_tiers = "Tier default/hour, Tier wide/day, Tier wide/week, Tier wide/burst";
         for (plan, workspace, key, expected) in [
             ("gone", None, None, of_tiers.to_owned()),
@@ -211,7 +212,7 @@ mod tests {
             (wide(&[berlin, &burst.replace("10s", "1s")].join(",")), false),
             (wide(&[berlin, "{ name = 'burst', limit = 3, rolling = '10s' }"].join(",")), false),
         ] {
-            let key = own(&own_limits, Holder::Key, &policy);
+            let key = own(&own_limits, OverridesOf::Key, &policy);
             let with = effective(&policy, LimitsOf { key: Some(&key), ..without });
             assert_eq!(no_wider(&with, &effective(&policy, without)), narrow, "{own_limits}");
         }

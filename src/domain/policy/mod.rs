@@ -35,7 +35,7 @@ pub use self::{
     limits::{ALL_TIERS, Calendar, Limit, Subject, Window, duration, show_duration},
     name_pattern::NamePattern,
     nearest::Undeclared,
-    overrides::{Holder, LimitOverrides},
+    overrides::{LimitOverrides, OverridesOf},
     quotas::{Quota, daily},
     role::Role,
     rule_broken::RuleBroken,

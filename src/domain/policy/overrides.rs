@@ -17,7 +17,7 @@ pub struct LimitOverrides {
 
 /// Whose own the limits are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holder {
+pub enum OverridesOf {
     /// A key's: they cannot be shared.
     Key,
     /// A workspace's.
@@ -29,13 +29,13 @@ impl LimitOverrides {
     ///
     /// # Errors
     /// Everything that is wrong with them, tiers that the policy does not declare among it.
-    pub fn new(entry: LimitOverridesEntry, holder: Holder, policy: &Policy) -> Result<Self, Vec<Fault>> {
+    pub fn new(entry: LimitOverridesEntry, holder: OverridesOf, policy: &Policy) -> Result<Self, Vec<Fault>> {
         let unusable = time_zones::unusable_zones_of("", &entry.limits, &entry.tiers);
         if !unusable.is_empty() {
             return Err(unusable);
         }
         let declared = |tier: &str| policy.tiers().iter().any(|declared| declared.name.as_str() == tier);
-        check::overrides(entry, holder == Holder::Key, declared).map(|(entry, limits, tiers)| Self {
+        check::overrides(entry, holder == OverridesOf::Key, declared).map(|(entry, limits, tiers)| Self {
             entry,
             limits,
             tiers,

@@ -18,7 +18,7 @@ pub(super) fn routes(
         return RouteTable::default();
     }
     for (place, entry) in document.routes.iter().enumerate() {
-        let reading = Reading { at: format!("routes[{place}]"), entry, is_declared: &is_declared };
+        let reading = RouteReading { at: format!("routes[{place}]"), entry, is_declared: &is_declared };
         routes.extend(reading.route(faults));
     }
     if routes.len() < document.routes.len() {
@@ -39,13 +39,13 @@ pub(super) fn routes(
 }
 
 /// One route as it is read.
-struct Reading<'a, F> {
+struct RouteReading<'a, F> {
     at: String,
     entry: &'a RouteEntry,
     is_declared: &'a F,
 }
 
-impl<F: Fn(&str) -> bool> Reading<'_, F> {
+impl<F: Fn(&str) -> bool> RouteReading<'_, F> {
     fn route(&self, faults: &mut Faults) -> Option<Route> {
         let before = faults.len();
         let RouteEntry { host, method, path, .. } = self.entry;

@@ -21,7 +21,7 @@ impl Policy {
         }
         let document: Document = toml::from_str(text).map_err(|error| vec![malformed(text, &error)])?;
         Self::new(document).map_err(|faults| {
-            let lines = Lines::of(text);
+            let lines = DocumentLines::of(text);
             faults.into_iter().map(|fault| Fault { line: lines.find(&fault.field), ..fault }).collect()
         })
     }
@@ -52,12 +52,12 @@ fn line_at(text: &str, place: usize) -> usize {
 }
 
 /// The places of a document's fields.
-struct Lines<'a> {
+struct DocumentLines<'a> {
     text: &'a str,
     root: Option<Spanned<DeTable<'a>>>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> DocumentLines<'a> {
     fn of(text: &'a str) -> Self {
         Self { text, root: DeTable::parse(text).ok() }
     }

@@ -6,7 +6,7 @@ mod role;
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    grant::{Grant, Grants, Verdict},
+    grant::{Coverage, Grant, Grants},
     policy::{Policy, TierSet},
     resource::{Resource, ResourcePattern},
     scope::{Scope, ScopePattern},
@@ -126,8 +126,8 @@ impl Rights {
 
     /// Whether these permit `required` on `resource`.
     #[must_use]
-    pub fn verdict(&self, required: Scope<'_>, resource: Option<Resource<'_>>) -> Verdict {
-        let Some(right) = self.find(required) else { return Verdict::Missing };
+    pub fn verdict(&self, required: Scope<'_>, resource: Option<Resource<'_>>) -> Coverage {
+        let Some(right) = self.find(required) else { return Coverage::Missing };
         let granted = match (&right.reach, resource) {
             (Reach::Everywhere, _) => true,
             (Reach::Within(_), None) => false,
@@ -136,7 +136,7 @@ impl Rights {
                 patterns.any(|pattern| pattern.matches(resource))
             }
         };
-        if granted { Verdict::Granted(right.tier) } else { Verdict::OtherResources }
+        if granted { Coverage::Granted(right.tier) } else { Coverage::OtherResources }
     }
 
     fn find(&self, scope: Scope<'_>) -> Option<&Right> {
@@ -203,9 +203,9 @@ mod tests {
     }
 
     /// In the first tier, which is the only one.
-    const GRANTED: Verdict = Verdict::Granted(TierSet::only(0));
+    const GRANTED: Coverage = Coverage::Granted(TierSet::only(0));
 
-    fn ask(rights: &Rights, scope: &str, resource: Option<&str>) -> Verdict {
+    fn ask(rights: &Rights, scope: &str, resource: Option<&str>) -> Coverage {
         rights.verdict(Scope::parse(scope).unwrap(), resource.map(|text| Resource::parse(text).unwrap()))
     }
 
@@ -214,11 +214,11 @@ mod tests {
         // S3
         let rights = rights(&[grant("storage:upload", &["space/a"]), grant("storage:read", &[])]);
         assert_eq!(ask(&rights, "storage:upload", Some("space/a")), GRANTED);
-        assert_eq!(ask(&rights, "storage:upload", Some("space/b")), Verdict::OtherResources);
-        assert_eq!(ask(&rights, "storage:upload", None), Verdict::OtherResources);
+        assert_eq!(ask(&rights, "storage:upload", Some("space/b")), Coverage::OtherResources);
+        assert_eq!(ask(&rights, "storage:upload", None), Coverage::OtherResources);
         assert_eq!(ask(&rights, "storage:read", None), GRANTED);
         assert_eq!(ask(&rights, "storage:read", Some("space/b")), GRANTED);
-        assert_eq!(ask(&rights, "storage:wipe", Some("space/a")), Verdict::Missing);
+        assert_eq!(ask(&rights, "storage:wipe", Some("space/a")), Coverage::Missing);
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
         let wide = rights(&[grant("storage:*", &[])]);
         assert_eq!(wide.scopes().collect::<Vec<_>>(), ["storage:read", "storage:upload"]);
         for other in ["storage:wipe", "storage:delete", "storages:read", "storage-x:read", "a:b"] {
-            assert_eq!(ask(&wide, other, None), Verdict::Missing, "{other}");
+            assert_eq!(ask(&wide, other, None), Coverage::Missing, "{other}");
         }
         let named = rights(&[grant("storage:*", &[]), grant("storage:wipe", &[])]);
         assert_eq!(ask(&named, "storage:wipe", None), GRANTED, "by its own name");
@@ -258,7 +258,7 @@ mod tests {
         let both = rights(&[grant("storage:*", &["space/a"]), grant("storage:read", &["space/b"])]);
         assert_eq!(ask(&both, "storage:read", Some("space/a")), GRANTED);
         assert_eq!(ask(&both, "storage:read", Some("space/b")), GRANTED);
-        assert_eq!(ask(&both, "storage:upload", Some("space/b")), Verdict::OtherResources);
+        assert_eq!(ask(&both, "storage:upload", Some("space/b")), Coverage::OtherResources);
         let open = rights(&[grant("storage:*", &["space/a"]), grant("storage:read", &[])]);
         assert_eq!(ask(&open, "storage:read", None), GRANTED);
         assert_eq!(open.unbound().collect::<Vec<_>>(), ["storage:read"]);
@@ -271,8 +271,8 @@ mod tests {
         let inert: Vec<_> = rights.inert().iter().map(ScopePattern::as_str).collect();
         assert_eq!(inert, ["x:y", "z:*"]);
         assert!(rights.bound().is_empty());
-        assert_eq!(ask(&rights, "x:y", None), Verdict::Missing);
-        assert_eq!(Rights::default().verdict(Scope::parse("a:b").unwrap(), None), Verdict::Missing);
+        assert_eq!(ask(&rights, "x:y", None), Coverage::Missing);
+        assert_eq!(Rights::default().verdict(Scope::parse("a:b").unwrap(), None), Coverage::Missing);
     }
 
     #[test]
@@ -291,8 +291,8 @@ mod tests {
         let asks = |scope: &str, resource| {
             rights.verdict(Scope::parse(scope).unwrap(), Some(Resource::parse(resource).unwrap()))
         };
-        assert!(matches!(asks("storage:upload", "space/199"), Verdict::Granted(_)));
-        assert!(matches!(asks("storage:read", "own"), Verdict::Granted(_)));
-        assert_eq!(asks("storage:upload", "own"), Verdict::OtherResources);
+        assert!(matches!(asks("storage:upload", "space/199"), Coverage::Granted(_)));
+        assert!(matches!(asks("storage:read", "own"), Coverage::Granted(_)));
+        assert_eq!(asks("storage:upload", "own"), Coverage::OtherResources);
     }
 }

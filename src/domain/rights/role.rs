@@ -142,7 +142,7 @@ fn names<'a>(grants: impl Iterator<Item = &'a Grant>) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::domain::{
-        grant::Verdict,
+        grant::Coverage,
         resource::{Resource, ResourcePattern},
         text::Label,
     };
@@ -210,9 +210,9 @@ mod tests {
         let ask = |scope, resource| {
             viewer.verdict(Scope::parse(scope).unwrap(), Some(Resource::parse(resource).unwrap()))
         };
-        assert!(matches!(ask("site:read", "site/a"), Verdict::Granted(_)));
-        assert_eq!(ask("site:read", "site/b"), Verdict::OtherResources);
-        assert_eq!(ask("site:write", "site/a"), Verdict::Missing);
+        assert!(matches!(ask("site:read", "site/a"), Coverage::Granted(_)));
+        assert_eq!(ask("site:read", "site/b"), Coverage::OtherResources);
+        assert_eq!(ask("site:write", "site/a"), Coverage::Missing);
         let shown: Vec<_> = viewer.bound().iter().map(|grant| grant.scope().as_str()).collect();
         assert_eq!(shown, ["site:read"]);
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     CanonicalPath, Match, NotCanonical, Route, RouteTable, Unrouted, host::RequestHost, method,
-    template::Slot,
+    template::PathSegment,
 };
 
 /// The most routes that are named beside the one that decides.
@@ -127,15 +127,15 @@ fn takes(route: &Route, path: CanonicalPath<'_>) -> bool {
     let mut depth = 0;
     loop {
         let slot = route.template.slot(depth);
-        let Some(text) = below else { return matches!(slot, Slot::End | Slot::Rest) };
+        let Some(text) = below else { return matches!(slot, PathSegment::End | PathSegment::Rest) };
         let (segment, rest) =
             text.split_once('/').map_or((text, None), |(segment, rest)| (segment, Some(rest)));
         match slot {
-            Slot::End => return false,
-            Slot::Rest => return true,
-            Slot::Literal(literal) if literal != segment => return false,
-            Slot::Variable if segment.is_empty() => return false,
-            Slot::Literal(_) | Slot::Variable => (below, depth) = (rest, depth + 1),
+            PathSegment::End => return false,
+            PathSegment::Rest => return true,
+            PathSegment::Literal(literal) if literal != segment => return false,
+            PathSegment::Variable if segment.is_empty() => return false,
+            PathSegment::Literal(_) | PathSegment::Variable => (below, depth) = (rest, depth + 1),
         }
     }
 }

@@ -5,7 +5,9 @@
 
 use std::{borrow::Cow, cmp::Ordering};
 
-use super::{CanonicalPath, NotCanonical, Route, RouteDecision, host::RequestHost, method, template::Slot};
+use super::{
+    CanonicalPath, NotCanonical, Route, RouteDecision, host::RequestHost, method, template::PathSegment,
+};
 
 /// Routes of the largest table.
 const MAX_ROUTES: usize = 1_024;
@@ -162,20 +164,20 @@ fn search<'t>(
     if entries.is_empty() {
         return None;
     }
-    let with = |slot: Slot<'_>| equal(entries, |entry| entry.route.template.slot(depth).cmp(&slot));
+    let with = |slot: PathSegment<'_>| equal(entries, |entry| entry.route.template.slot(depth).cmp(&slot));
     // They differ in their method alone.
     let wanted_of = |same: &'t [Entry]| same.iter().find(|entry| wanted(&entry.route));
-    let rest = || wanted_of(with(Slot::Rest));
+    let rest = || wanted_of(with(PathSegment::Rest));
     let Some(below) = below else {
-        return wanted_of(with(Slot::End)).or_else(rest);
+        return wanted_of(with(PathSegment::End)).or_else(rest);
     };
     let (segment, below) =
         below.split_once('/').map_or((below, None), |(segment, below)| (segment, Some(below)));
     let variable = || match segment {
         "" => None,
-        _ => search(with(Slot::Variable), depth + 1, below, wanted),
+        _ => search(with(PathSegment::Variable), depth + 1, below, wanted),
     };
-    search(with(Slot::Literal(segment)), depth + 1, below, wanted).or_else(variable).or_else(rest)
+    search(with(PathSegment::Literal(segment)), depth + 1, below, wanted).or_else(variable).or_else(rest)
 }
 
 fn takes_method(route: &Route, method: &str) -> bool {

@@ -14,11 +14,11 @@ const PATH: &str = "a canonical path whose segments are texts without `*` `;` `!
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathTemplate {
     text: Box<str>,
-    segments: Box<[Segment]>,
+    segments: Box<[TemplateSegment]>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
+enum TemplateSegment {
     /// Stands for itself; empty after a slash at the end.
     Literal(Box<str>),
     Variable(Box<str>),
@@ -28,7 +28,7 @@ enum Segment {
 /// What a template has at one depth, without the names of variables: of two that take the same path, the lower one
 /// says more about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Slot<'a> {
+pub(super) enum PathSegment<'a> {
     End,
     Literal(&'a str),
     Variable,
@@ -43,7 +43,7 @@ impl PathTemplate {
     /// `{name=**}`, which would stand for itself; a malformed or repeated name; a rest that is not last.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let below = text.strip_prefix('/').filter(|_| has_shape(text)).ok_or(ParseError::new(PATH))?;
-        let segments = below.split('/').map(Segment::parse).collect::<Option<Box<[_]>>>();
+        let segments = below.split('/').map(TemplateSegment::parse).collect::<Option<Box<[_]>>>();
         let segments = segments.filter(|segments| are_sound(segments)).ok_or(ParseError::new(PATH))?;
         Ok(Self { text: text.into(), segments })
     }
@@ -55,20 +55,20 @@ impl PathTemplate {
     }
 
     /// What this has at that depth, the first segment being at 0.
-    pub(super) fn slot(&self, depth: usize) -> Slot<'_> {
-        self.segments.get(depth).map_or(Slot::End, Segment::slot)
+    pub(super) fn slot(&self, depth: usize) -> PathSegment<'_> {
+        self.segments.get(depth).map_or(PathSegment::End, TemplateSegment::slot)
     }
 
     /// All that decides which paths this takes.
-    pub(super) fn shape(&self) -> impl Iterator<Item = Slot<'_>> {
-        self.segments.iter().map(Segment::slot)
+    pub(super) fn shape(&self) -> impl Iterator<Item = PathSegment<'_>> {
+        self.segments.iter().map(TemplateSegment::slot)
     }
 
     /// The place of the one segment that has this name.
     pub(super) fn place(&self, name: &str) -> Option<usize> {
         self.segments
             .iter()
-            .position(|segment| matches!(segment, Segment::Variable(variable) if **variable == *name))
+            .position(|segment| matches!(segment, TemplateSegment::Variable(variable) if **variable == *name))
     }
 }
 
@@ -78,7 +78,7 @@ impl fmt::Display for PathTemplate {
     }
 }
 
-impl Segment {
+impl TemplateSegment {
     fn parse(text: &str) -> Option<Self> {
         let Some(inner) = variable(text) else {
             return (is_segment(text) && !text.contains('*')).then(|| Self::Literal(text.into()));
@@ -87,11 +87,11 @@ impl Segment {
         is_name(name).then(|| if rest { Self::Rest(name.into()) } else { Self::Variable(name.into()) })
     }
 
-    fn slot(&self) -> Slot<'_> {
+    fn slot(&self) -> PathSegment<'_> {
         match self {
-            Self::Literal(text) => Slot::Literal(text),
-            Self::Variable(_) => Slot::Variable,
-            Self::Rest(_) => Slot::Rest,
+            Self::Literal(text) => PathSegment::Literal(text),
+            Self::Variable(_) => PathSegment::Variable,
+            Self::Rest(_) => PathSegment::Rest,
         }
     }
 
@@ -109,12 +109,12 @@ pub(super) fn variable(segment: &str) -> Option<&str> {
 }
 
 /// Whether no name is used twice and a rest is last.
-fn are_sound(segments: &[Segment]) -> bool {
+fn are_sound(segments: &[TemplateSegment]) -> bool {
     let above = segments.split_last().map_or(segments, |(_, above)| above);
-    let names: Vec<&str> = segments.iter().filter_map(Segment::name).collect();
+    let names: Vec<&str> = segments.iter().filter_map(TemplateSegment::name).collect();
     let twice =
         names.iter().enumerate().any(|(place, name)| names.iter().skip(place + 1).any(|other| other == name));
-    !twice && !above.iter().any(|segment| matches!(segment, Segment::Rest(_)))
+    !twice && !above.iter().any(|segment| matches!(segment, TemplateSegment::Rest(_)))
 }
 
 fn is_name(text: &str) -> bool {

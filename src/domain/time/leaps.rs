@@ -10,7 +10,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{Clock, Condition, Timestamp, TrustedClock, trusted::LEAP_MS};
+use super::{Clock, ClockCondition, Timestamp, TrustedClock, trusted::LEAP_MS};
 
 const START: i64 = 1_767_225_600_000;
 const MINUTE: i64 = 60_000;
@@ -69,7 +69,7 @@ fn time_goes_with_the_wall_clock() {
         hands.pass(60 * MINUTE);
         assert_eq!(clock.now(), hands.wall());
     }
-    assert_eq!((clock.mark(), clock.condition()), (hands.wall(), Condition::Sound));
+    assert_eq!((clock.mark(), clock.condition()), (hands.wall(), ClockCondition::Sound));
 }
 
 #[test]
@@ -80,16 +80,19 @@ fn a_clock_set_back_stands_until_it_has_passed_where_it_was() {
     assert_eq!(since(&clock), 0);
     hands.pass(10_000);
     assert_eq!((since(&clock), clock.read().steady.as_ms() - START), (0, 10_000));
-    assert_eq!(clock.condition(), Condition::Behind(Duration::from_millis((YEAR - 10_000).unsigned_abs())));
+    assert_eq!(
+        clock.condition(),
+        ClockCondition::Behind(Duration::from_millis((YEAR - 10_000).unsigned_abs()))
+    );
     hands.pass(YEAR);
-    assert_eq!((since(&clock), clock.condition()), (10_000, Condition::Sound));
+    assert_eq!((since(&clock), clock.condition()), (10_000, ClockCondition::Sound));
 }
 
 #[test]
 fn a_small_leap_is_believed_at_once() {
     let (hands, clock) = clock(None);
     hands.leap(LEAP_MS);
-    assert_eq!((since(&clock), clock.condition()), (LEAP_MS, Condition::Sound));
+    assert_eq!((since(&clock), clock.condition()), (LEAP_MS, ClockCondition::Sound));
 }
 
 #[test]
@@ -114,11 +117,11 @@ fn a_great_leap_is_believed_after_it_has_stood_for_a_minute() {
     hands.pass(30_000);
     hands.leap(YEAR);
     assert_eq!(since(&clock), 30_000);
-    assert_eq!(clock.condition(), Condition::Doubted(Duration::from_millis(YEAR.unsigned_abs())));
+    assert_eq!(clock.condition(), ClockCondition::Doubted(Duration::from_millis(YEAR.unsigned_abs())));
     hands.pass(CONFIRM_MS - 1);
     assert_eq!(since(&clock), 30_000 + CONFIRM_MS - 1);
     hands.pass(1);
-    assert_eq!((clock.now(), clock.condition()), (hands.wall(), Condition::Sound));
+    assert_eq!((clock.now(), clock.condition()), (hands.wall(), ClockCondition::Sound));
     assert_eq!(clock.read().steady.as_ms() - START, 30_000 + CONFIRM_MS, "rates know nothing of it");
 }
 
@@ -169,7 +172,7 @@ fn a_clock_behind_the_mark_begins_there_and_one_ahead_of_it_is_believed() {
     let (hands, behind) = clock(Some(START + YEAR));
     assert_eq!(since(&behind), YEAR);
     assert_eq!(behind.read().steady.as_ms() - START, YEAR);
-    assert_eq!(behind.condition(), Condition::Behind(Duration::from_millis(YEAR.unsigned_abs())));
+    assert_eq!(behind.condition(), ClockCondition::Behind(Duration::from_millis(YEAR.unsigned_abs())));
     hands.pass(MINUTE);
     assert_eq!((since(&behind), behind.mark().as_ms() - START), (YEAR, YEAR));
     let (hands, ahead) = clock(Some(START - YEAR));

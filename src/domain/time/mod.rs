@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::parse::ParseError;
 
-pub use self::trusted::{Condition, TrustedClock};
+pub use self::trusted::{ClockCondition, TrustedClock};
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z, within the years 1 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

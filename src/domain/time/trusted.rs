@@ -52,11 +52,11 @@ pub struct TrustedClock {
 /// What the wall clock is compared with.
 struct Reference {
     skew: i64,
-    doubt: Option<Doubt>,
+    doubt: Option<DoubtedLeap>,
 }
 
 /// A leap forward that is not believed yet.
-struct Doubt {
+struct DoubtedLeap {
     /// When it was seen first, by the boot clock.
     since: i64,
     /// The lowest skew seen since.
@@ -65,7 +65,7 @@ struct Doubt {
 
 /// How a clock is: what somebody should know who runs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub enum ClockCondition {
     /// The wall clock is believed.
     Sound,
     /// The wall clock is behind a time that was believed before; time stands there until the wall clock has passed it.
@@ -136,14 +136,14 @@ impl TrustedClock {
 
     /// How the clock is now.
     #[must_use]
-    pub fn condition(&self) -> Condition {
+    pub fn condition(&self) -> ClockCondition {
         let (boot, wall) = self.raw();
         let time = self.judge(boot, wall).time;
         if self.reference().doubt.is_some() {
-            return Condition::Doubted(wall.saturating_since(time));
+            return ClockCondition::Doubted(wall.saturating_since(time));
         }
         let behind = time.saturating_since(wall);
-        if to_ms(behind) < NOTABLE_MS { Condition::Sound } else { Condition::Behind(behind) }
+        if to_ms(behind) < NOTABLE_MS { ClockCondition::Sound } else { ClockCondition::Behind(behind) }
     }
 
     /// The boot clock first: a thread that is stopped in between sees too great a skew, which the next one corrects.
@@ -181,7 +181,7 @@ impl TrustedClock {
     fn review(&self, boot: i64, skew: i64) -> bool {
         let mut reference = self.reference();
         if skew > reference.ceiling() {
-            let doubt = reference.doubt.get_or_insert(Doubt { since: boot, lowest: skew });
+            let doubt = reference.doubt.get_or_insert(DoubtedLeap { since: boot, lowest: skew });
             doubt.lowest = doubt.lowest.min(skew);
             if boot.saturating_sub(doubt.since) < CONFIRM_MS {
                 self.ceiling.store(DOUBTED, Ordering::Release);
@@ -193,7 +193,7 @@ impl TrustedClock {
             self.begin_minute(boot, confirmed);
             if skew > reference.ceiling() {
                 self.believed.store(confirmed, Ordering::Relaxed);
-                reference.doubt = Some(Doubt { since: boot, lowest: skew });
+                reference.doubt = Some(DoubtedLeap { since: boot, lowest: skew });
                 self.ceiling.store(DOUBTED, Ordering::Release);
                 return false;
             }

@@ -18,7 +18,7 @@ use crate::{
     judge::{
         answer::{Answer, CheckedKey},
         check_all::Together,
-        question::{Mode, Query, Subject},
+        question::{InQuestion, Mode, Query},
     },
     ports::LimitState,
     wire::v1::{self, check_request},
@@ -68,11 +68,11 @@ pub(in crate::grpc) fn query<'a>(
     caller: &Caller,
 ) -> Result<Query<'a>, OperationError> {
     let subject = match &asked.subject {
-        None => Subject::Nothing,
-        Some(check_request::Subject::ApiKey(text)) => Subject::Presented(text),
-        Some(check_request::Subject::KeyId(text)) => Subject::Key(key_id(&path(prefix, "key_id"), text)?),
+        None => InQuestion::Nothing,
+        Some(check_request::Subject::ApiKey(text)) => InQuestion::Presented(text),
+        Some(check_request::Subject::KeyId(text)) => InQuestion::Key(key_id(&path(prefix, "key_id"), text)?),
     };
-    if matches!(subject, Subject::Key(_)) && mode == Mode::Enforce {
+    if matches!(subject, InQuestion::Key(_)) && mode == Mode::Enforce {
         let why = ParseError::new("used in the modes PEEK and EXPLAIN only; to enforce, present the api_key");
         return Err(OperationError::invalid(path(prefix, "key_id"), why));
     }

@@ -4,7 +4,7 @@
 
 use prost::Message as _;
 
-use super::{check::denial_to_wire, fields::Fields};
+use super::{check::denial_to_wire, fields::ProtoFields};
 use crate::{
     domain::{
         decision::Decision, grant::Grant, id::WorkspaceId, key::Creator, limit::Bound, text::Owner,
@@ -16,7 +16,7 @@ use crate::{
 
 /// Appends an answer's message.
 pub(in crate::grpc) fn write(answer: &Answer, bytes: &mut Vec<u8>) {
-    let mut fields = Fields(bytes);
+    let mut fields = ProtoFields(bytes);
     match &answer.decision {
         Decision::Allow(_) => fields.number(1, 1),
         // Rarer, and longer than it is often.
@@ -34,7 +34,7 @@ pub(in crate::grpc) fn write(answer: &Answer, bytes: &mut Vec<u8>) {
     fields.number(6, answer.revision.0);
 }
 
-fn key(checked: &CheckedKey, fields: &mut Fields<'_>) {
+fn key(checked: &CheckedKey, fields: &mut ProtoFields<'_>) {
     let key = checked.found.key();
     let rights = checked.found.rights();
     fields.text(1, key.id.text().as_str());
@@ -61,7 +61,7 @@ fn key(checked: &CheckedKey, fields: &mut Fields<'_>) {
     }
 }
 
-fn creator(creator: &Creator, known: bool, fields: &mut Fields<'_>) {
+fn creator(creator: &Creator, known: bool, fields: &mut ProtoFields<'_>) {
     match creator {
         Creator::System => {}
         Creator::Admin { on_behalf_of, .. } if !known => owner(4, on_behalf_of.as_ref(), fields),
@@ -74,15 +74,15 @@ fn creator(creator: &Creator, known: bool, fields: &mut Fields<'_>) {
     }
 }
 
-fn workspace(field: u8, workspace: WorkspaceId, fields: &mut Fields<'_>) {
+fn workspace(field: u8, workspace: WorkspaceId, fields: &mut ProtoFields<'_>) {
     fields.text(field, workspace.text().as_str());
 }
 
-fn owner(field: u8, owner: Option<&Owner>, fields: &mut Fields<'_>) {
+fn owner(field: u8, owner: Option<&Owner>, fields: &mut ProtoFields<'_>) {
     fields.text(field, owner.map_or("", Owner::as_str));
 }
 
-fn grant(grant: &Grant, fields: &mut Fields<'_>) {
+fn grant(grant: &Grant, fields: &mut ProtoFields<'_>) {
     let Some(resources) = grant.resources() else { return };
     fields.message(7, |fields| {
         fields.text(1, grant.scope().as_str());
@@ -92,7 +92,7 @@ fn grant(grant: &Grant, fields: &mut Fields<'_>) {
     });
 }
 
-fn limit(bound: &Bound, state: &LimitState, fields: &mut Fields<'_>) {
+fn limit(bound: &Bound, state: &LimitState, fields: &mut ProtoFields<'_>) {
     fields.text(1, &bound.name);
     fields.number(2, bound.limit);
     fields.number(3, state.remaining);
@@ -100,7 +100,7 @@ fn limit(bound: &Bound, state: &LimitState, fields: &mut Fields<'_>) {
     fields.message(5, |fields| fields.number(1, bound.length.as_secs()));
 }
 
-fn time(time: Timestamp, fields: &mut Fields<'_>) {
+fn time(time: Timestamp, fields: &mut ProtoFields<'_>) {
     let time = super::time::to_wire(time);
     fields.number(1, time.seconds.cast_unsigned());
     fields.number(2, i64::from(time.nanos).cast_unsigned());

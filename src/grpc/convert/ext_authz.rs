@@ -10,7 +10,7 @@ use tonic::Code;
 use crate::{
     domain::decision::Requirement,
     error::OperationError,
-    gateway::{self, GatewayRequest, Origin, Outcome, Passed, Stopped},
+    gateway::{self, GatewayAnswer, GatewayRequest, Passed, RequestOrigin, StoppedRequest},
     http_answer::{Identity, StopStatus},
     wire::{
         envoy::{
@@ -75,8 +75,8 @@ pub(in crate::grpc) fn said(
 }
 
 /// Where the gateway says that the request came from.
-pub(in crate::grpc) fn origin(attributes: &AttributeContext) -> Origin<'_> {
-    Origin::Envoy { peer: peer(attributes), believed: believed(attributes) }
+pub(in crate::grpc) fn origin(attributes: &AttributeContext) -> RequestOrigin<'_> {
+    RequestOrigin::Envoy { peer: peer(attributes), believed: believed(attributes) }
 }
 
 /// The other end of Envoy's connection, whatever Envoy makes of `x-forwarded-for`.
@@ -99,10 +99,10 @@ fn believed(attributes: &AttributeContext) -> Option<&str> {
 }
 
 /// What Envoy is to do.
-pub(in crate::grpc) fn answer(outcome: Outcome) -> CheckResponse {
+pub(in crate::grpc) fn answer(outcome: GatewayAnswer) -> CheckResponse {
     match outcome {
-        Outcome::Passed(passed) => pass(passed),
-        Outcome::Stopped(stopped) => stop(stopped),
+        GatewayAnswer::Passed(passed) => pass(passed),
+        GatewayAnswer::Stopped(stopped) => stop(stopped),
     }
 }
 
@@ -128,7 +128,7 @@ fn pass(Passed { identity, spent, told }: Passed) -> CheckResponse {
 }
 
 /// Lets nothing through. The exact reason, and whose key it was, are for the operator's log.
-fn stop(Stopped { answer, reason, identity }: Stopped) -> CheckResponse {
+fn stop(StoppedRequest { answer, reason, identity }: StoppedRequest) -> CheckResponse {
     let code = Code::from_i32(answer.status.grpc_code());
     let http = match answer.status {
         StopStatus::BadRequest => StatusCode::BadRequest,
@@ -211,7 +211,7 @@ mod tests {
         ];
         let told = vec![("x-ratelimit-limit", "7".to_owned()), ("x-ratelimit-latency", "0".to_owned())];
         let passed = Passed { identity, spent: vec!["x-api-key".to_owned()], told };
-        let answer = answer(Outcome::Passed(passed));
+        let answer = answer(GatewayAnswer::Passed(passed));
         assert_eq!(answer.status.map(|status| status.code), Some(0));
         let Some(HttpResponse::OkResponse(ok)) = answer.http_response else { panic!("no allow") };
         assert_eq!(ok.headers_to_remove, ["x-api-key", "x-keyward-owner", "x-keyward-plan"]);

@@ -4,9 +4,9 @@ use smallvec::SmallVec;
 
 /// The fields of a message, in the order in which they are written. As in proto3, what is zero or empty is left out.
 /// Fields have numbers below 16, so that their tags are one byte.
-pub(super) struct Fields<'a>(pub(super) &'a mut Vec<u8>);
+pub(super) struct ProtoFields<'a>(pub(super) &'a mut Vec<u8>);
 
-impl Fields<'_> {
+impl ProtoFields<'_> {
     pub(super) fn number(&mut self, field: u8, number: u64) {
         if number != 0 {
             self.0.push(field << 3);

@@ -2,7 +2,7 @@
 
 use super::{rights, time};
 use crate::{
-    changes::keys::least_privilege::{LeastPrivilege, Narrowing, Seen},
+    changes::keys::least_privilege::{LastSeen, LeastPrivilege, Narrowing},
     domain::{revision::Revision, time::Timestamp},
     error::OperationError,
     wire::v1,
@@ -39,6 +39,6 @@ pub(in crate::grpc) fn watched_since(since: Timestamp) -> prost_types::Timestamp
     time::to_wire(since)
 }
 
-fn seen_to_wire((scope, last): &Seen) -> v1::SeenScope {
+fn seen_to_wire((scope, last): &LastSeen) -> v1::SeenScope {
     v1::SeenScope { scope: scope.as_ref().to_owned(), last_time: Some(time::to_wire(*last)) }
 }

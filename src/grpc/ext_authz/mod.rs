@@ -16,7 +16,7 @@ use tonic::{Request, body::Body, metadata::MetadataMap};
 
 use super::{api::Api, convert::ext_authz as convert};
 use crate::{
-    gateway::{Outcome, Question, Stopped, Unreadable},
+    gateway::{GatewayAnswer, Question, StoppedRequest, Unreadable},
     http_answer::{Stop, undecided},
     server::request_body::RequestBody,
     wire::envoy::service::auth::v3 as envoy,
@@ -53,8 +53,9 @@ pub(super) async fn serve(
 
 /// The answer to a call that does not reach its handler, or whose handler does not answer, after so long.
 pub(super) fn unavailable(took: Duration) -> Response<Body> {
-    let stopped = Stopped { answer: undecided(took), reason: Stop::Undecided.reason(), identity: None };
-    frame::response(&convert::answer(Outcome::Stopped(stopped)))
+    let stopped =
+        StoppedRequest { answer: undecided(took), reason: Stop::Undecided.reason(), identity: None };
+    frame::response(&convert::answer(GatewayAnswer::Stopped(stopped)))
 }
 
 impl ExtAuthz for Api {

@@ -15,7 +15,7 @@ use crate::grpc::{
     convert,
     cost::fields,
     frame::{self, PREFIX_BYTES},
-    refusal::Refusal,
+    refusal::CallRefusal,
 };
 use crate::{
     domain::{
@@ -25,7 +25,7 @@ use crate::{
     error::OperationError,
     judge::question::{Mode, Query},
     server::{
-        budget::{Held, Purse, Spent},
+        budget::{BudgetSpent, Held, Purse},
         request_body::RequestBody,
     },
     wire::v1,
@@ -91,7 +91,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    fn begin(purse: &Purse, expected: usize) -> Result<Self, Spent> {
+    fn begin(purse: &Purse, expected: usize) -> Result<Self, BudgetSpent> {
         let held = purse.hold(as_u64(expected.saturating_add(FRAME_BYTES)))?;
         let mut frame = frame::begin();
         frame.reserve_exact(expected);
@@ -99,7 +99,7 @@ impl Answers {
     }
 
     /// Pays for answers of so many bytes in all, and makes room for them.
-    fn reserve(&mut self, bytes: usize) -> Result<(), Spent> {
+    fn reserve(&mut self, bytes: usize) -> Result<(), BudgetSpent> {
         if bytes > self.frame.capacity() {
             let room = bytes.max(self.frame.capacity().saturating_mul(2));
             // For a moment the shorter one is there beside the longer.
@@ -140,13 +140,13 @@ impl Answers {
     /// The same as a message, for a call that is not served by hand.
     fn into_message(self) -> Result<v1::BatchCheckResponse, Status> {
         let message = self.frame.get(PREFIX_BYTES..).unwrap_or_default();
-        v1::BatchCheckResponse::decode(message).map_err(|_undecodable| Refusal::Internal.status())
+        v1::BatchCheckResponse::decode(message).map_err(|_undecodable| CallRefusal::Internal.status())
     }
 }
 
-impl From<Spent> for Status {
-    fn from(_spent: Spent) -> Self {
-        Refusal::OverBudget.status()
+impl From<BudgetSpent> for Status {
+    fn from(_spent: BudgetSpent) -> Self {
+        CallRefusal::OverBudget.status()
     }
 }
 

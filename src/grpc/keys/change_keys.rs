@@ -8,7 +8,7 @@ use crate::{
         convert,
         lanes::Work,
         request_mark::request_mark,
-        rpc::{Proof, Rpc},
+        rpc::{CallerProof, Rpc},
     },
     wire::v1::{self, change_keys_request::Action},
 };
@@ -21,7 +21,7 @@ pub(in crate::grpc) enum ChangePermit {
     Update(AdminPermit<UpdateKeys>),
 }
 
-impl Proof<v1::ChangeKeysRequest> for ChangePermit {
+impl CallerProof<v1::ChangeKeysRequest> for ChangePermit {
     fn of(caller: &Caller, asked: &v1::ChangeKeysRequest) -> Result<Self, OperationError> {
         Ok(match asked.action {
             Some(Action::Revoke(_)) => Self::Revoke(caller.permit()?),

@@ -10,7 +10,7 @@ use crate::{
     grpc::{
         convert,
         lanes::Work,
-        rpc::{Proof, Rpc},
+        rpc::{CallerProof, Rpc},
     },
     wire::v1,
 };
@@ -44,7 +44,7 @@ impl Rpc for v1::ImportKeysRequest {
     }
 }
 
-impl Proof<v1::ImportKeysRequest> for IssuePermit {
+impl CallerProof<v1::ImportKeysRequest> for IssuePermit {
     fn of(caller: &Caller, _asked: &v1::ImportKeysRequest) -> Result<Self, OperationError> {
         Ok(Self::Import(caller.permit()?))
     }

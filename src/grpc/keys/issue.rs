@@ -8,7 +8,7 @@ use crate::{
         convert,
         lanes::Work,
         request_mark::request_mark,
-        rpc::{Proof, Rpc},
+        rpc::{CallerProof, Rpc},
     },
     wire::v1,
 };
@@ -37,7 +37,7 @@ impl Rpc for v1::IssueRequest {
 }
 
 /// A request for an administration key needs another permission than one for a holder's.
-impl Proof<v1::IssueRequest> for IssuePermit {
+impl CallerProof<v1::IssueRequest> for IssuePermit {
     fn of(caller: &Caller, asked: &v1::IssueRequest) -> Result<Self, OperationError> {
         Ok(if asked.admin.is_some() { Self::Admin(caller.permit()?) } else { Self::Holder(caller.permit()?) })
     }

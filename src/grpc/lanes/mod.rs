@@ -113,37 +113,37 @@ pub(super) struct Lane {
     sizes: Sizes,
     operators: Handle,
     tenants: Handle,
-    taken: Arc<Mutex<Taken>>,
+    taken: Arc<Mutex<TakenPlaces>>,
     tenants_at_work: Arc<Semaphore>,
 }
 
 /// Who has which places now.
 #[derive(Debug, Default)]
-struct Taken {
+struct TakenPlaces {
     all: usize,
     not_kept: usize,
     /// Only of those who have one: never more than there are places.
-    shares: HashMap<Party, Share>,
+    shares: HashMap<Party, LaneShare>,
 }
 
 #[derive(Debug)]
-struct Share {
+struct LaneShare {
     taken: usize,
     at_work: Arc<Semaphore>,
 }
 
 /// A place that is taken until this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct LanePlace {
     party: Party,
-    taken: Arc<Mutex<Taken>>,
+    taken: Arc<Mutex<TakenPlaces>>,
     turns: Option<[Arc<Semaphore>; 2]>,
 }
 
 /// A call whose turn it is to be worked on.
 #[derive(Debug)]
 pub(super) struct Turn {
-    _place: Place,
+    _place: LanePlace,
     _permits: Vec<OwnedSemaphorePermit>,
 }
 
@@ -168,7 +168,7 @@ impl Lane {
     ///
     /// # Errors
     /// None is free, or none of the caller's share.
-    pub(super) fn take(&self, party: Party) -> Result<Place, OperationError> {
+    pub(super) fn take(&self, party: Party) -> Result<LanePlace, OperationError> {
         let Sizes { all, not_kept, workspace, key, at_work } = self.sizes;
         let mut taken = lock(&self.taken);
         let share = match party {
@@ -186,17 +186,18 @@ impl Lane {
         }
         taken.all = taken.all.saturating_add(1);
         taken.not_kept = taken.not_kept.saturating_add(usize::from(!party.is_global()));
-        let new = || Share { taken: 0, at_work: Arc::new(Semaphore::new(at_work.map_or(0, |(one, _)| one))) };
+        let new =
+            || LaneShare { taken: 0, at_work: Arc::new(Semaphore::new(at_work.map_or(0, |(one, _)| one))) };
         let mine = taken.shares.entry(party).or_insert_with(new);
         mine.taken = mine.taken.saturating_add(1);
         let turns = at_work.filter(|_| !party.is_global());
         let turns = turns.map(|_| [Arc::clone(&mine.at_work), Arc::clone(&self.tenants_at_work)]);
         drop(taken);
-        Ok(Place { party, taken: Arc::clone(&self.taken), turns })
+        Ok(LanePlace { party, taken: Arc::clone(&self.taken), turns })
     }
 }
 
-impl Place {
+impl LanePlace {
     /// Waits until the call is to be worked on: behind the caller's own, and then as one among all callers. A call that stops
     /// waiting has changed nothing.
     pub(super) async fn turn(self) -> Result<Turn, AcquireError> {
@@ -208,7 +209,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for LanePlace {
     fn drop(&mut self) {
         let mut taken = lock(&self.taken);
         taken.all = taken.all.saturating_sub(1);
@@ -222,7 +223,7 @@ impl Drop for Place {
     }
 }
 
-fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
+fn lock(taken: &Mutex<TakenPlaces>) -> MutexGuard<'_, TakenPlaces> {
     taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -28,7 +28,7 @@ fn operator(number: u128) -> Party {
 }
 
 /// Takes places until none is given.
-fn fill(lane: &Lane, party: Party) -> (Vec<Place>, OperationError) {
+fn fill(lane: &Lane, party: Party) -> (Vec<LanePlace>, OperationError) {
     let mut places = Vec::new();
     loop {
         match lane.take(party) {

@@ -14,7 +14,7 @@ use crate::{
         convert,
         lanes::Work,
         request_mark::request_mark,
-        rpc::{Proof, Rpc},
+        rpc::{CallerProof, Rpc},
     },
     wire::v1,
 };
@@ -25,7 +25,7 @@ pub(in crate::grpc) struct RegisterPermit {
     issuer: Option<AdminPermit<IssueKeys>>,
 }
 
-impl Proof<v1::RegisterWorkspaceRequest> for RegisterPermit {
+impl CallerProof<v1::RegisterWorkspaceRequest> for RegisterPermit {
     fn of(caller: &Caller, asked: &v1::RegisterWorkspaceRequest) -> Result<Self, OperationError> {
         let permit: AdminPermit<ManageWorkspaces> = caller.permit()?;
         let issuer = asked.key.is_some().then(|| caller.permit()).transpose()?;

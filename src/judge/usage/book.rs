@@ -17,7 +17,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::lines::{Line, Lines, Tally};
+use super::lines::{UsageLine, UsageLines, UsageTally};
 use crate::{
     domain::{
         id::KeyId,
@@ -53,13 +53,13 @@ pub struct UsageBook {
 /// One thread's counts, on lines of cache of their own.
 #[derive(Default)]
 #[repr(align(128))]
-struct Shard(Mutex<Sheets>);
+struct Shard(Mutex<ShardUsage>);
 
 /// Written by the thread whose shard it is, emptied by whoever writes usage.
 #[derive(Default)]
-struct Sheets {
+struct ShardUsage {
     /// One for each policy that was in force; there is hardly ever more than one.
-    by_policy: Vec<Sheet>,
+    by_policy: Vec<PolicyUsage>,
     /// Slots in all of them.
     slots: usize,
     /// Checks that found the shard full.
@@ -67,23 +67,23 @@ struct Sheets {
 }
 
 /// What was counted under one policy.
-struct Sheet {
+struct PolicyUsage {
     policy: Arc<PolicyVersion>,
     slots: Slots,
 }
 
-type Slots = HashMap<Slot, Counted, BuildHasherDefault<Mixed>>;
+type Slots = HashMap<UsageKey, Counted, BuildHasherDefault<Mixed>>;
 
 /// What is counted apart.
 #[derive(PartialEq, Eq)]
-struct Slot {
+struct UsageKey {
     key: KeyId,
     tiers: TierSet,
     hour: u32,
     outcome: &'static str,
 }
 
-impl Hash for Slot {
+impl Hash for UsageKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // The rest is nearly always the same for the same key.
         self.key.hash(state);
@@ -93,13 +93,13 @@ impl Hash for Slot {
 
 /// What is counted of a slot.
 struct Counted {
-    tally: Tally,
+    tally: UsageTally,
     /// The scopes that were used, or denied.
     scopes: ScopeSet,
 }
 
 /// What came of one Check.
-pub(crate) struct Outcome {
+pub(crate) struct CheckOutcome {
     /// The tiers, by their places in the policy.
     pub(crate) tiers: TierSet,
     /// [`ALLOWED`] or the reason of the denial.
@@ -122,13 +122,13 @@ impl UsageBook {
         policy: &Arc<PolicyVersion>,
         key: KeyId,
         now: Timestamp,
-        of: &Outcome,
+        of: &CheckOutcome,
         put: impl FnOnce(&mut ScopeSet),
     ) {
-        let Outcome { tiers, word, cost } = of;
-        let slot = Slot { key, tiers: *tiers, hour: hour_of(now), outcome: word };
+        let CheckOutcome { tiers, word, cost } = of;
+        let slot = UsageKey { key, tiers: *tiers, hour: hour_of(now), outcome: word };
         let Some(shard) = self.shards.get(SHARD.with(|shard| *shard)) else { return };
-        let fills = shard.lock().count(policy, slot, Tally { checks: 1, cost: *cost }, put);
+        let fills = shard.lock().count(policy, slot, UsageTally { checks: 1, cost: *cost }, put);
         if fills {
             self.filling.notify_one();
         }
@@ -151,7 +151,7 @@ impl UsageBook {
 
     /// Takes out what is counted and adds it to `lines`, shard by shard as long as these are fewer than `most`. Answers
     /// how many Checks could not be counted since the last time.
-    pub(crate) fn drain(&self, lines: &mut Lines, most: usize) -> u64 {
+    pub(crate) fn drain(&self, lines: &mut UsageLines, most: usize) -> u64 {
         let mut lost = 0_u64;
         for shard in &self.shards {
             if lines.len() >= most {
@@ -171,12 +171,12 @@ impl UsageBook {
 }
 
 impl Shard {
-    fn lock(&self) -> MutexGuard<'_, Sheets> {
+    fn lock(&self) -> MutexGuard<'_, ShardUsage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Sheets {
+impl ShardUsage {
     fn is_empty(&self) -> bool {
         self.slots == 0 && self.lost == 0
     }
@@ -185,15 +185,15 @@ impl Sheets {
     fn count(
         &mut self,
         policy: &Arc<PolicyVersion>,
-        slot: Slot,
-        tally: Tally,
+        slot: UsageKey,
+        tally: UsageTally,
         put: impl FnOnce(&mut ScopeSet),
     ) -> bool {
         let Some(slots) = slots_of(&mut self.by_policy, policy) else { return false };
         let (counted, is_new) = match slots.entry(slot) {
             Entry::Occupied(known) => (known.into_mut(), false),
             Entry::Vacant(new) if self.slots < MOST_IN_SHARD => {
-                (new.insert(Counted { tally: Tally::default(), scopes: ScopeSet::default() }), true)
+                (new.insert(Counted { tally: UsageTally::default(), scopes: ScopeSet::default() }), true)
             }
             Entry::Vacant(_) => {
                 self.lost = self.lost.saturating_add(1);
@@ -210,22 +210,22 @@ impl Sheets {
     }
 
     /// Takes everything out, and goes on with what is `empty` under the newest policy.
-    fn empty(&mut self, empty: Slots) -> (Vec<Sheet>, u64) {
+    fn empty(&mut self, empty: Slots) -> (Vec<PolicyUsage>, u64) {
         if self.is_empty() {
             return (Vec::new(), 0);
         }
         self.slots = 0;
         let newest = self.by_policy.last().map(|newest| Arc::clone(&newest.policy));
-        let next = newest.map(|policy| Sheet { policy, slots: empty });
+        let next = newest.map(|policy| PolicyUsage { policy, slots: empty });
         (mem::replace(&mut self.by_policy, next.into_iter().collect()), mem::take(&mut self.lost))
     }
 }
 
 /// Where Checks under this policy are counted. What is behind in the list is looked at first: it is newer.
-fn slots_of<'s>(sheets: &'s mut Vec<Sheet>, policy: &Arc<PolicyVersion>) -> Option<&'s mut Slots> {
+fn slots_of<'s>(sheets: &'s mut Vec<PolicyUsage>, policy: &Arc<PolicyVersion>) -> Option<&'s mut Slots> {
     let known = sheets.iter().rposition(|sheet| Arc::ptr_eq(&sheet.policy, policy));
     if known.is_none() {
-        sheets.push(Sheet { policy: Arc::clone(policy), slots: Slots::default() });
+        sheets.push(PolicyUsage { policy: Arc::clone(policy), slots: Slots::default() });
     }
     let sheet = match known {
         Some(place) => sheets.get_mut(place),
@@ -234,15 +234,15 @@ fn slots_of<'s>(sheets: &'s mut Vec<Sheet>, policy: &Arc<PolicyVersion>) -> Opti
     sheet.map(|sheet| &mut sheet.slots)
 }
 
-impl Sheet {
+impl PolicyUsage {
     /// Adds what is here to `lines`, by the names of tiers and scopes.
-    fn add_to(self, lines: &mut Lines) {
+    fn add_to(self, lines: &mut UsageLines) {
         let policy = &self.policy.policy;
         let names: Vec<Arc<str>> = policy.tiers().iter().map(|tier| Arc::from(tier.name.as_str())).collect();
         let none: Arc<str> = Arc::from("");
-        for (Slot { key, tiers, hour, outcome }, Counted { tally, scopes }) in self.slots {
+        for (UsageKey { key, tiers, hour, outcome }, Counted { tally, scopes }) in self.slots {
             let mut add = |tier: &Arc<str>| {
-                let line = Line { key, hour, tier: Arc::clone(tier), outcome };
+                let line = UsageLine { key, hour, tier: Arc::clone(tier), outcome };
                 lines.usage.entry(line).or_default().add(tally);
             };
             if tiers.is_empty() {

@@ -13,7 +13,7 @@ const MOST_WRITTEN: usize = 1 << 18;
 
 /// A row of usage, but for its numbers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Line {
+pub(crate) struct UsageLine {
     pub(crate) key: KeyId,
     pub(crate) hour: u32,
     pub(crate) tier: Arc<str>,
@@ -22,12 +22,12 @@ pub(crate) struct Line {
 
 /// How often, and for how much.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct UsageTally {
     pub(crate) checks: u64,
     pub(crate) cost: u64,
 }
 
-impl Tally {
+impl UsageTally {
     pub(crate) fn add(&mut self, other: Self) {
         self.checks = self.checks.saturating_add(other.checks);
         self.cost = self.cost.saturating_add(other.cost);
@@ -44,12 +44,12 @@ pub(crate) struct ScopeLine {
 
 /// The hours of the first and of the last time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Hours {
+pub(crate) struct FirstAndLast {
     pub(crate) first: u32,
     pub(crate) last: u32,
 }
 
-impl Hours {
+impl FirstAndLast {
     fn and(self, other: Self) -> Self {
         Self { first: self.first.min(other.first), last: self.last.max(other.last) }
     }
@@ -57,9 +57,9 @@ impl Hours {
 
 /// Rows in the order in which they are stored.
 #[derive(Default)]
-pub(crate) struct Lines {
-    pub(crate) usage: BTreeMap<Line, Tally>,
-    pub(crate) scopes: BTreeMap<ScopeLine, Hours>,
+pub(crate) struct UsageLines {
+    pub(crate) usage: BTreeMap<UsageLine, UsageTally>,
+    pub(crate) scopes: BTreeMap<ScopeLine, FirstAndLast>,
     /// Of which uses of scopes it is known that they are written, by a number that stands for each; all of one hour, so
     /// that a scope that is used all the time is written once an hour.
     written: HashSet<u64>,
@@ -67,7 +67,7 @@ pub(crate) struct Lines {
     numbers: RandomState,
 }
 
-impl Lines {
+impl UsageLines {
     pub(crate) fn len(&self) -> usize {
         self.usage.len().saturating_add(self.scopes.len())
     }
@@ -77,16 +77,19 @@ impl Lines {
         if hour == self.written_hour && self.written.contains(&self.number(key, scope, used)) {
             return;
         }
-        self.put_scope(ScopeLine { key, scope: scope.into(), used }, Hours { first: hour, last: hour });
+        self.put_scope(
+            ScopeLine { key, scope: scope.into(), used },
+            FirstAndLast { first: hour, last: hour },
+        );
     }
 
     /// Puts back what could not be written.
-    pub(crate) fn put_scope(&mut self, line: ScopeLine, hours: Hours) {
+    pub(crate) fn put_scope(&mut self, line: ScopeLine, hours: FirstAndLast) {
         self.scopes.entry(line).and_modify(|known| *known = known.and(hours)).or_insert(hours);
     }
 
     /// Remembers what was written.
-    pub(crate) fn remember(&mut self, written: &BTreeMap<ScopeLine, Hours>) {
+    pub(crate) fn remember(&mut self, written: &BTreeMap<ScopeLine, FirstAndLast>) {
         for (line, hours) in written {
             if hours.last > self.written_hour || self.written.len() >= MOST_WRITTEN {
                 self.written.clear();

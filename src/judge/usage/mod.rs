@@ -9,13 +9,13 @@ mod places;
 
 use std::sync::Arc;
 
-use self::book::Outcome;
+use self::book::CheckOutcome;
 pub use self::book::UsageBook;
 use super::Judge;
 use crate::{
     domain::{
         decision::{Decision, Denial, Requirement},
-        grant::Verdict,
+        grant::Coverage,
         policy::{Policy, ScopeSet, TierSet},
         scope::Scope,
         time::Timestamp,
@@ -44,14 +44,14 @@ impl Judge {
         match decision {
             Decision::Allow(permit) => {
                 let cost = requirement.cost.unwrap_or(ONE);
-                let outcome = Outcome { tiers: permit.tiers(), word: ALLOWED, cost };
+                let outcome = CheckOutcome { tiers: permit.tiers(), word: ALLOWED, cost };
                 book.count(policy, key, now, &outcome, |scopes| {
                     put_used(scopes, found, requirement, policy_now);
                 });
             }
             Decision::Deny(denial) => {
                 let tiers = if denial.is_of_a_valid_key() { tiers } else { TierSet::default() };
-                let outcome = Outcome { tiers, word: denial.reason(), cost: 0 };
+                let outcome = CheckOutcome { tiers, word: denial.reason(), cost: 0 };
                 book.count(policy, key, now, &outcome, |scopes| {
                     if is_own {
                         put_denied(scopes, denial, policy_now);
@@ -65,7 +65,7 @@ impl Judge {
 /// The scopes that an allowed request has used: each that it needs, and of each group the first that is granted.
 fn put_used(scopes: &mut ScopeSet, found: &Found, requirement: &Requirement<'_>, policy: &Policy) {
     let granted = |scope: &&Scope<'_>| {
-        matches!(found.rights().verdict(**scope, requirement.resource), Verdict::Granted(_))
+        matches!(found.rights().verdict(**scope, requirement.resource), Coverage::Granted(_))
     };
     let of_groups = requirement.any_scopes.iter().filter_map(|group| group.iter().find(granted));
     for scope in requirement.scopes.iter().chain(of_groups) {

@@ -25,7 +25,7 @@ pub(super) use self::{
 };
 use super::{
     allowance::Allowance,
-    budget::{Account, Budget},
+    budget::{Budget, ConnectionBudget},
     counts::ServerCounts,
     limits::ListenerLimits,
     once_a_minute::OnceAMinute,
@@ -68,7 +68,7 @@ impl fmt::Display for Protocol {
 
 /// What all connections share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct ConnectionsShared {
     pub(super) protocol: Protocol,
     pub(super) limits: ListenerLimits,
     pub(super) counts: ServerCounts,
@@ -85,7 +85,7 @@ pub(super) struct Shared {
     refusals_told: AtomicU64,
 }
 
-impl Shared {
+impl ConnectionsShared {
     pub(super) fn new(protocol: Protocol, limits: ListenerLimits, budget: Arc<Budget>) -> Self {
         Self {
             protocol,
@@ -137,7 +137,7 @@ impl Shared {
 /// the worker's thread, so nothing here contends; the atomics are there because the types must be `Send`.
 #[derive(Debug)]
 pub(super) struct Pulse {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<ConnectionsShared>,
     preface_arrived: AtomicBool,
     calls_begun: AtomicU64,
     /// Open calls that must end, by the generation in which they began.
@@ -150,7 +150,7 @@ pub(super) struct Pulse {
     /// Milliseconds since the server began: when it was last seen with an open call, or accepted. Written by the sweep.
     rests_from: AtomicU64,
     /// What its calls hold.
-    pub(super) account: Arc<Account>,
+    pub(super) account: Arc<ConnectionBudget>,
     /// Bytes that were read since the head of the last call.
     read: AtomicU64,
     /// What is charged for them, where they are of a head that is not whole.
@@ -170,7 +170,7 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    pub(super) fn new(shared: Arc<Shared>, source: IpAddr) -> Arc<Self> {
+    pub(super) fn new(shared: Arc<ConnectionsShared>, source: IpAddr) -> Arc<Self> {
         Arc::new(Self {
             preface_arrived: AtomicBool::new(false),
             calls_begun: AtomicU64::new(0),
@@ -179,7 +179,7 @@ impl Pulse {
             calls_lasting: AtomicU64::new(0),
             write_stall: AtomicU64::new(0),
             rests_from: AtomicU64::new(shared.age_ms(Instant::now())),
-            account: Arc::new(Account::new(Arc::clone(&shared.budget), source)),
+            account: Arc::new(ConnectionBudget::new(Arc::clone(&shared.budget), source)),
             read: AtomicU64::new(0),
             read_charged: AtomicU64::new(0),
             streams: AtomicU64::new(FREE_STREAMS),

@@ -8,7 +8,7 @@ use std::sync::{
 use http::uri::PathAndQuery;
 
 use super::Pulse;
-use crate::server::budget::{Held, Spent};
+use crate::server::budget::{BudgetSpent, Held};
 
 /// A call that has begun and not ended: from its head to the end of its answer.
 #[derive(Debug)]
@@ -33,17 +33,17 @@ impl OpenCall {
     }
 
     /// Charges so many bytes more, until the call ends.
-    pub(in crate::server) fn charge(&mut self, bytes: u64) -> Result<(), Spent> {
+    pub(in crate::server) fn charge(&mut self, bytes: u64) -> Result<(), BudgetSpent> {
         let charged = self.pulse.account.charge(bytes);
         match charged {
             Ok(()) => self.charged = self.charged.saturating_add(bytes),
-            Err(Spent) => self.pulse.shared.counts.requests_over_budget.increment(),
+            Err(BudgetSpent) => self.pulse.shared.counts.requests_over_budget.increment(),
         }
         charged
     }
 
     /// Charges the head of the call.
-    pub(in crate::server) fn charge_head(&mut self, bytes: u64) -> Result<(), Spent> {
+    pub(in crate::server) fn charge_head(&mut self, bytes: u64) -> Result<(), BudgetSpent> {
         let buffers = self.pulse.take_read();
         self.pulse.pay_for_streams();
         // Apart, so that each is a small charge: the head of a Check may follow a large message.

@@ -22,8 +22,8 @@ use super::{
     *,
 };
 use crate::server::{
-    calls::{Calls, Taken},
-    failure::Failure,
+    calls::{Calls, TakenRequest},
+    failure::CallFailure,
     frames::PREFACE,
     gather::Gather,
     request_body::RequestBody,
@@ -55,8 +55,8 @@ impl Calls for Desk {
     type Body = Full<Bytes>;
     type Future = Ready<Result<Response<Self::Body>, Infallible>>;
 
-    fn admit(&self, _: &Request<Incoming>, _: &ListenerLimits) -> Result<Taken, Response<Self::Body>> {
-        Ok(Taken { client_limit: None, gather: Gather::Message(500_000) })
+    fn admit(&self, _: &Request<Incoming>, _: &ListenerLimits) -> Result<TakenRequest, Response<Self::Body>> {
+        Ok(TakenRequest { client_limit: None, gather: Gather::Message(500_000) })
     }
 
     fn reads(&self, _name: &HeaderName) -> bool {
@@ -69,11 +69,11 @@ impl Calls for Desk {
         ready(Ok(Response::new(Full::new(vec![b'x'; ANSWER_BYTES].into()))))
     }
 
-    fn failed(&self, _: Failure, _: Option<&str>, _: Duration) -> Response<Self::Body> {
+    fn failed(&self, _: CallFailure, _: Option<&str>, _: Duration) -> Response<Self::Body> {
         Response::default()
     }
 
-    fn cut_off(_: Failure) -> Option<HeaderMap> {
+    fn cut_off(_: CallFailure) -> Option<HeaderMap> {
         None
     }
 }
@@ -87,7 +87,7 @@ struct Line {
 }
 
 fn pulse_within(budget: Arc<Budget>) -> Arc<Pulse> {
-    let shared = Shared::new(Protocol::Grpc, ListenerLimits::default(), budget);
+    let shared = ConnectionsShared::new(Protocol::Grpc, ListenerLimits::default(), budget);
     Pulse::new(Arc::new(shared), LOCAL)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     huffman::{self, Code},
-    names::{Name, Names, PATH, Unreadable},
+    names::{Name, Names, NoSuchEntry, PATH},
 };
 
 /// What begins a fragment.
@@ -15,9 +15,9 @@ const MAX_SHIFT: u32 = 21;
 
 /// The fields of a connection's header blocks.
 #[derive(Debug, Default)]
-pub(super) struct Fields {
+pub(super) struct HeaderFields {
     next: Next,
-    field: Field,
+    field: ReadField,
     names: Names,
 }
 
@@ -54,7 +54,7 @@ enum Number {
 
 /// The field that is being read.
 #[derive(Debug, Default, Clone, Copy)]
-struct Field {
+struct ReadField {
     is_kept: bool,
     /// What is known of the name.
     name: Name,
@@ -63,9 +63,9 @@ struct Field {
     value_bytes: u32,
 }
 
-impl Fields {
+impl HeaderFields {
     /// Looks at what comes next, and changes each mark in a path.
-    pub(super) fn pass(&mut self, mut fragment: &mut [u8]) -> Result<(), Unreadable> {
+    pub(super) fn pass(&mut self, mut fragment: &mut [u8]) -> Result<(), NoSuchEntry> {
         while let Some((first, _)) = fragment.split_first() {
             let first = *first;
             let length = match self.next {
@@ -85,7 +85,7 @@ impl Fields {
         Ok(())
     }
 
-    fn begin_field(&mut self, first: u8) -> Result<(), Unreadable> {
+    fn begin_field(&mut self, first: u8) -> Result<(), NoSuchEntry> {
         let (prefix, of) = match first {
             0x80.. => (7, Number::Index),
             0x40.. => (6, Number::Name { is_kept: true }),
@@ -95,11 +95,11 @@ impl Fields {
         self.begin_number(first, prefix, of)
     }
 
-    fn begin_length(&mut self, first: u8) -> Result<(), Unreadable> {
+    fn begin_length(&mut self, first: u8) -> Result<(), NoSuchEntry> {
         self.begin_number(first, 7, Number::Length { is_huffman: first >= 0x80 })
     }
 
-    fn begin_number(&mut self, first: u8, prefix: u32, of: Number) -> Result<(), Unreadable> {
+    fn begin_number(&mut self, first: u8, prefix: u32, of: Number) -> Result<(), NoSuchEntry> {
         let mask = u8::MAX >> (8 - prefix);
         let number = u32::from(first & mask);
         if first & mask < mask {
@@ -109,22 +109,22 @@ impl Fields {
         Ok(())
     }
 
-    fn go_on_counting(&mut self, byte: u8, so_far: u32, shift: u32, of: Number) -> Result<(), Unreadable> {
+    fn go_on_counting(&mut self, byte: u8, so_far: u32, shift: u32, of: Number) -> Result<(), NoSuchEntry> {
         let number = so_far.saturating_add(u32::from(byte & 0x7f) << shift);
         if byte < 0x80 {
             return self.end_number(number, of);
         }
         self.next = Next::Number { so_far: number, shift: shift + 7, of };
-        if shift < MAX_SHIFT { Ok(()) } else { Err(Unreadable) }
+        if shift < MAX_SHIFT { Ok(()) } else { Err(NoSuchEntry) }
     }
 
-    fn end_number(&mut self, number: u32, of: Number) -> Result<(), Unreadable> {
+    fn end_number(&mut self, number: u32, of: Number) -> Result<(), NoSuchEntry> {
         self.next = match of {
             Number::Index => self.names.get(number).map(|_| Next::Field)?,
             Number::TableSize => self.names.resize(number).map(|()| Next::Field)?,
             Number::Name { is_kept } => {
                 let known = if number == 0 { None } else { Some(self.names.get(number)?) };
-                self.field = Field::new(is_kept, known);
+                self.field = ReadField::new(is_kept, known);
                 Next::Length
             }
             Number::Length { is_huffman } => match usize::try_from(number).unwrap_or(usize::MAX) {
@@ -178,7 +178,7 @@ impl Fields {
     }
 }
 
-impl Field {
+impl ReadField {
     fn new(is_kept: bool, known: Option<Name>) -> Self {
         // A name that is spelt out is a path's until it differs.
         let name = known.unwrap_or(Name { bytes: 0, is_path: true });
@@ -219,7 +219,7 @@ mod tests {
 
     /// Passes a block, cut into pieces of so many bytes, behind others.
     fn passed(before: &[&[u8]], block: &[u8], step: usize) -> Vec<u8> {
-        let mut fields = Fields::default();
+        let mut fields = HeaderFields::default();
         for block in before {
             fields.pass(&mut block.to_vec()).unwrap();
         }
@@ -300,17 +300,17 @@ mod tests {
         // 39 bytes are those of one path, and 34 those of the other field.
         let shrunk: [&[u8]; 3] = [&path, &other, b"\x3f\x03"];
         assert_eq!(passed(&shrunk, &marked(&newest), 1), marked(&newest));
-        let mut fields = Fields::default();
+        let mut fields = HeaderFields::default();
         for block in shrunk {
             fields.pass(&mut block.to_vec()).unwrap();
         }
-        assert_eq!(fields.pass(&mut marked(&older)), Err(Unreadable));
+        assert_eq!(fields.pass(&mut marked(&older)), Err(NoSuchEntry));
     }
 
     #[test]
     fn what_the_library_does_not_read_is_not_read() {
         for block in [&b"\x80"[..], b"\xbe", b"\x0f\x30", b"\x3f\xe2\x1f", b"\x04\x7f\x80\x80\x80\x80"] {
-            assert_eq!(Fields::default().pass(&mut block.to_vec()), Err(Unreadable), "{block:x?}");
+            assert_eq!(HeaderFields::default().pass(&mut block.to_vec()), Err(NoSuchEntry), "{block:x?}");
         }
     }
 }

@@ -13,14 +13,14 @@ mod fields;
 mod huffman;
 mod names;
 
-use self::fields::Fields;
-use super::frames::{Head, Kind};
+use self::fields::HeaderFields;
+use super::frames::{FrameHead, FrameKind};
 
 /// The header blocks of one direction of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
     frame: Frame,
-    fields: Fields,
+    fields: HeaderFields,
     is_unreadable: bool,
 }
 
@@ -42,12 +42,14 @@ const PRIORITY_BYTES: u8 = 5;
 
 impl Paths {
     /// A frame begins.
-    pub(super) fn begin(&mut self, head: Head) {
+    pub(super) fn begin(&mut self, head: FrameHead) {
         self.frame = match head.kind {
             _ if self.is_unreadable => Frame::default(),
-            Kind::Headers => Frame::of_headers(head),
-            Kind::Continuation => Frame { left: payload_bytes(head), ..Frame::default() },
-            Kind::Data | Kind::PushPromise | Kind::Settings | Kind::Other => Frame::default(),
+            FrameKind::Headers => Frame::of_headers(head),
+            FrameKind::Continuation => Frame { left: payload_bytes(head), ..Frame::default() },
+            FrameKind::Data | FrameKind::PushPromise | FrameKind::Settings | FrameKind::Other => {
+                Frame::default()
+            }
         };
     }
 
@@ -66,7 +68,7 @@ impl Paths {
 }
 
 impl Frame {
-    fn of_headers(head: Head) -> Self {
+    fn of_headers(head: FrameHead) -> Self {
         let (is_padded, has_priority) = (head.is_padded(), head.has_priority());
         let lead_left = u8::from(is_padded) + if has_priority { PRIORITY_BYTES } else { 0 };
         let stream = head.stream;
@@ -103,7 +105,7 @@ impl Frame {
     }
 }
 
-fn payload_bytes(head: Head) -> usize {
+fn payload_bytes(head: FrameHead) -> usize {
     usize::try_from(head.payload_bytes).unwrap_or(usize::MAX)
 }
 
@@ -115,12 +117,12 @@ mod tests {
     const BLOCK: &[u8] = b"\x83\x04\x03/a#\x86";
     const MENDED: &[u8] = b"\x83\x04\x03/a>\x86";
 
-    fn passed(frames: &[(Kind, u8, &[u8])], step: usize) -> Vec<u8> {
+    fn passed(frames: &[(FrameKind, u8, &[u8])], step: usize) -> Vec<u8> {
         let mut paths = Paths::default();
         let mut all = Vec::new();
         for (kind, flags, payload) in frames {
             let payload_bytes = u32::try_from(payload.len()).unwrap();
-            paths.begin(Head { kind: *kind, flags: *flags, stream: STREAM, payload_bytes });
+            paths.begin(FrameHead { kind: *kind, flags: *flags, stream: STREAM, payload_bytes });
             let mut payload = payload.to_vec();
             payload.chunks_mut(step).for_each(|piece| paths.pass(piece));
             all.extend(payload);
@@ -133,16 +135,16 @@ mod tests {
         let padding = [b'#'; 3];
         let priority = [0x80, 0, 0, 3, 16];
         for step in [1, 2, 3, 100] {
-            assert_eq!(passed(&[(Kind::Headers, 0, BLOCK)], step), MENDED);
+            assert_eq!(passed(&[(FrameKind::Headers, 0, BLOCK)], step), MENDED);
             let padded = |block: &[u8]| [&[3], block, &padding].concat();
-            assert_eq!(passed(&[(Kind::Headers, 8, &padded(BLOCK))], step), padded(MENDED));
+            assert_eq!(passed(&[(FrameKind::Headers, 8, &padded(BLOCK))], step), padded(MENDED));
             let ranked = |block: &[u8]| [&priority, block].concat();
-            assert_eq!(passed(&[(Kind::Headers, 0x20, &ranked(BLOCK))], step), ranked(MENDED));
+            assert_eq!(passed(&[(FrameKind::Headers, 0x20, &ranked(BLOCK))], step), ranked(MENDED));
             let both = |block: &[u8]| [&[3], &priority[..], block, &padding].concat();
-            assert_eq!(passed(&[(Kind::Headers, 0x28, &both(BLOCK))], step), both(MENDED));
+            assert_eq!(passed(&[(FrameKind::Headers, 0x28, &both(BLOCK))], step), both(MENDED));
             for cut in 0..=BLOCK.len() {
                 let (first, last) = BLOCK.split_at(cut);
-                let frames = [(Kind::Headers, 0, first), (Kind::Continuation, 0xff, last)];
+                let frames = [(FrameKind::Headers, 0, first), (FrameKind::Continuation, 0xff, last)];
                 assert_eq!(passed(&frames, step), MENDED, "cut at {cut}");
             }
         }
@@ -150,17 +152,17 @@ mod tests {
 
     #[test]
     fn other_payloads_are_left_alone() {
-        for kind in [Kind::Data, Kind::Settings, Kind::Other] {
+        for kind in [FrameKind::Data, FrameKind::Settings, FrameKind::Other] {
             assert_eq!(passed(&[(kind, 0, BLOCK)], 1), BLOCK);
         }
         // A stream that depends on itself is refused without a look at its fields.
         let itself = [&[0, 0, 0, 5, 16], BLOCK].concat();
-        assert_eq!(passed(&[(Kind::Headers, 0x20, &itself)], 1), itself);
-        let unreadable = [(Kind::Headers, 0, &b"\x80"[..]), (Kind::Headers, 0, BLOCK)];
+        assert_eq!(passed(&[(FrameKind::Headers, 0x20, &itself)], 1), itself);
+        let unreadable = [(FrameKind::Headers, 0, &b"\x80"[..]), (FrameKind::Headers, 0, BLOCK)];
         assert_eq!(passed(&unreadable, 1), [b"\x80", BLOCK].concat());
         let short: [&[u8]; 3] = [b"", b"\x09", b"\xff\x00\x00"];
         for payload in short {
-            assert_eq!(passed(&[(Kind::Headers, 0x28, payload)], 1), payload);
+            assert_eq!(passed(&[(FrameKind::Headers, 0x28, payload)], 1), payload);
         }
     }
 }

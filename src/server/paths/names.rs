@@ -76,7 +76,7 @@ const MAX_BYTES: u32 = 4_096;
 
 /// A table has no such entry, or may not be so large.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unreadable;
+pub(super) struct NoSuchEntry;
 
 /// The name of a field.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -94,13 +94,13 @@ impl From<&str> for Name {
 /// The static table, and what the client has put into the dynamic one: the newest first.
 #[derive(Debug)]
 pub(super) struct Names {
-    kept: VecDeque<Kept>,
+    kept: VecDeque<KeptName>,
     bytes: u32,
     most: u32,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct KeptName {
     name: Name,
     bytes: u32,
 }
@@ -113,11 +113,11 @@ impl Default for Names {
 
 impl Names {
     /// The name at an index, which begins with 1.
-    pub(super) fn get(&self, index: u32) -> Result<Name, Unreadable> {
-        let index = usize::try_from(index).ok().and_then(|index| index.checked_sub(1)).ok_or(Unreadable)?;
+    pub(super) fn get(&self, index: u32) -> Result<Name, NoSuchEntry> {
+        let index = usize::try_from(index).ok().and_then(|index| index.checked_sub(1)).ok_or(NoSuchEntry)?;
         match STATIC.get(index) {
             Some(name) => Ok(Name::from(*name)),
-            None => self.kept.get(index - STATIC.len()).map(|kept| kept.name).ok_or(Unreadable),
+            None => self.kept.get(index - STATIC.len()).map(|kept| kept.name).ok_or(NoSuchEntry),
         }
     }
 
@@ -127,14 +127,14 @@ impl Names {
         self.shrink_to(self.most.saturating_sub(bytes));
         if bytes <= self.most {
             self.bytes = self.bytes.saturating_add(bytes);
-            self.kept.push_front(Kept { name, bytes });
+            self.kept.push_front(KeptName { name, bytes });
         }
     }
 
     /// Changes the size of the table (RFC 7541 §4.3).
-    pub(super) fn resize(&mut self, most: u32) -> Result<(), Unreadable> {
+    pub(super) fn resize(&mut self, most: u32) -> Result<(), NoSuchEntry> {
         if most > MAX_BYTES {
-            return Err(Unreadable);
+            return Err(NoSuchEntry);
         }
         self.most = most;
         self.shrink_to(most);
@@ -161,9 +161,9 @@ mod tests {
         let names = Names::default();
         let paths: Vec<_> = (1..=61).filter(|index| names.get(*index) == Ok(PATH_NAME)).collect();
         assert_eq!(paths, [4, 5]);
-        assert_eq!(names.get(0), Err(Unreadable));
-        assert_eq!(names.get(62), Err(Unreadable));
-        assert_eq!(names.get(u32::MAX), Err(Unreadable));
+        assert_eq!(names.get(0), Err(NoSuchEntry));
+        assert_eq!(names.get(62), Err(NoSuchEntry));
+        assert_eq!(names.get(u32::MAX), Err(NoSuchEntry));
     }
 
     #[test]
@@ -173,12 +173,12 @@ mod tests {
         names.keep(Name::from("x"), 2_000);
         assert_eq!(names.get(63), Ok(PATH_NAME));
         names.keep(Name::from("y"), 100);
-        assert_eq!((names.get(62), names.get(64)), (Ok(Name::from("y")), Err(Unreadable)));
+        assert_eq!((names.get(62), names.get(64)), (Ok(Name::from("y")), Err(NoSuchEntry)));
         assert_eq!(names.get(63), Ok(Name::from("x")));
         names.resize(133).unwrap();
-        assert_eq!((names.get(62), names.get(63)), (Ok(Name::from("y")), Err(Unreadable)));
+        assert_eq!((names.get(62), names.get(63)), (Ok(Name::from("y")), Err(NoSuchEntry)));
         names.keep(PATH_NAME, 97);
-        assert_eq!(names.get(62), Err(Unreadable), "what is larger than the table empties it");
-        assert_eq!(names.resize(4_097), Err(Unreadable));
+        assert_eq!(names.get(62), Err(NoSuchEntry), "what is larger than the table empties it");
+        assert_eq!(names.resize(4_097), Err(NoSuchEntry));
     }
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{Anchor, make, write_slot};
-use crate::{domain::root::DerivedKeys, store::chain::Head};
+use crate::{domain::root::DerivedKeys, store::chain::LogHead};
 
 /// Writes the anchor; held by the thread that writes the store.
 pub(in crate::store) struct Keeper {
@@ -47,7 +47,7 @@ impl Keeper {
 
     /// Writes that the log ends at `head`, which is durable: before whoever made the change hears of it, so that what was
     /// acknowledged is anchored, unless the machine loses power.
-    pub(in crate::store) fn follow(&mut self, head: Head) {
+    pub(in crate::store) fn follow(&mut self, head: LogHead) {
         if self.written.head == head && !self.failing {
             return;
         }
@@ -68,7 +68,7 @@ impl Keeper {
         }
     }
 
-    fn write(&mut self, head: Head) -> io::Result<()> {
+    fn write(&mut self, head: LogHead) -> io::Result<()> {
         // After a failure the same slot is written again: the other one may be the only good one.
         let next = Anchor { number: self.written.number.saturating_add(1), head };
         if !self.is_in_place()? {

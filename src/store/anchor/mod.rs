@@ -17,7 +17,7 @@ use std::{
 pub(super) use keeper::Keeper;
 
 use super::{
-    chain::Head,
+    chain::LogHead,
     data_dir::{DataDirError, replace_file},
 };
 use crate::domain::{audit::Chain, revision::Revision, root::DerivedKeys};
@@ -58,7 +58,7 @@ impl AnchorSettings {
 pub(super) struct Anchor {
     /// One more with each write: the greater one counts.
     pub(super) number: u64,
-    pub(super) head: Head,
+    pub(super) head: LogHead,
 }
 
 /// What is found at the anchor's place.
@@ -133,7 +133,7 @@ fn parse(bytes: &[u8], keys: &DerivedKeys) -> Option<Anchor> {
     let (revision, rest) = rest.split_first_chunk::<8>()?;
     let (chain, rest) = rest.split_first_chunk::<32>()?;
     let (code, _filler) = rest.split_first_chunk::<32>()?;
-    let head = Head { revision: Revision(u64::from_be_bytes(*revision)), chain: Chain(*chain) };
+    let head = LogHead { revision: Revision(u64::from_be_bytes(*revision)), chain: Chain(*chain) };
     let genuine = keys.anchor.agrees(&parts(number, revision, chain), code);
     genuine.then_some(Anchor { number: u64::from_be_bytes(*number), head })
 }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     pub(super) fn anchor(number: u64) -> Anchor {
-        let head = Head { revision: Revision(number + 40), chain: Chain([7; 32]) };
+        let head = LogHead { revision: Revision(number + 40), chain: Chain([7; 32]) };
         Anchor { number, head }
     }
 

@@ -28,7 +28,7 @@ const SET_GROUP: u32 = 0o2000;
 
 /// What a file is to Keyward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FileKind {
     Trusted,
     Secret,
     HandedOut,
@@ -36,7 +36,7 @@ enum Kind {
 
 /// What is to be done about one file, or the directory.
 #[derive(Debug)]
-enum Verdict {
+enum FileStep {
     Fine,
     /// It is ours, and its group has rights that it must not have.
     TakeBack,
@@ -59,9 +59,9 @@ pub(in crate::store) fn require(directory: &Path) -> Result<(), DataDirError> {
     for (path, metadata, kind) in examined(directory)? {
         let trusted_group = is_volume.then(|| found.gid());
         match judge(&path, &metadata, kind, user, trusted_group) {
-            Verdict::Fine => {}
-            Verdict::TakeBack => widened.push((path, metadata.is_dir())),
-            Verdict::Fault(fault) => faults.push(fault),
+            FileStep::Fine => {}
+            FileStep::TakeBack => widened.push((path, metadata.is_dir())),
+            FileStep::Fault(fault) => faults.push(fault),
         }
     }
     if let Some(fault) = DataDirError::all_of(faults) {
@@ -99,12 +99,12 @@ pub(in crate::store) fn is_shared_secret(path: &Path, secret: &Metadata) -> bool
 }
 
 /// The directory and what is there of its files.
-fn examined(directory: &Path) -> Result<Vec<(PathBuf, Metadata, Kind)>, DataDirError> {
+fn examined(directory: &Path) -> Result<Vec<(PathBuf, Metadata, FileKind)>, DataDirError> {
     let named = |names: &'static [&str], kind| names.iter().map(move |name| (directory.join(name), kind));
-    let all = std::iter::once((directory.to_owned(), Kind::Trusted))
-        .chain(named(&TRUSTED, Kind::Trusted))
-        .chain(named(&SECRET, Kind::Secret))
-        .chain(named(&HANDED_OUT, Kind::HandedOut));
+    let all = std::iter::once((directory.to_owned(), FileKind::Trusted))
+        .chain(named(&TRUSTED, FileKind::Trusted))
+        .chain(named(&SECRET, FileKind::Secret))
+        .chain(named(&HANDED_OUT, FileKind::HandedOut));
     let mut found = Vec::new();
     for (path, kind) in all {
         match fs::metadata(&path) {
@@ -121,29 +121,29 @@ fn examined(directory: &Path) -> Result<Vec<(PathBuf, Metadata, Kind)>, DataDirE
 fn judge(
     path: &Path,
     found: &Metadata,
-    kind: Kind,
+    kind: FileKind,
     user: Option<u32>,
     trusted_group: Option<u32>,
-) -> Verdict {
+) -> FileStep {
     let (owner, mode) = (found.uid(), found.mode() & 0o7777);
     let path = path.to_owned();
     let other_user = user.filter(|user| *user != owner);
-    if kind == Kind::HandedOut {
-        return if other_user.is_none() && mode & 0o070 != 0 { Verdict::TakeBack } else { Verdict::Fine };
+    if kind == FileKind::HandedOut {
+        return if other_user.is_none() && mode & 0o070 != 0 { FileStep::TakeBack } else { FileStep::Fine };
     }
     if mode & 0o002 != 0 {
-        return Verdict::Fault(DataDirError::Writable { path, mode });
+        return FileStep::Fault(DataDirError::Writable { path, mode });
     }
-    if kind == Kind::Secret && mode & OTHERS != 0 {
-        return Verdict::Fault(DataDirError::Readable { path, mode });
+    if kind == FileKind::Secret && mode & OTHERS != 0 {
+        return FileStep::Fault(DataDirError::Readable { path, mode });
     }
     if let Some(user) = other_user {
         let is_trusted = mode & OTHERS == 0 && trusted_group == Some(found.gid());
         let fault = DataDirError::NotOwned { path, owner, user };
-        return if is_trusted { Verdict::Fine } else { Verdict::Fault(fault) };
+        return if is_trusted { FileStep::Fine } else { FileStep::Fault(fault) };
     }
-    let too_much = if kind == Kind::Secret { 0o070 } else { 0o020 };
-    if mode & too_much == 0 { Verdict::Fine } else { Verdict::TakeBack }
+    let too_much = if kind == FileKind::Secret { 0o070 } else { 0o020 };
+    if mode & too_much == 0 { FileStep::Fine } else { FileStep::TakeBack }
 }
 
 fn take_back(widened: &[(PathBuf, bool)]) -> Result<(), DataDirError> {
@@ -217,11 +217,11 @@ mod tests {
         let of_all = with_mode(&file, 0o664);
         let found = with_mode(&file, 0o660);
         let somebody = Some(found.uid() + 1);
-        let verdict = |found, group| judge(&file, found, Kind::Secret, somebody, group);
-        assert!(matches!(verdict(&found, Some(found.gid())), Verdict::Fine));
+        let verdict = |found, group| judge(&file, found, FileKind::Secret, somebody, group);
+        assert!(matches!(verdict(&found, Some(found.gid())), FileStep::Fine));
         for (found, group) in [(&found, None), (&found, Some(found.gid() + 1)), (&of_all, Some(found.gid()))]
         {
-            assert!(matches!(verdict(found, group), Verdict::Fault(_)), "{group:?}");
+            assert!(matches!(verdict(found, group), FileStep::Fault(_)), "{group:?}");
         }
         let directory = with_mode(parent.path(), 0o2770);
         let is_root = directory.uid() == ROOT;

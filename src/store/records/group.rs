@@ -15,12 +15,12 @@ use crate::store::rows::from_stored;
 
 /// What an entry says of its group.
 #[derive(Deserialize)]
-struct Said<'a> {
+struct GroupFields<'a> {
     time_ms: i64,
     #[serde(borrow)]
     action: &'a str,
     #[serde(borrow)]
-    actor: Actor<'a>,
+    actor: ActorBody<'a>,
     #[serde(borrow)]
     reason: Option<&'a str>,
     comment: Option<String>,
@@ -43,7 +43,7 @@ pub(in crate::store) struct KeyList {
 }
 
 #[derive(Deserialize)]
-struct Actor<'a> {
+struct ActorBody<'a> {
     #[serde(borrow)]
     key_id: Option<&'a str>,
 }
@@ -62,7 +62,7 @@ pub(in crate::store) fn read_group<E>(
     bytes: &[u8],
     list: impl FnOnce() -> Result<KeyList, E>,
 ) -> Result<Option<GroupChange>, E> {
-    let Ok(said) = serde_json::from_slice::<Said<'_>>(bytes) else { return Ok(None) };
+    let Ok(said) = serde_json::from_slice::<GroupFields<'_>>(bytes) else { return Ok(None) };
     let keys = match said.keys_digest {
         Some(digest) => Some(list()?)
             .filter(|list| BASE64_STANDARD_NO_PAD.encode(list.digest) == digest)
@@ -94,7 +94,7 @@ pub(in crate::store) fn are_gains_kept<E>(
     Ok(list.keys.len() == count && BASE64_STANDARD_NO_PAD.encode(list.digest) == digest)
 }
 
-fn change(revision: i64, said: &Said<'_>, keys: Vec<KeyId>) -> Option<GroupChange> {
+fn change(revision: i64, said: &GroupFields<'_>, keys: Vec<KeyId>) -> Option<GroupChange> {
     Some(GroupChange {
         revision: from_stored(revision)?,
         time: Timestamp::from_ms(said.time_ms).ok()?,
@@ -121,7 +121,7 @@ pub(in crate::store) fn without_keys(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(Value::Object(entry).to_string().into_bytes())
 }
 
-fn act(said: &Said<'_>) -> Option<GroupAct> {
+fn act(said: &GroupFields<'_>) -> Option<GroupAct> {
     let reason = |text| RevokeReason::ALL.into_iter().find(|reason| reason.as_str() == text);
     match said.action {
         "key.disable" => Some(GroupAct::Disable),

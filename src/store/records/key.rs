@@ -12,7 +12,7 @@ use super::{
     admin::AdminBody,
     body::{VERSION, read_limits, stated},
     grant::GrantBody,
-    known::Known,
+    known::KnownValues,
 };
 use crate::domain::{
     credentials::Credentials,
@@ -134,7 +134,7 @@ pub(in crate::store) fn read_key(
     id: KeyId,
     revision: Revision,
     body: &str,
-    known: &mut Known,
+    known: &mut KnownValues,
     credentials: impl FnOnce(&[u32]) -> Option<Credentials>,
 ) -> Option<Key> {
     let body: KeyBody<'_> = serde_json::from_str(body).ok().filter(|body: &KeyBody<'_>| body.v == VERSION)?;

@@ -16,7 +16,7 @@ const MOST: usize = 65_536;
 /// Values already read, by the text they were read from. Keys with the same grants share them in memory, and the
 /// text is parsed once.
 #[derive(Default)]
-pub(in crate::store) struct Known {
+pub(in crate::store) struct KnownValues {
     pub(in crate::store) workspaces: Values<WorkspaceId>,
     pub(in crate::store) environments: Values<EnvironmentName>,
     pub(in crate::store) owners: Values<Owner>,

@@ -12,14 +12,14 @@ use crate::domain::root::DerivedKeys;
 const MAX_WAITING: usize = 64;
 
 /// A read, which answers by itself.
-pub(super) type Read = Box<dyn FnOnce(&mut Connection, &DerivedKeys) + Send>;
+pub(super) type ReadJob = Box<dyn FnOnce(&mut Connection, &DerivedKeys) + Send>;
 
 /// Starts the thread, which ends when nobody can ask it any more.
 pub(super) fn spawn(
     mut connection: Connection,
     keys: Arc<DerivedKeys>,
-) -> std::io::Result<(mpsc::Sender<Read>, thread::JoinHandle<()>)> {
-    let (reads, mut receiver) = mpsc::channel::<Read>(MAX_WAITING);
+) -> std::io::Result<(mpsc::Sender<ReadJob>, thread::JoinHandle<()>)> {
+    let (reads, mut receiver) = mpsc::channel::<ReadJob>(MAX_WAITING);
     let thread = thread::Builder::new().name("store-follower".to_owned()).spawn(move || {
         while let Some(read) = receiver.blocking_recv() {
             read(&mut connection, &keys);

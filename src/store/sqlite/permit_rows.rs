@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use super::notes;
 use crate::{
     domain::time::{Now, Steady, Timestamp},
-    ports::{CountName, KeptCount, Taken},
+    ports::{CountName, KeptCount, PermitsFound},
 };
 
 /// Under which the start is stored of the last process that followed a crash. No payer is empty.
@@ -36,7 +36,7 @@ pub(super) fn put(connection: &Connection, rows: &[PermitRow]) -> rusqlite::Resu
 }
 
 /// Every count, and how the counting ended.
-pub(super) fn taken(connection: &Connection) -> rusqlite::Result<Taken> {
+pub(super) fn taken(connection: &Connection) -> rusqlite::Result<PermitsFound> {
     let mut select = connection.prepare_cached("SELECT subject, limit_id, state FROM counts")?;
     let rows = select.query_map([], |row| {
         Ok(KeptCount { count: CountName { payer: row.get(0)?, limit: row.get(1)? }, state: row.get(2)? })
@@ -49,7 +49,7 @@ pub(super) fn taken(connection: &Connection) -> rusqlite::Result<Taken> {
             None => counts.push(kept),
         }
     }
-    Ok(Taken { counts, in_order: notes::ended_in_order(connection)?, crash })
+    Ok(PermitsFound { counts, in_order: notes::ended_in_order(connection)?, crash })
 }
 
 /// The start of the last process that followed a crash, where this row is it.

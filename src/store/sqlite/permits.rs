@@ -6,16 +6,16 @@ use super::{
     failure,
     permit_rows::{self, PermitRow},
     store::SqliteStore,
-    writer::Work,
+    writer::WriterWork,
 };
 use crate::{
     domain::{limit::Replicas, time::Now},
-    ports::{GiveBack, KeyStore, Pending, Permits, ReplicaId, StoreError, Take, Taken, Taking},
+    ports::{GiveBack, KeyStore, Pending, Permits, PermitsFound, ReplicaId, StoreError, Take, Taking},
 };
 
 impl SqliteStore {
     fn write_permits(&self, replica: ReplicaId, rows: Vec<PermitRow>) -> Pending<'_, ()> {
-        let written = only(replica).map(|()| self.ask(|answer| Work::Permits(rows, answer)));
+        let written = only(replica).map(|()| self.ask(|answer| WriterWork::Permits(rows, answer)));
         Box::pin(async move { written?.await.map_err(|error| self.of_change(error)) })
     }
 }
@@ -29,7 +29,7 @@ fn only(replica: ReplicaId) -> Result<(), StoreError> {
 }
 
 impl Permits for SqliteStore {
-    fn taken(&self, replica: ReplicaId) -> Pending<'_, Taken> {
+    fn taken(&self, replica: ReplicaId) -> Pending<'_, PermitsFound> {
         let asked = only(replica);
         Box::pin(async move {
             asked?;

@@ -6,11 +6,11 @@ use tokio::sync::watch;
 
 use super::{
     failure, log, policies, read,
-    refusal::Refusal,
+    refusal::WriteRefusal,
     rows, scope_uses,
     store::{CLOSED, SqliteStore},
     usage, uses,
-    writer::{Work, full},
+    writer::{WriterWork, full},
 };
 use crate::{
     domain::{id::KeyId, revision::Revision, time::Timestamp},
@@ -23,7 +23,7 @@ use crate::{
 
 impl KeyStore for SqliteStore {
     fn open_anew(&self) -> Pending<'_, ()> {
-        self.ask(Work::OpenAnew)
+        self.ask(WriterWork::OpenAnew)
     }
 
     fn why(&self) -> Option<String> {
@@ -40,15 +40,15 @@ impl KeyStore for SqliteStore {
     }
 
     fn commit_all(&self, mutations: Vec<Mutation>) -> Pending<'_, Revision> {
-        let committed = self.ask(|answer| Work::Commit(mutations, answer));
+        let committed = self.ask(|answer| WriterWork::Commit(mutations, answer));
         Box::pin(async move { committed.await.map_err(|error| self.of_change(error)) })
     }
 
     fn require_unused(&self, request: RequestMark) -> Pending<'_, ()> {
         self.read(move |connection, _| match rows::check_request(connection, &request) {
             Ok(()) => Ok(()),
-            Err(Refusal::Store(error)) => Err(error),
-            Err(Refusal::Driver(error)) => Err(failure::of_reading(&error)),
+            Err(WriteRefusal::Store(error)) => Err(error),
+            Err(WriteRefusal::Driver(error)) => Err(failure::of_reading(&error)),
         })
     }
 
@@ -90,7 +90,7 @@ impl KeyStore for SqliteStore {
     }
 
     fn note(&self, notes: Vec<Note>) -> Pending<'_, ()> {
-        let written = self.ask(|answer| Work::Notes(notes, answer));
+        let written = self.ask(|answer| WriterWork::Notes(notes, answer));
         Box::pin(async move { written.await.map_err(|error| self.of_change(error)) })
     }
 

@@ -22,7 +22,7 @@ use crate::{
     },
     ports::{Damaged, KeyFilter, KeyPosition, StoreError, View},
     store::{
-        records::known::Known,
+        records::known::KnownValues,
         rows::{Row, SecretRow, from_stored},
     },
 };
@@ -47,7 +47,7 @@ pub(super) fn load(connection: &mut Connection, keys: &DerivedKeys) -> Result<Vi
     let fault =
         groups::mark_fault(&snapshot, keys, newest.newest_group()).map_err(|error| of_reading(&error))?;
     fault.map_or(Ok(()), |why| Err(StoreError::Corrupt(why)))?;
-    let mut reading = Reading::new(&keys.rows);
+    let mut reading = ViewRows::new(&keys.rows);
     schemes::read(&snapshot, keys, &newest, &mut reading.view).map_err(|error| of_reading(&error))?;
     reading.all(&snapshot, newest).map_err(|error| of_reading(&error))?;
     let view = reading.at(head);
@@ -66,7 +66,7 @@ pub(super) fn changes(
         return Err(StoreError::Corrupt(format!("the log ends at {head}, and {after} was committed before")));
     }
     let newest = log::named_since(&snapshot, keys, after, head)?;
-    let mut reading = Reading::new(&keys.rows);
+    let mut reading = ViewRows::new(&keys.rows);
     schemes::read(&snapshot, keys, &newest, &mut reading.view).map_err(|error| of_reading(&error))?;
     reading.named(&snapshot, &newest).map_err(|error| of_reading(&error))?;
     Ok(View { groups: newest.groups, ..reading.at(head) })
@@ -140,15 +140,15 @@ fn list_where(
 }
 
 /// Rows on their way to a view.
-struct Reading<'k> {
+struct ViewRows<'k> {
     codes: &'k MacKey,
-    known: Known,
+    known: KnownValues,
     view: View,
 }
 
-impl<'k> Reading<'k> {
+impl<'k> ViewRows<'k> {
     fn new(codes: &'k MacKey) -> Self {
-        Self { codes, known: Known::default(), view: View::default() }
+        Self { codes, known: KnownValues::default(), view: View::default() }
     }
 
     fn at(self, head: Revision) -> View {

@@ -13,10 +13,10 @@ pub(super) const READERS: u32 = 4;
 const WAIT: Duration = Duration::from_secs(5);
 
 /// Connections that are handed out to one read after the other.
-pub(super) type Readers = r2d2::Pool<Reading>;
+pub(super) type Readers = r2d2::Pool<ReadConnection>;
 
 /// How a connection of the pool is opened.
-pub(super) struct Reading {
+pub(super) struct ReadConnection {
     path: PathBuf,
     index: WalIndex,
 }
@@ -27,10 +27,10 @@ pub(super) fn open(path: PathBuf, index: WalIndex) -> Result<Readers, r2d2::Erro
         .max_size(READERS)
         .connection_timeout(WAIT)
         .test_on_check_out(false)
-        .build(Reading { path, index })
+        .build(ReadConnection { path, index })
 }
 
-impl r2d2::ManageConnection for Reading {
+impl r2d2::ManageConnection for ReadConnection {
     type Connection = Connection;
     type Error = rusqlite::Error;
 

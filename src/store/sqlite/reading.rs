@@ -70,7 +70,7 @@ impl SqliteStore {
     ) -> Pending<'_, T> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
-            let read: follower::Read = Box::new(move |connection, keys| {
+            let read: follower::ReadJob = Box::new(move |connection, keys| {
                 let _gone = answer.send(read(connection, keys));
             });
             let full = |error| StoreError::Unavailable(format!("the follower's reads: {error}"));

@@ -4,20 +4,20 @@ use crate::ports::StoreError;
 
 /// Why a change was not written.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum WriteRefusal {
     /// What it stands on does not hold.
     Store(StoreError),
     /// The driver failed.
     Driver(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Refusal {
+impl From<rusqlite::Error> for WriteRefusal {
     fn from(error: rusqlite::Error) -> Self {
         Self::Driver(error)
     }
 }
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for WriteRefusal {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }

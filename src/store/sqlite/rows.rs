@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{failure, groups, log, notes, refusal::Refusal};
+use super::{failure, groups, log, notes, refusal::WriteRefusal};
 use crate::{
     domain::{
         audit::{Action, LogEntry},
@@ -17,7 +17,7 @@ use crate::{
     },
     ports::{Mutation, PolicyVersion, RequestMark, StoreError},
     store::{
-        chain::{Head, StoredRecord},
+        chain::{LogHead, StoredRecord},
         rows::{
             Row, SecretRow, from_stored, to_stored, write_key, write_member, write_policy, write_scheme,
             write_workspace,
@@ -33,9 +33,9 @@ const PUT_MEMBER: &str =
 pub(super) fn apply(
     connection: &Connection,
     keys: &DerivedKeys,
-    head: Head,
+    head: LogHead,
     mutation: &Mutation,
-) -> Result<Head, Refusal> {
+) -> Result<LogHead, WriteRefusal> {
     check_shape(mutation)?;
     // First, because a change that was made already conflicts with itself.
     if let Some(request) = &mutation.request {
@@ -81,7 +81,7 @@ pub(super) fn apply(
 }
 
 /// Puts the signature on the record at `head`.
-pub(super) fn sign(connection: &Connection, keys: &DerivedKeys, head: Head) -> rusqlite::Result<()> {
+pub(super) fn sign(connection: &Connection, keys: &DerivedKeys, head: LogHead) -> rusqlite::Result<()> {
     let mut update = connection.prepare_cached("UPDATE log SET signature = ?1 WHERE revision = ?2")?;
     update.execute(params![head.sign(keys), to_stored(head.revision)])?;
     Ok(())
@@ -120,7 +120,7 @@ fn made(entry: &LogEntry) -> Option<String> {
 }
 
 /// Passes unless the request id was used before.
-pub(super) fn check_request(connection: &Connection, request: &RequestMark) -> Result<(), Refusal> {
+pub(super) fn check_request(connection: &Connection, request: &RequestMark) -> Result<(), WriteRefusal> {
     let mut select = connection
         .prepare_cached("SELECT key_id, fingerprint FROM requests WHERE caller = ?1 AND request_id = ?2")?;
     let used = select.query_row(params![request.caller.to_string(), request.id.as_str()], |row| {
@@ -137,7 +137,7 @@ pub(super) fn check_request(connection: &Connection, request: &RequestMark) -> R
     Err(StoreError::RequestUsed { key, same_arguments }.into())
 }
 
-fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), Refusal> {
+fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), WriteRefusal> {
     let mut select = connection.prepare_cached("SELECT revision FROM keys WHERE id = ?1")?;
     let written = mutation.rows.key.iter().map(|key| (key.id, key.revision));
     for (key, expected) in written.chain(mutation.expects.iter().copied()) {
@@ -168,14 +168,14 @@ fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), R
 /// Passes if no entry after `seen` has changed a key of the group.
 ///
 /// Asked of the entries since, which are few, rather than of the keys, which are many.
-fn check_unchanged(connection: &Connection, group: &Group, seen: Revision) -> Result<(), Refusal> {
+fn check_unchanged(connection: &Connection, group: &Group, seen: Revision) -> Result<(), WriteRefusal> {
     let since = log::keys_named_since(connection, seen)?;
     if since.into_iter().any(|key| group.has(key)) { Err(StoreError::Conflict.into()) } else { Ok(()) }
 }
 
 /// Passes while the policy that the change was judged by is the newest, and a new one is newer than all that are here:
 /// not by one only, so that a lost row can be followed.
-fn check_policy(connection: &Connection, mutation: &Mutation) -> Result<(), Refusal> {
+fn check_policy(connection: &Connection, mutation: &Mutation) -> Result<(), WriteRefusal> {
     let made = mutation.rows.policy.as_ref().map(|policy| policy.version);
     if made.is_none() && mutation.judged_by.is_none() {
         return Ok(());
@@ -208,7 +208,7 @@ fn put_workspace(
     keys: &DerivedKeys,
     workspace: &Workspace,
     revision: Revision,
-) -> Result<(), Refusal> {
+) -> Result<(), WriteRefusal> {
     let row = write_workspace(workspace, revision, &keys.rows).map_err(|error| unwritable(&error))?;
     put_row(
         connection,
@@ -225,7 +225,7 @@ fn put_member(
     keys: &DerivedKeys,
     member: &Member,
     revision: Revision,
-) -> Result<(), Refusal> {
+) -> Result<(), WriteRefusal> {
     if member.role.is_none() {
         let gone = "DELETE FROM members WHERE id = ?1";
         connection.prepare_cached(gone)?.execute([member.id.to_string()])?;
@@ -241,7 +241,7 @@ fn put_policy(
     keys: &DerivedKeys,
     policy: &PolicyVersion,
     revision: Revision,
-) -> Result<(), Refusal> {
+) -> Result<(), WriteRefusal> {
     let row = write_policy(policy, revision, &keys.rows).map_err(|error| unwritable(&error))?;
     put_row(
         connection,
@@ -256,7 +256,7 @@ fn put_scheme(
     keys: &DerivedKeys,
     scheme: &ImportScheme,
     revision: Revision,
-) -> Result<(), Refusal> {
+) -> Result<(), WriteRefusal> {
     let row = write_scheme(scheme, revision, &keys.rows).map_err(|error| unwritable(&error))?;
     let insert = "INSERT INTO schemes (id, body, revision, code) VALUES (?1, ?2, ?3, ?4)";
     match put_row(connection, insert, &row) {
@@ -272,7 +272,7 @@ fn put_key(
     keys: &DerivedKeys,
     key: &Key,
     revision: Revision,
-) -> Result<(), Refusal> {
+) -> Result<(), WriteRefusal> {
     let (row, secrets) = write_key(key, revision, &keys.rows).map_err(|error| unwritable(&error))?;
     let id = key.id.to_string();
     put_row(
@@ -291,7 +291,7 @@ fn put_row(connection: &Connection, insert: &str, row: &Row) -> rusqlite::Result
     connection.prepare_cached(insert)?.execute(values)
 }
 
-fn put_secret(connection: &Connection, key_id: &str, row: &SecretRow) -> Result<(), Refusal> {
+fn put_secret(connection: &Connection, key_id: &str, row: &SecretRow) -> Result<(), WriteRefusal> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO secrets (key_id, generation, scheme, root, hash, hint, created_ms, end_ms, revision, code)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",

@@ -16,7 +16,9 @@ use super::{
     open::{OpenError, Opened, database},
     readers::{self, Readers},
     reserve::HeldIndex,
-    writer::{Answer, FileIdentity, ForeignWrites, Room, Telling, WRITTEN_BY_OTHERS, Work, Writer},
+    writer::{
+        DiskRoom, FileIdentity, ForeignWrites, ReplyTo, Telling, WRITTEN_BY_OTHERS, Writer, WriterWork,
+    },
 };
 use crate::{
     domain::{revision::Revision, root::DerivedKeys},
@@ -38,7 +40,7 @@ pub(super) const MAX_READS: usize = 64;
 
 /// A store in a SQLite database.
 pub struct SqliteStore {
-    works: mpsc::Sender<Work>,
+    works: mpsc::Sender<WriterWork>,
     pub(super) readers: Readers,
     pub(super) keys: Arc<DerivedKeys>,
     pub(super) revisions: watch::Receiver<Revision>,
@@ -48,7 +50,7 @@ pub struct SqliteStore {
     pub(super) taking: watch::Receiver<Taking>,
     pub(super) directory: PathBuf,
     /// What follows the log reads here, never behind the others.
-    pub(super) follower: mpsc::Sender<follower::Read>,
+    pub(super) follower: mpsc::Sender<follower::ReadJob>,
     /// Taken when the store goes.
     follower_thread: Option<JoinHandle<()>>,
     pub(super) reads: Arc<Semaphore>,
@@ -76,7 +78,7 @@ impl SqliteStore {
         let foreign = ForeignWrites::from_now(&connection).map_err(database(&path))?;
         let written_by_others = foreign.seen();
         let (taking_sender, taking) = watch::channel(Taking::Everything);
-        let room = Room::of(&connection, dir)?;
+        let room = DiskRoom::of(&connection, dir)?;
         let mut writer = Writer {
             connection,
             foreign,
@@ -132,7 +134,7 @@ impl SqliteStore {
 
     pub(super) fn ask<T: Send + 'static>(
         &self,
-        work: impl FnOnce(Answer<T>) -> Work + Send + 'static,
+        work: impl FnOnce(ReplyTo<T>) -> WriterWork + Send + 'static,
     ) -> Pending<'_, T> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
@@ -184,7 +186,7 @@ impl Lifecycle for SqliteStore {
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(async move {
             let (answer, closed) = oneshot::channel();
-            let sent = self.works.send(Work::Close(answer)).await;
+            let sent = self.works.send(WriterWork::Close(answer)).await;
             let closed = match sent {
                 Ok(()) => closed.await.unwrap_or_else(|_| Err(StoreError::Unavailable(CLOSED.to_owned()))),
                 // Somebody else has closed it.

@@ -107,7 +107,7 @@ pub struct BulkAnswer {
 }
 
 /// The keys as they were looked at.
-struct Judged {
+struct SelectedKeys {
     act: GroupAct,
     keys: BTreeMap<WorkspaceId, Vec<(KeyId, Before)>>,
     count: usize,
@@ -116,7 +116,7 @@ struct Judged {
     policy: Option<u64>,
 }
 
-impl Judged {
+impl SelectedKeys {
     /// Passes if these are as many keys as expected, in no more workspaces than one change takes.
     fn require(&self, expected: u64) -> Result<(), OperationError> {
         if u64::try_from(self.count) != Ok(expected) {
@@ -198,7 +198,7 @@ impl Changes {
         &self,
         permit: &AdminPermit<P>,
         bulk: &BulkChange,
-        judged: &Judged,
+        judged: &SelectedKeys,
         (id, now): (GroupId, Timestamp),
     ) -> Vec<Mutation> {
         let mut yielding = Yielding::with_pauses();
@@ -206,7 +206,7 @@ impl Changes {
         for (workspace, keys) in &judged.keys {
             let group = Group::new(id, judged.act, keys.clone(), || yielding.step());
             let (actor, request) = (permit.actor(), bulk.request.as_ref());
-            let asked = Asked { actor, workspace: *workspace, comment: &bulk.comment, request };
+            let asked = ChangeAsked { actor, workspace: *workspace, comment: &bulk.comment, request };
             let mut mutation = mutation(asked, group, judged.policy, now);
             if stands_on_workspace(judged.act.action()) {
                 let workspace = self.index.workspace(*workspace);
@@ -225,7 +225,7 @@ impl Changes {
         permit: &AdminPermit<P>,
         bulk: &BulkChange,
         now: Timestamp,
-    ) -> Result<Judged, OperationError> {
+    ) -> Result<SelectedKeys, OperationError> {
         let (act, selection) = (bulk.act.at(now)?, &bulk.selection);
         let left_alone = self.left_alone(act, selection.within)?;
         let seen = self.index.revision();
@@ -235,7 +235,7 @@ impl Changes {
             GroupAct::Enable => Some(self.policy()?),
             GroupAct::Disable | GroupAct::Revoke(_) | GroupAct::Retire(_) => None,
         };
-        let mut judged = Judged {
+        let mut judged = SelectedKeys {
             act,
             keys: BTreeMap::new(),
             count: 0,
@@ -316,15 +316,15 @@ impl Beyond {
 }
 
 /// Who asked for a change, where, and in which words.
-struct Asked<'a> {
+struct ChangeAsked<'a> {
     actor: Actor,
     workspace: WorkspaceId,
     comment: &'a Comment,
     request: Option<&'a RequestMark>,
 }
 
-fn mutation(asked: Asked<'_>, group: Group, judged_by: Option<u64>, now: Timestamp) -> Mutation {
-    let Asked { actor, workspace, comment, request } = asked;
+fn mutation(asked: ChangeAsked<'_>, group: Group, judged_by: Option<u64>, now: Timestamp) -> Mutation {
+    let ChangeAsked { actor, workspace, comment, request } = asked;
     let act = group.act();
     let from = match Before::of_all(group.keys()) {
         Some(Before::Active) => "active".into(),

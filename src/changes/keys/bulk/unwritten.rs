@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::{
     changes::{
         Changes,
-        keys::bulk::{Asked, BulkChange, mutation},
+        keys::bulk::{BulkChange, ChangeAsked, mutation},
         support::{
             attempt::Attempt,
-            denied_here::{Denied, Part, What},
+            denied_here::{Denied, ListPart, What},
         },
     },
     domain::{
@@ -42,7 +42,7 @@ impl Changes {
         let (comment, request) = (bulk.comment.clone(), bulk.request.clone());
         let within = bulk.selection.within;
         let what = What::Many { act, keys, within, by: permit.key_id(), comment, request };
-        let part = permit.bound_to().map_or(Part::Operators, Part::Workspace);
+        let part = permit.bound_to().map_or(ListPart::Operators, ListPart::Workspace);
         self.deny_here(error, part, permit.actor(), within.one(), what)
     }
 
@@ -71,7 +71,7 @@ impl Changes {
             let mut mutations: Vec<Mutation> = Vec::with_capacity(changed.len());
             for (workspace, keys) in changed {
                 let group = Group::new(id, act, keys, || yielding.step());
-                let asked = Asked { actor: denied.actor.clone(), workspace, comment, request };
+                let asked = ChangeAsked { actor: denied.actor.clone(), workspace, comment, request };
                 let request = request.cloned().filter(|_| mutations.is_empty());
                 mutations.push(Mutation { request, ..mutation(asked, group, None, now) });
             }

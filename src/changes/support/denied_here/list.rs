@@ -32,7 +32,7 @@ pub const OF_PRESENTERS: usize = 4_096;
 
 /// Whose part of the list an end is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum ListPart {
     /// Operators'.
     Operators,
     /// That of callers who are bound to this workspace.
@@ -66,7 +66,7 @@ pub struct Denied {
     pub actor: Actor,
     /// The workspace of its keys; `None` where they are of all.
     pub workspace: Option<WorkspaceId>,
-    pub(super) part: Part,
+    pub(super) part: ListPart,
     /// When.
     pub asked: Timestamp,
 }
@@ -187,11 +187,11 @@ impl List {
     }
 
     /// Counts so many keys more, or fewer.
-    fn count(&mut self, part: Part, count: impl Fn(usize) -> usize) {
+    fn count(&mut self, part: ListPart, count: impl Fn(usize) -> usize) {
         match part {
-            Part::Operators => self.operators = count(self.operators),
-            Part::Presenters => self.presenters = count(self.presenters),
-            Part::Workspace(workspace) => {
+            ListPart::Operators => self.operators = count(self.operators),
+            ListPart::Presenters => self.presenters = count(self.presenters),
+            ListPart::Workspace(workspace) => {
                 self.tenants = count(self.tenants);
                 let own = self.workspaces.entry(workspace).or_default();
                 *own = count(*own);
@@ -202,12 +202,12 @@ impl List {
         }
     }
 
-    pub(super) fn has_place(&self, part: Part, keys: usize) -> bool {
+    pub(super) fn has_place(&self, part: ListPart, keys: usize) -> bool {
         let fits = |has: usize, most: usize| has.saturating_add(keys) <= most;
         match part {
-            Part::Operators => fits(self.operators, OF_OPERATORS),
-            Part::Presenters => fits(self.presenters, OF_PRESENTERS),
-            Part::Workspace(workspace) => {
+            ListPart::Operators => fits(self.operators, OF_OPERATORS),
+            ListPart::Presenters => fits(self.presenters, OF_PRESENTERS),
+            ListPart::Workspace(workspace) => {
                 let own = self.workspaces.get(&workspace).copied().unwrap_or_default();
                 fits(self.tenants, OF_TENANTS) && fits(own, OF_ONE_TENANT)
             }
@@ -221,7 +221,7 @@ impl DeniedHere {
     }
 
     /// Whether there is no place for another of this part.
-    pub(in crate::changes) fn is_full(&self, part: Part) -> bool {
+    pub(in crate::changes) fn is_full(&self, part: ListPart) -> bool {
         !self.list().has_place(part, 1)
     }
 

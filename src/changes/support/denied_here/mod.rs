@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-pub use self::list::{Denied, OF_ONE_TENANT, OF_OPERATORS, OF_PRESENTERS, OF_TENANTS, Part};
+pub use self::list::{Denied, ListPart, OF_ONE_TENANT, OF_OPERATORS, OF_PRESENTERS, OF_TENANTS};
 pub(in crate::changes) use self::list::{DeniedHere, What};
 use crate::{
     changes::{Changes, keys::switch::Switch},
@@ -52,7 +52,7 @@ impl Changes {
     pub(in crate::changes) fn deny_here(
         &self,
         error: OperationError,
-        part: Part,
+        part: ListPart,
         actor: Actor,
         workspace: Option<WorkspaceId>,
         what: What,
@@ -109,7 +109,7 @@ impl Changes {
         comment: Comment,
     ) -> OperationError {
         let Some(found) = self.index.by_id(key) else { return error };
-        let part = permit.bound_to().map_or(Part::Operators, Part::Workspace);
+        let part = permit.bound_to().map_or(ListPart::Operators, ListPart::Workspace);
         let workspace = Some(found.key().workspace);
         self.deny_here(error, part, permit.actor(), workspace, What::One { key, end, reason, comment })
     }

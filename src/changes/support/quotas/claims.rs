@@ -2,7 +2,7 @@
 
 use super::{
     extent::{kept_of, limit_of},
-    under_way::{Claim, Room, Row},
+    under_way::{Claim, ClaimedRoom, ExpectedRow},
 };
 use crate::{
     changes::Changes,
@@ -25,9 +25,13 @@ impl Changes {
     ///
     /// # Errors
     /// It would take something beyond its quota.
-    pub(super) fn claim(&self, rows: &Rows, policy: Option<&Policy>) -> Result<Room<'_>, OperationError> {
+    pub(super) fn claim(
+        &self,
+        rows: &Rows,
+        policy: Option<&Policy>,
+    ) -> Result<ClaimedRoom<'_>, OperationError> {
         let now = self.clock.now();
-        let mut room = Room { under_way: &self.under_way, claims: Vec::new() };
+        let mut room = ClaimedRoom { under_way: &self.under_way, claims: Vec::new() };
         for (whose, claim) in self.claims_of(rows, now) {
             let plan = whose.and_then(|workspace| self.plan_of(workspace, rows));
             let mut under_way = self.under_way.lock();
@@ -72,12 +76,14 @@ impl Changes {
     }
 
     /// Whether memory has what a row was claimed for.
-    fn has(&self, row: &Row, scheme: &dyn Fn(&Label) -> bool) -> bool {
+    fn has(&self, row: &ExpectedRow, scheme: &dyn Fn(&Label) -> bool) -> bool {
         match row {
-            Row::Key(id, before) => self.index.by_id(*id).map(|found| found.key().revision) != *before,
-            Row::Member(id, before) => self.index.member(id).map(|member| member.revision) != *before,
-            Row::Workspace(id) => self.index.workspace(*id).is_some(),
-            Row::Scheme(name) => scheme(name),
+            ExpectedRow::Key(id, before) => {
+                self.index.by_id(*id).map(|found| found.key().revision) != *before
+            }
+            ExpectedRow::Member(id, before) => self.index.member(id).map(|member| member.revision) != *before,
+            ExpectedRow::Workspace(id) => self.index.workspace(*id).is_some(),
+            ExpectedRow::Scheme(name) => scheme(name),
         }
     }
 
@@ -92,11 +98,11 @@ impl Changes {
         let workspace = rows.workspace.as_ref().filter(|new| self.index.workspace(new.id).is_none());
         let workspace = workspace.map(|new| {
             let growth = Kept { workspaces: 1, ..Kept::default() };
-            (None, Claim { row: Row::Workspace(new.id), growth })
+            (None, Claim { row: ExpectedRow::Workspace(new.id), growth })
         });
         let scheme = rows.scheme.as_ref().map(|scheme| {
             let growth = Kept { import_schemes: 1, ..Kept::default() };
-            (None, Claim { row: Row::Scheme(scheme.name.clone()), growth })
+            (None, Claim { row: ExpectedRow::Scheme(scheme.name.clone()), growth })
         });
         let all = [workspace, key, member, scheme].into_iter().flatten();
         all.filter(|(_, claim)| claim.growth != Kept::default())
@@ -112,7 +118,7 @@ impl Changes {
             key_bytes: key_bytes(key).saturating_sub(held),
             ..Kept::default()
         };
-        Claim { row: Row::Key(key.id, before.map(|before| before.key().revision)), growth }
+        Claim { row: ExpectedRow::Key(key.id, before.map(|before| before.key().revision)), growth }
     }
 
     fn of_member(&self, member: &Member) -> Claim {
@@ -120,6 +126,9 @@ impl Changes {
         let was = before.as_ref().is_some_and(|before| before.role.is_some());
         let members = u64::from(member.role.is_some() && !was);
         let before = before.map(|before| before.revision);
-        Claim { row: Row::Member(member.id.clone(), before), growth: Kept { members, ..Kept::default() } }
+        Claim {
+            row: ExpectedRow::Member(member.id.clone(), before),
+            growth: Kept { members, ..Kept::default() },
+        }
     }
 }

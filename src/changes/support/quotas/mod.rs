@@ -28,7 +28,7 @@ use crate::{
 };
 
 use self::extent::{kept_of, limit_of};
-pub(in crate::changes) use self::under_way::{Room, UnderWay};
+pub(in crate::changes) use self::under_way::{ClaimedRoom, UnderWay};
 
 /// What an entry takes beside its bytes: its digest, its chain, its places in indexes, its request id.
 const RECORD_BYTES: usize = 400;
@@ -57,7 +57,7 @@ impl Changes {
     pub(in crate::changes) async fn room_for(
         &self,
         mutation: &Mutation,
-    ) -> Result<(DrawsOn, Room<'_>), OperationError> {
+    ) -> Result<(DrawsOn, ClaimedRoom<'_>), OperationError> {
         let policy = self.index.policy();
         let policy = policy.as_ref().map(|policy| &policy.policy);
         let takes_away = self.takes_away(mutation, policy);

@@ -24,14 +24,14 @@ pub(super) type Claims = HashMap<Option<WorkspaceId>, Vec<Claim>>;
 /// Room that a change needs until memory has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claim {
-    pub(super) row: Row,
+    pub(super) row: ExpectedRow,
     pub(super) growth: Kept,
 }
 
 /// A row that is written, and the revision of it that the change stands on: where memory has another, it has the change, or
 /// one that came before it and makes it a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Row {
+pub(super) enum ExpectedRow {
     Key(KeyId, Option<Revision>),
     Member(MemberId, Option<Revision>),
     Workspace(WorkspaceId),
@@ -39,12 +39,12 @@ pub(super) enum Row {
 }
 
 /// Claims that end when this is dropped: memory has what they were for, or never will.
-pub(in crate::changes) struct Room<'a> {
+pub(in crate::changes) struct ClaimedRoom<'a> {
     pub(super) under_way: &'a UnderWay,
     pub(super) claims: Vec<(Option<WorkspaceId>, Claim)>,
 }
 
-impl Drop for Room<'_> {
+impl Drop for ClaimedRoom<'_> {
     fn drop(&mut self) {
         let mut under_way = self.under_way.lock();
         for (whose, claim) in &self.claims {

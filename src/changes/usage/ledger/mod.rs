@@ -20,7 +20,7 @@ use crate::{
     },
     judge::usage::{
         UsageBook,
-        lines::{Hours, Line, Lines, ScopeLine, Tally},
+        lines::{FirstAndLast, ScopeLine, UsageLine, UsageLines, UsageTally},
     },
     ports::{KeyStore, Note, ScopeUse, StoreError, Usage},
 };
@@ -50,7 +50,7 @@ pub struct UsageLedger {
     clock: Arc<TrustedClock>,
     /// What was taken out of the book and is not written; held while it is written, so that a reading that comes after
     /// sees all of it.
-    unwritten: Mutex<Lines>,
+    unwritten: Mutex<UsageLines>,
 }
 
 impl UsageLedger {
@@ -127,7 +127,7 @@ impl UsageLedger {
     }
 
     /// Writes which scopes were used. To write one twice does no harm.
-    async fn flush_scopes(&self, unwritten: &mut Lines) -> Result<(), StoreError> {
+    async fn flush_scopes(&self, unwritten: &mut UsageLines) -> Result<(), StoreError> {
         while !unwritten.scopes.is_empty() {
             let batch = first(&mut unwritten.scopes, BATCH);
             match self.store.note(vec![Note::ScopeUses(batch.iter().map(scope_use).collect())]).await {
@@ -166,9 +166,9 @@ impl UsageLedger {
     }
 
     /// These lines to write, and what is too old to forget: each write removes as many rows as it may add.
-    fn notes(&self, lines: &BTreeMap<Line, Tally>) -> Vec<Note> {
-        let row = |(line, tally): (&Line, &Tally)| {
-            let Tally { checks, cost } = *tally;
+    fn notes(&self, lines: &BTreeMap<UsageLine, UsageTally>) -> Vec<Note> {
+        let row = |(line, tally): (&UsageLine, &UsageTally)| {
+            let UsageTally { checks, cost } = *tally;
             Usage {
                 key: line.key,
                 hour: line.hour,
@@ -188,11 +188,11 @@ fn first<L: Ord, N>(lines: &mut BTreeMap<L, N>, count: usize) -> BTreeMap<L, N> 
     std::iter::from_fn(|| lines.pop_first()).take(count).collect()
 }
 
-fn checks(lines: &BTreeMap<Line, Tally>) -> u64 {
+fn checks(lines: &BTreeMap<UsageLine, UsageTally>) -> u64 {
     lines.values().fold(0, |sum, tally| sum.saturating_add(tally.checks))
 }
 
-fn scope_use((line, hours): (&ScopeLine, &Hours)) -> ScopeUse {
+fn scope_use((line, hours): (&ScopeLine, &FirstAndLast)) -> ScopeUse {
     let ScopeLine { key, scope, used } = line;
     ScopeUse {
         key: *key,

@@ -8,7 +8,7 @@ use crate::{
         failure::Failure,
         input::{
             page::{self, PageArgs},
-            parse::{self, KeyId, Moment},
+            parse::{self, KeyId, LookBack},
         },
         output::{json, names, table::Table, time},
         session::Session,
@@ -30,13 +30,13 @@ pub struct QueryArgs {
     actor: Option<String>,
     /// Only changes of this kind
     #[arg(long, value_enum)]
-    action: Option<Action>,
+    action: Option<ActionArg>,
     /// Only changes at or after this time; 7d is seven days ago
     #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
-    since: Option<Moment>,
+    since: Option<LookBack>,
     /// Only changes before this time
     #[arg(long, value_name = "TIME|DURATION", value_parser = parse::moment)]
-    until: Option<Moment>,
+    until: Option<LookBack>,
     /// Shows old and new values, not the names of the changed fields alone
     #[arg(long)]
     values: bool,
@@ -46,7 +46,7 @@ pub struct QueryArgs {
 
 /// What was done.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Action {
+enum ActionArg {
     /// The store was made
     StoreInitialize,
     /// An administration key was made with `keyward recover`
@@ -95,38 +95,38 @@ enum Action {
     SchemeAdd,
 }
 
-impl From<Action> for AuditAction {
-    fn from(action: Action) -> Self {
+impl From<ActionArg> for AuditAction {
+    fn from(action: ActionArg) -> Self {
         match action {
-            Action::StoreInitialize => Self::StoreInitialize,
-            Action::AdminRecover => Self::AdminRecover,
-            Action::WorkspaceRegister => Self::WorkspaceRegister,
-            Action::WorkspaceUpdate => Self::WorkspaceUpdate,
-            Action::SecretGrace => Self::SecretGrace,
-            Action::KeyIssue => Self::KeyIssue,
-            Action::KeyRotate => Self::KeyRotate,
-            Action::KeyRevoke => Self::KeyRevoke,
-            Action::SecretEnd => Self::SecretEnd,
-            Action::KeyUpdate => Self::KeyUpdate,
-            Action::KeyDisable => Self::KeyDisable,
-            Action::KeyEnable => Self::KeyEnable,
-            Action::PolicyApply => Self::PolicyApply,
-            Action::ClockReset => Self::ClockReset,
-            Action::RollbackAccept => Self::RollbackAccept,
-            Action::KeyImport => Self::KeyImport,
-            Action::SchemeAdd => Self::SchemeAdd,
-            Action::WorkspaceSuspend => Self::WorkspaceSuspend,
-            Action::WorkspaceResume => Self::WorkspaceResume,
-            Action::WorkspaceClose => Self::WorkspaceClose,
-            Action::MemberAdd => Self::MemberAdd,
-            Action::MemberUpdate => Self::MemberUpdate,
-            Action::MemberRemove => Self::MemberRemove,
+            ActionArg::StoreInitialize => Self::StoreInitialize,
+            ActionArg::AdminRecover => Self::AdminRecover,
+            ActionArg::WorkspaceRegister => Self::WorkspaceRegister,
+            ActionArg::WorkspaceUpdate => Self::WorkspaceUpdate,
+            ActionArg::SecretGrace => Self::SecretGrace,
+            ActionArg::KeyIssue => Self::KeyIssue,
+            ActionArg::KeyRotate => Self::KeyRotate,
+            ActionArg::KeyRevoke => Self::KeyRevoke,
+            ActionArg::SecretEnd => Self::SecretEnd,
+            ActionArg::KeyUpdate => Self::KeyUpdate,
+            ActionArg::KeyDisable => Self::KeyDisable,
+            ActionArg::KeyEnable => Self::KeyEnable,
+            ActionArg::PolicyApply => Self::PolicyApply,
+            ActionArg::ClockReset => Self::ClockReset,
+            ActionArg::RollbackAccept => Self::RollbackAccept,
+            ActionArg::KeyImport => Self::KeyImport,
+            ActionArg::SchemeAdd => Self::SchemeAdd,
+            ActionArg::WorkspaceSuspend => Self::WorkspaceSuspend,
+            ActionArg::WorkspaceResume => Self::WorkspaceResume,
+            ActionArg::WorkspaceClose => Self::WorkspaceClose,
+            ActionArg::MemberAdd => Self::MemberAdd,
+            ActionArg::MemberUpdate => Self::MemberUpdate,
+            ActionArg::MemberRemove => Self::MemberRemove,
         }
     }
 }
 
 pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
-    let moves = [args.since, args.until].into_iter().flatten().any(Moment::moves);
+    let moves = [args.since, args.until].into_iter().flatten().any(LookBack::moves);
     let (all, now) = (args.page.is_all(), session.counted_from(&args.page, moves).await?);
     let mut request = QueryLogRequest {
         page_size: args.page.size(),
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn every_action_of_the_wire_can_be_asked_for() {
         let mut given: Vec<i32> =
-            Action::value_variants().iter().map(|action| AuditAction::from(*action).into()).collect();
+            ActionArg::value_variants().iter().map(|action| AuditAction::from(*action).into()).collect();
         given.sort_unstable();
         let on_the_wire: Vec<i32> = (1..100).filter(|value| AuditAction::try_from(*value).is_ok()).collect();
         assert_eq!(given, on_the_wire);

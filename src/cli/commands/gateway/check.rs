@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::nginx::{self, Finding, Inspection};
+use super::nginx::{self, Inspection, NginxFinding};
 use crate::cli::{console::Console, exit::Exit, failure::Failure, output::text::printable};
 
 pub(super) const EXAMPLES: &str = "\
@@ -41,7 +41,7 @@ fn in_json(found: &Inspection) -> Value {
     let findings: Vec<Value> = found
         .findings
         .iter()
-        .map(|Finding { problem, file, line, at, message, next }| {
+        .map(|NginxFinding { problem, file, line, at, message, next }| {
             json!({
                 "problem": problem, "file": file, "line": line, "at": at, "message": message, "next": next,
             })
@@ -52,7 +52,7 @@ fn in_json(found: &Inspection) -> Value {
 
 fn in_words(found: &Inspection) -> String {
     let mut lines = Vec::new();
-    for Finding { problem, file, line, at, message, next } in &found.findings {
+    for NginxFinding { problem, file, line, at, message, next } in &found.findings {
         lines.push(format!("{}:{line}: {problem} {}", printable(file), printable(at)));
         lines.push(format!("  {}", printable(message)));
         lines.push(format!("  next: {}", printable(next)));

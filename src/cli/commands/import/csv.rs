@@ -25,9 +25,9 @@ pub(super) fn fields(line: &str) -> Result<Vec<String>, (usize, &'static str)> {
 }
 
 /// A field, and what stands behind its comma, if there is one.
-type Field<'a> = (String, Option<&'a str>);
+type CsvField<'a> = (String, Option<&'a str>);
 
-fn plain_field(text: &str) -> Result<Field<'_>, &'static str> {
+fn plain_field(text: &str) -> Result<CsvField<'_>, &'static str> {
     let (field, after) = text.split_once(',').map_or((text, None), |(field, after)| (field, Some(after)));
     if field.contains('"') {
         Err("a quote stands in a field that does not begin with one")
@@ -36,7 +36,7 @@ fn plain_field(text: &str) -> Result<Field<'_>, &'static str> {
     }
 }
 
-fn quoted_field(text: &str) -> Result<Field<'_>, &'static str> {
+fn quoted_field(text: &str) -> Result<CsvField<'_>, &'static str> {
     let mut field = String::new();
     let mut rest = text;
     loop {

@@ -7,7 +7,7 @@ pub(super) const LONGEST: usize = 64 * 1024;
 
 /// One line, without its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum FileLine {
     Text(String),
     TooLong,
     NotUtf8,
@@ -15,7 +15,7 @@ pub(super) enum Line {
 
 /// Reads the next line; `None` at the end. Never holds more of it than [`LONGEST`]. `each` is told every byte of it, also
 /// of what is no good.
-pub(super) fn next(input: &mut dyn BufRead, mut each: impl FnMut(&[u8])) -> io::Result<Option<Line>> {
+pub(super) fn next(input: &mut dyn BufRead, mut each: impl FnMut(&[u8])) -> io::Result<Option<FileLine>> {
     let mut line = Vec::new();
     let (mut any, mut too_long) = (false, false);
     loop {
@@ -41,12 +41,12 @@ pub(super) fn next(input: &mut dyn BufRead, mut each: impl FnMut(&[u8])) -> io::
         return Ok(None);
     }
     if too_long {
-        return Ok(Some(Line::TooLong));
+        return Ok(Some(FileLine::TooLong));
     }
     if line.last() == Some(&b'\r') {
         line.pop();
     }
-    Ok(Some(String::from_utf8(line).map_or(Line::NotUtf8, Line::Text)))
+    Ok(Some(String::from_utf8(line).map_or(FileLine::NotUtf8, FileLine::Text)))
 }
 
 /// How many lines there are, for a bar to measure itself by.
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    fn all(input: &[u8]) -> Vec<Line> {
+    fn all(input: &[u8]) -> Vec<FileLine> {
         // Buffers of three bytes, so that lines span them.
         let mut input = BufReader::with_capacity(3, input);
         std::iter::from_fn(|| next(&mut input, |_| {}).unwrap()).collect()
@@ -77,12 +77,12 @@ mod tests {
 
     #[test]
     fn each_line_is_one_whatever_it_holds() {
-        let text = |text: &str| Line::Text(text.to_owned());
+        let text = |text: &str| FileLine::Text(text.to_owned());
         assert_eq!(all(b""), []);
         assert_eq!(all(b"a\n\nbcd\r\ne"), [text("a"), text(""), text("bcd"), text("e")]);
-        assert_eq!(all(b"a\xff\nb\n"), [Line::NotUtf8, text("b")]);
+        assert_eq!(all(b"a\xff\nb\n"), [FileLine::NotUtf8, text("b")]);
         let long = [vec![b'x'; LONGEST + 1], b"\nb\n".to_vec()].concat();
-        assert_eq!(all(&long), [Line::TooLong, text("b")]);
+        assert_eq!(all(&long), [FileLine::TooLong, text("b")]);
         assert_eq!(all(&long[1..]), [text(&"x".repeat(LONGEST)), text("b")]);
     }
 

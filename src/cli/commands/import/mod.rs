@@ -17,10 +17,10 @@ use std::{
 use clap::{Args, ValueEnum};
 use prost::Message as _;
 
-use self::{lines::Line, quotes::Row, record::Fault, tally::Tally};
+use self::{lines::FileLine, quotes::FileRow, record::LineFault, tally::ImportTally};
 use crate::{
     cli::{
-        connection::Caller,
+        connection::CallerChannel,
         exit::Exit,
         failure::Failure,
         input::parse::{self, Expiry},
@@ -151,7 +151,7 @@ impl ImportArgs {
     }
 
     /// The file; nothing for standard input.
-    fn open(&self, terminal: bool) -> Result<Option<Source>, Failure> {
+    fn open(&self, terminal: bool) -> Result<Option<ImportFile>, Failure> {
         if self.file.as_os_str() == "-" {
             return Ok(None);
         }
@@ -159,11 +159,11 @@ impl ImportArgs {
             |error: io::Error| Failure::input(format!("cannot read {}: {error}", self.file.display()));
         let mut file = BufReader::new(File::open(&self.file).map_err(failed)?);
         if !terminal || !file.get_ref().metadata().map_err(failed)?.is_file() {
-            return Ok(Some(Source { file, total: None }));
+            return Ok(Some(ImportFile { file, total: None }));
         }
         let total = lines::count(&mut file).map_err(failed)?;
         file.rewind().map_err(failed)?;
-        Ok(Some(Source { file, total: Some(total) }))
+        Ok(Some(ImportFile { file, total: Some(total) }))
     }
 }
 
@@ -178,9 +178,9 @@ pub(in crate::cli) async fn run(args: ImportArgs, session: &mut Session<'_, '_>)
         allow_weak: args.allow_weak,
     };
     let keys = session.keys().await?;
-    let tally = Tally::default();
+    let tally = ImportTally::default();
     let mut import = Import { keys, request, faults: Vec::new(), bytes: 0, tally, knows_lifetimes: false };
-    let done = if let Some(Source { mut file, total }) = file {
+    let done = if let Some(ImportFile { mut file, total }) = file {
         import.tally.total = total;
         import.read(&mut file, format, &defaults, session).await
     } else {
@@ -199,20 +199,20 @@ pub(in crate::cli) async fn run(args: ImportArgs, session: &mut Session<'_, '_>)
 }
 
 /// A file, and how many lines it has where that can be known before.
-struct Source {
+struct ImportFile {
     file: BufReader<File>,
     total: Option<u64>,
 }
 
 /// An import under way.
 struct Import {
-    keys: KeyServiceClient<Caller>,
+    keys: KeyServiceClient<CallerChannel>,
     /// What is to be sent next.
     request: ImportKeysRequest,
     /// Lines since the last request that are no rows.
     faults: Vec<ImportResult>,
     bytes: usize,
-    tally: Tally,
+    tally: ImportTally,
     /// Whether the server was asked, and said so.
     knows_lifetimes: bool,
 }
@@ -234,21 +234,21 @@ impl Import {
         loop {
             let row = match format {
                 Format::Csv => quotes::next(input).map_err(failed)?,
-                Format::Jsonl => lines::next(input, |_| {}).map_err(failed)?.map(Row::Line),
+                Format::Jsonl => lines::next(input, |_| {}).map_err(failed)?.map(FileRow::Line),
             };
             let Some(row) = row else { return self.send(session).await };
             let first = number + 1;
-            number = first + if let Row::Lines(lines, _) = &row { lines - 1 } else { 0 };
+            number = first + if let FileRow::Lines(lines, _) = &row { lines - 1 } else { 0 };
             let read = match row {
-                Row::Line(Line::Text(text)) if text.trim().is_empty() => continue,
-                Row::Line(line) => of_line(line, columns.as_deref(), defaults),
-                Row::Lines(_, opened) => {
+                FileRow::Line(FileLine::Text(text)) if text.trim().is_empty() => continue,
+                FileRow::Line(line) => of_line(line, columns.as_deref(), defaults),
+                FileRow::Lines(_, opened) => {
                     let why = format!(
                         "a line break stands in quotes: lines {first} to {number} are one row, and none of them is taken"
                     );
                     Err((column(columns.as_deref(), opened.field), why))
                 }
-                Row::Unfit(opened, why) => {
+                FileRow::Unfit(opened, why) => {
                     self.send(session).await?;
                     return Err(unfit(first, opened, &column(columns.as_deref(), opened.field), why));
                 }
@@ -313,27 +313,27 @@ impl Import {
 }
 
 /// The columns that the first row of a CSV file names.
-fn header(first: Option<Row>) -> Result<Vec<String>, Failure> {
+fn header(first: Option<FileRow>) -> Result<Vec<String>, Failure> {
     match first {
-        Some(Row::Line(Line::Text(text))) => {
+        Some(FileRow::Line(FileLine::Text(text))) => {
             row::columns(&text).map_err(|why| Failure::input(format!("line 1: {why}")))
         }
-        Some(Row::Line(Line::NotUtf8)) => Err(Failure::input(
+        Some(FileRow::Line(FileLine::NotUtf8)) => Err(Failure::input(
             "line 1 is not UTF-8: save the file as UTF-8, with commas between the columns",
         )),
-        Some(Row::Line(Line::TooLong) | Row::Lines(..) | Row::Unfit(..)) | None => {
+        Some(FileRow::Line(FileLine::TooLong) | FileRow::Lines(..) | FileRow::Unfit(..)) | None => {
             Err(Failure::input("line 1 is no line of column names"))
         }
     }
 }
 
 /// The row of a line, as JSON where there are no columns.
-fn of_line(line: Line, columns: Option<&[String]>, defaults: &ImportRow) -> Result<ImportRow, Fault> {
+fn of_line(line: FileLine, columns: Option<&[String]>, defaults: &ImportRow) -> Result<ImportRow, LineFault> {
     match (line, columns) {
-        (Line::Text(text), Some(columns)) => row::of_csv(columns, &text, defaults),
-        (Line::Text(text), None) => row::of_json(&text, defaults),
-        (Line::TooLong, _) => Err((String::new(), format!("longer than {} bytes", lines::LONGEST))),
-        (Line::NotUtf8, _) => Err((String::new(), "not UTF-8".to_owned())),
+        (FileLine::Text(text), Some(columns)) => row::of_csv(columns, &text, defaults),
+        (FileLine::Text(text), None) => row::of_json(&text, defaults),
+        (FileLine::TooLong, _) => Err((String::new(), format!("longer than {} bytes", lines::LONGEST))),
+        (FileLine::NotUtf8, _) => Err((String::new(), "not UTF-8".to_owned())),
     }
 }
 
@@ -342,7 +342,7 @@ fn column(columns: Option<&[String]>, place: usize) -> String {
 }
 
 /// Nothing more of the file is taken: whatever stands there may be within a text.
-fn unfit(first: u64, opened: quotes::Place, column: &str, why: &str) -> Failure {
+fn unfit(first: u64, opened: quotes::QuoteStart, column: &str, why: &str) -> Failure {
     let line = first + opened.line;
     Failure::input(format!(
         "line {line}: {column}: the quote that opens here {why}. Where the next row begins cannot be known, so nothing \

@@ -3,26 +3,26 @@
 
 use std::io::{self, BufRead};
 
-use super::lines::{self, Line};
+use super::lines::{self, FileLine};
 
 /// The most lines of one row: a quote that is never closed is found before the whole file is behind it.
 const MOST_LINES: u64 = 1_000;
 
 /// A row of a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Row {
+pub(super) enum FileRow {
     /// One line.
-    Line(Line),
+    Line(FileLine),
     /// So many lines; where the first quote opens that a line break stands in.
-    Lines(u64, Place),
+    Lines(u64, QuoteStart),
     /// Lines whose quotes do not fit, where the quote opens that does not, and why not: where the next row begins cannot be
     /// known.
-    Unfit(Place, &'static str),
+    Unfit(QuoteStart, &'static str),
 }
 
 /// Where a quote opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct QuoteStart {
     /// In which line of the row, from 0.
     pub(super) line: u64,
     /// In which field.
@@ -30,28 +30,29 @@ pub(super) struct Place {
 }
 
 /// Reads the next row; `None` at the end.
-pub(super) fn next(input: &mut dyn BufRead) -> io::Result<Option<Row>> {
-    let mut quotes = Quotes { at: At::Beginning, field: 0, line: 0, opened: Place { line: 0, field: 0 } };
+pub(super) fn next(input: &mut dyn BufRead) -> io::Result<Option<FileRow>> {
+    let mut quotes =
+        Quotes { at: At::Beginning, field: 0, line: 0, opened: QuoteStart { line: 0, field: 0 } };
     let Some(line) = lines::next(input, |bytes| quotes.read(bytes))? else { return Ok(None) };
     let first = match quotes.at {
-        At::Beginning | At::Plain | At::Closed | At::Ending => return Ok(Some(Row::Line(line))),
-        At::Wrong => return Ok(Some(Row::Unfit(quotes.opened, BEHIND))),
+        At::Beginning | At::Plain | At::Closed | At::Ending => return Ok(Some(FileRow::Line(line))),
+        At::Wrong => return Ok(Some(FileRow::Unfit(quotes.opened, BEHIND))),
         At::Quoted => quotes.opened,
     };
     while quotes.line + 1 < MOST_LINES {
         quotes.line += 1;
         if lines::next(input, |bytes| quotes.read(bytes))?.is_none() {
-            return Ok(Some(Row::Unfit(quotes.opened, "is not closed up to the end of the file")));
+            return Ok(Some(FileRow::Unfit(quotes.opened, "is not closed up to the end of the file")));
         }
         match quotes.at {
             At::Beginning | At::Plain | At::Closed | At::Ending => {
-                return Ok(Some(Row::Lines(quotes.line + 1, first)));
+                return Ok(Some(FileRow::Lines(quotes.line + 1, first)));
             }
-            At::Wrong => return Ok(Some(Row::Unfit(quotes.opened, BEHIND))),
+            At::Wrong => return Ok(Some(FileRow::Unfit(quotes.opened, BEHIND))),
             At::Quoted => {}
         }
     }
-    Ok(Some(Row::Unfit(quotes.opened, "is not closed within 1,000 lines")))
+    Ok(Some(FileRow::Unfit(quotes.opened, "is not closed within 1,000 lines")))
 }
 
 const BEHIND: &str = "has something behind its end";
@@ -79,7 +80,7 @@ struct Quotes {
     field: usize,
     line: u64,
     /// Where the last quote opens.
-    opened: Place,
+    opened: QuoteStart,
 }
 
 impl Quotes {
@@ -87,7 +88,7 @@ impl Quotes {
         for byte in bytes {
             self.at = match (self.at, byte) {
                 (At::Beginning, b'"') => {
-                    self.opened = Place { line: self.line, field: self.field };
+                    self.opened = QuoteStart { line: self.line, field: self.field };
                     At::Quoted
                 }
                 (At::Quoted, b'"') => At::Closed,
@@ -110,27 +111,27 @@ mod tests {
 
     use super::*;
 
-    fn all(input: &str) -> Vec<Row> {
+    fn all(input: &str) -> Vec<FileRow> {
         // Buffers of three bytes, so that rows span them.
         let mut input = BufReader::with_capacity(3, input.as_bytes());
         std::iter::from_fn(|| next(&mut input).unwrap()).collect()
     }
 
-    fn line(text: &str) -> Row {
-        Row::Line(Line::Text(text.to_owned()))
+    fn line(text: &str) -> FileRow {
+        FileRow::Line(FileLine::Text(text.to_owned()))
     }
 
-    const fn place(line: u64, field: usize) -> Place {
-        Place { line, field }
+    const fn place(line: u64, field: usize) -> QuoteStart {
+        QuoteStart { line, field }
     }
 
     #[test]
     fn a_line_break_within_quotes_ends_no_row() {
         // K1, S5
         assert_eq!(all("a,b\n\"c\",d\r\n"), [line("a,b"), line("\"c\",d")]);
-        assert_eq!(all("a,\"b\nc,d\"\ne"), [Row::Lines(2, place(0, 1)), line("e")]);
-        assert_eq!(all("\"a\r\n\r\nb\",\"c\nd\"\r\ne"), [Row::Lines(4, place(0, 0)), line("e")]);
-        assert_eq!(all("\"a \"\"b\"\"\nc\"\ne"), [Row::Lines(2, place(0, 0)), line("e")]);
+        assert_eq!(all("a,\"b\nc,d\"\ne"), [FileRow::Lines(2, place(0, 1)), line("e")]);
+        assert_eq!(all("\"a\r\n\r\nb\",\"c\nd\"\r\ne"), [FileRow::Lines(4, place(0, 0)), line("e")]);
+        assert_eq!(all("\"a \"\"b\"\"\nc\"\ne"), [FileRow::Lines(2, place(0, 0)), line("e")]);
         assert_eq!(
             all("a\"b,c\nd"),
             [line("a\"b,c"), line("d")],
@@ -148,14 +149,14 @@ mod tests {
             ("\"a\nb\",\"c\nd\n", place(1, 1)),
             ("\"a\n\"b\nc", place(0, 0)),
         ] {
-            let last = all(text).into_iter().find(|row| matches!(row, Row::Unfit(..)));
-            let Some(Row::Unfit(found, _)) = last else { panic!("{text:?}") };
+            let last = all(text).into_iter().find(|row| matches!(row, FileRow::Unfit(..)));
+            let Some(FileRow::Unfit(found, _)) = last else { panic!("{text:?}") };
             assert_eq!(found, opens, "{text:?}");
         }
         let endless = format!("a\n\"{}", "b\n".repeat(2_000));
         assert_eq!(
             all(&endless)[..2],
-            [line("a"), Row::Unfit(place(0, 0), "is not closed within 1,000 lines")]
+            [line("a"), FileRow::Unfit(place(0, 0), "is not closed within 1,000 lines")]
         );
     }
 }

@@ -31,7 +31,7 @@ pub(super) const NUMBER: &str = "must be a whole number";
 
 /// What a line says; what it leaves out is as in the defaults.
 #[derive(Default)]
-pub(super) struct Record {
+pub(super) struct ImportRecord {
     pub(super) name: String,
     pub(super) description: String,
     pub(super) owner: String,
@@ -52,22 +52,22 @@ pub(super) struct Record {
 }
 
 /// What is wrong with a line: a field, or none where it has none, and why.
-pub(super) type Fault = (String, String);
+pub(super) type LineFault = (String, String);
 
 /// The refusal of a field.
 ///
 /// # Errors
 /// Always.
-pub(super) fn fault<T>(field: &str, why: impl Into<String>) -> Result<T, Fault> {
+pub(super) fn fault<T>(field: &str, why: impl Into<String>) -> Result<T, LineFault> {
     Err((field.to_owned(), why.into()))
 }
 
-impl Record {
+impl ImportRecord {
     /// Takes in what a field says. `null` is the same as absent.
     ///
     /// # Errors
     /// There is no such field, or it takes something else.
-    pub(super) fn set(&mut self, name: &str, node: Node) -> Result<(), Fault> {
+    pub(super) fn set(&mut self, name: &str, node: Node) -> Result<(), LineFault> {
         match (name, node) {
             ("metadata", Node::Object(labels)) => self.label_all(labels),
             (_, Node::Null) if name == METADATA || COLUMNS.contains(&name) => Ok(()),
@@ -98,7 +98,7 @@ impl Record {
         }
     }
 
-    fn label_all(&mut self, labels: Vec<(String, Node)>) -> Result<(), Fault> {
+    fn label_all(&mut self, labels: Vec<(String, Node)>) -> Result<(), LineFault> {
         let mut seen = BTreeSet::new();
         for (label, node) in labels {
             let field = format!("{LABEL}{label}");
@@ -146,7 +146,7 @@ impl Record {
     }
 }
 
-fn texts(name: &str, node: Node) -> Result<Vec<String>, Fault> {
+fn texts(name: &str, node: Node) -> Result<Vec<String>, LineFault> {
     const LIST: &str = "must be a list of texts";
     let Node::List(elements) = node else { return fault(name, LIST) };
     let text = |element| match element {

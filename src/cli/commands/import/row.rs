@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{
     json::Node,
-    record::{BITS, COLUMNS, Fault, LABEL, LISTS, NUMBER, Record, fault},
+    record::{BITS, COLUMNS, ImportRecord, LABEL, LISTS, LineFault, NUMBER, fault},
 };
 use crate::{
     cli::{input::parse, output::time},
@@ -48,14 +48,14 @@ fn no_column(name: &str) -> String {
 }
 
 /// The row of a line of CSV under these columns.
-pub(super) fn of_csv(columns: &[String], line: &str, defaults: &ImportRow) -> Result<ImportRow, Fault> {
+pub(super) fn of_csv(columns: &[String], line: &str, defaults: &ImportRow) -> Result<ImportRow, LineFault> {
     let fields = super::csv::fields(line).or_else(|(place, why)| fault(column_at(columns, place), why))?;
     if fields.len() != columns.len() {
         let why = format!("{} fields, and the header has {}", fields.len(), columns.len());
         // The first that is missing, or the last before those that are too many.
         return fault(column_at(columns, fields.len()), why);
     }
-    let mut record = Record::default();
+    let mut record = ImportRecord::default();
     for (column, text) in columns.iter().zip(fields).filter(|(_, text)| !text.is_empty()) {
         if let Some(label) = column.strip_prefix(LABEL) {
             record.metadata.insert(label.to_owned(), text);
@@ -79,7 +79,7 @@ pub(super) fn column_at(columns: &[String], place: usize) -> &str {
 }
 
 /// The row of a line of JSON.
-pub(super) fn of_json(line: &str, defaults: &ImportRow) -> Result<ImportRow, Fault> {
+pub(super) fn of_json(line: &str, defaults: &ImportRow) -> Result<ImportRow, LineFault> {
     let line = line.trim_start_matches('\u{feff}');
     let parsed = serde_json::from_str(line);
     // What serde says could repeat a value, and that might be a hash.
@@ -88,7 +88,7 @@ pub(super) fn of_json(line: &str, defaults: &ImportRow) -> Result<ImportRow, Fau
     else {
         return fault("", "no JSON object");
     };
-    let (mut record, mut seen) = (Record::default(), BTreeSet::new());
+    let (mut record, mut seen) = (ImportRecord::default(), BTreeSet::new());
     for (name, node) in entries {
         if !seen.insert(name.clone()) {
             return fault(&name, "stands twice");
@@ -98,7 +98,7 @@ pub(super) fn of_json(line: &str, defaults: &ImportRow) -> Result<ImportRow, Fau
     row(record, defaults)
 }
 
-fn row(record: Record, defaults: &ImportRow) -> Result<ImportRow, Fault> {
+fn row(record: ImportRecord, defaults: &ImportRow) -> Result<ImportRow, LineFault> {
     let or = |text: String, default: &String| if text.is_empty() { default.clone() } else { text };
     let or_list =
         |list: Vec<String>, default: &Vec<String>| if list.is_empty() { default.clone() } else { list };
@@ -128,9 +128,9 @@ fn row(record: Record, defaults: &ImportRow) -> Result<ImportRow, Fault> {
 
 /// When the key ends: as the record says in one of its two ways, or as the defaults do.
 fn ending(
-    record: &Record,
+    record: &ImportRecord,
     defaults: &ImportRow,
-) -> Result<(Option<prost_types::Timestamp>, Option<prost_types::Duration>), Fault> {
+) -> Result<(Option<prost_types::Timestamp>, Option<prost_types::Duration>), LineFault> {
     match (record.expire_time.as_str(), record.lifetime.as_str()) {
         ("", "") => Ok((defaults.expire_time, defaults.lifetime)),
         (text, "") => Ok((Some(parse::instant(text).or_else(|why| fault("expire_time", why))?), None)),
@@ -145,7 +145,7 @@ fn ending(
 }
 
 /// The one hash of a record; the scheme of an HMAC is its own, or the defaults'.
-fn hash(record: &Record, defaults: &ImportRow) -> Result<Hash, Fault> {
+fn hash(record: &ImportRecord, defaults: &ImportRow) -> Result<Hash, LineFault> {
     match (record.sha256.as_str(), record.sha512.as_str(), record.hmac_sha256.as_str()) {
         (text, "", "") if !text.is_empty() => Ok(Hash::Sha256Text(text.to_owned())),
         ("", text, "") if !text.is_empty() => Ok(Hash::Sha512(bytes("sha512", text)?)),
@@ -182,7 +182,7 @@ pub(super) fn column(field: String, hash_column: &str) -> String {
 }
 
 /// Hexadecimal digits, or base 64.
-fn bytes(field: &str, text: &str) -> Result<Vec<u8>, Fault> {
+fn bytes(field: &str, text: &str) -> Result<Vec<u8>, LineFault> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let hex = || -> Option<Vec<u8>> {
         let pairs = text.as_bytes().chunks(2);

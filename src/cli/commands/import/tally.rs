@@ -9,7 +9,7 @@ use crate::{
 
 /// How far it is.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct ImportTally {
     pub(super) good: u64,
     bad: u64,
     /// Lines that are read, and those there are.
@@ -17,7 +17,7 @@ pub(super) struct Tally {
     pub(super) total: Option<u64>,
 }
 
-impl Tally {
+impl ImportTally {
     pub(super) fn count(
         &mut self,
         result: &ImportResult,

@@ -18,7 +18,7 @@ use crate::{
 pub struct ListArgs {
     /// Only those that stand so
     #[arg(long)]
-    state: Option<State>,
+    state: Option<WorkspaceStateArg>,
     /// Only those of this plan
     #[arg(long)]
     plan: Option<String>,
@@ -28,7 +28,7 @@ pub struct ListArgs {
 
 /// Where a workspace stands.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum State {
+enum WorkspaceStateArg {
     /// In use
     Active,
     /// Its keys are denied until it is resumed
@@ -37,12 +37,12 @@ enum State {
     Closed,
 }
 
-impl From<State> for WorkspaceState {
-    fn from(state: State) -> Self {
+impl From<WorkspaceStateArg> for WorkspaceState {
+    fn from(state: WorkspaceStateArg) -> Self {
         match state {
-            State::Active => Self::Active,
-            State::Suspended => Self::Suspended,
-            State::Closed => Self::Closed,
+            WorkspaceStateArg::Active => Self::Active,
+            WorkspaceStateArg::Suspended => Self::Suspended,
+            WorkspaceStateArg::Closed => Self::Closed,
         }
     }
 }

@@ -39,7 +39,7 @@ impl UsageBook {
         outcome: &'static str,
         cost: u64,
     ) {
-        self.count(policy, key, now, &Outcome { tiers, word: outcome, cost }, |_none| ());
+        self.count(policy, key, now, &CheckOutcome { tiers, word: outcome, cost }, |_none| ());
     }
 }
 
@@ -72,9 +72,9 @@ fn place(policy: &PolicyVersion, tier: &str) -> TierSet {
 }
 
 fn drained(book: &UsageBook) -> Vec<(String, u32, &'static str, u64, u64)> {
-    let mut lines = Lines::default();
+    let mut lines = UsageLines::default();
     assert_eq!(book.drain(&mut lines, usize::MAX), 0);
-    let row = |(line, tally): (Line, Tally)| {
+    let row = |(line, tally): (UsageLine, UsageTally)| {
         (line.tier.to_string(), line.hour, line.outcome, tally.checks, tally.cost)
     };
     lines.usage.into_iter().map(row).collect()
@@ -114,10 +114,10 @@ fn threads_that_count_while_the_book_is_emptied_add_up() {
     let (book, policy) = (UsageBook::default(), policy(1, &["default", "a"]));
     let tiers = place(&policy, "a");
     let counting = AtomicBool::new(true);
-    let mut lines = Lines::default();
+    let mut lines = UsageLines::default();
     scope(|threads| {
         let emptying = threads.spawn(|| {
-            let mut lines = Lines::default();
+            let mut lines = UsageLines::default();
             while counting.load(Ordering::SeqCst) {
                 assert_eq!(book.drain(&mut lines, usize::MAX), 0);
             }
@@ -143,7 +143,7 @@ fn threads_that_count_while_the_book_is_emptied_add_up() {
     assert_eq!(lines.len(), 50);
     let each = 8 * EACH / 50;
     let lines = lines.usage;
-    assert!(lines.values().all(|tally| *tally == Tally { checks: each, cost: 3 * each }), "{lines:?}");
+    assert!(lines.values().all(|tally| *tally == UsageTally { checks: each, cost: 3 * each }), "{lines:?}");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn what_a_full_shard_cannot_count_is_told_and_what_it_knows_goes_on() {
     let note = |number| book.note(&policy, key(number), hour(1), TierSet::only(0), ALLOWED, 1);
     (0..MOST_IN_SHARD + 7).for_each(note);
     note(0);
-    let mut lines = Lines::default();
+    let mut lines = UsageLines::default();
     assert_eq!(book.drain(&mut lines, 0), 0, "there is no room for any");
     assert_eq!(book.drain(&mut lines, 1), 7);
     assert_eq!(lines.len(), MOST_IN_SHARD);
@@ -176,10 +176,10 @@ fn a_scope_that_is_used_all_the_time_is_told_once_an_hour() {
     let policy = policy(1, &["default"]);
     let name = policy.policy.scope_at(1).unwrap().to_owned();
     let count = |at, word| {
-        let outcome = Outcome { tiers: TierSet::only(0), word, cost: 1 };
+        let outcome = CheckOutcome { tiers: TierSet::only(0), word, cost: 1 };
         book.count(&policy, key(1), hour(at), &outcome, |scopes| scopes.insert(1));
     };
-    let told = |lines: &mut Lines| {
+    let told = |lines: &mut UsageLines| {
         book.drain(lines, usize::MAX);
         let told = std::mem::take(&mut lines.scopes);
         lines.remember(&told);
@@ -187,7 +187,7 @@ fn a_scope_that_is_used_all_the_time_is_told_once_an_hour() {
             .map(|(line, hours)| (line.scope.to_string(), line.used, hours.last))
             .collect::<Vec<_>>()
     };
-    let mut lines = Lines::default();
+    let mut lines = UsageLines::default();
     count(5, ALLOWED);
     count(5, ALLOWED);
     count(5, "SCOPE_INSUFFICIENT");

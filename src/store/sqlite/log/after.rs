@@ -17,7 +17,7 @@ use crate::{
     },
     ports::{LogPage, LogRecord, StoreError},
     store::{
-        chain::{Head, StoredRecord},
+        chain::{LogHead, StoredRecord},
         rows::to_stored,
         sqlite::{damage, failure::of_reading},
     },
@@ -53,9 +53,13 @@ pub(in crate::store::sqlite) fn after(
 }
 
 /// The log as far as `revision`, the record of which must be genuine: the next one goes on from there.
-fn chained_at(connection: &Connection, keys: &DerivedKeys, revision: Revision) -> Result<Head, StoreError> {
+fn chained_at(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    revision: Revision,
+) -> Result<LogHead, StoreError> {
     if revision == Revision::ZERO {
-        return Ok(Head::START);
+        return Ok(LogHead::START);
     }
     let one = connection.prepare_cached(&format!("{COLUMNS} WHERE revision = ?1"));
     let found = one.and_then(|mut one| one.query_row([to_stored(revision)], record));
@@ -63,13 +67,13 @@ fn chained_at(connection: &Connection, keys: &DerivedKeys, revision: Revision) -
         Err(rusqlite::Error::QueryReturnedNoRows) => return Err(missing(revision)),
         found => to_record(&found.map_err(|error| of_reading(&error))?, keys)?.chain,
     };
-    Ok(Head { revision, chain })
+    Ok(LogHead { revision, chain })
 }
 
 /// A page on its way.
 struct Page {
     /// The last record taken.
-    last: Head,
+    last: LogHead,
     limit: usize,
     bytes: usize,
     records: Vec<LogRecord>,
@@ -78,7 +82,7 @@ struct Page {
 }
 
 impl Page {
-    const fn new(last: Head, limit: usize) -> Self {
+    const fn new(last: LogHead, limit: usize) -> Self {
         Self { last, limit, bytes: 0, records: Vec::new(), whole: 0 }
     }
 
@@ -94,7 +98,7 @@ impl Page {
                 "log record {revision} does not continue the chain"
             ))));
         }
-        self.last = Head { revision, chain: found.chain };
+        self.last = LogHead { revision, chain: found.chain };
         let found = shortened(found);
         self.bytes = self.bytes.saturating_add(found.bytes.len());
         self.records.push(found);

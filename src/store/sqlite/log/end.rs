@@ -7,7 +7,7 @@ use crate::{
     domain::root::DerivedKeys,
     ports::{LogRecord, StoreError},
     store::{
-        chain::Head,
+        chain::LogHead,
         sqlite::{columns::bytes, damage, failure::of_reading},
     },
 };
@@ -16,14 +16,14 @@ use crate::{
 pub(in crate::store::sqlite) fn head(
     connection: &Connection,
     keys: &DerivedKeys,
-) -> Result<Head, StoreError> {
+) -> Result<LogHead, StoreError> {
     let mut last = connection
         .prepare_cached(&format!("{COLUMNS} ORDER BY revision DESC LIMIT 1"))
         .map_err(|error| of_reading(&error))?;
     let last = last.query_row([], record).optional().map_err(|error| of_reading(&error))?;
-    let Some(last) = last else { return Ok(Head::START) };
+    let Some(last) = last else { return Ok(LogHead::START) };
     let LogRecord { revision, chain, .. } = to_record(&last, keys)?;
-    let head = Head { revision, chain };
+    let head = LogHead { revision, chain };
     let signature = last.signature.unwrap_or_default();
     if keys.heads.verify(&chain.head_message(revision), &signature) {
         Ok(head)

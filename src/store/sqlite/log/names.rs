@@ -11,7 +11,7 @@ use crate::{
     ports::StoreError,
     store::{
         rows::to_stored,
-        sqlite::{damage, failure::of_reading, refusal::Refusal},
+        sqlite::{damage, failure::of_reading, refusal::WriteRefusal},
     },
 };
 
@@ -87,7 +87,7 @@ pub(in crate::store::sqlite) fn policy_written_at(
 pub(in crate::store::sqlite) fn keys_named_since(
     connection: &Connection,
     after: Revision,
-) -> Result<Vec<KeyId>, Refusal> {
+) -> Result<Vec<KeyId>, WriteRefusal> {
     let mut statement =
         connection.prepare_cached(&format!("{COLUMNS} NOT INDEXED WHERE revision > ?1 ORDER BY revision"))?;
     let mut newest = Newest::default();

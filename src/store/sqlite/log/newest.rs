@@ -42,7 +42,7 @@ pub(in crate::store::sqlite) struct Newest {
 
 /// The rows that an entry says it changed.
 #[derive(Deserialize)]
-struct Named<'a> {
+struct NamedRows<'a> {
     #[serde(borrow)]
     key_id: Option<&'a str>,
     #[serde(borrow)]
@@ -107,7 +107,7 @@ impl Newest {
         record: &StoredRecord,
         connection: &Connection,
     ) -> rusqlite::Result<Option<()>> {
-        let Ok(named) = serde_json::from_slice::<Named<'_>>(&record.bytes) else { return Ok(None) };
+        let Ok(named) = serde_json::from_slice::<NamedRows<'_>>(&record.bytes) else { return Ok(None) };
         if named.group_id.is_some() {
             let list = || groups::list(connection, record.revision);
             match read_group(record.revision, &record.bytes, list)? {
@@ -118,7 +118,7 @@ impl Newest {
         Ok(self.note_rows(&named, record.revision))
     }
 
-    fn note_rows(&mut self, named: &Named<'_>, revision: i64) -> Option<()> {
+    fn note_rows(&mut self, named: &NamedRows<'_>, revision: i64) -> Option<()> {
         if let Some(key) = named.key_id {
             let key = KeyId::parse(key).ok()?;
             self.keys.insert(key, revision);

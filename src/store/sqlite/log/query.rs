@@ -35,11 +35,11 @@ pub(in crate::store::sqlite) fn query(
     before: Option<Revision>,
     limit: usize,
 ) -> Result<LogRows, StoreError> {
-    Query::new(connection, filter).and_then(|query| query.page(keys, before, limit))
+    LogQuery::new(connection, filter).and_then(|query| query.page(keys, before, limit))
 }
 
 /// What is asked for, with what other tables say of it.
-struct Query<'a> {
+struct LogQuery<'a> {
     connection: &'a Connection,
     filter: &'a LogFilter,
     /// The entries that name the key together with others.
@@ -49,7 +49,7 @@ struct Query<'a> {
 }
 
 /// What an index has of an entry.
-struct Seen {
+struct IndexedEntry {
     time: Option<i64>,
     action: Vec<u8>,
     workspace: Vec<u8>,
@@ -78,7 +78,7 @@ struct Places {
     more: bool,
 }
 
-impl<'a> Query<'a> {
+impl<'a> LogQuery<'a> {
     fn new(connection: &'a Connection, filter: &'a LogFilter) -> Result<Self, StoreError> {
         let (mut grouped, mut gained) = (Vec::new(), HashMap::new());
         if let Some(key) = filter.key {
@@ -219,17 +219,17 @@ impl<'a> Query<'a> {
         [start.map_or(i64::MIN, Timestamp::as_ms), end.map_or(i64::MAX, Timestamp::as_ms)]
     }
 
-    fn seen(&self, revision: i64) -> rusqlite::Result<Option<Seen>> {
+    fn seen(&self, revision: i64) -> rusqlite::Result<Option<IndexedEntry>> {
         let sql = format!("SELECT {SEEN} WHERE revision = ?1");
         let seen = self.connection.prepare_cached(&sql)?.query_row([revision], |row| {
             let [action, workspace, actor, key] =
                 [bytes(row, 1)?, bytes(row, 2)?, bytes(row, 3)?, bytes(row, 4)?];
-            Ok(Seen { time: row.get(0)?, action, workspace, actor, key })
+            Ok(IndexedEntry { time: row.get(0)?, action, workspace, actor, key })
         });
         seen.optional()
     }
 
-    fn fits(&self, revision: i64, seen: &Seen) -> bool {
+    fn fits(&self, revision: i64, seen: &IndexedEntry) -> bool {
         let LogFilter { workspace, key, actor_key, action, .. } = self.filter;
         let [start, end] = self.window();
         let is = |wanted: Option<String>, is: &[u8]| wanted.is_none_or(|wanted| wanted.as_bytes() == is);
@@ -251,7 +251,7 @@ impl<'a> Query<'a> {
         let shown = to_record(&stored.map_err(|error| of_reading(&error))?, keys)?;
         let said: Option<Said<'_>> = serde_json::from_slice(&shown.bytes).ok();
         // What is no entry at all is told by whoever reads it.
-        if said.is_some_and(|said| !self.fits(revision, &Seen::from(&said))) {
+        if said.is_some_and(|said| !self.fits(revision, &IndexedEntry::from(&said))) {
             let why =
                 format!("log record {revision} is not what an index says it is; run `keyward audit verify`");
             return Err(StoreError::Corrupt(why));
@@ -269,7 +269,7 @@ impl Places {
     }
 }
 
-impl From<&Said<'_>> for Seen {
+impl From<&Said<'_>> for IndexedEntry {
     fn from(said: &Said<'_>) -> Self {
         let bytes = |text: Option<&str>| text.unwrap_or_default().as_bytes().to_vec();
         Self {

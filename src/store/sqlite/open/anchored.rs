@@ -26,9 +26,9 @@ use crate::{
     ports::{Mutation, Rows, StoredMark},
     store::{
         anchor::{Anchor, AnchorSettings, FoundAnchor, Keeper, find, make},
-        chain::Head,
+        chain::LogHead,
         rows::to_stored,
-        sqlite::{columns::bytes, failure, log, notes, refusal::Refusal, rows},
+        sqlite::{columns::bytes, failure, log, notes, refusal::WriteRefusal, rows},
     },
 };
 
@@ -36,7 +36,7 @@ const NOTE: &str = "anchor";
 
 /// What the database says of its anchor.
 #[derive(Debug, PartialEq, Eq)]
-enum Noted {
+enum AnchorNote {
     /// Nothing: it has none yet.
     Nothing,
     /// It has one; at this place, where that is not in the data directory.
@@ -46,11 +46,11 @@ enum Noted {
 }
 
 /// What is known of a database and its anchor together.
-pub(in crate::store::sqlite) struct Judged {
+pub(in crate::store::sqlite) struct AnchorJudgement {
     path: PathBuf,
     /// The end of the log.
-    head: Head,
-    noted: Noted,
+    head: LogHead,
+    noted: AnchorNote,
     found: FoundAnchor,
     doubt: Option<Doubt>,
 }
@@ -63,8 +63,8 @@ pub(in crate::store::sqlite) fn place(
     keys: &DerivedKeys,
 ) -> rusqlite::Result<PathBuf> {
     let noted = match noted(connection, keys)? {
-        Noted::At(noted) => noted,
-        Noted::Nothing | Noted::Edited => None,
+        AnchorNote::At(noted) => noted,
+        AnchorNote::Nothing | AnchorNote::Edited => None,
     };
     let place = settings.place.clone().or(noted);
     Ok(AnchorSettings { place, accepted: None }.path(directory))
@@ -75,24 +75,28 @@ pub(in crate::store::sqlite) fn place(
 pub(in crate::store::sqlite) fn judge(
     path: PathBuf,
     found: FoundAnchor,
-    head: Head,
+    head: LogHead,
     connection: &Connection,
     keys: &DerivedKeys,
-) -> rusqlite::Result<Judged> {
+) -> rusqlite::Result<AnchorJudgement> {
     let noted = noted(connection, keys)?;
     let doubt = match (&found, &noted) {
-        (_, Noted::Edited) => Some(Doubt::Edited),
-        (FoundAnchor::Missing, Noted::Nothing) => None,
-        (FoundAnchor::Missing, Noted::At(place)) => {
+        (_, AnchorNote::Edited) => Some(Doubt::Edited),
+        (FoundAnchor::Missing, AnchorNote::Nothing) => None,
+        (FoundAnchor::Missing, AnchorNote::At(place)) => {
             Some(Doubt::Missing { noted: place.clone().filter(|place| *place != path) })
         }
-        (FoundAnchor::Unreadable(why), Noted::Nothing | Noted::At(_)) => Some(Doubt::Unreadable(why.clone())),
-        (FoundAnchor::Kept(anchor), Noted::Nothing | Noted::At(_)) => differ(anchor.head, head, connection)?,
+        (FoundAnchor::Unreadable(why), AnchorNote::Nothing | AnchorNote::At(_)) => {
+            Some(Doubt::Unreadable(why.clone()))
+        }
+        (FoundAnchor::Kept(anchor), AnchorNote::Nothing | AnchorNote::At(_)) => {
+            differ(anchor.head, head, connection)?
+        }
     };
-    Ok(Judged { path, head, noted, found, doubt })
+    Ok(AnchorJudgement { path, head, noted, found, doubt })
 }
 
-fn differ(anchor: Head, head: Head, connection: &Connection) -> rusqlite::Result<Option<Doubt>> {
+fn differ(anchor: LogHead, head: LogHead, connection: &Connection) -> rusqlite::Result<Option<Doubt>> {
     if anchor.revision > head.revision {
         return Ok(Some(Doubt::Older(anchor.revision)));
     }
@@ -104,7 +108,7 @@ fn differ(anchor: Head, head: Head, connection: &Connection) -> rusqlite::Result
     Ok((chain.as_deref() != Some(&anchor.chain.0)).then_some(Doubt::Other(anchor.revision)))
 }
 
-impl Judged {
+impl AnchorJudgement {
     /// Passes if nothing is in doubt, or the operator has said that a log which ends here is taken in.
     pub(in crate::store::sqlite) fn require(
         &self,
@@ -161,7 +165,7 @@ impl Judged {
         let mut keeper = Keeper::new(self.path.clone(), Arc::clone(keys), anchor).map_err(in_use)?;
         keeper.follow(head);
         let place = Some(&self.path).filter(|path| *path != default).cloned();
-        if self.noted != Noted::At(place.clone())
+        if self.noted != AnchorNote::At(place.clone())
             && keeper.path().exists()
             && let Err(error) = note(connection, keys, place.as_deref())
         {
@@ -178,9 +182,9 @@ impl Judged {
         keys: &DerivedKeys,
         now: Timestamp,
         mark: StoredMark,
-    ) -> Result<Head, OpenError> {
+    ) -> Result<LogHead, OpenError> {
         let failed = |error: &rusqlite::Error| OpenError::Store(failure::of_reading(error));
-        if self.head == Head::START {
+        if self.head == LogHead::START {
             // Nothing is written before the store's first entry.
             return Ok(self.head);
         }
@@ -189,8 +193,8 @@ impl Judged {
         let mutation = Mutation::new(entry(doubt, self.head.revision, time), Rows::default());
         let head =
             rows::apply(&transaction, keys, self.head, &mutation).map_err(|refusal| match refusal {
-                Refusal::Store(error) => OpenError::Store(error),
-                Refusal::Driver(error) => failed(&error),
+                WriteRefusal::Store(error) => OpenError::Store(error),
+                WriteRefusal::Driver(error) => failed(&error),
             })?;
         rows::sign(&transaction, keys, head).map_err(|error| failed(&error))?;
         transaction.commit().map_err(|error| failed(&error))?;
@@ -247,16 +251,16 @@ fn entry(doubt: &Doubt, head: Revision, now: Timestamp) -> LogEntry {
 }
 
 /// What the database notes of its anchor: a code, then the place.
-fn noted(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<Noted> {
+fn noted(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<AnchorNote> {
     let select = "SELECT value FROM meta WHERE name = ?1";
     let stored: Option<Value> =
         connection.prepare_cached(select)?.query_row([NOTE], |row| row.get(0)).optional()?;
-    let Some(stored) = stored else { return Ok(Noted::Nothing) };
-    let Value::Blob(stored) = stored else { return Ok(Noted::Edited) };
+    let Some(stored) = stored else { return Ok(AnchorNote::Nothing) };
+    let Value::Blob(stored) = stored else { return Ok(AnchorNote::Edited) };
     let genuine = stored.split_first_chunk::<32>();
     let genuine = genuine.filter(|(code, place)| keys.rows.agrees(&note_parts(place), *code));
-    Ok(genuine.map_or(Noted::Edited, |(_, place)| {
-        Noted::At((!place.is_empty()).then(|| PathBuf::from(OsString::from_vec(place.to_vec()))))
+    Ok(genuine.map_or(AnchorNote::Edited, |(_, place)| {
+        AnchorNote::At((!place.is_empty()).then(|| PathBuf::from(OsString::from_vec(place.to_vec()))))
     }))
 }
 
@@ -276,7 +280,7 @@ pub(in crate::store::sqlite) fn look(
     settings: &AnchorSettings,
     connection: &Connection,
     keys: &DerivedKeys,
-) -> Result<Judged, OpenError> {
+) -> Result<AnchorJudgement, OpenError> {
     let path = settings.path(directory);
     let found = find(&path, keys);
     look_with(path, found, connection, keys)
@@ -288,7 +292,7 @@ pub(in crate::store::sqlite) fn look_with(
     found: FoundAnchor,
     connection: &Connection,
     keys: &DerivedKeys,
-) -> Result<Judged, OpenError> {
+) -> Result<AnchorJudgement, OpenError> {
     let head = log::head(connection, keys)?;
     let judged = judge(path, found, head, connection, keys);
     judged.map_err(|error| OpenError::Store(failure::of_reading(&error)))
@@ -299,14 +303,14 @@ pub(in crate::store::sqlite) fn look_at_nothing(
     directory: &Path,
     settings: &AnchorSettings,
     keys: &DerivedKeys,
-) -> Judged {
+) -> AnchorJudgement {
     let path = settings.path(directory);
     let found = find(&path, keys);
     let doubt = match &found {
         FoundAnchor::Missing => None,
         FoundAnchor::Unreadable(why) => Some(Doubt::Unreadable(why.clone())),
-        FoundAnchor::Kept(anchor) if anchor.head == Head::START => None,
+        FoundAnchor::Kept(anchor) if anchor.head == LogHead::START => None,
         FoundAnchor::Kept(anchor) => Some(Doubt::Older(anchor.head.revision)),
     };
-    Judged { path, head: Head::START, noted: Noted::Nothing, found, doubt }
+    AnchorJudgement { path, head: LogHead::START, noted: AnchorNote::Nothing, found, doubt }
 }

@@ -13,19 +13,19 @@ use crate::{
     store::{
         data_dir::database_in,
         roots::{FoundRoots, Roots},
-        sqlite::schema::{self, Identity, Ours, identify},
+        sqlite::schema::{self, DatabaseIdentity, Ours, identify},
     },
 };
 
 /// What the database says of itself, `None` if it is empty; one that is not ours is refused.
 pub(super) fn ours(connection: &Connection, path: &Path) -> Result<Option<Ours>, OpenError> {
     match identify(connection).map_err(database(path))? {
-        Identity::Empty => Ok(None),
-        Identity::Ours(ours) => Ok(Some(ours)),
-        Identity::Newer(found) => {
+        DatabaseIdentity::Empty => Ok(None),
+        DatabaseIdentity::Ours(ours) => Ok(Some(ours)),
+        DatabaseIdentity::Newer(found) => {
             Err(OpenError::NewerSchema { path: path.to_owned(), found, known: schema::VERSION })
         }
-        Identity::Foreign(why) => Err(OpenError::NotOurs { path: path.to_owned(), why }),
+        DatabaseIdentity::Foreign(why) => Err(OpenError::NotOurs { path: path.to_owned(), why }),
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use rusqlite::Connection;
 
 use super::{
-    anchored::{self, AnchorReport, Judged},
+    anchored::{self, AnchorJudgement, AnchorReport},
     belonging::{fitting, ours},
     error::{OpenError, database},
 };
@@ -66,13 +66,13 @@ pub fn examine_offline(directory: &Path, settings: &AnchorSettings) -> Result<Ex
     Ok(Examination { head, mark, anchor: anchor?.into_report(), room })
 }
 
-type Read<T> = fn(&mut Connection, &DerivedKeys) -> Result<T, StoreError>;
+type ReadWith<T> = fn(&mut Connection, &DerivedKeys) -> Result<T, StoreError>;
 
 fn read_offline<T>(
     directory: &Path,
     settings: &AnchorSettings,
-    read: Read<T>,
-) -> Result<(T, Result<Judged, OpenError>), OpenError> {
+    read: ReadWith<T>,
+) -> Result<(T, Result<AnchorJudgement, OpenError>), OpenError> {
     let path = database_in(directory);
     let before = quiet_state(directory);
     let found = read_with(directory, &path, before.is_some(), settings, read);
@@ -88,8 +88,8 @@ fn read_with<T>(
     path: &Path,
     immutable: bool,
     settings: &AnchorSettings,
-    read: Read<T>,
-) -> Result<(T, Result<Judged, OpenError>), OpenError> {
+    read: ReadWith<T>,
+) -> Result<(T, Result<AnchorJudgement, OpenError>), OpenError> {
     if !path.exists() {
         return Err(OpenError::NoStore(directory.to_owned()));
     }

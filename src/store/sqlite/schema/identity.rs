@@ -9,7 +9,7 @@ const APPLICATION_ID: i64 = 0x4B45_5957;
 
 /// What a database is, as far as its header and its tables say.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::store::sqlite) enum Identity {
+pub(in crate::store::sqlite) enum DatabaseIdentity {
     /// It holds nothing yet.
     Empty,
     /// It is of a program newer than this one.
@@ -30,28 +30,28 @@ pub(in crate::store::sqlite) struct Ours {
 }
 
 /// Looks at a database without changing it.
-pub(in crate::store::sqlite) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
+pub(in crate::store::sqlite) fn identify(connection: &Connection) -> rusqlite::Result<DatabaseIdentity> {
     let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version = version(connection)?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if (application, version, tables) == (0, 0, 0) {
-        return Ok(Identity::Empty);
+        return Ok(DatabaseIdentity::Empty);
     }
     if application != APPLICATION_ID || version < 1 {
-        return Ok(Identity::Foreign("it is another program's database"));
+        return Ok(DatabaseIdentity::Foreign("it is another program's database"));
     }
     if version > VERSION {
-        return Ok(Identity::Newer(version));
+        return Ok(DatabaseIdentity::Newer(version));
     }
     if schema(connection)? != expected(version)? {
-        return Ok(Identity::Foreign("its tables, indexes or triggers were changed"));
+        return Ok(DatabaseIdentity::Foreign("its tables, indexes or triggers were changed"));
     }
     let check = "SELECT value FROM meta WHERE name = 'root_check'";
     let check = connection.query_row(check, [], |row| row.get(0)).optional()?;
     let initialized = connection.query_row("SELECT EXISTS (SELECT 1 FROM log)", [], |row| row.get(0))?;
     Ok(match check {
-        Some(check) => Identity::Ours(Ours { check, initialized }),
-        None => Identity::Foreign("its root check value is missing"),
+        Some(check) => DatabaseIdentity::Ours(Ours { check, initialized }),
+        None => DatabaseIdentity::Foreign("its root check value is missing"),
     })
 }
 
@@ -92,24 +92,24 @@ mod tests {
     fn a_database_is_told_from_others() {
         // D8
         let mut connection = Connection::open_in_memory().unwrap();
-        assert_eq!(identify(&connection).unwrap(), Identity::Empty);
+        assert_eq!(identify(&connection).unwrap(), DatabaseIdentity::Empty);
         migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), |_| Ok(())).unwrap();
-        let ours = Identity::Ours(Ours { check: vec![7; 32], initialized: false });
+        let ours = DatabaseIdentity::Ours(Ours { check: vec![7; 32], initialized: false });
         assert_eq!(identify(&connection).unwrap(), ours);
 
         connection
             .execute_batch("CREATE TRIGGER quiet AFTER INSERT ON log BEGIN DELETE FROM log; END")
             .unwrap();
         assert!(
-            matches!(identify(&connection).unwrap(), Identity::Foreign(_)),
+            matches!(identify(&connection).unwrap(), DatabaseIdentity::Foreign(_)),
             "a trigger of somebody else's"
         );
         connection.execute_batch("DROP TRIGGER quiet").unwrap();
         connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
-        assert_eq!(identify(&connection).unwrap(), Identity::Newer(VERSION + 1));
+        assert_eq!(identify(&connection).unwrap(), DatabaseIdentity::Newer(VERSION + 1));
 
         let other = Connection::open_in_memory().unwrap();
         other.execute_batch("CREATE TABLE t (a)").unwrap();
-        assert!(matches!(identify(&other).unwrap(), Identity::Foreign(_)));
+        assert!(matches!(identify(&other).unwrap(), DatabaseIdentity::Foreign(_)));
     }
 }

@@ -56,7 +56,7 @@ fn note(connection: &Connection, name: &str, value: &dyn ToSql) -> rusqlite::Res
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Identity, identify},
+        super::{DatabaseIdentity, identify},
         *,
     };
 
@@ -66,7 +66,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         let fails = |_: &Connection| Err(rusqlite::Error::InvalidQuery);
         migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), fails).unwrap_err();
-        assert_eq!(identify(&connection).unwrap(), Identity::Empty);
+        assert_eq!(identify(&connection).unwrap(), DatabaseIdentity::Empty);
         migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), |_| Ok(())).unwrap();
         migrate(&mut connection, [7; 32], Timestamp::EPOCH, fails, fails).unwrap();
         assert_eq!(version(&connection).unwrap(), VERSION);

@@ -9,7 +9,7 @@
 //!
 //! It is the same connection, because that alone tells whether another process has written meanwhile.
 
-use super::{Writer, group::Group, outcome::Outcome, state::until_of, telling::Told};
+use super::{Writer, group::Batch, outcome::BatchOutcome, state::until_of, telling::ToTell};
 use crate::{
     ports::{StoreError, Taking, Until, WriterState},
     store::sqlite::failure,
@@ -65,11 +65,11 @@ impl Writer {
         if !self.roll_back() {
             return Err(StoreError::Unavailable("what failed cannot be taken back".to_owned()));
         }
-        match self.write(&Group::trial()) {
-            Outcome::Committed(_) => {}
-            Outcome::Refused(error) | Outcome::Broken(error) => return Err(error),
-            Outcome::Full => return Err(self.full()),
-            Outcome::Unknown(why, _) => return Err(StoreError::Unavailable(why)),
+        match self.write(&Batch::trial()) {
+            BatchOutcome::Committed(_) => {}
+            BatchOutcome::Refused(error) | BatchOutcome::Broken(error) => return Err(error),
+            BatchOutcome::Full => return Err(self.full()),
+            BatchOutcome::Unknown(why, _) => return Err(StoreError::Unavailable(why)),
         }
         self.copy_wal("PASSIVE").map(drop).or_else(|error| {
             // A disk that is full is no reason to take nothing.
@@ -79,12 +79,12 @@ impl Writer {
 
     fn tell_sealed(&mut self, is_sealed: bool, why: &str) {
         match self.sealing.tell(is_sealed) {
-            Some(Told { is_bad: true, changes }) => tracing::error!(
+            Some(ToTell { is_bad: true, changes }) => tracing::error!(
                 error = why,
                 changes,
                 "the store is sealed: no change is taken until a write succeeds, which is tried again, at least once a minute"
             ),
-            Some(Told { is_bad: false, changes }) => tracing::info!(
+            Some(ToTell { is_bad: false, changes }) => tracing::info!(
                 changes,
                 "the store is open again: every change is taken, and none is there whose outcome was answered as unknown"
             ),

@@ -8,48 +8,48 @@ use crate::{
     ports::{DrawsOn, Mutation, Note, StoreError},
 };
 
-pub(in crate::store::sqlite) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+pub(in crate::store::sqlite) type ReplyTo<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// How many changes are written together into room that is kept.
 const ENDS_TOGETHER: usize = 16;
 
 /// What the thread is asked for.
-pub(in crate::store::sqlite) enum Work {
+pub(in crate::store::sqlite) enum WriterWork {
     /// All of these changes, or none.
-    Commit(Vec<Mutation>, Answer<Revision>),
-    Notes(Vec<Note>, Answer<()>),
-    Permits(Vec<PermitRow>, Answer<()>),
+    Commit(Vec<Mutation>, ReplyTo<Revision>),
+    Notes(Vec<Note>, ReplyTo<()>),
+    Permits(Vec<PermitRow>, ReplyTo<()>),
     /// Try to write, where the store is sealed.
-    OpenAnew(Answer<()>),
+    OpenAnew(ReplyTo<()>),
     /// Take nothing new, write what waits, empty the WAL.
-    Close(Answer<()>),
+    Close(ReplyTo<()>),
 }
 
 /// What is written in one transaction.
 #[derive(Default)]
-pub(in crate::store::sqlite) struct Group {
-    pub(in crate::store::sqlite) commits: Vec<(Vec<Mutation>, Answer<Revision>)>,
-    pub(in crate::store::sqlite) notes: Vec<(Vec<Note>, Answer<()>)>,
-    pub(in crate::store::sqlite) permits: Vec<(Vec<PermitRow>, Answer<()>)>,
-    pub(in crate::store::sqlite) trials: Vec<Answer<()>>,
-    pub(in crate::store::sqlite) closers: Vec<Answer<()>>,
+pub(in crate::store::sqlite) struct Batch {
+    pub(in crate::store::sqlite) commits: Vec<(Vec<Mutation>, ReplyTo<Revision>)>,
+    pub(in crate::store::sqlite) notes: Vec<(Vec<Note>, ReplyTo<()>)>,
+    pub(in crate::store::sqlite) permits: Vec<(Vec<PermitRow>, ReplyTo<()>)>,
+    pub(in crate::store::sqlite) trials: Vec<ReplyTo<()>>,
+    pub(in crate::store::sqlite) closers: Vec<ReplyTo<()>>,
     /// Whether it is written to see that it can be.
     pub(in crate::store::sqlite) is_trial: bool,
 }
 
-impl Group {
+impl Batch {
     /// A group that changes nothing but its own trace.
     pub(in crate::store::sqlite) fn trial() -> Self {
         Self { is_trial: true, ..Self::default() }
     }
 
-    pub(in crate::store::sqlite) fn add(&mut self, work: Work) {
+    pub(in crate::store::sqlite) fn add(&mut self, work: WriterWork) {
         match work {
-            Work::Commit(mutations, answer) => self.commits.push((mutations, answer)),
-            Work::Notes(notes, answer) => self.notes.push((notes, answer)),
-            Work::Permits(rows, answer) => self.permits.push((rows, answer)),
-            Work::OpenAnew(answer) => self.trials.push(answer),
-            Work::Close(answer) => self.closers.push(answer),
+            WriterWork::Commit(mutations, answer) => self.commits.push((mutations, answer)),
+            WriterWork::Notes(notes, answer) => self.notes.push((notes, answer)),
+            WriterWork::Permits(rows, answer) => self.permits.push((rows, answer)),
+            WriterWork::OpenAnew(answer) => self.trials.push(answer),
+            WriterWork::Close(answer) => self.closers.push(answer),
         }
     }
 

@@ -24,24 +24,24 @@ pub use self::foreign::WRITTEN_BY_OTHERS;
 pub(super) use self::{
     file::FileIdentity,
     foreign::ForeignWrites,
-    group::{Answer, Work},
-    room::{Room, full},
+    group::{ReplyTo, WriterWork},
+    room::{DiskRoom, full},
     telling::Telling,
 };
 use self::{
-    group::Group,
-    outcome::{Outcome, before_commit, broken},
+    group::Batch,
+    outcome::{BatchOutcome, before_commit, broken},
 };
 use super::{
     failure, log, notes, permit_rows,
-    refusal::Refusal,
+    refusal::WriteRefusal,
     reserve::{HeldIndex, WAL_MAX},
     rows,
 };
 use crate::{
     domain::{revision::Revision, root::DerivedKeys},
     ports::{Mutation, StoreError, Taking, Until, WriterState},
-    store::{anchor::Keeper, chain::Head, rows::to_stored},
+    store::{anchor::Keeper, chain::LogHead, rows::to_stored},
 };
 
 /// The most that one transaction takes.
@@ -52,18 +52,18 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) foreign: ForeignWrites,
     pub(super) keys: Arc<DerivedKeys>,
-    pub(super) head: Head,
+    pub(super) head: LogHead,
     pub(super) file: FileIdentity,
     /// Written after each commit, and before it is answered.
     pub(super) anchor: Keeper,
-    pub(super) works: mpsc::Receiver<Work>,
+    pub(super) works: mpsc::Receiver<WriterWork>,
     pub(super) revisions: watch::Sender<Revision>,
     pub(super) state: watch::Sender<WriterState>,
     pub(super) taking: watch::Sender<Taking>,
     /// Pages in the WAL when it was last looked at.
     pub(super) wal_pages: i64,
     /// What room there is on the disk.
-    pub(super) room: Room,
+    pub(super) room: DiskRoom,
     /// What was said of its seals.
     pub(super) sealing: Telling,
     #[expect(dead_code, reason = "held, never read")]
@@ -82,7 +82,7 @@ impl Writer {
     fn run(&mut self) {
         let mut closers = Vec::new();
         while let Some(first) = self.works.blocking_recv() {
-            let mut group = Group::default();
+            let mut group = Batch::default();
             group.add(first);
             while group.len() < MAX_GROUP
                 && let Ok(next) = self.works.try_recv()
@@ -109,7 +109,7 @@ impl Writer {
     }
 
     /// Writes a group, or what of it a full disk lets be written, and answers everyone in it.
-    fn serve(&mut self, mut group: Group) {
+    fn serve(&mut self, mut group: Batch) {
         let has_room = self.sealed().is_none() && self.has_room();
         // Looking for room may have sealed it.
         if let Some(why) = self.sealed() {
@@ -117,8 +117,8 @@ impl Writer {
         }
         if has_room {
             let outcome = self.write(&group);
-            if !matches!(outcome, Outcome::Full) {
-                if matches!(outcome, Outcome::Committed(_)) {
+            if !matches!(outcome, BatchOutcome::Full) {
+                if matches!(outcome, BatchOutcome::Committed(_)) {
                     self.is_proven();
                 }
                 return self.settle(group, outcome);
@@ -133,9 +133,9 @@ impl Writer {
             let (changes, keys) = ends.size();
             let has_place = self.has_place_for(changes, keys, is_operators);
             let outcome = match self.sealed() {
-                Some(why) => Outcome::Refused(StoreError::Unavailable(why)),
+                Some(why) => BatchOutcome::Refused(StoreError::Unavailable(why)),
                 None if has_place => self.write(&ends),
-                None => Outcome::Full,
+                None => BatchOutcome::Full,
             };
             self.settle(ends, outcome);
             self.count_wal();
@@ -143,22 +143,22 @@ impl Writer {
     }
 
     /// Answers everyone in a group.
-    fn settle(&mut self, group: Group, outcome: Outcome) {
+    fn settle(&mut self, group: Batch, outcome: BatchOutcome) {
         match outcome {
-            Outcome::Committed(answers) => {
+            BatchOutcome::Committed(answers) => {
                 self.anchor.follow(self.head);
                 self.revisions.send_if_modified(|known| {
                     std::mem::replace(known, self.head.revision) != self.head.revision
                 });
                 group.answer(answers, &Ok(()));
             }
-            Outcome::Refused(error) => group.refuse(&error),
-            Outcome::Full => group.refuse(&self.full()),
-            Outcome::Broken(error) => {
+            BatchOutcome::Refused(error) => group.refuse(&error),
+            BatchOutcome::Full => group.refuse(&self.full()),
+            BatchOutcome::Broken(error) => {
                 self.seal(&error.to_string(), state::until_of(&error));
                 group.refuse(&error);
             }
-            Outcome::Unknown(why, answers) => {
+            BatchOutcome::Unknown(why, answers) => {
                 self.seal(&why, Until::Written);
                 let unknown = StoreError::OutcomeUnknown(why.clone());
                 // What was refused may have been so for a change whose own fate is unknown.
@@ -172,13 +172,13 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, group: &Group) -> Outcome {
+    fn write(&mut self, group: &Batch) -> BatchOutcome {
         if !self.file.is_in_place() {
             return broken("the database file was replaced");
         }
         if self.wal_pages > WAL_MAX {
             let why = "the WAL has reached its bound: something has been reading the database for too long";
-            return Outcome::Refused(StoreError::Unavailable(why.to_owned()));
+            return BatchOutcome::Refused(StoreError::Unavailable(why.to_owned()));
         }
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             return before_commit(&error);
@@ -187,7 +187,7 @@ impl Writer {
             Ok(false) => {}
             Ok(true) => {
                 self.roll_back();
-                return Outcome::Broken(WRITTEN_BY_OTHERS);
+                return BatchOutcome::Broken(WRITTEN_BY_OTHERS);
             }
             Err(error) => {
                 self.roll_back();
@@ -210,22 +210,22 @@ impl Writer {
             return if undone && failure::is_passing(&error) {
                 before_commit(&error)
             } else {
-                Outcome::Unknown(format!("the commit failed: {error}"), answers)
+                BatchOutcome::Unknown(format!("the commit failed: {error}"), answers)
             };
         }
         self.head = head;
-        Outcome::Committed(answers)
+        BatchOutcome::Committed(answers)
     }
 
     /// Writes every change of the group that can be written into the open transaction.
     #[expect(clippy::type_complexity, reason = "one use")]
     fn fill(
         &self,
-        group: &Group,
-    ) -> rusqlite::Result<ControlFlow<Outcome, (Head, Vec<Result<Revision, StoreError>>)>> {
+        group: &Batch,
+    ) -> rusqlite::Result<ControlFlow<BatchOutcome, (LogHead, Vec<Result<Revision, StoreError>>)>> {
         let Some(found) = self.head_found()? else {
             let error = "the log does not end where this process left it: somebody else has written";
-            return Ok(ControlFlow::Break(Outcome::Broken(StoreError::Corrupt(error.to_owned()))));
+            return Ok(ControlFlow::Break(BatchOutcome::Broken(StoreError::Corrupt(error.to_owned()))));
         };
         let mut head = found;
         let mut answers = Vec::with_capacity(group.commits.len());
@@ -249,9 +249,9 @@ impl Writer {
 
     /// The head of the log that the open transaction finds, on which everything in it stands. Nobody else writes into this store:
     /// so it is the one that this process has left there, and `None` where it is another.
-    fn head_found(&self) -> rusqlite::Result<Option<Head>> {
-        let left =
-            (self.head != Head::START).then(|| (to_stored(self.head.revision), self.head.chain.0.to_vec()));
+    fn head_found(&self) -> rusqlite::Result<Option<LogHead>> {
+        let left = (self.head != LogHead::START)
+            .then(|| (to_stored(self.head.revision), self.head.chain.0.to_vec()));
         Ok((log::position(&self.connection)? == left).then_some(self.head))
     }
 
@@ -259,7 +259,7 @@ impl Writer {
     fn write_together(
         &self,
         mutations: &[Mutation],
-        head: &mut Head,
+        head: &mut LogHead,
     ) -> rusqlite::Result<Result<Revision, StoreError>> {
         self.connection.prepare_cached("SAVEPOINT one")?.execute([])?;
         let apply = |head, mutation| rows::apply(&self.connection, &self.keys, head, mutation);
@@ -269,11 +269,11 @@ impl Writer {
                 *head = new;
                 return Ok(Ok(new.revision));
             }
-            Err(Refusal::Driver(error)) if failure::is_constraint(&error) => {
+            Err(WriteRefusal::Driver(error)) if failure::is_constraint(&error) => {
                 StoreError::Unavailable(error.to_string())
             }
-            Err(Refusal::Driver(error)) => return Err(error),
-            Err(Refusal::Store(error)) => error,
+            Err(WriteRefusal::Driver(error)) => return Err(error),
+            Err(WriteRefusal::Store(error)) => error,
         };
         self.connection.prepare_cached("ROLLBACK TO one")?.execute([])?;
         self.connection.prepare_cached("RELEASE one")?.execute([])?;

@@ -3,7 +3,7 @@
 use crate::{domain::revision::Revision, ports::StoreError, store::sqlite::failure};
 
 /// What became of a group.
-pub(super) enum Outcome {
+pub(super) enum BatchOutcome {
     /// It is durable; one answer for each change.
     Committed(Vec<Result<Revision, StoreError>>),
     /// Nothing of it is there, and the next one may go better.
@@ -17,19 +17,19 @@ pub(super) enum Outcome {
 }
 
 /// A failure before the commit was tried: nothing is there.
-pub(super) fn before_commit(error: &rusqlite::Error) -> Outcome {
+pub(super) fn before_commit(error: &rusqlite::Error) -> BatchOutcome {
     if failure::is_full(error) {
-        Outcome::Full
+        BatchOutcome::Full
     } else if failure::is_passing(error) || failure::is_constraint(error) {
-        Outcome::Refused(StoreError::Unavailable(error.to_string()))
+        BatchOutcome::Refused(StoreError::Unavailable(error.to_string()))
     } else if failure::is_corruption(error) {
-        Outcome::Broken(failure::of_reading(error))
+        BatchOutcome::Broken(failure::of_reading(error))
     } else {
-        Outcome::Broken(StoreError::Unavailable(error.to_string()))
+        BatchOutcome::Broken(StoreError::Unavailable(error.to_string()))
     }
 }
 
 /// Nothing of it is there, because what is stored is not what this process left there.
-pub(super) fn broken(why: &str) -> Outcome {
-    Outcome::Broken(StoreError::Corrupt(why.to_owned()))
+pub(super) fn broken(why: &str) -> BatchOutcome {
+    BatchOutcome::Broken(StoreError::Corrupt(why.to_owned()))
 }

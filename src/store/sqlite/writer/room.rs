@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::telling::{Telling, Told};
+use super::telling::{Telling, ToTell};
 use crate::{
     ports::Taking,
     store::{
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What the writing thread knows of the room on the disk.
-pub(in crate::store::sqlite) struct Room {
+pub(in crate::store::sqlite) struct DiskRoom {
     pub(super) reserve: Reserve,
     pub(super) directory: PathBuf,
     /// Whether the disk is full, and what was said of that.
@@ -31,7 +31,7 @@ pub(in crate::store::sqlite) struct Room {
     pub(super) tried_at: Option<i64>,
 }
 
-impl Room {
+impl DiskRoom {
     /// What the directory has of it.
     pub(in crate::store::sqlite) fn of(connection: &Connection, dir: &DataDir) -> Result<Self, OpenError> {
         let path = dir.database();
@@ -57,12 +57,12 @@ impl Room {
         let told = self.fullness.tell(is_full);
         let directory = self.directory.display();
         match told {
-            Some(Told { is_bad: true, changes }) => tracing::error!(
+            Some(ToTell { is_bad: true, changes }) => tracing::error!(
                 %directory, changes,
                 "the disk is full: what takes rights away is taken as long as the room that is kept for it lasts, and no other \
                  change is: make room there, nothing else is needed"
             ),
-            Some(Told { is_bad: false, changes }) => {
+            Some(ToTell { is_bad: false, changes }) => {
                 tracing::info!(%directory, changes, "there is room on the disk again: every change is taken");
             }
             None => {}

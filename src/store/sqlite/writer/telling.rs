@@ -22,7 +22,7 @@ pub(in crate::store::sqlite) struct Telling {
 
 /// What is to be told.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::store::sqlite) struct Told {
+pub(in crate::store::sqlite) struct ToTell {
     pub(in crate::store::sqlite) is_bad: bool,
     /// How often it has changed since something was told, this time too.
     pub(in crate::store::sqlite) changes: u64,
@@ -31,7 +31,7 @@ pub(in crate::store::sqlite) struct Told {
 impl Telling {
     /// Takes note of how it is, and says what is to be told of that: that it is bad at most once a minute, and once after each
     /// such time that it is not.
-    pub(in crate::store::sqlite) fn tell(&mut self, is_bad: bool) -> Option<Told> {
+    pub(in crate::store::sqlite) fn tell(&mut self, is_bad: bool) -> Option<ToTell> {
         if std::mem::replace(&mut self.is_bad, is_bad) != is_bad {
             self.changes = self.changes.saturating_add(1);
         }
@@ -43,7 +43,7 @@ impl Telling {
         if is_bad {
             self.told_at = Some(Instant::now());
         }
-        Some(Told { is_bad, changes: std::mem::take(&mut self.changes) })
+        Some(ToTell { is_bad, changes: std::mem::take(&mut self.changes) })
     }
 
     /// Whether it is bad.
@@ -56,8 +56,8 @@ impl Telling {
 mod tests {
     use super::*;
 
-    const fn told(is_bad: bool, changes: u64) -> Told {
-        Told { is_bad, changes }
+    const fn told(is_bad: bool, changes: u64) -> ToTell {
+        ToTell { is_bad, changes }
     }
 
     // D7: what flaps does not fill the log

@@ -2,7 +2,7 @@
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::cli) struct Finding {
+pub(in crate::cli) struct NginxFinding {
     pub(in crate::cli) file: String,
     pub(in crate::cli) line: usize,
     /// The kind, for scripts.

@@ -1,23 +1,23 @@
 //! The headers that a service gets: who the holder is as only Keyward says it, and not the key.
 
-use super::{Finding, levels::Scope, shipped::Shipped, tree::Directive};
+use super::{NginxFinding, levels::NginxBlocks, shipped::Shipped, tree::Directive};
 
 /// Those whose values a configuration may choose as it likes.
 const FREE: [&str; 3] = ["host", "upgrade", "connection"];
 
 /// How a way to pass requests on names the headers that it sets.
-struct Way {
+struct ProxyWay {
     set: &'static str,
     shipped: Shipped,
     /// Whether they are parameters, `HTTP_X_API_KEY` for `x-api-key`.
     of_cgi: bool,
 }
 
-fn way(pass: &Directive) -> Option<Way> {
-    let cgi = |set| Some(Way { set, shipped: Shipped::Grpc, of_cgi: true });
+fn way(pass: &Directive) -> Option<ProxyWay> {
+    let cgi = |set| Some(ProxyWay { set, shipped: Shipped::Grpc, of_cgi: true });
     match pass.name.as_str() {
-        "proxy_pass" => Some(Way { set: "proxy_set_header", shipped: Shipped::Proxy, of_cgi: false }),
-        "grpc_pass" => Some(Way { set: "grpc_set_header", shipped: Shipped::Grpc, of_cgi: false }),
+        "proxy_pass" => Some(ProxyWay { set: "proxy_set_header", shipped: Shipped::Proxy, of_cgi: false }),
+        "grpc_pass" => Some(ProxyWay { set: "grpc_set_header", shipped: Shipped::Grpc, of_cgi: false }),
         "fastcgi_pass" => cgi("fastcgi_param"),
         "uwsgi_pass" => cgi("uwsgi_param"),
         "scgi_pass" => cgi("scgi_param"),
@@ -26,7 +26,7 @@ fn way(pass: &Directive) -> Option<Way> {
     }
 }
 
-impl Way {
+impl ProxyWay {
     /// A header's name as it is written here.
     fn spelled(&self, name: &str) -> String {
         if self.of_cgi { format!("HTTP_{}", name.to_uppercase().replace('-', "_")) } else { name.to_owned() }
@@ -43,7 +43,7 @@ impl Way {
 }
 
 /// What a service gets that it must not, or does not get.
-pub(super) fn judge(scope: &Scope<'_>, pass: &Directive) -> Vec<Finding> {
+pub(super) fn judge(scope: &NginxBlocks<'_>, pass: &Directive) -> Vec<NginxFinding> {
     let Some(way) = way(pass) else { return Vec::new() };
     let found = scope.in_effect(way.set);
     let shipped = way.shipped.directives(way.shipped.set_header());
@@ -75,7 +75,7 @@ pub(super) fn judge(scope: &Scope<'_>, pass: &Directive) -> Vec<Finding> {
 }
 
 /// A variable that holds Keyward's word on the holder, and is set to something else here or further out.
-pub(super) fn other_words(scope: &Scope<'_>) -> Vec<Finding> {
+pub(super) fn other_words(scope: &NginxBlocks<'_>) -> Vec<NginxFinding> {
     let shipped = Shipped::Ask.directives("auth_request_set");
     let own = shipped.iter().filter(|known| known.last().starts_with("$upstream_http_x_keyward_"));
     let own: Vec<_> = own.collect();
@@ -92,7 +92,7 @@ pub(super) fn other_words(scope: &Scope<'_>) -> Vec<Finding> {
 }
 
 /// What a header of Keyward's is set to must be what Keyward says, and nothing of the client's may stand in any other.
-fn unsafe_value(scope: &Scope<'_>, set: &Directive, wanted: &Directive) -> Option<Finding> {
+fn unsafe_value(scope: &NginxBlocks<'_>, set: &Directive, wanted: &Directive) -> Option<NginxFinding> {
     let name = wanted.first();
     let value = set.args.get(1).map_or("", String::as_str);
     let is_right = if name.starts_with("x-keyward-") {

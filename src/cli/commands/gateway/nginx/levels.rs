@@ -1,7 +1,7 @@
 //! Blocks within blocks, and which of their directives are in effect in the innermost: a directive of a level takes the place
 //! of all of its name further out.
 
-use super::{Finding, tree::Directive};
+use super::{NginxFinding, tree::Directive};
 
 /// What passes requests on to a service.
 pub(super) const PASSES: [&str; 6] =
@@ -9,11 +9,11 @@ pub(super) const PASSES: [&str; 6] =
 
 /// Blocks from the outermost, `http`, to the one that is judged.
 #[derive(Clone)]
-pub(super) struct Scope<'a> {
+pub(super) struct NginxBlocks<'a> {
     blocks: Vec<&'a Directive>,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> NginxBlocks<'a> {
     pub(super) fn of(outermost: &'a Directive) -> Self {
         Self { blocks: vec![outermost] }
     }
@@ -85,8 +85,8 @@ impl<'a> Scope<'a> {
         directive: &Directive,
         message: impl Into<String>,
         next: impl Into<String>,
-    ) -> Finding {
-        Finding {
+    ) -> NginxFinding {
+        NginxFinding {
             problem,
             file: directive.file.to_string(),
             line: directive.line,
@@ -98,7 +98,7 @@ impl<'a> Scope<'a> {
 }
 
 /// Every block below `outer`, each with all around it.
-pub(super) fn inner_scopes<'a>(outer: &Scope<'a>) -> Vec<Scope<'a>> {
+pub(super) fn inner_scopes<'a>(outer: &NginxBlocks<'a>) -> Vec<NginxBlocks<'a>> {
     let blocks = outer.own().iter().filter(|directive| !directive.block.is_empty());
     let inner =
         blocks.filter(|block| ["server", "location", "if", "limit_except"].contains(&block.name.as_str()));

@@ -1,6 +1,6 @@
 //! The logs: neither holds the query of a request, where people put keys, nor a header that holds one.
 
-use super::{Finding, headers::variables, levels::Scope, tree::Directive};
+use super::{NginxFinding, headers::variables, levels::NginxBlocks, tree::Directive};
 
 /// Variables that hold the query, or a key's header.
 const TELLING: [&str; 7] = [
@@ -13,12 +13,12 @@ const TELLING: [&str; 7] = [
     "http_referer",
 ];
 
-pub(super) fn judge(scope: &Scope<'_>, pass: &Directive) -> Vec<Finding> {
+pub(super) fn judge(scope: &NginxBlocks<'_>, pass: &Directive) -> Vec<NginxFinding> {
     error_log(scope, pass).into_iter().chain(access_logs(scope, pass)).collect()
 }
 
 /// A line about a request holds its first line, whatever its level; those of `emerg` are about none.
-fn error_log(scope: &Scope<'_>, pass: &Directive) -> Option<Finding> {
+fn error_log(scope: &NginxBlocks<'_>, pass: &Directive) -> Option<NginxFinding> {
     let logs = scope.in_effect("error_log");
     let telling = logs.iter().find(|log| log.args.get(1).map(String::as_str) != Some("emerg"));
     if !logs.is_empty() && telling.is_none() {
@@ -29,7 +29,7 @@ fn error_log(scope: &Scope<'_>, pass: &Directive) -> Option<Finding> {
     Some(scope.finding("LOG_TELLS", telling.copied().unwrap_or(pass), message, next))
 }
 
-fn access_logs(scope: &Scope<'_>, pass: &Directive) -> Vec<Finding> {
+fn access_logs(scope: &NginxBlocks<'_>, pass: &Directive) -> Vec<NginxFinding> {
     let logs = scope.in_effect("access_log");
     let next = "use the format `keyward` of keyward-http.conf, or one without them";
     if logs.is_empty() {
@@ -48,7 +48,7 @@ fn access_logs(scope: &Scope<'_>, pass: &Directive) -> Vec<Finding> {
 }
 
 /// The first variable of a format that must not be in it. A format that is not there is nginx's to refuse.
-fn told<'a>(scope: &Scope<'a>, format: &str) -> Option<&'a str> {
+fn told<'a>(scope: &NginxBlocks<'a>, format: &str) -> Option<&'a str> {
     let parts =
         scope.outermost().iter().filter(|known| known.name == "log_format" && known.first() == format);
     let mut used = parts.flat_map(|known| &known.args).flat_map(|part| variables(part));

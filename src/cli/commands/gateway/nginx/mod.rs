@@ -16,7 +16,7 @@ mod tree;
 
 use std::path::Path;
 
-pub(super) use self::finding::Finding;
+pub(super) use self::finding::NginxFinding;
 
 /// What was looked at, and what is wrong with it.
 pub(super) struct Inspection {
@@ -24,7 +24,7 @@ pub(super) struct Inspection {
     pub(super) files: Vec<String>,
     /// How many places pass requests on.
     pub(super) passes: usize,
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<NginxFinding>,
 }
 
 /// Judges the configuration whose main file this is.

@@ -1,9 +1,9 @@
 //! The location that asks Keyward: only nginx can call it, and it says itself what it asks about.
 
 use super::{
-    Finding,
+    NginxFinding,
     headers::is_clients,
-    levels::{Scope, inner_scopes},
+    levels::{NginxBlocks, inner_scopes},
     tree::Directive,
 };
 
@@ -12,12 +12,12 @@ const SAID: [&str; 5] =
     ["x-forwarded-method", "x-forwarded-uri", "x-forwarded-host", "x-forwarded-for", "x-keyward-caller"];
 
 /// Whether this block is what an `auth_request` of its server asks.
-pub(super) fn is_question(scope: &Scope<'_>) -> bool {
+pub(super) fn is_question(scope: &NginxBlocks<'_>) -> bool {
     scope.server().is_some_and(|server| {
-        let top = Scope::of(server);
+        let top = NginxBlocks::of(server);
         let inner = inner_scopes(&top);
         let all = std::iter::once(&top).chain(&inner);
-        all.flat_map(Scope::own).any(|directive| {
+        all.flat_map(NginxBlocks::own).any(|directive| {
             directive.name == "auth_request"
                 && directive.first() != "off"
                 && is_named(scope, directive.first())
@@ -26,21 +26,21 @@ pub(super) fn is_question(scope: &Scope<'_>) -> bool {
 }
 
 /// Whether a location of the same server answers at this path, by passing the question on.
-pub(super) fn is_answered(scope: &Scope<'_>, path: &str) -> bool {
+pub(super) fn is_answered(scope: &NginxBlocks<'_>, path: &str) -> bool {
     let Some(server) = scope.server() else { return false };
-    inner_scopes(&Scope::of(server)).iter().any(|scope| {
+    inner_scopes(&NginxBlocks::of(server)).iter().any(|scope| {
         is_named(scope, path) && scope.own().iter().any(|directive| directive.name == "proxy_pass")
     })
 }
 
-fn is_named(scope: &Scope<'_>, path: &str) -> bool {
+fn is_named(scope: &NginxBlocks<'_>, path: &str) -> bool {
     scope.block().is_some_and(|block| {
         let (regex, args) = (["~", "~*"].contains(&block.first()), &block.args);
         block.name == "location" && !regex && args.last().is_some_and(|named| named == path)
     })
 }
 
-pub(super) fn judge(scope: &Scope<'_>, pass: &Directive) -> Vec<Finding> {
+pub(super) fn judge(scope: &NginxBlocks<'_>, pass: &Directive) -> Vec<NginxFinding> {
     let mut findings = Vec::new();
     if !scope.own().iter().any(|directive| directive.name == "internal") {
         let message = "clients can reach the location that asks Keyward";
@@ -59,7 +59,7 @@ pub(super) fn judge(scope: &Scope<'_>, pass: &Directive) -> Vec<Finding> {
     findings
 }
 
-fn said(scope: &Scope<'_>, pass: &Directive, name: &str) -> Option<Finding> {
+fn said(scope: &NginxBlocks<'_>, pass: &Directive, name: &str) -> Option<NginxFinding> {
     let found = scope.in_effect("proxy_set_header");
     let set: Vec<_> = found.into_iter().filter(|known| known.first().eq_ignore_ascii_case(name)).collect();
     let (at, message) = match set.as_slice() {

@@ -1,19 +1,19 @@
 //! What must be in effect where an nginx passes requests on.
 
 use super::{
-    Finding, headers,
-    levels::{PASSES, Scope, inner_scopes},
+    NginxFinding, headers,
+    levels::{NginxBlocks, PASSES, inner_scopes},
     logs, question,
     shipped::Shipped,
     tree::Directive,
 };
 
 /// Everything that is wrong with a configuration, and how many places of it pass requests on.
-pub(super) fn judge(directives: &[Directive]) -> (usize, Vec<Finding>) {
+pub(super) fn judge(directives: &[Directive]) -> (usize, Vec<NginxFinding>) {
     let mut findings = Vec::new();
     let mut passes = 0;
     for outermost in directives {
-        let top = Scope::of(outermost);
+        let top = NginxBlocks::of(outermost);
         if outermost.name == "stream" {
             findings.extend(inner_scopes(&top).iter().filter_map(unasked_stream));
         } else if outermost.name == "http" {
@@ -27,17 +27,17 @@ pub(super) fn judge(directives: &[Directive]) -> (usize, Vec<Finding>) {
 }
 
 /// The directive by which this block itself passes requests on.
-fn pass<'a>(scope: &Scope<'a>) -> Option<&'a Directive> {
+fn pass<'a>(scope: &NginxBlocks<'a>) -> Option<&'a Directive> {
     scope.own().iter().find(|directive| PASSES.contains(&directive.name.as_str()))
 }
 
-fn unasked_stream(scope: &Scope<'_>) -> Option<Finding> {
+fn unasked_stream(scope: &NginxBlocks<'_>) -> Option<NginxFinding> {
     let pass = pass(scope).filter(|pass| !pass.unguarded)?;
     let message = "passes connections on, and nobody is asked about what is in them";
     Some(scope.finding("STREAM_UNASKED", pass, message, "serve it in http, or say # keyward: unguarded"))
 }
 
-fn judge_scope(scope: &Scope<'_>) -> Vec<Finding> {
+fn judge_scope(scope: &NginxBlocks<'_>) -> Vec<NginxFinding> {
     let Some(pass) = pass(scope).filter(|pass| !pass.unguarded) else { return Vec::new() };
     if question::is_question(scope) {
         return question::judge(scope, pass);
@@ -52,13 +52,13 @@ fn judge_scope(scope: &Scope<'_>) -> Vec<Finding> {
 }
 
 /// Whether Keyward is asked here, unless the location says that it is open.
-pub(super) fn is_open(scope: &Scope<'_>) -> bool {
+pub(super) fn is_open(scope: &NginxBlocks<'_>) -> bool {
     let found = scope.in_effect("auth_request");
     found.last().is_some_and(|directive| directive.first() == "off" && !scope.is_of_server(directive))
 }
 
 /// Keyward is asked, nothing else lets a request in, and what it says is kept and told.
-fn asked(scope: &Scope<'_>, pass: &Directive) -> Vec<Finding> {
+fn asked(scope: &NginxBlocks<'_>, pass: &Directive) -> Vec<NginxFinding> {
     if is_open(scope) {
         return Vec::new();
     }
@@ -90,7 +90,7 @@ fn asked(scope: &Scope<'_>, pass: &Directive) -> Vec<Finding> {
 }
 
 /// What a denial leads to: the first `error_page` of a status is the one that counts.
-fn denials(scope: &Scope<'_>, pass: &Directive) -> Option<Finding> {
+fn denials(scope: &NginxBlocks<'_>, pass: &Directive) -> Option<NginxFinding> {
     let found = scope.in_effect("error_page");
     let next = || format!("include {} in the location, before its own error_page", Shipped::Ask.file());
     let shipped = Shipped::Ask.directives("error_page");
@@ -112,7 +112,7 @@ fn denials(scope: &Scope<'_>, pass: &Directive) -> Option<Finding> {
 }
 
 /// What the client is told of its limits.
-fn told(scope: &Scope<'_>, pass: &Directive) -> Vec<Finding> {
+fn told(scope: &NginxBlocks<'_>, pass: &Directive) -> Vec<NginxFinding> {
     if is_open(scope) {
         return Vec::new();
     }
@@ -130,13 +130,13 @@ fn told(scope: &Scope<'_>, pass: &Directive) -> Vec<Finding> {
 
 /// A finding where the shipped directives of this name are not all in effect.
 fn missing(
-    scope: &Scope<'_>,
+    scope: &NginxBlocks<'_>,
     pass: &Directive,
     name: &str,
     shipped: Shipped,
     problem: &'static str,
     message: &str,
-) -> Vec<Finding> {
+) -> Vec<NginxFinding> {
     let found = scope.in_effect(name);
     let wanted = shipped.directives(name);
     if wanted.iter().all(|wanted| found.iter().any(|directive| directive.args == wanted.args)) {
@@ -150,7 +150,7 @@ fn missing(
 }
 
 /// A path and the names of headers have one spelling only.
-fn spelling(scope: &Scope<'_>, pass: &Directive) -> Vec<Finding> {
+fn spelling(scope: &NginxBlocks<'_>, pass: &Directive) -> Vec<NginxFinding> {
     let mut findings = Vec::new();
     let refuses = |server: &Directive| {
         server.block.iter().any(|directive| {
