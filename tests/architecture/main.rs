@@ -1,5 +1,5 @@
 //! The rules of the source that a machine can hold: which module may know which, what may be named where, and that no
-//! files name each other in a circle.
+//! files name each other in a circle, nor two types have one name.
 //!
 //! The checks read tokens, not types: every path a file names, and its place in `src/`, are enough to see each arrow
 //! between modules and between files. They take the places and the texts of files, so that the tests beside them can feed
@@ -9,6 +9,7 @@
 mod circle_examples;
 mod circles;
 mod examples;
+mod names;
 mod paths;
 mod rules;
 mod tokens;
