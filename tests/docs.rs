@@ -555,10 +555,10 @@ fn every_answer_that_has_pages_is_named() {
         }
     }
     let paragraphs = WIRE.split("\n\n").map(unwrapped);
-    let pages = paragraphs.filter_map(|paragraph| {
+    let tellers = paragraphs.filter_map(|paragraph| {
         paragraph.split_once(" answer with `next_page_token`").map(|(told, _)| told.to_owned())
     });
-    let told = pages.last().unwrap();
+    let told = tellers.last().unwrap();
     let told = told.split('`').skip(1).step_by(2);
     let mut told: Vec<_> = told.map(str::to_owned).collect();
     told.sort_unstable();

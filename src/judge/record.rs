@@ -141,19 +141,16 @@ impl Judge {
 
     /// Notes what a final decision leaves behind. Every decision passes here once; what is to hear of decisions is told here.
     fn note(&self, decided: &Final<'_>) {
-        match decided {
-            Final::OfKey { is_enforced: false, .. } => {}
-            Final::OfKey { query, unbilled, decision, is_own, basis, .. } => {
-                let (found, requirement, now) = (&unbilled.found, &query.requirement, basis.now.time);
-                if let (Decision::Allow(_), Some((generation, end))) = (decision, unbilled.secret) {
-                    let user = User { generation, caller: query.caller, address: requirement.address };
-                    found.note_use(user, end.is_none(), now);
-                }
-                self.note_usage(requirement, basis.policy, found, now, (unbilled.tiers, decision, *is_own));
-            }
-            // Usage and uses are of keys.
-            Final::WithoutKey => {}
+        // Usage and last uses are those of keys, and of what was enforced.
+        let Final::OfKey { is_enforced: true, query, unbilled, decision, is_own, basis } = decided else {
+            return;
+        };
+        let (found, requirement, now) = (&unbilled.found, &query.requirement, basis.now.time);
+        if let (Decision::Allow(_), Some((generation, end))) = (decision, unbilled.secret) {
+            let user = User { generation, caller: query.caller, address: requirement.address };
+            found.note_use(user, end.is_none(), now);
         }
+        self.note_usage(requirement, basis.policy, found, now, (unbilled.tiers, decision, *is_own));
     }
 }
 

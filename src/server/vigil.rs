@@ -23,14 +23,14 @@ pub(super) struct Signs {
 pub(super) enum ConnectionStep {
     Keep,
     /// Told to go away: calls in flight finish.
-    GoAway(Overdue),
+    GoAway(Lateness),
     /// Closed at once.
-    Close(Overdue),
+    Close(Lateness),
 }
 
 /// What a connection did not do in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Overdue {
+pub(super) enum Lateness {
     NoPreface,
     NoCall,
     Idle,
@@ -64,22 +64,22 @@ impl Vigil {
         let passed = |since: Instant, limit: Duration| now.duration_since(since) >= limit;
 
         if !signs.preface_arrived && passed(self.accepted, limits.preface_deadline) {
-            return ConnectionStep::Close(Overdue::NoPreface);
+            return ConnectionStep::Close(Lateness::NoPreface);
         }
         if self.stall.is_some_and(|(_, since)| passed(since, limits.write_stall_deadline)) {
-            return ConnectionStep::Close(Overdue::WriteStalled);
+            return ConnectionStep::Close(Lateness::WriteStalled);
         }
         if let Some(since) = self.leaving_since {
             let at_rest =
                 signs.calls_open == 0 && passed(since.max(self.last_busy), limits.farewell_deadline);
             let overdue = at_rest || passed(since, limits.drain_deadline);
-            return if overdue { ConnectionStep::Close(Overdue::Overdue) } else { ConnectionStep::Keep };
+            return if overdue { ConnectionStep::Close(Lateness::Overdue) } else { ConnectionStep::Keep };
         }
         if signs.calls_begun == 0 && passed(self.accepted, limits.first_call_deadline) {
-            return ConnectionStep::GoAway(Overdue::NoCall);
+            return ConnectionStep::GoAway(Lateness::NoCall);
         }
         if passed(self.last_busy, limits.idle_time) {
-            return ConnectionStep::GoAway(Overdue::Idle);
+            return ConnectionStep::GoAway(Lateness::Idle);
         }
         ConnectionStep::Keep
     }
@@ -125,16 +125,19 @@ mod tests {
         let silent = Signs::default();
         let greeted = Signs { preface_arrived: true, ..silent };
         for (signs, expected) in [
-            (silent, (5, ConnectionStep::Close(Overdue::NoPreface))),
-            (greeted, (10, ConnectionStep::GoAway(Overdue::NoCall))),
-            (CALLED, (300, ConnectionStep::GoAway(Overdue::Idle))),
+            (silent, (5, ConnectionStep::Close(Lateness::NoPreface))),
+            (greeted, (10, ConnectionStep::GoAway(Lateness::NoCall))),
+            (CALLED, (300, ConnectionStep::GoAway(Lateness::Idle))),
             (Signs { calls_open: 1, ..CALLED }, (u64::MAX, ConnectionStep::Keep)),
             (
                 Signs { calls_open: 1, write_stall: Some(7), ..CALLED },
-                (10, ConnectionStep::Close(Overdue::WriteStalled)),
+                (10, ConnectionStep::Close(Lateness::WriteStalled)),
             ),
-            (Signs { leaving: true, ..CALLED }, (2, ConnectionStep::Close(Overdue::Overdue))),
-            (Signs { leaving: true, calls_open: 1, ..CALLED }, (15, ConnectionStep::Close(Overdue::Overdue))),
+            (Signs { leaving: true, ..CALLED }, (2, ConnectionStep::Close(Lateness::Overdue))),
+            (
+                Signs { leaving: true, calls_open: 1, ..CALLED },
+                (15, ConnectionStep::Close(Lateness::Overdue)),
+            ),
         ] {
             assert_eq!(until_verdict(signs), expected, "{signs:?}");
         }
@@ -175,6 +178,6 @@ mod tests {
 
         assert_eq!(vigil.judge(Signs { calls_open: 1, ..leaving }, at(5), &limits()), ConnectionStep::Keep);
         assert_eq!(vigil.judge(leaving, at(6), &limits()), ConnectionStep::Keep);
-        assert_eq!(vigil.judge(leaving, at(7), &limits()), ConnectionStep::Close(Overdue::Overdue));
+        assert_eq!(vigil.judge(leaving, at(7), &limits()), ConnectionStep::Close(Lateness::Overdue));
     }
 }

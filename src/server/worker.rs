@@ -25,7 +25,7 @@ use super::{
     calls::Calls,
     connection::{Builder as ConnectionBuilder, ConnectionsShared, Peer, Pulse, serve},
     part::{EndNotice, Part, told_to_drain},
-    vigil::{ConnectionStep, Overdue, Vigil},
+    vigil::{ConnectionStep, Lateness, Vigil},
 };
 
 /// A connection on its way to a worker.
@@ -275,13 +275,13 @@ impl<M> Worker<M> {
     }
 }
 
-fn count(shared: &ConnectionsShared, fault: Overdue) {
+fn count(shared: &ConnectionsShared, fault: Lateness) {
     let counts = &shared.counts;
     match fault {
-        Overdue::NoPreface => counts.connections_without_preface.increment(),
-        Overdue::NoCall => counts.connections_without_call.increment(),
-        Overdue::Idle => counts.connections_idle.increment(),
-        Overdue::WriteStalled => counts.connections_stalled.increment(),
-        Overdue::Overdue => counts.connections_overdue.increment(),
+        Lateness::NoPreface => counts.connections_without_preface.increment(),
+        Lateness::NoCall => counts.connections_without_call.increment(),
+        Lateness::Idle => counts.connections_idle.increment(),
+        Lateness::WriteStalled => counts.connections_stalled.increment(),
+        Lateness::Overdue => counts.connections_overdue.increment(),
     }
 }

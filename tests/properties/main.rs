@@ -69,8 +69,9 @@ async fn live(commands: &[Command]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn switching_a_key_on_that_is_on_leaves_it_as_it_was() {
     // A shrunk failure: the answer told a time of change that nothing had changed at.
-    live(&[Command::Advance { ms: 1 }, Command::Enable { key: 0 }]).await;
-    live(&[Command::Disable { key: 0 }, Command::Advance { ms: 1 }, Command::Disable { key: 0 }]).await;
+    Box::pin(live(&[Command::Advance { ms: 1 }, Command::Enable { key: 0 }])).await;
+    Box::pin(live(&[Command::Disable { key: 0 }, Command::Advance { ms: 1 }, Command::Disable { key: 0 }]))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,5 +103,5 @@ async fn a_key_follows_its_owner_through_every_change_of_role() {
         life.push(Command::Member { workspace: 0, subject: "ann", wish });
     }
     life.push(Command::Check(ask));
-    live(&life).await;
+    Box::pin(live(&life)).await;
 }
