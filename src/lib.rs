@@ -13,7 +13,7 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`domain`] | what a key ([`key`](domain::key)), its secrets ([`credentials`](domain::credentials)) and its rights are, what may exist ([`policy`](domain::policy)), what a key comes to under it ([`rights`](domain::rights), [`limit`](domain::limit)), which request of a gateway needs what ([`route`](domain::route)), and the [`decision`](domain::decision): pure functions and values; no I/O, nothing async, time and randomness as arguments |
-//! | [`ports`] | what is needed of a back end: [`KeyStore`](ports::KeyStore), [`Mutation`](ports::Mutation), [`StoreError`](ports::StoreError), [`Counters`](ports::Counters) |
+//! | [`ports`] | what is needed of a back end: [`KeyStore`](ports::KeyStore), [`Mutation`](ports::Mutation), [`StoreError`](ports::StoreError); of those who count: [`Counters`](ports::Counters), and [`Permits`](ports::Permits) for what is written ahead of its use |
 //! | [`index`] | the complete view of all keys in memory, with their rights, and of the policy in force; reads never wait |
 //! | [`follower`] | follows the log into the index |
 //! | [`judge`] | what is decided: who asks, whose a secret is, whether its holder may; from memory alone, without a store in reach |

@@ -1,4 +1,5 @@
-//! Counting in memory, beside the keys, with blocks of units written ahead: one process is the only one that counts.
+//! Counting in memory, beside the keys, with blocks of units taken ahead ([`Permits`](crate::ports::Permits)). With SQLite
+//! behind them one process is the only one that counts.
 //!
 //! A bill locks the accounts that it names, judges all limits, and charges all or none before it lets go: no charge is
 //! ever taken back, so no neighbour is denied for one that was. What may be used is on disk before it is used, but for

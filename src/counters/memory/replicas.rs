@@ -1,4 +1,4 @@
-//! How many processes count by the same permits, where every charge reads it.
+//! How many processes count by the same permits, where every charge reads it; one with SQLite.
 
 use std::{
     num::NonZeroU32,
