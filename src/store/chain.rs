@@ -21,7 +21,7 @@ pub(super) struct StoredRecord {
     pub(super) bytes: Vec<u8>,
     pub(super) digest: Vec<u8>,
     pub(super) chain: Vec<u8>,
-    /// A code over the other columns: names exactly the record that somebody without the roots rewrote, chain and all.
+    /// A code over the other columns: names exactly the record that was rewritten without the roots, chain and all.
     pub(super) code: Vec<u8>,
     /// Stands on the last record of each transaction.
     pub(super) signature: Option<Vec<u8>>,

@@ -31,7 +31,7 @@ pub struct Roots {
 pub enum FoundRoots {
     /// Roots of a store that was initialized.
     Kept(Roots),
-    /// Roots of a first start that did not come to its end.
+    /// Roots of a first start that was not finished.
     New(Roots),
     /// None.
     Missing,

@@ -45,7 +45,7 @@ impl Keeper {
         Ok(keeper)
     }
 
-    /// Writes that the log ends at `head`, which is durable: before whoever made the change hears of it, so that what was
+    /// Writes that the log ends at `head`, which is durable: before the change is acknowledged, so that what was
     /// acknowledged is anchored, unless the machine loses power.
     pub(in crate::store) fn follow(&mut self, head: LogHead) {
         if self.written.head == head && !self.failing {

@@ -1,8 +1,8 @@
 //! The anchor: where the log ended, in a file outside the database, so that an older copy of the database is told from
 //! the truth.
 //!
-//! Two slots of a page each, written in turn and in place: whatever moment a write is cut short at, the other slot
-//! counts. A slot is a number that grows with each write, a revision, its chain value, and a code that nobody makes
+//! Two slots of a page each, written in turn and in place: when a write is cut short, at any moment, the other slot
+//! counts. A slot is a number that grows with each write, a revision, its chain value, and a code that cannot be made
 //! without the roots. The file has its full size from the first, so that no write needs a free byte.
 
 mod keeper;

@@ -45,7 +45,7 @@ pub enum DataDirError {
     /// Several of these, each on a line of its own.
     #[error("the data directory cannot be used:\n  {}", lines(.0))]
     Several(Vec<DataDirError>),
-    /// Somebody else could change it.
+    /// Another user could change it.
     #[error(
         "{} belongs to user {owner}, and this process runs as user {user}: run `chown {user} {}`, or run as its owner",
         .path.display(), .path.display()

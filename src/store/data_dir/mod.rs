@@ -62,7 +62,7 @@ impl DataDir {
         database_in(&self.path)
     }
 
-    /// A share of the lock, for whatever may still write when this value is gone.
+    /// A share of the lock, for a thread that may still write when this value is gone.
     pub(super) fn lock(&self) -> Arc<File> {
         Arc::clone(&self.lock)
     }
@@ -117,7 +117,7 @@ fn write_partial(path: &Path, parts: &[&[u8]]) -> Result<PathBuf, DataDirError> 
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
     let partial = path.with_file_name(name);
-    // What a crash left behind. `create_new` follows no link that somebody put in its place.
+    // What a crash left behind. `create_new` follows no link that another user put in its place.
     match fs::remove_file(&partial) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(failed("remove", &partial)(error));
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_others_can_write_is_refused() {
-        // D5: somebody could have planted roots of his own
+        // D5: another user could have planted roots of their own
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("new").join("data");
         drop(DataDir::open(&path).unwrap());

@@ -2,7 +2,7 @@
 //!
 //! Container platforms make a volume group-writable at each mount (`fsGroup`: directories 2770, files 660). What belongs to
 //! this process's user gets its rights back. A volume's own directory belongs to root, and perhaps files of it to the user
-//! of an earlier container: there the volume's group is who is trusted, and nobody beyond it.
+//! of an earlier container: there the volume's group is trusted, and no user outside it.
 
 use std::{
     fs::{self, Metadata, Permissions},
@@ -13,10 +13,10 @@ use std::{
 
 use super::error::{DataDirError, failed};
 
-/// What somebody else could have planted.
+/// Files that another user could have planted.
 const TRUSTED: [&str; 5] =
     ["keyward.db", "keyward.db-wal", "keyward.db-shm", "keyward.lock", "keyward.anchor"];
-/// What nobody else may read either.
+/// Files that no other user may read either.
 const SECRET: [&str; 2] = ["roots", "roots.new"];
 /// What Keyward only writes: nothing depends on who can change it.
 const HANDED_OUT: [&str; 2] = ["root-key", "root-key.new"];
@@ -43,7 +43,7 @@ enum FileStep {
     Fault(DataDirError),
 }
 
-/// Passes if nobody else can change a data directory or read its secrets; takes back what a group was given of what is ours.
+/// Passes if no other user can change a data directory or read its secrets; takes back what a group was given of ours.
 ///
 /// # Errors
 /// All that is wrong, at once.

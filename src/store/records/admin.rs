@@ -20,10 +20,10 @@ pub(in crate::store) struct AdminBody {
     grants: GrantCeilingBody,
     environments: EnvironmentCeilingBody,
     lifetime: LifetimeCeilingBody,
-    /// Absent in bodies from before there were limits of one's own: then whoever may hand out everything may raise them.
+    /// Absent in bodies from before there were limits of one's own: then a key that may hand out everything may raise them.
     #[serde(default)]
     raise_limits: Option<bool>,
-    /// Absent in bodies from before import had a scope of its own: then whoever may do everything may import.
+    /// Absent in bodies from before import had a scope of its own: then a key that may do everything may import.
     #[serde(default)]
     knows_import: bool,
 }

@@ -38,7 +38,7 @@ struct GroupFields<'a> {
 pub(in crate::store) struct KeyList {
     /// In the order in which they are stored.
     pub(in crate::store) keys: Vec<KeyId>,
-    /// What they and their states before come to, see [`KeysDigest`](crate::domain::group::KeysDigest).
+    /// The digest of them and of their states before, see [`KeysDigest`](crate::domain::group::KeysDigest).
     pub(in crate::store) digest: [u8; 32],
 }
 

@@ -1,4 +1,4 @@
-//! Columns as they are read, whatever somebody may have put there: codes tell what was meant.
+//! Columns as they are read, with any value that was put there: codes tell what was meant.
 
 use rusqlite::{Row as SqliteRow, types::ValueRef};
 
@@ -9,7 +9,7 @@ pub(super) fn key_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
     Ok(Row { id: bytes(row, 0)?, body: bytes(row, 1)?, revision: integer_of(row, 2)?, code: bytes(row, 3)? })
 }
 
-/// The bytes of a text or blob, whatever they are; none where there is no value.
+/// The bytes of a text or blob, without a look at them; none where there is no value.
 pub(super) fn bytes(row: &SqliteRow<'_>, column: usize) -> rusqlite::Result<Vec<u8>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),

@@ -65,7 +65,7 @@ pub(super) fn busy_time(connection: &Connection, time: Duration) -> rusqlite::Re
     connection.busy_timeout(time)
 }
 
-/// Whoever closes the database last leaves the WAL where it is, with its room; the writing thread empties it.
+/// The connection that closes last leaves the WAL where it is, with its room; the writing thread empties it.
 fn keep_wal(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }

@@ -1,5 +1,5 @@
 //! Damage in words that help: which part of the file, what is lost with it, and what to do next. SQLite's own words go along,
-//! for whoever looks them up.
+//! for a reader who looks them up.
 
 /// What is wrong with a row that no entry of the log names.
 pub(super) const ROW_UNKNOWN: &str = "the log does not know it";

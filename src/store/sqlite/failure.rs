@@ -24,7 +24,7 @@ pub(super) fn is_nonsense(error: &Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_ERROR)
 }
 
-/// Whether the failure passes by itself and leaves the file as it was: the disk is full, or somebody holds the lock.
+/// Whether the failure passes by itself and leaves the file as it was: the disk is full, or the lock is held elsewhere.
 ///
 /// `SQLITE_FULL` at a commit: the frame that would have made it one was not written.
 pub(super) fn is_passing(error: &Error) -> bool {

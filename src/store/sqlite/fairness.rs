@@ -1,4 +1,4 @@
-//! Tests of who waits for whom: the follower for nobody, the others within bounds.
+//! Tests of how long reads wait: the follower's for no other, the others within bounds.
 
 use std::{
     sync::{Arc, mpsc},
@@ -47,7 +47,7 @@ fn the_follower_waits_for_no_other_read() {
 
 #[test]
 fn reads_wait_within_a_bound_and_the_log_is_verified_once_at_a_time() {
-    // D7, X5: on one thread what was begun first is done first, so that whoever has not been answered by then waits
+    // D7, X5: on one thread what was begun first is done first, so that a read that has not been answered by then waits
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
     runtime.block_on(reads_wait());
 }

@@ -1,5 +1,5 @@
-//! The thread that reads for whoever follows the log. It has a connection of its own, so that memory, and with it the
-//! acknowledgement of a change, never waits behind somebody's long query.
+//! The thread that reads for the follower of the log. It has a connection of its own, so that memory, and with it the
+//! acknowledgement of a change, never waits behind a long query.
 
 use std::{sync::Arc, thread};
 
@@ -14,7 +14,7 @@ const MAX_WAITING: usize = 64;
 /// A read, which answers by itself.
 pub(super) type ReadJob = Box<dyn FnOnce(&mut Connection, &DerivedKeys) + Send>;
 
-/// Starts the thread, which ends when nobody can ask it any more.
+/// Starts the thread, which ends when its channel is closed.
 pub(super) fn spawn(
     mut connection: Connection,
     keys: Arc<DerivedKeys>,

@@ -1,11 +1,11 @@
 //! Changes of many keys at once: their entry is the truth, with a digest of its keys, which stand in a table of their own.
 //! By that they are found too, when it is asked which entries name a key.
 //!
-//! Keys that gained by an entry without being changed stand there too, under the negative of its revision: so that nobody
+//! Keys that gained by an entry without being changed stand there too, under the negative of its revision: so that no reader
 //! takes them for keys that it changed.
 //!
 //! No row under a code bears the revision of such an entry, so that a log that ends before it would not show. A mark under
-//! a code says which the newest is; it is there from the first, and whoever takes it away is noticed too.
+//! a code says which the newest is; it is there from the first, so that its removal is noticed too.
 
 use rusqlite::{Connection, OptionalExtension, params, types::Value};
 

@@ -28,7 +28,7 @@ fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite
         Note::UsageBefore(hour) => usage::forget(connection, *hour)?,
         Note::Nothing(time) => put_meta(connection, NOTHING, &time.as_ms())?,
         Note::ClockMark(time) => {
-            // One that was edited meanwhile is nothing to go by: this process knows better.
+            // A mark that was edited meanwhile does not count: this process knows better.
             let known = clock_mark(connection, keys)?;
             if !matches!(known, StoredMark::At(known) if known >= *time) {
                 put_clock_mark(connection, keys, *time)?;
@@ -38,7 +38,7 @@ fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite
     Ok(())
 }
 
-/// Writes what was not there before, whatever the time is: pages that stay the same are not written.
+/// Writes a value that was not there before, at any time: pages that stay the same are not written.
 pub(super) fn put_trial(connection: &Connection) -> rusqlite::Result<()> {
     let put =
         "INSERT INTO meta (name, value) VALUES (?1, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1";
@@ -46,7 +46,7 @@ pub(super) fn put_trial(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Writes what stands under a name, whatever it was.
+/// Writes the value under a name, in place of any that was there.
 pub(super) fn put_meta(connection: &Connection, name: &str, value: &dyn ToSql) -> rusqlite::Result<()> {
     let put = "INSERT INTO meta (name, value) VALUES (?1, ?2)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -54,7 +54,7 @@ pub(super) fn put_meta(connection: &Connection, name: &str, value: &dyn ToSql) -
     Ok(())
 }
 
-/// Writes the clock's mark, whatever it was: 8 bytes of milliseconds, big end first, and their code.
+/// Writes the clock's mark, in place of any that was there: 8 bytes of milliseconds, big end first, and their code.
 pub(super) fn put_clock_mark(
     connection: &Connection,
     keys: &DerivedKeys,
@@ -92,6 +92,6 @@ pub(super) fn ended_in_order(connection: &Connection) -> rusqlite::Result<bool> 
     let complete = "SELECT value FROM meta WHERE name = ?1";
     let complete: Option<i64> =
         connection.query_row(complete, [COUNTS_COMPLETE], |row| row.get(0)).optional()?;
-    // Before anybody says anything of it, nothing is counted.
+    // Before a process has written this, nothing is counted.
     Ok(complete != Some(0))
 }

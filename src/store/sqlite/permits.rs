@@ -1,4 +1,4 @@
-//! Permits of the one process that counts by a SQLite store. What it asks for is granted, because nobody else takes any.
+//! Permits of the one process that counts by a SQLite store. What it asks for is granted: no other process takes any.
 
 use tokio::sync::watch;
 

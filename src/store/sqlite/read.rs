@@ -72,7 +72,7 @@ pub(super) fn changes(
     Ok(View { groups: newest.groups, ..reading.at(head) })
 }
 
-/// Where keys stand: by workspace, and in each newest first. A row whose id cannot be read takes nobody's place.
+/// Where keys stand: by workspace, and in each newest first. A row whose id cannot be read takes no other's place.
 pub(super) fn list(
     connection: &Connection,
     filter: &KeyFilter,

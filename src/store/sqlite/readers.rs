@@ -42,7 +42,7 @@ impl r2d2::ManageConnection for ReadConnection {
         Ok(())
     }
 
-    /// A connection to a file does not break: whatever a read has failed with, the next one may go better.
+    /// A connection to a file does not break: after any failure of a read, the next one may go better.
     fn has_broken(&self, _: &mut Connection) -> bool {
         false
     }

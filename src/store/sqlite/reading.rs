@@ -1,4 +1,4 @@
-//! Who reads when: a few at once, few of them for long, and the follower behind nobody.
+//! Which reads run when: a few at once, few of them for long, and the follower's behind no other.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl SqliteStore {
         })
     }
 
-    /// Reads, and holds the permit until that is done: whoever asked may be gone before.
+    /// Reads, and holds the permit until that is done: the caller may be gone before.
     pub(super) fn read_with<T: Send + 'static>(
         &self,
         permit: impl Send + 'static,
@@ -63,7 +63,7 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
-    /// Reads for whoever follows the log.
+    /// Reads for the follower of the log.
     pub(super) fn follow<T: Send + 'static>(
         &self,
         read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,

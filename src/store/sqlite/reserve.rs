@@ -3,7 +3,7 @@
 //! Two files grow by a commit: the WAL, and the index beside it that SQLite keeps in shared memory. Both are made long enough
 //! before anything ordinary is written, in blocks that the file system has given for good, so that a commit writes over
 //! what is there already and needs no free block. The last part of the WAL is for changes that end something, and of that a
-//! part for operators alone. It stays where it is when the store is closed: nobody can take the room between two starts.
+//! part for operators alone. It stays where it is when the store is closed: no other file takes the room between two starts.
 //!
 //! The database itself grows only when the WAL is copied into it; where it cannot, the WAL stays as it is, and goes on at its
 //! end. This does not hold where the file system writes to new blocks what is written over (btrfs, ZFS, a thin volume that
@@ -22,7 +22,7 @@ use rustix::{
     io::Errno,
 };
 
-/// How many pages the WAL may have at all: 512 MiB (D7). Only somebody who reads for very long makes it grow so far.
+/// How many pages the WAL may have at all: 512 MiB (D7). Only a very long read makes it grow so far.
 pub(super) const WAL_MAX: i64 = 131_072;
 
 /// Frames of the WAL that only what takes rights away may use. One revocation alone takes a dozen of them, many at once fewer

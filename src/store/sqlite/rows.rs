@@ -153,7 +153,7 @@ fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), W
         let stored = select.query_row([workspace.to_string()], |row| row.get(0)).optional()?;
         check_revision(stored, expected)?;
     }
-    // Up to schema 7 the row of a removed one stayed: it is none.
+    // Up to schema 7 the row of a removed member stayed: it does not count.
     let select = r#"SELECT revision FROM members WHERE id = ?1 AND body NOT LIKE '%"role":null%'"#;
     let mut select = connection.prepare_cached(select)?;
     let written = mutation.rows.member.iter().map(|member| (&member.id, member.revision));
@@ -261,7 +261,7 @@ fn put_scheme(
     let insert = "INSERT INTO schemes (id, body, revision, code) VALUES (?1, ?2, ?3, ?4)";
     match put_row(connection, insert, &row) {
         Ok(_) => Ok(()),
-        // Somebody else was first.
+        // Another change was first.
         Err(error) if failure::is_constraint(&error) => Err(StoreError::Conflict.into()),
         Err(error) => Err(error.into()),
     }

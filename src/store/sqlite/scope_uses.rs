@@ -26,7 +26,7 @@ pub(super) fn put(connection: &Connection, rows: &[ScopeUse]) -> rusqlite::Resul
     Ok(())
 }
 
-/// What is known of these keys, and since when it is noted. A row that cannot be read is none.
+/// What is known of these keys, and since when it is noted. A row that cannot be read is left out.
 pub(super) fn read(
     connection: &Connection,
     keys: &[KeyId],

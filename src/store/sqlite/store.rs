@@ -57,7 +57,7 @@ pub struct SqliteStore {
     pub(super) long_reads: Arc<Semaphore>,
     /// A reading of the whole log is long: one at a time.
     pub(super) verifying: Arc<Semaphore>,
-    /// Taken by whoever joins it first.
+    /// Taken by the first caller that joins it.
     thread: Mutex<Option<JoinHandle<()>>>,
     /// As it was found.
     mark: StoredMark,
@@ -189,7 +189,7 @@ impl Lifecycle for SqliteStore {
             let sent = self.works.send(WriterWork::Close(answer)).await;
             let closed = match sent {
                 Ok(()) => closed.await.unwrap_or_else(|_| Err(StoreError::Unavailable(CLOSED.to_owned()))),
-                // Somebody else has closed it.
+                // Another caller has closed it.
                 Err(_) => Ok(()),
             };
             self.join();
@@ -200,7 +200,7 @@ impl Lifecycle for SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        // The thread ends when nobody can ask it any more: after what waits, which is at most a few groups.
+        // The thread ends when its channel is closed: after what waits, which is at most a few groups.
         self.works = mpsc::channel(1).0;
         self.join();
         self.follower = mpsc::channel(1).0;

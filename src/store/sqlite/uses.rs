@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Notes a use, unless a newer one of the same user is known. One of a new user takes the place of those that are too
-/// many, or of a secret that is gone; but the newest of the key stays, whatever it is of.
+/// many, or of a secret that is gone; but the newest of the key always stays.
 pub(super) fn put(connection: &Connection, last: &LastUse) -> rusqlite::Result<()> {
     let (key, caller) = (last.key.text(), last.caller.map(KeyId::to_text).unwrap_or_default());
     let address = last.address.map(|address| address.to_string()).unwrap_or_default();
@@ -33,7 +33,7 @@ pub(super) fn put(connection: &Connection, last: &LastUse) -> rusqlite::Result<(
     Ok(())
 }
 
-/// The last uses that are known of these keys. A use is a hint to people: one that cannot be read is none.
+/// The last uses that are known of these keys. A use is a hint to people: one that cannot be read is left out.
 pub(super) fn read(connection: &Connection, keys: &[KeyId]) -> rusqlite::Result<Vec<LastUse>> {
     let select = "SELECT generation, caller, address, time_ms FROM secret_uses WHERE key_id = ?1";
     let mut statement = connection.prepare_cached(select)?;

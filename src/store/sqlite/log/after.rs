@@ -1,4 +1,4 @@
-//! The log read forward, for whoever follows it: a page at a time, each at one revision.
+//! The log read forward, for its follower: a page at a time, each at one revision.
 //!
 //! What is read backward is for people to look at, and may leave entries out. What is read forward is acted upon: nothing may
 //! be missing between two entries, and what was committed together is never torn apart.

@@ -250,7 +250,7 @@ impl<'a> LogQuery<'a> {
             stored.and_then(|mut one| one.query_row(params_from_iter([Value::Integer(revision)]), record));
         let shown = to_record(&stored.map_err(|error| of_reading(&error))?, keys)?;
         let said: Option<Said<'_>> = serde_json::from_slice(&shown.bytes).ok();
-        // What is no entry at all is told by whoever reads it.
+        // Bytes that are no entry at all are reported where they are read as one.
         if said.is_some_and(|said| !self.fits(revision, &IndexedEntry::from(&said))) {
             let why =
                 format!("log record {revision} is not what an index says it is; run `keyward audit verify`");

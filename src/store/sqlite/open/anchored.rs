@@ -55,7 +55,7 @@ pub(in crate::store::sqlite) struct AnchorJudgement {
     doubt: Option<Doubt>,
 }
 
-/// Where the anchor of a database is to be looked for when nobody says: where it was.
+/// Where the anchor of a database is to be looked for when the settings do not say: where it was.
 pub(in crate::store::sqlite) fn place(
     directory: &Path,
     settings: &AnchorSettings,

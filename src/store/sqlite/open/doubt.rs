@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::revision::Revision;
 
-/// Why nobody can tell that a database is the newest there was.
+/// Why a database cannot be shown to be the newest there was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
     /// The database has an anchor, and it is not there.

@@ -73,7 +73,7 @@ pub enum OpenError {
         .0.display()
     )]
     EditedMark(PathBuf),
-    /// Nobody can tell that the database is the newest there was.
+    /// The database cannot be shown to be the newest there was.
     #[error(
         "{} ends at revision {head}, and {doubt}. Put back the newest database, with its -wal, and its anchor, {}; or, if \
          this very database is meant (a backup that was restored), say so once with `--accept-rollback {head}`, and revoke \

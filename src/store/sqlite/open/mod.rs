@@ -1,7 +1,7 @@
 //! Opening a store: which roots and which database belong together, and what is refused.
 //!
 //! The roots are written first, as `roots.new`; then the database is made; then, with the first entry in its log, the
-//! roots get their lasting name. Whatever moment a first start is cut short at, the next one goes on from there, and
+//! roots get their lasting name. A first start can be cut short at any moment: the next one goes on from there, and
 //! a database that was lost is never taken for one that was not made yet.
 
 mod anchored;
@@ -102,7 +102,7 @@ fn open_where_it_goes(path: &Path) -> rusqlite::Result<(Connection, WalIndex)> {
     }
 }
 
-/// Whatever is read, the index is opened for.
+/// SQLite opens the index for any read.
 const READ: &str = "SELECT count(*) FROM sqlite_schema";
 
 const WITHOUT_INDEX: &str = "the disk is full: what belongs beside the database is kept in memory until the next start, and no other \

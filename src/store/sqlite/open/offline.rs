@@ -76,7 +76,7 @@ fn read_offline<T>(
     let path = database_in(directory);
     let before = quiet_state(directory);
     let found = read_with(directory, &path, before.is_some(), settings, read);
-    // Somebody may have begun to write under the assumption that nobody does.
+    // A process may have begun to write while this read assumed that none does.
     if before.is_some() && before != quiet_state(directory) {
         return read_with(directory, &path, false, settings, read);
     }

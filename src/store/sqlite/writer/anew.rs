@@ -2,10 +2,10 @@
 //!
 //! What seals a store for a time is a write that failed. Whether its group is on the disk is unknown only as long as nothing
 //! is written over it: SQLite has taken it back for every connection of this process, and puts the next group in its place, in
-//! bytes that are written and synchronized anew, whatever an earlier try has left of them. So one small group of our own, behind
-//! the very record that this process knows as the last, settles it: the group that failed is in no store any more, and memory
-//! is right as it is. Nothing need be read. The database itself is written by a checkpoint; one that failed has taken no page out
-//! of the WAL, and is done again from there.
+//! bytes that are written and synchronized anew, also where an earlier try has left some. So one small group of our own,
+//! behind the very record that this process knows as the last, settles it: the group that failed is in no store any more,
+//! and memory is right as it is. Nothing need be read. The database itself is written by a checkpoint; one that failed has
+//! taken no page out of the WAL, and is done again from there.
 //!
 //! It is the same connection, because that alone tells whether another process has written meanwhile.
 

@@ -2,7 +2,7 @@
 //!
 //! SQLite tells each connection when any other has changed the file. The one that writes is the only one here that ever
 //! does: readers cannot, and its own checkpoints do not count. Asked within a transaction that holds the lock for writing,
-//! it leaves no gap in which somebody else could write unseen. (Another process that empties the WAL counts too.)
+//! it leaves no gap in which another process could write unseen. (Another process that empties the WAL counts too.)
 
 use std::sync::{
     Arc,
@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 use crate::ports::StoreError;
 
-/// What whoever asks for a change hears when another process has written.
+/// The answer to a change when another process has written.
 pub const WRITTEN_BY_OTHERS: StoreError = StoreError::WrittenByOthers(
     "another process has written into the database while Keyward runs: no change is taken until a restart, and Checks go by what \
      was there before; stop Keyward, see with `keyward audit verify --data-dir DIR` what is there, and start it again",
@@ -23,7 +23,7 @@ pub const WRITTEN_BY_OTHERS: StoreError = StoreError::WrittenByOthers(
 pub(in crate::store::sqlite) struct ForeignWrites {
     /// How often others had changed the file when this process last knew what was in it.
     known: i64,
-    /// Set by the thread that writes, once, and read by whoever tells why the store is sealed.
+    /// Set by the thread that writes, once, and read where it is told why the store is sealed.
     seen: Arc<AtomicBool>,
 }
 

@@ -91,7 +91,7 @@ impl Writer {
     }
 }
 
-/// Whether there is no room, whoever says so: the disk, a quota, or a limit of files.
+/// Whether the system says that there is no room, by the disk, a quota, or a limit of files.
 fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),

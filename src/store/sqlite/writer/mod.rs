@@ -1,6 +1,6 @@
 //! The one thread that writes. It takes what waits, writes it as one group, and answers when that is durable.
 //!
-//! After a failure whose outcome nobody can know the thread seals itself: it refuses every later change and touches
+//! After a failure whose outcome cannot be known the thread seals itself: it refuses every later change and touches
 //! the files no more, so that memory and disk cannot part. What was a failed write is tried again ([`anew`]); for
 //! the rest, a restart reads what is really there.
 
@@ -247,7 +247,7 @@ impl Writer {
         Ok(ControlFlow::Continue((head, answers)))
     }
 
-    /// The head of the log that the open transaction finds, on which everything in it stands. Nobody else writes into this store:
+    /// The head of the log that the open transaction finds, on which everything in it stands. No other process writes here:
     /// so it is the one that this process has left there, and `None` where it is another.
     fn head_found(&self) -> rusqlite::Result<Option<LogHead>> {
         let left = (self.head != LogHead::START)

@@ -12,7 +12,7 @@ pub(super) enum BatchOutcome {
     Full,
     /// Nothing of it is there, and nothing more may be written.
     Broken(StoreError),
-    /// Nobody knows, except for those that were refused.
+    /// The outcome is unknown, except of those that were refused.
     Unknown(String, Vec<Result<Revision, StoreError>>),
 }
 

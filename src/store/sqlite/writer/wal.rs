@@ -93,6 +93,6 @@ pub(in crate::store::sqlite) struct Wal {
     pages: i64,
     /// So many of them are in the database too.
     copied: i64,
-    /// Whether that is all of them, and nobody was in the way.
+    /// Whether that is all of them, and no reader was in the way.
     is_done: bool,
 }

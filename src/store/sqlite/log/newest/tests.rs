@@ -11,7 +11,7 @@ fn at(ms: i64) -> Timestamp {
     Timestamp::from_ms(ms).unwrap()
 }
 
-/// A change of one key together with nobody.
+/// A change of a group of one key.
 fn grouped(revision: u64, act: GroupAct) -> GroupChange {
     let (revision, comment) = (Revision(revision), Comment::parse("").unwrap());
     GroupChange { revision, time: at(1), by: None, act, comment, keys: vec![one()] }
