@@ -12,16 +12,16 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
-//! | [`domain`] | what a key ([`key`](domain::key)), its secrets ([`credentials`](domain::credentials)) and its rights are, what may exist ([`policy`](domain::policy)), what a key comes to under it ([`rights`](domain::rights), [`limit`](domain::limit)), which request of a gateway needs what ([`route`](domain::route)), and the [`decision`](domain::decision): pure functions and values; no I/O, nothing async, time and randomness as arguments |
+//! | [`domain`] | what a key ([`key`](domain::key)), its secrets ([`credentials`](domain::credentials)) and its rights are, what may exist ([`policy`](domain::policy)), what rights and limits a key has under it ([`rights`](domain::rights), [`limit`](domain::limit)), which request of a gateway needs what ([`route`](domain::route)), and the [`decision`](domain::decision): pure functions and values; no I/O, nothing async, time and randomness as arguments |
 //! | [`ports`] | what is needed of a back end: [`KeyStore`](ports::KeyStore), [`Mutation`](ports::Mutation), [`StoreError`](ports::StoreError); of those who count: [`Counters`](ports::Counters), and [`Permits`](ports::Permits) for what is written ahead of its use |
 //! | [`index`] | the complete view of all keys in memory, with their rights, and of the policy in force; reads never wait |
 //! | [`follower`] | follows the log into the index |
 //! | [`judge`] | what is decided: who asks, whose a secret is, whether its holder may; from memory alone, without a store in reach |
 //! | [`http_answer`] | a decision as a gateway's client sees it: status, headers, body, in one table; and who asks, as the service behind sees it |
-//! | [`gateway`] | what a request that a gateway asks about needs, and what the gateway is to do: one judgement, whatever the gateway speaks |
+//! | [`gateway`] | what a request that a gateway asks about needs, and what the gateway is to do: one judgement for gateways of every protocol |
 //! | [`changes`] | what administrators can ask for, one verb per file: what changes truth, and what looks at it |
 //! | [`error`] | why Keyward could not do what was asked, by what the caller does next |
-//! | [`server`] | sockets, connections and calls within their bounds, whatever they speak |
+//! | [`server`] | sockets, connections and calls within their bounds, of every protocol |
 //! | [`store`], [`counters`], [`grpc`], [`http`] | the adapters: where truth is kept (data directory, roots, SQLite); where limits are counted; the services of the wire, and Envoy's; `/verify` for other gateways, and Check in JSON |
 //! | `guard` | with the feature of that name: a layer by which services in Rust ask a Keyward; the server does without |
 //! | [`app`] | names the adapters and wires them |
@@ -95,17 +95,17 @@
 //! 6. Every decision passes [`judge::record`]. An enforcing Check that is allowed notes the use in memory where its minute is news
 //!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`changes::support::last_use`]); every
 //!    enforcing one of a known key is counted ([`judge::usage`], written each second or each ten by [`changes::usage`]); and
-//!    `grpc/convert/check_bytes.rs` writes the answer, which is the bytes that `check.rs` beside it comes to.
+//!    `grpc/convert/check_bytes.rs` writes the answer, in the same bytes as `check.rs` beside it.
 //!
 //! # A request through Envoy, walked
 //!
-//! 1. The same way in. `grpc/routes.rs` gives the one method of Envoy to [`grpc::ext_authz`], which reads the bytes by
-//!    itself: what cannot be read is a denial, and whatever keeps a call from its handler is a 503 to pass on.
+//! 1. The same server. `grpc/routes.rs` gives the one method of Envoy to [`grpc::ext_authz`], which reads the bytes by
+//!    itself: what cannot be read is a denial, and a call that fails before its handler is answered 503.
 //!    (`/verify`, which other gateways ask over HTTP, is read by `http/verify.rs`, and goes the same way from here on.)
 //! 2. [`Desk::answer`](gateway::Desk::answer): a sealed store and a gateway that may not ask are a 503. [`gateway::said`] reads
 //!    what the gateway's settings say that the request needs. Where they name no scopes,
 //!    [`RouteTable::find`](domain::route::RouteTable::find) finds the route of the policy, with the resource that the
-//!    path names; a public one lets the request through here, with nobody's identity.
+//!    path names; a public one lets the request through here, with no identity.
 //! 3. [`carried::credential`](domain::carried::credential) finds the one credential, or denies; only then is a request
 //!    denied that is on no route. From here it is an enforcing Check, from its third step on.
 //! 4. An allow carries who asks ([`http_answer::identity`]), in headers that overwrite the client's; a denial is what
@@ -113,7 +113,7 @@
 //!
 //! # An Issue, walked
 //!
-//! 1. The same way in. Each RPC is a file that names the proof that its caller must have, the lane that its work takes, and
+//! 1. The same server. Each RPC is a file that names the proof that its caller must have, the lane that its work takes, and
 //!    the work (`grpc/rpc.rs`): `grpc/keys/issue.rs` asks for a permit to issue keys, or for an administration key to grant
 //!    administration ([`IssuePermit`](changes::keys::issue::IssuePermit)). `Api::serve` takes it before any field is read.
 //! 2. Then it takes a place of the caller's share ([`grpc::lanes`]), and the work goes on upon threads of its own, also when

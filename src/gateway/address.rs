@@ -1,4 +1,4 @@
-//! Where a request came from, as far as somebody is believed who says so (S8, H9).
+//! Where a request came from, as far as a trusted source says so (S8, H9).
 
 use std::{borrow::Cow, net::IpAddr};
 
@@ -33,7 +33,7 @@ pub(super) enum OriginUnknown {
     /// What is written there tells no address.
     #[error("`{place}`: {why}")]
     Untold { place: String, why: AddressUnknown },
-    /// The header is not there, though somebody should have written it.
+    /// The header is not there, though the gateway should have written it.
     #[error("`{0}` is not there once: the gateway writes it, and passes it on to Keyward")]
     NotThere(String),
     /// Envoy has not added what it saw.
@@ -101,7 +101,7 @@ fn of_envoy(peer: Option<IpAddr>, believed: Option<&str>) -> Result<Option<IpAdd
     parse_address(text).map(Some).map_err(untold)
 }
 
-/// Whether the header is there in which somebody should have written the address.
+/// Whether the header is there in which the gateway should have written the address.
 #[must_use]
 pub fn tells_origin(settings: &Gateway, request: &impl GatewayRequest) -> bool {
     let lines = request.values(settings.client_address().header()).count();

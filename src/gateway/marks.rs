@@ -2,8 +2,8 @@
 
 use super::request::GatewayRequest;
 
-/// Forbidden request-headers of the Fetch standard. `Sec-Fetch-Mode` is none of the marks: the `fetch` of Node.js sends it
-/// too, and no browser sends it alone.
+/// Forbidden request-headers of the Fetch standard. `Sec-Fetch-Mode` is not one of the marks: the `fetch` of Node.js sends
+/// it too, and no browser sends it alone.
 const MARKS: [&str; 4] = ["origin", "sec-fetch-site", "sec-fetch-dest", "sec-fetch-user"];
 
 /// Whether a request bears the marks of a browser.

@@ -1,6 +1,6 @@
 //! Requests that a gateway asks about: what each needs, whether its holder may, and what the gateway is to do.
 //!
-//! One judgement for every gateway, whatever it speaks: an adapter reads the question and renders the answer.
+//! One judgement for gateways of every protocol: an adapter reads the question and renders the answer.
 //!
 //! Invariants: there is an answer to every question, and only a [`Passed`] lets anything through (X1); no answer tells a
 //! stranger more than [`http_answer`](crate::http_answer) does.
@@ -119,8 +119,8 @@ impl Desk {
         &self.settings
     }
 
-    /// Where a request came from, as far as somebody is believed who says so. What cannot be read is complained of, and
-    /// nobody's: keys that are bound to networks are denied.
+    /// Where a request came from, as far as a trusted source says so. What cannot be read is complained of, and counts as no
+    /// address: keys that are bound to networks are denied.
     pub fn origin(&self, request: &impl GatewayRequest, known: RequestOrigin<'_>) -> Option<IpAddr> {
         address::origin(&self.settings, request, known).unwrap_or_else(|unknown| {
             self.complaints.of_origin(self.judge.reading().time, &unknown);
@@ -256,7 +256,7 @@ impl Desk {
                     told,
                 })
             }
-            // An allow of nobody cannot be; it would let somebody through whom nobody knows.
+            // An allow without a subject cannot be; it would let an unknown caller through.
             (Decision::Allow(_), None) => self.stop(Stop::Undecided, format),
             (Decision::Deny(denial), subject) => {
                 let (requirement, answer) = (&query.requirement, Some(&answer));

@@ -26,7 +26,7 @@ pub(super) enum CallRefusal {
     DeadlineExceeded,
     /// The handler panicked.
     Internal,
-    /// The request ended before it was whole; hardly anybody is there to hear it.
+    /// The request ended before it was whole; the client is hardly ever there to hear it.
     RequestBroken,
     /// The memory for calls in flight is spent.
     OverBudget,

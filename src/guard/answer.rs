@@ -95,7 +95,7 @@ fn spent(told: &v1::Denial) -> Spent {
     Spent { limit: "".into(), admits: 0, wait }
 }
 
-/// Adds how the scarcest limit stands; on a 429 that is one that is spent. There are none where that may not be told.
+/// Adds how the scarcest limit stands; on a 429 that is one that is spent. `limits` is empty where it may not be told.
 pub(super) fn add_limits(headers: &mut HeaderMap, limits: &[LimitState]) {
     let Some(scarcest) = limits.iter().min_by(|one, other| scarcer(one, other)) else { return };
     let reset = scarcest.reset_time.unwrap_or_default();

@@ -1,5 +1,5 @@
 //! A tower layer for other services: a request passes only if Keyward says that its API key may do this. It is there with
-//! the feature `guard`, for axum, tonic and whatever else serves `http` requests.
+//! the feature `guard`, for axum, tonic and other servers of `http` requests.
 //!
 //! ```ignore
 //! // Lazily: Keyward need not be there when the service starts, and the channel comes back by itself.

@@ -1,6 +1,6 @@
-//! Whether there was anybody to ask: what tells an absent Keyward from one that is there and does not decide.
+//! Whether a Keyward was there to ask: this tells an absent one from one that is there and does not decide.
 //!
-//! An answer, of whatever kind, is a sign of life; so is a connection, even where nothing comes over it. Only where no
+//! An answer of any kind is a sign of life; so is a connection, even where nothing comes over it. Only where no
 //! connection could be made is Keyward away.
 
 use std::{
@@ -20,7 +20,7 @@ use http_body::{Body, Frame, SizeHint};
 use tonic::{ConnectError, Status, transport::Channel};
 use tower_service::Service;
 
-/// Set as soon as a question was taken by a connection: then somebody is there. An extension of the question.
+/// Set as soon as a question was taken by a connection: then a server is there. An extension of the question.
 #[derive(Clone, Default)]
 pub(super) struct Reached(Arc<AtomicBool>);
 

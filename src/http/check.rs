@@ -26,7 +26,7 @@ pub(super) async fn answer(api: &Api, request: Request<RequestBody>) -> Response
     let callers = head.headers.get_all(header::AUTHORIZATION).iter();
     let JsonAnswer { status, headers, body } =
         api.check_json(callers.map(http::HeaderValue::as_bytes), peer, &body).await;
-    // There is none that is not one of HTTP's.
+    // Every status here is one of HTTP's.
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     respond(status, headers.into_iter().chain([json()]), body)
 }

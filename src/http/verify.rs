@@ -83,7 +83,7 @@ fn render(outcome: GatewayAnswer, body_in_header: bool) -> Response<Full<Bytes>>
         GatewayAnswer::Stopped(stopped) => {
             let is_for_grpc = stopped.answer.is_for_grpc();
             let HttpAnswer { status, headers, body } = stopped.answer;
-            // There is none that is not one of HTTP's.
+            // Every status here is one of HTTP's.
             let status = StatusCode::from_u16(status.code()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
             let told = body_in_header.then(|| (BODY, body.clone()));
             let body = if body_in_header || is_for_grpc { String::new() } else { body };

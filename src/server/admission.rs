@@ -18,7 +18,7 @@ use crate::domain::network::source_of;
 pub(super) struct Admission {
     max_connections: usize,
     max_connections_per_address: usize,
-    /// Written by the acceptor when it admits, and by whichever worker drops a permit. Held for one map operation, and for a
+    /// Written by the acceptor when it admits, and by the worker that drops a permit. Held for one map operation, and for a
     /// look over the connections of one address where the places are taken.
     open: Mutex<OpenConnections>,
 }
@@ -70,7 +70,7 @@ impl Admission {
         Ok(ConnectionPlace { admission: Arc::clone(self), source, number, displaced })
     }
 
-    /// Whether somebody had to give a place up.
+    /// Whether another connection had to give its place up.
     fn make_room(&self, open: &mut OpenConnections, source: IpAddr) -> Result<bool, NotAdmitted> {
         if open.held_by(source) >= self.max_connections_per_address {
             return if open.displace(source) { Ok(true) } else { Err(NotAdmitted::SourceFull) };

@@ -64,7 +64,7 @@ impl Allowance {
         self.earn(limits.work_per_call.saturating_add(units(head_bytes, UNIT_BYTES)));
     }
 
-    /// For a piece of a request's body that somebody has taken.
+    /// For a piece of a request's body that was taken.
     pub(super) fn earn_by_body(&self, bytes: usize) {
         self.earn(units(bytes, UNIT_BYTES));
     }

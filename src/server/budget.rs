@@ -4,9 +4,9 @@
 //! A call [charges](Account) its connection when its head arrives, again before its message is decoded, and for its answer;
 //! each charge is given back when the thing it stands for is dropped ([`Held`]), also after a panic and when the call is
 //! cancelled. A connection has [`FREE_BYTES`] of its own that are never refused: a few small calls, so that an honest client
-//! is answered whatever others hold, and so that a usual Check touches no number but its own connection's. What is beyond is
-//! taken from the budget in portions, which a busy connection keeps until the next sweep: no Check waits for a line of memory
-//! that another core writes.
+//! is answered however much others hold, and that a usual Check touches no number but its own connection's. What is beyond
+//! is taken from the budget in portions, which a busy connection keeps until the next sweep: no Check waits for a line of
+//! memory that another core writes.
 //!
 //! The last quarter of the budget is for small charges only: large batches cannot keep single Checks out. And an address
 //! beyond loopback has a quarter of it at most, as of the places for connections, so that one client cannot spend what is

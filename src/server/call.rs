@@ -265,7 +265,7 @@ impl Arriving {
             self.head.uri = Uri::from(path);
         }
         let path = self.head.uri.path_and_query().map_or(0, |path| path.as_str().len());
-        // What has come of the message already stays charged.
+        // The part of the message that has arrived stays charged.
         let head = cost::of_waiting_call(path, &copied);
         open.charge_no_more_than(head.saturating_add(self.gathering.charged()));
         self.head.headers = copied;

@@ -22,7 +22,7 @@ pub trait Calls: Send + Sync + 'static {
     /// How a request is taken.
     ///
     /// # Errors
-    /// It is none of this protocol: the answer that says so.
+    /// It is not a request of this protocol: the answer that says so.
     fn admit(
         &self,
         request: &Request<Incoming>,

@@ -7,7 +7,7 @@ pub enum CallFailure {
     DeadlineExceeded,
     /// The handler panicked.
     Panicked,
-    /// The request ended before it was whole; hardly anybody is there to hear it.
+    /// The request ended before it was whole; the client is hardly ever there to hear it.
     RequestBroken,
     /// The memory for calls in flight is spent.
     OverBudget,

@@ -17,7 +17,7 @@ pub enum Gather {
 const PREFIX_BYTES: usize = 5;
 
 impl Gather {
-    /// The most that is gathered before somebody has to look at it.
+    /// The most that is gathered before it has to be looked at.
     pub(super) const fn most_bytes(self) -> usize {
         match self {
             Self::Nothing => 0,

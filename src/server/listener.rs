@@ -63,7 +63,7 @@ impl Listener {
     /// Binds a port; with port 0 the system chooses one.
     ///
     /// # Errors
-    /// What the system says about the address; one that somebody listens on is in use.
+    /// What the system says about the address; one that has a listener already is in use.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         // Connections of a process that has just ended do not keep the port.

@@ -1,4 +1,4 @@
-//! The server: sockets, connections and calls, each of them bounded, whatever they speak.
+//! The server: sockets, connections and calls, each of them bounded, of every protocol.
 //!
 //! [`listener`] accepts and hands each socket to a [`worker`], one single-threaded runtime per core. There hyper
 //! speaks HTTP on a [`connection`], under the eye of its worker's sweep. Each request passes the [`gate`] and becomes a

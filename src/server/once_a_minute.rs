@@ -1,4 +1,4 @@
-//! A line of the log that many can cause: told once a minute at most, whichever thread tells it.
+//! A line of the log that many can cause: told once a minute at most, by all threads together.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -99,7 +99,7 @@ impl Gathering {
         Self { incoming: Some(incoming), gathered: BytesMut::new(), gather, charged: 0 }
     }
 
-    /// What is charged for what has come of it.
+    /// What is charged for what has arrived of it.
     pub(super) fn charged(&self) -> u64 {
         u64::try_from(self.charged).unwrap_or(u64::MAX)
     }

@@ -116,7 +116,7 @@ impl<T> Watched<T> {
         rest
     }
 
-    /// What may have come of a head that is not whole.
+    /// What may have arrived of a head that is not whole.
     fn unfinished(&self) -> Unfinished {
         match &self.heard {
             Heard::Http2(http2) if http2.in_block => Unfinished::Block,

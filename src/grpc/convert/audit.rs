@@ -73,7 +73,7 @@ const fn action_to_wire(action: Action) -> AuditAction {
 /// A record for the wire, to be shown at this moment.
 ///
 /// # Errors
-/// Its bytes are not an entry: somebody has been there.
+/// Its bytes are not an entry: they were edited.
 pub(in crate::grpc) fn record(
     record: &LogRecord,
     moment: &Moment,

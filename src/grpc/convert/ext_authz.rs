@@ -79,7 +79,7 @@ pub(in crate::grpc) fn origin(attributes: &AttributeContext) -> RequestOrigin<'_
     RequestOrigin::Envoy { peer: peer(attributes), believed: believed(attributes) }
 }
 
-/// The other end of Envoy's connection, whatever Envoy makes of `x-forwarded-for`.
+/// The other end of Envoy's connection, apart from what Envoy makes of `x-forwarded-for`.
 fn peer(attributes: &AttributeContext) -> Option<IpAddr> {
     match attributes.source.as_ref()?.address.as_ref()?.address.as_ref()? {
         Address::SocketAddress(socket) => {

@@ -79,7 +79,7 @@ pub(in crate::grpc) fn shown_to_wire(shown: &ShownKey, moment: &Moment) -> v1::K
     key
 }
 
-/// An owner; empty for nobody.
+/// An owner; empty if there is none.
 pub(super) fn owner_to_wire(owner: Option<&Owner>) -> String {
     owner.map_or_else(String::new, |owner| owner.as_str().to_owned())
 }

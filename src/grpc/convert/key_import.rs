@@ -66,7 +66,7 @@ fn new_import(asked: v1::ImportRow, environments: &Environments) -> Result<NewIm
 
 fn hash(asked: Option<&Hash>) -> Result<ForeignHash, OperationError> {
     let hash = given_hash(asked)?;
-    // An empty column of the other system, hashed: nobody can present it.
+    // An empty column of the other system, hashed: no holder can present it.
     if hash.is_of_nothing() {
         return Err(OperationError::invalid(
             "hash",

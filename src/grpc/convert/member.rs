@@ -18,7 +18,7 @@ pub(in crate::grpc) fn id(workspace: WorkspaceId, subject: &str) -> Result<Membe
     Ok(MemberId { workspace, subject: self::subject(subject)? })
 }
 
-/// Who is meant, in whatever workspaces.
+/// Who is meant, in any workspaces.
 pub(in crate::grpc) fn subject(text: &str) -> Result<Owner, OperationError> {
     within("subject", Owner::parse(text))
 }

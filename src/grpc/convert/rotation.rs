@@ -19,7 +19,7 @@ use crate::{
     wire::v1,
 };
 
-/// For how long nobody must have used a secret.
+/// For how long a secret must have been unused.
 pub(in crate::grpc) fn quiet_period(
     asked: Option<prost_types::Duration>,
 ) -> Result<Duration, OperationError> {

@@ -50,7 +50,7 @@ pub(super) fn ending(
     }
 }
 
-/// A lifetime. Whatever is wrong with it, the answer says all that it must be.
+/// A lifetime. Every refusal says all that it must be.
 fn lifetime(field: &str, asked: prost_types::Duration) -> Result<Lifetime, OperationError> {
     let seconds = u64::try_from(asked.seconds).ok();
     let nanos = u32::try_from(asked.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);

@@ -121,7 +121,7 @@ impl Api {
         Ok(convert::check::response(&self.judge().check(query).await?))
     }
 
-    /// Which route the request is on that an operator wants explained: one whom `ExplainRoute` tells it too.
+    /// Which route the request is on, for an operator who wants it explained: `ExplainRoute` would tell the same operator.
     fn route(
         &self,
         caller: &Caller,

@@ -1,4 +1,4 @@
-//! `ReviewKeys`: the keys that need somebody's attention.
+//! `ReviewKeys`: the keys that need an operator's attention.
 
 use crate::{
     changes::Changes,

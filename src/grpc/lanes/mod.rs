@@ -22,7 +22,7 @@ use crate::{
 /// The threads that administrative work is done on, so that no Check waits for it, and no operator for tenants.
 #[derive(Debug, Clone)]
 pub struct Runtimes {
-    /// What ends keys, whoever asks.
+    /// What ends keys, for every caller.
     pub revocations: Handle,
     /// What operators do to a few keys.
     pub administration: Handle,
@@ -51,7 +51,7 @@ pub(super) enum Work {
     Look,
 }
 
-/// Every lane. Both ways in share them.
+/// Every lane. Both listeners share them.
 #[derive(Debug)]
 pub struct Lanes {
     revocations: Lane,
@@ -167,7 +167,7 @@ impl Lane {
     /// Takes a place.
     ///
     /// # Errors
-    /// None is free, or none of the caller's share.
+    /// No place is free, or none of the caller's share is.
     pub(super) fn take(&self, party: Party) -> Result<LanePlace, OperationError> {
         let Sizes { all, not_kept, workspace, key, at_work } = self.sizes;
         let mut taken = lock(&self.taken);

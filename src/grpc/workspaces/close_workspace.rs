@@ -1,4 +1,4 @@
-//! `CloseWorkspace`: the end of a workspace and of its keys, or what would come of it.
+//! `CloseWorkspace`: the end of a workspace and of its keys, or what it would change.
 
 use crate::{
     changes::Changes,

@@ -1,4 +1,4 @@
-//! `UpdateWorkspace`: other fields of a workspace, or what would come of them.
+//! `UpdateWorkspace`: other fields of a workspace, or what they would change.
 
 use crate::{
     changes::Changes,

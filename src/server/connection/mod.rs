@@ -271,7 +271,7 @@ impl Pulse {
         self.connection.wake();
     }
 
-    /// Orders the connection closed, whatever is in flight.
+    /// Orders the connection closed, also with calls in flight.
     pub(super) fn order_closed(&self) {
         self.close.store(true, Ordering::Relaxed);
         self.connection.wake();

@@ -1,4 +1,4 @@
-//! Heads that have begun and not ended: they are charged as they are read, before anybody can see them.
+//! Heads that have begun and not ended: they are charged as they are read, before a service can see them.
 
 use std::sync::atomic::Ordering;
 
@@ -14,7 +14,7 @@ pub(super) const MOST_HEAD_BYTES: u64 = 96 << 10;
 /// The longest buffer that a head is a part of.
 pub(super) const MAX_HEAD_BUFFER_BYTES: u64 = 32 << 10;
 
-/// What has come of a head that is not whole.
+/// What has arrived of a head that is not whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) enum Unfinished {
     /// Nothing, or a part of a frame.

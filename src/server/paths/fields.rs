@@ -236,7 +236,7 @@ mod tests {
         [name, &[u8::try_from(value.len()).unwrap()], value].concat()
     }
 
-    /// The mark in each way that a path can be written, and what comes of it.
+    /// The mark in each way that a path can be written, and what it is changed to.
     fn marked() -> Vec<(Vec<u8>, Vec<u8>)> {
         let plain: [&[u8]; 7] = [
             b"\x04",

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// Stands where a value is none of its list: no document takes it.
+/// Stands where a value is not in its list: no document takes it.
 const UNKNOWN: &str = "unknown";
 
 pub(super) fn document(policy: v1::Policy) -> Document {
