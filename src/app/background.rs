@@ -1,5 +1,5 @@
 //! Threads for administration, apart from those that Checks need. Work over many keys gives way to Checks: the system runs it where
-//! nobody else wants the core.
+//! no other thread wants the core.
 
 use std::io;
 
@@ -8,11 +8,11 @@ use tokio::runtime::{Builder, Handle, Runtime};
 /// How much less of a core they get that others want too.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum CoreShare {
-    /// As much as everybody.
+    /// As much as other threads.
     Whole,
-    /// A quarter of what others get, and all of a core that nobody wants.
+    /// A quarter of what others get, and all of a core that no other thread wants.
     Quarter,
-    /// A tenth, and all of a core that nobody wants.
+    /// A tenth, and all of a core that no other thread wants.
     Tenth,
 }
 
@@ -41,7 +41,7 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // Where tokio runs already, nobody may wait for a runtime.
+        // Where tokio runs already, a thread may not wait for a runtime.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

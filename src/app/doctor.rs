@@ -23,7 +23,8 @@ use crate::{
     telemetry,
 };
 
-/// Says what it finds. With `--reset-clock` or `--accept-rollback` it repairs instead, and nobody else may have the store open.
+/// Says what it finds. With `--reset-clock` or `--accept-rollback` it repairs instead; no other process may then have
+/// the store open.
 ///
 /// # Errors
 /// There is no store, it cannot be opened, or, for the repair, it is in use.

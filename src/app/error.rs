@@ -26,7 +26,7 @@ pub enum AppError {
         "KEYWARD_LOG must be a level (off, error, warn, info, debug, trace) or a list of `target=level`: {0}"
     )]
     LogFilter(FilterError),
-    /// The address is not on loopback, and nobody said that this is meant.
+    /// The address is not on loopback, and the operator has not said that this is meant.
     #[error(
         "{0} can be reached from other machines, and there is no TLS: listen on 127.0.0.1, or say \
          --insecure-listen-beyond-loopback-without-tls, which also makes every call need a caller"

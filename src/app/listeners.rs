@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// The ways in, bound.
+/// The two listeners, bound.
 pub(super) struct Listeners {
     grpc: (Listener, SocketAddr),
     http: (Listener, SocketAddr),
@@ -33,7 +33,7 @@ impl Listeners {
         Ok(Self { grpc: (grpc, listen), http: (http, http_listen) })
     }
 
-    /// Serves both ways in, out of one budget: a client chooses which it floods.
+    /// Serves both listeners, out of one budget: a client chooses which it floods.
     pub(super) fn serve<R>(
         self,
         workers: NonZeroUsize,
@@ -54,7 +54,7 @@ impl Listeners {
     }
 }
 
-/// Somebody else may have begun to listen since, or a thread cannot be had.
+/// Another process may have begun to listen since, or a thread cannot be had.
 fn not_served(address: SocketAddr) -> impl FnOnce(io::Error) -> AppError {
     move |why| {
         if why.kind() == io::ErrorKind::AddrInUse {

@@ -1,4 +1,4 @@
-//! Whether Checks are answered, and whether changes are taken, told to whoever probes for it.
+//! Whether Checks are answered, and whether changes are taken, told to the probes that ask for it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,8 +23,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) struct ReadinessProbe(JoinHandle<()>);
 
 impl ReadinessProbe {
-    /// Tells from now on how a view that is loaded stands, and the store behind it. At once, so that whoever connects then
-    /// hears it.
+    /// Tells from now on how a view that is loaded stands, and the store behind it. At once, so that a probe that connects
+    /// then hears it.
     pub(super) fn begin(
         health: HealthReporter,
         index: Arc<Index>,

@@ -15,7 +15,7 @@ use crate::{
     system::{SystemClock, SystemEntropy},
 };
 
-/// Makes a new administration key for a store whose others are lost. Nobody else may have the store open.
+/// Makes a new administration key for a store whose others are lost. No other process may have the store open.
 ///
 /// # Errors
 /// There is no store, it is in use, or the key cannot be made.

@@ -72,7 +72,7 @@ impl Destination {
 }
 
 impl Parcel {
-    /// Hands the key over if it has become good. Where nobody knows, the file stays, as the only copy there may be.
+    /// Hands the key over if it has become good. Where that is not known, the file stays, as the only copy there may be.
     pub(super) fn settle(self, committed: Result<Revision, StoreError>) -> Result<(), AppError> {
         match (self, committed) {
             (Self::Terminal(secret), Ok(_) | Err(StoreError::OutcomeUnknown(_))) => {

@@ -59,7 +59,7 @@ impl Services {
         });
     }
 
-    /// The calls, for one way in.
+    /// The calls, for one listener.
     pub(super) fn api(&self, check_is_open: bool) -> Arc<Api> {
         let (judge, changes) = (Arc::clone(&self.judge), Arc::clone(&self.changes));
         Arc::new(Api::new(judge, changes, Arc::clone(&self.lanes), check_is_open, Arc::clone(&self.desk)))

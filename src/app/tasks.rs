@@ -62,7 +62,7 @@ impl Tasks {
         format!("{name} died")
     }
 
-    /// Tells each in its turn to stop, and waits for it; all of them, whatever becomes of one.
+    /// Tells each in its turn to stop, and waits for it; all of them, also where one has failed.
     ///
     /// # Errors
     /// The first that died or failed.

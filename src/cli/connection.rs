@@ -1,4 +1,4 @@
-//! How a client command reaches its server, and as whom.
+//! How a client command reaches its server, and as which caller.
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
@@ -72,7 +72,7 @@ impl ConnectionArgs {
         self.open(authorization).await
     }
 
-    /// Connects as nobody, without looking for an administration key.
+    /// Connects without an administration key, and without looking for one.
     pub(super) async fn connect_as_nobody(&self) -> Result<CallerChannel, Failure> {
         self.open(None).await
     }

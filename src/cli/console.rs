@@ -18,7 +18,7 @@ pub struct Console<'a> {
     pub input: &'a mut dyn BufRead,
     /// Whether a person types the input.
     pub input_is_terminal: bool,
-    /// Whether something waits there that nobody has read: for a command that reads nothing.
+    /// Whether unread input waits there: for a command that reads nothing.
     pub input_waits: &'a dyn Fn() -> bool,
     /// Whether a person looks on at standard error.
     pub err_is_terminal: bool,

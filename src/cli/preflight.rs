@@ -83,7 +83,7 @@ impl Session<'_, '_> {
         }
     }
 
-    /// The time at the server, if somebody needs it: a duration means the same whatever this machine's clock shows.
+    /// The time at the server, if the command needs it: what a duration means does not depend on this machine's clock.
     pub(super) async fn now(&mut self, needed: bool) -> Result<Timestamp, Failure> {
         if !needed {
             return Ok(self.console.now);
@@ -106,7 +106,7 @@ impl Session<'_, '_> {
             .clamp(second, second.saturating_add(SignedDuration::from_secs(1)).unwrap_or(second)))
     }
 
-    /// Passes where the server knows a field, if somebody needs it.
+    /// Passes where the server knows a field, if the command needs it.
     pub(super) async fn require(&mut self, needed: bool, younger: Younger) -> Result<(), Failure> {
         if !needed {
             return Ok(());

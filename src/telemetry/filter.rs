@@ -19,7 +19,7 @@ pub struct FilterError(String);
 /// a level.
 ///
 /// # Errors
-/// A word that is no level, a target that nobody has, a space, nothing between two commas.
+/// A word that is no level, an unknown target, a space, nothing between two commas.
 pub(super) fn parse(text: &str) -> Result<EnvFilter, FilterError> {
     text.split(',').try_for_each(check)?;
     EnvFilter::builder().parse(text).map_err(|why| FilterError(why.to_string()))

@@ -1,5 +1,5 @@
-//! Log lines on their way out: a thread of its own writes them, so that nobody who logs ever waits, and a line that cannot
-//! be written is lost and counted, and nothing else happens (D11).
+//! Log lines on their way out: a thread of its own writes them, so that a thread that logs never waits, and a line that
+//! cannot be written is lost and counted, and nothing else happens (D11).
 
 use std::{
     convert::Infallible,

@@ -1,4 +1,5 @@
-//! Logs: one line an event, on standard error, with fields of stable dotted names. Never a secret, and never in anybody's way.
+//! Logs: one line an event, on standard error, with fields of stable dotted names. Never a secret, and
+//! no thread that logs waits for one.
 
 mod filter;
 mod lines;

@@ -1,4 +1,5 @@
-//! Messages that carry an `api_key`, the headers it came in, or what other systems keep of theirs, are wiped when they are dropped, whichever way a call ends.
+//! Messages that carry an `api_key`, the headers it came in, or what other systems keep of theirs, are wiped
+//! when they are dropped, however a call ends.
 //!
 //! What lies below is out of reach: the buffers that a message was read from or written to are freed unwiped.
 

@@ -166,7 +166,7 @@ pub(in crate::cli) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -
             asked.say(&answer.workspace_id, session);
         }
         request.page_token.clone_from(&answer.next_page_token);
-        // A page can be empty and not be the last: nobody waits for an answer that says nothing.
+        // A page can be empty and not be the last: no page without keys is printed.
         if answer.keys.is_empty() && !answer.next_page_token.is_empty() {
             continue;
         }

@@ -171,7 +171,7 @@ async fn remove(args: RemoveArgs, session: &mut Session<'_, '_>) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// From where somebody was removed.
+/// The workspaces from which a member was removed, as text.
 fn removed_from(answer: &RemoveMemberResponse) -> String {
     let closed = match answer.closed_workspace_count {
         0 => String::new(),

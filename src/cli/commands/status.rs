@@ -57,7 +57,7 @@ fn text(status: &GetStatusResponse) -> String {
     text
 }
 
-/// What was sent as an administration key and is none.
+/// What was sent as an administration key and is not one.
 fn wrong_keys(wrong: &WrongCallers) -> String {
     let last = time::shown(wrong.last_time.as_ref());
     let WrongCallers { count, limited_count, .. } = wrong;

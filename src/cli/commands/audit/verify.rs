@@ -91,7 +91,7 @@ pub(in crate::cli) async fn run(
     Ok(if report.fault.is_none() { Exit::Done } else { Exit::LogBroken })
 }
 
-/// Says no where somebody handed a log in on standard input: what would be told is true of another log.
+/// Refuses a log on standard input: the answer would be about another log.
 fn refuse_input(session: &Session<'_, '_>) -> Result<(), Failure> {
     if session.console.input_is_terminal || !(session.console.input_waits)() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! A file line by line, however long its lines are and whatever bytes they hold: what is no good is one bad line.
+//! A file line by line, with lines of any length and any bytes: what is no good is one bad line.
 
 use std::io::{self, BufRead};
 

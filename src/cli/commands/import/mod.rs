@@ -341,7 +341,7 @@ fn column(columns: Option<&[String]>, place: usize) -> String {
     row::column_at(columns.unwrap_or_default(), place).to_owned()
 }
 
-/// Nothing more of the file is taken: whatever stands there may be within a text.
+/// The rest of the file is not taken: it may be within a text.
 fn unfit(first: u64, opened: quotes::QuoteStart, column: &str, why: &str) -> Failure {
     let line = first + opened.line;
     Failure::input(format!(

@@ -1,5 +1,5 @@
-//! Where the rows of a CSV file end (RFC 4180): a line break within quotes does not end one. So a text that somebody wrote
-//! line breaks into is never taken for rows that nobody has written.
+//! Where the rows of a CSV file end (RFC 4180): a line break within quotes does not end one. So a text with line
+//! breaks in it is never taken for several rows.
 
 use std::io::{self, BufRead};
 

@@ -34,7 +34,7 @@ impl ImportTally {
         if session.json { Ok(()) } else { session.console.print(&told(result.line, error)) }
     }
 
-    /// The bar: a line of its own, where somebody looks on.
+    /// The bar: a line of its own, where a person looks on.
     pub(super) fn draw(&self, session: &mut Session<'_, '_>) {
         if session.console.err_is_terminal {
             let of = self.total.map(|total| format!("/{total}")).unwrap_or_default();

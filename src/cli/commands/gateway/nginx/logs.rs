@@ -17,7 +17,7 @@ pub(super) fn judge(scope: &NginxBlocks<'_>, pass: &Directive) -> Vec<NginxFindi
     error_log(scope, pass).into_iter().chain(access_logs(scope, pass)).collect()
 }
 
-/// A line about a request holds its first line, whatever its level; those of `emerg` are about none.
+/// A line about a request, of any level, holds the request's first line; lines of `emerg` are about no request.
 fn error_log(scope: &NginxBlocks<'_>, pass: &Directive) -> Option<NginxFinding> {
     let logs = scope.in_effect("error_log");
     let telling = logs.iter().find(|log| log.args.get(1).map(String::as_str) != Some("emerg"));

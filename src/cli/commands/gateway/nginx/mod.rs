@@ -1,7 +1,7 @@
 //! What a configuration of nginx does to a request on its way to a service, judged by the files that are shipped.
 //!
 //! Invariant: what cannot be read is an error, and no finding is lost: each place that passes requests on is judged, but for
-//! those that say in the file itself that they are none of Keyward's.
+//! those that say in the file itself that they are not Keyward's.
 
 mod finding;
 mod headers;

@@ -2,7 +2,7 @@
 
 use std::{iter::Peekable, str::Chars};
 
-/// The comment that says of a line that what it passes requests on to is none of Keyward's.
+/// The comment that says of a line that what it passes requests on to is not Keyward's.
 const UNGUARDED: &str = "keyward: unguarded";
 
 /// What a file is made of.

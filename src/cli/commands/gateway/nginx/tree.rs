@@ -18,7 +18,7 @@ pub(super) struct Directive {
     pub(super) file: Rc<str>,
     pub(super) line: usize,
     pub(super) block: Vec<Directive>,
-    /// Whether a comment on its line says that what it passes on to is none of Keyward's.
+    /// Whether a comment on its line says that what it passes on to is not Keyward's.
     pub(super) unguarded: bool,
 }
 
@@ -62,7 +62,7 @@ pub(super) fn of_text(text: &str) -> Result<Vec<Directive>, String> {
 }
 
 struct Files<'a> {
-    /// Where relative names are looked for: the folder of the main file, whichever file names them.
+    /// Where relative names are looked for: the folder of the main file, also for names in other files.
     home: &'a Path,
     read: Vec<String>,
 }
