@@ -1,7 +1,7 @@
 //! The one credential that a request carries in its headers (H1, X2).
 //!
 //! There are two places for it, `Bearer <key>` (RFC 6750 section 2.1) and a header of its own. Nothing is trimmed, joined
-//! or chosen: what could be read in two ways is denied, because whoever stands behind might read it in the other.
+//! or chosen: a text that can be read in two ways is denied, because the service behind might read it in the other way.
 
 use super::decision::Denial;
 
@@ -63,7 +63,7 @@ fn token(value: &[u8]) -> Result<Option<&[u8]>, Denial> {
     }
 }
 
-/// The scheme, as far as RFC 9110 lets one go (`token`), and the rest.
+/// The scheme, which ends where RFC 9110 ends a `token`, and the rest.
 fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
     let in_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     let end = value.iter().position(|byte| !in_token(byte)).unwrap_or(value.len());

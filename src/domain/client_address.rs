@@ -1,7 +1,7 @@
 //! How the address that a request came from is found, where gateways and balancers stand between: whose word is believed.
 //!
-//! Who may ask is another setting ([`TrustedPeers`](super::network::TrustedPeers)). An address that cannot be read is
-//! nobody's, never another's: keys that are bound to networks are denied then (S8, H9).
+//! Who may ask is another setting ([`TrustedPeers`](super::network::TrustedPeers)). Where the
+//! address cannot be read, no other address takes its place: keys that are bound to networks are denied then (S8, H9).
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -21,12 +21,12 @@ pub enum ClientAddress {
     /// The gateway's: what it says itself, and in `x-forwarded-for` what trusted peers say.
     #[default]
     OfTheGateway,
-    /// That of the proxies of these networks, as far as each wrote into `x-forwarded-for` whom it saw. None of them is a
+    /// That of the proxies of these networks: each wrote into `x-forwarded-for` the address that it saw. No proxy is a
     /// client: a gateway that cannot read what a proxy wrote may take the proxy for one.
     Proxies(TrustedProxies),
     /// That of so many proxies in front of the gateway: so many addresses at the right of `x-forwarded-for` are theirs.
     Hops(Hops),
-    /// Whoever writes this header, over whatever its client sent: one address.
+    /// That of the proxy that writes one address into this header, over the value that its client sent.
     Header(HeaderName),
 }
 
@@ -85,7 +85,7 @@ pub enum AddressUnknown {
     /// It is none.
     #[error("{0} is no address")]
     Unreadable(Excerpt),
-    /// Nobody but proxies is named.
+    /// Every address is that of a proxy.
     #[error("every address is that of a proxy in `gateway.trusted_proxies`")]
     OnlyProxies,
     /// Fewer proxies wrote than stand in front of the gateway.
@@ -130,7 +130,7 @@ pub fn parse_address(text: &str) -> Result<IpAddr, AddressUnknown> {
         .ok_or_else(|| AddressUnknown::Unreadable(Excerpt::of(text)))
 }
 
-/// The address that is furthest to the right and no proxy's: those to the left of it, anybody can write.
+/// The rightmost address that is not a proxy's: a client can write any address to the left of it.
 ///
 /// # Errors
 /// What is written there is no address, or all are proxies'.

@@ -48,7 +48,7 @@ impl Lifetime {
 }
 
 impl Ending {
-    /// The end of a key of which this is said now. What would lie after the year 9999 is that year's end.
+    /// The end of a key for which this is requested at `now`. An end after the year 9999 becomes that year's end.
     #[must_use]
     pub fn from(self, now: Timestamp) -> Option<Timestamp> {
         match self {

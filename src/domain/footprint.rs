@@ -1,4 +1,4 @@
-//! What a key takes, in bytes, and whether a change of it gives nobody more: what quotas are about.
+//! What a key takes, in bytes, and whether a change of it gives its holder no more: what quotas are about.
 
 use super::{
     credentials::{Credentials, Secret},
@@ -17,7 +17,8 @@ const PAIR: usize = 64;
 /// A limit is kept as it was written, as it was read, and as it applies.
 const LIMIT: usize = 400;
 
-/// What a key takes of memory and disk, about. Shared parts count with each key: whoever makes them differ pays for each.
+/// What a key takes of memory and disk, about. Parts that keys share count with each key: a tenant
+/// who makes them differ pays for each.
 #[must_use]
 pub fn key_bytes(key: &Key) -> u64 {
     let texts = key.name.as_str().len()
@@ -44,7 +45,7 @@ fn grants_bytes(grants: &Grants) -> usize {
     grants.iter().map(of_one).sum()
 }
 
-/// Whether `after` gives nobody anything that `before` did not, and differs in nothing but that.
+/// Whether `after` gives its holder nothing that `before` did not, and differs only in what it gives.
 #[must_use]
 pub fn gives_no_more(before: &Key, after: &Key) -> bool {
     let same_otherwise = Key {

@@ -45,7 +45,7 @@ pub struct GainsFound {
 }
 
 impl GainsFound {
-    /// Takes a key that gains these scopes; one that gains none is none.
+    /// Takes a key that gains these scopes; a key that gains no scope is left out.
     pub fn add(&mut self, key: KeyId, scopes: &[Arc<str>]) {
         if scopes.is_empty() {
             return;

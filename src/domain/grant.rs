@@ -92,7 +92,7 @@ pub enum Coverage {
 pub struct Grants(Box<[Grant]>);
 
 impl Grants {
-    /// A set of grants, in one order whatever order they came in.
+    /// A set of grants, in one order: the order in which they came does not matter.
     ///
     /// # Errors
     /// More than [`MAX_GRANTS`], or more than 1,024 resource patterns or 16 KiB of them in all.

@@ -220,7 +220,7 @@ impl Before {
 }
 
 impl Key {
-    /// The key as the change leaves it. Revoked stays final, whatever is done later.
+    /// The key as the change leaves it. A revoked key stays revoked: no later change makes it good.
     #[must_use]
     pub fn under(mut self, change: &GroupChange) -> Self {
         match (change.act, &self.state) {

@@ -1,4 +1,4 @@
-//! Least privilege: what a key's grants come to if they hold no more than was used.
+//! Least privilege: a key's grants, reduced to what the key has used.
 
 use super::{
     grant::{Grants, MAX_GRANTS},

@@ -51,7 +51,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// Who was a member until this revision, as far as that is still known.
+    /// A member that was removed at this revision, with what is still known of it.
     #[must_use]
     pub const fn removed(id: MemberId, revision: Revision) -> Self {
         Self { id, role: None, created: Timestamp::EPOCH, updated: Timestamp::EPOCH, revision }

@@ -50,10 +50,10 @@ impl AllowedNetworks {
 pub struct TrustedPeers(Box<[IpNet]>);
 
 impl TrustedPeers {
-    /// Trusts whoever connects from these networks; without any, nobody.
+    /// Trusts every peer that connects from these networks; without any network, no peer.
     ///
     /// # Errors
-    /// One of them is everybody.
+    /// One of them holds every address.
     pub fn new(networks: Vec<IpNet>) -> Result<Self, ParseError> {
         if networks.iter().any(|network| network.prefix_len() == 0) {
             return Err(ParseError::new("networks of gateways, not of everybody"));
@@ -69,7 +69,7 @@ impl TrustedPeers {
 }
 
 impl Default for TrustedPeers {
-    /// Loopback: whoever is on this machine.
+    /// Loopback: every peer on this machine.
     fn default() -> Self {
         let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
         let v6 = Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128);

@@ -21,7 +21,7 @@ const MANY_SCOPES: usize = 10;
 /// What counts as long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// A key, or a scope, that nobody used for so long is unused.
+    /// A key, or a scope, that was not used for so long is unused.
     pub unused_for: Duration,
     /// A secret that is older should be rotated.
     pub older_than: Duration,
@@ -76,7 +76,7 @@ pub struct KnownUse {
     pub secrets: Vec<(u32, Timestamp)>,
     /// Its scopes that it did not use for so long as counts as unused; 0 where they are not watched for so long.
     pub unused_scopes: usize,
-    /// The key whose import of the same token came first, where that may be told.
+    /// The key whose import of the same token came first, where the caller may know of it.
     pub earlier_import: Option<KeyId>,
 }
 
@@ -129,13 +129,13 @@ kinds! {
     RetiringStillUsed = High, 100;
     /// It expires soon, and is used.
     ExpiringInUse = High, 90;
-    /// It is broad, and nobody uses it.
+    /// It is broad, and unused.
     BroadUnused = High, 80;
     /// It is broad, and can be used from anywhere.
     BroadAnywhere = Medium, 40;
     /// It was never used, though it is old enough.
     NeverUsed = Medium, 35;
-    /// Nobody has used it for long.
+    /// It was not used for long.
     Unused = Medium, 30;
     /// It has scopes that it has not used for long.
     ScopesUnused = Low, 20;
@@ -156,14 +156,14 @@ pub struct Finding {
     pub words: String,
 }
 
-/// What findings come to: keys with a higher score come first.
+/// The score of these findings: keys with a higher score come first.
 #[must_use]
 pub fn score(findings: &[Finding]) -> u32 {
     findings.iter().map(|finding| finding.kind.weight()).sum()
 }
 
-/// What is wrong with a key, the worst first. One that is revoked or expired is done with; one that is disabled harms
-/// nobody meanwhile.
+/// What is wrong with a key, the worst first. A key that is revoked or expired has no findings; one that is disabled
+/// does no harm meanwhile.
 #[must_use]
 pub fn findings(
     key: &Key,
@@ -236,7 +236,7 @@ fn retiring(key: &Key, known: &KnownUse, now: Timestamp) -> Option<String> {
     })
 }
 
-/// Whether nobody uses a key.
+/// Whether a key is not in use.
 fn idle(key: &Key, known: &KnownUse, terms: &Terms, now: Timestamp) -> Option<(Kind, String)> {
     match known.last {
         None if now.saturating_since(key.created) > NEVER_USED_AFTER => {

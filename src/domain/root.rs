@@ -1,6 +1,6 @@
 //! Roots: the secrets outside the database from which every key of Keyward's own is derived (HKDF, RFC 5869).
 //!
-//! Whoever reads the database without the roots can confirm no API key; whoever writes it can mint none.
+//! Without the roots, an attacker who reads the database can confirm no API key, and one who writes it can mint none.
 
 use ring::{hkdf, hmac, signature};
 use zeroize::Zeroizing;

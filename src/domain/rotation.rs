@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::{time::Timestamp, usage::minute_of};
 
-/// Nobody has used a secret for so long: then nobody needs it, unless something else is said.
+/// A secret that was not used for so long is no longer needed, unless the request states another period.
 pub const QUIET_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is known of the use of a retiring secret and of the current one, exact to the minute.
@@ -21,18 +21,18 @@ pub struct Uses<'a> {
 /// Whether a retiring secret can be ended now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
-    /// Not yet: somebody still uses it.
+    /// Not yet: it is still used.
     StillUsed {
         /// How many callers and addresses.
         users: usize,
         /// The newest use.
         last: Timestamp,
     },
-    /// Not yet: nobody has shown that they have the new one.
+    /// Not yet: no holder has used the new one.
     CurrentNeverUsed,
     /// Not yet: the key rests altogether, so that silence says nothing.
     CurrentQuiet(Timestamp),
-    /// It can: nobody has used it since it was replaced, and the current one is used.
+    /// It can: it was not used since it was replaced, and the current one is used.
     NeverUsedSince(Timestamp),
     /// It can: its last use is long ago, and the current one is used.
     Quiet(Timestamp),

@@ -1,6 +1,6 @@
 //! How the hash of a secret came about: in Keyward's own way, or in that of the system that it was imported from.
 //!
-//! Whatever the scheme, what is stored is a keyed hash under Keyward's roots; another system's hash alone finds nothing.
+//! In every scheme, what is stored is a keyed hash under Keyward's roots; another system's hash alone finds nothing.
 
 use std::{fmt, time::Duration};
 
@@ -115,7 +115,7 @@ impl fmt::Display for Hashing {
     }
 }
 
-/// Another system's hash of a secret. Without `Debug`: whoever knows it knows which secret to look for.
+/// Another system's hash of a secret. Without `Debug`: a reader of it knows which secret to look for.
 #[derive(Clone)]
 pub enum ForeignHash {
     /// SHA-256.

@@ -12,7 +12,7 @@ pub struct SealKey(LessSafeKey);
 pub struct ForeignSecret(Zeroizing<Vec<u8>>);
 
 impl ForeignSecret {
-    /// Takes a secret, whatever its bytes are.
+    /// Takes a secret of any bytes.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))

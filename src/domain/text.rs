@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use super::{parse::ParseError, secret::holds_secret};
 
-/// A text is stored, logged and shown; a secret is none of these.
+/// A text is stored, logged and shown; a secret must never be.
 const SECRET: ParseError = ParseError::new("free of API keys: it is stored and shown in clear");
 
 macro_rules! text {

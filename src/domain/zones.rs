@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-/// Set once, by whoever starts the process; empty while the built-in one is in force.
+/// Set once, at the start of the process; empty while the built-in one is in force.
 static NAMED: OnceLock<Zones> = OnceLock::new();
 
 /// Names that stand in zone databases and say of no place what time it is there: what a machine is set to, or what is not known.

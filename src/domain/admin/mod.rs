@@ -27,7 +27,7 @@ use super::{
 /// Who sent a request.
 #[derive(Debug, Clone)]
 pub enum Caller {
-    /// Somebody who sent no credential.
+    /// A caller who sent no credential.
     Anonymous {
         /// Where the request came from; `None` on a Unix socket.
         address: Option<IpAddr>,
@@ -51,7 +51,7 @@ pub struct AdminCaller {
 }
 
 impl AdminCaller {
-    /// Takes a key that may administer at `now`, and only such a one (X9).
+    /// Takes a key if it may administer at `now`, and no other key (X9).
     #[must_use]
     pub fn new(key: &Key, address: Option<IpAddr>, now: Timestamp) -> Option<Self> {
         let rights = key.admin.clone()?;
@@ -75,7 +75,7 @@ impl AdminCaller {
     }
 }
 
-/// How far a caller sees. What lies beyond is shown as somebody's, without a name (T1).
+/// How far a caller sees. A key that lies beyond is shown without a name (T1).
 #[derive(Debug, Clone, Copy)]
 pub struct Sight {
     bound_to: Option<WorkspaceId>,

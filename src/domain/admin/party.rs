@@ -1,4 +1,4 @@
-//! Whose administrative work it is: among whom the places for it are shared.
+//! Whose administrative work it is: the parties that share the places for such work.
 
 use std::{fmt, net::IpAddr};
 
@@ -32,7 +32,7 @@ impl Party {
         }
     }
 
-    /// Whether this is an operator, for whom places are kept.
+    /// Whether this is an operator: places are kept for operators.
     #[must_use]
     pub const fn is_global(self) -> bool {
         match self {

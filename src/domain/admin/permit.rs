@@ -74,7 +74,7 @@ impl Caller {
     /// The proof that this caller may, or why not.
     ///
     /// # Errors
-    /// Nobody identified themselves, or their key lacks the scope.
+    /// The caller sent no credential, or the caller's key lacks the scope.
     pub fn permit<P: Permission>(&self) -> Result<AdminPermit<P>, AdminRefusal> {
         match self {
             Self::Anonymous { .. } => Err(AdminRefusal::CallerMissing),

@@ -15,7 +15,7 @@ pub enum AdminScope {
     KeysRead,
     /// Issue holders' keys.
     KeysIssue,
-    /// Take over keys of other systems by the hashes of their secrets: of any secret, whoever holds it.
+    /// Take over keys of other systems by the hashes of their secrets: of any secret, no matter who holds it.
     KeysImport,
     /// Change, disable and enable keys.
     KeysUpdate,

@@ -43,7 +43,7 @@ pub enum Actor {
         /// Where the request came from.
         address: Option<IpAddr>,
     },
-    /// Keyward itself, or somebody at its command line on the machine.
+    /// Keyward itself, or a person at its command line on the machine.
     System,
 }
 

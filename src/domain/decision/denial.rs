@@ -52,7 +52,7 @@ pub enum Denial {
         /// Whether the request named a resource.
         named: bool,
     },
-    /// The key may not be used from there, or nobody knows from where it is used.
+    /// The key may not be used from this address, or the address is not known.
     AddressNotAllowed(Option<IpAddr>),
     /// A browser sent the key, and its environment lets none do so.
     BrowserNotAllowed,
@@ -336,7 +336,7 @@ impl Denial {
         }
     }
 
-    /// Whether the key itself is in order, so that what is left of its limits may be told (H4).
+    /// Whether the key itself is in order, so that the answer may say what is left of its limits (H4).
     #[must_use]
     pub const fn is_of_a_valid_key(&self) -> bool {
         match self.facts().kind {

@@ -72,8 +72,8 @@ pub struct Spent {
     pub limit: Box<str>,
     /// Units that it admits in a window.
     pub admits: u64,
-    /// How long until the request passes it, if nobody else uses it; `None` where it never does, because the request costs
-    /// more than the limit admits.
+    /// How long until the request passes it, if no other request uses it; `None` where it never does, because the request
+    /// costs more than the limit admits.
     pub wait: Option<Duration>,
 }
 
@@ -97,7 +97,7 @@ pub struct DenialDetails<'a> {
 /// What the details of most denials take.
 const USUAL_BYTES: usize = 64;
 
-/// What holders are told whose credential is not good, whatever is wrong with it.
+/// What a holder is told whose credential is not good: the same text for every fault.
 const INVALID: (&str, &str) = ("CREDENTIALS_INVALID", "The API key is not valid.");
 
 impl DenialFacts {

@@ -49,7 +49,7 @@ pub enum Proof<'a> {
     Secret(&'a Secret, Option<Timestamp>),
     /// None is needed: an operator asks by id.
     AskedById,
-    /// What was presented is none of its secrets.
+    /// The presented secret is not one of the key's.
     Missing,
 }
 

@@ -89,7 +89,7 @@ pub enum Creator {
 }
 
 impl Creator {
-    /// The same on behalf of a member; what Keyward itself makes is on nobody's.
+    /// The same on behalf of a member; Keyward itself makes keys on its own behalf.
     #[must_use]
     pub fn on_behalf_of(self, member: Option<Owner>) -> Self {
         match self {
@@ -145,7 +145,7 @@ pub enum RevokeReason {
     OwnerLeft,
     /// Another key took its place.
     Superseded,
-    /// Nobody used it.
+    /// It was not used.
     Unused,
     /// What it was for has ended.
     CessationOfOperation,

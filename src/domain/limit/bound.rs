@@ -32,7 +32,7 @@ pub struct Bound {
     block_alone: u64,
     /// Where one process counts.
     unwritten_alone: u64,
-    /// What it is stored under; while somebody has this, `id` is its own.
+    /// What it is stored under; while this text is referenced, no other limit gets `id`.
     text: Arc<str>,
 }
 
@@ -69,7 +69,7 @@ impl KeyLimits {
         Self { over_all, tiers, default_tier: policy.default_tier(), by_owner, by_workspace }
     }
 
-    /// One limit, whatever the tier.
+    /// One limit for every tier.
     #[must_use]
     pub fn only(tier: &str, limit: &Limit, ids: &LimitIds) -> Self {
         Self { over_all: [Bound::new(tier, limit, Origin::Plan, ids)].into(), ..Self::default() }
@@ -105,7 +105,7 @@ impl KeyLimits {
 }
 
 impl Bound {
-    /// What it is stored under; while somebody has this, its id is its own.
+    /// What it is stored under; while this text is referenced, no other limit gets its id.
     #[must_use]
     pub fn text(&self) -> Arc<str> {
         Arc::clone(&self.text)

@@ -6,8 +6,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// A number for what a limit is counted under: its tier, its name, its window and who shares the count. Its size is none
-/// of it: so a changed limit goes on with what was used.
+/// A number for what a limit is counted under: its tier, its name, its window and who shares the count. Its size is not
+/// part of that: so a changed limit goes on with what was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LimitId(u32);
 
@@ -18,7 +18,7 @@ pub struct LimitIds(Mutex<KnownId>);
 #[derive(Debug, Default)]
 struct KnownId {
     ids: HashMap<Arc<str>, LimitId>,
-    /// By number; `None` where it is nobody's.
+    /// By number; `None` where the number is free.
     texts: Vec<Option<NamedLimit>>,
     free: Vec<LimitId>,
 }
@@ -34,7 +34,7 @@ struct NamedLimit {
 const OURS: usize = 2;
 
 impl LimitIds {
-    /// The number of what is stored under this text, and the text: while somebody has that, the number is its own.
+    /// The number of what is stored under this text, and the text: while that is referenced, no other text gets the number.
     pub fn named(&self, text: &str) -> (LimitId, Arc<str>) {
         let mut known = self.lock();
         if let Some(id) = known.ids.get(text).copied()
@@ -74,7 +74,7 @@ impl LimitIds {
         self.lock().texts.get(id.place())?.as_ref().map(|named| Arc::clone(&named.text))
     }
 
-    /// Numbers that no limit has now. Those of which nothing is counted either can be freed.
+    /// Numbers that no limit has now. Those that have no count either can be freed.
     #[must_use]
     pub fn idle(&self) -> HashSet<LimitId> {
         let mut known = self.lock();
@@ -90,8 +90,8 @@ impl LimitIds {
         idle
     }
 
-    /// Frees numbers of which nothing is counted, and that were not handed out since they were idle: whoever got one may
-    /// have begun a count with it.
+    /// Frees numbers that have no count, unless they were handed out since they were idle: a caller who got one may have
+    /// begun a count with it.
     pub fn free(&self, unused: HashSet<LimitId>) {
         let mut known = self.lock();
         for id in unused {
@@ -104,7 +104,7 @@ impl LimitIds {
         known.ids.shrink_to(1024);
     }
 
-    /// How many numbers are somebody's.
+    /// How many numbers are taken.
     #[must_use]
     pub fn len(&self) -> usize {
         self.lock().ids.len()
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_number_that_was_handed_out_meanwhile_or_is_counted_under_stays() {
-        // L6: whoever got it may have begun a count with it, and ended the limit since
+        // L6: a caller who got it may have begun a count with it, and ended the limit since
         let ids = LimitIds::default();
         let (first, second) = (ids.id("a/a/key/day"), ids.id("b/b/key/day"));
         let mut idle = ids.idle();

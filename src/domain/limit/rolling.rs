@@ -145,7 +145,7 @@ mod tests {
             steps in proptest::collection::vec((0_i64..20_000, 0_u64..5), 1..60),
             start in -50_000_i64..50_000,
         ) {
-            // L4: whatever is younger than a window counts, and what is two sixteenths older does not
+            // L4: a use that is younger than a window counts, and one that is two sixteenths older does not
             let mut rolling = Rolling::new(window, 0);
             let mut log = Vec::new();
             let mut now = start;

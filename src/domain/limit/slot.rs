@@ -88,8 +88,8 @@ impl Snapshot {
 }
 
 impl Slot {
-    /// A count that begins. After a crash nobody knows what was used of a window that was open then, and of which nothing
-    /// was written: at most what needs no writing.
+    /// A count that begins. If a window was open at a crash and nothing of its count was written, its use is unknown: it is
+    /// at most what may be used unwritten.
     pub(super) fn open(bound: &Bound, reading: &Reading) -> Self {
         let (id, written, asked, free) = (bound.id, false, false, bound.unwritten(reading.replicas));
         let crashed = reading.unclean.filter(|_| free > 0);
@@ -323,7 +323,7 @@ impl Slot {
     }
 
     /// A count as it was written, in a process that started at `now`; `None` where nothing of it counts any more, or the
-    /// bytes are none of ours. Unless the process before stopped in order, all that it might have used counts as used.
+    /// bytes are not ours. Unless the process before stopped in order, all that it might have used counts as used.
     pub(super) fn read(id: LimitId, state: &[u8], complete: bool, now: &Now) -> Option<Self> {
         let (kind, words) = words(state)?;
         let (written, asked) = (true, false);

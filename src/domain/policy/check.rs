@@ -272,7 +272,7 @@ fn plans(document: &mut Document, tiers: &[Tier], faults: &mut Faults) -> Vec<Pl
     plans
 }
 
-/// No route costs more than a limit admits that it would be charged to, on any plan: nobody could ever pass it.
+/// No route costs more than a limit admits that it would be charged to, on any plan: no request could ever pass it.
 fn route_costs(
     document: &Document,
     scopes: &BTreeMap<Box<str>, Declared>,

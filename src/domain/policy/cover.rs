@@ -1,5 +1,5 @@
-//! What grants cover. Grants are compared here only, and under a policy only: what a wildcard comes to is the policy's to
-//! say (S4).
+//! What grants cover. Grants are compared here only, and under a policy only: the policy says what a wildcard
+//! covers (S4).
 
 use super::Policy;
 use crate::domain::{
@@ -104,7 +104,7 @@ mod tests {
         proptest::collection::vec(one, 0..5).prop_map(|all| Grants::new(all).unwrap())
     }
 
-    /// Every scope and resource that grants come to under a policy: what a Check would say.
+    /// Every scope and resource that grants cover under a policy: what a Check would say.
     fn come_to(grants: &Grants, policy: &Policy) -> Vec<(&'static str, Option<&'static str>)> {
         let rights = Rights::new(grants, policy);
         let every = SCOPES.iter().flat_map(|scope| ASKED.iter().map(move |resource| (*scope, *resource)));

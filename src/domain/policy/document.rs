@@ -1,5 +1,5 @@
-//! The policy as it is written: names and numbers that nobody has looked at yet, the same as TOML, as stored JSON and,
-//! field by field, as a message. [`Policy::new`](super::Policy::new) looks at them.
+//! The policy as it is written: names and numbers that were not checked yet, the same as TOML, as stored JSON and,
+//! field by field, as a message. [`Policy::new`](super::Policy::new) checks them.
 
 use serde::{Deserialize, Serialize};
 

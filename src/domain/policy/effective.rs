@@ -73,7 +73,7 @@ pub fn lists<'a>(
     })
 }
 
-/// Whether nobody can do more under these limits than under `without`: each of `without` is among them, with the same
+/// Whether a key can do no more under these limits than under `without`: each of `without` is among them, with the same
 /// name and window, and admits as much or less. What there is beside only makes them tighter.
 #[must_use]
 pub fn no_wider(limits: &[Effective<'_>], without: &[Effective<'_>]) -> bool {

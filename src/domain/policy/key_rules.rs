@@ -25,7 +25,7 @@ pub struct KeyRules {
 /// Whether rules have been looked at before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// Somebody sends them.
+    /// A caller sends them now.
     New,
     /// They were looked at when they were stored.
     Stored,
@@ -58,10 +58,10 @@ pub struct OwnKeyRules {
 }
 
 impl OwnKeyRules {
-    /// Looks at rules of a workspace's own; none of them is no rules.
+    /// Checks a workspace's own rules; `None` where the entry has no rule.
     ///
     /// # Errors
-    /// Everything that is wrong with them. Whom to bar from issuing is the policy's to say.
+    /// Everything that is wrong with them. Only the policy says who is barred from issuing.
     pub fn new(entry: KeyRulesEntry) -> Result<Option<Self>, Vec<Fault>> {
         if !is_cheap(&entry.name_pattern) {
             let mut faults = Faults::default();

@@ -10,14 +10,14 @@ const MAX_KEPT: usize = 1 << 20;
 
 const MAX_CHARACTERS: usize = 256;
 
-/// Classes of Unicode characters in one that a tenant sends. Reading one can take a millisecond, and 20 of them where case is
-/// ignored, whatever becomes of the expression.
+/// Classes of Unicode characters in one that a tenant sends. Reading one can take a millisecond, and 20 of them where case
+/// is ignored, no matter whether the expression is accepted.
 const MAX_CLASSES: usize = 16;
 const MAX_CLASSES_WITHOUT_CASE: usize = 2;
 
 /// What the whole of a name matches.
 ///
-/// One that was looked at before is compiled when a name is first matched, and not by whoever reads what is stored.
+/// A stored expression, which was looked at before, is compiled when a name is first matched, and not when it is read.
 #[derive(Debug, Clone)]
 pub struct NamePattern {
     text: String,
@@ -26,7 +26,7 @@ pub struct NamePattern {
 }
 
 impl NamePattern {
-    /// Looks at an expression; `None` if it is none, too long or too large.
+    /// Looks at an expression; `None` if it is invalid, too long or too large.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         if text.len() > MAX_CHARACTERS {
@@ -58,7 +58,7 @@ impl NamePattern {
     }
 }
 
-/// Whether reading an expression is cheap, as far as can be told without reading it.
+/// Whether reading an expression is cheap, estimated without reading it.
 pub(super) fn is_cheap(text: &str) -> bool {
     let bytes = text.as_bytes();
     let escaped = bytes.windows(2).filter(|pair| pair.starts_with(b"\\")).filter_map(|pair| pair.get(1));

@@ -14,7 +14,7 @@ pub struct ScopeSet {
 }
 
 impl ScopeSet {
-    /// Adds a scope. A place that no policy has is none.
+    /// Adds a scope. A place that no policy has is not added.
     pub fn insert(&mut self, place: usize) {
         let bit = 1 << (place % 64);
         match (place / 64).checked_sub(1) {

@@ -8,7 +8,7 @@ pub(super) const MAX_TIERS: usize = 64;
 pub struct TierSet(u64);
 
 impl TierSet {
-    /// One tier. A place that no policy has is none.
+    /// One tier. A place that no policy has gives an empty set.
     #[must_use]
     pub const fn only(place: usize) -> Self {
         if place < MAX_TIERS { Self(1 << place) } else { Self(0) }

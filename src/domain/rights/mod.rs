@@ -32,7 +32,7 @@ enum Withheld {
     Nothing,
     /// These scopes, sorted.
     These(Box<[Box<str>]>),
-    /// Whatever the role has not: the key has no grants of its own.
+    /// Every scope that the role lacks: the key has no grants of its own.
     AllElse,
 }
 

@@ -11,8 +11,8 @@ use crate::domain::{
 };
 
 impl Rights {
-    /// What a key comes to that follows `role`; nothing where that is no role of the policy. No grants are all of the
-    /// role's.
+    /// What a key that follows `role` may do; nothing where that is no role of the policy. A key without grants has all of
+    /// the role's.
     #[must_use]
     pub fn following(grants: &Grants, role: Option<&Role>, policy: &Policy) -> Self {
         let of_role = role.map(|role| Self::of_role(role, policy)).unwrap_or_default();

@@ -16,10 +16,10 @@ const UNKNOWN: &str = "a resource whose every `{name}` is a segment `{name}` of 
 pub struct ResourceTemplate(Box<str>);
 
 impl ResourceTemplate {
-    /// Takes a resource, some of whose segments may be variables of `path`; a rest is none, for it is many segments.
+    /// Takes a resource, some of whose segments may be variables of `path`; a rest may not, because it is many segments.
     ///
     /// # Errors
-    /// A text that is no resource whatever the variables are, or a variable that `path` lacks.
+    /// The text is no resource for any values of the variables, or it has a variable that `path` lacks.
     pub fn parse(text: &str, path: &PathTemplate) -> Result<Self, ParseError> {
         if text.len() > 256 {
             return Err(ParseError::new(RESOURCE));

@@ -27,7 +27,7 @@ pub enum RouteDecision {
         scopes: Vec<ScopeText>,
         /// The resource that is touched; none is no resource.
         resource: Option<ResourceTemplate>,
-        /// What the request costs of each limit; none is whatever a request costs that names no cost.
+        /// What the request costs of each limit; `None` costs the same as a request that names no cost.
         cost: Option<u64>,
     },
     /// Nothing, not even a key.

@@ -12,7 +12,7 @@ use super::{
 /// Routes of the largest table.
 const MAX_ROUTES: usize = 1_024;
 
-/// Routes, of which no two are equally good for the same request.
+/// Routes; no two of them match the same request equally well.
 ///
 /// A request is on the route that says most about it, of all that match: one that gives the host before one that takes
 /// any; then, segment by segment from the left, a literal before a variable before a rest; then one that gives the
@@ -51,7 +51,7 @@ pub enum TableError {
     /// There are more than 1,024.
     #[error("at most 1,024 routes")]
     TooMany,
-    /// Two take the same host, paths and method, whatever their variables are called.
+    /// Two take the same host, paths and method; the names of their variables do not matter.
     #[error("routes {first} and {second} are for the same requests")]
     Ambiguous {
         /// The one that stands first.

@@ -26,8 +26,8 @@ impl KeyHash {
         Self { bytes, is_later: false }
     }
 
-    /// The same as that of a later import: some key had it already. Nothing that is presented has such a hash, so that it
-    /// proves nothing, whatever becomes of that key.
+    /// The same as that of a later import: some key had it already. No presented token has such a hash, so that it
+    /// proves nothing, no matter what happens to that key.
     #[must_use]
     pub const fn later(self) -> Self {
         Self { is_later: true, ..self }
@@ -99,7 +99,7 @@ impl Hint {
         Self(format!("{}…{}", prefix.unwrap_or_default(), last.unwrap_or_default()).into())
     }
 
-    /// The hint of an imported secret, as far as its row tells.
+    /// The hint of an imported secret, from what its row states.
     ///
     /// # Errors
     /// A prefix of more than 16 characters, other than none or four last ones, or characters that no token has.

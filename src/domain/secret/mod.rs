@@ -68,11 +68,11 @@ impl SecretKey {
 
 /// What a holder or caller presented. Borrowed from the request, which wipes it; neither `Clone` nor `Debug`.
 pub enum PresentedKey<'a> {
-    /// Prefix, length, alphabet and checksum agree. Only a secret that Keyward made can be it: one that was imported is none,
+    /// Prefix, length, alphabet and checksum agree. Only a secret that Keyward made is native: an imported one never is,
     /// or an old secret of Keyward's own would be good again by its hash.
     Native(Plaintext<'a>),
-    /// Another system's token (b64token, RFC 6750 section 2.1, at most 256 bytes). None can be known before some
-    /// were imported: it is hashed in each [`Way`] that imported secrets have, and in none while there are none.
+    /// Another system's token (b64token, RFC 6750 section 2.1, at most 256 bytes). It can be known only after some
+    /// were imported: it is hashed in each [`Way`] that imported secrets have, and in no way before the first import.
     Foreign(Plaintext<'a>),
 }
 
@@ -89,13 +89,13 @@ pub enum NotAKey {
 }
 
 impl<'a> PresentedKey<'a> {
-    /// A key of ours, whatever its prefix; `None` for everything else.
+    /// A key of ours, with any prefix; `None` for everything else.
     #[must_use]
     pub fn native(text: &'a str) -> Option<Plaintext<'a>> {
         is_native(text).then_some(Plaintext(text))
     }
 
-    /// A key of ours or another system's token, whatever it begins with; `None` for what cannot be either.
+    /// A key of ours or another system's token, with any beginning; `None` for a text that cannot be either.
     #[must_use]
     pub fn either(text: &'a str) -> Option<Self> {
         if is_native(text) {

@@ -1,4 +1,4 @@
-//! What a secret looks like, and what is none.
+//! Which texts are secrets, and which are not.
 
 use ring::digest;
 

@@ -95,7 +95,7 @@ pub struct Now {
     pub steady: Steady,
 }
 
-/// A count of milliseconds that goes with the boot clock, whatever becomes of the wall clock. In each process it begins
+/// A count of milliseconds that follows the boot clock, also when the wall clock is set. In each process it begins
 /// at the time that was believed then, so that it means something to the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Steady(i64);
@@ -125,7 +125,7 @@ pub trait Entropy: Send + Sync {
     /// Fills `bytes` with random ones.
     ///
     /// # Errors
-    /// The operating system gives none: whatever was to be made must not be made.
+    /// The operating system gives no random bytes: the caller must not make what it wanted them for.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable>;
 }
 

@@ -21,7 +21,7 @@ pub(super) const LEAP_MS: i64 = 5 * 60_000;
 /// For so long, by the boot clock.
 const CONFIRM_MS: i64 = 60_000;
 
-/// A wall clock that is behind by less is nobody's trouble.
+/// A wall clock that is behind by less is not reported.
 const NOTABLE_MS: i64 = 1_000;
 
 /// No skew is under this ceiling: every reading goes through the lock.
@@ -63,7 +63,7 @@ struct DoubtedLeap {
     lowest: i64,
 }
 
-/// How a clock is: what somebody should know who runs it.
+/// How a clock is: what its operator should know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockCondition {
     /// The wall clock is believed.
