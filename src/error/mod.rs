@@ -34,7 +34,7 @@ pub enum OperationError {
     /// Send another request.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// Call as somebody who may.
+    /// Call with a key that may.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// Name something that is there.

@@ -75,8 +75,8 @@ impl Follower {
     }
 
     /// Takes a view over: rows at once, changes of many keys, and what a member or a workspace is to its keys, in the
-    /// background, so that no Check waits for a core that they keep busy. The view's revision comes last: whoever waits for it
-    /// sees all of it.
+    /// background, so that no Check waits for a core that they keep busy. The view's revision comes last: a caller who waits
+    /// for it sees all of it.
     async fn take(&self, mut view: View) -> Result<(), StoreError> {
         let (groups, revision) = (std::mem::take(&mut view.groups), view.revision.take());
         let touched = self.index.apply_rows(view);

@@ -17,7 +17,7 @@ pub(super) struct SharedPayer<S: ?Sized = AnySlot> {
 impl SharedPayer {
     fn new<S: AccountSlot>(subject: &str) -> Arc<Self> {
         let is_owner = matches!(Payer::stored_under(subject), Payer::Owner(_));
-        // Whatever was over before this process began counts for whoever is restored.
+        // What was over before this process began counts for a payer that is restored.
         Arc::new(SharedPayer { subject: subject.into(), is_owner, slot: S::new(Timestamp::EPOCH) })
     }
 }
@@ -36,8 +36,8 @@ impl Slotted for Arc<SharedPayer> {
     }
 }
 
-/// Every payer that several keys share, and workspaces themselves. One stays for as long as somebody has it, or
-/// something is counted on it: so that nobody uses twice what comes once in a window.
+/// Every payer that several keys share, and workspaces themselves. An account stays for as long as a key refers to it,
+/// or it has a count: so that no payer uses twice what comes once in a window.
 pub(super) struct SharedAccounts {
     known: HashMap<Box<str>, Arc<SharedPayer>>,
     /// Makes one with the slot of the back end.
@@ -61,8 +61,8 @@ impl SharedAccounts {
         self.account(&format!("{}/{}", key.workspace, key.environment.as_str()))
     }
 
-    /// That of all keys of a key's owner, there. Keys of nobody in particular are all of one owner: else a limit by owner
-    /// could be had as often as one likes.
+    /// That of all keys of a key's owner, there. Keys without an owner all share one account: else a tenant could have a
+    /// limit by owner as often as it likes.
     pub(super) fn of_owner(&mut self, key: &Key) -> Arc<SharedPayer> {
         let owner = key.owner.as_ref().map_or("", |owner| owner.as_str());
         self.account(&format!("{}/{}/{owner}", key.workspace, key.environment.as_str()))
@@ -78,9 +78,9 @@ impl SharedAccounts {
         account
     }
 
-    /// Drops accounts that nobody has and that `is_empty`.
+    /// Drops accounts that no key refers to any more and that `is_empty`.
     pub(super) fn free(&mut self, is_empty: impl Fn(&dyn Slotted) -> bool) {
-        // Nobody else can take one meanwhile: all come from here.
+        // No other thread can take one meanwhile: all come from here, and `self` is borrowed.
         self.known.retain(|_, shared| Arc::strong_count(shared) > 1 || !is_empty(shared));
         self.known.shrink_to(1024);
     }

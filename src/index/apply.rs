@@ -89,7 +89,7 @@ impl Index {
         touched
     }
 
-    /// Works out anew what these keys come to.
+    /// Works out anew the rights and limits of these keys.
     pub fn refresh(&self, keys: &[KeyId]) {
         if keys.is_empty() {
             return;
@@ -153,7 +153,7 @@ impl Index {
         cell.record.store(Arc::new(self.record(key, sharing)));
     }
 
-    /// What a key comes to under the policy in force.
+    /// A key, with its rights and limits under the policy in force.
     fn record(&self, key: Key, sharing: &mut Sharing) -> KeyRecord {
         let role = self.members.role(&key).filter(|_| key.follows_owner_role);
         let rights = sharing.rights_of(&key, role.as_ref());

@@ -26,7 +26,7 @@ pub(super) struct Cell<S: ?Sized = AnySlot> {
     slot: S,
 }
 
-/// A key, and what it comes to under the policy in force: together, so that no reader sees one without the other.
+/// A key, with its rights and limits under the policy in force: together, so that no reader sees one without the other.
 pub(super) struct KeyRecord {
     /// As it is to be seen.
     pub(super) key: Key,

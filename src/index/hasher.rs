@@ -2,7 +2,7 @@
 
 use std::hash::Hasher;
 
-/// Passes on half of a key that is random already: a keyed hash, whose value nobody outside can choose.
+/// Passes on half of a key that is random already: a keyed hash, whose value no caller can choose.
 #[derive(Default)]
 pub(super) struct RandomAlready(u64);
 

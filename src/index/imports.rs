@@ -11,7 +11,7 @@ use crate::domain::{credentials::Credentials, id::KeyId, secret::KeyHash};
 pub(super) struct Imports {
     /// By the first half of the hash; written by the follower alone.
     pub(super) later: papaya::HashMap<u128, Vec<KeyId>>,
-    /// The keys that came before, by those that came after; written by whoever finds one token in both.
+    /// The keys that came before, by those that came after; written where a token is found in both.
     pub(super) found: papaya::HashMap<KeyId, KeyId>,
 }
 

@@ -1,4 +1,4 @@
-//! Ends of keys that are in no store yet, laid over what is stored: a key that was denied here stays so whatever is read anew.
+//! Ends of keys that are not stored yet, laid over what is stored: a key denied here stays denied when its row is read anew.
 //!
 //! What is stored is kept beside it ([`Found::stored`](super::Found::stored)), because changes are made of that, and never of what was laid over it.
 
@@ -25,7 +25,7 @@ pub enum End {
 #[derive(Default)]
 pub(super) struct Laid {
     pub(super) ends: papaya::HashMap<KeyId, Vec<(u64, End)>>,
-    /// How many keys: as long as it is none, no key is looked up here.
+    /// How many keys: while this is 0, no key is looked up here.
     pub(super) keys: AtomicUsize,
 }
 

@@ -54,7 +54,7 @@ impl Index {
         self.members.get(id)
     }
 
-    /// The revision that removed somebody who was a member, if that is still known: that of the last ones of each workspace is.
+    /// The revision that removed this former member, if it is still known: the last ones of each workspace are.
     #[must_use]
     pub fn removed_member(&self, id: &MemberId) -> Option<Revision> {
         self.members.removed(id)
@@ -89,7 +89,7 @@ impl Index {
         self.lock().followers.count(member)
     }
 
-    /// The keys that follow the role of this member, in any state and in no order; also where it is none now.
+    /// The keys that follow the role of this member, in any state and in no order; also where it is no member now.
     #[must_use]
     pub fn followers(&self, member: &MemberId) -> Vec<KeyId> {
         self.lock().followers.of(member)

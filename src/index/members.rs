@@ -34,7 +34,7 @@ impl Members {
         self.read().get(&id.workspace)?.members.get(&id.subject).map(Arc::clone)
     }
 
-    /// The revision that removed somebody who was a member, if that is still known.
+    /// The revision that removed this former member, if it is still known.
     pub(super) fn removed(&self, id: &MemberId) -> Option<Revision> {
         let all = self.read();
         let mut removed = all.get(&id.workspace)?.removed.iter();

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::cell::Cell;
 use crate::domain::id::{KeyId, WorkspaceId};
 
-/// How many are taken out at once to be looked at: nobody waits for somebody who looks at all.
+/// How many are taken out at once to be looked at: no writer waits for a reader of all keys.
 const AT_ONCE: usize = 1_024;
 
 /// The keys of every workspace, in the order in which they came. A key never moves to another workspace. No Check reads here;

@@ -37,13 +37,13 @@ pub(super) struct Sharing {
     /// What each workspace keeps.
     pub(super) tallies: Tallies,
     limit_ids: Arc<LimitIds>,
-    /// What limits come to under `policy`.
+    /// What limits mean under `policy`.
     limits: HashMap<SharedLimits, Arc<KeyLimits>>,
     creators: HashSet<Arc<Creator>>,
     grants: HashSet<Arc<Grants>>,
-    /// What grants come to under `policy`.
+    /// What grants permit under `policy`.
     worked_out: HashMap<Arc<Grants>, Arc<Rights>>,
-    /// The same for keys that follow a role; none is that of an owner who is no member.
+    /// The same for keys that follow a role; `None` where the owner is no member.
     followed: HashMap<(Arc<Grants>, Option<Label>), Arc<Rights>>,
     policy: Option<Arc<PolicyVersion>>,
     networks: HashSet<Arc<AllowedNetworks>>,

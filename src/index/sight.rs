@@ -8,13 +8,13 @@ use crate::domain::{
 };
 
 impl Index {
-    /// Whether whoever sees so far may know of the key of this id. One that is not there is seen by nobody who is bound.
+    /// Whether a caller of this sight may know of the key of this id. A bound caller never sees a key that does not exist.
     #[must_use]
     pub fn is_seen(&self, sight: Sight, id: KeyId) -> bool {
         sight.is_unbound() || self.by_id(id).is_some_and(|found| sight.reaches(found.key()))
     }
 
-    /// Whether whoever sees so far may know who made a key.
+    /// Whether a caller of this sight may know who made a key.
     #[must_use]
     pub fn is_creator_seen(&self, sight: Sight, key: &Key) -> bool {
         match &*key.creator {

@@ -141,7 +141,7 @@ impl Index {
         self.default_workspace.get().copied()
     }
 
-    /// The policy in force; `None` while there is none that can be trusted, when nothing can be decided.
+    /// The policy in force; `None` while no policy can be trusted: then no request can be decided.
     #[must_use]
     pub fn policy(&self) -> Option<Arc<PolicyVersion>> {
         self.policy.load_full()
@@ -237,7 +237,7 @@ impl Index {
         })
     }
 
-    /// Drops payers that share and whom nobody names any more, where `is_empty`: nothing is counted of them.
+    /// Drops shared payers that no key names any more, where `is_empty`: they have no counts.
     pub fn free_accounts(&self, is_empty: impl Fn(&dyn Slotted) -> bool) {
         self.lock().accounts.free(is_empty);
     }

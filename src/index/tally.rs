@@ -76,7 +76,7 @@ impl Tallies {
         tally.enter(after);
     }
 
-    /// Counts somebody who was a member or not, and is one or not.
+    /// Counts a member: whether it was one before, and whether it is one now.
     pub(super) fn member(&mut self, workspace: WorkspaceId, was: bool, is: bool) {
         let members = &mut self.0.entry(workspace).or_default().members;
         *members = members.saturating_add(u64::from(is)).saturating_sub(u64::from(was));

@@ -18,7 +18,7 @@ impl Index {
         found.get(&later).is_none() && found.insert(later, earlier).is_none()
     }
 
-    /// The key whose import of the same token came before that of this one, as far as that is known: then the imported
+    /// The key whose import of the same token came before that of this one, if such a key is known: then the imported
     /// secret of this one proves nothing.
     #[must_use]
     pub fn earlier_import(&self, key: &Key) -> Option<KeyId> {

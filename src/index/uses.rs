@@ -2,8 +2,8 @@
 //! written.
 //!
 //! A Check with the current secret looks at one number, and goes on where it says that the minute is known. So of the
-//! current secret one user of each minute is noted; of a retiring one each, up to eight, because somebody must be
-//! told that it ends (R5).
+//! current secret one user of each minute is noted; of a retiring one each, up to eight, because each of
+//! its users must be told that it ends (R5).
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -34,7 +34,7 @@ pub struct User {
     pub generation: u32,
     /// The administration key that asked; `None` for a caller without one.
     pub caller: Option<KeyId>,
-    /// Where the holder is, as far as that is known.
+    /// Where the holder is, if that is known.
     pub address: Option<IpAddr>,
 }
 
@@ -183,7 +183,7 @@ fn put_among(users: &mut Vec<NotedUser>, user: User, minute: u32) -> bool {
     true
 }
 
-/// Stands for a user and a minute; nobody outside can find another that has the same.
+/// Stands for a user and a minute; no caller can find another pair that has the same mark.
 fn mark_of(user: &User, minute: u32) -> u64 {
     static SEED: OnceLock<RandomState> = OnceLock::new();
     SEED.get_or_init(RandomState::new).hash_one((user, minute)) | 1

@@ -25,7 +25,7 @@ pub struct Answer {
     pub undeclared: Option<Undeclared>,
     /// The key, where the caller may know it.
     pub subject: Option<CheckedKey>,
-    /// How the limits stand that the request is under, where they may be told.
+    /// How the limits stand that the request is under, where the answer may say so.
     pub states: Vec<LimitState>,
     /// When it was decided.
     pub time: Timestamp,
@@ -36,7 +36,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Each limit that the request is under, and how it stands, where that may be told.
+    /// Each limit that the request is under, and how it stands, where the answer may say so.
     pub fn limits(&self) -> impl Iterator<Item = (&Bound, &LimitState)> {
         let bounds = self.subject.iter().flat_map(|subject| subject.found.limits().of(subject.tiers));
         bounds.zip(&self.states)

@@ -50,7 +50,7 @@ impl Judge {
     /// Passes if there is such a holder's key within reach.
     ///
     /// # Errors
-    /// There is none, or it is out of reach: both look the same (T1).
+    /// The key does not exist, or it is out of reach: both look the same (T1).
     pub fn require_known(&self, bound_to: Option<WorkspaceId>, id: KeyId) -> Result<(), OperationError> {
         self.known(bound_to, id).map(drop)
     }
@@ -59,7 +59,7 @@ impl Judge {
     ///
     /// # Errors
     /// The policy cannot be trusted; an operator asks about an id that does not exist within reach; what the request would use
-    /// could not be written in time. Whatever a holder presents is an answer.
+    /// could not be written in time. Anything that a holder presents gets an answer, and no error.
     pub async fn check(&self, query: &Query<'_>) -> Result<Answer, OperationError> {
         match self.try_check(query)? {
             Some(answer) => Ok(answer),
@@ -120,7 +120,7 @@ impl Judge {
                     Charge::Unwritten => return None,
                 })
             }
-            // Where nobody knows how some limit stands, nobody says that the request may pass.
+            // Where the state of a limit is unknown, the answer never says that the request may pass.
             (Mode::Peek | Mode::Explain, Decision::Allow(permit)) => {
                 Settled::Looked(match self.counters.peek(&bill, now)? {
                     Weighed::Passes(passing) => Verdict::Allowed(permit, passing),
@@ -141,12 +141,12 @@ impl Judge {
         })
     }
 
-    /// How the limits of a denied question stand, where that may be told.
+    /// How the limits of a denied question stand, where the answer may say so.
     pub(super) fn told(&self, denial: &Denial, unbilled: &Unbilled, now: &Now) -> Vec<LimitState> {
         if denial.is_of_a_valid_key() { self.states(&unbilled.bill(), now) } else { Vec::new() }
     }
 
-    /// How the limits of a bill stand, to be told beside an answer that they have no part in; none where that is not known.
+    /// How the limits of a bill stand, beside an answer that does not depend on them; empty where that is not known.
     pub(super) fn states(&self, bill: &Bill<'_>, now: &Now) -> Vec<LimitState> {
         self.counters.peek(bill, now).map(Weighed::into_states).unwrap_or_default()
     }

@@ -32,7 +32,7 @@ pub struct Together {
 /// A question, examined but for the limits.
 type Examined = Result<(Unbilled, Decision), Denial>;
 
-/// What all questions together come to.
+/// The result of all questions together.
 enum AllOrNone {
     /// All are allowed and charged.
     All(Vec<Charged>),
@@ -81,7 +81,7 @@ impl Judge {
             }
         }
         match self.counters.charge_all(&bills, now) {
-            // One for each, or nobody knows which were charged.
+            // One for each, or it is unknown which were charged.
             ChargeAll::Charged(each) => (each.len() == bills.len()).then_some(AllOrNone::All(each)),
             ChargeAll::Unwritten => None,
             ChargeAll::Refused(place, refusal) => {

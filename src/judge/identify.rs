@@ -12,7 +12,8 @@ use crate::{
     index::User,
 };
 
-/// Passes who may check: anybody where that is open, but nobody with a credential that is not good for it.
+/// Passes a caller who may check: where Check is open, also one without a credential, but never one whose credential does
+/// not permit it.
 ///
 /// # Errors
 /// The caller may not.
@@ -28,7 +29,7 @@ pub fn require_checker(caller: &Caller, is_open: bool) -> Result<(), OperationEr
 }
 
 impl Judge {
-    /// The caller who presented this, or nobody in particular where nothing was presented.
+    /// The caller who presented this, or an anonymous caller where nothing was presented.
     ///
     /// # Errors
     /// Something was presented, and it is not a usable administration key: unknown, a holder's, expired, disabled,
@@ -57,7 +58,7 @@ impl Judge {
         Some(caller)
     }
 
-    /// What was sent as an administration key and is none, since the start.
+    /// What was sent as an administration key since the start, and is not a usable one.
     pub fn wrong_callers_seen(&self) -> WrongCallersSeen {
         self.wrong_callers.seen()
     }

@@ -22,7 +22,7 @@ impl Judge {
     /// The key of an id.
     ///
     /// # Errors
-    /// There is none within the caller's reach.
+    /// No key within the caller's reach has this id.
     pub(super) fn known(&self, bound_to: Option<WorkspaceId>, id: KeyId) -> Result<Found, OperationError> {
         let found = self.index.by_id(id).filter(|found| known_to(bound_to, found));
         found.ok_or(OperationError::NotFound(NotFound::Key(id)))
@@ -31,7 +31,8 @@ impl Judge {
     /// Finds the key that a question is about.
     ///
     /// # Errors
-    /// An operator names an id that does not exist within reach. Whatever a holder presents is an answer.
+    /// An operator names an id that does not exist within reach. Anything that a holder presents gets an
+    /// answer, and no error.
     pub(super) fn locate(
         &self,
         query: &Query<'_>,

@@ -80,7 +80,7 @@ impl Judge {
         }
     }
 
-    /// What Checks are counted in, to be written by somebody else.
+    /// What Checks are counted in; the usage ledger writes it to the store.
     #[must_use]
     pub fn usage_book(&self) -> Arc<UsageBook> {
         Arc::clone(&self.usage)
@@ -122,7 +122,7 @@ impl Judge {
 /// Passes the policy in force on.
 ///
 /// # Errors
-/// There is none: the stored one cannot be trusted.
+/// No policy is in force: the stored one cannot be trusted.
 pub fn trusted<T>(policy: Option<T>) -> Result<T, OperationError> {
     policy.ok_or_else(|| StoreError::Corrupt(POLICY_DAMAGED.to_owned()).into())
 }

@@ -1,8 +1,8 @@
 //! Whose a presented secret is: one of ours, or one of another system whose keys were imported.
 //!
 //! A token can have been imported more than once: by one kind of hash, which the import itself finds, or by several, which is
-//! known only when the token is presented. Wherever and in whatever way: the import that came first counts, whatever has
-//! become of its key, and the others prove nothing. Only a revocation by possession ends them all.
+//! known only when the token is presented. In any workspace and by any kind of hash: the import that came first counts,
+//! no matter what happened to its key, and the others prove nothing. Only a revocation by possession ends them all.
 
 use super::Judge;
 use crate::{
@@ -30,7 +30,7 @@ impl Judge {
         }
     }
 
-    /// What a text is that begins like a key of ours and is none: another system's token, where such were imported.
+    /// What a text is that begins like a key of ours but is not one: another system's token, where such were imported.
     pub(crate) fn foreign_after_all<'a>(
         &self,
         text: &'a str,
@@ -40,7 +40,7 @@ impl Judge {
         PresentedKey::either(text).filter(|_| !none_imported).ok_or(not_ours)
     }
 
-    /// The key that a secret of ours proves. An import of its hash makes it nobody else's.
+    /// The key that a secret of ours proves. An import of its hash does not make it another key's secret.
     pub(crate) fn whose_native(&self, plaintext: &Plaintext<'_>) -> Option<(Found, KeyHash)> {
         let hash = plaintext.hash(&self.keys.lookup);
         let found = self.index.by_hash(&hash)?;
@@ -101,7 +101,7 @@ impl Judge {
         key.credentials.current.is_imported() && self.index.earlier_import(key).is_some()
     }
 
-    /// Every key that has this secret, in whatever way and workspace, each with the secret's hash as that key has it.
+    /// Every key that has this secret, in every way and workspace, each with the secret's hash as that key has it.
     pub(crate) fn all_with(&self, presented: &PresentedKey<'_>) -> Vec<(KeyId, KeyHash)> {
         let plaintext = match presented {
             PresentedKey::Native(plaintext) => {

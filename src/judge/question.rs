@@ -9,7 +9,7 @@ use crate::domain::{
 pub enum InQuestion<'a> {
     /// The holder of what was presented.
     Presented(&'a str),
-    /// Nobody presented anything.
+    /// No credential was presented.
     Nothing,
     /// The key of this id; an operator asks.
     Key(KeyId),

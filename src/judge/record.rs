@@ -32,7 +32,7 @@ pub(super) enum Settled {
 pub(super) enum Verdict<P> {
     /// No condition fails, and no limit.
     Allowed(Cleared, P),
-    /// Some condition or limit fails; how the limits stand, where that may be told.
+    /// Some condition or limit fails; how the limits stand, where the answer may say so.
     Denied(Denial, Vec<LimitState>),
     /// Only another question is denied, which goes together with this one.
     HeldBack(Denial, Vec<LimitState>),
@@ -45,7 +45,7 @@ impl<P> Verdict<P> {
         Self::Denied(denial, states)
     }
 
-    /// The decision, how the limits stand as far as that may be told, and whether the decision is this question's own.
+    /// The decision, how the limits stand where the answer may say so, and whether the decision is this question's own.
     fn into_parts(self, states: impl FnOnce(P) -> Vec<LimitState>) -> (Decision, Vec<LimitState>, bool) {
         match self {
             Self::Allowed(permit, proof) => (Decision::Allow(permit), states(proof), true),
@@ -60,7 +60,7 @@ impl<P> Verdict<P> {
 pub enum WithoutKey {
     /// The policy lets everybody through.
     Public,
-    /// The request is denied, whoever sends it.
+    /// The request is denied for every sender.
     Denied(Denial),
 }
 

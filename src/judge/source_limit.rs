@@ -1,7 +1,7 @@
 //! Limits calls by where they come from: ten at once, then one a second.
 //!
 //! It is of one process, in its memory alone. Where several processes serve one store, each gives its Nth part, so that together
-//! they give no more than one would; whoever always comes to the same process has that part.
+//! they give no more than one would; a source that always comes to the same process has only that part.
 //!
 //! Bounded: it remembers 4,096 sources; those beyond share one allowance, so that many sources cannot fill memory.
 
@@ -63,7 +63,7 @@ impl ProcessSourceLimit {
     /// Spends one call of a source.
     ///
     /// # Errors
-    /// There is none left; the seconds to wait for one.
+    /// The source has no call left; the seconds to wait for one.
     pub(crate) fn spend(&self, source: Option<IpAddr>, now: Timestamp) -> Result<(), u64> {
         self.count(source, now).1
     }
@@ -80,7 +80,7 @@ impl ProcessSourceLimit {
         let allowance = allowances
             .entry(if full { None } else { source })
             .or_insert(SourceAllowance { whole_ms: now, calls: 0 });
-        // A clock that was set back must not lock anybody out for longer than a whole refill.
+        // A clock that was set back must not lock a source out for longer than a whole refill.
         let all_refilled = now.saturating_add(self.burst.saturating_mul(self.refill_ms));
         let whole = allowance.whole_ms.clamp(now, all_refilled);
         let wait = whole.saturating_add(self.refill_ms).saturating_sub(all_refilled);

@@ -85,7 +85,7 @@ fn holder<'a>(found: &'a Found, hash: Option<&KeyHash>, browsers: BrowserRule) -
     }
 }
 
-/// What proves a key to whoever asks.
+/// What proves a key to the caller who asks.
 fn proof<'a>(found: &'a Found, hash: Option<&KeyHash>) -> Proof<'a> {
     let Some(hash) = hash else { return Proof::AskedById };
     let secret = found.key().credentials.find(hash);

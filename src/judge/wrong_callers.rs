@@ -41,7 +41,7 @@ pub struct WrongCallersSeen {
     pub limited: u64,
     /// When the last one came.
     pub last: Option<Timestamp>,
-    /// Where most came from; `None` is whatever has no address, or was one source too many.
+    /// Where most came from; `None` stands for callers without an address, and for sources beyond those remembered.
     pub sources: Vec<(Option<IpAddr>, u64)>,
 }
 
@@ -74,7 +74,7 @@ impl WrongCallers {
         )
     }
 
-    /// Notes one; where the log is to be told of it, how many before it were not.
+    /// Notes one; where it is to be logged, how many before it were not logged.
     fn note(&self, is_limited: bool, now: Timestamp) -> Option<u64> {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         noted.count = noted.count.saturating_add(1);

@@ -83,7 +83,7 @@ pub struct Rows {
     pub policy: Option<Arc<PolicyVersion>>,
     /// At most one new import scheme.
     pub scheme: Option<ImportScheme>,
-    /// The clock's mark, whatever it was.
+    /// The clock's new mark; it replaces any earlier one.
     pub clock_mark: Option<Timestamp>,
 }
 

@@ -1,4 +1,4 @@
-//! What Keyward needs of whoever counts: one decision is one charge, of all limits or of none.
+//! What Keyward needs of a back end that counts: one decision is one charge, of all limits or of none.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -71,7 +71,7 @@ pub fn costs<'a>(bills: &[Bill<'a>]) -> HashMap<Count<'a>, u64> {
 pub struct LimitState {
     /// Units that are left.
     pub remaining: u64,
-    /// When all of them are there again, if nobody uses any.
+    /// When all of them are there again, if none is used until then.
     pub reset: Timestamp,
     /// Whether it allows the request.
     pub passes: bool,
@@ -103,7 +103,7 @@ impl Passing {
 pub struct Charged(Passing);
 
 impl Charged {
-    /// Says that a bill was charged. For those alone who count: nobody else knows that it was.
+    /// Says that a bill was charged. Only a back end that counts may call this: no other code knows that it was.
     #[must_use]
     pub const fn by_counters(passing: Passing) -> Self {
         Self(passing)
@@ -132,7 +132,7 @@ impl Refusal {
     }
 }
 
-/// How the limits of a bill stand, and what that comes to.
+/// How the limits of a bill stand, and whether it passes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Weighed {
     /// All of them allow it.
@@ -142,8 +142,8 @@ pub enum Weighed {
 }
 
 impl Weighed {
-    /// What these states of the limits of a bill come to. `None` where they are not one for each of its limits, or it is
-    /// under no limit: then nobody knows whether it may, and that is no answer.
+    /// Whether a bill passes its limits, by these states. `None` where they are not one for each of its limits, or it is
+    /// under no limit: then it is unknown whether the bill may pass, and the request gets no decision.
     #[must_use]
     pub fn new(bill: &Bill<'_>, states: Vec<LimitState>) -> Option<Self> {
         let limits = bill.limits.of(bill.tiers).count();

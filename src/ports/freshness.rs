@@ -31,6 +31,6 @@ pub struct Freshness {
 }
 
 impl Freshness {
-    /// That of a store which nobody else can write into: whatever view there is may be acted upon.
+    /// That of a store which no other process can write into: every view may be acted upon.
     pub const FOREVER: Self = Self { revision: Revision::ZERO, valid_until: Lease::Forever };
 }

@@ -1,4 +1,4 @@
-//! What is needed of a store by whoever opens it and closes it, beside what it keeps.
+//! What a store offers to the process that opens it and closes it, beside what it keeps.
 
 use tokio::sync::watch;
 
@@ -25,7 +25,7 @@ pub enum WriterState {
 pub enum Until {
     /// A write that succeeds: it is tried again and again.
     Written,
-    /// A restart alone: what is stored is not what this process left there, or nobody can tell.
+    /// A restart alone: what is stored is not what this process left there, or may not be.
     Restart,
 }
 
@@ -40,7 +40,7 @@ pub trait Lifecycle: Send + Sync {
     /// Whether the last process that served from this store ended in order, when it was opened.
     fn ended_in_order(&self) -> bool;
 
-    /// How what writes it is; whoever serves from this store watches it.
+    /// The state of the store's writer; the server that serves from this store watches it.
     fn writer_state(&self) -> watch::Receiver<WriterState>;
 
     /// Takes no change any more, writes those that wait, and gives back what it holds.

@@ -70,10 +70,10 @@ pub enum StoreError {
     /// has acknowledged. Nothing was changed. A store within this process never says so.
     #[error("the store cannot be reached: {0}")]
     Unreachable(String),
-    /// The store takes no change until a restart, whoever asks again. Nothing was changed.
+    /// The store takes no change of any caller until a restart. Nothing was changed.
     #[error("the store takes no change until Keyward is restarted: {0}")]
     Sealed(String),
-    /// Another process has changed what is stored, which in this store nobody else may: nothing more is built upon it until a
+    /// Another process has changed what is stored, which in this store only this one may: no change is built upon it until a
     /// restart. Nothing was changed. The store says in its own words what an operator is to do; one that several processes write
     /// into never answers so, because there each change stands on the head that its own transaction finds.
     #[error("{0}")]
@@ -131,7 +131,7 @@ pub trait KeyStore: Send + Sync {
     /// The newest durable revision; changes with each commit.
     fn revisions(&self) -> watch::Receiver<Revision>;
 
-    /// How long a view may be acted upon; changes with each new lease. Where nobody else can write, it is
+    /// How long a view may be acted upon; changes with each new lease. Where no other process can write, it is
     /// [`Freshness::FOREVER`], and never changes.
     fn freshness(&self) -> watch::Receiver<Freshness>;
 

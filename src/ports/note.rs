@@ -11,7 +11,7 @@ pub const MAX_USERS: usize = 8;
 /// What is kept beside the truth: no change, so it has no entry in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// The last use of a secret by somebody.
+    /// The last use of a secret by one of its users.
     LastUse(LastUse),
     /// What keys did, to be added to what is known.
     Usage(Vec<Usage>),
@@ -27,7 +27,7 @@ pub enum Note {
     ClockMark(Timestamp),
 }
 
-/// The last use of a secret by somebody.
+/// The last use of a secret by one of its users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastUse {
     /// The key.
@@ -36,7 +36,7 @@ pub struct LastUse {
     pub generation: u32,
     /// The administration key that asked; `None` for a caller without one.
     pub caller: Option<KeyId>,
-    /// Where the holder was, as far as that is known.
+    /// Where the holder was, if that is known.
     pub address: Option<IpAddr>,
     /// When it was last allowed something, exact to the minute.
     pub time: Timestamp,
@@ -49,6 +49,6 @@ pub enum StoredMark {
     Missing,
     /// This one.
     At(Timestamp),
-    /// Somebody else has written it.
+    /// A writer other than Keyward has written it.
     Edited,
 }

@@ -4,7 +4,7 @@ use std::{any::Any, borrow::Cow, fmt};
 
 use crate::domain::{id::KeyId, time::Timestamp};
 
-/// Somebody whose use is counted: all that a back end has to know of them, wherever it counts.
+/// A key, an owner or a workspace whose use is counted: all that a back end has to know of it, wherever it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Payer<'a> {
     /// A key by itself.

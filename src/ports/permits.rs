@@ -38,7 +38,7 @@ pub struct CountName {
 pub struct KeptCount {
     /// Which.
     pub count: CountName,
-    /// What was used of it, and how much more may have been: bytes of whoever counts.
+    /// What was used of it, and how much more may have been: bytes that only the counting back end reads.
     pub state: Vec<u8>,
 }
 
@@ -67,7 +67,7 @@ pub struct GiveBack {
 pub struct PermitsFound {
     /// Every count that is kept.
     pub counts: Vec<KeptCount>,
-    /// Whether everything unspent was given back: nobody counted before, or whoever did stopped in order.
+    /// Whether everything unspent was given back: no process counted before, or the last one stopped in order.
     pub in_order: bool,
     /// When the last process began that followed one which did not stop in order, if such a time was kept.
     pub crash: Option<Now>,

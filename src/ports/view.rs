@@ -26,7 +26,7 @@ pub struct View {
     /// Keys.
     pub keys: Vec<Key>,
     /// Changes of many keys at once, oldest first. The keys above have them already; others that they name have them in
-    /// no row, and come to what [`Key::under`] says.
+    /// no row, and are as [`Key::under`] says.
     pub groups: Vec<GroupChange>,
     /// The newest version of the policy, where it is among the rows.
     pub policy: Option<PolicyView>,

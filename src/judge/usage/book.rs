@@ -55,7 +55,7 @@ pub struct UsageBook {
 #[repr(align(128))]
 struct Shard(Mutex<ShardUsage>);
 
-/// Written by the thread whose shard it is, emptied by whoever writes usage.
+/// Written by the thread whose shard it is, emptied by the ledger that writes usage.
 #[derive(Default)]
 struct ShardUsage {
     /// One for each policy that was in force; there is hardly ever more than one.
@@ -144,7 +144,7 @@ impl UsageBook {
         self.shards.iter().all(|shard| shard.lock().is_empty())
     }
 
-    /// Whether so much is counted apart that it is better written together with what comes.
+    /// Whether so much is counted apart that it is better written together with later counts.
     pub(crate) fn is_much(&self, many: usize) -> bool {
         self.shards.iter().map(|shard| shard.lock().slots).sum::<usize>() > many
     }
@@ -257,7 +257,7 @@ impl PolicyUsage {
     }
 }
 
-/// Mixes words that are random already: key ids, which nobody outside can choose.
+/// Mixes words that are random already: key ids, which no caller can choose.
 #[derive(Default)]
 struct Mixed(u64);
 

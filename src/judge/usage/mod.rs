@@ -75,7 +75,7 @@ fn put_used(scopes: &mut ScopeSet, found: &Found, requirement: &Requirement<'_>,
     }
 }
 
-/// The declared scopes that a request was denied for: others are nobody's, and would fill memory with names.
+/// The declared scopes that a request was denied for: undeclared ones would fill memory with names.
 fn put_denied(scopes: &mut ScopeSet, denial: &Denial, policy: &Policy) {
     for scope in denial.lacking_scopes() {
         if let Some(place) = places::place_of(scope, policy) {

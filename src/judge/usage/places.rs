@@ -8,7 +8,7 @@ const ENTRIES: usize = 256;
 const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 thread_local! {
-    /// The last place of a scope whose name has this hash, in whatever policy that was.
+    /// The last place of a scope whose name has this hash, in any policy.
     static LAST: [Cell<u16>; ENTRIES] = const { [const { Cell::new(0) }; ENTRIES] };
 }
 
