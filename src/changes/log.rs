@@ -34,7 +34,7 @@ impl Changes {
         page_token: &str,
         page_size: usize,
     ) -> Result<LogAnswer, OperationError> {
-        // What somebody did of whom the caller may not know is not told apart by who it was.
+        // A caller cannot filter by an actor that it may not know of.
         if filter.actor_key.is_some_and(|actor| !self.index.is_seen(permit.sight(), actor)) {
             return Ok(LogAnswer { records: Vec::new(), next_page_token: String::new() });
         }

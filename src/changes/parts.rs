@@ -85,7 +85,7 @@ impl Changes {
         self.judge.policy()
     }
 
-    /// Passes unless the request id has been used: so that a retry is told so, whatever else has changed since.
+    /// Passes unless the request id has been used: so that a retry is told so, no matter what else has changed since.
     pub(super) async fn require_unused(&self, request: Option<&RequestMark>) -> Result<(), OperationError> {
         match request {
             None => Ok(()),

@@ -1,8 +1,8 @@
 //! Import: takes over keys of another system by the hashes of their secrets. Good rows in, bad rows told.
 //!
-//! Each row is judged as an Issue is, and is a change of its own. There is no request id: a row that is sent again finds its
-//! hash taken. A hash that a key out of the caller's reach has is taken in like any other, so that nobody learns of that key; the
-//! import that came first counts ([`KeyHash::later`](crate::domain::secret::KeyHash::later)).
+//! Each row is judged as an Issue is, and is a change of its own. There is no request id: a row that is sent again finds
+//! its hash taken. A hash that a key out of the caller's reach has is taken in like any other, so that no caller learns
+//! of that key; the import that came first counts ([`KeyHash::later`](crate::domain::secret::KeyHash::later)).
 
 pub mod scheme;
 
@@ -65,7 +65,7 @@ pub struct NewImport {
     pub hash: ForeignHash,
     /// What people may recognize the secret by.
     pub hint: Hint,
-    /// How many random bits the secret has, as far as is known.
+    /// How many random bits the secret has, if that is known.
     pub bits: u32,
 }
 
@@ -312,7 +312,7 @@ fn joined(hint: &str) -> impl Iterator<Item = String> {
     rest.map(move |more| format!("{first}{more}"))
 }
 
-/// Whatever in a text could be somebody's token: its words, without what punctuation can stand beside a token or within.
+/// Every part of a text that could be a token: its words, without the punctuation that can stand beside a token or in it.
 fn tokens(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-._~+/=".contains(c));
     words.flat_map(|word| {

@@ -1,7 +1,8 @@
 //! Import schemes: the secrets by which other systems hash their keys, taken in once and kept under seal.
 //!
-//! A scheme by itself lets nobody in: only imported keys do, each judged by its importer's ceiling. So who may import keys into
-//! every workspace may add one. None is removed or changed: its keys would be unknown from one moment to the next.
+//! A scheme by itself admits no holder: only imported keys do, each judged by its importer's ceiling. So a caller who may
+//! import keys into every workspace may add one. A scheme is never removed or changed: its keys would be unknown from
+//! then on.
 
 use crate::{
     changes::{Changes, support::entry::change},

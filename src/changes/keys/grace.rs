@@ -38,7 +38,7 @@ pub struct SecretInUse {
     pub readiness: Option<Readiness>,
 }
 
-/// Somebody who used a secret.
+/// A user of a secret.
 pub struct SecretUser {
     /// The use.
     pub last: LastUse,

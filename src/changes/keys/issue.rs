@@ -1,4 +1,4 @@
-//! Issue: makes a key. Nobody hands out beyond their ceiling, and the secret is shown this once.
+//! Issue: makes a key. No caller hands out more than its ceiling allows, and the secret is shown this once.
 
 use std::sync::Arc;
 

@@ -47,7 +47,7 @@ pub struct Reviewed {
     pub last_use: Option<Timestamp>,
     /// What is wrong, the worst first.
     pub findings: Vec<Finding>,
-    /// What that comes to.
+    /// The score of these findings.
     pub score: u32,
 }
 
@@ -74,7 +74,7 @@ struct Start {
 }
 
 impl Changes {
-    /// A page of the keys that need somebody's attention.
+    /// A page of the keys that need attention.
     ///
     /// # Errors
     /// The page token is not one of this review. The store.

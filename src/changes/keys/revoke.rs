@@ -35,7 +35,7 @@ use crate::{
 pub struct Presenter {
     /// Where the call came from.
     pub source: Option<IpAddr>,
-    /// Whether it came with a good administration key, of whatever scopes: such a one is not limited.
+    /// Whether it came with a good administration key, of any scopes: such a call is not limited.
     pub is_known: bool,
 }
 
@@ -68,12 +68,12 @@ impl Changes {
         }
     }
 
-    /// Ends whatever was presented, in every workspace that has it: the key, if it is its current secret, or only the secret,
-    /// if it is a retiring one. Tells nobody whether there was anything to end (V3, X7).
+    /// Ends the secret that was presented, in every workspace that has it: the key, if it is its current secret, or only
+    /// the secret, if it is a retiring one. The answer never says whether there was anything to end (V3, X7).
     ///
-    /// A secret that was good until now is always ended, and charged to nobody; so is every one that a `known` caller presents.
-    /// All else is charged to its source. A dead secret takes the same road as none at all: it is written that nothing was, so
-    /// that the disk answers both alike.
+    /// A secret that was good until now is always ended, and no source is charged for it; so is every one that a `known`
+    /// caller presents. Any other call is charged to its source. A dead secret takes the same road as an unknown one: a
+    /// note that nothing was ended is written, so that the disk answers both alike.
     ///
     /// # Errors
     /// Too many calls from this source. The store.
@@ -106,7 +106,8 @@ impl Changes {
         Ok(())
     }
 
-    /// What whoever presented nothing that could be ended hears where nothing can be written: the same as who presented a good key.
+    /// The error for a caller who presented no secret that can be ended, where the store takes no writes: the same as for a
+    /// good key.
     fn unnoted(&self, error: StoreError) -> OperationError {
         let error = denied_here::unwritten(true, error);
         if !matches!(error, OperationError::EndUnwritten(_)) {
@@ -119,7 +120,7 @@ impl Changes {
         }
     }
 
-    /// Whether this secret lets its holder in, as far as its key knows.
+    /// Whether this secret is good by the state of its key and its own end alone.
     fn is_good(&self, id: KeyId, hash: &KeyHash, now: Timestamp) -> bool {
         let found = self.index.by_id(id);
         let end = found.as_ref().and_then(|found| found.key().credentials.find(hash)).map(|(_, end)| end);
@@ -244,8 +245,8 @@ impl Changes {
         Ok(Attempt::Commit(Box::new(Mutation { expects, ..write_key(entry, key.clone()) }), key))
     }
 
-    /// What a revocation stands on. One by possession stands on nothing: whoever holds the secret of a root could do worse, so that
-    /// it must end, the last one too; `keyward recover` makes another.
+    /// What a revocation stands on. One by possession stands on nothing: a caller with the secret of a root could do
+    /// worse, so that it must end, the last one too; `keyward recover` makes another.
     fn requires_another(
         &self,
         key: &Key,
@@ -258,7 +259,7 @@ impl Changes {
         }
     }
 
-    /// Says so where nobody can administer any more, because the last root key was ended by presenting it.
+    /// Logs an error where the last root key was ended by presenting it, so that nobody can administer any more.
     fn tell_of_last_root(&self, key: &Key) {
         let now = self.clock.now();
         let was_root = key.admin.as_ref().is_some_and(|rights| rights.is_root());

@@ -68,7 +68,7 @@ impl KeySelection {
 /// What else a list asks of keys (K7).
 #[derive(Debug, Clone, Default)]
 pub struct KeyTraits {
-    /// Standing in one of these ways; none is any.
+    /// Standing in one of these ways; an empty list stands for any.
     pub standings: Vec<Standing>,
     /// With this scope, for every resource or for some.
     pub scope: Option<Box<str>>,
@@ -87,7 +87,7 @@ pub struct KeyTraits {
 }
 
 impl KeyTraits {
-    /// Whether a key is so, as far as its use is not in question.
+    /// Whether a key has these traits, except those that are about its use.
     #[must_use]
     pub fn matches(&self, key: &Key, rights: &Rights, now: Timestamp) -> bool {
         let has = |scope: &str| {

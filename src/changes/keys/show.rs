@@ -48,7 +48,7 @@ pub struct Moment {
     pub time: Timestamp,
     /// The policy in force, if there is one that can be trusted.
     pub policy: Option<Arc<PolicyVersion>>,
-    /// For whom.
+    /// What the caller sees.
     sight: Sight,
     index: Arc<Index>,
 }
@@ -125,8 +125,8 @@ impl Changes {
         shown.pop().ok_or(OperationError::NotFound(NotFound::Key(id)))
     }
 
-    /// The key that has a secret, whatever has become of either, and which of its secrets that is: for whoever found one. Nothing is
-    /// noted as used by it.
+    /// The key that has a secret, in any state of either, and which of its secrets that is: for an operator who found
+    /// one. This is not noted as a use.
     ///
     /// # Errors
     /// The caller is bound to one workspace; no key has it. The store.
@@ -211,8 +211,8 @@ impl Changes {
         read().map(Some).ok_or(OperationError::invalid("page_token", foreign))
     }
 
-    /// A key that was just changed, with what is known of its use. The change stands whatever becomes of the look: where the store
-    /// cannot be read, it is what memory has.
+    /// A key that was just changed, with what is known of its use. The change stands even if this look fails: where the
+    /// store cannot be read, the use is what memory has.
     pub async fn with_use(&self, key: Key) -> ShownKey {
         let id = key.id;
         let mut uses = match self.last_uses(vec![id]).await {

@@ -44,7 +44,7 @@ const MAX_LOGGED_VALUE: usize = 1_024;
 pub struct Expected {
     /// The version in force that it was made from.
     pub version: u64,
-    /// How many living keys gain by it; `None` is none.
+    /// How many living keys gain by it; `None` where no key does.
     pub gains: Option<u64>,
 }
 
@@ -201,8 +201,9 @@ impl Changes {
         Ok(VersionPage { versions, next_page_token: next_page_token.unwrap_or_default() })
     }
 
-    /// The default workspace, where a document drops its plan and nobody has a key in it: it was made with the first policy, and
-    /// nobody chose its plan. It takes the document's first one, so that one's own names can be applied to a fresh server.
+    /// The default workspace, where a document drops its plan and it has no living key: it was made with the first
+    /// policy, and no operator chose its plan. It takes the document's first one, so that a document with other names can
+    /// be applied to a fresh server.
     fn unused_default(&self, policy: &Policy) -> Option<Arc<Workspace>> {
         let workspace = self.index.workspace(self.index.default_workspace()?)?;
         let now = self.clock.now();

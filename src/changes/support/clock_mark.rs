@@ -93,7 +93,7 @@ impl ClockWatch {
     }
 }
 
-/// The change that sets the mark to `now`, whatever it was.
+/// The change that sets the mark to `now`, over any earlier one.
 #[must_use]
 pub fn reset(from: StoredMark, now: Timestamp) -> Mutation {
     let from = match from {

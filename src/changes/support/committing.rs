@@ -1,4 +1,4 @@
-//! How a change is made: judged in its turn, committed, and in memory before anybody is told.
+//! How a change is made: judged in its turn, committed, and in memory before its caller is answered.
 
 use crate::{
     changes::{
@@ -65,7 +65,7 @@ impl Changes {
         .await
     }
 
-    /// Commits what `judge` comes to, standing on the caller too; where another change came first, it judges again, unless
+    /// Commits what `judge` returns, standing on the caller too; where another change came first, it judges again, unless
     /// that was one of the caller's own key.
     pub(in crate::changes) async fn until_committed<T>(
         &self,
@@ -127,7 +127,7 @@ impl Changes {
         self.index.by_id(key).is_none_or(|found| found.key().revision != since)
     }
 
-    /// Commits what has room, and waits until memory has it: only then may anybody be told.
+    /// Commits what has room, and waits until memory has it: only then may the caller be answered.
     pub(in crate::changes) async fn commit(
         &self,
         mut mutations: Vec<Mutation>,

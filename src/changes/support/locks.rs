@@ -54,8 +54,8 @@ impl Default for Locks {
 }
 
 impl Locks {
-    /// Waits for the turn of a change of this key of this workspace. Always taken in the same order: nobody who waits for a
-    /// workspace has a key.
+    /// Waits for the turn of a change of this key of this workspace. Always taken in the same order: a task that waits for a
+    /// workspace never holds a key.
     pub(in crate::changes) async fn of(&self, workspace: WorkspaceId, key: KeyId) -> KeyTurn<'_> {
         let of_workspace = match self.workspaces.get(workspace.stripe(STRIPES)) {
             Some(turn) => Some(turn.read().await),
@@ -68,7 +68,7 @@ impl Locks {
         KeyTurn { _workspace: of_workspace, _key: of_key }
     }
 
-    /// Waits for the turns of all keys of a workspace: until the guard is dropped, nobody else changes one.
+    /// Waits for the turns of all keys of a workspace: until the guard is dropped, no other task changes one.
     pub(in crate::changes) async fn of_all(
         &self,
         workspace: WorkspaceId,
@@ -79,7 +79,8 @@ impl Locks {
         }
     }
 
-    /// Waits for the turns of all keys of all workspaces, always in the same order. Nobody who waits here has one of them.
+    /// Waits for the turns of all keys of all workspaces, always in the same order. A task that starts to wait here holds
+    /// none of them.
     pub(in crate::changes) async fn of_everything(&self) -> Vec<RwLockWriteGuard<'_, ()>> {
         let mut turns = Vec::with_capacity(self.workspaces.len());
         for turn in &self.workspaces {
@@ -88,7 +89,7 @@ impl Locks {
         turns
     }
 
-    /// Waits until keys of a workspace may be made: nobody counts what its keys gain until the guard is dropped.
+    /// Waits until keys of a workspace may be made: no other task counts what its keys gain until the guard is dropped.
     pub(in crate::changes) async fn to_make(
         &self,
         workspace: WorkspaceId,
@@ -99,7 +100,7 @@ impl Locks {
         }
     }
 
-    /// Waits until nobody makes keys of a workspace: until the guard is dropped, nobody does.
+    /// Waits until no task makes keys of a workspace: until the guard is dropped, none can.
     pub(in crate::changes) async fn to_count(
         &self,
         workspace: WorkspaceId,
@@ -110,7 +111,7 @@ impl Locks {
         }
     }
 
-    /// Waits for the turn of a look at all keys of a workspace, one at a time. Nobody who looks waits for anything else.
+    /// Waits for the turn of a look at all keys of a workspace, one at a time. A task that looks waits for no other lock.
     pub(in crate::changes) async fn to_look(&self, workspace: WorkspaceId) -> Option<MutexGuard<'_, ()>> {
         match self.looks.get(workspace.stripe(STRIPES)) {
             Some(turn) => Some(turn.lock().await),

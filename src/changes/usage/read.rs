@@ -40,7 +40,7 @@ pub struct UsageQuery {
     pub environment: Option<EnvironmentName>,
     /// From the hour on that this is in; `None` is 24 hours before the end.
     pub start: Option<Timestamp>,
-    /// As far as the hour that this is in, if it does not begin it; `None` is the end of this hour.
+    /// Up to the end of the hour that this is in, or up to this if it begins an hour; `None` is the end of this hour.
     pub end: Option<Timestamp>,
     /// What to sum up by.
     pub period: Period,

@@ -14,7 +14,7 @@ use crate::{
     yielding::Yielding,
 };
 
-/// A workspace before and after a change, and whom it concerns.
+/// A workspace before and after a change, and the keys that the change concerns.
 #[derive(Debug)]
 pub struct PlanEffect {
     /// The policy that both stand under.
@@ -23,7 +23,7 @@ pub struct PlanEffect {
     pub before: Workspace,
     /// As it would be, or is.
     pub after: Workspace,
-    /// Whom it concerns; `None` where neither plan nor limits are to change.
+    /// The keys that it concerns; `None` where neither plan nor limits are to change.
     pub keys: Option<KeysConcerned>,
 }
 

@@ -168,7 +168,7 @@ impl Changes {
     }
 }
 
-/// The owner as the first member; nobody where there is no owner or no role.
+/// The owner as the first member; `None` where there is no owner or no role.
 fn first_member(
     permit: &AdminPermit<ManageWorkspaces>,
     policy: &Policy,

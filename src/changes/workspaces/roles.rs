@@ -47,7 +47,7 @@ impl Changes {
         if passed.is_ok() && follows_alone(key) {
             passed = match under.and_then(|policy| self.role_of_owner(key, policy)) {
                 Some(role) => permit.require_role(role, under),
-                // Whoever makes the owner a member again chooses the role, and does not see who has the secret.
+                // The caller who makes the owner a member again chooses the role, and does not see who has the secret.
                 None => permit.require_every_role(),
             };
         }
@@ -131,7 +131,7 @@ impl Changes {
         policy.role(&self.index.owner_role(key)?)
     }
 
-    /// What a key comes to is within a role.
+    /// Passes a key whose rights are within a role.
     fn within_of(&self, role: &Role, key: &Key, policy: &Policy) -> Result<(), OperationError> {
         let follows_it = key.follows_owner_role && key.owner.as_ref() == key.creator.behalf();
         if follows_it {
@@ -156,7 +156,7 @@ impl Changes {
         let none = || OperationError::NotFound(NotFound::Member(subject.clone()));
         let member = self.index.member(&id).ok_or_else(none)?;
         let name = member.role.clone().ok_or_else(none)?;
-        // One that the policy does not declare gives nothing: its bearer is as good as none.
+        // A role that the policy does not declare gives nothing: its bearer counts as no member.
         let role = policy.role(&name).ok_or_else(none)?;
         Ok(Bearer { member, role })
     }

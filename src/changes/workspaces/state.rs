@@ -48,7 +48,8 @@ impl Changes {
         comment: Comment,
     ) -> Result<(Workspace, Revision, u64), OperationError> {
         permit.require_global()?;
-        // While they are counted none comes and none goes. Whoever expects another number keeps nobody waiting for long.
+        // While the keys are counted none comes and none goes. A call that expects another number holds these locks only
+        // briefly.
         let counted = expected.is_some();
         let _alone = if counted { Some(self.locks.over_policy().await) } else { None };
         let _turns = if counted { self.locks.of_all(id).await } else { None };

@@ -36,7 +36,7 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 pub(super) const IN_MEMORY_ONLY: &str =
     "counts cannot be written: they are kept in memory only, and a crash now may admit more than a limit";
 
-/// A write that somebody needs.
+/// A write that a request needs.
 pub(super) struct Ask {
     pub(super) payer: Box<dyn Slotted>,
     pub(super) limit: LimitId,
@@ -49,7 +49,7 @@ pub(super) struct Ask {
 /// What the ledger is asked for.
 pub(super) enum Job {
     Ask(Ask),
-    /// Write every count of which nothing is written.
+    /// Write every count that was never written.
     Settle(oneshot::Sender<Result<(), StoreError>>),
     /// Write every count, and end.
     Close(oneshot::Sender<Result<(), StoreError>>),
@@ -70,7 +70,7 @@ struct Over {
 /// What writes.
 pub(super) struct Ledger {
     permits: Arc<dyn Permits>,
-    /// As whom permits are taken.
+    /// The replica that takes the permits.
     replica: ReplicaId,
     index: Arc<Index>,
     ids: Arc<LimitIds>,
@@ -108,7 +108,7 @@ impl Ledger {
         }
     }
 
-    /// Writes until it is told to close, or nobody can ask any more.
+    /// Writes until it is told to close, or every sender is gone.
     pub(super) async fn run(self, mut jobs: mpsc::Receiver<Job>) -> Result<(), StoreError> {
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
         let mut probe = tokio::time::interval(PROBE_EVERY);
@@ -134,7 +134,7 @@ impl Ledger {
                 taken = jobs.recv_many(&mut batch, BATCH) => if taken == 0 {
                     return Ok(());
                 },
-                // One batch at a time, and only while nobody waits for a write.
+                // One batch at a time, and only while no request waits for a write.
                 () = ready(()), if !over.is_empty() => self.forget(&mut over).await,
             }
             let mut asks = Vec::new();
@@ -162,7 +162,7 @@ impl Ledger {
     async fn write(&self, asks: Vec<Ask>) {
         let mut list = Vec::with_capacity(asks.len());
         for ask in asks {
-            // Gone where the window was over and swept meanwhile: whoever needs it asks again.
+            // Gone where the window was over and swept meanwhile: a request that needs it asks again.
             let slot = MemorySlot::of(&*ask.payer);
             let Some(snapshot) = slot.and_then(|slot| slot.lock().snapshot(ask.limit, ask.more)) else {
                 continue;
@@ -217,8 +217,8 @@ impl Ledger {
         }
     }
 
-    /// Writes what was counted in memory only, once something can be written again: nobody may use it ever after, and a
-    /// crash must find it all the same.
+    /// Writes what was counted in memory only, once the store takes writes again: even if no request uses it ever after, a
+    /// process after a crash must find it.
     async fn catch_up(&self) {
         let written_again =
             !self.degraded.load(Ordering::Acquire) && self.behind.swap(false, Ordering::AcqRel);
@@ -233,7 +233,7 @@ impl Ledger {
         self.written.send_modify(|written| *written = written.wrapping_add(1));
     }
 
-    /// Drops what is over in memory, and what nobody uses any more: accounts of which nothing is counted, and numbers of limits.
+    /// Drops what is over in memory, and what is no longer used: accounts without a count, and numbers of limits.
     /// The rows of what is over are to be forgotten.
     fn sweep(&self, now: &Now, over: &mut VecDeque<Over>) {
         let mut unused = self.ids.idle();
@@ -272,7 +272,7 @@ impl Ledger {
         }
     }
 
-    /// Writes every count, or those of which nothing is written.
+    /// Writes every count, or those that were never written.
     async fn write_as_it_is(&self, all: bool) -> Result<(), StoreError> {
         let mut payers = Vec::new();
         self.index.each_payer(|payer| {

@@ -58,7 +58,7 @@ pub struct MemoryCounters {
     unclean: Option<Now>,
     /// How many processes count by the same permits.
     replicas: Arc<KnownReplicas>,
-    /// Taken by whoever closes this first.
+    /// Taken by the first call that closes this.
     ledger: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
 }
 
@@ -91,7 +91,7 @@ impl MemoryCounters {
             if in_order { crash } else { Some(Now { time: now.time.saturating_add(MARK_AGE), ..now }) };
         let mut over = Vec::new();
         for KeptCount { count, state } in counts {
-            // Of nobody who is known, for example of a key whose rows are damaged: it stays as it is.
+            // The payer is unknown, for example a key whose rows are damaged: the count stays as it is.
             let Some(payer) = index.payer(&count.payer) else { continue };
             let Some(slot) = MemorySlot::of(&*payer) else { continue };
             let limit = (ids.id(&count.limit), count.limit.as_str());
@@ -147,7 +147,7 @@ impl MemoryCounters {
         let Some(mut sheets) = LockedSheets::lock(&self.reading(now), bills) else {
             return Settlement::Unwritten;
         };
-        // Read under the locks: whoever closes this looks at each account after it is set.
+        // Read under the locks: the call that closes this sets it, and looks at each account after that.
         let closed = self.closed.load(Ordering::Acquire);
         let degraded = self.is_degraded();
         let mut asks = Vec::new();
@@ -160,7 +160,7 @@ impl MemoryCounters {
                 covered &= degraded || measure.is_some_and(|measure| measure.covered);
                 limited = true;
             }
-            // Under no limit nobody is let through (L1): its policy cannot be trusted.
+            // A bill without any limit never passes (L1): its policy cannot be trusted.
             if closed || !limited {
                 sheets.roll_back();
                 return Settlement::Unwritten;
@@ -170,7 +170,7 @@ impl MemoryCounters {
                 sheets.roll_back();
                 return match weighed {
                     Some(Weighed::Refused(refusal)) => Settlement::Refused(place, refusal),
-                    // What refused it is not among them: nobody knows what is so.
+                    // What refused it is not among them: which of the two is right is unknown.
                     Some(Weighed::Passes(_)) | None => Settlement::Unwritten,
                 };
             }
@@ -211,7 +211,7 @@ impl MemoryCounters {
         }
     }
 
-    /// Asks for a write. While nothing can be written nobody asks: the ledger tries again by itself.
+    /// Asks for a write. While the store takes no writes this asks for none: the ledger tries again by itself.
     fn ask(&self, needed: &Needed<'_>) {
         let Needed { account, bound, units } = needed;
         let (payer, limit, text) = (account.slot.keep(), bound.id, bound.text());
@@ -255,7 +255,7 @@ fn weighed<'a>(sheets: &mut LockedSheets<'a>, bill: &Bill<'a>, cost: u64) -> Opt
     Weighed::new(bill, states)
 }
 
-/// The writes that are needed for all of these bills together, and that nobody has asked for.
+/// The writes that are needed for all of these bills together, and that were not asked for yet.
 fn needed<'a>(sheets: &mut LockedSheets<'a>, bills: &[Bill<'a>]) -> Vec<Needed<'a>> {
     let costs = costs(bills);
     let mut needed = Vec::new();

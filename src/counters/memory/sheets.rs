@@ -1,4 +1,4 @@
-//! The accounts that some bills name, locked together: in one order everywhere, so that nobody waits in a circle.
+//! The accounts that some bills name, locked together: in one order everywhere, so that no threads wait in a circle.
 
 use std::{sync::MutexGuard, time::Duration};
 
@@ -103,7 +103,7 @@ impl<'a> LockedSheet<'a> {
     }
 }
 
-/// The slot of whom a limit is charged to, and where it stands in the order of locking.
+/// The slot of the payer that a limit is charged to, and where it stands in the order of locking.
 fn account<'a>(bill: &Bill<'a>, per: Subject) -> (LockOrder, &'a AnySlot) {
     let account = bill.account(per);
     let kind = match account.payer {

@@ -15,7 +15,7 @@ use crate::{
 pub struct MemorySlot {
     /// Held for a judgement and its charge, and never while anything waits.
     sheet: Mutex<Sheet>,
-    /// When the payer came to be: what was over before then, nobody has counted anything of it.
+    /// When the payer came to be: it has no counts from before then.
     since: Timestamp,
 }
 

@@ -209,7 +209,7 @@ async fn what_was_counted_in_memory_only_is_written_once_that_can_be() {
     charge(&counters, &found, &now, 500).await;
     assert!(counters.is_degraded());
     world.store.fails.store(false, Ordering::SeqCst);
-    // Nobody uses it any more, and some time later it ends as after `kill -9`.
+    // It is not used any more, and some time later the process ends as after `kill -9`.
     let mut admitted_twice = true;
     for _time in 0..100 {
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -170,9 +170,10 @@ impl Changes {
             let _turn = self.locks.to_look_within(within).await;
             return Ok(self.look(permit, &bulk, self.clock.now())?.answer());
         };
-        // A caller who expects another number keeps nobody waiting.
+        // A caller who expects another number is refused before it takes any lock.
         self.look(permit, &bulk, self.clock.now())?.require(expected)?;
-        // Nobody else changes a key of these workspaces between the look and the change, and so this cannot be kept from happening.
+        // No other call changes a key of these workspaces between the look and the change: so no call can keep this from
+        // happening.
         let _turns = self.locks.of_all_within(within).await;
         let judge = || {
             let now = self.clock.now();

@@ -78,7 +78,7 @@ impl Changes {
             Ok(Attempt::CommitAll(mutations, ()))
         };
         match self.until_committed(None, judge).await {
-            // It was there already, though nobody could know.
+            // The store had it already, though that was not known here.
             Ok(_) | Err(OperationError::Exists(Exists::GroupDone(_))) => Ok(()),
             Err(error) => Err(error),
         }

@@ -42,7 +42,7 @@ pub struct StoreStatus {
     pub revision: Revision,
     /// The ends that are not written, oldest first.
     pub denied: Vec<Arc<Denied>>,
-    /// What was sent as an administration key and is none; for operators.
+    /// What was sent as an administration key and is not a usable one; for operators.
     pub wrong_callers: Option<WrongCallersSeen>,
 }
 
@@ -206,7 +206,7 @@ impl Changes {
         }
     }
 
-    /// What is not written when the process ends is forgotten, and somebody must know.
+    /// Denials that are not written when the process ends are forgotten, and an operator must know.
     fn forget_denied(&self, written: u64) {
         let left = self.denied.all();
         if left.is_empty() {
@@ -227,7 +227,7 @@ pub(in crate::changes) fn ends_keys(entry: &LogEntry) -> bool {
     matches!(entry.action, Action::KeyRevoke | Action::KeyDisable | Action::SecretEnd)
 }
 
-/// An error of the store, told apart where a change that ends keys was good and could not be written, or nobody knows.
+/// An error of the store, told apart where a change that ends keys was good and was not written, or may not have been.
 pub(in crate::changes) fn unwritten(ends_keys: bool, error: StoreError) -> OperationError {
     match error {
         StoreError::Unavailable(_)

@@ -8,12 +8,12 @@ use crate::{
     index::Kept,
 };
 
-/// How far a quota goes. While no policy can be trusted, as far as by default: revocations pass here too.
+/// The extent of a quota. While no policy can be trusted, the default holds: revocations pass here too.
 pub(super) fn limit_of(policy: Option<&Policy>, plan: Option<&Plan>, quota: Quota) -> u64 {
     policy.map_or(quota.by_default(), |policy| policy.quota(plan, quota))
 }
 
-/// How much of a quota is kept; of what is counted otherwise, nothing.
+/// How much of a quota is kept; 0 for a quota that is counted otherwise.
 pub(super) const fn kept_of(kept: &Kept, quota: Quota) -> u64 {
     match quota {
         Quota::Keys => kept.keys,

@@ -76,7 +76,7 @@ impl Changes {
         Ok((draws_on, room))
     }
 
-    /// Which part of the room that is kept for changes that take rights away is there for somebody.
+    /// Which part of the room that is kept for changes that take rights away an actor may draw on.
     fn kept_for(&self, actor: &Actor) -> DrawsOn {
         match actor {
             Actor::System => DrawsOn::KeptForOperators,
@@ -111,7 +111,8 @@ impl Changes {
         Quota::OF_WORKSPACE.into_iter().map(of_one).collect()
     }
 
-    /// Whether a change gives nobody anything, and takes something away: it never waits for room in the log.
+    /// Whether a change gives no key or member anything, and takes something away: such a change never waits for room in
+    /// the log.
     fn takes_away(&self, mutation: &Mutation, policy: Option<&Policy>) -> bool {
         let entry = &mutation.entry;
         match (entry.action, &entry.group) {

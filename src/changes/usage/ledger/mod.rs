@@ -1,4 +1,4 @@
-//! Brings what is counted to the store: each second, or each ten while it is of many keys, when somebody asks, and all of
+//! Brings what is counted to the store: each second, or each ten while it is of many keys, when a caller asks, and all of
 //! it at the end.
 //!
 //! What is written is taken out of memory before, and put back only where the store says that nothing of it is there: so
@@ -100,7 +100,7 @@ impl UsageLedger {
     /// Writes what has been counted so far.
     ///
     /// # Errors
-    /// The store: what could not be written is kept and tried again, unless nobody knows whether it is written.
+    /// The store: what could not be written is kept and tried again, unless it is unknown whether it was written.
     pub async fn flush(&self) -> Result<(), StoreError> {
         let mut unwritten = self.unwritten.lock().await;
         let lost = self.book.drain(&mut unwritten, MOST_UNWRITTEN);
@@ -143,7 +143,7 @@ impl UsageLedger {
         Ok(())
     }
 
-    /// Writes everything; nobody counts any more.
+    /// Writes everything; no Check is counted any more.
     async fn flush_all(&self) -> Result<(), StoreError> {
         self.flush().await?;
         while !self.book.is_empty() {

@@ -1,4 +1,4 @@
-//! Removes somebody from every workspace at once: all of the removals are written together, or none.
+//! Removes a member from every workspace at once: all of the removals are written together, or none.
 
 use crate::{
     changes::{
@@ -19,7 +19,7 @@ use crate::{
     yielding::Yielding,
 };
 
-/// Where somebody is a member.
+/// Where a subject is a member.
 #[derive(Default)]
 struct Memberships {
     /// In these workspaces it can be changed.
@@ -34,8 +34,8 @@ impl Changes {
     /// Removes a member from every workspace that it belongs to. In a closed one it stays, as everything does there.
     ///
     /// # Errors
-    /// The caller is bound to one workspace; nobody of that name is or was a member anywhere, or so long ago that nobody knows;
-    /// there are more workspaces than one change takes. The store.
+    /// The caller is bound to one workspace; no workspace has or had a member of that name, or its removal is no longer
+    /// known; there are more workspaces than one change takes. The store.
     pub async fn remove_member_everywhere(
         &self,
         permit: AdminPermit<ManageWorkspaces>,

@@ -94,7 +94,7 @@ impl Changes {
     /// Removes a member; one that is removed already stays so.
     ///
     /// # Errors
-    /// It never was a member, or so long ago that nobody knows; the workspace is closed. The store.
+    /// It never was a member, or its removal is no longer known; the workspace is closed. The store.
     pub async fn remove_member(
         &self,
         permit: AdminPermit<ManageWorkspaces>,
@@ -109,7 +109,7 @@ impl Changes {
         Ok(removed)
     }
 
-    /// Counts the keys of somebody who was removed.
+    /// Counts the keys of a removed member.
     async fn count_keys(&self, id: &MemberId, removed: &mut Removed) {
         let now = self.clock.now();
         let mut count = |key: &Key, _: &Rights| {
@@ -130,7 +130,7 @@ impl Changes {
     /// A member as it stands.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no such member.
     pub fn show_member(
         &self,
         _permit: &AdminPermit<ReadWorkspaces>,
