@@ -100,7 +100,8 @@
 //! # A request through Envoy, walked
 //!
 //! 1. The same server. `grpc/routes.rs` gives the one method of Envoy to [`grpc::ext_authz`], which reads the bytes by
-//!    itself: what cannot be read is a denial, and a call that fails before its handler is answered 503.
+//!    itself: what cannot be read is a denial, and a call that fails before its handler is answered 503,
+//!    to be passed on.
 //!    (`/verify`, which other gateways ask over HTTP, is read by `http/verify.rs`, and goes the same way from here on.)
 //! 2. [`Desk::answer`](gateway::Desk::answer): a sealed store and a gateway that may not ask are a 503. [`gateway::said`] reads
 //!    what the gateway's settings say that the request needs. Where they name no scopes,

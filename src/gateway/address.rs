@@ -20,7 +20,7 @@ pub enum RequestOrigin<'a> {
     Forwarded,
     /// What Envoy tells in words of its own.
     Envoy {
-        /// The other end of its connection; none is no address.
+        /// The other end of its connection; `None` if that is no address.
         peer: Option<IpAddr>,
         /// The address that it believes, if its configuration tells that.
         believed: Option<&'a str>,

@@ -5,7 +5,7 @@
 
 use super::{header::Header, status::StopStatus};
 
-/// Whether a request with these values of `Content-Type` is a call of gRPC. gRPC-Web is none: its clients read HTTP.
+/// Whether a request with these values of `Content-Type` is a call of gRPC. gRPC-Web is not one: its clients read HTTP.
 pub(super) fn is_call<'a>(mut content_type: impl Iterator<Item = &'a [u8]>) -> bool {
     content_type.any(|value| {
         let (name, rest) = value.split_at_checked(CONTENT_TYPE.len()).unwrap_or_default();

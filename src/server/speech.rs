@@ -40,7 +40,7 @@ pub(super) fn http(limits: &ListenerLimits) -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        // Who has said all that he had to say, and says so, still hears the answer (RFC 9112 section 9.6).
+        // A client that has closed its side of the connection still gets the answer (RFC 9112 section 9.6).
         .half_close(true)
         .header_read_timeout(limits.head_deadline)
         .max_buf_size(limits.http1_buffer_bytes);

@@ -90,7 +90,7 @@ fn write(orders: &Receiver<Order>, mut out: impl Write, tally: &LineTally) {
                 }
                 tally.gone(line.len());
             }
-            // Who asked may have stopped waiting.
+            // The caller may have stopped waiting.
             Order::Tell(done) => drop(done.try_send(())),
         }
     }
@@ -120,7 +120,7 @@ impl Logging {
             looks.tick().await;
             let lost = self.lost();
             if said.take() == Some(lost) {
-                // Nothing was lost since, what says so neither.
+                // No line was lost since, and the one that says so was written.
                 told = lost;
             }
             if lost > told {

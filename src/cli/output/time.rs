@@ -12,7 +12,7 @@ pub(in crate::cli) fn to_wire(time: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() }
 }
 
-/// An RFC 3339 time, up to the end of the year 9999; `None` for what is none.
+/// An RFC 3339 time, up to the end of the year 9999; `None` for any other text.
 pub(in crate::cli) fn read(text: &str) -> Option<prost_types::Timestamp> {
     if let Ok(time) = Timestamp::from_str(text) {
         return Some(to_wire(time));

@@ -116,7 +116,7 @@ fn read(record: &LogRecord, moment: &Moment) -> Option<v1::AuditRecord> {
     })
 }
 
-/// Who asked for what is no entry yet, in the same way.
+/// The actor of a request that is no entry yet, in the same way.
 pub(super) fn actor_to_wire(asked: &Actor, moment: &Moment) -> v1::Actor {
     let text = |address: Option<IpAddr>| address.map(|address| address.to_string()).unwrap_or_default();
     let (kind, key, owner, address) = match asked {

@@ -1,4 +1,4 @@
-//! `ReviewKeys`: the keys that need an operator's attention.
+//! `ReviewKeys`: the keys that need attention.
 
 use crate::{
     changes::Changes,

@@ -33,7 +33,7 @@ struct GroupFields<'a> {
     keys: Vec<Alike<'a>>,
 }
 
-/// The keys that are stored as those of an entry; by default none, with a digest that nothing has.
+/// The keys that are stored as those of an entry; by default none, with a digest that no list has.
 #[derive(Default)]
 pub(in crate::store) struct KeyList {
     /// In the order in which they are stored.

@@ -1,7 +1,7 @@
 //! The database and its anchor: which of them go together, what is refused, and what an operator takes in all the same.
 //!
 //! The database notes under a code that it has an anchor, and where, so that one that was taken away is noticed. An anchor
-//! that is older than the database is none the worse: that is what a power cut leaves, and a disk that was full.
+//! that is older than the database is accepted: a power cut leaves such a one, and a disk that was full.
 
 use std::{
     ffi::OsString,
