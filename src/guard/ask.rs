@@ -70,7 +70,7 @@ impl Guard {
     }
 
     /// While Keyward is away, a request with one credential passes unchecked, with a warning in the log, instead of a
-    /// 503. Such a request has no [`CheckedKey`].
+    /// 503. Such a request has no [`CheckedKey`](crate::wire::v1::CheckedKey).
     ///
     /// It is away where no connection to it can be made. One that is there and does not decide, because it cannot (its error
     /// says so), is too slow, or closes the connection, is a 503 all the same. A host that died without a word keeps its

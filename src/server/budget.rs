@@ -1,7 +1,7 @@
 //! What calls may hold in memory, over all connections of both listeners: one budget of bytes, counted by what things cost
 //! and not by what was sent.
 //!
-//! A call [charges](Account) its connection when its head arrives, again before its message is decoded, and for its answer;
+//! A call [charges](ConnectionBudget) its connection when its head arrives, again before its message is decoded, and for its answer;
 //! each charge is given back when the thing it stands for is dropped ([`Held`]), also after a panic and when the call is
 //! cancelled. A connection has [`FREE_BYTES`] of its own that are never refused: a few small calls, so that an honest client
 //! is answered however much others hold, and that a usual Check touches no number but its own connection's. What is beyond

@@ -1,4 +1,4 @@
-//! Counting in memory, beside the keys, with blocks of units taken ahead ([`Permits`](crate::ports::Permits)). With SQLite
+//! Counting in memory, beside the keys, with blocks of units taken ahead ([`Permits`]). With SQLite
 //! behind them one process is the only one that counts.
 //!
 //! A bill locks the accounts that it names, judges all limits, and charges all or none before it lets go: no charge is
