@@ -55,7 +55,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     (
         "operating.md",
         "plus 229,376 for each thread",
-        "judge/usage/book.rs",
+        "judge/usage/book/mod.rs",
         "const MOST_IN_SHARD: usize = 229_376;",
     ),
     (

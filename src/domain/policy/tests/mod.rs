@@ -34,8 +34,8 @@ fn a_document_survives_its_own_text() {
     assert_eq!(changes(policy.document(), again.document()), []);
 }
 
-const SMALL: &str = include_str!("tests/small.toml");
-const FAULTS: &str = include_str!("tests/faults.txt");
+const SMALL: &str = include_str!("small.toml");
+const FAULTS: &str = include_str!("faults.txt");
 
 /// The faults of a document.
 fn faults(toml: &str) -> Vec<Fault> {
