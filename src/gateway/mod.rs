@@ -37,6 +37,7 @@ use crate::{
     },
     judge::{
         Judge,
+        answer::Answer,
         question::{InQuestion, Mode, Query},
         record::WithoutKey,
         trusted,
@@ -247,9 +248,20 @@ impl Desk {
             let rule = policy.environments().browsers(&key.environment);
             self.complaints.of_browser(now, key.id, rule);
         }
-        Ok(match (&answer.decision, &answer.subject) {
+        Ok(self.with_key(&answer, request, &query.requirement, format))
+    }
+
+    /// What a gateway is to do by the answer to a Check.
+    fn with_key(
+        &self,
+        answer: &Answer,
+        request: &impl GatewayRequest,
+        requirement: &Requirement<'_>,
+        format: BodyFormat,
+    ) -> GatewayAnswer {
+        match (&answer.decision, &answer.subject) {
             (Decision::Allow(_), Some(subject)) => {
-                let told = limits(&answer).into_iter().chain(retiring(subject)).collect();
+                let told = limits(answer).into_iter().chain(retiring(subject)).collect();
                 GatewayAnswer::Passed(Passed {
                     identity: identity(subject),
                     spent: self.spent(request),
@@ -259,13 +271,12 @@ impl Desk {
             // An allow without a subject cannot be; it would let an unknown caller through.
             (Decision::Allow(_), None) => self.stop(Stop::Undecided, format),
             (Decision::Deny(denial), subject) => {
-                let (requirement, answer) = (&query.requirement, Some(&answer));
-                let stop = Stop::Denied { denial, requirement, answer };
+                let stop = Stop::Denied { denial, requirement, answer: Some(answer) };
                 let identity = subject.as_ref().map(identity);
                 let answer = stopped(stop, &self.settings.realm, format);
                 GatewayAnswer::Stopped(StoppedRequest { answer, reason: stop.reason(), identity })
             }
-        })
+        }
     }
 
     /// What a gateway is to do by a decision that needs no key.
