@@ -138,16 +138,15 @@ impl Detail<'_> {
         sentence: &'static str,
         scopes: impl Fn(&[String], &mut String),
     ) -> Cow<'static, str> {
-        if matches!(self, Self::Nothing) || !sentence.contains('{') {
+        let (false, Some(first)) = (matches!(self, Self::Nothing), next_place(sentence)) else {
             return sentence.into();
-        }
+        };
         let mut text = String::with_capacity(sentence.len().saturating_add(USUAL_BYTES));
-        let mut rest = sentence;
-        while let Some((before, place)) = rest.split_once('{') {
+        let (mut rest, mut next) = (sentence, Some(first));
+        while let Some((before, name, after)) = next {
             text.push_str(before);
-            let (name, after) = place.split_once('}').unwrap_or((place, ""));
             self.write(name, &mut text, &scopes).unwrap_or_default();
-            rest = after;
+            (rest, next) = (after, next_place(after));
         }
         text.push_str(rest);
         text.into()
@@ -167,6 +166,14 @@ impl Detail<'_> {
             Self::Spent(spent) => write!(text, "{}", spent.retry_after().unwrap_or_default()),
         }
     }
+}
+
+/// The next place in a sentence: what stands before it, its name, and what follows. By bytes: this is on the path of a denial.
+fn next_place(sentence: &str) -> Option<(&str, &str, &str)> {
+    let open = sentence.bytes().position(|byte| byte == b'{')?;
+    let (before, place) = sentence.split_at(open);
+    let (name, after) = place.split_at(place.bytes().position(|byte| byte == b'}')?);
+    Some((before, name.get(1..)?, after.get(1..)?))
 }
 
 impl Spent {
