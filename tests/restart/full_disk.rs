@@ -223,7 +223,7 @@ async fn the_room_that_is_kept_lasts_for_so_many_revocations_and_no_tenant_takes
         .api_key
         .clone();
     let tenant = Client::with(&server, &tenant).await;
-    let keys = client.several(420).await;
+    let keys = client.several(520).await;
     place.disk.fill();
     // What the WAL had grown by before is used up first.
     while client.issue(holder_key(&["messaging:send"])).await.is_ok() {}
