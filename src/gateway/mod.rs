@@ -10,14 +10,18 @@ mod complaints;
 mod marks;
 mod request;
 mod settings;
+mod way;
 
-use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use self::complaints::Complaints;
 pub use self::{
     address::{RequestOrigin, tells_origin},
     request::GatewayRequest,
     settings::said,
+};
+use self::{
+    complaints::Complaints,
+    way::{DecidedBy, along, way},
 };
 use crate::{
     domain::{
@@ -25,10 +29,6 @@ use crate::{
         carried,
         decision::{Decision, Denial, Requirement},
         gateway::Gateway,
-        policy::Policy,
-        resource::Resource,
-        route::RouteDecision,
-        scope::ScopeText,
         time::Timestamp,
     },
     error::{NotFound, OperationError},
@@ -308,47 +308,6 @@ fn spent(settings: &Gateway, request: &impl GatewayRequest) -> Vec<String> {
     let (bearer, key) = (settings.bearer_header(), settings.key_header());
     let bearer = request.values(bearer).any(carried::is_bearer).then(|| bearer.to_owned());
     bearer.into_iter().chain([key.to_owned()]).collect()
-}
-
-/// What decides about a request (H7).
-enum DecidedBy<'a> {
-    /// The gateway's settings, which name scopes.
-    AsTheGatewaySays,
-    /// A route of the policy.
-    Route { scopes: &'a [ScopeText], resource: Option<Cow<'a, str>>, cost: Option<u64> },
-    /// A route of the policy that everybody may pass.
-    Public,
-    /// Nothing, or a route that nobody may pass.
-    Closed,
-}
-
-/// Finds what decides: the gateway's settings where they name scopes, else the policy's routes. A request that is on no
-/// route, or whose path could be read as another, is on none (X3).
-fn way<'a>(policy: &'a Policy, request: &impl GatewayRequest, said: &Requirement<'_>) -> DecidedBy<'a> {
-    if !said.scopes.is_empty() {
-        return DecidedBy::AsTheGatewaySays;
-    }
-    let found = policy.routes().find(request.host(), request.method(), request.path());
-    let Ok(found) = found else { return DecidedBy::Closed };
-    match &found.route.decision {
-        RouteDecision::Require { scopes, cost, .. } => {
-            DecidedBy::Route { scopes, resource: found.resource, cost: *cost }
-        }
-        RouteDecision::Public => DecidedBy::Public,
-        RouteDecision::Denied => DecidedBy::Closed,
-    }
-}
-
-/// What a route needs, within what the gateway's settings say of workspace, environment and resource.
-fn along<'a>(
-    said: Requirement<'a>,
-    scopes: &'a [ScopeText],
-    resource: Option<&'a str>,
-) -> Result<Requirement<'a>, OperationError> {
-    let of_route = resource.map(Resource::parse).transpose();
-    let of_route = of_route.map_err(|why| OperationError::invalid("routes.resource", why))?;
-    let scopes = scopes.iter().map(ScopeText::as_scope).collect();
-    Ok(Requirement { scopes, resource: of_route.or(said.resource), ..said })
 }
 
 #[cfg(test)]

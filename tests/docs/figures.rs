@@ -292,7 +292,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     ),
     (
         "wire.md",
-        "4,096 of whoever presents them",
+        "4,096 of anyone who presents them",
         "changes/support/denied_here/list.rs",
         "const OF_PRESENTERS: usize = 4_096;",
     ),
