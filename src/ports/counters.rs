@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::{Account, Payer, Pending};
 use crate::domain::{
     decision::{Denial, Spent},
-    limit::{Bound, KeyLimits, LimitId},
+    limit::{Bound, KeyLimits, LimitId, Reading, Sheet},
     policy::{Subject, TierSet},
     time::{Now, Timestamp},
 };
@@ -77,6 +77,19 @@ pub struct LimitState {
     pub passes: bool,
     /// How long until it does; `None` where it does now, or never will.
     pub wait: Option<Duration>,
+}
+
+impl LimitState {
+    /// How a limit stands for a request of so many units, by what this sheet has of it.
+    #[must_use]
+    pub fn of(sheet: &Sheet, bound: &Bound, cost: u64, reading: &Reading) -> Self {
+        let left = sheet.left(bound, reading);
+        let passes = cost <= left.units;
+        let wait = if passes { None } else { sheet.until_passes(bound, cost, reading) };
+        let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        let reset = reading.now.time.saturating_add(ms(left.whole_in));
+        Self { remaining: left.units, reset, passes, wait: wait.map(ms) }
+    }
 }
 
 /// How the limits of a bill stand that all of them allow: each of them, and one at least (L1). Made by [`Weighed::new`]

@@ -6,7 +6,6 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use keyward::{
@@ -52,18 +51,10 @@ fn place(bill: &Bill<'_>, bound: &Bound) -> (String, String) {
     (bill.account(bound.per).payer.to_string(), bound.text().to_string())
 }
 
-fn state(sheet: &Sheet, bound: &Bound, cost: u64, reading: &Reading) -> LimitState {
-    let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap());
-    let left = sheet.left(bound, reading);
-    let passes = cost <= left.units;
-    let wait = if passes { None } else { sheet.until_passes(bound, cost, reading) };
-    let reset = reading.now.time.saturating_add(ms(left.whole_in));
-    LimitState { remaining: left.units, reset, passes, wait: wait.map(ms) }
-}
-
 fn weighed(counts: &Counts, bill: &Bill<'_>, cost: u64, reading: &Reading) -> Weighed {
     let nothing = Sheet::default();
-    let of = |bound| state(counts.get(&place(bill, bound)).unwrap_or(&nothing), bound, cost, reading);
+    let of =
+        |bound| LimitState::of(counts.get(&place(bill, bound)).unwrap_or(&nothing), bound, cost, reading);
     Weighed::new(bill, bill.limits.of(bill.tiers).map(of).collect()).unwrap()
 }
 

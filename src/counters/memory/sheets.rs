@@ -1,6 +1,6 @@
 //! The accounts that some bills name, locked together: in one order everywhere, so that no threads wait in a circle.
 
-use std::{sync::MutexGuard, time::Duration};
+use std::sync::MutexGuard;
 
 use smallvec::SmallVec;
 
@@ -131,15 +131,6 @@ impl OpenAccount<'_> {
 
     /// How the limit stands for a request of so many units.
     pub(super) fn state(&self, bound: &Bound, cost: u64) -> LimitState {
-        let left = self.sheet.left(bound, self.reading);
-        let passes = cost <= left.units;
-        let wait = if passes { None } else { self.sheet.until_passes(bound, cost, self.reading) };
-        let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-        LimitState {
-            remaining: left.units,
-            reset: self.reading.now.time.saturating_add(ms(left.whole_in)),
-            passes,
-            wait: wait.map(ms),
-        }
+        LimitState::of(&self.sheet, bound, cost, self.reading)
     }
 }
