@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{
     end,
-    record::{COLUMNS, record, shortened, to_record},
+    record::{COLUMNS, ends_at, missing, record, shortened, to_record},
 };
 use crate::{
     domain::{
@@ -120,16 +120,9 @@ impl Page {
 
     fn end(mut self, head: Revision) -> Result<LogPage, StoreError> {
         if !self.is_full() && self.last.revision != head {
-            return Err(StoreError::Corrupt(damage::of_log(&format!(
-                "the log ends at {head}, and its records at {}",
-                self.last.revision
-            ))));
+            return Err(ends_at(self.last.revision, head));
         }
         self.records.truncate(self.whole);
         Ok(LogPage { records: self.records, head })
     }
-}
-
-fn missing(revision: Revision) -> StoreError {
-    StoreError::Corrupt(damage::of_log(&format!("log record {revision} is missing")))
 }

@@ -4,14 +4,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     newest::Newest,
-    record::{COLUMNS, altered, record, unreadable},
+    record::{COLUMNS, altered, ends_at, missing, record, unreadable},
 };
 use crate::{
     domain::{id::KeyId, revision::Revision, root::DerivedKeys},
     ports::StoreError,
     store::{
         rows::to_stored,
-        sqlite::{damage, failure::of_reading, refusal::WriteRefusal},
+        sqlite::{failure::of_reading, refusal::WriteRefusal},
     },
 };
 
@@ -53,7 +53,7 @@ fn read_names(
         let record = row.map_err(|error| of_reading(&error))?;
         last = last.next();
         if record.revision != to_stored(last) {
-            return Err(StoreError::Corrupt(damage::of_log(&format!("log record {last} is missing"))));
+            return Err(missing(last));
         }
         if !record.is_genuine(keys) {
             return Err(altered(record.revision));
@@ -61,13 +61,7 @@ fn read_names(
         let noted = newest.note(&record, connection).map_err(|error| of_reading(&error))?;
         noted.ok_or_else(|| unreadable(&record))?;
     }
-    if last == head {
-        Ok(newest)
-    } else {
-        Err(StoreError::Corrupt(damage::of_log(&format!(
-            "the log ends at {head}, and its records at {last}"
-        ))))
-    }
+    if last == head { Ok(newest) } else { Err(ends_at(last, head)) }
 }
 
 /// The version of the policy that a genuine record says it wrote.

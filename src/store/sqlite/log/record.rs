@@ -3,7 +3,7 @@
 use rusqlite::Row;
 
 use crate::{
-    domain::{audit::Chain, root::DerivedKeys},
+    domain::{audit::Chain, revision::Revision, root::DerivedKeys},
     ports::{LogRecord, StoreError},
     store::{
         chain::StoredRecord,
@@ -56,4 +56,14 @@ pub(super) fn unreadable(record: &StoredRecord) -> StoreError {
 
 pub(super) fn altered(revision: i64) -> StoreError {
     StoreError::Corrupt(damage::of_log(&format!("log record {revision} was altered")))
+}
+
+/// No record stands where the log must have one.
+pub(super) fn missing(revision: Revision) -> StoreError {
+    StoreError::Corrupt(damage::of_log(&format!("log record {revision} is missing")))
+}
+
+/// The last record is another than the one at the head of the log.
+pub(super) fn ends_at(last: Revision, head: Revision) -> StoreError {
+    StoreError::Corrupt(damage::of_log(&format!("the log ends at {head}, and its records at {last}")))
 }
