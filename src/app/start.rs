@@ -36,8 +36,8 @@ impl Service {
         // Before a file is made, and without listening: who probes a port is answered when Checks are.
         let listeners = Listeners::bind(settings.listen, settings.http_listen)?;
         let store = Store::open(&settings.data_dir, &settings.anchor, &*entropy, settings.clock)?;
-        let is_new = !store.life.is_initialized();
         let first_policy = store.begin(settings.policy, &*entropy, root_key).await?;
+        let is_new = first_policy.is_none();
         let index = Arc::new(Index::with_slots::<MemorySlot>());
         let threads = Threads::start().map_err(AppError::Runtime)?;
         let follower = load(&store, &index, &threads, first_policy, &*entropy).await?;
