@@ -181,16 +181,15 @@ impl Ledger {
             one.cmp(other).then_with(|| second.snapshot.units().cmp(&first.snapshot.units()))
         });
         list.dedup_by(|(one, _), (other, _)| one == other);
-        let takes = list.iter_mut().map(|(count, pending)| {
-            let snapshot = &mut pending.snapshot;
-            Take { count: count.clone(), state: std::mem::take(&mut snapshot.state), units: snapshot.units() }
+        let takes = list.into_iter().map(|(count, mut pending)| {
+            let state = std::mem::take(&mut pending.snapshot.state);
+            (Take { count, state, units: pending.snapshot.units() }, pending)
         });
-        let takes = takes.collect();
+        let (takes, pending): (_, Vec<_>) = takes.unzip();
         let outcome = self.permits.take(self.replica, takes).await;
         self.heard(&outcome);
         let granted = outcome.as_deref().unwrap_or_default();
-        for (place, InFlight { payer, snapshot }) in list.into_iter().map(|(_, pending)| pending).enumerate()
-        {
+        for (place, InFlight { payer, snapshot }) in pending.into_iter().enumerate() {
             if let Some(slot) = MemorySlot::of(&*payer) {
                 let granted = granted.get(place).copied();
                 slot.lock().wrote(&snapshot.granted(granted.unwrap_or_default()), granted.is_some());
