@@ -9,16 +9,8 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::{
-    domain::{
-        id::KeyId,
-        revision::Revision,
-        time::{Steady, Timestamp},
-    },
-    ports::{
-        Freshness, KeyFilter, KeyPosition, LastUse, Lease, LogFilter, LogPage, LogRows, Mutation, Note,
-        Pending, PolicyVersion, RequestMark, ScopeUse, Taking, Usage, UsageFilter, UsagePosition,
-        Verification,
-    },
+    domain::{revision::Revision, time::Steady},
+    ports::{Lease, Pending, double::StoreDouble},
 };
 
 /// Answers one after the other: what is new, and everything.
@@ -51,11 +43,7 @@ fn next(answers: &Mutex<VecDeque<Result<View, StoreError>>>) -> Pending<'_, View
     Box::pin(async move { answer.expect("it is asked no more than it has answers") })
 }
 
-fn nothing<T: Send + 'static>() -> Pending<'static, T> {
-    Box::pin(async { panic!("it is not asked for here") })
-}
-
-impl KeyStore for Script {
+impl StoreDouble for Script {
     fn load(&self) -> Pending<'_, View> {
         next(&self.loads)
     }
@@ -70,62 +58,6 @@ impl KeyStore for Script {
 
     fn freshness(&self) -> watch::Receiver<Freshness> {
         self.freshness.subscribe()
-    }
-
-    fn commit_all(&self, _: Vec<Mutation>) -> Pending<'_, Revision> {
-        nothing()
-    }
-
-    fn require_unused(&self, _: RequestMark) -> Pending<'_, ()> {
-        nothing()
-    }
-
-    fn list_keys(&self, _: KeyFilter, _: Option<KeyPosition>, _: usize) -> Pending<'_, Vec<KeyPosition>> {
-        nothing()
-    }
-
-    fn policy_versions(&self, _: Option<u64>, _: usize) -> Pending<'_, Vec<PolicyVersion>> {
-        nothing()
-    }
-
-    fn last_uses(&self, _: Vec<KeyId>) -> Pending<'_, Vec<LastUse>> {
-        nothing()
-    }
-
-    fn note(&self, _: Vec<Note>) -> Pending<'_, ()> {
-        nothing()
-    }
-
-    fn usage(&self, _: UsageFilter, _: Option<UsagePosition>, _: usize) -> Pending<'_, Vec<Usage>> {
-        nothing()
-    }
-
-    fn scope_uses(&self, _: Vec<KeyId>) -> Pending<'_, (Vec<ScopeUse>, Option<Timestamp>)> {
-        nothing()
-    }
-
-    fn query_log(&self, _: LogFilter, _: Option<Revision>, _: usize) -> Pending<'_, LogRows> {
-        nothing()
-    }
-
-    fn log_after(&self, _: Revision, _: usize) -> Pending<'_, LogPage> {
-        nothing()
-    }
-
-    fn verify_log(&self) -> Pending<'_, Verification> {
-        nothing()
-    }
-
-    fn open_anew(&self) -> Pending<'_, ()> {
-        nothing()
-    }
-
-    fn taking(&self) -> watch::Receiver<Taking> {
-        watch::channel(Taking::Everything).1
-    }
-
-    fn why(&self) -> Option<String> {
-        None
     }
 }
 

@@ -4,6 +4,8 @@
 
 mod change;
 mod counters;
+#[cfg(test)]
+pub(crate) mod double;
 mod freshness;
 mod lifecycle;
 mod note;

@@ -10,17 +10,12 @@ use tokio::{
 use super::*;
 use crate::{
     domain::{
-        id::KeyId,
         policy::TierSet,
-        revision::Revision,
         time::{Clock, Timestamp},
         usage::ALLOWED,
     },
     judge::usage::book::tests::{hour, key, policy},
-    ports::{
-        Freshness, KeyFilter, KeyPosition, LastUse, LogFilter, LogPage, LogRows, Mutation, Pending,
-        PolicyVersion, RequestMark, ScopeUse, Taking, UsageFilter, UsagePosition, Verification, View,
-    },
+    ports::{Pending, double::StoreDouble},
 };
 
 /// Keeps what it is told to, and fails in between as it is told to.
@@ -31,11 +26,7 @@ struct Fickle {
     news: Notify,
 }
 
-fn nothing<T: Send + 'static>() -> Pending<'static, T> {
-    Box::pin(async { Err(StoreError::Unavailable("it is not asked for here".to_owned())) })
-}
-
-impl KeyStore for Fickle {
+impl StoreDouble for Fickle {
     fn note(&self, notes: Vec<Note>) -> Pending<'_, ()> {
         Box::pin(async move {
             if let Some(error) = self.failures.lock().unwrap().pop_front() {
@@ -45,74 +36,6 @@ impl KeyStore for Fickle {
             self.news.notify_one();
             Ok(())
         })
-    }
-
-    fn commit_all(&self, _: Vec<Mutation>) -> Pending<'_, Revision> {
-        nothing()
-    }
-
-    fn require_unused(&self, _: RequestMark) -> Pending<'_, ()> {
-        nothing()
-    }
-
-    fn revisions(&self) -> watch::Receiver<Revision> {
-        watch::channel(Revision::ZERO).1
-    }
-
-    fn freshness(&self) -> watch::Receiver<Freshness> {
-        watch::channel(Freshness::FOREVER).1
-    }
-
-    fn load(&self) -> Pending<'_, View> {
-        nothing()
-    }
-
-    fn changes_after(&self, _: Revision) -> Pending<'_, View> {
-        nothing()
-    }
-
-    fn list_keys(&self, _: KeyFilter, _: Option<KeyPosition>, _: usize) -> Pending<'_, Vec<KeyPosition>> {
-        nothing()
-    }
-
-    fn policy_versions(&self, _: Option<u64>, _: usize) -> Pending<'_, Vec<PolicyVersion>> {
-        nothing()
-    }
-
-    fn last_uses(&self, _: Vec<KeyId>) -> Pending<'_, Vec<LastUse>> {
-        nothing()
-    }
-
-    fn scope_uses(&self, _: Vec<KeyId>) -> Pending<'_, (Vec<ScopeUse>, Option<Timestamp>)> {
-        nothing()
-    }
-
-    fn usage(&self, _: UsageFilter, _: Option<UsagePosition>, _: usize) -> Pending<'_, Vec<Usage>> {
-        nothing()
-    }
-
-    fn query_log(&self, _: LogFilter, _: Option<Revision>, _: usize) -> Pending<'_, LogRows> {
-        nothing()
-    }
-
-    fn log_after(&self, _: Revision, _: usize) -> Pending<'_, LogPage> {
-        nothing()
-    }
-
-    fn verify_log(&self) -> Pending<'_, Verification> {
-        nothing()
-    }
-
-    fn why(&self) -> Option<String> {
-        None
-    }
-
-    fn taking(&self) -> watch::Receiver<Taking> {
-        watch::channel(Taking::Everything).1
-    }
-
-    fn open_anew(&self) -> Pending<'_, ()> {
-        Box::pin(async { Ok(()) })
     }
 }
 
