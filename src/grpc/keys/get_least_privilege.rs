@@ -4,7 +4,7 @@ use crate::{
     changes::Changes,
     domain::admin::{AdminPermit, ReadKeys},
     error::OperationError,
-    grpc::{convert, lanes::Work, rpc::Rpc},
+    grpc::{convert, keys::named::key_within_reach, lanes::Work, rpc::Rpc},
     wire::v1,
 };
 
@@ -19,8 +19,7 @@ impl Rpc for v1::GetLeastPrivilegeRequest {
         permit: Self::Permit,
         asked: Self,
     ) -> Result<Self::Answer, OperationError> {
-        let id = convert::key_id("key_id", &asked.key_id)?;
-        changes.require_reach(&permit, id)?;
+        let id = key_within_reach(changes, &permit, "key_id", &asked.key_id)?;
         let since = convert::least_privilege::since(asked.since)?;
         let found = changes.least_privilege(&permit, id, since).await?;
         Ok(convert::least_privilege::response(found))

@@ -4,7 +4,7 @@ use crate::{
     changes::Changes,
     domain::admin::{AdminPermit, ReadKeys},
     error::OperationError,
-    grpc::{convert, lanes::Work, rpc::Rpc},
+    grpc::{convert, keys::named::key_within_reach, lanes::Work, rpc::Rpc},
     wire::v1,
 };
 
@@ -19,8 +19,7 @@ impl Rpc for v1::GetRotationRequest {
         permit: Self::Permit,
         asked: Self,
     ) -> Result<Self::Answer, OperationError> {
-        let id = convert::key_id("key_id", &asked.key_id)?;
-        changes.require_reach(&permit, id)?;
+        let id = key_within_reach(changes, &permit, "key_id", &asked.key_id)?;
         let quiet = convert::rotation::quiet_period(asked.quiet_period)?;
         let secrets = changes.rotation(permit, id, quiet).await?;
         Ok(convert::rotation::response(&secrets, changes.now()))

@@ -17,6 +17,7 @@ mod import_keys;
 mod issue;
 mod list_import_schemes;
 mod list_keys;
+mod named;
 mod narrow_key;
 mod review_keys;
 mod revoke;

@@ -13,7 +13,7 @@ use crate::{
     grpc::{
         api::{Api, source},
         convert,
-        keys::changed::changed,
+        keys::{changed::changed, named::key_within_reach},
         lanes::Work,
         rpc::Rpc,
     },
@@ -74,8 +74,7 @@ impl Rpc for v1::RevokeRequest {
             Some(Target::KeyId(text)) => text.as_str(),
             Some(Target::ApiKey(_)) | None => "",
         };
-        let id = convert::key_id("key_id", text)?;
-        changes.require_reach(&permit, id)?;
+        let id = key_within_reach(changes, &permit, "key_id", text)?;
         let reason = convert::key::revoke_reason(asked.reason)?;
         let comment = convert::comment(&asked.comment)?;
         let sight = permit.sight();

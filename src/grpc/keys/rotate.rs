@@ -4,7 +4,13 @@ use crate::{
     changes::{Changes, WithSecret},
     domain::admin::{AdminPermit, RotateKeys},
     error::OperationError,
-    grpc::{convert, keys::changed::changed, lanes::Work, request_mark::request_mark, rpc::Rpc},
+    grpc::{
+        convert,
+        keys::{changed::changed, named::key_within_reach},
+        lanes::Work,
+        request_mark::request_mark,
+        rpc::Rpc,
+    },
     wire::v1,
 };
 
@@ -19,8 +25,7 @@ impl Rpc for v1::RotateRequest {
         permit: Self::Permit,
         asked: Self,
     ) -> Result<Self::Answer, OperationError> {
-        let id = convert::key_id("key_id", &asked.key_id)?;
-        changes.require_reach(&permit, id)?;
+        let id = key_within_reach(changes, &permit, "key_id", &asked.key_id)?;
         let grace = convert::grace(asked.grace_period)?;
         let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "Rotate", &asked)?;
         let sight = permit.sight();

@@ -1,6 +1,6 @@
 //! What `DisableKey` and `EnableKey` share.
 
-use super::changed::changed;
+use super::{changed::changed, named::key_within_reach};
 use crate::{
     changes::{Changed, Changes, keys::switch::Switch},
     domain::admin::{AdminPermit, UpdateKeys},
@@ -17,8 +17,7 @@ pub(super) async fn switch(
     key_id: &str,
     comment: &str,
 ) -> Result<(v1::Key, u64), OperationError> {
-    let id = convert::key_id("key_id", key_id)?;
-    changes.require_reach(&permit, id)?;
+    let id = key_within_reach(changes, &permit, "key_id", key_id)?;
     let sight = permit.sight();
     let Changed { key, revision } = changes.switch(permit, id, way, convert::comment(comment)?).await?;
     Ok((changed(changes, sight, key).await, revision.0))

@@ -4,7 +4,12 @@ use crate::{
     changes::{Changed, Changes},
     domain::admin::{AdminPermit, RotateKeys},
     error::OperationError,
-    grpc::{convert, keys::changed::changed, lanes::Work, rpc::Rpc},
+    grpc::{
+        convert,
+        keys::{changed::changed, named::key_within_reach},
+        lanes::Work,
+        rpc::Rpc,
+    },
     wire::v1,
 };
 
@@ -19,8 +24,7 @@ impl Rpc for v1::UpdateGraceRequest {
         permit: Self::Permit,
         asked: Self,
     ) -> Result<Self::Answer, OperationError> {
-        let id = convert::key_id("key_id", &asked.key_id)?;
-        changes.require_reach(&permit, id)?;
+        let id = key_within_reach(changes, &permit, "key_id", &asked.key_id)?;
         let grace = convert::required_grace(asked.grace)?;
         let sight = permit.sight();
         let Changed { key, revision } = changes.regrace(permit, id, asked.generation, grace).await?;

@@ -4,7 +4,12 @@ use crate::{
     changes::{Changed, Changes},
     domain::admin::{AdminPermit, UpdateKeys},
     error::OperationError,
-    grpc::{convert, keys::changed::changed, lanes::Work, rpc::Rpc},
+    grpc::{
+        convert,
+        keys::{changed::changed, named::key_within_reach},
+        lanes::Work,
+        rpc::Rpc,
+    },
     wire::v1,
 };
 
@@ -20,8 +25,7 @@ impl Rpc for v1::UpdateKeyRequest {
         asked: Self,
     ) -> Result<Self::Answer, OperationError> {
         let id = asked.key.as_ref().map(|key| key.id.as_str()).unwrap_or_default();
-        let id = convert::key_id("key.id", id)?;
-        changes.require_reach(&permit, id)?;
+        let id = key_within_reach(changes, &permit, "key.id", id)?;
         let wanted = convert::update::key_changes(asked)?;
         let sight = permit.sight();
         let Changed { key, revision } = changes.update(permit, id, wanted).await?;
