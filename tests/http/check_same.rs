@@ -198,7 +198,7 @@ fn from(asked: v1::CheckRequest, source_address: &str) -> v1::CheckRequest {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_question_has_the_answer_that_grpc_gives() {
     // S7, H2
-    let twins = start().await;
+    let twins = Box::pin(start()).await;
     let (other, _) = twins.one.register("other").await;
     twins.other.register("other").await;
     let issued = twins.issue(v1::IssueRequest {
@@ -256,7 +256,7 @@ async fn every_question_has_the_answer_that_grpc_gives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_state_of_a_key_has_the_answer_that_grpc_gives() {
     // R4, L9
-    let twins = start().await;
+    let twins = Box::pin(start()).await;
     let issue = || twins.issue(holder_key(&["messaging:send"]));
     let (revoked, disabled, replaced, spent) = (issue().await, issue().await, issue().await, issue().await);
     let expire_time = Some(twins.one.clock.after(HOUR));

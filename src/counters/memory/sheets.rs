@@ -131,6 +131,6 @@ impl OpenAccount<'_> {
 
     /// How the limit stands for a request of so many units.
     pub(super) fn state(&self, bound: &Bound, cost: u64) -> LimitState {
-        LimitState::of(&self.sheet, bound, cost, self.reading)
+        LimitState::of(self.sheet, bound, cost, self.reading)
     }
 }
