@@ -4,7 +4,11 @@
 
 mod store_support;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use keyward::{
@@ -28,7 +32,7 @@ use keyward::{
     },
     ports::{
         KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRecord, Mutation, Note, PolicyVersion,
-        PolicyView, Rows, StoreError, Usage, UsageFilter, UsagePosition,
+        PolicyView, Rows, StoreError, Usage, UsageFilter, UsagePosition, View, ViewSink,
     },
 };
 use serde_json::Value;
@@ -87,6 +91,8 @@ contract! {
     an_entry_names_the_rows_it_writes,
     following_the_log_leads_to_the_same_view,
     keys_change_together_without_their_rows,
+    keys_are_read_one_by_one_as_they_stand,
+    everything_is_handed_over_in_parts_and_each_key_once,
     each_of_many_keys_finds_the_changes_that_name_it_and_no_other,
     a_change_of_many_keys_conflicts_with_what_it_has_not_seen,
     what_has_not_seen_a_change_of_many_keys_conflicts_with_it,
@@ -190,11 +196,11 @@ async fn a_key_reads_back_as_it_was_stored<B: Backend>() {
         keys.push(stored(&*store, &key).await);
     }
     keys.sort_by_key(|key| key.id);
-    let view = sorted(store.load().await.unwrap());
+    let view = sorted(store.whole().await.unwrap());
     assert_eq!(view.keys, keys);
     assert_eq!(view.damaged, []);
     drop(store);
-    assert_eq!(sorted(place.open().load().await.unwrap()).keys, keys);
+    assert_eq!(sorted(place.open().whole().await.unwrap()).keys, keys);
 }
 
 fn own_rules() -> Option<Arc<OwnKeyRules>> {
@@ -214,7 +220,7 @@ async fn a_member_reads_back_as_it_was_stored_and_changes_in_its_turn<B: Backend
     stored_workspace(&*store, &workspace).await;
     let first = member(workspace.id, "auth0|u/\"\\~1", Some("owner"));
     let revision = store.commit(put_member(&first)).await.unwrap();
-    let read = store.load().await.unwrap().members;
+    let read = store.whole().await.unwrap().members;
     assert_eq!(read, [Member { revision, ..first.clone() }]);
 
     let demoted = Member { revision, ..member(workspace.id, "auth0|u/\"\\~1", Some("viewer")) };
@@ -225,13 +231,13 @@ async fn a_member_reads_back_as_it_was_stored_and_changes_in_its_turn<B: Backend
     assert_eq!(changes.members, [Member { revision: at, ..demoted.clone() }]);
     let removed = Member { role: None, revision: at, ..demoted };
     let at = store.commit(put_member(&removed)).await.unwrap();
-    let read = store.load().await.unwrap();
+    let read = store.whole().await.unwrap();
     assert_eq!((read.members, read.damaged), (Vec::new(), Vec::new()));
     assert_eq!(read.removed_members, [(removed.id.clone(), at)]);
     let changes = store.changes_after(revision).await.unwrap();
     assert_eq!((changes.members.len(), changes.removed_members), (0, vec![(removed.id.clone(), at)]));
     let again = store.commit(put_member(&first)).await.unwrap();
-    let read = store.load().await.unwrap();
+    let read = store.whole().await.unwrap();
     assert_eq!((read.members, read.removed_members.len()), (vec![Member { revision: again, ..first }], 0));
 }
 
@@ -274,7 +280,7 @@ async fn a_workspace_reads_back_as_it_was_stored<B: Backend>() {
         ..workspace(&entropy)
     };
     let revision = store.commit(put_workspace(&full)).await.unwrap();
-    let read = store.load().await.unwrap().workspaces;
+    let read = store.whole().await.unwrap().workspaces;
     assert_eq!(read, [Workspace { revision, ..full }]);
 }
 
@@ -297,7 +303,7 @@ async fn who_lost_the_race_is_told_and_nothing_is_changed<B: Backend>() {
     let stale = Workspace { revision: Revision(1), ..workspace };
     assert_eq!(store.commit(put_workspace(&stale)).await, Err(StoreError::Conflict));
 
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     assert_eq!((view.keys, view.workspaces), (vec![winner], vec![]));
     assert_eq!(view.revision, Some(Revision(2)));
     assert_eq!(*store.revisions().borrow(), Revision(2));
@@ -317,7 +323,7 @@ async fn a_change_stands_on_what_it_expects<B: Backend>() {
     ] {
         assert_eq!(store.commit(standing_on(lost)).await, Err(StoreError::Conflict));
     }
-    assert_eq!(store.load().await.unwrap().keys.len(), 2);
+    assert_eq!(store.whole().await.unwrap().keys.len(), 2);
 }
 
 async fn a_policy_follows_the_newest_and_what_was_judged_by_another_is_refused<B: Backend>() {
@@ -350,7 +356,7 @@ async fn a_policy_follows_the_newest_and_what_was_judged_by_another_is_refused<B
     }
     store.commit(judged_by(2)).await.unwrap();
 
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     let Some(PolicyView::Sound(policy)) = view.policy else { panic!("{:?}", view.policy) };
     assert_eq!((policy.version, policy.revision, view.keys.len()), (2, Revision(3), 2));
     let versions = store.policy_versions(None, 9).await.unwrap();
@@ -440,7 +446,7 @@ async fn a_refused_change_leaves_the_others_of_its_group_alone<B: Backend>() {
         answers.iter().enumerate().partition(|(turn, answer)| turn % 3 != 0 || answer.is_ok());
     assert_eq!((won.len(), lost.len()), (41, 19));
     assert!(lost.iter().all(|(_, answer)| **answer == Err(StoreError::Conflict)));
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     assert_eq!((view.keys.len(), view.damaged.len(), view.revision), (41, 0, Some(Revision(42))));
     assert_eq!(store.verify_log().await.unwrap().fault, None);
 }
@@ -459,11 +465,11 @@ async fn changes_that_belong_together_are_all_there_or_none<B: Backend>() {
             .into()
     };
     let stale = stored(&*store, &Key { revision: second.revision, ..second.clone() }).await;
-    let before = store.load().await.unwrap();
+    let before = store.whole().await.unwrap();
     assert_eq!(store.commit_all(together(&first, &second)).await, Err(StoreError::Conflict));
     let reversed = together(&second, &first);
     assert_eq!(store.commit_all(reversed).await, Err(StoreError::Conflict), "whichever comes first");
-    let after = store.load().await.unwrap();
+    let after = store.whole().await.unwrap();
     assert_eq!(
         (after.revision, sorted(after).keys),
         (before.revision, sorted(before).keys),
@@ -476,7 +482,7 @@ async fn changes_that_belong_together_are_all_there_or_none<B: Backend>() {
     let last = store.commit_all(both.into()).await.unwrap();
     assert_eq!(last, Revision(seen.0 + 2), "an entry each, in their order");
     drop(store);
-    let view = place.open().load().await.unwrap();
+    let view = place.open().whole().await.unwrap();
     assert!(view.keys.iter().all(|key| key.state == KeyState::Disabled) && view.keys.len() == 2);
     assert_eq!(place.open().verify_log().await.unwrap().fault, None);
 }
@@ -488,7 +494,7 @@ async fn a_secret_belongs_to_one_key<B: Backend>() {
     let first = stored(&*store, &key(&entropy, workspace)).await;
     let thief = Key { credentials: first.credentials.clone(), ..key(&entropy, workspace) };
     assert_eq!(store.commit(put(&thief)).await, Err(StoreError::Conflict));
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     assert_eq!((view.keys, view.damaged), (vec![first], vec![]));
 }
 
@@ -507,7 +513,7 @@ async fn an_entry_names_the_rows_it_writes<B: Backend>() {
     ] {
         assert!(matches!(store.commit(misnamed).await, Err(StoreError::Unavailable(_))));
     }
-    assert_eq!(store.load().await.unwrap().revision, Some(Revision::ZERO));
+    assert_eq!(store.whole().await.unwrap().revision, Some(Revision::ZERO));
 }
 
 async fn following_the_log_leads_to_the_same_view<B: Backend>() {
@@ -551,7 +557,7 @@ async fn following_the_log_leads_to_the_same_view<B: Backend>() {
                 }
             }
             workspaces.extend(changes.workspaces.into_iter().map(|workspace| (workspace.id, workspace)));
-            let view = sorted(store.load().await.unwrap());
+            let view = sorted(store.whole().await.unwrap());
             assert_eq!(view.revision, Some(known));
             assert_eq!(view.keys, keys.values().cloned().collect::<Vec<_>>());
             assert_eq!(view.workspaces, workspaces.values().cloned().collect::<Vec<_>>());
@@ -590,7 +596,7 @@ async fn keys_change_together_without_their_rows<B: Backend>() {
         keys.push(alone);
         let mut expected = keys.clone();
         expected.sort_by_key(|key| key.id);
-        assert_eq!(sorted(store.load().await.unwrap()).keys, expected);
+        assert_eq!(sorted(store.whole().await.unwrap()).keys, expected);
         let about = LogFilter { key: Some(keys[0].id), ..LogFilter::default() };
         let about = store.query_log(about, None, 1).await.unwrap().records;
         assert_eq!(about[0].revision, seen.next(), "the entry is found by each of its keys");
@@ -600,13 +606,84 @@ async fn keys_change_together_without_their_rows<B: Backend>() {
             "and by no other"
         );
     }
-    let before = sorted(store.load().await.unwrap());
+    let before = sorted(store.whole().await.unwrap());
     assert!(matches!(before.keys[0].state, KeyState::Revoked(_) | KeyState::Active));
     assert_eq!(store.verify_log().await.unwrap().fault, None);
     drop(store);
     let store = place.open();
-    let after = sorted(store.load().await.unwrap());
+    let after = sorted(store.whole().await.unwrap());
     assert_eq!((after.keys, after.damaged), (before.keys, Vec::new()), "after a restart");
+}
+
+async fn keys_are_read_one_by_one_as_they_stand<B: Backend>() {
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = workspace(&entropy);
+    store.commit(put_workspace(&workspace)).await.unwrap();
+    let mut keys = Vec::new();
+    for key in edge_keys(&entropy, workspace.id) {
+        keys.push(stored(&*store, &key).await);
+    }
+    let unknown = key(&entropy, workspace.id).id;
+    let read = |keys: &[Key]| {
+        let ids = keys.iter().map(|key| key.id).collect();
+        async {
+            let read = store.keys(ids).await.unwrap();
+            read.into_iter().map(|key| key.unwrap().unwrap()).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(read(&keys).await, keys);
+    keys.reverse();
+    assert_eq!(read(&keys).await, keys, "in the order asked for");
+    assert_eq!(store.keys(vec![unknown]).await.unwrap(), [None]);
+    assert_eq!(store.keys(Vec::new()).await.unwrap(), []);
+
+    // What comes to them among others, and what is changed alone after that.
+    let mut both = [stored(&*store, &key(&entropy, workspace.id)).await, keys[0].clone()];
+    for act in [GroupAct::Retire(at(7_000)), GroupAct::Disable] {
+        let seen = both.iter().map(|key| key.revision).max().unwrap();
+        let change = put_group(&entropy, &both, act, seen);
+        both = stored_group(&*store, change, &both).await.try_into().unwrap();
+    }
+    assert_eq!(read(&both).await, both);
+    let [renamed, _] = &mut both;
+    renamed.name = Name::parse("renamed").unwrap();
+    let change = Mutation { seen: renamed.revision, ..put(renamed) };
+    renamed.revision = store.commit(change).await.unwrap();
+    assert_eq!(read(&both).await, both);
+}
+
+/// Notes in what order parts come.
+#[derive(Default)]
+struct Parts(Mutex<Vec<View>>);
+
+impl ViewSink for Parts {
+    fn take(&self, part: View) {
+        self.0.lock().unwrap().push(part);
+    }
+}
+
+async fn everything_is_handed_over_in_parts_and_each_key_once<B: Backend>() {
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let store = place.open();
+    let workspace = workspace(&entropy);
+    store.commit(put_workspace(&workspace)).await.unwrap();
+    let keys: Vec<_> = (0..3_000).map(|_| key(&entropy, workspace.id)).collect();
+    let changes = keys.chunks(500).map(|keys| store.commit_all(keys.iter().map(put).collect()));
+    assert!(join_all(changes).await.iter().all(Result::is_ok));
+    let sink = Arc::new(Parts::default());
+    let revision = store.load(Arc::<Parts>::clone(&sink)).await.unwrap();
+    assert_eq!(revision, *store.revisions().borrow());
+    let parts = std::mem::take(&mut *sink.0.lock().unwrap());
+    assert!(parts.iter().all(|part| part.keys.len() <= 1_024 && part.revision.is_none()));
+    let first = parts.iter().position(|part| !part.keys.is_empty()).unwrap();
+    let with_workspace = parts.iter().position(|part| !part.workspaces.is_empty()).unwrap();
+    assert!(with_workspace < first, "what a key stands in comes before it");
+    let mut handed_over: Vec<_> = parts.into_iter().flat_map(|part| part.keys).map(|key| key.id).collect();
+    let mut ids: Vec<_> = keys.iter().map(|key| key.id).collect();
+    handed_over.sort_unstable();
+    ids.sort_unstable();
+    assert!(handed_over == ids, "each of them once");
 }
 
 async fn each_of_many_keys_finds_the_changes_that_name_it_and_no_other<B: Backend>() {
@@ -688,7 +765,7 @@ async fn what_has_not_seen_a_change_of_many_keys_conflicts_with_it<B: Backend>()
     assert_eq!(store.commit(stands_on(&keys[0])).await, Err(StoreError::Conflict));
     store.commit(stands_on(&after[0])).await.unwrap();
     let named = stored(&*store, &Key { name: Name::parse("new").unwrap(), ..after[0].clone() }).await;
-    let loaded = store.load().await.unwrap().keys;
+    let loaded = store.whole().await.unwrap().keys;
     assert!(loaded.contains(&named) && matches!(named.state, KeyState::Revoked(_)));
 }
 
@@ -1185,11 +1262,11 @@ async fn a_reopened_store_keeps_all<B: Backend>() {
     for key in edge_keys(&entropy, workspace.id) {
         stored(&*store, &key).await;
     }
-    let (view, log) = (sorted(store.load().await.unwrap()), store.verify_log().await.unwrap());
+    let (view, log) = (sorted(store.whole().await.unwrap()), store.verify_log().await.unwrap());
     drop(store);
     let store = place.open();
     assert_eq!(*store.revisions().borrow(), log.head);
-    let reopened = sorted(store.load().await.unwrap());
+    let reopened = sorted(store.whole().await.unwrap());
     assert_eq!((reopened.keys, reopened.workspaces), (view.keys, view.workspaces));
     assert_eq!(store.verify_log().await.unwrap(), log);
     let next = stored(&*store, &key(&entropy, workspace.id)).await;

@@ -80,7 +80,7 @@ async fn loading_and_verifying() {
     println!("open: {:?}, {} cs of processor", started.elapsed(), spent() - before);
     for _ in 0..3 {
         let (started, before) = (Instant::now(), spent());
-        let view = store.load().await.unwrap();
+        let view = store.whole().await.unwrap();
         println!(
             "load of {} keys, {} damaged: {:?}, {} cs of processor",
             view.keys.len(),

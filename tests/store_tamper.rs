@@ -79,7 +79,7 @@ async fn ten_records() -> (Place, Key) {
 
 /// Why each damaged row is damaged, by its id.
 async fn damaged(store: &SqliteStore) -> Vec<(String, &'static str)> {
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     view.damaged.into_iter().map(|damaged| (damaged.id, damaged.why)).collect()
 }
 
@@ -281,9 +281,12 @@ async fn an_edited_row_is_damaged_and_the_others_are_not() {
 
         let changes = store.changes_after(Revision(1)).await.unwrap();
         assert_eq!((changes.keys.len(), changes.damaged.len()), (0, 1), "{change}");
+        // A row that says another revision than the index has is not used by who asks for it.
+        let alone = store.keys(vec![rotated.id]).await.unwrap().pop().unwrap();
+        assert!(!matches!(alone, Some(Ok(key)) if key.revision == rotated.revision), "{change}");
         store.close().await.unwrap();
         let store = place.open();
-        let view = store.load().await.unwrap();
+        let view = store.whole().await.unwrap();
         assert_eq!(view.keys, std::slice::from_ref(&first), "{change}");
         assert_eq!(view.damaged.len(), 1, "{change}");
         assert_eq!(view.damaged[0].id, rotated.id.to_string(), "{change}");
@@ -338,7 +341,7 @@ async fn a_row_under_a_change_of_many_keys_is_guarded_as_any_other() {
     place.tamper(PUT_BACK);
     let why = "it is not the one that its newest log entry wrote";
     assert_eq!(damaged(&store).await, [(first.id.to_string(), why)], "yesterday's row");
-    let keys = store.load().await.unwrap().keys;
+    let keys = store.whole().await.unwrap().keys;
     assert_eq!(keys.len(), 1);
     assert!(keys[0].id == other.id && matches!(keys[0].state, KeyState::Revoked(_)));
 
@@ -374,7 +377,7 @@ async fn a_change_of_many_keys_cannot_be_altered_or_removed() {
         ] {
             let (place, store, _, _) = revoked_together().await;
             place.tamper(&format!("{LEAVE} {alter}"));
-            let loaded = store.load().await;
+            let loaded = store.whole().await;
             assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{alter}: {loaded:?}");
             let fault = store.verify_log().await.unwrap().fault.map(|(revision, _)| revision.0);
             assert_eq!(fault, Some(revision), "{alter}");
@@ -394,7 +397,7 @@ async fn the_mark_of_changes_of_many_keys_cannot_be_edited_or_removed() {
         for cut in ["", "; DELETE FROM log WHERE revision = 5; DELETE FROM grouped_keys"] {
             let (place, store, _, _) = revoked_together().await;
             place.tamper(&format!("{LEAVE} {edit}{cut}"));
-            let loaded = store.load().await;
+            let loaded = store.whole().await;
             assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{edit}{cut}: {loaded:?}");
             assert!(store.verify_log().await.unwrap().fault.is_some(), "{edit}{cut}");
         }
@@ -435,7 +438,7 @@ async fn the_keys_of_a_change_of_many_cannot_be_altered_or_removed() {
     ] {
         let (place, store, _, _) = revoked_together().await;
         place.tamper(&format!("{LEAVE} {forge}"));
-        let loaded = store.load().await;
+        let loaded = store.whole().await;
         assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{forge}: {loaded:?}");
         let fault = store.verify_log().await.unwrap().fault.map(|(revision, _)| revision.0);
         assert_eq!(fault, Some(revision), "{forge}");
@@ -443,7 +446,7 @@ async fn the_keys_of_a_change_of_many_cannot_be_altered_or_removed() {
     // Rows that no entry has are nobody's.
     let (place, store, _, _) = revoked_together().await;
     place.tamper(&format!("{LEAVE} INSERT INTO grouped_keys VALUES (3, {other}, {other}, zeroblob(8))"));
-    assert_eq!(store.load().await.unwrap().keys.len(), 2);
+    assert_eq!(store.whole().await.unwrap().keys.len(), 2);
 }
 
 #[tokio::test]
@@ -464,7 +467,7 @@ async fn yesterdays_row_put_back_with_its_log_entry_removed_is_refused() {
              DELETE FROM secrets WHERE key_id IN (SELECT id FROM old_keys); INSERT INTO secrets SELECT * FROM old_secrets;
              DROP TABLE old_keys; DROP TABLE old_secrets; {hide}"
         ));
-        let loaded = store.load().await;
+        let loaded = store.whole().await;
         assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{hide}: {loaded:?}");
     }
 }
@@ -542,7 +545,7 @@ async fn suspended_and_removed() -> (Place, Key) {
     let revision = store.commit(put_member(&ann)).await.unwrap();
     place.tamper("CREATE TABLE old_members AS SELECT * FROM members; CREATE TABLE old_workspaces AS SELECT * FROM workspaces");
     store.commit(put_member(&Member { role: None, revision, ..ann })).await.unwrap();
-    let read = store.load().await.unwrap().workspaces.pop().unwrap();
+    let read = store.whole().await.unwrap().workspaces.pop().unwrap();
     let suspended = Workspace { state: WorkspaceState::Suspended, ..read };
     store.commit(put_workspace(&suspended)).await.unwrap();
     store.close().await.unwrap();
@@ -563,7 +566,7 @@ async fn yesterdays_row_of_a_removed_member_or_a_suspended_workspace_put_back_is
     let mut found = damaged(&store).await;
     found.sort();
     assert_eq!(found, [(first.workspace.to_string(), why), (format!("{}/ann", first.workspace), why)]);
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     assert_eq!((view.workspaces.len(), view.members.len()), (0, 0));
 }
 
@@ -652,7 +655,7 @@ async fn a_database_locked_by_another_process_refuses_changes_and_recovers() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let change = key(&Seeded::new(5), first.workspace);
     assert!(matches!(store.commit(put(&change)).await, Err(StoreError::Unavailable(_))));
-    assert_eq!(store.load().await.unwrap().keys.len(), 1);
+    assert_eq!(store.whole().await.unwrap().keys.len(), 1);
     other.execute_batch("ROLLBACK").unwrap();
     store.commit(put(&change)).await.unwrap();
 }
@@ -808,7 +811,7 @@ async fn a_crashed_store_verifies_with_what_its_wal_holds() {
     }
     let found = crashed.verify();
     assert_eq!((found.records, found.fault), (5, None));
-    assert_eq!(crashed.open().load().await.unwrap().keys.len(), 5);
+    assert_eq!(crashed.open().whole().await.unwrap().keys.len(), 5);
 }
 
 /// A store of an older schema, with its roots.
@@ -826,7 +829,7 @@ async fn opens(place: &Place, records: u64) -> View {
     let found = place.verify();
     assert_eq!((found.records, found.fault), (records, None));
     let store = place.open();
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     assert_eq!((view.workspaces.len(), view.keys.len(), view.damaged.len()), (1, 2, 0));
     let key = view.keys.iter().find(|key| key.name == Name::parse("Zoë’s laptop").unwrap()).unwrap();
     assert_eq!(key.credentials.retiring.len(), 1);
@@ -858,7 +861,7 @@ async fn a_store_of_the_third_schema_opens() {
     let place = older(include_str!("fixtures/roots-v3"), include_str!("fixtures/store-v3.sql"));
     assert_eq!(place.verify().fault, None);
     let store = place.open();
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     assert_eq!((view.keys.len(), view.damaged.len()), (2, 0));
     let key = view.keys.iter().find(|key| key.admin.is_none()).unwrap();
     let used = store.last_uses(vec![key.id]).await.unwrap();
@@ -874,7 +877,7 @@ async fn a_store_of_the_fourth_schema_opens_and_finds_what_was_changed_together(
     assert_eq!(place.verify().fault, None);
     let store = place.open();
     assert_eq!(place.verify().fault, None);
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     assert_eq!((view.keys.len(), view.damaged.len()), (2, 0));
     let key = view.keys.iter().find(|key| key.admin.is_none()).unwrap();
     assert_eq!(key.state, KeyState::Disabled);
@@ -897,7 +900,7 @@ async fn a_store_of_the_fourth_schema_opens_and_finds_what_was_changed_together(
     let seen = *store.revisions().borrow();
     let enable = put_group(&Seeded::new(5), std::slice::from_ref(&changed), GroupAct::Enable, seen);
     store.commit(enable).await.unwrap();
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     let key = view.keys.iter().find(|key| key.admin.is_none()).unwrap();
     assert_eq!((key.state.clone(), view.damaged.len()), (KeyState::Active, 0));
     assert_eq!(place.verify().fault, None);
@@ -910,7 +913,7 @@ async fn a_store_of_the_seventh_schema_opens_and_its_log_is_found_by_everything(
     assert_eq!(place.verify().fault, None);
     let store = place.open();
     assert_eq!(place.verify().fault, None);
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     assert_eq!((view.keys.len(), view.damaged.len()), (2, 0));
     let key = view.keys.iter().find(|key| key.admin.is_none()).unwrap();
     assert_eq!(key.state, KeyState::Disabled);
@@ -1057,7 +1060,7 @@ async fn one_scheme() -> (Place, Vec<u8>) {
 async fn an_edited_import_scheme_is_damaged_and_its_secret_is_not_in_the_database() {
     // D5, K2
     let (place, secret) = one_scheme().await;
-    let view = place.open().load().await.unwrap();
+    let view = place.open().whole().await.unwrap();
     assert_eq!((view.schemes.len(), view.schemes[0].scheme.name.as_str()), (1, "acme"));
     assert!(!place.copy_database().windows(secret.len()).any(|window| window == secret));
     for (sql, why) in [
@@ -1071,12 +1074,12 @@ async fn an_edited_import_scheme_is_damaged_and_its_secret_is_not_in_the_databas
         let (place, _) = one_scheme().await;
         place.tamper(sql);
         let store = place.open();
-        assert!(store.load().await.unwrap().schemes.is_empty(), "{sql}");
+        assert!(store.whole().await.unwrap().schemes.is_empty(), "{sql}");
         assert_eq!(damaged(&store).await, [("acme".to_owned(), why)], "{sql}");
     }
 
     // One that the log does not know is none.
     let (place, _) = one_scheme().await;
     place.tamper("INSERT INTO schemes SELECT 'other', body, revision, code FROM schemes");
-    assert_eq!(place.open().load().await.unwrap().schemes.len(), 1);
+    assert_eq!(place.open().whole().await.unwrap().schemes.len(), 1);
 }

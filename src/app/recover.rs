@@ -33,7 +33,7 @@ pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
         if !store.life.is_initialized() {
             return Err(AppError::NotInitialized(args.data.data_dir.clone()));
         }
-        let view = store.port.load().await?;
+        let view = store.port.whole().await?;
         let default = view.workspaces.iter().find(|workspace| workspace.is_default);
         let default = default.ok_or_else(|| AppError::NotInitialized(args.data.data_dir.clone()))?.id;
         let maker = Maker { entropy: &entropy, lookup: &store.keys.lookup, now: store.clock.now() };

@@ -1,12 +1,17 @@
 //! Follows the log into the index, in this process as in a replica: truth becomes memory on this road alone.
 
-use std::{panic::resume_unwind, sync::Arc, time::Duration};
+use std::{
+    panic::resume_unwind,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::runtime::Handle;
 
 use crate::{
+    domain::{group::GroupChange, id::KeyId},
     index::Index,
-    ports::{Freshness, KeyStore, StoreError, View},
+    ports::{Freshness, KeyStore, StoreError, View, ViewSink},
     yielding::Yielding,
 };
 
@@ -36,8 +41,10 @@ impl Follower {
     /// The store cannot be read.
     pub async fn load(&self) -> Result<(), StoreError> {
         let freshness = self.store.freshness();
-        let view = self.store.load().await?;
-        self.take(view).await?;
+        let loading = Arc::new(Loading::into(&self.index));
+        let revision = self.store.load(Arc::<Loading>::clone(&loading)).await?;
+        self.refresh(loading.touched(), Vec::new()).await?;
+        self.index.arrive(Some(revision));
         self.hold(*freshness.borrow());
         Ok(())
     }
@@ -80,6 +87,13 @@ impl Follower {
     async fn take(&self, mut view: View) -> Result<(), StoreError> {
         let (groups, revision) = (std::mem::take(&mut view.groups), view.revision.take());
         let touched = self.index.apply_rows(view);
+        self.refresh(touched, groups).await?;
+        self.index.arrive(revision);
+        Ok(())
+    }
+
+    /// Takes over what rows changed for other keys, and what came to many keys at once.
+    async fn refresh(&self, touched: Vec<KeyId>, groups: Vec<GroupChange>) -> Result<(), StoreError> {
         if groups.is_empty() && touched.len() <= AT_ONCE {
             self.index.refresh(&touched);
         } else {
@@ -102,7 +116,6 @@ impl Follower {
                 Err(_cancelled) => StoreError::Unavailable("Keyward is stopping".to_owned()),
             })?;
         }
-        self.index.arrive(revision);
         Ok(())
     }
 
@@ -136,6 +149,30 @@ impl Follower {
                 | StoreError::Corrupt(_)),
             ) => Err(error),
         }
+    }
+}
+
+/// Takes what is stored into the index as it comes. The index has no revision of it until all of it is there.
+struct Loading {
+    index: Arc<Index>,
+    /// Keys that were there before, and for which rows that came later change something.
+    touched: Mutex<Vec<KeyId>>,
+}
+
+impl Loading {
+    fn into(index: &Arc<Index>) -> Self {
+        Self { index: Arc::clone(index), touched: Mutex::default() }
+    }
+
+    fn touched(&self) -> Vec<KeyId> {
+        std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ViewSink for Loading {
+    fn take(&self, part: View) {
+        let touched = self.index.apply_rows(part);
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner).extend(touched);
     }
 }
 

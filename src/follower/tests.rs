@@ -16,7 +16,7 @@ use crate::{
 /// Answers one after the other: what is new, and everything.
 struct Script {
     changes: Mutex<VecDeque<Result<View, StoreError>>>,
-    loads: Mutex<VecDeque<Result<View, StoreError>>>,
+    loads: Mutex<VecDeque<Result<Revision, StoreError>>>,
     revisions: watch::Sender<Revision>,
     freshness: watch::Sender<Freshness>,
 }
@@ -31,20 +31,20 @@ impl Script {
     fn new(changes: Answers, loads: Answers) -> Arc<Self> {
         Arc::new(Self {
             changes: Mutex::new(changes.into_iter().map(view).collect()),
-            loads: Mutex::new(loads.into_iter().map(view).collect()),
+            loads: Mutex::new(loads.into_iter().map(|answer| answer.map(Revision)).collect()),
             revisions: watch::Sender::new(Revision(9)),
             freshness: watch::Sender::new(Freshness::FOREVER),
         })
     }
 }
 
-fn next(answers: &Mutex<VecDeque<Result<View, StoreError>>>) -> Pending<'_, View> {
+fn next<T: Send + 'static>(answers: &Mutex<VecDeque<Result<T, StoreError>>>) -> Pending<'_, T> {
     let answer = answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     Box::pin(async move { answer.expect("it is asked no more than it has answers") })
 }
 
 impl StoreDouble for Script {
-    fn load(&self) -> Pending<'_, View> {
+    fn load(&self, _: Arc<dyn ViewSink>) -> Pending<'_, Revision> {
         next(&self.loads)
     }
 

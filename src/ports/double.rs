@@ -1,17 +1,19 @@
 //! A store for tests of one part: it has what the part asks for, and ends the test where anything else is asked.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 use super::{
-    Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogPage, LogRows, Mutation, Note,
-    Pending, PolicyVersion, RequestMark, ScopeUse, Taking, Usage, UsageFilter, UsagePosition, Verification,
-    View,
+    Damaged, Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogPage, LogRows, Mutation,
+    Note, Pending, PolicyVersion, RequestMark, ScopeUse, Taking, Usage, UsageFilter, UsagePosition,
+    Verification, View, ViewSink,
 };
-use crate::domain::{id::KeyId, revision::Revision, time::Timestamp};
+use crate::domain::{id::KeyId, key::Key, revision::Revision, time::Timestamp};
 
 /// What a test's store has; all that it leaves out is a [`KeyStore`] that nothing asks.
 pub(crate) trait StoreDouble: Send + Sync {
-    fn load(&self) -> Pending<'_, View> {
+    fn load(&self, _: Arc<dyn ViewSink>) -> Pending<'_, Revision> {
         not_asked()
     }
 
@@ -37,8 +39,12 @@ fn not_asked<T: Send + 'static>() -> Pending<'static, T> {
 }
 
 impl<D: StoreDouble> KeyStore for D {
-    fn load(&self) -> Pending<'_, View> {
-        StoreDouble::load(self)
+    fn load(&self, sink: Arc<dyn ViewSink>) -> Pending<'_, Revision> {
+        StoreDouble::load(self, sink)
+    }
+
+    fn keys(&self, _: Vec<KeyId>) -> Pending<'_, Vec<Option<Result<Key, Damaged>>>> {
+        not_asked()
     }
 
     fn changes_after(&self, after: Revision) -> Pending<'_, View> {

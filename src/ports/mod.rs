@@ -15,10 +15,11 @@ mod query;
 mod usage;
 mod view;
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use tokio::sync::watch;
 
+use self::view::PartsTogether;
 pub use self::{
     change::{DrawsOn, Mutation, PolicyVersion, RequestMark, Rows},
     counters::{
@@ -32,10 +33,11 @@ pub use self::{
     permits::{CountName, GiveBack, KeptCount, Permits, PermitsFound, ReplicaId, Take},
     query::{KeyFilter, KeyPosition, LogFilter, LogPage, LogRecord, LogRows, Verification},
     usage::{ScopeUse, Usage, UsageFilter, UsagePosition},
-    view::{Damaged, OpenScheme, PolicyView, View},
+    view::{Damaged, OpenScheme, PolicyView, View, ViewSink},
 };
 use crate::domain::{
     id::{GroupId, KeyId},
+    key::Key,
     revision::Revision,
     time::Timestamp,
 };
@@ -137,8 +139,25 @@ pub trait KeyStore: Send + Sync {
     /// [`Freshness::FOREVER`], and never changes.
     fn freshness(&self) -> watch::Receiver<Freshness>;
 
-    /// Everything that is stored, at one revision.
-    fn load(&self) -> Pending<'_, View>;
+    /// Hands everything that is stored to `sink`, at the one revision that this answers: first the policy, then import schemes,
+    /// workspaces and members, then keys, in parts of about a thousand. Parts of keys can come from several threads at once,
+    /// and no key is in two of them. Where this fails, what was handed over is not all there is.
+    fn load(&self, sink: Arc<dyn ViewSink>) -> Pending<'_, Revision>;
+
+    /// The same, put together: for who must have all of it at hand, and whose store is small.
+    fn whole(&self) -> Pending<'_, View> {
+        Box::pin(async move {
+            let whole = Arc::new(PartsTogether::default());
+            let revision = self.load(Arc::<PartsTogether>::clone(&whole)).await?;
+            Ok(whole.view(revision))
+        })
+    }
+
+    /// These keys, as their rows stand now and with what came to them among many, in this order; `None` where there is no row.
+    ///
+    /// Each row is as Keyward wrote it, but it need not be the newest: whoever asks compares the revision with the one that
+    /// the index has.
+    fn keys(&self, ids: Vec<KeyId>) -> Pending<'_, Vec<Option<Result<Key, Damaged>>>>;
 
     /// The rows, as they stand now, that were written after `after`.
     ///

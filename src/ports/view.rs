@@ -1,6 +1,6 @@
 //! Rows as they are read back, at one revision.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::PolicyVersion;
 use crate::domain::{
@@ -70,6 +70,49 @@ pub struct Damaged {
     pub why: &'static str,
     /// The time zone that it needs, if that is all that is wrong with it.
     pub zone: Option<String>,
+}
+
+/// Takes what is stored, part by part as it is read: no more than a few parts are in memory at any time.
+pub trait ViewSink: Send + Sync {
+    /// Takes a part. None of them says a revision: they count together, when the last one was taken.
+    fn take(&self, part: View);
+}
+
+/// A sink that puts all parts together.
+#[derive(Debug, Default)]
+pub(super) struct PartsTogether(Mutex<View>);
+
+impl PartsTogether {
+    /// All parts that were taken, as one.
+    pub(super) fn view(&self, revision: Revision) -> View {
+        let taken = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        View { revision: Some(revision), ..taken }
+    }
+}
+
+impl ViewSink for PartsTogether {
+    fn take(&self, part: View) {
+        let mut whole = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let View {
+            revision: _,
+            workspaces,
+            members,
+            removed_members,
+            keys,
+            groups,
+            policy,
+            schemes,
+            damaged,
+        } = part;
+        whole.workspaces.extend(workspaces);
+        whole.members.extend(members);
+        whole.removed_members.extend(removed_members);
+        whole.keys.extend(keys);
+        whole.groups.extend(groups);
+        whole.policy = policy.or(whole.policy.take());
+        whole.schemes.extend(schemes);
+        whole.damaged.extend(damaged);
+    }
 }
 
 impl View {

@@ -43,7 +43,7 @@ async fn add_keys(data_dir: &Path) -> [String; 2] {
     let opened =
         keyward::store::sqlite::SqliteStore::open(&DataDir::open(data_dir).unwrap(), &entropy, at(1_000));
     let (store, keys) = opened.unwrap();
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     assert!(view.policy.is_none());
     let workspace = view.workspaces[0].id;
     let with = |prefix: &str, of: fn(Key) -> Key| {

@@ -159,7 +159,7 @@ fn assert_kept(fixture: &Fixture, data_dir: &Path) {
 async fn load(data_dir: &Path) -> View {
     let (store, _) =
         SqliteStore::open(&DataDir::open(data_dir).unwrap(), &Seeded::new(8), at(START_MS)).unwrap();
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     store.close().await.unwrap();
     view
 }

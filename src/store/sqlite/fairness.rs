@@ -39,7 +39,7 @@ fn the_follower_waits_for_no_other_read() {
         let (end, ended) = mpsc::channel::<()>();
         let long = tokio::task::spawn_blocking(move || ended.recv());
         assert_eq!(store.changes_after(Revision::ZERO).await.unwrap().revision, Some(Revision::ZERO));
-        assert_eq!(store.load().await.unwrap().revision, Some(Revision::ZERO));
+        assert_eq!(store.whole().await.unwrap().revision, Some(Revision::ZERO));
         drop((end, readers));
         assert!(long.await.unwrap().is_err());
     });
@@ -60,7 +60,7 @@ async fn reads_wait() {
     let reads = Arc::clone(&store.reads).acquire_many_owned(all).await.unwrap();
     let refused = store.query_log(LogFilter::default(), None, 1).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    assert!(store.load().await.is_ok());
+    assert!(store.whole().await.is_ok());
     drop(reads);
     assert!(store.query_log(LogFilter::default(), None, 1).await.is_ok());
 

@@ -91,7 +91,7 @@ async fn a_full_disk_refuses_changes_and_loses_none() {
     let (stored, error) = fill(&full).await;
     assert!(matches!(&error, StoreError::Unavailable(why) if why.contains("full")), "{error:?}");
     assert_eq!(*full.writer_state().borrow(), WriterState::Working, "it passes when there is room again");
-    let view = full.load().await.unwrap();
+    let view = full.whole().await.unwrap();
     assert_eq!((view.revision, view.damaged.len()), (Some(Revision(stored)), 0));
     assert_eq!(*full.revisions().borrow(), Revision(stored));
     full.close().await.unwrap();
@@ -114,7 +114,7 @@ async fn a_statement_that_is_refused_takes_its_own_change_only() {
     let refused: Vec<_> = answers.iter().map(Result::is_err).collect();
     assert_eq!(refused, [false, false, true, false, false]);
     assert!(matches!(answers.get(2), Some(Err(StoreError::Unavailable(_)))));
-    let view = store.load().await.unwrap();
+    let view = store.whole().await.unwrap();
     assert_eq!((view.keys.len(), view.damaged.len()), (4, 0));
     assert_eq!(store.verify_log().await.unwrap().fault, None);
 }
@@ -147,7 +147,7 @@ async fn a_commit_that_fails_is_unknown_and_seals_the_store() {
         "{refused:?}"
     );
     assert_eq!(*failing.revisions().borrow(), Revision::ZERO, "memory does not run ahead");
-    assert!(failing.load().await.unwrap().keys.is_empty(), "reading goes on");
+    assert!(failing.whole().await.unwrap().keys.is_empty(), "reading goes on");
     assert!(failing.close().await.is_err());
     drop(failing);
     assert_eq!(store(&directory, "").commit(issue(3)).await, Ok(Revision(1)), "a restart opens it");
@@ -168,7 +168,7 @@ async fn a_sealed_store_opens_anew_without_what_was_unknown() {
     failing.close().await.unwrap();
     drop(failing);
     let again = store(&directory, "");
-    assert_eq!(again.load().await.unwrap().keys.len(), 2);
+    assert_eq!(again.whole().await.unwrap().keys.len(), 2);
     assert_eq!(again.verify_log().await.unwrap().fault, None);
 }
 
@@ -194,5 +194,5 @@ async fn a_store_that_is_dropped_has_written_what_waited() {
     assert_eq!(dropped.commit(issue(1)).await, Ok(Revision(1)));
     drop(dropped);
     assert_eq!(*state.borrow_and_update(), WriterState::Ended);
-    assert_eq!(store(&directory, "").load().await.unwrap().keys.len(), 1);
+    assert_eq!(store(&directory, "").whole().await.unwrap().keys.len(), 1);
 }

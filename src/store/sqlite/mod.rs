@@ -11,6 +11,7 @@ mod fairness;
 mod faults;
 mod follower;
 mod groups;
+mod keys_by_id;
 mod log;
 mod notes;
 mod open;

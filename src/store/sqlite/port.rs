@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{
-    failure, log, policies, read,
+    failure, keys_by_id, log, policies, read,
     refusal::WriteRefusal,
     rows, scope_uses,
     store::{CLOSED, SqliteStore},
@@ -13,11 +13,11 @@ use super::{
     writer::{WriterWork, full},
 };
 use crate::{
-    domain::{id::KeyId, revision::Revision, time::Timestamp},
+    domain::{id::KeyId, key::Key, revision::Revision, time::Timestamp},
     ports::{
-        Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogPage, LogRows, Mutation, Note,
-        Pending, PolicyVersion, RequestMark, ScopeUse, StoreError, Taking, Usage, UsageFilter, UsagePosition,
-        Verification, View, WriterState,
+        Damaged, Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogPage, LogRows, Mutation,
+        Note, Pending, PolicyVersion, RequestMark, ScopeUse, StoreError, Taking, Usage, UsageFilter,
+        UsagePosition, Verification, View, ViewSink, WriterState,
     },
 };
 
@@ -60,8 +60,12 @@ impl KeyStore for SqliteStore {
         watch::channel(Freshness::FOREVER).1
     }
 
-    fn load(&self) -> Pending<'_, View> {
-        self.follow(read::load)
+    fn load(&self, sink: Arc<dyn ViewSink>) -> Pending<'_, Revision> {
+        self.follow(move |connection, keys| read::load(connection, keys, &*sink))
+    }
+
+    fn keys(&self, ids: Vec<KeyId>) -> Pending<'_, Vec<Option<Result<Key, Damaged>>>> {
+        self.read(move |connection, keys| keys_by_id::read(connection, keys, &ids))
     }
 
     fn changes_after(&self, after: Revision) -> Pending<'_, View> {

@@ -20,14 +20,14 @@ use crate::{
         time::Timestamp,
         workspace::Within,
     },
-    ports::{Damaged, KeyFilter, KeyPosition, StoreError, View},
+    ports::{Damaged, KeyFilter, KeyPosition, StoreError, View, ViewSink},
     store::{
         records::known::KnownValues,
         rows::{Row, SecretRow, from_stored},
     },
 };
 
-const KEYS: &str = "
+pub(super) const KEYS: &str = "
 SELECT keys.id, keys.body, keys.revision, keys.code,
        secrets.generation, secrets.scheme, secrets.root, secrets.hash, secrets.hint, secrets.created_ms,
        secrets.end_ms, secrets.revision, secrets.code
@@ -37,10 +37,17 @@ const WORKSPACES: &str = "SELECT id, body, revision, code FROM workspaces";
 
 const MEMBERS: &str = "SELECT id, body, revision, code FROM members";
 
-/// Everything, at one revision.
+/// How many keys are handed over at once.
+const AT_ONCE: usize = 1_024;
+
+/// Everything, at the one revision that this answers.
 ///
 /// Every record of the log is looked at first: one that was removed or altered could have told that a row is old.
-pub(super) fn load(connection: &mut Connection, keys: &DerivedKeys) -> Result<View, StoreError> {
+pub(super) fn load(
+    connection: &mut Connection,
+    keys: &DerivedKeys,
+    sink: &dyn ViewSink,
+) -> Result<Revision, StoreError> {
     let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
     let head = log::head(&snapshot, keys)?.revision;
     let newest = log::named(&snapshot, keys, head)?;
@@ -49,9 +56,8 @@ pub(super) fn load(connection: &mut Connection, keys: &DerivedKeys) -> Result<Vi
     fault.map_or(Ok(()), |why| Err(StoreError::Corrupt(why)))?;
     let mut reading = ViewRows::new(&keys.rows);
     schemes::read(&snapshot, keys, &newest, &mut reading.view).map_err(|error| of_reading(&error))?;
-    reading.all(&snapshot, newest).map_err(|error| of_reading(&error))?;
-    let view = reading.at(head);
-    view.zone_missing().map_or(Ok(view), |(whose, zone)| Err(zone_missing(whose, zone)))
+    reading.all(&snapshot, newest, sink).map_err(|error| of_reading(&error))?;
+    reading.zone_missing.map_or(Ok(head), |(whose, zone)| Err(zone_missing(whose, zone)))
 }
 
 /// What was written after `after`, as it stands now.
@@ -144,19 +150,37 @@ struct ViewRows<'k> {
     codes: &'k MacKey,
     known: KnownValues,
     view: View,
+    /// What of the parts handed over could not be read for want of a time zone, and that zone.
+    zone_missing: Option<(String, String)>,
 }
 
 impl<'k> ViewRows<'k> {
     fn new(codes: &'k MacKey) -> Self {
-        Self { codes, known: KnownValues::default(), view: View::default() }
+        Self { codes, known: KnownValues::default(), view: View::default(), zone_missing: None }
     }
 
     fn at(self, head: Revision) -> View {
         View { revision: Some(head), ..self.view }
     }
 
-    /// Takes every row, each against the newest record that names it.
-    fn all(&mut self, connection: &Connection, mut newest: Newest) -> rusqlite::Result<()> {
+    /// Hands over what was taken so far.
+    fn hand_over(&mut self, sink: &dyn ViewSink) {
+        let part = std::mem::take(&mut self.view);
+        if self.zone_missing.is_none() {
+            self.zone_missing = part.zone_missing();
+        }
+        sink.take(part);
+    }
+
+    /// Takes every row, each against the newest record that names it, and hands them over.
+    fn all(
+        &mut self,
+        connection: &Connection,
+        mut newest: Newest,
+        sink: &dyn ViewSink,
+    ) -> rusqlite::Result<()> {
+        self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
+        self.hand_over(sink);
         each_row(connection, WORKSPACES, [], |row| {
             let newest = row.parse_id(WorkspaceId::parse).and_then(|id| newest.workspaces.remove(&id));
             self.put_workspace(row, newest);
@@ -167,17 +191,21 @@ impl<'k> ViewRows<'k> {
             self.put_member(row, written);
         })?;
         self.removed(newest.removed.drain());
+        self.hand_over(sink);
         each_key(connection, &format!("{KEYS} ORDER BY keys.id"), [], |row, secrets| {
             let id = row.parse_id(KeyId::parse);
             let written = id.and_then(|id| newest.keys.remove(&id));
             self.put_key(row, secrets, written, |key| {
                 newest.since_row(key.id, row.revision).fold(key, Key::under)
             });
+            if self.view.keys.len() >= AT_ONCE {
+                self.hand_over(sink);
+            }
         })?;
-        self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
         newest.workspaces.keys().for_each(|id| self.missing(id.to_string()));
         newest.members.keys().for_each(|id| self.missing(id.to_string()));
         newest.keys.keys().for_each(|id| self.missing(id.to_string()));
+        self.hand_over(sink);
         Ok(())
     }
 
@@ -288,7 +316,7 @@ fn each_row(
     Ok(())
 }
 
-fn each_key(
+pub(super) fn each_key(
     connection: &Connection,
     sql: &str,
     values: impl Params,

@@ -7,11 +7,12 @@ use super::{
     record::{COLUMNS, altered, ends_at, missing, record, unreadable},
 };
 use crate::{
-    domain::{id::KeyId, revision::Revision, root::DerivedKeys},
+    domain::{group::GroupChange, id::KeyId, revision::Revision, root::DerivedKeys},
     ports::StoreError,
     store::{
+        records::group::read_group,
         rows::to_stored,
-        sqlite::{failure::of_reading, refusal::WriteRefusal},
+        sqlite::{failure::of_reading, groups, refusal::WriteRefusal},
     },
 };
 
@@ -75,6 +76,22 @@ pub(in crate::store::sqlite) fn policy_written_at(
     let mut newest = Newest::default();
     let noted = found.map_or(Ok(None), |record| newest.note(&record, connection))?;
     Ok(noted.and(newest.policy).map(|(version, _)| version))
+}
+
+/// The change of many keys that the genuine record at a revision tells of.
+pub(in crate::store::sqlite) fn change_of_many(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    revision: i64,
+) -> Result<GroupChange, StoreError> {
+    let read = || -> rusqlite::Result<_> {
+        let mut one = connection.prepare_cached(&format!("{COLUMNS} WHERE revision = ?1"))?;
+        let found = one.query_row([revision], record).optional()?.filter(|record| record.is_genuine(keys));
+        let Some(found) = found else { return Ok(Err(altered(revision))) };
+        let change = read_group(revision, &found.bytes, || groups::list(connection, revision))?;
+        Ok(change.ok_or_else(|| unreadable(&found)))
+    };
+    read().map_err(|error| of_reading(&error))?
 }
 
 /// The keys that the records after `after` name, alone or with others.
