@@ -10,7 +10,10 @@ use clap::Parser as _;
 use keyward::{
     app::{self, AppError},
     cli::{self, Cli, Command, Console, LogFault, LogReport},
-    config,
+    config::{
+        self,
+        args::{RootsArgs, RootsCommand},
+    },
     domain::time::Clock as _,
     system::{SystemClock, input_waits},
 };
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => app::serve(&args),
         Command::Init(args) => app::initialize(&args),
         Command::Recover(args) => app::recover(&args),
+        Command::Roots(RootsCommand::New(args)) => app::make_roots(&args),
         Command::Doctor(args) => match app::doctor(&args) {
             Ok(found) => return cli::tell(&mut console, &found),
             Err(error) => Err(error),
@@ -51,8 +55,8 @@ fn ended(done: Result<(), AppError>, console: &mut Console<'_>) -> ExitCode {
     }
 }
 
-fn verify_offline(data_dir: &Path, anchor: Option<&Path>) -> Result<LogReport, String> {
-    let found = app::verify_offline(data_dir, anchor).map_err(|error| error.to_string())?;
+fn verify_offline(data_dir: &Path, anchor: Option<&Path>, roots: &RootsArgs) -> Result<LogReport, String> {
+    let found = app::verify_offline(data_dir, anchor, roots).map_err(|error| error.to_string())?;
     Ok(LogReport {
         records: found.records,
         head_revision: found.head.0,

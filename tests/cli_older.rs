@@ -271,7 +271,7 @@ fn at(time: &str, desk: &Desk, arguments: &[&str]) -> String {
         admin_key: None,
         now: time.parse::<Timestamp>().unwrap(),
     };
-    let code = cli::run(*command, &mut console, &|_, _| Err("not here".to_owned()));
+    let code = cli::run(*command, &mut console, &|_, _, _| Err("not here".to_owned()));
     let (out, err) = (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap());
     assert_eq!(code, ExitCode::SUCCESS, "{arguments:?}: {out}{err}");
     out

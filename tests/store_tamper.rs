@@ -25,8 +25,8 @@ use keyward::{
         ReplicaId, Rows, StoreError, StoredMark, Take, Until, Verification, View, WriterState,
     },
     store::{
-        anchor::AnchorSettings,
         data_dir::{DataDir, DataDirError},
+        settings::StoreSettings,
         sqlite::{OpenError, SqliteStore, WRITTEN_BY_OTHERS, verify_offline},
     },
 };
@@ -48,7 +48,7 @@ impl Place {
     }
 
     fn verify(&self) -> Verification {
-        verify_offline(&self.path(), &AnchorSettings::default()).unwrap()
+        verify_offline(&self.path(), &StoreSettings::default()).unwrap()
     }
 
     fn fault(&self) -> Option<u64> {
@@ -687,10 +687,10 @@ async fn roots_of_another_store_are_refused() {
     let (place, _) = ten_records().await;
     let other = format!("1 {}\n", "ab".repeat(32));
     fs::write(place.path().join("roots"), other).unwrap();
-    assert!(matches!(place.open_error(), OpenError::WrongRoots(_)));
+    assert!(matches!(place.open_error(), OpenError::WrongRoots { .. }));
     assert!(matches!(
-        verify_offline(&place.path(), &AnchorSettings::default()),
-        Err(OpenError::WrongRoots(_))
+        verify_offline(&place.path(), &StoreSettings::default()),
+        Err(OpenError::WrongRoots { .. })
     ));
 }
 
@@ -704,12 +704,12 @@ async fn a_lost_database_is_refused() {
         if let Some(rest) = loss {
             fs::write(place.database(), rest).unwrap();
         }
-        assert!(matches!(place.open_error(), OpenError::LostDatabase(_)));
+        assert!(matches!(place.open_error(), OpenError::LostDatabase { .. }));
         assert!(place.path().join("roots").exists());
         fs::write(place.database(), &whole).unwrap();
     }
     place.tamper("DELETE FROM log");
-    assert!(matches!(place.open_error(), OpenError::LostDatabase(_)));
+    assert!(matches!(place.open_error(), OpenError::LostDatabase { .. }));
     fs::write(place.database(), &whole[..whole.len() / 2]).unwrap();
     place.open_error();
     fs::write(place.database(), b"not a database at all, but long enough to be looked at").unwrap();
@@ -722,10 +722,7 @@ async fn lost_roots_are_refused() {
     fs::remove_file(place.path().join("roots")).unwrap();
     assert!(matches!(place.open_error(), OpenError::LostRoots(_)));
     assert!(!place.path().join("roots.new").exists(), "no new ones are made");
-    assert!(matches!(
-        verify_offline(&place.path(), &AnchorSettings::default()),
-        Err(OpenError::LostRoots(_))
-    ));
+    assert!(matches!(verify_offline(&place.path(), &StoreSettings::default()), Err(OpenError::LostRoots(_))));
 }
 
 #[tokio::test]
@@ -759,7 +756,7 @@ async fn a_newer_schema_is_refused() {
     let before = place.copy_database();
     assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 9, known: 8, .. }));
     assert!(matches!(
-        verify_offline(&place.path(), &AnchorSettings::default()),
+        verify_offline(&place.path(), &StoreSettings::default()),
         Err(OpenError::NewerSchema { .. })
     ));
     assert_eq!(place.copy_database(), before, "and left as it is");
@@ -790,7 +787,7 @@ async fn verifying_offline_leaves_nothing_behind() {
     assert_eq!(place.fault(), None);
     assert_eq!((files(), place.copy_database()), (before, bytes));
     assert!(matches!(
-        verify_offline(&place.path().join("nowhere"), &AnchorSettings::default()),
+        verify_offline(&place.path().join("nowhere"), &StoreSettings::default()),
         Err(OpenError::NoStore(_))
     ));
 }

@@ -4,13 +4,17 @@ use std::path::Path;
 
 use super::error::AppError;
 use crate::{
-    config::{self, Config, LogFormat, args::DataArgs, zoneinfo},
+    config::{
+        self, Config, LogFormat,
+        args::{DataArgs, RootsArgs},
+        zoneinfo,
+    },
     domain::{revision::Revision, zones},
     store::{
         anchor::AnchorSettings,
         data_dir::holds_database,
-        roots::{FoundRoots, Roots},
-        sqlite::OpenError,
+        roots::{Roots, RootsSource},
+        settings::StoreSettings,
     },
     telemetry::{self, Logging},
 };
@@ -27,15 +31,28 @@ pub(super) fn load(args: &DataArgs) -> Result<(Config, Logging), AppError> {
     Ok((config, logging))
 }
 
-/// What the flags say of the anchor.
-pub(super) fn anchor_of(args: &DataArgs, accepted: Option<u64>) -> AnchorSettings {
-    AnchorSettings { place: args.anchor.clone(), accepted: accepted.map(Revision) }
+/// What the flags say of where the roots and the anchor are.
+pub(super) fn store_of(args: &DataArgs, accepted: Option<u64>) -> StoreSettings {
+    let anchor = AnchorSettings { place: args.anchor.clone(), accepted: accepted.map(Revision) };
+    StoreSettings { anchor, roots: roots_of(&args.roots) }
+}
+
+/// What the flags say of where the roots are kept.
+pub(super) fn roots_of(args: &RootsArgs) -> RootsSource {
+    if let Some(file) = &args.roots_file {
+        RootsSource::File(file.clone())
+    } else if let Some(name) = &args.roots_credential {
+        RootsSource::Credential { name: name.clone(), directory: config::credentials_directory() }
+    } else if let Some(command) = &args.roots_command {
+        RootsSource::Command(command.clone())
+    } else {
+        RootsSource::DataDir
+    }
 }
 
 /// Whether a directory holds a store, or what is left of one: opening it would make one where there is nothing.
-pub(super) fn is_begun(data_dir: &Path) -> Result<bool, AppError> {
-    let roots = Roots::find(data_dir).map_err(OpenError::from)?;
-    Ok(holds_database(data_dir) || !matches!(roots, FoundRoots::Missing))
+pub(super) fn is_begun(data_dir: &Path) -> bool {
+    holds_database(data_dir) || Roots::are_known_in(data_dir)
 }
 
 /// The runtime of the service: what Checks and revocations stand on. Checks have one of their own for each core, and

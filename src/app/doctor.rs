@@ -2,7 +2,7 @@
 //! mark and of a restored database.
 
 use super::{
-    begin::{is_begun, runtime},
+    begin::{is_begun, roots_of, runtime},
     error::AppError,
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     store::{
         anchor::AnchorSettings,
         data_dir::DataDir,
+        settings::StoreSettings,
         sqlite::{AnchorReport, KeptRoom, SqliteStore, examine_offline},
     },
     system::{SystemClock, SystemEntropy},
@@ -31,14 +32,14 @@ use crate::{
 pub fn doctor(args: &DoctorArgs) -> Result<String, AppError> {
     zoneinfo::use_directory(args.zoneinfo.as_deref())?;
     let _logging = telemetry::start(&config::log_filter(), false)?;
-    if !is_begun(&args.data_dir)? {
+    if !is_begun(&args.data_dir) {
         return Err(AppError::NotInitialized(args.data_dir.clone()));
     }
     if args.reset_clock || args.accept_rollback.is_some() { repair(args) } else { examine(args) }
 }
 
 fn examine(args: &DoctorArgs) -> Result<String, AppError> {
-    let found = examine_offline(&args.data_dir, &anchor_of(args))?;
+    let found = examine_offline(&args.data_dir, &store_of(args))?;
     let wall = SystemClock.wall();
     Ok(format!(
         "store       {}: it opens, and its log ends at revision {}\nanchor      {}\nkept room   {}\nclock mark  {}\nwall clock  {wall}: {}\ntime zones  {}\n",
@@ -56,7 +57,7 @@ fn examine(args: &DoctorArgs) -> Result<String, AppError> {
 fn repair(args: &DoctorArgs) -> Result<String, AppError> {
     let dir = DataDir::open(&args.data_dir)?;
     let now = SystemClock.wall();
-    let (store, _keys) = SqliteStore::open_with(&dir, &anchor_of(args), &SystemEntropy::default(), now)?;
+    let (store, _keys) = SqliteStore::open_with(&dir, &store_of(args), &SystemEntropy::default(), now)?;
     if !store.is_initialized() {
         return Err(AppError::NotInitialized(args.data_dir.clone()));
     }
@@ -78,8 +79,10 @@ fn repair(args: &DoctorArgs) -> Result<String, AppError> {
     Ok([accepted, reset].into_iter().flatten().collect())
 }
 
-fn anchor_of(args: &DoctorArgs) -> AnchorSettings {
-    AnchorSettings { place: args.anchor.clone(), accepted: args.accept_rollback.map(Revision) }
+fn store_of(args: &DoctorArgs) -> StoreSettings {
+    let accepted = args.accept_rollback.map(Revision);
+    let anchor = AnchorSettings { place: args.anchor.clone(), accepted };
+    StoreSettings { anchor, roots: roots_of(&args.roots) }
 }
 
 /// Whether what takes rights away has its room, should the disk be full.

@@ -47,6 +47,12 @@ pub enum AppError {
         .0.display()
     )]
     KeyFileExists(PathBuf),
+    /// Roots are to be written on a terminal, which keeps what it shows.
+    #[error("roots are not shown on a terminal: name a file, or pipe them into where they are kept")]
+    RootsOnTerminal,
+    /// Standard output takes no roots.
+    #[error("the new roots could not be written: {0}; what was written of them is worth nothing")]
+    RootsUnwritten(io::Error),
     /// There is nothing to recover.
     #[error("there is no store in {}: `keyward serve` or `keyward init` makes one", .0.display())]
     NotInitialized(PathBuf),

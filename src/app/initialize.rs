@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    begin::{anchor_of, load, runtime},
+    begin::{load, runtime, store_of},
     error::AppError,
     root_key::Destination,
     store::Store,
@@ -22,9 +22,9 @@ pub fn initialize(args: &InitArgs) -> Result<(), AppError> {
     let policy = config::first_policy(args.data.policy.as_deref())?;
     let destination = Destination::choose(&args.data);
     runtime()?.block_on(async {
-        let anchor = anchor_of(&args.data, None);
+        let settings = store_of(&args.data, None);
         let store =
-            Store::open(&args.data.data_dir, &anchor, &SystemEntropy::default(), Arc::new(SystemClock))?;
+            Store::open(&args.data.data_dir, &settings, &SystemEntropy::default(), Arc::new(SystemClock))?;
         if store.life.is_initialized() {
             return Err(AppError::AlreadyInitialized(args.data.data_dir.clone()));
         }

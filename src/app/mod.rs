@@ -10,6 +10,7 @@ mod offline;
 mod readiness;
 mod recover;
 mod root_key;
+mod roots;
 mod serve;
 mod service;
 mod services;
@@ -26,6 +27,7 @@ pub use self::{
     offline::verify_offline,
     recover::recover,
     root_key::Destination,
+    roots::make_roots,
     serve::serve,
     service::{Service, StopReason},
     settings::Settings,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    begin::{anchor_of, is_begun, load, runtime},
+    begin::{is_begun, load, runtime, store_of},
     error::AppError,
     root_key::Destination,
     store::Store,
@@ -23,13 +23,13 @@ pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
     let (_config, _logging) = load(&args.data)?;
     let first_policy = config::first_policy(args.data.policy.as_deref())?;
     let destination = Destination::choose(&args.data);
-    if !is_begun(&args.data.data_dir)? {
+    if !is_begun(&args.data.data_dir) {
         return Err(AppError::NotInitialized(args.data.data_dir.clone()));
     }
     runtime()?.block_on(async {
         let entropy = SystemEntropy::default();
-        let anchor = anchor_of(&args.data, args.accept_rollback);
-        let store = Store::open(&args.data.data_dir, &anchor, &entropy, Arc::new(SystemClock))?;
+        let settings = store_of(&args.data, args.accept_rollback);
+        let store = Store::open(&args.data.data_dir, &settings, &entropy, Arc::new(SystemClock))?;
         if !store.life.is_initialized() {
             return Err(AppError::NotInitialized(args.data.data_dir.clone()));
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    begin::{anchor_of, load, runtime},
+    begin::{load, runtime, store_of},
     error::AppError,
     root_key::Destination,
     service::{Service, StopReason},
@@ -39,7 +39,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
     let destination = Destination::choose(&args.data);
     let settings = Settings {
         data_dir: args.data.data_dir.clone(),
-        anchor: anchor_of(&args.data, args.accept_rollback),
+        store: store_of(&args.data, args.accept_rollback),
         listen: args.listen,
         http_listen: args.http_listen,
         check_is_open,

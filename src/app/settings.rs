@@ -9,15 +9,15 @@ use crate::{
         time::{Clock, Entropy},
     },
     server::limits::ListenerLimits,
-    store::anchor::AnchorSettings,
+    store::settings::StoreSettings,
 };
 
 /// What a Keyward is started with.
 pub struct Settings {
     /// Where its files are.
     pub data_dir: PathBuf,
-    /// Where its anchor is, and what is taken in without it.
-    pub anchor: AnchorSettings,
+    /// Where its roots and its anchor are, and what is taken in without it.
+    pub store: StoreSettings,
     /// Where gRPC is served.
     pub listen: SocketAddr,
     /// Where plain HTTP is served.

@@ -35,7 +35,7 @@ impl Service {
         let Settings { entropy, limits, check_is_open, .. } = settings;
         // Before a file is made, and without listening: who probes a port is answered when Checks are.
         let listeners = Listeners::bind(settings.listen, settings.http_listen)?;
-        let store = Store::open(&settings.data_dir, &settings.anchor, &*entropy, settings.clock)?;
+        let store = Store::open(&settings.data_dir, &settings.store, &*entropy, settings.clock)?;
         let first_policy = store.begin(settings.policy, &*entropy, root_key).await?;
         let is_new = first_policy.is_none();
         let index = Arc::new(Index::with_slots::<MemorySlot>());

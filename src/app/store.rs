@@ -12,9 +12,9 @@ use crate::{
     },
     ports::{KeyStore, Lifecycle, Permits, StoredMark},
     store::{
-        anchor::AnchorSettings,
         data_dir::DataDir,
-        roots::Roots,
+        roots::{Roots, RootsSource},
+        settings::StoreSettings,
         sqlite::{OpenError, SqliteStore},
     },
 };
@@ -27,20 +27,21 @@ pub(super) struct Store {
     pub(super) keys: Arc<DerivedKeys>,
     pub(super) clock: Arc<TrustedClock>,
     dir: DataDir,
+    roots: RootsSource,
 }
 
 impl Store {
     pub(super) fn open(
         path: &Path,
-        anchor: &AnchorSettings,
+        settings: &StoreSettings,
         entropy: &dyn Entropy,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AppError> {
         let dir = DataDir::open(path)?;
-        let (sqlite, keys) = SqliteStore::open_with(&dir, anchor, entropy, clock.wall())?;
+        let (sqlite, keys) = SqliteStore::open_with(&dir, settings, entropy, clock.wall())?;
         if sqlite.is_initialized() {
             // A first start that was cut off behind its commit.
-            Roots::keep(dir.path()).map_err(OpenError::from)?;
+            Roots::keep(dir.path(), &settings.roots).map_err(OpenError::from)?;
         }
         let clock = match sqlite.clock_mark() {
             StoredMark::Missing => TrustedClock::new(clock, None),
@@ -51,7 +52,7 @@ impl Store {
         let (clock, sqlite) = (Arc::new(clock), Arc::new(sqlite));
         let port: Arc<dyn KeyStore> = Arc::<SqliteStore>::clone(&sqlite);
         let permits: Arc<dyn Permits> = Arc::<SqliteStore>::clone(&sqlite);
-        Ok(Self { port, permits, life: sqlite, keys, clock, dir })
+        Ok(Self { port, permits, life: sqlite, keys, clock, dir, roots: settings.roots.clone() })
     }
 
     /// Makes the first change of a new store; answers the policy where that was not needed.
@@ -80,6 +81,6 @@ impl Store {
         let (mutation, secret) = maker.initialize(policy)?;
         let parcel = root_key.prepare(secret)?;
         parcel.settle(self.port.commit(mutation).await)?;
-        Ok(Roots::keep(self.dir.path()).map_err(OpenError::from)?)
+        Ok(Roots::keep(self.dir.path(), &self.roots).map_err(OpenError::from)?)
     }
 }

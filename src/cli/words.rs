@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use super::dispatch::ClientCommand;
 use crate::{
-    config::args::{DoctorArgs, InitArgs, RecoverArgs, ServeArgs},
+    config::args::{DoctorArgs, InitArgs, RecoverArgs, RootsCommand, ServeArgs},
     domain::zones,
 };
 
@@ -50,6 +50,9 @@ pub enum Command {
     Recover(RecoverArgs),
     /// Look at a data directory and this machine's clock; repair a false mark of the clock
     Doctor(DoctorArgs),
+    /// Work with the roots of stores, the secrets that all else depends on
+    #[command(subcommand)]
+    Roots(RootsCommand),
     /// A command that asks a server.
     #[command(flatten)]
     Client(Box<ClientCommand>),

@@ -2,7 +2,23 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
+
+/// Where the roots are kept, for every command that needs them.
+#[derive(Args, Clone, Debug, Default)]
+#[group(multiple = false)]
+pub struct RootsArgs {
+    /// The file, of mode 0600, that holds the roots, best on another disk than the data [default: roots in the data directory]
+    #[arg(long, value_name = "FILE", env = "KEYWARD_ROOTS_FILE")]
+    pub roots_file: Option<PathBuf>,
+    /// The systemd credential that holds the roots: `LoadCredential=` or `LoadCredentialEncrypted=` of its unit
+    #[arg(long, value_name = "NAME", env = "KEYWARD_ROOTS_CREDENTIAL")]
+    pub roots_credential: Option<String>,
+    /// The command that writes the roots on its standard output, such as the client of a secret store. It is run without a
+    /// shell, and has 60 seconds
+    #[arg(long, value_name = "COMMAND", env = "KEYWARD_ROOTS_COMMAND")]
+    pub roots_command: Option<String>,
+}
 
 /// What every command on a data directory takes.
 #[derive(Args, Clone, Debug)]
@@ -14,6 +30,9 @@ pub struct DataArgs {
     /// in the data directory]
     #[arg(long, value_name = "FILE", env = "KEYWARD_ANCHOR")]
     pub anchor: Option<PathBuf>,
+    /// Where the roots are.
+    #[command(flatten)]
+    pub roots: RootsArgs,
     /// The configuration file
     #[arg(long, value_name = "FILE", env = "KEYWARD_CONFIG")]
     pub config: Option<PathBuf>,
@@ -61,6 +80,21 @@ pub struct ServeArgs {
     pub accept_rollback: Option<u64>,
 }
 
+/// Work with the roots of stores
+#[derive(Subcommand, Clone, Debug)]
+pub enum RootsCommand {
+    /// Make the roots of a new store that are to be kept outside its data directory
+    New(NewRootsArgs),
+}
+
+/// Make the roots of a new store that are to be kept outside its data directory
+#[derive(Args, Clone, Debug)]
+pub struct NewRootsArgs {
+    /// The new file, of mode 0600; `-` for standard output, such as a pipe into a secret store
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
 /// Make the data directory and the first administration key
 #[derive(Args, Clone, Debug)]
 pub struct InitArgs {
@@ -78,6 +112,9 @@ pub struct DoctorArgs {
     /// Where the anchor is [default: where it was]
     #[arg(long, value_name = "FILE", env = "KEYWARD_ANCHOR")]
     pub anchor: Option<PathBuf>,
+    /// Where the roots are.
+    #[command(flatten)]
+    pub roots: RootsArgs,
     /// The zoneinfo directory that the server is given, if it is
     #[arg(long, value_name = "DIR", env = "KEYWARD_ZONEINFO")]
     pub zoneinfo: Option<PathBuf>,

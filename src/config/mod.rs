@@ -4,7 +4,10 @@
 pub mod args;
 pub mod zoneinfo;
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -207,6 +210,13 @@ fn client_address(file: &FileGateway) -> Result<(&'static str, ClientAddress), (
 pub fn admin_key() -> Option<HeldSecret> {
     let key = std::env::var_os("KEYWARD_ADMIN_KEY").filter(|key| !key.is_empty())?;
     Some(HeldSecret::new(key.to_string_lossy().into_owned()))
+}
+
+/// Where systemd puts the credentials of this service (`CREDENTIALS_DIRECTORY`).
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "systemd sets it, and no flag does")]
+pub fn credentials_directory() -> Option<OsString> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty())
 }
 
 /// What to log (`KEYWARD_LOG`), for example `info` or `info,keyward::grpc=debug`; `info` unless set. Bytes that are not text

@@ -6,6 +6,7 @@
 pub mod anchor;
 pub mod data_dir;
 pub mod roots;
+pub mod settings;
 pub mod sqlite;
 
 mod chain;

@@ -34,8 +34,16 @@ const SUPPORT: [&str; 4] = ["config", "shutdown", "system", "telemetry"];
 const WIRING: [&str; 3] = ["app", "cli", "main"];
 
 /// Where plaintexts live: secrets, roots and the file that keeps them, and the messages that carry them.
-const WIPED: &[&str] =
-    &["domain/root.rs", "domain/seal.rs", "domain/secret/mod.rs", "store/roots.rs", "wire/wipe.rs"];
+const WIPED: &[&str] = &[
+    "domain/root.rs",
+    "domain/seal.rs",
+    "domain/secret/mod.rs",
+    "store/roots/bounded.rs",
+    "store/roots/mod.rs",
+    "store/roots/source.rs",
+    "store/roots/command.rs",
+    "wire/wipe.rs",
+];
 
 /// Where the store is in reach. A decision is made without it: no Check waits for a disk.
 const STORED: &[&str] = &["ports", "follower", "changes", "store", "app"];

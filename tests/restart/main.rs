@@ -30,6 +30,7 @@ mod members;
 #[cfg(target_os = "linux")]
 mod read_only;
 mod ready;
+mod roots;
 #[cfg(target_os = "linux")]
 mod sealed;
 mod spend;

@@ -6,8 +6,8 @@ use keyward::{
     domain::{revision::Revision, workspace::WorkspaceState},
     ports::{KeyStore as _, Lifecycle as _, PolicyView, Verification, View},
     store::{
-        anchor::AnchorSettings,
         data_dir::DataDir,
+        settings::StoreSettings,
         sqlite::{SqliteStore, verify_offline},
     },
     wire::v1::{self, AuditAction, DenialReason},
@@ -136,7 +136,7 @@ fn rows(database: &Connection, table: &str, columns: &[String]) -> Vec<Vec<Value
 }
 
 fn assert_sound(data_dir: &Path) {
-    let found: Verification = verify_offline(data_dir, &AnchorSettings::default()).unwrap();
+    let found: Verification = verify_offline(data_dir, &StoreSettings::default()).unwrap();
     assert_eq!((found.records, found.head, found.fault), (ENTRIES, Revision(ENTRIES), None));
 }
 

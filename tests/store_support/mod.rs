@@ -29,7 +29,7 @@ use keyward::{
     ports::{KeyStore, Mutation, RequestMark, Rows, View},
     store::{
         data_dir::DataDir,
-        roots::Roots,
+        roots::{Roots, RootsSource},
         sqlite::{OpenError, SqliteStore},
     },
 };
@@ -235,7 +235,7 @@ impl Place {
         let rows = Rows { workspace: Some(workspace), key: Some(key.clone()), ..Rows::default() };
         let first = Mutation::new(entry, rows);
         let revision = store.commit(first).await.unwrap();
-        Roots::keep(&self.path()).unwrap();
+        Roots::keep(&self.path(), &RootsSource::DataDir).unwrap();
         (store, Key { revision, ..key })
     }
 }

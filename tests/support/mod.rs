@@ -34,7 +34,7 @@ use keyward::{
         time::{Clock, Entropy, EntropyUnavailable, Timestamp},
     },
     server::limits::ListenerLimits,
-    store::anchor::AnchorSettings,
+    store::settings::StoreSettings,
     wire::v1::{
         self, audit_service_client::AuditServiceClient, key_service_client::KeyServiceClient,
         policy_service_client::PolicyServiceClient, workspace_service_client::WorkspaceServiceClient,
@@ -451,7 +451,7 @@ async fn launch(
 ) -> Service {
     let settings = Settings {
         data_dir: data_dir(folder),
-        anchor: AnchorSettings::default(),
+        store: StoreSettings::default(),
         listen: "127.0.0.1:0".parse().unwrap(),
         http_listen: "127.0.0.1:0".parse().unwrap(),
         check_is_open,

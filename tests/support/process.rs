@@ -23,7 +23,8 @@ use std::{
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What would make a process do other than its test says.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 14] = [
+    "CREDENTIALS_DIRECTORY",
     "KEYWARD_ADMIN_KEY",
     "KEYWARD_ADMIN_KEY_FILE",
     "KEYWARD_ANCHOR",
@@ -32,6 +33,9 @@ const VARIABLES: [&str; 10] = [
     "KEYWARD_LISTEN",
     "KEYWARD_LOG",
     "KEYWARD_ROOT_KEY_FILE",
+    "KEYWARD_ROOTS_COMMAND",
+    "KEYWARD_ROOTS_CREDENTIAL",
+    "KEYWARD_ROOTS_FILE",
     "KEYWARD_SERVER",
     "KEYWARD_ZONEINFO",
 ];

@@ -113,6 +113,15 @@ pub(super) fn make_empty(path: &Path) -> Result<(), DataDirError> {
     }
 }
 
+/// Removes a file, durably, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), DataDirError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_parent(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed("remove", path)(error)),
+    }
+}
+
 fn write_partial(path: &Path, parts: &[&[u8]]) -> Result<PathBuf, DataDirError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".partial");

@@ -14,8 +14,8 @@ use std::{
 use super::error::{DataDirError, failed};
 
 /// Files that another user could have planted.
-const TRUSTED: [&str; 5] =
-    ["keyward.db", "keyward.db-wal", "keyward.db-shm", "keyward.lock", "keyward.anchor"];
+const TRUSTED: [&str; 6] =
+    ["keyward.db", "keyward.db-wal", "keyward.db-shm", "keyward.lock", "keyward.anchor", "roots.elsewhere"];
 /// Files that no other user may read either.
 const SECRET: [&str; 2] = ["roots", "roots.new"];
 /// What Keyward only writes: nothing depends on who can change it.

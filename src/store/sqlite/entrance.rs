@@ -11,7 +11,7 @@ use crate::{
         root::DerivedKeys,
         time::{Entropy, Timestamp},
     },
-    store::{anchor::AnchorSettings, data_dir::DataDir},
+    store::{data_dir::DataDir, settings::StoreSettings},
 };
 
 impl SqliteStore {
@@ -25,20 +25,20 @@ impl SqliteStore {
         entropy: &dyn Entropy,
         now: Timestamp,
     ) -> Result<(Self, Arc<DerivedKeys>), OpenError> {
-        Self::open_with(dir, &AnchorSettings::default(), entropy, now)
+        Self::open_with(dir, &StoreSettings::default(), entropy, now)
     }
 
-    /// The same with an anchor at another place, or with a database that the operator takes in as it is.
+    /// The same with roots or an anchor at another place, or with a database that the operator takes in as it is.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(
         dir: &DataDir,
-        anchor: &AnchorSettings,
+        settings: &StoreSettings,
         entropy: &dyn Entropy,
         now: Timestamp,
     ) -> Result<(Self, Arc<DerivedKeys>), OpenError> {
-        let opened = open::open(dir, anchor, entropy, now)?;
+        let opened = open::open(dir, settings, entropy, now)?;
         let keys = Arc::clone(&opened.keys);
         Ok((Self::start(dir, opened)?, keys))
     }

@@ -15,7 +15,7 @@ use crate::{
         time::{Entropy, EntropyUnavailable, Timestamp},
     },
     ports::{KeyStore, Lifecycle as _, Mutation, Rows, StoreError, Taking, Until, WriterState},
-    store::{anchor::AnchorSettings, data_dir::DataDir},
+    store::{data_dir::DataDir, settings::StoreSettings},
 };
 
 /// Bytes that are all alike.
@@ -31,7 +31,7 @@ impl Entropy for Same {
 /// A store whose writing connection was told something that only this connection knows.
 fn store(directory: &tempfile::TempDir, told: &str) -> SqliteStore {
     let dir = DataDir::open(directory.path()).unwrap();
-    let opened = open::open(&dir, &AnchorSettings::default(), &Same(1), Timestamp::EPOCH).unwrap();
+    let opened = open::open(&dir, &StoreSettings::default(), &Same(1), Timestamp::EPOCH).unwrap();
     opened.connection.execute_batch(told).unwrap();
     SqliteStore::start(&dir, opened).unwrap()
 }

@@ -12,6 +12,7 @@ use crate::{
         output::{json::hex, table::Table},
         session::Session,
     },
+    config::args::RootsArgs,
     wire::v1::{VerifyLogRequest, VerifyLogResponse},
 };
 
@@ -31,11 +32,14 @@ pub struct VerifyArgs {
     /// Where the anchor of that data directory is [default: where it was]
     #[arg(long, value_name = "FILE", env = "KEYWARD_ANCHOR")]
     anchor: Option<PathBuf>,
+    /// Where its roots are kept.
+    #[command(flatten)]
+    roots: RootsArgs,
 }
 
 /// Verifies the log in a data directory, against an anchor at this place or where it was, without a server; an `Err` means
 /// that it could not be read.
-pub type VerifyOffline<'a> = &'a dyn Fn(&Path, Option<&Path>) -> Result<LogReport, String>;
+pub type VerifyOffline<'a> = &'a dyn Fn(&Path, Option<&Path>, &RootsArgs) -> Result<LogReport, String>;
 
 /// Whether a log's chain holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +82,7 @@ pub(in crate::cli) async fn run(
 ) -> Result<Exit, Failure> {
     refuse_input(session)?;
     let (of, report) = if let Some(directory) = args.data_dir {
-        let report = offline(&directory, args.anchor.as_deref()).map_err(Failure::Local)?;
+        let report = offline(&directory, args.anchor.as_deref(), &args.roots).map_err(Failure::Local)?;
         (format!("the files of {}", directory.display()), report)
     } else {
         let mut audit = session.audit().await?;

@@ -12,7 +12,7 @@ use crate::{
     },
     store::{
         data_dir::database_in,
-        roots::{FoundRoots, Roots},
+        roots::{FoundRoots, Roots, RootsSource},
         sqlite::schema::{self, DatabaseIdentity, Ours, identify},
     },
 };
@@ -32,11 +32,12 @@ pub(super) fn ours(connection: &Connection, path: &Path) -> Result<Option<Ours>,
 /// The keys of the roots that belong to this database; new ones only where there is neither.
 pub(super) fn keys_for(
     directory: &Path,
+    source: &RootsSource,
     found: Option<&Ours>,
     entropy: &dyn Entropy,
 ) -> Result<DerivedKeys, OpenError> {
     let path = database_in(directory);
-    match (Roots::find(directory)?, found) {
+    match (Roots::find(directory, source)?, found) {
         (FoundRoots::Missing, None) => {
             let roots = Roots::new(Root::generate(entropy)?);
             roots.write_new(directory)?;
@@ -45,19 +46,28 @@ pub(super) fn keys_for(
         (FoundRoots::Missing, Some(_)) => Err(OpenError::LostRoots(path)),
         (FoundRoots::New(roots), None) => Ok(roots.derive()),
         (FoundRoots::New(roots), Some(found)) => {
-            let keys = fitting(&roots, found, &path)?;
+            let keys = fitting(&roots, source, found, &path)?;
             if found.initialized {
-                Roots::keep(directory)?;
+                Roots::keep(directory, source)?;
             }
             Ok(keys)
         }
-        (FoundRoots::Kept(roots), Some(found)) if found.initialized => fitting(&roots, found, &path),
-        (FoundRoots::Kept(_), _) => Err(OpenError::LostDatabase(path)),
+        (FoundRoots::Kept(roots), Some(found)) if found.initialized => fitting(&roots, source, found, &path),
+        (FoundRoots::Kept(_), _) => Err(OpenError::LostDatabase { path, told_by: Roots::told_by(source) }),
     }
 }
 
 /// The keys of these roots, if the database is theirs.
-pub(super) fn fitting(roots: &Roots, found: &Ours, path: &Path) -> Result<DerivedKeys, OpenError> {
+pub(super) fn fitting(
+    roots: &Roots,
+    source: &RootsSource,
+    found: &Ours,
+    path: &Path,
+) -> Result<DerivedKeys, OpenError> {
     let keys = roots.derive();
-    if found.check == keys.check { Ok(keys) } else { Err(OpenError::WrongRoots(path.to_owned())) }
+    if found.check == keys.check {
+        Ok(keys)
+    } else {
+        Err(OpenError::WrongRoots { path: path.to_owned(), of: source.to_string() })
+    }
 }

@@ -20,11 +20,16 @@ pub enum OpenError {
     Roots(#[from] RootsError),
     /// There are roots of an initialized store, and no database that they belong to.
     #[error(
-        "{} is missing or empty, and `roots` beside it says that there was a store: restore the database from a backup; \
+        "{} is missing or empty, and `{told_by}` beside it says that there was a store: restore the database from a backup; \
          no new store is made over a lost one",
-        .0.display()
+        .path.display()
     )]
-    LostDatabase(PathBuf),
+    LostDatabase {
+        /// The database.
+        path: PathBuf,
+        /// The file that says so.
+        told_by: &'static str,
+    },
     /// There is a database, and no roots.
     #[error(
         "the file `roots` that belongs to {} is missing: put it back; without it no key can be checked",
@@ -32,8 +37,13 @@ pub enum OpenError {
     )]
     LostRoots(PathBuf),
     /// The roots are another store's.
-    #[error("the file `roots` does not belong to {}: put back the one that does", .0.display())]
-    WrongRoots(PathBuf),
+    #[error("{of} does not belong to {}: put back the one that does", .path.display())]
+    WrongRoots {
+        /// The database.
+        path: PathBuf,
+        /// Where they are kept.
+        of: String,
+    },
     /// A newer program wrote the database.
     #[error("{} has schema {found}, and this keyward knows schemas up to {known}: use a newer keyward", .path.display())]
     NewerSchema {

@@ -38,6 +38,7 @@ use crate::{
     store::{
         anchor::{AnchorSettings, Keeper},
         data_dir::{DataDir, make_empty},
+        settings::StoreSettings,
     },
 };
 
@@ -55,7 +56,7 @@ pub(super) struct Opened {
 /// Opens the database of a data directory, or makes it.
 pub(super) fn open(
     dir: &DataDir,
-    settings: &AnchorSettings,
+    settings: &StoreSettings,
     entropy: &dyn Entropy,
     now: Timestamp,
 ) -> Result<Opened, OpenError> {
@@ -63,13 +64,13 @@ pub(super) fn open(
     let connection =
         if path.exists() { Some(open_where_it_goes(&path).map_err(database(&path))?) } else { None };
     let found = connection.as_ref().map(|(connection, _)| ours(connection, &path)).transpose()?.flatten();
-    let keys = Arc::new(keys_for(dir.path(), found.as_ref(), entropy)?);
+    let keys = Arc::new(keys_for(dir.path(), &settings.roots, found.as_ref(), entropy)?);
     // Before anything is changed.
     let judged = match connection.as_ref().filter(|_| found.is_some()) {
-        Some((connection, _)) => anchored::look(dir.path(), settings, connection, &keys)?,
-        None => anchored::look_at_nothing(dir.path(), settings, &keys),
+        Some((connection, _)) => anchored::look(dir.path(), &settings.anchor, connection, &keys)?,
+        None => anchored::look_at_nothing(dir.path(), &settings.anchor, &keys),
     };
-    judged.require(settings.accepted, &path)?;
+    judged.require(settings.anchor.accepted, &path)?;
     let (connection, index) = if let Some(opened) = connection {
         opened
     } else {

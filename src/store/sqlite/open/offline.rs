@@ -13,9 +13,10 @@ use crate::{
     domain::{revision::Revision, root::DerivedKeys},
     ports::{StoreError, StoredMark, Verification},
     store::{
-        anchor::{AnchorSettings, find},
+        anchor::find,
         data_dir::database_in,
         roots::{FoundRoots, Roots},
+        settings::StoreSettings,
         sqlite::{
             connection::{open_offline, page_size},
             failure, log, notes,
@@ -29,7 +30,7 @@ use crate::{
 /// # Errors
 /// There is no store, its roots are missing or another store's, or it cannot be read. A log that does not hold is no
 /// error: [`Verification::fault`] tells.
-pub fn verify_offline(directory: &Path, settings: &AnchorSettings) -> Result<Verification, OpenError> {
+pub fn verify_offline(directory: &Path, settings: &StoreSettings) -> Result<Verification, OpenError> {
     let (mut found, anchor) = read_offline(directory, settings, log::verify)?;
     if found.fault.is_none() {
         let doubt = anchor?.into_report().doubt;
@@ -55,7 +56,7 @@ pub struct Examination {
 ///
 /// # Errors
 /// There is no store, its roots are missing or another store's, or it cannot be read.
-pub fn examine_offline(directory: &Path, settings: &AnchorSettings) -> Result<Examination, OpenError> {
+pub fn examine_offline(directory: &Path, settings: &StoreSettings) -> Result<Examination, OpenError> {
     let ((head, mark, page_size), anchor) = read_offline(directory, settings, |connection, keys| {
         let head = log::head(connection, keys)?.revision;
         let mark = notes::clock_mark(connection, keys).map_err(|error| failure::of_reading(&error))?;
@@ -70,7 +71,7 @@ type ReadWith<T> = fn(&mut Connection, &DerivedKeys) -> Result<T, StoreError>;
 
 fn read_offline<T>(
     directory: &Path,
-    settings: &AnchorSettings,
+    settings: &StoreSettings,
     read: ReadWith<T>,
 ) -> Result<(T, Result<AnchorJudgement, OpenError>), OpenError> {
     let path = database_in(directory);
@@ -87,7 +88,7 @@ fn read_with<T>(
     directory: &Path,
     path: &Path,
     immutable: bool,
-    settings: &AnchorSettings,
+    settings: &StoreSettings,
     read: ReadWith<T>,
 ) -> Result<(T, Result<AnchorJudgement, OpenError>), OpenError> {
     if !path.exists() {
@@ -95,11 +96,11 @@ fn read_with<T>(
     }
     let mut connection = open_offline(directory, immutable).map_err(database(path))?;
     let found = ours(&connection, path)?.ok_or_else(|| OpenError::NoStore(directory.to_owned()))?;
-    let keys = match Roots::find(directory)? {
-        FoundRoots::Kept(roots) | FoundRoots::New(roots) => fitting(&roots, &found, path)?,
+    let keys = match Roots::find(directory, &settings.roots)? {
+        FoundRoots::Kept(roots) | FoundRoots::New(roots) => fitting(&roots, &settings.roots, &found, path)?,
         FoundRoots::Missing => return Err(OpenError::LostRoots(path.to_owned())),
     };
-    let place = anchored::place(directory, settings, &connection, &keys).map_err(database(path))?;
+    let place = anchored::place(directory, &settings.anchor, &connection, &keys).map_err(database(path))?;
     // First, because a server that runs writes it last.
     let anchor = find(&place, &keys);
     let read = read(&mut connection, &keys)?;
