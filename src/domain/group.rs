@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     audit::{Action, array},
     id::{GroupId, KeyId},
-    key::{Key, KeyState, Revocation, RevokeReason, Standing},
+    key::{Key, KeyState, KeyView, Revocation, RevokeReason, Standing},
     revision::Revision,
     text::Comment,
     time::Timestamp,
@@ -101,7 +101,7 @@ impl GroupAct {
     /// What the key was, if this changes it. A revoked and an expired one stay as they are, and so does one that stands so
     /// already; none is made to live longer.
     #[must_use]
-    pub fn changes(self, key: &Key, now: Timestamp) -> Option<Before> {
+    pub fn changes(self, key: &KeyView<'_>, now: Timestamp) -> Option<Before> {
         let (state, wanted) = match key.standing(now) {
             Standing::Active => (Before::Active, !matches!(self, Self::Enable)),
             Standing::Disabled => (Before::Disabled, !matches!(self, Self::Disable)),

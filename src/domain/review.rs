@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     id::KeyId,
-    key::{Key, KeyState, Standing},
+    key::{KeyView, Standing, StateKind},
     rotation::QUIET_PERIOD,
     time::Timestamp,
     usage::minute_of,
@@ -51,9 +51,9 @@ pub struct Breadth {
 impl Breadth {
     /// How broad a key is that has so many scopes under the policy in force, and so many of them for every resource.
     #[must_use]
-    pub fn new(key: &Key, scopes: usize, unbound: usize) -> Self {
+    pub fn new(key: &KeyView<'_>, scopes: usize, unbound: usize) -> Self {
         let networks = key.networks.as_slice().len();
-        if let Some(admin) = &key.admin {
+        if let Some(admin) = key.admin {
             let scopes = admin.scopes.len();
             return Self { scopes, unbound: if admin.global { scopes } else { 0 }, wildcards: 0, networks };
         }
@@ -62,7 +62,7 @@ impl Breadth {
         Self { scopes, unbound, wildcards, networks }
     }
 
-    fn is_broad(&self, key: &Key) -> bool {
+    fn is_broad(&self, key: &KeyView<'_>) -> bool {
         is_root(key) || self.wildcards > 0 || self.unbound >= MANY_SCOPES
     }
 }
@@ -166,7 +166,7 @@ pub fn score(findings: &[Finding]) -> u32 {
 /// does no harm meanwhile.
 #[must_use]
 pub fn findings(
-    key: &Key,
+    key: &KeyView<'_>,
     breadth: Breadth,
     known: &KnownUse,
     terms: &Terms,
@@ -207,7 +207,7 @@ pub fn findings(
         let (unused, days) = (known.unused_scopes, days(terms.unused_for));
         add(Kind::ScopesUnused, format!("{unused} of {} scopes not used in {days}", breadth.scopes));
     }
-    let made = key.credentials.current.created;
+    let made = key.secrets.current.created;
     if now.saturating_since(made) > terms.older_than {
         add(Kind::Old, format!("its secret was made at {made}"));
     }
@@ -217,16 +217,17 @@ pub fn findings(
     found
 }
 
-fn disabled(key: &Key, terms: &Terms, now: Timestamp) -> Option<Finding> {
-    let long = key.state == KeyState::Disabled && now.saturating_since(key.updated) > terms.unused_for;
-    let words = || format!("disabled, and not changed since {}", key.updated);
+fn disabled(key: &KeyView<'_>, terms: &Terms, now: Timestamp) -> Option<Finding> {
+    let since = key.updated.filter(|_| key.state == StateKind::Disabled)?;
+    let long = now.saturating_since(since) > terms.unused_for;
+    let words = || format!("disabled, and not changed since {since}");
     long.then(|| Finding { kind: Kind::DisabledLong, words: words() })
 }
 
 /// The first retiring secret that ends within a day and was used within the last one, since it was replaced.
-fn retiring(key: &Key, known: &KnownUse, now: Timestamp) -> Option<String> {
-    let newer = key.credentials.iter().map(|(secret, _)| secret.created);
-    key.credentials.retiring.iter().zip(newer).find_map(|(retiring, replaced)| {
+fn retiring(key: &KeyView<'_>, known: &KnownUse, now: Timestamp) -> Option<String> {
+    let newer = key.secrets.iter().map(|(secret, _)| secret.created);
+    key.secrets.retiring.iter().zip(newer).find_map(|(retiring, replaced)| {
         let generation = retiring.secret.generation;
         let (_, last) = known.secrets.iter().find(|(known, _)| *known == generation)?;
         let soon = retiring.end > now && retiring.end.saturating_since(now) <= QUIET_PERIOD;
@@ -237,7 +238,7 @@ fn retiring(key: &Key, known: &KnownUse, now: Timestamp) -> Option<String> {
 }
 
 /// Whether a key is not in use.
-fn idle(key: &Key, known: &KnownUse, terms: &Terms, now: Timestamp) -> Option<(Kind, String)> {
+fn idle(key: &KeyView<'_>, known: &KnownUse, terms: &Terms, now: Timestamp) -> Option<(Kind, String)> {
     match known.last {
         None if now.saturating_since(key.created) > NEVER_USED_AFTER => {
             Some((Kind::NeverUsed, format!("never used since it was issued at {}", key.created)))
@@ -250,11 +251,11 @@ fn idle(key: &Key, known: &KnownUse, terms: &Terms, now: Timestamp) -> Option<(K
 }
 
 /// Whether it makes administration keys everywhere: one such key must outlast all others.
-fn is_root(key: &Key) -> bool {
+fn is_root(key: &KeyView<'_>) -> bool {
     key.admin.as_ref().is_some_and(|rights| rights.is_root())
 }
 
-fn shown(key: &Key, breadth: Breadth) -> String {
+fn shown(key: &KeyView<'_>, breadth: Breadth) -> String {
     match (key.admin.is_some(), breadth.wildcards) {
         (true, _) => "administers every workspace and makes administration keys".to_owned(),
         (false, 0) => format!("{} scopes for every resource", breadth.unbound),
@@ -274,7 +275,10 @@ mod tests {
     use crate::domain::{
         admin::AdminRights,
         grant::{Grant, Grants},
-        key::tests::{at, key, secret},
+        key::{
+            Key, KeyState,
+            tests::{at, key, secret},
+        },
         scope::ScopePattern,
     };
 
@@ -295,8 +299,9 @@ mod tests {
     }
 
     fn kinds(key: &Key, known: &KnownUse, day: i64) -> Vec<Kind> {
-        let breadth = Breadth::new(key, 3, 3);
-        findings(key, breadth, known, &Terms::default(), after(day)).into_iter().map(|it| it.kind).collect()
+        let key = key.view();
+        let breadth = Breadth::new(&key, 3, 3);
+        findings(&key, breadth, known, &Terms::default(), after(day)).into_iter().map(|it| it.kind).collect()
     }
 
     fn used(day: i64) -> KnownUse {
@@ -335,7 +340,10 @@ mod tests {
         let never = KnownUse::default();
         assert_eq!(kinds(&broad, &used(5), 5), [Kind::BroadAnywhere]);
         assert_eq!(kinds(&broad, &never, 40), [Kind::BroadUnused, Kind::BroadAnywhere, Kind::NeverUsed]);
-        let of = |key| score(&findings(key, Breadth::new(key, 3, 3), &never, &Terms::default(), after(40)));
+        let of = |key: &Key| {
+            let key = key.view();
+            score(&findings(&key, Breadth::new(&key, 3, 3), &never, &Terms::default(), after(40)))
+        };
         assert!(of(&broad) > of(&fresh()));
         assert!(Kind::ALL.windows(2).all(|pair| pair[0].weight() > pair[1].weight()), "the worst first");
     }
@@ -370,6 +378,7 @@ mod tests {
         let at = |ms: i64| Timestamp::from_ms(after(5).as_ms() + ms).unwrap();
         let found = |last| {
             let known = KnownUse { last: Some(last), secrets: vec![(1, last)], ..KnownUse::default() };
+            let key = key.view();
             findings(&key, Breadth::new(&key, 3, 3), &known, &Terms::default(), at(3_600_000)).len()
         };
         assert_eq!((found(at(-1)), found(at(0)), found(at(60_000))), (0, 1, 1));

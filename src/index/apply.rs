@@ -155,7 +155,7 @@ impl Index {
 
     /// A key, with its rights and limits under the policy in force.
     fn record(&self, key: Key, sharing: &mut Sharing) -> KeyRecord {
-        let role = self.members.role(&key).filter(|_| key.follows_owner_role);
+        let role = self.members.role(&key.view()).filter(|_| key.follows_owner_role);
         let rights = sharing.rights_of(&key, role.as_ref());
         let workspaces = self.workspaces.pin();
         let workspace = workspaces.get(&key.workspace).map(|workspace| &**workspace);
@@ -179,7 +179,7 @@ impl Index {
         let by_hash = self.by_hash.pin();
         let Some(cell) = by_id.get(&key.id) else {
             let cell = (self.new_cell)(record);
-            self.imports.put(key.id, &key.credentials);
+            self.imports.put(key.id, key.view().secrets);
             for slot in slots(&key.credentials) {
                 by_hash.insert(slot, Arc::clone(&cell));
             }
@@ -240,7 +240,7 @@ impl Index {
         sharing.followers.drop(&record.key);
         self.residents.remove(record.key.workspace, id);
         sharing.tallies.drop(&record.key);
-        self.imports.remove(id, &record.key.credentials);
+        self.imports.remove(id, record.key.view().secrets);
         for slot in slots(&record.key.credentials) {
             self.by_hash.pin().remove(&slot);
         }

@@ -11,7 +11,13 @@ use super::{
 };
 use crate::{
     domain::{
-        id::KeyId, key::Key, limit::KeyLimits, member::Surroundings, policy::TierSet, rights::Rights,
+        footprint::key_bytes,
+        id::KeyId,
+        key::{Key, KeyView},
+        limit::KeyLimits,
+        member::Surroundings,
+        policy::TierSet,
+        rights::Rights,
         time::Timestamp,
     },
     ports::{Account, AccountSlot, AnySlot, Bill, LastUse, Payer, Slotted},
@@ -102,14 +108,32 @@ impl Found {
 
     /// The key.
     #[must_use]
-    pub fn key(&self) -> &Key {
-        &self.record.key
+    pub fn key(&self) -> KeyView<'_> {
+        self.record.key.view()
     }
 
     /// The key as it is stored, without what was laid over it.
     #[must_use]
-    pub fn stored(&self) -> &Key {
-        self.record.stored()
+    pub fn stored(&self) -> KeyView<'_> {
+        self.record.stored().view()
+    }
+
+    /// The key with all that administration shows of it.
+    #[must_use]
+    pub fn whole(&self) -> Key {
+        self.record.key.clone()
+    }
+
+    /// The same as it is stored.
+    #[must_use]
+    pub fn whole_stored(&self) -> Key {
+        self.record.stored().clone()
+    }
+
+    /// What it takes, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        key_bytes(&self.record.key)
     }
 
     /// What it may do under the policy in force.

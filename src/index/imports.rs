@@ -4,7 +4,7 @@
 //! here, and proves nothing. Two that were imported by different kinds of hash are known for one only when the token is
 //! presented; that is noted in memory alone, where no tenant sees a trace of it.
 
-use crate::domain::{credentials::Credentials, id::KeyId, secret::KeyHash};
+use crate::domain::{id::KeyId, key::SecretViews, secret::KeyHash};
 
 /// Keys with a secret that some other key's was before.
 #[derive(Default)]
@@ -17,8 +17,8 @@ pub(super) struct Imports {
 
 impl Imports {
     /// Takes in the later imports of a key.
-    pub(super) fn put(&self, key: KeyId, credentials: &Credentials) {
-        for hash in later(credentials) {
+    pub(super) fn put(&self, key: KeyId, secrets: SecretViews<'_>) {
+        for hash in later(secrets) {
             self.later.pin().update_or_insert_with(
                 hash.slot(),
                 |known| known.iter().copied().filter(|known| *known != key).chain([key]).collect(),
@@ -28,8 +28,8 @@ impl Imports {
     }
 
     /// Forgets those of a key that cannot be trusted.
-    pub(super) fn remove(&self, key: KeyId, credentials: &Credentials) {
-        for hash in later(credentials) {
+    pub(super) fn remove(&self, key: KeyId, secrets: SecretViews<'_>) {
+        for hash in later(secrets) {
             self.later
                 .pin()
                 .update(hash.slot(), |known| known.iter().copied().filter(|known| *known != key).collect());
@@ -38,6 +38,6 @@ impl Imports {
 }
 
 /// The hashes of a key that other keys had before.
-pub(super) fn later(credentials: &Credentials) -> impl Iterator<Item = KeyHash> {
-    credentials.iter().map(|(secret, _)| secret.hash).filter(KeyHash::is_later)
+pub(super) fn later(secrets: SecretViews<'_>) -> impl Iterator<Item = KeyHash> + '_ {
+    secrets.iter().map(|(secret, _)| *secret.hash).filter(KeyHash::is_later)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Index;
 use crate::domain::{
     id::{KeyId, WorkspaceId},
-    key::Key,
+    key::KeyView,
     member::{Member, MemberId},
     revision::Revision,
     rights::Rights,
@@ -20,24 +20,24 @@ impl Index {
         &self,
         workspace: WorkspaceId,
         from: usize,
-        mut see: impl FnMut(&Key, &Rights),
+        mut see: impl FnMut(&KeyView<'_>, &Rights),
     ) -> Option<usize> {
         self.residents.some(workspace, from, |cell| {
             let record = cell.record.load();
-            see(&record.key, &record.rights);
+            see(&record.key.view(), &record.rights);
         })
     }
 
     /// Shows every key of a workspace to `see`.
-    pub fn each_of(&self, workspace: WorkspaceId, mut see: impl FnMut(&Key, &Rights)) {
+    pub fn each_of(&self, workspace: WorkspaceId, mut see: impl FnMut(&KeyView<'_>, &Rights)) {
         self.residents.each(workspace, |cell| {
             let record = cell.record.load();
-            see(&record.key, &record.rights);
+            see(&record.key.view(), &record.rights);
         });
     }
 
     /// Shows every key of these workspaces to `see`, one workspace after the other.
-    pub fn each_within(&self, within: Within, mut see: impl FnMut(&Key, &Rights)) {
+    pub fn each_within(&self, within: Within, mut see: impl FnMut(&KeyView<'_>, &Rights)) {
         match within {
             Within::One(workspace) => self.each_of(workspace, see),
             Within::All => {
@@ -62,7 +62,7 @@ impl Index {
 
     /// The role that the owner of a key has; `None` where it has no owner, or one who is no member.
     #[must_use]
-    pub fn owner_role(&self, key: &Key) -> Option<Label> {
+    pub fn owner_role(&self, key: &KeyView<'_>) -> Option<Label> {
         self.members.role(key)
     }
 

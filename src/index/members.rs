@@ -8,7 +8,7 @@ use std::{
 
 use crate::domain::{
     id::{KeyId, WorkspaceId},
-    key::Key,
+    key::{Key, KeyView},
     member::{Member, MemberId},
     revision::Revision,
     text::{Label, Owner},
@@ -68,8 +68,8 @@ impl Members {
     }
 
     /// The role that the owner of a key has; `None` where it has no owner, or one who is no member.
-    pub(super) fn role(&self, key: &Key) -> Option<Label> {
-        self.read().get(&key.workspace)?.members.get(key.owner.as_ref()?)?.role.clone()
+    pub(super) fn role(&self, key: &KeyView<'_>) -> Option<Label> {
+        self.read().get(&key.workspace)?.members.get(key.owner?)?.role.clone()
     }
 
     /// At most `limit` members of a workspace that `wanted` picks, by subject, after `after`.

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     domain::{
         id::{KeyId, WorkspaceId},
-        key::Key,
+        key::KeyView,
         limit::LimitIds,
         revision::Revision,
         rights::Rights,
@@ -120,7 +120,7 @@ impl Index {
     #[must_use]
     pub fn by_hash(&self, hash: &KeyHash) -> Option<Found> {
         let found = Found::take(self.by_hash.pin().get(&hash.slot())?);
-        found.key().credentials.find(hash).is_some().then_some(found)
+        found.key().secrets.find(hash).is_some().then_some(found)
     }
 
     /// A key by its id.
@@ -184,10 +184,10 @@ impl Index {
     }
 
     /// Shows every key to `see`.
-    pub fn each(&self, mut see: impl FnMut(&Key, &Rights)) {
+    pub fn each(&self, mut see: impl FnMut(&KeyView<'_>, &Rights)) {
         for cell in self.by_id.pin().values() {
             let record = cell.record.load();
-            see(&record.key, &record.rights);
+            see(&record.key.view(), &record.rights);
         }
     }
 
@@ -203,10 +203,8 @@ impl Index {
     }
 
     /// A key that satisfies `wanted`, if there is one; reads them all.
-    pub fn any(&self, mut wanted: impl FnMut(&Key) -> bool) -> Option<Key> {
-        let by_id = self.by_id.pin();
-        let found = by_id.values().map(|cell| cell.record.load()).find(|record| wanted(&record.key));
-        found.map(|record| record.key.clone())
+    pub fn any(&self, mut wanted: impl FnMut(&KeyView<'_>) -> bool) -> Option<Found> {
+        self.by_id.pin().values().map(Found::take).find(|found| wanted(&found.key()))
     }
 
     /// Takes the last uses that are news since they were taken, of as many keys as have `most` or a few more.

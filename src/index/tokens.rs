@@ -1,7 +1,7 @@
 //! Which keys have secrets that were imported from one token.
 
 use super::{Found, Index, imports::later};
-use crate::domain::{id::KeyId, key::Key, secret::KeyHash};
+use crate::domain::{id::KeyId, key::KeyView, secret::KeyHash};
 
 impl Index {
     /// The keys that were imported by this hash after another key had it.
@@ -9,7 +9,7 @@ impl Index {
     pub fn later_imports(&self, hash: &KeyHash) -> Vec<Found> {
         let ids = self.imports.later.pin().get(&hash.slot()).cloned().unwrap_or_default();
         let found = ids.into_iter().filter_map(|id| self.by_id(id));
-        found.filter(|found| found.key().credentials.find(&hash.later()).is_some()).collect()
+        found.filter(|found| found.key().secrets.find(&hash.later()).is_some()).collect()
     }
 
     /// Notes that a token is the imported secret of both; whether that is news.
@@ -21,9 +21,9 @@ impl Index {
     /// The key whose import of the same token came before that of this one, if such a key is known: then the imported
     /// secret of this one proves nothing.
     #[must_use]
-    pub fn earlier_import(&self, key: &Key) -> Option<KeyId> {
+    pub fn earlier_import(&self, key: &KeyView<'_>) -> Option<KeyId> {
         let by_hash = || {
-            let hash = later(&key.credentials).next()?.presented();
+            let hash = later(key.secrets).next()?.presented();
             let of_another = |id: &KeyId| *id != key.id;
             let first = self.by_hash(&hash).map(|found| found.key().id);
             // The first one's rows cannot be trusted, for one.

@@ -48,11 +48,11 @@ impl Judge {
     fn admin(&self, text: &str, address: Option<IpAddr>) -> Option<AdminCaller> {
         let (found, hash) = self.whose_native(&PresentedKey::native(text)?)?;
         let now = self.clock.now();
-        let (secret, end) = found.key().credentials.find(&hash)?;
+        let (secret, end) = found.key().secrets.find(&hash)?;
         if end.is_some_and(|end| now >= end) {
             return None;
         }
-        let caller = AdminCaller::new(found.key(), address, now)?;
+        let caller = AdminCaller::new(&found.key(), address, now)?;
         let user = User { generation: secret.generation, caller: None, address };
         found.note_use(user, end.is_none(), now);
         Some(caller)

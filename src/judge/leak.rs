@@ -49,7 +49,7 @@ impl Judge {
         parts.map(decoded).find_map(|part| {
             let (found, hash) = self.whose(&PresentedKey::either(&part)?)?;
             let key = found.key();
-            let (_, end) = key.credentials.find(&hash)?;
+            let (_, end) = key.secrets.find(&hash)?;
             let is_good = key.standing(now) == Standing::Active
                 && end.is_none_or(|end| now < end)
                 && !found.surroundings().owner_removed

@@ -43,7 +43,7 @@ impl Judge {
             InQuestion::Key(id) => {
                 let found = self.known(query.bound_to, id)?;
                 // What a tenant is told of its own key says nothing of others'.
-                let is_others = query.bound_to.is_none() && self.is_others(found.key());
+                let is_others = query.bound_to.is_none() && self.is_others(&found.key());
                 if is_others { Err(Denial::KeyUnknown) } else { Ok((found, None)) }
             }
             InQuestion::Presented(text) => match PresentedKey::parse(text, policy.policy.environments())

@@ -9,7 +9,7 @@ use crate::{
     domain::{
         admin::AdminPermit,
         id::KeyId,
-        key::Key,
+        key::KeyView,
         revision::Revision,
         scheme::{Scheme, Way},
         secret::{KeyHash, NotAKey, Plaintext, PresentedKey},
@@ -44,7 +44,7 @@ impl Judge {
     pub(crate) fn whose_native(&self, plaintext: &Plaintext<'_>) -> Option<(Found, KeyHash)> {
         let hash = plaintext.hash(&self.keys.lookup);
         let found = self.index.by_hash(&hash)?;
-        let is_ours = found.key().credentials.find(&hash)?.0.scheme == Scheme::Native;
+        let is_ours = found.key().secrets.find(&hash)?.0.scheme == &Scheme::Native;
         is_ours.then_some((found, hash))
     }
 
@@ -84,7 +84,7 @@ impl Judge {
 
     /// The key whose import of the same token came before that of this one: for a global caller, since a tenant is told nothing
     /// of others (T1).
-    pub(crate) fn earlier_import<P>(&self, permit: &AdminPermit<P>, key: &Key) -> Option<KeyId> {
+    pub(crate) fn earlier_import<P>(&self, permit: &AdminPermit<P>, key: &KeyView<'_>) -> Option<KeyId> {
         if permit.bound_to().is_some() {
             return None;
         }
@@ -92,13 +92,13 @@ impl Judge {
     }
 
     /// The same where the token is the key's current secret: a rotation has dealt with it.
-    pub(crate) fn earlier_of_current<P>(&self, permit: &AdminPermit<P>, key: &Key) -> Option<KeyId> {
-        self.earlier_import(permit, key).filter(|_| key.credentials.current.is_imported())
+    pub(crate) fn earlier_of_current<P>(&self, permit: &AdminPermit<P>, key: &KeyView<'_>) -> Option<KeyId> {
+        self.earlier_import(permit, key).filter(|_| key.secrets.current.is_imported())
     }
 
     /// Whether the token that is a key's current secret is another key's, whose import came first.
-    pub(crate) fn is_others(&self, key: &Key) -> bool {
-        key.credentials.current.is_imported() && self.index.earlier_import(key).is_some()
+    pub(crate) fn is_others(&self, key: &KeyView<'_>) -> bool {
+        key.secrets.current.is_imported() && self.index.earlier_import(key).is_some()
     }
 
     /// Every key that has this secret, in every way and workspace, each with the secret's hash as that key has it.
@@ -124,7 +124,7 @@ impl Judge {
 
 /// Whether a key's secret of this hash was hashed in this way before.
 fn was_hashed(found: &Found, hash: &KeyHash, way: &Way) -> bool {
-    let secret = found.key().credentials.find(hash);
+    let secret = found.key().secrets.find(hash);
     secret.and_then(|(secret, _)| secret.scheme.hashing()).is_some_and(|hashing| way.is_of(hashing))
 }
 

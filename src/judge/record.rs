@@ -117,7 +117,7 @@ impl Judge {
         let undeclared = is_own.then(|| undeclared(&basis.policy.policy, &decision, &failures)).flatten();
         let Unbilled { found, tiers, secret, .. } = unbilled;
         let workspace = self.index.workspace(found.key().workspace);
-        let creator_known = self.index.is_creator_seen(Sight::within(query.bound_to), found.key());
+        let creator_known = self.index.is_creator_seen(Sight::within(query.bound_to), found.key().creator);
         let subject = Some(CheckedKey { found, secret, workspace, creator_known, tiers });
         let (time, revision) = (basis.now.time, basis.revision);
         let degraded = self.counters.is_degraded();

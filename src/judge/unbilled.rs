@@ -5,6 +5,7 @@ use crate::{
     domain::{
         decision::{self, Decision, Denial, Holder, Proof, Requirement},
         environment::BrowserRule,
+        key::KeyView,
         policy::TierSet,
         secret::KeyHash,
         time::Timestamp,
@@ -36,14 +37,15 @@ pub(super) fn examine(
 ) -> Result<(Unbilled, Decision), Denial> {
     let (found, hash) = located?;
     let (requirement, policy) = (&query.requirement, basis.policy);
-    let holder = holder(&found, hash.as_ref(), browsers(policy, &found, requirement));
+    let key = found.key();
+    let holder = holder(&key, &found, hash.as_ref(), browsers(policy, &found, requirement));
     let decision = decision::judge(holder, requirement, basis.now.time);
     let tiers = match &decision {
         Decision::Allow(permit) => permit.tiers(),
         Decision::Deny(_) => decision::tiers_asked(&policy.policy, requirement),
     };
     let secret = match holder.proof {
-        Proof::Secret(secret, end) => Some((secret.generation, end)),
+        Proof::Secret(generation, end) => Some((generation, end)),
         Proof::AskedById | Proof::Missing => None,
     };
     Ok((Unbilled { tiers, cost: requirement.cost.unwrap_or(1), secret, found, hash }, decision))
@@ -60,7 +62,8 @@ impl Unbilled {
         let bill = self.bill();
         let of_limits = denials(&bill, states).map(|(_, denial)| denial);
         let browsers = browsers(basis.policy, &self.found, &query.requirement);
-        let holder = holder(&self.found, self.hash.as_ref(), browsers);
+        let key = self.found.key();
+        let holder = holder(&key, &self.found, self.hash.as_ref(), browsers);
         let of_key = decision::failures(holder, &query.requirement, basis.now.time);
         of_key.into_iter().chain(of_limits).collect()
     }
@@ -71,12 +74,17 @@ fn browsers(policy: &PolicyVersion, found: &Found, requirement: &Requirement<'_>
     if !requirement.from_browser {
         return BrowserRule::default();
     }
-    policy.policy.environments().browsers(&found.key().environment)
+    policy.policy.environments().browsers(found.key().environment)
 }
 
-fn holder<'a>(found: &'a Found, hash: Option<&KeyHash>, browsers: BrowserRule) -> Holder<'a> {
+fn holder<'a>(
+    key: &'a KeyView<'a>,
+    found: &'a Found,
+    hash: Option<&KeyHash>,
+    browsers: BrowserRule,
+) -> Holder<'a> {
     Holder {
-        key: found.key(),
+        key,
         rights: found.rights(),
         surroundings: found.surroundings(),
         default_tier: found.limits().default_tier(),
@@ -86,8 +94,8 @@ fn holder<'a>(found: &'a Found, hash: Option<&KeyHash>, browsers: BrowserRule) -
 }
 
 /// What proves a key to the caller who asks.
-fn proof<'a>(found: &'a Found, hash: Option<&KeyHash>) -> Proof<'a> {
+fn proof(found: &Found, hash: Option<&KeyHash>) -> Proof {
     let Some(hash) = hash else { return Proof::AskedById };
-    let secret = found.key().credentials.find(hash);
-    secret.map_or(Proof::Missing, |(secret, end)| Proof::Secret(secret, end))
+    let secret = found.key().secrets.find(hash);
+    secret.map_or(Proof::Missing, |(secret, end)| Proof::Secret(secret.generation, end))
 }

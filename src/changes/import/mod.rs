@@ -245,8 +245,8 @@ impl Changes {
         let first = self.index.by_hash(&hash);
         let is_first = first.is_none();
         let known = first.into_iter().chain(self.index.later_imports(&hash));
-        match known.map(|found| found.key().clone()).find(|key| permit.reaches(key)) {
-            Some(known) => Err(Exists::Hash(known.id).into()),
+        match known.into_iter().find(|found| permit.reaches(&found.key())) {
+            Some(known) => Err(Exists::Hash(known.key().id).into()),
             None if is_first => Ok(hash),
             None => Ok(hash.later()),
         }
@@ -255,7 +255,7 @@ impl Changes {
     /// Tells the operator of an import that came after another one.
     fn tell_of_later(&self, imported: KeyId) {
         let found = self.index.by_id(imported);
-        let earlier = found.as_ref().and_then(|found| self.index.earlier_import(found.key()));
+        let earlier = found.as_ref().and_then(|found| self.index.earlier_import(&found.key()));
         if let Some(earlier) = earlier {
             self.judge.alarm_of_imports(earlier, imported);
         }

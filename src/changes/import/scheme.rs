@@ -104,7 +104,7 @@ impl Changes {
             if !matches!(key.standing(now), Standing::Active | Standing::Disabled) {
                 return;
             }
-            let live = key.credentials.iter().filter(|(_, end)| end.is_none_or(|end| now < end));
+            let live = key.secrets.iter().filter(|(_, end)| end.is_none_or(|end| now < end));
             for hashing in live.filter_map(|(secret, _)| secret.scheme.hashing()) {
                 if let Some(found) = uses.iter_mut().find(|known| known.hashing == *hashing) {
                     found.live_secrets += 1;

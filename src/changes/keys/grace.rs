@@ -59,7 +59,8 @@ impl Changes {
         id: KeyId,
         quiet: Duration,
     ) -> Result<Vec<SecretInUse>, OperationError> {
-        let key = self.key(&permit, id)?.key().clone();
+        self.require_reach(&permit, id)?;
+        let key = self.whole(id).await?;
         let known = self.last_uses(vec![id]).await?.remove(&id).unwrap_or_default();
         let (now, mut shown, mut newer) = (self.clock.now(), Vec::new(), None::<Timestamp>);
         let current = newest(&known, key.credentials.current.generation);
@@ -79,7 +80,7 @@ impl Changes {
     fn user(&self, permit: &AdminPermit<ReadKeys>, last: LastUse) -> SecretUser {
         let caller = last.caller.filter(|caller| self.index.is_seen(permit.sight(), *caller));
         let found = caller.and_then(|caller| self.index.by_id(caller));
-        SecretUser { last, caller, owner: found.and_then(|found| found.key().owner.clone()) }
+        SecretUser { last, caller, owner: found.and_then(|found| found.key().owner.cloned()) }
     }
 
     /// Lets the retiring secret of this generation, or all of them, end so long from now.
@@ -109,7 +110,7 @@ impl Changes {
             let key = key.regrace(generation, grace, now)?;
             if later(&before, &key) {
                 self.require_open(key.workspace)?;
-                self.require_ceiling(&permit, policy.as_deref(), &key)?;
+                self.require_ceiling(&permit, policy.as_deref(), &key.view())?;
             }
             if key.credentials == before.credentials {
                 return Ok(Attempt::Done(before));

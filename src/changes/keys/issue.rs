@@ -24,7 +24,7 @@ use crate::{
         ending::Ending,
         grant::Grants,
         id::{KeyId, WorkspaceId},
-        key::{Creator, Key, KeyState},
+        key::{Creator, Key, KeyState, KeyView},
         network::AllowedNetworks,
         parse::ParseError,
         policy::{Policy, Role},
@@ -128,7 +128,7 @@ impl IssuePermit {
     }
 
     /// Whether the caller may know of this key.
-    pub(in crate::changes) fn reaches(&self, key: &Key) -> bool {
+    pub(in crate::changes) fn reaches(&self, key: &KeyView<'_>) -> bool {
         self.sight().reaches(key)
     }
 
@@ -143,7 +143,7 @@ impl IssuePermit {
         match (self, &key.admin) {
             (Self::Holder(permit), None) => holder_ceiling(permit, key, raised, followed, policy),
             (Self::Import(permit), None) => holder_ceiling(permit, key, raised, followed, policy),
-            (Self::Admin(permit), Some(_)) => Ok(permit.require_ceiling(key, raised, policy)?),
+            (Self::Admin(permit), Some(_)) => Ok(permit.require_ceiling(&key.view(), raised, policy)?),
             (Self::Holder(_) | Self::Import(_), Some(_)) | (Self::Admin(_), None) => {
                 Err(AdminRefusal::CeilingExceeded(CeilingPart::AdminScopes).into())
             }
@@ -182,7 +182,7 @@ fn holder_ceiling<P>(
     followed: Option<&Role>,
     policy: Option<&Policy>,
 ) -> Result<(), OperationError> {
-    permit.require_ceiling(key, raised, policy)?;
+    permit.require_ceiling(&key.view(), raised, policy)?;
     Ok(followed.map_or(Ok(()), |role| permit.require_role(role, policy))?)
 }
 
@@ -243,8 +243,9 @@ impl Changes {
         workspace: &Workspace,
         key: &Key,
     ) -> Result<StoodOn, OperationError> {
-        let followed = self.role_of_owner(key, policy).filter(|_| follows_alone(key));
-        permit.require_ceiling(key, limits::raises(policy, Some(workspace), key), followed, policy)?;
+        let view = key.view();
+        let followed = self.role_of_owner(&view, policy).filter(|_| follows_alone(&view));
+        permit.require_ceiling(key, limits::raises(policy, Some(workspace), &view), followed, policy)?;
         key_rules::require_fit(policy, workspace, "", key)?;
         self.require_roles(policy, "", key)
     }

@@ -17,7 +17,7 @@ use crate::{
         audit::Action,
         grant::Grants,
         id::KeyId,
-        key::Key,
+        key::KeyView,
         least_privilege::narrowed,
         parse::ParseError,
         revision::Revision,
@@ -68,13 +68,13 @@ impl Changes {
         id: KeyId,
         since: Option<Timestamp>,
     ) -> Result<LeastPrivilege, OperationError> {
-        let key = self.key(permit, id)?.key().clone();
-        self.privilege_of(&key, since).await
+        let found = self.key(permit, id)?;
+        self.privilege_of(&found.key(), since).await
     }
 
     async fn privilege_of(
         &self,
-        key: &Key,
+        key: &KeyView<'_>,
         since: Option<Timestamp>,
     ) -> Result<LeastPrivilege, OperationError> {
         let now = self.clock.now();
@@ -121,8 +121,8 @@ impl Changes {
         how: Narrowing,
     ) -> Result<(Changed, Timestamp), OperationError> {
         let read = || self.key(&permit, id);
-        let known = read()?.key().clone();
-        let LeastPrivilege { since, used, .. } = self.privilege_of(&known, how.since).await?;
+        let known = read()?;
+        let LeastPrivilege { since, used, .. } = self.privilege_of(&known.key(), how.since).await?;
         let changed = self
             .change_key(Some(permit.stands_on()), read, |key, now| {
                 let policy = self.policy()?;

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         admin::{AdminPermit, ReadKeys},
         id::KeyId,
-        key::Key,
+        key::{Key, KeyView},
         parse::ParseError,
         review::{Breadth, Finding, Kind, KnownUse, Terms, findings, score},
         rights::Rights,
@@ -64,6 +64,13 @@ pub struct ReviewPage {
     pub next_page_token: String,
 }
 
+/// What a key came to.
+struct Judged {
+    breadth: Breadth,
+    last_use: Option<Timestamp>,
+    findings: Vec<Finding>,
+}
+
 /// A place in a review: the highest score first, and for the same score by id.
 type Rank = (Reverse<u32>, KeyId);
 
@@ -89,7 +96,7 @@ impl Changes {
         let start = self.review_start(&list, page_token)?;
         self.flush_usage().await?;
         let ids = self.all_of(&permit, query.within).await;
-        let mut page: BTreeMap<Rank, Reviewed> = BTreeMap::new();
+        let mut page: BTreeMap<Rank, Judged> = BTreeMap::new();
         let mut totals: BTreeMap<Kind, u64> = BTreeMap::new();
         let (mut reviewed, mut more) = (0_u64, false);
         for ids in ids.chunks(AT_ONCE) {
@@ -114,8 +121,13 @@ impl Changes {
             .filter(|_| more)
             .map(|((Reverse(score), id), _)| format!("{},{score},{id}", start.time.as_ms()));
         let next_page_token = place.map(|place| cursor::seal(&self.keys.cursors, &list, &place));
+        let mut whole = self.whole_keys(page.keys().map(|(_, id)| *id).collect()).await?;
+        let keys = page.into_iter().filter_map(|((Reverse(score), id), judged)| {
+            let Judged { breadth, last_use, findings } = judged;
+            Some(Reviewed { key: whole.remove(&id)?, breadth, last_use, findings, score })
+        });
         Ok(ReviewPage {
-            keys: page.into_values().collect(),
+            keys: keys.collect(),
             totals: totals.into_iter().collect(),
             reviewed,
             next_page_token: next_page_token.unwrap_or_default(),
@@ -142,13 +154,13 @@ impl Changes {
         ids: &[KeyId],
         terms: &Terms,
         now: Timestamp,
-    ) -> Result<Vec<(Rank, Reviewed)>, OperationError> {
+    ) -> Result<Vec<(Rank, Judged)>, OperationError> {
         let uses = self.last_uses(ids.to_vec()).await?;
         let (scopes, watched) = self.store.scope_uses(ids.to_vec()).await?;
         let scopes = Scopes::new(scopes, watched, terms, now);
         let look = |id: &KeyId| {
             let found = self.index.by_id(*id)?;
-            let (key, rights) = (found.key(), found.rights());
+            let (key, rights) = (&found.key(), found.rights());
             let uses = uses.get(id).map(Vec::as_slice).unwrap_or_default();
             let known = KnownUse {
                 unused_scopes: scopes.unused(key, rights),
@@ -158,8 +170,7 @@ impl Changes {
             let breadth = Breadth::new(key, rights.scopes().count(), rights.unbound().count());
             let findings = findings(key, breadth, &known, terms, now);
             let score = score(&findings);
-            let reviewed = Reviewed { key: key.clone(), breadth, last_use: known.last, findings, score };
-            Some(((Reverse(score), *id), reviewed))
+            Some(((Reverse(score), *id), Judged { breadth, last_use: known.last, findings }))
         };
         Ok(ids.iter().filter_map(look).collect())
     }
@@ -212,7 +223,7 @@ impl Scopes {
         Self { used, since }
     }
 
-    fn unused(&self, key: &Key, rights: &Rights) -> usize {
+    fn unused(&self, key: &KeyView<'_>, rights: &Rights) -> usize {
         if self.since.is_none_or(|since| key.created > since) {
             return 0;
         }

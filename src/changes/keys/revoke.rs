@@ -19,7 +19,7 @@ use crate::{
         admin::{AdminPermit, RevokeKeys},
         audit::{Action, Actor},
         id::KeyId,
-        key::{Key, KeyState, Revocation, RevokeReason, Standing},
+        key::{Key, KeyState, KeyView, Revocation, RevokeReason, Standing},
         revision::Revision,
         secret::{KeyHash, PresentedKey},
         text::Comment,
@@ -123,7 +123,7 @@ impl Changes {
     /// Whether this secret is good by the state of its key and its own end alone.
     fn is_good(&self, id: KeyId, hash: &KeyHash, now: Timestamp) -> bool {
         let found = self.index.by_id(id);
-        let end = found.as_ref().and_then(|found| found.key().credentials.find(hash)).map(|(_, end)| end);
+        let end = found.as_ref().and_then(|found| found.key().secrets.find(hash)).map(|(_, end)| end);
         let in_time = end.is_some_and(|end| end.is_none_or(|end| now < end));
         in_time && found.is_some_and(|found| found.key().standing(now) == Standing::Active)
     }
@@ -166,13 +166,13 @@ impl Changes {
     ) -> OperationError {
         let Some(found) = self.index.by_id(id) else { return error };
         let key = found.stored();
-        let secret = key.credentials.find(hash).map(|(secret, end)| (secret.generation, end));
+        let secret = key.secrets.find(hash).map(|(secret, end)| (secret.generation, end));
         let (reason, comment) = (stated(revocation.reason), revocation.comment.clone());
         let end = match secret {
             Some((generation, Some(_))) => End::Secret(generation, self.clock.now()),
             Some((_, None)) | None => End::Revoked(revocation),
         };
-        let actor = Actor::Holder { key: key.id, owner: key.owner.clone(), address: source };
+        let actor = Actor::Holder { key: key.id, owner: key.owner.cloned(), address: source };
         let what = What::One { key: id, end, reason, comment };
         self.deny_here(error, ListPart::Presenters, actor, Some(key.workspace), what)
     }
@@ -283,24 +283,26 @@ impl Changes {
         address: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Vec<(KeyId, Revision)>, OperationError> {
-        if !is_live_root(key, now) {
+        if !is_live_root(&key.view(), now) {
             return Ok(Vec::new());
         }
-        let stays = |other: &Key| {
+        let stays = |other: &KeyView<'_>| {
             let reached = other.networks.permit(address);
-            other.id != key.id && is_live_root(other, now) && outlasts(other, key) && reached
+            other.id != key.id && is_live_root(other, now) && outlasts(other, &key.view()) && reached
         };
         let other = self.index.any(stays);
-        other.map(|other| vec![(other.id, other.revision)]).ok_or(OperationError::Blocked(Blocked::LastRoot))
+        other
+            .map(|other| vec![(other.key().id, other.key().revision)])
+            .ok_or(OperationError::Blocked(Blocked::LastRoot))
     }
 }
 
-fn is_live_root(key: &Key, now: Timestamp) -> bool {
+fn is_live_root(key: &KeyView<'_>, now: Timestamp) -> bool {
     key.admin.as_ref().is_some_and(|rights| rights.is_root()) && key.standing(now) == Standing::Active
 }
 
 /// Whether a key is good for at least as long as another: one that ends soon must not pass for one that stays.
-fn outlasts(key: &Key, other: &Key) -> bool {
+fn outlasts(key: &KeyView<'_>, other: &KeyView<'_>) -> bool {
     key.expires.is_none_or(|end| other.expires.is_some_and(|other_end| end >= other_end))
 }
 

@@ -79,20 +79,20 @@ impl Changes {
     /// What a key may do now, and why.
     ///
     /// # Errors
-    /// It is out of reach, or an administration key. The policy cannot be trusted.
-    pub fn effective_rights(
+    /// It is out of reach, or an administration key. The policy cannot be trusted. The store.
+    pub async fn effective_rights(
         &self,
         permit: &AdminPermit<ReadKeys>,
         id: KeyId,
     ) -> Result<EffectiveRights, OperationError> {
         let found = self.key(permit, id)?;
-        let key = found.key().clone();
+        let key = self.whole(id).await?;
         if key.admin.is_some() {
             let why = ParseError::new("a holder's key: what an administration key may do stands in itself");
             return Err(OperationError::invalid("key_id", why));
         }
         let (policy, moment) = (self.policy()?, self.moment(permit.sight()));
-        let owner_role = self.index.owner_role(&key);
+        let owner_role = self.index.owner_role(&key.view());
         let role = owner_role.as_ref().and_then(|role| policy.policy.role(role));
         let role = role.filter(|_| key.follows_owner_role);
         let rights = moment.rights(&key);
@@ -103,7 +103,7 @@ impl Changes {
             inert: undeclared.chain(withheld).collect(),
             workspace: self.index.workspace(key.workspace),
             surroundings: found.surroundings(),
-            earlier_import: self.judge.earlier_of_current(permit, &key),
+            earlier_import: self.judge.earlier_of_current(permit, &key.view()),
             owner_role,
             policy,
             moment,

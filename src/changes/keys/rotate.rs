@@ -45,7 +45,7 @@ impl Changes {
                 let policy = self.policy()?;
                 Self::require_grant_over(&permit, Some(&policy), &key)?;
                 self.require_open(key.workspace)?;
-                self.require_ceiling(&permit, Some(&policy), &key)?;
+                self.require_ceiling(&permit, Some(&policy), &key.view())?;
                 let generation = key.credentials.current.generation.saturating_add(1);
                 let (secret, kept) = self.draw(key.admin.is_some(), &key.environment, generation, now)?;
                 let before = key.clone();

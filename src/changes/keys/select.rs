@@ -4,7 +4,7 @@ use crate::{
     domain::{
         grant::Coverage,
         id::WorkspaceId,
-        key::{Key, Standing},
+        key::{KeyView, Standing},
         rights::Rights,
         scope::Scope,
         tag::Tag,
@@ -42,11 +42,11 @@ impl KeySelection {
 
     /// Whether a key is meant.
     #[must_use]
-    pub fn matches(&self, key: &Key) -> bool {
+    pub fn matches(&self, key: &KeyView<'_>) -> bool {
         self.within.has(key.workspace)
-            && (self.owner.is_none() || self.owner == key.owner)
-            && self.environment.as_ref().is_none_or(|name| *name == key.environment)
-            && self.tag.as_ref().is_none_or(|tag| tag.marks(&key.metadata))
+            && (self.owner.is_none() || self.owner.as_ref() == key.owner)
+            && self.environment.as_ref().is_none_or(|name| name == key.environment)
+            && self.tag.as_ref().is_none_or(|tag| tag.marks(key.metadata))
             && self.issued_from.is_none_or(|from| key.created >= from)
             && self.issued_before.is_none_or(|before| key.created < before)
     }
@@ -89,7 +89,7 @@ pub struct KeyTraits {
 impl KeyTraits {
     /// Whether a key has these traits, except those that are about its use.
     #[must_use]
-    pub fn matches(&self, key: &Key, rights: &Rights, now: Timestamp) -> bool {
+    pub fn matches(&self, key: &KeyView<'_>, rights: &Rights, now: Timestamp) -> bool {
         let has = |scope: &str| {
             Scope::parse(scope).is_ok_and(|scope| rights.verdict(scope, None) != Coverage::Missing)
         };
@@ -108,7 +108,7 @@ impl KeyTraits {
 
     /// Whether a key was used, or not, as is asked.
     #[must_use]
-    pub fn matches_use(&self, key: &Key, last_use: Option<Timestamp>) -> bool {
+    pub fn matches_use(&self, key: &KeyView<'_>, last_use: Option<Timestamp>) -> bool {
         let unused = |since| key.created < since && last_use.is_none_or(|last| last < since);
         self.unused_since.is_none_or(unused) && (!self.never_used || last_use.is_none())
     }

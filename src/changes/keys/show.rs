@@ -75,20 +75,20 @@ impl Moment {
     /// Whether who is answered may know who made a key.
     #[must_use]
     pub fn knows_creator(&self, key: &Key) -> bool {
-        self.index.is_creator_seen(self.sight, key)
+        self.index.is_creator_seen(self.sight, &key.creator)
     }
 
     /// The role that the owner of a key has now.
     #[must_use]
     pub fn owner_role(&self, key: &Key) -> Option<Label> {
-        self.index.owner_role(key)
+        self.index.owner_role(&key.view())
     }
 
     /// Shows the limits of a key to `see`; an administration key has none.
     pub fn limits<T>(&self, key: &Key, see: impl Fn(&Effective<'_>) -> T) -> Vec<T> {
         let Some(policy) = self.policy.as_ref().filter(|_| key.admin.is_none()) else { return Vec::new() };
         let workspace = self.index.workspace(key.workspace);
-        let of = limits_of(workspace.as_deref(), Some(key));
+        let of = limits_of(workspace.as_deref(), Some(&key.view()));
         effective(&policy.policy, of).iter().map(see).collect()
     }
 }
@@ -120,7 +120,8 @@ impl Changes {
     /// # Errors
     /// It is out of reach. The store.
     pub async fn show(&self, permit: AdminPermit<ReadKeys>, id: KeyId) -> Result<ShownKey, OperationError> {
-        let key = self.key(&permit, id)?.key().clone();
+        self.require_reach(&permit, id)?;
+        let key = self.whole(id).await?;
         let mut shown = self.with_last_uses(&permit, vec![key]).await?;
         shown.pop().ok_or(OperationError::NotFound(NotFound::Key(id)))
     }
@@ -138,8 +139,8 @@ impl Changes {
         permit.require_global()?;
         let found = PresentedKey::either(text).and_then(|presented| self.judge.whose(&presented));
         let (found, hash) = found.ok_or(NotFound::Secret)?;
-        let key = found.key().clone();
-        let generation = key.credentials.find(&hash).map_or(0, |(secret, _)| secret.generation);
+        let generation = found.key().secrets.find(&hash).map_or(0, |(secret, _)| secret.generation);
+        let key = self.whole(found.key().id).await?;
         let mut shown = self.with_last_uses(&permit, vec![key]).await?;
         Ok((shown.pop().ok_or(NotFound::Secret)?, generation))
     }
@@ -169,13 +170,17 @@ impl Changes {
             let found = places.iter().filter_map(|place| self.index.by_id(place.id));
             let now = self.clock.now();
             let fits = found.filter(|found| {
-                let key = found.key();
+                let key = &found.key();
                 permit.reaches(key) && selection.matches(key) && traits.matches(key, found.rights(), now)
             });
             let room = if traits.ask_for_use() { usize::MAX } else { page_size.saturating_add(1) };
-            let fits = fits.take(room).map(|found| found.key().clone()).collect();
+            let fits: Vec<_> = fits.take(room).map(|found| found.key().id).collect();
+            let mut whole = self.whole_keys(fits.clone()).await?;
+            let fits = fits.iter().filter_map(|id| whole.remove(id)).collect();
             let shown = self.with_last_uses(&permit, fits).await?;
-            keys.extend(shown.into_iter().filter(|shown| traits.matches_use(&shown.key, shown.last_use)));
+            keys.extend(
+                shown.into_iter().filter(|shown| traits.matches_use(&shown.key.view(), shown.last_use)),
+            );
             if keys.len() > page_size {
                 keys.truncate(page_size);
                 break keys.last().map(|ShownKey { key, .. }| KeyPosition {
@@ -234,7 +239,7 @@ impl Changes {
         let mut uses = self.last_uses(keys.iter().map(|key| key.id).collect()).await?;
         let shown = |key: Key| {
             let uses = uses.remove(&key.id).unwrap_or_default();
-            let earlier_import = self.judge.earlier_import(permit, &key);
+            let earlier_import = self.judge.earlier_import(permit, &key.view());
             ShownKey { last_use: uses.first().map(|newest| newest.time), uses, key, earlier_import }
         };
         Ok(keys.into_iter().map(shown).collect())

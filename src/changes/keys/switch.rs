@@ -50,7 +50,7 @@ impl Changes {
             Self::require_grant_over(&permit, policy.as_deref(), &key)?;
             if switch == Switch::Enable {
                 self.require_open(key.workspace)?;
-                self.require_ceiling(&permit, policy.as_deref(), &key)?;
+                self.require_ceiling(&permit, policy.as_deref(), &key.view())?;
             }
             self.switched(key, permit.actor(), switch, &comment, now)
         };

@@ -101,7 +101,7 @@ impl Changes {
             let names_only =
                 Key { name: before.name.clone(), description: before.description.clone(), ..key.clone() };
             if names_only != (Key { updated: key.updated, ..before.clone() }) {
-                self.require_ceiling(permit, Some(&policy), &key)?;
+                self.require_ceiling(permit, Some(&policy), &key.view())?;
             }
             let workspace = self.index.workspace(key.workspace);
             key_rules::require_kept(&policy.policy, workspace.as_deref(), &before, &key)?;

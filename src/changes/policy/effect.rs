@@ -11,19 +11,24 @@ use crate::{
         gains::{Gains, GainsFound},
         grant::Grants,
         id::{KeyId, WorkspaceId},
-        key::{Key, Standing},
+        key::{KeyView, Standing},
         policy::{Change, Document, Policy, RuleBroken, changes},
         rights::Rights,
         text::{Label, Name},
         time::Timestamp,
         workspace::Workspace,
     },
+    error::OperationError,
+    index::Index,
     ports::PolicyVersion,
     yielding::Yielding,
 };
 
 /// The most changes, and the most keys, that an answer names.
 const MAX_NAMED: usize = 1_000;
+
+/// How many keys' names are read at once.
+const AT_ONCE: usize = 1_024;
 
 /// What a document changes, and what living keys lose and gain by it.
 #[derive(Debug)]
@@ -49,8 +54,8 @@ pub struct AffectedKey {
     pub id: KeyId,
     /// Its workspace.
     pub workspace: WorkspaceId,
-    /// What people call it.
-    pub name: Name,
+    /// What people call it; `None` where its row cannot be read.
+    pub name: Option<Name>,
     /// Scopes that it has now and would not have.
     pub lost_scopes: Vec<String>,
     /// Rules that it keeps now and would not keep.
@@ -64,8 +69,8 @@ pub struct GainingKey {
     pub id: KeyId,
     /// Its workspace.
     pub workspace: WorkspaceId,
-    /// What people call it.
-    pub name: Name,
+    /// What people call it; `None` where its row cannot be read.
+    pub name: Option<Name>,
     /// Scopes that it would have and has not, or has for fewer resources.
     pub gained_scopes: Arc<[Arc<str>]>,
 }
@@ -114,51 +119,116 @@ impl<T> FirstNamed<T> {
 
 impl Changes {
     /// What a document would change, and what living keys would lose and gain by it.
-    pub(super) fn effect(&self, current: Option<&PolicyVersion>, policy: &Policy) -> Effect {
+    ///
+    /// # Errors
+    /// The store: it alone has the names of keys.
+    pub(super) async fn effect(
+        &self,
+        current: Option<&PolicyVersion>,
+        policy: &Policy,
+    ) -> Result<Effect, OperationError> {
         let nothing = Document::default();
         let before = current.map_or(&nothing, |current| current.policy.document());
         let mut changes = changes(before, policy.document());
         let change_count = changes.len();
         changes.truncate(MAX_NAMED);
-
-        let now = self.clock.now();
-        let plans = Plans::new(current.map(|current| &current.policy), policy);
-        let mut shifts: HashMap<RightsSource, Shift> = HashMap::new();
-        let (mut affected, mut affected_count) = (FirstNamed(BTreeMap::new()), 0_usize);
-        let (mut gaining, mut gains) = (FirstNamed(BTreeMap::new()), GainsFound::default());
-        let mut yielding = Yielding::without_pauses();
-        self.index.each(|key, rights| {
-            yielding.step();
-            if key.admin.is_some() || !is_alive(key, now) {
-                return;
+        let mut look = Look::new(self, current, policy);
+        if look.asks_for_names() {
+            let mut ids = Vec::new();
+            self.index.each(|key, _rights| ids.push(key.id));
+            for ids in ids.chunks(AT_ONCE) {
+                let names = self.names_of(ids.to_vec()).await?;
+                for found in ids.iter().filter_map(|id| self.index.by_id(*id)) {
+                    let key = found.key();
+                    look.see(&key, found.rights(), names.get(&key.id));
+                }
             }
-            let (id, workspace) = (key.id, key.workspace);
-            let source = self.source(key, rights, &plans);
-            let shift = shifts.entry(source).or_insert_with_key(|source| source.shift(rights, policy));
-            if !shift.gained.is_empty() {
-                gains.add(id, &shift.gained);
-                let gained_scopes = Arc::clone(&shift.gained);
-                gaining.add(id, GainingKey { id, workspace, name: key.name.clone(), gained_scopes });
-            }
-            let broken_rules = newly_broken(current, policy, key);
-            if !shift.lost.is_empty() || !broken_rules.is_empty() {
-                affected_count += 1;
-                let (name, lost_scopes) = (key.name.clone(), shift.lost.clone());
-                affected.add(id, AffectedKey { id, workspace, name, lost_scopes, broken_rules });
-            }
-        });
+        } else {
+            self.index.each(|key, rights| look.see(key, rights, None));
+        }
+        let Look { affected, affected_count, gaining, gains, mut yielding, .. } = look;
         let gains = Arc::new(gains.finish(|| yielding.step()));
-        let (affected, gaining) = (affected.into_keys(), gaining.into_keys());
-        Effect { changes, change_count, affected, affected_count, gaining, gains }
+        let (mut affected, mut gaining) = (affected.into_keys(), gaining.into_keys());
+        let named = affected.iter().map(|key| key.id).chain(gaining.iter().map(|key| key.id));
+        let names = self.names_of(named.collect()).await?;
+        affected.iter_mut().for_each(|key| key.name = names.get(&key.id).cloned());
+        gaining.iter_mut().for_each(|key| key.name = names.get(&key.id).cloned());
+        Ok(Effect { changes, change_count, affected, affected_count, gaining, gains })
     }
 
-    fn source(&self, key: &Key, rights: &Rights, plans: &Plans<'_>) -> RightsSource {
+    async fn names_of(&self, ids: Vec<KeyId>) -> Result<HashMap<KeyId, Name>, OperationError> {
+        let whole = self.whole_keys(ids).await?;
+        Ok(whole.into_iter().map(|(id, key)| (id, key.name)).collect())
+    }
+}
+
+/// A look at all living keys, as they are seen one by one.
+struct Look<'a> {
+    index: &'a Index,
+    now: Timestamp,
+    current: Option<&'a PolicyVersion>,
+    policy: &'a Policy,
+    plans: Plans<'a>,
+    shifts: HashMap<RightsSource, Shift>,
+    affected: FirstNamed<AffectedKey>,
+    affected_count: usize,
+    gaining: FirstNamed<GainingKey>,
+    gains: GainsFound,
+    yielding: Yielding,
+}
+
+impl<'a> Look<'a> {
+    fn new(changes: &'a Changes, current: Option<&'a PolicyVersion>, policy: &'a Policy) -> Self {
+        Self {
+            index: &changes.index,
+            now: changes.clock.now(),
+            current,
+            policy,
+            plans: Plans::new(current.map(|current| &current.policy), policy),
+            shifts: HashMap::new(),
+            affected: FirstNamed(BTreeMap::new()),
+            affected_count: 0,
+            gaining: FirstNamed(BTreeMap::new()),
+            gains: GainsFound::default(),
+            yielding: Yielding::without_pauses(),
+        }
+    }
+
+    /// Whether a key can come to break the rule for names: only then its name is looked at.
+    fn asks_for_names(&self) -> bool {
+        let current = self.current.and_then(|current| current.policy.key_rules().name_pattern());
+        self.policy.key_rules().name_pattern().is_some_and(|new| Some(new) != current)
+    }
+
+    fn see(&mut self, key: &KeyView<'_>, rights: &Rights, name: Option<&Name>) {
+        self.yielding.step();
+        if key.admin.is_some() || !is_alive(key, self.now) {
+            return;
+        }
+        let (id, workspace) = (key.id, key.workspace);
+        let (source, policy) = (self.source(key, rights), self.policy);
+        let shift = self.shifts.entry(source).or_insert_with_key(|source| source.shift(rights, policy));
+        if !shift.gained.is_empty() {
+            self.gains.add(id, &shift.gained);
+            let gained_scopes = Arc::clone(&shift.gained);
+            self.gaining.add(id, GainingKey { id, workspace, name: None, gained_scopes });
+        }
+        let broken_rules = newly_broken(self.current, policy, key, name);
+        if !shift.lost.is_empty() || !broken_rules.is_empty() {
+            self.affected_count = self.affected_count.saturating_add(1);
+            let lost_scopes = shift.lost.clone();
+            self.affected.add(id, AffectedKey { id, workspace, name: None, lost_scopes, broken_rules });
+        }
+    }
+
+    fn source(&self, key: &KeyView<'_>, rights: &Rights) -> RightsSource {
+        let all_open = self.plans.all_open;
         RightsSource {
-            grants: Arc::clone(&key.grants),
+            grants: Arc::clone(key.grants),
             follows: key.follows_owner_role,
             role: self.index.owner_role(key).filter(|_| key.follows_owner_role),
             has_rights: rights.scopes().next().is_some(),
-            open: if plans.all_open { (true, true) } else { plans.open(self.index.workspace(key.workspace)) },
+            open: if all_open { (true, true) } else { self.plans.open(self.index.workspace(key.workspace)) },
         }
     }
 }
@@ -203,13 +273,18 @@ impl RightsSource {
 }
 
 /// Whether a key is neither revoked nor expired.
-pub(in crate::changes) fn is_alive(key: &Key, now: Timestamp) -> bool {
+pub(in crate::changes) fn is_alive(key: &KeyView<'_>, now: Timestamp) -> bool {
     matches!(key.standing(now), Standing::Active | Standing::Disabled)
 }
 
-fn newly_broken(current: Option<&PolicyVersion>, policy: &Policy, key: &Key) -> Vec<&'static str> {
-    let before = current.map(|current| current.policy.key_rules().broken_by(key)).unwrap_or_default();
+fn newly_broken(
+    current: Option<&PolicyVersion>,
+    policy: &Policy,
+    key: &KeyView<'_>,
+    name: Option<&Name>,
+) -> Vec<&'static str> {
+    let before = current.map(|current| current.policy.key_rules().broken_by(key, name)).unwrap_or_default();
     let before: BTreeSet<_> = before.iter().map(RuleBroken::rule).collect();
-    let after = policy.key_rules().broken_by(key);
+    let after = policy.key_rules().broken_by(key, name);
     after.iter().map(RuleBroken::rule).filter(|rule| !before.contains(rule)).collect()
 }

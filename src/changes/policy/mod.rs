@@ -21,7 +21,7 @@ use crate::{
         admin::{AdminPermit, ApplyPolicy, ReadPolicy},
         audit::{Action, Actor, FieldChange, LogEntry},
         gains::Gains,
-        key::{Creator, Key},
+        key::{Creator, KeyView},
         parse::ParseError,
         policy::{Change, Fault, Policy},
         revision::Revision,
@@ -61,8 +61,8 @@ impl Changes {
     /// What a document would do, and the version in force.
     ///
     /// # Errors
-    /// The caller is bound to one workspace; the document drops something that is in use.
-    pub fn validate_policy(
+    /// The caller is bound to one workspace; the document drops something that is in use. The store.
+    pub async fn validate_policy(
         &self,
         permit: &AdminPermit<ReadPolicy>,
         policy: &Policy,
@@ -70,7 +70,8 @@ impl Changes {
         permit.require_global()?;
         self.require_used_kept(policy)?;
         let current = self.index.policy();
-        Ok((current.as_ref().map_or(0, |current| current.version), self.effect(current.as_deref(), policy)))
+        let effect = self.effect(current.as_deref(), policy).await?;
+        Ok((current.as_ref().map_or(0, |current| current.version), effect))
     }
 
     /// Puts a document in force: it is when this answers.
@@ -96,7 +97,7 @@ impl Changes {
             return Err(Conflict::PolicyVersion(version).into());
         }
         self.require_used_kept(&policy)?;
-        let mut effect = self.effect(current.as_deref(), &policy);
+        let mut effect = self.effect(current.as_deref(), &policy).await?;
         require_expected(&effect.gains, gains)?;
         let replaced = current.as_ref().map_or(newest, |current| current.version);
         if let Some(current) = current
@@ -112,7 +113,7 @@ impl Changes {
         // Where keys gain, none ends or loses between being counted and gaining; where none does, none waits.
         let _turns = if effect.gains.count() > 0 { self.locks.of_everything().await } else { Vec::new() };
         if effect.gains.count() > 0 {
-            effect = self.effect(self.index.policy().as_deref(), &policy);
+            effect = self.effect(self.index.policy().as_deref(), &policy).await?;
             require_expected(&effect.gains, gains)?;
         }
         let moved = self.move_unused_default(&policy, permit.actor());
@@ -207,7 +208,8 @@ impl Changes {
     fn unused_default(&self, policy: &Policy) -> Option<Arc<Workspace>> {
         let workspace = self.index.workspace(self.index.default_workspace()?)?;
         let now = self.clock.now();
-        let lives = |key: &Key| key.workspace == workspace.id && key.admin.is_none() && is_alive(key, now);
+        let lives =
+            |key: &KeyView<'_>| key.workspace == workspace.id && key.admin.is_none() && is_alive(key, now);
         let is_used = policy.has_plan(&workspace.plan) || self.index.any(lives).is_some();
         (!is_used).then_some(workspace)
     }

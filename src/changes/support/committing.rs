@@ -16,6 +16,16 @@ use crate::{
     ports::{Mutation, StoreError},
 };
 
+/// What became of an attempt.
+enum Outcome<T> {
+    /// It is committed, or nothing had to change.
+    Settled(T, Option<Revision>),
+    /// Another change came first.
+    Overtaken,
+    /// That was one of the caller's own key.
+    CallerChanged,
+}
+
 impl Changes {
     /// Commits one change of a key, in its turn. `attempt` judges the key as it stands; where another change came first,
     /// it judges again. `caller` is what the change stands on beside the key (see
@@ -51,8 +61,9 @@ impl Changes {
         let (workspace, id) = (found.key().workspace, found.key().id);
         drop(found);
         let _turn = self.locks.of(workspace, id).await;
-        self.until_committed(caller, || {
-            let key = read()?.stored().clone();
+        for _ in 0..ATTEMPTS {
+            let seen = self.index.revision();
+            let key = self.whole_stored(&read()?).await?;
             let workspace = self.index.workspace(key.workspace);
             let mut attempt = attempt(key, self.clock.now())?;
             if let Attempt::Commit(mutation, _) = &mut attempt
@@ -60,9 +71,13 @@ impl Changes {
             {
                 mutation.expects_workspace = workspace.map(|workspace| (workspace.id, workspace.revision));
             }
-            Ok(attempt)
-        })
-        .await
+            match self.commit_attempt(caller, seen, attempt).await? {
+                Outcome::Settled(value, revision) => return Ok((value, revision)),
+                Outcome::Overtaken => {}
+                Outcome::CallerChanged => break,
+            }
+        }
+        Err(Conflict::Contended.into())
     }
 
     /// Commits what `judge` returns, standing on the caller too; where another change came first, it judges again, unless
@@ -74,24 +89,38 @@ impl Changes {
     ) -> Result<(T, Option<Revision>), OperationError> {
         for _ in 0..ATTEMPTS {
             let seen = self.index.revision();
-            let (mut mutations, value) = match judge()? {
-                Attempt::Done(value) => return Ok((value, None)),
-                Attempt::Commit(mutation, value) => (vec![*mutation], value),
-                Attempt::CommitAll(mutations, value) => (mutations, value),
-            };
-            for mutation in &mut mutations {
-                mutation.seen = seen;
-            }
-            match self.commit_all_by(caller, mutations).await {
-                Ok(revision) => return Ok((value, Some(revision))),
-                Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
-                Err(error) => return Err(error),
-            }
-            if caller.is_some_and(|(caller, revision)| self.has_changed(caller, revision)) {
-                break;
+            let attempt = judge()?;
+            match self.commit_attempt(caller, seen, attempt).await? {
+                Outcome::Settled(value, revision) => return Ok((value, revision)),
+                Outcome::Overtaken => {}
+                Outcome::CallerChanged => break,
             }
         }
         Err(Conflict::Contended.into())
+    }
+
+    /// Commits one attempt, which looked at what memory had at `seen` or later.
+    async fn commit_attempt<T>(
+        &self,
+        caller: Option<(KeyId, Revision)>,
+        seen: Revision,
+        attempt: Attempt<T>,
+    ) -> Result<Outcome<T>, OperationError> {
+        let (mut mutations, value) = match attempt {
+            Attempt::Done(value) => return Ok(Outcome::Settled(value, None)),
+            Attempt::Commit(mutation, value) => (vec![*mutation], value),
+            Attempt::CommitAll(mutations, value) => (mutations, value),
+        };
+        for mutation in &mut mutations {
+            mutation.seen = seen;
+        }
+        match self.commit_all_by(caller, mutations).await {
+            Ok(revision) => return Ok(Outcome::Settled(value, Some(revision))),
+            Err(OperationError::Store(StoreError::Conflict)) => self.catch_up().await?,
+            Err(error) => return Err(error),
+        }
+        let is_over = caller.is_some_and(|(caller, revision)| self.has_changed(caller, revision));
+        Ok(if is_over { Outcome::CallerChanged } else { Outcome::Overtaken })
     }
 
     /// Commits a change that stands on the caller too, whose key is still as it was identified at what the change has seen.

@@ -37,8 +37,10 @@ fn broken(policy: &Policy, workspace: Option<&Workspace>, key: &Key) -> Vec<(&'s
     let own = workspace.and_then(|workspace| workspace.key_rules.as_ref());
     let own = own.map(|own| ("workspace", own.rules()));
     let all = [("policy", policy.key_rules())].into_iter().chain(own);
-    all.flat_map(|(whose, rules)| rules.broken_by(key).into_iter().map(move |broken| (whose, broken)))
-        .collect()
+    all.flat_map(|(whose, rules)| {
+        rules.broken_by(&key.view(), Some(&key.name)).into_iter().map(move |broken| (whose, broken))
+    })
+    .collect()
 }
 
 /// Passes a changed key whose new grants are declared, and which keeps the rules about what was changed.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::{
     changes::Changes,
     domain::{
-        key::Key,
+        key::KeyView,
         parse::ParseError,
         policy::{
             ALL_TIERS, Effective, Fault, LimitOverrides, LimitOverridesEntry, LimitsOf, OverridesOf, Policy,
@@ -50,7 +50,7 @@ impl Changes {
 
     /// Whether a key's own limits are wider than those that would apply to it without them. Where that cannot be known,
     /// they are.
-    pub(in crate::changes) fn raises(&self, key: &Key) -> bool {
+    pub(in crate::changes) fn raises(&self, key: &KeyView<'_>) -> bool {
         if key.limits.is_none() {
             return false;
         }
@@ -60,9 +60,9 @@ impl Changes {
 }
 
 /// The same for a key of this workspace under this policy.
-pub(in crate::changes) fn raises(policy: &Policy, workspace: Option<&Workspace>, key: &Key) -> bool {
+pub(in crate::changes) fn raises(policy: &Policy, workspace: Option<&Workspace>, key: &KeyView<'_>) -> bool {
     let without = limits_of(workspace, None);
-    let with = LimitsOf { key: key.limits.as_deref(), ..without };
+    let with = LimitsOf { key: key.limits.map(|limits| &**limits), ..without };
     key.limits.is_some() && !no_wider(&effective(policy, with), &effective(policy, without))
 }
 
@@ -82,12 +82,12 @@ pub(in crate::changes) fn plan_raises(policy: &Policy, from: &Plan, to: &Plan) -
 /// Every limit of a key.
 pub(in crate::changes) fn limits_of<'a>(
     workspace: Option<&'a Workspace>,
-    key: Option<&'a Key>,
+    key: Option<&KeyView<'a>>,
 ) -> LimitsOf<'a> {
     LimitsOf {
         plan: workspace.map(|workspace| &workspace.plan),
         workspace: workspace.and_then(|workspace| workspace.limits.as_deref()),
-        key: key.and_then(|key| key.limits.as_deref()),
+        key: key.and_then(|key| key.limits).map(|limits| &**limits),
     }
 }
 

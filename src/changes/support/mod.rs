@@ -15,3 +15,4 @@ pub mod limits;
 pub(in crate::changes) mod locks;
 pub mod quotas;
 mod reach;
+mod whole;

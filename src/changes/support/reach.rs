@@ -77,7 +77,7 @@ impl Changes {
         }
         self.index
             .by_id(id)
-            .filter(|found| permit.reaches(found.key()))
+            .filter(|found| permit.reaches(&found.key()))
             .ok_or(OperationError::NotFound(NotFound::Key(id)))
     }
 }

@@ -160,7 +160,11 @@ impl Changes {
         let ending = key.ending;
         let (key, secret) = self.make("key", key, workspace, policy, permit.creator(), now)?;
         let first = first_member(permit, policy, workspace, role)?;
-        issuer.require_ceiling(&key, limits::raises(policy, Some(workspace), &key), Some(policy))?;
+        issuer.require_ceiling(
+            &key.view(),
+            limits::raises(policy, Some(workspace), &key.view()),
+            Some(policy),
+        )?;
         let fit = require_fit(policy, workspace, "key", &key);
         fit.map_err(|refusal| as_said("key", ending, refusal))?;
         require_first(&issuer, policy, first.as_ref(), &key)?;
@@ -217,7 +221,7 @@ fn require_first(
         if !beyond.is_empty() {
             return Err(Refused::RoleExceeded { role: role.name.clone(), beyond }.into());
         }
-        if follows_alone(key) {
+        if follows_alone(&key.view()) {
             issuer.require_role(role, Some(policy))?;
         }
     }

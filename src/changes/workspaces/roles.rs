@@ -8,7 +8,7 @@ use crate::{
         admin::{AdminPermit, AdminRefusal},
         grant::Grants,
         id::WorkspaceId,
-        key::Key,
+        key::{Key, KeyView},
         member::{Member, MemberId},
         parse::ParseError,
         policy::{Policy, Role},
@@ -40,7 +40,7 @@ impl Changes {
         &self,
         permit: &AdminPermit<P>,
         policy: Option<&PolicyVersion>,
-        key: &Key,
+        key: &KeyView<'_>,
     ) -> Result<(), OperationError> {
         let under = policy.map(|policy| &policy.policy);
         let mut passed = permit.require_ceiling(key, self.raises(key), under);
@@ -63,7 +63,7 @@ impl Changes {
         policy: Option<&PolicyVersion>,
         key: &Key,
     ) -> Result<(), OperationError> {
-        refused_under(policy, permit.require_grant_over(key, policy.map(|policy| &policy.policy)))
+        refused_under(policy, permit.require_grant_over(&key.view(), policy.map(|policy| &policy.policy)))
     }
 
     /// Passes a new key that keeps within the roles that it stands under, which stands at `prefix` in the request.
@@ -112,7 +112,7 @@ impl Changes {
             stood_on.push((member.id.clone(), member.revision));
         }
         if let Some(subject) = after.creator.behalf()
-            && (follows_alone(after) || !widened.grants.is_empty())
+            && (follows_alone(&after.view()) || !widened.grants.is_empty())
         {
             let Bearer { member, role } = self.bearer(policy, after.workspace, subject)?;
             self.within_of(role, &widened, policy)?;
@@ -127,7 +127,11 @@ impl Changes {
     }
 
     /// The role that the owner of a key has, if the policy declares it.
-    pub(in crate::changes) fn role_of_owner<'a>(&self, key: &Key, policy: &'a Policy) -> Option<&'a Role> {
+    pub(in crate::changes) fn role_of_owner<'a>(
+        &self,
+        key: &KeyView<'_>,
+        policy: &'a Policy,
+    ) -> Option<&'a Role> {
         policy.role(&self.index.owner_role(key)?)
     }
 
@@ -137,11 +141,11 @@ impl Changes {
         if follows_it {
             return exceeded(role, role.exceeded_now_by(&key.grants, policy));
         }
-        if !follows_alone(key) {
+        if !follows_alone(&key.view()) {
             return exceeded(role, role.exceeded_by(&key.grants, policy));
         }
         let owner = key.owner.as_ref().ok_or(NotFound::Workspace)?;
-        let of_owner = self.role_of_owner(key, policy);
+        let of_owner = self.role_of_owner(&key.view(), policy);
         let of_owner = of_owner.ok_or_else(|| NotFound::Member(owner.clone()))?;
         exceeded(role, role.exceeded_by_role(of_owner, policy))
     }
@@ -163,7 +167,7 @@ impl Changes {
 }
 
 /// Whether a key has the rights of its owner's role and no grants that narrow them.
-pub(in crate::changes) fn follows_alone(key: &Key) -> bool {
+pub(in crate::changes) fn follows_alone(key: &KeyView<'_>) -> bool {
     key.follows_owner_role && key.grants.is_empty()
 }
 

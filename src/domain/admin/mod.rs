@@ -17,7 +17,7 @@ pub use self::rights::{AdminRights, AdminScope};
 use super::{
     ceiling::CeilingPart,
     id::{KeyId, WorkspaceId},
-    key::{Key, Standing},
+    key::{KeyView, Standing},
     network::AllowedNetworks,
     revision::Revision,
     text::Owner,
@@ -53,16 +53,16 @@ pub struct AdminCaller {
 impl AdminCaller {
     /// Takes a key if it may administer at `now`, and no other key (X9).
     #[must_use]
-    pub fn new(key: &Key, address: Option<IpAddr>, now: Timestamp) -> Option<Self> {
-        let rights = key.admin.clone()?;
+    pub fn new(key: &KeyView<'_>, address: Option<IpAddr>, now: Timestamp) -> Option<Self> {
+        let rights = key.admin.cloned()?;
         let usable = key.standing(now) == Standing::Active && key.networks.permit(address);
         usable.then(|| Self {
             key: key.id,
-            owner: key.owner.clone(),
+            owner: key.owner.cloned(),
             workspace: key.workspace,
             revision: key.revision,
             rights,
-            networks: Arc::clone(&key.networks),
+            networks: Arc::clone(key.networks),
             expires: key.expires,
             address,
         })
@@ -97,7 +97,7 @@ impl Sight {
     /// Whether the caller may know of this key: it is in reach, and no global administration key is shown to a caller who
     /// is bound to one workspace.
     #[must_use]
-    pub fn reaches(self, key: &Key) -> bool {
+    pub fn reaches(self, key: &KeyView<'_>) -> bool {
         let above = key.admin.as_ref().is_some_and(|admin| admin.global);
         self.bound_to.is_none_or(|workspace| workspace == key.workspace && !above)
     }

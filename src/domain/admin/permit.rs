@@ -7,7 +7,7 @@ use crate::domain::{
     audit::Actor,
     ceiling::CeilingPart,
     id::{KeyId, WorkspaceId},
-    key::{Creator, Key},
+    key::{Creator, KeyView},
     policy::{Policy, Role},
     revision::Revision,
 };
@@ -142,7 +142,7 @@ impl<P> AdminPermit<P> {
 
     /// Whether the caller may know of this key (T1).
     #[must_use]
-    pub fn reaches(&self, key: &Key) -> bool {
+    pub fn reaches(&self, key: &KeyView<'_>) -> bool {
         self.sight().reaches(key)
     }
 
@@ -189,7 +189,7 @@ impl<P> AdminPermit<P> {
     /// The part that goes beyond the caller's own.
     pub fn require_ceiling(
         &self,
-        key: &Key,
+        key: &KeyView<'_>,
         raised: bool,
         policy: Option<&Policy>,
     ) -> Result<(), AdminRefusal> {
@@ -197,11 +197,11 @@ impl<P> AdminPermit<P> {
         let lifetime = key.expires.map(|expires| expires.saturating_since(key.created));
         let beyond = if !mine.ceiling.permits_lifetime(lifetime) {
             Some(CeilingPart::Lifetime)
-        } else if let Some(theirs) = &key.admin {
+        } else if let Some(theirs) = key.admin {
             beyond_admin(mine, theirs, policy).or_else(|| self.beyond_bounds(key))
-        } else if !mine.ceiling.permits_environment(&key.environment) {
+        } else if !mine.ceiling.permits_environment(key.environment) {
             Some(CeilingPart::Environment)
-        } else if !mine.ceiling.permits_grants(&key.grants, policy) {
+        } else if !mine.ceiling.permits_grants(key.grants, policy) {
             Some(CeilingPart::Grants)
         } else {
             None
@@ -210,9 +210,9 @@ impl<P> AdminPermit<P> {
     }
 
     /// What of an administration key goes beyond the bounds of the caller's own.
-    fn beyond_bounds(&self, key: &Key) -> Option<CeilingPart> {
+    fn beyond_bounds(&self, key: &KeyView<'_>) -> Option<CeilingPart> {
         let AdminCaller { networks, expires, .. } = &self.caller;
-        if !networks.cover(&key.networks) {
+        if !networks.cover(key.networks) {
             return Some(CeilingPart::Networks);
         }
         let outlives = expires.is_some_and(|mine| key.expires.is_none_or(|theirs| theirs > mine));
@@ -224,8 +224,8 @@ impl<P> AdminPermit<P> {
     ///
     /// # Errors
     /// It is an administration key, and the caller lacks `admin:grant` or is beneath it.
-    pub fn require_grant_over(&self, key: &Key, policy: Option<&Policy>) -> Result<(), AdminRefusal> {
-        let Some(theirs) = &key.admin else { return Ok(()) };
+    pub fn require_grant_over(&self, key: &KeyView<'_>, policy: Option<&Policy>) -> Result<(), AdminRefusal> {
+        let Some(theirs) = key.admin else { return Ok(()) };
         let _granter: AdminPermit<GrantAdmin> = self.also()?;
         beyond_admin(&self.caller.rights, theirs, policy)
             .map_or(Ok(()), |part| Err(AdminRefusal::CeilingExceeded(part)))

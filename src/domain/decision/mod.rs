@@ -13,10 +13,9 @@ pub use self::{
 };
 
 use super::{
-    credentials::Secret,
     environment::BrowserRule,
     grant::Coverage,
-    key::{Key, Standing},
+    key::{KeyView, Standing},
     member::Surroundings,
     policy::{Policy, TierSet},
     rights::Rights,
@@ -29,7 +28,7 @@ use super::{
 #[derive(Debug, Clone, Copy)]
 pub struct Holder<'a> {
     /// The key.
-    pub key: &'a Key,
+    pub key: &'a KeyView<'a>,
     /// What its grants permit under the policy in force.
     pub rights: &'a Rights,
     /// What surrounds it.
@@ -37,16 +36,16 @@ pub struct Holder<'a> {
     /// The tier of Checks that need no scope.
     pub default_tier: TierSet,
     /// What proves it.
-    pub proof: Proof<'a>,
+    pub proof: Proof,
     /// What becomes of the key when a browser sends it.
     pub browsers: BrowserRule,
 }
 
 /// What proves a key to be the holder's.
 #[derive(Debug, Clone, Copy)]
-pub enum Proof<'a> {
-    /// This secret was presented; with its end if it was replaced.
-    Secret(&'a Secret, Option<Timestamp>),
+pub enum Proof {
+    /// The secret of this generation was presented; with its end if it was replaced.
+    Secret(u32, Option<Timestamp>),
     /// None is needed: an operator asks by id.
     AskedById,
     /// The presented secret is not one of the key's.
@@ -238,7 +237,10 @@ mod tests {
     use super::*;
     use crate::domain::{
         grant::{Grant, Grants},
-        key::tests::{at, key},
+        key::{
+            Key,
+            tests::{at, key},
+        },
         network::{AllowedNetworks, parse_network},
         resource::{Resource, ResourcePattern},
         scope::ScopePattern,
@@ -266,11 +268,11 @@ mod tests {
         let policy = Policy::default_document().unwrap();
         let rights = Rights::new(&key.grants, &policy);
         let holder = Holder {
-            key,
+            key: &key.view(),
             rights: &rights,
             surroundings: Surroundings::default(),
             default_tier: policy.default_tier(),
-            proof: Proof::Secret(&key.credentials.current, None),
+            proof: Proof::Secret(1, None),
             browsers: BrowserRule::Deny,
         };
         match judge(holder, requirement, at(1_000)) {
@@ -324,12 +326,13 @@ mod tests {
             Requirement { environment: Some("test"), from_browser: true, ..need(&["a:b"], None) };
         assert_eq!(ask(&key, &requirement), Err(Denial::KeyExpired(at(1_000))));
         let rights = Rights::new(&key.grants, &Policy::default_document().unwrap());
-        let proof = Proof::Secret(&key.credentials.current, Some(at(1_000)));
+        let proof = Proof::Secret(1, Some(at(1_000)));
         let default_tier = TierSet::only(0);
         let surroundings =
             Surroundings { workspace: WorkspaceState::Closed, plan_denies: true, owner_removed: true };
         let browsers = BrowserRule::Deny;
-        let holder = Holder { key: &key, rights: &rights, surroundings, default_tier, proof, browsers };
+        let holder =
+            Holder { key: &key.view(), rights: &rights, surroundings, default_tier, proof, browsers };
         assert_eq!(
             failures(holder, &requirement, at(1_000)),
             [

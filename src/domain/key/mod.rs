@@ -3,8 +3,11 @@
 //! Every change is a method that consumes the key and gives the changed one, or says why that cannot be. Revoked and
 //! expired are final (K9).
 
+mod view;
+
 use std::{sync::Arc, time::Duration};
 
+pub use self::view::{KeyView, SecretView, SecretViews, StateKind};
 use super::{
     admin::AdminRights,
     credentials::{Credentials, RetiringSecret, Secret},
@@ -217,12 +220,7 @@ impl Key {
     /// Where the key stands at `now`. Revoked before expired before disabled.
     #[must_use]
     pub fn standing(&self, now: Timestamp) -> Standing {
-        match (&self.state, self.expires) {
-            (KeyState::Revoked(_), _) => Standing::Revoked,
-            (KeyState::Active | KeyState::Disabled, Some(expires)) if now >= expires => Standing::Expired,
-            (KeyState::Active, _) => Standing::Active,
-            (KeyState::Disabled, _) => Standing::Disabled,
-        }
+        self.view().standing(now)
     }
 
     /// The key itself, if it can still be changed at `now`.

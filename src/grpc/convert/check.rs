@@ -249,7 +249,7 @@ fn key_to_wire(checked: &CheckedKey) -> v1::CheckedKey {
     v1::CheckedKey {
         id: key.id.to_text(),
         workspace_id: key.workspace.to_text(),
-        owner: key::owner_to_wire(key.owner.as_ref()),
+        owner: key::owner_to_wire(key.owner),
         creator: Some(key::creator_to_wire(&key.creator, checked.creator_known)),
         environment: key.environment.as_str().to_owned(),
         scopes: effective.unbound().map(ToOwned::to_owned).collect(),

@@ -39,7 +39,7 @@ fn key(checked: &CheckedKey, fields: &mut ProtoFields<'_>) {
     let rights = checked.found.rights();
     fields.text(1, key.id.text().as_str());
     workspace(2, key.workspace, fields);
-    owner(3, key.owner.as_ref(), fields);
+    owner(3, key.owner, fields);
     fields.message(4, |fields| creator(&key.creator, checked.creator_known, fields));
     fields.text(5, key.environment.as_str());
     rights.unbound().for_each(|scope| fields.item(6, scope));

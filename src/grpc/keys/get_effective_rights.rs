@@ -20,7 +20,7 @@ impl Rpc for v1::GetEffectiveRightsRequest {
         asked: Self,
     ) -> Result<Self::Answer, OperationError> {
         let id = convert::key_id("key_id", &asked.key_id)?;
-        let found = changes.effective_rights(&permit, id)?;
+        let found = changes.effective_rights(&permit, id).await?;
         Ok(convert::effective::response(&found))
     }
 }

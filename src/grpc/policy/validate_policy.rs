@@ -24,7 +24,7 @@ impl Rpc for v1::ValidatePolicyRequest {
         asked: Self,
     ) -> Result<Self::Answer, OperationError> {
         let policy = convert::policy::validated(asked)?;
-        let (current_version, effect) = changes.validate_policy(&permit, &policy)?;
+        let (current_version, effect) = changes.validate_policy(&permit, &policy).await?;
         let effect = Some(convert::policy::effect_to_wire(&effect));
         Ok(v1::ValidatePolicyResponse { current_version, effect })
     }

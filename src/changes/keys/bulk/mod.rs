@@ -23,7 +23,7 @@ use crate::{
         ending::Ending,
         group::{Before, Group, GroupAct, MAX_GROUP, MAX_WORKSPACES},
         id::{GroupId, KeyId, WorkspaceId},
-        key::{Key, RevokeReason},
+        key::{KeyView, RevokeReason},
         parse::ParseError,
         revision::Revision,
         text::Comment,
@@ -297,7 +297,7 @@ struct Beyond {
 }
 
 impl Beyond {
-    fn note(&mut self, key: &Key, judged: Result<(), OperationError>) {
+    fn note(&mut self, key: &KeyView<'_>, judged: Result<(), OperationError>) {
         let Err(refusal) = judged else { return };
         self.keys = self.keys.saturating_add(1);
         if self.first.as_ref().is_none_or(|(first, _)| key.id < *first) {

@@ -60,7 +60,7 @@ impl Changes {
             let now = self.clock.now();
             let mut changed: BTreeMap<WorkspaceId, Vec<(KeyId, Before)>> = BTreeMap::new();
             for found in keys.iter().filter_map(|key| self.index.by_id(*key)) {
-                if let Some(before) = act.changes(found.stored(), now) {
+                if let Some(before) = act.changes(&found.stored(), now) {
                     changed.entry(found.key().workspace).or_default().push((found.key().id, before));
                 }
             }

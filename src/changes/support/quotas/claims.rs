@@ -111,7 +111,7 @@ impl Changes {
     fn of_key(&self, key: &Key, now: Timestamp) -> Claim {
         let before = self.index.by_id(key.id);
         let lives = matches!(key.standing(now), Standing::Active | Standing::Disabled);
-        let held = before.as_ref().map_or(0, |before| key_bytes(before.key()));
+        let held = before.as_ref().map_or(0, |before| before.bytes());
         let growth = Kept {
             keys: u64::from(before.is_none() && lives),
             kept_keys: u64::from(before.is_none()),

@@ -60,7 +60,7 @@ impl Changes {
     ) -> Result<(DrawsOn, ClaimedRoom<'_>), OperationError> {
         let policy = self.index.policy();
         let policy = policy.as_ref().map(|policy| &policy.policy);
-        let takes_away = self.takes_away(mutation, policy);
+        let takes_away = self.takes_away(mutation, policy).await;
         let room = self.claim(&mutation.rows, policy)?;
         if let Some(workspace) = mutation.entry.workspace {
             let plan = self.plan_of(workspace, &mutation.rows);
@@ -113,7 +113,7 @@ impl Changes {
 
     /// Whether a change gives no key or member anything, and takes something away: such a change never waits for room in
     /// the log.
-    fn takes_away(&self, mutation: &Mutation, policy: Option<&Policy>) -> bool {
+    async fn takes_away(&self, mutation: &Mutation, policy: Option<&Policy>) -> bool {
         let entry = &mutation.entry;
         match (entry.action, &entry.group) {
             (_, Some(group)) => group.act() != GroupAct::Enable,
@@ -126,9 +126,10 @@ impl Changes {
                 | Action::WorkspaceClose,
                 None,
             ) => true,
-            (Action::KeyUpdate | Action::SecretGrace, None) => {
-                mutation.rows.key.as_ref().is_some_and(|after| self.narrows(after))
-            }
+            (Action::KeyUpdate | Action::SecretGrace, None) => match &mutation.rows.key {
+                Some(after) => self.narrows(after).await,
+                None => false,
+            },
             (Action::MemberUpdate, None) => {
                 let after = mutation.rows.member.as_ref();
                 after.zip(policy).is_some_and(|(after, policy)| self.demotes(after, policy))
@@ -153,8 +154,9 @@ impl Changes {
         }
     }
 
-    fn narrows(&self, after: &Key) -> bool {
-        self.index.by_id(after.id).is_some_and(|before| gives_no_more(before.key(), after))
+    async fn narrows(&self, after: &Key) -> bool {
+        // Where it cannot be read, the change needs room like any other.
+        self.whole(after.id).await.is_ok_and(|before| gives_no_more(&before, after))
     }
 
     fn demotes(&self, after: &Member, policy: &Policy) -> bool {

@@ -46,10 +46,10 @@ impl Changes {
         let mut known: HashMap<Arc<Grants>, Vec<Arc<str>>> = HashMap::new();
         for follower in self.index.followers(&member.id).into_iter().filter_map(|key| self.index.by_id(key)) {
             yielding.step();
-            let key = follower.key();
+            let key = &follower.key();
             if is_alive(key, now) {
                 // All of them have had the same role until now.
-                let gained = known.entry(Arc::clone(&key.grants)).or_insert_with_key(|grants| {
+                let gained = known.entry(Arc::clone(key.grants)).or_insert_with_key(|grants| {
                     let after = Rights::following(grants, role, policy);
                     after.not_in(follower.rights()).map(Arc::from).collect()
                 });

@@ -16,7 +16,7 @@ use crate::{
         admin::{AdminPermit, AdminRefusal, ManageWorkspaces, ReadWorkspaces},
         audit::{Action, LogEntry},
         id::WorkspaceId,
-        key::{Key, Standing},
+        key::{KeyView, Standing},
         member::{Member, MemberId},
         parse::ParseError,
         policy::{Policy, Role},
@@ -112,8 +112,8 @@ impl Changes {
     /// Counts the keys of a removed member.
     async fn count_keys(&self, id: &MemberId, removed: &mut Removed) {
         let now = self.clock.now();
-        let mut count = |key: &Key, _: &Rights| {
-            let is_theirs = key.owner.as_ref() == Some(&id.subject);
+        let mut count = |key: &KeyView<'_>, _: &Rights| {
+            let is_theirs = key.owner == Some(&id.subject);
             if is_theirs && matches!(key.standing(now), Standing::Active | Standing::Disabled) {
                 let count = if key.follows_owner_role { &mut removed.following } else { &mut removed.others };
                 *count = count.saturating_add(1);
@@ -306,7 +306,7 @@ impl Changes {
         let (mut beyond, mut yielding) = (Vec::new(), Yielding::with_pauses());
         for found in self.index.followers(id).into_iter().filter_map(|key| self.index.by_id(key)) {
             yielding.step();
-            let key = found.key();
+            let key = &found.key();
             if key.standing(now) == Standing::Active
                 && let Err(refusal) = permit.require_ceiling(key, self.raises(key), Some(policy))
             {

@@ -87,7 +87,7 @@ fn gaining(key: &GainingKey) -> v1::GainingKey {
     v1::GainingKey {
         key_id: key.id.to_string(),
         workspace_id: key.workspace.to_string(),
-        name: key.name.to_string(),
+        name: key.name.as_ref().map(ToString::to_string).unwrap_or_default(),
         gained_scopes: key.gained_scopes.iter().take(MAX_SCOPES).map(ToString::to_string).collect(),
         gained_scope_count: u64::try_from(key.gained_scopes.len()).unwrap_or(u64::MAX),
     }
@@ -97,7 +97,7 @@ fn affected(key: &AffectedKey) -> v1::AffectedKey {
     v1::AffectedKey {
         key_id: key.id.to_string(),
         workspace_id: key.workspace.to_string(),
-        name: key.name.to_string(),
+        name: key.name.as_ref().map(ToString::to_string).unwrap_or_default(),
         lost_scopes: key.lost_scopes.clone(),
         broken_rules: key.broken_rules.iter().map(|rule| (*rule).to_owned()).collect(),
     }
