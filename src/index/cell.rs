@@ -118,18 +118,6 @@ impl Found {
         self.record.stored().view()
     }
 
-    /// The key with all that administration shows of it.
-    #[must_use]
-    pub fn whole(&self) -> Key {
-        self.record.key.clone()
-    }
-
-    /// The same as it is stored.
-    #[must_use]
-    pub fn whole_stored(&self) -> Key {
-        self.record.stored().clone()
-    }
-
     /// What it takes, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use super::{End, Index, sharing::Sharing};
-use crate::domain::id::KeyId;
+use crate::domain::{id::KeyId, key::Key};
 
 impl Index {
     /// Lays an end over a key, under this number: from now on it is seen so.
@@ -18,6 +18,13 @@ impl Index {
         let mut sharing = self.lock();
         self.laid.drop(key, number);
         self.refresh_laid(key, &mut sharing);
+    }
+
+    /// A key, as it is stored, with what is laid over it.
+    #[must_use]
+    pub fn as_seen(&self, key: Key) -> Key {
+        let (seen, _stored) = self.laid.upon(key);
+        seen
     }
 
     /// Whether anything is laid over a key.

@@ -8,9 +8,15 @@ use crate::{
             attempt::{ATTEMPTS, Attempt},
             denied_here,
             entry::stands_on_workspace,
+            whole::sketch,
         },
     },
-    domain::{id::KeyId, key::Key, revision::Revision, time::Timestamp},
+    domain::{
+        id::KeyId,
+        key::{Key, KeyView},
+        revision::Revision,
+        time::Timestamp,
+    },
     error::{Conflict, OperationError, Unavailable},
     index::Found,
     ports::{Mutation, StoreError},
@@ -37,7 +43,7 @@ impl Changes {
         attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<T>, OperationError>,
     ) -> Result<(T, Option<Revision>), OperationError> {
         let read = || read().and_then(|found| self.require_nothing_laid(found));
-        self.end_key(caller, read, attempt).await
+        self.in_turn(caller, read, attempt, None).await
     }
 
     /// The same where the outcome is the key itself.
@@ -50,12 +56,25 @@ impl Changes {
         Ok(changed(self.change(caller, read, attempt).await?))
     }
 
-    /// As [`Self::change`], for what ends a key or a secret of it, also where such an end is not written yet.
+    /// As [`Self::change`], for what ends a key or a secret of it, also where such an end is not written yet. Where its row cannot be
+    /// read, it is judged by what memory has of it: what passes so is an end that cannot be written, and is denied here.
     pub(in crate::changes) async fn end_key<T>(
         &self,
         caller: Option<(KeyId, Revision)>,
         read: impl Fn() -> Result<Found, OperationError>,
+        attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<T>, OperationError>,
+    ) -> Result<(T, Option<Revision>), OperationError> {
+        self.in_turn(caller, read, attempt, Some(sketch)).await
+    }
+
+    /// Changes a key in its turn. `unread` makes a key of what memory has, where its row cannot be read and the change is one that
+    /// must not fail for that.
+    async fn in_turn<T>(
+        &self,
+        caller: Option<(KeyId, Revision)>,
+        read: impl Fn() -> Result<Found, OperationError>,
         mut attempt: impl FnMut(Key, Timestamp) -> Result<Attempt<T>, OperationError>,
+        unread: Option<fn(&KeyView<'_>) -> Option<Key>>,
     ) -> Result<(T, Option<Revision>), OperationError> {
         let found = read()?;
         let (workspace, id) = (found.key().workspace, found.key().id);
@@ -63,7 +82,20 @@ impl Changes {
         let _turn = self.locks.of(workspace, id).await;
         for _ in 0..ATTEMPTS {
             let seen = self.index.revision();
-            let key = self.whole_stored(&read()?).await?;
+            let found = read()?;
+            let key = match (self.whole_stored(&found).await, unread) {
+                (Ok(key), _) => key,
+                (Err(OperationError::Store(error)), Some(unread)) => {
+                    let sketch = unread(&found.stored()).ok_or_else(|| error.clone())?;
+                    return match attempt(sketch, self.clock.now())? {
+                        Attempt::Done(value) => Ok((value, None)),
+                        Attempt::Commit(..) | Attempt::CommitAll(..) => {
+                            Err(denied_here::unwritten(true, error))
+                        }
+                    };
+                }
+                (Err(error), _) => return Err(error),
+            };
             let workspace = self.index.workspace(key.workspace);
             let mut attempt = attempt(key, self.clock.now())?;
             if let Attempt::Commit(mutation, _) = &mut attempt

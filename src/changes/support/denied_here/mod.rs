@@ -164,6 +164,8 @@ impl Changes {
         for denied in &all {
             match self.write_one_denied(denied).await {
                 Ok(()) => written = written.saturating_add(1),
+                // It stays denied here, and keeps no other from being written.
+                Err(OperationError::EndUnwritten(StoreError::Corrupt(_))) => continue,
                 Err(error) if is_passing(&error) => break,
                 Err(error) => tracing::error!(
                     %error, keys = denied.keys().len(), first.key.id = denied.keys().first().map(tracing::field::display),
