@@ -13,6 +13,9 @@ mod documents;
 mod flags;
 #[path = "docs/house.rs"]
 mod house;
+#[path = "../benches/size/measures.rs"]
+#[allow(dead_code, unreachable_pub, reason = "a part of it is used")]
+mod measures;
 #[path = "docs/surface.rs"]
 mod surface;
 
@@ -103,6 +106,23 @@ fn each_promise_is_one_and_each_test_is_there() {
         faults.extend(tests.into_iter().filter_map(fault_of));
     }
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn every_measure_of_the_bench_is_explained_and_no_other() {
+    let text = fs::read_to_string(root().join("docs/performance.md")).unwrap();
+    let (_, table) = text.split_once("| measure |").expect("the table");
+    let explained: Vec<&str> = rows(table.split("\n\n").next().unwrap())
+        .map(|cells| cells[0])
+        .filter(|name| *name != "---")
+        .collect();
+    let measured: Vec<&str> = measures::MEASURES.iter().map(|(_, name, _)| *name).collect();
+    assert_eq!(explained, measured);
+    let flags = fs::read_to_string(root().join("scripts/bench")).unwrap();
+    for cells in rows(&text).filter(|cells| cells[0].starts_with("`size --")) {
+        let flag = cells[0].trim_matches('`').split(' ').nth(1).unwrap();
+        assert!(flags.contains(flag), "{flag}");
+    }
 }
 
 #[test]
