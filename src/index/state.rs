@@ -226,12 +226,12 @@ impl Index {
         Arc::clone(&self.limit_ids)
     }
 
-    /// The payer whose counts are stored under this text; `None` for a key that is unknown.
+    /// This payer, with its slot; `None` for a key that is unknown.
     #[must_use]
-    pub fn payer(&self, subject: &str) -> Option<Box<dyn Slotted>> {
-        Some(match Payer::stored_under(subject) {
-            Payer::Key(key) => Box::new(self.by_id.pin().get(&key).map(Arc::clone)?),
-            Payer::Owner(_) | Payer::Workspace(_) => Box::new(self.lock().accounts.account(subject)),
+    pub fn payer(&self, payer: &Payer<'_>) -> Option<Box<dyn Slotted>> {
+        Some(match payer {
+            Payer::Key(key) => Box::new(self.by_id.pin().get(key).map(Arc::clone)?),
+            Payer::Owner(text) | Payer::Workspace(text) => Box::new(self.lock().accounts.account(text)),
         })
     }
 

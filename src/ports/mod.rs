@@ -9,6 +9,7 @@ pub(crate) mod double;
 mod freshness;
 mod lifecycle;
 mod note;
+mod part;
 mod payer;
 mod permits;
 mod query;
@@ -29,8 +30,9 @@ pub use self::{
     freshness::{Freshness, Lease},
     lifecycle::{Lifecycle, Until, WriterState},
     note::{LastUse, MAX_USERS, Note, StoredMark},
+    part::PayerPart,
     payer::{Account, AccountSlot, AnySlot, Payer, Slotted},
-    permits::{CountName, GiveBack, KeptCount, Permits, PermitsFound, ReplicaId, Take},
+    permits::{CountName, CountSink, GiveBack, PackedCounts, Permits, PermitsFound, ReplicaId, Take},
     query::{KeyFilter, KeyPosition, LogFilter, LogPage, LogRecord, LogRows, Verification},
     usage::{ScopeUse, Usage, UsageFilter, UsagePosition},
     view::{Damaged, OpenScheme, PolicyView, View, ViewSink},

@@ -1,13 +1,16 @@
 //! What may be used of limits, taken ahead of its use and durable before it is used: so that a crash admits nothing twice, and
 //! processes that share limits never admit more than there is.
 //!
-//! The order in which a process speaks: [`Permits::taken`] once, then [`Permits::begin`], then as many [`Permits::take`] and
-//! [`Permits::give_back`] as it needs, and [`Permits::end`] if it stops in order.
+//! The order in which a process speaks: [`Permits::taken`] once, then [`Permits::begin`]; then [`Permits::kept`] once for each
+//! part, and of a part that was read as many [`Permits::take`] and [`Permits::give_back`] as it needs; and if it stops in order,
+//! [`Permits::keep`] for every part that has counts, and [`Permits::end`].
+
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{Pending, Taking};
-use crate::domain::{limit::Replicas, time::Now};
+use super::{Payer, PayerPart, Pending, Taking};
+use crate::domain::{id::KeyId, limit::Replicas, time::Now};
 
 /// One of the processes that count by the same permits: what it has taken and not given back is its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,13 +36,90 @@ pub struct CountName {
     pub limit: String,
 }
 
-/// A count as it was kept for the process that comes after.
+/// Takes in counts as they were kept for the process that comes after. It must not wait.
+pub trait CountSink: Send + Sync {
+    /// A count: what was used of it, and how much more may have been, in bytes that only the counting back end reads.
+    fn take(&self, payer: &Payer<'_>, limit: &str, state: &[u8]);
+}
+
+/// Counts of one part, close together, because there are many.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptCount {
-    /// Which.
-    pub count: CountName,
-    /// What was used of it, and how much more may have been: bytes that only the counting back end reads.
-    pub state: Vec<u8>,
+pub struct PackedCounts {
+    part: PayerPart,
+    limits: Vec<Arc<str>>,
+    /// Of each count: the place of its limit, how long the payer's text and the state are, two bytes each; and both of them.
+    bytes: Vec<u8>,
+}
+
+impl PackedCounts {
+    /// None of this part yet.
+    #[must_use]
+    pub const fn new(part: PayerPart) -> Self {
+        Self { part, limits: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// The part.
+    #[must_use]
+    pub const fn part(&self) -> PayerPart {
+        self.part
+    }
+
+    /// How many bytes they take.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Adds a count, of which no text or state is longer than 65,535 bytes. Those of one payer stand one behind the other.
+    pub fn push(&mut self, payer: &Payer<'_>, limit: &Arc<str>, state: &[u8]) {
+        let known = self.limits.iter().position(|known| known == limit);
+        let place = known.unwrap_or_else(|| {
+            self.limits.push(Arc::clone(limit));
+            self.limits.len().saturating_sub(1)
+        });
+        let key;
+        let payer = match payer {
+            // A text has a character at the least.
+            Payer::Key(id) => {
+                key = id.to_bytes();
+                (0, key.as_slice())
+            }
+            Payer::Owner(text) | Payer::Workspace(text) => (text.len(), text.as_bytes()),
+        };
+        let short = |number: usize| u16::try_from(number).unwrap_or(u16::MAX).to_be_bytes();
+        for part in [&short(place)[..], &short(payer.0), &short(state.len()), payer.1, state] {
+            self.bytes.extend_from_slice(part);
+        }
+    }
+
+    /// Shows each count: who pays, the limit and the state.
+    pub fn each(&self, mut see: impl FnMut(&Payer<'_>, &Arc<str>, &[u8])) {
+        let mut rest = self.bytes.as_slice();
+        while let Some((payer, limit, state)) = self.next(&mut rest) {
+            see(&payer, limit, state);
+        }
+    }
+
+    fn next<'b>(&'b self, rest: &mut &'b [u8]) -> Option<(Payer<'b>, &'b Arc<str>, &'b [u8])> {
+        let mut short = || {
+            let number;
+            (number, *rest) = rest.split_first_chunk()?;
+            Some(usize::from(u16::from_be_bytes(*number)))
+        };
+        let (place, length, state) = (short()?, short()?, short()?);
+        let payer = if length == 0 {
+            let key;
+            (key, *rest) = rest.split_first_chunk()?;
+            Payer::Key(KeyId::from_bytes(*key))
+        } else {
+            let text;
+            (text, *rest) = rest.split_at_checked(length)?;
+            Payer::stored_under(str::from_utf8(text).ok()?)
+        };
+        let bytes;
+        (bytes, *rest) = rest.split_at_checked(state)?;
+        Some((payer, self.limits.get(place)?, bytes))
+    }
 }
 
 /// Units of one count that a replica wants to use.
@@ -65,8 +145,6 @@ pub struct GiveBack {
 /// What a replica finds when it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermitsFound {
-    /// Every count that is kept.
-    pub counts: Vec<KeptCount>,
     /// Whether everything unspent was given back: no process counted before, or the last one stopped in order.
     pub in_order: bool,
     /// When the last process began that followed one which did not stop in order, if such a time was kept.
@@ -76,8 +154,12 @@ pub struct PermitsFound {
 /// Where permits are taken. Every error means that nothing of the call is there, but for
 /// [`StoreError::OutcomeUnknown`](super::StoreError::OutcomeUnknown).
 pub trait Permits: Send + Sync {
-    /// What a replica of this id has taken before, and not given back.
+    /// How the one before this replica of the same id ended.
     fn taken(&self, replica: ReplicaId) -> Pending<'_, PermitsFound>;
+
+    /// Shows what a replica of this id has taken before of these parts, and not given back: every count to `sink`, or none where
+    /// this fails.
+    fn kept(&self, replica: ReplicaId, parts: Vec<PayerPart>, sink: Arc<dyn CountSink>) -> Pending<'_, ()>;
 
     /// From now on what is not given back counts as used if the replica stops without [`Permits::end`]. It can be said again, to
     /// see whether anything can be taken.
@@ -93,7 +175,12 @@ pub trait Permits: Send + Sync {
     /// Gives units back that are unspent, in one durable step; the list is sorted as for [`Permits::take`].
     fn give_back(&self, replica: ReplicaId, sorted: Vec<GiveBack>) -> Pending<'_, ()>;
 
-    /// Gives back everything that is unspent: the replica stops in order. `crash` is kept for [`PermitsFound::crash`].
+    /// Keeps the counts of some parts, each in the place of all that is kept of it, in one durable step. It comes before
+    /// [`Permits::end`], and means nothing without it: until then what may have been used of each counts as used.
+    fn keep(&self, replica: ReplicaId, parts: Vec<PackedCounts>) -> Pending<'_, ()>;
+
+    /// Gives back everything that is unspent: the replica stops in order, and every part that [`Permits::keep`] did not name since
+    /// the last [`Permits::take`] has no count. `crash` is kept for [`PermitsFound::crash`].
     fn end(&self, replica: ReplicaId, crash: Option<Now>) -> Pending<'_, ()>;
 
     /// How many replicas take of these permits now: a block is the smaller, the more there are.

@@ -380,8 +380,8 @@ impl<B: Backend> World<B> {
     pub(crate) fn peek(&self, place: usize) -> Vec<LimitState> {
         let process = self.process.as_ref().unwrap();
         let found = self.found(place);
-        let weighed = process.counters.peek(&found.bill(TierSet::only(0), 1), &process.clock.read());
-        weighed.unwrap().into_states()
+        let bill = found.bill(TierSet::only(0), 1);
+        process.when_written(|now| process.counters.peek(&bill, now)).into_states()
     }
 
     /// What is left of each limit of a key.

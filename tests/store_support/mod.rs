@@ -6,7 +6,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -26,7 +26,7 @@ use keyward::{
         time::{Entropy, EntropyUnavailable, Timestamp},
         workspace::{Workspace, WorkspaceState},
     },
-    ports::{KeyStore, Mutation, RequestMark, Rows, View},
+    ports::{CountSink, KeyStore, Mutation, Payer, PayerPart, Permits, ReplicaId, RequestMark, Rows, View},
     store::{
         data_dir::DataDir,
         roots::{Roots, RootsSource},
@@ -194,6 +194,34 @@ pub(crate) async fn stored(store: &dyn KeyStore, key: &Key) -> Key {
 }
 
 /// A view whose order means nothing.
+/// Every count that is kept: who pays, the limit and the state.
+pub(crate) async fn kept_counts(permits: &dyn Permits) -> Vec<(String, String, Vec<u8>)> {
+    #[derive(Default)]
+    struct Shown(Mutex<Vec<(String, String, Vec<u8>)>>);
+
+    impl CountSink for Shown {
+        fn take(&self, payer: &Payer<'_>, limit: &str, state: &[u8]) {
+            self.0.lock().unwrap().push((payer.to_string(), limit.to_owned(), state.to_vec()));
+        }
+    }
+
+    let shown = Arc::new(Shown::default());
+    let sink: Arc<dyn CountSink> = Arc::<Shown>::clone(&shown);
+    permits.kept(ReplicaId::ONLY, PayerPart::all().collect(), sink).await.unwrap();
+    std::mem::take(&mut *shown.0.lock().unwrap())
+}
+
+/// What makes the tables of schema 8 of those of today.
+pub(crate) const BACK_TO_SCHEMA_8: &str = "DROP TABLE blocks;
+CREATE TABLE counts (
+    subject TEXT NOT NULL,
+    limit_id TEXT NOT NULL,
+    state BLOB NOT NULL,
+    PRIMARY KEY (subject, limit_id)
+) STRICT, WITHOUT ROWID;
+DELETE FROM meta WHERE name IN ('unclean_start', 'usage_before');
+PRAGMA user_version = 8;";
+
 pub(crate) fn sorted(mut view: View) -> View {
     view.keys.sort_by_key(|key| key.id);
     view.workspaces.sort_by_key(|workspace| workspace.id);

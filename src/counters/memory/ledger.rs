@@ -1,7 +1,7 @@
 //! Writes counts ahead of their use, one batch after the other, so that a later row is always of a later time.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     future::ready,
     sync::{
         Arc,
@@ -15,18 +15,25 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use super::{replicas::KnownReplicas, slot::MemorySlot};
+use super::{
+    giving::sorted, parts::KeptParts, replicas::KnownReplicas, restorer::Restorer, slot::MemorySlot,
+};
 use crate::{
     domain::{
         limit::{LimitId, LimitIds, Snapshot},
         time::{Now, TrustedClock},
     },
     index::Index,
-    ports::{CountName, GiveBack, Permits, ReplicaId, Slotted, StoreError, Take, Taking},
+    ports::{
+        CountName, GiveBack, PackedCounts, Payer, PayerPart, Permits, ReplicaId, Slotted, StoreError, Take,
+        Taking,
+    },
 };
 
 /// Rows in one write: a change that comes meanwhile waits for no more than these.
 pub(super) const BATCH: usize = 1_024;
+/// Bytes of counts that a stop writes at once.
+const KEPT_AT_ONCE: usize = 1 << 20;
 /// How often what is over is dropped.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How often a write is tried while none succeeds.
@@ -77,10 +84,12 @@ pub(super) struct Ledger {
     clock: Arc<TrustedClock>,
     /// When the last process started that followed a crash.
     unclean: Option<Now>,
-    written: watch::Sender<u64>,
+    written: Arc<watch::Sender<u64>>,
     degraded: Arc<AtomicBool>,
     /// How many processes take of the permits, as was heard with each write.
     replicas: Arc<KnownReplicas>,
+    /// What the process before has counted, as far as it is in memory, and what reads it.
+    kept: (Arc<KeptParts>, Arc<Restorer>),
     /// Whether something may have been counted in memory only.
     behind: AtomicBool,
 }
@@ -91,7 +100,8 @@ impl Ledger {
         index: Arc<Index>,
         clock: Arc<TrustedClock>,
         unclean: Option<Now>,
-        (written, degraded, replicas): (watch::Sender<u64>, Arc<AtomicBool>, Arc<KnownReplicas>),
+        (written, degraded, replicas): (Arc<watch::Sender<u64>>, Arc<AtomicBool>, Arc<KnownReplicas>),
+        kept: (Arc<KeptParts>, Arc<Restorer>),
     ) -> Self {
         let ids = index.limit_ids();
         Self {
@@ -104,6 +114,7 @@ impl Ledger {
             written,
             degraded,
             replicas,
+            kept,
             behind: AtomicBool::new(false),
         }
     }
@@ -143,7 +154,7 @@ impl Ledger {
                     Job::Ask(ask) => asks.push(ask),
                     Job::Settle(answer) => {
                         self.write(std::mem::take(&mut asks)).await;
-                        let _gone = answer.send(self.write_as_it_is(false).await);
+                        let _gone = answer.send(self.write_unwritten().await);
                     }
                     Job::Close(answer) => {
                         let closed = self.close().await;
@@ -221,7 +232,7 @@ impl Ledger {
     async fn catch_up(&self) {
         let written_again =
             !self.degraded.load(Ordering::Acquire) && self.behind.swap(false, Ordering::AcqRel);
-        if written_again && self.write_as_it_is(false).await.is_err() {
+        if written_again && self.write_unwritten().await.is_err() {
             self.behind.store(true, Ordering::Release);
         }
     }
@@ -258,7 +269,7 @@ impl Ledger {
     async fn forget(&self, over: &mut VecDeque<Over>) {
         let batch = over.drain(..over.len().min(BATCH));
         let list = batch.filter_map(|Over { subject, limit }| {
-            let payer = self.index.payer(&subject)?;
+            let payer = self.index.payer(&Payer::stored_under(&subject))?;
             let slot = MemorySlot::of(&*payer)?;
             let begun_anew = self.ids.known(&limit).is_some_and(|limit| slot.lock().counts(limit));
             let count = CountName { payer: subject.to_string(), limit: limit.to_string() };
@@ -271,19 +282,19 @@ impl Ledger {
         }
     }
 
-    /// Writes every count, or those that were never written.
-    async fn write_as_it_is(&self, all: bool) -> Result<(), StoreError> {
+    /// Writes every count that was never written, or less of it than was used.
+    async fn write_unwritten(&self) -> Result<(), StoreError> {
         let mut payers = Vec::new();
         self.index.each_payer(|payer| {
-            if MemorySlot::of(payer).is_some_and(|slot| slot.lock().as_it_is(all).next().is_some()) {
+            if MemorySlot::of(payer).is_some_and(|slot| slot.lock().as_it_is(false).next().is_some()) {
                 payers.push(payer.payer().to_string());
             }
         });
         for batch in payers.chunks(BATCH) {
             let mut list = Vec::new();
-            for payer in batch.iter().filter_map(|subject| self.index.payer(subject)) {
+            for payer in batch.iter().filter_map(|subject| self.index.payer(&Payer::stored_under(subject))) {
                 let Some(slot) = MemorySlot::of(&*payer) else { continue };
-                let snapshots: Vec<_> = slot.lock().as_it_is(all).collect();
+                let snapshots: Vec<_> = slot.lock().as_it_is(false).collect();
                 for snapshot in snapshots {
                     let Some(limit) = self.ids.text(snapshot.id) else { continue };
                     let count = CountName { payer: payer.payer().to_string(), limit: limit.to_string() };
@@ -295,14 +306,51 @@ impl Ledger {
         Ok(())
     }
 
+    /// Writes every count as it is, part by part, and says that all of them are there.
     async fn close(&self) -> Result<(), StoreError> {
-        self.write_as_it_is(true).await?;
+        let (parts, _) = &self.kept;
+        if !parts.complete().await {
+            // They stay as they are, and what may have been used of them counts as used.
+            let why = "not all that was counted before the start could be read";
+            return Err(StoreError::Unavailable(why.to_owned()));
+        }
+        let (mut batch, mut bytes) = (Vec::new(), 0_usize);
+        for counts in self.all_counts() {
+            bytes = bytes.saturating_add(counts.size());
+            batch.push(counts);
+            if bytes >= KEPT_AT_ONCE {
+                self.permits.keep(self.replica, std::mem::take(&mut batch)).await?;
+                bytes = 0;
+            }
+        }
+        self.permits.keep(self.replica, batch).await?;
         self.permits.end(self.replica, self.unclean).await
     }
-}
 
-/// What is given back, in the order that the port wants.
-pub(super) fn sorted(mut list: Vec<GiveBack>) -> Vec<GiveBack> {
-    list.sort_by(|one, other| one.count.cmp(&other.count));
-    list
+    /// Every count, by part; no part without one.
+    fn all_counts(&self) -> Vec<PackedCounts> {
+        let mut parts: Vec<_> = PayerPart::all().map(PackedCounts::new).collect();
+        let now = self.clock.read();
+        let mut texts = HashMap::new();
+        self.index.each_payer(|slotted| {
+            let Some(slot) = MemorySlot::of(slotted) else { return };
+            let mut sheet = slot.lock();
+            if sheet.is_empty() {
+                return;
+            }
+            sheet.sweep(&now);
+            let payer = slotted.payer();
+            let Some(part) = parts.get_mut(usize::from(PayerPart::of(&payer).number())) else { return };
+            for snapshot in sheet.as_it_is(true) {
+                let text = texts.entry(snapshot.id).or_insert_with(|| self.ids.text(snapshot.id));
+                if let Some(limit) = text {
+                    part.push(&payer, limit, &snapshot.state);
+                }
+            }
+        });
+        let (_, restorer) = &self.kept;
+        restorer.keep_strays(&now, &mut parts);
+        parts.retain(|part| part.size() > 0);
+        parts
+    }
 }

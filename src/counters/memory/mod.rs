@@ -5,8 +5,11 @@
 //! ever taken back, so no neighbour is denied for one that was. What may be used is on disk before it is used, but for
 //! the first block of a window of a large limit; see [`crate::domain::limit`].
 
+mod giving;
 mod ledger;
+mod parts;
 mod replicas;
+mod restorer;
 mod sheets;
 mod slot;
 
@@ -26,7 +29,9 @@ use tokio::{
 pub use self::slot::MemorySlot;
 use self::{
     ledger::{Ask, Job, Ledger},
+    parts::KeptParts,
     replicas::KnownReplicas,
+    restorer::Restorer,
     sheets::LockedSheets,
 };
 use crate::{
@@ -36,8 +41,8 @@ use crate::{
     },
     index::Index,
     ports::{
-        Account, Bill, Charge, ChargeAll, Charged, Counters, GiveBack, KeptCount, Pending, Permits,
-        PermitsFound, Refusal, ReplicaId, StoreError, Taking, Weighed, costs,
+        Account, Bill, Charge, ChargeAll, Charged, Counters, Pending, Permits, PermitsFound, Refusal,
+        ReplicaId, StoreError, Taking, Weighed, costs,
     },
 };
 
@@ -58,22 +63,20 @@ pub struct MemoryCounters {
     unclean: Option<Now>,
     /// How many processes count by the same permits.
     replicas: Arc<KnownReplicas>,
+    /// What the process before has counted, as far as it is in memory.
+    parts: Arc<KeptParts>,
+    /// Reads the rest of it.
+    restoring: JoinHandle<()>,
     /// Taken by the first call that closes this.
     ledger: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
 }
 
-/// Gives back what is over, and says that counting goes on.
-async fn begin(permits: &dyn Permits, replica: ReplicaId, over: Vec<GiveBack>) -> Result<(), StoreError> {
-    let over = ledger::sorted(over);
-    for batch in over.chunks(ledger::BATCH) {
-        permits.give_back(replica, batch.to_vec()).await?;
-    }
-    permits.begin(replica).await
-}
-
 impl MemoryCounters {
     /// Takes over what the processes before this one have taken of `permits` for everyone in `index`, which keeps a
-    /// [`MemorySlot`] beside each payer, and counts from there. Must be called on a runtime, before anything is charged.
+    /// [`MemorySlot`] beside each payer, and counts from there. Must be called on a runtime, before anything is charged, and when
+    /// `index` has everyone.
+    ///
+    /// What was counted is read in the background, and nothing is charged to a payer whose counts are not read yet.
     ///
     /// # Errors
     /// The permits cannot be read or taken.
@@ -83,25 +86,14 @@ impl MemoryCounters {
         clock: Arc<TrustedClock>,
     ) -> Result<Self, StoreError> {
         let now = clock.read();
-        let PermitsFound { counts, in_order, crash } = permits.taken(replica).await?;
-        let ids = index.limit_ids();
+        let PermitsFound { in_order, crash } = permits.taken(replica).await?;
         // A process that stops in order writes what it has counted. Of what the one before it had used in a window that
         // neither has written anything of, it knew no more than the next.
         let unclean =
             if in_order { crash } else { Some(Now { time: now.time.saturating_add(MARK_AGE), ..now }) };
-        let mut over = Vec::new();
-        for KeptCount { count, state } in counts {
-            // The payer is unknown, for example a key whose rows are damaged: the count stays as it is.
-            let Some(payer) = index.payer(&count.payer) else { continue };
-            let Some(slot) = MemorySlot::of(&*payer) else { continue };
-            let limit = (ids.id(&count.limit), count.limit.as_str());
-            if slot.lock().restore(limit, &state, in_order, &now).is_none() {
-                over.push(GiveBack { count, state: None });
-            }
-        }
         // From here on what is not written may have been charged. Where it cannot be written now, because the disk is full, it
         // is tried again.
-        let begun = begin(&*permits, replica, over).await;
+        let begun = permits.begin(replica).await;
         let is_full = matches!(&begun, Err(StoreError::Unavailable(_)))
             && *permits.accepting().borrow() == Taking::Ends;
         if let Err(error) = begun {
@@ -119,10 +111,21 @@ impl MemoryCounters {
         let (written_sender, written) = watch::channel(0);
         let degraded = Arc::new(AtomicBool::new(is_full));
         let replicas = Arc::new(KnownReplicas::new(permits.replicas()));
+        let written_sender = Arc::new(written_sender);
+        let parts = Arc::new(KeptParts::unread());
+        let restorer = Arc::new(Restorer::new(Arc::clone(&index), in_order, now));
+        let restoring = Arc::clone(&restorer).run(
+            (Arc::clone(&permits), replica),
+            Arc::clone(&parts),
+            Arc::clone(&written_sender),
+        );
+        let restoring = tokio::spawn(restoring);
         let told = (written_sender, Arc::clone(&degraded), Arc::clone(&replicas));
-        let ledger = Ledger::new((permits, replica), index, clock, unclean, told);
+        let kept = (Arc::clone(&parts), restorer);
+        let ledger = Ledger::new((permits, replica), index, clock, unclean, told, kept);
         let ledger = Mutex::new(Some(tokio::spawn(ledger.run(receiver))));
-        Ok(Self { jobs, written, degraded, closed: AtomicBool::new(false), unclean, replicas, ledger })
+        let closed = AtomicBool::new(false);
+        Ok(Self { jobs, written, degraded, closed, unclean, replicas, parts, restoring, ledger })
     }
 
     /// Writes every count, so that nothing is wasted. Nothing is charged any more: a call that outlives its server is
@@ -144,6 +147,10 @@ impl MemoryCounters {
 
     /// Charges all bills, one after the other, or none of them; `charged` hears how the limits of each stand then.
     fn charge_each(&self, bills: &[Bill<'_>], now: &Now, mut charged: impl FnMut(Charged)) -> Settlement {
+        // What was used before the start must be known before anything is used.
+        if !self.parts.cover(bills) {
+            return Settlement::Unwritten;
+        }
         let Some(mut sheets) = LockedSheets::lock(&self.reading(now), bills) else {
             return Settlement::Unwritten;
         };
@@ -298,12 +305,18 @@ impl Counters for MemoryCounters {
     }
 
     fn peek(&self, bill: &Bill<'_>, now: &Now) -> Option<Weighed> {
-        let mut sheets = LockedSheets::lock(&self.reading(now), std::slice::from_ref(bill))?;
+        let mut sheets = self
+            .parts
+            .cover(std::slice::from_ref(bill))
+            .then(|| LockedSheets::lock(&self.reading(now), std::slice::from_ref(bill)))??;
         weighed(&mut sheets, bill, bill.cost)
     }
 
     fn written(&self) -> watch::Receiver<u64> {
-        self.written.clone()
+        let mut written = self.written.clone();
+        // What was written before is no news to who asks now.
+        written.mark_unchanged();
+        written
     }
 
     fn is_degraded(&self) -> bool {
@@ -316,6 +329,12 @@ impl Counters for MemoryCounters {
             self.jobs.send(Job::Settle(answer)).await.map_err(|_gone| ended())?;
             settled.await.unwrap_or_else(|_gone| Err(ended()))
         })
+    }
+}
+
+impl Drop for MemoryCounters {
+    fn drop(&mut self) {
+        self.restoring.abort();
     }
 }
 

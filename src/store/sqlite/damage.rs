@@ -72,7 +72,7 @@ fn lost(table: &str) -> &'static str {
         "schemes" => "keys that were imported by a scheme that stood there are denied",
         "requests" => "request ids that stood there may be carried out twice",
         "grouped_keys" => "which keys were changed together may be lost",
-        "counts" => "what was used of limits may be lost",
+        "blocks" => "what was used of limits may be lost, and usage and last uses",
         "secret_uses" | "scope_uses" => "last uses may be lost, and no right with them",
         "usage" => "usage may be lost, and no right with it",
         _ => "what the store notes of itself may be lost",

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params, types::Value};
 
 use super::{
     columns::bytes,
-    notes,
+    meta,
     schema::{WITH_MARK, present},
 };
 use crate::{
@@ -58,7 +58,7 @@ pub(super) fn put_mark(
 ) -> rusqlite::Result<()> {
     let revision = newest.0.to_be_bytes();
     let value = [revision.as_slice(), &keys.rows.code(&mark_parts(&revision))].concat();
-    notes::put_meta(connection, MARK, &value)
+    meta::put(connection, MARK, &value)
 }
 
 /// The mark; `None` if it is missing or was edited.

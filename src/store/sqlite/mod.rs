@@ -1,5 +1,6 @@
 //! The embedded back end: one SQLite database, one thread that writes, a few connections that read.
 
+mod blocks;
 mod columns;
 mod connection;
 mod damage;
@@ -13,6 +14,7 @@ mod follower;
 mod groups;
 mod keys_by_id;
 mod log;
+mod meta;
 mod notes;
 mod open;
 mod permit_rows;

@@ -1,11 +1,19 @@
 //! What is kept beside the truth: last uses, usage, the clock's mark. None of it has an entry in the log.
 
-use rusqlite::{Connection, OptionalExtension, ToSql, params, types::Value};
+use std::collections::BTreeMap;
 
-use super::{scope_uses, usage, uses};
+use rusqlite::{Connection, types::Value};
+
+use super::{
+    blocks::{self, BlockWriter, Content, Kind},
+    meta,
+    scope_uses::ScopesOf,
+    usage::{self, UsageOf},
+    uses::UsesOf,
+};
 use crate::{
-    domain::{root::DerivedKeys, time::Timestamp},
-    ports::{Note, StoredMark},
+    domain::{id::KeyId, root::DerivedKeys, time::Timestamp},
+    ports::{Note, Payer, StoredMark},
 };
 
 const CLOCK_MARK: &str = "clock_mark";
@@ -15,18 +23,42 @@ const NOTHING: &str = "nothing_ms";
 /// How often it was tried whether anything can be written.
 const TRIALS: &str = "trials";
 
-/// Writes into the open transaction.
+/// What is written of notes in blocks, each kind by itself.
+pub(super) fn to_blocks<'n>(notes: impl Iterator<Item = &'n Note>) -> Vec<(Kind, Vec<u8>)> {
+    let (mut usage, mut scopes, mut uses) = (Gathered::<UsageOf>::new(), Gathered::new(), Gathered::new());
+    for note in notes {
+        match note {
+            Note::LastUse(last) => uses.entry(last.key).or_insert_with(UsesOf::default).add(last),
+            Note::Usage(rows) => rows.iter().for_each(|of| usage.entry(of.key).or_default().add(of)),
+            Note::ScopeUses(rows) => {
+                rows.iter().for_each(|of| scopes.entry(of.key).or_insert_with(ScopesOf::default).add(of));
+            }
+            Note::UsageBefore(_) | Note::Nothing(_) | Note::ClockMark(_) => {}
+        }
+    }
+    written(&usage).chain(written(&scopes)).chain(written(&uses)).collect()
+}
+
+/// What is noted of each key, in their order.
+type Gathered<C> = BTreeMap<KeyId, C>;
+
+fn written<C: Content>(gathered: &Gathered<C>) -> impl Iterator<Item = (Kind, Vec<u8>)> + use<C> {
+    let mut writer = BlockWriter::default();
+    gathered.iter().for_each(|(key, content)| blocks::put(&mut writer, &Payer::Key(*key), content));
+    writer.finish().into_iter().map(|block| (C::KIND, block))
+}
+
+/// Writes into the open transaction what is not written in blocks.
 pub(super) fn put(connection: &Connection, keys: &DerivedKeys, notes: &[Note]) -> rusqlite::Result<()> {
     notes.iter().try_for_each(|note| put_one(connection, keys, note))
 }
 
 fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite::Result<()> {
     match note {
-        Note::LastUse(last) => uses::put(connection, last)?,
-        Note::Usage(rows) => usage::add(connection, rows)?,
-        Note::ScopeUses(rows) => scope_uses::put(connection, rows)?,
+        // In blocks: see `to_blocks`.
+        Note::LastUse(_) | Note::Usage(_) | Note::ScopeUses(_) => {}
         Note::UsageBefore(hour) => usage::forget(connection, *hour)?,
-        Note::Nothing(time) => put_meta(connection, NOTHING, &time.as_ms())?,
+        Note::Nothing(time) => meta::put(connection, NOTHING, &time.as_ms())?,
         Note::ClockMark(time) => {
             // A mark that was edited meanwhile does not count: this process knows better.
             let known = clock_mark(connection, keys)?;
@@ -46,14 +78,6 @@ pub(super) fn put_trial(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Writes the value under a name, in place of any that was there.
-pub(super) fn put_meta(connection: &Connection, name: &str, value: &dyn ToSql) -> rusqlite::Result<()> {
-    let put = "INSERT INTO meta (name, value) VALUES (?1, ?2)
-         ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    connection.prepare_cached(put)?.execute(params![name, value])?;
-    Ok(())
-}
-
 /// Writes the clock's mark, in place of any that was there: 8 bytes of milliseconds, big end first, and their code.
 pub(super) fn put_clock_mark(
     connection: &Connection,
@@ -62,14 +86,12 @@ pub(super) fn put_clock_mark(
 ) -> rusqlite::Result<()> {
     let ms = time.as_ms().to_be_bytes();
     let value = [ms.as_slice(), &keys.rows.code(&clock_mark_parts(&ms))].concat();
-    put_meta(connection, CLOCK_MARK, &value)
+    meta::put(connection, CLOCK_MARK, &value)
 }
 
 /// The clock's mark.
 pub(super) fn clock_mark(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<StoredMark> {
-    let select = "SELECT value FROM meta WHERE name = ?1";
-    let stored: Option<Value> =
-        connection.prepare_cached(select)?.query_row([CLOCK_MARK], |row| row.get(0)).optional()?;
+    let stored: Option<Value> = meta::value(connection, CLOCK_MARK)?;
     let Some(stored) = stored else { return Ok(StoredMark::Missing) };
     let Value::Blob(stored) = stored else { return Ok(StoredMark::Edited) };
     let genuine =
@@ -84,14 +106,12 @@ fn clock_mark_parts(ms: &[u8; 8]) -> [&[u8]; 3] {
 
 /// Writes whether every count was written when the counting ended.
 pub(super) fn put_counts_complete(connection: &Connection, complete: bool) -> rusqlite::Result<()> {
-    put_meta(connection, COUNTS_COMPLETE, &i64::from(complete))
+    meta::put(connection, COUNTS_COMPLETE, &i64::from(complete))
 }
 
 /// Whether the last process that counted ended in order, and with it wrote its last mark of the clock.
 pub(super) fn ended_in_order(connection: &Connection) -> rusqlite::Result<bool> {
-    let complete = "SELECT value FROM meta WHERE name = ?1";
-    let complete: Option<i64> =
-        connection.query_row(complete, [COUNTS_COMPLETE], |row| row.get(0)).optional()?;
+    let complete: Option<i64> = meta::value(connection, COUNTS_COMPLETE)?;
     // Before a process has written this, nothing is counted.
     Ok(complete != Some(0))
 }

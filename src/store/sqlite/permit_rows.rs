@@ -1,70 +1,137 @@
-//! Permits as they are stored: each count is one row, which says what was used and how much more may have been.
+//! Permits as they are stored: in blocks, each count with what was used and how much more may have been.
 
-use rusqlite::{Connection, params};
+use std::collections::BTreeMap;
 
-use super::notes;
+use rusqlite::Connection;
+
+use super::{
+    blocks::{self, BlockSubject, BlockWriter, CountsOf, Kind},
+    meta, notes,
+};
 use crate::{
     domain::time::{Now, Steady, Timestamp},
-    ports::{CountName, KeptCount, PermitsFound},
+    ports::{CountName, CountSink, PackedCounts, Payer, PayerPart, PermitsFound},
 };
 
-/// Under which the start is stored of the last process that followed a crash. No payer is empty.
-const UNCLEAN: (&str, &str) = ("", "unclean");
+/// Under which the start is stored of the last process that followed a crash, in the table `meta`.
+const UNCLEAN: &str = "unclean_start";
+
+/// Under which schemas up to 8 stored it, beside the counts. No payer is empty.
+const UNCLEAN_COUNT: (&str, &str) = ("", "unclean");
 
 /// What is written of permits.
 pub(super) enum PermitRow {
-    /// A count; without a state its row goes.
+    /// A count; without a state it goes.
     Count(CountName, Option<Vec<u8>>),
-    /// Whether every count was written when the counting ended: what is not written was not charged.
-    Complete(bool),
+    /// The counts of a part, in the place of all that is known of it.
+    Part(PackedCounts),
+    /// What is not unspent may have been used from now on.
+    Begin,
+    /// Every count was written when the counting ended: what is not written was not charged. With the start of the last process
+    /// that followed a crash, if that is news.
+    End(Option<Now>),
 }
 
-/// Writes into the open transaction.
+/// What is noted of counts, in blocks.
+pub(super) fn to_blocks<'r>(rows: impl Iterator<Item = &'r PermitRow>) -> Vec<(Kind, Vec<u8>)> {
+    let mut counts: BTreeMap<BlockSubject, CountsOf> = BTreeMap::new();
+    for row in rows {
+        if let PermitRow::Count(CountName { payer, limit }, state) = row {
+            let of = counts.entry(BlockSubject::of(&Payer::stored_under(payer))).or_default();
+            of.put_one(limit.as_str().into(), state.clone());
+        }
+    }
+    written(&counts).into_iter().map(|block| (Kind::Counts, block)).collect()
+}
+
+fn written(counts: &BTreeMap<BlockSubject, CountsOf>) -> Vec<Vec<u8>> {
+    let mut writer = BlockWriter::default();
+    counts.iter().for_each(|(subject, of)| blocks::put(&mut writer, &subject.payer(), of));
+    writer.finish()
+}
+
+/// Writes into the open transaction what is not noted, behind what is.
 pub(super) fn put(connection: &Connection, rows: &[PermitRow]) -> rusqlite::Result<()> {
     rows.iter().try_for_each(|row| match row {
-        PermitRow::Count(CountName { payer, limit }, Some(state)) => {
-            let put = "INSERT INTO counts (subject, limit_id, state) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (subject, limit_id) DO UPDATE SET state = excluded.state";
-            connection.prepare_cached(put)?.execute(params![payer, limit, state]).map(drop)
+        PermitRow::Count(..) => Ok(()),
+        PermitRow::Part(counts) => {
+            let covers = blocks::newest_noted(connection, Kind::Counts)?;
+            blocks::replace(connection, (Kind::Counts, counts.part()), covers, &packed(counts))
         }
-        PermitRow::Count(CountName { payer, limit }, None) => {
-            let gone = "DELETE FROM counts WHERE subject = ?1 AND limit_id = ?2";
-            connection.prepare_cached(gone)?.execute(params![payer, limit]).map(drop)
+        PermitRow::Begin => notes::put_counts_complete(connection, false),
+        PermitRow::End(crash) => {
+            let newest = blocks::newest_noted(connection, Kind::Counts)?;
+            blocks::forget_before(connection, Kind::Counts, newest)?;
+            crash.as_ref().map_or(Ok(()), |start| put_unclean_start(connection, &to_bytes(start)))?;
+            notes::put_counts_complete(connection, true)
         }
-        PermitRow::Complete(complete) => notes::put_counts_complete(connection, *complete),
     })
 }
 
-/// Every count, and how the counting ended.
-pub(super) fn taken(connection: &Connection) -> rusqlite::Result<PermitsFound> {
-    let mut select = connection.prepare_cached("SELECT subject, limit_id, state FROM counts")?;
-    let rows = select.query_map([], |row| {
-        Ok(KeptCount { count: CountName { payer: row.get(0)?, limit: row.get(1)? }, state: row.get(2)? })
-    })?;
-    let (mut counts, mut crash) = (Vec::new(), None);
-    for row in rows {
-        let kept = row?;
-        match unclean_start(&kept) {
-            Some(start) => crash = Some(start),
-            None => counts.push(kept),
-        }
-    }
-    Ok(PermitsFound { counts, in_order: notes::ended_in_order(connection)?, crash })
+fn packed(counts: &PackedCounts) -> Vec<Vec<u8>> {
+    let mut writer = BlockWriter::default();
+    counts.each(|payer, limit, state| {
+        writer.entry(payer, |payload| {
+            payload.name(limit);
+            blocks::put_length(payload.out, state.len().saturating_add(1));
+            payload.out.extend_from_slice(state);
+        });
+    });
+    writer.finish()
 }
 
-/// The start of the last process that followed a crash, where this row is it.
-fn unclean_start(kept: &KeptCount) -> Option<Now> {
-    if (&*kept.count.payer, &*kept.count.limit) != UNCLEAN {
-        return None;
+/// How the counting ended.
+pub(super) fn taken(connection: &Connection) -> rusqlite::Result<PermitsFound> {
+    let start: Option<Vec<u8>> = meta::value(connection, UNCLEAN)?;
+    let crash = start.and_then(|bytes| of_bytes(&bytes));
+    Ok(PermitsFound { in_order: notes::ended_in_order(connection)?, crash })
+}
+
+/// Shows every count of some parts.
+pub(super) fn kept(
+    connection: &mut Connection,
+    parts: &[PayerPart],
+    sink: &dyn CountSink,
+) -> rusqlite::Result<()> {
+    let snapshot = connection.transaction()?;
+    let known = blocks::all::<CountsOf>(&snapshot, parts.iter().copied(), |_| true)?;
+    for (subject, of) in &known {
+        let payer = subject.payer();
+        of.each().for_each(|(limit, state)| sink.take(&payer, limit, state));
     }
-    let (time, rest) = kept.state.split_first_chunk()?;
+    Ok(())
+}
+
+/// Takes the counts over that schemas up to 8 have in rows.
+pub(super) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
+    let mut parts: BTreeMap<PayerPart, BTreeMap<BlockSubject, CountsOf>> = BTreeMap::new();
+    let mut select = connection.prepare("SELECT subject, limit_id, state FROM counts")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let (payer, limit, state): (String, String, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if (payer.as_str(), limit.as_str()) == UNCLEAN_COUNT {
+            put_unclean_start(connection, &state)?;
+            continue;
+        }
+        let subject = BlockSubject::of(&Payer::stored_under(&payer));
+        let of = parts.entry(subject.part()).or_default().entry(subject).or_default();
+        of.put_one(limit.into(), Some(state));
+    }
+    parts.iter().try_for_each(|(part, counts)| {
+        blocks::replace(connection, (Kind::Counts, *part), 0, &written(counts))
+    })
+}
+
+fn put_unclean_start(connection: &Connection, bytes: &[u8]) -> rusqlite::Result<()> {
+    meta::put(connection, UNCLEAN, &bytes)
+}
+
+fn to_bytes(start: &Now) -> Vec<u8> {
+    [start.time.as_ms().to_le_bytes(), start.steady.as_ms().to_le_bytes()].concat()
+}
+
+fn of_bytes(bytes: &[u8]) -> Option<Now> {
+    let (time, rest) = bytes.split_first_chunk()?;
     let time = Timestamp::from_ms(i64::from_le_bytes(*time)).ok()?;
     Some(Now { time, steady: Steady::from_ms(i64::from_le_bytes(rest.try_into().ok()?)) })
-}
-
-/// The row that keeps the start of the last process that followed a crash.
-pub(super) fn of_unclean_start(started: &Now) -> PermitRow {
-    let state = [started.time.as_ms().to_le_bytes(), started.steady.as_ms().to_le_bytes()].concat();
-    let count = CountName { payer: UNCLEAN.0.to_owned(), limit: UNCLEAN.1.to_owned() };
-    PermitRow::Count(count, Some(state))
 }

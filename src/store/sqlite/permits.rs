@@ -1,5 +1,7 @@
 //! Permits of the one process that counts by a SQLite store. What it asks for is granted: no other process takes any.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 use super::{
@@ -10,7 +12,10 @@ use super::{
 };
 use crate::{
     domain::{limit::Replicas, time::Now},
-    ports::{GiveBack, KeyStore, Pending, Permits, PermitsFound, ReplicaId, StoreError, Take, Taking},
+    ports::{
+        CountSink, GiveBack, KeyStore, PackedCounts, PayerPart, Pending, Permits, PermitsFound, ReplicaId,
+        StoreError, Take, Taking,
+    },
 };
 
 impl SqliteStore {
@@ -40,8 +45,19 @@ impl Permits for SqliteStore {
         })
     }
 
+    fn kept(&self, replica: ReplicaId, parts: Vec<PayerPart>, sink: Arc<dyn CountSink>) -> Pending<'_, ()> {
+        let asked = only(replica);
+        Box::pin(async move {
+            asked?;
+            self.read(move |connection, _| {
+                permit_rows::kept(connection, &parts, &*sink).map_err(|error| failure::of_reading(&error))
+            })
+            .await
+        })
+    }
+
     fn begin(&self, replica: ReplicaId) -> Pending<'_, ()> {
-        self.write_permits(replica, vec![PermitRow::Complete(false)])
+        self.write_permits(replica, vec![PermitRow::Begin])
     }
 
     fn take(&self, replica: ReplicaId, sorted: Vec<Take>) -> Pending<'_, Vec<u64>> {
@@ -56,9 +72,12 @@ impl Permits for SqliteStore {
         self.write_permits(replica, rows)
     }
 
+    fn keep(&self, replica: ReplicaId, parts: Vec<PackedCounts>) -> Pending<'_, ()> {
+        self.write_permits(replica, parts.into_iter().map(PermitRow::Part).collect())
+    }
+
     fn end(&self, replica: ReplicaId, crash: Option<Now>) -> Pending<'_, ()> {
-        let last = crash.as_ref().map(permit_rows::of_unclean_start);
-        self.write_permits(replica, [PermitRow::Complete(true)].into_iter().chain(last).collect())
+        self.write_permits(replica, vec![PermitRow::End(crash)])
     }
 
     fn replicas(&self) -> Replicas {

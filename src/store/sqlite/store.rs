@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::{
+    blocks::{Bounds, Pile},
     connection, follower, log,
     open::{OpenError, Opened, database},
     readers::{self, Readers},
@@ -79,8 +80,10 @@ impl SqliteStore {
         let written_by_others = foreign.seen();
         let (taking_sender, taking) = watch::channel(Taking::Everything);
         let room = DiskRoom::of(&connection, dir)?;
+        let pile = Pile::of(&connection, Bounds::default()).map_err(database(&path))?;
         let mut writer = Writer {
             connection,
+            pile,
             foreign,
             keys: Arc::clone(&keys),
             head,

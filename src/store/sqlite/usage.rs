@@ -1,7 +1,13 @@
-//! What keys did, by the hour: rows that are added to, read side by side with their keys, and forgotten in the end.
+//! What keys did, by the hour: counted in blocks and rows, read side by side with their keys, and forgotten in the end.
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter, types::Value};
 
+use super::{
+    blocks::{self, BlockNames, BlockReader, BlockSubject, Content, Kind, NoBlock, Payload},
+    meta,
+};
 use crate::{
     domain::{id::KeyId, workspace::Within},
     ports::{Usage, UsageFilter, UsagePosition},
@@ -10,30 +16,103 @@ use crate::{
 /// Rows that one note forgets at most.
 const FORGOTTEN_AT_ONCE: usize = 1_024;
 
-/// Adds to what is known. A sum that SQLite cannot hold stays at the most that it can.
-pub(super) fn add(connection: &Connection, rows: &[Usage]) -> rusqlite::Result<()> {
-    let add = "INSERT INTO usage (key_id, hour, tier, outcome, checks, cost) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (key_id, hour, tier, outcome) DO UPDATE SET
-             checks = iif(checks > ?7 - excluded.checks, ?7, checks + excluded.checks),
-             cost = iif(cost > ?7 - excluded.cost, ?7, cost + excluded.cost)";
-    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let mut add = connection.prepare_cached(add)?;
-    for row in rows {
-        add.execute(params![
-            row.key.text().as_str(),
-            row.hour,
-            row.tier,
-            row.outcome,
-            number(row.checks),
-            number(row.cost),
-            i64::MAX,
-        ])?;
-    }
-    Ok(())
+/// Keys that are looked at together.
+const KEYS_AT_ONCE: usize = 2_048;
+
+/// What one key did, by hour, tier and outcome.
+#[derive(Debug, Default)]
+pub(super) struct UsageOf(Vec<(Line, UsageCount)>);
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Line {
+    hour: u32,
+    tier: Arc<str>,
+    outcome: Arc<str>,
 }
 
-/// Removes the oldest rows of hours before `hour`, and no more than are soon removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct UsageCount {
+    checks: u64,
+    cost: u64,
+}
+
+/// The most that SQLite can hold.
+const MOST: u64 = i64::MAX.cast_unsigned();
+
+impl UsageCount {
+    /// A sum that SQLite cannot hold stays at the most that it can.
+    fn and(self, other: Self) -> Self {
+        let add = |one: u64, other: u64| one.saturating_add(other).min(MOST);
+        Self { checks: add(self.checks, other.checks), cost: add(self.cost, other.cost) }
+    }
+}
+
+impl UsageOf {
+    /// Adds to what is known.
+    pub(super) fn add(&mut self, of: &Usage) {
+        let line = Line { hour: of.hour, tier: Arc::clone(&of.tier), outcome: Arc::from(&*of.outcome) };
+        self.add_one(line, UsageCount { checks: of.checks, cost: of.cost });
+    }
+
+    fn add_one(&mut self, line: Line, sum: UsageCount) {
+        match self.0.iter_mut().find(|(known, _)| *known == line) {
+            Some((_, known)) => *known = known.and(sum),
+            None => self.0.push((line, UsageCount::default().and(sum))),
+        }
+    }
+}
+
+impl Content for UsageOf {
+    const KIND: Kind = Kind::Usage;
+
+    fn take(&mut self, mut payload: BlockReader<'_>, names: &BlockNames) -> Result<(), NoBlock> {
+        while !payload.is_empty() {
+            let hour = payload.small()?;
+            let (tier, outcome) = (names.read(&mut payload)?, names.read(&mut payload)?);
+            let sum = UsageCount { checks: payload.number()?, cost: payload.number()? };
+            self.add_one(Line { hour, tier, outcome }, sum);
+        }
+        Ok(())
+    }
+
+    fn put(&self, payload: &mut Payload<'_>) {
+        for (Line { hour, tier, outcome }, UsageCount { checks, cost }) in &self.0 {
+            payload.number((*hour).into());
+            payload.name(tier);
+            payload.name(outcome);
+            payload.number(*checks);
+            payload.number(*cost);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn put_rows(&self, connection: &Connection, key: KeyId) -> rusqlite::Result<()> {
+        let add =
+            "INSERT INTO usage (key_id, hour, tier, outcome, checks, cost) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (key_id, hour, tier, outcome) DO UPDATE SET
+                 checks = iif(checks > ?7 - excluded.checks, ?7, checks + excluded.checks),
+                 cost = iif(cost > ?7 - excluded.cost, ?7, cost + excluded.cost)";
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let mut add = connection.prepare_cached(add)?;
+        for (Line { hour, tier, outcome }, UsageCount { checks, cost }) in &self.0 {
+            let (checks, cost) = (number(*checks), number(*cost));
+            add.execute(params![key.text().as_str(), hour, tier, outcome, checks, cost, i64::MAX])?;
+        }
+        Ok(())
+    }
+}
+
+/// Before which hour usage is forgotten, in the table `meta`.
+const BEFORE: &str = "usage_before";
+
+/// What was before `hour` is read no more; removes the oldest rows of it, and no more than are soon removed.
 pub(super) fn forget(connection: &Connection, hour: u32) -> rusqlite::Result<()> {
+    if usage_before(connection)? != hour {
+        meta::put(connection, BEFORE, &hour)?;
+    }
     let forget = "DELETE FROM usage WHERE (key_id, hour, tier, outcome) IN
          (SELECT key_id, hour, tier, outcome FROM usage WHERE hour < ?1 ORDER BY hour LIMIT ?2)";
     let most = i64::try_from(FORGOTTEN_AT_ONCE).unwrap_or(i64::MAX);
@@ -41,13 +120,23 @@ pub(super) fn forget(connection: &Connection, hour: u32) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Rows in the order of their keys: by workspace, in each the newest key first.
+/// The hour before which usage is read no more.
+fn usage_before(connection: &Connection) -> rusqlite::Result<u32> {
+    let stored: Option<i64> = meta::value(connection, BEFORE)?;
+    Ok(stored.and_then(|hour| u32::try_from(hour).ok()).unwrap_or_default())
+}
+
+/// What rows and blocks say together, in the order of the keys: by workspace, in each the newest key first.
 pub(super) fn read(
-    connection: &Connection,
+    connection: &mut Connection,
     filter: &UsageFilter,
     after: Option<&UsagePosition>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Usage>> {
+    let snapshot = connection.transaction()?;
+    let connection = &snapshot;
+    let from = filter.from.max(usage_before(connection)?);
+    let filter = &UsageFilter { from, ..filter.clone() };
     // Each of the two is one range of the index that has keys in this order; both in one condition would not be.
     let mut found = Vec::new();
     let begun = match (filter.within.one(), after) {
@@ -56,11 +145,11 @@ pub(super) fn read(
         (None, None) => None,
     };
     if let Some(workspace) = &begun {
-        read_where(connection, ("keys.workspace_id = ?", workspace), (filter, after), &mut found, limit)?;
+        read_where(connection, ("workspace_id = ?", workspace), (filter, after), &mut found, limit)?;
     }
     if filter.within == Within::All {
         let begun = begun.unwrap_or_default();
-        read_where(connection, ("keys.workspace_id > ?", &begun), (filter, None), &mut found, limit)?;
+        read_where(connection, ("workspace_id > ?", &begun), (filter, None), &mut found, limit)?;
     }
     Ok(found)
 }
@@ -70,8 +159,8 @@ fn workspace_of(connection: &Connection, key: KeyId) -> rusqlite::Result<Option<
     select.query_row([key.to_string()], |row| row.get(0)).optional()
 }
 
-/// Adds rows of keys of the workspaces that `which` picks, until there are `limit`. The join is told to begin with the keys: a
-/// workspace has few of those that there are, and an index has them in this order.
+/// Adds what keys of the workspaces did that `which` picks, until there are `limit` lines. Keys come first, because an index has
+/// them in this order; then what each of them did.
 fn read_where(
     connection: &Connection,
     which: (&str, &str),
@@ -79,52 +168,90 @@ fn read_where(
     found: &mut Vec<Usage>,
     limit: usize,
 ) -> rusqlite::Result<()> {
-    let mut sql = format!(
-        "SELECT usage.key_id, usage.hour, usage.tier, usage.outcome, usage.checks, usage.cost
-         FROM keys CROSS JOIN usage ON usage.key_id = keys.id
-         WHERE {} AND usage.hour >= ? AND usage.hour < ?",
-        which.0
-    );
-    let mut values = vec![Value::Text(which.1.to_owned()), filter.from.into(), filter.before.into()];
-    for (condition, value) in [
-        (" AND keys.id = ?", filter.key.as_ref().map(ToString::to_string)),
-        (" AND keys.owner = ?", filter.owner.as_ref().map(ToString::to_string)),
-        (" AND keys.environment = ?", filter.environment.as_ref().map(ToString::to_string)),
-    ] {
-        if let Some(value) = value {
-            sql.push_str(condition);
-            values.push(Value::Text(value));
-        }
-    }
-    if let Some(after) = after {
-        sql.push_str(
-            " AND (keys.created_ms, keys.id) <= (SELECT created_ms, id FROM keys WHERE id = ?)
-             AND (keys.id <> ? OR (usage.hour, usage.tier, usage.outcome) > (?, ?, ?))",
-        );
-        let key = Value::Text(after.key.to_string());
-        let place = [Value::Text(after.tier.clone()), Value::Text(after.outcome.clone())];
-        values.extend([key.clone(), key, after.hour.into()].into_iter().chain(place));
-    }
-    sql.push_str(
-        " ORDER BY keys.workspace_id, keys.created_ms DESC, keys.id DESC, usage.hour, usage.tier, usage.outcome LIMIT ?",
-    );
-    values.push(Value::Integer(limit.saturating_sub(found.len()).try_into().unwrap_or(i64::MAX)));
+    let sql = keys_where(which.0, filter, after.is_some());
+    let mut values = vec![Value::Text(which.1.to_owned())];
+    values.extend(filter.key.map(|key| Value::Text(key.to_string())));
+    values.extend(filter.owner.as_ref().map(|owner| Value::Text(owner.to_string())));
+    values.extend(filter.environment.as_ref().map(|name| Value::Text(name.to_string())));
+    values.extend(after.map(|after| Value::Text(after.key.to_string())));
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
+    let mut all_read = false;
+    while !all_read && found.len() < limit {
+        let mut keys = Vec::new();
+        while keys.len() < KEYS_AT_ONCE {
+            let Some(row) = rows.next()? else {
+                all_read = true;
+                break;
+            };
+            let id: String = row.get(0)?;
+            // One that cannot be read is no key's, and has done nothing.
+            keys.extend(KeyId::parse(&id).ok());
+        }
+        let mut pending = blocks::all_of::<UsageOf>(connection, &keys)?;
+        for key in keys {
+            if found.len() >= limit {
+                break;
+            }
+            let of_key = pending.remove(&BlockSubject::Key(key)).unwrap_or_default();
+            of_one_key(connection, key, of_key, (filter, after), found)?;
+        }
+    }
+    found.truncate(limit);
+    Ok(())
+}
+
+/// What finds keys in their order.
+fn keys_where(which: &str, filter: &UsageFilter, goes_on: bool) -> String {
+    let mut sql = format!("SELECT id FROM keys WHERE {which}");
+    for (condition, asked) in [
+        (" AND id = ?", filter.key.is_some()),
+        (" AND owner = ?", filter.owner.is_some()),
+        (" AND environment = ?", filter.environment.is_some()),
+        (" AND (created_ms, id) <= (SELECT created_ms, id FROM keys WHERE id = ?)", goes_on),
+    ] {
+        if asked {
+            sql.push_str(condition);
+        }
+    }
+    sql + " ORDER BY workspace_id, created_ms DESC, id DESC"
+}
+
+/// Adds what one key did: `pending` is what blocks have of it.
+fn of_one_key(
+    connection: &Connection,
+    key: KeyId,
+    pending: UsageOf,
+    (filter, after): (&UsageFilter, Option<&UsagePosition>),
+    found: &mut Vec<Usage>,
+) -> rusqlite::Result<()> {
+    let after = after.filter(|after| after.key == key).map(|after| Line {
+        hour: after.hour,
+        tier: after.tier.as_str().into(),
+        outcome: after.outcome.as_str().into(),
+    });
+    let is_asked = |line: &Line| {
+        (filter.from..filter.before).contains(&line.hour) && after.as_ref().is_none_or(|after| line > after)
+    };
+    let mut lines: BTreeMap<Line, UsageCount> = BTreeMap::new();
+    let mut add = |line: Line, sum: UsageCount| {
+        if is_asked(&line) {
+            let known = lines.entry(line).or_default();
+            *known = known.and(sum);
+        }
+    };
+    let select =
+        "SELECT hour, tier, outcome, checks, cost FROM usage WHERE key_id = ?1 AND hour >= ?2 AND hour < ?3";
+    let mut select = connection.prepare_cached(select)?;
+    let mut rows = select.query(params![key.text().as_str(), filter.from, filter.before])?;
     while let Some(row) = rows.next()? {
         let number = |column| row.get(column).map(|number: i64| u64::try_from(number).unwrap_or(0));
-        let key: String = row.get(0)?;
-        // The join has found the key, so that its id is one.
-        let Ok(key) = KeyId::parse(&key) else { continue };
-        let outcome: String = row.get(3)?;
-        found.push(Usage {
-            key,
-            hour: row.get(1)?,
-            tier: row.get(2)?,
-            outcome: outcome.into(),
-            checks: number(4)?,
-            cost: number(5)?,
-        });
+        let sum = UsageCount { checks: number(3)?, cost: number(4)? };
+        add(Line { hour: row.get(0)?, tier: row.get(1)?, outcome: row.get(2)? }, sum);
     }
+    pending.0.into_iter().for_each(|(line, sum)| add(line, sum));
+    found.extend(lines.into_iter().map(|(Line { hour, tier, outcome }, UsageCount { checks, cost })| {
+        Usage { key, hour, tier, outcome: outcome.to_string().into(), checks, cost }
+    }));
     Ok(())
 }

@@ -1,48 +1,176 @@
-//! Who used which secret last: a few rows for each secret, of no secret that is gone.
+//! Who used which secret last: a few rows for each secret, of no secret that is gone, and what blocks have of the same.
+
+use std::net::IpAddr;
 
 use rusqlite::{Connection, Row, params};
 
+use super::blocks::{self, BlockNames, BlockReader, Content, Kind, NoBlock, Payload};
 use crate::{
     domain::{id::KeyId, time::Timestamp},
     ports::{LastUse, MAX_USERS},
 };
 
-/// Notes a use, unless a newer one of the same user is known. One of a new user takes the place of those that are too
-/// many, or of a secret that is gone; but the newest of the key always stays.
-pub(super) fn put(connection: &Connection, last: &LastUse) -> rusqlite::Result<()> {
-    let (key, caller) = (last.key.text(), last.caller.map(KeyId::to_text).unwrap_or_default());
-    let address = last.address.map(|address| address.to_string()).unwrap_or_default();
-    let user = params![key.as_str(), last.generation, caller, address, last.time.as_ms()];
-    let newer = "UPDATE secret_uses SET time_ms = max(time_ms, ?5)
-         WHERE key_id = ?1 AND generation = ?2 AND caller = ?3 AND address = ?4";
-    if connection.prepare_cached(newer)?.execute(user)? > 0 {
-        return Ok(());
-    }
-    let new =
-        "INSERT INTO secret_uses (key_id, generation, caller, address, time_ms) VALUES (?1, ?2, ?3, ?4, ?5)";
-    connection.prepare_cached(new)?.execute(user)?;
-    let gone = "DELETE FROM secret_uses WHERE key_id = ?1
-         AND generation NOT IN (SELECT generation FROM secrets WHERE key_id = ?1)
-         AND time_ms < (SELECT max(time_ms) FROM secret_uses WHERE key_id = ?1)";
-    connection.prepare_cached(gone)?.execute([key.as_str()])?;
-    let many = "DELETE FROM secret_uses WHERE (key_id, generation, caller, address) IN
-         (SELECT key_id, generation, caller, address FROM secret_uses WHERE key_id = ?1 AND generation = ?2
-          ORDER BY time_ms DESC, caller, address LIMIT -1 OFFSET ?3)";
-    let most = i64::try_from(MAX_USERS).unwrap_or(i64::MAX);
-    connection.prepare_cached(many)?.execute(params![key.as_str(), last.generation, most])?;
-    Ok(())
+/// The last uses of one key's secrets, each user once.
+#[derive(Debug, Default)]
+pub(super) struct UsesOf(Vec<UseOf>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct UseOf {
+    generation: u32,
+    caller: Option<KeyId>,
+    address: Option<IpAddr>,
+    time: Timestamp,
 }
 
-/// The last uses that are known of these keys. A use is a hint to people: one that cannot be read is left out.
-pub(super) fn read(connection: &Connection, keys: &[KeyId]) -> rusqlite::Result<Vec<LastUse>> {
-    let select = "SELECT generation, caller, address, time_ms FROM secret_uses WHERE key_id = ?1";
-    let mut statement = connection.prepare_cached(select)?;
+/// What an entry has, in the bits of one byte.
+const CALLER: u8 = 1;
+const V4: u8 = 2;
+const V6: u8 = 4;
+
+impl UsesOf {
+    /// Adds a use, unless a newer one of the same user is known.
+    pub(super) fn add(&mut self, last: &LastUse) {
+        let LastUse { generation, caller, address, time, .. } = *last;
+        self.add_one(UseOf { generation, caller, address, time });
+    }
+
+    fn add_one(&mut self, new: UseOf) {
+        match self.0.iter_mut().find(|known| UseOf { time: new.time, ..**known } == new) {
+            Some(known) => known.time = known.time.max(new.time),
+            None => self.0.push(new),
+        }
+    }
+
+    /// Drops those of secrets that are gone, but for the newest of the key, and of each secret those that are too many.
+    fn keep(&mut self, secrets: &[u32]) {
+        let newest = self.0.iter().map(|of| of.time).max();
+        self.0.retain(|of| secrets.contains(&of.generation) || Some(of.time) == newest);
+        let text = |of: &UseOf| (shown(of.caller), shown(of.address));
+        self.0.sort_by(|one, other| other.time.cmp(&one.time).then_with(|| text(one).cmp(&text(other))));
+        let mut kept: Vec<UseOf> = Vec::new();
+        for of in self.0.drain(..) {
+            if kept.iter().filter(|known| known.generation == of.generation).count() < MAX_USERS {
+                kept.push(of);
+            }
+        }
+        self.0 = kept;
+    }
+
+    fn each(&self, key: KeyId) -> impl Iterator<Item = LastUse> {
+        self.0.iter().map(move |of| {
+            let UseOf { generation, caller, address, time } = *of;
+            LastUse { key, generation, caller, address, time }
+        })
+    }
+}
+
+fn shown(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+impl Content for UsesOf {
+    const KIND: Kind = Kind::LastUses;
+
+    fn take(&mut self, mut payload: BlockReader<'_>, _: &BlockNames) -> Result<(), NoBlock> {
+        while !payload.is_empty() {
+            let (generation, has) = (payload.small()?, payload.byte()?);
+            let caller = (has & CALLER != 0).then(|| payload.array().map(KeyId::from_bytes)).transpose()?;
+            let address = match has & (V4 | V6) {
+                0 => None,
+                V4 => Some(IpAddr::from(payload.array::<4>()?)),
+                V6 => Some(IpAddr::from(payload.array::<16>()?)),
+                _ => return Err(NoBlock),
+            };
+            let ms = i64::try_from(payload.number()?).ok().ok_or(NoBlock)?;
+            let time = Timestamp::from_ms(ms).ok().ok_or(NoBlock)?;
+            self.add_one(UseOf { generation, caller, address, time });
+        }
+        Ok(())
+    }
+
+    fn put(&self, payload: &mut Payload<'_>) {
+        for of in &self.0 {
+            payload.number(of.generation.into());
+            let has_address = match of.address {
+                None => 0,
+                Some(IpAddr::V4(_)) => V4,
+                Some(IpAddr::V6(_)) => V6,
+            };
+            payload.out.push(has_address | if of.caller.is_some() { CALLER } else { 0 });
+            payload.out.extend(of.caller.map(KeyId::to_bytes).into_iter().flatten());
+            match of.address {
+                Some(IpAddr::V4(address)) => payload.out.extend_from_slice(&address.octets()),
+                Some(IpAddr::V6(address)) => payload.out.extend_from_slice(&address.octets()),
+                None => {}
+            }
+            payload.number(u64::try_from(of.time.as_ms()).unwrap_or_default());
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Puts what is kept of rows and blocks together in the place of the rows, where that differs.
+    fn put_rows(&self, connection: &Connection, key: KeyId) -> rusqlite::Result<()> {
+        let (mut all, id) = (Self::default(), key.text());
+        rows(connection, key)?.iter().for_each(|last| all.add(last));
+        let before = all.0.clone();
+        self.0.iter().for_each(|of| all.add_one(*of));
+        all.keep(&secrets_of(connection, key)?);
+        let gone =
+            "DELETE FROM secret_uses WHERE key_id = ?1 AND generation = ?2 AND caller = ?3 AND address = ?4";
+        for of in
+            before.iter().filter(|of| !all.0.iter().any(|kept| UseOf { time: of.time, ..*kept } == **of))
+        {
+            let (caller, address) = (shown(of.caller), shown(of.address));
+            connection.prepare_cached(gone)?.execute(params![id.as_str(), of.generation, caller, address])?;
+        }
+        let put = "INSERT INTO secret_uses (key_id, generation, caller, address, time_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (key_id, generation, caller, address) DO UPDATE SET time_ms = excluded.time_ms";
+        for of in all.0.iter().filter(|of| !before.contains(of)) {
+            let (caller, address) = (shown(of.caller), shown(of.address));
+            let values = params![id.as_str(), of.generation, caller, address, of.time.as_ms()];
+            connection.prepare_cached(put)?.execute(values)?;
+        }
+        Ok(())
+    }
+}
+
+/// The secrets that a key has.
+fn secrets_of(connection: &Connection, key: KeyId) -> rusqlite::Result<Vec<u32>> {
+    let mut select = connection.prepare_cached("SELECT generation FROM secrets WHERE key_id = ?1")?;
+    let rows = select.query_map([key.text().as_str()], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// The last uses that are known of these keys, in rows and in blocks. A use is a hint to people: one that cannot be read is
+/// left out.
+pub(super) fn read(connection: &mut Connection, keys: &[KeyId]) -> rusqlite::Result<Vec<LastUse>> {
+    let snapshot = connection.transaction()?;
+    let mut pending = blocks::all_of::<UsesOf>(&snapshot, keys)?;
     let mut uses = Vec::new();
     for key in keys {
-        let mut rows = statement.query([key.text().as_str()])?;
-        while let Some(row) = rows.next()? {
-            uses.extend(last_use(*key, row)?);
+        let rows = rows(&snapshot, *key)?;
+        match pending.remove(&blocks::BlockSubject::Key(*key)) {
+            None => uses.extend(rows),
+            Some(mut all) => {
+                rows.iter().for_each(|last| all.add(last));
+                all.keep(&secrets_of(&snapshot, *key)?);
+                uses.extend(all.each(*key));
+            }
         }
+    }
+    Ok(uses)
+}
+
+fn rows(connection: &Connection, key: KeyId) -> rusqlite::Result<Vec<LastUse>> {
+    let select = "SELECT generation, caller, address, time_ms FROM secret_uses WHERE key_id = ?1";
+    let mut statement = connection.prepare_cached(select)?;
+    let mut rows = statement.query([key.text().as_str()])?;
+    let mut uses = Vec::new();
+    while let Some(row) = rows.next()? {
+        uses.extend(last_use(key, row)?);
     }
     Ok(uses)
 }

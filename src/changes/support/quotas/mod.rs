@@ -24,7 +24,7 @@ use crate::{
         time::Timestamp,
     },
     error::{Limited, OperationError, QuotaReached},
-    ports::{Account, Bill, Charge, DrawsOn, LimitState, Mutation, Slotted},
+    ports::{Account, Bill, Charge, DrawsOn, LimitState, Mutation, Payer, Slotted},
 };
 
 use self::extent::{kept_of, limit_of};
@@ -169,7 +169,7 @@ impl Changes {
     /// What is counted of what a workspace's changes write.
     fn log_of(&self, workspace: WorkspaceId, limit: u64) -> Log {
         let limits = KeyLimits::only("log", &daily(limit), &self.index.limit_ids());
-        Log { workspace, limit, limits, payer: self.index.payer(&workspace.to_string()) }
+        Log { workspace, limit, limits, payer: self.index.payer(&Payer::Workspace(&workspace.to_string())) }
     }
 }
 

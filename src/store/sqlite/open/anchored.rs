@@ -28,7 +28,7 @@ use crate::{
         anchor::{Anchor, AnchorSettings, FoundAnchor, Keeper, find, make},
         chain::LogHead,
         rows::to_stored,
-        sqlite::{columns::bytes, failure, log, notes, refusal::WriteRefusal, rows},
+        sqlite::{columns::bytes, failure, log, meta, refusal::WriteRefusal, rows},
     },
 };
 
@@ -267,7 +267,7 @@ fn noted(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<Anchor
 fn note(connection: &Connection, keys: &DerivedKeys, place: Option<&Path>) -> rusqlite::Result<()> {
     let place = place.map(|place| place.as_os_str().as_bytes()).unwrap_or_default();
     let value = [keys.rows.code(&note_parts(place)).as_slice(), place].concat();
-    notes::put_meta(connection, NOTE, &value)
+    meta::put(connection, NOTE, &value)
 }
 
 fn note_parts(place: &[u8]) -> [&[u8]; 3] {

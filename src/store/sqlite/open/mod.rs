@@ -24,7 +24,7 @@ pub use self::{
 };
 use super::{
     connection::{WalIndex, open_writer, prepare_writer},
-    failure, groups, notes,
+    failure, groups, notes, permit_rows,
     reserve::{self, HeldIndex},
     schema::migrate,
 };
@@ -81,7 +81,8 @@ pub(super) fn open(
     let (mut connection, index, held) = hold_index(connection, index, &path).map_err(database(&path))?;
     let marked = Arc::clone(&keys);
     let mark = move |connection: &Connection| groups::put_mark(connection, &marked, Revision::ZERO);
-    migrate(&mut connection, keys.check, now, mark, groups::take_over).map_err(database(&path))?;
+    migrate(&mut connection, keys.check, now, mark, groups::take_over, permit_rows::take_over)
+        .map_err(database(&path))?;
     let mark = notes::clock_mark(&connection, &keys).map_err(database(&path))?;
     let ended_in_order = notes::ended_in_order(&connection).map_err(database(&path))?;
     let default = AnchorSettings::default().path(dir.path());

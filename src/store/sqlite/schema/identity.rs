@@ -93,7 +93,7 @@ mod tests {
         // D8
         let mut connection = Connection::open_in_memory().unwrap();
         assert_eq!(identify(&connection).unwrap(), DatabaseIdentity::Empty);
-        migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), |_| Ok(())).unwrap();
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), |_| Ok(()), |_| Ok(())).unwrap();
         let ours = DatabaseIdentity::Ours(Ours { check: vec![7; 32], initialized: false });
         assert_eq!(identify(&connection).unwrap(), ours);
 

@@ -13,13 +13,15 @@ pub(in crate::store::sqlite) const SCOPES_WATCHED: &str = "scopes_watched_ms";
 
 /// Brings a database to the newest schema, all steps in one transaction (D8). The first one also notes the roots'
 /// check value, so that there is no schema without it; the fourth makes the mark of changes of many keys, with `mark`, and notes
-/// since when uses of scopes are noted; the fifth takes their keys over, with `regroup`.
+/// since when uses of scopes are noted; the fifth takes their keys over, with `regroup`; the ninth takes counts over into
+/// blocks, with `recount`.
 pub(in crate::store::sqlite) fn migrate(
     connection: &mut Connection,
     check: [u8; 32],
     now: Timestamp,
     mark: impl Fn(&Connection) -> rusqlite::Result<()>,
     regroup: impl Fn(&Connection) -> rusqlite::Result<()>,
+    recount: impl Fn(&Connection) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let found = version(&transaction)?;
@@ -40,6 +42,7 @@ pub(in crate::store::sqlite) fn migrate(
                 note(&transaction, SCOPES_WATCHED, &now.as_ms())?;
             }
             5 => regroup(&transaction)?,
+            9 => recount(&transaction)?,
             _ => {}
         }
     }
@@ -65,13 +68,13 @@ mod tests {
         // D8
         let mut connection = Connection::open_in_memory().unwrap();
         let fails = |_: &Connection| Err(rusqlite::Error::InvalidQuery);
-        migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), fails).unwrap_err();
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), fails, |_| Ok(())).unwrap_err();
         assert_eq!(identify(&connection).unwrap(), DatabaseIdentity::Empty);
-        migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), |_| Ok(())).unwrap();
-        migrate(&mut connection, [7; 32], Timestamp::EPOCH, fails, fails).unwrap();
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), |_| Ok(()), |_| Ok(())).unwrap();
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH, fails, fails, fails).unwrap();
         assert_eq!(version(&connection).unwrap(), VERSION);
         connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
-        migrate(&mut connection, [7; 32], Timestamp::EPOCH, fails, fails).unwrap_err();
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH, fails, fails, fails).unwrap_err();
         assert_eq!(version(&connection).unwrap(), VERSION + 1);
     }
 }

@@ -1,7 +1,7 @@
 //! The tables, from the first schema on: each step from one schema to the next.
 
 /// The schema that this program writes.
-pub(in crate::store::sqlite) const VERSION: i64 = 8;
+pub(in crate::store::sqlite) const VERSION: i64 = 10;
 
 /// Columns for queries are generated from the coded body or the chained bytes, so that they cannot be edited apart.
 /// Indexes of them can: so they only find rows for people to look at, and what counts is read without them.
@@ -189,5 +189,20 @@ CREATE INDEX log_by_action ON log (action);
 DROP INDEX log_by_changed_workspace;
 ";
 
+/// What is noted beside the truth, many entries to a row: as it came (`part` -1), or all of one part. See `blocks`.
+const V9: &str = "
+CREATE TABLE blocks (
+    number INTEGER NOT NULL PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    covers INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;
+CREATE INDEX blocks_by_part ON blocks (kind, part);
+";
+
+/// They have been taken over into blocks.
+const V10: &str = "DROP TABLE counts";
+
 /// Each step from one schema to the next.
-pub(super) const STEPS: [&str; 8] = [V1, V2, V3, V4, V5, V6, V7, V8];
+pub(super) const STEPS: [&str; 10] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10];

@@ -15,7 +15,7 @@ pub(in crate::store::sqlite) const TABLES: [&str; 14] = [
     "grouped_keys",
     "secret_uses",
     "scope_uses",
-    "counts",
+    "blocks",
     "usage",
     "meta",
 ];

@@ -2,7 +2,11 @@
 
 use tokio::sync::oneshot;
 
-use super::super::permit_rows::PermitRow;
+use super::super::{
+    blocks::Kind,
+    notes,
+    permit_rows::{self, PermitRow},
+};
 use crate::{
     domain::revision::Revision,
     ports::{DrawsOn, Mutation, Note, StoreError},
@@ -35,12 +39,31 @@ pub(in crate::store::sqlite) struct Batch {
     pub(in crate::store::sqlite) closers: Vec<ReplyTo<()>>,
     /// Whether it is written to see that it can be.
     pub(in crate::store::sqlite) is_trial: bool,
+    /// Whether a step of bringing blocks together is made in it.
+    pub(in crate::store::sqlite) is_sweep: bool,
 }
 
 impl Batch {
     /// A group that changes nothing but its own trace.
     pub(in crate::store::sqlite) fn trial() -> Self {
         Self { is_trial: true, ..Self::default() }
+    }
+
+    /// A group that brings blocks together.
+    pub(in crate::store::sqlite) fn sweep() -> Self {
+        Self { is_sweep: true, ..Self::default() }
+    }
+
+    /// What of it is written in blocks, each with its kind.
+    pub(in crate::store::sqlite) fn to_blocks(&self) -> Vec<(Kind, Vec<u8>)> {
+        let mut blocks = notes::to_blocks(self.notes.iter().flat_map(|(notes, _)| notes));
+        blocks.extend(permit_rows::to_blocks(self.permits.iter().flat_map(|(rows, _)| rows)));
+        blocks
+    }
+
+    /// Whether somebody says in it that the counting has ended.
+    pub(in crate::store::sqlite) fn ends_counting(&self) -> bool {
+        self.permits.iter().flat_map(|(rows, _)| rows).any(|row| matches!(row, PermitRow::End(_)))
     }
 
     pub(in crate::store::sqlite) fn add(&mut self, work: WriterWork) {

@@ -18,7 +18,10 @@ mod wal;
 use std::{fs::File, ops::ControlFlow, sync::Arc, thread};
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{
+    mpsc::{self, error::TryRecvError},
+    watch,
+};
 
 pub use self::foreign::WRITTEN_BY_OTHERS;
 pub(super) use self::{
@@ -33,6 +36,7 @@ use self::{
     outcome::{BatchOutcome, before_commit, broken},
 };
 use super::{
+    blocks::{self, Kind, Pile},
     failure, log, notes, permit_rows,
     refusal::WriteRefusal,
     reserve::{HeldIndex, WAL_MAX},
@@ -64,6 +68,8 @@ pub(super) struct Writer {
     pub(super) wal_pages: i64,
     /// What room there is on the disk.
     pub(super) room: DiskRoom,
+    /// What is noted beside the truth, and to be brought together.
+    pub(super) pile: Pile,
     /// What was said of its seals.
     pub(super) sealing: Telling,
     #[expect(dead_code, reason = "held, never read")]
@@ -81,7 +87,7 @@ impl Writer {
 
     fn run(&mut self) {
         let mut closers = Vec::new();
-        while let Some(first) = self.works.blocking_recv() {
+        while let Some(first) = self.next_work() {
             let mut group = Batch::default();
             group.add(first);
             while group.len() < MAX_GROUP
@@ -99,6 +105,9 @@ impl Writer {
             if !group.is_empty() {
                 self.serve(group);
             }
+            if self.pile.is_late() {
+                self.sweep();
+            }
             self.tend_wal();
         }
         let emptied = self.empty_wal();
@@ -106,6 +115,37 @@ impl Writer {
         for closer in closers {
             let _gone = closer.send(emptied.clone());
         }
+    }
+
+    /// What is asked for next; while nothing is, blocks are brought together, a step at a time. `None` where nothing will be.
+    fn next_work(&mut self) -> Option<WriterWork> {
+        loop {
+            match self.works.try_recv() {
+                Ok(work) => return Some(work),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {}
+            }
+            if !self.pile.is_due() || !self.sweep() {
+                return self.works.blocking_recv();
+            }
+            self.tend_wal();
+        }
+    }
+
+    /// Makes a step of bringing blocks together, where anything can be written; whether it was made.
+    fn sweep(&mut self) -> bool {
+        if self.sealed().is_some() || !self.has_room() || self.sealed().is_some() {
+            return false;
+        }
+        match self.write(&Batch::sweep()) {
+            BatchOutcome::Committed(_) => return true,
+            // Looked for again with the next group.
+            BatchOutcome::Refused(error) => tracing::debug!(%error, "blocks are not brought together now"),
+            BatchOutcome::Full => self.fill_up(),
+            BatchOutcome::Broken(error) => self.seal(&error.to_string(), state::until_of(&error)),
+            BatchOutcome::Unknown(why, _) => self.seal(&why, Until::Written),
+        }
+        false
     }
 
     /// Writes a group, or what of it a full disk lets be written, and answers everyone in it.
@@ -173,6 +213,23 @@ impl Writer {
     }
 
     fn write(&mut self, group: &Batch) -> BatchOutcome {
+        let blocks = group.to_blocks();
+        let outcome = self.write_with(group, &blocks);
+        if !matches!(outcome, BatchOutcome::Committed(_)) {
+            self.pile.failed();
+            return outcome;
+        }
+        blocks.iter().for_each(|(kind, block)| self.pile.noted(*kind, block.len()));
+        self.pile.committed();
+        if group.ends_counting()
+            && let Err(error) = self.pile.look_again(&self.connection)
+        {
+            tracing::debug!(%error, "how much there is in blocks is not known");
+        }
+        outcome
+    }
+
+    fn write_with(&mut self, group: &Batch, blocks: &[(Kind, Vec<u8>)]) -> BatchOutcome {
         if !self.file.is_in_place() {
             return broken("the database file was replaced");
         }
@@ -194,7 +251,8 @@ impl Writer {
                 return before_commit(&error);
             }
         }
-        let (head, answers) = match self.fill(group) {
+        let swept = if group.is_sweep { self.pile.step(&self.connection) } else { Ok(()) };
+        let (head, answers) = match swept.and_then(|()| self.fill(group, blocks)) {
             Ok(ControlFlow::Continue(written)) => written,
             Ok(ControlFlow::Break(outcome)) => {
                 self.roll_back();
@@ -222,6 +280,7 @@ impl Writer {
     fn fill(
         &self,
         group: &Batch,
+        blocks: &[(Kind, Vec<u8>)],
     ) -> rusqlite::Result<ControlFlow<BatchOutcome, (LogHead, Vec<Result<Revision, StoreError>>)>> {
         let Some(found) = self.head_found()? else {
             let error = "the log does not end where this process left it: somebody else has written";
@@ -231,6 +290,9 @@ impl Writer {
         let mut answers = Vec::with_capacity(group.commits.len());
         for (mutations, _) in &group.commits {
             answers.push(self.write_together(mutations, &mut head)?);
+        }
+        for (kind, block) in blocks {
+            blocks::note(&self.connection, *kind, block)?;
         }
         for (notes, _) in &group.notes {
             notes::put(&self.connection, &self.keys, notes)?;
