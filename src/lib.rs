@@ -94,7 +94,7 @@
 //!    of key, owner and workspace that it names, judges every limit, and charges all or none.
 //! 6. Every decision passes [`judge::record`]. An enforcing Check that is allowed notes the use in memory where its minute is news
 //!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`changes::support::last_use`]); every
-//!    enforcing one of a known key is counted ([`judge::usage`], written each second or each ten by [`changes::usage`]); and
+//!    enforcing one of a known key is counted ([`judge::usage`], written each second by [`changes::usage`]); and
 //!    `grpc/convert/check_bytes.rs` writes the answer, in the same bytes as `check.rs` beside it.
 //!
 //! # A request through Envoy, walked

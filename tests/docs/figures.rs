@@ -1,7 +1,7 @@
 //! What ties the running text of the documents to the source.
 
 /// Figures in running text, and what in the source makes each of them so: whoever changes the one has the other before them.
-pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
+pub(crate) const FIGURES: [(&str, &str, &str, &str); 96] = [
     ("operating.md", "at most 256 changes", "store/sqlite/writer/mod.rs", "const MAX_GROUP: usize = 256;"),
     (
         "operating.md",
@@ -36,16 +36,49 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 88] = [
     ),
     (
         "operating.md",
-        "while more than 4,096 rows wait, it is written every ten\n  seconds",
-        "changes/usage/ledger/mod.rs",
-        "const FEW: usize = 4_096;",
+        "waits for no more than 16,384",
+        "changes/support/last_use.rs",
+        "const BATCH: usize = 16_384;",
     ),
     (
         "operating.md",
-        "it is written every ten\n  seconds",
-        "changes/usage/ledger/mod.rs",
-        "const WAIT_AT_MOST: u32 = 10;",
+        "from 256 KiB, an eighth of what",
+        "store/sqlite/blocks/pile/mod.rs",
+        "merge_at: 256 << 10,",
     ),
+    (
+        "operating.md",
+        "an eighth of what\n  they are brought together with",
+        "store/sqlite/blocks/pile/mod.rs",
+        "const SHARE: u64 = 8;",
+    ),
+    ("operating.md", "or 4 MiB on", "store/sqlite/blocks/pile/mod.rs", "merge_at_latest: 4 << 20,"),
+    ("operating.md", "also from 256 blocks on", "store/sqlite/blocks/pile/mod.rs", "most_blocks: 256,"),
+    (
+        "operating.md",
+        "From 16 MiB on it is not\n  waited for a pause",
+        "store/sqlite/blocks/pile/mod.rs",
+        "late_at: 16 << 20,",
+    ),
+    (
+        "operating.md",
+        "or when they take 32 MiB together",
+        "store/sqlite/blocks/pile/mod.rs",
+        "rows_at: 32 << 20,",
+    ),
+    (
+        "operating.md",
+        "their tables once an hour",
+        "store/sqlite/blocks/pile/mod.rs",
+        "rows_every: Duration::from_secs(3_600),",
+    ),
+    (
+        "operating.md",
+        "some 1,024 keys, each one transaction",
+        "store/sqlite/blocks/pile/mod.rs",
+        "subjects_in_step: 1_024,",
+    ),
+    ("operating.md", "brought together in 1,024 parts", "ports/part.rs", "const BITS: u32 = 10;"),
     (
         "operating.md",
         "1,048,576 rows at most",

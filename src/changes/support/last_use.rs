@@ -14,9 +14,9 @@ use crate::{
 
 const WRITE_EVERY: Duration = Duration::from_secs(60);
 /// Uses in one write: a change that comes meanwhile waits for no more than these.
-const BATCH: usize = 1_024;
-/// Uses that are taken from memory at once, some 8 MiB.
-const TAKEN_AT_ONCE: usize = 1 << 16;
+const BATCH: usize = 16_384;
+/// Uses that are taken from memory at once, some 20 MiB: to look for them goes through all keys.
+const TAKEN_AT_ONCE: usize = 1 << 18;
 
 impl Changes {
     /// The last uses of these keys, those of each newest first: as they are stored, and what is not written yet.

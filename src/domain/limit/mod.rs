@@ -18,6 +18,7 @@ mod measure;
 mod rolling;
 mod sheet;
 mod slot;
+mod state;
 
 pub use self::{
     block::{Replicas, block, unwritten},

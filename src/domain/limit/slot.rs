@@ -10,6 +10,7 @@ use super::{
     calendar,
     measure::{Measure, Reading},
     rolling::Rolling,
+    state::{bytes, words},
 };
 use crate::domain::time::Now;
 
@@ -363,17 +364,6 @@ impl Slot {
 const CALENDAR: u8 = 1;
 const ROLLING: u8 = 2;
 const BUCKET: u8 = 3;
-
-/// A kind and its numbers, each in eight bytes, the least significant first.
-fn bytes(kind: u8, words: &[u64]) -> Vec<u8> {
-    std::iter::once(kind).chain(words.iter().flat_map(|word| word.to_le_bytes())).collect()
-}
-
-fn words(bytes: &[u8]) -> Option<(u8, Vec<u64>)> {
-    let (kind, rest) = bytes.split_first()?;
-    let (words, rest) = rest.as_chunks::<8>();
-    rest.is_empty().then(|| (*kind, words.iter().map(|word| u64::from_le_bytes(*word)).collect()))
-}
 
 fn signed(units: u64) -> i64 {
     i64::try_from(units).unwrap_or(i64::MAX)

@@ -1,10 +1,7 @@
-//! Brings what is counted to the store: each second, or each ten while it is of many keys, when a caller asks, and all of
-//! it at the end.
+//! Brings what is counted to the store: each second, when a caller asks, and all of it at the end.
 //!
 //! What is written is taken out of memory before, and put back only where the store says that nothing of it is there: so
-//! nothing is counted twice. A crash loses what was counted since the last write: while the store keeps up a second's at
-//! most, and ten seconds' where more than 4,096 rows wait. A key that is used all the time costs as much to write
-//! for a second as for ten, and writing many keys costs more than judging their Checks.
+//! nothing is counted twice. A crash loses what was counted since the last write: while the store keeps up, a second's at most.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -26,12 +23,6 @@ use crate::{
 };
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Rows that are written each second; more of them wait, but no longer than [`WAIT_AT_MOST`].
-const FEW: usize = 4_096;
-
-/// For how many seconds many rows wait.
-const WAIT_AT_MOST: u32 = 10;
 
 /// How many seconds apart old usage is looked for, where none is written meanwhile.
 const FORGET_EVERY: u32 = 60;
@@ -63,24 +54,17 @@ impl UsageLedger {
         Self { book, store, clock, unwritten: Mutex::default() }
     }
 
-    /// Writes what was counted, each second or each ten, until `stop` says true or is gone; then all that is left.
+    /// Writes what was counted, each second, until `stop` says true or is gone; then all that is left.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut seconds = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut failing, mut waited) = (false, 0);
+        let mut failing = false;
         for second in (1..=FORGET_EVERY).cycle() {
-            let (due, stopped) = tokio::select! {
-                _stop = stop.wait_for(|stop| *stop) => (true, true),
-                () = self.book.filling() => (true, false),
-                _tick = seconds.tick() => {
-                    waited += 1;
-                    (failing || waited == WAIT_AT_MOST || !self.book.is_much(FEW), false)
-                }
+            let stopped = tokio::select! {
+                _stop = stop.wait_for(|stop| *stop) => true,
+                () = self.book.filling() => false,
+                _tick = seconds.tick() => false,
             };
-            if !due {
-                continue;
-            }
-            waited = 0;
             let written = if stopped { self.flush_all().await } else { self.flush().await };
             if let Err(error) = &written
                 && !failing

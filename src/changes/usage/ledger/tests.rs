@@ -134,16 +134,16 @@ async fn counts_are_written_each_second_and_all_of_them_at_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn few_rows_wait_for_a_second_and_many_for_ten() {
+async fn however_many_rows_there_are_they_wait_for_a_second() {
     // A4
     let (store, ledger) = ledger(Vec::new());
     let (_stop, stopped) = watch::channel(false);
     tokio::spawn(Arc::clone(&ledger).run(stopped));
     sleep(Duration::from_millis(250)).await;
     let mut written = 0;
-    for (rows, seconds) in [(4_096, 1), (4_097, 10), (4_097, 10), (1, 1)] {
+    for rows in [4_096, 4_097, 10_000, 1] {
         count(&ledger, 0..rows);
-        sleep(Duration::from_millis(seconds * 1_000 - 500)).await;
+        sleep(Duration::from_millis(500)).await;
         assert_eq!(kept(&store).0.len(), written, "{rows} rows before their time");
         sleep(Duration::from_millis(500)).await;
         written += usize::try_from(rows).unwrap();

@@ -144,11 +144,6 @@ impl UsageBook {
         self.shards.iter().all(|shard| shard.lock().is_empty())
     }
 
-    /// Whether so much is counted apart that it is better written together with later counts.
-    pub(crate) fn is_much(&self, many: usize) -> bool {
-        self.shards.iter().map(|shard| shard.lock().slots).sum::<usize>() > many
-    }
-
     /// Takes out what is counted and adds it to `lines`, shard by shard as long as these are fewer than `most`. Answers
     /// how many Checks could not be counted since the last time.
     pub(crate) fn drain(&self, lines: &mut UsageLines, most: usize) -> u64 {
