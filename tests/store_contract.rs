@@ -661,6 +661,10 @@ impl ViewSink for Parts {
     fn take(&self, part: View) {
         self.0.lock().unwrap().push(part);
     }
+
+    fn begin_anew(&self) {
+        self.0.lock().unwrap().clear();
+    }
 }
 
 async fn everything_is_handed_over_in_parts_and_each_key_once<B: Backend>() {

@@ -34,8 +34,10 @@ impl fmt::Display for MemberId {
     }
 }
 
-/// A member, or who was one. Of a removed member nothing is kept but the entry of the log, which is why an old row put back
-/// in its place shows.
+/// How many removed members of a workspace are still known as such: a second removal of one changes nothing.
+pub const KNOWN_REMOVED: usize = 1_000;
+
+/// A member, or who was one. Of a removed member nothing is kept but that it was one, and of the last [`KNOWN_REMOVED`] only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// Who it is.

@@ -6,7 +6,7 @@ use ring::{hkdf, hmac, signature};
 use zeroize::Zeroizing;
 
 use super::{
-    seal::SealKey,
+    seal::{PurposeSeals, SealKey},
     time::{Entropy, EntropyUnavailable},
 };
 
@@ -77,6 +77,10 @@ pub struct DerivedKeys {
     pub cursors: MacKey,
     /// Seals other systems' secrets, which are kept to know the keys that come from there.
     pub schemes: SealKey,
+    /// Makes the terms of the sum over all stored rows.
+    pub sum_terms: MacKey,
+    /// Seals that sum.
+    pub sum_seals: PurposeSeals,
     /// Signs heads of the log.
     pub heads: HeadKey,
     /// What the store keeps to tell a wrong root: says nothing about the others.
@@ -98,6 +102,8 @@ impl DerivedKeys {
             anchor: MacKey(newest.mac_key(b"anchor")),
             cursors: MacKey(newest.mac_key(b"cursors")),
             schemes: SealKey::new(&newest.derive(b"schemes")),
+            sum_terms: MacKey(newest.mac_key(b"sum terms")),
+            sum_seals: PurposeSeals::new(newest.mac_key(b"sum seals")),
             heads: HeadKey::new(&newest.derive(b"heads")),
             check: *newest.derive(b"check"),
         }

@@ -1,6 +1,9 @@
 //! Secrets that must be had again, sealed for the database: AES-256-GCM under a key derived from the roots.
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hmac,
+};
 use zeroize::Zeroizing;
 
 use super::time::{Entropy, EntropyUnavailable};
@@ -86,9 +89,75 @@ impl SealKey {
     }
 }
 
+/// Seals what is written again and again, without randomness: each purpose has a key of its own, and the nonce follows from
+/// what is sealed. So no nonce comes twice under a key but with the same bytes, however often a store is put back and goes
+/// another way.
+pub struct PurposeSeals(hmac::Key);
+
+impl PurposeSeals {
+    pub(super) const fn new(key: hmac::Key) -> Self {
+        Self(key)
+    }
+
+    /// Seals these bytes for `purpose`; `None` only of many gigabytes.
+    #[must_use]
+    pub fn seal(&self, purpose: &[u8], mut bytes: Vec<u8>) -> Option<Sealed> {
+        let mut context = self.context(b"nonce", purpose);
+        context.update(&bytes);
+        let nonce = *context.sign().as_ref().first_chunk::<NONCE_LEN>()?;
+        let unique = Nonce::assume_unique_for_key(nonce);
+        let SealKey(key) = self.key(purpose)?;
+        key.seal_in_place_append_tag(unique, Aad::from(purpose), &mut bytes).ok()?;
+        Some(Sealed { nonce, bytes })
+    }
+
+    /// The bytes, if they were sealed with these keys for `purpose` and not touched since.
+    #[must_use]
+    pub fn open(&self, purpose: &[u8], sealed: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
+        let mut bytes = Zeroizing::new(sealed.bytes.clone());
+        let nonce = Nonce::assume_unique_for_key(sealed.nonce);
+        let SealKey(key) = self.key(purpose)?;
+        let length = key.open_in_place(nonce, Aad::from(purpose), &mut bytes).ok()?.len();
+        bytes.truncate(length);
+        Some(bytes)
+    }
+
+    fn key(&self, purpose: &[u8]) -> Option<SealKey> {
+        let derived = self.context(b"key", purpose).sign();
+        derived.as_ref().try_into().ok().map(SealKey::new)
+    }
+
+    /// Begins a message that has `what` and `purpose` before all else; `what` is never a part of another.
+    fn context(&self, what: &[u8], purpose: &[u8]) -> hmac::Context {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(what);
+        context.update(&u64::try_from(purpose.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(purpose);
+        context
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_sealed_for_a_purpose_opens_for_no_other_and_looks_like_nothing() {
+        let seals = |byte: u8| PurposeSeals::new(hmac::Key::new(hmac::HMAC_SHA256, &[byte; 32]));
+        let secret = vec![7; 256];
+        let sealed = seals(1).seal(b"revision 9", secret.clone()).unwrap();
+        assert_eq!(*seals(1).open(b"revision 9", &sealed).unwrap(), secret);
+        assert!(!sealed.bytes.windows(3).any(|window| window == [7; 3]));
+        assert!(seals(2).open(b"revision 9", &sealed).is_none());
+        assert!(seals(1).open(b"revision 8", &sealed).is_none());
+        for place in [0, 255, 256, 271] {
+            let mut touched = sealed.clone();
+            touched.bytes[place] ^= 1;
+            assert!(seals(1).open(b"revision 9", &touched).is_none(), "{place}");
+        }
+        let another = seals(1).seal(b"revision 9", vec![8; 256]).unwrap();
+        assert_ne!(another.nonce, sealed.nonce, "the same purpose, other bytes");
+    }
 
     struct Counting(std::sync::atomic::AtomicU8);
 

@@ -174,6 +174,9 @@ impl ViewSink for Loading {
         let touched = self.index.apply_rows(part);
         self.touched.lock().unwrap_or_else(PoisonError::into_inner).extend(touched);
     }
+
+    /// Rows that come again take the place of those that are there, and what cannot be trusted goes.
+    fn begin_anew(&self) {}
 }
 
 /// Waits before the store is read again.

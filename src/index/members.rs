@@ -9,13 +9,10 @@ use std::{
 use crate::domain::{
     id::{KeyId, WorkspaceId},
     key::{Key, KeyView},
-    member::{Member, MemberId},
+    member::{KNOWN_REMOVED, Member, MemberId},
     revision::Revision,
     text::{Label, Owner},
 };
-
-/// How many removed members of a workspace are still known as such: a second removal of one changes nothing.
-const KNOWN_REMOVED: usize = 1_000;
 
 /// Every member. No Check reads here: what a member is to a key stands in the key's record. Only the follower writes.
 #[derive(Default)]

@@ -61,6 +61,17 @@ pub enum PolicyView {
     },
 }
 
+impl PolicyView {
+    /// This version, as far as its row can be trusted.
+    #[must_use]
+    pub fn of(version: u64, found: Result<PolicyVersion, Damaged>) -> Self {
+        match found {
+            Ok(policy) => Self::Sound(Arc::new(policy)),
+            Err(Damaged { why, zone, .. }) => Self::Damaged { version, why, zone },
+        }
+    }
+}
+
 /// A row that cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damaged {
@@ -76,6 +87,9 @@ pub struct Damaged {
 pub trait ViewSink: Send + Sync {
     /// Takes a part. None of them says a revision: they count together, when the last one was taken.
     fn take(&self, part: View);
+
+    /// What was taken so far was not what was written last: all of it comes again, and which rows cannot be trusted.
+    fn begin_anew(&self);
 }
 
 /// A sink that puts all parts together.
@@ -112,6 +126,10 @@ impl ViewSink for PartsTogether {
         whole.policy = policy.or(whole.policy.take());
         whole.schemes.extend(schemes);
         whole.damaged.extend(damaged);
+    }
+
+    fn begin_anew(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = View::default();
     }
 }
 

@@ -57,7 +57,12 @@ impl LogHead {
 
     /// What makes this head provable to others.
     pub(super) fn sign(self, keys: &DerivedKeys) -> Vec<u8> {
-        keys.heads.sign(&self.chain.head_message(self.revision))
+        keys.heads.sign(&self.message())
+    }
+
+    /// What says which head it is: what is signed of it.
+    pub(super) fn message(self) -> Vec<u8> {
+        self.chain.head_message(self.revision)
     }
 }
 

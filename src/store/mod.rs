@@ -1,6 +1,6 @@
 //! Where truth is kept: the data directory, the roots, and the SQLite database behind [`crate::ports::KeyStore`].
 //!
-//! How keys are written down, coded and chained (`records`, `rows`, `chain`) is the same for every back end; only
+//! How keys are written down, coded, summed up and chained (`records`, `rows`, `sum`, `chain`) is the same for every back end; only
 //! `sqlite` knows SQLite. Nothing here decides anything about a key.
 
 pub mod anchor;
@@ -12,3 +12,4 @@ pub mod sqlite;
 mod chain;
 mod records;
 mod rows;
+mod sum;

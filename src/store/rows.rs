@@ -14,6 +14,7 @@ use super::records::{
     scheme::{read_scheme, scheme_body},
     workspace::{read_workspace, workspace_body},
 };
+use super::sum::Summand;
 use crate::{
     domain::{
         credentials::{Credentials, RetiringSecret, Secret},
@@ -31,6 +32,15 @@ use crate::{
     },
     ports::{Damaged, OpenScheme, PolicyVersion},
 };
+
+/// What can be wrong with a row.
+pub(super) const EDITED: &str = "it was edited";
+pub(super) const NOT_NEWEST: &str = "it is not the one that its newest log entry wrote";
+/// What is wrong with a row that the log names and that is not there.
+pub(super) const ROW_MISSING: &str = "its row is missing";
+
+/// What is wrong with a row that no entry of the log names.
+pub(super) const ROW_UNKNOWN: &str = "the log does not know it";
 
 /// A row of one key, workspace, member, import scheme or version of the policy.
 pub(super) struct Row {
@@ -119,7 +129,13 @@ pub(super) fn write_scheme(
 }
 
 impl Row {
-    fn new(table: &str, id: String, body: String, revision: Revision, codes: &MacKey) -> Self {
+    pub(super) fn new(
+        table: &str,
+        id: impl Into<Vec<u8>>,
+        body: impl Into<Vec<u8>>,
+        revision: Revision,
+        codes: &MacKey,
+    ) -> Self {
         let mut row =
             Self { id: id.into(), body: body.into(), revision: to_stored(revision), code: Vec::new() };
         row.code = row.with_parts(table, |parts| codes.code(parts)).to_vec();
@@ -139,7 +155,7 @@ impl Row {
             if secret.revision != newest {
                 return Err(self.damaged("a secret of it is not the one that its newest log entry wrote"));
             }
-            if !secret.with_parts(&self.id, |parts| codes.agrees(parts, &secret.code)) {
+            if !secret.is_genuine(&self.id, codes) {
                 return Err(self.damaged("a secret of it was edited"));
             }
         }
@@ -195,6 +211,16 @@ impl Row {
         read().ok_or_else(|| self.damaged("its body cannot be read, or its seal is broken"))
     }
 
+    /// Whether the row is as it was written, by whichever revision.
+    pub(super) fn is_genuine(&self, table: &str, codes: &MacKey) -> bool {
+        self.with_parts(table, |parts| codes.agrees(parts, &self.code))
+    }
+
+    /// What the row is to the sum, once it is known to be genuine.
+    pub(super) fn summand(&self, table: &'static str) -> Summand<'_> {
+        Summand { table, id: &self.id, revision: self.revision, code: &self.code }
+    }
+
     /// The id, if it can be read.
     pub(super) fn parse_id<T, E>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         std::str::from_utf8(&self.id).ok().and_then(|text| parse(text).ok())
@@ -212,13 +238,13 @@ impl Row {
 
     fn genuine_body(&self, table: &str, newest: i64, codes: &MacKey) -> Result<&str, Damaged> {
         if self.revision < 0 {
-            return Err(self.damaged("its row is missing"));
+            return Err(self.damaged(ROW_MISSING));
         }
-        if !self.with_parts(table, |parts| codes.agrees(parts, &self.code)) {
-            return Err(self.damaged("it was edited"));
+        if !self.is_genuine(table, codes) {
+            return Err(self.damaged(EDITED));
         }
         if self.revision != newest {
-            return Err(self.damaged("it is not the one that its newest log entry wrote"));
+            return Err(self.damaged(NOT_NEWEST));
         }
         std::str::from_utf8(&self.body).ok().ok_or_else(|| self.damaged("its body cannot be read"))
     }
@@ -229,6 +255,21 @@ impl Row {
 }
 
 impl SecretRow {
+    /// Whether the row of a secret of this key is as it was written.
+    pub(super) fn is_genuine(&self, key_id: &[u8], codes: &MacKey) -> bool {
+        self.with_parts(key_id, |parts| codes.agrees(parts, &self.code))
+    }
+
+    /// What the row is to the sum, under this id of its own.
+    pub(super) fn summand<'r>(&'r self, id: &'r [u8]) -> Summand<'r> {
+        Summand { table: "secrets", id, revision: self.revision, code: &self.code }
+    }
+
+    /// What names the row among those of all secrets.
+    pub(super) fn id(&self, key_id: &[u8]) -> Vec<u8> {
+        [key_id, &self.generation.to_be_bytes()].concat()
+    }
+
     fn with_parts<T>(&self, key_id: &[u8], code: impl FnOnce(&[&[u8]]) -> T) -> T {
         let end = self.end_ms.map(i64::to_be_bytes);
         code(&[

@@ -111,8 +111,8 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 96] = [
     ),
     (
         "operating.md",
-        "memory knows the last 1,000 of each workspace",
-        "index/members.rs",
+        "the last 1,000 of each workspace",
+        "domain/member.rs",
         "const KNOWN_REMOVED: usize = 1_000;",
     ),
     ("operating.md", "8 users for each secret", "ports/note.rs", "const MAX_USERS: usize = 8;"),

@@ -33,6 +33,7 @@ use keyward::{
         sqlite::{OpenError, SqliteStore},
     },
 };
+use rusqlite::Connection;
 
 /// Numbers that look random and are the same in every run.
 pub(crate) struct Seeded(AtomicU64);
@@ -212,7 +213,10 @@ pub(crate) async fn kept_counts(permits: &dyn Permits) -> Vec<(String, String, V
 }
 
 /// What makes the tables of schema 8 of those of today.
-pub(crate) const BACK_TO_SCHEMA_8: &str = "DROP TABLE blocks;
+pub(crate) const BACK_TO_SCHEMA_8: &str =
+    "DROP TABLE sum; DROP TABLE group_changes; DROP TABLE removed_members; DROP TABLE distrusted;
+ALTER TABLE grouped_keys DROP COLUMN code;
+DROP TABLE blocks;
 CREATE TABLE counts (
     subject TEXT NOT NULL,
     limit_id TEXT NOT NULL,
@@ -252,6 +256,16 @@ impl Place {
 
     pub(crate) fn open(&self) -> SqliteStore {
         self.try_open().unwrap().0
+    }
+
+    /// Runs SQL behind the store's back.
+    pub(crate) fn tamper(&self, sql: &str) {
+        let connection = Connection::open(self.database()).unwrap();
+        // What is kept for later stands in a file of its own: a store that is open must see no writing.
+        let aside = self.directory.path().join("aside.db");
+        connection.execute("ATTACH ?1 AS aside", [aside.to_str().unwrap()]).unwrap();
+        let sql = sql.replace("CREATE TABLE old", "CREATE TABLE aside.old");
+        connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
     }
 
     /// A store that holds its first entry: a workspace with a key.

@@ -66,6 +66,8 @@ actions! {
     ClockReset = "clock.reset",
     /// A database that was older than its anchor, or without one, was taken in as it was.
     RollbackAccept = "rollback.accept",
+    /// What is stored was not what was written: rows that cannot be trusted are named, and denied from then on.
+    DamageFind = "damage.find",
     /// A key of another system was taken over by the hash of its secret.
     KeyImport = "key.import",
     /// The secret by which another system hashes its keys was taken in.

@@ -65,6 +65,7 @@ const fn action_to_wire(action: Action) -> AuditAction {
         Action::PolicyApply => AuditAction::PolicyApply,
         Action::ClockReset => AuditAction::ClockReset,
         Action::RollbackAccept => AuditAction::RollbackAccept,
+        Action::DamageFind => AuditAction::DamageFind,
         Action::KeyImport => AuditAction::KeyImport,
         Action::SchemeAdd => AuditAction::SchemeAdd,
     }

@@ -1,13 +1,15 @@
 //! Changes of many keys at once, read back from their entries and the lists of their keys.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::packed::{Unpackable, pack, unpack};
 use crate::domain::{
     group::{GroupAct, GroupChange},
     id::KeyId,
     key::RevokeReason,
+    revision::Revision,
     text::Comment,
     time::Timestamp,
 };
@@ -70,6 +72,57 @@ pub(in crate::store) fn read_group<E>(
         None => keys_within(&said.keys),
     };
     Ok(keys.filter(|keys| keys.len() == said.key_count).and_then(|keys| change(revision, &said, keys)))
+}
+
+/// What a row says of a change of many keys.
+#[derive(Serialize, Deserialize)]
+struct ChangeBody {
+    time_ms: i64,
+    by: Option<[u8; KeyId::BYTES]>,
+    act: ActBody,
+    comment: String,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ActBody {
+    Disable,
+    Enable,
+    Revoke(String),
+    Retire(i64),
+}
+
+/// The body of the row of a change of many keys; they stand elsewhere.
+pub(in crate::store) fn change_body(change: &GroupChange) -> Result<Vec<u8>, Unpackable> {
+    pack(&ChangeBody {
+        time_ms: change.time.as_ms(),
+        by: change.by.map(KeyId::to_bytes),
+        act: match change.act {
+            GroupAct::Disable => ActBody::Disable,
+            GroupAct::Enable => ActBody::Enable,
+            GroupAct::Revoke(reason) => ActBody::Revoke(reason.as_str().to_owned()),
+            GroupAct::Retire(end) => ActBody::Retire(end.as_ms()),
+        },
+        comment: change.comment.as_str().to_owned(),
+    })
+}
+
+/// The change of many keys that a row tells of, without them. `None` if it cannot be read.
+pub(in crate::store) fn read_change(revision: Revision, body: &[u8]) -> Option<GroupChange> {
+    let body: ChangeBody = unpack(body)?;
+    let reason = |text: &str| RevokeReason::ALL.into_iter().find(|reason| reason.as_str() == text);
+    Some(GroupChange {
+        revision,
+        time: Timestamp::from_ms(body.time_ms).ok()?,
+        by: body.by.map(KeyId::from_bytes),
+        act: match body.act {
+            ActBody::Disable => GroupAct::Disable,
+            ActBody::Enable => GroupAct::Enable,
+            ActBody::Revoke(text) => GroupAct::Revoke(reason(&text)?),
+            ActBody::Retire(end) => GroupAct::Retire(Timestamp::from_ms(end).ok()?),
+        },
+        comment: Comment::parse(&body.comment).ok()?,
+        keys: Vec::new(),
+    })
 }
 
 /// What an entry says of the keys that gained by it.

@@ -11,3 +11,4 @@ pub(super) mod workspace;
 mod admin;
 mod body;
 mod grant;
+pub(super) mod packed;

@@ -1,12 +1,6 @@
 //! Damage in words that help: which part of the file, what is lost with it, and what to do next. SQLite's own words go along,
 //! for a reader who looks them up.
 
-/// What is wrong with a row that no entry of the log names.
-pub(super) const ROW_UNKNOWN: &str = "the log does not know it";
-
-/// What is wrong with a row that the log names and that is not there.
-pub(super) const ROW_MISSING: &str = "its row is missing";
-
 /// What to do about a database that is damaged.
 const NEXT: &str = "stop Keyward, keep a copy of the files, and run `keyward audit verify --data-dir DIR`, which says what is damaged; then \
                     restore the newest backup, and issue, change and revoke again what was since it was made";
@@ -71,8 +65,9 @@ fn lost(table: &str) -> &'static str {
         "policies" => "the policy may have to be applied again",
         "schemes" => "keys that were imported by a scheme that stood there are denied",
         "requests" => "request ids that stood there may be carried out twice",
-        "grouped_keys" => "which keys were changed together may be lost",
+        "grouped_keys" | "group_changes" => "which keys were changed together may be lost",
         "blocks" => "what was used of limits may be lost, and usage and last uses",
+        "removed_members" | "distrusted" | "sum" => "no right, and the next start reads the whole log",
         "secret_uses" | "scope_uses" => "last uses may be lost, and no right with them",
         "usage" => "usage may be lost, and no right with it",
         _ => "what the store notes of itself may be lost",

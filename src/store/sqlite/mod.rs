@@ -3,7 +3,9 @@
 mod blocks;
 mod columns;
 mod connection;
+mod counted;
 mod damage;
+mod distrusted;
 mod entrance;
 mod failure;
 #[cfg(test)]
@@ -25,12 +27,15 @@ mod read;
 mod readers;
 mod reading;
 mod refusal;
+mod removed;
 mod reserve;
 mod rows;
 mod schema;
 mod schemes;
 mod scope_uses;
+mod start;
 mod store;
+mod sums;
 mod usage;
 mod uses;
 mod writer;

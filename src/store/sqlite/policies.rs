@@ -1,19 +1,16 @@
 //! Reading versions of the policy back: each is checked against its code and the log before it counts.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, OptionalExtension, Row as SqliteRow, params};
 
 use super::{
     columns::bytes,
-    damage::{ROW_MISSING, ROW_UNKNOWN},
     failure::{of_reading, zone_missing},
     log,
 };
 use crate::{
     domain::root::{DerivedKeys, MacKey},
     ports::{Damaged, PolicyVersion, PolicyView, StoreError},
-    store::rows::Row,
+    store::rows::{ROW_MISSING, ROW_UNKNOWN, Row},
 };
 
 const POLICIES: &str = "SELECT version, body, revision, code FROM policies";
@@ -29,10 +26,17 @@ pub(super) fn newest(
     let row = select.query_row([i64::try_from(version).unwrap_or(i64::MAX)], policy_row).optional()?;
     let missing = Damaged { id: version.to_string(), why: ROW_MISSING, zone: None };
     let found = row.map_or(Err(missing), |row| row.to_policy(revision, codes));
-    Ok(Some(match found {
-        Ok(policy) => PolicyView::Sound(Arc::new(policy)),
-        Err(Damaged { why, zone, .. }) => PolicyView::Damaged { version, why, zone },
-    }))
+    Ok(Some(PolicyView::of(version, found)))
+}
+
+/// Shows the row of every version to `see`.
+pub(super) fn each(connection: &Connection, mut see: impl FnMut(Row)) -> rusqlite::Result<()> {
+    let mut select = connection.prepare_cached(POLICIES)?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        see(policy_row(row)?);
+    }
+    Ok(())
 }
 
 /// At most `limit` versions, newest first, before `before`.

@@ -61,7 +61,7 @@ impl KeyStore for SqliteStore {
     }
 
     fn load(&self, sink: Arc<dyn ViewSink>) -> Pending<'_, Revision> {
-        self.follow(move |connection, keys| read::load(connection, keys, &*sink))
+        self.load_into(sink)
     }
 
     fn keys(&self, ids: Vec<KeyId>) -> Pending<'_, Vec<Option<Result<Key, Damaged>>>> {

@@ -3,10 +3,9 @@
 use rusqlite::{Connection, Params, Row as SqliteRow, params_from_iter, types};
 
 use super::{
-    columns::{bytes, integer_of, key_row},
-    damage::{ROW_MISSING, ROW_UNKNOWN},
-    failure::{of_reading, zone_missing},
-    groups,
+    columns::{bytes, each_row, integer_of, key_row, secret_row_at},
+    distrusted::BadRow,
+    failure::of_reading,
     log::{self, Newest},
     policies, schemes,
 };
@@ -23,7 +22,7 @@ use crate::{
     ports::{Damaged, KeyFilter, KeyPosition, StoreError, View, ViewSink},
     store::{
         records::known::KnownValues,
-        rows::{Row, SecretRow, from_stored},
+        rows::{EDITED, NOT_NEWEST, ROW_MISSING, ROW_UNKNOWN, Row, SecretRow, from_stored},
     },
 };
 
@@ -33,32 +32,12 @@ SELECT keys.id, keys.body, keys.revision, keys.code,
        secrets.end_ms, secrets.revision, secrets.code
 FROM keys LEFT JOIN secrets ON secrets.key_id = keys.id";
 
-const WORKSPACES: &str = "SELECT id, body, revision, code FROM workspaces";
+pub(super) const WORKSPACES: &str = "SELECT id, body, revision, code FROM workspaces";
 
-const MEMBERS: &str = "SELECT id, body, revision, code FROM members";
+pub(super) const MEMBERS: &str = "SELECT id, body, revision, code FROM members";
 
 /// How many keys are handed over at once.
 const AT_ONCE: usize = 1_024;
-
-/// Everything, at the one revision that this answers.
-///
-/// Every record of the log is looked at first: one that was removed or altered could have told that a row is old.
-pub(super) fn load(
-    connection: &mut Connection,
-    keys: &DerivedKeys,
-    sink: &dyn ViewSink,
-) -> Result<Revision, StoreError> {
-    let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
-    let head = log::head(&snapshot, keys)?.revision;
-    let newest = log::named(&snapshot, keys, head)?;
-    let fault =
-        groups::mark_fault(&snapshot, keys, newest.newest_group()).map_err(|error| of_reading(&error))?;
-    fault.map_or(Ok(()), |why| Err(StoreError::Corrupt(why)))?;
-    let mut reading = ViewRows::new(&keys.rows);
-    schemes::read(&snapshot, keys, &newest, &mut reading.view).map_err(|error| of_reading(&error))?;
-    reading.all(&snapshot, newest, sink).map_err(|error| of_reading(&error))?;
-    reading.zone_missing.map_or(Ok(head), |(whose, zone)| Err(zone_missing(whose, zone)))
-}
 
 /// What was written after `after`, as it stands now.
 pub(super) fn changes(
@@ -73,7 +52,7 @@ pub(super) fn changes(
     }
     let newest = log::named_since(&snapshot, keys, after, head)?;
     let mut reading = ViewRows::new(&keys.rows);
-    schemes::read(&snapshot, keys, &newest, &mut reading.view).map_err(|error| of_reading(&error))?;
+    reading.schemes(&snapshot, keys, &newest).map_err(|error| of_reading(&error))?;
     reading.named(&snapshot, &newest).map_err(|error| of_reading(&error))?;
     Ok(View { groups: newest.groups, ..reading.at(head) })
 }
@@ -146,17 +125,25 @@ fn list_where(
 }
 
 /// Rows on their way to a view.
-struct ViewRows<'k> {
+pub(super) struct ViewRows<'k> {
     codes: &'k MacKey,
     known: KnownValues,
     view: View,
+    /// The rows that cannot be trusted.
+    bad: Vec<BadRow>,
     /// What of the parts handed over could not be read for want of a time zone, and that zone.
     zone_missing: Option<(String, String)>,
 }
 
 impl<'k> ViewRows<'k> {
-    fn new(codes: &'k MacKey) -> Self {
-        Self { codes, known: KnownValues::default(), view: View::default(), zone_missing: None }
+    pub(super) fn new(codes: &'k MacKey) -> Self {
+        Self {
+            codes,
+            known: KnownValues::default(),
+            view: View::default(),
+            bad: Vec::new(),
+            zone_missing: None,
+        }
     }
 
     fn at(self, head: Revision) -> View {
@@ -172,14 +159,65 @@ impl<'k> ViewRows<'k> {
         sink.take(part);
     }
 
+    /// Ends the reading: the rows that cannot be trusted, and what could not be read for want of a time zone.
+    pub(super) fn end(self) -> (Vec<BadRow>, Option<(String, String)>) {
+        (self.bad, self.zone_missing)
+    }
+
+    /// Takes the import schemes that records name.
+    pub(super) fn schemes(
+        &mut self,
+        connection: &Connection,
+        keys: &DerivedKeys,
+        newest: &Newest,
+    ) -> rusqlite::Result<()> {
+        let damaged = schemes::read(connection, keys, newest, &mut self.view)?;
+        damaged.into_iter().for_each(|damaged| self.distrust("schemes", damaged.id.clone(), damaged));
+        Ok(())
+    }
+
+    /// Names import schemes that no record of a whole log does.
+    pub(super) fn unknown_schemes(
+        &mut self,
+        connection: &Connection,
+        newest: &Newest,
+    ) -> rusqlite::Result<()> {
+        let unknown = schemes::unknown(connection, newest)?;
+        unknown.into_iter().for_each(|damaged| self.distrust("schemes", damaged.id.clone(), damaged));
+        Ok(())
+    }
+
+    /// Takes the newest version of the policy, and looks at all others that records name.
+    pub(super) fn policies(&mut self, connection: &Connection, newest: &Newest) -> rusqlite::Result<()> {
+        self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
+        let mut missing = newest.policies.clone();
+        let mut bad = Vec::new();
+        policies::each(connection, |row| {
+            let written = row.parse_id(str::parse).and_then(|version: u64| missing.remove(&version));
+            let why = match written {
+                None => Some(ROW_UNKNOWN),
+                Some(_) if !row.is_genuine("policies", self.codes) => Some(EDITED),
+                Some(written) if written != row.revision => Some(NOT_NEWEST),
+                Some(_) => None,
+            };
+            bad.extend(why.map(|why| BadRow { table: "policies", id: row.id, why }));
+        })?;
+        self.bad.append(&mut bad);
+        self.bad.extend(missing.into_keys().map(|version| BadRow {
+            table: "policies",
+            id: version.to_string().into(),
+            why: ROW_MISSING,
+        }));
+        Ok(())
+    }
+
     /// Takes every row, each against the newest record that names it, and hands them over.
-    fn all(
+    pub(super) fn all(
         &mut self,
         connection: &Connection,
         mut newest: Newest,
         sink: &dyn ViewSink,
     ) -> rusqlite::Result<()> {
-        self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
         self.hand_over(sink);
         each_row(connection, WORKSPACES, [], |row| {
             let newest = row.parse_id(WorkspaceId::parse).and_then(|id| newest.workspaces.remove(&id));
@@ -202,9 +240,9 @@ impl<'k> ViewRows<'k> {
                 self.hand_over(sink);
             }
         })?;
-        newest.workspaces.keys().for_each(|id| self.missing(id.to_string()));
-        newest.members.keys().for_each(|id| self.missing(id.to_string()));
-        newest.keys.keys().for_each(|id| self.missing(id.to_string()));
+        newest.workspaces.keys().for_each(|id| self.missing("workspaces", id.to_string()));
+        newest.members.keys().for_each(|id| self.missing("members", id.to_string()));
+        newest.keys.keys().for_each(|id| self.missing("keys", id.to_string()));
         self.hand_over(sink);
         Ok(())
     }
@@ -220,7 +258,7 @@ impl<'k> ViewRows<'k> {
                 self.put_workspace(row, Some(*newest));
             })?;
             if !found {
-                self.missing(id);
+                self.missing("workspaces", id);
             }
         }
         let by_id = format!("{MEMBERS} WHERE id = ?1");
@@ -231,7 +269,7 @@ impl<'k> ViewRows<'k> {
                 self.put_member(row, Some(*newest));
             })?;
             if !found {
-                self.missing(id);
+                self.missing("members", id);
             }
         }
         self.removed(newest.removed.iter().map(|(id, written)| (id.clone(), *written)));
@@ -254,7 +292,7 @@ impl<'k> ViewRows<'k> {
             self.put_key(row, secrets, newest, &later);
         })?;
         if !found {
-            self.missing(id.to_owned());
+            self.missing("keys", id.to_owned());
         }
         Ok(())
     }
@@ -263,7 +301,7 @@ impl<'k> ViewRows<'k> {
         let newest = newest.ok_or_else(|| row.damaged(ROW_UNKNOWN));
         match newest.and_then(|newest| row.to_workspace(newest, self.codes)) {
             Ok(workspace) => self.view.workspaces.push(workspace),
-            Err(damaged) => self.view.damaged.push(damaged),
+            Err(damaged) => self.distrust("workspaces", row.id.clone(), damaged),
         }
     }
 
@@ -273,7 +311,7 @@ impl<'k> ViewRows<'k> {
             // Up to schema 7 the row of a removed one stayed.
             Ok(Member { id, role: None, revision, .. }) => self.view.removed_members.push((id, revision)),
             Ok(member) => self.view.members.push(member),
-            Err(damaged) => self.view.damaged.push(damaged),
+            Err(damaged) => self.distrust("members", row.id.clone(), damaged),
         }
     }
 
@@ -288,7 +326,7 @@ impl<'k> ViewRows<'k> {
         let newest = newest.ok_or_else(|| row.damaged(ROW_UNKNOWN));
         match newest.and_then(|newest| row.to_key(secrets, newest, self.codes, &mut self.known)) {
             Ok(key) => self.view.keys.push(later(key)),
-            Err(damaged) => self.view.damaged.push(damaged),
+            Err(damaged) => self.distrust("keys", row.id.clone(), damaged),
         }
     }
 
@@ -297,23 +335,14 @@ impl<'k> ViewRows<'k> {
         self.view.removed_members.extend(removed);
     }
 
-    fn missing(&mut self, id: String) {
-        self.view.damaged.push(Damaged { id, why: ROW_MISSING, zone: None });
+    fn missing(&mut self, table: &'static str, id: String) {
+        self.distrust(table, id.clone(), Damaged { id, why: ROW_MISSING, zone: None });
     }
-}
 
-fn each_row(
-    connection: &Connection,
-    sql: &str,
-    values: impl Params,
-    mut put: impl FnMut(&Row),
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(values)?;
-    while let Some(row) = rows.next()? {
-        put(&key_row(row)?);
+    fn distrust(&mut self, table: &'static str, id: impl Into<Vec<u8>>, damaged: Damaged) {
+        self.bad.push(BadRow { table, id: id.into(), why: damaged.why });
+        self.view.damaged.push(damaged);
     }
-    Ok(())
 }
 
 pub(super) fn each_key(
@@ -345,16 +374,6 @@ pub(super) fn each_key(
 
 /// `None` where the join found no secret.
 fn secret_row(row: &SqliteRow<'_>) -> rusqlite::Result<Option<SecretRow>> {
-    let Some(generation) = row.get(4)? else { return Ok(None) };
-    Ok(Some(SecretRow {
-        generation,
-        scheme: bytes(row, 5)?,
-        root: integer_of(row, 6)?,
-        hash: bytes(row, 7)?,
-        hint: bytes(row, 8)?,
-        created_ms: integer_of(row, 9)?,
-        end_ms: row.get(10)?,
-        revision: integer_of(row, 11)?,
-        code: bytes(row, 12)?,
-    }))
+    let found: Option<i64> = row.get(4)?;
+    found.map(|_| secret_row_at(row, 4)).transpose()
 }

@@ -15,6 +15,9 @@ const WAIT: Duration = Duration::from_secs(5);
 /// Connections that are handed out to one read after the other.
 pub(super) type Readers = r2d2::Pool<ReadConnection>;
 
+/// One of them, while it reads.
+pub(super) type ReadingConnection = r2d2::PooledConnection<ReadConnection>;
+
 /// How a connection of the pool is opened.
 pub(super) struct ReadConnection {
     path: PathBuf,

@@ -1,17 +1,19 @@
 //! Which reads run when: a few at once, few of them for long, and the follower's behind no other.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc, thread};
 
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
     follower,
+    start::{self, Loaded},
     store::{MAX_READS, SqliteStore},
+    writer::WriterWork,
 };
 use crate::{
-    domain::root::DerivedKeys,
-    ports::{Pending, StoreError},
+    domain::{revision::Revision, root::DerivedKeys},
+    ports::{Pending, StoreError, ViewSink},
 };
 
 impl SqliteStore {
@@ -63,6 +65,29 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
+    /// Hands everything that is stored to a sink. Where the log had to be read for that, what it told is written down, so that
+    /// the next start needs it no more; a store that takes no change stays as it is.
+    pub(super) fn load_into(&self, sink: Arc<dyn ViewSink>) -> Pending<'_, Revision> {
+        let readers = self.readers.clone();
+        let loading = self.follow(move |connection, keys| {
+            let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+            let beside = cores.saturating_sub(1);
+            let mut others: Vec<_> = (0..beside).map_while(|_| readers.try_get()).collect();
+            start::load(connection, keys, &mut others, &*sink)
+        });
+        Box::pin(async move {
+            let Loaded { revision, repair } = loading.await?;
+            if let Some(mut repair) = repair {
+                repair.time = self.opened;
+                let written = self.ask(|answer| WriterWork::Repair(Box::new(repair), answer)).await;
+                if let Err(error) = written {
+                    tracing::warn!(%error, "what the log told cannot be written down: the next start reads it again");
+                }
+            }
+            Ok(revision)
+        })
+    }
+
     /// Reads for the follower of the log.
     pub(super) fn follow<T: Send + 'static>(
         &self,

@@ -39,7 +39,7 @@ const AHEAD: u64 = 1_024;
 /// What one change of one key takes at the most, and each more beside it; how many keys of a change of many stand on one page.
 const ONE_CHANGE: u64 = 24;
 const ONE_MORE: u64 = 12;
-const KEYS_ON_A_PAGE: u64 = 160;
+const KEYS_ON_A_PAGE: u64 = 156;
 
 /// Bytes of a frame beside its page, and of the head of the WAL.
 const FRAME_HEAD: u64 = 24;

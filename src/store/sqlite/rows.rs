@@ -2,37 +2,37 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{failure, groups, log, notes, refusal::WriteRefusal};
+use super::{
+    counted::CountedRows, failure, groups, log, notes, refusal::WriteRefusal, removed, sums::RunningSum,
+};
 use crate::{
     domain::{
         audit::{Action, LogEntry},
         group::Group,
         id::{GroupId, KeyId},
-        key::Key,
         member::{Member, MemberId},
         revision::Revision,
         root::DerivedKeys,
         scheme::ImportScheme,
-        workspace::Workspace,
     },
-    ports::{Mutation, PolicyVersion, RequestMark, StoreError},
+    ports::{Mutation, RequestMark, Rows, StoreError},
     store::{
         chain::{LogHead, StoredRecord},
         rows::{
-            Row, SecretRow, from_stored, to_stored, write_key, write_member, write_policy, write_scheme,
-            write_workspace,
+            from_stored, to_stored, write_key, write_member, write_policy, write_scheme, write_workspace,
         },
     },
 };
 
-const PUT_MEMBER: &str =
-    "INSERT INTO members (id, body, revision, code) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id)
-    DO UPDATE SET body = excluded.body, revision = excluded.revision, code = excluded.code";
+const PUT_POLICY: &str = "INSERT INTO policies (version, body, revision, code) VALUES (?1, ?2, ?3, ?4)";
+
+const PUT_SCHEME: &str = "INSERT INTO schemes (id, body, revision, code) VALUES (?1, ?2, ?3, ?4)";
 
 /// Writes a change behind `head` and answers the new head. The caller undoes what a refused one has written.
 pub(super) fn apply(
     connection: &Connection,
     keys: &DerivedKeys,
+    sum: &mut RunningSum,
     head: LogHead,
     mutation: &Mutation,
 ) -> Result<LogHead, WriteRefusal> {
@@ -50,29 +50,16 @@ pub(super) fn apply(
     let bytes = mutation.entry.canonical_bytes(head.revision.next(), workspace_changed);
     let (head, record) = head.append(bytes, keys);
     insert_record(connection, &record)?;
-    if let Some(workspace) = &mutation.rows.workspace {
-        put_workspace(connection, keys, workspace, head.revision)?;
-    }
-    if let Some(member) = &mutation.rows.member {
-        put_member(connection, keys, member, head.revision)?;
-    }
-    if let Some(policy) = &mutation.rows.policy {
-        put_policy(connection, keys, policy, head.revision)?;
-    }
-    if let Some(scheme) = &mutation.rows.scheme {
-        put_scheme(connection, keys, scheme, head.revision)?;
-    }
-    if let Some(key) = &mutation.rows.key {
-        put_key(connection, keys, key, head.revision)?;
-    }
+    let mut counted = CountedRows { connection, keys, sum };
+    counted.put_all(&mutation.rows, head.revision)?;
     if let Some(time) = mutation.rows.clock_mark {
         notes::put_clock_mark(connection, keys, time)?;
     }
     if let Some(group) = &mutation.entry.group {
-        groups::put(connection, keys, group, head.revision)?;
+        groups::put(&mut counted, group, &mutation.entry, head.revision)?;
     }
     if let Some(gains) = &mutation.entry.gains {
-        groups::put_gains(connection, gains, head.revision)?;
+        groups::put_gains(&mut counted, gains, head.revision)?;
     }
     if let (Some(request), Some(made)) = (&mutation.request, made(&mutation.entry)) {
         put_request(connection, request, &made, head.revision)?;
@@ -203,117 +190,48 @@ fn insert_record(connection: &Connection, record: &StoredRecord) -> rusqlite::Re
     Ok(())
 }
 
-fn put_workspace(
-    connection: &Connection,
-    keys: &DerivedKeys,
-    workspace: &Workspace,
-    revision: Revision,
-) -> Result<(), WriteRefusal> {
-    let row = write_workspace(workspace, revision, &keys.rows).map_err(|error| unwritable(&error))?;
-    put_row(
-        connection,
-        "INSERT INTO workspaces (id, body, revision, code) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id)
-         DO UPDATE SET body = excluded.body, revision = excluded.revision, code = excluded.code",
-        &row,
-    )?;
-    Ok(())
-}
-
-/// Writes the row of a member. A removed one has none: the entry says it.
-fn put_member(
-    connection: &Connection,
-    keys: &DerivedKeys,
-    member: &Member,
-    revision: Revision,
-) -> Result<(), WriteRefusal> {
-    if member.role.is_none() {
-        let gone = "DELETE FROM members WHERE id = ?1";
-        connection.prepare_cached(gone)?.execute([member.id.to_string()])?;
-        return Ok(());
+impl CountedRows<'_> {
+    fn put_all(&mut self, rows: &Rows, revision: Revision) -> Result<(), WriteRefusal> {
+        let codes = &self.keys.rows;
+        if let Some(workspace) = &rows.workspace {
+            let row = write_workspace(workspace, revision, codes).map_err(|error| unwritable(&error))?;
+            self.replace("workspaces", &row)?;
+        }
+        if let Some(member) = &rows.member {
+            self.put_member(member, revision)?;
+        }
+        if let Some(policy) = &rows.policy {
+            let row = write_policy(policy, revision, codes).map_err(|error| unwritable(&error))?;
+            self.insert("policies", &row, PUT_POLICY)?;
+        }
+        if let Some(scheme) = &rows.scheme {
+            self.put_scheme(scheme, revision)?;
+        }
+        if let Some(key) = &rows.key {
+            let (row, secrets) = write_key(key, revision, codes).map_err(|error| unwritable(&error))?;
+            self.replace_key(&row, &secrets)?;
+        }
+        Ok(())
     }
-    let row = write_member(member, revision, &keys.rows).map_err(|error| unwritable(&error))?;
-    put_row(connection, PUT_MEMBER, &row)?;
-    Ok(())
-}
 
-fn put_policy(
-    connection: &Connection,
-    keys: &DerivedKeys,
-    policy: &PolicyVersion,
-    revision: Revision,
-) -> Result<(), WriteRefusal> {
-    let row = write_policy(policy, revision, &keys.rows).map_err(|error| unwritable(&error))?;
-    put_row(
-        connection,
-        "INSERT INTO policies (version, body, revision, code) VALUES (?1, ?2, ?3, ?4)",
-        &row,
-    )?;
-    Ok(())
-}
-
-fn put_scheme(
-    connection: &Connection,
-    keys: &DerivedKeys,
-    scheme: &ImportScheme,
-    revision: Revision,
-) -> Result<(), WriteRefusal> {
-    let row = write_scheme(scheme, revision, &keys.rows).map_err(|error| unwritable(&error))?;
-    let insert = "INSERT INTO schemes (id, body, revision, code) VALUES (?1, ?2, ?3, ?4)";
-    match put_row(connection, insert, &row) {
-        Ok(_) => Ok(()),
-        // Another change was first.
-        Err(error) if failure::is_constraint(&error) => Err(StoreError::Conflict.into()),
-        Err(error) => Err(error.into()),
+    /// Writes the row of a member. Of a removed one stays only that it was.
+    fn put_member(&mut self, member: &Member, revision: Revision) -> Result<(), WriteRefusal> {
+        if member.role.is_none() {
+            self.delete("members", &member.id.to_string())?;
+            return removed::put(self, &member.id, revision);
+        }
+        removed::forget(self, &member.id)?;
+        let row = write_member(member, revision, &self.keys.rows).map_err(|error| unwritable(&error))?;
+        self.replace("members", &row)
     }
-}
 
-fn put_key(
-    connection: &Connection,
-    keys: &DerivedKeys,
-    key: &Key,
-    revision: Revision,
-) -> Result<(), WriteRefusal> {
-    let (row, secrets) = write_key(key, revision, &keys.rows).map_err(|error| unwritable(&error))?;
-    let id = key.id.to_string();
-    put_row(
-        connection,
-        "INSERT INTO keys (id, body, revision, code) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id)
-         DO UPDATE SET body = excluded.body, revision = excluded.revision, code = excluded.code",
-        &row,
-    )?;
-    connection.prepare_cached("DELETE FROM secrets WHERE key_id = ?1")?.execute([&id])?;
-    secrets.iter().try_for_each(|secret| put_secret(connection, &id, secret))
-}
-
-fn put_row(connection: &Connection, insert: &str, row: &Row) -> rusqlite::Result<usize> {
-    let text = |bytes| String::from_utf8_lossy(bytes);
-    let values = params![text(&row.id), text(&row.body), row.revision, row.code];
-    connection.prepare_cached(insert)?.execute(values)
-}
-
-fn put_secret(connection: &Connection, key_id: &str, row: &SecretRow) -> Result<(), WriteRefusal> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO secrets (key_id, generation, scheme, root, hash, hint, created_ms, end_ms, revision, code)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?;
-    let text = |bytes| String::from_utf8_lossy(bytes);
-    let inserted = insert.execute(params![
-        key_id,
-        row.generation,
-        text(&row.scheme),
-        row.root,
-        row.hash,
-        text(&row.hint),
-        row.created_ms,
-        row.end_ms,
-        row.revision,
-        row.code
-    ]);
-    match inserted {
-        Ok(_) => Ok(()),
-        // Another key has this secret: the one who draws again gets another.
-        Err(error) if failure::is_duplicate(&error) => Err(StoreError::Conflict.into()),
-        Err(error) => Err(error.into()),
+    fn put_scheme(&mut self, scheme: &ImportScheme, revision: Revision) -> Result<(), WriteRefusal> {
+        let row = write_scheme(scheme, revision, &self.keys.rows).map_err(|error| unwritable(&error))?;
+        match self.insert("schemes", &row, PUT_SCHEME) {
+            // Another change was first.
+            Err(error) if failure::is_constraint(&error) => Err(StoreError::Conflict.into()),
+            written => Ok(written?),
+        }
     }
 }
 

@@ -2,19 +2,24 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{columns::key_row, damage::ROW_MISSING, log::Newest};
+use super::{
+    columns::{each_row, key_row},
+    log::Newest,
+};
 use crate::{
-    domain::root::DerivedKeys,
+    domain::{root::DerivedKeys, text::Label},
     ports::{Damaged, View},
+    store::rows::{ROW_MISSING, ROW_UNKNOWN},
 };
 
-/// Takes the schemes that the log names into `view`.
+/// Takes the schemes that the log names into `view`; answers those that cannot be trusted, and those that it does not know.
 pub(super) fn read(
     connection: &Connection,
     keys: &DerivedKeys,
     newest: &Newest,
     view: &mut View,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Vec<Damaged>> {
+    let mut damaged = Vec::new();
     let mut select =
         connection.prepare_cached("SELECT id, body, revision, code FROM schemes WHERE id = ?1")?;
     for (name, newest) in &newest.schemes {
@@ -22,8 +27,20 @@ pub(super) fn read(
         let missing = || Damaged { id: name.to_string(), why: ROW_MISSING, zone: None };
         match row.ok_or_else(missing).and_then(|row| row.to_scheme(*newest, keys)) {
             Ok(scheme) => view.schemes.push(scheme),
-            Err(damaged) => view.damaged.push(damaged),
+            Err(bad) => damaged.push(bad),
         }
     }
-    Ok(())
+    Ok(damaged)
+}
+
+/// The schemes that the log does not know, of a whole log.
+pub(super) fn unknown(connection: &Connection, newest: &Newest) -> rusqlite::Result<Vec<Damaged>> {
+    let mut unknown = Vec::new();
+    each_row(connection, "SELECT id, body, revision, code FROM schemes", [], |row| {
+        let name = row.parse_id(Label::parse);
+        if name.is_none_or(|name| !newest.schemes.contains_key(&name)) {
+            unknown.push(row.damaged(ROW_UNKNOWN));
+        }
+    })?;
+    Ok(unknown)
 }

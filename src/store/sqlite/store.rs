@@ -17,12 +17,13 @@ use super::{
     open::{OpenError, Opened, database},
     readers::{self, Readers},
     reserve::HeldIndex,
+    sums::RunningSum,
     writer::{
         DiskRoom, FileIdentity, ForeignWrites, ReplyTo, Telling, WRITTEN_BY_OTHERS, Writer, WriterWork,
     },
 };
 use crate::{
-    domain::{revision::Revision, root::DerivedKeys},
+    domain::{revision::Revision, root::DerivedKeys, time::Timestamp},
     ports::{Lifecycle, Pending, StoreError, StoredMark, Taking, Until, WriterState},
     store::data_dir::DataDir,
 };
@@ -60,6 +61,8 @@ pub struct SqliteStore {
     pub(super) verifying: Arc<Semaphore>,
     /// Taken by the first caller that joins it.
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// When it was opened.
+    pub(super) opened: Timestamp,
     /// As it was found.
     mark: StoredMark,
     ended_in_order: bool,
@@ -70,9 +73,10 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     pub(super) fn start(dir: &DataDir, opened: Opened) -> Result<Self, OpenError> {
-        let Opened { connection, index, held, keys, mark, ended_in_order, anchor } = opened;
+        let Opened { connection, index, held, keys, opened, mark, ended_in_order, anchor } = opened;
         let path = dir.database();
         let head = log::head(&connection, &keys)?;
+        let sum = RunningSum::at(&connection, &keys, head).map_err(database(&path))?;
         let (works, receiver) = mpsc::channel(MAX_WAITING);
         let (revision_sender, revisions) = watch::channel(head.revision);
         let (state_sender, state) = watch::channel(WriterState::Working);
@@ -87,6 +91,7 @@ impl SqliteStore {
             foreign,
             keys: Arc::clone(&keys),
             head,
+            sum,
             file: FileIdentity::of(path.clone()).map_err(database(&path))?,
             anchor,
             works: receiver,
@@ -120,6 +125,7 @@ impl SqliteStore {
             taking,
             directory: dir.path().to_owned(),
             thread,
+            opened,
             mark,
             ended_in_order,
             held_index: held,

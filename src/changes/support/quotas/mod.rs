@@ -147,6 +147,7 @@ impl Changes {
                 | Action::PolicyApply
                 | Action::ClockReset
                 | Action::RollbackAccept
+                | Action::DamageFind
                 | Action::KeyImport
                 | Action::SchemeAdd,
                 None,

@@ -73,6 +73,8 @@ enum ActionArg {
     ClockReset,
     /// An older database was taken in with `--accept-rollback`
     RollbackAccept,
+    /// Rows that cannot be trusted were found at a start
+    DamageFind,
     /// A workspace was changed
     WorkspaceUpdate,
     /// A workspace was suspended
@@ -113,6 +115,7 @@ impl From<ActionArg> for AuditAction {
             ActionArg::PolicyApply => Self::PolicyApply,
             ActionArg::ClockReset => Self::ClockReset,
             ActionArg::RollbackAccept => Self::RollbackAccept,
+            ActionArg::DamageFind => Self::DamageFind,
             ActionArg::KeyImport => Self::KeyImport,
             ActionArg::SchemeAdd => Self::SchemeAdd,
             ActionArg::WorkspaceSuspend => Self::WorkspaceSuspend,

@@ -11,7 +11,9 @@ mod verify;
 pub(super) use self::{
     after::after,
     end::{head, position},
-    names::{change_of_many, keys_named_since, named, named_since, policy_written_at},
+    names::{
+        change_of_many, has_gains, keys_named_since, keys_within, named, named_since, policy_written_at,
+    },
     newest::Newest,
     query::query,
     verify::verify,

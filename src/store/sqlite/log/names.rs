@@ -10,7 +10,8 @@ use crate::{
     domain::{group::GroupChange, id::KeyId, revision::Revision, root::DerivedKeys},
     ports::StoreError,
     store::{
-        records::group::read_group,
+        chain::StoredRecord,
+        records::group::{KeyList, are_gains_kept, read_group},
         rows::to_stored,
         sqlite::{failure::of_reading, groups, refusal::WriteRefusal},
     },
@@ -71,8 +72,7 @@ pub(in crate::store::sqlite) fn policy_written_at(
     keys: &DerivedKeys,
     revision: i64,
 ) -> rusqlite::Result<Option<u64>> {
-    let mut one = connection.prepare_cached(&format!("{COLUMNS} WHERE revision = ?1"))?;
-    let found = one.query_row([revision], record).optional()?.filter(|record| record.is_genuine(keys));
+    let found = genuine(connection, keys, revision)?;
     let mut newest = Newest::default();
     let noted = found.map_or(Ok(None), |record| newest.note(&record, connection))?;
     Ok(noted.and(newest.policy).map(|(version, _)| version))
@@ -85,13 +85,49 @@ pub(in crate::store::sqlite) fn change_of_many(
     revision: i64,
 ) -> Result<GroupChange, StoreError> {
     let read = || -> rusqlite::Result<_> {
-        let mut one = connection.prepare_cached(&format!("{COLUMNS} WHERE revision = ?1"))?;
-        let found = one.query_row([revision], record).optional()?.filter(|record| record.is_genuine(keys));
-        let Some(found) = found else { return Ok(Err(altered(revision))) };
+        let Some(found) = genuine(connection, keys, revision)? else { return Ok(Err(altered(revision))) };
         let change = read_group(revision, &found.bytes, || groups::list(connection, revision))?;
         Ok(change.ok_or_else(|| unreadable(&found)))
     };
     read().map_err(|error| of_reading(&error))?
+}
+
+/// Whether the list at a place ([`groups::list`]) is the one of the keys that gained by a genuine entry; `None` where none gained
+/// by one.
+pub(in crate::store::sqlite) fn has_gains(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    place: i64,
+) -> rusqlite::Result<Option<bool>> {
+    let Some(found) = genuine(connection, keys, place.saturating_abs())? else { return Ok(None) };
+    // By one by which no key gained, nothing is to be kept: there any list would do.
+    let none = are_gains_kept(&found.bytes, || Ok::<_, rusqlite::Error>(KeyList::default()))?;
+    if none {
+        return Ok(None);
+    }
+    are_gains_kept(&found.bytes, || groups::list(connection, place)).map(Some)
+}
+
+/// The keys of a change of many that stand in its entry itself, as in older schemas; `None` where they stand beside it.
+pub(in crate::store::sqlite) fn keys_within(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    revision: i64,
+) -> rusqlite::Result<Option<Vec<KeyId>>> {
+    let Some(found) = genuine(connection, keys, revision)? else { return Ok(None) };
+    // A list that is beside it is not asked for here, and none is the one that it has.
+    let change = read_group(revision, &found.bytes, || Ok::<_, rusqlite::Error>(KeyList::default()))?;
+    Ok(change.map(|change| change.keys))
+}
+
+/// The record at a revision, if it is genuine.
+fn genuine(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    revision: i64,
+) -> rusqlite::Result<Option<StoredRecord>> {
+    let mut one = connection.prepare_cached(&format!("{COLUMNS} WHERE revision = ?1"))?;
+    Ok(one.query_row([revision], record).optional()?.filter(|record| record.is_genuine(keys)))
 }
 
 /// The keys that the records after `after` name, alone or with others.

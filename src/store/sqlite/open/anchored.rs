@@ -28,7 +28,7 @@ use crate::{
         anchor::{Anchor, AnchorSettings, FoundAnchor, Keeper, find, make},
         chain::LogHead,
         rows::to_stored,
-        sqlite::{columns::bytes, failure, log, meta, refusal::WriteRefusal, rows},
+        sqlite::{columns::bytes, failure, log, meta, refusal::WriteRefusal, rows, sums::RunningSum},
     },
 };
 
@@ -191,11 +191,13 @@ impl AnchorJudgement {
         let transaction = connection.transaction().map_err(|error| failed(&error))?;
         let time = if let StoredMark::At(mark) = mark { now.max(mark) } else { now };
         let mutation = Mutation::new(entry(doubt, self.head.revision, time), Rows::default());
-        let head =
-            rows::apply(&transaction, keys, self.head, &mutation).map_err(|refusal| match refusal {
-                WriteRefusal::Store(error) => OpenError::Store(error),
-                WriteRefusal::Driver(error) => failed(&error),
-            })?;
+        let mut sum = RunningSum::at(&transaction, keys, self.head).map_err(|error| failed(&error))?;
+        let applied = rows::apply(&transaction, keys, &mut sum, self.head, &mutation);
+        let head = applied.map_err(|refusal| match refusal {
+            WriteRefusal::Store(error) => OpenError::Store(error),
+            WriteRefusal::Driver(error) => failed(&error),
+        })?;
+        sum.put(&transaction, keys, head).map_err(|error| failed(&error))?;
         rows::sign(&transaction, keys, head).map_err(|error| failed(&error))?;
         transaction.commit().map_err(|error| failed(&error))?;
         tracing::warn!(revision = %head.revision, %doubt, "taken in as it is, as --accept-rollback says");

@@ -48,6 +48,7 @@ pub(super) struct Opened {
     pub(super) index: WalIndex,
     pub(super) held: Option<HeldIndex>,
     pub(super) keys: Arc<DerivedKeys>,
+    pub(super) opened: Timestamp,
     pub(super) mark: StoredMark,
     pub(super) ended_in_order: bool,
     pub(super) anchor: Keeper,
@@ -87,7 +88,8 @@ pub(super) fn open(
     let ended_in_order = notes::ended_in_order(&connection).map_err(database(&path))?;
     let default = AnchorSettings::default().path(dir.path());
     let anchor = judged.keep(&mut connection, &keys, (now, mark), &default)?;
-    Ok(Opened { connection, index, held, keys, mark, ended_in_order, anchor })
+    let opened = if let StoredMark::At(mark) = mark { now.max(mark) } else { now };
+    Ok(Opened { connection, index, held, keys, opened, mark, ended_in_order, anchor })
 }
 
 /// Opens a database for writing; where there is no room for the file of its WAL's index, without one.

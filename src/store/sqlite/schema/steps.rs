@@ -1,7 +1,7 @@
 //! The tables, from the first schema on: each step from one schema to the next.
 
 /// The schema that this program writes.
-pub(in crate::store::sqlite) const VERSION: i64 = 10;
+pub(in crate::store::sqlite) const VERSION: i64 = 11;
 
 /// Columns for queries are generated from the coded body or the chained bytes, so that they cannot be edited apart.
 /// Indexes of them can: so they only find rows for people to look at, and what counts is read without them.
@@ -204,5 +204,37 @@ CREATE INDEX blocks_by_part ON blocks (kind, part);
 /// They have been taken over into blocks.
 const V10: &str = "DROP TABLE counts";
 
+/// What a start needs so that it reads no log: the sum over all rows that count, and as rows what only entries told before. The
+/// first start works them out from the log.
+const V11: &str = "
+CREATE TABLE sum (
+    only INTEGER NOT NULL PRIMARY KEY CHECK (only = 1),
+    nonce BLOB NOT NULL,
+    sealed BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE group_changes (
+    id TEXT NOT NULL PRIMARY KEY,
+    body BLOB NOT NULL,
+    revision INTEGER NOT NULL,
+    code BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+ALTER TABLE grouped_keys ADD COLUMN code BLOB;
+
+CREATE TABLE removed_members (
+    id TEXT NOT NULL PRIMARY KEY,
+    body BLOB NOT NULL,
+    revision INTEGER NOT NULL,
+    code BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE distrusted (
+    id TEXT NOT NULL PRIMARY KEY,
+    body BLOB NOT NULL,
+    revision INTEGER NOT NULL,
+    code BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
 /// Each step from one schema to the next.
-pub(super) const STEPS: [&str; 10] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10];
+pub(super) const STEPS: [&str; 11] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11];

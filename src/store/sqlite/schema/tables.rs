@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Its tables, the log first.
-pub(in crate::store::sqlite) const TABLES: [&str; 14] = [
+pub(in crate::store::sqlite) const TABLES: [&str; 18] = [
     "log",
     "keys",
     "secrets",
@@ -13,6 +13,10 @@ pub(in crate::store::sqlite) const TABLES: [&str; 14] = [
     "policies",
     "requests",
     "grouped_keys",
+    "group_changes",
+    "removed_members",
+    "distrusted",
+    "sum",
     "secret_uses",
     "scope_uses",
     "blocks",
@@ -24,8 +28,19 @@ pub(in crate::store::sqlite) const TABLES: [&str; 14] = [
 pub(in crate::store::sqlite) const WITH_MARK: &str = "members";
 
 /// Those whose rows say which revision wrote them.
-pub(in crate::store::sqlite) const REVISED: [&str; 8] =
-    ["keys", "secrets", "workspaces", "members", "schemes", "policies", "requests", "grouped_keys"];
+pub(in crate::store::sqlite) const REVISED: [&str; 11] = [
+    "keys",
+    "secrets",
+    "workspaces",
+    "members",
+    "schemes",
+    "policies",
+    "requests",
+    "grouped_keys",
+    "group_changes",
+    "removed_members",
+    "distrusted",
+];
 
 /// Those of `tables` that a database has; one of an older schema has fewer.
 pub(in crate::store::sqlite) fn present(

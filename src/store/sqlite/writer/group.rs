@@ -6,6 +6,7 @@ use super::super::{
     blocks::Kind,
     notes,
     permit_rows::{self, PermitRow},
+    start::Repair,
 };
 use crate::{
     domain::revision::Revision,
@@ -23,6 +24,8 @@ pub(in crate::store::sqlite) enum WriterWork {
     Commit(Vec<Mutation>, ReplyTo<Revision>),
     Notes(Vec<Note>, ReplyTo<()>),
     Permits(Vec<PermitRow>, ReplyTo<()>),
+    /// What a start that read the log found.
+    Repair(Box<Repair>, ReplyTo<()>),
     /// Try to write, where the store is sealed.
     OpenAnew(ReplyTo<()>),
     /// Take nothing new, write what waits, empty the WAL.
@@ -35,6 +38,7 @@ pub(in crate::store::sqlite) struct Batch {
     pub(in crate::store::sqlite) commits: Vec<(Vec<Mutation>, ReplyTo<Revision>)>,
     pub(in crate::store::sqlite) notes: Vec<(Vec<Note>, ReplyTo<()>)>,
     pub(in crate::store::sqlite) permits: Vec<(Vec<PermitRow>, ReplyTo<()>)>,
+    pub(in crate::store::sqlite) repairs: Vec<(Box<Repair>, ReplyTo<()>)>,
     pub(in crate::store::sqlite) trials: Vec<ReplyTo<()>>,
     pub(in crate::store::sqlite) closers: Vec<ReplyTo<()>>,
     /// Whether it is written to see that it can be.
@@ -71,6 +75,7 @@ impl Batch {
             WriterWork::Commit(mutations, answer) => self.commits.push((mutations, answer)),
             WriterWork::Notes(notes, answer) => self.notes.push((notes, answer)),
             WriterWork::Permits(rows, answer) => self.permits.push((rows, answer)),
+            WriterWork::Repair(repair, answer) => self.repairs.push((repair, answer)),
             WriterWork::OpenAnew(answer) => self.trials.push(answer),
             WriterWork::Close(answer) => self.closers.push(answer),
         }
@@ -85,8 +90,9 @@ impl Batch {
         for ((_, answer), result) in self.commits.into_iter().zip(commits) {
             let _gone = answer.send(result);
         }
-        let others = self.notes.into_iter().map(|(_, answer)| answer);
-        for answer in others.chain(self.permits.into_iter().map(|(_, answer)| answer)) {
+        let notes_and_permits = self.notes.into_iter().map(|(_, answer)| answer);
+        let others = notes_and_permits.chain(self.permits.into_iter().map(|(_, answer)| answer));
+        for answer in others.chain(self.repairs.into_iter().map(|(_, answer)| answer)) {
             let _gone = answer.send(notes.clone());
         }
     }
@@ -141,6 +147,12 @@ impl Batch {
     pub(in crate::store::sqlite) fn refuse(self, error: &StoreError) {
         let answers = vec![Err(error.clone()); self.commits.len()];
         self.answer(answers, &Err(error.clone()));
+    }
+
+    /// Takes out what a start found: each is written alone.
+    pub(in crate::store::sqlite) fn take_repairs(&mut self) -> Vec<Self> {
+        let repairs = std::mem::take(&mut self.repairs).into_iter();
+        repairs.map(|repair| Self { repairs: vec![repair], ..Self::default() }).collect()
     }
 
     pub(in crate::store::sqlite) const fn len(&self) -> usize {

@@ -40,7 +40,8 @@ use super::{
     failure, log, notes, permit_rows,
     refusal::WriteRefusal,
     reserve::{HeldIndex, WAL_MAX},
-    rows,
+    rows, start,
+    sums::RunningSum,
 };
 use crate::{
     domain::{revision::Revision, root::DerivedKeys},
@@ -51,14 +52,24 @@ use crate::{
 /// The most that one transaction takes.
 const MAX_GROUP: usize = 256;
 
+/// What the open transaction holds.
+struct Filled {
+    head: LogHead,
+    sum: RunningSum,
+    /// One for each change.
+    answers: Vec<Result<Revision, StoreError>>,
+}
+
 /// What the thread owns.
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) foreign: ForeignWrites,
     pub(super) keys: Arc<DerivedKeys>,
     pub(super) head: LogHead,
+    /// The sum of the rows at that head.
+    pub(super) sum: RunningSum,
     pub(super) file: FileIdentity,
-    /// Written after each commit, and before it is answered.
+    /// Filled after each commit, and before it is answered.
     pub(super) anchor: Keeper,
     pub(super) works: mpsc::Receiver<WriterWork>,
     pub(super) revisions: watch::Sender<Revision>,
@@ -101,6 +112,9 @@ impl Writer {
             }
             for trial in std::mem::take(&mut group.trials) {
                 let _gone = trial.send(self.open_anew());
+            }
+            for repair in group.take_repairs() {
+                self.serve(repair);
             }
             if !group.is_empty() {
                 self.serve(group);
@@ -252,7 +266,7 @@ impl Writer {
             }
         }
         let swept = if group.is_sweep { self.pile.step(&self.connection) } else { Ok(()) };
-        let (head, answers) = match swept.and_then(|()| self.fill(group, blocks)) {
+        let Filled { head, sum, answers } = match swept.and_then(|()| self.fill(group, blocks)) {
             Ok(ControlFlow::Continue(written)) => written,
             Ok(ControlFlow::Break(outcome)) => {
                 self.roll_back();
@@ -272,24 +286,33 @@ impl Writer {
             };
         }
         self.head = head;
+        self.sum = sum;
         BatchOutcome::Committed(answers)
     }
 
     /// Writes every change of the group that can be written into the open transaction.
-    #[expect(clippy::type_complexity, reason = "one use")]
     fn fill(
         &self,
         group: &Batch,
         blocks: &[(Kind, Vec<u8>)],
-    ) -> rusqlite::Result<ControlFlow<BatchOutcome, (LogHead, Vec<Result<Revision, StoreError>>)>> {
+    ) -> rusqlite::Result<ControlFlow<BatchOutcome, Filled>> {
         let Some(found) = self.head_found()? else {
             let error = "the log does not end where this process left it: somebody else has written";
             return Ok(ControlFlow::Break(BatchOutcome::Broken(StoreError::Corrupt(error.to_owned()))));
         };
-        let mut head = found;
+        let (mut head, mut sum) = (found, self.sum.clone());
+        for (repair, _) in &group.repairs {
+            match start::repair(&self.connection, &self.keys, head, repair) {
+                Ok((repaired, known)) => (head, sum) = (repaired, RunningSum::known(known)),
+                Err(WriteRefusal::Store(error)) => {
+                    return Ok(ControlFlow::Break(BatchOutcome::Refused(error)));
+                }
+                Err(WriteRefusal::Driver(error)) => return Err(error),
+            }
+        }
         let mut answers = Vec::with_capacity(group.commits.len());
         for (mutations, _) in &group.commits {
-            answers.push(self.write_together(mutations, &mut head)?);
+            answers.push(self.write_together(mutations, &mut head, &mut sum)?);
         }
         for (kind, block) in blocks {
             blocks::note(&self.connection, *kind, block)?;
@@ -303,10 +326,13 @@ impl Writer {
         if group.is_trial {
             notes::put_trial(&self.connection)?;
         }
+        if head != found || !group.repairs.is_empty() {
+            sum.put(&self.connection, &self.keys, head)?;
+        }
         if head != found {
             rows::sign(&self.connection, &self.keys, head)?;
         }
-        Ok(ControlFlow::Continue((head, answers)))
+        Ok(ControlFlow::Continue(Filled { head, sum, answers }))
     }
 
     /// The head of the log that the open transaction finds, on which everything in it stands. No other process writes here:
@@ -322,13 +348,16 @@ impl Writer {
         &self,
         mutations: &[Mutation],
         head: &mut LogHead,
+        sum: &mut RunningSum,
     ) -> rusqlite::Result<Result<Revision, StoreError>> {
         self.connection.prepare_cached("SAVEPOINT one")?.execute([])?;
-        let apply = |head, mutation| rows::apply(&self.connection, &self.keys, head, mutation);
+        let mut with_these = sum.clone();
+        let apply =
+            |head, mutation| rows::apply(&self.connection, &self.keys, &mut with_these, head, mutation);
         let refused = match mutations.iter().try_fold(*head, apply) {
             Ok(new) => {
                 self.connection.prepare_cached("RELEASE one")?.execute([])?;
-                *head = new;
+                (*head, *sum) = (new, with_these);
                 return Ok(Ok(new.revision));
             }
             Err(WriteRefusal::Driver(error)) if failure::is_constraint(&error) => {

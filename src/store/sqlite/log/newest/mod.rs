@@ -37,6 +37,8 @@ pub(in crate::store::sqlite) struct Newest {
     pub(in crate::store::sqlite) removed: HashMap<MemberId, i64>,
     /// The newest version of the policy, and the revision that wrote it.
     pub(in crate::store::sqlite) policy: Option<(u64, i64)>,
+    /// Every version of the policy.
+    pub(in crate::store::sqlite) policies: HashMap<u64, i64>,
     pub(in crate::store::sqlite) schemes: HashMap<Label, i64>,
 }
 
@@ -61,7 +63,7 @@ struct NamedRows<'a> {
 
 impl Newest {
     /// Takes changes of many keys without their keys.
-    pub(super) fn of_a_whole_log() -> Self {
+    pub(in crate::store::sqlite) fn of_a_whole_log() -> Self {
         Self { grouped: Some(HashMap::new()), ..Self::default() }
     }
 
@@ -78,6 +80,7 @@ impl Newest {
     ) -> impl Iterator<Item = &GroupChange> {
         let places = self.grouped.as_ref().and_then(|grouped| grouped.get(&key));
         let noted = places.into_iter().flatten().filter_map(|place| self.groups.get(*place));
+        let noted = noted.filter(move |change| to_stored(change.revision) > written);
         let whole = self.grouped.is_none().then_some(&self.groups);
         let naming = whole.into_iter().flatten().filter(move |change| {
             to_stored(change.revision) > written && change.keys.binary_search(&key).is_ok()
@@ -85,7 +88,8 @@ impl Newest {
         noted.chain(naming)
     }
 
-    fn note_group(&mut self, mut change: GroupChange) {
+    /// Takes a change of many keys, which is newer than those before.
+    pub(in crate::store::sqlite) fn note_group(&mut self, mut change: GroupChange) {
         if let Some(grouped) = &mut self.grouped {
             let place = self.groups.len();
             for key in std::mem::take(&mut change.keys) {
@@ -139,6 +143,7 @@ impl Newest {
         }
         if let Some(version) = named.policy_version {
             self.policy = Some((version, revision));
+            self.policies.insert(version, revision);
         }
         if let Some(scheme) = named.scheme {
             self.schemes.insert(Label::parse(scheme).ok()?, revision);

@@ -1,109 +1,45 @@
-//! Changes of many keys at once: their entry is the truth, with a digest of its keys, which stand in a table of their own.
-//! By that they are found too, when it is asked which entries name a key.
+//! Lists of keys: those that one entry changed together, and those that gained by one.
 //!
-//! Keys that gained by an entry without being changed stand there too, under the negative of its revision: so that no reader
-//! takes them for keys that it changed.
-//!
-//! No row under a code bears the revision of such an entry, so that a log that ends before it would not show. A mark under
-//! a code says which the newest is; it is there from the first, so that its removal is noticed too.
+//! Keys that gained by an entry without being changed stand under the negative of its revision, so that no reader takes them for
+//! keys that it changed.
 
-use rusqlite::{Connection, OptionalExtension, params, types::Value};
+use rusqlite::{Connection, OptionalExtension, Row as SqliteRow, params};
 
-use super::{
-    columns::bytes,
-    meta,
-    schema::{WITH_MARK, present},
-};
 use crate::{
     domain::{
-        gains::Gains,
-        group::{Before, Group, KeysDigest},
+        group::{Before, KeysDigest},
         id::KeyId,
         revision::Revision,
         root::DerivedKeys,
     },
-    store::{records::group::KeyList, rows::to_stored},
+    store::{
+        records::group::KeyList,
+        rows::to_stored,
+        sqlite::{columns::bytes, counted::CountedRows},
+        sum::Summand,
+    },
     yielding::Yielding,
 };
 
-const MARK: &str = "newest_group";
+/// The table of lists.
+pub(in crate::store::sqlite) const TABLE: &str = "grouped_keys";
 
 /// How many keys stand in one row: it must stay under a quarter of a page, or it would be spread over several.
-const IN_ROW: usize = 40;
-
-/// What is wrong with the mark, if anything is: it must be `newest`.
-pub(super) fn mark_fault(
-    connection: &Connection,
-    keys: &DerivedKeys,
-    newest: Revision,
-) -> rusqlite::Result<Option<String>> {
-    // A database of an older schema has none.
-    if present(connection, &[WITH_MARK])?.is_empty() {
-        return Ok(None);
-    }
-    Ok(match mark(connection, keys)? {
-        None => Some("the mark of the newest change of many keys was edited, or is missing".to_owned()),
-        Some(mark) if mark == newest => None,
-        Some(mark) => Some(format!(
-            "the log was cut off: its newest change of many keys is {newest}, and there was one at {mark}"
-        )),
-    })
-}
-
-/// Marks the newest change of many keys: 8 bytes of its revision, big end first, and their code.
-pub(super) fn put_mark(
-    connection: &Connection,
-    keys: &DerivedKeys,
-    newest: Revision,
-) -> rusqlite::Result<()> {
-    let revision = newest.0.to_be_bytes();
-    let value = [revision.as_slice(), &keys.rows.code(&mark_parts(&revision))].concat();
-    meta::put(connection, MARK, &value)
-}
-
-/// The mark; `None` if it is missing or was edited.
-fn mark(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<Option<Revision>> {
-    let select = "SELECT value FROM meta WHERE name = ?1";
-    let stored = connection.query_row(select, [MARK], |row| row.get(0)).optional()?;
-    let Some(Value::Blob(stored)) = stored else { return Ok(None) };
-    let genuine =
-        stored.split_first_chunk().filter(|(revision, code)| keys.rows.agrees(&mark_parts(revision), code));
-    Ok(genuine.map(|(revision, _)| Revision(u64::from_be_bytes(*revision))))
-}
-
-fn mark_parts(revision: &[u8; 8]) -> [&[u8]; 3] {
-    [b"meta", MARK.as_bytes(), revision]
-}
-
-/// Writes the keys of the entry at `revision`, and marks that there is such an entry.
-pub(super) fn put(
-    connection: &Connection,
-    keys: &DerivedKeys,
-    group: &Group,
-    revision: Revision,
-) -> rusqlite::Result<()> {
-    put_mark(connection, keys, revision)?;
-    let keys = group.keys().iter().map(|(key, before)| (*key, before.to_bytes()));
-    put_list(connection, to_stored(revision), keys)
-}
-
-/// Writes the keys that gain by the entry at `revision`.
-pub(super) fn put_gains(connection: &Connection, gains: &Gains, revision: Revision) -> rusqlite::Result<()> {
-    put_list(connection, gained_at(to_stored(revision)), gains.rows())
-}
+pub(super) const IN_ROW: usize = 39;
 
 /// Where the keys stand that gain by the entry at a revision.
-pub(super) const fn gained_at(revision: i64) -> i64 {
+pub(in crate::store::sqlite) const fn gained_at(revision: i64) -> i64 {
     revision.saturating_neg()
 }
 
-fn put_list(
-    connection: &Connection,
+/// Writes a list.
+pub(super) fn put_list(
+    counted: &mut CountedRows<'_>,
     place: i64,
     keys: impl Iterator<Item = (KeyId, [u8; Before::BYTES])>,
 ) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO grouped_keys (revision, first_id, ids, states_before) VALUES (?1, ?2, ?3, ?4)",
+    let mut insert = counted.connection.prepare_cached(
+        "INSERT INTO grouped_keys (revision, first_id, ids, states_before, code) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
     let (mut keys, mut yielding) = (keys.peekable(), Yielding::without_pauses());
     while keys.peek().is_some() {
@@ -115,19 +51,83 @@ fn put_list(
             Some(all) => all.to_vec(),
             None => row.iter().flat_map(|(_, what)| *what).collect(),
         };
-        insert.execute(params![place, first_id(&ids), ids, what])?;
+        let row = ListRow::new(place, ids, what, counted.keys);
+        insert.execute(params![place, row.first_id(), row.ids, row.what, row.code])?;
+        counted.sum.add(row.summand(&row.id()), counted.keys);
         yielding.step();
     }
     Ok(())
 }
 
-fn first_id(ids: &[u8]) -> &[u8] {
+/// A row of a list: some keys, and what each was or gained.
+pub(in crate::store::sqlite) struct ListRow {
+    pub(in crate::store::sqlite) place: i64,
+    pub(super) found_by: Vec<u8>,
+    ids: Vec<u8>,
+    what: Vec<u8>,
+    pub(in crate::store::sqlite) code: Vec<u8>,
+}
+
+impl ListRow {
+    fn new(place: i64, ids: Vec<u8>, what: Vec<u8>, keys: &DerivedKeys) -> Self {
+        let mut row = Self { place, found_by: first_id(&ids).to_vec(), ids, what, code: Vec::new() };
+        row.code = row.code(keys).to_vec();
+        row
+    }
+
+    /// A row of which the columns are a place, the first id, all ids, what stands beside them, and a code.
+    pub(in crate::store::sqlite) fn read(row: &SqliteRow<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            place: row.get(0)?,
+            found_by: bytes(row, 1)?,
+            ids: bytes(row, 2)?,
+            what: bytes(row, 3)?,
+            code: bytes(row, 4)?,
+        })
+    }
+
+    /// The code that the row must have.
+    pub(in crate::store::sqlite) fn code(&self, keys: &DerivedKeys) -> [u8; 32] {
+        self.with_parts(|parts| keys.rows.code(parts))
+    }
+
+    /// Whether the row is as it was written.
+    pub(in crate::store::sqlite) fn is_genuine(&self, keys: &DerivedKeys) -> bool {
+        self.found_by == self.first_id() && self.with_parts(|parts| keys.rows.agrees(parts, &self.code))
+    }
+
+    /// What names the row among those of all lists.
+    pub(in crate::store::sqlite) fn id(&self) -> Vec<u8> {
+        [&self.place.to_be_bytes(), self.found_by.as_slice()].concat()
+    }
+
+    /// What the row is to the sum, under this id of its own.
+    pub(in crate::store::sqlite) fn summand<'r>(&'r self, id: &'r [u8]) -> Summand<'r> {
+        Summand { table: TABLE, id, revision: self.place, code: &self.code }
+    }
+
+    /// Its keys.
+    pub(in crate::store::sqlite) fn keys(&self) -> impl Iterator<Item = KeyId> {
+        let (ids, _) = self.ids.as_chunks::<{ KeyId::BYTES }>();
+        ids.iter().map(|id| KeyId::from_bytes(*id))
+    }
+
+    pub(super) fn first_id(&self) -> &[u8] {
+        first_id(&self.ids)
+    }
+
+    fn with_parts<T>(&self, code: impl FnOnce(&[&[u8]]) -> T) -> T {
+        code(&[TABLE.as_bytes(), &self.place.to_be_bytes(), &self.ids, &self.what])
+    }
+}
+
+pub(super) fn first_id(ids: &[u8]) -> &[u8] {
     ids.get(..KeyId::BYTES).unwrap_or_default()
 }
 
 /// The keys that are stored as those of the entry at `revision`, or as those that gained by it ([`gained_at`]), whether they
 /// are or not: its digest tells.
-pub(super) fn list(connection: &Connection, revision: i64) -> rusqlite::Result<KeyList> {
+pub(in crate::store::sqlite) fn list(connection: &Connection, revision: i64) -> rusqlite::Result<KeyList> {
     let mut select = connection.prepare_cached(
         "SELECT first_id, ids, states_before FROM grouped_keys WHERE revision = ?1 ORDER BY first_id",
     )?;
@@ -153,7 +153,11 @@ pub(super) fn list(connection: &Connection, revision: i64) -> rusqlite::Result<K
 }
 
 /// The entries after `after` that name a key together with others, oldest first.
-pub(super) fn naming(connection: &Connection, key: KeyId, mut after: i64) -> rusqlite::Result<Vec<i64>> {
+pub(in crate::store::sqlite) fn naming(
+    connection: &Connection,
+    key: KeyId,
+    mut after: i64,
+) -> rusqlite::Result<Vec<i64>> {
     // Those by which keys gained come before all others there.
     after = after.max(0);
     let mut next = connection.prepare_cached("SELECT min(revision) FROM grouped_keys WHERE revision > ?1")?;
@@ -168,7 +172,10 @@ pub(super) fn naming(connection: &Connection, key: KeyId, mut after: i64) -> rus
 }
 
 /// The entries by which a key gained, each with the place of what it was among what the entry says; newest first.
-pub(super) fn gained_by(connection: &Connection, key: KeyId) -> rusqlite::Result<Vec<(i64, u64)>> {
+pub(in crate::store::sqlite) fn gained_by(
+    connection: &Connection,
+    key: KeyId,
+) -> rusqlite::Result<Vec<(i64, u64)>> {
     let mut next = connection.prepare_cached("SELECT min(revision) FROM grouped_keys WHERE revision > ?1")?;
     let (mut found, mut after) = (Vec::new(), i64::MIN);
     while let Some(place) =
@@ -212,7 +219,7 @@ fn is_named(connection: &Connection, key: KeyId, revision: i64) -> rusqlite::Res
 
 /// The newest entry that a stored key stands under: the one at `written`, which wrote its row, or a later one that names it
 /// together with others. None of those up to `seen` is newer than `read`, at which it was read.
-pub(super) fn newest(
+pub(in crate::store::sqlite) fn newest(
     connection: &Connection,
     key: KeyId,
     (written, read): (i64, Revision),
@@ -224,30 +231,4 @@ pub(super) fn newest(
         None if read > written && is_named(connection, key, read)? => read,
         None => written,
     })
-}
-
-/// Takes over the table of older schemas, which had a row for each key and entry.
-pub(super) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
-    let mut select =
-        connection.prepare("SELECT revision, key_id FROM group_keys ORDER BY revision, key_id")?;
-    let mut insert =
-        connection.prepare("INSERT INTO grouped_keys (revision, first_id, ids) VALUES (?1, ?2, ?3)")?;
-    let mut put = |revision: i64, ids: &[u8]| insert.execute(params![revision, first_id(ids), ids]);
-    let mut rows = select.query([])?;
-    let (mut current, mut ids) = (0, Vec::new());
-    while let Some(row) = rows.next()? {
-        let revision = row.get(0)?;
-        if !ids.is_empty() && (revision != current || ids.len() == IN_ROW * KeyId::BYTES) {
-            put(current, &ids)?;
-            ids.clear();
-        }
-        current = revision;
-        // One that was edited finds nothing.
-        let key = KeyId::parse(&String::from_utf8_lossy(&bytes(row, 1)?));
-        ids.extend(key.into_iter().flat_map(KeyId::to_bytes));
-    }
-    if !ids.is_empty() {
-        put(current, &ids)?;
-    }
-    Ok(())
 }

@@ -1,0 +1,137 @@
+//! What a start that had to read the log writes down: rows that cannot be trusted, what only entries told, and the sum of the rest.
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::by_rows::sum_of_all;
+use crate::{
+    domain::{
+        audit::{Action, Actor, FieldChange, LogEntry},
+        group::GroupChange,
+        member::MemberId,
+        root::DerivedKeys,
+        time::Timestamp,
+    },
+    ports::{Mutation, Rows, StoreError},
+    store::{
+        chain::LogHead,
+        rows::from_stored,
+        sqlite::{
+            counted::CountedRows,
+            distrusted::{self, BadRow, Distrusted},
+            groups,
+            log::Newest,
+            refusal::WriteRefusal,
+            removed, rows,
+            sums::RunningSum,
+        },
+        sum::RowSum,
+    },
+};
+
+/// How many ids of rows an entry lists.
+const LISTED: usize = 100;
+
+/// What is to be written at the head at which everything was read.
+pub(in crate::store::sqlite) struct Repair {
+    pub(super) head: LogHead,
+    /// When the store was opened.
+    pub(in crate::store::sqlite) time: Timestamp,
+    /// Whether there was no sum: none that was edited, as far as anybody can tell.
+    was_missing: bool,
+    pub(super) bad: Vec<BadRow>,
+    /// Who was a member, by the entries that removed them, the oldest first.
+    removed: Vec<(MemberId, i64)>,
+    /// Changes of many keys, without them.
+    changes: Vec<GroupChange>,
+}
+
+impl Repair {
+    /// What the log tells.
+    pub(super) fn new(head: LogHead, was_missing: bool, newest: &Newest) -> Self {
+        let mut removed: Vec<_> =
+            newest.removed.iter().map(|(id, revision)| (id.clone(), *revision)).collect();
+        removed.sort_unstable_by_key(|(_, revision)| *revision);
+        let without_keys = |change: &GroupChange| GroupChange {
+            revision: change.revision,
+            time: change.time,
+            by: change.by,
+            act: change.act,
+            comment: change.comment.clone(),
+            keys: Vec::new(),
+        };
+        let changes = newest.groups.iter().map(without_keys).collect();
+        Self { head, time: Timestamp::EPOCH, was_missing, bad: Vec::new(), removed, changes }
+    }
+
+    /// The entry that names what was found now, if anything was.
+    fn entry(&self, before: &Distrusted) -> Option<LogEntry> {
+        let found: Vec<_> = self.bad.iter().filter(|bad| !before.has(bad)).collect();
+        let mut changes: Vec<FieldChange> = Vec::new();
+        for table in ["keys", "workspaces", "members", "schemes", "policies", groups::TABLE] {
+            let ids: Vec<_> = found.iter().filter(|bad| bad.table == table).collect();
+            let listed = ids
+                .iter()
+                .take(LISTED)
+                .map(|bad| json!({ "id": String::from_utf8_lossy(&bad.id), "why": bad.why }));
+            if !ids.is_empty() {
+                let listed: Vec<_> = listed.collect();
+                changes.push(FieldChange {
+                    field: table.into(),
+                    from: serde_json::Value::Null,
+                    to: json!({ "damaged": ids.len(), "rows": listed }),
+                });
+            }
+        }
+        if changes.is_empty() && !self.was_missing {
+            let (from, to) = ("another".into(), "worked out from the log".into());
+            changes.push(FieldChange { field: "sum".into(), from, to });
+        }
+        let entry = LogEntry::new(self.time, Actor::System, Action::DamageFind);
+        (!changes.is_empty()).then_some(LogEntry { changes, ..entry })
+    }
+}
+
+/// Writes it into the open transaction, behind `head`; answers the new head, and the sum there.
+pub(in crate::store::sqlite) fn repair(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    head: LogHead,
+    repair: &Repair,
+) -> Result<(LogHead, RowSum), WriteRefusal> {
+    if head != repair.head {
+        return Err(
+            StoreError::Unavailable("a change was written since the store was read".to_owned()).into()
+        );
+    }
+    // Nothing is taken out of this one: it is worked out anew at the end.
+    let mut unknown = RunningSum::unknown();
+    let (before, _) = Distrusted::read(connection, keys, &mut RowSum::EMPTY.clone())?;
+    let mut bad = repair.bad.clone();
+    let mut counted = CountedRows { connection, keys, sum: &mut unknown };
+    put_derived(&mut counted, repair)?;
+    bad.extend(groups::put_lists(&mut counted, &repair.changes)?);
+    let named = Repair { bad, changes: Vec::new(), removed: Vec::new(), ..*repair };
+    let head = match named.entry(&before) {
+        Some(entry) => {
+            let mutation = Mutation::new(entry, Rows::default());
+            rows::apply(connection, keys, &mut unknown, head, &mutation)?
+        }
+        None => head,
+    };
+    distrusted::put_all(connection, keys, &named.bad, head.revision)?;
+    let sum = sum_of_all(connection, keys, head)?;
+    let sum = sum.ok_or_else(|| StoreError::Corrupt("what is stored cannot be summed up".to_owned()))?;
+    Ok((head, sum))
+}
+
+/// Writes anew what follows from entries.
+fn put_derived(counted: &mut CountedRows<'_>, repair: &Repair) -> Result<(), WriteRefusal> {
+    counted.connection.execute_batch("DELETE FROM removed_members; DELETE FROM group_changes;")?;
+    for (member, revision) in &repair.removed {
+        if let Some(revision) = from_stored(*revision) {
+            removed::put(counted, member, revision)?;
+        }
+    }
+    repair.changes.iter().try_for_each(|change| groups::put_change(counted, change))
+}

@@ -1,0 +1,296 @@
+//! Rows as a start reads them: each against its code, and into the sum.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::Connection;
+
+use crate::{
+    domain::{
+        group::GroupChange,
+        key::Key,
+        member::{Member, MemberId},
+        root::DerivedKeys,
+    },
+    ports::{Damaged, PolicyView, View, ViewSink},
+    store::{
+        records::{group::read_change, known::KnownValues},
+        rows::{EDITED, Row, SecretRow, from_stored},
+        sqlite::{
+            columns::each_row,
+            distrusted::Distrusted,
+            groups::{CHANGES, ListRow, TABLE as LISTS},
+            log::Newest,
+            policies,
+            read::{MEMBERS, WORKSPACES},
+            removed,
+        },
+        sum::RowSum,
+    },
+};
+
+/// How many keys are handed over at once.
+const AT_ONCE: usize = 1_024;
+
+/// Rows on their way to a sink, and what they are together.
+pub(super) struct Scan<'s> {
+    pub(super) keys: &'s DerivedKeys,
+    pub(super) distrusted: &'s Distrusted,
+    pub(super) sink: Option<&'s dyn ViewSink>,
+    known: KnownValues,
+    part: View,
+    /// Of the table that is being read, those that are named as damaged and were there.
+    pub(super) seen: HashSet<Vec<u8>>,
+    pub(super) sum: RowSum,
+    pub(super) is_genuine: bool,
+    pub(super) zone_missing: Option<(String, String)>,
+}
+
+impl<'s> Scan<'s> {
+    pub(super) fn new(
+        keys: &'s DerivedKeys,
+        distrusted: &'s Distrusted,
+        sink: Option<&'s dyn ViewSink>,
+    ) -> Self {
+        Self {
+            keys,
+            distrusted,
+            sink,
+            known: KnownValues::default(),
+            part: View::default(),
+            seen: HashSet::new(),
+            sum: RowSum::EMPTY,
+            is_genuine: true,
+            zone_missing: None,
+        }
+    }
+
+    /// Reads what is not very much: the policy first, because what keys may do follows from it.
+    pub(super) fn small_tables(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.policy(connection)?;
+        self.hand_over();
+        each_row(connection, "SELECT id, body, revision, code FROM schemes", [], |row| {
+            let scheme = self.row("schemes", row, |row| row.to_scheme(row.revision, self.keys));
+            self.part.schemes.extend(scheme);
+        })?;
+        self.absent("schemes");
+        each_row(connection, WORKSPACES, [], |row| {
+            let workspace =
+                self.row("workspaces", row, |row| row.to_workspace(row.revision, &self.keys.rows));
+            self.part.workspaces.extend(workspace);
+        })?;
+        self.absent("workspaces");
+        each_row(connection, MEMBERS, [], |row| self.member(row))?;
+        self.absent("members");
+        each_row(connection, "SELECT id, body, revision, code FROM removed_members", [], |row| {
+            self.removed(row);
+        })?;
+        self.hand_over();
+        Ok(())
+    }
+
+    /// Takes a key's rows, and upon it what came later to this key among many.
+    pub(super) fn key(&mut self, row: &Row, secrets: &[SecretRow], changes: &Newest) {
+        let keys = self.keys;
+        if let Some(why) = self.named("keys", row) {
+            self.part.damaged.push(row.damaged(why));
+            return;
+        }
+        match row.to_key(secrets, row.revision, &keys.rows, &mut self.known) {
+            Ok(key) => {
+                self.sum.add(row.summand("keys"), keys);
+                secrets.iter().for_each(|secret| self.sum.add(secret.summand(&secret.id(&row.id)), keys));
+                let key = changes.since_row(key.id, row.revision).fold(key, Key::under);
+                self.part.keys.push(key);
+            }
+            Err(damaged) => {
+                self.count("keys", row);
+                for secret in secrets {
+                    if secret.is_genuine(&row.id, &keys.rows) {
+                        self.sum.add(secret.summand(&secret.id(&row.id)), keys);
+                    } else {
+                        self.is_genuine = false;
+                    }
+                }
+                self.part.damaged.push(damaged);
+            }
+        }
+        if self.part.keys.len() >= AT_ONCE {
+            self.hand_over();
+        }
+    }
+
+    /// Hands over what was taken so far.
+    pub(super) fn hand_over(&mut self) {
+        let part = std::mem::take(&mut self.part);
+        if self.zone_missing.is_none() {
+            self.zone_missing = part.zone_missing();
+        }
+        if let Some(sink) = self.sink {
+            sink.take(part);
+        }
+    }
+
+    /// Names the rows of a table that are known to be damaged and are not even there.
+    pub(super) fn absent(&mut self, table: &'static str) {
+        let absent = self.distrusted.others(table, &std::mem::take(&mut self.seen));
+        let absent = absent.into_iter().map(|(id, why)| Damaged {
+            id: String::from_utf8_lossy(&id).into_owned(),
+            why,
+            zone: None,
+        });
+        self.part.damaged.extend(absent);
+    }
+
+    /// Counts what another scan has counted.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.sum.merge(&other.sum);
+        self.is_genuine &= other.is_genuine;
+        self.seen.extend(other.seen);
+        if self.zone_missing.is_none() {
+            self.zone_missing = other.zone_missing;
+        }
+    }
+
+    fn row<T>(
+        &mut self,
+        table: &'static str,
+        row: &Row,
+        read: impl FnOnce(&Row) -> Result<T, Damaged>,
+    ) -> Option<T> {
+        let read = match self.named(table, row) {
+            Some(why) => Err(row.damaged(why)),
+            None => {
+                self.count(table, row);
+                read(row)
+            }
+        };
+        read.map_err(|damaged| self.part.damaged.push(damaged)).ok()
+    }
+
+    /// Why a row is named as damaged, if it is.
+    fn named(&mut self, table: &str, row: &Row) -> Option<&'static str> {
+        let why = self.distrusted.why(table, &row.id)?;
+        self.seen.insert(row.id.clone());
+        Some(why)
+    }
+
+    fn count(&mut self, table: &'static str, row: &Row) {
+        if row.is_genuine(table, &self.keys.rows) {
+            self.sum.add(row.summand(table), self.keys);
+        } else {
+            self.is_genuine = false;
+        }
+    }
+
+    fn member(&mut self, row: &Row) {
+        match self.row("members", row, |row| row.to_member(row.revision, &self.keys.rows)) {
+            // Up to schema 7 the row of a removed one stayed.
+            Some(Member { id, role: None, revision, .. }) => self.part.removed_members.push((id, revision)),
+            member => self.part.members.extend(member),
+        }
+    }
+
+    fn removed(&mut self, row: &Row) {
+        self.count(removed::TABLE, row);
+        let id = row.parse_id(|text| MemberId::parse(text).ok_or(()));
+        self.part.removed_members.extend(id.zip(from_stored(row.revision)));
+    }
+
+    /// Counts every version of the policy, and takes the newest.
+    fn policy(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut newest: Option<(u64, Result<Row, Damaged>)> = None;
+        policies::each(connection, |row| {
+            let version = row.parse_id(str::parse).unwrap_or_default();
+            let row = match self.named("policies", &row) {
+                Some(why) => Err(row.damaged(why)),
+                None if row.is_genuine("policies", &self.keys.rows) => {
+                    self.sum.add(row.summand("policies"), self.keys);
+                    Ok(row)
+                }
+                None => {
+                    self.is_genuine = false;
+                    Err(row.damaged(EDITED))
+                }
+            };
+            if newest.as_ref().is_none_or(|(newest, _)| version > *newest) {
+                newest = Some((version, row));
+            }
+        })?;
+        for (id, why) in self.distrusted.others("policies", &std::mem::take(&mut self.seen)) {
+            let id = String::from_utf8_lossy(&id).into_owned();
+            let version = id.parse().unwrap_or_default();
+            if newest.as_ref().is_none_or(|(newest, _)| version > *newest) {
+                newest = Some((version, Err(Damaged { id, why, zone: None })));
+            }
+        }
+        let codes = &self.keys.rows;
+        self.part.policy = newest.map(|(version, row)| {
+            PolicyView::of(version, row.and_then(|row| row.to_policy(row.revision, codes)))
+        });
+        Ok(())
+    }
+}
+
+/// Changes of many keys, as rows tell them.
+pub(super) struct Groups {
+    pub(super) changes: Newest,
+    pub(super) sum: RowSum,
+    pub(super) is_genuine: bool,
+}
+
+impl Groups {
+    pub(super) fn read(
+        connection: &Connection,
+        keys: &DerivedKeys,
+        distrusted: &Distrusted,
+    ) -> rusqlite::Result<Self> {
+        let mut found = Self { changes: Newest::of_a_whole_log(), sum: RowSum::EMPTY, is_genuine: true };
+        let mut changes = HashMap::new();
+        let select = "SELECT id, body, revision, code FROM group_changes ORDER BY revision";
+        each_row(connection, select, [], |row| {
+            let change = from_stored(row.revision).and_then(|revision| read_change(revision, &row.body));
+            match change.filter(|_| row.is_genuine(CHANGES, &keys.rows)) {
+                Some(change) => {
+                    found.sum.add(row.summand(CHANGES), keys);
+                    changes.insert(row.revision, change);
+                }
+                None => found.is_genuine = false,
+            }
+        })?;
+        let mut select = connection.prepare_cached(
+            "SELECT revision, first_id, ids, states_before, code FROM grouped_keys ORDER BY revision, first_id",
+        )?;
+        let mut rows = select.query([])?;
+        let mut current: Option<GroupChange> = None;
+        while let Some(row) = rows.next()? {
+            let row = ListRow::read(row)?;
+            if distrusted.why(LISTS, row.place.to_string().as_bytes()).is_some() {
+                continue;
+            }
+            if !row.is_genuine(keys) {
+                found.is_genuine = false;
+                continue;
+            }
+            found.sum.add(row.summand(&row.id()), keys);
+            if row.place <= 0 {
+                continue;
+            }
+            if let Some(change) = changes.remove(&row.place)
+                && let Some(complete) = current.replace(change)
+            {
+                found.changes.note_group(complete);
+            }
+            match &mut current {
+                Some(change) if from_stored(row.place) == Some(change.revision) => {
+                    change.keys.extend(row.keys())
+                }
+                Some(_) | None => found.is_genuine = false,
+            }
+        }
+        if let Some(complete) = current {
+            found.changes.note_group(complete);
+        }
+        found.is_genuine &= changes.is_empty();
+        Ok(found)
+    }
+}
