@@ -158,6 +158,42 @@ fn a_later_row_covers_what_an_earlier_one_did() {
     }
 }
 
+/// How many keys there are, so that each part has some.
+const MANY: usize = 20_000;
+
+#[test]
+fn a_stop_with_many_used_keys_keeps_every_count_and_a_crash_wastes_what_it_may() {
+    // L10
+    let limits =
+        "{ name = 'day', limit = 5000, calendar = 'day' }, { name = 'hour', limit = 300, rolling = '1h' }";
+    let mut world = counters_support::World::<counters_support::Memory>::new(limits);
+    let keys: Vec<_> = (0..MANY).map(|key| world.key(&format!("owner-{}", key % 7), "live")).collect();
+    let cost = |key: usize| u64::try_from(key % 16).unwrap();
+    for key in &keys {
+        world.allow(*key, cost(*key));
+    }
+    world.restart();
+    for key in &keys {
+        assert_eq!(world.left(*key), [5_000 - cost(*key), 300 - cost(*key)], "{key}");
+    }
+    for key in keys.iter().filter(|key| *key % 3 == 0) {
+        world.allow(*key, 1);
+    }
+    world.restart();
+    for key in &keys {
+        let used = cost(*key) + u64::from(key % 3 == 0);
+        assert_eq!(world.left(*key), [5_000 - used, 300 - used], "{key}");
+    }
+    world.crash_and_start();
+    for key in &keys {
+        let used = cost(*key) + u64::from(key % 3 == 0);
+        for (left, limit) in world.left(*key).into_iter().zip([5_000_u64, 300]) {
+            let block = limit.div_ceil(100).max(16);
+            assert!((limit - used - 2 * block..=limit - used).contains(&left), "{key}: {left} of {limit}");
+        }
+    }
+}
+
 #[test]
 fn a_charge_that_comes_late_is_charged_to_the_window_that_is_open() {
     // L6: it read its time in the window before, and was held up for longer than two of them

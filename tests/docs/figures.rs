@@ -1,7 +1,7 @@
 //! What ties the running text of the documents to the source.
 
 /// Figures in running text, and what in the source makes each of them so: whoever changes the one has the other before them.
-pub(crate) const FIGURES: [(&str, &str, &str, &str); 96] = [
+pub(crate) const FIGURES: [(&str, &str, &str, &str); 97] = [
     ("operating.md", "at most 256 changes", "store/sqlite/writer/mod.rs", "const MAX_GROUP: usize = 256;"),
     (
         "operating.md",
@@ -60,6 +60,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 96] = [
         "store/sqlite/blocks/pile/mod.rs",
         "late_at: 16 << 20,",
     ),
+    ("operating.md", "from 4 to 64 MiB", "store/sqlite/blocks/pile/mod.rs", "most_in_sweep: 64 << 20,"),
     (
         "operating.md",
         "or when they take 32 MiB together",

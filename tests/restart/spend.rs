@@ -27,6 +27,8 @@ use crate::{
 
 /// Unless `KEYWARD_SPEND_ROUNDS` asks for more.
 const ROUNDS: u64 = 5;
+/// For so long a stop goes on before it is killed.
+const MOST_TURNS: usize = 20_000;
 /// Then every limit is spent.
 const ROUNDS_WITH_THE_SAME_FILES: u64 = 5;
 const CONNECTIONS: usize = 8;
@@ -116,6 +118,14 @@ async fn spend_and_kill(dice: &mut Dice) {
             }
             server.kill();
             stops += 1;
+        } else if dice.below(2) == 0 {
+            // In the middle of its stop, wherever that is.
+            load.end().await;
+            server.terminate();
+            for _turn in 0..dice.below(MOST_TURNS) {
+                tokio::task::yield_now().await;
+            }
+            server.kill();
         } else {
             server.kill();
             load.end().await;

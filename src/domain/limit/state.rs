@@ -32,7 +32,7 @@ fn short_words(bytes: &[u8]) -> Option<Vec<u64>> {
     let (mut words, mut word, mut shift) = (Vec::with_capacity(4), 0_u64, 0_u32);
     for byte in bytes {
         word |= u64::from(byte & 0x7F).checked_shl(shift)?;
-        shift += 7;
+        shift = shift.saturating_add(7);
         if *byte < 0x80 {
             words.push(std::mem::take(&mut word));
             shift = 0;

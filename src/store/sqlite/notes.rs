@@ -29,9 +29,15 @@ pub(super) fn to_blocks<'n>(notes: impl Iterator<Item = &'n Note>) -> Vec<(Kind,
     for note in notes {
         match note {
             Note::LastUse(last) => uses.entry(last.key).or_insert_with(UsesOf::default).add(last),
-            Note::Usage(rows) => rows.iter().for_each(|of| usage.entry(of.key).or_default().add(of)),
+            Note::Usage(rows) => {
+                for of in rows {
+                    usage.entry(of.key).or_default().add(of);
+                }
+            }
             Note::ScopeUses(rows) => {
-                rows.iter().for_each(|of| scopes.entry(of.key).or_insert_with(ScopesOf::default).add(of));
+                for of in rows {
+                    scopes.entry(of.key).or_insert_with(ScopesOf::default).add(of);
+                }
             }
             Note::UsageBefore(_) | Note::Nothing(_) | Note::ClockMark(_) => {}
         }
@@ -44,7 +50,9 @@ type Gathered<C> = BTreeMap<KeyId, C>;
 
 fn written<C: Content>(gathered: &Gathered<C>) -> impl Iterator<Item = (Kind, Vec<u8>)> + use<C> {
     let mut writer = BlockWriter::default();
-    gathered.iter().for_each(|(key, content)| blocks::put(&mut writer, &Payer::Key(*key), content));
+    for (key, content) in gathered {
+        blocks::put(&mut writer, &Payer::Key(*key), content);
+    }
     writer.finish().into_iter().map(|block| (C::KIND, block))
 }
 

@@ -46,7 +46,9 @@ pub(super) fn to_blocks<'r>(rows: impl Iterator<Item = &'r PermitRow>) -> Vec<(K
 
 fn written(counts: &BTreeMap<BlockSubject, CountsOf>) -> Vec<Vec<u8>> {
     let mut writer = BlockWriter::default();
-    counts.iter().for_each(|(subject, of)| blocks::put(&mut writer, &subject.payer(), of));
+    for (subject, of) in counts {
+        blocks::put(&mut writer, &subject.payer(), of);
+    }
     writer.finish()
 }
 

@@ -114,9 +114,13 @@ impl Content for UsesOf {
     /// Puts what is kept of rows and blocks together in the place of the rows, where that differs.
     fn put_rows(&self, connection: &Connection, key: KeyId) -> rusqlite::Result<()> {
         let (mut all, id) = (Self::default(), key.text());
-        rows(connection, key)?.iter().for_each(|last| all.add(last));
+        for last in &rows(connection, key)? {
+            all.add(last);
+        }
         let before = all.0.clone();
-        self.0.iter().for_each(|of| all.add_one(*of));
+        for of in &self.0 {
+            all.add_one(*of);
+        }
         all.keep(&secrets_of(connection, key)?);
         let gone =
             "DELETE FROM secret_uses WHERE key_id = ?1 AND generation = ?2 AND caller = ?3 AND address = ?4";
@@ -155,7 +159,9 @@ pub(super) fn read(connection: &mut Connection, keys: &[KeyId]) -> rusqlite::Res
         match pending.remove(&blocks::BlockSubject::Key(*key)) {
             None => uses.extend(rows),
             Some(mut all) => {
-                rows.iter().for_each(|last| all.add(last));
+                for last in &rows {
+                    all.add(last);
+                }
                 all.keep(&secrets_of(&snapshot, *key)?);
                 uses.extend(all.each(*key));
             }

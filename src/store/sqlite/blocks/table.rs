@@ -144,7 +144,7 @@ pub(super) fn of_part<C: Content>(
     let mut covers = 0;
     each_block::<C>(connection, select, params![C::KIND.number(), part], |row, block| {
         covers = covers.max(row.get(2)?);
-        take(block, |entry| is_wanted(&entry.payer()), known)
+        Ok(take(block, |entry| is_wanted(&entry.payer()), known))
     })?;
     Ok(covers)
 }
@@ -163,7 +163,7 @@ pub(in crate::store::sqlite) fn all<C: Content>(
         each_block::<C>(connection, select, [C::KIND.number()], |row, block| {
             let Some(covered) = covered.get_mut(&row.get(2)?) else { return Ok(Ok(())) };
             *covered = row.get(3)?;
-            take(block, |entry| is_wanted(&entry.payer()), &mut known)
+            Ok(take(block, |entry| is_wanted(&entry.payer()), &mut known))
         })?;
     } else {
         for (part, covered) in &mut covered {
@@ -177,7 +177,7 @@ pub(in crate::store::sqlite) fn all<C: Content>(
             covered.get(&entry.part().number().into()).is_some_and(|covered| number > *covered)
                 && is_wanted(&entry.payer())
         };
-        take(block, counts, &mut known)
+        Ok(take(block, counts, &mut known))
     })?;
     known.values_mut().for_each(C::settle);
     known.retain(|_, content| !content.is_empty());
@@ -223,16 +223,13 @@ fn take<C: Content>(
     block: &mut Block<'_>,
     counts: impl Fn(&BlockEntry<'_>) -> bool,
     known: &mut Known<C>,
-) -> rusqlite::Result<Result<(), NoBlock>> {
-    let mut read = || {
-        while let Some(entry) = block.next()? {
-            if counts(&entry) {
-                known.entry(entry.subject()).or_default().take(entry.payload, &block.names)?;
-            }
+) -> Result<(), NoBlock> {
+    while let Some(entry) = block.next()? {
+        if counts(&entry) {
+            known.entry(entry.subject()).or_default().take(entry.payload, &block.names)?;
         }
-        Ok(())
-    };
-    Ok(read())
+    }
+    Ok(())
 }
 
 /// What to do about a block that is none of ours: a count must be known whole, everything else is a hint to people, of which

@@ -120,7 +120,7 @@ impl Writer {
                 self.serve(group);
             }
             if self.pile.is_late() {
-                self.sweep();
+                let _made = self.sweep() && self.sweep();
             }
             self.tend_wal();
         }
@@ -233,7 +233,9 @@ impl Writer {
             self.pile.failed();
             return outcome;
         }
-        blocks.iter().for_each(|(kind, block)| self.pile.noted(*kind, block.len()));
+        for (kind, block) in &blocks {
+            self.pile.noted(*kind, block.len());
+        }
         self.pile.committed();
         if group.ends_counting()
             && let Err(error) = self.pile.look_again(&self.connection)

@@ -38,8 +38,10 @@ pub(in crate::store::sqlite) struct Bounds {
     pub(in crate::store::sqlite) late_at: u64,
     /// Subjects in one step, but for the last part of it.
     pub(in crate::store::sqlite) subjects_in_step: usize,
-    /// Bytes that one sweep takes in.
+    /// Bytes that one sweep takes in, or half of what there is: it holds them in memory.
     pub(in crate::store::sqlite) bytes_in_sweep: usize,
+    /// The same at the most.
+    pub(in crate::store::sqlite) most_in_sweep: usize,
 }
 
 impl Default for Bounds {
@@ -53,6 +55,7 @@ impl Default for Bounds {
             late_at: 16 << 20,
             subjects_in_step: 1_024,
             bytes_in_sweep: 4 << 20,
+            most_in_sweep: 64 << 20,
         }
     }
 }
@@ -143,7 +146,11 @@ impl Pile {
     pub(in crate::store::sqlite) fn step(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         if self.sweep.is_none() {
             let Some((kind, to_rows)) = self.due() else { return Ok(()) };
-            self.sweep = Some(Sweep::begin(connection, kind, to_rows, &self.bounds)?);
+            // The more there is, the more each step must bring together, so that it keeps up.
+            let noted = self.sizes.iter().find(|size| size.kind == kind).map_or(0, |size| size.noted);
+            let half = usize::try_from(noted / 2).unwrap_or(usize::MAX);
+            let most = half.max(self.bounds.bytes_in_sweep).min(self.bounds.most_in_sweep);
+            self.sweep = Some(Sweep::begin(connection, kind, to_rows, most)?);
         }
         let Some(sweep) = &self.sweep else { return Ok(()) };
         let most = self.bounds.subjects_in_step;
@@ -210,8 +217,8 @@ impl Size {
 }
 
 impl Sweep {
-    fn begin(connection: &Connection, kind: Kind, to_rows: bool, bounds: &Bounds) -> rusqlite::Result<Self> {
-        let noted = table::oldest_noted(connection, kind, bounds.bytes_in_sweep)?;
+    fn begin(connection: &Connection, kind: Kind, to_rows: bool, most: usize) -> rusqlite::Result<Self> {
+        let noted = table::oldest_noted(connection, kind, most)?;
         let upto = noted.last().map_or(0, |(number, _)| *number);
         let mut entries = Vec::new();
         for (place, (number, bytes)) in noted.iter().enumerate() {
@@ -279,7 +286,7 @@ impl Sweep {
             else {
                 continue;
             };
-            if *number > covers && self.take(bytes, of_block, &mut known).is_none() {
+            if *number > covers && take(bytes, of_block, &mut known).is_none() {
                 table::spoilt(self.kind, *number)?;
             }
         }
@@ -289,30 +296,16 @@ impl Sweep {
         let mut writer = BlockWriter::default();
         for (subject, mut content) in sorted {
             content.settle();
-            match subject {
-                BlockSubject::Key(key) if self.to_rows => content.put_rows(connection, key)?,
-                _ if content.is_empty() => {}
-                subject => put(&mut writer, &subject.payer(), &content),
+            match &subject {
+                BlockSubject::Key(key) if self.to_rows => content.put_rows(connection, *key)?,
+                BlockSubject::Key(_) | BlockSubject::Shared(_) if content.is_empty() => {}
+                BlockSubject::Key(_) | BlockSubject::Shared(_) => {
+                    put(&mut writer, &subject.payer(), &content);
+                }
             }
         }
         table::replace(connection, (self.kind, part), self.upto.max(covers), &writer.finish())?;
         Ok(subjects.max(1))
-    }
-
-    /// Takes entries of one block in; `None` where it is none of ours.
-    fn take<C: Content>(
-        &self,
-        bytes: &[u8],
-        entries: &[(PayerPart, usize, usize)],
-        known: &mut Known<C>,
-    ) -> Option<()> {
-        let mut block = Block::read(bytes).ok()?;
-        for (.., place) in entries {
-            block.go_to(*place).ok()?;
-            let entry = block.next().ok()??;
-            known.entry(entry.subject()).or_default().take(entry.payload, &block.names).ok()?;
-        }
-        Some(())
     }
 
     /// Removes some of what was noted: every part covers it.
@@ -331,6 +324,17 @@ impl Sweep {
         }
         Ok(Done::All(table::sizes(connection, self.kind)?))
     }
+}
+
+/// Takes entries of one block in; `None` where it is none of ours.
+fn take<C: Content>(bytes: &[u8], entries: &[(PayerPart, usize, usize)], known: &mut Known<C>) -> Option<()> {
+    let mut block = Block::read(bytes).ok()?;
+    for (.., place) in entries {
+        block.go_to(*place).ok()?;
+        let entry = block.next().ok()??;
+        known.entry(entry.subject()).or_default().take(entry.payload, &block.names).ok()?;
+    }
+    Some(())
 }
 
 #[cfg(test)]

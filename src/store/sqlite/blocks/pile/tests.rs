@@ -33,6 +33,7 @@ const SMALL: Bounds = Bounds {
     late_at: 1,
     subjects_in_step: 2,
     bytes_in_sweep: 300,
+    most_in_sweep: 1_000,
 };
 
 fn key(number: u8) -> KeyId {
@@ -297,7 +298,8 @@ proptest! {
 fn in_the_end_there_are_rows_and_little_else() {
     // D7
     let database = database();
-    let pile = Pile::of(&database, Bounds { bytes_in_sweep: 10_000, ..SMALL }).unwrap();
+    let pile =
+        Pile::of(&database, Bounds { bytes_in_sweep: 10_000, most_in_sweep: 10_000, ..SMALL }).unwrap();
     let mut world = World { database, pile, model: Model::default() };
     for round in 0..50 {
         for key in 0..KEYS {
