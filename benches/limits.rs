@@ -99,7 +99,7 @@ async fn measure(keys: usize) {
     let charge = |hash: &KeyHash| {
         let found = index.by_hash(hash).unwrap();
         let now = clock.read();
-        let Charge::Charged(states) = counters.charge(&found.bill(tiers, 1), &now) else {
+        let Charge::Charged(states) = counters.charge(&index.bill(&found, tiers, 1), &now) else {
             panic!("not charged")
         };
         black_box(states);

@@ -90,10 +90,10 @@
 //! 4. [`domain::decision::judge`] takes the conditions in order: standing, secret, state of the workspace, owner,
 //!    workspace, environment, role, scopes, resources, address, browser. The first that fails names the denial.
 //! 5. What passes is a [`Bill`](ports::Bill) for the limits of the tiers that it asked for, which the key's place in the index
-//!    has ready ([`Found::bill`](index::Found::bill)): [`MemoryCounters`](counters::memory::MemoryCounters) locks the accounts
+//!    has ready ([`Index::bill`](index::Index::bill)): [`MemoryCounters`](counters::memory::MemoryCounters) locks the accounts
 //!    of key, owner and workspace that it names, judges every limit, and charges all or none.
 //! 6. Every decision passes [`judge::record`]. An enforcing Check that is allowed notes the use in memory where its minute is news
-//!    ([`Found::note_use`](index::Found::note_use), written once a minute by [`changes::support::last_use`]); every
+//!    ([`Index::note_use`](index::Index::note_use), written once a minute by [`changes::support::last_use`]); every
 //!    enforcing one of a known key is counted ([`judge::usage`], written each second by [`changes::usage`]); and
 //!    `grpc/convert/check_bytes.rs` writes the answer, in the same bytes as `check.rs` beside it.
 //!

@@ -235,14 +235,14 @@ fn states_of_some_limits_only_are_no_answer_and_no_refusal_is_without_a_limit() 
     let limits =
         "{ name = 'one', limit = 10, calendar = 'minute' }, { name = 'two', limit = 20, calendar = 'day' }";
     let world = counters_support::World::<counters_support::Memory>::new(limits);
-    let found = world.found(0);
-    let bill = found.bill(TierSet::only(0), 1);
+    let (found, index) = (world.found(0), world.index());
+    let bill = index.bill(&found, TierSet::only(0), 1);
     let states = world.peek(0);
     assert_eq!(states.len(), 2);
     for short in [&[][..], &states[..1], &[states[0], states[1], states[1]]] {
         assert_eq!(Weighed::new(&bill, short.to_vec()), None, "{} states", short.len());
     }
-    let nothing = found.bill(TierSet::default(), 1);
+    let nothing = index.bill(&found, TierSet::default(), 1);
     assert_eq!(Weighed::new(&nothing, Vec::new()), None, "under no limit nobody is let through");
     assert!(matches!(Weighed::new(&bill, states.clone()), Some(Weighed::Passes(_))));
     let spent = |secs: u64| LimitState { passes: false, wait: Some(Duration::from_secs(secs)), ..states[0] };

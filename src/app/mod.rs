@@ -6,6 +6,7 @@ mod doctor;
 mod error;
 mod initialize;
 mod listeners;
+mod memory;
 mod offline;
 mod readiness;
 mod recover;

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     begin::{load, runtime, store_of},
     error::AppError,
+    memory::give_back,
     root_key::Destination,
     service::{Service, StopReason},
     settings::Settings,
@@ -60,6 +61,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
             () = signals.next() => StopReason::Asked,
             stopped = service.died() => stopped,
             never = logging.tell_of_lost() => match never {},
+            never = give_back() => match never {},
         };
         tracing::info!("stopping: calls in flight finish first");
         tokio::select! {

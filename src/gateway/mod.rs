@@ -245,7 +245,7 @@ impl Desk {
         let answer = self.judge.check(&query).await?;
         if let Some(subject) = answer.subject.as_ref().filter(|_| query.requirement.from_browser) {
             let key = subject.found.key();
-            let rule = policy.environments().browsers(&key.environment);
+            let rule = policy.environments().browsers(key.environment);
             self.complaints.of_browser(now, key.id, rule);
         }
         Ok(self.with_key(&answer, request, &query.requirement, format))

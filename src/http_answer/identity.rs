@@ -25,7 +25,7 @@ pub type Identity = [(&'static str, Option<String>); 6];
 pub fn identity(checked: &CheckedKey) -> Identity {
     let key = checked.found.key();
     let scopes = cut(checked.found.rights().unbound());
-    let plan = checked.workspace.as_ref().map(|workspace| workspace.plan.as_str().to_owned());
+    let plan = checked.found.workspace().map(|workspace| workspace.plan.as_str().to_owned());
     let [id, workspace, owner, environment, scope_list, of_plan] = IDENTITY_HEADERS;
     [
         (id, Some(key.id.to_text())),

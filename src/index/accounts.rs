@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    domain::{key::Key, time::Timestamp},
+    domain::{id::WorkspaceId, key::KeyView, text::EnvironmentName, time::Timestamp},
     ports::{AccountSlot, AnySlot, Payer, Slotted},
 };
 
@@ -57,14 +57,18 @@ impl SharedAccounts {
     }
 
     /// That of all keys of a key's workspace and environment.
-    pub(super) fn of_workspace(&mut self, key: &Key) -> Arc<SharedPayer> {
-        self.account(&format!("{}/{}", key.workspace, key.environment.as_str()))
+    pub(super) fn of_workspace(
+        &mut self,
+        workspace: WorkspaceId,
+        environment: &EnvironmentName,
+    ) -> Arc<SharedPayer> {
+        self.account(&format!("{workspace}/{}", environment.as_str()))
     }
 
     /// That of all keys of a key's owner, there. Keys without an owner all share one account: else a tenant could have a
     /// limit by owner as often as it likes.
-    pub(super) fn of_owner(&mut self, key: &Key) -> Arc<SharedPayer> {
-        let owner = key.owner.as_ref().map_or("", |owner| owner.as_str());
+    pub(super) fn of_owner(&mut self, key: &KeyView<'_>) -> Arc<SharedPayer> {
+        let owner = key.owner.map_or("", |owner| owner.as_str());
         self.account(&format!("{}/{}/{owner}", key.workspace, key.environment.as_str()))
     }
 

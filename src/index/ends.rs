@@ -1,6 +1,6 @@
 //! Laying ends over keys that no store has yet, and taking them away.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use super::{End, Index, sharing::Sharing};
 use crate::domain::{id::KeyId, key::Key};
@@ -23,8 +23,7 @@ impl Index {
     /// A key, as it is stored, with what is laid over it.
     #[must_use]
     pub fn as_seen(&self, key: Key) -> Key {
-        let (seen, _stored) = self.laid.upon(key);
-        seen
+        self.laid.upon(key)
     }
 
     /// Whether anything is laid over a key.
@@ -34,11 +33,9 @@ impl Index {
     }
 
     fn refresh_laid(&self, key: KeyId, sharing: &mut Sharing) {
-        let by_id = self.by_id.pin();
-        let Some(cell) = by_id.get(&key) else { return };
-        let before = cell.record.load_full();
-        let after = before.laid_over(before.stored().clone(), &self.laid);
-        sharing.tallies.moved(&before.key, &after.key);
-        cell.record.store(Arc::new(after));
+        let Some((place, before, class)) = self.slab.by_id(key, Index::copied) else { return };
+        let after = self.laid.over(before.stored().clone());
+        sharing.tallies.moved(class.load().parts.workspace, &before, &after);
+        self.slab.change(place, |record| record.own = after);
     }
 }

@@ -4,9 +4,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::own::Own;
 use crate::domain::{
     id::KeyId,
-    key::{Key, KeyState, Revocation},
+    key::{Key, KeyState, Revocation, StateKind},
     time::Timestamp,
 };
 
@@ -40,18 +41,37 @@ impl End {
             (Self::Secret(generation, end), _) => key.end_secret(*generation, *end),
         }
     }
+
+    /// The same for what memory keeps of a key.
+    fn lay(&self, key: &mut Own) {
+        match (self, key.state) {
+            (Self::Revoked(revocation), _) => key.turn(StateKind::Revoked, revocation.at),
+            (Self::Disabled(since), StateKind::Active) => key.turn(StateKind::Disabled, *since),
+            (Self::Disabled(_), StateKind::Disabled | StateKind::Revoked) => {}
+            (Self::Secret(generation, end), _) => key.end_secret(*generation, *end),
+        }
+    }
 }
 
 impl Laid {
-    /// A key as it is to be seen, and as it is stored where that differs.
-    pub(super) fn upon(&self, key: Key) -> (Key, Option<Box<Key>>) {
+    /// A key, as it is stored, as it is to be seen.
+    pub(super) fn upon(&self, key: Key) -> Key {
         if self.keys.load(Ordering::Acquire) == 0 {
-            return (key, None);
+            return key;
         }
         let ends = self.ends.pin();
-        let Some(ends) = ends.get(&key.id) else { return (key, None) };
-        let stored = Box::new(key.clone());
-        (ends.iter().fold(key, |key, (_, end)| end.upon(key)), Some(stored))
+        let Some(ends) = ends.get(&key.id) else { return key };
+        ends.iter().fold(key, |key, (_, end)| end.upon(key))
+    }
+
+    /// The same for what memory keeps of a key.
+    pub(super) fn over(&self, key: Own) -> Own {
+        if self.keys.load(Ordering::Acquire) == 0 {
+            return key;
+        }
+        let ends = self.ends.pin();
+        let Some(ends) = ends.get(&key.id()) else { return key };
+        Own::laid(key, |key| ends.iter().for_each(|(_, end)| end.lay(key)))
     }
 
     pub(super) fn add(&self, key: KeyId, number: u64, end: &End) {

@@ -22,18 +22,19 @@ impl Index {
         from: usize,
         mut see: impl FnMut(&KeyView<'_>, &Rights),
     ) -> Option<usize> {
-        self.residents.some(workspace, from, |cell| {
-            let record = cell.record.load();
-            see(&record.key.view(), &record.rights);
-        })
+        let (places, next) = self.residents.some(workspace, from);
+        for found in places.into_iter().filter_map(|place| self.at(place)) {
+            see(&found.key(), found.rights());
+        }
+        next
     }
 
     /// Shows every key of a workspace to `see`.
     pub fn each_of(&self, workspace: WorkspaceId, mut see: impl FnMut(&KeyView<'_>, &Rights)) {
-        self.residents.each(workspace, |cell| {
-            let record = cell.record.load();
-            see(&record.key.view(), &record.rights);
-        });
+        let mut next = Some(0);
+        while let Some(from) = next {
+            next = self.some_of(workspace, from, &mut see);
+        }
     }
 
     /// Shows every key of these workspaces to `see`, one workspace after the other.
@@ -63,7 +64,7 @@ impl Index {
     /// The role that the owner of a key has; `None` where it has no owner, or one who is no member.
     #[must_use]
     pub fn owner_role(&self, key: &KeyView<'_>) -> Option<Label> {
-        self.members.role(key)
+        self.members.role(key.workspace, key.owner)
     }
 
     /// At most `limit` members of a workspace that `wanted` picks, by subject, after `after`.

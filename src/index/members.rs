@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+use super::{class::ClassParts, own::Own};
 use crate::domain::{
     id::{KeyId, WorkspaceId},
-    key::{Key, KeyView},
     member::{KNOWN_REMOVED, Member, MemberId},
     revision::Revision,
     text::{Label, Owner},
@@ -65,8 +65,8 @@ impl Members {
     }
 
     /// The role that the owner of a key has; `None` where it has no owner, or one who is no member.
-    pub(super) fn role(&self, key: &KeyView<'_>) -> Option<Label> {
-        self.read().get(&key.workspace)?.members.get(key.owner?)?.role.clone()
+    pub(super) fn role(&self, workspace: WorkspaceId, owner: Option<&Owner>) -> Option<Label> {
+        self.read().get(&workspace)?.members.get(owner?)?.role.clone()
     }
 
     /// At most `limit` members of a workspace that `wanted` picks, by subject, after `after`.
@@ -102,16 +102,16 @@ impl Members {
 pub(super) struct Followers(HashMap<MemberId, HashSet<KeyId>>);
 
 impl Followers {
-    pub(super) fn add(&mut self, key: &Key) {
-        if let Some(leader) = leader(key) {
-            self.0.entry(leader).or_default().insert(key.id);
+    pub(super) fn add(&mut self, key: &Own, parts: &ClassParts) {
+        if let Some(leader) = leader(key, parts) {
+            self.0.entry(leader).or_default().insert(key.id());
         }
     }
 
-    pub(super) fn drop(&mut self, key: &Key) {
-        let Some(leader) = leader(key) else { return };
+    pub(super) fn drop(&mut self, key: &Own, parts: &ClassParts) {
+        let Some(leader) = leader(key, parts) else { return };
         if let Some(keys) = self.0.get_mut(&leader) {
-            keys.remove(&key.id);
+            keys.remove(&key.id());
         }
     }
 
@@ -125,16 +125,19 @@ impl Followers {
 }
 
 /// Whose role a key follows.
-fn leader(key: &Key) -> Option<MemberId> {
-    let subject = key.owner.clone().filter(|_| key.follows_owner_role)?;
-    Some(MemberId { workspace: key.workspace, subject })
+fn leader(key: &Own, parts: &ClassParts) -> Option<MemberId> {
+    let subject = key.owner.clone().filter(|_| parts.follows_owner_role)?;
+    Some(MemberId { workspace: parts.workspace, subject })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        domain::key::tests::{at, key},
+        domain::key::{
+            Key,
+            tests::{at, key},
+        },
         index::Index,
         ports::View,
     };

@@ -1,30 +1,41 @@
 //! The complete in-memory view of all keys. Reads never wait; a miss is an answer.
 //!
-//! Only the follower writes here. A change to a key is one swap of its record; what a reader took before stays whole.
+//! Only the follower writes here. A reader takes a copy of a key's record, which no change touches any more. What keys have
+//! alike is kept once, in their class, with what the policy makes of it; what only administration shows is not kept at all.
 
 mod accounts;
 mod apply;
-mod cell;
+mod billing;
+mod class;
+mod coming;
 mod ends;
-mod hasher;
+mod found;
+mod hashes;
 mod imports;
+mod keys;
 mod laid;
 mod lease;
 mod lists;
 mod members;
+mod own;
 mod residents;
 mod schemes;
 mod sharing;
 mod sight;
+mod slab;
 mod state;
 mod tally;
 mod tokens;
+mod used;
 mod uses;
 
 pub use self::{
-    cell::Found,
+    found::Found,
     laid::End,
     state::{FollowingStopped, Index},
     tally::Kept,
     uses::User,
 };
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::cell::Cell;
-use crate::domain::id::{KeyId, WorkspaceId};
+use super::slab::Place;
+use crate::domain::id::WorkspaceId;
 
 /// How many are taken out at once to be looked at: no writer waits for a reader of all keys.
 const AT_ONCE: usize = 1_024;
@@ -15,22 +15,19 @@ pub(super) struct Residents(papaya::HashMap<WorkspaceId, Arc<Keys>>);
 
 /// A key that could not be trusted any more leaves its place empty: the places of the others do not move under a reader.
 #[derive(Default)]
-struct Keys(RwLock<Vec<Option<Arc<Cell>>>>);
+struct Keys(RwLock<Vec<Place>>);
 
 impl Residents {
-    pub(super) fn add(&self, workspace: WorkspaceId, cell: &Arc<Cell>) {
+    pub(super) fn add(&self, workspace: WorkspaceId, key: Place) {
         let all = self.0.pin();
-        all.get_or_insert_with(workspace, Arc::default).write().push(Some(Arc::clone(cell)));
+        all.get_or_insert_with(workspace, Arc::default).write().push(key);
     }
 
-    pub(super) fn remove(&self, workspace: WorkspaceId, key: KeyId) {
+    pub(super) fn remove(&self, workspace: WorkspaceId, key: Place) {
         let all = self.0.pin();
         let Some(keys) = all.get(&workspace) else { return };
-        let is_it = |place: &&mut Option<Arc<Cell>>| {
-            place.as_ref().is_some_and(|cell| cell.record.load().key.id == key)
-        };
-        if let Some(place) = keys.write().iter_mut().find(is_it) {
-            *place = None;
+        if let Some(place) = keys.write().iter_mut().find(|place| **place == key) {
+            *place = Place::NOWHERE;
         }
     }
 
@@ -39,34 +36,21 @@ impl Residents {
         self.0.pin().keys().copied().collect()
     }
 
-    /// Shows the places of a workspace's keys to `see`.
-    pub(super) fn each(&self, workspace: WorkspaceId, mut see: impl FnMut(&Cell)) {
-        let mut next = Some(0);
-        while let Some(from) = next {
-            next = self.some(workspace, from, &mut see);
-        }
-    }
-
-    /// Shows some of the places to `see`, and says where the next are, if there can be any.
-    pub(super) fn some(
-        &self,
-        workspace: WorkspaceId,
-        from: usize,
-        mut see: impl FnMut(&Cell),
-    ) -> Option<usize> {
-        let keys = self.0.pin().get(&workspace).map(Arc::clone)?;
-        let some: Vec<_> = keys.read().iter().skip(from).take(AT_ONCE).cloned().collect();
-        some.iter().flatten().for_each(|cell| see(cell));
-        (some.len() >= AT_ONCE).then(|| from.saturating_add(some.len()))
+    /// Some of the places of a workspace's keys, and where the next are, if there can be any.
+    pub(super) fn some(&self, workspace: WorkspaceId, from: usize) -> (Vec<Place>, Option<usize>) {
+        let Some(keys) = self.0.pin().get(&workspace).map(Arc::clone) else { return (Vec::new(), None) };
+        let some: Vec<_> = keys.read().iter().skip(from).take(AT_ONCE).copied().collect();
+        let next = (some.len() >= AT_ONCE).then(|| from.saturating_add(some.len()));
+        (some, next)
     }
 }
 
 impl Keys {
-    fn read(&self) -> RwLockReadGuard<'_, Vec<Option<Arc<Cell>>>> {
+    fn read(&self) -> RwLockReadGuard<'_, Vec<Place>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Vec<Option<Arc<Cell>>>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Vec<Place>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -77,7 +61,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::key::{Key, tests::key},
+        domain::{
+            id::KeyId,
+            key::{Key, tests::key},
+        },
         index::Index,
         ports::{Damaged, View},
     };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     domain::{
-        credentials::Credentials,
+        key::SecretViews,
         scheme::{Hashing, Way},
         text::Label,
     },
@@ -40,8 +40,8 @@ impl Schemes {
     }
 
     /// Counts the secrets of a key that is new in memory.
-    pub(super) fn count(&mut self, credentials: &Credentials) {
-        for hashing in hashings(credentials) {
+    pub(super) fn count(&mut self, secrets: SecretViews<'_>) {
+        for hashing in hashings(secrets) {
             let count = self.secrets.entry(hashing.clone()).or_default();
             *count += 1;
             self.changed |= *count == 1;
@@ -49,8 +49,8 @@ impl Schemes {
     }
 
     /// Forgets the secrets of a key that was in memory.
-    pub(super) fn discount(&mut self, credentials: &Credentials) {
-        for hashing in hashings(credentials) {
+    pub(super) fn discount(&mut self, secrets: SecretViews<'_>) {
+        for hashing in hashings(secrets) {
             let left = self.secrets.get(hashing).map_or(0, |count| count.saturating_sub(1));
             if left == 0 {
                 self.secrets.remove(hashing);
@@ -84,6 +84,6 @@ impl Schemes {
     }
 }
 
-fn hashings(credentials: &Credentials) -> impl Iterator<Item = &Hashing> {
-    credentials.iter().filter_map(|(secret, _)| secret.scheme.hashing())
+fn hashings(secrets: SecretViews<'_>) -> impl Iterator<Item = &Hashing> {
+    secrets.iter().filter_map(|(secret, _)| secret.scheme.hashing())
 }

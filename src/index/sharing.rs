@@ -6,12 +6,18 @@ use std::{
     sync::Arc,
 };
 
-use super::{accounts::SharedAccounts, members::Followers, schemes::Schemes, tally::Tallies};
+use super::{
+    class::{ClassCell, ClassParts},
+    members::Followers,
+    schemes::Schemes,
+    tally::Tallies,
+};
 use crate::{
     domain::{
         admin::AdminRights,
         grant::Grants,
-        key::{Creator, Key},
+        id::WorkspaceId,
+        key::Creator,
         limit::{KeyLimits, LimitIds},
         network::AllowedNetworks,
         policy::{LimitOverrides, LimitsOf},
@@ -28,8 +34,9 @@ type SharedLimits = (Plan, Option<Arc<LimitOverrides>>, Option<Arc<LimitOverride
 /// Every part that keys share now.
 #[derive(Default)]
 pub(super) struct Sharing {
-    /// What keys use together.
-    pub(super) accounts: SharedAccounts,
+    /// Every class of keys, by workspace.
+    pub(super) classes: HashMap<WorkspaceId, HashMap<Arc<ClassParts>, Arc<ClassCell>>>,
+    class_count: usize,
     /// Where imported secrets came from.
     pub(super) schemes: Schemes,
     /// Which keys follow whose role.
@@ -57,13 +64,33 @@ pub(super) struct Sharing {
 }
 
 impl Sharing {
-    pub(super) fn new(limit_ids: Arc<LimitIds>, accounts: SharedAccounts) -> Self {
-        Self { accounts, limit_ids, ..Self::default() }
+    pub(super) fn new(limit_ids: Arc<LimitIds>) -> Self {
+        Self { limit_ids, ..Self::default() }
+    }
+
+    /// The class of keys that are so, if there is one.
+    pub(super) fn class(&self, parts: &ClassParts) -> Option<Arc<ClassCell>> {
+        self.classes.get(&parts.workspace)?.get(parts).map(Arc::clone)
+    }
+
+    /// The classes of a workspace, or all classes.
+    pub(super) fn classes_of(&self, of: Option<WorkspaceId>) -> Vec<(Arc<ClassParts>, Arc<ClassCell>)> {
+        let all: Vec<_> = match of {
+            Some(workspace) => self.classes.get(&workspace).into_iter().flatten().collect(),
+            None => self.classes.values().flatten().collect(),
+        };
+        all.into_iter().map(|(parts, class)| (Arc::clone(parts), Arc::clone(class))).collect()
+    }
+
+    /// Notes a class that is new.
+    pub(super) fn add_class(&mut self, parts: Arc<ClassParts>, class: &Arc<ClassCell>) {
+        self.class_count = self.class_count.saturating_add(1);
+        self.classes.entry(parts.workspace).or_default().insert(parts, Arc::clone(class));
     }
 
     /// The limits of a key; administration keys have none, and neither has a key whose workspace cannot be trusted: under
     /// no limit nothing is admitted, and its plan, which may be tighter than the tiers, is unknown.
-    pub(super) fn limits_of(&mut self, key: &Key, workspace: Option<&Workspace>) -> Arc<KeyLimits> {
+    pub(super) fn limits_of(&mut self, key: &ClassParts, workspace: Option<&Workspace>) -> Arc<KeyLimits> {
         let Some(policy) = self.policy.as_ref().filter(|_| key.admin.is_none()) else {
             return Arc::default();
         };
@@ -84,12 +111,11 @@ impl Sharing {
         self.policy.as_ref().is_some_and(|policy| policy.policy.denies_keys_on(plan))
     }
 
-    /// Replaces the parts of `key` by equal ones that are in memory already.
-    pub(super) fn share(&mut self, key: &mut Key) {
+    /// Replaces the parts of a class by equal ones that are in memory already.
+    pub(super) fn share(&mut self, key: &mut ClassParts) {
         one(&mut self.creators, &mut key.creator);
         one(&mut self.grants, &mut key.grants);
         one(&mut self.networks, &mut key.networks);
-        one(&mut self.metadata, &mut key.metadata);
         if let Some(limits) = &mut key.limits {
             one(&mut self.overrides, limits);
         }
@@ -103,6 +129,11 @@ impl Sharing {
         }
     }
 
+    /// Replaces labels by equal ones that are in memory already.
+    pub(super) fn share_metadata(&mut self, metadata: &mut Arc<Metadata>) {
+        one(&mut self.metadata, metadata);
+    }
+
     /// From now on rights are worked out under this policy; under none they are empty.
     pub(super) fn govern(&mut self, policy: Option<Arc<PolicyVersion>>) {
         self.policy = policy;
@@ -112,13 +143,13 @@ impl Sharing {
     }
 
     /// What a key may do, whose owner has this role where it follows one: nothing where its environment is not declared.
-    pub(super) fn rights_of(&mut self, key: &Key, role: Option<&Label>) -> Arc<Rights> {
+    pub(super) fn rights_of(&mut self, key: &ClassParts) -> Arc<Rights> {
         let environments = self.policy.as_ref().map(|policy| policy.policy.environments());
         let declared = environments.is_some_and(|declared| declared.holder(key.environment.as_str()).is_ok());
         match (declared, key.follows_owner_role) {
             (false, _) => Arc::default(),
             (true, false) => self.rights(&key.grants),
-            (true, true) => self.followed(&key.grants, role),
+            (true, true) => self.followed(&key.grants, key.role.as_ref()),
         }
     }
 
@@ -151,6 +182,13 @@ impl Sharing {
         if self.len() < self.prune_at {
             return;
         }
+        let mut classes = 0_usize;
+        self.classes.retain(|_, of_workspace| {
+            of_workspace.retain(|_, class| Arc::strong_count(class) > 1);
+            classes = classes.saturating_add(of_workspace.len());
+            !of_workspace.is_empty()
+        });
+        self.class_count = classes;
         self.worked_out.retain(|_, rights| Arc::strong_count(rights) > 1);
         self.followed.retain(|_, rights| Arc::strong_count(rights) > 1);
         self.limits.retain(|_, limits| Arc::strong_count(limits) > 1);
@@ -163,8 +201,10 @@ impl Sharing {
         self.prune_at = self.len().saturating_mul(2).max(1024);
     }
 
-    fn len(&self) -> usize {
-        self.creators.len()
+    /// How many parts there are.
+    pub(super) fn len(&self) -> usize {
+        self.class_count
+            + self.creators.len()
             + self.limits.len()
             + self.grants.len()
             + self.networks.len()

@@ -1,10 +1,9 @@
 //! The view itself, and what is read of one key, one workspace and the policy.
 
 use std::{
-    hash::BuildHasherDefault,
-    ops::Deref,
+    ops::{ControlFlow, Deref},
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -13,16 +12,20 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 
 use super::{
-    accounts::SharedAccounts,
-    cell::{Cell, Found, KeyRecord},
-    hasher::RandomAlready,
+    accounts::{SharedAccounts, SharedPayer},
+    class::ClassCell,
+    found::Found,
+    hashes::Hashes,
     imports::Imports,
     laid::Laid,
     lease::LeaseCell,
     members::Members,
+    own::Own,
     residents::Residents,
     sharing::Sharing,
+    slab::{Place, Record, Slab},
     tally::Kept,
+    used::Used,
 };
 
 use crate::{
@@ -43,15 +46,15 @@ use crate::{
 
 /// Every key and workspace.
 pub struct Index {
-    /// Cells by the first half of each secret's hash; all secrets of a key lead to one cell.
-    pub(super) by_hash: papaya::HashMap<u128, Arc<Cell>, BuildHasherDefault<RandomAlready>>,
+    /// What memory keeps of each key.
+    pub(super) slab: Slab,
+    /// Where keys stand by their secrets; all secrets of a key lead to one place.
+    pub(super) hashes: Hashes,
     /// Which of them were imported twice.
     pub(super) imports: Imports,
-    /// Cells by key.
-    pub(super) by_id: papaya::HashMap<KeyId, Arc<Cell>>,
     pub(super) workspaces: papaya::HashMap<WorkspaceId, Arc<Workspace>>,
     pub(super) members: Members,
-    /// The cells of each workspace's keys.
+    /// Where each workspace's keys stand.
     pub(super) residents: Residents,
     /// Ends that are not stored.
     pub(super) laid: Laid,
@@ -71,9 +74,11 @@ pub struct Index {
     lease: LeaseCell,
     /// Held while a view is applied: the follower is the only writer, and this makes that true.
     pub(super) sharing: Mutex<Sharing>,
+    /// What keys use together. Taken while `sharing` is held, and never the other way round.
+    pub(super) accounts: Mutex<SharedAccounts>,
     pub(super) limit_ids: Arc<LimitIds>,
-    /// Makes the place of a key with the slot of the back end.
-    pub(super) new_cell: fn(KeyRecord) -> Arc<Cell>,
+    /// Makes what is counted of a key, with the slot of the back end.
+    new_used: fn(KeyId, Timestamp) -> Arc<Used>,
 }
 
 /// The view will not follow the log any more.
@@ -93,9 +98,9 @@ impl Index {
     pub fn with_slots<S: AccountSlot>() -> Self {
         let limit_ids = Arc::<LimitIds>::default();
         Self {
-            by_hash: papaya::HashMap::default(),
+            slab: Slab::default(),
+            hashes: Hashes::default(),
             imports: Imports::default(),
-            by_id: papaya::HashMap::default(),
             workspaces: papaya::HashMap::default(),
             members: Members::default(),
             residents: Residents::default(),
@@ -108,9 +113,10 @@ impl Index {
             revision: AtomicU64::new(0),
             applied: watch::Sender::new(Revision::ZERO),
             lease: LeaseCell::default(),
-            sharing: Mutex::new(Sharing::new(Arc::clone(&limit_ids), SharedAccounts::with_slots::<S>())),
+            sharing: Mutex::new(Sharing::new(Arc::clone(&limit_ids))),
+            accounts: Mutex::new(SharedAccounts::with_slots::<S>()),
             limit_ids,
-            new_cell: Cell::new::<S>,
+            new_used: Used::new::<S>,
         }
     }
 }
@@ -119,14 +125,36 @@ impl Index {
     /// The key that has a secret of this hash, whether or not it may still be used, and however it was hashed before that.
     #[must_use]
     pub fn by_hash(&self, hash: &KeyHash) -> Option<Found> {
-        let found = Found::take(self.by_hash.pin().get(&hash.slot())?);
-        found.key().secrets.find(hash).is_some().then_some(found)
+        let found = self.hashes.places(hash).into_iter().filter_map(|place| self.at(place));
+        found.into_iter().find(|found| found.key().secrets.find(hash).is_some())
     }
 
     /// A key by its id.
     #[must_use]
     pub fn by_id(&self, id: KeyId) -> Option<Found> {
-        self.by_id.pin().get(&id).map(Found::take)
+        self.slab.by_id(id, Found::of)
+    }
+
+    /// The key that stands here.
+    pub(super) fn at(&self, place: Place) -> Option<Found> {
+        self.slab.at(place, |record| Found::of(place, record))
+    }
+
+    /// What is counted of the key that stands here.
+    pub(super) fn used(&self, place: Place, key: &Own) -> Arc<Used> {
+        let new = || (self.new_used)(key.id(), key.created);
+        let used = self.slab.change(place, |record| Arc::clone(record.used.get_or_insert_with(new)));
+        // Nothing stands there any more: what is counted now counts for nobody.
+        used.unwrap_or_else(new)
+    }
+
+    /// What all keys of a key's owner use together.
+    pub(super) fn account_of_owner(&self, key: &KeyView<'_>) -> Arc<SharedPayer> {
+        self.accounts().of_owner(key)
+    }
+
+    pub(super) fn accounts(&self) -> MutexGuard<'_, SharedAccounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A workspace by its id.
@@ -185,10 +213,11 @@ impl Index {
 
     /// Shows every key to `see`.
     pub fn each(&self, mut see: impl FnMut(&KeyView<'_>, &Rights)) {
-        for cell in self.by_id.pin().values() {
-            let record = cell.record.load();
-            see(&record.key.view(), &record.rights);
-        }
+        let copied = |place, record: &Record| Some(Found::of(place, record));
+        self.slab.each(copied, |found| {
+            see(&found.key(), found.rights());
+            ControlFlow::Continue(())
+        });
     }
 
     /// Shows every workspace to `see`.
@@ -204,19 +233,27 @@ impl Index {
 
     /// A key that satisfies `wanted`, if there is one; reads them all.
     pub fn any(&self, mut wanted: impl FnMut(&KeyView<'_>) -> bool) -> Option<Found> {
-        self.by_id.pin().values().map(Found::take).find(|found| wanted(&found.key()))
+        let mut any = None;
+        let copied = |place, record: &Record| Some(Found::of(place, record));
+        self.slab.each(copied, |found| {
+            if !wanted(&found.key()) {
+                return ControlFlow::Continue(());
+            }
+            any = Some(found);
+            ControlFlow::Break(())
+        });
+        any
     }
 
     /// Takes the last uses that are news since they were taken, of as many keys as have `most` or a few more.
     #[must_use]
     pub fn take_uses(&self, most: usize) -> Vec<LastUse> {
         let mut taken = Vec::new();
-        for (key, cell) in &self.by_id.pin() {
-            cell.uses.take(*key, &mut taken);
-            if taken.len() >= most {
-                break;
-            }
-        }
+        let news = |_, record: &Record| record.used.clone().filter(|used| used.uses.has_news());
+        self.slab.each(news, |used| {
+            used.uses.take(used.id, &mut taken);
+            if taken.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
         taken
     }
 
@@ -230,29 +267,43 @@ impl Index {
     #[must_use]
     pub fn payer(&self, payer: &Payer<'_>) -> Option<Box<dyn Slotted>> {
         Some(match payer {
-            Payer::Key(key) => Box::new(self.by_id.pin().get(key).map(Arc::clone)?),
-            Payer::Owner(text) | Payer::Workspace(text) => Box::new(self.lock().accounts.account(text)),
+            Payer::Key(key) => {
+                let (place, own, _) = self.slab.by_id(*key, Self::copied)?;
+                Box::new(self.used(place, &own))
+            }
+            Payer::Owner(text) | Payer::Workspace(text) => Box::new(self.accounts().account(text)),
         })
     }
 
     /// Drops shared payers that no key names any more, where `is_empty`: they have no counts.
     pub fn free_accounts(&self, is_empty: impl Fn(&dyn Slotted) -> bool) {
-        self.lock().accounts.free(is_empty);
+        self.accounts().free(is_empty);
     }
 
     /// How many accounts there are beside those of keys.
     #[cfg(test)]
     pub(crate) fn account_count(&self) -> usize {
-        self.lock().accounts.len()
+        self.accounts().len()
     }
 
     /// Shows everyone whose use is counted to `see`.
     pub fn each_payer(&self, mut see: impl FnMut(&dyn Slotted)) {
-        self.by_id.pin().values().for_each(|cell| see(cell));
-        let shared: Vec<_> = self.lock().accounts.iter().map(Arc::clone).collect();
+        self.slab.each(
+            |_, record| record.used.clone(),
+            |used| {
+                see(&used);
+                ControlFlow::Continue(())
+            },
+        );
+        let shared: Vec<_> = self.accounts().iter().map(Arc::clone).collect();
         for shared in &shared {
             see(shared);
         }
+    }
+
+    /// What stands in a place, to be changed by the follower alone.
+    pub(super) fn copied(place: Place, record: &Record) -> (Place, Own, Arc<ClassCell>) {
+        (place, record.own.clone(), Arc::clone(&record.class))
     }
 
     /// Shows what a workspace and the whole store keep at `now` to `look`, and which import schemes there are, while nothing is

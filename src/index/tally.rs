@@ -3,12 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::domain::{
-    footprint::key_bytes,
-    id::WorkspaceId,
-    key::{Key, KeyState},
-    time::Timestamp,
-};
+use super::own::Own;
+use crate::domain::{id::WorkspaceId, key::StateKind, time::Timestamp};
 
 /// What a workspace keeps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,22 +52,22 @@ enum Life {
 
 impl Tallies {
     /// Counts a key that is new here.
-    pub(super) fn add(&mut self, key: &Key) {
-        let tally = self.0.entry(key.workspace).or_default();
+    pub(super) fn add(&mut self, workspace: WorkspaceId, key: &Own) {
+        let tally = self.0.entry(workspace).or_default();
         tally.enter(key);
-        tally.bytes = tally.bytes.saturating_add(key_bytes(key));
+        tally.bytes = tally.bytes.saturating_add(key.bytes());
     }
 
     /// Forgets a key as it was counted.
-    pub(super) fn drop(&mut self, key: &Key) {
-        let tally = self.0.entry(key.workspace).or_default();
+    pub(super) fn drop(&mut self, workspace: WorkspaceId, key: &Own) {
+        let tally = self.0.entry(workspace).or_default();
         tally.leave(key);
-        tally.bytes = tally.bytes.saturating_sub(key_bytes(key));
+        tally.bytes = tally.bytes.saturating_sub(key.bytes());
     }
 
     /// Counts a key that may live or not, and holds as much as before.
-    pub(super) fn moved(&mut self, before: &Key, after: &Key) {
-        let tally = self.0.entry(before.workspace).or_default();
+    pub(super) fn moved(&mut self, workspace: WorkspaceId, before: &Own, after: &Own) {
+        let tally = self.0.entry(workspace).or_default();
         tally.leave(before);
         tally.enter(after);
     }
@@ -89,7 +85,7 @@ impl Tallies {
 }
 
 impl KeyTally {
-    fn enter(&mut self, key: &Key) {
+    fn enter(&mut self, key: &Own) {
         self.all = self.all.saturating_add(1);
         let life = self.life_of(key);
         self.living = self.living.saturating_add(u64::from(life != Life::Over));
@@ -98,7 +94,7 @@ impl KeyTally {
         }
     }
 
-    fn leave(&mut self, key: &Key) {
+    fn leave(&mut self, key: &Own) {
         self.all = self.all.saturating_sub(1);
         let life = self.life_of(key);
         self.living = self.living.saturating_sub(u64::from(life != Life::Over));
@@ -112,11 +108,11 @@ impl KeyTally {
     }
 
     /// Whether a key counts as living, and until which second.
-    fn life_of(&self, key: &Key) -> Life {
-        match (&key.state, key.expires.map(second_of)) {
-            (KeyState::Active | KeyState::Disabled, None) => Life::Endless,
-            (KeyState::Active | KeyState::Disabled, Some(end)) if end > self.past => Life::Until(end),
-            (KeyState::Active | KeyState::Disabled | KeyState::Revoked(_), _) => Life::Over,
+    fn life_of(&self, key: &Own) -> Life {
+        match (key.state, key.expires().map(second_of)) {
+            (StateKind::Active | StateKind::Disabled, None) => Life::Endless,
+            (StateKind::Active | StateKind::Disabled, Some(end)) if end > self.past => Life::Until(end),
+            (StateKind::Active | StateKind::Disabled | StateKind::Revoked, _) => Life::Over,
         }
     }
 
@@ -145,7 +141,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         key::{
-            Revocation, RevokeReason,
+            Key, Revocation, RevokeReason,
             tests::{at, key},
         },
         text::Comment,
@@ -163,25 +159,27 @@ mod tests {
             reason: RevokeReason::Unused,
             comment: Comment::parse("").unwrap(),
         });
+        let workspace = endless.workspace;
+        let (endless, ending, revoked) = (Own::new(&endless), Own::new(&ending), Own::new(&revoked));
         let kept = |tallies: &mut Tallies, ms| {
-            let Kept { keys, kept_keys, .. } = tallies.of(endless.workspace, at(ms));
+            let Kept { keys, kept_keys, .. } = tallies.of(workspace, at(ms));
             (keys, kept_keys)
         };
         assert_eq!(kept(&mut tallies, 0), (0, 0));
         for key in [&endless, &ending, &revoked] {
-            tallies.add(key);
+            tallies.add(workspace, key);
         }
         assert_eq!(kept(&mut tallies, 5_499), (2, 3));
         assert_eq!(kept(&mut tallies, 6_000), (1, 3));
-        tallies.add(&ending);
+        tallies.add(workspace, &ending);
         assert_eq!(kept(&mut tallies, 6_000), (1, 4), "it has ended already");
-        tallies.drop(&ending);
-        tallies.drop(&ending);
+        tallies.drop(workspace, &ending);
+        tallies.drop(workspace, &ending);
         assert_eq!(kept(&mut tallies, 6_000), (1, 2));
-        tallies.moved(&endless, &revoked);
+        tallies.moved(workspace, &endless, &revoked);
         assert_eq!(kept(&mut tallies, 6_000), (0, 2));
-        tallies.drop(&revoked);
-        tallies.drop(&revoked);
-        assert_eq!(tallies.of(endless.workspace, at(6_000)), Kept::default());
+        tallies.drop(workspace, &revoked);
+        tallies.drop(workspace, &revoked);
+        assert_eq!(tallies.of(workspace, at(6_000)), Kept::default());
     }
 }

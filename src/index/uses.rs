@@ -16,8 +16,8 @@ use std::{
 
 use crate::{
     domain::{
-        credentials::Credentials,
         id::KeyId,
+        key::SecretViews,
         time::Timestamp,
         usage::{minute_of, start_of_minute},
     },
@@ -66,7 +66,7 @@ struct NotedUser {
 
 impl LastUses {
     /// Notes an allowed Check.
-    pub(super) fn note(&self, user: User, is_current: bool, now: Timestamp, credentials: &Credentials) {
+    pub(super) fn note(&self, user: User, is_current: bool, now: Timestamp, secrets: SecretViews<'_>) {
         let minute = minute_of(now);
         let newest = packed(user.generation, minute);
         if is_current {
@@ -80,7 +80,7 @@ impl LastUses {
         let noted = self.noted.get_or_init(Box::default);
         if is_current {
             let mut users = noted.lock();
-            forget_gone(&mut users, credentials);
+            forget_gone(&mut users, secrets);
             put_only(&mut users, user, minute);
             noted.news.store(true, Ordering::Relaxed);
             self.current.store(newest, Ordering::Relaxed);
@@ -92,7 +92,7 @@ impl LastUses {
             return;
         }
         let mut users = noted.lock();
-        forget_gone(&mut users, credentials);
+        forget_gone(&mut users, secrets);
         if put_among(&mut users, user, minute) {
             noted.news.store(true, Ordering::Relaxed);
         }
@@ -102,6 +102,11 @@ impl LastUses {
         if let Some(place) = free.or_else(|| marks.get(place)) {
             place.store(mark, Ordering::Relaxed);
         }
+    }
+
+    /// Whether something is new since the last time.
+    pub(super) fn has_news(&self) -> bool {
+        self.noted.get().is_some_and(|noted| noted.news.load(Ordering::Relaxed))
     }
 
     /// Takes what is new since the last time.
@@ -145,9 +150,9 @@ const fn packed(generation: u32, minute: u32) -> u64 {
 }
 
 /// Drops what is written of secrets that the key no longer has.
-fn forget_gone(users: &mut Vec<NotedUser>, credentials: &Credentials) {
+fn forget_gone(users: &mut Vec<NotedUser>, secrets: SecretViews<'_>) {
     users.retain(|known| {
-        known.news || credentials.iter().any(|(secret, _)| secret.generation == known.user.generation)
+        known.news || secrets.iter().any(|(secret, _)| secret.generation == known.user.generation)
     });
 }
 
@@ -213,7 +218,7 @@ mod tests {
     #[test]
     fn a_current_secret_has_one_user_a_minute() {
         let (uses, key) = (LastUses::default(), key().unwrap());
-        let note = |last, ms| uses.note(user(1, last), true, at(ms), &key.credentials);
+        let note = |last, ms| uses.note(user(1, last), true, at(ms), key.view().secrets);
         assert_eq!(taken(&uses, key.id), []);
         note(1, 5 * MINUTE);
         note(2, 5 * MINUTE + 59_999);
@@ -229,7 +234,7 @@ mod tests {
     fn a_retiring_secret_names_everybody_who_uses_it_up_to_eight() {
         // R5
         let (uses, key) = (LastUses::default(), key().unwrap());
-        let note = |last, ms| uses.note(user(1, last), false, at(ms), &key.credentials);
+        let note = |last, ms| uses.note(user(1, last), false, at(ms), key.view().secrets);
         for last in 1..=9 {
             note(last, 5 * MINUTE);
             note(last, 5 * MINUTE + 1);
@@ -239,18 +244,18 @@ mod tests {
         note(9, 6 * MINUTE);
         assert_eq!(taken(&uses, key.id), [(1, "10.0.0.9".to_owned(), 6)], "but in the next it has");
         assert_eq!(uses.all(key.id).len(), 8);
-        uses.note(user(1, 9), false, at(7 * MINUTE), &key.credentials);
-        uses.note(User { caller: Some(key.id), ..user(1, 9) }, false, at(7 * MINUTE), &key.credentials);
+        uses.note(user(1, 9), false, at(7 * MINUTE), key.view().secrets);
+        uses.note(User { caller: Some(key.id), ..user(1, 9) }, false, at(7 * MINUTE), key.view().secrets);
         assert_eq!(taken(&uses, key.id).len(), 2, "another caller is another user");
     }
 
     #[test]
     fn what_is_written_of_a_secret_that_is_gone_is_forgotten() {
         let (uses, key) = (LastUses::default(), key().unwrap());
-        uses.note(user(7, 1), false, at(MINUTE), &key.credentials);
-        uses.note(user(1, 1), true, at(MINUTE), &key.credentials);
+        uses.note(user(7, 1), false, at(MINUTE), key.view().secrets);
+        uses.note(user(1, 1), true, at(MINUTE), key.view().secrets);
         assert_eq!(taken(&uses, key.id).len(), 2, "news is kept until it is taken");
-        uses.note(user(1, 1), true, at(2 * MINUTE), &key.credentials);
+        uses.note(user(1, 1), true, at(2 * MINUTE), key.view().secrets);
         assert_eq!(uses.all(key.id).len(), 1);
     }
 }

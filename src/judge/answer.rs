@@ -1,7 +1,5 @@
 //! What a Check is answered. Answers are made in [`record`](super::record) alone.
 
-use std::sync::Arc;
-
 use crate::{
     domain::{
         decision::{Decision, Denial},
@@ -9,7 +7,6 @@ use crate::{
         policy::{TierSet, Undeclared},
         revision::Revision,
         time::Timestamp,
-        workspace::Workspace,
     },
     index::Found,
     ports::LimitState,
@@ -49,8 +46,6 @@ pub struct CheckedKey {
     pub found: Found,
     /// The generation of the secret presented, and its end if it was replaced.
     pub secret: Option<(u32, Option<Timestamp>)>,
-    /// The key's workspace.
-    pub workspace: Option<Arc<Workspace>>,
     /// Whether the caller may know who made it.
     pub creator_known: bool,
     /// The tiers that the request is of.

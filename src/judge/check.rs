@@ -111,7 +111,7 @@ impl Judge {
 
     /// Asks the limits, and charges them where the question enforces; `None` where more must be written first.
     fn ask_limits(&self, mode: Mode, decision: Decision, unbilled: &Unbilled, now: &Now) -> Option<Settled> {
-        let bill = unbilled.bill();
+        let bill = unbilled.bill(&self.index);
         Some(match (mode, decision) {
             (Mode::Enforce, Decision::Allow(permit)) => {
                 Settled::Enforced(match self.counters.charge(&bill, now) {
@@ -143,7 +143,7 @@ impl Judge {
 
     /// How the limits of a denied question stand, where the answer may say so.
     pub(super) fn told(&self, denial: &Denial, unbilled: &Unbilled, now: &Now) -> Vec<LimitState> {
-        if denial.is_of_a_valid_key() { self.states(&unbilled.bill(), now) } else { Vec::new() }
+        if denial.is_of_a_valid_key() { self.states(&unbilled.bill(&self.index), now) } else { Vec::new() }
     }
 
     /// How the limits of a bill stand, beside an answer that does not depend on them; empty where that is not known.

@@ -77,7 +77,7 @@ impl Judge {
                 Err(denial) | Ok((_, Decision::Deny(denial))) => {
                     return Some(AllOrNone::None(place, denial.clone(), None));
                 }
-                Ok((unbilled, Decision::Allow(_))) => bills.push(unbilled.bill()),
+                Ok((unbilled, Decision::Allow(_))) => bills.push(unbilled.bill(&self.index)),
             }
         }
         match self.counters.charge_all(&bills, now) {
@@ -155,7 +155,7 @@ impl Judge {
                 (Verdict::Denied(denial, states), None)
             }
             (AllOrNone::None(first, denial, _), Decision::Allow(_)) => {
-                let states = self.states(&unbilled.bill(), basis.now);
+                let states = self.states(&unbilled.bill(&self.index), basis.now);
                 (Verdict::HeldBack(denial.clone(), states), Some(*first))
             }
         };

@@ -54,7 +54,7 @@ impl Judge {
         }
         let caller = AdminCaller::new(&found.key(), address, now)?;
         let user = User { generation: secret.generation, caller: None, address };
-        found.note_use(user, end.is_none(), now);
+        self.index.note_use(&found, user, end.is_none(), now);
         Some(caller)
     }
 

@@ -110,15 +110,14 @@ impl Judge {
         let (of, came_to) = (&unbilled, &decision);
         self.note(&Final::OfKey { query, unbilled: of, decision: came_to, is_enforced, is_own, basis });
         let failures = match query.mode {
-            Mode::Explain => unbilled.failures(query, &states, basis),
+            Mode::Explain => unbilled.failures(&self.index, query, &states, basis),
             Mode::Enforce | Mode::Peek => Vec::new(),
         };
         // A question that another one holds back lacks nothing of its own.
         let undeclared = is_own.then(|| undeclared(&basis.policy.policy, &decision, &failures)).flatten();
         let Unbilled { found, tiers, secret, .. } = unbilled;
-        let workspace = self.index.workspace(found.key().workspace);
         let creator_known = self.index.is_creator_seen(Sight::within(query.bound_to), found.key().creator);
-        let subject = Some(CheckedKey { found, secret, workspace, creator_known, tiers });
+        let subject = Some(CheckedKey { found, secret, creator_known, tiers });
         let (time, revision) = (basis.now.time, basis.revision);
         let degraded = self.counters.is_degraded();
         Answer { decision, failures, undeclared, subject, states, time, degraded, revision }
@@ -148,7 +147,7 @@ impl Judge {
         let (found, requirement, now) = (&unbilled.found, &query.requirement, basis.now.time);
         if let (Decision::Allow(_), Some((generation, end))) = (decision, unbilled.secret) {
             let user = User { generation, caller: query.caller, address: requirement.address };
-            found.note_use(user, end.is_none(), now);
+            self.index.note_use(found, user, end.is_none(), now);
         }
         self.note_usage(requirement, basis.policy, found, now, (unbilled.tiers, decision, *is_own));
     }

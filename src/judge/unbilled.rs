@@ -10,7 +10,7 @@ use crate::{
         secret::KeyHash,
         time::Timestamp,
     },
-    index::Found,
+    index::{Found, Index},
     ports::{Bill, LimitState, PolicyVersion, denials},
 };
 
@@ -53,13 +53,19 @@ pub(super) fn examine(
 
 impl Unbilled {
     /// What it is to be charged to.
-    pub(super) fn bill(&self) -> Bill<'_> {
-        self.found.bill(self.tiers, self.cost)
+    pub(super) fn bill(&self, index: &Index) -> Bill<'_> {
+        index.bill(&self.found, self.tiers, self.cost)
     }
 
     /// Every condition that fails, the limits included, which stand so.
-    pub(super) fn failures(&self, query: &Query<'_>, states: &[LimitState], basis: Basis<'_>) -> Vec<Denial> {
-        let bill = self.bill();
+    pub(super) fn failures(
+        &self,
+        index: &Index,
+        query: &Query<'_>,
+        states: &[LimitState],
+        basis: Basis<'_>,
+    ) -> Vec<Denial> {
+        let bill = self.bill(index);
         let of_limits = denials(&bill, states).map(|(_, denial)| denial);
         let browsers = browsers(basis.policy, &self.found, &query.requirement);
         let key = self.found.key();

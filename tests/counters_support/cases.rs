@@ -365,7 +365,8 @@ pub(crate) fn bills_in_opposite_orders_never_wait_for_each_other<B: Backend>() {
         if thread % 8 < 4 {
             found.reverse();
         }
-        let bills: Vec<_> = found.iter().map(|found| found.bill(TierSet::only(0), 1)).collect();
+        let bills: Vec<_> =
+            found.iter().map(|found| process.index.bill(found, TierSet::only(0), 1)).collect();
         for _time in 0..5 {
             process.charge_all(&bills).unwrap();
             charged.fetch_add(1, Ordering::SeqCst);

@@ -372,15 +372,22 @@ impl<B: Backend> World<B> {
     /// All of these, or none: the place of the one that was refused.
     pub(crate) fn charge_all(&self, of: &[(usize, u64)]) -> Result<(), usize> {
         let found: Vec<_> = of.iter().map(|(place, _)| self.found(*place)).collect();
+        let process = self.process.as_ref().unwrap();
+        let asked = found.iter().zip(of);
         let bills: Vec<_> =
-            found.iter().zip(of).map(|(found, (_, cost))| found.bill(TierSet::only(0), *cost)).collect();
-        self.process.as_ref().unwrap().charge_all(&bills)
+            asked.map(|(found, (_, cost))| process.index.bill(found, TierSet::only(0), *cost)).collect();
+        process.charge_all(&bills)
+    }
+
+    /// The index of the process.
+    pub(crate) fn index(&self) -> Arc<Index> {
+        Arc::clone(&self.process.as_ref().unwrap().index)
     }
 
     pub(crate) fn peek(&self, place: usize) -> Vec<LimitState> {
         let process = self.process.as_ref().unwrap();
         let found = self.found(place);
-        let bill = found.bill(TierSet::only(0), 1);
+        let bill = process.index.bill(&found, TierSet::only(0), 1);
         process.when_written(|now| process.counters.peek(&bill, now)).into_states()
     }
 
@@ -405,7 +412,7 @@ impl<B: Backend> Drop for World<B> {
 
 impl Process {
     pub(crate) fn charge(&self, found: &Found, cost: u64) -> Verdict {
-        let bill = found.bill(TierSet::only(0), cost);
+        let bill = self.index.bill(found, TierSet::only(0), cost);
         self.when_written(|now| match self.counters.charge(&bill, now) {
             Charge::Charged(passing) => Some(Verdict::Charged(passing.into_states())),
             Charge::Refused(refusal) => Some(Verdict::Refused(refusal.into_parts().1)),

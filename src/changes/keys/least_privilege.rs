@@ -94,7 +94,7 @@ impl Changes {
             rows.iter().filter(recent).map(|row| (Arc::clone(&row.scope), start_of(row.last_hour))).collect()
         };
         let (used, denied) = (seen(true), seen(false));
-        let narrowed = narrowed(&key.grants, &policy.policy, |scope| used.contains_key(scope));
+        let narrowed = narrowed(key.grants, &policy.policy, |scope| used.contains_key(scope));
         Ok(LeastPrivilege {
             since,
             never_used: found

@@ -149,10 +149,14 @@ impl Changes {
         let Look { affected, affected_count, gaining, gains, mut yielding, .. } = look;
         let gains = Arc::new(gains.finish(|| yielding.step()));
         let (mut affected, mut gaining) = (affected.into_keys(), gaining.into_keys());
-        let named = affected.iter().map(|key| key.id).chain(gaining.iter().map(|key| key.id));
-        let names = self.names_of(named.collect()).await?;
-        affected.iter_mut().for_each(|key| key.name = names.get(&key.id).cloned());
-        gaining.iter_mut().for_each(|key| key.name = names.get(&key.id).cloned());
+        let told = affected.iter().map(|key| key.id).chain(gaining.iter().map(|key| key.id));
+        let names = self.names_of(told.collect()).await?;
+        for key in &mut affected {
+            key.name = names.get(&key.id).cloned();
+        }
+        for key in &mut gaining {
+            key.name = names.get(&key.id).cloned();
+        }
         Ok(Effect { changes, change_count, affected, affected_count, gaining, gains })
     }
 

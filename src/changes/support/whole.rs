@@ -54,7 +54,7 @@ impl Changes {
                     whole.insert(id, self.index.as_seen(key));
                 }
                 Err(why) => {
-                    tracing::error!(row.id = %id, why, "a stored row cannot be trusted; it is not shown")
+                    tracing::error!(row.id = %id, why, "a stored row cannot be trusted; it is not shown");
                 }
             }
         }

@@ -18,7 +18,7 @@ use crate::{
         time::{Clock, Timestamp},
         workspace::{Workspace, WorkspaceState},
     },
-    index::Found,
+    index::tests::Known,
     ports::{
         CountName, CountSink, GiveBack, PackedCounts, Payer, PayerPart, PolicyVersion, PolicyView, Take, View,
     },
@@ -175,10 +175,10 @@ impl World {
     }
 
     /// A process that counts, from what those before it have left, and the key in it.
-    async fn open(&self) -> (MemoryCounters, Found, Now) {
+    async fn open(&self) -> (MemoryCounters, Known, Now) {
         let (counters, index, clock) = self.open_index().await;
         assert!(counters.parts.complete().await);
-        (counters, index.by_id(self.key.id).unwrap(), clock.read())
+        (counters, Known::of(&index, self.key.id), clock.read())
     }
 
     /// A version of the policy whose only tier has this limit beside one of 1,000 a day.
@@ -220,14 +220,14 @@ impl World {
 }
 
 /// Charges the only tier, and waits for as many writes as that needs.
-async fn charge(counters: &MemoryCounters, found: &Found, now: &Now, cost: u64) {
+async fn charge(counters: &MemoryCounters, found: &Known, now: &Now, cost: u64) {
     let mut written = counters.written();
     while counters.charge(&found.bill(TierSet::only(0), cost), now) == Charge::Unwritten {
         written.changed().await.unwrap();
     }
 }
 
-fn left(counters: &MemoryCounters, found: &Found, now: &Now) -> u64 {
+fn left(counters: &MemoryCounters, found: &Known, now: &Now) -> u64 {
     counters.peek(&found.bill(TierSet::only(0), 1), now).unwrap().into_states()[0].remaining
 }
 
@@ -277,7 +277,7 @@ async fn accounts_that_nobody_uses_are_forgotten_once_their_window_is_over_and_n
     index.apply(View { keys: keys.clone(), ..View::default() });
     let now = clock.read();
     for key in &keys {
-        charge(&counters, &index.by_id(key.id).unwrap(), &now, 10).await;
+        charge(&counters, &Known::of(&index, key.id), &now, 10).await;
     }
     assert!(index.account_count() >= 200);
 
@@ -285,7 +285,7 @@ async fn accounts_that_nobody_uses_are_forgotten_once_their_window_is_over_and_n
     tokio::time::sleep(SWEPT).await;
     assert!(index.account_count() >= 200, "their day is not over");
     index.apply(View { policy: Some(world.policy(4, shared)), ..View::default() });
-    let found = index.by_id(keys[7].id).unwrap();
+    let found = Known::of(&index, keys[7].id);
     let bill = found.bill(TierSet::only(0), 1);
     assert!(matches!(counters.charge(&bill, &now), Charge::Refused(_)), "no budget twice in one window");
     drop(found);
@@ -317,7 +317,7 @@ async fn names_of_limits_that_came_and_went_are_forgotten() {
         let key = Key { limits, revision: Revision(round), ..world.key.clone() };
         index.apply(View { keys: vec![key], ..View::default() });
         if round == 0 {
-            charge(&counters, &index.by_id(world.key.id).unwrap(), &clock.read(), 60).await;
+            charge(&counters, &Known::of(&index, world.key.id), &clock.read(), 60).await;
         }
         if round % 1_000 == 999 {
             tokio::time::sleep(SWEPT).await;

@@ -250,12 +250,13 @@ fn key_to_wire(checked: &CheckedKey) -> v1::CheckedKey {
         id: key.id.to_text(),
         workspace_id: key.workspace.to_text(),
         owner: key::owner_to_wire(key.owner),
-        creator: Some(key::creator_to_wire(&key.creator, checked.creator_known)),
+        creator: Some(key::creator_to_wire(key.creator, checked.creator_known)),
         environment: key.environment.as_str().to_owned(),
         scopes: effective.unbound().map(ToOwned::to_owned).collect(),
         grants: effective.bound().iter().filter_map(rights::bound_to_wire).collect(),
         plan: checked
-            .workspace
+            .found
+            .workspace()
             .as_ref()
             .map_or_else(String::new, |workspace| workspace.plan.as_str().to_owned()),
         metadata: key.metadata.pairs().clone(),

@@ -40,11 +40,11 @@ fn key(checked: &CheckedKey, fields: &mut ProtoFields<'_>) {
     fields.text(1, key.id.text().as_str());
     workspace(2, key.workspace, fields);
     owner(3, key.owner, fields);
-    fields.message(4, |fields| creator(&key.creator, checked.creator_known, fields));
+    fields.message(4, |fields| creator(key.creator, checked.creator_known, fields));
     fields.text(5, key.environment.as_str());
     rights.unbound().for_each(|scope| fields.item(6, scope));
     rights.bound().iter().for_each(|bound| grant(bound, fields));
-    fields.text(8, checked.workspace.as_ref().map_or("", |workspace| workspace.plan.as_str()));
+    fields.text(8, checked.found.workspace().map_or("", |workspace| workspace.plan.as_str()));
     for (name, value) in key.metadata.pairs() {
         fields.message(9, |fields| {
             fields.text(1, name);

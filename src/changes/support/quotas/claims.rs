@@ -16,7 +16,7 @@ use crate::{
         time::Timestamp,
     },
     error::{Limited, OperationError, QuotaReached},
-    index::Kept,
+    index::{Found, Kept},
     ports::Rows,
 };
 
@@ -111,7 +111,7 @@ impl Changes {
     fn of_key(&self, key: &Key, now: Timestamp) -> Claim {
         let before = self.index.by_id(key.id);
         let lives = matches!(key.standing(now), Standing::Active | Standing::Disabled);
-        let held = before.as_ref().map_or(0, |before| before.bytes());
+        let held = before.as_ref().map_or(0, Found::bytes);
         let growth = Kept {
             keys: u64::from(before.is_none() && lives),
             kept_keys: u64::from(before.is_none()),

@@ -11,7 +11,7 @@ async fn nothing_is_used_of_what_was_not_read_and_it_is_charged_once_it_is() {
     counters.close().await.unwrap();
     world.store.cannot_be_read.store(true, Ordering::SeqCst);
     let (counters, index, clock) = world.open_index().await;
-    let (found, now) = (index.by_id(world.key.id).unwrap(), clock.read());
+    let (found, now) = (Known::of(&index, world.key.id), clock.read());
     let bill = found.bill(TierSet::only(0), 400);
     for _second in 0..3 {
         assert_eq!(counters.charge(&bill, &now), Charge::Unwritten, "700 of 1,000 may be used");

@@ -1,0 +1,216 @@
+//! What memory keeps of each key by itself: what differs from key to key, in as few bytes as it takes.
+//!
+//! What many keys have alike is in their [class](super::class); what only administration shows stays in the store.
+
+use std::sync::{Arc, LazyLock};
+
+use super::class::ClassParts;
+use crate::domain::{
+    credentials::{Credentials, RetiringSecret},
+    footprint::key_bytes,
+    group::{GroupAct, GroupChange},
+    id::KeyId,
+    key::{Key, KeyView, SecretView, SecretViews, StateKind},
+    revision::Revision,
+    scheme::Scheme,
+    secret::{Hint, KeyHash},
+    text::{Metadata, Owner},
+    time::Timestamp,
+};
+
+/// Stands for no end, in milliseconds: no time is so early.
+const NEVER: i64 = i64::MIN;
+
+/// A key by itself.
+#[derive(Clone)]
+pub(super) struct Own {
+    id: [u8; KeyId::BYTES],
+    pub(super) owner: Option<Owner>,
+    /// Labels of the user's own; `None` stands for none.
+    pub(super) metadata: Option<Arc<Metadata>>,
+    /// What most keys do not have.
+    more: Option<Arc<More>>,
+    pub(super) revision: Revision,
+    pub(super) created: Timestamp,
+    /// In milliseconds, or [`NEVER`].
+    expires: i64,
+    /// What it takes, for quotas.
+    bytes: u32,
+    /// Of the current secret.
+    generation: u32,
+    hash: KeyHash,
+    pub(super) state: StateKind,
+}
+
+/// What a key has that was rotated, imported or switched off, or over which an end is laid.
+#[derive(Clone)]
+struct More {
+    /// How the current secret was hashed before that was keyed.
+    scheme: Scheme,
+    /// When the current secret was made.
+    made: Timestamp,
+    /// Replaced secrets, newest first; what people recognize them by is left out.
+    retiring: Box<[RetiringSecret]>,
+    /// When the key was last changed, where that is known.
+    updated: Option<Timestamp>,
+    taken_in: Revision,
+    /// As it is stored, where something is laid over it.
+    stored: Option<Box<Own>>,
+}
+
+static NATIVE: Scheme = Scheme::Native;
+static NO_METADATA: LazyLock<Metadata> = LazyLock::new(Metadata::default);
+
+impl Own {
+    /// What is kept of a key by itself.
+    pub(super) fn new(key: &Key) -> Self {
+        let secret = &key.credentials.current;
+        let is_plain = secret.scheme == Scheme::Native
+            && secret.created == key.created
+            && key.credentials.retiring.is_empty()
+            && key.state.kind() != StateKind::Disabled
+            && key.taken_in == Revision::ZERO;
+        let more = || More {
+            scheme: secret.scheme.clone(),
+            made: secret.created,
+            retiring: without_hints(&key.credentials),
+            updated: Some(key.updated),
+            taken_in: key.taken_in,
+            stored: None,
+        };
+        Self {
+            id: key.id.to_bytes(),
+            owner: key.owner.clone(),
+            metadata: Some(&key.metadata).filter(|labels| !labels.pairs().is_empty()).cloned(),
+            more: (!is_plain).then(|| Arc::new(more())),
+            revision: key.revision,
+            created: key.created,
+            expires: key.expires.map_or(NEVER, Timestamp::as_ms),
+            bytes: u32::try_from(key_bytes(key)).unwrap_or(u32::MAX),
+            generation: secret.generation,
+            hash: secret.hash,
+            state: key.state.kind(),
+        }
+    }
+
+    pub(super) fn id(&self) -> KeyId {
+        KeyId::from_bytes(self.id)
+    }
+
+    pub(super) fn expires(&self) -> Option<Timestamp> {
+        Timestamp::from_ms(self.expires).ok()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        u64::from(self.bytes)
+    }
+
+    /// The key, with what it has of its class.
+    pub(super) fn view<'a>(&'a self, parts: &'a ClassParts) -> KeyView<'a> {
+        KeyView {
+            id: self.id(),
+            workspace: parts.workspace,
+            owner: self.owner.as_ref(),
+            follows_owner_role: parts.follows_owner_role,
+            creator: &parts.creator,
+            environment: &parts.environment,
+            grants: &parts.grants,
+            networks: &parts.networks,
+            metadata: self.metadata.as_deref().unwrap_or_else(|| &NO_METADATA),
+            limits: parts.limits.as_ref(),
+            state: self.state,
+            created: self.created,
+            expires: self.expires(),
+            updated: self.more.as_ref().and_then(|more| more.updated),
+            secrets: self.secrets(),
+            admin: parts.admin.as_ref(),
+            revision: self.revision,
+            taken_in: self.more.as_ref().map_or(Revision::ZERO, |more| more.taken_in),
+        }
+    }
+
+    pub(super) fn secrets(&self) -> SecretViews<'_> {
+        let (scheme, created, retiring) = match &self.more {
+            None => (&NATIVE, self.created, [].as_slice()),
+            Some(more) => (&more.scheme, more.made, &*more.retiring),
+        };
+        let current = SecretView { generation: self.generation, scheme, hash: &self.hash, created };
+        SecretViews { current, retiring }
+    }
+
+    /// As it is stored.
+    pub(super) fn stored(&self) -> &Self {
+        self.more.as_ref().and_then(|more| more.stored.as_deref()).unwrap_or(self)
+    }
+
+    /// The same with what is laid over it, and as it was beside that.
+    pub(super) fn laid(stored: Self, lay: impl FnOnce(&mut Self)) -> Self {
+        let mut seen = stored.clone();
+        lay(&mut seen);
+        seen.with_more(|more| more.stored = Some(Box::new(stored)));
+        seen
+    }
+
+    /// Switches it off or on, or ends it; a revoked one stays so.
+    pub(super) fn turn(&mut self, state: StateKind, at: Timestamp) {
+        if self.state == StateKind::Revoked {
+            return;
+        }
+        self.state = state;
+        if state == StateKind::Disabled || self.more.is_some() {
+            self.with_more(|more| more.updated = Some(at));
+        }
+    }
+
+    /// Ends a replaced secret then, if it would have lasted longer.
+    pub(super) fn end_secret(&mut self, generation: u32, end: Timestamp) {
+        self.with_more(|more| {
+            for retiring in more.retiring.iter_mut().filter(|it| it.secret.generation == generation) {
+                retiring.end = retiring.end.min(end);
+            }
+            more.updated = Some(end);
+        });
+    }
+
+    /// As a change of many leaves it. It is what [`Key::under`] says of whole keys.
+    pub(super) fn under(mut self, change: &GroupChange) -> Self {
+        match change.act {
+            GroupAct::Disable => self.turn(StateKind::Disabled, change.time),
+            GroupAct::Enable => self.turn(StateKind::Active, change.time),
+            GroupAct::Revoke(_) => self.turn(StateKind::Revoked, change.time),
+            GroupAct::Retire(end) => {
+                if self.state != StateKind::Revoked {
+                    self.expires = self.expires().map_or(end, |before| before.min(end)).as_ms();
+                }
+                if self.state == StateKind::Disabled {
+                    self.with_more(|more| more.updated = Some(change.time));
+                }
+            }
+        }
+        Self { revision: change.revision, ..self }
+    }
+
+    fn with_more(&mut self, change: impl FnOnce(&mut More)) {
+        let more = self.more.get_or_insert_with(|| {
+            let (scheme, made, retiring) = (Scheme::Native, self.created, Box::default());
+            Arc::new(More { scheme, made, retiring, updated: None, taken_in: Revision::ZERO, stored: None })
+        });
+        change(Arc::make_mut(more));
+    }
+}
+
+fn without_hints(credentials: &Credentials) -> Box<[RetiringSecret]> {
+    let mut retiring: Box<[RetiringSecret]> = credentials.retiring.as_slice().into();
+    retiring.iter_mut().for_each(|retiring| retiring.secret.hint = Hint::stored(""));
+    retiring
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_takes_no_more_of_memory_than_was_promised() {
+        assert!(size_of::<Own>() <= 136, "{}", size_of::<Own>());
+    }
+}

@@ -1,0 +1,220 @@
+//! The records of all keys, in places of one size, and where each stands by its id.
+//!
+//! Ids are random, so that each part of the slab has as many keys as the others. A part grows by a few records at a time: nobody
+//! waits for a million to be moved. A lock of a part is held for as long as a record is copied, and while it is held no other
+//! lock is taken.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use hashbrown::{HashTable, hash_table::Entry};
+
+use super::{class::ClassCell, own::Own, used::Used};
+use crate::domain::id::KeyId;
+
+const PARTS: usize = 256;
+/// Records that a part grows by: as many as fit into 8 KiB, which is a size that the allocator hands out.
+const AT_ONCE: usize = 8_192 / size_of::<Option<Record>>();
+
+/// A key in memory.
+pub(super) struct Record {
+    pub(super) own: Own,
+    pub(super) class: Arc<ClassCell>,
+    /// What is counted of it; made with its first use.
+    pub(super) used: Option<Arc<Used>>,
+}
+
+/// Where a record stands. A place is no other key's, also when its key is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place(pub(super) u32);
+
+/// Every record.
+pub(super) struct Slab(Box<[SlabPart]>);
+
+/// A part with cache lines of its own, so that one that is read slows no neighbour.
+#[derive(Default)]
+#[repr(align(128))]
+struct SlabPart(RwLock<Records>);
+
+#[derive(Default)]
+struct Records {
+    records: Vec<Vec<Option<Record>>>,
+    by_id: HashTable<u32>,
+}
+
+impl Default for Slab {
+    fn default() -> Self {
+        Self((0..PARTS).map(|_| SlabPart::default()).collect())
+    }
+}
+
+impl Slab {
+    /// Looks at the key of this id. `look` must take no lock.
+    pub(super) fn by_id<T>(&self, id: KeyId, look: impl FnOnce(Place, &Record) -> T) -> Option<T> {
+        let part = part_of(id);
+        let records = self.read(part)?;
+        let number = records.find(id)?;
+        records.get(number).map(|record| look(Place::new(part, number), record))
+    }
+
+    /// Looks at the key that stands here. `look` must take no lock.
+    pub(super) fn at<T>(&self, place: Place, look: impl FnOnce(&Record) -> T) -> Option<T> {
+        self.read(place.part())?.get(place.number()).map(look)
+    }
+
+    /// Changes the key that stands here. `change` must take no lock.
+    pub(super) fn change<T>(&self, place: Place, change: impl FnOnce(&mut Record) -> T) -> Option<T> {
+        self.write(place.part())?.get_mut(place.number()).map(change)
+    }
+
+    /// Puts a key in that is new here.
+    pub(super) fn insert(&self, record: Record) -> Option<Place> {
+        let id = record.own.id();
+        let part = part_of(id);
+        let number = self.write(part)?.insert(id, record)?;
+        Some(Place::new(part, number))
+    }
+
+    /// Takes a key out; its place stays empty.
+    pub(super) fn remove(&self, id: KeyId) -> Option<(Place, Record)> {
+        let part = part_of(id);
+        let mut records = self.write(part)?;
+        let number = records.find(id)?;
+        let found = records.by_id.find_entry(hash_of(id), |known| *known == number);
+        if let Ok(entry) = found {
+            entry.remove();
+        }
+        let record = records.place(number)?.take()?;
+        Some((Place::new(part, number), record))
+    }
+
+    /// Shows what `pick` takes of every record to `see`, some at a time, until it has seen enough: `pick` must take no lock, and
+    /// while `see` looks none is held.
+    pub(super) fn each<T>(
+        &self,
+        pick: impl Fn(Place, &Record) -> Option<T>,
+        mut see: impl FnMut(T) -> ControlFlow<()>,
+    ) {
+        let mut picked = Vec::with_capacity(AT_ONCE);
+        for part in 0..PARTS {
+            for chunk in 0.. {
+                if !self.pick(part, chunk, &pick, &mut picked) {
+                    break;
+                }
+                if picked.drain(..).try_for_each(&mut see).is_break() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Picks of some records; whether there were any.
+    fn pick<T>(
+        &self,
+        part: usize,
+        chunk: usize,
+        pick: impl Fn(Place, &Record) -> Option<T>,
+        picked: &mut Vec<T>,
+    ) -> bool {
+        let Some(records) = self.read(part) else { return false };
+        let Some(some) = records.records.get(chunk) else { return false };
+        let numbers = u32::try_from(chunk.saturating_mul(AT_ONCE)).unwrap_or(u32::MAX)..;
+        let found = numbers.zip(some).filter_map(|(number, record)| Some((number, record.as_ref()?)));
+        picked.extend(found.filter_map(|(number, record)| pick(Place::new(part, number), record)));
+        true
+    }
+
+    fn read(&self, part: usize) -> Option<RwLockReadGuard<'_, Records>> {
+        Some(self.0.get(part)?.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write(&self, part: usize) -> Option<RwLockWriteGuard<'_, Records>> {
+        Some(self.0.get(part)?.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Records {
+    fn find(&self, id: KeyId) -> Option<u32> {
+        let is_it = |number: &u32| self.get(*number).is_some_and(|record| record.own.id() == id);
+        self.by_id.find(hash_of(id), is_it).copied()
+    }
+
+    fn get(&self, number: u32) -> Option<&Record> {
+        let (chunk, place) = split(number);
+        self.records.get(chunk)?.get(place)?.as_ref()
+    }
+
+    fn place(&mut self, number: u32) -> Option<&mut Option<Record>> {
+        let (chunk, place) = split(number);
+        self.records.get_mut(chunk)?.get_mut(place)
+    }
+
+    fn get_mut(&mut self, number: u32) -> Option<&mut Record> {
+        self.place(number)?.as_mut()
+    }
+
+    /// Puts a record at the end; nothing where there are more than one process can have.
+    fn insert(&mut self, id: KeyId, record: Record) -> Option<u32> {
+        if self.records.last().is_none_or(|chunk| chunk.len() >= AT_ONCE) {
+            self.records.push(Vec::with_capacity(AT_ONCE));
+        }
+        let chunks = self.records.len().saturating_sub(1);
+        let chunk = self.records.last_mut()?;
+        let number = chunks.checked_mul(AT_ONCE)?.checked_add(chunk.len())?;
+        let number = u32::try_from(number).ok().filter(|number| *number < Place::MOST)?;
+        chunk.push(Some(record));
+        let records = &self.records;
+        let hash_at = |number: &u32| {
+            let (chunk, place) = split(*number);
+            let record = records.get(chunk).and_then(|chunk| chunk.get(place)).and_then(Option::as_ref);
+            record.map_or(0, |record| hash_of(record.own.id()))
+        };
+        match self.by_id.entry(hash_of(id), |_| false, hash_at) {
+            Entry::Vacant(entry) => drop(entry.insert(number)),
+            Entry::Occupied(_) => {}
+        }
+        Some(number)
+    }
+}
+
+impl Place {
+    /// Where no key stands.
+    pub(super) const NOWHERE: Self = Self(u32::MAX);
+
+    /// How many places a part has.
+    const MOST: u32 = 1 << 24;
+
+    fn new(part: usize, number: u32) -> Self {
+        Self(number << 8 | u32::try_from(part).unwrap_or_default())
+    }
+
+    fn part(self) -> usize {
+        usize::try_from(self.0 & 0xff).unwrap_or_default()
+    }
+
+    const fn number(self) -> u32 {
+        self.0 >> 8
+    }
+}
+
+fn split(number: u32) -> (usize, usize) {
+    let number = usize::try_from(number).unwrap_or(usize::MAX);
+    (number / AT_ONCE, number % AT_ONCE)
+}
+
+/// The part of the slab that a key stands in.
+fn part_of(id: KeyId) -> usize {
+    let [.., last] = id.to_bytes();
+    usize::from(last)
+}
+
+/// An id spread over all bits: it is random, unless somebody chose it for a test.
+fn hash_of(id: KeyId) -> u64 {
+    let [high, low] = halves(id.to_bytes());
+    (high ^ low.rotate_right(8)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn halves(bytes: [u8; KeyId::BYTES]) -> [u64; 2] {
+    let (high, low) = bytes.split_at(8);
+    [high, low].map(|half| u64::from_be_bytes(half.try_into().unwrap_or_default()))
+}

@@ -1,0 +1,224 @@
+//! What memory keeps of keys: copies that stay whole, classes that are one for many, and nothing of what is gone.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    domain::{
+        credentials::{Credentials, RetiringSecret, Secret},
+        grant::{Grant, Grants},
+        group::{GroupAct, GroupChange},
+        id::KeyId,
+        key::{
+            Key, KeyState, Revocation, RevokeReason, StateKind,
+            tests::{at, key, secret},
+        },
+        policy::{LimitEntry, LimitOverrides, LimitOverridesEntry, OverridesOf, Policy, TierSet},
+        revision::Revision,
+        scope::ScopePattern,
+        secret::KeyHash,
+        text::{Comment, Plan},
+        workspace::{Workspace, WorkspaceState},
+    },
+    ports::{Bill, PolicyVersion, PolicyView, View},
+};
+
+/// A key, and the index that it is in.
+pub(crate) struct Known(Found, Arc<Index>);
+
+impl Known {
+    pub(crate) fn of(index: &Arc<Index>, key: KeyId) -> Self {
+        Self(index.by_id(key).unwrap(), Arc::clone(index))
+    }
+
+    pub(crate) fn bill(&self, tiers: TierSet, cost: u64) -> Bill<'_> {
+        self.1.bill(&self.0, tiers, cost)
+    }
+}
+
+fn policy(version: u64, scopes: &str) -> PolicyView {
+    let text = format!(
+        "environments = [{{ name = 'live', prefix = 'kw_live_' }}]
+         scopes = [{scopes}]
+         plans = [{{ name = 'starter' }}]
+         tiers = [{{ name = 'default', limits = [{{ name = 'day', limit = 1000, calendar = 'day' }}] }}]"
+    );
+    PolicyView::Sound(Arc::new(PolicyVersion {
+        version,
+        policy: Policy::from_toml(&text).unwrap(),
+        applied: at(1_000),
+        applied_by: None,
+        applied_by_owner: None,
+        comment: Comment::parse("").unwrap(),
+        revision: Revision(version),
+    }))
+}
+
+fn workspace() -> Workspace {
+    Workspace {
+        id: key().unwrap().workspace,
+        name: crate::domain::text::Name::parse("Acme").unwrap(),
+        owner: None,
+        plan: Plan::parse("starter").unwrap(),
+        limits: None,
+        key_rules: None,
+        state: WorkspaceState::Active,
+        is_default: true,
+        created: at(500),
+        revision: Revision::ZERO,
+    }
+}
+
+/// A key of its own hash, which may read files.
+fn reader(number: u32) -> Key {
+    let mut hash = [7; 32];
+    hash[..4].copy_from_slice(&number.to_be_bytes());
+    let grants = Grants::new(vec![Grant::unbound(ScopePattern::parse("files:read").unwrap())]).unwrap();
+    Key {
+        id: KeyId::parse(&format!("key_{number:026}")).unwrap(),
+        grants: Arc::new(grants),
+        credentials: Credentials::new(Secret { hash: KeyHash::stored(hash), ..secret(1) }),
+        ..key().unwrap()
+    }
+}
+
+fn with(keys: Vec<Key>) -> Index {
+    let index = Index::default();
+    let policy = Some(policy(1, "{ name = 'files:read' }, { name = 'files:write' }"));
+    index.apply(View { policy, workspaces: vec![workspace()], keys, ..View::default() });
+    index
+}
+
+#[test]
+fn hashes_that_begin_alike_lead_each_to_its_own_key() {
+    // X2
+    let alike = |last: u8| {
+        let mut hash = [9; 32];
+        hash[31] = last;
+        KeyHash::stored(hash)
+    };
+    let with_hash = |number, hash| {
+        let credentials = Credentials::new(Secret { hash, ..secret(1) });
+        Key { credentials, ..reader(number) }
+    };
+    let (one, other) = (with_hash(1, alike(1)), with_hash(2, alike(2)));
+    let index = with(vec![one.clone(), other.clone()]);
+    let whose = |hash| index.by_hash(&hash).map(|found| found.key().id);
+    assert_eq!([1, 2, 3].map(|last| whose(alike(last))), [Some(one.id), Some(other.id), None]);
+    let rotated = Key { revision: Revision(5), ..with_hash(1, alike(4)) };
+    index.apply(View { keys: vec![rotated], ..View::default() });
+    assert_eq!([1, 2, 4].map(|last| whose(alike(last))), [None, Some(other.id), Some(one.id)]);
+}
+
+#[test]
+fn a_policy_is_worked_out_once_for_keys_that_are_alike_and_holds_for_all_of_them() {
+    // S3, A2
+    let index = with((0..5_000).map(reader).collect());
+    let before = index.lock().classes_of(None);
+    assert_eq!(before.len(), 1);
+    let found = index.by_id(reader(7).id).unwrap();
+    index.apply(View { policy: Some(policy(2, "{ name = 'files:write' }")), ..View::default() });
+    let scopes = |found: &Found| found.rights().scopes().count();
+    assert_eq!(scopes(&found), 1, "what was found before stays as it was");
+    let mut seen = 0;
+    index.each(|_, rights| seen += 1 + 10_000 * rights.scopes().count());
+    assert_eq!(seen, 5_000, "none has a scope any more");
+    let suspended = Workspace { state: WorkspaceState::Suspended, ..workspace() };
+    index.apply(View { workspaces: vec![suspended], ..View::default() });
+    let state = index.by_id(reader(4_999).id).unwrap().surroundings().workspace;
+    assert_eq!(state, WorkspaceState::Suspended);
+}
+
+#[test]
+fn changes_of_limits_leave_nothing_behind() {
+    // L2
+    let index = with(vec![reader(1)]);
+    for revision in 1..20_000_u64 {
+        let limit = LimitEntry {
+            name: "day".to_owned(),
+            limit: revision,
+            calendar: Some("day".to_owned()),
+            ..LimitEntry::default()
+        };
+        let entry = LimitOverridesEntry { limits: vec![limit], ..LimitOverridesEntry::default() };
+        let PolicyView::Sound(under) = policy(1, "{ name = 'files:read' }") else { unreachable!() };
+        let limits = LimitOverrides::new(entry, OverridesOf::Key, &under.policy).unwrap();
+        let key = Key { limits: Some(Arc::new(limits)), revision: Revision(revision), ..reader(1) };
+        index.apply(View { keys: vec![key], ..View::default() });
+    }
+    let kept = index.lock().len();
+    assert!(kept <= 2_048, "{kept} parts for one key");
+}
+
+#[test]
+fn what_is_kept_of_a_key_is_what_its_row_says() {
+    // C2, R2, K8
+    let retiring = |generation| RetiringSecret { secret: secret(generation), end: at(9_000) };
+    let mut rotated = reader(1);
+    rotated.credentials.retiring = vec![retiring(3), retiring(2)];
+    let disabled = Key { state: KeyState::Disabled, updated: at(77), ..reader(2) };
+    let revocation = Revocation {
+        at: at(5),
+        by: None,
+        reason: RevokeReason::Unused,
+        comment: Comment::parse("gone").unwrap(),
+    };
+    let revoked = reader(3).revoke(revocation);
+    let ending = Key { expires: Some(at(123_456)), taken_in: Revision(4), ..reader(4) };
+    let all = [rotated, disabled, revoked, ending, reader(5)];
+    let index = with(all.to_vec());
+    for key in &all {
+        let found = index.by_id(key.id).unwrap();
+        let (whole, kept) = (key.view(), found.key());
+        assert_eq!(kept.owner, whole.owner);
+        assert_eq!((kept.state, kept.created, kept.expires), (whole.state, whole.created, whole.expires));
+        assert_eq!((kept.revision, kept.taken_in), (whole.revision, whole.taken_in));
+        assert_eq!((kept.grants, kept.metadata, kept.creator), (whole.grants, whole.metadata, whole.creator));
+        let secrets = |key: &crate::domain::key::KeyView<'_>| {
+            let each = key.secrets.iter();
+            let told = each.map(|(it, end)| (it.generation, *it.hash, it.scheme.clone(), it.created, end));
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(secrets(&kept), secrets(&whole));
+        assert_eq!(found.bytes(), crate::domain::footprint::key_bytes(key));
+        if kept.state == StateKind::Disabled {
+            assert_eq!(kept.updated, whole.updated);
+        }
+    }
+}
+
+#[test]
+fn a_change_of_many_does_to_what_is_kept_what_it_does_to_whole_keys() {
+    // C3
+    let change = |act, revision| GroupChange {
+        revision: Revision(revision),
+        time: at(i64::try_from(revision).unwrap() * 1_000),
+        by: None,
+        act,
+        comment: Comment::parse("").unwrap(),
+        keys: Vec::new(),
+    };
+    let acts = [
+        GroupAct::Retire(at(90_000)),
+        GroupAct::Disable,
+        GroupAct::Retire(at(95_000)),
+        GroupAct::Enable,
+        GroupAct::Disable,
+        GroupAct::Revoke(RevokeReason::Unused),
+        GroupAct::Enable,
+        GroupAct::Retire(at(10)),
+    ];
+    let index = with(vec![reader(1)]);
+    let mut whole = reader(1);
+    for (number, act) in (10..).zip(acts) {
+        let change = change(act, number);
+        whole = whole.under(&change);
+        index.apply_group(&change, &[whole.id]);
+        let found = index.by_id(whole.id).unwrap();
+        let (kept, whole) = (found.key(), whole.view());
+        assert_eq!((kept.state, kept.expires, kept.revision), (whole.state, whole.expires, whole.revision));
+        if kept.state == StateKind::Disabled {
+            assert_eq!(kept.updated, whole.updated, "{act:?}");
+        }
+    }
+}
