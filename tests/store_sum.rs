@@ -471,4 +471,8 @@ async fn a_database_of_before_the_sum_is_summed_up_at_its_first_start() {
     place.closed(store).await;
     place.tamper(UNREADABLE_LOG);
     assert_eq!(told(place.open().whole().await.unwrap()), before);
+    // The one that was there is kept, and good.
+    let kept = Connection::open(place.path().join("keyward.db.schema-7")).unwrap();
+    let count = |table| kept.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
+    assert_eq!((count("keys"), count("pragma_integrity_check")), (Ok(2), Ok(1)));
 }

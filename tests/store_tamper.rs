@@ -753,7 +753,9 @@ async fn a_newer_schema_is_refused() {
     let (place, _) = ten_records().await;
     place.tamper("PRAGMA user_version = 12");
     let before = place.copy_database();
-    assert!(matches!(place.open_error(), OpenError::NewerSchema { found: 12, known: 11, .. }));
+    let refused = place.open_error();
+    assert!(refused.to_string().contains("the oldest that may: 0.2.0"), "{refused}");
+    assert!(matches!(refused, OpenError::NewerSchema { found: 12, known: 11, .. }));
     assert!(matches!(
         verify_offline(&place.path(), &StoreSettings::default()),
         Err(OpenError::NewerSchema { .. })

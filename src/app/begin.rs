@@ -34,7 +34,7 @@ pub(super) fn load(args: &DataArgs) -> Result<(Config, Logging), AppError> {
 /// What the flags say of where the roots and the anchor are.
 pub(super) fn store_of(args: &DataArgs, accepted: Option<u64>) -> StoreSettings {
     let anchor = AnchorSettings { place: args.anchor.clone(), accepted: accepted.map(Revision) };
-    StoreSettings { anchor, roots: roots_of(&args.roots) }
+    StoreSettings { anchor, roots: roots_of(&args.roots), ..StoreSettings::default() }
 }
 
 /// What the flags say of where the roots are kept.

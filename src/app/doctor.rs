@@ -82,7 +82,7 @@ fn repair(args: &DoctorArgs) -> Result<String, AppError> {
 fn store_of(args: &DoctorArgs) -> StoreSettings {
     let accepted = args.accept_rollback.map(Revision);
     let anchor = AnchorSettings { place: args.anchor.clone(), accepted };
-    StoreSettings { anchor, roots: roots_of(&args.roots) }
+    StoreSettings { anchor, roots: roots_of(&args.roots), ..StoreSettings::default() }
 }
 
 /// Whether what takes rights away has its room, should the disk be full.

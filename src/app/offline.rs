@@ -19,5 +19,8 @@ pub fn verify_offline(
     roots: &RootsArgs,
 ) -> Result<Verification, AppError> {
     let anchor = AnchorSettings { place: anchor.map(Path::to_owned), accepted: None };
-    Ok(sqlite::verify_offline(data_dir, &StoreSettings { anchor, roots: roots_of(roots) })?)
+    Ok(sqlite::verify_offline(
+        data_dir,
+        &StoreSettings { anchor, roots: roots_of(roots), ..StoreSettings::default() },
+    )?)
 }

@@ -78,6 +78,9 @@ pub struct ServeArgs {
     /// the log says so. Keys that were revoked since are good again: revoke them
     #[arg(long, value_name = "REVISION")]
     pub accept_rollback: Option<u64>,
+    /// Keeps no copy of the database as it was when this program brings it to a newer schema
+    #[arg(long)]
+    pub no_upgrade_copy: bool,
 }
 
 /// Work with the roots of stores

@@ -22,8 +22,9 @@ pub(super) fn ours(connection: &Connection, path: &Path) -> Result<Option<Ours>,
     match identify(connection).map_err(database(path))? {
         DatabaseIdentity::Empty => Ok(None),
         DatabaseIdentity::Ours(ours) => Ok(Some(ours)),
-        DatabaseIdentity::Newer(found) => {
-            Err(OpenError::NewerSchema { path: path.to_owned(), found, known: schema::VERSION })
+        DatabaseIdentity::Newer(found, oldest) => {
+            let oldest = oldest.unwrap_or_else(|| "a newer one".to_owned());
+            Err(OpenError::NewerSchema { path: path.to_owned(), found, known: schema::VERSION, oldest })
         }
         DatabaseIdentity::Foreign(why) => Err(OpenError::NotOurs { path: path.to_owned(), why }),
     }

@@ -45,7 +45,10 @@ pub enum OpenError {
         of: String,
     },
     /// A newer program wrote the database.
-    #[error("{} has schema {found}, and this keyward knows schemas up to {known}: use a newer keyward", .path.display())]
+    #[error(
+        "{} has schema {found}, and this keyward knows schemas up to {known}: use a newer keyward (the oldest that may: {oldest})",
+        .path.display()
+    )]
     NewerSchema {
         /// The database.
         path: PathBuf,
@@ -53,6 +56,8 @@ pub enum OpenError {
         found: i64,
         /// The newest one known.
         known: i64,
+        /// The oldest keyward that may use it, as the database says.
+        oldest: String,
     },
     /// The database is not this program's, or was tampered with.
     #[error("{} is not a keyward database: {why}", .path.display())]
@@ -103,6 +108,20 @@ pub enum OpenError {
     /// Two stores cannot keep their anchors in one file.
     #[error("another keyward process keeps its anchor in {}: give each data directory its own with --anchor", .0.display())]
     AnchorInUse(PathBuf),
+    /// There is no room for a copy with the newest schema.
+    #[error(
+        "to bring {} to the newest schema takes {needed} bytes of the disk beside it, and {free} are free: make room there and start \
+         again; until then the database stays as it is",
+        .path.display()
+    )]
+    NoRoomToUpgrade {
+        /// The database.
+        path: PathBuf,
+        /// Bytes that it takes.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// The log's end contradicts itself.
     #[error(transparent)]
     Store(#[from] StoreError),

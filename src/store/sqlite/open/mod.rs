@@ -9,6 +9,7 @@ mod belonging;
 mod doubt;
 mod error;
 mod offline;
+mod upgrade;
 
 use std::{path::Path, sync::Arc};
 
@@ -26,7 +27,7 @@ use super::{
     connection::{WalIndex, open_writer, prepare_writer},
     failure, groups, notes, permit_rows,
     reserve::{self, HeldIndex},
-    schema::migrate,
+    schema::{VERSION, migrate, version},
 };
 use crate::{
     domain::{
@@ -72,6 +73,21 @@ pub(super) fn open(
         None => anchored::look_at_nothing(dir.path(), &settings.anchor, &keys),
     };
     judged.require(settings.anchor.accepted, &path)?;
+    let marked = Arc::clone(&keys);
+    let mark = move |connection: &Connection| groups::put_mark(connection, &marked, Revision::ZERO);
+    let check = keys.check;
+    let to_newest = move |connection: &mut Connection| {
+        migrate(connection, check, now, &mark, groups::take_over, permit_rows::take_over)
+    };
+    let connection = match connection {
+        Some((old, _)) if found.is_some() && version(&old).map_err(database(&path))? < VERSION => {
+            drop(old);
+            upgrade::upgrade(&path, !settings.without_upgrade_copy, &to_newest)?;
+            Some(open_where_it_goes(&path).map_err(database(&path))?)
+        }
+        connection => connection,
+    };
+    upgrade::forget(&path)?;
     let (connection, index) = if let Some(opened) = connection {
         opened
     } else {
@@ -80,10 +96,7 @@ pub(super) fn open(
     };
     prepare_writer(&connection).map_err(database(&path))?;
     let (mut connection, index, held) = hold_index(connection, index, &path).map_err(database(&path))?;
-    let marked = Arc::clone(&keys);
-    let mark = move |connection: &Connection| groups::put_mark(connection, &marked, Revision::ZERO);
-    migrate(&mut connection, keys.check, now, mark, groups::take_over, permit_rows::take_over)
-        .map_err(database(&path))?;
+    to_newest(&mut connection).map_err(database(&path))?;
     let mark = notes::clock_mark(&connection, &keys).map_err(database(&path))?;
     let ended_in_order = notes::ended_in_order(&connection).map_err(database(&path))?;
     let default = AnchorSettings::default().path(dir.path());

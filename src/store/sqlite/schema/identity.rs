@@ -7,13 +7,16 @@ use super::steps::{STEPS, VERSION};
 /// `KEYW`, in the database's header.
 const APPLICATION_ID: i64 = 0x4B45_5957;
 
+/// Under which name it stands which the oldest keyward is that may use the database.
+pub(super) const OLDEST_KEYWARD: &str = "oldest_keyward";
+
 /// What a database is, as far as its header and its tables say.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::store::sqlite) enum DatabaseIdentity {
     /// It holds nothing yet.
     Empty,
-    /// It is of a program newer than this one.
-    Newer(i64),
+    /// It is of a program newer than this one, and says which the oldest is that may use it.
+    Newer(i64, Option<String>),
     /// It is not of this program, or not as this program made it.
     Foreign(&'static str),
     /// It has a schema of ours.
@@ -41,7 +44,10 @@ pub(in crate::store::sqlite) fn identify(connection: &Connection) -> rusqlite::R
         return Ok(DatabaseIdentity::Foreign("it is another program's database"));
     }
     if version > VERSION {
-        return Ok(DatabaseIdentity::Newer(version));
+        // Whatever else is in there by then.
+        let oldest = "SELECT value FROM meta WHERE name = ?1";
+        let oldest = connection.query_row(oldest, [OLDEST_KEYWARD], |row| row.get(0));
+        return Ok(DatabaseIdentity::Newer(version, oldest.ok()));
     }
     if schema(connection)? != expected(version)? {
         return Ok(DatabaseIdentity::Foreign("its tables, indexes or triggers were changed"));
@@ -73,13 +79,16 @@ fn expected(version: i64) -> rusqlite::Result<Vec<(String, String, Option<String
 }
 
 /// The schema that a database says it has; zero for a new one.
-pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+pub(in crate::store::sqlite) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::migrate, *};
+    use super::{
+        super::{migrate, steps::OLDEST},
+        *,
+    };
     use crate::domain::time::Timestamp;
 
     #[test]
@@ -106,7 +115,10 @@ mod tests {
         );
         connection.execute_batch("DROP TRIGGER quiet").unwrap();
         connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
-        assert_eq!(identify(&connection).unwrap(), DatabaseIdentity::Newer(VERSION + 1));
+        assert_eq!(
+            identify(&connection).unwrap(),
+            DatabaseIdentity::Newer(VERSION + 1, Some(OLDEST.to_owned()))
+        );
 
         let other = Connection::open_in_memory().unwrap();
         other.execute_batch("CREATE TABLE t (a)").unwrap();

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, ToSql, params};
 
 use super::{
-    identity::version,
-    steps::{STEPS, VERSION},
+    identity::{OLDEST_KEYWARD, version},
+    steps::{OLDEST, STEPS, VERSION},
 };
 use crate::domain::time::Timestamp;
 
@@ -47,6 +47,10 @@ pub(in crate::store::sqlite) fn migrate(
         }
     }
     if found < VERSION {
+        transaction.execute(
+            "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            params![OLDEST_KEYWARD, OLDEST],
+        )?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()

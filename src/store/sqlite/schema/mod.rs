@@ -6,7 +6,7 @@ mod steps;
 mod tables;
 
 pub(super) use self::{
-    identity::{DatabaseIdentity, Ours, identify},
+    identity::{DatabaseIdentity, Ours, identify, version},
     migrate::{SCOPES_WATCHED, migrate},
     steps::VERSION,
     tables::{REVISED, TABLES, WITH_MARK, present},

@@ -1,5 +1,8 @@
 //! The tables, from the first schema on: each step from one schema to the next.
 
+/// The oldest keyward that may use a database of this schema, for one that is too old for it to name.
+pub(in crate::store::sqlite) const OLDEST: &str = "0.2.0";
+
 /// The schema that this program writes.
 pub(in crate::store::sqlite) const VERSION: i64 = 11;
 
