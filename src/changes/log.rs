@@ -1,7 +1,10 @@
 //! Reads the log, and verifies it.
 
 use crate::{
-    changes::{Changes, support::cursor},
+    changes::{
+        Changes,
+        support::{cursor, look::PageLook},
+    },
     domain::{
         admin::{AdminPermit, ReadAudit},
         id::WorkspaceId,
@@ -11,6 +14,9 @@ use crate::{
     error::OperationError,
     ports::{LogFilter, LogRecord, LogRows, Verification},
 };
+
+/// A page ends when it has so many bytes of entries.
+const MOST_BYTES: usize = 1 << 20;
 
 /// A page of the log.
 #[derive(Debug)]
@@ -39,8 +45,20 @@ impl Changes {
             return Ok(LogAnswer { records: Vec::new(), next_page_token: String::new() });
         }
         let list = format!("log {:?} {filter:?}", permit.bound_to());
-        let before = self.place(&list, page_token)?;
-        let LogRows { mut records, more } = self.store.query_log(filter, before, page_size).await?;
+        let mut before = self.place(&list, page_token)?;
+        let (mut look, mut records, mut bytes) = (PageLook::begin(&self.clock), Vec::new(), 0_usize);
+        let more = loop {
+            let room = page_size.saturating_sub(records.len());
+            let found = self.store.query_log(filter.clone(), before, room).await?;
+            let LogRows { records: some, more, looked_at } = found;
+            bytes = some.iter().fold(bytes, |bytes, record| bytes.saturating_add(record.bytes.len()));
+            records.extend(some);
+            let is_full = records.len() >= page_size || bytes >= MOST_BYTES;
+            if look.is_enough_with(looked_at) || is_full || more.is_none() {
+                break more;
+            }
+            before = more;
+        };
         let next_page_token =
             more.map(|more| cursor::seal(&self.keys.cursors, &list, &more.to_string())).unwrap_or_default();
         records.retain(|record| self.may_read(&permit, record));

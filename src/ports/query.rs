@@ -80,6 +80,8 @@ pub struct LogRows {
     pub records: Vec<LogRecord>,
     /// Before which the next page goes on; `None` where nothing is left that matches.
     pub more: Option<Revision>,
+    /// How many entries were looked at.
+    pub looked_at: usize,
 }
 
 /// A page of the log, read forward.

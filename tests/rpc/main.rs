@@ -30,6 +30,7 @@ mod least_privilege;
 mod lifetime;
 mod limits;
 mod list_keys;
+mod long_looks;
 mod members;
 mod older_schemas;
 mod overrides;

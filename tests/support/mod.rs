@@ -76,11 +76,18 @@ pub struct ManualClock {
     boot: AtomicI64,
     /// How far the wall clock is ahead of that: one value for each, so that no reader sees half a step of `advance`.
     skew: AtomicI64,
+    /// How much time passes with each look at the boot clock, in milliseconds.
+    tick: AtomicI64,
 }
 
 impl ManualClock {
     pub fn new() -> Self {
-        Self { boot: AtomicI64::new(0), skew: AtomicI64::new(START_MS) }
+        Self { boot: AtomicI64::new(0), skew: AtomicI64::new(START_MS), tick: AtomicI64::new(0) }
+    }
+
+    /// From now on so much time passes with each look at the clock, as if work between two looks took as long.
+    pub fn tick(&self, by: Duration) {
+        self.tick.store(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
     /// Time passes.
@@ -114,7 +121,8 @@ impl Clock for ManualClock {
     }
 
     fn boot(&self) -> Duration {
-        Duration::from_millis(self.boot.load(Ordering::SeqCst).try_into().unwrap())
+        let tick = self.tick.load(Ordering::SeqCst);
+        Duration::from_millis((self.boot.fetch_add(tick, Ordering::SeqCst) + tick).try_into().unwrap())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     changes::{
         Changes,
         keys::select::{KeySelection, KeyTraits},
-        support::limits::limits_of,
+        support::{limits::limits_of, look::PageLook},
     },
     domain::{
         admin::{AdminPermit, ReadKeys, Sight},
@@ -25,8 +25,7 @@ use crate::{
     ports::{KeyPosition, LastUse, PolicyVersion},
 };
 
-/// How many keys one page looks at, and how many of them before others on the same thread have their turn.
-const MOST_LOOKED_AT: usize = 20_000;
+/// How many keys a page looks at before others on the same thread have their turn.
 const MOST_AT_ONCE: usize = 512;
 
 /// A key and what is known of its use.
@@ -161,12 +160,11 @@ impl Changes {
         let name = format!("keys {:?} {wanted:?}", permit.bound_to());
         let mut after = self.position(&name, page_token)?;
         let mut keys = Vec::new();
-        let (mut looked_at, mut at_once) = (0_usize, page_size.saturating_add(1));
+        let (mut look, mut at_once) = (PageLook::begin(&self.clock), page_size.saturating_add(1));
         // What the caller may not know of is left out before the page is cut: no token names it.
         let more = loop {
             let places = self.store.list_keys(selection.filter(), after, at_once).await?;
             after = places.last().copied();
-            looked_at = looked_at.saturating_add(places.len());
             let found = places.iter().filter_map(|place| self.index.by_id(place.id));
             let now = self.clock.now();
             let fits = found.filter(|found| {
@@ -175,6 +173,7 @@ impl Changes {
             });
             let room = if traits.ask_for_use() { usize::MAX } else { page_size.saturating_add(1) };
             let fits: Vec<_> = fits.take(room).map(|found| found.key().id).collect();
+            let fits = self.used_as_asked(fits, traits, page_size.saturating_add(1)).await?;
             let mut whole = self.whole_keys(fits.clone()).await?;
             let fits = fits.iter().filter_map(|id| whole.remove(id)).collect();
             let shown = self.with_last_uses(&permit, fits).await?;
@@ -189,8 +188,9 @@ impl Changes {
                     id: key.id,
                 });
             }
-            if places.len() < at_once || looked_at >= MOST_LOOKED_AT {
-                break after.filter(|_| places.len() >= at_once);
+            let are_all = places.len() < at_once;
+            if look.is_enough_with(places.len()) || are_all {
+                break after.filter(|_| !are_all);
             }
             at_once = at_once.saturating_mul(4).min(MOST_AT_ONCE);
         };
@@ -198,6 +198,24 @@ impl Changes {
         let next_page_token =
             place.map(|place| cursor::seal(&self.keys.cursors, &name, &place)).unwrap_or_default();
         Ok(KeyPage { keys, next_page_token })
+    }
+
+    /// The first of these keys that were used as is asked, or not. Whole keys are read for these alone.
+    async fn used_as_asked(
+        &self,
+        keys: Vec<KeyId>,
+        traits: &KeyTraits,
+        most: usize,
+    ) -> Result<Vec<KeyId>, OperationError> {
+        if !traits.ask_for_use() {
+            return Ok(keys);
+        }
+        let uses = self.last_uses(keys.clone()).await?;
+        let fits = |id: &KeyId| {
+            let last = uses.get(id).and_then(|uses| uses.first()).map(|newest| newest.time);
+            self.index.by_id(*id).is_some_and(|found| traits.matches_use(&found.key(), last))
+        };
+        Ok(keys.into_iter().filter(fits).take(most).collect())
     }
 
     fn position(&self, list: &str, token: &str) -> Result<Option<KeyPosition>, OperationError> {

@@ -13,6 +13,7 @@ pub(in crate::changes) mod key_rules;
 pub mod last_use;
 pub mod limits;
 pub(in crate::changes) mod locks;
+pub(in crate::changes) mod look;
 pub mod quotas;
 mod reach;
 mod whole;

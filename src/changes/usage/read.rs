@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    changes::{Changes, support::cursor},
+    changes::{
+        Changes,
+        support::{cursor, look::PageLook},
+    },
     domain::{
         admin::{AdminPermit, ReadKeys},
         id::{KeyId, WorkspaceId},
@@ -19,10 +22,7 @@ use crate::{
 };
 
 /// Rows that are read from the store at once.
-const ROWS_AT_ONCE: usize = 4_096;
-
-/// A page that has something on it ends when it has read so many rows, full or not.
-const MOST_ROWS: usize = 200_000;
+const ROWS_AT_ONCE: usize = 1_024;
 
 /// What is asked for where nothing is said: a day.
 const HOURS: u32 = 24;
@@ -141,10 +141,10 @@ impl Changes {
         let filter = UsageFilter { within, key, owner, environment, from, before };
         let mut after = place.as_ref().map(UsageCursor::position);
         let mut sums = Sums { period, from, place, open: BTreeMap::new(), complete: Vec::new() };
-        let mut rows_read = 0_usize;
+        let mut look = PageLook::begin(&self.clock);
         let more = loop {
             let rows = self.store.usage(filter.clone(), after, ROWS_AT_ONCE).await?;
-            rows_read = rows_read.saturating_add(rows.len());
+            let is_enough = look.is_enough_with(rows.len());
             after = rows.last().map(UsagePosition::from);
             let all_read = rows.len() < ROWS_AT_ONCE;
             for row in rows {
@@ -154,7 +154,8 @@ impl Changes {
                 sums.complete_open();
                 break sums.complete.len() > page_size;
             }
-            if sums.complete.len() > page_size || (rows_read >= MOST_ROWS && !sums.complete.is_empty()) {
+            // A page has one sum at least: a sum that is not complete would begin anew on the next.
+            if sums.complete.len() > page_size || (is_enough && !sums.complete.is_empty()) {
                 break true;
             }
         };

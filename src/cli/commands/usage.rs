@@ -102,6 +102,10 @@ pub(in crate::cli) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) 
             asked.say(&answer.workspace_id, session);
         }
         request.page_token.clone_from(&answer.next_page_token);
+        // A page can be empty and not be the last: no page without usage is printed.
+        if answer.usage.is_empty() && !answer.next_page_token.is_empty() {
+            continue;
+        }
         if moves {
             answer.next_page_token = page::dated(&answer.next_page_token, now);
         }

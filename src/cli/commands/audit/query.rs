@@ -145,6 +145,10 @@ pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) 
     loop {
         let mut answer = audit.query_log(request.clone()).await.map_err(session.rpc())?.into_inner();
         request.page_token.clone_from(&answer.next_page_token);
+        // A page can be empty and not be the last: no page without records is printed.
+        if answer.records.is_empty() && !answer.next_page_token.is_empty() {
+            continue;
+        }
         if moves {
             answer.next_page_token = page::dated(&answer.next_page_token, now);
         }

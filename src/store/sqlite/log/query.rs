@@ -18,9 +18,13 @@ use crate::{
     },
 };
 
-/// How many places one page looks at, and how many in the order of the log, which costs less.
-const MOST_LOOKED_AT: usize = 10_000;
-const MOST_IN_ORDER: usize = 100_000;
+/// How many places one read looks at, and how many in the order of the log, which costs less. Who asks goes on, as long as a page
+/// may take.
+const MOST_LOOKED_AT: usize = 2_000;
+const MOST_IN_ORDER: usize = 20_000;
+
+/// Up to so many entries of the time asked for are found by their time.
+const FEW_IN_TIME: usize = 10_000;
 
 /// How many bytes of entries are on one page, but for its last.
 const MOST_BYTES: usize = 1 << 20;
@@ -76,6 +80,8 @@ struct ActorSaid<'a> {
 struct Places {
     revisions: Vec<i64>,
     more: bool,
+    /// How many others were passed over to find them.
+    passed_over: usize,
 }
 
 impl<'a> LogQuery<'a> {
@@ -101,8 +107,10 @@ impl<'a> LogQuery<'a> {
         let mut found = LogRows::default();
         let (mut bytes, mut last) = (0_usize, before);
         let count = places.revisions.len();
+        found.looked_at = places.passed_over;
         for (looked_at, revision) in (1..).zip(places.revisions) {
             last = revision;
+            found.looked_at = places.passed_over.saturating_add(looked_at);
             let seen = self.seen(revision).map_err(|error| of_reading(&error))?;
             if !seen.is_some_and(|seen| self.fits(revision, &seen)) {
                 continue;
@@ -155,7 +163,7 @@ impl<'a> LogQuery<'a> {
         ))?;
         let most = i64::try_from(MOST_LOOKED_AT + 1).unwrap_or(i64::MAX);
         let rows = statement.query_map(params![value, before, most], |row| row.get(0))?;
-        Ok(Places { revisions: rows.collect::<Result<_, _>>()?, more: false }.cut(MOST_LOOKED_AT))
+        Ok(Places::all(rows.collect::<Result<_, _>>()?).cut(MOST_LOOKED_AT))
     }
 
     /// All places of the time asked for, where they are few.
@@ -167,15 +175,15 @@ impl<'a> LogQuery<'a> {
         let mut statement = self.connection.prepare_cached(
             "SELECT revision FROM log INDEXED BY log_by_time WHERE time_ms >= ?1 AND time_ms < ?2 LIMIT ?3",
         )?;
-        let most = i64::try_from(MOST_LOOKED_AT + 1).unwrap_or(i64::MAX);
+        let most = i64::try_from(FEW_IN_TIME + 1).unwrap_or(i64::MAX);
         let rows = statement.query_map(params![start, end, most], |row| row.get(0))?;
         let mut revisions = rows.collect::<Result<Vec<i64>, _>>()?;
-        if revisions.len() > MOST_LOOKED_AT {
+        if revisions.len() > FEW_IN_TIME {
             return Ok(None);
         }
         revisions.retain(|revision| *revision < before);
         revisions.sort_unstable_by(|one, other| other.cmp(one));
-        Ok(Some(Places { revisions, more: false }))
+        Ok(Some(Places::all(revisions).cut(MOST_LOOKED_AT)))
     }
 
     /// The log itself. Where a time is asked for, those of another one are left out here.
@@ -191,7 +199,8 @@ impl<'a> LogQuery<'a> {
                 // Even if it does not match: the next page goes on behind it.
                 revisions.push(last);
                 revisions.dedup();
-                return Ok(Places { revisions, more: true });
+                let passed_over = looked_at.saturating_sub(revisions.len());
+                return Ok(Places { revisions, more: true, passed_over });
             }
             looked_at += 1;
             last = row.get(0)?;
@@ -200,7 +209,8 @@ impl<'a> LogQuery<'a> {
                 revisions.push(last);
             }
         }
-        Ok(Places { revisions, more: false })
+        let passed_over = looked_at.saturating_sub(revisions.len());
+        Ok(Places { revisions, more: false, passed_over })
     }
 
     /// Whether an entry of the time asked for is left before a place.
@@ -262,6 +272,10 @@ impl<'a> LogQuery<'a> {
 }
 
 impl Places {
+    const fn all(revisions: Vec<i64>) -> Self {
+        Self { revisions, more: false, passed_over: 0 }
+    }
+
     fn cut(mut self, most: usize) -> Self {
         self.more |= self.revisions.len() > most;
         self.revisions.truncate(most);
