@@ -379,6 +379,8 @@ fn review_rows(Place { workspace, key, .. }: &Place) -> Vec<Row> {
     let least = |key_id| v1::GetLeastPrivilegeRequest { key_id, since: None };
     let narrow =
         |key_id| v1::NarrowKeyRequest { key_id, validate_only: true, ..v1::NarrowKeyRequest::default() };
+    let reviewing =
+        |workspace_id| v1::StreamReviewKeysRequest { workspace_id, ..v1::StreamReviewKeysRequest::default() };
     let review = |workspace_id| v1::ReviewKeysRequest { workspace_id, ..v1::ReviewKeysRequest::default() };
     vec![
         row(
@@ -415,6 +417,14 @@ fn review_rows(Place { workspace, key, .. }: &Place) -> Vec<Row> {
             review(workspace.clone()).encode_to_vec(),
             review("\0".to_owned()).encode_to_vec(),
             v1::ReviewKeysRequest { page_size: -1, ..review(workspace.clone()) }.encode_to_vec(),
+        ),
+        row(
+            "keyward.v1.KeyService/StreamReviewKeys",
+            &["keys:read"],
+            reviewing(workspace.clone()).encode_to_vec(),
+            reviewing("\0".to_owned()).encode_to_vec(),
+            v1::StreamReviewKeysRequest { page_token: "x".to_owned(), ..reviewing(workspace.clone()) }
+                .encode_to_vec(),
         ),
     ]
 }
@@ -514,6 +524,13 @@ fn workspace_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
         },
         Row {
             method: "keyward.v1.AuditService/VerifyLog",
+            needs: &["audit:read"],
+            access: Access::Global,
+            good: Vec::new(),
+            spoilt: Vec::new(),
+        },
+        Row {
+            method: "keyward.v1.AuditService/StreamVerifyLog",
             needs: &["audit:read"],
             access: Access::Global,
             good: Vec::new(),

@@ -146,6 +146,15 @@ impl AuditService for Constant {
         not_here()
     }
 
+    type StreamVerifyLogStream = tonic::codegen::BoxStream<keyward::wire::v1::StreamVerifyLogResponse>;
+
+    async fn stream_verify_log(
+        &self,
+        _request: Request<keyward::wire::v1::StreamVerifyLogRequest>,
+    ) -> Result<Response<Self::StreamVerifyLogStream>, Status> {
+        not_here()
+    }
+
     async fn get_status(
         &self,
         _request: Request<GetStatusRequest>,

@@ -1,9 +1,11 @@
 //! Reads the log, and verifies it.
 
+use std::sync::Arc;
+
 use crate::{
     changes::{
         Changes,
-        support::{cursor, look::PageLook},
+        support::{audience::Audience, cursor, look::PageLook},
     },
     domain::{
         admin::{AdminPermit, ReadAudit},
@@ -25,6 +27,15 @@ pub struct LogAnswer {
     pub records: Vec<LogRecord>,
     /// The token that asks for the next page; empty after the last.
     pub next_page_token: String,
+}
+
+/// What a verification tells.
+#[derive(Debug)]
+pub enum VerifyNews {
+    /// So many records are read.
+    Read(u64),
+    /// What was found; the last that is told.
+    Found(Verification),
 }
 
 impl Changes {
@@ -93,6 +104,23 @@ impl Changes {
     pub async fn verify_log(&self, permit: AdminPermit<ReadAudit>) -> Result<Verification, OperationError> {
         permit.require_global()?;
         Ok(self.store.verify_log().await?)
+    }
+
+    /// The same, telling how many records are read, and in the end what was found.
+    ///
+    /// # Errors
+    /// As there; nobody listens any more.
+    pub async fn verify_log_telling(
+        &self,
+        permit: AdminPermit<ReadAudit>,
+        telling: Audience<VerifyNews>,
+    ) -> Result<(), OperationError> {
+        permit.require_global()?;
+        telling.tell(VerifyNews::Read(0)).await?;
+        let to = telling.clone();
+        let listening = Arc::new(move |records| to.mention(VerifyNews::Read(records)));
+        let found = self.store.verify_log_for(listening).await?;
+        telling.tell(VerifyNews::Found(found)).await
     }
 
     fn place(&self, list: &str, token: &str) -> Result<Option<Revision>, OperationError> {

@@ -47,6 +47,10 @@ impl Api {
         &self.changes
     }
 
+    pub(super) fn changes_shared(&self) -> Arc<Changes> {
+        Arc::clone(&self.changes)
+    }
+
     /// Where gateways are answered.
     #[must_use]
     pub fn desk(&self) -> &Desk {
@@ -120,7 +124,7 @@ impl Api {
     }
 }
 
-fn stopping() -> OperationError {
+pub(super) fn stopping() -> OperationError {
     StoreError::OutcomeUnknown("Keyward is stopping".to_owned()).into()
 }
 

@@ -21,6 +21,7 @@ mod request_mark;
 pub mod routes;
 mod rpc;
 mod status;
+mod streaming;
 mod timeout;
 pub mod transcode;
 mod workspaces;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{
-    Damaged, Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogPage, LogRows, Mutation,
-    Note, Pending, PolicyVersion, RequestMark, ScopeUse, Taking, Usage, UsageFilter, UsagePosition,
+    Damaged, Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, Listening, LogFilter, LogPage, LogRows,
+    Mutation, Note, Pending, PolicyVersion, RequestMark, ScopeUse, Taking, Usage, UsageFilter, UsagePosition,
     Verification, View, ViewSink,
 };
 use crate::domain::{id::KeyId, key::Key, revision::Revision, time::Timestamp};
@@ -99,7 +99,7 @@ impl<D: StoreDouble> KeyStore for D {
         not_asked()
     }
 
-    fn verify_log(&self) -> Pending<'_, Verification> {
+    fn verify_log_for(&self, _: Listening) -> Pending<'_, Verification> {
         not_asked()
     }
 

@@ -33,7 +33,7 @@ pub use self::{
     part::PayerPart,
     payer::{Account, AccountSlot, AnySlot, Payer, Slotted},
     permits::{CountName, CountSink, GiveBack, PackedCounts, Permits, PermitsFound, ReplicaId, Take},
-    query::{KeyFilter, KeyPosition, LogFilter, LogPage, LogRecord, LogRows, Verification},
+    query::{KeyFilter, KeyPosition, Listening, LogFilter, LogPage, LogRecord, LogRows, Verification},
     usage::{ScopeUse, Usage, UsageFilter, UsagePosition},
     view::{Damaged, OpenScheme, PolicyView, View, ViewSink},
 };
@@ -206,8 +206,14 @@ pub trait KeyStore: Send + Sync {
     /// Answers [`StoreError::Corrupt`] where one of them was altered or is missing.
     fn log_after(&self, after: Revision, limit: usize) -> Pending<'_, LogPage>;
 
-    /// Reads the whole log and says whether its chain holds.
-    fn verify_log(&self) -> Pending<'_, Verification>;
+    /// Reads the whole log and says whether its chain holds. It ends with [`StoreError::Unavailable`] soon after nobody waits for
+    /// it, as `listening` says.
+    fn verify_log_for(&self, listening: Listening) -> Pending<'_, Verification>;
+
+    /// The same, for one who waits for its end.
+    fn verify_log(&self) -> Pending<'_, Verification> {
+        self.verify_log_for(Arc::new(|_records| true))
+    }
 
     /// Tries to take changes again, where it takes none because one could not be written; why it does not, where it fails.
     fn open_anew(&self) -> Pending<'_, ()>;

@@ -1,5 +1,7 @@
 //! What people look at: lists of keys, and the log.
 
+use std::sync::Arc;
+
 use crate::domain::{
     audit::Chain,
     id::{KeyId, WorkspaceId},
@@ -92,6 +94,9 @@ pub struct LogPage {
     /// Where the log ended when they were read; it is read to its end where this is the last of them, or there is none.
     pub head: Revision,
 }
+
+/// Hears how many rows a long look has read, and says whether anybody still waits for it.
+pub type Listening = Arc<dyn Fn(u64) -> bool + Send + Sync>;
 
 /// What a reading of the whole log found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What ties the running text of the documents to the source.
 
 /// Figures in running text, and what in the source makes each of them so: whoever changes the one has the other before them.
-pub(crate) const FIGURES: [(&str, &str, &str, &str); 97] = [
+pub(crate) const FIGURES: [(&str, &str, &str, &str); 99] = [
     ("operating.md", "at most 256 changes", "store/sqlite/writer/mod.rs", "const MAX_GROUP: usize = 256;"),
     (
         "operating.md",
@@ -160,6 +160,18 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 97] = [
         "const MOST_TIME: Duration = Duration::from_millis(30);",
     ),
     ("operating.md", "1 MiB of entries", "changes/log.rs", "const MOST_BYTES: usize = 1 << 20;"),
+    (
+        "operating.md",
+        "StreamReviewKeys, StreamVerifyLog | 8 | 4 | 1 | 4 |",
+        "grpc/lanes/mod.rs",
+        "let long = Sizes { all: 8, not_kept: 4, workspace: 1, key: 4, at_work: None };",
+    ),
+    (
+        "wire.md",
+        "when the client takes longer than 30 s for a message",
+        "changes/support/audience.rs",
+        "const TAKEN_WITHIN: Duration = Duration::from_secs(30);",
+    ),
     (
         "operating.md",
         "| that end keys: Revoke, DisableKey, SuspendWorkspace, CloseWorkspace | 256 | 128 | 32 | 128 |",

@@ -14,7 +14,7 @@ const TICK: Duration = Duration::from_millis(16);
 
 impl Keyward {
     /// Takes so many keys in, a thousand at a time.
-    async fn take_in(&self, count: u32) {
+    pub(crate) async fn take_in(&self, count: u32) {
         let numbers: Vec<u32> = (0..count).collect();
         for some in numbers.chunks(1_000) {
             let row = |number: &u32| {

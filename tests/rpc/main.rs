@@ -44,6 +44,7 @@ mod rotate;
 mod rotation;
 mod shares;
 mod sight;
+mod streams;
 mod switch;
 mod truth;
 mod update_key;

@@ -276,6 +276,16 @@ macro_rules! key_service_of_checks {
                 $crate::absent::not_here()
             }
 
+            type StreamReviewKeysStream =
+                tonic::codegen::BoxStream<keyward::wire::v1::StreamReviewKeysResponse>;
+
+            async fn stream_review_keys(
+                &self,
+                _request: tonic::Request<keyward::wire::v1::StreamReviewKeysRequest>,
+            ) -> Result<tonic::Response<Self::StreamReviewKeysStream>, tonic::Status> {
+                $crate::absent::not_here()
+            }
+
             async fn review_keys(
                 &self,
                 _request: tonic::Request<keyward::wire::v1::ReviewKeysRequest>,

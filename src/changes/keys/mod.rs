@@ -5,6 +5,7 @@ pub mod grace;
 pub mod issue;
 pub mod least_privilege;
 pub mod review;
+pub mod review_all;
 pub mod revoke;
 pub mod rights;
 pub mod rotate;

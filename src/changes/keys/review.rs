@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Keys that are looked at together: what is known of their use is read at once, and forgotten before the next.
-const AT_ONCE: usize = 512;
+pub(super) const AT_ONCE: usize = 512;
 
 /// Which keys to review, and what counts as long.
 #[derive(Debug)]
@@ -65,19 +65,19 @@ pub struct ReviewPage {
 }
 
 /// What a key came to.
-struct Judged {
-    breadth: Breadth,
-    last_use: Option<Timestamp>,
-    findings: Vec<Finding>,
+pub(super) struct Judged {
+    pub(super) breadth: Breadth,
+    pub(super) last_use: Option<Timestamp>,
+    pub(super) findings: Vec<Finding>,
 }
 
 /// A place in a review: the highest score first, and for the same score by id.
-type Rank = (Reverse<u32>, KeyId);
+pub(super) type Rank = (Reverse<u32>, KeyId);
 
 /// Where a page begins, and the time that all pages of one review go by.
-struct Start {
-    time: Timestamp,
-    after: Option<Rank>,
+pub(super) struct Start {
+    pub(super) time: Timestamp,
+    pub(super) after: Option<Rank>,
 }
 
 impl Changes {
@@ -121,13 +121,8 @@ impl Changes {
             .filter(|_| more)
             .map(|((Reverse(score), id), _)| format!("{},{score},{id}", start.time.as_ms()));
         let next_page_token = place.map(|place| cursor::seal(&self.keys.cursors, &list, &place));
-        let mut whole = self.whole_keys(page.keys().map(|(_, id)| *id).collect()).await?;
-        let keys = page.into_iter().filter_map(|((Reverse(score), id), judged)| {
-            let Judged { breadth, last_use, findings } = judged;
-            Some(Reviewed { key: whole.remove(&id)?, breadth, last_use, findings, score })
-        });
         Ok(ReviewPage {
-            keys: keys.collect(),
+            keys: self.with_texts(page.into_iter().collect()).await?,
             totals: totals.into_iter().collect(),
             reviewed,
             next_page_token: next_page_token.unwrap_or_default(),
@@ -135,7 +130,7 @@ impl Changes {
     }
 
     /// Every key of these workspaces that the caller may know of.
-    async fn all_of(&self, permit: &AdminPermit<ReadKeys>, within: Within) -> Vec<KeyId> {
+    pub(super) async fn all_of(&self, permit: &AdminPermit<ReadKeys>, within: Within) -> Vec<KeyId> {
         let _turn = self.locks.to_look_within(within).await;
         let (mut ids, mut yielding) = (Vec::new(), Yielding::with_pauses());
         self.index.each_within(within, |key, _rights| {
@@ -148,7 +143,7 @@ impl Changes {
     }
 
     /// Looks at some keys; what is gone meanwhile is left out.
-    async fn review_some(
+    pub(super) async fn review_some(
         &self,
         permit: &AdminPermit<ReadKeys>,
         ids: &[KeyId],
@@ -175,7 +170,7 @@ impl Changes {
         Ok(ids.iter().filter_map(look).collect())
     }
 
-    fn review_start(&self, list: &str, token: &str) -> Result<Start, OperationError> {
+    pub(super) fn review_start(&self, list: &str, token: &str) -> Result<Start, OperationError> {
         if token.is_empty() {
             return Ok(Start { time: self.clock.now(), after: None });
         }

@@ -2,6 +2,7 @@
 
 mod anew;
 pub(in crate::changes) mod attempt;
+pub mod audience;
 pub mod clock_mark;
 mod committing;
 pub(in crate::changes) mod cursor;

@@ -3,6 +3,7 @@
 use clap::Args;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use tonic::Code;
 
 use crate::{
     cli::{
@@ -18,10 +19,14 @@ use crate::{
     },
     wire::v1::{
         Finding, FindingKind, FindingTotal, KeyBreadth, ReviewKeysRequest, ReviewKeysResponse, ReviewedKey,
+        StreamReviewKeysRequest, stream_review_keys_response::News,
     },
 };
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// How many keys are shown where nobody says it.
+const DEFAULT_SIZE: u32 = 50;
 
 /// How long a key that expires goes on, at least.
 const EXTENSION: SignedDuration = SignedDuration::from_hours(24 * 90);
@@ -64,8 +69,8 @@ impl Asked {
 pub(in crate::cli) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let all = args.page.is_all();
     let asked = Asked::new(&args);
-    let (within, mut said) = (within::WorkspaceArg::new(args.workspace.clone()), false);
-    let mut request = ReviewKeysRequest {
+    let within = within::WorkspaceArg::new(args.workspace.clone());
+    let request = ReviewKeysRequest {
         page_size: args.page.size(),
         page_token: args.page.first_token(),
         workspace_id: within.id(),
@@ -76,28 +81,89 @@ pub(in crate::cli) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>)
     };
     session.require(within.all(), Younger::all_workspaces("ReviewKeysRequest")).await?;
     let mut keys = session.keys().await?;
+    let mut told = match keys.stream_review_keys(streamed(&request, all)).await {
+        Err(status) if status.code() == Code::Unimplemented => {
+            return by_pages(request, asked, all, &within, session).await;
+        }
+        told => told.map_err(session.rpc())?.into_inner(),
+    };
+    // What was told last is shown when something follows, since the totals stand below the last keys.
+    let mut held = ReviewKeysResponse::default();
+    while let Some(message) = told.message().await.map_err(session.rpc())? {
+        match message.news {
+            Some(News::Keys(some)) => {
+                if all && !held.keys.is_empty() {
+                    show(&std::mem::take(&mut held), asked, (all, false), session)?;
+                }
+                held.keys.extend(some.keys);
+            }
+            Some(News::Result(result)) => {
+                within.say(&result.workspace_id, session);
+                let answer = ReviewKeysResponse { keys: held.keys, ..result };
+                show(&answer, asked, (all, true), session)?;
+                return Ok(Exit::Done);
+            }
+            Some(News::Reviewed(_)) | None => {}
+        }
+    }
+    Err(Failure::Answer("the end of the review"))
+}
+
+/// The same request for a stream.
+fn streamed(request: &ReviewKeysRequest, all: bool) -> StreamReviewKeysRequest {
+    let size = if request.page_size == 0 { DEFAULT_SIZE } else { request.page_size.unsigned_abs() };
+    StreamReviewKeysRequest {
+        workspace_id: request.workspace_id.clone(),
+        unused_for: request.unused_for,
+        older_than: request.older_than,
+        expiring_within: request.expiring_within,
+        max_keys: if all { 0 } else { size },
+        page_token: request.page_token.clone(),
+        all_workspaces: request.all_workspaces,
+    }
+}
+
+/// Asks a server that is older than this command, which looks at every key for each page.
+async fn by_pages(
+    mut request: ReviewKeysRequest,
+    asked: Asked,
+    all: bool,
+    within: &within::WorkspaceArg,
+    session: &mut Session<'_, '_>,
+) -> Result<Exit, Failure> {
+    let (mut keys, mut said) = (session.keys().await?, false);
     loop {
         let answer = keys.review_keys(request.clone()).await.map_err(session.rpc())?.into_inner();
         if !std::mem::replace(&mut said, true) {
             within.say(&answer.workspace_id, session);
         }
         let is_last = answer.next_page_token.is_empty();
-        match (session.json, all) {
-            (true, true) => {
-                answer.keys.iter().try_for_each(|key| session.console.print_json_line(&reviewed(key)))?;
-            }
-            (true, false) => session.console.print_json(&to_json(&answer))?,
-            (false, _) => {
-                session.console.print(&text(&answer, asked, is_last || !all))?;
-                if !all && !is_last {
-                    session.console.note(&page::more(&answer.next_page_token));
-                }
-            }
-        }
+        show(&answer, asked, (all, is_last), session)?;
         if !all || is_last {
             return Ok(Exit::Done);
         }
         request.page_token = answer.next_page_token;
+    }
+}
+
+fn show(
+    answer: &ReviewKeysResponse,
+    asked: Asked,
+    (all, is_last): (bool, bool),
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
+    match (session.json, all) {
+        (true, true) => {
+            answer.keys.iter().try_for_each(|key| session.console.print_json_line(&reviewed(key)))
+        }
+        (true, false) => session.console.print_json(&to_json(answer)),
+        (false, _) => {
+            session.console.print(&text(answer, asked, is_last || !all))?;
+            if !answer.next_page_token.is_empty() && !all {
+                session.console.note(&page::more(&answer.next_page_token));
+            }
+            Ok(())
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 mod get_status;
 mod query_log;
+mod stream_verify_log;
 mod verify_log;
 
 use tonic::{Request, Response, Status};
 
 use crate::{
-    grpc::api::Api,
+    grpc::{api::Api, streaming::Messages},
     wire::v1::{self, audit_service_server::AuditService},
 };
 
@@ -25,6 +26,15 @@ impl AuditService for Api {
         request: Request<v1::VerifyLogRequest>,
     ) -> Result<Response<v1::VerifyLogResponse>, Status> {
         self.serve(request).await
+    }
+
+    type StreamVerifyLogStream = Messages<v1::StreamVerifyLogResponse>;
+
+    async fn stream_verify_log(
+        &self,
+        request: Request<v1::StreamVerifyLogRequest>,
+    ) -> Result<Response<Self::StreamVerifyLogStream>, Status> {
+        self.stream(request).await
     }
 
     async fn get_status(

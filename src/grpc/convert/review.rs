@@ -51,6 +51,11 @@ pub(in crate::grpc) fn response(page: ReviewPage, within: Within) -> v1::ReviewK
     }
 }
 
+/// Some of the keys of a review.
+pub(in crate::grpc) fn keys(keys: &[Reviewed]) -> v1::ReviewedKeys {
+    v1::ReviewedKeys { keys: keys.iter().map(reviewed).collect() }
+}
+
 fn reviewed(reviewed: &Reviewed) -> v1::ReviewedKey {
     let key = &reviewed.key;
     v1::ReviewedKey {

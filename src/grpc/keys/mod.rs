@@ -22,6 +22,7 @@ mod narrow_key;
 mod review_keys;
 mod revoke;
 mod rotate;
+mod stream_review_keys;
 mod switch;
 mod update_grace;
 mod update_key;
@@ -29,7 +30,7 @@ mod update_key;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    grpc::api::Api,
+    grpc::{api::Api, streaming::Messages},
     wire::v1::{self, key_service_server::KeyService},
 };
 
@@ -167,6 +168,15 @@ impl KeyService for Api {
         request: Request<v1::NarrowKeyRequest>,
     ) -> Result<Response<v1::NarrowKeyResponse>, Status> {
         self.serve(request).await
+    }
+
+    type StreamReviewKeysStream = Messages<v1::StreamReviewKeysResponse>;
+
+    async fn stream_review_keys(
+        &self,
+        request: Request<v1::StreamReviewKeysRequest>,
+    ) -> Result<Response<Self::StreamReviewKeysStream>, Status> {
+        self.stream(request).await
     }
 
     async fn review_keys(

@@ -49,6 +49,8 @@ pub(super) enum Work {
     Many,
     /// A look at many keys.
     Look,
+    /// A look at everything, for as long as it takes.
+    LongLook,
 }
 
 /// Every lane. Both listeners share them.
@@ -59,6 +61,7 @@ pub struct Lanes {
     administration: Lane,
     changes: Lane,
     looks: Lane,
+    long_looks: Lane,
 }
 
 impl Lanes {
@@ -70,12 +73,14 @@ impl Lanes {
         let ends = Sizes { all: 256, not_kept: 128, workspace: 32, key: 128, at_work: None };
         let many = Sizes { all: 16, not_kept: 8, workspace: 2, key: 8, at_work: None };
         let mass_ends = Sizes { all: 8, not_kept: 4, workspace: 1, key: 4, at_work: None };
+        let long = Sizes { all: 8, not_kept: 4, workspace: 1, key: 4, at_work: None };
         Arc::new(Self {
             revocations: Lane::new(ends, [revocations, revocations]),
             mass_revocations: Lane::new(mass_ends, [changes, tenants_scans]),
             administration: Lane::new(few, [administration, tenants]),
             changes: Lane::new(many, [changes, tenants_scans]),
             looks: Lane::new(many, [looks, tenants_scans]),
+            long_looks: Lane::new(long, [looks, tenants_scans]),
         })
     }
 
@@ -87,6 +92,7 @@ impl Lanes {
             Work::Few => &self.administration,
             Work::Many => &self.changes,
             Work::Look => &self.looks,
+            Work::LongLook => &self.long_looks,
         }
     }
 }

@@ -15,9 +15,9 @@ use super::{
 use crate::{
     domain::{id::KeyId, key::Key, revision::Revision, time::Timestamp},
     ports::{
-        Damaged, Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogPage, LogRows, Mutation,
-        Note, Pending, PolicyVersion, RequestMark, ScopeUse, StoreError, Taking, Usage, UsageFilter,
-        UsagePosition, Verification, View, ViewSink, WriterState,
+        Damaged, Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, Listening, LogFilter, LogPage,
+        LogRows, Mutation, Note, Pending, PolicyVersion, RequestMark, ScopeUse, StoreError, Taking, Usage,
+        UsageFilter, UsagePosition, Verification, View, ViewSink, WriterState,
     },
 };
 
@@ -124,11 +124,11 @@ impl KeyStore for SqliteStore {
         self.read_long(move |connection, keys| log::after(connection, keys, after, limit))
     }
 
-    fn verify_log(&self) -> Pending<'_, Verification> {
+    fn verify_log_for(&self, listening: Listening) -> Pending<'_, Verification> {
         Box::pin(async move {
             let permit = Arc::clone(&self.verifying).acquire_owned().await;
             let permit = permit.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-            self.read_with(permit, log::verify).await
+            self.read_with(permit, move |connection, keys| log::verify(connection, keys, &*listening)).await
         })
     }
 }

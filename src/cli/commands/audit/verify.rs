@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
+use tonic::Code;
 
 use crate::{
     cli::{
@@ -13,7 +14,9 @@ use crate::{
         session::Session,
     },
     config::args::RootsArgs,
-    wire::v1::{VerifyLogRequest, VerifyLogResponse},
+    wire::v1::{
+        StreamVerifyLogRequest, VerifyLogRequest, VerifyLogResponse, stream_verify_log_response::News,
+    },
 };
 
 pub(super) const EXAMPLES: &str = "\
@@ -85,14 +88,32 @@ pub(in crate::cli) async fn run(
         let report = offline(&directory, args.anchor.as_deref(), &args.roots).map_err(Failure::Local)?;
         (format!("the files of {}", directory.display()), report)
     } else {
-        let mut audit = session.audit().await?;
-        let answer = audit.verify_log(VerifyLogRequest {}).await.map_err(session.rpc())?.into_inner();
+        let answer = ask(session).await?;
         (format!("the server at {}", session.connection.server()), answer.into())
     };
     // Once more: a pipe can be slower to begin than the answer.
     refuse_input(session)?;
     session.answer(|| as_json(&of, &report), || text(&of, &report))?;
     Ok(if report.fault.is_none() { Exit::Done } else { Exit::LogBroken })
+}
+
+/// Has the server read its log, for as long as that takes.
+async fn ask(session: &mut Session<'_, '_>) -> Result<VerifyLogResponse, Failure> {
+    let mut audit = session.audit().await?;
+    let mut told = match audit.stream_verify_log(StreamVerifyLogRequest {}).await {
+        // The server is older than this command: it reads what it can within its deadline.
+        Err(status) if status.code() == Code::Unimplemented => {
+            let answer = audit.verify_log(VerifyLogRequest {}).await;
+            return Ok(answer.map_err(session.rpc())?.into_inner());
+        }
+        told => told.map_err(session.rpc())?.into_inner(),
+    };
+    while let Some(message) = told.message().await.map_err(session.rpc())? {
+        if let Some(News::Result(found)) = message.news {
+            return Ok(found);
+        }
+    }
+    Err(Failure::Answer("what was found"))
 }
 
 /// Refuses a log on standard input: the answer would be about another log.

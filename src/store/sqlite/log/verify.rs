@@ -27,35 +27,48 @@ const AT_ONCE: usize = 4096;
 pub(in crate::store::sqlite) fn verify(
     connection: &mut Connection,
     keys: &DerivedKeys,
+    listening: &dyn Fn(u64) -> bool,
 ) -> Result<Verification, StoreError> {
     let mut check = ChainCheck::new(keys);
-    let Ends { newest_row, mark_fault } =
-        verify_all(connection, keys, &mut check).map_err(|error| of_reading(&error))?;
+    let ends = verify_all(connection, keys, &mut check, listening).map_err(|error| of_reading(&error))?;
+    let Some(Ends { newest_row, mark_fault }) = ends else { return Err(unheard()) };
     let mut found = check.finish(newest_row);
     if found.fault.is_none() {
         found.fault = mark_fault.map(|why| (found.head.next(), why));
     }
     if found.fault.is_none() {
-        let why = index_fault(connection).map_err(|error| of_reading(&error))?;
+        let heard = || listening(found.records);
+        let why = index_fault(connection, heard).map_err(|error| of_reading(&error))?;
+        let Some(why) = why else { return Err(unheard()) };
         found.fault = why.map(|why| (found.head.next(), why));
     }
     Ok(found)
 }
 
-/// The first thing that SQLite finds wrong with a table or an index.
-fn index_fault(connection: &Connection) -> rusqlite::Result<Option<String>> {
+fn unheard() -> StoreError {
+    StoreError::Unavailable("nobody waits for the log to be verified any more".to_owned())
+}
+
+/// The first thing that SQLite finds wrong with a table or an index; `None` where nobody waits for it any more.
+fn index_fault(
+    connection: &Connection,
+    heard: impl Fn() -> bool,
+) -> rusqlite::Result<Option<Option<String>>> {
     // One table after the other, each in a snapshot of its own, so that the WAL can be emptied in between.
     for table in present(connection, &TABLES)? {
+        if !heard() {
+            return Ok(None);
+        }
         let check = connection.query_row(&format!("PRAGMA integrity_check({table})"), [], |row| row.get(0));
         let found: String = match check {
             Err(error) if is_corruption(&error) || is_nonsense(&error) => error.to_string(),
             check => check?,
         };
         if found != "ok" {
-            return Ok(Some(damage::of_table(table, &found)));
+            return Ok(Some(Some(damage::of_table(table, &found))));
         }
     }
-    Ok(None)
+    Ok(Some(None))
 }
 
 /// What other rows say of the log's end.
@@ -67,12 +80,13 @@ struct Ends {
     mark_fault: Option<String>,
 }
 
-/// Takes every record, and answers what other rows say of their end.
+/// Takes every record, and answers what other rows say of their end; `None` where nobody waits for it any more.
 fn verify_all(
     connection: &mut Connection,
     keys: &DerivedKeys,
     check: &mut ChainCheck<'_>,
-) -> rusqlite::Result<Ends> {
+    listening: &dyn Fn(u64) -> bool,
+) -> rusqlite::Result<Option<Ends>> {
     let mut after = i64::MIN;
     loop {
         let snapshot = connection.transaction()?;
@@ -89,16 +103,19 @@ fn verify_all(
             };
             let gained = || list(groups::gained_at(record.revision));
             if !check.take(&record, || list(record.revision), gained)? {
-                return Ok(Ends::default());
+                return Ok(Some(Ends::default()));
             }
             taken += 1;
         }
         after = to_stored(check.head());
+        if !listening(check.head().0) {
+            return Ok(None);
+        }
         if taken < AT_ONCE {
             // In the same snapshot as the last records: what is committed between two is in neither or in both.
             let newest_row = newest_row(&snapshot)?;
             let mark_fault = groups::mark_fault(&snapshot, keys, check.newest_group())?;
-            return Ok(Ends { newest_row, mark_fault });
+            return Ok(Some(Ends { newest_row, mark_fault }));
         }
     }
 }

@@ -1,0 +1,96 @@
+//! RPCs that answer with a stream: long looks, which tell how far they are and what they find. No deadline of a listener ends one.
+//! The client does, by going away, and so does a client that does not read.
+
+use std::pin::Pin;
+
+use futures_util::{Stream, stream};
+use tokio::sync::{mpsc, oneshot};
+use tonic::{Request, Response, Status};
+
+use super::{
+    api::{Api, stopping},
+    lanes::Work,
+    rpc::CallerProof,
+};
+use crate::{
+    changes::{Changes, support::audience::Audience},
+    error::OperationError,
+};
+
+/// How much is told before the client has taken what came first.
+const UNTAKEN: usize = 4;
+
+/// The request of an RPC that answers with a stream.
+pub(super) trait StreamRpc: Send + Sync + Sized + 'static {
+    /// What is told.
+    type News: Send + 'static;
+    /// The same as a message.
+    type Message: Send + 'static;
+    /// What a caller must prove.
+    type Permit: CallerProof<Self>;
+
+    /// Does the work. Permission comes first: fields are read here, and nowhere before.
+    fn tell(
+        changes: &Changes,
+        permit: Self::Permit,
+        asked: Self,
+        telling: Audience<Self::News>,
+    ) -> impl Future<Output = Result<(), OperationError>> + Send;
+
+    /// What is told, as a message.
+    fn message(news: Self::News) -> Self::Message;
+}
+
+/// What a client of such an RPC reads.
+pub(super) type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// The work's own end, which is told apart from one that it did not come to.
+type WorkEnd = oneshot::Receiver<Result<(), OperationError>>;
+
+impl Api {
+    /// Answers with a stream: who calls, may they, is there a place, and then the work, which ends when the client goes away.
+    pub(super) async fn stream<R: StreamRpc>(
+        &self,
+        request: Request<R>,
+    ) -> Result<Response<Messages<R::Message>>, Status> {
+        let caller = self.caller(&request)?;
+        let asked = request.into_inner();
+        let permit = R::Permit::of(&caller, &asked)?;
+        let party = permit.party();
+        let lane = self.lanes.of(Work::LongLook);
+        let turn = lane.take(party)?.turn().await.map_err(|_closed| stopping())?;
+        let (to, news) = mpsc::channel(UNTAKEN);
+        let (ended, end) = oneshot::channel();
+        let changes = self.changes_shared();
+        lane.runtime(party).spawn(async move {
+            let telling = Audience::new(to);
+            let unheard = telling.clone();
+            let done = tokio::select! {
+                done = R::tell(&changes, permit, asked, telling) => done,
+                () = unheard.is_unheard() => Ok(()),
+            };
+            drop(turn);
+            // The client may be gone.
+            drop(ended.send(done));
+        });
+        Ok(Response::new(Box::pin(messages::<R>(news, end))))
+    }
+}
+
+fn messages<R: StreamRpc>(
+    news: mpsc::Receiver<R::News>,
+    end: WorkEnd,
+) -> impl Stream<Item = Result<R::Message, Status>> + Send {
+    stream::unfold(Some((news, end)), |reading| async move {
+        let (mut news, end) = reading?;
+        if let Some(told) = news.recv().await {
+            return Some((Ok(R::message(told)), Some((news, end))));
+        }
+        match end.await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some((Err(error.into()), None)),
+            // It panicked, or the server stops.
+            Err(_never_ended) => Some((Err(stopping().into()), None)),
+        }
+    })
+}
