@@ -11,9 +11,10 @@ use std::{
 use keyward::{
     domain::policy::Policy,
     wire::v1::{
-        ApplyPolicyRequest, IssueRequest, IssueResponse, RegisterWorkspaceRequest, UpdateKeyRequest,
-        ValidatePolicyRequest, apply_policy_request, policy_service_client::PolicyServiceClient,
-        validate_policy_request, workspace_service_client::WorkspaceServiceClient,
+        ApplyPolicyRequest, GetPolicyRequest, IssueRequest, IssueResponse, RegisterWorkspaceRequest,
+        UpdateKeyRequest, ValidatePolicyRequest, apply_policy_request,
+        policy_service_client::PolicyServiceClient, validate_policy_request,
+        workspace_service_client::WorkspaceServiceClient,
     },
 };
 use prost::Message as _;
@@ -23,7 +24,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tonic::{
-    Request,
+    Code, Request,
     transport::{Channel, Endpoint},
 };
 
@@ -95,7 +96,7 @@ fn policy(has_more: bool) -> String {
 }
 
 async fn widen(server: &Server, root_key: &str) {
-    apply(server.address, root_key, true).await;
+    apply(server.address, root_key, true, 0).await;
 }
 
 /// How long the preview of a change took, and the change itself from the call to the answer, when it is in force; and how many
@@ -108,28 +109,39 @@ pub(crate) struct Change {
 }
 
 /// Gives the keys of the first workspace a scope, or takes it away.
-pub(crate) async fn apply(server: SocketAddr, root_key: &str, has_more: bool) -> Change {
+/// `touched` is how many keys that concerns, where a preview does not say it in time.
+pub(crate) async fn apply(server: SocketAddr, root_key: &str, has_more: bool, touched: u64) -> Change {
     let toml = policy(has_more);
     let mut policies = PolicyServiceClient::new(channel(server).await).max_decoding_message_size(64 << 20);
+    let current = version(&mut policies, root_key).await;
     let judged =
         ValidatePolicyRequest { document: Some(validate_policy_request::Document::Toml(toml.clone())) };
     let began = Instant::now();
-    let judged = policies.validate_policy(signed(root_key, judged)).await.unwrap().into_inner();
+    let judged = policies.validate_policy(signed(root_key, judged)).await;
     let preview = began.elapsed();
-    let effect = judged.effect.unwrap_or_default();
+    // One that takes longer than a call may take has its deadline for its time, and says no number.
+    let effect = judged.ok().and_then(|judged| judged.into_inner().effect);
+    let keys = effect.map(|effect| effect.gaining_key_count.max(effect.affected_key_count));
     let apply = ApplyPolicyRequest {
         document: Some(apply_policy_request::Document::Toml(toml)),
-        expected_version: judged.current_version,
+        expected_version: current,
         comment: "measured".into(),
-        expected_gains: Some(effect.gaining_key_count),
+        expected_gains: Some(if has_more { keys.unwrap_or(touched) } else { 0 }),
     };
     let began = Instant::now();
-    policies.apply_policy(signed(root_key, apply)).await.unwrap();
-    Change {
-        preview,
-        applying: began.elapsed(),
-        keys: effect.gaining_key_count.max(effect.affected_key_count),
+    if let Err(status) = policies.apply_policy(signed(root_key, apply)).await {
+        // The change goes on.
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+        while version(&mut policies, root_key).await == current {
+            sleep(Duration::from_millis(20)).await;
+        }
     }
+    Change { preview, applying: began.elapsed(), keys: keys.unwrap_or(touched) }
+}
+
+async fn version(policies: &mut PolicyServiceClient<Channel>, root_key: &str) -> u64 {
+    let answer = policies.get_policy(signed(root_key, GetPolicyRequest::default())).await.unwrap();
+    answer.into_inner().version.unwrap().version
 }
 
 /// Two workspaces, one of which has the keys that the change of the policy touches.
