@@ -127,3 +127,31 @@ pub(super) fn sketch(view: &KeyView<'_>) -> Option<Key> {
         taken_in: view.taken_in,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::key::tests::key;
+
+    #[test]
+    fn a_row_that_is_older_than_what_memory_has_is_not_taken() {
+        // D5
+        let row = |revision| Some(Ok(Key { revision: Revision(revision), ..key().unwrap() }));
+        assert_eq!(trusted(row(4), Revision(5)).unwrap_err(), OLD);
+        assert_eq!(trusted(row(5), Revision(5)).unwrap().revision, Revision(5));
+        assert_eq!(trusted(row(6), Revision(5)).unwrap().revision, Revision(6), "memory will have it soon");
+        assert!(trusted(None, Revision(5)).is_err());
+        let damaged = Damaged { id: "key_1".to_owned(), why: "a test", zone: None };
+        assert_eq!(trusted(Some(Err(damaged)), Revision(5)).unwrap_err(), "a test");
+    }
+
+    #[test]
+    fn a_key_whose_row_cannot_be_read_is_judged_as_what_it_is() {
+        // V1, D4
+        let whole = Key { state: KeyState::Disabled, revision: Revision(7), ..key().unwrap() };
+        let made = sketch(&whole.view()).unwrap();
+        assert_eq!((made.id, made.workspace, &made.grants), (whole.id, whole.workspace, &whole.grants));
+        assert_eq!((made.state.kind(), made.revision), (StateKind::Disabled, Revision(7)));
+        assert!(made.credentials.find(&whole.credentials.current.hash).is_some());
+    }
+}
