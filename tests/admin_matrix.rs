@@ -522,32 +522,29 @@ fn workspace_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
             .encode_to_vec(),
             spoilt: vec![Spoilt::Rest(Vec::new())],
         },
+    ]
+}
+
+/// What tells how the store is, and whether its log holds.
+fn status_rows() -> Vec<Row> {
+    let verify = |method| Row {
+        method,
+        needs: &["audit:read"],
+        access: Access::Global,
+        good: Vec::new(),
+        spoilt: Vec::new(),
+    };
+    vec![
+        verify("keyward.v1.AuditService/VerifyLog"),
+        verify("keyward.v1.AuditService/StreamVerifyLog"),
         Row {
-            method: "keyward.v1.AuditService/VerifyLog",
+            method: "keyward.v1.AuditService/GetStatus",
             needs: &["audit:read"],
-            access: Access::Global,
-            good: Vec::new(),
-            spoilt: Vec::new(),
-        },
-        Row {
-            method: "keyward.v1.AuditService/StreamVerifyLog",
-            needs: &["audit:read"],
-            access: Access::Global,
+            access: Access::Anywhere,
             good: Vec::new(),
             spoilt: Vec::new(),
         },
     ]
-}
-
-/// What tells how the store is.
-fn status_rows() -> Vec<Row> {
-    vec![Row {
-        method: "keyward.v1.AuditService/GetStatus",
-        needs: &["audit:read"],
-        access: Access::Anywhere,
-        good: Vec::new(),
-        spoilt: Vec::new(),
-    }]
 }
 
 /// What brings workspaces in and out of use; the last of them for good.

@@ -140,7 +140,9 @@ async fn full_store(place: &Place) -> SqliteStore {
         store.commit(put_group(&entropy, &some, act, seen)).await.unwrap();
     }
     let mut gains = GainsFound::default();
-    all.iter().for_each(|key| gains.add(key.id, &["a:b".into()]));
+    for key in &all {
+        gains.add(key.id, &["a:b".into()]);
+    }
     let mut applied = policy(2);
     applied.entry.gains = Some(Arc::new(gains.finish(|| {})));
     store.commit(applied).await.unwrap();

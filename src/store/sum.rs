@@ -4,8 +4,8 @@
 //! modulo 2^64, is kept sealed beside the head of the log: a row that is written adds its term, and one that is replaced or
 //! deleted takes its own away.
 //!
-//! Why nobody without the roots makes other rows with the same sum. Adding terms in a group is the construction AdHash (Bellare
-//! and Micciancio, 1997), and LtHash after it. Where the terms are known, the best attack is Wagner's generalised birthday: who
+//! Why nobody without the roots makes other rows with the same sum. Adding terms in a group is the construction `AdHash` (Bellare
+//! and Micciancio, 1997), and `LtHash` after it. Where the terms are known, the best attack is Wagner's generalised birthday: who
 //! may choose among very many rows finds some whose terms make up for each other, in about `2^(2·√n)` steps for a group of
 //! `2^n` elements, which is `2^90` for these 2,048 bits. XOR would be broken by linear algebra at once. Here the attack does not even
 //! begin: the terms follow from a key that is derived from the roots, neither they nor the sum are ever stored or shown in
@@ -131,7 +131,9 @@ mod tests {
 
     fn sum_of(rows: &[Summand<'_>]) -> RowSum {
         let (keys, mut sum) = (keys(1), RowSum::EMPTY);
-        rows.iter().for_each(|row| sum.add(*row, &keys));
+        for row in rows {
+            sum.add(*row, &keys);
+        }
         sum
     }
 

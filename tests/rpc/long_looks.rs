@@ -72,7 +72,7 @@ async fn a_page_of_keys_ends_after_its_time_and_the_next_goes_on() {
         keyward.clock.tick(Duration::ZERO);
         assert!(found.len() > 2, "{}", found.len());
         assert!(found[0].is_empty(), "short, and not the last");
-        assert_eq!(found.concat(), [oldest.key.id.clone()]);
+        assert_eq!(found.concat(), std::slice::from_ref(&oldest.key.id));
     }
     keyward.stop().await;
 }

@@ -35,7 +35,7 @@ async fn read(mut told: Reviewing) -> (usize, Vec<v1::ReviewedKey>, v1::ReviewKe
             News::Result(result) => end = Some(result),
         }
     }
-    (told_of, keys, end.expect("a result"))
+    (told_of, keys, end.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]

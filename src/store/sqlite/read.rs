@@ -172,7 +172,9 @@ impl<'k> ViewRows<'k> {
         newest: &Newest,
     ) -> rusqlite::Result<()> {
         let damaged = schemes::read(connection, keys, newest, &mut self.view)?;
-        damaged.into_iter().for_each(|damaged| self.distrust("schemes", damaged.id.clone(), damaged));
+        for damaged in damaged {
+            self.distrust("schemes", damaged.id.clone(), damaged);
+        }
         Ok(())
     }
 
@@ -183,7 +185,9 @@ impl<'k> ViewRows<'k> {
         newest: &Newest,
     ) -> rusqlite::Result<()> {
         let unknown = schemes::unknown(connection, newest)?;
-        unknown.into_iter().for_each(|damaged| self.distrust("schemes", damaged.id.clone(), damaged));
+        for damaged in unknown {
+            self.distrust("schemes", damaged.id.clone(), damaged);
+        }
         Ok(())
     }
 

@@ -73,7 +73,7 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     pub(super) fn start(dir: &DataDir, opened: Opened) -> Result<Self, OpenError> {
-        let Opened { connection, index, held, keys, opened, mark, ended_in_order, anchor } = opened;
+        let Opened { connection, index, held, keys, time, mark, ended_in_order, anchor } = opened;
         let path = dir.database();
         let head = log::head(&connection, &keys)?;
         let sum = RunningSum::at(&connection, &keys, head).map_err(database(&path))?;
@@ -125,7 +125,7 @@ impl SqliteStore {
             taking,
             directory: dir.path().to_owned(),
             thread,
-            opened,
+            opened: time,
             mark,
             ended_in_order,
             held_index: held,

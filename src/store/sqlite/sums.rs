@@ -19,7 +19,7 @@ pub(super) enum KeptSum {
     /// It is not of this head, or was edited.
     Unreadable,
     /// The sum of the rows at this head.
-    Kept(RowSum),
+    Kept(Box<RowSum>),
 }
 
 /// The sum that was sealed for `head`.
@@ -29,7 +29,7 @@ pub(super) fn read(connection: &Connection, keys: &DerivedKeys, head: LogHead) -
     let Some((nonce, bytes)) = found else { return Ok(KeptSum::Missing) };
     let sealed = nonce.try_into().ok().map(|nonce| Sealed { nonce, bytes });
     let opened = sealed.and_then(|sealed| RowSum::open(&sealed, keys, &head.message()));
-    Ok(opened.map_or(KeptSum::Unreadable, KeptSum::Kept))
+    Ok(opened.map_or(KeptSum::Unreadable, |sum| KeptSum::Kept(Box::new(sum))))
 }
 
 /// The sum while changes are written. Where nobody knows it, because no start could work it out, it stays unknown, and the next
@@ -41,7 +41,7 @@ impl RunningSum {
     /// Goes on from the sum that is kept for `head`; a store without an entry has no row.
     pub(super) fn at(connection: &Connection, keys: &DerivedKeys, head: LogHead) -> rusqlite::Result<Self> {
         Ok(Self(match read(connection, keys, head)? {
-            KeptSum::Kept(sum) => Some(sum),
+            KeptSum::Kept(sum) => Some(*sum),
             KeptSum::Missing if head == LogHead::START => Some(RowSum::EMPTY),
             KeptSum::Missing | KeptSum::Unreadable => None,
         }))

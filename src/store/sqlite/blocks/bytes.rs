@@ -96,7 +96,9 @@ mod tests {
     fn numbers_and_texts_read_back_as_they_were_written() {
         let numbers = [0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX - 1, u64::MAX];
         let mut out = Vec::new();
-        numbers.iter().for_each(|number| put_number(&mut out, *number));
+        for number in numbers {
+            put_number(&mut out, number);
+        }
         put_text(&mut out, "");
         put_text(&mut out, "default/day");
         let mut reader = BlockReader::new(&out);

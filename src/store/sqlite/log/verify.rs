@@ -38,9 +38,11 @@ pub(in crate::store::sqlite) fn verify(
     }
     if found.fault.is_none() {
         let heard = || listening(found.records);
-        let why = index_fault(connection, heard).map_err(|error| of_reading(&error))?;
-        let Some(why) = why else { return Err(unheard()) };
-        found.fault = why.map(|why| (found.head.next(), why));
+        match check_tables(connection, heard).map_err(|error| of_reading(&error))? {
+            TablesCheck::Sound => {}
+            TablesCheck::Faulty(why) => found.fault = Some((found.head.next(), why)),
+            TablesCheck::Unheard => return Err(unheard()),
+        }
     }
     Ok(found)
 }
@@ -49,15 +51,21 @@ fn unheard() -> StoreError {
     StoreError::Unavailable("nobody waits for the log to be verified any more".to_owned())
 }
 
-/// The first thing that SQLite finds wrong with a table or an index; `None` where nobody waits for it any more.
-fn index_fault(
-    connection: &Connection,
-    heard: impl Fn() -> bool,
-) -> rusqlite::Result<Option<Option<String>>> {
+/// What SQLite says of the tables and their indexes.
+enum TablesCheck {
+    Sound,
+    /// The first thing that is wrong.
+    Faulty(String),
+    /// Nobody waits for it any more.
+    Unheard,
+}
+
+/// Has SQLite look at every table and its indexes.
+fn check_tables(connection: &Connection, heard: impl Fn() -> bool) -> rusqlite::Result<TablesCheck> {
     // One table after the other, each in a snapshot of its own, so that the WAL can be emptied in between.
     for table in present(connection, &TABLES)? {
         if !heard() {
-            return Ok(None);
+            return Ok(TablesCheck::Unheard);
         }
         let check = connection.query_row(&format!("PRAGMA integrity_check({table})"), [], |row| row.get(0));
         let found: String = match check {
@@ -65,10 +73,10 @@ fn index_fault(
             check => check?,
         };
         if found != "ok" {
-            return Ok(Some(Some(damage::of_table(table, &found))));
+            return Ok(TablesCheck::Faulty(damage::of_table(table, &found)));
         }
     }
-    Ok(Some(None))
+    Ok(TablesCheck::Sound)
 }
 
 /// What other rows say of the log's end.

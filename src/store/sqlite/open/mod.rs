@@ -49,7 +49,7 @@ pub(super) struct Opened {
     pub(super) index: WalIndex,
     pub(super) held: Option<HeldIndex>,
     pub(super) keys: Arc<DerivedKeys>,
-    pub(super) opened: Timestamp,
+    pub(super) time: Timestamp,
     pub(super) mark: StoredMark,
     pub(super) ended_in_order: bool,
     pub(super) anchor: Keeper,
@@ -101,8 +101,8 @@ pub(super) fn open(
     let ended_in_order = notes::ended_in_order(&connection).map_err(database(&path))?;
     let default = AnchorSettings::default().path(dir.path());
     let anchor = judged.keep(&mut connection, &keys, (now, mark), &default)?;
-    let opened = if let StoredMark::At(mark) = mark { now.max(mark) } else { now };
-    Ok(Opened { connection, index, held, keys, opened, mark, ended_in_order, anchor })
+    let time = if let StoredMark::At(mark) = mark { now.max(mark) } else { now };
+    Ok(Opened { connection, index, held, keys, time, mark, ended_in_order, anchor })
 }
 
 /// Opens a database for writing; where there is no room for the file of its WAL's index, without one.

@@ -228,6 +228,8 @@ mod tests {
         }
     }
 
+    type Migrate = fn(&mut Connection) -> rusqlite::Result<()>;
+
     #[test]
     fn an_upgrade_that_fails_or_loses_something_leaves_the_database_as_it_was() {
         // D8
@@ -241,8 +243,8 @@ mod tests {
             to_newest(connection)
         };
         let does_nothing = |_: &mut Connection| Ok(());
-        type Migrate = fn(&mut Connection) -> rusqlite::Result<()>;
-        for migrate in [fails as Migrate, loses, cuts_off, does_nothing] {
+        let migrations: [Migrate; 4] = [fails, loses, cuts_off, does_nothing];
+        for migrate in migrations {
             let directory = tempfile::tempdir().unwrap();
             let path = old(directory.path());
             let before = fs::read(&path).unwrap();

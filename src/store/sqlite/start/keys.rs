@@ -54,7 +54,9 @@ pub(super) fn read_all<'s>(
         let scans: rusqlite::Result<Vec<_>> = ended.collect();
         own.and(scans)
     })?;
-    scans.into_iter().for_each(|other| scan.merge(other));
+    for other in scans {
+        scan.merge(other);
+    }
     scan.absent("keys");
     scan.hand_over();
     Ok(scan)

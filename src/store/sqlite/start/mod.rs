@@ -44,7 +44,7 @@ pub(super) fn load(
     let was_missing = match kept {
         KeptSum::Kept(kept) => {
             let found = by_rows(&snapshot, keys, head, others, sink).map_err(|error| of_reading(&error))?;
-            if found.is_genuine && found.sum == kept {
+            if found.is_genuine && found.sum == *kept {
                 let loaded = Loaded { revision: head.revision, repair: None };
                 return found.zone_missing.map_or(Ok(loaded), |(whose, zone)| Err(zone_missing(whose, zone)));
             }

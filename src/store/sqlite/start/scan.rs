@@ -98,7 +98,9 @@ impl<'s> Scan<'s> {
         match row.to_key(secrets, row.revision, &keys.rows, &mut self.known) {
             Ok(key) => {
                 self.sum.add(row.summand("keys"), keys);
-                secrets.iter().for_each(|secret| self.sum.add(secret.summand(&secret.id(&row.id)), keys));
+                for secret in secrets {
+                    self.sum.add(secret.summand(&secret.id(&row.id)), keys);
+                }
                 let key = changes.since_row(key.id, row.revision).fold(key, Key::under);
                 self.part.keys.push(key);
             }
@@ -157,12 +159,11 @@ impl<'s> Scan<'s> {
         row: &Row,
         read: impl FnOnce(&Row) -> Result<T, Damaged>,
     ) -> Option<T> {
-        let read = match self.named(table, row) {
-            Some(why) => Err(row.damaged(why)),
-            None => {
-                self.count(table, row);
-                read(row)
-            }
+        let read = if let Some(why) = self.named(table, row) {
+            Err(row.damaged(why))
+        } else {
+            self.count(table, row);
+            read(row)
         };
         read.map_err(|damaged| self.part.damaged.push(damaged)).ok()
     }
@@ -282,7 +283,7 @@ impl Groups {
             }
             match &mut current {
                 Some(change) if from_stored(row.place) == Some(change.revision) => {
-                    change.keys.extend(row.keys())
+                    change.keys.extend(row.keys());
                 }
                 Some(_) | None => found.is_genuine = false,
             }

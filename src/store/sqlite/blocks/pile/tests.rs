@@ -148,7 +148,9 @@ impl World {
         }
         permit_rows::put(&transaction, rows).unwrap();
         transaction.commit().unwrap();
-        blocks.iter().for_each(|(kind, block)| self.pile.noted(*kind, block.len()));
+        for (kind, block) in &blocks {
+            self.pile.noted(*kind, block.len());
+        }
         if rows.iter().any(|row| matches!(row, PermitRow::End(_))) {
             self.pile.look_again(&self.database).unwrap();
         }
