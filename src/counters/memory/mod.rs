@@ -52,6 +52,9 @@ const MAX_ASKS: usize = 65_536;
 /// By how much the time may go back over a restart, where the wall clock was set back before: the age of the clock's mark.
 const MARK_AGE: Duration = Duration::from_secs(10);
 
+/// How long a start waits for what was counted before, so that the answers of a small store have their limits from the first.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+
 /// Counts in memory.
 pub struct MemoryCounters {
     jobs: mpsc::Sender<Job>,
@@ -120,6 +123,8 @@ impl MemoryCounters {
             Arc::clone(&written_sender),
         );
         let restoring = tokio::spawn(restoring);
+        // Few counts are there at once, so that the first answers have their limits; for many nobody waits.
+        let _later = tokio::time::timeout(FIRST_LOOK, parts.complete()).await;
         let told = (written_sender, Arc::clone(&degraded), Arc::clone(&replicas));
         let kept = (Arc::clone(&parts), restorer);
         let ledger = Ledger::new((permits, replica), index, clock, unclean, told, kept);

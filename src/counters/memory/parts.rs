@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -15,8 +15,11 @@ use crate::{
     ports::{Bill, PayerPart},
 };
 
-/// Parts that are read at once where nobody asks for one: a Check that asks waits for no more than these.
+/// Parts that are read at once where nobody asks for one, at first: a Check that asks waits for no more than these.
 const AT_ONCE: usize = 8;
+
+/// Where so few counts came of a step, the next one reads twice as many parts.
+const FEW: usize = 256;
 
 /// How the reading stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub(super) struct KeptParts {
     all: AtomicBool,
     read: Box<[AtomicBool]>,
     asked: Mutex<BTreeSet<PayerPart>>,
+    /// How many parts the next step reads where nobody asks.
+    step: AtomicUsize,
     wanted: Notify,
     reading: watch::Sender<KeptReading>,
 }
@@ -45,6 +50,7 @@ impl KeptParts {
             all: AtomicBool::new(false),
             read: PayerPart::all().map(|_| AtomicBool::new(false)).collect(),
             asked: Mutex::default(),
+            step: AtomicUsize::new(AT_ONCE),
             wanted: Notify::new(),
             reading: watch::Sender::new(KeptReading::UnderWay),
         }
@@ -84,7 +90,7 @@ impl KeptParts {
         if !asked.is_empty() {
             return asked;
         }
-        PayerPart::all().filter(|part| !self.has(*part)).take(AT_ONCE).collect()
+        PayerPart::all().filter(|part| !self.has(*part)).take(self.step.load(Ordering::Relaxed)).collect()
     }
 
     /// Waits until a part is asked for.
@@ -92,8 +98,11 @@ impl KeptParts {
         self.wanted.notified().await;
     }
 
-    /// These are in memory, whole.
-    pub(super) fn took(&self, parts: &[PayerPart]) {
+    /// These are in memory, whole: so many counts.
+    pub(super) fn took(&self, parts: &[PayerPart], counts: usize) {
+        let step = self.step.load(Ordering::Relaxed);
+        let next = if counts < FEW { step.saturating_mul(2) } else { AT_ONCE };
+        self.step.store(next, Ordering::Relaxed);
         for part in parts {
             if let Some(read) = self.read.get(usize::from(part.number())) {
                 read.store(true, Ordering::Release);

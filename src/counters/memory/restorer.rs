@@ -37,6 +37,8 @@ pub(super) struct Restorer {
 struct Taken {
     /// Of windows that are over.
     over: Vec<GiveBack>,
+    /// How many were read in this step.
+    read: usize,
     /// Of those whom the index does not know, such as a key whose rows are damaged: they stay as they are.
     strays: Vec<Stray>,
 }
@@ -72,7 +74,7 @@ impl Restorer {
                     failing = false;
                     // Before anybody is charged: a new window of the same count would go with it.
                     self.give_back(&*permits, replica).await;
-                    parts.took(&next);
+                    parts.took(&next, std::mem::take(&mut self.lock().read));
                     written.send_modify(|written| *written = written.wrapping_add(1));
                     parts.told();
                 }
@@ -137,9 +139,11 @@ impl CountSink for Restorer {
             self.lock().strays.extend(stray);
             restored
         };
+        let mut taken = self.lock();
+        taken.read = taken.read.saturating_add(1);
         if restored.is_none() {
             let count = CountName { payer: payer.to_string(), limit: limit.to_owned() };
-            self.lock().over.push(GiveBack { count, state: None });
+            taken.over.push(GiveBack { count, state: None });
         }
     }
 }
