@@ -35,6 +35,7 @@ impl Found {
 
     /// The key.
     #[must_use]
+    #[inline]
     pub fn key(&self) -> KeyView<'_> {
         self.own.view(&self.class.parts)
     }

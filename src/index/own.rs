@@ -93,10 +93,12 @@ impl Own {
         }
     }
 
+    #[inline]
     pub(super) fn id(&self) -> KeyId {
         KeyId::from_bytes(self.id)
     }
 
+    #[inline]
     pub(super) fn expires(&self) -> Option<Timestamp> {
         Timestamp::from_ms(self.expires).ok()
     }
@@ -105,7 +107,8 @@ impl Own {
         u64::from(self.bytes)
     }
 
-    /// The key, with what it has of its class.
+    /// The key, with what it has of its class. In line, so that who asks for one field works out no other.
+    #[inline]
     pub(super) fn view<'a>(&'a self, parts: &'a ClassParts) -> KeyView<'a> {
         KeyView {
             id: self.id(),
@@ -129,6 +132,7 @@ impl Own {
         }
     }
 
+    #[inline]
     pub(super) fn secrets(&self) -> SecretViews<'_> {
         let (scheme, created, retiring) = match &self.more {
             None => (&NATIVE, self.created, [].as_slice()),
@@ -208,9 +212,25 @@ fn without_hints(credentials: &Credentials) -> Box<[RetiringSecret]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::key::tests::{at, key};
 
     #[test]
     fn a_key_takes_no_more_of_memory_than_was_promised() {
         assert!(size_of::<Own>() <= 136, "{}", size_of::<Own>());
+    }
+
+    #[test]
+    fn an_end_laid_over_a_replaced_secret_makes_it_end_sooner_and_never_later() {
+        // R2
+        let retiring = RetiringSecret { secret: key().unwrap().credentials.current, end: at(5_000) };
+        let mut rotated = key().unwrap();
+        rotated.credentials.retiring = vec![retiring];
+        let generation = rotated.credentials.retiring[0].secret.generation;
+        for (laid, expected) in [(9_000, 5_000), (3_000, 3_000)] {
+            let mut own = Own::new(&rotated);
+            own.end_secret(generation, at(laid));
+            let ends: Vec<_> = own.secrets().iter().filter_map(|(_, end)| end).collect();
+            assert_eq!(ends, [at(expected)]);
+        }
     }
 }
