@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, types::Value};
 
 use super::{
-    blocks::{self, BlockWriter, Content, Kind},
+    blocks::{self, Content, Kind},
     meta,
     scope_uses::ScopesOf,
     usage::{self, UsageOf},
@@ -49,11 +49,8 @@ pub(super) fn to_blocks<'n>(notes: impl Iterator<Item = &'n Note>) -> Vec<(Kind,
 type Gathered<C> = BTreeMap<KeyId, C>;
 
 fn written<C: Content>(gathered: &Gathered<C>) -> impl Iterator<Item = (Kind, Vec<u8>)> + use<C> {
-    let mut writer = BlockWriter::default();
-    for (key, content) in gathered {
-        blocks::put(&mut writer, &Payer::Key(*key), content);
-    }
-    writer.finish().into_iter().map(|block| (C::KIND, block))
+    let blocks = blocks::to_blocks(gathered.iter().map(|(key, content)| (Payer::Key(*key), content)));
+    blocks.into_iter().map(|block| (C::KIND, block))
 }
 
 /// Writes into the open transaction what is not written in blocks.

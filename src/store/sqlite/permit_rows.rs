@@ -45,11 +45,7 @@ pub(super) fn to_blocks<'r>(rows: impl Iterator<Item = &'r PermitRow>) -> Vec<(K
 }
 
 fn written(counts: &BTreeMap<BlockSubject, CountsOf>) -> Vec<Vec<u8>> {
-    let mut writer = BlockWriter::default();
-    for (subject, of) in counts {
-        blocks::put(&mut writer, &subject.payer(), of);
-    }
-    writer.finish()
+    blocks::to_blocks(counts.iter().map(|(subject, of)| (subject.payer(), of)))
 }
 
 /// Writes into the open transaction what is not noted, behind what is.
@@ -73,11 +69,7 @@ pub(super) fn put(connection: &Connection, rows: &[PermitRow]) -> rusqlite::Resu
 fn packed(counts: &PackedCounts) -> Vec<Vec<u8>> {
     let mut writer = BlockWriter::default();
     counts.each(|payer, limit, state| {
-        writer.entry(payer, |payload| {
-            payload.name(limit);
-            blocks::put_length(payload.out, state.len().saturating_add(1));
-            payload.out.extend_from_slice(state);
-        });
+        writer.entry(payer, |payload| blocks::put_count(payload, limit, Some(state)));
     });
     writer.finish()
 }

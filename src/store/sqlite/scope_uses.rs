@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::{
     blocks::{self, BlockNames, BlockReader, Content, Kind, NoBlock, Payload},
+    meta,
     schema::SCOPES_WATCHED,
 };
 use crate::{
@@ -92,10 +93,7 @@ pub(super) fn read(
     keys: &[KeyId],
 ) -> rusqlite::Result<(Vec<ScopeUse>, Option<Timestamp>)> {
     let snapshot = connection.transaction()?;
-    let since: Option<i64> = snapshot
-        .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
-        .query_row([SCOPES_WATCHED], |row| row.get(0))
-        .optional()?;
+    let since: Option<i64> = meta::value(&snapshot, SCOPES_WATCHED)?;
     let mut pending = blocks::all_of::<ScopesOf>(&snapshot, keys)?;
     let select = "SELECT scope, outcome, first_hour, last_hour FROM scope_uses WHERE key_id = ?1";
     let mut statement = snapshot.prepare_cached(select)?;

@@ -63,7 +63,13 @@ pub(in crate::store::sqlite) trait Content: Default {
     fn put_rows(&self, connection: &Connection, key: KeyId) -> rusqlite::Result<()>;
 }
 
-/// Puts what is known of a subject into the blocks that are made.
-pub(in crate::store::sqlite) fn put<C: Content>(writer: &mut BlockWriter, payer: &Payer<'_>, content: &C) {
-    writer.entry(payer, |payload| content.put(payload));
+/// The blocks that hold what is known of these subjects.
+pub(in crate::store::sqlite) fn to_blocks<'c, C: Content + 'c>(
+    known: impl IntoIterator<Item = (Payer<'c>, &'c C)>,
+) -> Vec<Vec<u8>> {
+    let mut writer = BlockWriter::default();
+    for (payer, content) in known {
+        writer.entry(&payer, |payload| content.put(payload));
+    }
+    writer.finish()
 }

@@ -5,11 +5,18 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::{
-    bytes::{BlockReader, NoBlock},
+    bytes::{BlockReader, NoBlock, put_length},
     content::{Content, Kind},
     frame::{BlockNames, Payload},
 };
 use crate::domain::id::KeyId;
+
+/// Writes one count as an entry has it: one more than there are bytes, so that zero stands for a count that is gone.
+pub(in crate::store::sqlite) fn put_count(payload: &mut Payload<'_>, limit: &str, state: Option<&[u8]>) {
+    payload.name(limit);
+    put_length(payload.out, state.map_or(0, |state| state.len().saturating_add(1)));
+    payload.out.extend_from_slice(state.unwrap_or_default());
+}
 
 /// The counts of one subject: under each limit its state, or nothing where it is gone.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -36,7 +43,7 @@ impl Content for CountsOf {
     fn take(&mut self, mut payload: BlockReader<'_>, names: &BlockNames) -> Result<(), NoBlock> {
         while !payload.is_empty() {
             let limit = names.read(&mut payload)?;
-            // One more than there are bytes; zero for a count that is gone.
+            // As `put_count` writes it.
             let state = match payload.number()?.checked_sub(1) {
                 Some(length) => Some(payload.bytes(length)?.to_vec()),
                 None => None,
@@ -48,10 +55,7 @@ impl Content for CountsOf {
 
     fn put(&self, payload: &mut Payload<'_>) {
         for (limit, state) in &self.0 {
-            payload.name(limit);
-            let length = state.as_ref().map_or(0, |state| state.len().saturating_add(1));
-            payload.number(u64::try_from(length).unwrap_or(u64::MAX));
-            payload.out.extend_from_slice(state.as_deref().unwrap_or_default());
+            put_count(payload, limit, state.as_deref());
         }
     }
 

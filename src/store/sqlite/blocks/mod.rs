@@ -12,9 +12,9 @@ mod pile;
 mod table;
 
 pub(super) use self::{
-    bytes::{BlockReader, NoBlock, put_length},
-    content::{Content, Kind, put},
-    counts::CountsOf,
+    bytes::{BlockReader, NoBlock},
+    content::{Content, Kind, to_blocks},
+    counts::{CountsOf, put_count},
     frame::{BlockNames, BlockSubject, BlockWriter, Payload},
     pile::{Bounds, Pile},
     table::{all, all_of, forget_before, newest_noted, note, replace},

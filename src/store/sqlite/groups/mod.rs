@@ -9,7 +9,7 @@ mod anew;
 mod list;
 mod older;
 
-use rusqlite::{Connection, OptionalExtension, types::Value};
+use rusqlite::{Connection, types::Value};
 
 use self::list::put_list;
 pub(super) use self::{
@@ -76,9 +76,7 @@ pub(super) fn put_mark(
 
 /// The mark; `None` if it is missing or was edited.
 fn mark(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<Option<Revision>> {
-    let select = "SELECT value FROM meta WHERE name = ?1";
-    let stored = connection.query_row(select, [MARK], |row| row.get(0)).optional()?;
-    let Some(Value::Blob(stored)) = stored else { return Ok(None) };
+    let Some(Value::Blob(stored)) = meta::value(connection, MARK)? else { return Ok(None) };
     let genuine =
         stored.split_first_chunk().filter(|(revision, code)| keys.rows.agrees(&mark_parts(revision), code));
     Ok(genuine.map(|(revision, _)| Revision(u64::from_be_bytes(*revision))))

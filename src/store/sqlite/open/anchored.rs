@@ -254,10 +254,7 @@ fn entry(doubt: &Doubt, head: Revision, now: Timestamp) -> LogEntry {
 
 /// What the database notes of its anchor: a code, then the place.
 fn noted(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<AnchorNote> {
-    let select = "SELECT value FROM meta WHERE name = ?1";
-    let stored: Option<Value> =
-        connection.prepare_cached(select)?.query_row([NOTE], |row| row.get(0)).optional()?;
-    let Some(stored) = stored else { return Ok(AnchorNote::Nothing) };
+    let Some(stored) = meta::value(connection, NOTE)? else { return Ok(AnchorNote::Nothing) };
     let Value::Blob(stored) = stored else { return Ok(AnchorNote::Edited) };
     let genuine = stored.split_first_chunk::<32>();
     let genuine = genuine.filter(|(code, place)| keys.rows.agrees(&note_parts(place), *code));

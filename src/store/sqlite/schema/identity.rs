@@ -1,8 +1,9 @@
 //! Whether a database is of this program, and has exactly its tables.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::steps::{STEPS, VERSION};
+use crate::store::sqlite::meta;
 
 /// `KEYW`, in the database's header.
 const APPLICATION_ID: i64 = 0x4B45_5957;
@@ -45,15 +46,13 @@ pub(in crate::store::sqlite) fn identify(connection: &Connection) -> rusqlite::R
     }
     if version > VERSION {
         // Whatever else is in there by then.
-        let oldest = "SELECT value FROM meta WHERE name = ?1";
-        let oldest = connection.query_row(oldest, [OLDEST_KEYWARD], |row| row.get(0));
-        return Ok(DatabaseIdentity::Newer(version, oldest.ok()));
+        let oldest = meta::value(connection, OLDEST_KEYWARD).ok().flatten();
+        return Ok(DatabaseIdentity::Newer(version, oldest));
     }
     if schema(connection)? != expected(version)? {
         return Ok(DatabaseIdentity::Foreign("its tables, indexes or triggers were changed"));
     }
-    let check = "SELECT value FROM meta WHERE name = 'root_check'";
-    let check = connection.query_row(check, [], |row| row.get(0)).optional()?;
+    let check = meta::value(connection, "root_check")?;
     let initialized = connection.query_row("SELECT EXISTS (SELECT 1 FROM log)", [], |row| row.get(0))?;
     Ok(match check {
         Some(check) => DatabaseIdentity::Ours(Ours { check, initialized }),

@@ -6,7 +6,7 @@ use super::{
     identity::{OLDEST_KEYWARD, version},
     steps::{OLDEST, STEPS, VERSION},
 };
-use crate::domain::time::Timestamp;
+use crate::{domain::time::Timestamp, store::sqlite::meta};
 
 /// Since when uses of scopes are noted, in the table `meta`.
 pub(in crate::store::sqlite) const SCOPES_WATCHED: &str = "scopes_watched_ms";
@@ -47,15 +47,13 @@ pub(in crate::store::sqlite) fn migrate(
         }
     }
     if found < VERSION {
-        transaction.execute(
-            "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            params![OLDEST_KEYWARD, OLDEST],
-        )?;
+        meta::put(&transaction, OLDEST_KEYWARD, &OLDEST)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()
 }
 
+/// Notes what must not be there yet.
 fn note(connection: &Connection, name: &str, value: &dyn ToSql) -> rusqlite::Result<()> {
     connection.execute("INSERT INTO meta (name, value) VALUES (?1, ?2)", params![name, value]).map(drop)
 }

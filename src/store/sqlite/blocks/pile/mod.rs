@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use super::{
     bytes::NoBlock,
-    content::{Content, Kind, put},
+    content::{Content, Kind, to_blocks},
     counts::CountsOf,
-    frame::{Block, BlockSubject, BlockWriter},
+    frame::{Block, BlockSubject},
     table::{self, Known},
 };
 use crate::{
@@ -293,18 +293,17 @@ impl Sweep {
         let subjects = known.len();
         let mut sorted: Vec<_> = known.into_iter().collect();
         sorted.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        let mut writer = BlockWriter::default();
+        let mut kept = Vec::with_capacity(sorted.len());
         for (subject, mut content) in sorted {
             content.settle();
             match &subject {
                 BlockSubject::Key(key) if self.to_rows => content.put_rows(connection, *key)?,
                 BlockSubject::Key(_) | BlockSubject::Shared(_) if content.is_empty() => {}
-                BlockSubject::Key(_) | BlockSubject::Shared(_) => {
-                    put(&mut writer, &subject.payer(), &content);
-                }
+                BlockSubject::Key(_) | BlockSubject::Shared(_) => kept.push((subject, content)),
             }
         }
-        table::replace(connection, (self.kind, part), self.upto.max(covers), &writer.finish())?;
+        let blocks = to_blocks(kept.iter().map(|(subject, content)| (subject.payer(), content)));
+        table::replace(connection, (self.kind, part), self.upto.max(covers), &blocks)?;
         Ok(subjects.max(1))
     }
 
