@@ -19,6 +19,7 @@ mod log;
 mod meta;
 mod notes;
 mod open;
+mod parts;
 mod permit_rows;
 mod permits;
 mod policies;

@@ -7,6 +7,7 @@ use super::{
     distrusted::BadRow,
     failure::of_reading,
     log::{self, Newest},
+    parts::ViewParts,
     policies, schemes,
 };
 use crate::{
@@ -35,9 +36,6 @@ FROM keys LEFT JOIN secrets ON secrets.key_id = keys.id";
 pub(super) const WORKSPACES: &str = "SELECT id, body, revision, code FROM workspaces";
 
 pub(super) const MEMBERS: &str = "SELECT id, body, revision, code FROM members";
-
-/// How many keys are handed over at once.
-const AT_ONCE: usize = 1_024;
 
 /// What was written after `after`, as it stands now.
 pub(super) fn changes(
@@ -128,40 +126,23 @@ fn list_where(
 pub(super) struct ViewRows<'k> {
     codes: &'k MacKey,
     known: KnownValues,
-    view: View,
+    parts: ViewParts,
     /// The rows that cannot be trusted.
     bad: Vec<BadRow>,
-    /// What of the parts handed over could not be read for want of a time zone, and that zone.
-    zone_missing: Option<(String, String)>,
 }
 
 impl<'k> ViewRows<'k> {
     pub(super) fn new(codes: &'k MacKey) -> Self {
-        Self {
-            codes,
-            known: KnownValues::default(),
-            view: View::default(),
-            bad: Vec::new(),
-            zone_missing: None,
-        }
+        Self { codes, known: KnownValues::default(), parts: ViewParts::default(), bad: Vec::new() }
     }
 
     fn at(self, head: Revision) -> View {
-        View { revision: Some(head), ..self.view }
-    }
-
-    /// Hands over what was taken so far.
-    fn hand_over(&mut self, sink: &dyn ViewSink) {
-        let part = std::mem::take(&mut self.view);
-        if self.zone_missing.is_none() {
-            self.zone_missing = part.zone_missing();
-        }
-        sink.take(part);
+        View { revision: Some(head), ..self.parts.view }
     }
 
     /// Ends the reading: the rows that cannot be trusted, and what could not be read for want of a time zone.
     pub(super) fn end(self) -> (Vec<BadRow>, Option<(String, String)>) {
-        (self.bad, self.zone_missing)
+        (self.bad, self.parts.zone_missing)
     }
 
     /// Takes the import schemes that records name.
@@ -171,7 +152,7 @@ impl<'k> ViewRows<'k> {
         keys: &DerivedKeys,
         newest: &Newest,
     ) -> rusqlite::Result<()> {
-        let damaged = schemes::read(connection, keys, newest, &mut self.view)?;
+        let damaged = schemes::read(connection, keys, newest, &mut self.parts.view)?;
         for damaged in damaged {
             self.distrust("schemes", damaged.id.clone(), damaged);
         }
@@ -193,7 +174,7 @@ impl<'k> ViewRows<'k> {
 
     /// Takes the newest version of the policy, and looks at all others that records name.
     pub(super) fn policies(&mut self, connection: &Connection, newest: &Newest) -> rusqlite::Result<()> {
-        self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
+        self.parts.view.policy = policies::newest(connection, self.codes, newest.policy)?;
         let mut missing = newest.policies.clone();
         let mut bad = Vec::new();
         policies::each(connection, |row| {
@@ -222,7 +203,7 @@ impl<'k> ViewRows<'k> {
         mut newest: Newest,
         sink: &dyn ViewSink,
     ) -> rusqlite::Result<()> {
-        self.hand_over(sink);
+        self.parts.hand_over(sink);
         each_row(connection, WORKSPACES, [], |row| {
             let newest = row.parse_id(WorkspaceId::parse).and_then(|id| newest.workspaces.remove(&id));
             self.put_workspace(row, newest);
@@ -233,27 +214,25 @@ impl<'k> ViewRows<'k> {
             self.put_member(row, written);
         })?;
         self.removed(newest.removed.drain());
-        self.hand_over(sink);
+        self.parts.hand_over(sink);
         each_key(connection, &format!("{KEYS} ORDER BY keys.id"), [], |row, secrets| {
             let id = row.parse_id(KeyId::parse);
             let written = id.and_then(|id| newest.keys.remove(&id));
             self.put_key(row, secrets, written, |key| {
                 newest.since_row(key.id, row.revision).fold(key, Key::under)
             });
-            if self.view.keys.len() >= AT_ONCE {
-                self.hand_over(sink);
-            }
+            self.parts.hand_over_full(sink);
         })?;
         newest.workspaces.keys().for_each(|id| self.missing("workspaces", id.to_string()));
         newest.members.keys().for_each(|id| self.missing("members", id.to_string()));
         newest.keys.keys().for_each(|id| self.missing("keys", id.to_string()));
-        self.hand_over(sink);
+        self.parts.hand_over(sink);
         Ok(())
     }
 
     /// Takes the rows that are named.
     fn named(&mut self, connection: &Connection, newest: &Newest) -> rusqlite::Result<()> {
-        self.view.policy = policies::newest(connection, self.codes, newest.policy)?;
+        self.parts.view.policy = policies::newest(connection, self.codes, newest.policy)?;
         let by_id = format!("{WORKSPACES} WHERE id = ?1");
         for (id, newest) in &newest.workspaces {
             let (id, mut found) = (id.to_string(), false);
@@ -304,7 +283,7 @@ impl<'k> ViewRows<'k> {
     fn put_workspace(&mut self, row: &Row, newest: Option<i64>) {
         let newest = newest.ok_or_else(|| row.damaged(ROW_UNKNOWN));
         match newest.and_then(|newest| row.to_workspace(newest, self.codes)) {
-            Ok(workspace) => self.view.workspaces.push(workspace),
+            Ok(workspace) => self.parts.view.workspaces.push(workspace),
             Err(damaged) => self.distrust("workspaces", row.id.clone(), damaged),
         }
     }
@@ -313,8 +292,10 @@ impl<'k> ViewRows<'k> {
         let newest = newest.ok_or_else(|| row.damaged(ROW_UNKNOWN));
         match newest.and_then(|newest| row.to_member(newest, self.codes)) {
             // Up to schema 7 the row of a removed one stayed.
-            Ok(Member { id, role: None, revision, .. }) => self.view.removed_members.push((id, revision)),
-            Ok(member) => self.view.members.push(member),
+            Ok(Member { id, role: None, revision, .. }) => {
+                self.parts.view.removed_members.push((id, revision));
+            }
+            Ok(member) => self.parts.view.members.push(member),
             Err(damaged) => self.distrust("members", row.id.clone(), damaged),
         }
     }
@@ -329,14 +310,14 @@ impl<'k> ViewRows<'k> {
     ) {
         let newest = newest.ok_or_else(|| row.damaged(ROW_UNKNOWN));
         match newest.and_then(|newest| row.to_key(secrets, newest, self.codes, &mut self.known)) {
-            Ok(key) => self.view.keys.push(later(key)),
+            Ok(key) => self.parts.view.keys.push(later(key)),
             Err(damaged) => self.distrust("keys", row.id.clone(), damaged),
         }
     }
 
     fn removed(&mut self, members: impl Iterator<Item = (MemberId, i64)>) {
         let removed = members.filter_map(|(id, revision)| Some((id, from_stored(revision)?)));
-        self.view.removed_members.extend(removed);
+        self.parts.view.removed_members.extend(removed);
     }
 
     fn missing(&mut self, table: &'static str, id: String) {
@@ -345,7 +326,7 @@ impl<'k> ViewRows<'k> {
 
     fn distrust(&mut self, table: &'static str, id: impl Into<Vec<u8>>, damaged: Damaged) {
         self.bad.push(BadRow { table, id: id.into(), why: damaged.why });
-        self.view.damaged.push(damaged);
+        self.parts.view.damaged.push(damaged);
     }
 }
 

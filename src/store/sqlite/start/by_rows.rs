@@ -36,14 +36,14 @@ pub(super) fn by_rows(
     let (distrusted, is_genuine) = Distrusted::read(connection, keys, &mut sum)?;
     let groups = Groups::read(connection, keys, &distrusted)?;
     sum.merge(&groups.sum);
-    let mut scan = Scan::new(keys, &distrusted, Some(sink));
+    let mut scan = Scan::new(keys, &distrusted, sink);
     scan.small_tables(connection)?;
     let scanned = keys::read_all(scan, connection, head, others, &groups.changes)?;
     sum.merge(&scanned.sum);
     Ok(ByRows {
         sum,
         is_genuine: is_genuine && groups.is_genuine && scanned.is_genuine,
-        zone_missing: scanned.zone_missing,
+        zone_missing: scanned.zone_missing(),
     })
 }
 

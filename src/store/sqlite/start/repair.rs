@@ -64,9 +64,9 @@ impl Repair {
         Self { head, time: Timestamp::EPOCH, was_missing, bad: Vec::new(), removed, changes }
     }
 
-    /// The entry that names what was found now, if anything was.
-    fn entry(&self, before: &Distrusted) -> Option<LogEntry> {
-        let found: Vec<_> = self.bad.iter().filter(|bad| !before.has(bad)).collect();
+    /// The entry that names what was found now of these rows, if anything was.
+    fn entry(&self, bad: &[BadRow], before: &Distrusted) -> Option<LogEntry> {
+        let found: Vec<_> = bad.iter().filter(|bad| !before.has(bad)).collect();
         let mut changes: Vec<FieldChange> = Vec::new();
         for table in ["keys", "workspaces", "members", "schemes", "policies", groups::TABLE] {
             let ids: Vec<_> = found.iter().filter(|bad| bad.table == table).collect();
@@ -111,15 +111,14 @@ pub(in crate::store::sqlite) fn repair(
     let mut counted = CountedRows { connection, keys, sum: &mut unknown };
     put_derived(&mut counted, repair)?;
     bad.extend(groups::put_lists(&mut counted, &repair.changes)?);
-    let named = Repair { bad, changes: Vec::new(), removed: Vec::new(), ..*repair };
-    let head = match named.entry(&before) {
+    let head = match repair.entry(&bad, &before) {
         Some(entry) => {
             let mutation = Mutation::new(entry, Rows::default());
             rows::apply(connection, keys, &mut unknown, head, &mutation)?
         }
         None => head,
     };
-    distrusted::put_all(connection, keys, &named.bad, head.revision)?;
+    distrusted::put_all(connection, keys, &bad, head.revision)?;
     let sum = sum_of_all(connection, keys, head)?;
     let sum = sum.ok_or_else(|| StoreError::Corrupt("what is stored cannot be summed up".to_owned()))?;
     Ok((head, sum))

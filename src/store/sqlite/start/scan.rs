@@ -11,7 +11,7 @@ use crate::{
         member::{Member, MemberId},
         root::DerivedKeys,
     },
-    ports::{Damaged, PolicyView, View, ViewSink},
+    ports::{Damaged, PolicyView, ViewSink},
     store::{
         records::{group::read_change, known::KnownValues},
         rows::{EDITED, Row, SecretRow, from_stored},
@@ -20,6 +20,7 @@ use crate::{
             distrusted::Distrusted,
             groups::{CHANGES, ListRow, TABLE as LISTS},
             log::Newest,
+            parts::ViewParts,
             policies,
             read::{MEMBERS, WORKSPACES},
             removed,
@@ -28,39 +29,30 @@ use crate::{
     },
 };
 
-/// How many keys are handed over at once.
-const AT_ONCE: usize = 1_024;
-
 /// Rows on their way to a sink, and what they are together.
 pub(super) struct Scan<'s> {
     pub(super) keys: &'s DerivedKeys,
     pub(super) distrusted: &'s Distrusted,
-    pub(super) sink: Option<&'s dyn ViewSink>,
+    pub(super) sink: &'s dyn ViewSink,
     known: KnownValues,
-    part: View,
+    parts: ViewParts,
     /// Of the table that is being read, those that are named as damaged and were there.
     pub(super) seen: HashSet<Vec<u8>>,
     pub(super) sum: RowSum,
     pub(super) is_genuine: bool,
-    pub(super) zone_missing: Option<(String, String)>,
 }
 
 impl<'s> Scan<'s> {
-    pub(super) fn new(
-        keys: &'s DerivedKeys,
-        distrusted: &'s Distrusted,
-        sink: Option<&'s dyn ViewSink>,
-    ) -> Self {
+    pub(super) fn new(keys: &'s DerivedKeys, distrusted: &'s Distrusted, sink: &'s dyn ViewSink) -> Self {
         Self {
             keys,
             distrusted,
             sink,
             known: KnownValues::default(),
-            part: View::default(),
+            parts: ViewParts::default(),
             seen: HashSet::new(),
             sum: RowSum::EMPTY,
             is_genuine: true,
-            zone_missing: None,
         }
     }
 
@@ -70,13 +62,13 @@ impl<'s> Scan<'s> {
         self.hand_over();
         each_row(connection, "SELECT id, body, revision, code FROM schemes", [], |row| {
             let scheme = self.row("schemes", row, |row| row.to_scheme(row.revision, self.keys));
-            self.part.schemes.extend(scheme);
+            self.parts.view.schemes.extend(scheme);
         })?;
         self.absent("schemes");
         each_row(connection, WORKSPACES, [], |row| {
             let workspace =
                 self.row("workspaces", row, |row| row.to_workspace(row.revision, &self.keys.rows));
-            self.part.workspaces.extend(workspace);
+            self.parts.view.workspaces.extend(workspace);
         })?;
         self.absent("workspaces");
         each_row(connection, MEMBERS, [], |row| self.member(row))?;
@@ -92,7 +84,7 @@ impl<'s> Scan<'s> {
     pub(super) fn key(&mut self, row: &Row, secrets: &[SecretRow], changes: &Newest) {
         let keys = self.keys;
         if let Some(why) = self.named("keys", row) {
-            self.part.damaged.push(row.damaged(why));
+            self.parts.view.damaged.push(row.damaged(why));
             return;
         }
         match row.to_key(secrets, row.revision, &keys.rows, &mut self.known) {
@@ -102,7 +94,7 @@ impl<'s> Scan<'s> {
                     self.sum.add(secret.summand(&secret.id(&row.id)), keys);
                 }
                 let key = changes.since_row(key.id, row.revision).fold(key, Key::under);
-                self.part.keys.push(key);
+                self.parts.view.keys.push(key);
             }
             Err(damaged) => {
                 self.count("keys", row);
@@ -113,23 +105,15 @@ impl<'s> Scan<'s> {
                         self.is_genuine = false;
                     }
                 }
-                self.part.damaged.push(damaged);
+                self.parts.view.damaged.push(damaged);
             }
         }
-        if self.part.keys.len() >= AT_ONCE {
-            self.hand_over();
-        }
+        self.parts.hand_over_full(self.sink);
     }
 
     /// Hands over what was taken so far.
     pub(super) fn hand_over(&mut self) {
-        let part = std::mem::take(&mut self.part);
-        if self.zone_missing.is_none() {
-            self.zone_missing = part.zone_missing();
-        }
-        if let Some(sink) = self.sink {
-            sink.take(part);
-        }
+        self.parts.hand_over(self.sink);
     }
 
     /// Names the rows of a table that are known to be damaged and are not even there.
@@ -140,7 +124,12 @@ impl<'s> Scan<'s> {
             why,
             zone: None,
         });
-        self.part.damaged.extend(absent);
+        self.parts.view.damaged.extend(absent);
+    }
+
+    /// What could not be read for want of a time zone, and that zone.
+    pub(super) fn zone_missing(self) -> Option<(String, String)> {
+        self.parts.zone_missing
     }
 
     /// Counts what another scan has counted.
@@ -148,9 +137,7 @@ impl<'s> Scan<'s> {
         self.sum.merge(&other.sum);
         self.is_genuine &= other.is_genuine;
         self.seen.extend(other.seen);
-        if self.zone_missing.is_none() {
-            self.zone_missing = other.zone_missing;
-        }
+        self.parts.note_zone(|| other.parts.zone_missing);
     }
 
     fn row<T>(
@@ -165,7 +152,7 @@ impl<'s> Scan<'s> {
             self.count(table, row);
             read(row)
         };
-        read.map_err(|damaged| self.part.damaged.push(damaged)).ok()
+        read.map_err(|damaged| self.parts.view.damaged.push(damaged)).ok()
     }
 
     /// Why a row is named as damaged, if it is.
@@ -186,15 +173,17 @@ impl<'s> Scan<'s> {
     fn member(&mut self, row: &Row) {
         match self.row("members", row, |row| row.to_member(row.revision, &self.keys.rows)) {
             // Up to schema 7 the row of a removed one stayed.
-            Some(Member { id, role: None, revision, .. }) => self.part.removed_members.push((id, revision)),
-            member => self.part.members.extend(member),
+            Some(Member { id, role: None, revision, .. }) => {
+                self.parts.view.removed_members.push((id, revision));
+            }
+            member => self.parts.view.members.extend(member),
         }
     }
 
     fn removed(&mut self, row: &Row) {
         self.count(removed::TABLE, row);
         let id = row.parse_id(|text| MemberId::parse(text).ok_or(()));
-        self.part.removed_members.extend(id.zip(from_stored(row.revision)));
+        self.parts.view.removed_members.extend(id.zip(from_stored(row.revision)));
     }
 
     /// Counts every version of the policy, and takes the newest.
@@ -225,7 +214,7 @@ impl<'s> Scan<'s> {
             }
         }
         let codes = &self.keys.rows;
-        self.part.policy = newest.map(|(version, row)| {
+        self.parts.view.policy = newest.map(|(version, row)| {
             PolicyView::of(version, row.and_then(|row| row.to_policy(row.revision, codes)))
         });
         Ok(())
