@@ -31,14 +31,14 @@ pub(super) fn load(args: &DataArgs) -> Result<(Config, Logging), AppError> {
     Ok((config, logging))
 }
 
-/// What the flags say of where the roots and the anchor are.
-pub(super) fn store_of(args: &DataArgs, accepted: Option<u64>) -> StoreSettings {
-    let anchor = AnchorSettings { place: args.anchor.clone(), accepted: accepted.map(Revision) };
-    StoreSettings { anchor, roots: roots_of(&args.roots), ..StoreSettings::default() }
+/// What the flags say of where the anchor and the roots are, and of what is taken in.
+pub(super) fn store_of(anchor: Option<&Path>, roots: &RootsArgs, accepted: Option<u64>) -> StoreSettings {
+    let anchor = AnchorSettings { place: anchor.map(Path::to_owned), accepted: accepted.map(Revision) };
+    StoreSettings { anchor, roots: roots_of(roots), ..StoreSettings::default() }
 }
 
 /// What the flags say of where the roots are kept.
-pub(super) fn roots_of(args: &RootsArgs) -> RootsSource {
+fn roots_of(args: &RootsArgs) -> RootsSource {
     if let Some(file) = &args.roots_file {
         RootsSource::File(file.clone())
     } else if let Some(name) = &args.roots_credential {

@@ -2,7 +2,7 @@
 //! mark and of a restored database.
 
 use super::{
-    begin::{is_begun, roots_of, runtime},
+    begin::{is_begun, runtime, store_of},
     error::AppError,
 };
 use crate::{
@@ -15,9 +15,7 @@ use crate::{
     },
     ports::{KeyStore as _, Lifecycle as _, StoredMark},
     store::{
-        anchor::AnchorSettings,
         data_dir::DataDir,
-        settings::StoreSettings,
         sqlite::{AnchorReport, KeptRoom, SqliteStore, examine_offline},
     },
     system::{SystemClock, SystemEntropy},
@@ -39,7 +37,10 @@ pub fn doctor(args: &DoctorArgs) -> Result<String, AppError> {
 }
 
 fn examine(args: &DoctorArgs) -> Result<String, AppError> {
-    let found = examine_offline(&args.data_dir, &store_of(args))?;
+    let found = examine_offline(
+        &args.data_dir,
+        &store_of(args.anchor.as_deref(), &args.roots, args.accept_rollback),
+    )?;
     let wall = SystemClock.wall();
     Ok(format!(
         "store       {}: it opens, and its log ends at revision {}\nanchor      {}\nkept room   {}\nclock mark  {}\nwall clock  {wall}: {}\ntime zones  {}\n",
@@ -57,7 +58,12 @@ fn examine(args: &DoctorArgs) -> Result<String, AppError> {
 fn repair(args: &DoctorArgs) -> Result<String, AppError> {
     let dir = DataDir::open(&args.data_dir)?;
     let now = SystemClock.wall();
-    let (store, _keys) = SqliteStore::open_with(&dir, &store_of(args), &SystemEntropy::default(), now)?;
+    let (store, _keys) = SqliteStore::open_with(
+        &dir,
+        &store_of(args.anchor.as_deref(), &args.roots, args.accept_rollback),
+        &SystemEntropy::default(),
+        now,
+    )?;
     if !store.is_initialized() {
         return Err(AppError::NotInitialized(args.data_dir.clone()));
     }
@@ -77,12 +83,6 @@ fn repair(args: &DoctorArgs) -> Result<String, AppError> {
     let reset =
         reset.then(|| format!("clock mark  {} → {now}: revision {revision} of the log\n", shown(from)));
     Ok([accepted, reset].into_iter().flatten().collect())
-}
-
-fn store_of(args: &DoctorArgs) -> StoreSettings {
-    let accepted = args.accept_rollback.map(Revision);
-    let anchor = AnchorSettings { place: args.anchor.clone(), accepted };
-    StoreSettings { anchor, roots: roots_of(&args.roots), ..StoreSettings::default() }
 }
 
 /// Whether what takes rights away has its room, should the disk be full.

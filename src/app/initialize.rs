@@ -22,7 +22,7 @@ pub fn initialize(args: &InitArgs) -> Result<(), AppError> {
     let policy = config::first_policy(args.data.policy.as_deref())?;
     let destination = Destination::choose(&args.data);
     runtime()?.block_on(async {
-        let settings = store_of(&args.data, None);
+        let settings = store_of(args.data.anchor.as_deref(), &args.data.roots, None);
         let store =
             Store::open(&args.data.data_dir, &settings, &SystemEntropy::default(), Arc::new(SystemClock))?;
         if store.life.is_initialized() {

@@ -2,12 +2,8 @@
 
 use std::path::Path;
 
-use super::{begin::roots_of, error::AppError};
-use crate::{
-    config::args::RootsArgs,
-    ports::Verification,
-    store::{anchor::AnchorSettings, settings::StoreSettings, sqlite},
-};
+use super::{begin::store_of, error::AppError};
+use crate::{config::args::RootsArgs, ports::Verification, store::sqlite};
 
 /// Reads the whole log of a data directory, whether a server runs in it or not.
 ///
@@ -18,9 +14,5 @@ pub fn verify_offline(
     anchor: Option<&Path>,
     roots: &RootsArgs,
 ) -> Result<Verification, AppError> {
-    let anchor = AnchorSettings { place: anchor.map(Path::to_owned), accepted: None };
-    Ok(sqlite::verify_offline(
-        data_dir,
-        &StoreSettings { anchor, roots: roots_of(roots), ..StoreSettings::default() },
-    )?)
+    Ok(sqlite::verify_offline(data_dir, &store_of(anchor, roots, None))?)
 }

@@ -28,7 +28,7 @@ pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
     }
     runtime()?.block_on(async {
         let entropy = SystemEntropy::default();
-        let settings = store_of(&args.data, args.accept_rollback);
+        let settings = store_of(args.data.anchor.as_deref(), &args.data.roots, args.accept_rollback);
         let store = Store::open(&args.data.data_dir, &settings, &entropy, Arc::new(SystemClock))?;
         if !store.life.is_initialized() {
             return Err(AppError::NotInitialized(args.data.data_dir.clone()));

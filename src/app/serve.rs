@@ -38,7 +38,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         tracing::warn!(listen = %address, "keys and secrets cross the network unencrypted; every call needs a caller");
     }
     let destination = Destination::choose(&args.data);
-    let mut store = store_of(&args.data, args.accept_rollback);
+    let mut store = store_of(args.data.anchor.as_deref(), &args.data.roots, args.accept_rollback);
     store.without_upgrade_copy = args.no_upgrade_copy;
     let settings = Settings {
         data_dir: args.data.data_dir.clone(),

@@ -58,9 +58,6 @@ pub enum RootsError {
     /// The command gave none.
     #[error("no roots from the command for them: {0}")]
     NoCommand(String),
-    /// Nothing was named.
-    #[error("no place outside the data directory is named for the roots")]
-    NoSource,
     /// The operating system refuses something.
     #[error(transparent)]
     File(#[from] DataDirError),

@@ -13,7 +13,7 @@ use std::{fmt::Write as _, path::Path};
 
 use zeroize::Zeroizing;
 
-use self::source::read_private;
+use self::{bounded::room, source::read_private};
 pub use self::{error::RootsError, source::RootsSource};
 use super::data_dir::{make_empty, remove, rename, replace_file};
 use crate::domain::root::{DerivedKeys, Root};
@@ -61,11 +61,14 @@ impl Roots {
     pub fn find(directory: &Path, source: &RootsSource) -> Result<FoundRoots, RootsError> {
         let (kept, new) = (directory.join(KEPT), directory.join(NEW));
         let is_elsewhere = directory.join(ELSEWHERE).exists();
-        if *source != RootsSource::DataDir {
-            if let Some(here) = [kept, new].into_iter().find(|path| path.exists()) {
-                return Err(RootsError::InBothPlaces(here));
-            }
-            let roots = parse_of(source, &source.read()?)?;
+        // Before a command is run for them.
+        if *source != RootsSource::DataDir
+            && let Some(here) = [&kept, &new].into_iter().find(|path| path.exists())
+        {
+            return Err(RootsError::InBothPlaces(here.clone()));
+        }
+        if let Some(text) = source.read()? {
+            let roots = parse_of(source, &text)?;
             return Ok(if is_elsewhere { FoundRoots::Kept(roots) } else { FoundRoots::New(roots) });
         }
         match (read(&kept)?, read(&new)?) {
@@ -94,8 +97,7 @@ impl Roots {
     /// The roots as they are written down: for their owner alone.
     #[must_use]
     pub fn text(&self) -> Zeroizing<String> {
-        // Room for all, so that no copy is left behind when it grows.
-        let mut text = Zeroizing::new(String::with_capacity(65_536));
+        let mut text = room();
         text.push_str(COMMENT);
         for root in std::iter::once(&self.first).chain(&self.later) {
             // A String takes every text.

@@ -45,14 +45,14 @@ impl fmt::Display for RootsSource {
 }
 
 impl RootsSource {
-    /// What is kept elsewhere; the data directory's own file is looked for under its names.
-    pub(super) fn read(&self) -> Result<Zeroizing<String>, RootsError> {
-        match self {
-            Self::DataDir => Err(RootsError::NoSource),
-            Self::File(path) => read_private(path)?.ok_or_else(|| RootsError::NoFile(path.clone())),
-            Self::Credential { name, directory } => credential(name, directory.as_ref()),
-            Self::Command(line) => command::output(line),
-        }
+    /// What is kept elsewhere; `None` where nothing is, and the data directory has its own.
+    pub(super) fn read(&self) -> Result<Option<Zeroizing<String>>, RootsError> {
+        Ok(Some(match self {
+            Self::DataDir => return Ok(None),
+            Self::File(path) => read_private(path)?.ok_or_else(|| RootsError::NoFile(path.clone()))?,
+            Self::Credential { name, directory } => credential(name, directory.as_ref())?,
+            Self::Command(line) => command::output(line)?,
+        }))
     }
 }
 
