@@ -80,6 +80,36 @@ pub(super) struct Start {
     pub(super) after: Option<Rank>,
 }
 
+/// What is found of all keys that were looked at.
+#[derive(Default)]
+pub(super) struct ReviewTotals {
+    pub(super) reviewed: u64,
+    of: BTreeMap<Kind, u64>,
+}
+
+impl ReviewTotals {
+    /// Counts a key.
+    pub(super) fn add(&mut self, findings: &[Finding]) {
+        self.reviewed = self.reviewed.saturating_add(1);
+        for finding in findings {
+            let total = self.of.entry(finding.kind).or_default();
+            *total = total.saturating_add(1);
+        }
+    }
+
+    /// A page with these totals.
+    pub(super) fn page(self, keys: Vec<Reviewed>, next_page_token: String) -> ReviewPage {
+        ReviewPage { keys, totals: self.of.into_iter().collect(), reviewed: self.reviewed, next_page_token }
+    }
+}
+
+impl Start {
+    /// Whether a place was shown on a page before this one.
+    pub(super) fn is_behind(&self, place: Rank) -> bool {
+        self.after.is_some_and(|after| place <= after)
+    }
+}
+
 impl Changes {
     /// A page of the keys that need attention.
     ///
@@ -97,16 +127,11 @@ impl Changes {
         self.flush_usage().await?;
         let ids = self.all_of(&permit, query.within).await;
         let mut page: BTreeMap<Rank, Judged> = BTreeMap::new();
-        let mut totals: BTreeMap<Kind, u64> = BTreeMap::new();
-        let (mut reviewed, mut more) = (0_u64, false);
+        let (mut totals, mut more) = (ReviewTotals::default(), false);
         for ids in ids.chunks(AT_ONCE) {
             for (place, key) in self.review_some(&permit, ids, &query.terms, start.time).await? {
-                reviewed = reviewed.saturating_add(1);
-                for finding in &key.findings {
-                    let total = totals.entry(finding.kind).or_default();
-                    *total = total.saturating_add(1);
-                }
-                if key.findings.is_empty() || start.after.is_some_and(|after| place <= after) {
+                totals.add(&key.findings);
+                if key.findings.is_empty() || start.is_behind(place) {
                     continue;
                 }
                 page.insert(place, key);
@@ -116,17 +141,15 @@ impl Changes {
                 }
             }
         }
-        let place = page
-            .last_key_value()
-            .filter(|_| more)
-            .map(|((Reverse(score), id), _)| format!("{},{score},{id}", start.time.as_ms()));
-        let next_page_token = place.map(|place| cursor::seal(&self.keys.cursors, &list, &place));
-        Ok(ReviewPage {
-            keys: self.with_texts(page.into_iter().collect()).await?,
-            totals: totals.into_iter().collect(),
-            reviewed,
-            next_page_token: next_page_token.unwrap_or_default(),
-        })
+        let behind = page.last_key_value().filter(|_| more).map(|(place, _)| place);
+        let token = self.review_token(&list, &start, behind);
+        Ok(totals.page(self.with_texts(page.into_iter().collect()).await?, token))
+    }
+
+    /// The token of the page behind this place; empty where there is none.
+    pub(super) fn review_token(&self, list: &str, start: &Start, behind: Option<&Rank>) -> String {
+        let place = behind.map(|(Reverse(score), id)| format!("{},{score},{id}", start.time.as_ms()));
+        place.map(|place| cursor::seal(&self.keys.cursors, list, &place)).unwrap_or_default()
     }
 
     /// Every key of these workspaces that the caller may know of.

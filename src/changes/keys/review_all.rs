@@ -1,17 +1,13 @@
 //! A review of any number of keys: told while it goes on, so that no deadline cuts it off, and sorted once for all pages.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::cmp::Reverse;
 
-use super::review::{AT_ONCE, Judged, Rank, ReviewPage, ReviewQuery, Reviewed};
+use super::review::{AT_ONCE, Judged, Rank, ReviewPage, ReviewQuery, ReviewTotals, Reviewed};
 use crate::{
-    changes::{
-        Changes,
-        support::{audience::Audience, cursor},
-    },
+    changes::{Changes, support::audience::Audience},
     domain::{
         admin::{AdminPermit, ReadKeys},
         id::KeyId,
-        review::Kind,
         workspace::Within,
     },
     error::OperationError,
@@ -48,19 +44,15 @@ impl Changes {
         telling.tell(ReviewNews::Looked(0)).await?;
         self.flush_usage().await?;
         let ids = self.all_of(&permit, query.within).await;
-        let (mut ranks, mut totals, mut reviewed) = (Vec::<Rank>::new(), BTreeMap::<Kind, u64>::new(), 0_u64);
+        let (mut ranks, mut totals) = (Vec::<Rank>::new(), ReviewTotals::default());
         for ids in ids.chunks(AT_ONCE) {
             for (place, key) in self.review_some(&permit, ids, &query.terms, start.time).await? {
-                reviewed = reviewed.saturating_add(1);
-                for finding in &key.findings {
-                    let total = totals.entry(finding.kind).or_default();
-                    *total = total.saturating_add(1);
-                }
-                if !key.findings.is_empty() && start.after.is_none_or(|after| place > after) {
+                totals.add(&key.findings);
+                if !key.findings.is_empty() && !start.is_behind(place) {
                     ranks.push(place);
                 }
             }
-            telling.tell(ReviewNews::Looked(reviewed)).await?;
+            telling.tell(ReviewNews::Looked(totals.reviewed)).await?;
         }
         drop(ids);
         ranks.sort_unstable();
@@ -73,16 +65,8 @@ impl Changes {
             judged.retain(|(_, judged)| !judged.findings.is_empty());
             telling.tell(ReviewNews::Keys(self.with_texts(judged).await?)).await?;
         }
-        let place = ranks.last().filter(|_| is_cut);
-        let place = place.map(|(Reverse(score), id)| format!("{},{score},{id}", start.time.as_ms()));
-        let next_page_token = place.map(|place| cursor::seal(&self.keys.cursors, &list, &place));
-        let page = ReviewPage {
-            keys: Vec::new(),
-            totals: totals.into_iter().collect(),
-            reviewed,
-            next_page_token: next_page_token.unwrap_or_default(),
-        };
-        telling.tell(ReviewNews::Done(page, query.within)).await
+        let token = self.review_token(&list, &start, ranks.last().filter(|_| is_cut));
+        telling.tell(ReviewNews::Done(totals.page(Vec::new(), token), query.within)).await
     }
 
     /// What is shown of keys beside what was found.
