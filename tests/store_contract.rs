@@ -23,7 +23,7 @@ use keyward::{
         key::{Creator, Key, KeyState, Revocation, RevokeReason},
         member::Member,
         network::{AllowedNetworks, parse_network},
-        policy::{KeyRulesEntry, OwnKeyRules, Policy},
+        policy::{KeyRulesEntry, OwnKeyRules},
         resource::ResourcePattern,
         revision::Revision,
         scope::ScopePattern,
@@ -31,14 +31,14 @@ use keyward::{
         workspace::{Within, Workspace, WorkspaceState},
     },
     ports::{
-        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRecord, Mutation, Note, PolicyVersion,
-        PolicyView, Rows, StoreError, Usage, UsageFilter, UsagePosition, View, ViewSink,
+        KeyFilter, KeyPosition, KeyStore, LastUse, LogFilter, LogRecord, Mutation, Note, PolicyView, Rows,
+        StoreError, Usage, UsageFilter, UsagePosition, View, ViewSink,
     },
 };
 use serde_json::Value;
 use store_support::{
-    Place, Seeded, at, entry, key, member, put, put_group, put_member, put_workspace, request, secret,
-    sorted, stored, stored_group, workspace,
+    Place, Seeded, at, entry, key, member, policy_version, put, put_group, put_member, put_workspace,
+    request, secret, sorted, stored, stored_group, workspace,
 };
 
 /// A back end under test, in an empty place of its own.
@@ -186,15 +186,21 @@ fn edge_keys(entropy: &Seeded, workspace: WorkspaceId) -> Vec<Key> {
     keys
 }
 
+/// Those keys, as a store has them.
+async fn stored_edge_keys(store: &dyn KeyStore, entropy: &Seeded, workspace: WorkspaceId) -> Vec<Key> {
+    let mut keys = Vec::new();
+    for key in edge_keys(entropy, workspace) {
+        keys.push(stored(store, &key).await);
+    }
+    keys
+}
+
 async fn a_key_reads_back_as_it_was_stored<B: Backend>() {
     let (place, entropy) = (B::new(), Seeded::new(1));
     let store = place.open();
     let workspace = workspace(&entropy);
     store.commit(put_workspace(&workspace)).await.unwrap();
-    let mut keys = Vec::new();
-    for key in edge_keys(&entropy, workspace.id) {
-        keys.push(stored(&*store, &key).await);
-    }
+    let mut keys = stored_edge_keys(&*store, &entropy, workspace.id).await;
     keys.sort_by_key(|key| key.id);
     let view = sorted(store.whole().await.unwrap());
     assert_eq!(view.keys, keys);
@@ -332,18 +338,9 @@ async fn a_policy_follows_the_newest_and_what_was_judged_by_another_is_refused<B
     let store = place.open();
     let workspace = workspace(&entropy);
     let apply = |version| {
-        let policy = PolicyVersion {
-            version,
-            policy: Policy::default_document().unwrap(),
-            applied: at(2_000),
-            applied_by: None,
-            applied_by_owner: None,
-            comment: Comment::parse("").unwrap(),
-            revision: Revision::ZERO,
-        };
         let mut entry = entry(Action::PolicyApply, workspace.id, None);
         (entry.workspace, entry.policy_version) = (None, Some(version));
-        let rows = Rows { policy: Some(Arc::new(policy)), ..Rows::default() };
+        let rows = Rows { policy: Some(Arc::new(policy_version(version))), ..Rows::default() };
         Mutation::new(entry, rows)
     };
     let judged_by = |version| Mutation { judged_by: Some(version), ..put(&key(&entropy, workspace.id)) };
@@ -620,10 +617,7 @@ async fn keys_are_read_one_by_one_as_they_stand<B: Backend>() {
     let store = place.open();
     let workspace = workspace(&entropy);
     store.commit(put_workspace(&workspace)).await.unwrap();
-    let mut keys = Vec::new();
-    for key in edge_keys(&entropy, workspace.id) {
-        keys.push(stored(&*store, &key).await);
-    }
+    let mut keys = stored_edge_keys(&*store, &entropy, workspace.id).await;
     let unknown = key(&entropy, workspace.id).id;
     let read = |keys: &[Key]| {
         let ids = keys.iter().map(|key| key.id).collect();

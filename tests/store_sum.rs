@@ -16,22 +16,19 @@ use keyward::{
         group::GroupAct,
         key::{Key, KeyState, RevokeReason},
         member::Member,
-        policy::Policy,
         revision::Revision,
         scheme::ImportScheme,
         seal::ForeignSecret,
-        text::{Comment, Label, Name},
+        text::{Label, Name},
         workspace::WorkspaceState,
     },
-    ports::{
-        KeyStore, Lifecycle as _, LogFilter, Mutation, PolicyVersion, PolicyView, Rows, StoreError, View,
-    },
+    ports::{KeyStore, Lifecycle as _, LogFilter, Mutation, PolicyView, Rows, StoreError, View},
     store::{data_dir::DataDir, sqlite::SqliteStore},
 };
 use rusqlite::Connection;
 use store_support::{
-    Place, Seeded, at, key, member, put, put_group, put_member, put_workspace, secret, sorted, stored,
-    workspace,
+    Place, Seeded, at, key, member, policy_version, put, put_group, put_member, put_workspace, secret,
+    sorted, stored, workspace,
 };
 
 /// Makes an entry that every reading of the log meets unreadable.
@@ -75,20 +72,11 @@ async fn found_entries(store: &SqliteStore) -> usize {
 }
 
 fn policy(version: u64) -> Mutation {
-    let policy = PolicyVersion {
-        version,
-        policy: Policy::default_document().unwrap(),
-        applied: at(2_000),
-        applied_by: None,
-        applied_by_owner: None,
-        comment: Comment::parse("").unwrap(),
-        revision: Revision::ZERO,
-    };
     let entry = LogEntry {
         policy_version: Some(version),
         ..LogEntry::new(at(1_000), Actor::System, Action::PolicyApply)
     };
-    Mutation::new(entry, Rows { policy: Some(Arc::new(policy)), ..Rows::default() })
+    Mutation::new(entry, Rows { policy: Some(Arc::new(policy_version(version))), ..Rows::default() })
 }
 
 /// A store in which everything was written that counts, changed, and taken away again.

@@ -203,3 +203,23 @@ impl HeadKey {
         signature::UnparsedPublicKey::new(&signature::ED25519, public).verify(message, signature).is_ok()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Bytes that are all alike.
+    pub(crate) struct Same(pub(crate) u8);
+
+    impl Entropy for Same {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+            bytes.fill(self.0);
+            Ok(())
+        }
+    }
+
+    /// The keys of a root whose bytes are all this one.
+    pub(crate) fn keys(byte: u8) -> DerivedKeys {
+        DerivedKeys::new(&Root::generate(&Same(byte)).unwrap(), &[])
+    }
+}

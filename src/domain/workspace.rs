@@ -90,3 +90,25 @@ impl WorkspaceState {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::domain::key::tests::at;
+
+    /// The default workspace, on the first plan.
+    pub(crate) fn workspace(id: WorkspaceId) -> Workspace {
+        Workspace {
+            id,
+            name: Name::parse("Acme").unwrap(),
+            owner: None,
+            plan: Plan::parse("starter").unwrap(),
+            limits: None,
+            key_rules: None,
+            state: WorkspaceState::Active,
+            is_default: true,
+            created: at(500),
+            revision: Revision::ZERO,
+        }
+    }
+}

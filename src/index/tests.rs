@@ -17,8 +17,8 @@ use crate::{
         revision::Revision,
         scope::ScopePattern,
         secret::KeyHash,
-        text::{Comment, Plan},
-        workspace::{Workspace, WorkspaceState},
+        text::Comment,
+        workspace::{Workspace, WorkspaceState, tests::workspace},
     },
     ports::{Bill, PolicyVersion, PolicyView, View},
 };
@@ -54,21 +54,6 @@ fn policy(version: u64, scopes: &str) -> PolicyView {
     }))
 }
 
-fn workspace() -> Workspace {
-    Workspace {
-        id: key().unwrap().workspace,
-        name: crate::domain::text::Name::parse("Acme").unwrap(),
-        owner: None,
-        plan: Plan::parse("starter").unwrap(),
-        limits: None,
-        key_rules: None,
-        state: WorkspaceState::Active,
-        is_default: true,
-        created: at(500),
-        revision: Revision::ZERO,
-    }
-}
-
 /// A key of its own hash, which may read files.
 fn reader(number: u32) -> Key {
     let mut hash = [7; 32];
@@ -85,7 +70,12 @@ fn reader(number: u32) -> Key {
 fn with(keys: Vec<Key>) -> Index {
     let index = Index::default();
     let policy = Some(policy(1, "{ name = 'files:read' }, { name = 'files:write' }"));
-    index.apply(View { policy, workspaces: vec![workspace()], keys, ..View::default() });
+    index.apply(View {
+        policy,
+        workspaces: vec![workspace(key().unwrap().workspace)],
+        keys,
+        ..View::default()
+    });
     index
 }
 
@@ -123,7 +113,7 @@ fn a_policy_is_worked_out_once_for_keys_that_are_alike_and_holds_for_all_of_them
     let mut seen = 0;
     index.each(|_, rights| seen += 1 + 10_000 * rights.scopes().count());
     assert_eq!(seen, 5_000, "none has a scope any more");
-    let suspended = Workspace { state: WorkspaceState::Suspended, ..workspace() };
+    let suspended = Workspace { state: WorkspaceState::Suspended, ..workspace(key().unwrap().workspace) };
     index.apply(View { workspaces: vec![suspended], ..View::default() });
     let state = index.by_id(reader(4_999).id).unwrap().surroundings().workspace;
     assert_eq!(state, WorkspaceState::Suspended);

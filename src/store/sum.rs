@@ -105,25 +105,7 @@ fn purpose(head: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        audit::Chain,
-        revision::Revision,
-        root::Root,
-        time::{Entropy, EntropyUnavailable},
-    };
-
-    struct Same(u8);
-
-    impl Entropy for Same {
-        fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
-            bytes.fill(self.0);
-            Ok(())
-        }
-    }
-
-    fn keys(byte: u8) -> DerivedKeys {
-        DerivedKeys::new(&Root::generate(&Same(byte)).unwrap(), &[])
-    }
+    use crate::domain::{audit::Chain, revision::Revision, root::tests::keys};
 
     fn row() -> Summand<'static> {
         Summand { table: "keys", id: b"a", revision: 7, code: &[1; 16] }

@@ -19,6 +19,7 @@ use keyward::{
         id::{GroupId, KeyId, WorkspaceId},
         key::{Creator, Key, KeyState},
         member::{Member, MemberId},
+        policy::Policy,
         revision::Revision,
         root::DerivedKeys,
         secret::{Hint, KeyHash},
@@ -26,7 +27,10 @@ use keyward::{
         time::{Entropy, EntropyUnavailable, Timestamp},
         workspace::{Workspace, WorkspaceState},
     },
-    ports::{CountSink, KeyStore, Mutation, Payer, PayerPart, Permits, ReplicaId, RequestMark, Rows, View},
+    ports::{
+        CountSink, KeyStore, Mutation, Payer, PayerPart, Permits, PolicyVersion, ReplicaId, RequestMark,
+        Rows, View,
+    },
     store::{
         data_dir::DataDir,
         roots::{Roots, RootsSource},
@@ -104,6 +108,18 @@ pub(crate) fn key(entropy: &Seeded, workspace: WorkspaceId) -> Key {
         admin: None,
         revision: Revision::ZERO,
         taken_in: Revision::ZERO,
+    }
+}
+
+pub(crate) fn policy_version(version: u64) -> PolicyVersion {
+    PolicyVersion {
+        version,
+        policy: Policy::default_document().unwrap(),
+        applied: at(2_000),
+        applied_by: None,
+        applied_by_owner: None,
+        comment: Comment::parse("").unwrap(),
+        revision: Revision::ZERO,
     }
 }
 

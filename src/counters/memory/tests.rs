@@ -14,9 +14,9 @@ use crate::{
         policy::{LimitEntry, LimitOverrides, LimitOverridesEntry, PlanTierEntry, Policy, TierSet},
         revision::Revision,
         secret::KeyHash,
-        text::{Comment, Name, Owner, Plan},
+        text::{Comment, Owner},
         time::{Clock, Timestamp},
-        workspace::{Workspace, WorkspaceState},
+        workspace::tests::workspace,
     },
     index::tests::Known,
     ports::{
@@ -153,21 +153,6 @@ fn secret_of(place: u32) -> Secret {
     Secret { hash: KeyHash::stored(hash), ..secret(1) }
 }
 
-fn workspace(key: &Key) -> Workspace {
-    Workspace {
-        id: key.workspace,
-        name: Name::parse("Acme").unwrap(),
-        owner: None,
-        plan: Plan::parse("starter").unwrap(),
-        limits: None,
-        key_rules: None,
-        state: WorkspaceState::Active,
-        is_default: true,
-        created: at(500),
-        revision: Revision::ZERO,
-    }
-}
-
 impl World {
     fn new() -> Self {
         let store = Rows { is_complete: AtomicBool::new(true), ..Rows::default() };
@@ -205,7 +190,8 @@ impl World {
     async fn open_index(&self) -> (MemoryCounters, Arc<Index>, Arc<TrustedClock>) {
         let index = Arc::new(Index::with_slots::<MemorySlot>());
         let policy = self.policy(1, "");
-        let workspaces = if self.workspace_is_sound { vec![workspace(&self.key)] } else { Vec::new() };
+        let workspaces =
+            if self.workspace_is_sound { vec![workspace(self.key.workspace)] } else { Vec::new() };
         index.apply(View {
             policy: Some(policy),
             workspaces,

@@ -145,23 +145,7 @@ fn parts<'a>(number: &'a [u8], revision: &'a [u8], chain: &'a [u8]) -> [&'a [u8]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        root::Root,
-        time::{Entropy, EntropyUnavailable},
-    };
-
-    struct Same(u8);
-
-    impl Entropy for Same {
-        fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
-            bytes.fill(self.0);
-            Ok(())
-        }
-    }
-
-    pub(super) fn keys(byte: u8) -> DerivedKeys {
-        DerivedKeys::new(&Root::generate(&Same(byte)).unwrap(), &[])
-    }
+    pub(super) use crate::domain::root::tests::keys;
 
     pub(super) fn anchor(number: u64) -> Anchor {
         let head = LogHead { revision: Revision(number + 40), chain: Chain([7; 32]) };

@@ -10,29 +10,16 @@ use super::{
     store::{self, SqliteStore},
 };
 use crate::{
-    domain::{
-        revision::Revision,
-        time::{Entropy, EntropyUnavailable, Timestamp},
-    },
+    domain::{revision::Revision, root::tests::Same, time::Timestamp},
     ports::{KeyStore, LogFilter, StoreError},
     store::data_dir::DataDir,
 };
-
-/// Bytes that are all alike.
-struct Repeating;
-
-impl Entropy for Repeating {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
-        bytes.fill(1);
-        Ok(())
-    }
-}
 
 #[test]
 fn the_follower_waits_for_no_other_read() {
     let directory = tempfile::tempdir().unwrap();
     let dir = DataDir::open(directory.path()).unwrap();
-    let (store, _) = SqliteStore::open(&dir, &Repeating, Timestamp::EPOCH).unwrap();
+    let (store, _) = SqliteStore::open(&dir, &Same(1), Timestamp::EPOCH).unwrap();
     let readers: Vec<_> = (0..READERS).map(|_| store.readers.get().unwrap()).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
     runtime.block_on(async {
@@ -55,7 +42,7 @@ fn reads_wait_within_a_bound_and_the_log_is_verified_once_at_a_time() {
 async fn reads_wait() {
     let directory = tempfile::tempdir().unwrap();
     let dir = DataDir::open(directory.path()).unwrap();
-    let (store, _) = SqliteStore::open(&dir, &Repeating, Timestamp::EPOCH).unwrap();
+    let (store, _) = SqliteStore::open(&dir, &Same(1), Timestamp::EPOCH).unwrap();
     let all = u32::try_from(store::MAX_READS).unwrap();
     let reads = Arc::clone(&store.reads).acquire_many_owned(all).await.unwrap();
     let refused = store.query_log(LogFilter::default(), None, 1).await;

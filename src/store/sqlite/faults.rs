@@ -10,23 +10,14 @@ use crate::{
         id::{KeyId, WorkspaceId},
         key::{Creator, Key, KeyState},
         revision::Revision,
+        root::tests::Same,
         secret::{Hint, KeyHash},
         text::{Description, EnvironmentName, Name},
-        time::{Entropy, EntropyUnavailable, Timestamp},
+        time::Timestamp,
     },
     ports::{KeyStore, Lifecycle as _, Mutation, Rows, StoreError, Taking, Until, WriterState},
     store::{data_dir::DataDir, settings::StoreSettings},
 };
-
-/// Bytes that are all alike.
-struct Same(u8);
-
-impl Entropy for Same {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
-        bytes.fill(self.0);
-        Ok(())
-    }
-}
 
 /// A store whose writing connection was told something that only this connection knows.
 fn store(directory: &tempfile::TempDir, told: &str) -> SqliteStore {
