@@ -140,6 +140,6 @@ impl Guard {
 
 fn no_answer(status: &Status) -> NoAnswer {
     let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
-    tracing::error!(code = ?status.code(), reason, message = status.message(), "no answer from Keyward");
+    tracing::error!(code = ?status.code(), reason, detail = status.message(), "no answer from Keyward");
     if is_absence(status) { NoAnswer::Away } else { NoAnswer::Undecided }
 }

@@ -57,6 +57,12 @@ fn a_file_that_breaks_a_rule_is_reported() {
         ("domain/key.rs", "async fn f() {}", "no `async`"),
         ("domain/key.rs", "use std::{fmt, fs};", "no `std::fs`"),
         ("domain/key.rs", "use tokio::sync::Mutex;", "no `tokio`"),
+        (
+            "app.rs",
+            "fn f() { tracing::warn!(code = f(1, 2), message = 1, \"words\") }",
+            "`message` of its own",
+        ),
+        ("app.rs", "fn f(level: u8) { info!(?level, \"words\") }", "`level` of its own"),
     ];
     for (file, code, expected) in rows {
         let found = violations(file, &format!("//! Doc.\n{code}\n"));
@@ -87,6 +93,10 @@ fn a_file_that_keeps_the_rules_passes() {
         ("domain/b.rs", r##"const A: &str = "\" crate::app::X"; const B: &str = r#"" tonic::Y"#;"##),
         ("domain/c.rs", "fn f<'a>(x: &'a str) -> char { let _ = b\"tokio::x\"; '\"' }"),
         ("domain/d.rs", "fn f(c: char) -> bool { c == '\\'' || c == '\\\\' } // tokio::x"),
+        (
+            "app.rs",
+            "fn f(level: u8) { warn!(target: \"x\", is = %level, why = message(level, 1), \"w\"); g!(level = 1) }",
+        ),
         ("domain/e.rs", "fn f<'a>() -> impl Sized + use<'a> { size_of::<u8>() }"),
     ];
     for (file, code) in rows {

@@ -86,6 +86,11 @@ const WORDS: [(&str, &[&str]); 7] = [
 /// What `domain` does without: time and bytes are handed to it, and it never waits.
 const NOT_IN_DOMAIN: [&[&str]; 4] = [&["tokio"], &["std", "fs"], &["std", "process"], &["std", "thread"]];
 
+/// What writes a line of the log, and the keys that every such line has in JSON: a field of the same name would stand there a
+/// second time (`findings/json-log-key-twice-tracing.sh`).
+const EVENTS: [&str; 7] = ["error", "warn", "info", "debug", "trace", "event", "span"];
+const KEYS_OF_EACH_LINE: [&str; 6] = ["timestamp", "level", "target", "message", "span", "spans"];
+
 pub(crate) const LONGEST_FILE: usize = 400;
 
 #[test]
@@ -110,6 +115,10 @@ pub(crate) fn violations(file: &str, text: &str) -> Vec<String> {
     for token in &tokens {
         broken.extend(misplaced_word(file, token).map(|what| format!("{file}:{}: {what}", token.line)));
     }
+    for token in fields_that_stand_twice(&tokens) {
+        let what = format!("every line of the log has a `{}` of its own", token.text);
+        broken.push(format!("{file}:{}: {what}", token.line));
+    }
     for path in paths(file, &tokens) {
         let found = [outward_arrow(file, &path), misplaced_name(file, &path), effect_in_domain(file, &path)];
         broken.extend(found.into_iter().flatten().map(|what| format!("{file}:{}: {what}", path.line)));
@@ -125,6 +134,24 @@ fn misplaced_word(file: &str, token: &Token) -> Option<String> {
         return Some(format!("`{word}` belongs in {places:?}"));
     }
     (token.text == "async" && top(file) == "domain").then(|| "`domain` never waits: no `async`".to_owned())
+}
+
+/// Fields of events in the log that have the name of a key of the line.
+fn fields_that_stand_twice<'t, 's>(tokens: &'t [Token<'s>]) -> impl Iterator<Item = &'t Token<'s>> {
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text);
+    let mut depth: Option<u32> = None;
+    tokens.iter().enumerate().filter_map(move |(at, token)| {
+        depth = match (depth, token.text) {
+            (None, "(") if at >= 2 && text(at - 1) == "!" && EVENTS.contains(&text(at - 2)) => Some(0),
+            (Some(depth), "(" | "[" | "{") => Some(depth + 1),
+            (Some(depth), ")" | "]" | "}") => depth.checked_sub(1),
+            (depth, _) => depth,
+        };
+        let sigils = usize::from(at > 0 && ["?", "%"].contains(&text(at - 1)));
+        let begins = ["(", ","].contains(&text(at.saturating_sub(1 + sigils)));
+        let is_field = depth == Some(0) && begins && ["=", ","].contains(&text(at + 1));
+        (is_field && KEYS_OF_EACH_LINE.contains(&token.text)).then_some(token)
+    })
 }
 
 fn outward_arrow(file: &str, path: &NamedPath) -> Option<String> {
