@@ -24,7 +24,7 @@ pub struct Secret {
     pub scheme: Scheme,
     /// Its keyed hash.
     pub hash: KeyHash,
-    /// The root whose layer lies outermost in the hash.
+    /// The root that its hash starts at: the newest one when the secret was made. Later ones lie over it.
     pub root: u32,
     /// What people recognize it by.
     pub hint: Hint,

@@ -5,6 +5,7 @@
 use std::{fmt, time::Duration};
 
 use ring::{digest, hmac};
+use smallvec::SmallVec;
 
 use super::{
     revision::Revision,
@@ -115,6 +116,28 @@ impl fmt::Display for Hashing {
     }
 }
 
+/// Hashes of one secret, one for each root that secrets start at.
+#[derive(Clone)]
+pub struct StartHashes {
+    /// From the newest root, with its number.
+    pub newest: (u32, KeyHash),
+    /// From the others.
+    earlier: SmallVec<[(u32, KeyHash); 2]>,
+}
+
+impl StartHashes {
+    fn of(parts: &[&[u8]], key: &LookupKey) -> Self {
+        let stored = |(start, hash)| (start, KeyHash::stored(hash));
+        let (newest, earlier) = key.hashes_of(parts);
+        Self { newest: stored(newest), earlier: earlier.map(stored).collect() }
+    }
+
+    /// All of them, each with the number of the root, the newest first.
+    pub fn iter(&self) -> impl Iterator<Item = &(u32, KeyHash)> {
+        std::iter::once(&self.newest).chain(&self.earlier)
+    }
+}
+
 /// Another system's hash of a secret. Without `Debug`: a reader of it knows which secret to look for.
 #[derive(Clone)]
 pub enum ForeignHash {
@@ -138,12 +161,12 @@ impl ForeignHash {
         }
     }
 
-    /// What is stored in its place. For SHA-256 the same as for a secret of Keyward's own; the others are set apart by what
-    /// stands before them, and by their length.
+    /// What can be stored in its place: one hash for each root that secrets start at, the newest first. For SHA-256 the same as
+    /// for a secret of Keyward's own; the others are set apart by what stands before them, and by their length.
     #[must_use]
-    pub fn keyed(&self, key: &LookupKey) -> KeyHash {
+    pub fn keyed(&self, key: &LookupKey) -> StartHashes {
         match self {
-            Self::Sha256(hash) => KeyHash::stored(key.hash(hash)),
+            Self::Sha256(hash) => of_sha256(hash, key),
             Self::Sha512(hash) => of_sha512(hash, key),
             Self::HmacSha256(name, hash) => of_hmac(name, hash, key),
         }
@@ -182,22 +205,26 @@ impl Way {
         }
     }
 
-    /// What is stored in a token's place, if that system made it. Only `domain::secret` has a token to give.
-    pub(super) fn keyed(&self, token: &[u8], key: &LookupKey) -> KeyHash {
+    /// What can be stored in a token's place, if that system made it. Only `domain::secret` has a token to give.
+    pub(super) fn keyed(&self, token: &[u8], key: &LookupKey) -> StartHashes {
         match self {
-            Self::Sha256 => KeyHash::stored(key.hash(digest::digest(&digest::SHA256, token).as_ref())),
+            Self::Sha256 => of_sha256(digest::digest(&digest::SHA256, token).as_ref(), key),
             Self::Sha512 => of_sha512(digest::digest(&digest::SHA512, token).as_ref(), key),
             Self::HmacSha256(name, theirs) => of_hmac(name, hmac::sign(&theirs.0, token).as_ref(), key),
         }
     }
 }
 
-fn of_sha512(hash: &[u8], key: &LookupKey) -> KeyHash {
-    KeyHash::stored(key.hash_tagged([b"sha512\0", hash, b""]))
+fn of_sha256(hash: &[u8], key: &LookupKey) -> StartHashes {
+    StartHashes::of(&[hash], key)
 }
 
-fn of_hmac(name: &Label, hash: &[u8], key: &LookupKey) -> KeyHash {
-    KeyHash::stored(key.hash_tagged([b"hmac-sha256\0", name.as_str().as_bytes(), hash]))
+fn of_sha512(hash: &[u8], key: &LookupKey) -> StartHashes {
+    StartHashes::of(&[b"sha512\0", hash], key)
+}
+
+fn of_hmac(name: &Label, hash: &[u8], key: &LookupKey) -> StartHashes {
+    StartHashes::of(&[b"hmac-sha256\0", name.as_str().as_bytes(), hash], key)
 }
 
 /// Another system's secret, ready to hash with; shows nothing of it.
@@ -267,10 +294,13 @@ mod tests {
             [Way::Sha256, Way::Sha512, Way::HmacSha256(name, key.clone()), Way::HmacSha256(other, key)];
         let mut all = Vec::new();
         for roots in [DerivedKeys::new(&root(1, 1), &[]), DerivedKeys::new(&root(1, 1), &[root(2, 2)])] {
-            all.extend(ways.iter().map(|way| *way.keyed(b"token", &roots.lookup).as_bytes()));
+            all.extend(
+                ways.iter()
+                    .flat_map(|way| way.keyed(b"token", &roots.lookup).iter().copied().collect::<Vec<_>>()),
+            );
         }
-        let different: std::collections::BTreeSet<_> = all.iter().collect();
-        assert_eq!(different.len(), all.len());
+        let different: std::collections::BTreeSet<_> = all.iter().map(|(_, hash)| *hash.as_bytes()).collect();
+        assert_eq!((different.len(), all.len()), (12, 12), "from one start, and from two");
     }
 
     #[test]

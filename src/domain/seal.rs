@@ -9,7 +9,10 @@ use zeroize::Zeroizing;
 use super::time::{Entropy, EntropyUnavailable};
 
 /// Seals, and opens what it sealed.
-pub struct SealKey(LessSafeKey);
+struct SealKey(LessSafeKey);
+
+/// Seals with the newest root, and opens what that or an older one sealed.
+pub struct SealKeys(Vec<SealKey>);
 
 /// A secret of another system, in clear: to be sealed, hashed with, or sent once. Wiped on drop; neither `Clone` nor `Debug`.
 pub struct ForeignSecret(Zeroizing<Vec<u8>>);
@@ -49,11 +52,10 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
 }
 
-impl SealKey {
-    pub(super) fn new(key: &[u8; 32]) -> Self {
-        #[expect(clippy::expect_used, reason = "32 bytes are a key of AES-256, whatever their value")]
-        let key = UnboundKey::new(&AES_256_GCM, key).expect("a key of 32 bytes");
-        Self(LessSafeKey::new(key))
+impl SealKeys {
+    /// Of these keys, the newest root's first.
+    pub(super) fn new(keys: impl Iterator<Item = Zeroizing<[u8; 32]>>) -> Self {
+        Self(keys.map(|key| SealKey::new(&key)).collect())
     }
 
     /// Seals a secret for `purpose`: it opens for no other.
@@ -61,6 +63,29 @@ impl SealKey {
     /// # Errors
     /// There is no randomness.
     pub fn seal(
+        &self,
+        purpose: &str,
+        secret: &ForeignSecret,
+        entropy: &dyn Entropy,
+    ) -> Result<Sealed, EntropyUnavailable> {
+        self.0.first().ok_or(EntropyUnavailable)?.seal(purpose, secret, entropy)
+    }
+
+    /// The secret, if it was sealed with one of these keys for `purpose` and not touched since.
+    #[must_use]
+    pub fn open(&self, purpose: &str, sealed: &Sealed) -> Option<ForeignSecret> {
+        self.0.iter().find_map(|key| key.open(purpose, sealed))
+    }
+}
+
+impl SealKey {
+    fn new(key: &[u8; 32]) -> Self {
+        #[expect(clippy::expect_used, reason = "32 bytes are a key of AES-256, whatever their value")]
+        let key = UnboundKey::new(&AES_256_GCM, key).expect("a key of 32 bytes");
+        Self(LessSafeKey::new(key))
+    }
+
+    fn seal(
         &self,
         purpose: &str,
         secret: &ForeignSecret,
@@ -78,9 +103,7 @@ impl SealKey {
         sealed.map(|()| Sealed { nonce, bytes }).map_err(|_too_long| EntropyUnavailable)
     }
 
-    /// The secret, if it was sealed with this key for `purpose` and not touched since.
-    #[must_use]
-    pub fn open(&self, purpose: &str, sealed: &Sealed) -> Option<ForeignSecret> {
+    fn open(&self, purpose: &str, sealed: &Sealed) -> Option<ForeignSecret> {
         let mut bytes = Zeroizing::new(sealed.bytes.clone());
         let nonce = Nonce::assume_unique_for_key(sealed.nonce);
         let length = self.0.open_in_place(nonce, Aad::from(purpose), &mut bytes).ok()?.len();
@@ -92,21 +115,25 @@ impl SealKey {
 /// Seals what is written again and again, without randomness: each purpose has a key of its own, and the nonce follows from
 /// what is sealed. So no nonce comes twice under a key but with the same bytes, however often a store is put back and goes
 /// another way.
-pub struct PurposeSeals(hmac::Key);
+///
+/// Sealed with the newest root; what an older one sealed is opened too.
+pub struct PurposeSeals(Vec<hmac::Key>);
 
 impl PurposeSeals {
-    pub(super) const fn new(key: hmac::Key) -> Self {
-        Self(key)
+    /// Of these keys, the newest root's first.
+    pub(super) const fn new(keys: Vec<hmac::Key>) -> Self {
+        Self(keys)
     }
 
     /// Seals these bytes for `purpose`; `None` only of many gigabytes.
     #[must_use]
     pub fn seal(&self, purpose: &[u8], mut bytes: Vec<u8>) -> Option<Sealed> {
-        let mut context = self.context(b"nonce", purpose);
+        let newest = self.0.first()?;
+        let mut context = context(newest, b"nonce", purpose);
         context.update(&bytes);
         let nonce = *context.sign().as_ref().first_chunk::<NONCE_LEN>()?;
         let unique = Nonce::assume_unique_for_key(nonce);
-        let SealKey(key) = self.key(purpose)?;
+        let SealKey(key) = key_for(newest, purpose)?;
         key.seal_in_place_append_tag(unique, Aad::from(purpose), &mut bytes).ok()?;
         Some(Sealed { nonce, bytes })
     }
@@ -114,27 +141,31 @@ impl PurposeSeals {
     /// The bytes, if they were sealed with these keys for `purpose` and not touched since.
     #[must_use]
     pub fn open(&self, purpose: &[u8], sealed: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
-        let mut bytes = Zeroizing::new(sealed.bytes.clone());
-        let nonce = Nonce::assume_unique_for_key(sealed.nonce);
-        let SealKey(key) = self.key(purpose)?;
-        let length = key.open_in_place(nonce, Aad::from(purpose), &mut bytes).ok()?.len();
-        bytes.truncate(length);
-        Some(bytes)
+        self.0.iter().find_map(|key| open(key, purpose, sealed))
     }
+}
 
-    fn key(&self, purpose: &[u8]) -> Option<SealKey> {
-        let derived = self.context(b"key", purpose).sign();
-        derived.as_ref().try_into().ok().map(SealKey::new)
-    }
+fn open(key: &hmac::Key, purpose: &[u8], sealed: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(sealed.bytes.clone());
+    let nonce = Nonce::assume_unique_for_key(sealed.nonce);
+    let SealKey(key) = key_for(key, purpose)?;
+    let length = key.open_in_place(nonce, Aad::from(purpose), &mut bytes).ok()?.len();
+    bytes.truncate(length);
+    Some(bytes)
+}
 
-    /// Begins a message that has `what` and `purpose` before all else; `what` is never a part of another.
-    fn context(&self, what: &[u8], purpose: &[u8]) -> hmac::Context {
-        let mut context = hmac::Context::with_key(&self.0);
-        context.update(what);
-        context.update(&u64::try_from(purpose.len()).unwrap_or(u64::MAX).to_be_bytes());
-        context.update(purpose);
-        context
-    }
+fn key_for(key: &hmac::Key, purpose: &[u8]) -> Option<SealKey> {
+    let derived = context(key, b"key", purpose).sign();
+    derived.as_ref().try_into().ok().map(SealKey::new)
+}
+
+/// Begins a message that has `what` and `purpose` before all else; `what` is never a part of another.
+fn context(key: &hmac::Key, what: &[u8], purpose: &[u8]) -> hmac::Context {
+    let mut context = hmac::Context::with_key(key);
+    context.update(what);
+    context.update(&u64::try_from(purpose.len()).unwrap_or(u64::MAX).to_be_bytes());
+    context.update(purpose);
+    context
 }
 
 #[cfg(test)]
@@ -143,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_is_sealed_for_a_purpose_opens_for_no_other_and_looks_like_nothing() {
-        let seals = |byte: u8| PurposeSeals::new(hmac::Key::new(hmac::HMAC_SHA256, &[byte; 32]));
+        let seals = |byte: u8| PurposeSeals::new(vec![hmac::Key::new(hmac::HMAC_SHA256, &[byte; 32])]);
         let secret = vec![7; 256];
         let sealed = seals(1).seal(b"revision 9", secret.clone()).unwrap();
         assert_eq!(*seals(1).open(b"revision 9", &sealed).unwrap(), secret);

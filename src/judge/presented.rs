@@ -41,23 +41,31 @@ impl Judge {
     }
 
     /// The key that a secret of ours proves. An import of its hash does not make it another key's secret.
+    ///
+    /// It is hashed from every root that secrets start at, and looked up each time, found or not (X7).
     pub(crate) fn whose_native(&self, plaintext: &Plaintext<'_>) -> Option<(Found, KeyHash)> {
-        let hash = plaintext.hash(&self.keys.lookup);
-        let found = self.index.by_hash(&hash)?;
-        let is_ours = found.key().secrets.find(&hash)?.0.scheme == &Scheme::Native;
-        is_ours.then_some((found, hash))
+        let mut known = None;
+        for hash in plaintext.hashes(&self.keys.lookup) {
+            if let Some(found) = self.index.by_hash(&hash)
+                && is_native(&found, &hash)
+            {
+                known = Some((found, hash));
+            }
+        }
+        known
     }
 
     fn whose_foreign(&self, plaintext: &Plaintext<'_>) -> Option<(Found, KeyHash)> {
         let mut first: Option<(Found, KeyHash)> = None;
         for way in self.index.ways_now().iter() {
-            let hash = plaintext.hash_in(way, &self.keys.lookup);
-            let Some(found) = self.imported(&hash, way) else { continue };
-            let next = (found, hash);
-            first = Some(match first {
-                None => next,
-                Some(known) => self.first_of(known, next),
-            });
+            for &(_, hash) in plaintext.hashes_in(way, &self.keys.lookup).iter() {
+                let Some(found) = self.imported(&hash, way) else { continue };
+                let next = (found, hash);
+                first = Some(match first {
+                    None => next,
+                    Some(known) => self.first_of(known, next),
+                });
+            }
         }
         first
     }
@@ -112,14 +120,20 @@ impl Judge {
         };
         let mut all = Vec::new();
         for way in self.index.ways_now().iter() {
-            let hash = plaintext.hash_in(way, &self.keys.lookup);
-            all.extend(self.imported(&hash, way).map(|found| (found.key().id, hash)));
-            let later = self.index.later_imports(&hash).into_iter();
-            let later = later.filter(|found| was_hashed(found, &hash.later(), way));
-            all.extend(later.map(|found| (found.key().id, hash.later())));
+            for &(_, hash) in plaintext.hashes_in(way, &self.keys.lookup).iter() {
+                all.extend(self.imported(&hash, way).map(|found| (found.key().id, hash)));
+                let later = self.index.later_imports(&hash).into_iter();
+                let later = later.filter(|found| was_hashed(found, &hash.later(), way));
+                all.extend(later.map(|found| (found.key().id, hash.later())));
+            }
         }
         all
     }
+}
+
+/// Whether a key's secret of this hash is one that Keyward made.
+fn is_native(found: &Found, hash: &KeyHash) -> bool {
+    found.key().secrets.find(hash).is_some_and(|(secret, _)| secret.scheme == &Scheme::Native)
 }
 
 /// Whether a key's secret of this hash was hashed in this way before.

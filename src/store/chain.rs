@@ -197,7 +197,11 @@ impl<'k> ChainCheck<'k> {
             Some("it was altered: it does not continue the chain".to_owned())
         } else if !record.is_genuine(self.keys) {
             Some("it was rewritten: its code is not of this store's roots".to_owned())
-        } else if record.signature.as_ref().is_some_and(|found| !self.keys.heads.verify(&message, found)) {
+        } else if record
+            .signature
+            .as_ref()
+            .is_some_and(|found| !self.keys.heads.verify(expected, &message, found))
+        {
             Some("its signature was altered".to_owned())
         } else {
             None

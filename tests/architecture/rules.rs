@@ -35,7 +35,8 @@ const WIRING: [&str; 3] = ["app", "cli", "main"];
 
 /// Where plaintexts live: secrets, roots and the file that keeps them, and the messages that carry them.
 const WIPED: &[&str] = &[
-    "domain/root.rs",
+    "domain/root/mod.rs",
+    "domain/root/facts.rs",
     "domain/seal.rs",
     "domain/secret/mod.rs",
     "store/roots/bounded.rs",

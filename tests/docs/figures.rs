@@ -298,7 +298,7 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 99] = [
     (
         "security.md",
         "HKDF-SHA-256 (salt `keyward/1`)",
-        "domain/root.rs",
+        "domain/root/mod.rs",
         "const SALT: &[u8] = b\"keyward/1\";",
     ),
     (

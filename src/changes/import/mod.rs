@@ -35,7 +35,7 @@ use crate::{
         key::Key,
         parse::ParseError,
         revision::Revision,
-        scheme::{ENOUGH_BITS, ForeignHash, Scheme, Strength, WEAK_LIFETIME, Way},
+        scheme::{ENOUGH_BITS, ForeignHash, Scheme, StartHashes, Strength, WEAK_LIFETIME, Way},
         secret::{Hint, KeyHash, PresentedKey},
         time::Timestamp,
         workspace::Workspace,
@@ -188,7 +188,8 @@ impl Changes {
     ) -> Result<GoodRow, OperationError> {
         let new = row.new?;
         let first = self.judge_import(new.clone(), judging)?;
-        match seen.entry(*new.hash.keyed(&self.keys.lookup).as_bytes()) {
+        let (_, newest) = new.hash.keyed(&self.keys.lookup).newest;
+        match seen.entry(*newest.as_bytes()) {
             Entry::Occupied(line) => Err(Exists::HashRepeated(*line.get()).into()),
             Entry::Vacant(place) => {
                 place.insert(row.line);
@@ -201,7 +202,7 @@ impl Changes {
         let NewImport { key: mut new, hash, hint, bits } = new;
         let hashing = hash.hashing();
         let way = self.index.way(&hashing).map_err(Blocked::SchemeNotFound)?;
-        let hash = hash.keyed(&self.keys.lookup);
+        let hashes = hash.keyed(&self.keys.lookup);
         let strength = if bits < ENOUGH_BITS { Strength::Weak } else { Strength::Enough };
         if strength == Strength::Weak {
             if !judging.allow_weak {
@@ -211,7 +212,7 @@ impl Changes {
                 new.ending = Ending::At(judging.now.saturating_add(WEAK_LIFETIME));
             }
         }
-        let root = self.keys.lookup.root();
+        let (root, hash) = hashes.newest;
         let scheme = Scheme::Imported(hashing, strength);
         let secret = Secret { generation: 1, scheme, hash, root, hint, created: judging.now };
         let (policy, creator) = (&judging.policy.policy, judging.permit.creator());
@@ -221,7 +222,8 @@ impl Changes {
         let issuable = self.require_issuable(judging.permit, policy, &judging.workspace, &key);
         let expects_members = issuable.map_err(|refusal| as_said("", ending, refusal))?;
         self.require_without_secret(&key, &way, &judging.words)?;
-        key.credentials.current.hash = self.require_new_hash(hash, judging.permit)?;
+        let current = &mut key.credentials.current;
+        (current.root, current.hash) = self.require_new_hash(&hashes, judging.permit)?;
         let mut entry = entry(judging.permit.actor(), Action::KeyImport, &key, judging.now);
         entry.changes = all_fields(&key);
         let secret = &key.credentials.current;
@@ -240,16 +242,25 @@ impl Changes {
         Ok(Attempt::Commit(Box::new(mutation), id))
     }
 
-    /// The hash of a new import: a later one's where a key out of the caller's reach has it.
-    fn require_new_hash(&self, hash: KeyHash, permit: &IssuePermit) -> Result<KeyHash, OperationError> {
-        let first = self.index.by_hash(&hash);
-        let is_first = first.is_none();
-        let known = first.into_iter().chain(self.index.later_imports(&hash));
-        match known.into_iter().find(|found| permit.reaches(&found.key())) {
-            Some(known) => Err(Exists::Hash(known.key().id).into()),
-            None if is_first => Ok(hash),
-            None => Ok(hash.later()),
+    /// The hash of a new import, and the root that it starts at. Where a key out of the caller's reach has it, it is a later one's,
+    /// and starts where that key's does.
+    fn require_new_hash(
+        &self,
+        hashes: &StartHashes,
+        permit: &IssuePermit,
+    ) -> Result<(u32, KeyHash), OperationError> {
+        let mut new = hashes.newest;
+        for (start, hash) in hashes.iter() {
+            let first = self.index.by_hash(hash);
+            let known: Vec<_> = first.into_iter().chain(self.index.later_imports(hash)).collect();
+            if let Some(known) = known.iter().find(|found| permit.reaches(&found.key())) {
+                return Err(Exists::Hash(known.key().id).into());
+            }
+            if !known.is_empty() {
+                new = (*start, hash.later());
+            }
         }
+        Ok(new)
     }
 
     /// Tells the operator of an import that came after another one.
@@ -267,7 +278,8 @@ impl Changes {
         let mut known = HashSet::new();
         let is_it = |text: &str| match PresentedKey::either(text) {
             Some(PresentedKey::Native(plaintext) | PresentedKey::Foreign(plaintext)) => {
-                plaintext.hash_in(way, &self.keys.lookup).equals(hash)
+                let hashes = plaintext.hashes_in(way, &self.keys.lookup);
+                hashes.iter().any(|(_, presented)| presented.equals(hash))
             }
             None => false,
         };

@@ -7,7 +7,7 @@ use ring::digest;
 use super::format::{BODY_LENGTH, is_token_byte};
 use crate::domain::root::LookupKey;
 
-/// The keyed hash of a secret: `HMAC(root, SHA-256(api key))`; of one that was imported by another hash see
+/// The keyed hash of a secret: `HMAC(root, SHA-256(api key))`, with later roots laid over it; of one that was imported by another hash see
 /// [`ForeignHash`](crate::domain::scheme::ForeignHash).
 #[derive(Clone, Copy)]
 pub struct KeyHash {
@@ -18,6 +18,12 @@ pub struct KeyHash {
 impl KeyHash {
     pub(super) fn of(text: &str, key: &LookupKey) -> Self {
         Self::stored(key.hash(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()))
+    }
+
+    /// Those that a text can have, one for each root that secrets start at.
+    pub(super) fn all_of<'k>(text: &str, key: &'k LookupKey) -> impl Iterator<Item = Self> + use<'k> {
+        let hashes = key.hashes(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+        hashes.map(|(_, hash)| Self::stored(hash))
     }
 
     /// A hash as it was stored.

@@ -17,7 +17,7 @@ use self::format::{BODY_LENGTH, DIGITS, RANDOM_LENGTH, checksum, is_b64token, is
 use super::{
     environment::Environments,
     root::LookupKey,
-    scheme::Way,
+    scheme::{StartHashes, Way},
     time::{Entropy, EntropyUnavailable},
 };
 
@@ -124,15 +124,14 @@ impl<'a> PresentedKey<'a> {
 }
 
 impl Plaintext<'_> {
-    /// The hash to look up.
-    #[must_use]
-    pub fn hash(&self, key: &LookupKey) -> KeyHash {
-        KeyHash::of(self.0, key)
+    /// The hashes to look up: one for each root that secrets start at.
+    pub fn hashes<'k>(&self, key: &'k LookupKey) -> impl Iterator<Item = KeyHash> + use<'k> {
+        KeyHash::all_of(self.0, key)
     }
 
-    /// The hash to look up, if it was imported from a system that hashes in this way.
+    /// The hashes to look up, if it was imported from a system that hashes in this way.
     #[must_use]
-    pub fn hash_in(&self, way: &Way, key: &LookupKey) -> KeyHash {
+    pub fn hashes_in(&self, way: &Way, key: &LookupKey) -> StartHashes {
         way.keyed(self.0.as_bytes(), key)
     }
 }

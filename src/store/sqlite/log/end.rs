@@ -25,7 +25,7 @@ pub(in crate::store::sqlite) fn head(
     let LogRecord { revision, chain, .. } = to_record(&last, keys)?;
     let head = LogHead { revision, chain };
     let signature = last.signature.unwrap_or_default();
-    if keys.heads.verify(&chain.head_message(revision), &signature) {
+    if keys.heads.verify(revision, &chain.head_message(revision), &signature) {
         Ok(head)
     } else {
         Err(StoreError::Corrupt(damage::of_log(&format!(

@@ -1,0 +1,75 @@
+//! The keys that are derived from roots, one for each purpose.
+
+use super::{
+    HeadKeys, LookupKey, MacKey, Root,
+    facts::{RootFacts, RootHistory},
+};
+use crate::domain::{
+    revision::Revision,
+    seal::{PurposeSeals, SealKeys},
+    time::Timestamp,
+};
+
+/// The keys derived from the roots, one for each purpose. The newest root's make; those of the older ones that are still at hand read
+/// what they have made.
+pub struct DerivedKeys {
+    /// Hashes what holders present.
+    pub lookup: LookupKey,
+    /// Codes stored rows, so that an edited one shows.
+    pub rows: MacKey,
+    /// Codes the anchor: where the log ended, outside the database.
+    pub anchor: MacKey,
+    /// Codes page tokens, so that none can be forged.
+    pub cursors: MacKey,
+    /// Seals other systems' secrets, which are kept to know the keys that come from there.
+    pub schemes: SealKeys,
+    /// Makes the terms of the sum over all stored rows.
+    pub sum_terms: MacKey,
+    /// Seals that sum, and what is kept of older roots.
+    pub sum_seals: PurposeSeals,
+    /// Signs heads of the log.
+    pub heads: HeadKeys,
+    /// What the store keeps to tell a wrong root: says nothing about the others.
+    pub check: [u8; 32],
+    /// The number of the newest root.
+    pub newest: u32,
+    /// What is known of all roots that the store has had.
+    pub history: RootHistory,
+}
+
+impl DerivedKeys {
+    /// Derives every key of roots that were laid over each other at once, for a store without an entry.
+    #[must_use]
+    pub fn new(first: &Root, later: &[Root]) -> Self {
+        let all: Vec<_> = std::iter::once(first).chain(later).collect();
+        let facts = all.iter().map(|root| RootFacts::of(root, Revision::ZERO, Timestamp::EPOCH));
+        Self::with(&all, RootHistory::new(facts.collect()))
+    }
+
+    /// Derives every key of these roots, the newest last; `history` says what is known of them and of those that are gone.
+    ///
+    /// # Panics
+    /// Without a root.
+    #[must_use]
+    pub fn with(roots: &[&Root], history: RootHistory) -> Self {
+        #[expect(clippy::expect_used, reason = "a store without a root is no store")]
+        let (newest, older) = roots.split_last().expect("a root");
+        let codes = |purpose: &[u8]| {
+            let older = older.iter().rev().map(|root| (root.number, root.mac_key(purpose)));
+            MacKey::new(newest.number, newest.mac_key(purpose), older.collect())
+        };
+        Self {
+            lookup: LookupKey::of(newest, &history),
+            rows: codes(b"rows"),
+            anchor: codes(b"anchor"),
+            cursors: codes(b"cursors"),
+            schemes: SealKeys::new(roots.iter().rev().map(|root| root.derive(b"schemes"))),
+            sum_terms: codes(b"sum terms"),
+            sum_seals: PurposeSeals::new(roots.iter().rev().map(|root| root.mac_key(b"sum seals")).collect()),
+            heads: HeadKeys::new(newest, &history),
+            check: newest.check(),
+            newest: newest.number,
+            history,
+        }
+    }
+}
