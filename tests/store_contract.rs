@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use keyward::{
     domain::{
         admin::{AdminRights, AdminScope},
-        audit::{Action, Actor, FieldChange, LogEntry},
+        audit::{Action, Actor, FieldChange, LogEntry, PersonName, PersonRef, Salt},
         ceiling::{Ceiling, EnvironmentCeiling, GrantCeiling, LifetimeCeiling},
         credentials::RetiringSecret,
         grant::{Grant, Grants},
@@ -105,6 +105,7 @@ contract! {
     a_page_of_the_log_read_forward_is_bounded_by_its_bytes,
     an_entry_of_very_many_keys_is_as_short_as_any_other,
     an_untouched_log_holds,
+    people_are_references_in_entries_and_names_to_who_reads_them,
     last_uses_only_move_forward,
     a_secret_has_eight_last_users_and_one_that_is_gone_has_none,
     usage_adds_up_and_is_read_page_by_page,
@@ -850,6 +851,21 @@ async fn keys_are_listed_page_by_page<B: Backend>() {
     }
 }
 
+/// The bytes of an entry with the salt and the references of a record.
+fn bytes_of(entry: &LogEntry, record: &LogRecord) -> Vec<u8> {
+    let reference = |name: &str| {
+        let known = record.people.iter().find(|(_, known)| *known == PersonName::Known(name.to_owned()));
+        known.map(|(reference, _)| *reference).ok_or(name.to_owned())
+    };
+    entry.canonical_bytes(record.revision, false, salt_of(record), reference).unwrap()
+}
+
+fn salt_of(record: &LogRecord) -> Salt {
+    let entry: Value = serde_json::from_slice(&record.bytes).unwrap();
+    // Spelled as a reference is.
+    Salt(PersonRef::parse(entry["salt"].as_str().unwrap()).unwrap().to_bytes())
+}
+
 async fn the_log_is_queried_page_by_page<B: Backend>() {
     // A1, A2
     let (place, entropy) = (B::new(), Seeded::new(1));
@@ -910,16 +926,21 @@ async fn the_log_is_queried_page_by_page<B: Backend>() {
         let expected: Vec<_> = entries
             .iter()
             .filter(|(_, entry)| fits(entry))
-            .map(|(revision, entry)| (*revision, entry.canonical_bytes(*revision, false)))
+            .map(|(revision, entry)| (*revision, entry.clone()))
             .collect();
         let (mut found, mut before) = (Vec::new(), None);
         loop {
             let page = store.query_log(filter.clone(), before, 4).await.unwrap().records;
             let Some(last) = page.last() else { break };
             before = Some(last.revision);
-            found.extend(page.into_iter().map(|record| (record.revision, record.bytes)));
+            found.extend(page);
         }
-        assert_eq!(found, expected, "{filter:?}");
+        let places = |found: &[Revision]| format!("{filter:?} {found:?}");
+        let revisions: Vec<_> = found.iter().map(|record| record.revision).collect();
+        assert_eq!(found.len(), expected.len(), "{}", places(&revisions));
+        for (record, (revision, entry)) in found.iter().zip(expected) {
+            assert_eq!((record.revision, &record.bytes), (revision, &bytes_of(&entry, record)), "{filter:?}");
+        }
     }
 }
 
@@ -966,6 +987,46 @@ async fn a_page_of_the_log_is_bounded_and_the_next_one_goes_on_behind_it<B: Back
     let (shown, more) = ask(of_theirs.clone(), None).await;
     assert_eq!((shown, more), (vec![10_016, 10_015, 10_014, 10_013], Some(Revision(10_013))));
     assert_eq!(ask(of_theirs, more).await, (vec![10_012, 1], None));
+}
+
+async fn people_are_references_in_entries_and_names_to_who_reads_them<B: Backend>() {
+    // K12
+    let (place, entropy) = (B::new(), Seeded::new(1));
+    let workspace = workspace(&entropy).id;
+    let owner = |name: &str| Some(Owner::parse(name).unwrap());
+    let change = |name: &str| FieldChange { field: "owner".into(), from: Value::Null, to: name.into() };
+    let (mut salts, mut references) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let store = place.open();
+        for turn in 0..20 {
+            let key = key(&entropy, workspace);
+            let mut put = put(&key);
+            put.entry.actor = Actor::Admin { key: key.id, owner: owner("zoe-the-first"), address: None };
+            put.entry.changes = vec![change(if turn % 2 == 0 { "zoe-the-first" } else { "ann/\"1\\" })];
+            store.commit(put).await.unwrap();
+        }
+        let (forward, _) = read_forward(&*store, 7).await;
+        let mut backward = store.query_log(LogFilter::default(), None, 99).await.unwrap().records;
+        backward.reverse();
+        assert_eq!(forward, backward);
+        for record in &backward {
+            let text = String::from_utf8(record.bytes.clone()).unwrap();
+            assert!(!text.contains("zoe") && !text.contains("ann/"), "{text}");
+            let shown = record.entry().unwrap();
+            assert_eq!(shown["actor"]["owner"], "zoe-the-first");
+            let turn = (record.revision.0 - 1) % 20;
+            assert_eq!(shown["changes"][0]["to"], if turn % 2 == 0 { "zoe-the-first" } else { "ann/\"1\\" });
+        }
+        salts = backward.iter().map(|record| salt_of(record).0).collect();
+        references = backward.iter().flat_map(|record| record.people.clone()).collect();
+    }
+    assert_eq!(salts.len(), 40);
+    salts.sort_unstable();
+    salts.dedup();
+    assert_eq!(salts.len(), 40, "each entry has a salt of its own");
+    references.sort_by_key(|(reference, _)| reference.to_bytes());
+    references.dedup();
+    assert_eq!(references.len(), 2, "one for each person, over restarts too");
 }
 
 /// All entries of a log, by its pages of at most so many, and of how many entries each page was.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::{
-    audit::Chain,
+    audit::{Chain, PersonName, PersonRef, read_entry},
     id::{KeyId, WorkspaceId},
     revision::Revision,
     text::Owner,
@@ -62,11 +62,22 @@ pub struct LogRecord {
     pub bytes: Vec<u8>,
     /// Its chain value.
     pub chain: Chain,
+    /// Whom its references mean.
+    pub people: Vec<(PersonRef, PersonName)>,
     /// Where it was asked for by a key that gained by it: the place of what that key gained among what the entry says.
     pub gained: Option<u64>,
 }
 
 impl LogRecord {
+    /// What the entry says, with names in place of references; `None` if its bytes are no entry.
+    #[must_use]
+    pub fn entry(&self) -> Option<serde_json::Value> {
+        read_entry(&self.bytes, |person| {
+            let known = self.people.iter().find(|(known, _)| *known == person);
+            known.map_or(&PersonName::Unknown, |(_, name)| name).shown(person)
+        })
+    }
+
     /// The key that the entry is about, if to one.
     #[must_use]
     pub fn key(&self) -> Option<KeyId> {

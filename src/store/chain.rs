@@ -113,12 +113,13 @@ impl<'k> ChainCheck<'k> {
     }
 
     /// Takes the next record, with the keys that `list` finds for one that changed many together, and `gained` for one by which
-    /// keys gained; false when it does not fit, and nothing after it needs to be read.
+    /// keys gained; `people` says what is wrong with those that it refers to. False when it does not fit, and nothing after it needs to be read.
     pub(super) fn take<E>(
         &mut self,
         record: &StoredRecord,
         list: impl FnOnce() -> Result<KeyList, E>,
         gained: impl FnOnce() -> Result<KeyList, E>,
+        people: impl FnOnce() -> Result<Option<String>, E>,
     ) -> Result<bool, E> {
         let revision = self.head.revision.next();
         let place = EntryPlace::of(record);
@@ -129,6 +130,9 @@ impl<'k> ChainCheck<'k> {
         }
         if fault.is_none() && !are_gains_kept(&record.bytes, gained)? {
             fault = Some("the keys that gained by it were altered".to_owned());
+        }
+        if fault.is_none() {
+            fault = people()?;
         }
         if let Some(why) = fault {
             self.fault = Some((revision, why));

@@ -10,6 +10,7 @@ pub mod settings;
 pub mod sqlite;
 
 mod chain;
+mod draws;
 mod records;
 mod rows;
 mod sum;

@@ -230,7 +230,7 @@ pub(crate) async fn kept_counts(permits: &dyn Permits) -> Vec<(String, String, V
 
 /// What makes the tables of schema 8 of those of today.
 pub(crate) const BACK_TO_SCHEMA_8: &str =
-    "DROP TABLE sum; DROP TABLE group_changes; DROP TABLE removed_members; DROP TABLE distrusted;
+    "DROP TABLE people; DROP TABLE sum; DROP TABLE group_changes; DROP TABLE removed_members; DROP TABLE distrusted;
 ALTER TABLE grouped_keys DROP COLUMN code;
 DROP TABLE blocks;
 CREATE TABLE counts (

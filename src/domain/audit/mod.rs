@@ -2,6 +2,7 @@
 
 mod action;
 mod chain;
+mod people;
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
@@ -11,6 +12,7 @@ pub(super) use self::chain::array;
 pub use self::{
     action::Action,
     chain::{Chain, digest},
+    people::{PERSON, PersonName, PersonRef, Salt, read_entry},
 };
 
 use super::{
@@ -113,20 +115,39 @@ impl LogEntry {
         }
     }
 
-    /// The bytes that are stored, hashed and chained: JSON, version 1, fields in alphabetical order. Rows that the
+    /// The bytes that are stored, hashed and chained: JSON, version 2, fields in alphabetical order. Rows that the
     /// entry changed are its `key_id`, its `member`, its `policy_version`, its `scheme`, and its `workspace_id` where
     /// `workspace_changed` is true. The keys that `keys_digest` sums up were changed too, though their rows were not
     /// written: what they are now follows from the entry ([`super::group`]).
     /// Those that `gains_digest` sums up were not: what they gained follows from the policy and their members' roles.
-    #[must_use]
-    pub fn canonical_bytes(&self, revision: Revision, workspace_changed: bool) -> Vec<u8> {
+    ///
+    /// Where the entry names a person stands what `reference` answers for the name. In entries of version 1 stand names, and they
+    /// have no salt.
+    ///
+    /// # Errors
+    /// One of `reference`.
+    pub fn canonical_bytes<E>(
+        &self,
+        revision: Revision,
+        workspace_changed: bool,
+        salt: Salt,
+        reference: impl FnMut(&str) -> Result<PersonRef, E>,
+    ) -> Result<Vec<u8>, E> {
+        let mut entry = self.with_names(revision, workspace_changed);
+        entry.insert("salt".to_owned(), json!(salt.to_string()));
+        people::refer(&mut entry, reference)?;
+        Ok(Value::Object(entry).to_string().into_bytes())
+    }
+
+    /// The entry without its salt, and with names.
+    fn with_names(&self, revision: Revision, workspace_changed: bool) -> Map<String, Value> {
         let mut entry = Map::new();
         let mut put = |name: &str, value: Value| {
             if !value.is_null() {
                 entry.insert(name.to_owned(), value);
             }
         };
-        put("v", json!(1));
+        put("v", json!(2));
         put("revision", json!(revision.0));
         put("time_ms", json!(self.time.as_ms()));
         put("actor", self.actor.to_json());
@@ -147,7 +168,7 @@ impl LogEntry {
         if let Some(gains) = &self.gains {
             gains.write(&mut entry);
         }
-        Value::Object(entry).to_string().into_bytes()
+        entry
     }
 
     fn changes_to_json(&self) -> Value {

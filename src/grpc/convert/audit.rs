@@ -86,7 +86,7 @@ pub(in crate::grpc) fn record(
 }
 
 fn read(record: &LogRecord, moment: &Moment) -> Option<v1::AuditRecord> {
-    let entry: Value = serde_json::from_slice(&record.bytes).ok()?;
+    let entry = record.entry()?;
     let spelled = entry.get("action")?.as_str()?;
     let action = Action::ALL.iter().find(|action| action.as_str() == spelled)?;
     let time = Timestamp::from_ms(entry.get("time_ms")?.as_i64()?).ok()?;

@@ -65,6 +65,7 @@ fn lost(table: &str) -> &'static str {
         "policies" => "the policy may have to be applied again",
         "schemes" => "keys that were imported by a scheme that stood there are denied",
         "requests" => "request ids that stood there may be carried out twice",
+        "people" => "names of people in the log may be lost, and the rights of members who are named there",
         "grouped_keys" | "group_changes" => "which keys were changed together may be lost",
         "blocks" => "what was used of limits may be lost, and usage and last uses",
         "removed_members" | "distrusted" | "sum" => "no right, and the next start reads the whole log",

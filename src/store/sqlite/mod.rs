@@ -20,6 +20,7 @@ mod meta;
 mod notes;
 mod open;
 mod parts;
+mod people;
 mod permit_rows;
 mod permits;
 mod policies;

@@ -8,7 +8,7 @@ use super::{
     failure::of_reading,
     log::{self, Newest},
     parts::ViewParts,
-    policies, schemes,
+    people, policies, schemes,
 };
 use crate::{
     domain::{
@@ -193,6 +193,17 @@ impl<'k> ViewRows<'k> {
             id: version.to_string().into(),
             why: ROW_MISSING,
         }));
+        Ok(())
+    }
+
+    /// Looks at the names of people.
+    pub(super) fn people(
+        &mut self,
+        connection: &Connection,
+        keys: &DerivedKeys,
+        newest: &Newest,
+    ) -> rusqlite::Result<()> {
+        self.bad.extend(people::bad(connection, keys, newest.people.clone())?);
         Ok(())
     }
 

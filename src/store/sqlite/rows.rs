@@ -3,11 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    counted::CountedRows, failure, groups, log, notes, refusal::WriteRefusal, removed, sums::RunningSum,
+    counted::CountedRows, failure, groups, log, notes, people::Referring, refusal::WriteRefusal, removed,
+    sums::RunningSum,
 };
 use crate::{
     domain::{
-        audit::{Action, LogEntry},
+        audit::{Action, LogEntry, Salt},
         group::Group,
         id::{GroupId, KeyId},
         member::{Member, MemberId},
@@ -18,6 +19,7 @@ use crate::{
     ports::{Mutation, RequestMark, Rows, StoreError},
     store::{
         chain::{LogHead, StoredRecord},
+        draws::Draws,
         rows::{
             from_stored, to_stored, write_key, write_member, write_policy, write_scheme, write_workspace,
         },
@@ -31,7 +33,7 @@ const PUT_SCHEME: &str = "INSERT INTO schemes (id, body, revision, code) VALUES 
 /// Writes a change behind `head` and answers the new head. The caller undoes what a refused one has written.
 pub(super) fn apply(
     connection: &Connection,
-    keys: &DerivedKeys,
+    (keys, draws): (&DerivedKeys, &Draws),
     sum: &mut RunningSum,
     head: LogHead,
     mutation: &Mutation,
@@ -43,14 +45,17 @@ pub(super) fn apply(
     }
     check_revisions(connection, mutation)?;
     if let Some(group) = &mutation.entry.group {
-        check_unchanged(connection, group, mutation.seen)?;
+        check_unchanged(connection, keys, group, mutation.seen)?;
     }
 
     let workspace_changed = mutation.rows.workspace.is_some();
-    let bytes = mutation.entry.canonical_bytes(head.revision.next(), workspace_changed);
+    let (revision, salt) = (head.revision.next(), Salt(draws.next()));
+    let mut counted = CountedRows { connection, keys, sum };
+    let mut people = Referring { counted: &mut counted, draws, revision, new: 0 };
+    let name = |name: &str| people.reference(name);
+    let bytes = mutation.entry.canonical_bytes(revision, workspace_changed, salt, name)?;
     let (head, record) = head.append(bytes, keys);
     insert_record(connection, &record)?;
-    let mut counted = CountedRows { connection, keys, sum };
     counted.put_all(&mutation.rows, head.revision)?;
     if let Some(time) = mutation.rows.clock_mark {
         notes::put_clock_mark(connection, keys, time)?;
@@ -155,8 +160,13 @@ fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), W
 /// Passes if no entry after `seen` has changed a key of the group.
 ///
 /// Asked of the entries since, which are few, rather than of the keys, which are many.
-fn check_unchanged(connection: &Connection, group: &Group, seen: Revision) -> Result<(), WriteRefusal> {
-    let since = log::keys_named_since(connection, seen)?;
+fn check_unchanged(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    group: &Group,
+    seen: Revision,
+) -> Result<(), WriteRefusal> {
+    let since = log::keys_named_since(connection, keys, seen)?;
     if since.into_iter().any(|key| group.has(key)) { Err(StoreError::Conflict.into()) } else { Ok(()) }
 }
 

@@ -73,7 +73,7 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     pub(super) fn start(dir: &DataDir, opened: Opened) -> Result<Self, OpenError> {
-        let Opened { connection, index, held, keys, time, mark, ended_in_order, anchor } = opened;
+        let Opened { connection, index, held, keys, draws, time, mark, ended_in_order, anchor } = opened;
         let path = dir.database();
         let head = log::head(&connection, &keys)?;
         let sum = RunningSum::at(&connection, &keys, head).map_err(database(&path))?;
@@ -90,6 +90,7 @@ impl SqliteStore {
             pile,
             foreign,
             keys: Arc::clone(&keys),
+            draws,
             head,
             sum,
             file: FileIdentity::of(path.clone()).map_err(database(&path))?,

@@ -19,7 +19,7 @@ use crate::{
     store::{
         chain::{LogHead, StoredRecord},
         rows::to_stored,
-        sqlite::{damage, failure::of_reading},
+        sqlite::{damage, failure::of_reading, people},
     },
 };
 
@@ -44,7 +44,7 @@ pub(in crate::store::sqlite) fn after(
         .map_err(|error| of_reading(&error))?;
     let rows = statement.query_map([to_stored(after)], record).map_err(|error| of_reading(&error))?;
     for row in rows {
-        page.take(&row.map_err(|error| of_reading(&error))?, keys)?;
+        page.take(&row.map_err(|error| of_reading(&error))?, &snapshot, keys)?;
         if page.is_full() {
             break;
         }
@@ -87,7 +87,12 @@ impl Page {
     }
 
     /// Takes the next record, which must continue the chain.
-    fn take(&mut self, stored: &StoredRecord, keys: &DerivedKeys) -> Result<(), StoreError> {
+    fn take(
+        &mut self,
+        stored: &StoredRecord,
+        connection: &Connection,
+        keys: &DerivedKeys,
+    ) -> Result<(), StoreError> {
         let revision = self.last.revision.next();
         if stored.revision != to_stored(revision) {
             return Err(missing(revision));
@@ -99,7 +104,8 @@ impl Page {
             ))));
         }
         self.last = LogHead { revision, chain: found.chain };
-        let found = shortened(found);
+        let found = people::with_names(connection, keys, shortened(found));
+        let found = found.map_err(|error| of_reading(&error))?;
         self.bytes = self.bytes.saturating_add(found.bytes.len());
         self.records.push(found);
         // The last record of each transaction is signed.

@@ -60,7 +60,7 @@ fn read_names(
         if !record.is_genuine(keys) {
             return Err(altered(record.revision));
         }
-        let noted = newest.note(&record, connection).map_err(|error| of_reading(&error))?;
+        let noted = newest.note(&record, connection, keys).map_err(|error| of_reading(&error))?;
         noted.ok_or_else(|| unreadable(&record))?;
     }
     if last == head { Ok(newest) } else { Err(ends_at(last, head)) }
@@ -74,7 +74,7 @@ pub(in crate::store::sqlite) fn policy_written_at(
 ) -> rusqlite::Result<Option<u64>> {
     let found = genuine(connection, keys, revision)?;
     let mut newest = Newest::default();
-    let noted = found.map_or(Ok(None), |record| newest.note(&record, connection))?;
+    let noted = found.map_or(Ok(None), |record| newest.note(&record, connection, keys))?;
     Ok(noted.and(newest.policy).map(|(version, _)| version))
 }
 
@@ -133,6 +133,7 @@ fn genuine(
 /// The keys that the records after `after` name, alone or with others.
 pub(in crate::store::sqlite) fn keys_named_since(
     connection: &Connection,
+    keys: &DerivedKeys,
     after: Revision,
 ) -> Result<Vec<KeyId>, WriteRefusal> {
     let mut statement =
@@ -140,7 +141,7 @@ pub(in crate::store::sqlite) fn keys_named_since(
     let mut newest = Newest::default();
     for record in statement.query_map([to_stored(after)], record)? {
         let record = record?;
-        newest.note(&record, connection)?.ok_or_else(|| unreadable(&record))?;
+        newest.note(&record, connection, keys)?.ok_or_else(|| unreadable(&record))?;
     }
     let together = newest.groups.into_iter().flat_map(|change| change.keys);
     Ok(newest.keys.into_keys().chain(together).collect())

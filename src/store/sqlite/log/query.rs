@@ -14,7 +14,7 @@ use crate::{
     ports::{LogFilter, LogRecord, LogRows, StoreError},
     store::{
         rows::to_stored,
-        sqlite::{columns::bytes, failure::of_reading, groups},
+        sqlite::{columns::bytes, failure::of_reading, groups, people},
     },
 };
 
@@ -267,7 +267,8 @@ impl<'a> LogQuery<'a> {
             return Err(StoreError::Corrupt(why));
         }
         let gained = self.gained.get(&revision).copied();
-        Ok(LogRecord { gained, ..shortened(shown) })
+        let shown = people::with_names(self.connection, keys, shortened(shown));
+        Ok(LogRecord { gained, ..shown.map_err(|error| of_reading(&error))? })
     }
 }
 

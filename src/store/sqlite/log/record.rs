@@ -40,7 +40,7 @@ pub(super) fn to_record(record: &StoredRecord, keys: &DerivedKeys) -> Result<Log
     let chain = record.chain.as_slice().try_into().ok().map(Chain);
     match from_stored(record.revision).zip(chain).filter(|_| record.is_genuine(keys)) {
         Some((revision, chain)) => {
-            Ok(LogRecord { revision, bytes: record.bytes.clone(), chain, gained: None })
+            Ok(LogRecord { revision, bytes: record.bytes.clone(), chain, people: Vec::new(), gained: None })
         }
         None => Err(altered(record.revision)),
     }

@@ -1,10 +1,15 @@
 //! The check of the whole log.
 
+use std::collections::HashSet;
+
 use rusqlite::Connection;
 
 use super::record::{COLUMNS, record};
 use crate::{
-    domain::root::DerivedKeys,
+    domain::{
+        audit::{PersonName, PersonRef},
+        root::DerivedKeys,
+    },
     ports::{StoreError, Verification},
     store::{
         chain::ChainCheck,
@@ -13,7 +18,7 @@ use crate::{
         sqlite::{
             damage,
             failure::{is_corruption, is_nonsense, of_reading},
-            groups,
+            groups, people,
             schema::{REVISED, TABLES, present},
         },
     },
@@ -21,6 +26,9 @@ use crate::{
 
 /// How many records are read in one transaction, so that a long check does not keep the WAL from being emptied.
 const AT_ONCE: usize = 4096;
+
+/// How many people are looked at once only.
+const MOST_KNOWN: usize = 65_536;
 
 /// Reads the log from its first record to its last as they are now; then whether the indexes agree with their tables,
 /// because queries go through them, and an index could leave entries out.
@@ -95,7 +103,7 @@ fn verify_all(
     check: &mut ChainCheck<'_>,
     listening: &dyn Fn(u64) -> bool,
 ) -> rusqlite::Result<Option<Ends>> {
-    let mut after = i64::MIN;
+    let (mut after, mut known) = (i64::MIN, KnownPeople::default());
     loop {
         let snapshot = connection.transaction()?;
         let mut statement = snapshot
@@ -110,7 +118,8 @@ fn verify_all(
                 list => list,
             };
             let gained = || list(groups::gained_at(record.revision));
-            if !check.take(&record, || list(record.revision), gained)? {
+            let people = || known.fault(&snapshot, keys, &record.bytes);
+            if !check.take(&record, || list(record.revision), gained, people)? {
                 return Ok(Some(Ends::default()));
             }
             taken += 1;
@@ -125,6 +134,33 @@ fn verify_all(
             let mark_fault = groups::mark_fault(&snapshot, keys, check.newest_group())?;
             return Ok(Some(Ends { newest_row, mark_fault }));
         }
+    }
+}
+
+/// People whose rows were seen to be whole.
+#[derive(Default)]
+struct KnownPeople(HashSet<PersonRef>);
+
+impl KnownPeople {
+    /// What is wrong with the rows of those that an entry refers to, if anything is.
+    fn fault(
+        &mut self,
+        connection: &Connection,
+        keys: &DerivedKeys,
+        entry: &[u8],
+    ) -> rusqlite::Result<Option<String>> {
+        for person in PersonRef::all_in(entry) {
+            if self.0.contains(&person) {
+                continue;
+            }
+            match people::name(connection, keys, person)? {
+                PersonName::Known(_) if self.0.len() < MOST_KNOWN => drop(self.0.insert(person)),
+                PersonName::Known(_) => {}
+                PersonName::Unknown => return Ok(Some(format!("the name of person {person} was removed"))),
+                PersonName::Edited => return Ok(Some(format!("the name of person {person} was edited"))),
+            }
+        }
+        Ok(None)
     }
 }
 

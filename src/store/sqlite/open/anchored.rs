@@ -27,6 +27,7 @@ use crate::{
     store::{
         anchor::{Anchor, AnchorSettings, FoundAnchor, Keeper, find, make},
         chain::LogHead,
+        draws::Draws,
         rows::to_stored,
         sqlite::{columns::bytes, failure, log, meta, refusal::WriteRefusal, rows, sums::RunningSum},
     },
@@ -138,7 +139,7 @@ impl AnchorJudgement {
     pub(in crate::store::sqlite) fn keep(
         self,
         connection: &mut Connection,
-        keys: &Arc<DerivedKeys>,
+        (keys, draws): (&Arc<DerivedKeys>, &Draws),
         (now, mark): (Timestamp, StoredMark),
         default: &Path,
     ) -> Result<Keeper, OpenError> {
@@ -149,7 +150,7 @@ impl AnchorJudgement {
         let mut anchor = Anchor { number, head: self.head };
         match (&self.found, &self.doubt) {
             (_, Some(doubt)) => {
-                let head = self.accept(doubt, connection, keys, now, mark)?;
+                let head = self.accept(doubt, connection, (keys, draws), (now, mark))?;
                 anchor = Anchor { number: number.saturating_add(1), head };
                 make(&self.path, anchor, keys)?;
             }
@@ -179,9 +180,8 @@ impl AnchorJudgement {
         &self,
         doubt: &Doubt,
         connection: &mut Connection,
-        keys: &DerivedKeys,
-        now: Timestamp,
-        mark: StoredMark,
+        (keys, draws): (&DerivedKeys, &Draws),
+        (now, mark): (Timestamp, StoredMark),
     ) -> Result<LogHead, OpenError> {
         let failed = |error: &rusqlite::Error| OpenError::Store(failure::of_reading(error));
         if self.head == LogHead::START {
@@ -192,7 +192,7 @@ impl AnchorJudgement {
         let time = if let StoredMark::At(mark) = mark { now.max(mark) } else { now };
         let mutation = Mutation::new(entry(doubt, self.head.revision, time), Rows::default());
         let mut sum = RunningSum::at(&transaction, keys, self.head).map_err(|error| failed(&error))?;
-        let applied = rows::apply(&transaction, keys, &mut sum, self.head, &mutation);
+        let applied = rows::apply(&transaction, (keys, draws), &mut sum, self.head, &mutation);
         let head = applied.map_err(|refusal| match refusal {
             WriteRefusal::Store(error) => OpenError::Store(error),
             WriteRefusal::Driver(error) => failed(&error),

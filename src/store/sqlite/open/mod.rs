@@ -39,6 +39,7 @@ use crate::{
     store::{
         anchor::{AnchorSettings, Keeper},
         data_dir::{DataDir, make_empty},
+        draws::Draws,
         settings::StoreSettings,
     },
 };
@@ -49,6 +50,7 @@ pub(super) struct Opened {
     pub(super) index: WalIndex,
     pub(super) held: Option<HeldIndex>,
     pub(super) keys: Arc<DerivedKeys>,
+    pub(super) draws: Draws,
     pub(super) time: Timestamp,
     pub(super) mark: StoredMark,
     pub(super) ended_in_order: bool,
@@ -67,6 +69,7 @@ pub(super) fn open(
         if path.exists() { Some(open_where_it_goes(&path).map_err(database(&path))?) } else { None };
     let found = connection.as_ref().map(|(connection, _)| ours(connection, &path)).transpose()?.flatten();
     let keys = Arc::new(keys_for(dir.path(), &settings.roots, found.as_ref(), entropy)?);
+    let draws = Draws::begin(entropy)?;
     // Before anything is changed.
     let judged = match connection.as_ref().filter(|_| found.is_some()) {
         Some((connection, _)) => anchored::look(dir.path(), &settings.anchor, connection, &keys)?,
@@ -100,9 +103,9 @@ pub(super) fn open(
     let mark = notes::clock_mark(&connection, &keys).map_err(database(&path))?;
     let ended_in_order = notes::ended_in_order(&connection).map_err(database(&path))?;
     let default = AnchorSettings::default().path(dir.path());
-    let anchor = judged.keep(&mut connection, &keys, (now, mark), &default)?;
+    let anchor = judged.keep(&mut connection, (&keys, &draws), (now, mark), &default)?;
     let time = if let StoredMark::At(mark) = mark { now.max(mark) } else { now };
-    Ok(Opened { connection, index, held, keys, time, mark, ended_in_order, anchor })
+    Ok(Opened { connection, index, held, keys, draws, time, mark, ended_in_order, anchor })
 }
 
 /// Opens a database for writing; where there is no room for the file of its WAL's index, without one.

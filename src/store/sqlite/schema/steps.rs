@@ -4,7 +4,7 @@
 pub(in crate::store::sqlite) const OLDEST: &str = "0.2.0";
 
 /// The schema that this program writes.
-pub(in crate::store::sqlite) const VERSION: i64 = 11;
+pub(in crate::store::sqlite) const VERSION: i64 = 12;
 
 /// Columns for queries are generated from the coded body or the chained bytes, so that they cannot be edited apart.
 /// Indexes of them can: so they only find rows for people to look at, and what counts is read without them.
@@ -239,5 +239,15 @@ CREATE TABLE distrusted (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Who is meant by the references in the log: entries from here on name nobody.
+const V12: &str = "
+CREATE TABLE people (
+    reference BLOB NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    revision INTEGER NOT NULL,
+    code BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
 /// Each step from one schema to the next.
-pub(super) const STEPS: [&str; 11] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11];
+pub(super) const STEPS: [&str; 12] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12];

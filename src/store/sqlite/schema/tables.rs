@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Its tables, the log first.
-pub(in crate::store::sqlite) const TABLES: [&str; 18] = [
+pub(in crate::store::sqlite) const TABLES: [&str; 19] = [
     "log",
     "keys",
     "secrets",
@@ -12,6 +12,7 @@ pub(in crate::store::sqlite) const TABLES: [&str; 18] = [
     "schemes",
     "policies",
     "requests",
+    "people",
     "grouped_keys",
     "group_changes",
     "removed_members",
@@ -28,7 +29,7 @@ pub(in crate::store::sqlite) const TABLES: [&str; 18] = [
 pub(in crate::store::sqlite) const WITH_MARK: &str = "members";
 
 /// Those whose rows say which revision wrote them.
-pub(in crate::store::sqlite) const REVISED: [&str; 11] = [
+pub(in crate::store::sqlite) const REVISED: [&str; 12] = [
     "keys",
     "secrets",
     "workspaces",
@@ -36,6 +37,7 @@ pub(in crate::store::sqlite) const REVISED: [&str; 11] = [
     "schemes",
     "policies",
     "requests",
+    "people",
     "grouped_keys",
     "group_changes",
     "removed_members",

@@ -82,6 +82,7 @@ fn by_log(
     reading.schemes(connection, keys, &newest).map_err(|error| of_reading(&error))?;
     reading.unknown_schemes(connection, &newest).map_err(|error| of_reading(&error))?;
     reading.policies(connection, &newest).map_err(|error| of_reading(&error))?;
+    reading.people(connection, keys, &newest).map_err(|error| of_reading(&error))?;
     reading.all(connection, newest, sink).map_err(|error| of_reading(&error))?;
     let (bad, missing) = reading.end();
     repair.bad = bad;

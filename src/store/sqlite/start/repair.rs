@@ -15,12 +15,14 @@ use crate::{
     ports::{Mutation, Rows, StoreError},
     store::{
         chain::LogHead,
+        draws::Draws,
         rows::from_stored,
         sqlite::{
             counted::CountedRows,
             distrusted::{self, BadRow, Distrusted},
             groups,
             log::Newest,
+            people,
             refusal::WriteRefusal,
             removed, rows,
             sums::RunningSum,
@@ -68,7 +70,7 @@ impl Repair {
     fn entry(&self, bad: &[BadRow], before: &Distrusted) -> Option<LogEntry> {
         let found: Vec<_> = bad.iter().filter(|bad| !before.has(bad)).collect();
         let mut changes: Vec<FieldChange> = Vec::new();
-        for table in ["keys", "workspaces", "members", "schemes", "policies", groups::TABLE] {
+        for table in ["keys", "workspaces", "members", "schemes", "policies", people::TABLE, groups::TABLE] {
             let ids: Vec<_> = found.iter().filter(|bad| bad.table == table).collect();
             let listed = ids
                 .iter()
@@ -95,7 +97,7 @@ impl Repair {
 /// Writes it into the open transaction, behind `head`; answers the new head, and the sum there.
 pub(in crate::store::sqlite) fn repair(
     connection: &Connection,
-    keys: &DerivedKeys,
+    (keys, draws): (&DerivedKeys, &Draws),
     head: LogHead,
     repair: &Repair,
 ) -> Result<(LogHead, RowSum), WriteRefusal> {
@@ -114,7 +116,7 @@ pub(in crate::store::sqlite) fn repair(
     let head = match repair.entry(&bad, &before) {
         Some(entry) => {
             let mutation = Mutation::new(entry, Rows::default());
-            rows::apply(connection, keys, &mut unknown, head, &mutation)?
+            rows::apply(connection, (keys, draws), &mut unknown, head, &mutation)?
         }
         None => head,
     };

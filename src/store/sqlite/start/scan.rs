@@ -21,7 +21,7 @@ use crate::{
             groups::{CHANGES, ListRow, TABLE as LISTS},
             log::Newest,
             parts::ViewParts,
-            policies,
+            people, policies,
             read::{MEMBERS, WORKSPACES},
             removed,
         },
@@ -76,8 +76,17 @@ impl<'s> Scan<'s> {
         each_row(connection, "SELECT id, body, revision, code FROM removed_members", [], |row| {
             self.removed(row);
         })?;
+        people::each(connection, |row| self.person(row))?;
         self.hand_over();
         Ok(())
+    }
+
+    /// Counts the name of a person, which nobody is asked for at a start.
+    fn person(&mut self, row: &Row) {
+        match self.distrusted.why(people::TABLE, &row.id) {
+            Some(why) => people::tell(&row.id, why),
+            None => self.count(people::TABLE, row),
+        }
     }
 
     /// Takes a key's rows, and upon it what came later to this key among many.

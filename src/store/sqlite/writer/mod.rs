@@ -46,7 +46,7 @@ use super::{
 use crate::{
     domain::{revision::Revision, root::DerivedKeys},
     ports::{Mutation, StoreError, Taking, Until, WriterState},
-    store::{anchor::Keeper, chain::LogHead, rows::to_stored},
+    store::{anchor::Keeper, chain::LogHead, draws::Draws, rows::to_stored},
 };
 
 /// The most that one transaction takes.
@@ -65,6 +65,7 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) foreign: ForeignWrites,
     pub(super) keys: Arc<DerivedKeys>,
+    pub(super) draws: Draws,
     pub(super) head: LogHead,
     /// The sum of the rows at that head.
     pub(super) sum: RunningSum,
@@ -304,7 +305,7 @@ impl Writer {
         };
         let (mut head, mut sum) = (found, self.sum.clone());
         for (repair, _) in &group.repairs {
-            match start::repair(&self.connection, &self.keys, head, repair) {
+            match start::repair(&self.connection, (&self.keys, &self.draws), head, repair) {
                 Ok((repaired, known)) => (head, sum) = (repaired, RunningSum::known(known)),
                 Err(WriteRefusal::Store(error)) => {
                     return Ok(ControlFlow::Break(BatchOutcome::Refused(error)));
@@ -354,8 +355,9 @@ impl Writer {
     ) -> rusqlite::Result<Result<Revision, StoreError>> {
         self.connection.prepare_cached("SAVEPOINT one")?.execute([])?;
         let mut with_these = sum.clone();
-        let apply =
-            |head, mutation| rows::apply(&self.connection, &self.keys, &mut with_these, head, mutation);
+        let apply = |head, mutation| {
+            rows::apply(&self.connection, (&self.keys, &self.draws), &mut with_these, head, mutation)
+        };
         let refused = match mutations.iter().try_fold(*head, apply) {
             Ok(new) => {
                 self.connection.prepare_cached("RELEASE one")?.execute([])?;

@@ -8,14 +8,20 @@ use smallvec::SmallVec;
 
 use crate::{
     domain::{
-        audit::Action,
+        audit::{Action, PersonName, PersonRef},
         group::GroupChange,
         id::{KeyId, WorkspaceId},
         member::MemberId,
         revision::Revision,
+        root::DerivedKeys,
         text::{Label, Owner},
     },
-    store::{chain::StoredRecord, records::group::read_group, rows::to_stored, sqlite::groups},
+    store::{
+        chain::StoredRecord,
+        records::group::read_group,
+        rows::to_stored,
+        sqlite::{groups, people},
+    },
 };
 
 const REMOVE: &str = Action::MemberRemove.as_str();
@@ -40,6 +46,8 @@ pub(in crate::store::sqlite) struct Newest {
     /// Every version of the policy.
     pub(in crate::store::sqlite) policies: HashMap<u64, i64>,
     pub(in crate::store::sqlite) schemes: HashMap<Label, i64>,
+    /// Where a whole log was read: every reference to a person, with the entry that has it first.
+    pub(in crate::store::sqlite) people: HashMap<PersonRef, i64>,
 }
 
 /// The rows that an entry says it changed.
@@ -50,7 +58,7 @@ struct NamedRows<'a> {
     #[serde(borrow)]
     workspace_id: Option<&'a str>,
     #[serde(borrow)]
-    member: Option<Cow<'a, str>>,
+    member: Option<MemberSaid<'a>>,
     action: &'a str,
     policy_version: Option<u64>,
     #[serde(borrow)]
@@ -59,6 +67,18 @@ struct NamedRows<'a> {
     workspace_changed: bool,
     #[serde(borrow)]
     group_id: Option<&'a str>,
+}
+
+/// How an entry names a member.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum MemberSaid<'a> {
+    /// In an entry from before there were references.
+    Name(#[serde(borrow)] Cow<'a, str>),
+    Person {
+        #[serde(rename = "$person", borrow)]
+        reference: &'a str,
+    },
 }
 
 impl Newest {
@@ -110,6 +130,7 @@ impl Newest {
         &mut self,
         record: &StoredRecord,
         connection: &Connection,
+        keys: &DerivedKeys,
     ) -> rusqlite::Result<Option<()>> {
         let Ok(named) = serde_json::from_slice::<NamedRows<'_>>(&record.bytes) else { return Ok(None) };
         if named.group_id.is_some() {
@@ -119,10 +140,23 @@ impl Newest {
                 None => return Ok(None),
             }
         }
-        Ok(self.note_rows(&named, record.revision))
+        if self.grouped.is_some() {
+            for person in PersonRef::all_in(&record.bytes) {
+                self.people.entry(person).or_insert(record.revision);
+            }
+        }
+        let subject = match &named.member {
+            Some(said) => said.subject(connection, keys)?,
+            None => None,
+        };
+        if named.member.is_some() && subject.is_none() && self.grouped.is_none() {
+            return Ok(None);
+        }
+        Ok(self.note_rows(&named, subject, record.revision))
     }
 
-    fn note_rows(&mut self, named: &NamedRows<'_>, revision: i64) -> Option<()> {
+    /// The row of a member whose name is not known is named by no record, and so is not trusted.
+    fn note_rows(&mut self, named: &NamedRows<'_>, subject: Option<Owner>, revision: i64) -> Option<()> {
         if let Some(key) = named.key_id {
             let key = KeyId::parse(key).ok()?;
             self.keys.insert(key, revision);
@@ -131,9 +165,9 @@ impl Newest {
         if named.workspace_changed {
             self.workspaces.insert(WorkspaceId::parse(named.workspace_id?).ok()?, revision);
         }
-        if let Some(subject) = &named.member {
+        if let Some(subject) = subject {
             let workspace = WorkspaceId::parse(named.workspace_id?).ok()?;
-            let id = MemberId { workspace, subject: Owner::parse(subject).ok()? };
+            let id = MemberId { workspace, subject };
             let (now, before) = match named.action {
                 REMOVE => (&mut self.removed, &mut self.members),
                 _ => (&mut self.members, &mut self.removed),
@@ -149,6 +183,21 @@ impl Newest {
             self.schemes.insert(Label::parse(scheme).ok()?, revision);
         }
         Some(())
+    }
+}
+
+impl MemberSaid<'_> {
+    /// Who it is; `None` if nobody knows, or what is said is no name of a member.
+    fn subject(&self, connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<Option<Owner>> {
+        let known = match self {
+            Self::Name(name) => return Ok(Owner::parse(name).ok()),
+            Self::Person { reference } => PersonRef::parse(reference),
+        };
+        let name = known.map(|person| people::name(connection, keys, person)).transpose()?;
+        Ok(match name {
+            Some(PersonName::Known(name)) => Owner::parse(&name).ok(),
+            Some(PersonName::Unknown | PersonName::Edited) | None => None,
+        })
     }
 }
 

@@ -1,0 +1,161 @@
+//! The names of people, each under the reference by which entries name that person. Nothing that is decided follows from a name here,
+//! but whose row an entry about a member vouches for.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Row as SqliteRow, params};
+
+use super::{
+    columns::{bytes, integer_of},
+    counted::CountedRows,
+    distrusted::BadRow,
+    refusal::WriteRefusal,
+};
+use crate::{
+    domain::{
+        audit::{PersonName, PersonRef},
+        revision::Revision,
+        root::DerivedKeys,
+    },
+    ports::LogRecord,
+    store::{
+        draws::Draws,
+        rows::{EDITED, NOT_NEWEST, ROW_MISSING, ROW_UNKNOWN, Row},
+    },
+};
+
+/// Their table.
+pub(super) const TABLE: &str = "people";
+
+const COLUMNS: &str = "SELECT reference, name, revision, code FROM people";
+
+/// Gives references to the names of one entry.
+pub(super) struct Referring<'r, 'c> {
+    pub(super) counted: &'r mut CountedRows<'c>,
+    pub(super) draws: &'r Draws,
+    /// Where the entry will stand.
+    pub(super) revision: Revision,
+    /// How many people are new in it.
+    pub(super) new: u64,
+}
+
+impl Referring<'_, '_> {
+    /// The reference of a name: the one that it has, or a new one.
+    pub(super) fn reference(&mut self, name: &str) -> Result<PersonRef, WriteRefusal> {
+        let (connection, keys) = (self.counted.connection, self.counted.keys);
+        let select = format!("{COLUMNS} WHERE name = ?1");
+        let found = connection.prepare_cached(&select)?.query_row([name], person).optional()?;
+        if let Some(row) = found {
+            if let Some(known) = reference_of(&row).filter(|_| row.is_genuine(TABLE, &keys.rows)) {
+                return Ok(known);
+            }
+            // Revoking a key must not wait for the row of a name. The next start misses it, and names it in the log.
+            tracing::error!(
+                person = %String::from_utf8_lossy(&row.id),
+                "the row of a person's name was edited: the person gets another reference"
+            );
+            connection.prepare_cached("DELETE FROM people WHERE name = ?1")?.execute([name])?;
+        }
+        self.put(name)
+    }
+
+    fn put(&mut self, name: &str) -> Result<PersonRef, WriteRefusal> {
+        let reference = PersonRef::new(self.draws.next(), self.revision, self.new);
+        self.new = self.new.saturating_add(1);
+        let CountedRows { connection, keys, sum } = &mut *self.counted;
+        let row = Row::new(TABLE, reference.to_string(), name, self.revision, &keys.rows);
+        let mut insert = connection
+            .prepare_cached("INSERT INTO people (reference, name, revision, code) VALUES (?1, ?2, ?3, ?4)")?;
+        insert.execute(params![reference.to_bytes(), name, row.revision, row.code])?;
+        sum.add_row(TABLE, &row, keys);
+        Ok(reference)
+    }
+}
+
+/// A record with the names of those that it refers to.
+pub(super) fn with_names(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    record: LogRecord,
+) -> rusqlite::Result<LogRecord> {
+    let mut people: Vec<(PersonRef, PersonName)> = Vec::new();
+    for reference in PersonRef::all_in(&record.bytes) {
+        if !people.iter().any(|(known, _)| *known == reference) {
+            people.push((reference, name(connection, keys, reference)?));
+        }
+    }
+    Ok(LogRecord { people, ..record })
+}
+
+/// Whom a reference means.
+pub(super) fn name(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    reference: PersonRef,
+) -> rusqlite::Result<PersonName> {
+    let mut select = connection.prepare_cached(&format!("{COLUMNS} WHERE reference = ?1"))?;
+    let found = select.query_row([reference.to_bytes()], person).optional()?;
+    Ok(match found {
+        None => PersonName::Unknown,
+        Some(row) if !row.is_genuine(TABLE, &keys.rows) => PersonName::Edited,
+        Some(row) => PersonName::Known(String::from_utf8_lossy(&row.body).into_owned()),
+    })
+}
+
+/// Shows every row to `put`.
+pub(super) fn each(connection: &Connection, mut put: impl FnMut(&Row)) -> rusqlite::Result<()> {
+    let mut select = connection.prepare_cached(COLUMNS)?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        put(&person(row)?);
+    }
+    Ok(())
+}
+
+/// The rows that cannot be trusted, where the log has the references `missing`: each has a row, which the entry wrote that has it
+/// first, and there are no other rows.
+pub(super) fn bad(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    mut missing: HashMap<PersonRef, i64>,
+) -> rusqlite::Result<Vec<BadRow>> {
+    let mut bad = Vec::new();
+    each(connection, |row| {
+        let why = match reference_of(row).and_then(|reference| missing.remove(&reference)) {
+            None => Some(ROW_UNKNOWN),
+            Some(_) if !row.is_genuine(TABLE, &keys.rows) => Some(EDITED),
+            Some(written) if written != row.revision => Some(NOT_NEWEST),
+            Some(_) => None,
+        };
+        bad.extend(why.map(|why| BadRow { table: TABLE, id: row.id.clone(), why }));
+    })?;
+    let missing = missing.into_keys();
+    bad.extend(missing.map(|person| BadRow {
+        table: TABLE,
+        id: person.to_string().into(),
+        why: ROW_MISSING,
+    }));
+    for bad in &bad {
+        tell(&bad.id, bad.why);
+    }
+    Ok(bad)
+}
+
+/// Says that a row cannot be trusted.
+pub(super) fn tell(id: &[u8], why: &str) {
+    let person = String::from_utf8_lossy(id);
+    tracing::error!(%person, why, "the row of a person's name cannot be trusted; the log shows no name there");
+}
+
+/// A row as it is coded: it is called by its reference as entries spell it.
+fn person(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
+    let stored = bytes(row, 0)?;
+    let reference = stored.as_slice().try_into().map(|bytes| PersonRef::from_bytes(bytes).to_string());
+    // One that was edited finds nothing.
+    let id = reference.map_or(stored, String::into_bytes);
+    Ok(Row { id, body: bytes(row, 1)?, revision: integer_of(row, 2)?, code: bytes(row, 3)? })
+}
+
+fn reference_of(row: &Row) -> Option<PersonRef> {
+    row.parse_id(|text| PersonRef::parse(text).ok_or(()))
+}
