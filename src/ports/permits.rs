@@ -13,7 +13,7 @@ use super::{Payer, PayerPart, Pending, Taking};
 use crate::domain::{id::KeyId, limit::Replicas, time::Now};
 
 /// One of the processes that count by the same permits: what it has taken and not given back is its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaId(u32);
 
 impl ReplicaId {
@@ -24,6 +24,12 @@ impl ReplicaId {
     #[must_use]
     pub const fn numbered(number: u32) -> Self {
         Self(number)
+    }
+
+    /// Its number; zero for the only one.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
     }
 }
 

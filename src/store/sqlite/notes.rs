@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::{id::KeyId, root::DerivedKeys, time::Timestamp},
-    ports::{Note, Payer, StoredMark},
+    ports::{Note, Payer, ReplicaId, StoredMark},
 };
 
 const CLOCK_MARK: &str = "clock_mark";
@@ -109,14 +109,18 @@ fn clock_mark_parts(ms: &[u8; 8]) -> [&[u8]; 3] {
     [b"meta", CLOCK_MARK.as_bytes(), ms]
 }
 
-/// Writes whether every count was written when the counting ended.
-pub(super) fn put_counts_complete(connection: &Connection, complete: bool) -> rusqlite::Result<()> {
-    meta::put(connection, COUNTS_COMPLETE, &i64::from(complete))
+/// Writes whether a replica wrote every count when its counting ended.
+pub(super) fn put_counts_complete(
+    connection: &Connection,
+    replica: ReplicaId,
+    complete: bool,
+) -> rusqlite::Result<()> {
+    meta::put(connection, &meta::of_replica(COUNTS_COMPLETE, replica), &i64::from(complete))
 }
 
-/// Whether the last process that counted ended in order, and with it wrote its last mark of the clock.
-pub(super) fn ended_in_order(connection: &Connection) -> rusqlite::Result<bool> {
-    let complete: Option<i64> = meta::value(connection, COUNTS_COMPLETE)?;
+/// Whether the last process that counted as this replica ended in order, and with it wrote its last mark of the clock.
+pub(super) fn ended_in_order(connection: &Connection, replica: ReplicaId) -> rusqlite::Result<bool> {
+    let complete: Option<i64> = meta::value(connection, &meta::of_replica(COUNTS_COMPLETE, replica))?;
     // Before a process has written this, nothing is counted.
     Ok(complete != Some(0))
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::time::{Now, Steady, Timestamp},
-    ports::{CountName, CountSink, PackedCounts, Payer, PayerPart, PermitsFound},
+    ports::{CountName, CountSink, PackedCounts, Payer, PayerPart, PermitsFound, ReplicaId},
 };
 
 /// Under which the start is stored of the last process that followed a crash, in the table `meta`.
@@ -26,10 +26,10 @@ pub(super) enum PermitRow {
     /// The counts of a part, in the place of all that is known of it.
     Part(PackedCounts),
     /// What is not unspent may have been used from now on.
-    Begin,
+    Begin(ReplicaId),
     /// Every count was written when the counting ended: what is not written was not charged. With the start of the last process
     /// that followed a crash, if that is news.
-    End(Option<Now>),
+    End(ReplicaId, Option<Now>),
 }
 
 /// What is noted of counts, in blocks.
@@ -56,12 +56,13 @@ pub(super) fn put(connection: &Connection, rows: &[PermitRow]) -> rusqlite::Resu
             let covers = blocks::newest_noted(connection, Kind::Counts)?;
             blocks::replace(connection, (Kind::Counts, counts.part()), covers, &packed(counts))
         }
-        PermitRow::Begin => notes::put_counts_complete(connection, false),
-        PermitRow::End(crash) => {
+        PermitRow::Begin(replica) => notes::put_counts_complete(connection, *replica, false),
+        PermitRow::End(replica, crash) => {
             let newest = blocks::newest_noted(connection, Kind::Counts)?;
             blocks::forget_before(connection, Kind::Counts, newest)?;
-            crash.as_ref().map_or(Ok(()), |start| put_unclean_start(connection, &to_bytes(start)))?;
-            notes::put_counts_complete(connection, true)
+            let unclean = |start| put_unclean_start(connection, *replica, &to_bytes(start));
+            crash.as_ref().map_or(Ok(()), unclean)?;
+            notes::put_counts_complete(connection, *replica, true)
         }
     })
 }
@@ -74,11 +75,11 @@ fn packed(counts: &PackedCounts) -> Vec<Vec<u8>> {
     writer.finish()
 }
 
-/// How the counting ended.
-pub(super) fn taken(connection: &Connection) -> rusqlite::Result<PermitsFound> {
-    let start: Option<Vec<u8>> = meta::value(connection, UNCLEAN)?;
+/// How the counting of a replica ended.
+pub(super) fn taken(connection: &Connection, replica: ReplicaId) -> rusqlite::Result<PermitsFound> {
+    let start: Option<Vec<u8>> = meta::value(connection, &meta::of_replica(UNCLEAN, replica))?;
     let crash = start.and_then(|bytes| of_bytes(&bytes));
-    Ok(PermitsFound { in_order: notes::ended_in_order(connection)?, crash })
+    Ok(PermitsFound { in_order: notes::ended_in_order(connection, replica)?, crash })
 }
 
 /// Shows every count of some parts.
@@ -104,7 +105,7 @@ pub(super) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
     while let Some(row) = rows.next()? {
         let (payer, limit, state): (String, String, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if (payer.as_str(), limit.as_str()) == UNCLEAN_COUNT {
-            put_unclean_start(connection, &state)?;
+            put_unclean_start(connection, ReplicaId::ONLY, &state)?;
             continue;
         }
         let subject = BlockSubject::of(&Payer::stored_under(&payer));
@@ -116,8 +117,8 @@ pub(super) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-fn put_unclean_start(connection: &Connection, bytes: &[u8]) -> rusqlite::Result<()> {
-    meta::put(connection, UNCLEAN, &bytes)
+fn put_unclean_start(connection: &Connection, replica: ReplicaId, bytes: &[u8]) -> rusqlite::Result<()> {
+    meta::put(connection, &meta::of_replica(UNCLEAN, replica), &bytes)
 }
 
 fn to_bytes(start: &Now) -> Vec<u8> {

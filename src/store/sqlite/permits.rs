@@ -38,8 +38,8 @@ impl Permits for SqliteStore {
         let asked = only(replica);
         Box::pin(async move {
             asked?;
-            self.read(|connection, _| {
-                permit_rows::taken(connection).map_err(|error| failure::of_reading(&error))
+            self.read(move |connection, _| {
+                permit_rows::taken(connection, replica).map_err(|error| failure::of_reading(&error))
             })
             .await
         })
@@ -57,7 +57,7 @@ impl Permits for SqliteStore {
     }
 
     fn begin(&self, replica: ReplicaId) -> Pending<'_, ()> {
-        self.write_permits(replica, vec![PermitRow::Begin])
+        self.write_permits(replica, vec![PermitRow::Begin(replica)])
     }
 
     fn take(&self, replica: ReplicaId, sorted: Vec<Take>) -> Pending<'_, Vec<u64>> {
@@ -77,7 +77,7 @@ impl Permits for SqliteStore {
     }
 
     fn end(&self, replica: ReplicaId, crash: Option<Now>) -> Pending<'_, ()> {
-        self.write_permits(replica, vec![PermitRow::End(crash)])
+        self.write_permits(replica, vec![PermitRow::End(replica, crash)])
     }
 
     fn replicas(&self) -> Replicas {

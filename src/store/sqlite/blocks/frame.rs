@@ -1,16 +1,19 @@
-//! What all blocks have in common: a version, the names that its entries refer to by their places, and the entries. Each entry
-//! is of one subject, and has its length before it, so that others are passed over.
+//! What all blocks have in common: a version, whose process has written it, the names that its entries refer to by their places,
+//! and the entries. Each entry is of one subject, and has its length before it, so that others are passed over.
 
 use std::{collections::HashMap, sync::Arc};
 
 use super::bytes::{BlockReader, NoBlock, put_length, put_number, put_text};
 use crate::{
     domain::id::KeyId,
-    ports::{Payer, PayerPart},
+    ports::{Payer, PayerPart, ReplicaId},
 };
 
 /// The version that is written, in the first byte.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The one before said no replica, and no window of a count.
+const WITHOUT_REPLICA: u8 = 1;
 
 /// From so many bytes on a block is full: a row stays under a mebibyte.
 const FULL: usize = 768 * 1024;
@@ -73,33 +76,53 @@ impl BlockEntry<'_> {
     }
 }
 
-/// The names that a block's entries refer to.
-pub(in crate::store::sqlite) struct BlockNames(Vec<Arc<str>>);
+/// The names that a block's entries refer to, and what else is read of an entry by.
+pub(in crate::store::sqlite) struct BlockNames {
+    names: Vec<Arc<str>>,
+    has_windows: bool,
+}
 
 impl BlockNames {
     /// The next number of an entry, as the name that it stands for.
     pub(in crate::store::sqlite) fn read(&self, reader: &mut BlockReader<'_>) -> Result<Arc<str>, NoBlock> {
         let place = usize::try_from(reader.number()?).ok().ok_or(NoBlock)?;
-        self.0.get(place).map(Arc::clone).ok_or(NoBlock)
+        self.names.get(place).map(Arc::clone).ok_or(NoBlock)
+    }
+
+    /// Whether counts say whether they belong to a window.
+    pub(super) const fn has_windows(&self) -> bool {
+        self.has_windows
     }
 }
 
 /// A block to read.
 pub(in crate::store::sqlite) struct Block<'b> {
+    /// The process that has written it.
+    replica: ReplicaId,
     pub(in crate::store::sqlite) names: BlockNames,
     whole: BlockReader<'b>,
     rest: BlockReader<'b>,
 }
 
 impl<'b> Block<'b> {
+    /// Reads one of the only process that notes anything in this store.
     pub(in crate::store::sqlite) fn read(bytes: &'b [u8]) -> Result<Self, NoBlock> {
+        Self::of_any(bytes)
+            .and_then(|block| if block.replica == ReplicaId::ONLY { Ok(block) } else { Err(NoBlock) })
+    }
+
+    /// Reads one of any process.
+    fn of_any(bytes: &'b [u8]) -> Result<Self, NoBlock> {
         let mut reader = BlockReader::new(bytes);
-        if reader.byte()? != VERSION {
-            return Err(NoBlock);
-        }
+        let (replica, has_windows) = match reader.byte()? {
+            VERSION => (ReplicaId::numbered(reader.small()?), true),
+            WITHOUT_REPLICA => (ReplicaId::ONLY, false),
+            _ => return Err(NoBlock),
+        };
         let count = reader.number()?;
         let names = (0..count).map(|_| reader.text().map(Arc::from)).collect::<Result<_, _>>()?;
-        Ok(Self { names: BlockNames(names), whole: BlockReader::new(bytes), rest: reader })
+        let names = BlockNames { names, has_windows };
+        Ok(Self { replica, names, whole: BlockReader::new(bytes), rest: reader })
     }
 
     /// Where the next entry begins.
@@ -131,6 +154,7 @@ impl<'b> Block<'b> {
 /// Blocks in the making: as many as what is put in fills.
 #[derive(Default)]
 pub(in crate::store::sqlite) struct BlockWriter {
+    replica: ReplicaId,
     complete: Vec<Vec<u8>>,
     names: NameTable,
     entries: Vec<u8>,
@@ -196,8 +220,9 @@ impl BlockWriter {
     fn complete_one(&mut self) {
         let names = std::mem::take(&mut self.names);
         let mut block =
-            Vec::with_capacity(names.bytes.len().saturating_add(self.entries.len()).saturating_add(8));
+            Vec::with_capacity(names.bytes.len().saturating_add(self.entries.len()).saturating_add(16));
         block.push(VERSION);
+        put_number(&mut block, self.replica.number().into());
         put_length(&mut block, names.places.len());
         block.extend_from_slice(&names.bytes);
         block.append(&mut self.entries);
@@ -215,7 +240,7 @@ impl BlockWriter {
 
 /// A block that holds nothing.
 pub(in crate::store::sqlite) fn empty() -> Vec<u8> {
-    vec![VERSION, 0]
+    vec![VERSION, 0, 0]
 }
 
 #[cfg(test)]
@@ -256,9 +281,30 @@ mod tests {
                     || read(&block[..end]).is_err()
             );
         }
-        assert_eq!(read(&[&[2], &block[1..]].concat()), Err(NoBlock));
+        assert_eq!(read(&[&[3], &block[1..]].concat()), Err(NoBlock));
         assert_eq!(read(&empty()), Ok(Vec::new()));
         assert!(BlockWriter::default().finish().is_empty());
+    }
+
+    #[test]
+    fn a_block_says_whose_process_has_written_it_and_older_ones_are_of_the_only_one() {
+        // D2, D8: a key with the name `day` and the number 5, as version 1 had it
+        let key = KeyId::from_bytes([7; 16]);
+        let older = [&[1, 1, 3][..], b"day", &[0], &[7; 16], &[2, 0, 5]].concat();
+        assert_eq!(Block::read(&older).unwrap().replica, ReplicaId::ONLY);
+        assert_eq!(read(&older).unwrap(), [(BlockSubject::Key(key), "day".to_owned(), 5)]);
+        for replica in [ReplicaId::ONLY, ReplicaId::numbered(1), ReplicaId::numbered(u32::MAX)] {
+            let mut writer = BlockWriter { replica, ..BlockWriter::default() };
+            writer.entry(&Payer::Key(key), |payload| {
+                payload.name("day");
+                payload.number(5);
+            });
+            let block = writer.finish().remove(0);
+            let mut found = Block::of_any(&block).unwrap();
+            assert_eq!(found.replica, replica);
+            assert!(found.next().unwrap().is_some_and(|entry| entry.payer() == Payer::Key(key)));
+            assert_eq!(Block::read(&block).is_ok(), replica == ReplicaId::ONLY);
+        }
     }
 
     #[test]

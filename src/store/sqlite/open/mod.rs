@@ -35,7 +35,7 @@ use crate::{
         root::DerivedKeys,
         time::{Entropy, Timestamp},
     },
-    ports::StoredMark,
+    ports::{ReplicaId, StoredMark},
     store::{
         anchor::{AnchorSettings, Keeper},
         data_dir::{DataDir, make_empty},
@@ -101,7 +101,7 @@ pub(super) fn open(
     let (mut connection, index, held) = hold_index(connection, index, &path).map_err(database(&path))?;
     to_newest(&mut connection).map_err(database(&path))?;
     let mark = notes::clock_mark(&connection, &keys).map_err(database(&path))?;
-    let ended_in_order = notes::ended_in_order(&connection).map_err(database(&path))?;
+    let ended_in_order = notes::ended_in_order(&connection, ReplicaId::ONLY).map_err(database(&path))?;
     let default = AnchorSettings::default().path(dir.path());
     let anchor = judged.keep(&mut connection, (&keys, &draws), (now, mark), &default)?;
     let time = if let StoredMark::At(mark) = mark { now.max(mark) } else { now };

@@ -67,7 +67,7 @@ impl Batch {
 
     /// Whether somebody says in it that the counting has ended.
     pub(in crate::store::sqlite) fn ends_counting(&self) -> bool {
-        self.permits.iter().flat_map(|(rows, _)| rows).any(|row| matches!(row, PermitRow::End(_)))
+        self.permits.iter().flat_map(|(rows, _)| rows).any(|row| matches!(row, PermitRow::End(..)))
     }
 
     pub(in crate::store::sqlite) fn add(&mut self, work: WriterWork) {

@@ -9,10 +9,13 @@ use super::*;
 use crate::{
     domain::{
         id::{KeyId, WorkspaceId},
-        time::Timestamp,
+        time::{Now, Steady, Timestamp},
         workspace::Within,
     },
-    ports::{CountName, CountSink, LastUse, Note, PackedCounts, ScopeUse, Usage, UsageFilter},
+    ports::{
+        CountName, CountSink, LastUse, Note, PackedCounts, PermitsFound, ReplicaId, ScopeUse, Usage,
+        UsageFilter,
+    },
     store::sqlite::{
         notes,
         permit_rows::{self, PermitRow},
@@ -151,7 +154,7 @@ impl World {
         for (kind, block) in &blocks {
             self.pile.noted(*kind, block.len());
         }
-        if rows.iter().any(|row| matches!(row, PermitRow::End(_))) {
+        if rows.iter().any(|row| matches!(row, PermitRow::End(..))) {
             self.pile.look_again(&self.database).unwrap();
         }
     }
@@ -205,7 +208,7 @@ impl World {
                     counts.push(&Payer::Key(*key), &limit.as_str().into(), state);
                 }
                 self.write(&[], &parts.into_values().map(PermitRow::Part).collect::<Vec<_>>());
-                self.write(&[], &[PermitRow::End(None)]);
+                self.write(&[], &[PermitRow::End(ReplicaId::ONLY, None)]);
             }
             Step::Sweep(steps) => (0..steps).for_each(|_| self.sweep(true)),
             Step::CutOff => self.sweep(false),
@@ -341,5 +344,27 @@ fn old_rows_are_removed_bit_by_bit_the_oldest_first() {
     for rows in [(976, 1_024), (500, 1_500), (500, 1_500)] {
         usage::forget(&world.database, 1_500).unwrap();
         assert_eq!(left(&world.database), rows);
+    }
+}
+
+#[test]
+fn what_another_replica_notes_is_not_counted_as_this_ones() {
+    // D2: one process alone counts by this store, whatever the format has room for
+    struct Nobody;
+    impl CountSink for Nobody {
+        fn take(&self, _: &Payer<'_>, _: &str, _: &[u8]) {}
+    }
+    let mut database = database();
+    let (only, other) = (ReplicaId::ONLY, ReplicaId::numbered(1));
+    let crash = Now { time: Timestamp::from_ms(7).unwrap(), steady: Steady::from_ms(8) };
+    permit_rows::put(&database, &[PermitRow::End(other, Some(crash)), PermitRow::Begin(only)]).unwrap();
+    let found = [only, other].map(|replica| permit_rows::taken(&database, replica).unwrap());
+    assert_eq!(found[0], PermitsFound { in_order: false, crash: None });
+    assert_eq!(found[1], PermitsFound { in_order: true, crash: Some(crash) });
+    let parts: Vec<_> = PayerPart::all().collect();
+    for (block, is_read) in [([2, 0, 0], true), ([2, 1, 0], false), ([3, 0, 0], false)] {
+        table::note(&database, Kind::Counts, &block).unwrap();
+        assert_eq!(permit_rows::kept(&mut database, &parts, &Nobody).is_ok(), is_read, "{block:?}");
+        database.execute("DELETE FROM blocks", []).unwrap();
     }
 }
