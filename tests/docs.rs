@@ -383,6 +383,7 @@ fn every_key_that_is_derived_from_the_roots_is_named() {
         include_str!("../src/domain/root/keys.rs"),
         include_str!("../src/domain/root/lookup.rs"),
         include_str!("../src/domain/root/facts.rs"),
+        include_str!("../src/domain/root/rows.rs"),
     );
     let derived = regex::Regex::new(r#"(?:mac_key|derive|codes)\(b"([a-z ]+)"\)"#).unwrap();
     let security = unwrapped(SECURITY);
@@ -398,7 +399,7 @@ fn every_key_that_is_derived_from_the_roots_is_named() {
             "schemes" => "the seal of other systems' secrets",
             "heads" => "the signature of the log's head",
             "layers" => "the layer over earlier roots' hashes",
-            "sum terms" => "the terms of the sum of all rows",
+            "row terms" => "the terms of the sum of all rows",
             "sum seals" => "its seal",
             "check" => "a check value",
             other => panic!("docs/security.md does not know {other}"),

@@ -27,7 +27,7 @@ use keyward::{
 };
 use rusqlite::Connection;
 use store_support::{
-    Place, Seeded, at, key, member, policy_version, put, put_group, put_member, put_workspace, secret,
+    Place, Seeded, at, blob, key, member, policy_version, put, put_group, put_member, put_workspace, secret,
     sorted, stored, workspace,
 };
 
@@ -212,45 +212,50 @@ async fn rows_that_are_not_the_newest_are_found_named_once_and_left_out() {
     for (what, keep, put_back, expected) in [
         (
             "one row of yesterday",
-            "CREATE TABLE old AS SELECT * FROM keys WHERE id = ':a'; CREATE TABLE old_s AS SELECT * FROM secrets WHERE key_id = ':a'",
-            "DELETE FROM secrets WHERE key_id = ':a'; DELETE FROM keys WHERE id = ':a';
-             INSERT INTO keys (id, body, revision, code) SELECT id, body, revision, code FROM old; INSERT INTO secrets SELECT * FROM old_s",
+            "CREATE TABLE old AS SELECT * FROM keys WHERE id = :a",
+            "DELETE FROM keys WHERE id = :a; INSERT INTO keys SELECT * FROM old",
             vec!["a"],
         ),
         (
             "two rows of yesterday, put back together",
-            "CREATE TABLE old AS SELECT * FROM keys WHERE id IN (':a', ':b');
-             CREATE TABLE old_s AS SELECT * FROM secrets WHERE key_id IN (':a', ':b')",
-            "DELETE FROM secrets WHERE key_id IN (':a', ':b'); DELETE FROM keys WHERE id IN (':a', ':b');
-             INSERT INTO keys (id, body, revision, code) SELECT id, body, revision, code FROM old; INSERT INTO secrets SELECT * FROM old_s",
+            "CREATE TABLE old AS SELECT * FROM keys WHERE id IN (:a, :b)",
+            "DELETE FROM keys WHERE id IN (:a, :b); INSERT INTO keys SELECT * FROM old",
             vec!["a", "b"],
         ),
-        ("a row that is gone", "SELECT 1", "DELETE FROM secrets WHERE key_id = ':a'; DELETE FROM keys WHERE id = ':a'", vec!["a"]),
+        ("a row that is gone", "SELECT 1", "DELETE FROM keys WHERE id = :a", vec!["a"]),
         (
-            "a secret of yesterday",
-            "CREATE TABLE old_s AS SELECT * FROM secrets WHERE key_id = ':a'",
-            "DELETE FROM secrets WHERE key_id = ':a'; INSERT INTO secrets SELECT * FROM old_s",
+            "yesterday's secrets, with all else",
+            "CREATE TABLE old AS SELECT * FROM keys WHERE id = :a",
+            "UPDATE keys SET body = (SELECT body FROM old) WHERE id = :a",
             vec!["a"],
         ),
         (
             "rows that changed places",
             "SELECT 1",
-            "CREATE TEMP TABLE held AS SELECT id, body, revision, code FROM keys WHERE id IN (':a', ':b');
-             UPDATE keys SET (body, revision, code) = (SELECT body, revision, code FROM held WHERE id <> keys.id)
-             WHERE id IN (':a', ':b')",
+            "CREATE TEMP TABLE held AS SELECT * FROM keys WHERE id IN (:a, :b);
+             UPDATE keys SET (workspace_id, created_ms, owner, body, revision, root, code)
+             = (SELECT workspace_id, created_ms, owner, body, revision, root, code FROM held WHERE id <> keys.id)
+             WHERE id IN (:a, :b)",
             vec!["a", "b"],
         ),
         (
             "the same row twice, under another id",
             "SELECT 1",
-            "INSERT INTO keys (id, body, revision, code)
-             SELECT 'key_00000000000000000000000001', body, revision, code FROM keys WHERE id = ':a'",
+            "INSERT INTO keys SELECT x'00000000000000000000000000000001', workspace_id, created_ms, owner, body, revision, root, code
+             FROM keys WHERE id = :a",
+            vec!["key_00000000000000000000000001"],
+        ),
+        (
+            "the same row twice, under another id and another root",
+            "SELECT 1",
+            "INSERT INTO keys SELECT x'00000000000000000000000000000001', workspace_id, created_ms, owner, body, revision, 2, code
+             FROM keys WHERE id = :a",
             vec!["key_00000000000000000000000001"],
         ),
         (
             "a row in another table",
             "SELECT 1",
-            "INSERT INTO members SELECT ':w/ann', body, revision, code FROM workspaces",
+            "INSERT INTO members SELECT ':w/ann', body, revision, code, root FROM workspaces",
             vec![":w/ann"],
         ),
     ] {
@@ -260,7 +265,7 @@ async fn rows_that_are_not_the_newest_are_found_named_once_and_left_out() {
         let a = stored(&store, &key(&entropy, first.workspace)).await;
         let b = stored(&store, &key(&entropy, first.workspace)).await;
         let filled = |sql: &str| {
-            let sql = sql.replace(":a", &a.id.to_string()).replace(":b", &b.id.to_string());
+            let sql = sql.replace(":a", &blob(&a.id.to_bytes())).replace(":b", &blob(&b.id.to_bytes()));
             sql.replace(":w", &first.workspace.to_string())
         };
         place.closed(store).await;
@@ -318,13 +323,10 @@ async fn the_head_of_yesterday_or_of_another_store_sums_up_nothing() {
     }
 
     // Yesterday's rows with yesterday's sum, and today's log.
-    let all = "CREATE TABLE old AS SELECT * FROM sum; CREATE TABLE old_k AS SELECT * FROM keys;
-               CREATE TABLE old_s AS SELECT * FROM secrets";
+    let all = "CREATE TABLE old AS SELECT * FROM sum; CREATE TABLE old_k AS SELECT * FROM keys";
     let (place, first, last) = disabled(all).await;
     place.tamper(
-        "DELETE FROM sum; INSERT INTO sum SELECT * FROM old; DELETE FROM secrets; DELETE FROM keys;
-         INSERT INTO keys (id, body, revision, code) SELECT id, body, revision, code FROM old_k;
-         INSERT INTO secrets SELECT * FROM old_s",
+        "DELETE FROM sum; INSERT INTO sum SELECT * FROM old; DELETE FROM keys; INSERT INTO keys SELECT * FROM old_k",
     );
     let store = place.open();
     assert_eq!(damaged(&store).await.len(), 1);
@@ -393,7 +395,7 @@ async fn lists_of_keys_and_who_was_a_member_are_rows_that_count() {
         ("DELETE FROM removed_members", true),
         ("UPDATE removed_members SET revision = 1", true),
         ("UPDATE grouped_keys SET code = zeroblob(32)", true),
-        ("DELETE FROM distrusted; INSERT INTO distrusted VALUES ('keys/x', x'00', 1, x'00')", true),
+        ("DELETE FROM distrusted; INSERT INTO distrusted VALUES ('keys/x', x'00', 1, x'00', 1)", true),
         ("DELETE FROM grouped_keys WHERE revision > 0", false),
         ("UPDATE grouped_keys SET ids = zeroblob(length(ids)) WHERE revision > 0", false),
     ] {

@@ -9,7 +9,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use keyward::{
     domain::{
         audit::{Action, Actor, LogEntry},
-        credentials::RetiringSecret,
+        credentials::{RetiringSecret, Secret},
         group::GroupAct,
         key::{Key, KeyState, RevokeReason},
         member::Member,
@@ -32,8 +32,8 @@ use keyward::{
 };
 use rusqlite::{Connection, params};
 use store_support::{
-    BACK_TO_SCHEMA_8, Place, Seeded, at, entry, kept_counts, key, member, put, put_group, put_member,
-    put_workspace, secret, stored, workspace,
+    Place, Seeded, at, blob, entry, kept_counts, key, member, put, put_group, put_member, put_workspace,
+    secret, stored, workspace,
 };
 
 impl Place {
@@ -81,7 +81,9 @@ async fn verify_names_the_record_that_was_altered() {
             "bytes = CAST(replace(CAST(bytes AS TEXT), '_ms\":1000', '_ms\":1001') AS BLOB)",
             "bytes = CAST(replace(CAST(bytes AS TEXT), 'system', 'systen') AS BLOB)",
             "digest = zeroblob(32)",
-            "digest = x''",
+            "digest = x'00'",
+            "bytes = CAST('{}' AS BLOB)",
+            "root = 2",
             "chain = zeroblob(32)",
             "code = zeroblob(32)",
             "signature = zeroblob(64)",
@@ -236,28 +238,33 @@ async fn a_record_of_another_way_that_the_store_went_is_not_read_forward() {
 async fn an_edited_row_is_damaged_and_the_others_are_not() {
     // D5
     for change in [
-        "UPDATE keys SET body = replace(body, '\"CI\"', '\"CJ\"') WHERE id = :id",
-        "UPDATE keys SET body = replace(body, '\"active\"', '\"disabled\"') WHERE id = :id",
-        "UPDATE keys SET body = replace(body, '\"live\"', '\"test\"') WHERE id = :id",
-        "UPDATE keys SET body = '{}' WHERE id = :id",
+        "UPDATE keys SET body = CAST(replace(body, 'CI', 'CJ') AS BLOB) WHERE id = :id",
+        "UPDATE keys SET body = CAST(replace(body, 'live', 'test') AS BLOB) WHERE id = :id",
+        "UPDATE keys SET body = x'' WHERE id = :id",
+        "UPDATE keys SET body = x'01' WHERE id = :id",
+        "UPDATE keys SET workspace_id = zeroblob(16) WHERE id = :id",
+        "UPDATE keys SET workspace_id = x'' WHERE id = :id",
+        "UPDATE keys SET created_ms = created_ms + 1 WHERE id = :id",
+        "UPDATE keys SET owner = 'eve' WHERE id = :id",
         "UPDATE keys SET revision = revision + 1 WHERE id = :id",
         "UPDATE keys SET revision = -1 WHERE id = :id",
-        "UPDATE keys SET code = zeroblob(32) WHERE id = :id",
+        "UPDATE keys SET root = 2 WHERE id = :id",
+        "UPDATE keys SET root = 0 WHERE id = :id",
+        "UPDATE keys SET code = zeroblob(16) WHERE id = :id",
         "UPDATE keys SET code = x'' WHERE id = :id",
+        "UPDATE keys SET code = substr(code, 1, 15) WHERE id = :id",
+        "UPDATE keys SET code = CAST(code || code AS BLOB) WHERE id = :id",
         "UPDATE keys SET (body, code) = (SELECT body, code FROM keys WHERE id <> :id) WHERE id = :id",
         "DELETE FROM keys WHERE id = :id",
-        "DELETE FROM secrets WHERE key_id = :id",
-        "DELETE FROM secrets WHERE key_id = :id AND end_ms IS NOT NULL",
-        "UPDATE secrets SET end_ms = end_ms + 1 WHERE key_id = :id AND end_ms IS NOT NULL",
-        "UPDATE secrets SET end_ms = NULL WHERE key_id = :id AND end_ms IS NOT NULL",
-        "UPDATE secrets SET hash = randomblob(32) WHERE key_id = :id AND end_ms IS NULL",
-        "UPDATE secrets SET hint = 'kw_live_…0000' WHERE key_id = :id AND end_ms IS NULL",
-        "UPDATE secrets SET generation = generation + 5 WHERE key_id = :id",
-        "UPDATE secrets SET revision = 1 WHERE key_id = :id",
-        "UPDATE secrets SET root = 2 WHERE key_id = :id",
-        "UPDATE secrets SET scheme = 'plain' WHERE key_id = :id",
-        "INSERT INTO secrets SELECT key_id, 9, scheme, root, randomblob(32), hint, created_ms, end_ms, revision, code
-         FROM secrets WHERE key_id = :id AND end_ms IS NULL",
+        // Its secrets: the end of the replaced one is the last thing there; hashes, a hint, and a replaced one in place of the
+        // newest.
+        "UPDATE keys SET body = substr(body, 1, length(body) - 1) WHERE id = :id",
+        "UPDATE keys SET body = CAST(substr(body, 1, length(body) - 1) || x'7f' AS BLOB) WHERE id = :id",
+        "UPDATE keys SET body = CAST(body || x'00' AS BLOB) WHERE id = :id",
+        "UPDATE keys SET body = CAST(replace(body, :current, randomblob(32)) AS BLOB) WHERE id = :id",
+        "UPDATE keys SET body = CAST(replace(body, :current, :retiring) AS BLOB) WHERE id = :id",
+        "UPDATE keys SET body = CAST(replace(body, :retiring, zeroblob(32)) AS BLOB) WHERE id = :id",
+        "UPDATE keys SET body = CAST(replace(body, 'kw_', 'kx_') AS BLOB) WHERE id = :id",
     ] {
         let place = Place::new();
         let (store, first) = place.initialized().await;
@@ -267,7 +274,12 @@ async fn an_edited_row_is_damaged_and_the_others_are_not() {
         rotated.credentials.retiring = vec![RetiringSecret { secret: secret(&entropy, 1), end: at(9_000) }];
         let rotated = stored(&store, &rotated).await;
         assert_eq!(damaged(&store).await, []);
-        place.tamper(&change.replace(":id", &format!("'{}'", rotated.id)));
+        let before = place.key_row(&rotated);
+        let change = change.replace(":id", &blob(&rotated.id.to_bytes()));
+        let hash = |secret: &Secret| blob(secret.hash.as_bytes());
+        let change = change.replace(":current", &hash(&rotated.credentials.current));
+        place.tamper(&change.replace(":retiring", &hash(&rotated.credentials.retiring[0].secret)));
+        assert_ne!(place.key_row(&rotated), before, "{change}");
 
         let changes = store.changes_after(Revision(1)).await.unwrap();
         assert_eq!((changes.keys.len(), changes.damaged.len()), (0, 1), "{change}");
@@ -288,12 +300,11 @@ async fn yesterdays_row_put_back_is_damaged() {
     // D5: a revoked key that comes back to life
     let place = Place::new();
     let (store, first) = place.initialized().await;
-    place.tamper("CREATE TABLE old_keys AS SELECT id, body, revision, code FROM keys; CREATE TABLE old_secrets AS SELECT * FROM secrets");
+    place.tamper("CREATE TABLE old_keys AS SELECT * FROM keys");
     let disabled = stored(&store, &Key { state: KeyState::Disabled, ..first }).await;
     place.tamper(
-        "UPDATE keys SET (body, revision, code) = (SELECT body, revision, code FROM old_keys WHERE id = keys.id);
-         DELETE FROM secrets; INSERT INTO secrets SELECT * FROM old_secrets;
-         DROP TABLE old_keys; DROP TABLE old_secrets",
+        "UPDATE keys SET (body, revision, root, code) = (SELECT body, revision, root, code FROM old_keys WHERE id = keys.id);
+         DROP TABLE old_keys",
     );
     let why = "it is not the one that its newest log entry wrote";
     assert_eq!(damaged(&store).await, [(disabled.id.to_string(), why)]);
@@ -306,7 +317,7 @@ async fn revoked_together() -> (Place, SqliteStore, Key, Key) {
     let place = Place::new();
     let (store, first) = place.initialized().await;
     let entropy = Seeded::new(11);
-    place.tamper("CREATE TABLE old_keys AS SELECT id, body, revision, code FROM keys; CREATE TABLE old_secrets AS SELECT * FROM secrets");
+    place.tamper("CREATE TABLE old_keys AS SELECT * FROM keys");
     let first = stored(&store, &Key { name: Name::parse("new").unwrap(), ..first }).await;
     let keys = [first.clone(), stored(&store, &key(&entropy, first.workspace)).await];
     for act in [GroupAct::Disable, GroupAct::Revoke(RevokeReason::Compromised)] {
@@ -318,11 +329,10 @@ async fn revoked_together() -> (Place, SqliteStore, Key, Key) {
 }
 
 const PUT_BACK: &str = "
-    UPDATE keys SET (body, revision, code) = (SELECT body, revision, code FROM old_keys WHERE id = keys.id)
+    UPDATE keys SET (body, revision, root, code) = (SELECT body, revision, root, code FROM old_keys WHERE id = keys.id)
         WHERE id IN (SELECT id FROM old_keys);
-    DELETE FROM secrets WHERE key_id IN (SELECT id FROM old_keys); INSERT INTO secrets SELECT * FROM old_secrets;
-    DROP TABLE old_keys; DROP TABLE old_secrets;";
-const LEAVE: &str = "DROP TABLE old_keys; DROP TABLE old_secrets;";
+    DROP TABLE old_keys;";
+const LEAVE: &str = "DROP TABLE old_keys;";
 
 #[tokio::test]
 async fn a_row_under_a_change_of_many_keys_is_guarded_as_any_other() {
@@ -336,12 +346,12 @@ async fn a_row_under_a_change_of_many_keys_is_guarded_as_any_other() {
     assert!(keys[0].id == other.id && matches!(keys[0].state, KeyState::Revoked(_)));
 
     for (edit, why) in [
-        ("body = replace(body, 'new', 'old')", "it was edited"),
+        ("body = CAST(replace(body, 'new', 'old') AS BLOB)", "it was edited"),
         ("revision = 4", "it was edited"),
-        ("code = zeroblob(32)", "it was edited"),
+        ("code = zeroblob(16)", "it was edited"),
     ] {
         let (place, store, first, _) = revoked_together().await;
-        place.tamper(&format!("{LEAVE} UPDATE keys SET {edit} WHERE id = '{}'", first.id));
+        place.tamper(&format!("{LEAVE} UPDATE keys SET {edit} WHERE id = {}", blob(&first.id.to_bytes())));
         assert_eq!(damaged(&store).await, [(first.id.to_string(), why)], "{edit}");
     }
 }
@@ -429,8 +439,8 @@ async fn the_keys_of_a_change_of_many_cannot_be_altered_or_removed() {
             "UPDATE grouped_keys SET states_before = CAST(states_before || x'00' AS BLOB) WHERE revision = 5"
                 .to_owned(),
         ),
-        (5, format!("INSERT INTO grouped_keys VALUES (5, {other}, {other}, zeroblob(8), x'')")),
-        (5, "INSERT INTO grouped_keys VALUES (5, x'', x'07', x'', x'')".to_owned()),
+        (5, format!("INSERT INTO grouped_keys VALUES (5, {other}, {other}, zeroblob(8), x'', 1)")),
+        (5, "INSERT INTO grouped_keys VALUES (5, x'', x'07', x'', x'', 1)".to_owned()),
     ] {
         let (place, store, _, _) = revoked_together().await;
         place.tamper(&format!("{LEAVE} {forge}"));
@@ -441,7 +451,9 @@ async fn the_keys_of_a_change_of_many_cannot_be_altered_or_removed() {
     }
     // Rows that no entry has are nobody's.
     let (place, store, _, _) = revoked_together().await;
-    place.tamper(&format!("{LEAVE} INSERT INTO grouped_keys VALUES (3, {other}, {other}, zeroblob(8), x'')"));
+    place.tamper(&format!(
+        "{LEAVE} INSERT INTO grouped_keys VALUES (3, {other}, {other}, zeroblob(8), x'', 1)"
+    ));
     assert_eq!(store.whole().await.unwrap().keys.len(), 2);
 }
 
@@ -454,14 +466,13 @@ async fn yesterdays_row_put_back_with_its_log_entry_removed_is_refused() {
     ] {
         let place = Place::new();
         let (store, first) = place.initialized().await;
-        place.tamper("CREATE TABLE old_keys AS SELECT id, body, revision, code FROM keys; CREATE TABLE old_secrets AS SELECT * FROM secrets");
+        place.tamper("CREATE TABLE old_keys AS SELECT * FROM keys");
         stored(&store, &Key { state: KeyState::Disabled, ..first.clone() }).await;
         stored(&store, &key(&Seeded::new(5), first.workspace)).await;
         place.tamper(&format!(
-            "UPDATE keys SET (body, revision, code) = (SELECT body, revision, code FROM old_keys WHERE id = keys.id)
+            "UPDATE keys SET (body, revision, root, code) = (SELECT body, revision, root, code FROM old_keys WHERE id = keys.id)
                  WHERE id IN (SELECT id FROM old_keys);
-             DELETE FROM secrets WHERE key_id IN (SELECT id FROM old_keys); INSERT INTO secrets SELECT * FROM old_secrets;
-             DROP TABLE old_keys; DROP TABLE old_secrets; {hide}"
+             DROP TABLE old_keys; {hide}"
         ));
         let loaded = store.whole().await;
         assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{hide}: {loaded:?}");
@@ -494,8 +505,10 @@ async fn a_forged_index_revives_no_key_and_shows() {
     // A3, D5: the record is there and genuine, and the index by which it would be found leaves it out
     let place = Place::new();
     let (store, first) = place.initialized().await;
-    place.tamper("CREATE TABLE old_keys AS SELECT id, body, revision, code FROM keys; CREATE TABLE old_secrets AS SELECT * FROM secrets;
-                  CREATE TABLE old_workspaces AS SELECT * FROM workspaces");
+    place.tamper(
+        "CREATE TABLE old_keys AS SELECT * FROM keys;
+                  CREATE TABLE old_workspaces AS SELECT * FROM workspaces",
+    );
     let disabled = stored(&store, &Key { state: KeyState::Disabled, ..first.clone() }).await;
     let renamed = workspace(&Seeded::new(7));
     let renamed = keyward::domain::workspace::Workspace {
@@ -508,10 +521,9 @@ async fn a_forged_index_revives_no_key_and_shows() {
     store.close().await.unwrap();
     drop(store);
     place.tamper(
-        "UPDATE keys SET (body, revision, code) = (SELECT body, revision, code FROM old_keys WHERE id = keys.id);
-         DELETE FROM secrets; INSERT INTO secrets SELECT * FROM old_secrets;
+        "UPDATE keys SET (body, revision, root, code) = (SELECT body, revision, root, code FROM old_keys WHERE id = keys.id);
          DELETE FROM workspaces; INSERT INTO workspaces SELECT * FROM old_workspaces;
-         DROP TABLE old_keys; DROP TABLE old_secrets; DROP TABLE old_workspaces",
+         DROP TABLE old_keys; DROP TABLE old_workspaces",
     );
     forge_index(&place, "log_by_key", "key_id", 2);
     forge_index(&place, "log_by_workspace", "workspace_id", 3);
@@ -583,7 +595,7 @@ async fn a_members_row_that_is_edited_or_lost_or_somebody_elses_is_damaged() {
         (r#"UPDATE members SET body = replace(body, '"viewer"', '"owner"')"#, (&ann, "it was edited")),
         ("DELETE FROM members", (&ann, "its row is missing")),
         (
-            &*format!("INSERT INTO members SELECT '{unknown}', body, revision, code FROM members"),
+            &*format!("INSERT INTO members SELECT '{unknown}', body, revision, code, root FROM members"),
             (&unknown, "the log does not know it"),
         ),
     ] {
@@ -602,9 +614,10 @@ async fn a_row_that_the_log_does_not_know_is_damaged() {
     // D5
     let (place, first) = ten_records().await;
     place.tamper(&format!(
-        "INSERT INTO keys (id, body, revision, code) SELECT 'key_00000000000000000000000001', body, revision, code FROM keys WHERE id = '{}';
+        "INSERT INTO keys SELECT x'00000000000000000000000000000001', workspace_id, created_ms, owner, body, revision, root, code
+         FROM keys WHERE id = {};
          UPDATE workspaces SET body = replace(body, 'starter', 'pro')",
-        first.id
+        blob(&first.id.to_bytes())
     ));
     let store = place.open();
     let mut found = damaged(&store).await;
@@ -755,7 +768,7 @@ async fn a_newer_schema_is_refused() {
     let before = place.copy_database();
     let refused = place.open_error();
     assert!(refused.to_string().contains("the oldest that may: 0.2.0"), "{refused}");
-    assert!(matches!(refused, OpenError::NewerSchema { found: 12, known: 11, .. }));
+    assert!(matches!(refused, OpenError::NewerSchema { found: 99, known: 14, .. }));
     assert!(matches!(
         verify_offline(&place.path(), &StoreSettings::default()),
         Err(OpenError::NewerSchema { .. })
@@ -884,24 +897,32 @@ async fn a_store_of_the_fourth_schema_opens_and_finds_what_was_changed_together(
     assert_eq!(revisions, [4, 3, 2]);
     let changed = stored(&store, key).await;
 
-    // The sixth had these tables but for a column, and other indexes of the log.
-    store.close().await.unwrap();
-    drop(store);
-    place.tamper(BACK_TO_SCHEMA_8);
-    place.tamper(
-        "DROP INDEX log_looks; DROP INDEX log_by_action;
-         CREATE INDEX log_by_changed_workspace ON log (changed_workspace_id) WHERE changed_workspace_id IS NOT NULL;
-         ALTER TABLE grouped_keys DROP COLUMN states_before; PRAGMA user_version = 6",
-    );
+    enables(&store, &changed).await;
+    assert_eq!(place.verify().fault, None);
+}
+
+#[tokio::test]
+async fn a_store_of_the_sixth_schema_opens_and_takes_a_change_of_many_keys() {
+    // D8, V4: it had lists of keys without what they were before
+    let place = older(include_str!("fixtures/roots-v6"), include_str!("fixtures/store-v6.sql"));
     assert_eq!(place.verify().fault, None);
     let store = place.open();
+    let view = store.whole().await.unwrap();
+    assert_eq!(view.damaged.len(), 0);
+    let disabled = view.keys.iter().find(|key| key.name == Name::parse("one").unwrap()).unwrap();
+    assert_eq!(disabled.state, KeyState::Disabled);
+    enables(&store, disabled).await;
+    assert_eq!(place.verify().fault, None);
+}
+
+/// Switches a key on, by a change of many.
+async fn enables(store: &SqliteStore, key: &Key) {
     let seen = *store.revisions().borrow();
-    let enable = put_group(&Seeded::new(5), std::slice::from_ref(&changed), GroupAct::Enable, seen);
+    let enable = put_group(&Seeded::new(5), std::slice::from_ref(key), GroupAct::Enable, seen);
     store.commit(enable).await.unwrap();
     let view = store.whole().await.unwrap();
-    let key = view.keys.iter().find(|key| key.admin.is_none()).unwrap();
+    let key = view.keys.iter().find(|found| found.id == key.id).unwrap();
     assert_eq!((key.state.clone(), view.damaged.len()), (KeyState::Active, 0));
-    assert_eq!(place.verify().fault, None);
 }
 
 #[tokio::test]
@@ -1081,6 +1102,6 @@ async fn an_edited_import_scheme_is_damaged_and_its_secret_is_not_in_the_databas
 
     // One that the log does not know is none.
     let (place, _) = one_scheme().await;
-    place.tamper("INSERT INTO schemes SELECT 'other', body, revision, code FROM schemes");
+    place.tamper("INSERT INTO schemes SELECT 'other', body, revision, code, root FROM schemes");
     assert_eq!(place.open().whole().await.unwrap().schemes.len(), 1);
 }

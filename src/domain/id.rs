@@ -39,6 +39,21 @@ macro_rules! id {
                 IdText(text)
             }
 
+            /// How many bytes its number takes.
+            pub const BYTES: usize = 16;
+
+            /// Its number, big end first: in the order of the ids, and shorter than they.
+            #[must_use]
+            pub const fn to_bytes(self) -> [u8; Self::BYTES] {
+                self.0.to_be_bytes()
+            }
+
+            /// The id with this number.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+                Self(u128::from_be_bytes(bytes))
+            }
+
             /// The same, to be kept.
             #[must_use]
             pub fn to_text(self) -> String {
@@ -82,21 +97,6 @@ impl KeyId {
 
     /// How long an id is without its prefix.
     pub const DIGITS: usize = LENGTH;
-
-    /// How many bytes its number takes.
-    pub const BYTES: usize = 16;
-
-    /// Its number, big end first: in the order of the ids, and shorter than they.
-    #[must_use]
-    pub const fn to_bytes(self) -> [u8; Self::BYTES] {
-        self.0.to_be_bytes()
-    }
-
-    /// The id with this number.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
-        Self(u128::from_be_bytes(bytes))
-    }
 
     /// Reads an id that was written without its prefix.
     #[must_use]

@@ -19,10 +19,13 @@ use crate::{
 pub(super) struct StoredRecord {
     pub(super) revision: i64,
     pub(super) bytes: Vec<u8>,
+    /// Nothing where it is that of the bytes: it stands here where those were taken away, and in records of older schemas.
     pub(super) digest: Vec<u8>,
     pub(super) chain: Vec<u8>,
     /// A code over the other columns: names exactly the record that was rewritten without the roots, chain and all.
     pub(super) code: Vec<u8>,
+    /// The root under which the code is made; `None` in an older schema, whose codes have 32 bytes.
+    pub(super) root: Option<i64>,
     /// Stands on the last record of each transaction.
     pub(super) signature: Option<Vec<u8>>,
 }
@@ -46,12 +49,13 @@ impl LogHead {
         let mut record = StoredRecord {
             revision: to_stored(revision),
             bytes,
-            digest: digest.to_vec(),
+            digest: Vec::new(),
             chain: chain.0.to_vec(),
             code: Vec::new(),
+            root: Some(keys.newest_rows().root()),
             signature: None,
         };
-        record.code = record.with_parts(|parts| keys.rows.code(parts)).to_vec();
+        record.code = record.with_parts(&digest, |parts| keys.newest_rows().code(parts)).to_vec();
         (Self { revision, chain }, record)
     }
 
@@ -69,11 +73,25 @@ impl LogHead {
 impl StoredRecord {
     /// Whether the record is whole by itself: its bytes, digest and code agree.
     pub(super) fn is_genuine(&self, keys: &DerivedKeys) -> bool {
-        self.digest == digest(&self.bytes) && self.with_parts(|parts| keys.rows.agrees(parts, &self.code))
+        let digest = digest(&self.bytes);
+        self.has_digest(&digest) && self.is_coded(&digest, keys)
     }
 
-    fn with_parts<T>(&self, code: impl FnOnce(&[&[u8]]) -> T) -> T {
-        code(&[b"log", &self.revision.to_be_bytes(), &self.digest, &self.chain])
+    /// Whether the digest is this one.
+    fn has_digest(&self, digest: &[u8; 32]) -> bool {
+        self.digest.is_empty() || self.digest == digest
+    }
+
+    fn is_coded(&self, digest: &[u8; 32], keys: &DerivedKeys) -> bool {
+        let Some(root) = self.root else {
+            return self.with_parts(digest, |parts| keys.rows.agrees(parts, &self.code));
+        };
+        let under = keys.of_rows(root);
+        under.is_some_and(|keys| self.with_parts(digest, |parts| keys.agrees(parts, &self.code)))
+    }
+
+    fn with_parts<T>(&self, digest: &[u8; 32], code: impl FnOnce(&[&[u8]]) -> T) -> T {
+        code(&[b"log", &self.revision.to_be_bytes(), digest, &self.chain])
     }
 }
 
@@ -193,13 +211,13 @@ impl<'k> ChainCheck<'k> {
         let message = chain.head_message(expected);
         if place.is_some_and(|place| place != expected.0) {
             Some("another record stands in its place".to_owned())
-        } else if digest != *record.digest {
+        } else if !record.has_digest(&digest) {
             Some("it was altered: its bytes do not fit their digest".to_owned())
         } else if place.is_none() {
             Some("it was rewritten: its bytes are no entry".to_owned())
         } else if chain.0 != *record.chain {
             Some("it was altered: it does not continue the chain".to_owned())
-        } else if !record.is_genuine(self.keys) {
+        } else if !record.is_coded(&digest, self.keys) {
             Some("it was rewritten: its code is not of this store's roots".to_owned())
         } else if record
             .signature

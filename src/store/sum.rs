@@ -1,8 +1,15 @@
 //! The sum over all rows that count: it tells at a start whether exactly the newest rows are there, without a look at the log.
 //!
-//! Each row has a term of 2,048 bits: `ChaCha20(HMAC(key, code ‖ table ‖ id ‖ revision))`. The sum of all terms, lane by lane
-//! modulo 2^64, is kept sealed beside the head of the log: a row that is written adds its term, and one that is replaced or
+//! Each row has a term of 2,048 bits, which follows from its code under a key of the row's own root. The sum of all terms, lane by
+//! lane modulo 2^64, is kept sealed beside the head of the log: a row that is written adds its term, and one that is replaced or
 //! deleted takes its own away.
+//!
+//! The term is `ChaCha20(key, code)`: one key for all rows under a root, the code as nonce and as place in the stream. Why that
+//! is as good as a keyed function of everything in the row. A code is HMAC-SHA-256 over the table, the id, the body and the
+//! revision, cut to 128 bits, and only a code that was verified counts; so rows that differ have codes that differ, but for one
+//! pair in 2^128. `ChaCha20` under one secret key is a pseudorandom function of the block's number and the nonce (RFC 8439), so
+//! different codes (125 bits of them are used, so that no term begins within another) have terms that nobody can tell from
+//! random ones. With 2^40 rows ever written, two of them share a term with a probability of 2^-46.
 //!
 //! Why nobody without the roots makes other rows with the same sum. Adding terms in a group is the construction `AdHash` (Bellare
 //! and Micciancio, 1997), and `LtHash` after it. Where the terms are known, the best attack is Wagner's generalised birthday: who
@@ -12,12 +19,15 @@
 //! clear, and whoever puts other rows there does not learn whether the sums were near each other. What is left is to guess.
 //! The same row many times over adds up to nothing only after `2^64` copies.
 //!
+//! Rows can stand under several roots at once: each term follows from its own row's root, so that one sum holds while rows are
+//! written anew under another.
+//!
 //! What is taken away is the term of the row as it was read and verified, never of what the file holds by then: so an old row
 //! that was put there before a change does not leave the sum right.
 
 use chacha20::{
     ChaCha20,
-    cipher::{KeyIvInit as _, StreamCipher as _},
+    cipher::{KeyIvInit as _, StreamCipher as _, StreamCipherSeek as _},
 };
 
 use crate::domain::{root::DerivedKeys, seal::Sealed};
@@ -33,10 +43,9 @@ pub(super) struct RowSum([u64; LANES]);
 /// What a row is to the sum.
 #[derive(Clone, Copy)]
 pub(super) struct Summand<'r> {
-    pub(super) table: &'static str,
-    pub(super) id: &'r [u8],
-    pub(super) revision: i64,
-    /// Its code, which was verified.
+    /// The root under which it stands.
+    pub(super) root: i64,
+    /// Its code, which was verified, and is over all that the row is.
     pub(super) code: &'r [u8],
 }
 
@@ -88,14 +97,23 @@ impl RowSum {
 }
 
 impl Summand<'_> {
+    /// A row whose root is not known, or whose code has another length, is never verified, and has no term.
     fn term(&self, keys: &DerivedKeys) -> RowSum {
-        let parts = [self.code, self.table.as_bytes(), self.id, &self.revision.to_be_bytes()];
-        let key = keys.sum_terms.code(&parts);
-        let mut bytes = [0; BYTES];
-        // Each key is used once, so that one nonce serves all.
-        ChaCha20::new(&key.into(), &[0; 12].into()).apply_keystream(&mut bytes);
-        RowSum::of_bytes(&bytes)
+        let code = self.code.try_into().ok();
+        keys.of_rows(self.root).zip(code).map_or(RowSum::EMPTY, |(keys, code)| term_of(code, keys.terms()))
     }
+}
+
+fn term_of(code: &[u8; 16], key: &[u8; 32]) -> RowSum {
+    let [nonce @ .., a, b, c, d] = *code;
+    // Blocks are counted by 32 bits, and four of them are a term: no two terms have only some of them in common.
+    let begins_at =
+        u64::from(u32::from_le_bytes([a, b, c, d]) >> 3) * u64::try_from(BYTES).unwrap_or_default();
+    let mut bytes = [0; BYTES];
+    let mut stream = ChaCha20::new(&(*key).into(), &nonce.into());
+    stream.seek(begins_at);
+    stream.apply_keystream(&mut bytes);
+    RowSum::of_bytes(&bytes)
 }
 
 fn purpose(head: &[u8]) -> Vec<u8> {
@@ -105,16 +123,19 @@ fn purpose(head: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{audit::Chain, revision::Revision, root::tests::keys};
+    use crate::{
+        domain::{audit::Chain, revision::Revision, root::tests::keys},
+        store::rows::Row,
+    };
 
-    fn row() -> Summand<'static> {
-        Summand { table: "keys", id: b"a", revision: 7, code: &[1; 16] }
+    fn row() -> Row {
+        Row::new("members", "a", "body", Revision(7), &keys(1))
     }
 
-    fn sum_of(rows: &[Summand<'_>]) -> RowSum {
+    fn sum_of(rows: &[Row]) -> RowSum {
         let (keys, mut sum) = (keys(1), RowSum::EMPTY);
         for row in rows {
-            sum.add(*row, &keys);
+            sum.add(row.summand(), &keys);
         }
         sum
     }
@@ -122,16 +143,20 @@ mod tests {
     #[test]
     fn every_part_of_a_row_counts_and_the_order_of_rows_does_not() {
         // D5
+        let new = |table, id, body, revision| Row::new(table, id, body, Revision(revision), &keys(1));
         let others = [
-            Summand { table: "secrets", ..row() },
-            Summand { id: b"b", ..row() },
-            Summand { revision: 8, ..row() },
-            Summand { code: &[2; 16], ..row() },
+            new("schemes", "a", "body", 7),
+            new("members", "b", "body", 7),
+            new("members", "a", "Body", 7),
+            new("members", "a", "body", 8),
+            Row::new("members", "a", "body", Revision(7), &keys(2)),
         ];
         let alone = sum_of(&[row()]);
         for other in others {
-            assert!(sum_of(&[other]) != alone);
-            assert!(sum_of(&[other, row()]) == sum_of(&[row(), other]));
+            let pair = || [row(), Row { ..other.clone() }];
+            assert!(sum_of(&[other.clone()]) != alone);
+            let [first, second] = pair();
+            assert!(sum_of(&pair()) == sum_of(&[second, first]));
         }
         assert!(
             sum_of(&[row(), row()]) != alone && sum_of(&[row(), row()]) != RowSum::EMPTY,
@@ -142,12 +167,30 @@ mod tests {
     }
 
     #[test]
+    fn each_bit_of_a_code_that_is_used_gives_another_term_and_none_begins_within_another() {
+        let keys = keys(1);
+        let lanes = |code: u128| term_of(&code.to_be_bytes(), keys.newest_rows().terms()).0;
+        let (mut seen, mut codes) = (std::collections::HashSet::new(), vec![0, u128::MAX]);
+        // The last four bytes are a number with its little end first, of which three bits are not used.
+        codes.extend((0..128).filter(|bit| !(24..27).contains(bit)).map(|bit| 1_u128 << bit));
+        for code in codes {
+            assert!(lanes(code).into_iter().all(|lane| seen.insert(lane)), "{code:x}");
+        }
+    }
+
+    #[test]
+    fn a_row_under_a_root_that_is_not_known_has_no_term() {
+        let row = Row { root: 2, ..row() };
+        assert!(!row.is_genuine("members", &keys(1)) && sum_of(&[row]) == RowSum::EMPTY);
+    }
+
+    #[test]
     fn what_is_taken_away_leaves_the_others() {
-        let (keys, other) = (keys(1), Summand { revision: 8, ..row() });
-        let mut sum = sum_of(&[row(), other]);
-        sum.subtract(row(), &keys);
-        assert!(sum == sum_of(&[other]));
-        sum.subtract(other, &keys);
+        let (keys, other) = (keys(1), Row::new("members", "a", "body", Revision(8), &keys(1)));
+        let mut sum = sum_of(&[row(), other.clone()]);
+        sum.subtract(row().summand(), &keys);
+        assert!(sum == sum_of(&[other.clone()]));
+        sum.subtract(other.summand(), &keys);
         assert!(sum == RowSum::EMPTY);
     }
 

@@ -37,6 +37,7 @@ const WIRING: [&str; 3] = ["app", "cli", "main"];
 const WIPED: &[&str] = &[
     "domain/root/mod.rs",
     "domain/root/facts.rs",
+    "domain/root/rows.rs",
     "domain/seal.rs",
     "domain/secret/mod.rs",
     "store/roots/bounded.rs",

@@ -43,7 +43,7 @@ async fn what_another_process_writes_is_noticed_before_anything_is_built_upon_it
     // D5, M2
     for sql in [
         // The root's key is of another environment: what changes nothing is no write.
-        "UPDATE keys SET body = replace(body, 'live', 'test') WHERE environment = 'live'",
+        "UPDATE keys SET body = CAST(replace(body, 'live', 'test') AS BLOB) WHERE instr(body, CAST('live' AS BLOB))",
         "UPDATE meta SET value = 1 WHERE name = 'created_ms'",
         "CREATE TABLE more (a)",
         "DELETE FROM log WHERE revision = 2",
@@ -86,10 +86,7 @@ async fn decisions_stay_as_they_were_and_a_restart_reads_what_is_there() {
     let client = Client::of(&server, &data).await;
     let (_, one) = issue(&client).await.unwrap();
     let (_, other) = issue(&client).await.unwrap();
-    write(
-        &data,
-        "UPDATE keys SET body = replace(body, '\"CI\"', '\"edited\"') || ' ' WHERE id = (SELECT min(id) FROM keys)",
-    );
+    write(&data, "UPDATE keys SET body = CAST(body || ' ' AS BLOB) WHERE id = (SELECT min(id) FROM keys)");
     // The clock's mark is written each ten seconds: nobody need ask for a change.
     server.until_logged("another process has written into the database");
     assert!(allowed(&client, &one).await && allowed(&client, &other).await);

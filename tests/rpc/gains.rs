@@ -407,7 +407,7 @@ async fn an_edited_list_of_gains_is_a_fault_of_its_entry() {
         "UPDATE grouped_keys SET first_id = x'00' WHERE revision < 0",
         "UPDATE grouped_keys SET revision = revision - 1 WHERE revision < 0",
         "UPDATE grouped_keys SET revision = -revision WHERE revision < 0",
-        "INSERT INTO grouped_keys SELECT revision, zeroblob(16), zeroblob(16), zeroblob(8), code FROM grouped_keys WHERE revision < 0",
+        "INSERT INTO grouped_keys SELECT revision, zeroblob(16), zeroblob(16), zeroblob(8), code, root FROM grouped_keys WHERE revision < 0",
     ];
     for edit in edits {
         let keyward = start().await;

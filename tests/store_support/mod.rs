@@ -231,7 +231,35 @@ pub(crate) async fn kept_counts(permits: &dyn Permits) -> Vec<(String, String, V
 /// What makes the tables of schema 8 of those of today.
 pub(crate) const BACK_TO_SCHEMA_8: &str =
     "DROP TABLE people; DROP TABLE sum; DROP TABLE group_changes; DROP TABLE removed_members; DROP TABLE distrusted;
-ALTER TABLE grouped_keys DROP COLUMN code;
+ALTER TABLE grouped_keys DROP COLUMN root; ALTER TABLE grouped_keys DROP COLUMN code;
+ALTER TABLE log DROP COLUMN root; ALTER TABLE workspaces DROP COLUMN root; ALTER TABLE members DROP COLUMN root;
+ALTER TABLE schemes DROP COLUMN root; ALTER TABLE policies DROP COLUMN root;
+DROP TABLE hashes; DROP TABLE keys;
+CREATE TABLE keys (
+    id TEXT NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    code BLOB NOT NULL,
+    workspace_id TEXT GENERATED ALWAYS AS (body ->> '$.workspace_id') VIRTUAL,
+    owner TEXT GENERATED ALWAYS AS (body ->> '$.owner') VIRTUAL,
+    environment TEXT GENERATED ALWAYS AS (body ->> '$.environment') VIRTUAL,
+    created_ms INTEGER GENERATED ALWAYS AS (body ->> '$.created_ms') VIRTUAL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX keys_by_workspace ON keys (workspace_id, created_ms DESC, id DESC);
+CREATE INDEX keys_by_owner ON keys (workspace_id, owner, created_ms DESC, id DESC) WHERE owner IS NOT NULL;
+CREATE TABLE secrets (
+    key_id TEXT NOT NULL REFERENCES keys (id),
+    generation INTEGER NOT NULL,
+    scheme TEXT NOT NULL,
+    root INTEGER NOT NULL,
+    hash BLOB NOT NULL UNIQUE,
+    hint TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    end_ms INTEGER,
+    revision INTEGER NOT NULL,
+    code BLOB NOT NULL,
+    PRIMARY KEY (key_id, generation)
+) STRICT, WITHOUT ROWID;
 DROP TABLE blocks;
 CREATE TABLE counts (
     subject TEXT NOT NULL,
@@ -274,6 +302,15 @@ impl Place {
         self.try_open().unwrap().0
     }
 
+    /// The row of a key, as it lies there.
+    pub(crate) fn key_row(&self, key: &Key) -> Option<Vec<rusqlite::types::Value>> {
+        let connection = Connection::open(self.database()).unwrap();
+        let mut select = connection.prepare("SELECT * FROM keys WHERE id = ?1").unwrap();
+        let columns = select.column_count();
+        let mut rows = select.query([key.id.to_bytes()]).unwrap();
+        rows.next().unwrap().map(|row| (0..columns).map(|column| row.get(column).unwrap()).collect())
+    }
+
     /// Runs SQL behind the store's back.
     pub(crate) fn tamper(&self, sql: &str) {
         let connection = Connection::open(self.database()).unwrap();
@@ -296,4 +333,10 @@ impl Place {
         Roots::keep(&self.path(), &RootsSource::DataDir).unwrap();
         (store, Key { revision, ..key })
     }
+}
+
+/// Bytes as SQL has them.
+pub(crate) fn blob(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("x'{digits}'")
 }

@@ -45,7 +45,7 @@ impl MacKey {
     }
 }
 
-fn code(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+pub(super) fn code(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(key);
     for part in parts {
         context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());

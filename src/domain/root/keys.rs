@@ -1,7 +1,7 @@
 //! The keys that are derived from roots, one for each purpose.
 
 use super::{
-    HeadKeys, LookupKey, MacKey, Root,
+    HeadKeys, LookupKey, MacKey, Root, RowKeys,
     facts::{RootFacts, RootHistory},
 };
 use crate::domain::{
@@ -15,17 +15,19 @@ use crate::domain::{
 pub struct DerivedKeys {
     /// Hashes what holders present.
     pub lookup: LookupKey,
-    /// Codes stored rows, so that an edited one shows.
+    /// Codes what the store notes of itself, and coded rows up to schema 12.
     pub rows: MacKey,
+    /// Codes and counts stored rows, so that an edited one shows, and an old one.
+    row_keys: RowKeys,
+    /// Those of the older roots that are at hand.
+    older_row_keys: Vec<RowKeys>,
     /// Codes the anchor: where the log ended, outside the database.
     pub anchor: MacKey,
     /// Codes page tokens, so that none can be forged.
     pub cursors: MacKey,
     /// Seals other systems' secrets, which are kept to know the keys that come from there.
     pub schemes: SealKeys,
-    /// Makes the terms of the sum over all stored rows.
-    pub sum_terms: MacKey,
-    /// Seals that sum, and what is kept of older roots.
+    /// Seals the sum over all stored rows, and what is kept of older roots.
     pub sum_seals: PurposeSeals,
     /// Signs heads of the log.
     pub heads: HeadKeys,
@@ -61,15 +63,28 @@ impl DerivedKeys {
         Self {
             lookup: LookupKey::of(newest, &history),
             rows: codes(b"rows"),
+            row_keys: RowKeys::of(newest),
+            older_row_keys: older.iter().map(|root| RowKeys::of(root)).collect(),
             anchor: codes(b"anchor"),
             cursors: codes(b"cursors"),
             schemes: SealKeys::new(roots.iter().rev().map(|root| root.derive(b"schemes"))),
-            sum_terms: codes(b"sum terms"),
             sum_seals: PurposeSeals::new(roots.iter().rev().map(|root| root.mac_key(b"sum seals")).collect()),
             heads: HeadKeys::new(newest, &history),
             check: newest.check(),
             newest: newest.number,
             history,
         }
+    }
+
+    /// What rows are written with now.
+    #[must_use]
+    pub const fn newest_rows(&self) -> &RowKeys {
+        &self.row_keys
+    }
+
+    /// What rows under the root of this number are coded and counted with; `None` where that is not at hand.
+    #[must_use]
+    pub fn of_rows(&self, root: i64) -> Option<&RowKeys> {
+        std::iter::once(&self.row_keys).chain(&self.older_row_keys).find(|keys| keys.root() == root)
     }
 }

@@ -10,6 +10,7 @@ mod facts;
 mod heads;
 mod keys;
 mod lookup;
+mod rows;
 
 use ring::{
     hkdf, hmac,
@@ -23,6 +24,7 @@ pub use self::{
     heads::HeadKeys,
     keys::DerivedKeys,
     lookup::{LookupKey, MOST_STARTS},
+    rows::RowKeys,
 };
 use super::time::{Entropy, EntropyUnavailable};
 

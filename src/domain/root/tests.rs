@@ -18,7 +18,8 @@ pub(crate) fn keys(byte: u8) -> DerivedKeys {
     DerivedKeys::new(&Root::generate(&Same(byte)).unwrap(), &[])
 }
 
-fn root(number: u32) -> Root {
+/// The root of this number.
+pub(crate) fn root(number: u32) -> Root {
     Root::draw(number, &Same(u8::try_from(number).unwrap())).unwrap()
 }
 

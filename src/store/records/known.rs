@@ -2,34 +2,25 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::domain::{
-    grant::Grants,
-    id::WorkspaceId,
-    key::Creator,
-    network::AllowedNetworks,
-    text::{EnvironmentName, Metadata, Owner},
-};
+use super::key::SharedParts;
+use crate::domain::text::Metadata;
 
 /// How many values of a kind are remembered; what comes after them is read anew each time.
 const MOST: usize = 65_536;
 
-/// Values already read, by the text they were read from. Keys with the same grants share them in memory, and the
-/// text is parsed once.
+/// Values already read, by the bytes they were read from. Keys with the same grants share them in memory, and the bytes are read
+/// once.
 #[derive(Default)]
 pub(in crate::store) struct KnownValues {
-    pub(in crate::store) workspaces: Values<WorkspaceId>,
-    pub(in crate::store) environments: Values<EnvironmentName>,
-    pub(in crate::store) owners: Values<Owner>,
-    pub(in crate::store) creators: Values<Arc<Creator>>,
-    pub(in crate::store) grants: Values<Arc<Grants>>,
-    pub(in crate::store) networks: Values<Arc<AllowedNetworks>>,
+    pub(in crate::store) alike: Values<SharedParts>,
     pub(in crate::store) metadata: Values<Arc<Metadata>>,
 }
 
+/// Values of one kind.
 pub(in crate::store) struct Values<T> {
     /// What was asked for last, because neighbours are often alike and a comparison is cheaper than a hash.
-    last: Option<(Box<str>, T)>,
-    all: HashMap<Box<str>, T>,
+    last: Option<(Box<[u8]>, T)>,
+    all: HashMap<Box<[u8]>, T>,
 }
 
 impl<T> Default for Values<T> {
@@ -39,23 +30,27 @@ impl<T> Default for Values<T> {
 }
 
 impl<T: Clone> Values<T> {
-    /// The value of `text`, as it was read before or as `read` reads it now.
-    pub(in crate::store) fn value(&mut self, text: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    /// The value of `bytes`, as it was read before or as `read` reads it now.
+    pub(in crate::store) fn value(
+        &mut self,
+        bytes: &[u8],
+        read: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Option<T> {
         if let Some((known, value)) = &self.last
-            && **known == *text
+            && **known == *bytes
         {
             return Some(value.clone());
         }
-        let value = if let Some(value) = self.all.get(text) {
+        let value = if let Some(value) = self.all.get(bytes) {
             value.clone()
         } else {
-            let value = read(text)?;
+            let value = read(bytes)?;
             if self.all.len() < MOST {
-                self.all.insert(text.into(), value.clone());
+                self.all.insert(bytes.into(), value.clone());
             }
             value
         };
-        self.last = Some((text.into(), value.clone()));
+        self.last = Some((bytes.into(), value.clone()));
         Some(value)
     }
 }

@@ -1,6 +1,6 @@
 //! How bodies are packed: a byte that says the version, then the fields in their order, without names.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 /// The version of the bodies that are written now.
 const VERSION: u8 = 1;
@@ -16,7 +16,7 @@ pub(super) fn pack(body: &impl Serialize) -> Result<Vec<u8>, Unpackable> {
 }
 
 /// The body, if it was packed so and nothing stands behind it.
-pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+pub(super) fn unpack<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
     let packed = bytes.strip_prefix(&[VERSION])?;
     let (body, rest) = postcard::take_from_bytes(packed).ok()?;
     rest.is_empty().then_some(body)

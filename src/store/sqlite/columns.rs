@@ -2,14 +2,20 @@
 
 use rusqlite::{Connection, Params, Row as SqliteRow, types::ValueRef};
 
-use crate::store::rows::{Row, SecretRow};
+use crate::store::{key_row::KeyRow, rows::Row};
 
-/// A row of which the columns are an id, a body, a revision and a code.
-pub(super) fn key_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
-    Ok(Row { id: bytes(row, 0)?, body: bytes(row, 1)?, revision: integer_of(row, 2)?, code: bytes(row, 3)? })
+/// A row of which the columns are an id, a body, a revision, a root and a code.
+pub(super) fn coded_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        id: bytes(row, 0)?,
+        body: bytes(row, 1)?,
+        revision: integer_of(row, 2)?,
+        root: integer_of(row, 3)?,
+        code: bytes(row, 4)?,
+    })
 }
 
-/// Shows each row that a query finds to `put`: its columns are an id, a body, a revision and a code.
+/// Shows each row that a query finds to `put`: its columns are those of [`coded_row`].
 pub(super) fn each_row(
     connection: &Connection,
     sql: &str,
@@ -19,24 +25,49 @@ pub(super) fn each_row(
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(values)?;
     while let Some(row) = rows.next()? {
+        put(&coded_row(row)?);
+    }
+    Ok(())
+}
+
+/// What is read of a key's row, before any condition.
+pub(super) const KEYS: &str =
+    "SELECT id, workspace_id, created_ms, owner, body, revision, root, code FROM keys";
+
+/// The row of a key, of which the columns are those of [`KEYS`]: as it lies there, until the next one is asked for.
+pub(super) fn key_row<'r>(row: &'r SqliteRow<'_>) -> rusqlite::Result<KeyRow<'r>> {
+    Ok(KeyRow {
+        id: lying(row, 0)?.unwrap_or_default(),
+        workspace: lying(row, 1)?.unwrap_or_default(),
+        created_ms: integer_of(row, 2)?,
+        owner: lying(row, 3)?,
+        body: lying(row, 4)?.unwrap_or_default(),
+        revision: integer_of(row, 5)?,
+        root: integer_of(row, 6)?,
+        code: lying(row, 7)?.unwrap_or_default(),
+    })
+}
+
+/// Shows the row of each key that a query finds to `put`; its columns are those of [`KEYS`].
+pub(super) fn each_key(
+    connection: &Connection,
+    sql: &str,
+    values: impl Params,
+    mut put: impl FnMut(&KeyRow<'_>),
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(values)?;
+    while let Some(row) = rows.next()? {
         put(&key_row(row)?);
     }
     Ok(())
 }
 
-/// A row of a secret, of which the columns begin at `first`.
-pub(super) fn secret_row_at(row: &SqliteRow<'_>, first: usize) -> rusqlite::Result<SecretRow> {
-    let column = |offset: usize| first.saturating_add(offset);
-    Ok(SecretRow {
-        generation: row.get(column(0))?,
-        scheme: bytes(row, column(1))?,
-        root: integer_of(row, column(2))?,
-        hash: bytes(row, column(3))?,
-        hint: bytes(row, column(4))?,
-        created_ms: integer_of(row, column(5))?,
-        end_ms: row.get(column(6))?,
-        revision: integer_of(row, column(7))?,
-        code: bytes(row, column(8))?,
+/// The bytes of a text or blob where they lie; `None` where there is no value.
+fn lying<'r>(row: &'r SqliteRow<'_>, column: usize) -> rusqlite::Result<Option<&'r [u8]>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(bytes),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => None,
     })
 }
 

@@ -3,15 +3,19 @@
 use rusqlite::{Connection, OptionalExtension, params, types::Value};
 
 use super::{
-    columns::{key_row, secret_row_at},
-    distrusted, failure,
+    columns::{KEYS, coded_row, key_row},
+    distrusted, hashes,
     refusal::WriteRefusal,
     sums::RunningSum,
 };
 use crate::{
     domain::root::DerivedKeys,
     ports::StoreError,
-    store::rows::{Row, SecretRow},
+    store::{
+        key_row::{NewKeyRow, TABLE as KEYS_TABLE},
+        records::key::{StoredSecret, secrets_of},
+        rows::Row,
+    },
 };
 
 /// Tables whose bodies are no text.
@@ -24,23 +28,33 @@ pub(super) struct CountedRows<'c> {
     pub(super) sum: &'c mut RunningSum,
 }
 
+/// What a key's row was before.
+enum KeyBefore {
+    None,
+    /// As it was written: with these secrets.
+    Genuine(Vec<StoredSecret>),
+    /// Nobody knows what it was.
+    Unknown,
+}
+
 impl CountedRows<'_> {
     /// Writes a row in place of the one of its id.
     pub(super) fn replace(&mut self, table: &'static str, row: &Row) -> Result<(), WriteRefusal> {
         self.take_out(table, &String::from_utf8_lossy(&row.id))?;
         let put = format!(
-            "INSERT INTO {table} (id, body, revision, code) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id)
-             DO UPDATE SET body = excluded.body, revision = excluded.revision, code = excluded.code"
+            "INSERT INTO {table} (id, body, revision, root, code) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE
+             SET body = excluded.body, revision = excluded.revision, root = excluded.root, code = excluded.code"
         );
         put_row(self.connection, &put, table, row)?;
-        self.sum.add_row(table, row, self.keys);
+        self.sum.add(row.summand(), self.keys);
         Ok(())
     }
 
     /// Writes a row that is new.
     pub(super) fn insert(&mut self, table: &'static str, row: &Row, insert: &str) -> rusqlite::Result<()> {
         put_row(self.connection, insert, table, row)?;
-        self.sum.add_row(table, row, self.keys);
+        self.sum.add(row.summand(), self.keys);
         Ok(())
     }
 
@@ -57,46 +71,62 @@ impl CountedRows<'_> {
         if distrusted::strike(self.connection, self.keys, self.sum, table, id)? || !self.sum.is_known() {
             return Ok(());
         }
-        let select = format!("SELECT id, body, revision, code FROM {table} WHERE id = ?1");
-        let found = self.connection.prepare_cached(&select)?.query_row([id], key_row).optional()?;
+        let select = format!("SELECT id, body, revision, root, code FROM {table} WHERE id = ?1");
+        let found = self.connection.prepare_cached(&select)?.query_row([id], coded_row).optional()?;
         let Some(row) = found else { return Ok(()) };
-        if !row.is_genuine(table, &self.keys.rows) {
+        if !row.is_genuine(table, self.keys) {
             return Err(damaged(id).into());
         }
-        self.sum.subtract(row.summand(table), self.keys);
+        self.sum.subtract(row.summand(), self.keys);
         Ok(())
     }
 
-    /// Writes the rows of a key in place of those that it had.
-    pub(super) fn replace_key(&mut self, row: &Row, secrets: &[SecretRow]) -> Result<(), WriteRefusal> {
-        let id = String::from_utf8_lossy(&row.id).into_owned();
-        self.take_out_secrets(&id)?;
-        self.replace("keys", row)?;
-        self.connection.prepare_cached("DELETE FROM secrets WHERE key_id = ?1")?.execute([&id])?;
-        for secret in secrets {
-            put_secret(self.connection, &id, secret)?;
-            self.sum.add(secret.summand(&secret.id(id.as_bytes())), self.keys);
-        }
-        Ok(())
-    }
-
-    fn take_out_secrets(&mut self, key_id: &str) -> Result<(), WriteRefusal> {
-        if !self.sum.is_known() || distrusted::is_named(self.connection, "keys", key_id)? {
-            return Ok(());
-        }
-        let mut select = self.connection.prepare_cached(
-            "SELECT generation, scheme, root, hash, hint, created_ms, end_ms, revision, code
-             FROM secrets WHERE key_id = ?1",
-        )?;
-        let mut rows = select.query([key_id])?;
-        while let Some(row) = rows.next()? {
-            let secret = secret_row_at(row, 0)?;
-            if !secret.is_genuine(key_id.as_bytes(), &self.keys.rows) {
-                return Err(damaged(key_id).into());
+    /// Writes the row of a key in place of the one that it had.
+    pub(super) fn replace_key(&mut self, new: &NewKeyRow) -> Result<(), WriteRefusal> {
+        let before = self.take_out_key(new)?;
+        let put = "INSERT INTO keys (id, workspace_id, created_ms, owner, body, revision, root, code)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (id) DO UPDATE
+             SET workspace_id = excluded.workspace_id, created_ms = excluded.created_ms, owner = excluded.owner,
+                 body = excluded.body, revision = excluded.revision, root = excluded.root, code = excluded.code";
+        self.connection.prepare_cached(put)?.execute(params![
+            new.id,
+            new.workspace,
+            new.created_ms,
+            new.owner,
+            new.body,
+            new.revision,
+            new.root,
+            new.code
+        ])?;
+        let before = match before {
+            KeyBefore::None => Vec::new(),
+            KeyBefore::Genuine(secrets) => secrets,
+            KeyBefore::Unknown => {
+                hashes::forget_key(self.connection, &new.id)?;
+                Vec::new()
             }
-            self.sum.subtract(secret.summand(&secret.id(key_id.as_bytes())), self.keys);
-        }
+        };
+        hashes::replace(self.connection, &new.id, &before, &secrets_of(&new.body))?;
+        self.sum.add(new.as_row().summand(), self.keys);
         Ok(())
+    }
+
+    /// The same as [`Self::take_out`], of a key.
+    fn take_out_key(&mut self, new: &NewKeyRow) -> Result<KeyBefore, WriteRefusal> {
+        let id = new.as_row().shown_id();
+        if distrusted::strike(self.connection, self.keys, self.sum, KEYS_TABLE, &id)? {
+            return Ok(KeyBefore::Unknown);
+        }
+        let mut select = self.connection.prepare_cached(&format!("{KEYS} WHERE id = ?1"))?;
+        let mut rows = select.query([&new.id])?;
+        let Some(row) = rows.next()? else { return Ok(KeyBefore::None) };
+        let row = key_row(row)?;
+        if !row.is_genuine(self.keys) {
+            return if self.sum.is_known() { Err(damaged(&id).into()) } else { Ok(KeyBefore::Unknown) };
+        }
+        self.sum.subtract(row.summand(), self.keys);
+        Ok(KeyBefore::Genuine(secrets_of(row.body)))
     }
 }
 
@@ -111,32 +141,6 @@ fn put_row(connection: &Connection, insert: &str, table: &str, row: &Row) -> rus
         table if PACKED.contains(&table) => Value::Blob(row.body.clone()),
         _ => Value::Text(text(&row.body)),
     };
-    let values = params![text(&row.id), body, row.revision, row.code];
+    let values = params![text(&row.id), body, row.revision, row.root, row.code];
     connection.prepare_cached(insert)?.execute(values).map(drop)
-}
-
-fn put_secret(connection: &Connection, key_id: &str, row: &SecretRow) -> Result<(), WriteRefusal> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO secrets (key_id, generation, scheme, root, hash, hint, created_ms, end_ms, revision, code)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?;
-    let text = |bytes| String::from_utf8_lossy(bytes);
-    let inserted = insert.execute(params![
-        key_id,
-        row.generation,
-        text(&row.scheme),
-        row.root,
-        row.hash,
-        text(&row.hint),
-        row.created_ms,
-        row.end_ms,
-        row.revision,
-        row.code
-    ]);
-    match inserted {
-        Ok(_) => Ok(()),
-        // Another key has this secret: the one who draws again gets another.
-        Err(error) if failure::is_duplicate(&error) => Err(StoreError::Conflict.into()),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -67,6 +67,7 @@ fn lost(table: &str) -> &'static str {
         "requests" => "request ids that stood there may be carried out twice",
         "people" => "names of people in the log may be lost, and the rights of members who are named there",
         "grouped_keys" | "group_changes" => "which keys were changed together may be lost",
+        "hashes" => "no right: a change that needs one of its rows may be refused",
         "blocks" => "what was used of limits may be lost, and usage and last uses",
         "removed_members" | "distrusted" | "sum" => "no right, and the next start reads the whole log",
         "secret_uses" | "scope_uses" => "last uses may be lost, and no right with them",

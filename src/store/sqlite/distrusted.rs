@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{columns::key_row, sums::RunningSum};
+use super::{columns::coded_row, sums::RunningSum};
 use crate::{
     domain::{revision::Revision, root::DerivedKeys},
     store::{
+        key_row::{KeyRow, TABLE as KEYS},
         rows::{EDITED, NOT_NEWEST, ROW_MISSING, ROW_UNKNOWN, Row},
         sum::RowSum,
     },
@@ -32,7 +33,7 @@ pub(super) struct BadRow {
     pub(super) why: &'static str,
 }
 
-/// The rows that are named, by their tables and ids.
+/// The rows that are named, by their tables and ids; keys by their ids as they are shown.
 #[derive(Default)]
 pub(super) struct Distrusted(HashMap<Vec<u8>, &'static str>);
 
@@ -43,13 +44,14 @@ impl Distrusted {
         keys: &DerivedKeys,
         sum: &mut RowSum,
     ) -> rusqlite::Result<(Self, bool)> {
-        let mut select = connection.prepare_cached("SELECT id, body, revision, code FROM distrusted")?;
+        let mut select =
+            connection.prepare_cached("SELECT id, body, revision, root, code FROM distrusted")?;
         let mut rows = select.query([])?;
         let (mut named, mut is_genuine) = (HashMap::new(), true);
         while let Some(row) = rows.next()? {
-            let row = key_row(row)?;
-            is_genuine &= row.is_genuine(TABLE, &keys.rows);
-            sum.add(row.summand(TABLE), keys);
+            let row = coded_row(row)?;
+            is_genuine &= row.is_genuine(TABLE, keys);
+            sum.add(row.summand(), keys);
             let why = WHYS.into_iter().find(|why| why.as_bytes() == row.body).unwrap_or(FOUND);
             named.insert(row.id, why);
         }
@@ -59,6 +61,11 @@ impl Distrusted {
     /// Why a row is not trusted, if it is named.
     pub(super) fn why(&self, table: &str, id: &[u8]) -> Option<&'static str> {
         if self.0.is_empty() { None } else { self.0.get(&named(table, id)).copied() }
+    }
+
+    /// The same of a key's row.
+    pub(super) fn why_of_key(&self, row: &KeyRow<'_>) -> Option<&'static str> {
+        if self.0.is_empty() { None } else { self.why(KEYS, row.shown_id().as_bytes()) }
     }
 
     /// The ids of a table that are named, but for those in `seen`.
@@ -84,20 +91,14 @@ pub(super) fn put_all(
 ) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM distrusted", [])?;
     let mut insert = connection.prepare_cached(
-        "INSERT INTO distrusted (id, body, revision, code) VALUES (CAST(?1 AS TEXT), ?2, ?3, ?4)
+        "INSERT INTO distrusted (id, body, revision, root, code) VALUES (CAST(?1 AS TEXT), ?2, ?3, ?4, ?5)
          ON CONFLICT (id) DO NOTHING",
     )?;
     for bad in bad {
-        let row = Row::new(TABLE, named(bad.table, &bad.id), bad.why, revision, &keys.rows);
-        insert.execute((row.id, row.body, row.revision, row.code))?;
+        let row = Row::new(TABLE, named(bad.table, &bad.id), bad.why, revision, keys);
+        insert.execute((row.id, row.body, row.revision, row.root, row.code))?;
     }
     Ok(())
-}
-
-/// Whether a row is on the list.
-pub(super) fn is_named(connection: &Connection, table: &str, id: &str) -> rusqlite::Result<bool> {
-    let mut select = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM distrusted WHERE id = ?1)")?;
-    select.query_row([String::from_utf8_lossy(&named(table, id.as_bytes()))], |row| row.get(0))
 }
 
 /// Takes a row off the list, because it is written anew; whether it was there. It did not count.
@@ -109,11 +110,11 @@ pub(super) fn strike(
     id: &str,
 ) -> rusqlite::Result<bool> {
     let id = String::from_utf8_lossy(&named(table, id.as_bytes())).into_owned();
-    let select = "SELECT id, body, revision, code FROM distrusted WHERE id = ?1";
-    let found = connection.prepare_cached(select)?.query_row([&id], key_row).optional()?;
+    let select = "SELECT id, body, revision, root, code FROM distrusted WHERE id = ?1";
+    let found = connection.prepare_cached(select)?.query_row([&id], coded_row).optional()?;
     let Some(row) = found else { return Ok(false) };
     // One that was edited is found by the next start: its term is not what is taken away here.
-    sum.subtract(row.summand(TABLE), keys);
+    sum.subtract(row.summand(), keys);
     connection.prepare_cached("DELETE FROM distrusted WHERE id = ?1")?.execute([&id])?;
     Ok(true)
 }

@@ -39,11 +39,6 @@ pub(super) fn is_constraint(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation))
 }
 
-/// Whether a value was there already that may stand only once.
-pub(super) fn is_duplicate(error: &Error) -> bool {
-    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_CONSTRAINT_UNIQUE)
-}
-
 /// Whether there is no room on the disk.
 pub(super) fn is_full(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull))

@@ -96,9 +96,9 @@ async fn a_full_disk_refuses_changes_and_loses_none() {
 async fn a_statement_that_is_refused_takes_its_own_change_only() {
     let directory = tempfile::tempdir().unwrap();
     let odd = "CREATE TEMP TRIGGER odd BEFORE INSERT ON main.requests BEGIN SELECT RAISE(ABORT, 'odd'); END;
-               CREATE TEMP TRIGGER late AFTER INSERT ON main.secrets WHEN new.hash = x'"
+               CREATE TEMP TRIGGER late AFTER INSERT ON main.hashes WHEN new.hash = x'"
         .to_owned()
-        + &"07".repeat(32)
+        + &"07".repeat(16)
         + "' BEGIN SELECT RAISE(ABORT, 'late'); END";
     let store = store(&directory, &odd);
     let answers = futures_util::future::join_all((5..10).map(|number| store.commit(issue(number)))).await;

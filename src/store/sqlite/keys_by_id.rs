@@ -5,9 +5,9 @@ use std::collections::{HashMap, hash_map};
 use rusqlite::Connection;
 
 use super::{
+    columns::{KEYS, each_key},
     failure::of_reading,
     groups, log,
-    read::{KEYS, each_key},
 };
 use crate::{
     domain::{group::GroupChange, id::KeyId, key::Key, root::DerivedKeys},
@@ -40,10 +40,10 @@ struct KeysById<'c> {
 
 impl KeysById<'_> {
     fn key(&mut self, id: KeyId) -> Result<Option<Result<Key, Damaged>>, StoreError> {
-        let (codes, known) = (&self.keys.rows, &mut self.known);
+        let (keys, known) = (self.keys, &mut self.known);
         let mut found = None;
-        each_key(self.connection, &format!("{KEYS} WHERE keys.id = ?1"), [id.to_string()], |row, secrets| {
-            found = Some((row.revision, row.to_key(secrets, row.revision, codes, known)));
+        each_key(self.connection, &format!("{KEYS} WHERE id = ?1"), [id.to_bytes()], |row| {
+            found = Some((row.revision, row.to_key(row.revision, keys, known)));
         })
         .map_err(|error| of_reading(&error))?;
         Ok(match found {

@@ -14,6 +14,7 @@ mod fairness;
 mod faults;
 mod follower;
 mod groups;
+mod hashes;
 mod keys_by_id;
 mod log;
 mod meta;

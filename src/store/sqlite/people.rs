@@ -27,7 +27,7 @@ use crate::{
 /// Their table.
 pub(super) const TABLE: &str = "people";
 
-const COLUMNS: &str = "SELECT reference, name, revision, code FROM people";
+const COLUMNS: &str = "SELECT reference, name, revision, root, code FROM people";
 
 /// Gives references to the names of one entry.
 pub(super) struct Referring<'r, 'c> {
@@ -46,7 +46,7 @@ impl Referring<'_, '_> {
         let select = format!("{COLUMNS} WHERE name = ?1");
         let found = connection.prepare_cached(&select)?.query_row([name], person).optional()?;
         if let Some(row) = found {
-            if let Some(known) = reference_of(&row).filter(|_| row.is_genuine(TABLE, &keys.rows)) {
+            if let Some(known) = reference_of(&row).filter(|_| row.is_genuine(TABLE, keys)) {
                 return Ok(known);
             }
             // Revoking a key must not wait for the row of a name. The next start misses it, and names it in the log.
@@ -63,11 +63,12 @@ impl Referring<'_, '_> {
         let reference = PersonRef::new(self.draws.next(), self.revision, self.new);
         self.new = self.new.saturating_add(1);
         let CountedRows { connection, keys, sum } = &mut *self.counted;
-        let row = Row::new(TABLE, reference.to_string(), name, self.revision, &keys.rows);
-        let mut insert = connection
-            .prepare_cached("INSERT INTO people (reference, name, revision, code) VALUES (?1, ?2, ?3, ?4)")?;
-        insert.execute(params![reference.to_bytes(), name, row.revision, row.code])?;
-        sum.add_row(TABLE, &row, keys);
+        let row = Row::new(TABLE, reference.to_string(), name, self.revision, keys);
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO people (reference, name, revision, root, code) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
+        insert.execute(params![reference.to_bytes(), name, row.revision, row.root, row.code])?;
+        sum.add(row.summand(), keys);
         Ok(reference)
     }
 }
@@ -97,7 +98,7 @@ pub(super) fn name(
     let found = select.query_row([reference.to_bytes()], person).optional()?;
     Ok(match found {
         None => PersonName::Unknown,
-        Some(row) if !row.is_genuine(TABLE, &keys.rows) => PersonName::Edited,
+        Some(row) if !row.is_genuine(TABLE, keys) => PersonName::Edited,
         Some(row) => PersonName::Known(String::from_utf8_lossy(&row.body).into_owned()),
     })
 }
@@ -123,7 +124,7 @@ pub(super) fn bad(
     each(connection, |row| {
         let why = match reference_of(row).and_then(|reference| missing.remove(&reference)) {
             None => Some(ROW_UNKNOWN),
-            Some(_) if !row.is_genuine(TABLE, &keys.rows) => Some(EDITED),
+            Some(_) if !row.is_genuine(TABLE, keys) => Some(EDITED),
             Some(written) if written != row.revision => Some(NOT_NEWEST),
             Some(_) => None,
         };
@@ -153,7 +154,13 @@ fn person(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
     let reference = stored.as_slice().try_into().map(|bytes| PersonRef::from_bytes(bytes).to_string());
     // One that was edited finds nothing.
     let id = reference.map_or(stored, String::into_bytes);
-    Ok(Row { id, body: bytes(row, 1)?, revision: integer_of(row, 2)?, code: bytes(row, 3)? })
+    Ok(Row {
+        id,
+        body: bytes(row, 1)?,
+        revision: integer_of(row, 2)?,
+        root: integer_of(row, 3)?,
+        code: bytes(row, 4)?,
+    })
 }
 
 fn reference_of(row: &Row) -> Option<PersonRef> {

@@ -8,24 +8,24 @@ use super::{
     log,
 };
 use crate::{
-    domain::root::{DerivedKeys, MacKey},
+    domain::root::DerivedKeys,
     ports::{Damaged, PolicyVersion, PolicyView, StoreError},
     store::rows::{ROW_MISSING, ROW_UNKNOWN, Row},
 };
 
-const POLICIES: &str = "SELECT version, body, revision, code FROM policies";
+const POLICIES: &str = "SELECT version, body, revision, root, code FROM policies";
 
 /// The newest version as the log names it, with the revision that wrote it; nothing where the log names none.
 pub(super) fn newest(
     connection: &Connection,
-    codes: &MacKey,
+    keys: &DerivedKeys,
     named: Option<(u64, i64)>,
 ) -> rusqlite::Result<Option<PolicyView>> {
     let Some((version, revision)) = named else { return Ok(None) };
     let mut select = connection.prepare_cached(&format!("{POLICIES} WHERE version = ?1"))?;
     let row = select.query_row([i64::try_from(version).unwrap_or(i64::MAX)], policy_row).optional()?;
     let missing = Damaged { id: version.to_string(), why: ROW_MISSING, zone: None };
-    let found = row.map_or(Err(missing), |row| row.to_policy(revision, codes));
+    let found = row.map_or(Err(missing), |row| row.to_policy(revision, keys));
     Ok(Some(PolicyView::of(version, found)))
 }
 
@@ -60,7 +60,7 @@ pub(super) fn versions(
         rows.into_iter().map(written).collect()
     };
     let checked = read().map_err(|error| of_reading(&error))?.into_iter().map(|(row, written)| {
-        let policy = row.to_policy(row.revision, &keys.rows);
+        let policy = row.to_policy(row.revision, keys);
         let vouched = policy.and_then(|policy| {
             if written == Some(policy.version) { Ok(policy) } else { Err(row.damaged(ROW_UNKNOWN)) }
         });
@@ -81,6 +81,7 @@ fn policy_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
         id: row.get::<_, i64>(0)?.to_string().into(),
         body: bytes(row, 1)?,
         revision: row.get(2)?,
-        code: bytes(row, 3)?,
+        root: row.get(3)?,
+        code: bytes(row, 4)?,
     })
 }

@@ -1,9 +1,9 @@
 //! Reading rows back: every one is checked against its code and the log before it counts.
 
-use rusqlite::{Connection, Params, Row as SqliteRow, params_from_iter, types};
+use rusqlite::{Connection, params_from_iter, types};
 
 use super::{
-    columns::{bytes, each_row, integer_of, key_row, secret_row_at},
+    columns::{KEYS, bytes, each_key, each_row, integer_of},
     distrusted::BadRow,
     failure::of_reading,
     log::{self, Newest},
@@ -16,26 +16,21 @@ use crate::{
         key::Key,
         member::{Member, MemberId},
         revision::Revision,
-        root::{DerivedKeys, MacKey},
+        root::DerivedKeys,
         time::Timestamp,
         workspace::Within,
     },
     ports::{Damaged, KeyFilter, KeyPosition, StoreError, View, ViewSink},
     store::{
+        key_row::KeyRow,
         records::known::KnownValues,
-        rows::{EDITED, NOT_NEWEST, ROW_MISSING, ROW_UNKNOWN, Row, SecretRow, from_stored},
+        rows::{EDITED, NOT_NEWEST, ROW_MISSING, ROW_UNKNOWN, Row, from_stored},
     },
 };
 
-pub(super) const KEYS: &str = "
-SELECT keys.id, keys.body, keys.revision, keys.code,
-       secrets.generation, secrets.scheme, secrets.root, secrets.hash, secrets.hint, secrets.created_ms,
-       secrets.end_ms, secrets.revision, secrets.code
-FROM keys LEFT JOIN secrets ON secrets.key_id = keys.id";
+pub(super) const WORKSPACES: &str = "SELECT id, body, revision, root, code FROM workspaces";
 
-pub(super) const WORKSPACES: &str = "SELECT id, body, revision, code FROM workspaces";
-
-pub(super) const MEMBERS: &str = "SELECT id, body, revision, code FROM members";
+pub(super) const MEMBERS: &str = "SELECT id, body, revision, root, code FROM members";
 
 /// What was written after `after`, as it stands now.
 pub(super) fn changes(
@@ -49,7 +44,7 @@ pub(super) fn changes(
         return Err(StoreError::Corrupt(format!("the log ends at {head}, and {after} was committed before")));
     }
     let newest = log::named_since(&snapshot, keys, after, head)?;
-    let mut reading = ViewRows::new(&keys.rows);
+    let mut reading = ViewRows::new(keys);
     reading.schemes(&snapshot, keys, &newest).map_err(|error| of_reading(&error))?;
     reading.named(&snapshot, &newest).map_err(|error| of_reading(&error))?;
     Ok(View { groups: newest.groups, ..reading.at(head) })
@@ -69,14 +64,14 @@ pub(super) fn list(
         let after = after.filter(|after| after.workspace == workspace);
         list_where(
             connection,
-            ("workspace_id = ?", &workspace.to_string()),
+            ("workspace_id = ?", &workspace.to_bytes()),
             (filter, after),
             &mut found,
             limit,
         )?;
     }
     if filter.within == Within::All {
-        let begun = begun.map(|workspace| workspace.to_string()).unwrap_or_default();
+        let begun = begun.map(|workspace| workspace.to_bytes().to_vec()).unwrap_or_default();
         list_where(connection, ("workspace_id > ?", &begun), (filter, None), &mut found, limit)?;
     }
     Ok(found)
@@ -85,17 +80,17 @@ pub(super) fn list(
 /// Adds where keys stand of the workspaces that `which` picks, until there are `limit`.
 fn list_where(
     connection: &Connection,
-    which: (&str, &str),
+    which: (&str, &[u8]),
     (filter, after): (&KeyFilter, Option<KeyPosition>),
     found: &mut Vec<KeyPosition>,
     limit: usize,
 ) -> rusqlite::Result<()> {
     let integer = types::Value::Integer;
     let mut sql = format!("SELECT created_ms, id, workspace_id FROM keys WHERE {}", which.0);
-    let mut values = vec![types::Value::Text(which.1.to_owned())];
+    let mut values = vec![types::Value::Blob(which.1.to_vec())];
     if let Some(after) = after {
         sql.push_str(" AND (created_ms, id) < (?, ?)");
-        values.extend([integer(after.created.as_ms()), types::Value::Text(after.id.to_string())]);
+        values.extend([integer(after.created.as_ms()), types::Value::Blob(after.id.to_bytes().to_vec())]);
     }
     for (condition, value) in [
         (" AND owner = ?", filter.owner.as_ref().map(|owner| types::Value::Text(owner.to_string()))),
@@ -114,8 +109,8 @@ fn list_where(
         && let Some(row) = rows.next()?
     {
         let created = Timestamp::from_ms(integer_of(row, 0)?).ok();
-        let id = KeyId::parse(&String::from_utf8_lossy(&bytes(row, 1)?)).ok();
-        let workspace = WorkspaceId::parse(&String::from_utf8_lossy(&bytes(row, 2)?)).ok();
+        let id = bytes(row, 1)?.try_into().ok().map(KeyId::from_bytes);
+        let workspace = bytes(row, 2)?.try_into().ok().map(WorkspaceId::from_bytes);
         let place = created.zip(id).zip(workspace);
         found.extend(place.map(|((created, id), workspace)| KeyPosition { workspace, created, id }));
     }
@@ -124,7 +119,7 @@ fn list_where(
 
 /// Rows on their way to a view.
 pub(super) struct ViewRows<'k> {
-    codes: &'k MacKey,
+    keys: &'k DerivedKeys,
     known: KnownValues,
     parts: ViewParts,
     /// The rows that cannot be trusted.
@@ -132,8 +127,8 @@ pub(super) struct ViewRows<'k> {
 }
 
 impl<'k> ViewRows<'k> {
-    pub(super) fn new(codes: &'k MacKey) -> Self {
-        Self { codes, known: KnownValues::default(), parts: ViewParts::default(), bad: Vec::new() }
+    pub(super) fn new(keys: &'k DerivedKeys) -> Self {
+        Self { keys, known: KnownValues::default(), parts: ViewParts::default(), bad: Vec::new() }
     }
 
     fn at(self, head: Revision) -> View {
@@ -174,14 +169,14 @@ impl<'k> ViewRows<'k> {
 
     /// Takes the newest version of the policy, and looks at all others that records name.
     pub(super) fn policies(&mut self, connection: &Connection, newest: &Newest) -> rusqlite::Result<()> {
-        self.parts.view.policy = policies::newest(connection, self.codes, newest.policy)?;
+        self.parts.view.policy = policies::newest(connection, self.keys, newest.policy)?;
         let mut missing = newest.policies.clone();
         let mut bad = Vec::new();
         policies::each(connection, |row| {
             let written = row.parse_id(str::parse).and_then(|version: u64| missing.remove(&version));
             let why = match written {
                 None => Some(ROW_UNKNOWN),
-                Some(_) if !row.is_genuine("policies", self.codes) => Some(EDITED),
+                Some(_) if !row.is_genuine("policies", self.keys) => Some(EDITED),
                 Some(written) if written != row.revision => Some(NOT_NEWEST),
                 Some(_) => None,
             };
@@ -226,12 +221,9 @@ impl<'k> ViewRows<'k> {
         })?;
         self.removed(newest.removed.drain());
         self.parts.hand_over(sink);
-        each_key(connection, &format!("{KEYS} ORDER BY keys.id"), [], |row, secrets| {
-            let id = row.parse_id(KeyId::parse);
-            let written = id.and_then(|id| newest.keys.remove(&id));
-            self.put_key(row, secrets, written, |key| {
-                newest.since_row(key.id, row.revision).fold(key, Key::under)
-            });
+        each_key(connection, &format!("{KEYS} ORDER BY id"), [], |row| {
+            let written = row.key_id().and_then(|id| newest.keys.remove(&id));
+            self.put_key(row, written, |key| newest.since_row(key.id, row.revision).fold(key, Key::under));
             self.parts.hand_over_full(sink);
         })?;
         newest.workspaces.keys().for_each(|id| self.missing("workspaces", id.to_string()));
@@ -243,7 +235,7 @@ impl<'k> ViewRows<'k> {
 
     /// Takes the rows that are named.
     fn named(&mut self, connection: &Connection, newest: &Newest) -> rusqlite::Result<()> {
-        self.parts.view.policy = policies::newest(connection, self.codes, newest.policy)?;
+        self.parts.view.policy = policies::newest(connection, self.keys, newest.policy)?;
         let by_id = format!("{WORKSPACES} WHERE id = ?1");
         for (id, newest) in &newest.workspaces {
             let (id, mut found) = (id.to_string(), false);
@@ -269,31 +261,31 @@ impl<'k> ViewRows<'k> {
         self.removed(newest.removed.iter().map(|(id, written)| (id.clone(), *written)));
         newest.keys.iter().try_for_each(|(id, written)| {
             let later = |key| newest.since_row(*id, *written).fold(key, Key::under);
-            self.key(connection, &id.to_string(), Some(*written), later)
+            self.key(connection, *id, Some(*written), later)
         })
     }
 
     fn key(
         &mut self,
         connection: &Connection,
-        id: &str,
+        id: KeyId,
         newest: Option<i64>,
         later: impl Fn(Key) -> Key,
     ) -> rusqlite::Result<()> {
         let mut found = false;
-        each_key(connection, &format!("{KEYS} WHERE keys.id = ?1"), [id], |row, secrets| {
+        each_key(connection, &format!("{KEYS} WHERE id = ?1"), [id.to_bytes()], |row| {
             found = true;
-            self.put_key(row, secrets, newest, &later);
+            self.put_key(row, newest, &later);
         })?;
         if !found {
-            self.missing("keys", id.to_owned());
+            self.missing("keys", id.to_string());
         }
         Ok(())
     }
 
     fn put_workspace(&mut self, row: &Row, newest: Option<i64>) {
         let newest = newest.ok_or_else(|| row.damaged(ROW_UNKNOWN));
-        match newest.and_then(|newest| row.to_workspace(newest, self.codes)) {
+        match newest.and_then(|newest| row.to_workspace(newest, self.keys)) {
             Ok(workspace) => self.parts.view.workspaces.push(workspace),
             Err(damaged) => self.distrust("workspaces", row.id.clone(), damaged),
         }
@@ -301,7 +293,7 @@ impl<'k> ViewRows<'k> {
 
     fn put_member(&mut self, row: &Row, newest: Option<i64>) {
         let newest = newest.ok_or_else(|| row.damaged(ROW_UNKNOWN));
-        match newest.and_then(|newest| row.to_member(newest, self.codes)) {
+        match newest.and_then(|newest| row.to_member(newest, self.keys)) {
             // Up to schema 7 the row of a removed one stayed.
             Ok(Member { id, role: None, revision, .. }) => {
                 self.parts.view.removed_members.push((id, revision));
@@ -312,17 +304,11 @@ impl<'k> ViewRows<'k> {
     }
 
     /// Takes a key's row, and upon it what came `later` to this key among many.
-    fn put_key(
-        &mut self,
-        row: &Row,
-        secrets: &[SecretRow],
-        newest: Option<i64>,
-        later: impl FnOnce(Key) -> Key,
-    ) {
+    fn put_key(&mut self, row: &KeyRow<'_>, newest: Option<i64>, later: impl FnOnce(Key) -> Key) {
         let newest = newest.ok_or_else(|| row.damaged(ROW_UNKNOWN));
-        match newest.and_then(|newest| row.to_key(secrets, newest, self.codes, &mut self.known)) {
+        match newest.and_then(|newest| row.to_key(newest, self.keys, &mut self.known)) {
             Ok(key) => self.parts.view.keys.push(later(key)),
-            Err(damaged) => self.distrust("keys", row.id.clone(), damaged),
+            Err(damaged) => self.distrust("keys", row.shown_id(), damaged),
         }
     }
 
@@ -339,37 +325,4 @@ impl<'k> ViewRows<'k> {
         self.bad.push(BadRow { table, id: id.into(), why: damaged.why });
         self.parts.view.damaged.push(damaged);
     }
-}
-
-pub(super) fn each_key(
-    connection: &Connection,
-    sql: &str,
-    values: impl Params,
-    mut put: impl FnMut(&Row, &[SecretRow]),
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(values)?;
-    let mut current: Option<Row> = None;
-    let mut secrets = Vec::new();
-    while let Some(row) = rows.next()? {
-        let id = row.get_ref(0)?;
-        let same = current.as_ref().is_some_and(|current| id.as_bytes().is_ok_and(|id| id == current.id));
-        if !same {
-            if let Some(complete) = current.replace(key_row(row)?) {
-                put(&complete, &secrets);
-            }
-            secrets.clear();
-        }
-        secrets.extend(secret_row(row)?);
-    }
-    if let Some(complete) = current {
-        put(&complete, &secrets);
-    }
-    Ok(())
-}
-
-/// `None` where the join found no secret.
-fn secret_row(row: &SqliteRow<'_>) -> rusqlite::Result<Option<SecretRow>> {
-    let found: Option<i64> = row.get(4)?;
-    found.map(|_| secret_row_at(row, 4)).transpose()
 }

@@ -20,7 +20,7 @@ pub(super) fn put(
     member: &MemberId,
     revision: Revision,
 ) -> Result<(), WriteRefusal> {
-    counted.replace(TABLE, &Row::new(TABLE, member.to_string(), [], revision, &counted.keys.rows))?;
+    counted.replace(TABLE, &Row::new(TABLE, member.to_string(), [], revision, counted.keys))?;
     if count(counted.connection, member.workspace)? > KNOWN_REMOVED
         && let Some(first) = first(counted.connection, member.workspace)?
     {

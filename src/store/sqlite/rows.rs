@@ -20,15 +20,15 @@ use crate::{
     store::{
         chain::{LogHead, StoredRecord},
         draws::Draws,
-        rows::{
-            from_stored, to_stored, write_key, write_member, write_policy, write_scheme, write_workspace,
-        },
+        key_row::NewKeyRow,
+        rows::{from_stored, to_stored, write_member, write_policy, write_scheme, write_workspace},
     },
 };
 
-const PUT_POLICY: &str = "INSERT INTO policies (version, body, revision, code) VALUES (?1, ?2, ?3, ?4)";
+const PUT_POLICY: &str =
+    "INSERT INTO policies (version, body, revision, root, code) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-const PUT_SCHEME: &str = "INSERT INTO schemes (id, body, revision, code) VALUES (?1, ?2, ?3, ?4)";
+const PUT_SCHEME: &str = "INSERT INTO schemes (id, body, revision, root, code) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 /// Writes a change behind `head` and answers the new head. The caller undoes what a refused one has written.
 pub(super) fn apply(
@@ -133,7 +133,7 @@ fn check_revisions(connection: &Connection, mutation: &Mutation) -> Result<(), W
     let mut select = connection.prepare_cached("SELECT revision FROM keys WHERE id = ?1")?;
     let written = mutation.rows.key.iter().map(|key| (key.id, key.revision));
     for (key, expected) in written.chain(mutation.expects.iter().copied()) {
-        let stored = select.query_row([key.to_string()], |row| row.get(0)).optional()?;
+        let stored = select.query_row([key.to_bytes()], |row| row.get(0)).optional()?;
         let newest =
             stored.map(|written| groups::newest(connection, key, (written, expected), mutation.seen));
         check_revision(newest.transpose()?, expected)?;
@@ -192,34 +192,35 @@ fn check_revision(stored: Option<i64>, expected: Revision) -> Result<(), StoreEr
 
 fn insert_record(connection: &Connection, record: &StoredRecord) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO log (revision, bytes, digest, chain, code) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO log (revision, bytes, digest, chain, code, root) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     // Signed when the whole transaction is written.
-    let StoredRecord { revision, bytes, digest, chain, code, signature: _ } = record;
-    insert.execute(params![revision, bytes, digest, chain, code])?;
+    let StoredRecord { revision, bytes, digest, chain, code, root, signature: _ } = record;
+    insert.execute(params![revision, bytes, digest, chain, code, root])?;
     Ok(())
 }
 
 impl CountedRows<'_> {
     fn put_all(&mut self, rows: &Rows, revision: Revision) -> Result<(), WriteRefusal> {
-        let codes = &self.keys.rows;
+        let keys = self.keys;
         if let Some(workspace) = &rows.workspace {
-            let row = write_workspace(workspace, revision, codes).map_err(|error| unwritable(&error))?;
+            let row = write_workspace(workspace, revision, keys).map_err(|error| unwritable(&error))?;
             self.replace("workspaces", &row)?;
         }
         if let Some(member) = &rows.member {
             self.put_member(member, revision)?;
         }
         if let Some(policy) = &rows.policy {
-            let row = write_policy(policy, revision, codes).map_err(|error| unwritable(&error))?;
+            let row = write_policy(policy, revision, keys).map_err(|error| unwritable(&error))?;
             self.insert("policies", &row, PUT_POLICY)?;
         }
         if let Some(scheme) = &rows.scheme {
             self.put_scheme(scheme, revision)?;
         }
         if let Some(key) = &rows.key {
-            let (row, secrets) = write_key(key, revision, codes).map_err(|error| unwritable(&error))?;
-            self.replace_key(&row, &secrets)?;
+            let row = NewKeyRow::of(key, revision, keys)
+                .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            self.replace_key(&row)?;
         }
         Ok(())
     }
@@ -231,12 +232,12 @@ impl CountedRows<'_> {
             return removed::put(self, &member.id, revision);
         }
         removed::forget(self, &member.id)?;
-        let row = write_member(member, revision, &self.keys.rows).map_err(|error| unwritable(&error))?;
+        let row = write_member(member, revision, self.keys).map_err(|error| unwritable(&error))?;
         self.replace("members", &row)
     }
 
     fn put_scheme(&mut self, scheme: &ImportScheme, revision: Revision) -> Result<(), WriteRefusal> {
-        let row = write_scheme(scheme, revision, &self.keys.rows).map_err(|error| unwritable(&error))?;
+        let row = write_scheme(scheme, revision, self.keys).map_err(|error| unwritable(&error))?;
         match self.insert("schemes", &row, PUT_SCHEME) {
             // Another change was first.
             Err(error) if failure::is_constraint(&error) => Err(StoreError::Conflict.into()),

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
-    columns::{each_row, key_row},
+    columns::{coded_row, each_row},
     log::Newest,
 };
 use crate::{
@@ -21,9 +21,9 @@ pub(super) fn read(
 ) -> rusqlite::Result<Vec<Damaged>> {
     let mut damaged = Vec::new();
     let mut select =
-        connection.prepare_cached("SELECT id, body, revision, code FROM schemes WHERE id = ?1")?;
+        connection.prepare_cached("SELECT id, body, revision, root, code FROM schemes WHERE id = ?1")?;
     for (name, newest) in &newest.schemes {
-        let row = select.query_row([name.as_str()], key_row).optional()?;
+        let row = select.query_row([name.as_str()], coded_row).optional()?;
         let missing = || Damaged { id: name.to_string(), why: ROW_MISSING, zone: None };
         match row.ok_or_else(missing).and_then(|row| row.to_scheme(*newest, keys)) {
             Ok(scheme) => view.schemes.push(scheme),
@@ -36,7 +36,7 @@ pub(super) fn read(
 /// The schemes that the log does not know, of a whole log.
 pub(super) fn unknown(connection: &Connection, newest: &Newest) -> rusqlite::Result<Vec<Damaged>> {
     let mut unknown = Vec::new();
-    each_row(connection, "SELECT id, body, revision, code FROM schemes", [], |row| {
+    each_row(connection, "SELECT id, body, revision, root, code FROM schemes", [], |row| {
         let name = row.parse_id(Label::parse);
         if name.is_none_or(|name| !newest.schemes.contains_key(&name)) {
             unknown.push(row.damaged(ROW_UNKNOWN));

@@ -7,7 +7,6 @@ use crate::{
     domain::{root::DerivedKeys, seal::Sealed},
     store::{
         chain::LogHead,
-        rows::Row,
         sum::{RowSum, Summand},
     },
 };
@@ -74,11 +73,6 @@ impl RunningSum {
         if let Some(sum) = &mut self.0 {
             sum.subtract(row, keys);
         }
-    }
-
-    /// The same with a row of a table in which each has an id, a body, a revision and a code.
-    pub(super) fn add_row(&mut self, table: &'static str, row: &Row, keys: &DerivedKeys) {
-        self.add(row.summand(table), keys);
     }
 
     /// Writes the sum for the head that the open transaction makes. One that is unknown is not there.

@@ -6,11 +6,13 @@ use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter, typ
 
 use super::{
     blocks::{self, BlockNames, BlockReader, BlockSubject, Content, Kind, NoBlock, Payload},
+    columns::bytes,
     meta,
 };
 use crate::{
     domain::{id::KeyId, workspace::Within},
     ports::{Usage, UsageFilter, UsagePosition},
+    store::records::key::environment_of,
 };
 
 /// Rows that one note forgets at most.
@@ -140,7 +142,7 @@ pub(super) fn read(
     // Each of the two is one range of the index that has keys in this order; both in one condition would not be.
     let mut found = Vec::new();
     let begun = match (filter.within.one(), after) {
-        (Some(workspace), _) => Some(workspace.to_string()),
+        (Some(workspace), _) => Some(workspace.to_bytes().to_vec()),
         (None, Some(after)) => workspace_of(connection, after.key)?,
         (None, None) => None,
     };
@@ -154,26 +156,26 @@ pub(super) fn read(
     Ok(found)
 }
 
-fn workspace_of(connection: &Connection, key: KeyId) -> rusqlite::Result<Option<String>> {
+fn workspace_of(connection: &Connection, key: KeyId) -> rusqlite::Result<Option<Vec<u8>>> {
     let mut select = connection.prepare_cached("SELECT workspace_id FROM keys WHERE id = ?1")?;
-    select.query_row([key.to_string()], |row| row.get(0)).optional()
+    select.query_row([key.to_bytes()], |row| bytes(row, 0)).optional()
 }
 
 /// Adds what keys of the workspaces did that `which` picks, until there are `limit` lines. Keys come first, because an index has
 /// them in this order; then what each of them did.
 fn read_where(
     connection: &Connection,
-    which: (&str, &str),
+    which: (&str, &[u8]),
     (filter, after): (&UsageFilter, Option<&UsagePosition>),
     found: &mut Vec<Usage>,
     limit: usize,
 ) -> rusqlite::Result<()> {
     let sql = keys_where(which.0, filter, after.is_some());
-    let mut values = vec![Value::Text(which.1.to_owned())];
-    values.extend(filter.key.map(|key| Value::Text(key.to_string())));
+    let id = |key: KeyId| Value::Blob(key.to_bytes().to_vec());
+    let mut values = vec![Value::Blob(which.1.to_vec())];
+    values.extend(filter.key.map(id));
     values.extend(filter.owner.as_ref().map(|owner| Value::Text(owner.to_string())));
-    values.extend(filter.environment.as_ref().map(|name| Value::Text(name.to_string())));
-    values.extend(after.map(|after| Value::Text(after.key.to_string())));
+    values.extend(after.map(|after| id(after.key)));
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let mut all_read = false;
@@ -184,9 +186,11 @@ fn read_where(
                 all_read = true;
                 break;
             };
-            let id: String = row.get(0)?;
             // One that cannot be read is no key's, and has done nothing.
-            keys.extend(KeyId::parse(&id).ok());
+            let id = bytes(row, 0)?.try_into().ok().map(KeyId::from_bytes);
+            if is_of(filter, &bytes(row, 1)?) {
+                keys.extend(id);
+            }
         }
         let mut pending = blocks::all_of::<UsageOf>(connection, &keys)?;
         for key in keys {
@@ -201,13 +205,20 @@ fn read_where(
     Ok(())
 }
 
+/// Whether a key's body is of the environment that is asked for.
+fn is_of(filter: &UsageFilter, body: &[u8]) -> bool {
+    let asked = filter.environment.as_ref();
+    asked.is_none_or(|asked| environment_of(body).is_some_and(|environment| environment == asked.as_str()))
+}
+
 /// What finds keys in their order.
 fn keys_where(which: &str, filter: &UsageFilter, goes_on: bool) -> String {
-    let mut sql = format!("SELECT id FROM keys WHERE {which}");
+    // The body is asked for where something of it is: without it, an index alone answers.
+    let body = if filter.environment.is_some() { "body" } else { "NULL" };
+    let mut sql = format!("SELECT id, {body} FROM keys WHERE {which}");
     for (condition, asked) in [
         (" AND id = ?", filter.key.is_some()),
         (" AND owner = ?", filter.owner.is_some()),
-        (" AND environment = ?", filter.environment.is_some()),
         (" AND (created_ms, id) <= (SELECT created_ms, id FROM keys WHERE id = ?)", goes_on),
     ] {
         if asked {

@@ -2,12 +2,16 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::blocks::{self, BlockNames, BlockReader, Content, Kind, NoBlock, Payload};
+use super::{
+    blocks::{self, BlockNames, BlockReader, Content, Kind, NoBlock, Payload},
+    columns::bytes,
+};
 use crate::{
     domain::{id::KeyId, time::Timestamp},
     ports::{LastUse, MAX_USERS},
+    store::records::key::secrets_of as secrets_of_body,
 };
 
 /// The last uses of one key's secrets, each user once.
@@ -143,9 +147,14 @@ impl Content for UsesOf {
 
 /// The secrets that a key has.
 fn secrets_of(connection: &Connection, key: KeyId) -> rusqlite::Result<Vec<u32>> {
-    let mut select = connection.prepare_cached("SELECT generation FROM secrets WHERE key_id = ?1")?;
-    let rows = select.query_map([key.text().as_str()], |row| row.get(0))?;
-    rows.collect()
+    let mut select = connection.prepare_cached("SELECT body FROM keys WHERE id = ?1")?;
+    let body = select.query_row([key.to_bytes()], |row| bytes(row, 0)).optional()?;
+    Ok(body
+        .map(|body| secrets_of_body(&body))
+        .unwrap_or_default()
+        .into_iter()
+        .map(|secret| secret.generation)
+        .collect())
 }
 
 /// The last uses that are known of these keys, in rows and in blocks. A use is a hint to people: one that cannot be read is

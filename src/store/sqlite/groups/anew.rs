@@ -63,17 +63,19 @@ fn delete_list(connection: &Connection, place: i64) -> rusqlite::Result<()> {
 
 fn list_rows(connection: &Connection, place: i64) -> rusqlite::Result<Vec<ListRow>> {
     let mut select = connection.prepare_cached(
-        "SELECT revision, first_id, ids, states_before, code FROM grouped_keys
+        "SELECT revision, first_id, ids, states_before, code, root FROM grouped_keys
          WHERE revision = ?1 ORDER BY first_id",
     )?;
     select.query_map([place], ListRow::read)?.collect()
 }
 
 fn code_list(connection: &Connection, keys: &DerivedKeys, place: i64) -> rusqlite::Result<()> {
-    let mut update = connection
-        .prepare_cached("UPDATE grouped_keys SET code = ?1 WHERE revision = ?2 AND first_id = ?3")?;
-    for row in list_rows(connection, place)?.iter().filter(|row| !row.is_genuine(keys)) {
-        update.execute(params![row.code(keys), place, row.found_by])?;
+    let mut update = connection.prepare_cached(
+        "UPDATE grouped_keys SET code = ?1, root = ?2 WHERE revision = ?3 AND first_id = ?4",
+    )?;
+    for mut row in list_rows(connection, place)?.into_iter().filter(|row| !row.is_genuine(keys)) {
+        row.code_anew(keys);
+        update.execute(params![row.code, row.root, place, row.found_by])?;
     }
     Ok(())
 }

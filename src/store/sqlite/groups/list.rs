@@ -15,7 +15,10 @@ use crate::{
     store::{
         records::group::KeyList,
         rows::to_stored,
-        sqlite::{columns::bytes, counted::CountedRows},
+        sqlite::{
+            columns::{bytes, integer_of},
+            counted::CountedRows,
+        },
         sum::Summand,
     },
     yielding::Yielding,
@@ -39,7 +42,7 @@ pub(super) fn put_list(
     keys: impl Iterator<Item = (KeyId, [u8; Before::BYTES])>,
 ) -> rusqlite::Result<()> {
     let mut insert = counted.connection.prepare_cached(
-        "INSERT INTO grouped_keys (revision, first_id, ids, states_before, code) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO grouped_keys (revision, first_id, ids, states_before, code, root) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     let (mut keys, mut yielding) = (keys.peekable(), Yielding::without_pauses());
     while keys.peek().is_some() {
@@ -52,8 +55,8 @@ pub(super) fn put_list(
             None => row.iter().flat_map(|(_, what)| *what).collect(),
         };
         let row = ListRow::new(place, ids, what, counted.keys);
-        insert.execute(params![place, row.first_id(), row.ids, row.what, row.code])?;
-        counted.sum.add(row.summand(&row.id()), counted.keys);
+        insert.execute(params![place, row.first_id(), row.ids, row.what, row.code, row.root])?;
+        counted.sum.add(row.summand(), counted.keys);
         yielding.step();
     }
     Ok(())
@@ -66,16 +69,17 @@ pub(in crate::store::sqlite) struct ListRow {
     ids: Vec<u8>,
     what: Vec<u8>,
     pub(in crate::store::sqlite) code: Vec<u8>,
+    pub(super) root: i64,
 }
 
 impl ListRow {
     fn new(place: i64, ids: Vec<u8>, what: Vec<u8>, keys: &DerivedKeys) -> Self {
-        let mut row = Self { place, found_by: first_id(&ids).to_vec(), ids, what, code: Vec::new() };
-        row.code = row.code(keys).to_vec();
+        let mut row = Self { place, found_by: first_id(&ids).to_vec(), ids, what, code: Vec::new(), root: 0 };
+        row.code_anew(keys);
         row
     }
 
-    /// A row of which the columns are a place, the first id, all ids, what stands beside them, and a code.
+    /// A row of which the columns are a place, the first id, all ids, what stands beside them, a code, and its root.
     pub(in crate::store::sqlite) fn read(row: &SqliteRow<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             place: row.get(0)?,
@@ -83,27 +87,25 @@ impl ListRow {
             ids: bytes(row, 2)?,
             what: bytes(row, 3)?,
             code: bytes(row, 4)?,
+            root: integer_of(row, 5)?,
         })
     }
 
-    /// The code that the row must have.
-    pub(in crate::store::sqlite) fn code(&self, keys: &DerivedKeys) -> [u8; 32] {
-        self.with_parts(|parts| keys.rows.code(parts))
+    /// Gives the row its code, under the root under which rows are written now.
+    pub(super) fn code_anew(&mut self, keys: &DerivedKeys) {
+        self.code = self.with_parts(|parts| keys.newest_rows().code(parts)).to_vec();
+        self.root = keys.newest_rows().root();
     }
 
     /// Whether the row is as it was written.
     pub(in crate::store::sqlite) fn is_genuine(&self, keys: &DerivedKeys) -> bool {
-        self.found_by == self.first_id() && self.with_parts(|parts| keys.rows.agrees(parts, &self.code))
+        let under = keys.of_rows(self.root).filter(|_| self.found_by == self.first_id());
+        under.is_some_and(|keys| self.with_parts(|parts| keys.agrees(parts, &self.code)))
     }
 
-    /// What names the row among those of all lists.
-    pub(in crate::store::sqlite) fn id(&self) -> Vec<u8> {
-        [&self.place.to_be_bytes(), self.found_by.as_slice()].concat()
-    }
-
-    /// What the row is to the sum, under this id of its own.
-    pub(in crate::store::sqlite) fn summand<'r>(&'r self, id: &'r [u8]) -> Summand<'r> {
-        Summand { table: TABLE, id, revision: self.place, code: &self.code }
+    /// What the row is to the sum.
+    pub(in crate::store::sqlite) fn summand(&self) -> Summand<'_> {
+        Summand { root: self.root, code: &self.code }
     }
 
     /// Its keys.

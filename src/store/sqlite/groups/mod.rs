@@ -117,7 +117,7 @@ pub(super) fn put(
 pub(super) fn put_change(counted: &mut CountedRows<'_>, change: &GroupChange) -> Result<(), WriteRefusal> {
     let body = change_body(change).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     let id = change.revision.0.to_string();
-    counted.replace(CHANGES, &Row::new(CHANGES, id, body, change.revision, &counted.keys.rows))
+    counted.replace(CHANGES, &Row::new(CHANGES, id, body, change.revision, counted.keys))
 }
 
 /// Writes the keys that gain by the entry at `revision`.

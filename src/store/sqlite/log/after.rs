@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{
     end,
-    record::{COLUMNS, ends_at, missing, record, shortened, to_record},
+    record::{ends_at, missing, record, select, shortened, to_record},
 };
 use crate::{
     domain::{
@@ -39,8 +39,7 @@ pub(in crate::store::sqlite) fn after(
         return Err(StoreError::Corrupt(format!("the log ends at {head}, and {after} was committed before")));
     }
     let mut page = Page::new(chained_at(&snapshot, keys, after)?, limit);
-    let mut statement = snapshot
-        .prepare_cached(&format!("{COLUMNS} NOT INDEXED WHERE revision > ?1 ORDER BY revision"))
+    let mut statement = select(&snapshot, "NOT INDEXED WHERE revision > ?1 ORDER BY revision")
         .map_err(|error| of_reading(&error))?;
     let rows = statement.query_map([to_stored(after)], record).map_err(|error| of_reading(&error))?;
     for row in rows {
@@ -61,7 +60,7 @@ fn chained_at(
     if revision == Revision::ZERO {
         return Ok(LogHead::START);
     }
-    let one = connection.prepare_cached(&format!("{COLUMNS} WHERE revision = ?1"));
+    let one = select(connection, "WHERE revision = ?1");
     let found = one.and_then(|mut one| one.query_row([to_stored(revision)], record));
     let chain = match found {
         Err(rusqlite::Error::QueryReturnedNoRows) => return Err(missing(revision)),

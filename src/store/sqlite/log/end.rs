@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::record::{COLUMNS, record, to_record};
+use super::record::{record, select, to_record};
 use crate::{
     domain::root::DerivedKeys,
     ports::{LogRecord, StoreError},
@@ -17,9 +17,8 @@ pub(in crate::store::sqlite) fn head(
     connection: &Connection,
     keys: &DerivedKeys,
 ) -> Result<LogHead, StoreError> {
-    let mut last = connection
-        .prepare_cached(&format!("{COLUMNS} ORDER BY revision DESC LIMIT 1"))
-        .map_err(|error| of_reading(&error))?;
+    let last = select(connection, "ORDER BY revision DESC LIMIT 1");
+    let mut last = last.map_err(|error| of_reading(&error))?;
     let last = last.query_row([], record).optional().map_err(|error| of_reading(&error))?;
     let Some(last) = last else { return Ok(LogHead::START) };
     let LogRecord { revision, chain, .. } = to_record(&last, keys)?;

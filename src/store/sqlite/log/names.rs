@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     newest::Newest,
-    record::{COLUMNS, altered, ends_at, missing, record, unreadable},
+    record::{altered, ends_at, missing, record, select, unreadable},
 };
 use crate::{
     domain::{group::GroupChange, id::KeyId, revision::Revision, root::DerivedKeys},
@@ -46,8 +46,7 @@ fn read_names(
     head: Revision,
     mut newest: Newest,
 ) -> Result<Newest, StoreError> {
-    let mut statement = connection
-        .prepare_cached(&format!("{COLUMNS} NOT INDEXED WHERE revision > ?1 ORDER BY revision"))
+    let mut statement = select(connection, "NOT INDEXED WHERE revision > ?1 ORDER BY revision")
         .map_err(|error| of_reading(&error))?;
     let rows = statement.query_map(params![to_stored(after)], record).map_err(|error| of_reading(&error))?;
     let mut last = after;
@@ -126,7 +125,7 @@ fn genuine(
     keys: &DerivedKeys,
     revision: i64,
 ) -> rusqlite::Result<Option<StoredRecord>> {
-    let mut one = connection.prepare_cached(&format!("{COLUMNS} WHERE revision = ?1"))?;
+    let mut one = select(connection, "WHERE revision = ?1")?;
     Ok(one.query_row([revision], record).optional()?.filter(|record| record.is_genuine(keys)))
 }
 
@@ -136,8 +135,7 @@ pub(in crate::store::sqlite) fn keys_named_since(
     keys: &DerivedKeys,
     after: Revision,
 ) -> Result<Vec<KeyId>, WriteRefusal> {
-    let mut statement =
-        connection.prepare_cached(&format!("{COLUMNS} NOT INDEXED WHERE revision > ?1 ORDER BY revision"))?;
+    let mut statement = select(connection, "NOT INDEXED WHERE revision > ?1 ORDER BY revision")?;
     let mut newest = Newest::default();
     for record in statement.query_map([to_stored(after)], record)? {
         let record = record?;

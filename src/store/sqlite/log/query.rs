@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value};
 use serde::Deserialize;
 
-use super::record::{COLUMNS, record, shortened, to_record};
+use super::record::{record, select, shortened, to_record};
 use crate::{
     domain::{id::KeyId, revision::Revision, root::DerivedKeys, time::Timestamp},
     ports::{LogFilter, LogRecord, LogRows, StoreError},
@@ -254,8 +254,7 @@ impl<'a> LogQuery<'a> {
 
     /// The record at a place, if its bytes are genuine and match.
     fn show(&self, keys: &DerivedKeys, revision: i64) -> Result<LogRecord, StoreError> {
-        let sql = format!("{COLUMNS} WHERE revision = ?1");
-        let stored = self.connection.prepare_cached(&sql);
+        let stored = select(self.connection, "WHERE revision = ?1");
         let stored =
             stored.and_then(|mut one| one.query_row(params_from_iter([Value::Integer(revision)]), record));
         let shown = to_record(&stored.map_err(|error| of_reading(&error))?, keys)?;

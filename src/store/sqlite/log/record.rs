@@ -1,6 +1,6 @@
 //! One record of the log as it is read.
 
-use rusqlite::Row;
+use rusqlite::{CachedStatement, Connection, Row};
 
 use crate::{
     domain::{audit::Chain, revision::Revision, root::DerivedKeys},
@@ -13,8 +13,22 @@ use crate::{
     },
 };
 
-/// What is read of a record, before any condition.
-pub(super) const COLUMNS: &str = "SELECT revision, bytes, digest, chain, code, signature FROM log";
+/// What is read of a record, before any condition; in a schema without roots, too.
+fn columns(connection: &Connection) -> rusqlite::Result<&'static str> {
+    let with_roots: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM pragma_table_info('log') WHERE name = 'root')")?
+        .query_row([], |row| row.get(0))?;
+    Ok(if with_roots {
+        "SELECT revision, bytes, digest, chain, code, signature, root FROM log"
+    } else {
+        "SELECT revision, bytes, digest, chain, code, signature, NULL FROM log"
+    })
+}
+
+/// What reads records, with `rest` behind the table.
+pub(super) fn select<'c>(connection: &'c Connection, rest: &str) -> rusqlite::Result<CachedStatement<'c>> {
+    connection.prepare_cached(&format!("{} {rest}", columns(connection)?))
+}
 
 /// From how many bytes on an entry of an older schema is shown without its keys.
 const LONG: usize = 65_536;
@@ -33,6 +47,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
         chain: bytes(row, 3)?,
         code: bytes(row, 4)?,
         signature: row.get(5)?,
+        root: row.get(6)?,
     })
 }
 

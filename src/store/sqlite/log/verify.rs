@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 
-use super::record::{COLUMNS, record};
+use super::record::{record, select};
 use crate::{
     domain::{
         audit::{PersonName, PersonRef},
@@ -106,8 +106,8 @@ fn verify_all(
     let (mut after, mut known) = (i64::MIN, KnownPeople::default());
     loop {
         let snapshot = connection.transaction()?;
-        let mut statement = snapshot
-            .prepare_cached(&format!("{COLUMNS} WHERE revision > ?1 ORDER BY revision LIMIT {AT_ONCE}"))?;
+        let mut statement =
+            select(&snapshot, &format!("WHERE revision > ?1 ORDER BY revision LIMIT {AT_ONCE}"))?;
         let mut rows = statement.query([after])?;
         let mut taken = 0;
         while let Some(row) = rows.next()? {

@@ -9,6 +9,7 @@ mod belonging;
 mod doubt;
 mod error;
 mod offline;
+mod packing;
 mod upgrade;
 
 use std::{path::Path, sync::Arc};
@@ -27,7 +28,7 @@ use super::{
     connection::{WalIndex, open_writer, prepare_writer},
     failure, groups, notes, permit_rows,
     reserve::{self, HeldIndex},
-    schema::{VERSION, migrate, version},
+    schema::{Conversions, VERSION, migrate, version},
 };
 use crate::{
     domain::{
@@ -76,16 +77,17 @@ pub(super) fn open(
         None => anchored::look_at_nothing(dir.path(), &settings.anchor, &keys),
     };
     judged.require(settings.anchor.accepted, &path)?;
-    let marked = Arc::clone(&keys);
-    let mark = move |connection: &Connection| groups::put_mark(connection, &marked, Revision::ZERO);
-    let check = keys.check;
-    let to_newest = move |connection: &mut Connection| {
-        migrate(connection, check, now, &mark, groups::take_over, permit_rows::take_over)
+    let conversions = Conversions {
+        mark: &|connection| groups::put_mark(connection, &keys, Revision::ZERO),
+        regroup: &groups::take_over,
+        recount: &permit_rows::take_over,
+        repack: &|connection| packing::take_over(connection, &keys),
     };
+    let to_newest = |connection: &mut Connection| migrate(connection, keys.check, now, conversions);
     let connection = match connection {
         Some((old, _)) if found.is_some() && version(&old).map_err(database(&path))? < VERSION => {
             drop(old);
-            upgrade::upgrade(&path, !settings.without_upgrade_copy, &to_newest)?;
+            upgrade::upgrade(&path, !settings.without_upgrade_copy, to_newest)?;
             Some(open_where_it_goes(&path).map_err(database(&path))?)
         }
         connection => connection,

@@ -85,7 +85,7 @@ pub(in crate::store::sqlite) fn version(connection: &Connection) -> rusqlite::Re
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{migrate, steps::OLDEST},
+        super::{Conversions, migrate, steps::OLDEST},
         *,
     };
     use crate::domain::time::Timestamp;
@@ -101,7 +101,7 @@ mod tests {
         // D8
         let mut connection = Connection::open_in_memory().unwrap();
         assert_eq!(identify(&connection).unwrap(), DatabaseIdentity::Empty);
-        migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), |_| Ok(()), |_| Ok(())).unwrap();
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH, Conversions::NOTHING).unwrap();
         let ours = DatabaseIdentity::Ours(Ours { check: vec![7; 32], initialized: false });
         assert_eq!(identify(&connection).unwrap(), ours);
 

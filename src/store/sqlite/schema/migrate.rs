@@ -11,17 +11,29 @@ use crate::{domain::time::Timestamp, store::sqlite::meta};
 /// Since when uses of scopes are noted, in the table `meta`.
 pub(in crate::store::sqlite) const SCOPES_WATCHED: &str = "scopes_watched_ms";
 
+/// What one step does beside its tables.
+pub(in crate::store::sqlite) type Convert<'c> = &'c dyn Fn(&Connection) -> rusqlite::Result<()>;
+
+/// What steps do beside their tables.
+#[derive(Clone, Copy)]
+pub(in crate::store::sqlite) struct Conversions<'c> {
+    /// Makes the mark of changes of many keys.
+    pub(in crate::store::sqlite) mark: Convert<'c>,
+    /// Takes over their keys.
+    pub(in crate::store::sqlite) regroup: Convert<'c>,
+    /// Takes counts over into blocks.
+    pub(in crate::store::sqlite) recount: Convert<'c>,
+    /// Takes keys over into packed rows, and gives all rows their short codes.
+    pub(in crate::store::sqlite) repack: Convert<'c>,
+}
+
 /// Brings a database to the newest schema, all steps in one transaction (D8). The first one also notes the roots'
-/// check value, so that there is no schema without it; the fourth makes the mark of changes of many keys, with `mark`, and notes
-/// since when uses of scopes are noted; the fifth takes their keys over, with `regroup`; the ninth takes counts over into
-/// blocks, with `recount`.
+/// check value, so that there is no schema without it; the fourth notes since when uses of scopes are noted.
 pub(in crate::store::sqlite) fn migrate(
     connection: &mut Connection,
     check: [u8; 32],
     now: Timestamp,
-    mark: impl Fn(&Connection) -> rusqlite::Result<()>,
-    regroup: impl Fn(&Connection) -> rusqlite::Result<()>,
-    recount: impl Fn(&Connection) -> rusqlite::Result<()>,
+    conversions: Conversions<'_>,
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let found = version(&transaction)?;
@@ -38,11 +50,12 @@ pub(in crate::store::sqlite) fn migrate(
                 note(&transaction, "created_ms", &now.as_ms())?;
             }
             4 => {
-                mark(&transaction)?;
+                (conversions.mark)(&transaction)?;
                 note(&transaction, SCOPES_WATCHED, &now.as_ms())?;
             }
-            5 => regroup(&transaction)?,
-            9 => recount(&transaction)?,
+            5 => (conversions.regroup)(&transaction)?,
+            9 => (conversions.recount)(&transaction)?,
+            13 => (conversions.repack)(&transaction)?,
             _ => {}
         }
     }
@@ -59,6 +72,13 @@ fn note(connection: &Connection, name: &str, value: &dyn ToSql) -> rusqlite::Res
 }
 
 #[cfg(test)]
+impl Conversions<'_> {
+    /// Of a database that holds nothing to take over.
+    pub(in crate::store::sqlite) const NOTHING: Self =
+        Self { mark: &|_| Ok(()), regroup: &|_| Ok(()), recount: &|_| Ok(()), repack: &|_| Ok(()) };
+}
+
+#[cfg(test)]
 mod tests {
     use super::{
         super::{DatabaseIdentity, identify},
@@ -69,14 +89,16 @@ mod tests {
     fn a_step_that_fails_leaves_the_database_as_it_was_and_a_newer_one_is_not_touched() {
         // D8
         let mut connection = Connection::open_in_memory().unwrap();
-        let fails = |_: &Connection| Err(rusqlite::Error::InvalidQuery);
-        migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), fails, |_| Ok(())).unwrap_err();
+        let fails: Convert<'_> = &|_| Err(rusqlite::Error::InvalidQuery);
+        let all_fail = Conversions { mark: fails, regroup: fails, recount: fails, repack: fails };
+        let one_fails = Conversions { repack: fails, ..Conversions::NOTHING };
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH, one_fails).unwrap_err();
         assert_eq!(identify(&connection).unwrap(), DatabaseIdentity::Empty);
-        migrate(&mut connection, [7; 32], Timestamp::EPOCH, |_| Ok(()), |_| Ok(()), |_| Ok(())).unwrap();
-        migrate(&mut connection, [7; 32], Timestamp::EPOCH, fails, fails, fails).unwrap();
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH, Conversions::NOTHING).unwrap();
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH, all_fail).unwrap();
         assert_eq!(version(&connection).unwrap(), VERSION);
         connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
-        migrate(&mut connection, [7; 32], Timestamp::EPOCH, fails, fails, fails).unwrap_err();
+        migrate(&mut connection, [7; 32], Timestamp::EPOCH, all_fail).unwrap_err();
         assert_eq!(version(&connection).unwrap(), VERSION + 1);
     }
 }

@@ -7,7 +7,7 @@ mod tables;
 
 pub(super) use self::{
     identity::{DatabaseIdentity, Ours, identify, version},
-    migrate::{SCOPES_WATCHED, migrate},
+    migrate::{Conversions, SCOPES_WATCHED, migrate},
     steps::VERSION,
     tables::{REVISED, TABLES, WITH_MARK, present},
 };

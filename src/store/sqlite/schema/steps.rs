@@ -4,12 +4,12 @@
 pub(in crate::store::sqlite) const OLDEST: &str = "0.2.0";
 
 /// The schema that this program writes.
-pub(in crate::store::sqlite) const VERSION: i64 = 12;
+pub(in crate::store::sqlite) const VERSION: i64 = 14;
 
 /// Columns for queries are generated from the coded body or the chained bytes, so that they cannot be edited apart.
 /// Indexes of them can: so they only find rows for people to look at, and what counts is read without them.
 ///
-/// Rows lie in the order of their keys: a start reads keys and secrets side by side in that order. The log's bytes are a blob, because their hash is over exactly these
+/// Rows lie in the order of their keys. The log's bytes are a blob, because their hash is over exactly these
 /// bytes. Every index of the log holds the revision, as the rowid.
 const V1: &str = "
 PRAGMA application_id = 0x4B455957;
@@ -249,5 +249,49 @@ CREATE TABLE people (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// A key is one row, packed, in the order of its id's bytes, with its secrets in it; the first halves of their hashes stand by
+/// themselves, so that none comes twice. Each row with a code says under which root that is made, the code has 16 bytes, and a
+/// record of the log has its digest only where its bytes are taken away: an empty one is that of the bytes. What these tables
+/// hold is taken over from those of before, which are dropped after that; see `open::packing`.
+const V13: &str = "
+ALTER TABLE log ADD COLUMN root INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE workspaces ADD COLUMN root INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE members ADD COLUMN root INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE schemes ADD COLUMN root INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE policies ADD COLUMN root INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE grouped_keys ADD COLUMN root INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE group_changes ADD COLUMN root INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE removed_members ADD COLUMN root INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE distrusted ADD COLUMN root INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE people ADD COLUMN root INTEGER NOT NULL DEFAULT 1;
+
+DROP INDEX keys_by_workspace;
+DROP INDEX keys_by_owner;
+ALTER TABLE keys RENAME TO keys_before;
+CREATE TABLE keys (
+    id BLOB NOT NULL PRIMARY KEY,
+    workspace_id BLOB NOT NULL,
+    created_ms INTEGER NOT NULL,
+    owner TEXT,
+    body BLOB NOT NULL,
+    revision INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    code BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hashes (
+    hash BLOB NOT NULL PRIMARY KEY,
+    key_id BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// They have been taken over. The indexes are made at the end, in their own order.
+const V14: &str = "
+DROP TABLE secrets;
+DROP TABLE keys_before;
+CREATE INDEX keys_by_workspace ON keys (workspace_id, created_ms DESC, id DESC);
+CREATE INDEX keys_by_owner ON keys (workspace_id, owner, created_ms DESC, id DESC) WHERE owner IS NOT NULL;
+";
+
 /// Each step from one schema to the next.
-pub(super) const STEPS: [&str; 12] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12];
+pub(super) const STEPS: [&str; 14] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14];

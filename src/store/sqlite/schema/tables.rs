@@ -2,11 +2,12 @@
 
 use rusqlite::Connection;
 
-/// Its tables, the log first.
-pub(in crate::store::sqlite) const TABLES: [&str; 19] = [
+/// Its tables, the log first; `secrets` is one of older schemas.
+pub(in crate::store::sqlite) const TABLES: [&str; 20] = [
     "log",
     "keys",
     "secrets",
+    "hashes",
     "workspaces",
     "members",
     "schemes",

@@ -10,20 +10,17 @@ use rusqlite::Connection;
 use super::scan::Scan;
 use crate::store::{
     chain::LogHead,
+    key_row::KeyRow,
     rows::to_stored,
     sqlite::{
+        columns::{KEYS, each_key},
         log::{self, Newest},
-        read::{KEYS, each_key},
         readers::ReadingConnection,
     },
 };
 
-/// The digits that an id can begin with, after its prefix: the first says three bits, each other one five.
-const FIRST: &[u8] = b"01234567";
-const DIGITS: &[u8] = b"0123456789abcdefghjkmnpqrstvwxyz";
-
-/// How many ranges of ids there are.
-const RANGES: usize = FIRST.len() * DIGITS.len();
+/// How many ranges of ids there are: one for each first byte.
+const RANGES: usize = 256;
 
 /// Reads all keys into the sink of `scan`, with `others` beside this connection where they see the same; answers the scan with all
 /// that was counted.
@@ -70,15 +67,15 @@ fn read_ranges(
     changes: &Newest,
 ) -> rusqlite::Result<()> {
     let (bounded, last) = (
-        format!("{KEYS} WHERE keys.id >= ?1 AND keys.id < ?2 ORDER BY keys.id"),
-        format!("{KEYS} WHERE keys.id >= ?1 ORDER BY keys.id"),
+        format!("{KEYS} WHERE id >= ?1 AND id < ?2 ORDER BY id"),
+        format!("{KEYS} WHERE id >= ?1 ORDER BY id"),
     );
     loop {
         let range = next.fetch_add(1, Ordering::Relaxed);
         if range >= RANGES {
             break;
         }
-        let put = |row: &_, secrets: &[_]| scan.key(row, secrets, changes);
+        let put = |row: &KeyRow<'_>| scan.key(row, changes);
         match begin_of(range.saturating_add(1)) {
             Some(end) => each_key(connection, &bounded, [begin_of(range).unwrap_or_default(), end], put)?,
             None => each_key(connection, &last, [begin_of(range).unwrap_or_default()], put)?,
@@ -88,12 +85,11 @@ fn read_ranges(
     Ok(())
 }
 
-/// The text with which a range begins. The first and the last are without a bound on their outer side, so that a row whose id was
-/// edited is in one of them.
-fn begin_of(range: usize) -> Option<String> {
-    let first = char::from(*FIRST.get(range.checked_div(DIGITS.len())?)?);
-    let second = char::from(*DIGITS.get(range.checked_rem(DIGITS.len())?)?);
-    Some(if range == 0 { String::new() } else { format!("key_{first}{second}") })
+/// The bytes with which a range begins; `None` behind the last. The first and the last are without a bound on their outer side, so
+/// that a row whose id was edited is in one of them.
+fn begin_of(range: usize) -> Option<Vec<u8>> {
+    let first = u8::try_from(range).ok()?;
+    Some(if first == 0 { Vec::new() } else { vec![first] })
 }
 
 #[cfg(test)]
@@ -101,9 +97,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_next_to_each_other_from_the_first_text_to_the_last() {
+    fn ranges_are_next_to_each_other_from_the_first_bytes_to_the_last() {
         let begins: Vec<_> = (0..RANGES).map(|range| begin_of(range).unwrap()).collect();
         assert!(begins.is_sorted() && begins[0].is_empty());
-        assert_eq!((begins.len(), begins[255].as_str(), begin_of(RANGES)), (256, "key_7z", None));
+        assert_eq!((begins.len(), begins[255].as_slice(), begin_of(RANGES)), (256, [255].as_slice(), None));
     }
 }

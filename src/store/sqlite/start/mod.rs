@@ -78,7 +78,7 @@ fn by_log(
         groups::mark_fault(connection, keys, newest.newest_group()).map_err(|error| of_reading(&error))?;
     fault.map_or(Ok(()), |why| Err(StoreError::Corrupt(why)))?;
     let mut repair = Repair::new(head, was_missing, &newest);
-    let mut reading = ViewRows::new(&keys.rows);
+    let mut reading = ViewRows::new(keys);
     reading.schemes(connection, keys, &newest).map_err(|error| of_reading(&error))?;
     reading.unknown_schemes(connection, &newest).map_err(|error| of_reading(&error))?;
     reading.policies(connection, &newest).map_err(|error| of_reading(&error))?;

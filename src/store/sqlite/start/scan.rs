@@ -13,8 +13,9 @@ use crate::{
     },
     ports::{Damaged, PolicyView, ViewSink},
     store::{
+        key_row::KeyRow,
         records::{group::read_change, known::KnownValues},
-        rows::{EDITED, Row, SecretRow, from_stored},
+        rows::{EDITED, Row, from_stored},
         sqlite::{
             columns::each_row,
             distrusted::Distrusted,
@@ -60,20 +61,19 @@ impl<'s> Scan<'s> {
     pub(super) fn small_tables(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.policy(connection)?;
         self.hand_over();
-        each_row(connection, "SELECT id, body, revision, code FROM schemes", [], |row| {
+        each_row(connection, "SELECT id, body, revision, root, code FROM schemes", [], |row| {
             let scheme = self.row("schemes", row, |row| row.to_scheme(row.revision, self.keys));
             self.parts.view.schemes.extend(scheme);
         })?;
         self.absent("schemes");
         each_row(connection, WORKSPACES, [], |row| {
-            let workspace =
-                self.row("workspaces", row, |row| row.to_workspace(row.revision, &self.keys.rows));
+            let workspace = self.row("workspaces", row, |row| row.to_workspace(row.revision, self.keys));
             self.parts.view.workspaces.extend(workspace);
         })?;
         self.absent("workspaces");
         each_row(connection, MEMBERS, [], |row| self.member(row))?;
         self.absent("members");
-        each_row(connection, "SELECT id, body, revision, code FROM removed_members", [], |row| {
+        each_row(connection, "SELECT id, body, revision, root, code FROM removed_members", [], |row| {
             self.removed(row);
         })?;
         people::each(connection, |row| self.person(row))?;
@@ -89,30 +89,24 @@ impl<'s> Scan<'s> {
         }
     }
 
-    /// Takes a key's rows, and upon it what came later to this key among many.
-    pub(super) fn key(&mut self, row: &Row, secrets: &[SecretRow], changes: &Newest) {
-        let keys = self.keys;
-        if let Some(why) = self.named("keys", row) {
+    /// Takes a key's row, and upon it what came later to this key among many.
+    pub(super) fn key(&mut self, row: &KeyRow<'_>, changes: &Newest) {
+        if let Some(why) = self.distrusted.why_of_key(row) {
+            self.seen.insert(row.shown_id().into());
             self.parts.view.damaged.push(row.damaged(why));
             return;
         }
-        match row.to_key(secrets, row.revision, &keys.rows, &mut self.known) {
+        match row.to_key(row.revision, self.keys, &mut self.known) {
             Ok(key) => {
-                self.sum.add(row.summand("keys"), keys);
-                for secret in secrets {
-                    self.sum.add(secret.summand(&secret.id(&row.id)), keys);
-                }
+                self.sum.add(row.summand(), self.keys);
                 let key = changes.since_row(key.id, row.revision).fold(key, Key::under);
                 self.parts.view.keys.push(key);
             }
             Err(damaged) => {
-                self.count("keys", row);
-                for secret in secrets {
-                    if secret.is_genuine(&row.id, &keys.rows) {
-                        self.sum.add(secret.summand(&secret.id(&row.id)), keys);
-                    } else {
-                        self.is_genuine = false;
-                    }
+                if row.is_genuine(self.keys) {
+                    self.sum.add(row.summand(), self.keys);
+                } else {
+                    self.is_genuine = false;
                 }
                 self.parts.view.damaged.push(damaged);
             }
@@ -172,15 +166,15 @@ impl<'s> Scan<'s> {
     }
 
     fn count(&mut self, table: &'static str, row: &Row) {
-        if row.is_genuine(table, &self.keys.rows) {
-            self.sum.add(row.summand(table), self.keys);
+        if row.is_genuine(table, self.keys) {
+            self.sum.add(row.summand(), self.keys);
         } else {
             self.is_genuine = false;
         }
     }
 
     fn member(&mut self, row: &Row) {
-        match self.row("members", row, |row| row.to_member(row.revision, &self.keys.rows)) {
+        match self.row("members", row, |row| row.to_member(row.revision, self.keys)) {
             // Up to schema 7 the row of a removed one stayed.
             Some(Member { id, role: None, revision, .. }) => {
                 self.parts.view.removed_members.push((id, revision));
@@ -202,8 +196,8 @@ impl<'s> Scan<'s> {
             let version = row.parse_id(str::parse).unwrap_or_default();
             let row = match self.named("policies", &row) {
                 Some(why) => Err(row.damaged(why)),
-                None if row.is_genuine("policies", &self.keys.rows) => {
-                    self.sum.add(row.summand("policies"), self.keys);
+                None if row.is_genuine("policies", self.keys) => {
+                    self.sum.add(row.summand(), self.keys);
                     Ok(row)
                 }
                 None => {
@@ -222,9 +216,9 @@ impl<'s> Scan<'s> {
                 newest = Some((version, Err(Damaged { id, why, zone: None })));
             }
         }
-        let codes = &self.keys.rows;
+        let keys = self.keys;
         self.parts.view.policy = newest.map(|(version, row)| {
-            PolicyView::of(version, row.and_then(|row| row.to_policy(row.revision, codes)))
+            PolicyView::of(version, row.and_then(|row| row.to_policy(row.revision, keys)))
         });
         Ok(())
     }
@@ -245,19 +239,19 @@ impl Groups {
     ) -> rusqlite::Result<Self> {
         let mut found = Self { changes: Newest::of_a_whole_log(), sum: RowSum::EMPTY, is_genuine: true };
         let mut changes = HashMap::new();
-        let select = "SELECT id, body, revision, code FROM group_changes ORDER BY revision";
+        let select = "SELECT id, body, revision, root, code FROM group_changes ORDER BY revision";
         each_row(connection, select, [], |row| {
             let change = from_stored(row.revision).and_then(|revision| read_change(revision, &row.body));
-            match change.filter(|_| row.is_genuine(CHANGES, &keys.rows)) {
+            match change.filter(|_| row.is_genuine(CHANGES, keys)) {
                 Some(change) => {
-                    found.sum.add(row.summand(CHANGES), keys);
+                    found.sum.add(row.summand(), keys);
                     changes.insert(row.revision, change);
                 }
                 None => found.is_genuine = false,
             }
         })?;
         let mut select = connection.prepare_cached(
-            "SELECT revision, first_id, ids, states_before, code FROM grouped_keys ORDER BY revision, first_id",
+            "SELECT revision, first_id, ids, states_before, code, root FROM grouped_keys ORDER BY revision, first_id",
         )?;
         let mut rows = select.query([])?;
         let mut current: Option<GroupChange> = None;
@@ -270,7 +264,7 @@ impl Groups {
                 found.is_genuine = false;
                 continue;
             }
-            found.sum.add(row.summand(&row.id()), keys);
+            found.sum.add(row.summand(), keys);
             if row.place <= 0 {
                 continue;
             }

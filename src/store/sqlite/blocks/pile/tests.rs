@@ -9,6 +9,8 @@ use super::*;
 use crate::{
     domain::{
         id::{KeyId, WorkspaceId},
+        key::{Key, tests::key as a_key},
+        revision::Revision,
         time::{Now, Steady, Timestamp},
         workspace::Within,
     },
@@ -16,11 +18,14 @@ use crate::{
         CountName, CountSink, LastUse, Note, PackedCounts, PermitsFound, ReplicaId, ScopeUse, Usage,
         UsageFilter,
     },
-    store::sqlite::{
-        notes,
-        permit_rows::{self, PermitRow},
-        schema::migrate,
-        scope_uses, usage, uses,
+    store::{
+        records::key::pack_key,
+        sqlite::{
+            notes,
+            permit_rows::{self, PermitRow},
+            schema::{Conversions, migrate},
+            scope_uses, usage, uses,
+        },
     },
 };
 
@@ -52,16 +57,13 @@ fn workspace() -> WorkspaceId {
 
 fn database() -> Connection {
     let mut database = Connection::open_in_memory().unwrap();
-    let nothing = |_: &Connection| Ok(());
-    migrate(&mut database, [7; 32], Timestamp::EPOCH, nothing, nothing, nothing).unwrap();
+    migrate(&mut database, [7; 32], Timestamp::EPOCH, Conversions::NOTHING).unwrap();
     for number in 0..KEYS {
-        let body = format!(r#"{{"workspace_id":"{}","created_ms":{number}}}"#, workspace());
-        let insert = "INSERT INTO keys (id, body, revision, code) VALUES (?1, ?2, 1, x'00')";
-        database.execute(insert, (key(number).to_text(), body)).unwrap();
-        let secret =
-            "INSERT INTO secrets (key_id, generation, scheme, root, hash, hint, created_ms, revision, code)
-                      VALUES (?1, 1, '', 1, ?2, '', 0, 1, x'00')";
-        database.execute(secret, (key(number).to_text(), [number; 32])).unwrap();
+        let insert = "INSERT INTO keys (id, workspace_id, created_ms, body, revision, root, code)
+                      VALUES (?1, ?2, ?3, ?4, 1, 1, x'00')";
+        let body = pack_key(&Key { id: key(number), ..a_key().unwrap() }, Revision(1)).unwrap();
+        let values = (key(number).to_bytes(), workspace().to_bytes(), i64::from(number), body);
+        database.execute(insert, values).unwrap();
     }
     database
 }

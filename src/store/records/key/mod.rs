@@ -1,0 +1,257 @@
+//! How keys are written down: packed, with their secrets.
+//!
+//! What many keys have alike lies together as one run of bytes, so that who reads many keys reads each such run once. The key's
+//! id, workspace, owner and time of issue are columns of its row.
+
+mod alike;
+mod older;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use self::alike::AlikeBody;
+pub(in crate::store) use self::{
+    alike::SharedParts,
+    older::{OlderKeyRow, OlderSecretRow},
+};
+use super::{
+    known::KnownValues,
+    packed::{Unpackable, pack, unpack},
+};
+use crate::domain::{
+    credentials::{Credentials, RetiringSecret, Secret},
+    id::{KeyId, WorkspaceId},
+    key::{Key, KeyState, Revocation, RevokeReason},
+    revision::Revision,
+    scheme::Scheme,
+    secret::{Hint, KeyHash},
+    text::{Comment, Description, Metadata, Name, Owner},
+    time::Timestamp,
+};
+
+/// A key's body.
+#[derive(Serialize, Deserialize)]
+struct KeyBody<'a> {
+    /// An [`AlikeBody`].
+    alike: &'a [u8],
+    name: &'a str,
+    description: &'a str,
+    /// Labels, packed; nothing where there are none.
+    metadata: &'a [u8],
+    #[serde(borrow)]
+    state: StateBody<'a>,
+    expires_ms: Option<i64>,
+    /// Since it was issued.
+    updated_after: i64,
+    /// Zero of a key without an imported secret, and of one from before it was noted.
+    taken_in: u64,
+    #[serde(borrow)]
+    current: SecretBody<'a>,
+    #[serde(borrow)]
+    retiring: Vec<RetiringBody<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StateBody<'a> {
+    Active,
+    Disabled,
+    Revoked { at_ms: i64, by: Option<[u8; KeyId::BYTES]>, reason: &'a str, comment: &'a str },
+}
+
+#[derive(Serialize, Deserialize)]
+struct SecretBody<'a> {
+    generation: u32,
+    /// The root that it started at.
+    root: u32,
+    /// Nothing for one of ours.
+    scheme: &'a str,
+    hash: &'a [u8],
+    /// Whether it is that of a later import.
+    is_later: bool,
+    hint: &'a str,
+    /// Since the key was issued.
+    created_after: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RetiringBody<'a> {
+    #[serde(borrow)]
+    secret: SecretBody<'a>,
+    end_ms: i64,
+}
+
+/// The body of a key's row, as `revision` writes it.
+pub(in crate::store) fn pack_key(key: &Key, revision: Revision) -> Result<Vec<u8>, Unpackable> {
+    let taken_in = if key.revision == Revision::ZERO { revision } else { key.taken_in };
+    let has_import = key.credentials.iter().any(|(secret, _)| secret.is_imported());
+    let alike = pack(&AlikeBody::of(key)?)?;
+    let metadata = if key.metadata.pairs().is_empty() { Vec::new() } else { pack(key.metadata.pairs())? };
+    let schemes: Vec<_> = key.credentials.iter().map(|(secret, _)| scheme_text(&secret.scheme)).collect();
+    let mut schemes = schemes.iter().map(String::as_str);
+    let mut of = |secret| SecretBody::of(secret, schemes.next().unwrap_or_default(), key.created);
+    pack(&KeyBody {
+        alike: &alike,
+        name: key.name.as_str(),
+        description: key.description.as_str(),
+        metadata: &metadata,
+        state: StateBody::of(&key.state),
+        expires_ms: key.expires.map(Timestamp::as_ms),
+        updated_after: since(key.created, key.updated),
+        taken_in: if has_import { taken_in.0 } else { 0 },
+        current: of(&key.credentials.current),
+        retiring: key
+            .credentials
+            .retiring
+            .iter()
+            .map(|retiring| RetiringBody { secret: of(&retiring.secret), end_ms: retiring.end.as_ms() })
+            .collect(),
+    })
+}
+
+/// A key from its row's columns and body. `None` if it cannot be read.
+pub(in crate::store) fn read_key(
+    (id, workspace, revision): (KeyId, WorkspaceId, Revision),
+    (created, owner): (Timestamp, Option<&str>),
+    body: &[u8],
+    known: &mut KnownValues,
+) -> Option<Key> {
+    let body: KeyBody<'_> = unpack(body)?;
+    let alike = known.alike.value(body.alike, |bytes| unpack::<AlikeBody>(bytes)?.into_alike())?;
+    Some(Key {
+        id,
+        workspace,
+        name: Name::parse(body.name).ok()?,
+        description: Description::parse(body.description).ok()?,
+        owner: owner.map(Owner::parse).transpose().ok()?,
+        follows_owner_role: alike.follows_owner_role,
+        creator: alike.creator,
+        environment: alike.environment,
+        grants: alike.grants,
+        networks: alike.networks,
+        metadata: known.metadata.value(body.metadata, |bytes| read_metadata(bytes).map(Into::into))?,
+        limits: alike.limits,
+        state: body.state.into_state()?,
+        created,
+        expires: body.expires_ms.map(Timestamp::from_ms).transpose().ok()?,
+        updated: after(created, body.updated_after)?,
+        credentials: Credentials {
+            current: body.current.into_secret(created)?,
+            retiring: body
+                .retiring
+                .into_iter()
+                .map(|RetiringBody { secret, end_ms }| {
+                    let end = Timestamp::from_ms(end_ms).ok()?;
+                    Some(RetiringSecret { secret: secret.into_secret(created)?, end })
+                })
+                .collect::<Option<_>>()?,
+        },
+        admin: alike.admin,
+        revision,
+        taken_in: Revision(body.taken_in),
+    })
+}
+
+/// Of a body that is the one that was written and cannot be read: the time zone for want of which it cannot.
+pub(in crate::store) fn zone_of(body: &[u8]) -> Option<String> {
+    unpack::<AlikeBody>(unpack::<KeyBody<'_>>(body)?.alike)?.zone_missing()
+}
+
+/// The environment that a body names, without a look at the rest.
+pub(in crate::store) fn environment_of(body: &[u8]) -> Option<String> {
+    Some(unpack::<AlikeBody>(unpack::<KeyBody<'_>>(body)?.alike)?.environment)
+}
+
+/// A secret as the store knows it apart from all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct StoredSecret {
+    pub(in crate::store) generation: u32,
+    /// `None` of a later import, whose hash is another key's.
+    pub(in crate::store) hash: Option<[u8; 32]>,
+}
+
+/// The secrets of a body; none if it cannot be read.
+pub(in crate::store) fn secrets_of(body: &[u8]) -> Vec<StoredSecret> {
+    let Some(body) = unpack::<KeyBody<'_>>(body) else { return Vec::new() };
+    let all = std::iter::once(&body.current).chain(body.retiring.iter().map(|retiring| &retiring.secret));
+    let stored = |secret: &SecretBody<'_>| StoredSecret {
+        generation: secret.generation,
+        hash: secret.hash.try_into().ok().filter(|_| !secret.is_later),
+    };
+    all.map(stored).collect()
+}
+
+fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
+    if bytes.is_empty() {
+        return Some(Metadata::default());
+    }
+    Metadata::parse(unpack::<BTreeMap<String, String>>(bytes)?).ok()
+}
+
+/// How long after `begin` something was, in milliseconds; times far apart come back all the same.
+fn since(begin: Timestamp, time: Timestamp) -> i64 {
+    time.as_ms().wrapping_sub(begin.as_ms())
+}
+
+fn after(begin: Timestamp, milliseconds: i64) -> Option<Timestamp> {
+    Timestamp::from_ms(begin.as_ms().wrapping_add(milliseconds)).ok()
+}
+
+fn scheme_text(scheme: &Scheme) -> String {
+    if *scheme == Scheme::Native { String::new() } else { scheme.to_text() }
+}
+
+impl<'a> SecretBody<'a> {
+    fn of(secret: &'a Secret, scheme: &'a str, key_created: Timestamp) -> Self {
+        Self {
+            generation: secret.generation,
+            root: secret.root,
+            scheme,
+            hash: secret.hash.as_bytes(),
+            is_later: secret.hash.is_later(),
+            hint: secret.hint.as_str(),
+            created_after: since(key_created, secret.created),
+        }
+    }
+
+    fn into_secret(self, key_created: Timestamp) -> Option<Secret> {
+        let hash = KeyHash::stored(self.hash.try_into().ok()?);
+        Some(Secret {
+            generation: self.generation,
+            scheme: if self.scheme.is_empty() { Scheme::Native } else { Scheme::stored(self.scheme)? },
+            hash: if self.is_later { hash.later() } else { hash },
+            root: self.root,
+            hint: Hint::stored(self.hint),
+            created: after(key_created, self.created_after)?,
+        })
+    }
+}
+
+impl<'a> StateBody<'a> {
+    fn of(state: &'a KeyState) -> Self {
+        match state {
+            KeyState::Active => Self::Active,
+            KeyState::Disabled => Self::Disabled,
+            KeyState::Revoked(revocation) => Self::Revoked {
+                at_ms: revocation.at.as_ms(),
+                by: revocation.by.map(KeyId::to_bytes),
+                reason: revocation.reason.as_str(),
+                comment: revocation.comment.as_str(),
+            },
+        }
+    }
+
+    fn into_state(self) -> Option<KeyState> {
+        let (at_ms, by, reason, comment) = match self {
+            Self::Active => return Some(KeyState::Active),
+            Self::Disabled => return Some(KeyState::Disabled),
+            Self::Revoked { at_ms, by, reason, comment } => (at_ms, by, reason, comment),
+        };
+        Some(KeyState::Revoked(Box::new(Revocation {
+            at: Timestamp::from_ms(at_ms).ok()?,
+            by: by.map(KeyId::from_bytes),
+            reason: RevokeReason::ALL.into_iter().find(|known| known.as_str() == reason)?,
+            comment: Comment::parse(comment).ok()?,
+        })))
+    }
+}
