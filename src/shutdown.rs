@@ -33,20 +33,18 @@ impl Signals {
     /// group, which is one order, not two.
     pub async fn again(&mut self) {
         tokio::time::sleep(ONE_ORDER).await;
-        while self.next().now_or_never().is_some() {}
-        self.next().await;
+        while self.next(|| ()).now_or_never().is_some() {}
+        self.next(|| ()).await;
     }
 
-    /// Waits for the next order to end. SIGHUP is none: a terminal that closes sends it, and so does who expects that
-    /// settings are read anew.
-    pub async fn next(&mut self) {
+    /// Waits for the next order to end. Whenever one comes to read settings anew, `read_anew` is called: by SIGHUP, which a
+    /// terminal that closes sends too.
+    pub async fn next(&mut self, mut read_anew: impl FnMut()) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => {
-                    tracing::warn!("SIGHUP: nothing is read anew while Keyward serves; restart it for new settings");
-                }
+                _ = self.hang_up.recv() => read_anew(),
             }
         }
     }

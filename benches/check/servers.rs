@@ -17,10 +17,7 @@ use keyward::{
         routes::{HEALTH_NAMES, routes},
     },
     server::{
-        budget::Budget,
-        connection::{Peer, Protocol},
-        limits::ListenerLimits,
-        listener::Listener,
+        budget::Budget, connection::Peer, limits::ListenerLimits, listener::Listener, protocol::Protocol,
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{

@@ -7,7 +7,7 @@ use crate::{
     config::{ConfigError, zoneinfo::ZoneinfoError},
     grpc::routes::DescriptorError,
     ports::StoreError,
-    server::listener::ListenerError,
+    server::{listener::ListenerError, tls::TlsError},
     store::{data_dir::DataDirError, sqlite::OpenError},
     telemetry::{FilterError, LoggingError},
 };
@@ -28,10 +28,13 @@ pub enum AppError {
     LogFilter(FilterError),
     /// The address is not on loopback, and the operator has not said that this is meant.
     #[error(
-        "{0} can be reached from other machines, and there is no TLS: listen on 127.0.0.1, or say \
-         --insecure-listen-beyond-loopback-without-tls, which also makes every call need a caller"
+        "{0} can be reached from other machines, and there is no TLS: give --tls-cert and --tls-key, listen on 127.0.0.1, or \
+         say --insecure-listen-beyond-loopback-without-tls"
     )]
     BeyondLoopback(SocketAddr),
+    /// The certificate cannot be served.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),

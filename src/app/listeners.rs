@@ -8,9 +8,10 @@ use crate::{
     server::{
         budget::Budget,
         calls::Calls,
-        connection::Protocol,
         limits::ListenerLimits,
         listener::{Listener, Running},
+        protocol::Protocol,
+        tls::Tls,
     },
 };
 
@@ -22,8 +23,15 @@ pub(super) struct Listeners {
 
 impl Listeners {
     /// Binds both ports before the first key is made: one that is taken must not use that up.
-    pub(super) fn bind(listen: SocketAddr, http_listen: SocketAddr) -> Result<Self, AppError> {
-        let bind = |address| Listener::bind(address).map_err(|why| AppError::Bind { address, why });
+    pub(super) fn bind(
+        listen: SocketAddr,
+        http_listen: SocketAddr,
+        tls: Option<&Arc<Tls>>,
+    ) -> Result<Self, AppError> {
+        let bind = |address| {
+            let bound = Listener::bind(address).map_err(|why| AppError::Bind { address, why });
+            bound.map(|listener| listener.under(tls.cloned()))
+        };
         let (grpc, http) = (bind(listen)?, bind(http_listen)?);
         tracing::info!(
             grpc.bound = %grpc.local_addr(),

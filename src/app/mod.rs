@@ -20,6 +20,7 @@ mod start;
 mod store;
 mod tasks;
 mod threads;
+mod tls;
 
 pub use self::{
     doctor::doctor,

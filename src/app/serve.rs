@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Notify;
+
 use super::{
     begin::{load, runtime, store_of},
     error::AppError,
@@ -9,10 +11,11 @@ use super::{
     root_key::Destination,
     service::{Service, StopReason},
     settings::Settings,
+    tls::tend,
 };
 use crate::{
     config::{self, args::ServeArgs},
-    server::{limits::ListenerLimits, listener::cores},
+    server::{limits::ListenerLimits, listener::cores, tls::TlsFiles},
     shutdown::Signals,
     system::{SystemClock, SystemEntropy},
     telemetry,
@@ -28,8 +31,10 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
     raise_descriptor_limit();
     let check_is_open = args.listen.ip().is_loopback();
     let http_check_is_open = args.http_listen.ip().is_loopback();
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
     for (address, is_open) in [(args.listen, check_is_open), (args.http_listen, http_check_is_open)] {
-        if is_open {
+        if is_open || tls.is_some() {
             continue;
         }
         if !args.insecure_listen_beyond_loopback_without_tls {
@@ -45,6 +50,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         store,
         listen: args.listen,
         http_listen: args.http_listen,
+        tls,
         check_is_open,
         http_check_is_open,
         policy: config::first_policy(args.data.policy.as_deref())?,
@@ -57,13 +63,31 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
     };
     runtime()?.block_on(async {
         let mut signals = Signals::take().map_err(AppError::Runtime)?;
+        let clock = Arc::clone(&settings.clock);
         let mut service = Service::start(settings, &destination).await?;
         service.announce();
+        let (asked, tls) = (Arc::new(Notify::new()), service.tls().cloned());
+        let has_certificate = tls.is_some();
+        let read_anew = || {
+            if has_certificate {
+                return asked.notify_one();
+            }
+            tracing::warn!(
+                "SIGHUP: nothing is read anew but a certificate, and there is none; restart for new settings"
+            );
+        };
+        let tended = async {
+            match tls {
+                Some(tls) => tend(tls, clock, Arc::clone(&asked)).await,
+                None => std::future::pending().await,
+            }
+        };
         let stopped = tokio::select! {
-            () = signals.next() => StopReason::Asked,
+            () = signals.next(read_anew) => StopReason::Asked,
             stopped = service.died() => stopped,
             never = logging.tell_of_lost() => match never {},
             never = give_back() => match never {},
+            never = tended => match never {},
         };
         tracing::info!("stopping: calls in flight finish first");
         tokio::select! {

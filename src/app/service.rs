@@ -8,7 +8,10 @@ use super::{error::AppError, readiness::ReadinessProbe, tasks::Tasks, threads::T
 use crate::{
     grpc::health::{HealthReporter, Serving},
     ports::{Lifecycle, StoreError, WriterState},
-    server::listener::Running,
+    server::{
+        listener::Running,
+        tls::{CertificateSummary, Tls},
+    },
 };
 
 /// A Keyward at work.
@@ -24,6 +27,7 @@ pub struct Service {
     pub(super) follower: JoinHandle<Result<(), StoreError>>,
     pub(super) is_new: bool,
     pub(super) check_is_open: bool,
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 /// Why a service stopped serving.
@@ -48,14 +52,23 @@ impl Service {
         self.http.local_addr()
     }
 
+    /// The certificate that it serves with.
+    pub(super) const fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
+    }
+
     /// Says that it serves, and what to try first.
     pub fn announce(&self) {
         let address = self.address();
+        if let Some(CertificateSummary { subject, good_until }) = self.tls.as_ref().map(|tls| tls.summary()) {
+            tracing::info!(%subject, %good_until, "both listeners speak TLS with this certificate");
+        }
+        let clear = if self.tls.is_some() { " -cacert CA" } else { " -plaintext" };
         let caller = if self.check_is_open { "" } else { " -H 'authorization: Bearer kw_admin_…'" };
         tracing::info!(listen = %self.http_address(), "serving /verify for gateways, and /v1/check in JSON; see /openapi.json");
         tracing::info!(listen = %address, "serving gRPC; a first Check, with whatever key:");
         tracing::info!(
-            "grpcurl -plaintext{caller} -d '{{\"api_key\": \"kw_live_…\", \"scopes\": [\"messaging:send\"]}}' {address} \
+            "grpcurl{clear}{caller} -d '{{\"api_key\": \"kw_live_…\", \"scopes\": [\"messaging:send\"]}}' {address} \
              keyward.v1.KeyService/Check"
         );
         if self.is_new {

@@ -8,7 +8,7 @@ use crate::{
         policy::Policy,
         time::{Clock, Entropy},
     },
-    server::limits::ListenerLimits,
+    server::{limits::ListenerLimits, tls::TlsFiles},
     store::settings::StoreSettings,
 };
 
@@ -22,6 +22,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where plain HTTP is served.
     pub http_listen: SocketAddr,
+    /// The certificate that both are served with under TLS.
+    pub tls: Option<TlsFiles>,
     /// Whether Check and BatchCheck need no caller.
     pub check_is_open: bool,
     /// The same over plain HTTP.

@@ -24,6 +24,7 @@ use crate::{
     index::Index,
     judge::JudgeParts,
     ports::ReplicaId,
+    server::tls::Tls,
 };
 
 impl Service {
@@ -34,7 +35,9 @@ impl Service {
     pub async fn start(settings: Settings, root_key: &Destination) -> Result<Self, AppError> {
         let Settings { entropy, limits, check_is_open, .. } = settings;
         // Before a file is made, and without listening: who probes a port is answered when Checks are.
-        let listeners = Listeners::bind(settings.listen, settings.http_listen)?;
+        let tls =
+            settings.tls.map(|files| Tls::load(files, settings.clock.wall())).transpose()?.map(Arc::new);
+        let listeners = Listeners::bind(settings.listen, settings.http_listen, tls.as_ref())?;
         let store = Store::open(&settings.data_dir, &settings.store, &*entropy, settings.clock)?;
         let first_policy = store.begin(settings.policy, &*entropy, root_key).await?;
         let is_new = first_policy.is_none();
@@ -60,7 +63,7 @@ impl Service {
         )?;
         let readiness = ReadinessProbe::begin(health.clone(), readable, taking, time);
         let (grpc, http) = listeners.serve(settings.workers, limits, (routes, site))?;
-        Ok(Self { life, tasks, threads, grpc, http, health, readiness, follower, is_new, check_is_open })
+        Ok(Self { life, tasks, threads, grpc, http, health, readiness, follower, is_new, check_is_open, tls })
     }
 }
 

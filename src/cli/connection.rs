@@ -7,7 +7,7 @@ use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
-    transport::{Channel, Endpoint, Uri},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Uri},
 };
 
 use super::{
@@ -28,7 +28,7 @@ pub(super) struct ConnectionArgs {
     /// The server
     #[arg(
         long,
-        help = "The server: http://HOST:PORT, or unix:///PATH",
+        help = "The server: https://HOST:PORT, http://HOST:PORT, or unix:///PATH",
         value_name = "URL",
         env = "KEYWARD_SERVER",
         default_value = "http://127.0.0.1:50051"
@@ -37,6 +37,9 @@ pub(super) struct ConnectionArgs {
     /// A file that holds the administration key. Without it the key is taken from the variable `KEYWARD_ADMIN_KEY`
     #[arg(long, value_name = "FILE", env = "KEYWARD_ADMIN_KEY_FILE")]
     admin_key_file: Option<PathBuf>,
+    /// The certificates, in PEM, of those whose word on the server's certificate is trusted [default: the system's]
+    #[arg(long, value_name = "FILE", env = "KEYWARD_CA_FILE")]
+    ca_file: Option<PathBuf>,
     /// How long to wait for the connection, and again for each answer
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::timeout)]
     timeout: Duration,
@@ -84,7 +87,8 @@ impl ConnectionArgs {
             let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
             host == "localhost" || address.is_ok_and(|address| address.is_loopback())
         };
-        !self.server.starts_with("unix:") && !host.is_some_and(is_local)
+        let is_encrypted = self.server.starts_with("https://");
+        !is_encrypted && !self.server.starts_with("unix:") && !host.is_some_and(is_local)
     }
 
     async fn open(&self, authorization: Option<MetadataValue<Ascii>>) -> Result<CallerChannel, Failure> {
@@ -96,14 +100,28 @@ impl ConnectionArgs {
     }
 
     fn endpoint(&self) -> Result<Endpoint, Failure> {
-        if !self.server.starts_with("http://") && !self.server.starts_with("unix:") {
-            let hint = "write http://HOST:PORT or unix:///PATH; this version speaks no TLS of its own";
+        if !["https://", "http://", "unix:"].iter().any(|scheme| self.server.starts_with(scheme)) {
+            let hint = "write https://HOST:PORT, http://HOST:PORT or unix:///PATH";
             return Err(Failure::input(format!("cannot use {} as a server: {hint}", self.server)));
         }
         let endpoint = Endpoint::from_shared(self.server.clone()).map_err(|error| {
             Failure::input(format!("cannot use {} as a server: {}", self.server, root_cause(&error)))
         })?;
-        Ok(endpoint.connect_timeout(self.timeout))
+        let endpoint = endpoint.connect_timeout(self.timeout);
+        if !self.server.starts_with("https://") {
+            return Ok(endpoint);
+        }
+        let trusting = match &self.ca_file {
+            None => ClientTlsConfig::new().with_native_roots(),
+            Some(path) => {
+                let unread = |error| Failure::input(format!("cannot read {}: {error}", path.display()));
+                ClientTlsConfig::new()
+                    .ca_certificate(Certificate::from_pem(std::fs::read(path).map_err(unread)?))
+            }
+        };
+        endpoint.tls_config(trusting).map_err(|error| {
+            Failure::input(format!("cannot speak TLS with {}: {}", self.server, root_cause(&error)))
+        })
     }
 }
 
@@ -122,7 +140,8 @@ mod tests {
     use super::*;
 
     fn at(server: &str) -> ConnectionArgs {
-        ConnectionArgs { server: server.to_owned(), admin_key_file: None, timeout: Duration::from_secs(1) }
+        let timeout = Duration::from_secs(1);
+        ConnectionArgs { server: server.to_owned(), admin_key_file: None, ca_file: None, timeout }
     }
 
     #[test]
@@ -132,6 +151,7 @@ mod tests {
             ("http://localhost:50051", false),
             ("http://[::1]:50051", false),
             ("unix:///run/keyward.sock", false),
+            ("https://10.0.0.1:50051", false),
             ("http://10.0.0.1:50051", true),
             ("http://localhost.example:50051", true),
             ("http://127.0.0.1.example:50051", true),
@@ -144,7 +164,8 @@ mod tests {
     fn other_schemes_are_refused_before_anything_is_sent() {
         for (server, usable) in [
             ("http://127.0.0.1:50051", true),
-            ("https://127.0.0.1:50051", false),
+            ("https://127.0.0.1:50051", true),
+            ("ftp://127.0.0.1:50051", false),
             ("127.0.0.1:50051", false),
             ("http://", false),
         ] {

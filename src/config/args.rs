@@ -71,6 +71,13 @@ pub struct ServeArgs {
     #[arg(long, value_name = "MIB", env = "KEYWARD_IN_FLIGHT_MIB", default_value = "128")]
     #[arg(value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
     pub in_flight_mib: u64,
+    /// The certificate that both listeners serve TLS with, in PEM, those that lead to a trusted one behind it. Needs --tls-key.
+    /// Both files are read anew at SIGHUP and every 10 seconds
+    #[arg(long, value_name = "FILE", env = "KEYWARD_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of that certificate, in PEM, unencrypted
+    #[arg(long, value_name = "FILE", env = "KEYWARD_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Serves beyond loopback without encryption: whoever is on the network can read keys and ask in others' names
     #[arg(long)]
     pub insecure_listen_beyond_loopback_without_tls: bool,

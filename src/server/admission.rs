@@ -137,8 +137,9 @@ mod tests {
     use super::*;
     use crate::server::{
         budget::Budget,
-        connection::{ConnectionsShared, OpenCall, Protocol},
+        connection::{ConnectionsShared, OpenCall},
         limits::ListenerLimits,
+        protocol::Protocol,
     };
 
     fn ip(text: &str) -> IpAddr {

@@ -30,6 +30,8 @@ pub struct ServerCounts {
     pub connections_refused_source: Counter,
     /// Accepts that failed for a lack of descriptors or memory.
     pub accepts_failed: Counter,
+    /// Handshakes of TLS that a peer began and could not end.
+    pub handshakes_failed: Counter,
     /// Connections closed because the preface did not arrive in time.
     pub connections_without_preface: Counter,
     /// Connections told to go away because no call arrived in time.

@@ -13,10 +13,12 @@ use super::{
     admission::Admission,
     budget::Budget,
     calls::Calls,
-    connection::{ConnectionsShared, Peer, Protocol},
+    connection::{ConnectionsShared, Peer},
     counts::ServerCounts,
     limits::ListenerLimits,
     part::{EndNotice, Part},
+    protocol::Protocol,
+    tls::Tls,
     worker,
 };
 
@@ -29,6 +31,7 @@ const END_MARGIN: Duration = Duration::from_secs(5);
 pub struct Listener {
     socket: TcpSocket,
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
 }
 
 /// The server of one port, at work. Dropping it ends it in the background, as [`Running::shutdown`] does.
@@ -70,7 +73,13 @@ impl Listener {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address })
+        Ok(Self { socket, address, tls: None })
+    }
+
+    /// Serves under TLS, or in clear text where this is `None`.
+    #[must_use]
+    pub fn under(self, tls: Option<Arc<Tls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// The address that is bound.
@@ -79,8 +88,7 @@ impl Listener {
         self.address
     }
 
-    /// Listens, starts the workers and accepts what speaks `protocol`; what its calls hold is paid from `budget`. `make` is
-    /// called for each connection, on its worker's thread.
+    /// Listens, starts the workers and accepts what speaks `protocol`; what its calls hold is paid from `budget`. `make` is called for each connection, on its worker's thread.
     ///
     /// Accepting runs on the runtime that this is called on, which must be tokio's.
     ///
@@ -100,7 +108,9 @@ impl Listener {
     {
         let socket: TcpListener = self.socket.listen(BACKLOG)?;
         let admission = Admission::new(limits.max_connections, limits.max_connections_per_address);
-        let shared = Arc::new(ConnectionsShared::new(protocol, limits, budget));
+        let mut shared = ConnectionsShared::new(protocol, limits, budget);
+        shared.tls = self.tls;
+        let shared = Arc::new(shared);
         let (draining, drain_seen) = watch::channel(false);
         // Each part reports once.
         let (ends, ends_seen) = mpsc::channel(workers.get().saturating_add(1));

@@ -1,6 +1,6 @@
 //! The server: sockets, connections and calls, each of them bounded, of every protocol.
 //!
-//! [`listener`] accepts and hands each socket to a [`worker`], one single-threaded runtime per core. There hyper
+//! [`listener`] accepts and hands each socket to a [`worker`], one single-threaded runtime per core. There it shakes hands where it serves [`tls`], and hyper
 //! speaks HTTP on a [`connection`], under the eye of its worker's sweep. Each request passes the [`gate`] and becomes a
 //! [`call`] of the services behind it ([`calls`]); what calls hold is paid from one [`budget`].
 //!
@@ -24,9 +24,11 @@ pub mod listener;
 mod once_a_minute;
 pub mod part;
 mod paths;
+pub mod protocol;
 pub mod request_body;
 mod socket;
 mod speech;
+pub mod tls;
 mod unread;
 mod vigil;
 mod worker;

@@ -247,10 +247,11 @@ mod tests {
     use crate::server::{
         budget::Budget,
         calls::{Calls, TakenRequest},
-        connection::{Builder, ConnectionsShared, Peer, Protocol, serve},
+        connection::{Builder, ConnectionsShared, Peer, serve},
         failure::CallFailure,
         gather::Gather,
         limits::ListenerLimits,
+        protocol::Protocol,
         request_body::RequestBody,
     };
 

@@ -23,7 +23,7 @@ use tokio::{
 use super::{
     admission::ConnectionPlace,
     calls::Calls,
-    connection::{Builder as ConnectionBuilder, ConnectionsShared, Peer, Pulse, serve},
+    connection::{Builder as ConnectionBuilder, ConnectionsShared, Peer, Pulse, serve, shake_hands},
     part::{EndNotice, Part, told_to_drain},
     vigil::{ConnectionStep, Lateness, Vigil},
 };
@@ -180,9 +180,13 @@ impl<M> Worker<M> {
         };
         self.watched.push((Vigil::begin(Instant::now()), Arc::downgrade(&pulse)));
         let (make, builder) = (Arc::clone(&self.make), self.builder.clone());
+        let tls = self.shared.tls.as_ref().map(|tls| tls.config(self.shared.protocol));
         self.connections.spawn(async move {
             let _held_until_the_end = (permit, seat);
-            serve(builder, socket, peer, make(peer), pulse).await;
+            let Some(tls) = tls else { return serve(builder, socket, peer, make(peer), pulse).await };
+            if let Some(socket) = shake_hands(tls, socket, peer, &pulse).await {
+                serve(builder, socket, peer, make(peer), pulse).await;
+            }
         });
     }
 

@@ -40,6 +40,7 @@ const WIPED: &[&str] = &[
     "domain/root/rows.rs",
     "domain/seal.rs",
     "domain/secret/mod.rs",
+    "server/tls/files.rs",
     "store/roots/bounded.rs",
     "store/roots/mod.rs",
     "store/roots/source.rs",
@@ -59,13 +60,15 @@ const ADMINISTERED: &[&str] = &["changes", "grpc", "app"];
 /// A path, and the modules or files that may name it; a `*` stands for any ending of its last segment.
 ///
 /// One segment is a crate; several are looked for anywhere in a path.
-const CONFINED: [(&[&str], &[&str]); 12] = [
+const CONFINED: [(&[&str], &[&str]); 14] = [
     (&["crate", "wire"], &["wire", "grpc", "guard", "cli"]),
     (&["rusqlite*"], &["store"]),
     (&["r2d2*"], &["store"]),
     (&["tonic*"], &["grpc", "guard", "wire", "cli"]),
     (&["prost*"], &["grpc", "wire", "cli"]),
     (&["hyper*"], &["server", "grpc", "http", "cli"]),
+    (&["rustls*"], &["server"]),
+    (&["tokio_rustls*"], &["server"]),
     (&["clap*"], &["cli", "config", "main"]),
     (&["ring"], &["domain", "system"]),
     (&["zeroize*"], WIPED),

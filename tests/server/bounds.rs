@@ -43,7 +43,7 @@ async fn at_work_from(source: &str, server: &Server) -> Frames {
 }
 
 /// Waits until a connection that was closed is no longer counted.
-async fn until_connections(server: &Server, count: usize) {
+pub(crate) async fn until_connections(server: &Server, count: usize) {
     let reached = async {
         while server.running.connections() != count {
             tokio::task::yield_now().await;

@@ -22,10 +22,11 @@ use keyward::{
     server::{
         budget::Budget,
         calls::{Calls, TakenRequest},
-        connection::{Peer, Protocol},
+        connection::Peer,
         failure::CallFailure,
         limits::ListenerLimits,
         listener::Listener,
+        protocol::Protocol,
         request_body::RequestBody,
     },
     wire::envoy::service::auth::v3::{CheckResponse, check_response::HttpResponse},

@@ -22,9 +22,11 @@ use keyward::{
     server::{
         budget::Budget,
         calls::Calls,
-        connection::{Peer, Protocol},
+        connection::Peer,
         limits::ListenerLimits,
         listener::{Listener, Running},
+        protocol::Protocol,
+        tls::Tls,
     },
     wire::envoy::service::auth::v3 as envoy,
     wire::v1::{
@@ -81,14 +83,20 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    #[expect(clippy::unused_async, reason = "what starts a server is waited for, whatever that does")]
     pub(crate) async fn start(limits: ListenerLimits) -> Self {
+        Self::start_under(limits, None).await
+    }
+
+    /// The same under TLS.
+    #[expect(clippy::unused_async, reason = "what starts a server is waited for, whatever that does")]
+    pub(crate) async fn start_under(limits: ListenerLimits, tls: Option<Arc<Tls>>) -> Self {
         let handler = Arc::new(Handler::default());
         let (reporter, service) = health(HEALTH_NAMES);
         reporter.report(Serving::Yes);
         let routes = Self::routes(&handler, service, &limits);
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let running = listener
+            .under(tls)
             .serve(
                 Budget::new(limits.in_flight_bytes),
                 Protocol::Grpc,

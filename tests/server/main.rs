@@ -21,5 +21,6 @@ mod exact;
 mod handler;
 mod hpack;
 mod paths;
+mod secured;
 mod shutdown;
 mod toil;

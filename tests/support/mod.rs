@@ -462,6 +462,7 @@ async fn launch(
         store: StoreSettings::default(),
         listen: "127.0.0.1:0".parse().unwrap(),
         http_listen: "127.0.0.1:0".parse().unwrap(),
+        tls: None,
         check_is_open,
         http_check_is_open: check_is_open,
         policy,

@@ -23,11 +23,12 @@ use std::{
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What would make a process do other than its test says.
-const VARIABLES: [&str; 14] = [
+const VARIABLES: [&str; 17] = [
     "CREDENTIALS_DIRECTORY",
     "KEYWARD_ADMIN_KEY",
     "KEYWARD_ADMIN_KEY_FILE",
     "KEYWARD_ANCHOR",
+    "KEYWARD_CA_FILE",
     "KEYWARD_CONFIG",
     "KEYWARD_DATA_DIR",
     "KEYWARD_LISTEN",
@@ -37,6 +38,8 @@ const VARIABLES: [&str; 14] = [
     "KEYWARD_ROOTS_CREDENTIAL",
     "KEYWARD_ROOTS_FILE",
     "KEYWARD_SERVER",
+    "KEYWARD_TLS_CERT",
+    "KEYWARD_TLS_KEY",
     "KEYWARD_ZONEINFO",
 ];
 

@@ -1,5 +1,6 @@
 //! One connection: hyper's HTTP under our limits, and the [`Pulse`] by which its worker watches over it.
 
+mod handshake;
 mod open_call;
 mod serving;
 #[cfg(test)]
@@ -7,7 +8,6 @@ mod tests;
 mod unfinished;
 
 use std::{
-    fmt,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
@@ -19,6 +19,7 @@ use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
 pub(super) use self::{
+    handshake::shake_hands,
     open_call::OpenCall,
     serving::{Builder, serve},
     unfinished::Unfinished,
@@ -29,6 +30,8 @@ use super::{
     counts::ServerCounts,
     limits::ListenerLimits,
     once_a_minute::OnceAMinute,
+    protocol::Protocol,
+    tls::Tls,
     vigil::Signs,
 };
 
@@ -48,24 +51,6 @@ pub struct Peer {
     pub address: SocketAddr,
 }
 
-/// What a listener's connections speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// gRPC: HTTP/2, begun at once.
-    Grpc,
-    /// HTTP/1.1, or HTTP/2 begun at once.
-    Http,
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Grpc => "grpc",
-            Self::Http => "http",
-        })
-    }
-}
-
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct ConnectionsShared {
@@ -74,6 +59,8 @@ pub(super) struct ConnectionsShared {
     pub(super) counts: ServerCounts,
     /// What calls hold, of this listener and of others.
     pub(super) budget: Arc<Budget>,
+    /// What its connections begin with; `None` where they speak in clear text.
+    pub(super) tls: Option<Arc<Tls>>,
     /// Streams of answers that have waited for something to say.
     pub(super) lasting_answers: AtomicU64,
     began: Instant,
@@ -89,6 +76,7 @@ impl ConnectionsShared {
     pub(super) fn new(protocol: Protocol, limits: ListenerLimits, budget: Arc<Budget>) -> Self {
         Self {
             protocol,
+            tls: None,
             limits,
             counts: ServerCounts::default(),
             budget,

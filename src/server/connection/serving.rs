@@ -18,9 +18,10 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{Peer, Protocol, Pulse};
+use super::{Peer, Pulse};
 use crate::server::{
-    calls::Calls, gate::Gate, limits::ListenerLimits, socket::Watched, speech, unread::Mended,
+    calls::Calls, gate::Gate, limits::ListenerLimits, protocol::Protocol, socket::Watched, speech,
+    unread::Mended,
 };
 
 /// hyper's side of the limits.
