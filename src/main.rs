@@ -10,10 +10,7 @@ use clap::Parser as _;
 use keyward::{
     app::{self, AppError},
     cli::{self, Cli, Command, Console, LogFault, LogReport},
-    config::{
-        self,
-        args::{RootsArgs, RootsCommand},
-    },
+    config::{self, args::RootsArgs},
     domain::time::Clock as _,
     system::{SystemClock, input_waits},
 };
@@ -39,7 +36,10 @@ fn main() -> ExitCode {
         Command::Serve(args) => app::serve(&args),
         Command::Init(args) => app::initialize(&args),
         Command::Recover(args) => app::recover(&args),
-        Command::Roots(RootsCommand::New(args)) => app::make_roots(&args),
+        Command::Roots(command) => match app::roots(&command) {
+            Ok(done) => return cli::tell(&mut console, &done),
+            Err(error) => Err(error),
+        },
         Command::Doctor(args) => match app::doctor(&args) {
             Ok(found) => return cli::tell(&mut console, &found),
             Err(error) => Err(error),

@@ -56,6 +56,36 @@ pub enum AppError {
     /// Standard output takes no roots.
     #[error("the new roots could not be written: {0}; what was written of them is worth nothing")]
     RootsUnwritten(io::Error),
+    /// A new root is at hand that no start has laid over the store yet.
+    #[error("root {0} is at hand already, and waits for a start: restart the server")]
+    RootWaits(u32),
+    /// Rows stand under an older root.
+    #[error(
+        "{0} rows still stand under an older root: a server that runs writes them anew; `keyward roots status` says how far it is"
+    )]
+    RowsLeft(u64),
+    /// The root is not the one that can go.
+    #[error(
+        "root {root} cannot go: only the oldest root at hand can, which is {oldest}, and never the newest, which is {newest}"
+    )]
+    NotOldestRoot {
+        /// The one asked for.
+        root: u32,
+        /// The oldest.
+        oldest: u32,
+        /// The newest.
+        newest: u32,
+    },
+    /// The roots are kept where only the operator can change them.
+    #[error(
+        "{why}: put the line of `keyward roots new --number {number} -` behind those that are there, and restart the server"
+    )]
+    RootsKeptByOthers {
+        /// Where they are.
+        why: String,
+        /// The number of the next root.
+        number: u32,
+    },
     /// There is nothing to recover.
     #[error("there is no store in {}: `keyward serve` or `keyward init` makes one", .0.display())]
     NotInitialized(PathBuf),

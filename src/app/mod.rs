@@ -29,7 +29,7 @@ pub use self::{
     offline::verify_offline,
     recover::recover,
     root_key::Destination,
-    roots::make_roots,
+    roots::roots,
     serve::serve,
     service::{Service, StopReason},
     settings::Settings,

@@ -95,6 +95,34 @@ pub struct ServeArgs {
 pub enum RootsCommand {
     /// Make the roots of a new store that are to be kept outside its data directory
     New(NewRootsArgs),
+    /// Add a further root to a store's file of roots; the next start lays it over the store
+    Rotate(StoreRootsArgs),
+    /// Say how a store stands to its roots, whether a server runs or not
+    Status(StoreRootsArgs),
+    /// Take the oldest root out of a store's file of roots, once nothing stands under it
+    Destroy(DestroyRootArgs),
+}
+
+/// What the commands on the roots of one store take.
+#[derive(Args, Clone, Debug)]
+pub struct StoreRootsArgs {
+    /// The directory that holds the database and the roots
+    #[arg(long, value_name = "DIR", env = "KEYWARD_DATA_DIR", default_value = "keyward-data")]
+    pub data_dir: PathBuf,
+    /// Where the roots are.
+    #[command(flatten)]
+    pub roots: RootsArgs,
+}
+
+/// Take the oldest root out of a store's file of roots, once nothing stands under it
+#[derive(Args, Clone, Debug)]
+pub struct DestroyRootArgs {
+    /// The number of the root
+    #[arg(value_name = "NUMBER")]
+    pub root: u32,
+    /// Which store.
+    #[command(flatten)]
+    pub store: StoreRootsArgs,
 }
 
 /// Make the roots of a new store that are to be kept outside its data directory
@@ -103,6 +131,10 @@ pub struct NewRootsArgs {
     /// The new file, of mode 0600; `-` for standard output, such as a pipe into a secret store
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Makes a further root of this number, for a store whose roots are kept by others: one line, to be put behind those of the
+    /// older roots
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub number: Option<u32>,
 }
 
 /// Make the data directory and the first administration key

@@ -71,6 +71,13 @@ impl SealKeys {
         self.0.first().ok_or(EntropyUnavailable)?.seal(purpose, secret, entropy)
     }
 
+    /// The same secret, sealed with the newest root. The nonce stays: it was drawn, and no other secret has it under that key.
+    #[must_use]
+    pub fn reseal(&self, purpose: &str, sealed: &Sealed) -> Option<Sealed> {
+        let secret = self.open(purpose, sealed)?;
+        self.0.first()?.seal_with(sealed.nonce, purpose, &secret)
+    }
+
     /// The secret, if it was sealed with one of these keys for `purpose` and not touched since.
     #[must_use]
     pub fn open(&self, purpose: &str, sealed: &Sealed) -> Option<ForeignSecret> {
@@ -93,14 +100,18 @@ impl SealKey {
     ) -> Result<Sealed, EntropyUnavailable> {
         let mut nonce = [0; NONCE_LEN];
         entropy.fill(&mut nonce)?;
+        // Only a secret of many gigabytes is too long.
+        self.seal_with(nonce, purpose, secret).ok_or(EntropyUnavailable)
+    }
+
+    fn seal_with(&self, nonce: [u8; NONCE_LEN], purpose: &str, secret: &ForeignSecret) -> Option<Sealed> {
         // Room for the tag, so that the secret is not left behind when it grows.
         let secret = secret.expose();
         let mut bytes = Vec::with_capacity(secret.len().saturating_add(AES_256_GCM.tag_len()));
         bytes.extend_from_slice(secret);
         let unique = Nonce::assume_unique_for_key(nonce);
-        let sealed = self.0.seal_in_place_append_tag(unique, Aad::from(purpose), &mut bytes);
-        // Only a secret of many gigabytes is too long.
-        sealed.map(|()| Sealed { nonce, bytes }).map_err(|_too_long| EntropyUnavailable)
+        self.0.seal_in_place_append_tag(unique, Aad::from(purpose), &mut bytes).ok()?;
+        Some(Sealed { nonce, bytes })
     }
 
     fn open(&self, purpose: &str, sealed: &Sealed) -> Option<ForeignSecret> {

@@ -90,6 +90,13 @@ impl StoredRecord {
         under.is_some_and(|keys| self.with_parts(digest, |parts| keys.agrees(parts, &self.code)))
     }
 
+    /// Gives a genuine record its code under the newest root.
+    pub(super) fn code_anew(&mut self, keys: &DerivedKeys) {
+        let (digest, under) = (digest(&self.bytes), keys.newest_rows());
+        self.code = self.with_parts(&digest, |parts| under.code(parts)).to_vec();
+        self.root = Some(under.root());
+    }
+
     fn with_parts<T>(&self, digest: &[u8; 32], code: impl FnOnce(&[&[u8]]) -> T) -> T {
         code(&[b"log", &self.revision.to_be_bytes(), digest, &self.chain])
     }

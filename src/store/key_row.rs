@@ -4,7 +4,7 @@
 
 use super::{
     records::{
-        key::{pack_key, read_key, zone_of},
+        key::{laid_body, pack_key, read_key, zone_of},
         known::KnownValues,
         packed::Unpackable,
     },
@@ -118,6 +118,7 @@ impl KeyRow<'_> {
             return Err(self.damaged(NOT_NEWEST));
         }
         self.read(known)
+            .and_then(|key| self.laid(key, keys))
             .ok_or_else(|| Damaged { zone: zone_of(self.body), ..self.damaged("its body cannot be read") })
     }
 
@@ -127,6 +128,35 @@ impl KeyRow<'_> {
         let created = Timestamp::from_ms(self.created_ms).ok()?;
         let owner = self.owner.map(std::str::from_utf8).transpose().ok()?;
         read_key((self.key_id()?, workspace, from_stored(self.revision)?), (created, owner), self.body, known)
+    }
+
+    /// The same row under the newest root, with its layer over the hashes; `None` of one that is not as it was written.
+    pub(super) fn rewritten(&self, keys: &DerivedKeys) -> Option<NewKeyRow> {
+        let root = u32::try_from(self.root).ok().filter(|_| self.is_genuine(keys))?;
+        let row = NewKeyRow {
+            id: self.id.to_vec(),
+            workspace: self.workspace.to_vec(),
+            created_ms: self.created_ms,
+            owner: self.owner.map(|owner| String::from_utf8_lossy(owner).into_owned()),
+            body: laid_body(self.body, |hash| keys.lookup.laid_over(hash, root))?,
+            revision: self.revision,
+            root: 0,
+            code: [0; 16],
+        };
+        Some(row.coded(keys))
+    }
+
+    /// A key as it was read, with the layers of later roots over its hashes.
+    fn laid(&self, mut key: Key, keys: &DerivedKeys) -> Option<Key> {
+        let under = u32::try_from(self.root).ok()?;
+        if under != keys.newest {
+            let credentials = &mut key.credentials;
+            let retiring = credentials.retiring.iter_mut().map(|retiring| &mut retiring.secret);
+            for secret in std::iter::once(&mut credentials.current).chain(retiring) {
+                secret.hash = secret.hash.laid_over(&keys.lookup, under)?;
+            }
+        }
+        Some(key)
     }
 
     /// The key's id, if it is one.

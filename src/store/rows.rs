@@ -142,6 +142,23 @@ impl Row {
         read().ok_or_else(|| self.damaged("its body cannot be read, or its seal is broken"))
     }
 
+    /// The same row with another body, under the newest root.
+    pub(super) fn with_body(&self, table: &str, body: Vec<u8>, keys: &DerivedKeys) -> Self {
+        let under = keys.newest_rows();
+        let mut row = Self { body, root: under.root(), ..self.clone() };
+        row.code = row.with_parts(table, |parts| under.code(parts)).to_vec();
+        row
+    }
+
+    /// The body of an import scheme, sealed with the newest root.
+    pub(super) fn resealed(&self, keys: &DerivedKeys) -> Option<Vec<u8>> {
+        let name = self.parse_id(Label::parse)?;
+        let body = std::str::from_utf8(&self.body).ok()?;
+        let mut scheme = read_scheme(name, from_stored(self.revision)?, body)?;
+        scheme.sealed = keys.schemes.reseal(&ImportScheme::purpose(&scheme.name), &scheme.sealed)?;
+        scheme_body(&scheme).ok().map(Into::into)
+    }
+
     /// Whether the row is as it was written, by whichever revision.
     pub(super) fn is_genuine(&self, table: &str, keys: &DerivedKeys) -> bool {
         let under = keys.of_rows(self.root);

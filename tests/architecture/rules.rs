@@ -42,6 +42,7 @@ const WIPED: &[&str] = &[
     "domain/secret/mod.rs",
     "server/tls/files.rs",
     "store/roots/bounded.rs",
+    "store/roots/history.rs",
     "store/roots/mod.rs",
     "store/roots/source.rs",
     "store/roots/command.rs",

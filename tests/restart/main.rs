@@ -31,6 +31,7 @@ mod members;
 mod read_only;
 mod ready;
 mod roots;
+mod rotation;
 #[cfg(target_os = "linux")]
 mod sealed;
 mod spend;

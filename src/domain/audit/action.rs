@@ -68,6 +68,10 @@ actions! {
     RollbackAccept = "rollback.accept",
     /// What is stored was not what was written: rows that cannot be trusted are named, and denied from then on.
     DamageFind = "damage.find",
+    /// A new root was laid over the store.
+    RootAdd = "root.add",
+    /// A root that nothing needs any more was taken away.
+    RootDestroy = "root.destroy",
     /// A key of another system was taken over by the hash of its secret.
     KeyImport = "key.import",
     /// The secret by which another system hashes its keys was taken in.

@@ -26,6 +26,12 @@ impl KeyHash {
         hashes.map(|(_, hash)| Self::stored(hash))
     }
 
+    /// The same with the roots after `under` laid over it; `None` where there is no such root.
+    #[must_use]
+    pub fn laid_over(self, key: &LookupKey, under: u32) -> Option<Self> {
+        Some(Self { bytes: key.laid_over(self.bytes, under)?, ..self })
+    }
+
     /// A hash as it was stored.
     #[must_use]
     pub const fn stored(bytes: [u8; 32]) -> Self {

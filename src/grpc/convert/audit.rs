@@ -66,6 +66,8 @@ const fn action_to_wire(action: Action) -> AuditAction {
         Action::ClockReset => AuditAction::ClockReset,
         Action::RollbackAccept => AuditAction::RollbackAccept,
         Action::DamageFind => AuditAction::DamageFind,
+        Action::RootAdd => AuditAction::RootAdd,
+        Action::RootDestroy => AuditAction::RootDestroy,
         Action::KeyImport => AuditAction::KeyImport,
         Action::SchemeAdd => AuditAction::SchemeAdd,
     }

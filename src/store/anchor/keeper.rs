@@ -68,6 +68,11 @@ impl Keeper {
         }
     }
 
+    /// Writes under these keys from now on.
+    pub(in crate::store) fn take_keys(&mut self, keys: Arc<DerivedKeys>) {
+        self.keys = keys;
+    }
+
     fn write(&mut self, head: LogHead) -> io::Result<()> {
         // After a failure the same slot is written again: the other one may be the only good one.
         let next = Anchor { number: self.written.number.saturating_add(1), head };

@@ -7,7 +7,7 @@ mod error;
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt as _, OpenOptionsExt, chown},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -95,6 +95,17 @@ pub fn write_secret_file(path: &Path, secret: &str) -> Result<(), DataDirError> 
 /// Writes a file that only its owner can read, in place of any file of this name, durably.
 pub(super) fn replace_file(path: &Path, parts: &[&[u8]]) -> Result<(), DataDirError> {
     let partial = write_partial(path, parts)?;
+    rename(&partial, path)
+}
+
+/// The same where there is such a file: the new one belongs to whom the old one did, whoever writes it.
+pub(super) fn replace_kept_file(path: &Path, parts: &[&[u8]]) -> Result<(), DataDirError> {
+    let kept = fs::metadata(path).map_err(failed("examine", path))?;
+    let partial = write_partial(path, parts)?;
+    let made = fs::metadata(&partial).map_err(failed("examine", &partial))?;
+    if (kept.uid(), kept.gid()) != (made.uid(), made.gid()) {
+        chown(&partial, Some(kept.uid()), Some(kept.gid())).map_err(failed("give away", &partial))?;
+    }
     rename(&partial, path)
 }
 

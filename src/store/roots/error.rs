@@ -58,6 +58,9 @@ pub enum RootsError {
     /// The command gave none.
     #[error("no roots from the command for them: {0}")]
     NoCommand(String),
+    /// Only the operator can change them.
+    #[error("Keyward cannot change {0}")]
+    KeptByOthers(String),
     /// The operating system refuses something.
     #[error(transparent)]
     File(#[from] DataDirError),

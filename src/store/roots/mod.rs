@@ -1,21 +1,27 @@
 //! The roots: outside the database, for the eyes of one user, readable by people.
 //!
-//! A comment line, then a line for each root: its number from 1 without gaps, a space, 64 hexadecimal digits. In the data
+//! A comment line, then a line for each root that is at hand: its number, a space, 64 hexadecimal digits. Numbers follow each other
+//! without gaps; those before the first belong to roots that are destroyed. In the data
 //! directory the file is called `roots.new` until the store holds its first entry, so that a first start that was cut short is
 //! told from a database that was lost. Where the roots are kept elsewhere, the file `roots.elsewhere` says the same.
 
 mod bounded;
 mod command;
 mod error;
+mod history;
 mod source;
 
-use std::{fmt::Write as _, path::Path};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use zeroize::Zeroizing;
 
+pub(super) use self::history::{open_history, seal_history};
 use self::{bounded::room, source::read_private};
 pub use self::{error::RootsError, source::RootsSource};
-use super::data_dir::{make_empty, remove, rename, replace_file};
+use super::data_dir::{make_empty, remove, rename, replace_file, replace_kept_file};
 use crate::domain::root::{DerivedKeys, Root};
 
 const KEPT: &str = "roots";
@@ -25,7 +31,7 @@ const ELSEWHERE: &str = "roots.elsewhere";
 const COMMENT: &str = "# Keyward's roots. Who has this file and the database can make keys; who loses it loses every key. Keep it secret, and apart from backups of the database.\n";
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// The roots of a store, the first and those laid over it.
+/// The roots of a store that are at hand, in the order in which they were laid over each other.
 pub struct Roots {
     first: Root,
     later: Vec<Root>,
@@ -48,10 +54,35 @@ impl Roots {
         Self { first, later: Vec::new() }
     }
 
-    /// The keys derived from them.
+    /// The keys derived from the newest of them.
     #[must_use]
     pub fn derive(&self) -> DerivedKeys {
-        DerivedKeys::new(&self.first, &self.later)
+        DerivedKeys::new(self.newest(), &[])
+    }
+
+    /// All of them, the newest last.
+    pub fn iter(&self) -> impl Iterator<Item = &Root> {
+        std::iter::once(&self.first).chain(&self.later)
+    }
+
+    /// The newest.
+    #[must_use]
+    pub fn newest(&self) -> &Root {
+        self.later.last().unwrap_or(&self.first)
+    }
+
+    /// The same with a further one.
+    #[must_use]
+    pub fn with(mut self, newest: Root) -> Self {
+        self.later.push(newest);
+        self
+    }
+
+    /// The same without the oldest one; `None` where there is only one.
+    #[must_use]
+    pub fn without_oldest(self) -> Option<Self> {
+        let mut later = self.later.into_iter();
+        Some(Self { first: later.next()?, later: later.collect() })
     }
 
     /// Looks for the roots of a data directory where they are kept.
@@ -99,17 +130,32 @@ impl Roots {
     pub fn text(&self) -> Zeroizing<String> {
         let mut text = room();
         text.push_str(COMMENT);
-        for root in std::iter::once(&self.first).chain(&self.later) {
-            // A String takes every text.
-            let _written = write!(text, "{} ", root.number());
-            for byte in root.bytes() {
-                for half in [byte >> 4, byte & 15] {
-                    text.push(DIGITS.get(usize::from(half)).copied().map_or('0', char::from));
-                }
-            }
-            text.push('\n');
-        }
+        self.iter().for_each(|root| push_line(&mut text, root));
         text
+    }
+
+    /// The line of one root, to be put behind those that are kept elsewhere.
+    #[must_use]
+    pub fn line(root: &Root) -> Zeroizing<String> {
+        let mut text = room();
+        push_line(&mut text, root);
+        text
+    }
+
+    /// Writes these roots in place of those that a file holds: the one that is named, or that of a data directory.
+    ///
+    /// # Errors
+    /// They are kept where only the operator can change them, or the operating system refuses.
+    pub fn replace(&self, directory: &Path, source: &RootsSource) -> Result<PathBuf, RootsError> {
+        let path = match source {
+            RootsSource::DataDir => directory.join(KEPT),
+            RootsSource::File(path) => path.clone(),
+            RootsSource::Credential { .. } | RootsSource::Command(_) => {
+                return Err(RootsError::KeptByOthers(source.to_string()));
+            }
+        };
+        replace_kept_file(&path, &[self.text().as_bytes()])?;
+        Ok(path)
     }
 
     /// Writes the roots of a store that is about to be initialized into its data directory.
@@ -148,8 +194,19 @@ fn parse_of(of: &dyn std::fmt::Display, text: &str) -> Result<Roots, RootsError>
     parse(text).map_err(|(line, wanted)| RootsError::Malformed { of: of.to_string(), line, wanted })
 }
 
+fn push_line(text: &mut Zeroizing<String>, root: &Root) {
+    // A String takes every text.
+    let _written = write!(text, "{} ", root.number());
+    for byte in root.bytes() {
+        for half in [byte >> 4, byte & 15] {
+            text.push(DIGITS.get(usize::from(half)).copied().map_or('0', char::from));
+        }
+    }
+    text.push('\n');
+}
+
 fn parse(text: &str) -> Result<Roots, (usize, &'static str)> {
-    let mut roots = Vec::new();
+    let mut roots: Vec<Root> = Vec::new();
     let mut last = 0;
     for (line, text) in text.lines().enumerate().map(|(place, text)| (place.saturating_add(1), text)) {
         last = line;
@@ -157,9 +214,11 @@ fn parse(text: &str) -> Result<Roots, (usize, &'static str)> {
             continue;
         }
         let (number, digits) = text.split_once(' ').ok_or((line, "a number, a space and 64 digits"))?;
-        let expected = u32::try_from(roots.len()).ok().and_then(|count| count.checked_add(1));
-        let expected = expected.filter(|expected| expected.to_string() == number);
-        let number = expected.ok_or((line, "roots are numbered from 1 without gaps"))?;
+        let read = number.parse().ok().filter(|read: &u32| *read > 0 && read.to_string() == number);
+        let follows =
+            |read: &u32| roots.last().is_none_or(|last| last.number().checked_add(1) == Some(*read));
+        let number =
+            read.filter(follows).ok_or((line, "roots are numbered one after the other, without gaps"))?;
         let bytes = parse_digits(digits).ok_or((line, "a root is 64 digits of 0-9 a-f"))?;
         roots.push(Root::kept(number, bytes));
     }
@@ -216,12 +275,12 @@ mod tests {
     fn malformed_roots_are_refused_without_showing_them() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(KEPT);
-        let two_and_four = format!("{}\n{}", line("1"), line("3"));
+        let two_and_four = format!("{}\n{}", line("2"), line("4"));
+        let backward = format!("{}\n{}", line("2"), line("1"));
         for bad in [
             "",
             "# nothing",
             "1",
-            &line("2"),
             &line("0"),
             &line("01"),
             &line("+1"),
@@ -230,6 +289,7 @@ mod tests {
             &format!("{} ", line("1")),
             &format!("{}\n\n", line("1")),
             &two_and_four,
+            &backward,
             &line("1").replace("a1", "ä"),
         ] {
             fs::write(&path, bad).unwrap();

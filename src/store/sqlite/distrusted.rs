@@ -101,6 +101,12 @@ pub(super) fn put_all(
     Ok(())
 }
 
+/// Whether a row is on the list.
+pub(super) fn is_named(connection: &Connection, table: &str, id: &str) -> rusqlite::Result<bool> {
+    let mut select = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM distrusted WHERE id = ?1)")?;
+    select.query_row([String::from_utf8_lossy(&named(table, id.as_bytes()))], |row| row.get(0))
+}
+
 /// Takes a row off the list, because it is written anew; whether it was there. It did not count.
 pub(super) fn strike(
     connection: &Connection,

@@ -32,6 +32,8 @@ mod reading;
 mod refusal;
 mod removed;
 mod reserve;
+mod rewriting;
+mod root_note;
 mod rows;
 mod schema;
 mod schemes;
@@ -44,7 +46,10 @@ mod uses;
 mod writer;
 
 pub use self::{
-    open::{AnchorReport, Doubt, Examination, OpenError, examine_offline, verify_offline},
+    open::{
+        AnchorReport, Doubt, Examination, OpenError, RootState, RootStatus, RootsReport, examine_offline,
+        roots_offline, verify_offline,
+    },
     reserve::KeptRoom,
     store::SqliteStore,
     writer::WRITTEN_BY_OTHERS,

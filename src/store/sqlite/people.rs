@@ -149,7 +149,7 @@ pub(super) fn tell(id: &[u8], why: &str) {
 }
 
 /// A row as it is coded: it is called by its reference as entries spell it.
-fn person(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
+pub(super) fn person(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
     let stored = bytes(row, 0)?;
     let reference = stored.as_slice().try_into().map(|bytes| PersonRef::from_bytes(bytes).to_string());
     // One that was edited finds nothing.

@@ -76,7 +76,7 @@ fn unread(Damaged { id, why, zone }: Damaged) -> StoreError {
     }
 }
 
-fn policy_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
+pub(super) fn policy_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
     Ok(Row {
         id: row.get::<_, i64>(0)?.to_string().into(),
         body: bytes(row, 1)?,

@@ -84,6 +84,8 @@ impl SqliteStore {
                     tracing::warn!(%error, "what the log told cannot be written down: the next start reads it again");
                 }
             }
+            // Not before: until then nobody knows which rows can be trusted. Where the writer is gone, somebody else says so.
+            let _gone = self.begin_rewriting();
             Ok(revision)
         })
     }

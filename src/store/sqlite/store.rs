@@ -17,6 +17,7 @@ use super::{
     open::{OpenError, Opened, database},
     readers::{self, Readers},
     reserve::HeldIndex,
+    rewriting::Rewriting,
     sums::RunningSum,
     writer::{
         DiskRoom, FileIdentity, ForeignWrites, ReplyTo, Telling, WRITTEN_BY_OTHERS, Writer, WriterWork,
@@ -101,6 +102,7 @@ impl SqliteStore {
             taking: taking_sender,
             wal_pages: 0,
             room,
+            rewriting: Rewriting::default(),
             sealing: Telling::default(),
             held_index: held.clone(),
             lock: dir.lock(),
@@ -140,6 +142,11 @@ impl SqliteStore {
         {
             tracing::error!("the thread that writes the store had panicked");
         }
+    }
+
+    /// Lets rows under older roots be written anew, a step at a time; whether the writer is there for it.
+    pub(super) fn begin_rewriting(&self) -> bool {
+        self.works.try_send(WriterWork::Rewrite).is_ok()
     }
 
     pub(super) fn ask<T: Send + 'static>(

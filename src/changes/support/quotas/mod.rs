@@ -150,6 +150,8 @@ impl Changes {
                 | Action::ClockReset
                 | Action::RollbackAccept
                 | Action::DamageFind
+                | Action::RootAdd
+                | Action::RootDestroy
                 | Action::KeyImport
                 | Action::SchemeAdd,
                 None,

@@ -75,6 +75,10 @@ enum ActionArg {
     RollbackAccept,
     /// Rows that cannot be trusted were found at a start
     DamageFind,
+    /// A new root was laid over the store
+    RootAdd,
+    /// A root that nothing needed any more was taken away
+    RootDestroy,
     /// A workspace was changed
     WorkspaceUpdate,
     /// A workspace was suspended
@@ -116,6 +120,8 @@ impl From<ActionArg> for AuditAction {
             ActionArg::ClockReset => Self::ClockReset,
             ActionArg::RollbackAccept => Self::RollbackAccept,
             ActionArg::DamageFind => Self::DamageFind,
+            ActionArg::RootAdd => Self::RootAdd,
+            ActionArg::RootDestroy => Self::RootDestroy,
             ActionArg::KeyImport => Self::KeyImport,
             ActionArg::SchemeAdd => Self::SchemeAdd,
             ActionArg::WorkspaceSuspend => Self::WorkspaceSuspend,

@@ -181,6 +181,30 @@ pub(in crate::store) fn secrets_of(body: &[u8]) -> Vec<StoredSecret> {
     all.map(stored).collect()
 }
 
+/// The roots at which the secrets of a body start.
+pub(in crate::store) fn starts_of(body: &[u8]) -> Vec<u32> {
+    let Some(body) = unpack::<KeyBody<'_>>(body) else { return Vec::new() };
+    let retiring = body.retiring.iter().map(|retiring| retiring.secret.root);
+    std::iter::once(body.current.root).chain(retiring).collect()
+}
+
+/// A body with other hashes, which `lay` makes of those that are in it.
+pub(in crate::store) fn laid_body(
+    body: &[u8],
+    lay: impl Fn([u8; 32]) -> Option<[u8; 32]>,
+) -> Option<Vec<u8>> {
+    let mut body: KeyBody<'_> = unpack(body)?;
+    let laid = |hash: &[u8]| lay(hash.try_into().ok()?);
+    let current = laid(body.current.hash)?;
+    let retiring: Vec<_> =
+        body.retiring.iter().map(|retiring| laid(retiring.secret.hash)).collect::<Option<_>>()?;
+    body.current.hash = &current;
+    for (retiring, hash) in body.retiring.iter_mut().zip(&retiring) {
+        retiring.secret.hash = hash;
+    }
+    pack(&body).ok()
+}
+
 fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
     if bytes.is_empty() {
         return Some(Metadata::default());

@@ -8,6 +8,7 @@
 mod anew;
 mod list;
 mod older;
+mod rewritten;
 
 use rusqlite::{Connection, types::Value};
 
@@ -16,6 +17,7 @@ pub(super) use self::{
     anew::put_lists,
     list::{ListRow, TABLE, gained_at, gained_by, list, naming, newest},
     older::take_over,
+    rewritten::rewrite_lists,
 };
 use super::{
     counted::CountedRows,
@@ -72,6 +74,11 @@ pub(super) fn put_mark(
     let revision = newest.0.to_be_bytes();
     let value = [revision.as_slice(), &keys.rows.code(&mark_parts(&revision))].concat();
     meta::put(connection, MARK, &value)
+}
+
+/// Writes the mark anew under the newest root; one that was edited stays as it is.
+pub(super) fn recode_mark(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<()> {
+    mark(connection, keys)?.map_or(Ok(()), |newest| put_mark(connection, keys, newest))
 }
 
 /// The mark; `None` if it is missing or was edited.

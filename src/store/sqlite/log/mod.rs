@@ -5,6 +5,7 @@ mod end;
 mod names;
 mod newest;
 mod query;
+mod recode;
 mod record;
 mod verify;
 
@@ -16,5 +17,6 @@ pub(super) use self::{
     },
     newest::Newest,
     query::query,
+    recode::recode,
     verify::verify,
 };

@@ -269,6 +269,14 @@ fn note(connection: &Connection, keys: &DerivedKeys, place: Option<&Path>) -> ru
     meta::put(connection, NOTE, &value)
 }
 
+/// Writes what it notes anew under the newest root; what was edited stays as it is.
+pub(super) fn recode_note(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<()> {
+    match noted(connection, keys)? {
+        AnchorNote::At(place) => note(connection, keys, place.as_deref()),
+        AnchorNote::Nothing | AnchorNote::Edited => Ok(()),
+    }
+}
+
 fn note_parts(place: &[u8]) -> [&[u8]; 3] {
     [b"meta", NOTE.as_bytes(), place]
 }

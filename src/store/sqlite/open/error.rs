@@ -44,6 +44,39 @@ pub enum OpenError {
         /// Where they are kept.
         of: String,
     },
+    /// There are more roots than one can be begun with, or laid over a store at once.
+    #[error(
+        "{of} has several roots that this store does not know: a store begins with one, and later ones are laid over it one at a time"
+    )]
+    SeveralRoots {
+        /// Where they are kept.
+        of: String,
+    },
+    /// What the database says of its roots was edited.
+    #[error("what {} says of its roots was edited: restore the database from a backup", .0.display())]
+    EditedRoots(PathBuf),
+    /// A root is not at hand that is still needed.
+    #[error(
+        "root {root} is missing, and {left} rows still stand under it: put its line back; once `keyward roots status` says that \
+         nothing is left under it, `keyward roots destroy {root}` takes it away"
+    )]
+    RootNeeded {
+        /// Its number.
+        root: u32,
+        /// How many rows stand under it.
+        left: u64,
+    },
+    /// Secrets start at as many roots as there may be.
+    #[error(
+        "secrets start at 3 roots already, and each costs every Check: {secrets} start at root {root}, and end by rotation, expiry or \
+         revocation; rotate their keys first"
+    )]
+    TooManyStarts {
+        /// The oldest of them.
+        root: u32,
+        /// How many secrets start there.
+        secrets: u64,
+    },
     /// A newer program wrote the database.
     #[error(
         "{} has schema {found}, and this keyward knows schemas up to {known}: use a newer keyward (the oldest that may: {oldest})",

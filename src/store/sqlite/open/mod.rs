@@ -10,23 +10,26 @@ mod doubt;
 mod error;
 mod offline;
 mod packing;
+mod roots_report;
+mod rotation;
 mod upgrade;
 
 use std::{path::Path, sync::Arc};
 
 use rusqlite::Connection;
 
-use self::belonging::{keys_for, ours};
+use self::belonging::{ours, roots_for};
 pub(super) use self::error::database;
 pub use self::{
     anchored::AnchorReport,
     doubt::Doubt,
     error::OpenError,
-    offline::{Examination, examine_offline, verify_offline},
+    offline::{Examination, examine_offline, roots_offline, verify_offline},
+    roots_report::{RootState, RootStatus, RootsReport},
 };
 use super::{
     connection::{WalIndex, open_writer, prepare_writer},
-    failure, groups, notes, permit_rows,
+    failure, groups, log, notes, permit_rows,
     reserve::{self, HeldIndex},
     schema::{Conversions, VERSION, migrate, version},
 };
@@ -69,7 +72,12 @@ pub(super) fn open(
     let connection =
         if path.exists() { Some(open_where_it_goes(&path).map_err(database(&path))?) } else { None };
     let found = connection.as_ref().map(|(connection, _)| ours(connection, &path)).transpose()?.flatten();
-    let keys = Arc::new(keys_for(dir.path(), &settings.roots, found.as_ref(), entropy)?);
+    let opened = connection.as_ref().map(|(connection, _)| connection);
+    let belonging = roots_for(dir.path(), &settings.roots, opened.zip(found.as_ref()), entropy)?;
+    let keys = Arc::clone(&belonging.keys);
+    if let Some(connection) = opened.filter(|_| found.is_some()) {
+        rotation::require_roots(connection, &belonging)?;
+    }
     let draws = Draws::begin(entropy)?;
     // Before anything is changed.
     let judged = match connection.as_ref().filter(|_| found.is_some()) {
@@ -105,8 +113,13 @@ pub(super) fn open(
     let mark = notes::clock_mark(&connection, &keys).map_err(database(&path))?;
     let ended_in_order = notes::ended_in_order(&connection, ReplicaId::ONLY).map_err(database(&path))?;
     let default = AnchorSettings::default().path(dir.path());
-    let anchor = judged.keep(&mut connection, (&keys, &draws), (now, mark), &default)?;
+    let mut anchor = judged.keep(&mut connection, (&keys, &draws), (now, mark), &default)?;
     let time = if let StoredMark::At(mark) = mark { now.max(mark) } else { now };
+    let keys = rotation::settle(&mut connection, (&belonging, &draws), time)?;
+    if !Arc::ptr_eq(&keys, &belonging.keys) {
+        anchor.take_keys(Arc::clone(&keys));
+        anchor.follow(log::head(&connection, &keys)?);
+    }
     Ok(Opened { connection, index, held, keys, draws, time, mark, ended_in_order, anchor })
 }
 

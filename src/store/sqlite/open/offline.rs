@@ -6,11 +6,12 @@ use rusqlite::Connection;
 
 use super::{
     anchored::{self, AnchorJudgement, AnchorReport},
-    belonging::{fitting, ours},
+    belonging::{Belonging, fitting, ours},
     error::{OpenError, database},
+    roots_report::RootsReport,
 };
 use crate::{
-    domain::{revision::Revision, root::DerivedKeys},
+    domain::revision::Revision,
     ports::{StoreError, StoredMark, Verification},
     store::{
         anchor::find,
@@ -31,8 +32,8 @@ use crate::{
 /// There is no store, its roots are missing or another store's, or it cannot be read. A log that does not hold is no
 /// error: [`Verification::fault`] tells.
 pub fn verify_offline(directory: &Path, settings: &StoreSettings) -> Result<Verification, OpenError> {
-    let (mut found, anchor) = read_offline(directory, settings, |connection, keys| {
-        log::verify(connection, keys, &|_records| true)
+    let (mut found, anchor) = read_offline(directory, settings, |connection, belonging| {
+        log::verify(connection, &belonging.keys, &|_records| true)
     })?;
     if found.fault.is_none() {
         let doubt = anchor?.into_report().doubt;
@@ -59,7 +60,8 @@ pub struct Examination {
 /// # Errors
 /// There is no store, its roots are missing or another store's, or it cannot be read.
 pub fn examine_offline(directory: &Path, settings: &StoreSettings) -> Result<Examination, OpenError> {
-    let ((head, mark, page_size), anchor) = read_offline(directory, settings, |connection, keys| {
+    let ((head, mark, page_size), anchor) = read_offline(directory, settings, |connection, belonging| {
+        let keys = &*belonging.keys;
         let head = log::head(connection, keys)?.revision;
         let mark = notes::clock_mark(connection, keys).map_err(|error| failure::of_reading(&error))?;
         let page_size = page_size(connection).map_err(|error| failure::of_reading(&error))?;
@@ -69,7 +71,16 @@ pub fn examine_offline(directory: &Path, settings: &StoreSettings) -> Result<Exa
     Ok(Examination { head, mark, anchor: anchor?.into_report(), room })
 }
 
-type ReadWith<T> = fn(&mut Connection, &DerivedKeys) -> Result<T, StoreError>;
+/// How the store of a data directory stands to its roots, whether a server runs in it or not. Locks nothing and changes nothing.
+///
+/// # Errors
+/// There is no store, its roots are missing or another store's, or it cannot be read.
+pub fn roots_offline(directory: &Path, settings: &StoreSettings) -> Result<RootsReport, OpenError> {
+    let read = |connection: &mut Connection, belonging: &Belonging| RootsReport::read(connection, belonging);
+    Ok(read_offline(directory, settings, read)?.0)
+}
+
+type ReadWith<T> = fn(&mut Connection, &Belonging) -> Result<T, StoreError>;
 
 fn read_offline<T>(
     directory: &Path,
@@ -98,15 +109,18 @@ fn read_with<T>(
     }
     let mut connection = open_offline(directory, immutable).map_err(database(path))?;
     let found = ours(&connection, path)?.ok_or_else(|| OpenError::NoStore(directory.to_owned()))?;
-    let keys = match Roots::find(directory, &settings.roots)? {
-        FoundRoots::Kept(roots) | FoundRoots::New(roots) => fitting(&roots, &settings.roots, &found, path)?,
+    let belonging = match Roots::find(directory, &settings.roots)? {
+        FoundRoots::Kept(roots) | FoundRoots::New(roots) => {
+            fitting(roots, &settings.roots, &connection, &found, path)?
+        }
         FoundRoots::Missing => return Err(OpenError::LostRoots(path.to_owned())),
     };
-    let place = anchored::place(directory, &settings.anchor, &connection, &keys).map_err(database(path))?;
+    let keys = &*belonging.keys;
+    let place = anchored::place(directory, &settings.anchor, &connection, keys).map_err(database(path))?;
     // First, because a server that runs writes it last.
-    let anchor = find(&place, &keys);
-    let read = read(&mut connection, &keys)?;
-    Ok((read, anchored::look_with(place, anchor, &connection, &keys)))
+    let anchor = find(&place, keys);
+    let read = read(&mut connection, &belonging)?;
+    Ok((read, anchored::look_with(place, anchor, &connection, keys)))
 }
 
 /// The database's size and time of change while its WAL holds nothing; `None` while it does.

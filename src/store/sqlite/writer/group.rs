@@ -26,6 +26,8 @@ pub(in crate::store::sqlite) enum WriterWork {
     Permits(Vec<PermitRow>, ReplyTo<()>),
     /// What a start that read the log found.
     Repair(Box<Repair>, ReplyTo<()>),
+    /// Write rows under older roots anew, from now on, a step at a time.
+    Rewrite,
     /// Try to write, where the store is sealed.
     OpenAnew(ReplyTo<()>),
     /// Take nothing new, write what waits, empty the WAL.
@@ -45,6 +47,10 @@ pub(in crate::store::sqlite) struct Batch {
     pub(in crate::store::sqlite) is_trial: bool,
     /// Whether a step of bringing blocks together is made in it.
     pub(in crate::store::sqlite) is_sweep: bool,
+    /// Whether rows under older roots are to be written anew from now on.
+    pub(in crate::store::sqlite) begins_rewriting: bool,
+    /// Whether a step of that is made in it.
+    pub(in crate::store::sqlite) is_rewriting: bool,
 }
 
 impl Batch {
@@ -56,6 +62,11 @@ impl Batch {
     /// A group that brings blocks together.
     pub(in crate::store::sqlite) fn sweep() -> Self {
         Self { is_sweep: true, ..Self::default() }
+    }
+
+    /// A group that writes some rows anew that stand under older roots.
+    pub(in crate::store::sqlite) fn rewriting() -> Self {
+        Self { is_rewriting: true, ..Self::default() }
     }
 
     /// What of it is written in blocks, each with its kind.
@@ -76,6 +87,7 @@ impl Batch {
             WriterWork::Notes(notes, answer) => self.notes.push((notes, answer)),
             WriterWork::Permits(rows, answer) => self.permits.push((rows, answer)),
             WriterWork::Repair(repair, answer) => self.repairs.push((repair, answer)),
+            WriterWork::Rewrite => self.begins_rewriting = true,
             WriterWork::OpenAnew(answer) => self.trials.push(answer),
             WriterWork::Close(answer) => self.closers.push(answer),
         }

@@ -9,6 +9,7 @@ mod file;
 mod foreign;
 mod full_disk;
 mod group;
+mod idle;
 mod outcome;
 mod room;
 mod state;
@@ -18,10 +19,7 @@ mod wal;
 use std::{fs::File, ops::ControlFlow, sync::Arc, thread};
 
 use rusqlite::Connection;
-use tokio::sync::{
-    mpsc::{self, error::TryRecvError},
-    watch,
-};
+use tokio::sync::{mpsc, watch};
 
 pub use self::foreign::WRITTEN_BY_OTHERS;
 pub(super) use self::{
@@ -37,9 +35,11 @@ use self::{
 };
 use super::{
     blocks::{self, Kind, Pile},
+    counted::CountedRows,
     failure, log, notes, permit_rows,
     refusal::WriteRefusal,
     reserve::{HeldIndex, WAL_MAX},
+    rewriting::Rewriting,
     rows, start,
     sums::RunningSum,
 };
@@ -58,6 +58,8 @@ struct Filled {
     sum: RunningSum,
     /// One for each change.
     answers: Vec<Result<Revision, StoreError>>,
+    /// What is left to be written anew.
+    rewriting: Rewriting,
 }
 
 /// What the thread owns.
@@ -82,6 +84,8 @@ pub(super) struct Writer {
     pub(super) room: DiskRoom,
     /// What is noted beside the truth, and to be brought together.
     pub(super) pile: Pile,
+    /// What is still to be written anew of rows under older roots.
+    pub(super) rewriting: Rewriting,
     /// What was said of its seals.
     pub(super) sealing: Telling,
     #[expect(dead_code, reason = "held, never read")]
@@ -114,6 +118,9 @@ impl Writer {
             for trial in std::mem::take(&mut group.trials) {
                 let _gone = trial.send(self.open_anew());
             }
+            if group.begins_rewriting {
+                self.rewriting = Rewriting::begin(&self.keys);
+            }
             for repair in group.take_repairs() {
                 self.serve(repair);
             }
@@ -123,6 +130,9 @@ impl Writer {
             if self.pile.is_late() {
                 let _made = self.sweep() && self.sweep();
             }
+            if self.rewriting.is_due() {
+                let _made = self.rewrite();
+            }
             self.tend_wal();
         }
         let emptied = self.empty_wal();
@@ -130,37 +140,6 @@ impl Writer {
         for closer in closers {
             let _gone = closer.send(emptied.clone());
         }
-    }
-
-    /// What is asked for next; while nothing is, blocks are brought together, a step at a time. `None` where nothing will be.
-    fn next_work(&mut self) -> Option<WriterWork> {
-        loop {
-            match self.works.try_recv() {
-                Ok(work) => return Some(work),
-                Err(TryRecvError::Disconnected) => return None,
-                Err(TryRecvError::Empty) => {}
-            }
-            if !self.pile.is_due() || !self.sweep() {
-                return self.works.blocking_recv();
-            }
-            self.tend_wal();
-        }
-    }
-
-    /// Makes a step of bringing blocks together, where anything can be written; whether it was made.
-    fn sweep(&mut self) -> bool {
-        if self.sealed().is_some() || !self.has_room() || self.sealed().is_some() {
-            return false;
-        }
-        match self.write(&Batch::sweep()) {
-            BatchOutcome::Committed(_) => return true,
-            // Looked for again with the next group.
-            BatchOutcome::Refused(error) => tracing::debug!(%error, "blocks are not brought together now"),
-            BatchOutcome::Full => self.fill_up(),
-            BatchOutcome::Broken(error) => self.seal(&error.to_string(), state::until_of(&error)),
-            BatchOutcome::Unknown(why, _) => self.seal(&why, Until::Written),
-        }
-        false
     }
 
     /// Writes a group, or what of it a full disk lets be written, and answers everyone in it.
@@ -269,7 +248,7 @@ impl Writer {
             }
         }
         let swept = if group.is_sweep { self.pile.step(&self.connection) } else { Ok(()) };
-        let Filled { head, sum, answers } = match swept.and_then(|()| self.fill(group, blocks)) {
+        let Filled { head, sum, answers, rewriting } = match swept.and_then(|()| self.fill(group, blocks)) {
             Ok(ControlFlow::Continue(written)) => written,
             Ok(ControlFlow::Break(outcome)) => {
                 self.roll_back();
@@ -290,6 +269,7 @@ impl Writer {
         }
         self.head = head;
         self.sum = sum;
+        self.rewriting = rewriting;
         BatchOutcome::Committed(answers)
     }
 
@@ -326,16 +306,24 @@ impl Writer {
         for (rows, _) in &group.permits {
             permit_rows::put(&self.connection, rows)?;
         }
+        let mut rewriting = self.rewriting.clone();
+        if group.is_rewriting {
+            rewriting.step(&mut CountedRows {
+                connection: &self.connection,
+                keys: &self.keys,
+                sum: &mut sum,
+            })?;
+        }
         if group.is_trial {
             notes::put_trial(&self.connection)?;
         }
-        if head != found || !group.repairs.is_empty() {
+        if head != found || !group.repairs.is_empty() || group.is_rewriting {
             sum.put(&self.connection, &self.keys, head)?;
         }
         if head != found {
             rows::sign(&self.connection, &self.keys, head)?;
         }
-        Ok(ControlFlow::Continue(Filled { head, sum, answers }))
+        Ok(ControlFlow::Continue(Filled { head, sum, answers, rewriting }))
     }
 
     /// The head of the log that the open transaction finds, on which everything in it stands. No other process writes here:
