@@ -55,6 +55,17 @@ pub enum Blocked {
         "{0} keys would change, and one change takes at most {MAX_GROUP}; split it by when they were issued"
     )]
     TooManyKeys(usize),
+    /// More keys would be reviewed than one call without progress looks at.
+    #[error(
+        "there are {count} keys to review, and ReviewKeys looks at no more than {most}: StreamReviewKeys looks at any number, and tells how \
+         far it has come"
+    )]
+    TooManyToReview {
+        /// How many keys there are.
+        count: usize,
+        /// How many it looks at.
+        most: usize,
+    },
     /// A change would be in more workspaces than one change takes.
     #[error(
         "{0} workspaces would have a part in it, and one change takes at most {MAX_WORKSPACES}; nothing was changed: name them one by \

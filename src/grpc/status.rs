@@ -181,6 +181,10 @@ fn blocked(error: Blocked) -> ErrorParts {
             let metadata = vec![("count", count.to_string()), ("max_count", MAX_GROUP.to_string())];
             precondition(ErrorReason::TooManyKeys, metadata)
         }
+        Blocked::TooManyToReview { count, most } => {
+            let metadata = vec![("count", count.to_string()), ("max_count", most.to_string())];
+            precondition(ErrorReason::TooManyKeys, metadata)
+        }
         Blocked::TooManyWorkspaces(count) => {
             let metadata = vec![("count", count.to_string()), ("max_count", MAX_WORKSPACES.to_string())];
             precondition(ErrorReason::TooManyWorkspaces, metadata)

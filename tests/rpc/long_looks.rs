@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use keyward::wire::v1::{self, AuditAction, UsagePeriod};
+use tonic::Code;
 
 use crate::support::{
     Keyward, check, holder_key,
-    verbs::{DAY, HOUR},
+    verbs::{DAY, HOUR, refusal},
 };
 
 /// More than half of what a page may take: it ends after a few pieces.
@@ -85,6 +86,10 @@ async fn a_page_of_keys_looks_at_twenty_thousand() {
     keyward.take_in(21_000).await;
     let request = v1::ListKeysRequest { scope: "b:b".into(), ..v1::ListKeysRequest::default() };
     assert_eq!(pages(&keyward, request).await, [vec![], vec![oldest.key.id]]);
+    // And a review that would look at more is refused, and says which call serves.
+    let review = keyward.keys().review_keys(keyward.as_root(v1::ReviewKeysRequest::default())).await;
+    let refused = refusal(review, Code::FailedPrecondition, "TOO_MANY_KEYS");
+    assert!(refused.message().contains("StreamReviewKeys"), "{refused:?}");
     keyward.stop().await;
 }
 

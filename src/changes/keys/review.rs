@@ -19,13 +19,16 @@ use crate::{
         usage::hour_of,
         workspace::Within,
     },
-    error::OperationError,
+    error::{Blocked, OperationError},
     ports::{LastUse, ScopeUse},
     yielding::Yielding,
 };
 
 /// Keys that are looked at together: what is known of their use is read at once, and forgotten before the next.
 pub(super) const AT_ONCE: usize = 512;
+
+/// How many keys a review looks at that tells nothing meanwhile.
+const MOST: usize = 20_000;
 
 /// Which keys to review, and what counts as long.
 #[derive(Debug)]
@@ -114,7 +117,8 @@ impl Changes {
     /// A page of the keys that need attention.
     ///
     /// # Errors
-    /// The page token is not one of this review. The store.
+    /// There are more keys than [`MOST`]: [`Changes::review_all`] looks at any number. The page token is not one of this review. The
+    /// store.
     pub async fn review(
         &self,
         permit: AdminPermit<ReadKeys>,
@@ -124,8 +128,11 @@ impl Changes {
     ) -> Result<ReviewPage, OperationError> {
         let list = format!("review {:?} {query:?}", permit.bound_to());
         let start = self.review_start(&list, page_token)?;
-        self.flush_usage().await?;
         let ids = self.all_of(&permit, query.within).await;
+        if ids.len() > MOST {
+            return Err(Blocked::TooManyToReview { count: ids.len(), most: MOST }.into());
+        }
+        self.flush_usage().await?;
         let mut page: BTreeMap<Rank, Judged> = BTreeMap::new();
         let (mut totals, mut more) = (ReviewTotals::default(), false);
         for ids in ids.chunks(AT_ONCE) {
