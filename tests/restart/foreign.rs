@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use keyward::wire::v1::{self, RevokeRequest, revoke_request::Target};
+use keyward::wire::v1::{self, DenialReason, RevokeRequest, revoke_request::Target};
 use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -125,4 +125,58 @@ async fn who_only_reads_is_no_writer() {
     write(&data, "SELECT count(*) FROM keys; BEGIN IMMEDIATE; ROLLBACK; PRAGMA wal_checkpoint(PASSIVE)");
     issue(&client).await.unwrap();
     server.stop();
+}
+
+async fn reason(client: &Client, api_key: &str) -> DenialReason {
+    let subject = Some(v1::check_request::Subject::ApiKey(api_key.to_owned()));
+    let request = v1::CheckRequest { subject, ..v1::CheckRequest::default() };
+    let answer = client.keys().check(request).await.unwrap().into_inner();
+    answer.denial.map_or(DenialReason::Unspecified, |denial| denial.reason())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_row_cannot_be_read_is_ended_in_memory_at_once_and_stays_denied() {
+    // D3, D5, V1
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data);
+    let client = Client::of(&server, &data).await;
+    let (revoked_id, revoked) = issue(&client).await.unwrap();
+    let (disabled_id, disabled) = issue(&client).await.unwrap();
+    let (_, presented) = issue(&client).await.unwrap();
+    let (_, other) = issue(&client).await.unwrap();
+    // All but the root's.
+    write(&data, "UPDATE keys SET code = zeroblob(length(code)) WHERE revision > 1");
+
+    let revoke = |target| RevokeRequest { target: Some(target), ..RevokeRequest::default() };
+    let disable = v1::DisableKeyRequest { key_id: disabled_id, ..v1::DisableKeyRequest::default() };
+    let answers = [
+        client.keys().revoke(client.signed(revoke(Target::KeyId(revoked_id)))).await.map(drop),
+        client.keys().disable_key(client.signed(disable)).await.map(drop),
+        client.keys().revoke(revoke(Target::ApiKey(presented.clone()))).await.map(drop),
+    ];
+    for answer in answers {
+        let told = answer.unwrap_err();
+        assert_eq!(error_reason(&told), "DENIED_NOT_DURABLE", "{told:?}");
+    }
+    let ended = [
+        (&revoked, DenialReason::KeyRevoked),
+        (&disabled, DenialReason::KeyDisabled),
+        (&presented, DenialReason::KeyRevoked),
+    ];
+    for (api_key, expected) in ended {
+        assert_eq!(reason(&client, api_key).await, expected);
+    }
+    assert_eq!(reason(&client, &other).await, DenialReason::Unspecified, "others go by what was read");
+    server.kill();
+
+    let server = Server::start(&data);
+    let client = Client::of(&server, &data).await;
+    for api_key in [&revoked, &disabled, &presented, &other] {
+        assert_eq!(reason(&client, api_key).await, DenialReason::KeyUnknown, "its row is not trusted");
+    }
+    assert!(server.log().contains("its key is denied"), "{}", server.log());
+    let (_, again) = issue(&client).await.unwrap();
+    assert_eq!(reason(&client, &again).await, DenialReason::Unspecified);
+    server.kill();
 }

@@ -252,6 +252,18 @@ pub fn start_and_kill(data_dir: &Path, spins: u32) {
     child.wait().unwrap();
 }
 
+/// Starts a server on these files and kills it as soon as `is_so_far`, or when it has ended.
+pub fn start_and_kill_when(data_dir: &Path, is_so_far: impl Fn() -> bool) {
+    let mut command = keyward();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !is_so_far() && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 /// How far a start has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
