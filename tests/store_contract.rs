@@ -1284,13 +1284,15 @@ async fn usage_adds_up_and_is_read_page_by_page<B: Backend>() {
         };
         let expected: Vec<_> = rows.iter().filter(matches).cloned().collect();
         for limit in [1, 3, 16, 1_000] {
-            let (mut read, mut after) = (Vec::new(), None);
+            let (mut read, mut after) = (Vec::new(), None::<UsagePosition>);
             loop {
                 let page = store.usage(filter.clone(), after, limit).await.unwrap();
-                assert!(page.len() <= limit);
-                let Some(last) = page.last() else { break };
-                after = Some(UsagePosition::from(last));
-                read.extend(page);
+                assert!(page.rows.len() <= limit && page.looked_at >= page.rows.len());
+                read.extend(page.rows);
+                after = page.more;
+                if after.is_none() {
+                    break;
+                }
             }
             assert_eq!(read, expected, "{filter:?} {limit}");
         }
@@ -1305,7 +1307,7 @@ async fn old_usage_is_forgotten<B: Backend>() {
     let rows = (0..2_000).map(|hour| used(&key, hour, "a", "ALLOWED", 1, 1));
     store.note(vec![Note::Usage(rows.collect())]).await.unwrap();
     let left = async || {
-        let rows = store.usage(usage_of(key.workspace, EVER), None, 10_000).await.unwrap();
+        let rows = store.usage(usage_of(key.workspace, EVER), None, 10_000).await.unwrap().rows;
         (rows.len(), rows.first().map(|row| row.hour))
     };
     store.note(vec![Note::UsageBefore(0)]).await.unwrap();

@@ -6,8 +6,8 @@ use tokio::sync::watch;
 
 use super::{
     Damaged, Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, Listening, LogFilter, LogPage, LogRows,
-    Mutation, Note, Pending, PolicyVersion, RequestMark, ScopeUse, Taking, Usage, UsageFilter, UsagePosition,
-    Verification, View, ViewSink,
+    Mutation, Note, Pending, PolicyVersion, RequestMark, ScopeUse, Taking, UsageFilter, UsagePosition,
+    UsageRows, Verification, View, ViewSink,
 };
 use crate::domain::{id::KeyId, key::Key, revision::Revision, time::Timestamp};
 
@@ -83,7 +83,7 @@ impl<D: StoreDouble> KeyStore for D {
         not_asked()
     }
 
-    fn usage(&self, _: UsageFilter, _: Option<UsagePosition>, _: usize) -> Pending<'_, Vec<Usage>> {
+    fn usage(&self, _: UsageFilter, _: Option<UsagePosition>, _: usize) -> Pending<'_, UsageRows> {
         not_asked()
     }
 

@@ -34,7 +34,7 @@ pub use self::{
     payer::{Account, AccountSlot, AnySlot, Payer, Slotted},
     permits::{CountName, CountSink, GiveBack, PackedCounts, Permits, PermitsFound, ReplicaId, Take},
     query::{KeyFilter, KeyPosition, Listening, LogFilter, LogPage, LogRecord, LogRows, Verification},
-    usage::{ScopeUse, Usage, UsageFilter, UsagePosition},
+    usage::{ScopeUse, Usage, UsageFilter, UsagePosition, UsageRows},
     view::{Damaged, OpenScheme, PolicyView, View, ViewSink},
 };
 use crate::domain::{
@@ -191,7 +191,7 @@ pub trait KeyStore: Send + Sync {
         filter: UsageFilter,
         after: Option<UsagePosition>,
         limit: usize,
-    ) -> Pending<'_, Vec<Usage>>;
+    ) -> Pending<'_, UsageRows>;
 
     /// Which scopes these keys used or were denied, and since when that is noted; `None` if never.
     fn scope_uses(&self, keys: Vec<KeyId>) -> Pending<'_, (Vec<ScopeUse>, Option<Timestamp>)>;

@@ -38,7 +38,7 @@ pub struct UsageFilter {
     pub environment: Option<EnvironmentName>,
     /// From this hour on.
     pub from: u32,
-    /// Before this hour.
+    /// Before this hour. The last hour that there is, is never read.
     pub before: u32,
 }
 
@@ -60,6 +60,31 @@ impl From<&Usage> for UsagePosition {
         let (key, hour) = (row.key, row.hour);
         Self { key, hour, tier: row.tier.to_string(), outcome: row.outcome.clone().into_owned() }
     }
+}
+
+impl UsagePosition {
+    /// Behind all that a key did.
+    #[must_use]
+    pub const fn behind(key: KeyId) -> Self {
+        Self { key, hour: u32::MAX, tier: String::new(), outcome: String::new() }
+    }
+
+    /// Whether nothing of its key is left behind it.
+    #[must_use]
+    pub const fn is_behind_key(&self) -> bool {
+        self.hour == u32::MAX
+    }
+}
+
+/// Rows of usage, and where to go on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UsageRows {
+    /// The rows. There can be fewer than asked for, and more behind them: one look takes so many keys, and no more.
+    pub rows: Vec<Usage>,
+    /// Behind which the next look goes on; `None` where nothing is left that matches.
+    pub more: Option<UsagePosition>,
+    /// How many rows were looked at: of keys, and of what they did.
+    pub looked_at: usize,
 }
 
 /// A scope that a key used, or asked for and was denied: the first time and the last, to the hour.

@@ -82,10 +82,24 @@ async fn a_page_of_keys_ends_after_its_time_and_the_next_goes_on() {
 async fn a_page_of_keys_looks_at_twenty_thousand() {
     let keyward = Keyward::start().await;
     let oldest = keyward.issue_scopes(&["b:b"]).await;
+    assert!(keyward.ask(check(&oldest.api_key, &["b:b"])).await.allowed);
+    let begun = keyward.clock.after(Duration::ZERO);
     keyward.clock.advance(DAY);
     keyward.take_in(21_000).await;
     let request = v1::ListKeysRequest { scope: "b:b".into(), ..v1::ListKeysRequest::default() };
     assert_eq!(pages(&keyward, request).await, [vec![], vec![oldest.key.id]]);
+    // So does a page of usage: of very many keys that did nothing.
+    let mut request = v1::GetUsageRequest { start_time: Some(begun), ..v1::GetUsageRequest::default() };
+    let mut on_pages = Vec::new();
+    loop {
+        let page = keyward.keys().get_usage(keyward.as_root(request.clone())).await.unwrap().into_inner();
+        on_pages.push(page.usage.len());
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(on_pages, [0, 1]);
     // And a review that would look at more is refused, and says which call serves.
     let review = keyward.keys().review_keys(keyward.as_root(v1::ReviewKeysRequest::default())).await;
     let refused = refusal(review, Code::FailedPrecondition, "TOO_MANY_KEYS");

@@ -18,7 +18,7 @@ use crate::{
         workspace::Within,
     },
     error::{NotFound, OperationError},
-    ports::{Usage, UsageFilter, UsagePosition},
+    ports::{Usage, UsageFilter, UsagePosition, UsageRows},
 };
 
 /// Rows that are read from the store at once.
@@ -143,26 +143,34 @@ impl Changes {
         let mut sums = Sums { period, from, place, open: BTreeMap::new(), complete: Vec::new() };
         let mut look = PageLook::begin(&self.clock);
         let more = loop {
-            let rows = self.store.usage(filter.clone(), after, ROWS_AT_ONCE).await?;
-            let is_enough = look.is_enough_with(rows.len());
-            after = rows.last().map(UsagePosition::from);
-            let all_read = rows.len() < ROWS_AT_ONCE;
+            let UsageRows { rows, more, looked_at } =
+                self.store.usage(filter.clone(), after, ROWS_AT_ONCE).await?;
+            let is_enough = look.is_enough_with(looked_at);
             for row in rows {
                 sums.add(row);
             }
-            if all_read {
+            let is_whole = more.as_ref().is_none_or(UsagePosition::is_behind_key);
+            if is_whole {
                 sums.complete_open();
-                break sums.complete.len() > page_size;
             }
-            // A page has one sum at least: a sum that is not complete would begin anew on the next.
-            if sums.complete.len() > page_size || (is_enough && !sums.complete.is_empty()) {
-                break true;
+            // A sum that is not complete would begin anew on the next page: where there is one, a page has one sum at least.
+            let is_enough = is_enough && (is_whole || !sums.complete.is_empty());
+            if more.is_none() || is_enough || sums.complete.len() > page_size {
+                break more;
             }
+            after = more;
         };
         let mut found = sums.complete;
+        let is_cut = found.len() > page_size;
         found.truncate(page_size);
-        let place = found.last().filter(|_| more);
-        let place = place.map(|((key, hour, tier), _)| format!("{from},{before},{key},{hour},{tier}"));
+        let behind = more.filter(|_| !is_cut).map(|more| {
+            let last = found.last().filter(|_| !more.is_behind_key());
+            last.map_or((more.key, more.hour, String::new()), |((key, hour, tier), _)| {
+                (*key, *hour, tier.clone())
+            })
+        });
+        let behind = behind.or_else(|| found.last().filter(|_| is_cut).map(|(place, _)| place.clone()));
+        let place = behind.map(|(key, hour, tier)| format!("{from},{before},{key},{hour},{tier}"));
         let next_page_token =
             place.map(|place| cursor::seal(&self.keys.cursors, &list, &place)).unwrap_or_default();
         let usage = found.into_iter().map(|(group, sum)| self.shown(&policy.policy, group, sum)).collect();

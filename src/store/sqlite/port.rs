@@ -16,8 +16,8 @@ use crate::{
     domain::{id::KeyId, key::Key, revision::Revision, time::Timestamp},
     ports::{
         Damaged, Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, Listening, LogFilter, LogPage,
-        LogRows, Mutation, Note, Pending, PolicyVersion, RequestMark, ScopeUse, StoreError, Taking, Usage,
-        UsageFilter, UsagePosition, Verification, View, ViewSink, WriterState,
+        LogRows, Mutation, Note, Pending, PolicyVersion, RequestMark, ScopeUse, StoreError, Taking,
+        UsageFilter, UsagePosition, UsageRows, Verification, View, ViewSink, WriterState,
     },
 };
 
@@ -103,7 +103,7 @@ impl KeyStore for SqliteStore {
         filter: UsageFilter,
         after: Option<UsagePosition>,
         limit: usize,
-    ) -> Pending<'_, Vec<Usage>> {
+    ) -> Pending<'_, UsageRows> {
         self.read_long(move |connection, _| {
             let rows = usage::read(connection, &filter, after.as_ref(), limit);
             rows.map_err(|error| failure::of_reading(&error))

@@ -11,15 +11,15 @@ use super::{
 };
 use crate::{
     domain::{id::KeyId, workspace::Within},
-    ports::{Usage, UsageFilter, UsagePosition},
+    ports::{Usage, UsageFilter, UsagePosition, UsageRows},
     store::records::key::environment_of,
 };
 
 /// Rows that one note forgets at most.
 const FORGOTTEN_AT_ONCE: usize = 1_024;
 
-/// Keys that are looked at together.
-const KEYS_AT_ONCE: usize = 2_048;
+/// Keys that one look takes.
+const MOST_KEYS: usize = 2_048;
 
 /// What one key did, by hour, tier and outcome.
 #[derive(Debug, Default)]
@@ -134,26 +134,27 @@ pub(super) fn read(
     filter: &UsageFilter,
     after: Option<&UsagePosition>,
     limit: usize,
-) -> rusqlite::Result<Vec<Usage>> {
+) -> rusqlite::Result<UsageRows> {
     let snapshot = connection.transaction()?;
     let connection = &snapshot;
     let from = filter.from.max(usage_before(connection)?);
     let filter = &UsageFilter { from, ..filter.clone() };
     // Each of the two is one range of the index that has keys in this order; both in one condition would not be.
-    let mut found = Vec::new();
+    let mut look = UsageLook { found: Vec::new(), limit, keys_left: MOST_KEYS, looked_at: 0, last: None };
     let begun = match (filter.within.one(), after) {
         (Some(workspace), _) => Some(workspace.to_bytes().to_vec()),
         (None, Some(after)) => workspace_of(connection, after.key)?,
         (None, None) => None,
     };
+    let mut all_read = true;
     if let Some(workspace) = &begun {
-        read_where(connection, ("workspace_id = ?", workspace), (filter, after), &mut found, limit)?;
+        all_read = look.read(connection, ("workspace_id = ?", workspace), (filter, after))?;
     }
-    if filter.within == Within::All {
+    if filter.within == Within::All && all_read {
         let begun = begun.unwrap_or_default();
-        read_where(connection, ("workspace_id > ?", &begun), (filter, None), &mut found, limit)?;
+        all_read = look.read(connection, ("workspace_id > ?", &begun), (filter, None))?;
     }
-    Ok(found)
+    Ok(look.end(all_read))
 }
 
 fn workspace_of(connection: &Connection, key: KeyId) -> rusqlite::Result<Option<Vec<u8>>> {
@@ -161,48 +162,76 @@ fn workspace_of(connection: &Connection, key: KeyId) -> rusqlite::Result<Option<
     select.query_row([key.to_bytes()], |row| bytes(row, 0)).optional()
 }
 
-/// Adds what keys of the workspaces did that `which` picks, until there are `limit` lines. Keys come first, because an index has
-/// them in this order; then what each of them did.
-fn read_where(
-    connection: &Connection,
-    which: (&str, &[u8]),
-    (filter, after): (&UsageFilter, Option<&UsagePosition>),
-    found: &mut Vec<Usage>,
+/// One look at keys and what they did.
+struct UsageLook {
+    found: Vec<Usage>,
+    /// How many lines are enough.
     limit: usize,
-) -> rusqlite::Result<()> {
-    let sql = keys_where(which.0, filter, after.is_some());
-    let id = |key: KeyId| Value::Blob(key.to_bytes().to_vec());
-    let mut values = vec![Value::Blob(which.1.to_vec())];
-    values.extend(filter.key.map(id));
-    values.extend(filter.owner.as_ref().map(|owner| Value::Text(owner.to_string())));
-    values.extend(after.map(|after| id(after.key)));
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    let mut all_read = false;
-    while !all_read && found.len() < limit {
-        let mut keys = Vec::new();
-        while keys.len() < KEYS_AT_ONCE {
+    /// How many keys may still be looked at.
+    keys_left: usize,
+    /// How many keys and lines were looked at.
+    looked_at: usize,
+    /// The last key that was looked at, and all of it.
+    last: Option<KeyId>,
+}
+
+impl UsageLook {
+    /// Adds what keys of the workspaces did that `which` picks, until there is enough; whether all of them were looked at. Keys come
+    /// first, because an index has them in this order; then what each of them did.
+    fn read(
+        &mut self,
+        connection: &Connection,
+        which: (&str, &[u8]),
+        (filter, after): (&UsageFilter, Option<&UsagePosition>),
+    ) -> rusqlite::Result<bool> {
+        let sql = keys_where(which.0, filter, after.is_some());
+        let id = |key: KeyId| Value::Blob(key.to_bytes().to_vec());
+        let mut values = vec![Value::Blob(which.1.to_vec())];
+        values.extend(filter.key.map(id));
+        values.extend(filter.owner.as_ref().map(|owner| Value::Text(owner.to_string())));
+        values.extend(after.map(|after| id(after.key)));
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(values))?;
+        let (mut keys, mut all_read) = (Vec::new(), false);
+        while self.keys_left > 0 {
             let Some(row) = rows.next()? else {
                 all_read = true;
                 break;
             };
+            self.keys_left = self.keys_left.saturating_sub(1);
             // One that cannot be read is no key's, and has done nothing.
             let id = bytes(row, 0)?.try_into().ok().map(KeyId::from_bytes);
-            if is_of(filter, &bytes(row, 1)?) {
-                keys.extend(id);
-            }
+            let is_asked = is_of(filter, &bytes(row, 1)?);
+            keys.extend(id.map(|id| (id, is_asked)));
         }
-        let mut pending = blocks::all_of::<UsageOf>(connection, &keys)?;
-        for key in keys {
-            if found.len() >= limit {
-                break;
+        let of_keys: Vec<_> = keys.iter().filter(|(_, is_asked)| *is_asked).map(|(key, _)| *key).collect();
+        let mut pending = blocks::all_of::<UsageOf>(connection, &of_keys)?;
+        for (key, is_asked) in keys {
+            if self.found.len() >= self.limit {
+                return Ok(false);
             }
-            let of_key = pending.remove(&BlockSubject::Key(key)).unwrap_or_default();
-            of_one_key(connection, key, of_key, (filter, after), found)?;
+            if is_asked {
+                let of_key = pending.remove(&BlockSubject::Key(key)).unwrap_or_default();
+                let before = self.found.len();
+                of_one_key(connection, key, of_key, (filter, after), &mut self.found)?;
+                self.looked_at = self.looked_at.saturating_add(self.found.len().saturating_sub(before));
+            }
+            self.looked_at = self.looked_at.saturating_add(1);
+            self.last = Some(key);
         }
+        Ok(all_read)
     }
-    found.truncate(limit);
-    Ok(())
+
+    fn end(mut self, all_read: bool) -> UsageRows {
+        let is_cut = self.found.len() > self.limit;
+        self.found.truncate(self.limit);
+        let more = if is_cut {
+            self.found.last().map(UsagePosition::from)
+        } else {
+            self.last.filter(|_| !all_read).map(UsagePosition::behind)
+        };
+        UsageRows { rows: self.found, more, looked_at: self.looked_at }
+    }
 }
 
 /// Whether a key's body is of the environment that is asked for.

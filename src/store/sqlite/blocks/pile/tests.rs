@@ -244,7 +244,7 @@ impl World {
             from: 0,
             before: u32::MAX,
         };
-        for of in usage::read(&mut self.database, &filter, None, usize::MAX).unwrap() {
+        for of in usage::read(&mut self.database, &filter, None, usize::MAX).unwrap().rows {
             let line = (of.key, format!("{} {} {}", of.hour, of.tier, of.outcome));
             assert_eq!(read.usage.insert(line, (of.checks, of.cost)), None);
         }
