@@ -360,6 +360,10 @@ async fn assert_remembered(fixture: &Fixture, keyward: &Keyward) {
     let request = v1::QueryLogRequest { page_size: 100, ..v1::QueryLogRequest::default() };
     let records = keyward.audit().query_log(keyward.as_root(request)).await.unwrap().into_inner().records;
     assert_eq!(records.len(), usize::try_from(ENTRIES).unwrap());
+    let mut members: Vec<_> = records.iter().map(|record| &*record.member).collect();
+    members.sort_unstable();
+    members.dedup();
+    assert_eq!(members, ["", "ann", "bob", "cleo", "dan"], "by name, whatever stands in the entries");
     let verified = keyward.audit().verify_log(keyward.as_root(v1::VerifyLogRequest::default())).await;
     assert_eq!(verified.unwrap().into_inner().fault, None);
 
@@ -457,6 +461,20 @@ async fn a_store_of_the_eighth_schema_keeps_rows_of_every_kind() {
     // D8: that of 0.1.0
     let anchor = Some(include_bytes!("../fixtures/anchor-v8-full").as_slice());
     passes(Fixture { anchor, ..fixture!("v8-full") }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_the_tenth_schema_keeps_rows_of_every_kind() {
+    // D8: the ninth came with it, in one step
+    let anchor = Some(include_bytes!("../fixtures/anchor-v10-full").as_slice());
+    passes(Fixture { anchor, has_blocks: true, ..fixture!("v10-full") }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_the_twelfth_schema_keeps_rows_of_every_kind() {
+    // D8, K12: the first whose entries name people by references
+    let anchor = Some(include_bytes!("../fixtures/anchor-v12-full").as_slice());
+    passes(Fixture { anchor, has_blocks: true, ..fixture!("v12-full") }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,6 +29,8 @@ pub(super) const TABLE: &str = "people";
 
 const COLUMNS: &str = "SELECT reference, name, revision, root, code FROM people";
 
+const OLDER: &str = "SELECT reference, name, revision, NULL, code FROM people WHERE reference = ?1";
+
 /// Gives references to the names of one entry.
 pub(super) struct Referring<'r, 'c> {
     pub(super) counted: &'r mut CountedRows<'c>,
@@ -94,13 +96,25 @@ pub(super) fn name(
     keys: &DerivedKeys,
     reference: PersonRef,
 ) -> rusqlite::Result<PersonName> {
-    let mut select = connection.prepare_cached(&format!("{COLUMNS} WHERE reference = ?1"))?;
+    let select = connection.prepare_cached(&format!("{COLUMNS} WHERE reference = ?1"));
+    let (mut select, is_older) = match select {
+        // In schema 12 no row said its root.
+        Err(rusqlite::Error::SqlInputError { .. }) => (connection.prepare_cached(OLDER)?, true),
+        select => (select?, false),
+    };
     let found = select.query_row([reference.to_bytes()], person).optional()?;
     Ok(match found {
         None => PersonName::Unknown,
-        Some(row) if !row.is_genuine(TABLE, keys) => PersonName::Edited,
+        Some(row) if is_older && !is_genuine_older(&row, keys) => PersonName::Edited,
+        Some(row) if !is_older && !row.is_genuine(TABLE, keys) => PersonName::Edited,
         Some(row) => PersonName::Known(String::from_utf8_lossy(&row.body).into_owned()),
     })
+}
+
+/// Whether a row of schema 12 is as it was written.
+fn is_genuine_older(row: &Row, keys: &DerivedKeys) -> bool {
+    let parts = [TABLE.as_bytes(), &row.id, &row.body, &row.revision.to_be_bytes()];
+    keys.rows.agrees(&parts, &row.code)
 }
 
 /// Shows every row to `put`.
