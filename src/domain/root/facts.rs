@@ -55,6 +55,7 @@ impl RootHistory {
     }
 
     /// All of them, the newest last.
+    #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &RootFacts> {
         self.0.iter()
     }

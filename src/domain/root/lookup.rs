@@ -105,7 +105,9 @@ fn value_of(digest: &[u8]) -> [u8; 32] {
 
 fn sign(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(key);
-    parts.iter().for_each(|part| context.update(part));
+    for part in parts {
+        context.update(part);
+    }
     let mut hash = [0; 32];
     hash.copy_from_slice(context.sign().as_ref());
     hash

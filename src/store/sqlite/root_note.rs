@@ -11,14 +11,22 @@ use crate::{
 const CHECK: &str = "root_check";
 const HISTORY: &str = "roots";
 
-/// What is known of all roots, under seal: 12 bytes of a nonce, and what is sealed. The outer `None` where nothing is noted, the
-/// inner where it was edited.
-pub(super) fn read(connection: &Connection) -> rusqlite::Result<Option<Option<Sealed>>> {
-    let stored = meta::value(connection, HISTORY)?;
-    Ok(stored.map(|stored: Value| {
-        let Value::Blob(stored) = stored else { return None };
-        let (nonce, bytes) = stored.split_first_chunk()?;
-        Some(Sealed { nonce: *nonce, bytes: bytes.to_vec() })
+/// What stands there of all roots.
+pub(super) enum RootNote {
+    /// Nothing: the store has had one root alone.
+    Nothing,
+    /// It was edited.
+    Edited,
+    /// What is known of them, under seal.
+    Sealed(Sealed),
+}
+
+/// Reads it: 12 bytes of a nonce, and what is sealed.
+pub(super) fn read(connection: &Connection) -> rusqlite::Result<RootNote> {
+    let Some(stored) = meta::value(connection, HISTORY)? else { return Ok(RootNote::Nothing) };
+    let Value::Blob(stored) = stored else { return Ok(RootNote::Edited) };
+    Ok(stored.split_first_chunk().map_or(RootNote::Edited, |(nonce, bytes)| {
+        RootNote::Sealed(Sealed { nonce: *nonce, bytes: bytes.to_vec() })
     }))
 }
 

@@ -15,7 +15,7 @@ use crate::{
         data_dir::database_in,
         roots::{FoundRoots, Roots, RootsSource, open_history},
         sqlite::{
-            root_note,
+            root_note::{self, RootNote},
             schema::{self, DatabaseIdentity, Ours, identify},
         },
     },
@@ -122,12 +122,12 @@ pub(super) fn fitting(
 
 /// What the database knows of its roots. One that has had one root alone says nothing.
 fn history(connection: &Connection, newest: &Root, path: &Path) -> Result<RootHistory, OpenError> {
+    let edited = || OpenError::EditedRoots(path.to_owned());
     match root_note::read(connection).map_err(database(path))? {
-        None => Ok(RootHistory::new(vec![RootFacts::of(newest, Revision::ZERO, Timestamp::EPOCH)])),
-        Some(sealed) => {
-            let keys = DerivedKeys::new(newest, &[]);
-            let opened = sealed.and_then(|sealed| open_history(&sealed, &keys));
-            opened.ok_or_else(|| OpenError::EditedRoots(path.to_owned()))
+        RootNote::Nothing => {
+            Ok(RootHistory::new(vec![RootFacts::of(newest, Revision::ZERO, Timestamp::EPOCH)]))
         }
+        RootNote::Edited => Err(edited()),
+        RootNote::Sealed(sealed) => open_history(&sealed, &DerivedKeys::new(newest, &[])).ok_or_else(edited),
     }
 }

@@ -81,13 +81,10 @@ impl Rewriting {
             RootedTable::Lists => groups::rewrite_lists(counted, &self.after, AT_ONCE)?,
             RootedTable::Log => log::recode(counted.connection, counted.keys, &self.after, AT_ONCE)?,
         };
-        match after {
-            Some(after) => self.after = after,
-            None => {
-                self.tables.pop();
-                self.after = Vec::new();
-            }
+        if after.is_none() {
+            self.tables.pop();
         }
+        self.after = after.unwrap_or_default();
         Ok(())
     }
 }

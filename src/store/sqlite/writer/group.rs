@@ -43,30 +43,37 @@ pub(in crate::store::sqlite) struct Batch {
     pub(in crate::store::sqlite) repairs: Vec<(Box<Repair>, ReplyTo<()>)>,
     pub(in crate::store::sqlite) trials: Vec<ReplyTo<()>>,
     pub(in crate::store::sqlite) closers: Vec<ReplyTo<()>>,
-    /// Whether it is written to see that it can be.
-    pub(in crate::store::sqlite) is_trial: bool,
-    /// Whether a step of bringing blocks together is made in it.
-    pub(in crate::store::sqlite) is_sweep: bool,
+    /// What the thread does in it for itself.
+    pub(in crate::store::sqlite) own: Option<OwnStep>,
     /// Whether rows under older roots are to be written anew from now on.
     pub(in crate::store::sqlite) begins_rewriting: bool,
-    /// Whether a step of that is made in it.
-    pub(in crate::store::sqlite) is_rewriting: bool,
+}
+
+/// What the thread does for itself, in a group of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store::sqlite) enum OwnStep {
+    /// It writes, to see that it can.
+    Trial,
+    /// It brings blocks together.
+    Sweep,
+    /// It writes some rows anew that stand under older roots.
+    Rewriting,
 }
 
 impl Batch {
     /// A group that changes nothing but its own trace.
     pub(in crate::store::sqlite) fn trial() -> Self {
-        Self { is_trial: true, ..Self::default() }
+        Self { own: Some(OwnStep::Trial), ..Self::default() }
     }
 
     /// A group that brings blocks together.
     pub(in crate::store::sqlite) fn sweep() -> Self {
-        Self { is_sweep: true, ..Self::default() }
+        Self { own: Some(OwnStep::Sweep), ..Self::default() }
     }
 
     /// A group that writes some rows anew that stand under older roots.
     pub(in crate::store::sqlite) fn rewriting() -> Self {
-        Self { is_rewriting: true, ..Self::default() }
+        Self { own: Some(OwnStep::Rewriting), ..Self::default() }
     }
 
     /// What of it is written in blocks, each with its kind.

@@ -30,7 +30,7 @@ pub(super) use self::{
     telling::Telling,
 };
 use self::{
-    group::Batch,
+    group::{Batch, OwnStep},
     outcome::{BatchOutcome, before_commit, broken},
 };
 use super::{
@@ -247,7 +247,7 @@ impl Writer {
                 return before_commit(&error);
             }
         }
-        let swept = if group.is_sweep { self.pile.step(&self.connection) } else { Ok(()) };
+        let swept = if group.own == Some(OwnStep::Sweep) { self.pile.step(&self.connection) } else { Ok(()) };
         let Filled { head, sum, answers, rewriting } = match swept.and_then(|()| self.fill(group, blocks)) {
             Ok(ControlFlow::Continue(written)) => written,
             Ok(ControlFlow::Break(outcome)) => {
@@ -307,17 +307,17 @@ impl Writer {
             permit_rows::put(&self.connection, rows)?;
         }
         let mut rewriting = self.rewriting.clone();
-        if group.is_rewriting {
+        if group.own == Some(OwnStep::Rewriting) {
             rewriting.step(&mut CountedRows {
                 connection: &self.connection,
                 keys: &self.keys,
                 sum: &mut sum,
             })?;
         }
-        if group.is_trial {
+        if group.own == Some(OwnStep::Trial) {
             notes::put_trial(&self.connection)?;
         }
-        if head != found || !group.repairs.is_empty() || group.is_rewriting {
+        if head != found || !group.repairs.is_empty() || group.own == Some(OwnStep::Rewriting) {
             sum.put(&self.connection, &self.keys, head)?;
         }
         if head != found {
