@@ -17,15 +17,11 @@ pub(in crate::store) struct KnownValues {
 }
 
 /// Values of one kind.
-pub(in crate::store) struct Values<T> {
-    /// What was asked for last, because neighbours are often alike and a comparison is cheaper than a hash.
-    last: Option<(Box<[u8]>, T)>,
-    all: HashMap<Box<[u8]>, T>,
-}
+pub(in crate::store) struct Values<T>(HashMap<Box<[u8]>, T>);
 
 impl<T> Default for Values<T> {
     fn default() -> Self {
-        Self { last: None, all: HashMap::new() }
+        Self(HashMap::new())
     }
 }
 
@@ -36,21 +32,13 @@ impl<T: Clone> Values<T> {
         bytes: &[u8],
         read: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Option<T> {
-        if let Some((known, value)) = &self.last
-            && **known == *bytes
-        {
+        if let Some(value) = self.0.get(bytes) {
             return Some(value.clone());
         }
-        let value = if let Some(value) = self.all.get(bytes) {
-            value.clone()
-        } else {
-            let value = read(bytes)?;
-            if self.all.len() < MOST {
-                self.all.insert(bytes.into(), value.clone());
-            }
-            value
-        };
-        self.last = Some((bytes.into(), value.clone()));
+        let value = read(bytes)?;
+        if self.0.len() < MOST {
+            self.0.insert(bytes.into(), value.clone());
+        }
         Some(value)
     }
 }

@@ -11,7 +11,11 @@ use crate::{
     ports::{View, ViewSink},
     store::{
         chain::LogHead,
-        sqlite::{distrusted::Distrusted, readers::ReadingConnection},
+        sqlite::{
+            columns::{KEYS, each_key},
+            distrusted::Distrusted,
+            readers::ReadingConnection,
+        },
         sum::RowSum,
     },
 };
@@ -48,16 +52,26 @@ pub(super) fn by_rows(
 }
 
 /// The sum of what is stored, where all of it is as it was written, but for what is named as damaged.
-pub(super) fn sum_of_all(
-    connection: &Connection,
-    keys: &DerivedKeys,
-    head: LogHead,
-) -> rusqlite::Result<Option<RowSum>> {
+pub(super) fn sum_of_all(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<Option<RowSum>> {
     struct Nobody;
     impl ViewSink for Nobody {
         fn take(&self, _: View) {}
         fn begin_anew(&self) {}
     }
-    let found = by_rows(connection, keys, head, &mut [], &Nobody)?;
-    Ok(found.is_genuine.then_some(found.sum))
+    let mut sum = RowSum::EMPTY;
+    let (distrusted, mut is_genuine) = Distrusted::read(connection, keys, &mut sum)?;
+    let groups = Groups::read(connection, keys, &distrusted)?;
+    sum.merge(&groups.sum);
+    let mut scan = Scan::new(keys, &distrusted, &Nobody);
+    scan.small_tables(connection)?;
+    sum.merge(&scan.sum);
+    is_genuine &= groups.is_genuine && scan.is_genuine;
+    // What keys are need not be known for that.
+    each_key(connection, KEYS, [], |row| {
+        if distrusted.why_of_key(row).is_none() {
+            is_genuine &= row.is_genuine(keys);
+            sum.add(row.summand(), keys);
+        }
+    })?;
+    Ok(is_genuine.then_some(sum))
 }

@@ -121,7 +121,7 @@ pub(in crate::store::sqlite) fn repair(
         None => head,
     };
     distrusted::put_all(connection, keys, &bad, head.revision)?;
-    let sum = sum_of_all(connection, keys, head)?;
+    let sum = sum_of_all(connection, keys)?;
     let sum = sum.ok_or_else(|| StoreError::Corrupt("what is stored cannot be summed up".to_owned()))?;
     Ok((head, sum))
 }
