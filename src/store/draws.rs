@@ -51,8 +51,8 @@ mod tests {
     #[test]
     fn nothing_is_drawn_twice() {
         let draws = Draws::begin(&Same(1)).unwrap();
-        let drawn: HashSet<_> = (0..1_000).map(|_| draws.next()).collect();
-        assert_eq!(drawn.len(), 1_000);
-        assert!(!drawn.contains(&Draws::begin(&Same(2)).unwrap().next()));
+        let found: HashSet<_> = (0..1_000).map(|_| draws.next()).collect();
+        assert_eq!(found.len(), 1_000);
+        assert!(!found.contains(&Draws::begin(&Same(2)).unwrap().next()));
     }
 }

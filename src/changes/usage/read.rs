@@ -164,8 +164,8 @@ impl Changes {
         let is_cut = found.len() > page_size;
         found.truncate(page_size);
         let behind = more.filter(|_| !is_cut).map(|more| {
-            let last = found.last().filter(|_| !more.is_behind_key());
-            last.map_or((more.key, more.hour, String::new()), |((key, hour, tier), _)| {
+            let newest = found.last().filter(|_| !more.is_behind_key());
+            newest.map_or((more.key, more.hour, String::new()), |((key, hour, tier), _)| {
                 (*key, *hour, tier.clone())
             })
         });

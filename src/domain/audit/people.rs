@@ -193,13 +193,13 @@ fn damaged_member<E>(
         ),
     };
     visit(&mut member)?;
-    match member {
-        Value::String(name) => row.insert("id".to_owned(), json!(before + &name)),
-        apart => {
-            row.insert("member".to_owned(), apart);
-            row.insert("id".to_owned(), json!(before))
-        }
+    let id = if let Value::String(name) = &member {
+        before + name
+    } else {
+        row.insert("member".to_owned(), member);
+        before
     };
+    row.insert("id".to_owned(), id.into());
     Ok(())
 }
 
