@@ -26,7 +26,8 @@ impl Index {
     /// revision counts.
     pub fn apply_rows(&self, mut view: View) -> Vec<KeyId> {
         // What needs nothing of the index is done before others wait for it.
-        let keys = Coming::new(view.keys);
+        let keys = Coming::new(&view.keys);
+        drop(view.keys);
         let mut sharing = self.lock();
         let mut touched = Vec::new();
         if let Some(policy) = view.policy {

@@ -24,10 +24,10 @@ struct PartsAt {
 }
 
 impl Coming {
-    pub(super) fn new(keys: Vec<Key>) -> Self {
+    pub(super) fn new(keys: &[Key]) -> Self {
         let mut coming = Self { keys: Vec::with_capacity(keys.len()), classes: Vec::new() };
         let (mut known, mut seen) = (HashMap::new(), HashMap::new());
-        for key in &keys {
+        for key in keys {
             // The keys are there until all are looked at: what lies at a place stays the same.
             let class = *seen.entry(PartsAt::of(key)).or_insert_with(|| {
                 let parts = Arc::new(ClassParts::of(key));

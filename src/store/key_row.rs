@@ -103,7 +103,7 @@ impl KeyRow<'_> {
 
     /// The key, if its row is what the log's newest revision for it wrote.
     pub(super) fn to_key(
-        &self,
+        self,
         newest: i64,
         keys: &DerivedKeys,
         known: &mut KnownValues,

@@ -154,7 +154,7 @@ mod tests {
         let alone = sum_of(&[row()]);
         for other in others {
             let pair = || [row(), Row { ..other.clone() }];
-            assert!(sum_of(&[other.clone()]) != alone);
+            assert!(sum_of(std::slice::from_ref(&other)) != alone);
             let [first, second] = pair();
             assert!(sum_of(&pair()) == sum_of(&[second, first]));
         }
@@ -189,7 +189,7 @@ mod tests {
         let (keys, other) = (keys(1), Row::new("members", "a", "body", Revision(8), &keys(1)));
         let mut sum = sum_of(&[row(), other.clone()]);
         sum.subtract(row().summand(), &keys);
-        assert!(sum == sum_of(&[other.clone()]));
+        assert!(sum == sum_of(std::slice::from_ref(&other)));
         sum.subtract(other.summand(), &keys);
         assert!(sum == RowSum::EMPTY);
     }

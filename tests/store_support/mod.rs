@@ -337,6 +337,6 @@ impl Place {
 
 /// Bytes as SQL has them.
 pub(crate) fn blob(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     format!("x'{digits}'")
 }
