@@ -30,18 +30,23 @@ const ACTOR: &str = "quixotic-actor";
 const MEMBER: &str = "quixotic-member";
 const GONE: &str = "quixotic-gone";
 
-fn owner(name: &str) -> Option<Owner> {
-    Some(Owner::parse(name).unwrap())
+fn owner(name: &str) -> Owner {
+    Owner::parse(name).unwrap()
 }
 
 /// The change that issues a key for the owner, with every name in its entry.
 fn issue(entropy: &Seeded, workspace: WorkspaceId) -> Mutation {
     let new = key(entropy, workspace);
-    let creator = Creator::Admin { key: new.id, owner: owner(ACTOR), workspace, on_behalf_of: owner(BEHALF) };
-    let mut put = put(&Key { owner: owner(OWNER), creator: creator.into(), ..new });
+    let creator = Creator::Admin {
+        key: new.id,
+        owner: Some(owner(ACTOR)),
+        workspace,
+        on_behalf_of: Some(owner(BEHALF)),
+    };
+    let mut put = put(&Key { owner: Some(owner(OWNER)), creator: creator.into(), ..new });
     let field =
         |field: &'static str, to: &str| FieldChange { field: field.into(), from: Value::Null, to: to.into() };
-    put.entry.actor = Actor::Admin { key: put.entry.key.unwrap(), owner: owner(ACTOR), address: None };
+    put.entry.actor = Actor::Admin { key: put.entry.key.unwrap(), owner: Some(owner(ACTOR)), address: None };
     put.entry.changes =
         vec![field("owner", OWNER), field("on_behalf_of", BEHALF), field("workspace.owner", OWNER)];
     put
@@ -162,8 +167,11 @@ async fn a_row_that_was_edited_stops_no_change_and_the_next_start_names_it() {
     let store = place.open();
     let workspace = place_workspace(&store).await;
     let mut change = issue(&Seeded::new(9), workspace);
-    change.entry.actor =
-        Actor::Admin { key: change.entry.key.unwrap(), owner: owner(&format!("{ACTOR}-2")), address: None };
+    change.entry.actor = Actor::Admin {
+        key: change.entry.key.unwrap(),
+        owner: Some(owner(&format!("{ACTOR}-2"))),
+        address: None,
+    };
     store.commit(change).await.expect("it is taken");
     closed(store).await;
     let store = place.open();

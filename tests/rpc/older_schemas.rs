@@ -272,9 +272,9 @@ fn told_of(key: &Key) -> (Told, Told) {
 
 /// Passes if the first half of each hash stands there once.
 fn assert_same_hashes(then: &Tables, database: &Connection) {
-    let half = |secret: &Vec<Value>| match &secret[4] {
-        Value::Blob(hash) => hash[..16].to_vec(),
-        other => panic!("{other:?}"),
+    let half = |secret: &Vec<Value>| {
+        let Value::Blob(hash) = &secret[4] else { panic!("{:?}", secret[4]) };
+        hash[..16].to_vec()
     };
     let mut then: Vec<_> = then["secrets"].iter().map(half).collect();
     then.sort();
