@@ -163,7 +163,7 @@ async fn where_a_quota_leaves_no_room_for_the_database_the_room_in_the_wal_is_us
     let data = folder.path().join("data");
     let server = start(&data);
     let client = Client::of(&server, &data).await;
-    let keys = client.several(300).await;
+    let keys = client.several(700).await;
     server.stop();
     let database = std::fs::metadata(data.join("keyward.db")).unwrap().len();
     for file in ["keyward.db-wal", "keyward.db-shm"] {
