@@ -9,7 +9,7 @@ use std::{
 use super::{begin::store_of, error::AppError};
 use crate::{
     config::args::{DestroyRootArgs, NewRootsArgs, RootsCommand, StoreRootsArgs},
-    domain::root::{MOST_STARTS, Root},
+    domain::root::Root,
     store::{
         data_dir::write_secret_file,
         roots::{FoundRoots, Roots},
@@ -84,12 +84,7 @@ fn rotate(args: &StoreRootsArgs) -> Result<String, AppError> {
     if left > 0 {
         return Err(AppError::RowsLeft(left));
     }
-    let starts: Vec<_> = report.roots.iter().filter(|root| root.secrets > 0).collect();
-    if starts.len() >= MOST_STARTS
-        && let Some(oldest) = starts.iter().min_by_key(|root| root.number)
-    {
-        return Err(OpenError::TooManyStarts { root: oldest.number, secrets: oldest.secrets }.into());
-    }
+    report.require_room()?;
     let number = report.newest().saturating_add(1);
     let root = Root::draw(number, &SystemEntropy::default()).map_err(OpenError::from)?;
     let path = found(args, &settings)?.with(root).replace(&args.data_dir, &settings.roots);
@@ -107,8 +102,8 @@ fn destroy(args: &DestroyRootArgs) -> Result<String, AppError> {
     let report = roots_offline(&args.store.data_dir, &settings)?;
     let kept = found(&args.store, &settings)?;
     let oldest = kept.iter().map(Root::number).next().unwrap_or_default();
-    let of_store = report.of(RootState::Older).chain(report.of(RootState::Destroyed));
-    let root = { of_store }.find(|root| root.number == args.root && root.number == oldest);
+    let mut of_store = report.of(RootState::Older).chain(report.of(RootState::Destroyed));
+    let root = of_store.find(|root| root.number == args.root && root.number == oldest);
     let refused = || AppError::NotOldestRoot { root: args.root, oldest, newest: report.newest() };
     let root = root.ok_or_else(refused)?;
     if root.rows > 0 {

@@ -320,6 +320,37 @@ async fn a_root_that_is_needed_or_wrong_stops_the_start_and_a_fourth_start_is_re
     verify_offline(&data_dir);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_root_at_which_no_secret_starts_is_none_of_those_that_a_further_one_is_refused_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    let mut all = Vec::new();
+    for newest in 1..=4 {
+        let server = Server::start(&data_dir);
+        let client = Client::of(&server, &data_dir).await;
+        if newest < 3 {
+            all.push(client.holder().await.1);
+        }
+        for key in &all {
+            assert!(client.allows(key).await, "root {newest}");
+        }
+        if newest > 1 {
+            until_rewritten(&data_dir, newest).await;
+        }
+        let last = client.log().await.pop().unwrap();
+        let dropped: Vec<_> =
+            last.changes.iter().filter(|change| change.field == "lookup_key_of_root").collect();
+        assert_eq!(dropped.len(), usize::from(newest == 4), "{last:?}");
+        server.stop();
+        if newest < 4 {
+            done(&["rotate"], &data_dir);
+        }
+    }
+    let status = done(&["status"], &data_dir);
+    assert!(status.contains("root 3") && status.contains("0 secrets start at it"), "{status}");
+    verify_offline(&data_dir);
+}
+
 fn put(file: &PathBuf, text: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::write(file, text).unwrap();

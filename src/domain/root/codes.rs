@@ -5,15 +5,14 @@ use ring::hmac;
 /// Makes and checks message authentication codes (HMAC-SHA-256).
 #[derive(Clone)]
 pub struct MacKey {
-    number: u32,
     newest: hmac::Key,
     /// Those of the older roots that are at hand, newest first.
-    older: Vec<(u32, hmac::Key)>,
+    older: Vec<hmac::Key>,
 }
 
 impl MacKey {
-    pub(super) const fn new(number: u32, newest: hmac::Key, older: Vec<(u32, hmac::Key)>) -> Self {
-        Self { number, newest, older }
+    pub(super) const fn new(newest: hmac::Key, older: Vec<hmac::Key>) -> Self {
+        Self { newest, older }
     }
 
     /// The code of a message in parts; each part's length goes in, so that parts cannot be shifted.
@@ -22,26 +21,10 @@ impl MacKey {
         code(&self.newest, parts)
     }
 
-    /// The same under the root of this number; `None` where that one is not at hand.
-    #[must_use]
-    pub fn code_under(&self, root: u32, parts: &[&[u8]]) -> Option<[u8; 32]> {
-        if root == self.number {
-            return Some(self.code(parts));
-        }
-        let known = self.older.iter().find(|(number, _)| *number == root);
-        known.map(|(_, key)| code(key, parts))
-    }
-
     /// Whether `code` is the code of these parts, under whichever root; takes the same time wherever it differs.
     #[must_use]
     pub fn agrees(&self, parts: &[&[u8]], code: &[u8]) -> bool {
-        agrees(&self.newest, parts, code) || self.older.iter().any(|(_, key)| agrees(key, parts, code))
-    }
-
-    /// The number of the root that makes codes.
-    #[must_use]
-    pub const fn root(&self) -> u32 {
-        self.number
+        agrees(&self.newest, parts, code) || self.older.iter().any(|key| agrees(key, parts, code))
     }
 }
 

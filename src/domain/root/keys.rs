@@ -57,8 +57,8 @@ impl DerivedKeys {
         #[expect(clippy::expect_used, reason = "a store without a root is no store")]
         let (newest, older) = roots.split_last().expect("a root");
         let codes = |purpose: &[u8]| {
-            let older = older.iter().rev().map(|root| (root.number, root.mac_key(purpose)));
-            MacKey::new(newest.number, newest.mac_key(purpose), older.collect())
+            let older = older.iter().rev().map(|root| root.mac_key(purpose));
+            MacKey::new(newest.mac_key(purpose), older.collect())
         };
         Self {
             lookup: LookupKey::of(newest, &history),

@@ -97,9 +97,6 @@ fn a_code_of_an_older_root_agrees_while_that_root_is_at_hand() {
     let both = DerivedKeys::with(&[&root(1), &root(2)], history(2)).rows;
     assert!(both.agrees(&[b"a", b"b"], &code));
     assert!(!both.agrees(&[b"ab"], &code));
-    assert_eq!(both.code_under(1, &[b"a", b"b"]), Some(code));
-    assert_eq!(both.code_under(2, &[b"a", b"b"]), Some(both.code(&[b"a", b"b"])));
-    assert_eq!(both.code_under(3, &[b"a", b"b"]), None);
     assert_ne!(both.code(&[b"a", b"b"]), code);
     let later = DerivedKeys::with(&[&root(2)], history(2)).rows;
     assert!(!later.agrees(&[b"a", b"b"], &code), "it is gone");

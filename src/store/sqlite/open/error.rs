@@ -68,8 +68,8 @@ pub enum OpenError {
     },
     /// Secrets start at as many roots as there may be.
     #[error(
-        "secrets start at 3 roots already, and each costs every Check: {secrets} start at root {root}, and end by rotation, expiry or \
-         revocation; rotate their keys first"
+        "secrets start at 3 roots already, and each costs every Check: {secrets} start at root {root}, those of revoked and expired \
+         keys among them; rotation of its key ends one"
     )]
     TooManyStarts {
         /// The oldest of them.

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::belonging::Belonging;
+use super::{belonging::Belonging, error::OpenError, rotation};
 use crate::{
     domain::{revision::Revision, time::Timestamp},
     ports::StoreError,
@@ -82,6 +82,15 @@ impl RootsReport {
     /// Those in a state, the oldest first.
     pub fn of(&self, state: RootState) -> impl Iterator<Item = &RootStatus> {
         self.roots.iter().filter(move |root| root.state == state)
+    }
+
+    /// Passes if the store may get a further root.
+    ///
+    /// # Errors
+    /// Secrets start at as many roots as there may be.
+    pub fn require_room(&self) -> Result<(), OpenError> {
+        let with_secrets = self.roots.iter().filter(|root| root.secrets > 0);
+        rotation::require_room(&with_secrets.map(|root| (root.number, root.secrets)).collect())
     }
 
     /// The number of the newest that the store has had, or is to have.

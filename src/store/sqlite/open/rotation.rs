@@ -5,7 +5,7 @@
 //! they are written anew step by step, by the thread that writes ([`rewriting`]), and each says under which
 //! root it stands.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use rusqlite::{Connection, Transaction};
@@ -34,14 +34,28 @@ pub(super) fn settle(
     time: Timestamp,
 ) -> Result<Arc<DerivedKeys>, OpenError> {
     let absent: Vec<_> = belonging.absent().collect();
-    let known: Vec<_> = belonging.known().collect();
     let mut keys = Arc::clone(&belonging.keys);
+    if absent.is_empty() && belonging.coming().is_none() {
+        return Ok(keys);
+    }
+    let known: Vec<_> = belonging.known().collect();
+    let starts = rewriting::starts(connection).map_err(|error| failed(&error))?;
     for root in absent {
-        keys = Arc::new(destroy(connection, (&keys, draws), &known, root, time)?);
+        keys = Arc::new(destroy(connection, (&keys, draws), (&known, &starts), root, time)?);
     }
     match belonging.coming() {
-        Some(coming) => Ok(Arc::new(add(connection, (&keys, draws), &known, coming, time)?)),
+        Some(coming) => Ok(Arc::new(add(connection, (&keys, draws), (&known, &starts), coming, time)?)),
         None => Ok(keys),
+    }
+}
+
+/// Refuses a further root where secrets start at as many as there may be: each start costs every Check.
+pub(super) fn require_room(starts: &BTreeMap<u32, u64>) -> Result<(), OpenError> {
+    match starts.first_key_value() {
+        Some((&root, &secrets)) if starts.len() >= MOST_STARTS => {
+            Err(OpenError::TooManyStarts { root, secrets })
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -60,17 +74,16 @@ pub(super) fn require_roots(connection: &Connection, belonging: &Belonging) -> R
 fn add(
     connection: &mut Connection,
     (before, draws): (&DerivedKeys, &Draws),
-    known: &[&Root],
+    (known, starts): (&[&Root], &BTreeMap<u32, u64>),
     newest: &Root,
     time: Timestamp,
 ) -> Result<DerivedKeys, OpenError> {
+    require_room(starts)?;
     let transaction = connection.transaction().map_err(|error| failed(&error))?;
     let head = log::head(&transaction, before)?;
     let facts = RootFacts::of(newest, head.revision.next(), time);
-    let (history, mut dropped) = without_unused_starts(&transaction, before)?;
-    if let Some(refused) = too_many_starts(&transaction, &history).map_err(|error| failed(&error))? {
-        return Err(refused);
-    }
+    // New secrets start at the coming root: nothing needs a start at the one before it at which there are none.
+    let (history, mut dropped) = without_unused_starts(before, newest.number(), starts);
     let last = before.history.iter().next_back();
     let public = |facts: &RootFacts| BASE64_STANDARD_NO_PAD.encode(facts.public);
     let mut changes = vec![
@@ -92,13 +105,13 @@ fn add(
 fn destroy(
     connection: &mut Connection,
     (before, draws): (&DerivedKeys, &Draws),
-    known: &[&Root],
+    (known, starts): (&[&Root], &BTreeMap<u32, u64>),
     root: u32,
     time: Timestamp,
 ) -> Result<DerivedKeys, OpenError> {
     let transaction = connection.transaction().map_err(|error| failed(&error))?;
     let head = log::head(&transaction, before)?;
-    let (history, mut dropped) = without_unused_starts(&transaction, before)?;
+    let (history, mut dropped) = without_unused_starts(before, before.newest, starts);
     let history = history.changed(|facts| facts.is_destroyed |= facts.number == root);
     let mut changes = vec![field("root", root.into(), serde_json::Value::Null)];
     changes.append(&mut dropped);
@@ -108,31 +121,21 @@ fn destroy(
     Ok(keys)
 }
 
-/// What is known of the roots, without the look-up keys of those that no secret starts at any more; and what there is to say of that.
+/// What is known of the roots, without the look-up keys of those that no secret starts at, but for the newest, where new ones do;
+/// and what there is to say of that.
 fn without_unused_starts(
-    connection: &Connection,
     keys: &DerivedKeys,
-) -> Result<(RootHistory, Vec<FieldChange>), OpenError> {
-    let starts = rewriting::starts(connection).map_err(|error| failed(&error))?;
+    newest: u32,
+    starts: &BTreeMap<u32, u64>,
+) -> (RootHistory, Vec<FieldChange>) {
     let mut dropped = Vec::new();
     let history = keys.history.changed(|root| {
-        let is_unused = root.number != keys.newest && !starts.contains_key(&root.number);
+        let is_unused = root.number != newest && !starts.contains_key(&root.number);
         if is_unused && root.start.take().is_some() {
             dropped.push(field("lookup_key_of_root", root.number.into(), serde_json::Value::Null));
         }
     });
-    Ok((history, dropped))
-}
-
-/// Why no root can be laid over the store now, if none can: each start costs every Check.
-fn too_many_starts(connection: &Connection, history: &RootHistory) -> rusqlite::Result<Option<OpenError>> {
-    let mut starts = history.iter().filter(|root| root.start.is_some());
-    let oldest = starts.next().map_or(0, |root| root.number);
-    if starts.count().saturating_add(1) < MOST_STARTS {
-        return Ok(None);
-    }
-    let secrets = rewriting::starts(connection)?.get(&oldest).copied().unwrap_or_default();
-    Ok(Some(OpenError::TooManyStarts { root: oldest, secrets }))
+    (history, dropped)
 }
 
 /// Writes an entry under `keys`, and everything that stands once in the database.

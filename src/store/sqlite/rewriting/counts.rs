@@ -2,37 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, ToSql, params};
 
+use super::{RootedTable, TABLES};
 use crate::{
     domain::{audit::PersonRef, id::KeyId},
     store::{
-        key_row::TABLE as KEYS_TABLE,
         records::key::starts_of,
         sqlite::columns::{KEYS, each_key},
     },
 };
 
-/// The tables whose rows say under which root they stand.
-const ROOTED: [&str; 11] = [
-    "keys",
-    "workspaces",
-    "members",
-    "schemes",
-    "policies",
-    "group_changes",
-    "removed_members",
-    "distrusted",
-    "people",
-    "grouped_keys",
-    "log",
-];
-
 /// How many rows stand under a root, but for those that are named as damaged: they count for nothing.
 pub(in crate::store::sqlite) fn left_under(connection: &Connection, root: u32) -> rusqlite::Result<u64> {
     let mut all: i64 = 0;
-    for table in ROOTED {
-        let count = format!("SELECT count(*) FROM {table} WHERE root = ?1");
+    for table in TABLES {
+        let count = format!("SELECT count(*) FROM {} WHERE root = ?1", table.name());
         let found: i64 = connection.query_row(&count, [root], |row| row.get(0))?;
         all = all.saturating_add(found);
     }
@@ -46,33 +31,23 @@ fn named_under(connection: &Connection, root: u32) -> rusqlite::Result<i64> {
     let ids: Vec<String> = named.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     let mut count: i64 = 0;
     for (table, id) in ids.iter().filter_map(|id| id.split_once('/')) {
-        let of = |column: &str| format!("SELECT count(*) FROM {table} WHERE {column} = ?1 AND root = ?2");
-        let found: Option<i64> = match table {
-            KEYS_TABLE => match KeyId::parse(id) {
-                Ok(id) => {
-                    connection.query_row(&of("id"), (id.to_bytes(), root), |row| row.get(0)).optional()?
-                }
-                Err(_) => None,
-            },
-            // Named by the reference as entries spell it.
-            "people" => match PersonRef::parse(id) {
-                Some(id) => connection
-                    .query_row(&of("reference"), (id.to_bytes(), root), |row| row.get(0))
-                    .optional()?,
-                None => None,
-            },
-            "grouped_keys" => connection
-                .query_row(&of("CAST(revision AS TEXT)"), (id, root), |row| row.get(0))
-                .optional()?,
-            "policies" => {
-                connection.query_row(&of("CAST(version AS TEXT)"), (id, root), |row| row.get(0)).optional()?
-            }
-            table if ROOTED.contains(&table) => {
-                connection.query_row(&of("id"), (id, root), |row| row.get(0)).optional()?
-            }
-            _ => None,
+        let under = |column: &str, id: &dyn ToSql| -> rusqlite::Result<i64> {
+            let count = format!("SELECT count(*) FROM {table} WHERE {column} = ?1 AND root = ?2");
+            connection.query_row(&count, params![id, root], |row| row.get(0))
         };
-        count = count.saturating_add(found.unwrap_or_default());
+        let found = match TABLES.into_iter().find(|known| known.name() == table) {
+            // By its bytes.
+            Some(RootedTable::Keys) => KeyId::parse(id).map_or(Ok(0), |id| under("id", &id.to_bytes())),
+            Some(RootedTable::People) => {
+                PersonRef::parse(id).map_or(Ok(0), |id| under("reference", &id.to_bytes()))
+            }
+            Some(RootedTable::Lists) => under("CAST(revision AS TEXT)", &id),
+            Some(RootedTable::Policies) => under("CAST(version AS TEXT)", &id),
+            Some(RootedTable::Rows(_)) => under("id", &id),
+            // None of these is named.
+            Some(RootedTable::Log) | None => Ok(0),
+        };
+        count = count.saturating_add(found?);
     }
     Ok(count)
 }

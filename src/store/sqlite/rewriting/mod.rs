@@ -13,8 +13,8 @@ use rusqlite::types::Value;
 
 pub(super) use self::counts::{left_under, starts};
 use self::rows::RowsOf;
-use super::{counted::CountedRows, groups, log};
-use crate::domain::root::DerivedKeys;
+use super::{counted::CountedRows, groups, log, people};
+use crate::{domain::root::DerivedKeys, store::key_row};
 
 /// How many rows a step looks at.
 const AT_ONCE: usize = 256;
@@ -46,6 +46,19 @@ enum RootedTable {
     People,
     Lists,
     Log,
+}
+
+impl RootedTable {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Keys => key_row::TABLE,
+            Self::Rows(name) => name,
+            Self::Policies => "policies",
+            Self::People => people::TABLE,
+            Self::Lists => groups::TABLE,
+            Self::Log => "log",
+        }
+    }
 }
 
 /// How far it is; by default at its end.
