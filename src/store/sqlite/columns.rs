@@ -4,6 +4,11 @@ use rusqlite::{Connection, Params, Row as SqliteRow, types::ValueRef};
 
 use crate::store::{key_row::KeyRow, rows::Row};
 
+/// What reads the rows of a table that have an id and a body, before any condition: its columns are those of [`coded_row`].
+pub(super) fn select_from(table: &str) -> String {
+    format!("SELECT id, body, revision, root, code FROM {table}")
+}
+
 /// A row of which the columns are an id, a body, a revision, a root and a code.
 pub(super) fn coded_row(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
     Ok(Row {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params, types::Value};
 
 use super::{
-    columns::{KEYS, coded_row, key_row},
+    columns::{KEYS, coded_row, key_row, select_from},
     distrusted, hashes,
     refusal::WriteRefusal,
     sums::RunningSum,
@@ -71,7 +71,7 @@ impl CountedRows<'_> {
         if distrusted::strike(self.connection, self.keys, self.sum, table, id)? || !self.sum.is_known() {
             return Ok(());
         }
-        let select = format!("SELECT id, body, revision, root, code FROM {table} WHERE id = ?1");
+        let select = format!("{} WHERE id = ?1", select_from(table));
         let found = self.connection.prepare_cached(&select)?.query_row([id], coded_row).optional()?;
         let Some(row) = found else { return Ok(()) };
         if !row.is_genuine(table, self.keys) {
@@ -84,21 +84,7 @@ impl CountedRows<'_> {
     /// Writes the row of a key in place of the one that it had.
     pub(super) fn replace_key(&mut self, new: &NewKeyRow) -> Result<(), WriteRefusal> {
         let before = self.take_out_key(new)?;
-        let put = "INSERT INTO keys (id, workspace_id, created_ms, owner, body, revision, root, code)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT (id) DO UPDATE
-             SET workspace_id = excluded.workspace_id, created_ms = excluded.created_ms, owner = excluded.owner,
-                 body = excluded.body, revision = excluded.revision, root = excluded.root, code = excluded.code";
-        self.connection.prepare_cached(put)?.execute(params![
-            new.id,
-            new.workspace,
-            new.created_ms,
-            new.owner,
-            new.body,
-            new.revision,
-            new.root,
-            new.code
-        ])?;
+        put_key_row(self.connection, new)?;
         let before = match before {
             KeyBefore::None => Vec::new(),
             KeyBefore::Genuine(secrets) => secrets,
@@ -133,6 +119,18 @@ impl CountedRows<'_> {
 /// A row that a change would replace is not as it was written: nobody knows what it was.
 fn damaged(id: &str) -> StoreError {
     StoreError::Corrupt(format!("{id}: its row was edited; the next start names it in the log"))
+}
+
+/// Writes the row of a key in place of the one of its id.
+pub(super) fn put_key_row(connection: &Connection, row: &NewKeyRow) -> rusqlite::Result<()> {
+    let NewKeyRow { id, workspace, created_ms, owner, body, revision, root, code } = row;
+    let put = "INSERT INTO keys (id, workspace_id, created_ms, owner, body, revision, root, code)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (id) DO UPDATE
+         SET workspace_id = excluded.workspace_id, created_ms = excluded.created_ms, owner = excluded.owner,
+             body = excluded.body, revision = excluded.revision, root = excluded.root, code = excluded.code";
+    let values = params![id, workspace, created_ms, owner, body, revision, root, code];
+    connection.prepare_cached(put)?.execute(values).map(drop)
 }
 
 fn put_row(connection: &Connection, insert: &str, table: &str, row: &Row) -> rusqlite::Result<()> {

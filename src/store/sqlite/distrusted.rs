@@ -5,7 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{columns::coded_row, sums::RunningSum};
+use super::{
+    columns::{coded_row, select_from},
+    sums::RunningSum,
+};
 use crate::{
     domain::{revision::Revision, root::DerivedKeys},
     store::{
@@ -44,8 +47,7 @@ impl Distrusted {
         keys: &DerivedKeys,
         sum: &mut RowSum,
     ) -> rusqlite::Result<(Self, bool)> {
-        let mut select =
-            connection.prepare_cached("SELECT id, body, revision, root, code FROM distrusted")?;
+        let mut select = connection.prepare_cached(&select_from(TABLE))?;
         let mut rows = select.query([])?;
         let (mut named, mut is_genuine) = (HashMap::new(), true);
         while let Some(row) = rows.next()? {
@@ -116,8 +118,8 @@ pub(super) fn strike(
     id: &str,
 ) -> rusqlite::Result<bool> {
     let id = String::from_utf8_lossy(&named(table, id.as_bytes())).into_owned();
-    let select = "SELECT id, body, revision, root, code FROM distrusted WHERE id = ?1";
-    let found = connection.prepare_cached(select)?.query_row([&id], coded_row).optional()?;
+    let select = format!("{} WHERE id = ?1", select_from(TABLE));
+    let found = connection.prepare_cached(&select)?.query_row([&id], coded_row).optional()?;
     let Some(row) = found else { return Ok(false) };
     // One that was edited is found by the next start: its term is not what is taken away here.
     sum.subtract(row.summand(), keys);

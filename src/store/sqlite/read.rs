@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params_from_iter, types};
 
 use super::{
-    columns::{KEYS, bytes, each_key, each_row, integer_of},
+    columns::{KEYS, bytes, each_key, each_row, integer_of, select_from},
     distrusted::BadRow,
     failure::of_reading,
     log::{self, Newest},
@@ -27,10 +27,6 @@ use crate::{
         rows::{EDITED, NOT_NEWEST, ROW_MISSING, ROW_UNKNOWN, Row, from_stored},
     },
 };
-
-pub(super) const WORKSPACES: &str = "SELECT id, body, revision, root, code FROM workspaces";
-
-pub(super) const MEMBERS: &str = "SELECT id, body, revision, root, code FROM members";
 
 /// What was written after `after`, as it stands now.
 pub(super) fn changes(
@@ -210,11 +206,11 @@ impl<'k> ViewRows<'k> {
         sink: &dyn ViewSink,
     ) -> rusqlite::Result<()> {
         self.parts.hand_over(sink);
-        each_row(connection, WORKSPACES, [], |row| {
+        each_row(connection, &select_from("workspaces"), [], |row| {
             let newest = row.parse_id(WorkspaceId::parse).and_then(|id| newest.workspaces.remove(&id));
             self.put_workspace(row, newest);
         })?;
-        each_row(connection, MEMBERS, [], |row| {
+        each_row(connection, &select_from("members"), [], |row| {
             let id = row.parse_id(|text| MemberId::parse(text).ok_or(()));
             let written = id.and_then(|id| newest.members.remove(&id).or_else(|| newest.removed.remove(&id)));
             self.put_member(row, written);
@@ -236,7 +232,7 @@ impl<'k> ViewRows<'k> {
     /// Takes the rows that are named.
     fn named(&mut self, connection: &Connection, newest: &Newest) -> rusqlite::Result<()> {
         self.parts.view.policy = policies::newest(connection, self.keys, newest.policy)?;
-        let by_id = format!("{WORKSPACES} WHERE id = ?1");
+        let by_id = format!("{} WHERE id = ?1", select_from("workspaces"));
         for (id, newest) in &newest.workspaces {
             let (id, mut found) = (id.to_string(), false);
             each_row(connection, &by_id, [&id], |row| {
@@ -247,7 +243,7 @@ impl<'k> ViewRows<'k> {
                 self.missing("workspaces", id);
             }
         }
-        let by_id = format!("{MEMBERS} WHERE id = ?1");
+        let by_id = format!("{} WHERE id = ?1", select_from("members"));
         for (id, newest) in &newest.members {
             let (id, mut found) = (id.to_string(), false);
             each_row(connection, &by_id, [&id], |row| {

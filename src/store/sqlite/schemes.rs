@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
-    columns::{coded_row, each_row},
+    columns::{coded_row, each_row, select_from},
     log::Newest,
 };
 use crate::{
@@ -20,8 +20,7 @@ pub(super) fn read(
     view: &mut View,
 ) -> rusqlite::Result<Vec<Damaged>> {
     let mut damaged = Vec::new();
-    let mut select =
-        connection.prepare_cached("SELECT id, body, revision, root, code FROM schemes WHERE id = ?1")?;
+    let mut select = connection.prepare_cached(&format!("{} WHERE id = ?1", select_from("schemes")))?;
     for (name, newest) in &newest.schemes {
         let row = select.query_row([name.as_str()], coded_row).optional()?;
         let missing = || Damaged { id: name.to_string(), why: ROW_MISSING, zone: None };
@@ -36,7 +35,7 @@ pub(super) fn read(
 /// The schemes that the log does not know, of a whole log.
 pub(super) fn unknown(connection: &Connection, newest: &Newest) -> rusqlite::Result<Vec<Damaged>> {
     let mut unknown = Vec::new();
-    each_row(connection, "SELECT id, body, revision, root, code FROM schemes", [], |row| {
+    each_row(connection, &select_from("schemes"), [], |row| {
         let name = row.parse_id(Label::parse);
         if name.is_none_or(|name| !newest.schemes.contains_key(&name)) {
             unknown.push(row.damaged(ROW_UNKNOWN));

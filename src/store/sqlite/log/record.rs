@@ -13,21 +13,13 @@ use crate::{
     },
 };
 
-/// What is read of a record, before any condition; in a schema without roots, too.
-fn columns(connection: &Connection) -> rusqlite::Result<&'static str> {
-    let with_roots: bool = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM pragma_table_info('log') WHERE name = 'root')")?
-        .query_row([], |row| row.get(0))?;
-    Ok(if with_roots {
-        "SELECT revision, bytes, digest, chain, code, signature, root FROM log"
-    } else {
-        "SELECT revision, bytes, digest, chain, code, signature, NULL FROM log"
-    })
-}
-
-/// What reads records, with `rest` behind the table.
+/// What reads records, with `rest` behind the table; in a schema without roots, too, which is looked at offline alone.
 pub(super) fn select<'c>(connection: &'c Connection, rest: &str) -> rusqlite::Result<CachedStatement<'c>> {
-    connection.prepare_cached(&format!("{} {rest}", columns(connection)?))
+    let reads = |root: &str| {
+        let columns = "SELECT revision, bytes, digest, chain, code, signature";
+        connection.prepare_cached(&format!("{columns}, {root} FROM log {rest}"))
+    };
+    reads("root").or_else(|_no_roots| reads("NULL"))
 }
 
 /// From how many bytes on an entry of an older schema is shown without its keys.

@@ -11,7 +11,10 @@ use crate::{
     domain::{audit::digest, id::KeyId, root::DerivedKeys},
     store::{
         records::key::{OlderKeyRow, OlderSecretRow},
-        sqlite::columns::{bytes, integer_of},
+        sqlite::{
+            columns::{bytes, integer_of},
+            counted::put_key_row,
+        },
     },
 };
 
@@ -77,14 +80,14 @@ fn pack_keys(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<()
         if current.as_ref().is_none_or(|current| current.id != next.id)
             && let Some(complete) = current.replace(next)
         {
-            put(connection, &complete, &std::mem::take(&mut secrets), keys)?;
+            put_key_row(connection, &complete.packed_anew(&std::mem::take(&mut secrets), keys))?;
         }
         // Nothing where the join found no secret.
         if row.get::<_, Option<i64>>(4)?.is_some() {
             secrets.push(secret(row)?);
         }
     }
-    current.map_or(Ok(()), |complete| put(connection, &complete, &secrets, keys))
+    current.map_or(Ok(()), |complete| put_key_row(connection, &complete.packed_anew(&secrets, keys)))
 }
 
 fn secret(row: &Row<'_>) -> rusqlite::Result<OlderSecretRow> {
@@ -99,28 +102,6 @@ fn secret(row: &Row<'_>) -> rusqlite::Result<OlderSecretRow> {
         revision: integer_of(row, 11)?,
         code: bytes(row, 12)?,
     })
-}
-
-fn put(
-    connection: &Connection,
-    before: &OlderKeyRow,
-    secrets: &[OlderSecretRow],
-    keys: &DerivedKeys,
-) -> rusqlite::Result<()> {
-    let row = before.packed_anew(secrets, keys);
-    let insert = "INSERT INTO keys (id, workspace_id, created_ms, owner, body, revision, root, code)
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    connection.prepare_cached(insert)?.execute(params![
-        row.id,
-        row.workspace,
-        row.created_ms,
-        row.owner,
-        row.body,
-        row.revision,
-        row.root,
-        row.code
-    ])?;
-    Ok(())
 }
 
 /// Notes the hashes that the rows of secrets had, in their order, and of which no two were the same. That of a later import has

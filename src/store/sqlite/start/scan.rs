@@ -17,14 +17,12 @@ use crate::{
         records::{group::read_change, known::KnownValues},
         rows::{EDITED, Row, from_stored},
         sqlite::{
-            columns::each_row,
+            columns::{each_row, select_from},
             distrusted::Distrusted,
             groups::{CHANGES, ListRow, TABLE as LISTS},
             log::Newest,
             parts::ViewParts,
-            people, policies,
-            read::{MEMBERS, WORKSPACES},
-            removed,
+            people, policies, removed,
         },
         sum::RowSum,
     },
@@ -61,19 +59,19 @@ impl<'s> Scan<'s> {
     pub(super) fn small_tables(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.policy(connection)?;
         self.hand_over();
-        each_row(connection, "SELECT id, body, revision, root, code FROM schemes", [], |row| {
+        each_row(connection, &select_from("schemes"), [], |row| {
             let scheme = self.row("schemes", row, |row| row.to_scheme(row.revision, self.keys));
             self.parts.view.schemes.extend(scheme);
         })?;
         self.absent("schemes");
-        each_row(connection, WORKSPACES, [], |row| {
+        each_row(connection, &select_from("workspaces"), [], |row| {
             let workspace = self.row("workspaces", row, |row| row.to_workspace(row.revision, self.keys));
             self.parts.view.workspaces.extend(workspace);
         })?;
         self.absent("workspaces");
-        each_row(connection, MEMBERS, [], |row| self.member(row))?;
+        each_row(connection, &select_from("members"), [], |row| self.member(row))?;
         self.absent("members");
-        each_row(connection, "SELECT id, body, revision, root, code FROM removed_members", [], |row| {
+        each_row(connection, &select_from(removed::TABLE), [], |row| {
             self.removed(row);
         })?;
         people::each(connection, |row| self.person(row))?;
@@ -239,8 +237,8 @@ impl Groups {
     ) -> rusqlite::Result<Self> {
         let mut found = Self { changes: Newest::of_a_whole_log(), sum: RowSum::EMPTY, is_genuine: true };
         let mut changes = HashMap::new();
-        let select = "SELECT id, body, revision, root, code FROM group_changes ORDER BY revision";
-        each_row(connection, select, [], |row| {
+        let select = format!("{} ORDER BY revision", select_from(CHANGES));
+        each_row(connection, &select, [], |row| {
             let change = from_stored(row.revision).and_then(|revision| read_change(revision, &row.body));
             match change.filter(|_| row.is_genuine(CHANGES, keys)) {
                 Some(change) => {
