@@ -66,28 +66,13 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         let clock = Arc::clone(&settings.clock);
         let mut service = Service::start(settings, &destination).await?;
         service.announce();
-        let (asked, tls) = (Arc::new(Notify::new()), service.tls().cloned());
-        let has_certificate = tls.is_some();
-        let read_anew = || {
-            if has_certificate {
-                return asked.notify_one();
-            }
-            tracing::warn!(
-                "SIGHUP: nothing is read anew but a certificate, and there is none; restart for new settings"
-            );
-        };
-        let tended = async {
-            match tls {
-                Some(tls) => tend(tls, clock, Arc::clone(&asked)).await,
-                None => std::future::pending().await,
-            }
-        };
+        let (asked, tls) = (Notify::new(), service.tls.clone());
         let stopped = tokio::select! {
-            () = signals.next(read_anew) => StopReason::Asked,
+            () = signals.next(|| asked.notify_one()) => StopReason::Asked,
             stopped = service.died() => stopped,
             never = logging.tell_of_lost() => match never {},
             never = give_back() => match never {},
-            never = tended => match never {},
+            never = tend(tls, &*clock, &asked) => match never {},
         };
         tracing::info!("stopping: calls in flight finish first");
         tokio::select! {

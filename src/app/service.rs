@@ -52,11 +52,6 @@ impl Service {
         self.http.local_addr()
     }
 
-    /// The certificate that it serves with.
-    pub(super) const fn tls(&self) -> Option<&Arc<Tls>> {
-        self.tls.as_ref()
-    }
-
     /// Says that it serves, and what to try first.
     pub fn announce(&self) {
         let address = self.address();

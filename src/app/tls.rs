@@ -50,7 +50,8 @@ impl Nearness {
 }
 
 /// Looks at the files every ten seconds and whenever `asked`, for as long as the process serves.
-pub(super) async fn tend(tls: Arc<Tls>, clock: Arc<dyn Clock>, asked: Arc<Notify>) -> Infallible {
+pub(super) async fn tend(tls: Option<Arc<Tls>>, clock: &dyn Clock, asked: &Notify) -> Infallible {
+    let Some(tls) = tls else { return nothing_to_read(asked).await };
     let mut looks = interval(LOOKS);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = None;
@@ -67,12 +68,18 @@ pub(super) async fn tend(tls: Arc<Tls>, clock: Arc<dyn Clock>, asked: Arc<Notify
                 tracing::info!(%subject, %good_until, "a new certificate is in force; connections keep the one they began with");
                 refused.clear();
             }
-            Ok(None) if was_asked => tracing::info!("the certificate has not changed"),
-            Ok(None) => {}
+            Ok(None) => {
+                if was_asked {
+                    tracing::info!("the certificate has not changed");
+                }
+                refused.clear();
+            }
             Err(why) => {
                 let why = why.to_string();
-                if was_asked || why != refused {
+                if why != refused {
                     tracing::error!(error = %why, "the new certificate is refused; the one in force stays");
+                } else if was_asked {
+                    tracing::error!(error = %why, "the new certificate is still refused");
                 }
                 refused = why;
             }
@@ -83,6 +90,15 @@ pub(super) async fn tend(tls: Arc<Tls>, clock: Arc<dyn Clock>, asked: Arc<Notify
             nearness.tell(&summary);
             told = Some((nearness, summary.good_until));
         }
+    }
+}
+
+async fn nothing_to_read(asked: &Notify) -> Infallible {
+    loop {
+        asked.notified().await;
+        tracing::warn!(
+            "SIGHUP: nothing is read anew but a certificate, and there is none; restart for new settings"
+        );
     }
 }
 

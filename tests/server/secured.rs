@@ -1,30 +1,58 @@
-//! Clients that begin a handshake and do not end it.
+//! TLS under the test's own clock, and clients that begin a handshake and do not end it.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
 
 use keyward::{
     domain::time::Timestamp,
     server::{
         limits::ListenerLimits,
-        tls::{Tls, TlsFiles},
+        tls::{Tls, TlsError, TlsFiles},
     },
 };
-use rcgen::generate_simple_self_signed;
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{bounds::until_connections, client::until_closed, handler::Server};
 
+const NOW_MS: i64 = 1_767_225_600_000;
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_ms(ms).unwrap()
+}
+
+/// Writes a certificate with its key that is good from the first of January of this year on.
+fn write(folder: &Path, from_year: i32) -> TlsFiles {
+    let files = TlsFiles { certificate: folder.join("server.pem"), key: folder.join("server.key") };
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_before = date_time_ymd(from_year, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    fs::write(&files.certificate, params.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(&files.key, key.serialize_pem()).unwrap();
+    fs::set_permissions(&files.key, fs::Permissions::from_mode(0o600)).unwrap();
+    files
+}
+
 /// A server under TLS with a certificate of its own.
 async fn secured(limits: ListenerLimits) -> Server {
     let folder = tempfile::tempdir().unwrap();
-    let made = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let files =
-        TlsFiles { certificate: folder.path().join("server.pem"), key: folder.path().join("server.key") };
-    fs::write(&files.certificate, made.cert.pem()).unwrap();
-    fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
-    fs::set_permissions(&files.key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let tls = Tls::load(files, Timestamp::from_ms(1_767_225_600_000).unwrap()).unwrap();
+    let tls = Tls::load(write(folder.path(), 2020), at(NOW_MS)).unwrap();
     Server::start_under(limits, Some(Arc::new(tls))).await
+}
+
+// M3
+#[test]
+fn a_certificate_that_is_not_good_yet_is_taken_when_its_time_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = Tls::load(write(folder.path(), 2020), at(NOW_MS)).unwrap();
+    let before = tls.summary();
+    write(folder.path(), 2030);
+    for _ in 0..2 {
+        assert!(matches!(tls.look(at(NOW_MS)), Err(TlsError::NotYet { .. })));
+        assert_eq!(tls.summary(), before);
+    }
+    let year_ms = 365 * 24 * 60 * 60 * 1_000;
+    assert!(tls.look(at(NOW_MS + 5 * year_ms)).unwrap().is_some());
+    assert!(tls.look(at(NOW_MS + 5 * year_ms)).unwrap().is_none(), "it is in force");
 }
 
 // X5

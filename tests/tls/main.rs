@@ -162,6 +162,8 @@ async fn a_new_certificate_is_put_in_force_while_serving_and_a_broken_one_is_not
         secured.server.until_logged(said);
         assert_eq!(served().await, second, "{said}");
     }
+    secured.server.hang_up();
+    secured.server.until_logged("is still refused");
     fs::remove_file(&secured.files.key).unwrap();
     secured.server.hang_up();
     secured.server.until_logged("No such file or directory");

@@ -6,10 +6,7 @@
 mod error;
 mod files;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use rustls::{
@@ -28,8 +25,6 @@ const HTTP1: &[u8] = b"http/1.1";
 pub struct Tls {
     files: TlsFiles,
     in_force: ArcSwap<InForce>,
-    /// What the files held when they were last looked at, whether it could be served or not.
-    seen: Mutex<[u8; 32]>,
 }
 
 /// What connections are served with.
@@ -37,6 +32,8 @@ struct InForce {
     grpc: Arc<ServerConfig>,
     http: Arc<ServerConfig>,
     summary: CertificateSummary,
+    /// What the files held.
+    digest: [u8; 32],
 }
 
 /// What there is to say of a certificate.
@@ -55,25 +52,21 @@ impl Tls {
     /// They cannot be served at this time.
     pub fn load(files: TlsFiles, now: Timestamp) -> Result<Self, TlsError> {
         let contents = files.read()?;
-        let in_force = InForce::new(files.judge(&contents, now)?)?;
-        let seen = Mutex::new(contents.digest());
-        Ok(Self { files, in_force: ArcSwap::from_pointee(in_force), seen })
+        let in_force = InForce::new(files.judge(&contents, now)?, contents.digest())?;
+        Ok(Self { files, in_force: ArcSwap::from_pointee(in_force) })
     }
 
     /// Looks at the files, and puts what is new there in force; `None` where nothing is.
     ///
     /// # Errors
-    /// What is new cannot be served, and what was in force stays; told once, until the files hold something else. A file that
-    /// cannot be read is told each time.
+    /// What is new cannot be served at this time, and what was in force stays.
     pub fn look(&self, now: Timestamp) -> Result<Option<CertificateSummary>, TlsError> {
         let contents = self.files.read()?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let digest = contents.digest();
-        if *seen == digest {
+        if self.in_force.load().digest == digest {
             return Ok(None);
         }
-        *seen = digest;
-        let in_force = InForce::new(self.files.judge(&contents, now)?)?;
+        let in_force = InForce::new(self.files.judge(&contents, now)?, digest)?;
         let summary = in_force.summary.clone();
         self.in_force.store(Arc::new(in_force));
         Ok(Some(summary))
@@ -102,7 +95,7 @@ impl fmt::Debug for Tls {
 }
 
 impl InForce {
-    fn new(Served { key, good_until, subject }: Served) -> Result<Self, TlsError> {
+    fn new(Served { key, good_until, subject }: Served, digest: [u8; 32]) -> Result<Self, TlsError> {
         // Served whatever name a client asks for: Envoy, nginx and Caddy ask for none where they have an address.
         let key: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(key));
         let config = |protocols: &[&[u8]]| {
@@ -117,6 +110,7 @@ impl InForce {
             grpc: config(&[HTTP2])?,
             http: config(&[HTTP2, HTTP1])?,
             summary: CertificateSummary { subject, good_until },
+            digest,
         })
     }
 }
