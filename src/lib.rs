@@ -21,6 +21,7 @@
 //! | [`gateway`] | what a request that a gateway asks about needs, and what the gateway is to do: one judgement for gateways of every protocol |
 //! | [`changes`] | what administrators can ask for, one verb per file: what changes truth, and what looks at it |
 //! | [`error`] | why Keyward could not do what was asked, by what the caller does next |
+//! | [`health`] | how the process stands, in conditions with names, for probes of every protocol |
 //! | [`server`] | sockets, connections and calls within their bounds, of every protocol |
 //! | [`store`], [`counters`], [`grpc`], [`http`] | the adapters: where truth is kept (data directory, roots, SQLite); where limits are counted; the services of the wire, and Envoy's; `/verify` for other gateways, and Check in JSON |
 //! | `guard` | with the feature of that name: a layer by which services in Rust ask a Keyward; the server does without |
@@ -143,6 +144,7 @@ pub mod gateway;
 pub mod grpc;
 #[cfg(feature = "guard")]
 pub mod guard;
+pub mod health;
 pub mod http;
 pub mod http_answer;
 pub mod index;

@@ -13,9 +13,10 @@ use keyward::{
     grpc::{
         check_call::CheckAtOnce,
         ext_authz::{ExtAuthz, Malformed},
-        health::health,
+        health::HealthService,
         routes::{HEALTH_NAMES, routes},
     },
+    health::health,
     server::{
         budget::Budget, connection::Peer, limits::ListenerLimits, listener::Listener, protocol::Protocol,
     },
@@ -51,7 +52,8 @@ pub(crate) fn way_in(answer_bytes: usize) -> io::Result<()> {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap())?;
         announce(listener.local_addr())?;
         let handler = Arc::new(Constant::new(answer_bytes));
-        let (_reporter, health) = health(HEALTH_NAMES);
+        let (_reporter, watch) = health();
+        let health = HealthService::new(watch, HEALTH_NAMES);
         let limits = ListenerLimits::default();
         let (absent, same) = (Arc::new(Absent), || Arc::clone(&handler));
         let routes =

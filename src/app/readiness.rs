@@ -1,4 +1,4 @@
-//! Whether Checks are answered, and whether changes are taken, told to the probes that ask for it.
+//! Looks at the parts of a process, and says how it stands to the probes that ask for it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,49 +9,71 @@ use tokio::{
 };
 
 use crate::{
-    domain::time::TrustedClock,
-    grpc::health::{HealthReporter, Serving},
+    domain::{
+        revision::Revision,
+        time::{ClockCondition, TrustedClock},
+    },
+    health::{HealthCondition, HealthConditions, HealthReporter},
     index::Index,
     ports::Taking,
+    server::tls::Tls,
 };
 
-/// How often it is looked whether there is a policy to decide by, and a lease to act upon.
+/// How often all of it is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Looks, and tells, until it is dropped.
 #[derive(Debug)]
 pub(super) struct ReadinessProbe(JoinHandle<()>);
 
+/// What is looked at.
+pub(super) struct LookedAt {
+    /// The view.
+    pub(super) index: Arc<Index>,
+    /// What the store takes.
+    pub(super) taking: watch::Receiver<Taking>,
+    /// What it has written.
+    pub(super) revisions: watch::Receiver<Revision>,
+    /// The time.
+    pub(super) clock: Arc<TrustedClock>,
+    /// The certificate in force.
+    pub(super) tls: Option<Arc<Tls>>,
+}
+
+impl LookedAt {
+    /// What is the case now; `goal` was written before the last look.
+    fn conditions(&self, goal: Revision) -> HealthConditions {
+        let (now, taking) = (self.clock.read(), *self.taking.borrow());
+        let tls = self.tls.as_ref().map(|tls| tls.summary());
+        HealthConditions::NONE
+            .with(HealthCondition::NoLease, !self.index.lease().holds(|| now.steady))
+            .with(HealthCondition::NoPolicy, self.index.policy_now().is_none())
+            .with(HealthCondition::Sealed, taking == Taking::Nothing)
+            .with(HealthCondition::Full, taking == Taking::Ends)
+            .with(HealthCondition::Behind, self.index.revision() < goal)
+            .with(HealthCondition::ClockDoubted, self.clock.condition() != ClockCondition::Sound)
+            .with(HealthCondition::CertificateExpired, tls.is_some_and(|tls| tls.good_until <= now.time))
+    }
+}
+
 impl ReadinessProbe {
     /// Tells from now on how a view that is loaded stands, and the store behind it. At once, so that a probe that connects
     /// then hears it.
-    pub(super) fn begin(
-        health: HealthReporter,
-        index: Arc<Index>,
-        mut taking: watch::Receiver<Taking>,
-        clock: Arc<TrustedClock>,
-    ) -> Self {
-        let tell = move |taking: &Taking| {
-            let serving = if !index.lease().holds(|| clock.read().steady) {
-                Serving::NoLease
-            } else if index.policy_now().is_some() {
-                Serving::Yes
-            } else {
-                Serving::No
-            };
-            health.report(serving);
-            health.report_changes(*taking == Taking::Everything);
-        };
-        tell(&taking.borrow_and_update());
+    pub(super) fn begin(health: HealthReporter, mut at: LookedAt) -> Self {
+        let mut goal = Revision::ZERO;
+        health.report(at.conditions(goal));
         Self(tokio::spawn(async move {
             let mut looks = interval(LOOK);
             looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
-                tokio::select! {
-                    _ = looks.tick() => {}
-                    changed = taking.changed() => if changed.is_err() { return },
+                let is_due = tokio::select! {
+                    _ = looks.tick() => true,
+                    changed = at.taking.changed() => if changed.is_err() { return } else { false },
+                };
+                health.report(at.conditions(goal));
+                if is_due {
+                    goal = *at.revisions.borrow();
                 }
-                tell(&taking.borrow_and_update());
             }
         }))
     }

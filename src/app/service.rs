@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::{error::AppError, readiness::ReadinessProbe, tasks::Tasks, threads::Threads};
 use crate::{
-    grpc::health::{HealthReporter, Serving},
+    health::HealthReporter,
     ports::{Lifecycle, StoreError, WriterState},
     server::{
         listener::Running,
@@ -96,7 +96,7 @@ impl Service {
     /// Something died before or does not end in order.
     pub async fn shutdown(self, stopped: StopReason) -> Result<(), AppError> {
         let Self { life, tasks, threads, grpc, http, health, readiness, follower, .. } = self;
-        health.report(Serving::Draining);
+        health.drain();
         drop((health, readiness));
         let (grpc_drained, http_drained) = tokio::join!(grpc.shutdown(), http.shutdown());
         let written = tasks.stop().await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     error::AppError,
     listeners::Listeners,
-    readiness::ReadinessProbe,
+    readiness::{LookedAt, ReadinessProbe},
     root_key::Destination,
     service::Service,
     services::Services,
@@ -19,7 +19,8 @@ use crate::{
     counters::memory::{MemoryCounters, MemorySlot},
     domain::{policy::Policy, time::Entropy},
     follower::Follower,
-    grpc::{health::health, routes::HEALTH_NAMES},
+    grpc::{health::HealthService, routes::HEALTH_NAMES},
+    health::health,
     http::Site,
     index::Index,
     judge::JudgeParts,
@@ -50,18 +51,21 @@ impl Service {
         write_notes(&mut tasks, &store, &index);
         write_counts(&mut tasks, &counters);
         let Store { port, life, keys, clock, .. } = store;
-        let (time, readable, taking) = (Arc::clone(&clock), Arc::clone(&index), port.taking());
+        let looked_at = LookedAt {
+            index: Arc::clone(&index),
+            taking: port.taking(),
+            revisions: port.revisions(),
+            clock: Arc::clone(&clock),
+            tls: tls.clone(),
+        };
+        let (health, watch) = health();
+        let health_service = HealthService::new(watch.clone(), HEALTH_NAMES).with_clock(Arc::clone(&clock));
         let parts = JudgeParts { index, counters, clock, keys, count_wait: settings.count_wait };
         let services = Services::new(parts, port, entropy, &threads, settings.gateway);
         services.start_tasks(&mut tasks);
-        let site = Site::new(services.api(settings.http_check_is_open));
-        let (health, health_service) = health(HEALTH_NAMES);
-        let routes = services.routes(
-            check_is_open,
-            health_service.with_clock(Arc::clone(&time)),
-            limits.message_bytes,
-        )?;
-        let readiness = ReadinessProbe::begin(health.clone(), readable, taking, time);
+        let site = Site::new(services.api(settings.http_check_is_open), watch);
+        let routes = services.routes(check_is_open, health_service, limits.message_bytes)?;
+        let readiness = ReadinessProbe::begin(health.clone(), looked_at);
         let (grpc, http) = listeners.serve(settings.workers, limits, (routes, site))?;
         Ok(Self { life, tasks, threads, grpc, http, health, readiness, follower, is_new, check_is_open, tls })
     }

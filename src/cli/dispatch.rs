@@ -10,6 +10,7 @@ use super::{
         bulk::{self, BulkCommand},
         check::{self, CheckArgs},
         gateway::GatewayCommand,
+        health::{self, HealthArgs},
         import::{self, ImportArgs},
         import_scheme::{self, ImportSchemeCommand},
         issue::{self, IssueArgs},
@@ -83,6 +84,9 @@ pub enum ClientCommand {
     Rotation(RotationCommand),
     /// Show whether the server takes changes, and what it denies in memory only
     Status(Remote<StatusArgs>),
+    /// Say by the exit code whether the server answers Checks
+    #[command(after_help = health::EXAMPLES)]
+    Health(Remote<HealthArgs>),
     /// Show which keys need attention, the riskiest first
     Review(Remote<ReviewArgs>),
     /// Show what a key uses of what it has
@@ -146,6 +150,7 @@ async fn dispatch(
         ClientCommand::Rotation(RotationCommand::End(call)) => call.run(console, rotation::end).await,
         ClientCommand::Rotation(RotationCommand::Extend(call)) => call.run(console, rotation::extend).await,
         ClientCommand::Status(call) => call.run(console, status::run).await,
+        ClientCommand::Health(call) => call.run(console, health::run).await,
         ClientCommand::Review(call) => call.run(console, review::run).await,
         ClientCommand::LeastPrivilege(call) => call.run(console, least_privilege::show).await,
         ClientCommand::Narrow(call) => call.run(console, least_privilege::narrow).await,

@@ -25,6 +25,8 @@ pub(super) enum Exit {
     LogBroken,
     RowsBad,
     Exposed,
+    /// A server that was asked how it stands does not serve.
+    NotServing,
 }
 
 impl From<Exit> for ExitCode {
@@ -35,6 +37,7 @@ impl From<Exit> for ExitCode {
             Exit::LogBroken => Self::from(EXIT_LOG_BROKEN),
             Exit::RowsBad => Self::from(EXIT_ROWS_BAD),
             Exit::Exposed => Self::from(EXIT_EXPOSED),
+            Exit::NotServing => Self::from(EXIT_FAILURE),
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Plain HTTP: what gateways without gRPC ask (`/verify`), and Check as JSON for services without it (`/v1/check`).
+//! Plain HTTP: what gateways without gRPC ask (`/verify`), Check as JSON for services without it (`/v1/check`), and probes.
 //!
 //! Each request came [in](crate::server) over HTTP/1.1 or HTTP/2. Nothing is decided here: `/verify` is answered at the
 //! same [`Desk`](crate::gateway::Desk) as Envoy, `/v1/check` is the Check of gRPC in other clothes.
 
 mod check;
 mod forwarded;
+mod probes;
 mod respond;
 mod verify;
 
@@ -18,6 +19,7 @@ use hyper::body::Incoming;
 use self::respond::{json, refuse, respond, without_body};
 use crate::{
     grpc::api::Api,
+    health::HealthWatch,
     http_answer::{HttpAnswer, undecided},
     server::{
         calls::{Calls, RefusalTail, TakenRequest},
@@ -30,6 +32,8 @@ use crate::{
 
 const VERIFY: &str = "/verify";
 const CHECK: &str = "/v1/check";
+const LIVE: &str = "/livez";
+const READY: &str = "/readyz";
 const DESCRIPTION: &str = "/openapi.json";
 
 /// The description of what is served here.
@@ -39,15 +43,16 @@ const OPENAPI: &str = include_str!("../../openapi/keyward.json");
 #[derive(Clone)]
 pub struct Site {
     api: Arc<Api>,
+    health: HealthWatch,
     unread: RefusalTail,
 }
 
 impl Site {
-    /// Answers gateways and Checks by `api`, which also knows who may ask.
+    /// Answers gateways and Checks by `api`, which also knows who may ask, and probes by `health`.
     #[must_use]
-    pub fn new(api: Arc<Api>) -> Self {
+    pub fn new(api: Arc<Api>, health: HealthWatch) -> Self {
         let unread = unread(&api.desk().unreadable());
-        Self { api, unread }
+        Self { api, health, unread }
     }
 
     async fn answer(self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
@@ -55,10 +60,12 @@ impl Site {
             (VERIFY, _) => verify::answer(&self.api, &request).await,
             (CHECK, &Method::POST) => check::answer(&self.api, request).await,
             (DESCRIPTION, &Method::GET | &Method::HEAD) => respond(StatusCode::OK, [json()], OPENAPI),
+            (LIVE, &Method::GET | &Method::HEAD) => probes::live(&self.health),
+            (READY, &Method::GET | &Method::HEAD) => probes::ready(&self.health, request.uri().query()),
             (CHECK, _) => {
                 refuse(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Use POST.", Some("POST"))
             }
-            (DESCRIPTION, _) => {
+            (DESCRIPTION | LIVE | READY, _) => {
                 refuse(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Use GET.", Some("GET"))
             }
             _ => {

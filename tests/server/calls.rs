@@ -15,10 +15,8 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use hyper::body::Incoming;
 use keyward::{
-    grpc::{
-        health::{Serving, health},
-        routes::HEALTH_NAMES,
-    },
+    grpc::{health::HealthService, routes::HEALTH_NAMES},
+    health::{HealthCondition, health},
     server::{
         budget::Budget,
         calls::{Calls, TakenRequest},
@@ -103,7 +101,11 @@ impl<S: Calls<Body = Body>> Calls for PanicsInItsStream<S> {
 #[tokio::test]
 async fn a_panic_in_a_stream_of_answers_ends_it_with_internal() {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let routes = Server::routes(&Arc::default(), health(HEALTH_NAMES).1, &ListenerLimits::default());
+    let routes = Server::routes(
+        &Arc::default(),
+        HealthService::new(health().1, HEALTH_NAMES),
+        &ListenerLimits::default(),
+    );
     let service = move |_peer: Peer| PanicsInItsStream(routes.clone());
     let limits = ListenerLimits::default();
     let running = listener
@@ -172,7 +174,7 @@ async fn a_stream_of_answers_outlives_the_deadline_of_calls() {
     for _ in 0..2 {
         client.check(check_request(NEVER)).await.unwrap_err();
     }
-    server.health.report(Serving::No);
+    server.health.report(HealthCondition::Loading.into());
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
 }
 

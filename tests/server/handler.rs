@@ -16,9 +16,10 @@ use keyward::{
     grpc::{
         check_call::CheckAtOnce,
         ext_authz::{ExtAuthz, Malformed},
-        health::{HealthReporter, HealthService, Serving, health},
+        health::HealthService,
         routes::{HEALTH_NAMES, routes},
     },
+    health::{HealthConditions, HealthReporter, health},
     server::{
         budget::Budget,
         calls::Calls,
@@ -91,8 +92,9 @@ impl Server {
     #[expect(clippy::unused_async, reason = "what starts a server is waited for, whatever that does")]
     pub(crate) async fn start_under(limits: ListenerLimits, tls: Option<Arc<Tls>>) -> Self {
         let handler = Arc::new(Handler::default());
-        let (reporter, service) = health(HEALTH_NAMES);
-        reporter.report(Serving::Yes);
+        let (reporter, watch) = health();
+        reporter.report(HealthConditions::NONE);
+        let service = HealthService::new(watch, HEALTH_NAMES);
         let routes = Self::routes(&handler, service, &limits);
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let running = listener

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyward::{grpc::health::Serving, server::limits::ListenerLimits};
+use keyward::server::limits::ListenerLimits;
 use tokio::net::TcpStream;
 use tonic::{Code, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -22,7 +22,7 @@ async fn what_is_in_flight_finishes_and_nothing_new_is_accepted() {
     one(&server.handler.entered).await;
 
     let (handler, health) = (server.handler, server.health);
-    health.report(Serving::Draining);
+    health.drain();
     let shutdown = tokio::spawn(server.running.shutdown());
     while TcpStream::connect(address).await.is_ok() {
         tokio::task::yield_now().await;
@@ -44,7 +44,7 @@ async fn an_open_connection_is_told_to_go_and_a_watch_ends() {
     let mut watch = client.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
     watch.message().await.unwrap().unwrap();
 
-    server.health.report(Serving::Draining);
+    server.health.drain();
     server.running.shutdown().await.unwrap();
     idle.ended().await.unwrap();
     watch.message().await.unwrap().unwrap();

@@ -4,6 +4,7 @@ pub(super) mod audit;
 pub(super) mod bulk;
 pub(super) mod check;
 pub(super) mod gateway;
+pub(super) mod health;
 pub(super) mod import;
 pub(super) mod import_scheme;
 pub(super) mod issue;
