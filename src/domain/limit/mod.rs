@@ -15,6 +15,7 @@ mod bucket;
 mod calendar;
 mod ids;
 mod measure;
+mod narrow;
 mod rolling;
 mod sheet;
 mod slot;
@@ -35,9 +36,9 @@ mod tests {
 
     #[test]
     fn a_count_is_small() {
-        // What a key costs that is used: its share of the slice, and of each rolling window.
-        assert_eq!(size_of::<Slot>(), 32);
+        // What a key costs that is used: two counts, and each rolling window.
+        assert_eq!(size_of::<Slot>(), 24);
         assert!(size_of::<Slot>() + size_of::<rolling::Rolling>() <= 200);
-        assert!(size_of::<Sheet>() == 16);
+        assert!(size_of::<Sheet>() <= 48, "{}", size_of::<Sheet>());
     }
 }

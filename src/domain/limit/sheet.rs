@@ -5,7 +5,70 @@ use crate::domain::time::Now;
 
 /// The counts of one subject, one for each limit that it has used and that is not over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sheet(Box<[Slot]>);
+pub struct Sheet(Counts);
+
+/// Most keys are under one limit or two: these stand here itself, side by side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Counts {
+    /// The first that is free is behind all others.
+    Few([Option<Slot>; 2]),
+    /// Exactly as many as there are.
+    Many(Box<[Slot]>),
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self::Few([None, None])
+    }
+}
+
+impl FromIterator<Slot> for Counts {
+    fn from_iter<I: IntoIterator<Item = Slot>>(slots: I) -> Self {
+        let mut slots = slots.into_iter();
+        let few = [slots.next(), slots.next()];
+        match slots.next() {
+            None => Self::Few(few),
+            Some(third) => Self::Many(few.into_iter().flatten().chain([third]).chain(slots).collect()),
+        }
+    }
+}
+
+impl Counts {
+    fn iter(&self) -> impl Iterator<Item = &Slot> {
+        let (few, many) = match self {
+            Self::Few(few) => (few.as_slice(), [].as_slice()),
+            Self::Many(many) => ([].as_slice(), &**many),
+        };
+        few.iter().flatten().chain(many)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        let (few, many) = match self {
+            Self::Few(few) => (few.as_mut_slice(), [].as_mut_slice()),
+            Self::Many(many) => ([].as_mut_slice(), &mut **many),
+        };
+        few.iter_mut().flatten().chain(many)
+    }
+
+    fn into_iter(self) -> impl Iterator<Item = Slot> {
+        let (few, many) = match self {
+            Self::Few(few) => (few, Vec::new()),
+            Self::Many(many) => ([None, None], many.into_vec()),
+        };
+        few.into_iter().flatten().chain(many)
+    }
+
+    /// Puts a count behind the others.
+    fn push(&mut self, slot: Slot) {
+        if let Self::Few(few) = self
+            && let Some(free) = few.iter_mut().find(|place| place.is_none())
+        {
+            *free = Some(slot);
+            return;
+        }
+        *self = std::mem::take(self).into_iter().chain([slot]).collect();
+    }
+}
 
 /// What a limit has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,26 +107,26 @@ impl Sheet {
         if cost == 0 {
             return false;
         }
-        let slot = self.slot(bound, reading);
-        let low = slot.charge(bound, cost, reading);
-        low && Self::ask(slot)
+        self.change(bound, reading, |slot| {
+            let low = slot.charge(bound, cost, reading);
+            low && Self::ask(slot)
+        })
     }
 
     /// Takes note that a write that was asked for is not on its way.
     pub fn forget_ask(&mut self, id: LimitId) {
         if let Some(slot) = self.0.iter_mut().find(|slot| slot.id() == id) {
-            *slot.marks().1 = false;
+            slot.marks().asked = false;
         }
     }
 
     /// Notes that a write is asked for; whether that is news.
     pub fn ask_for(&mut self, bound: &Bound, reading: &Reading) -> bool {
-        Self::ask(self.slot(bound, reading))
+        self.change(bound, reading, Self::ask)
     }
 
     fn ask(slot: &mut Slot) -> bool {
-        let (_, asked) = slot.marks();
-        !std::mem::replace(asked, true)
+        !std::mem::replace(&mut slot.marks().asked, true)
     }
 
     /// What is to be written of a count so that `more` units may be used after it.
@@ -81,7 +144,7 @@ impl Sheet {
     /// Takes note of what became of a write.
     pub fn wrote(&mut self, snapshot: &Snapshot, done: bool) {
         let Some(slot) = self.0.iter_mut().find(|slot| slot.id() == snapshot.id) else { return };
-        *slot.marks().1 = false;
+        slot.marks().asked = false;
         if done {
             slot.wrote(snapshot);
         }
@@ -100,7 +163,7 @@ impl Sheet {
         if slot.is_of_the_future(bound::calendar_length(limit), now) {
             return None;
         }
-        self.push(slot);
+        self.0.push(slot);
         Some(())
     }
 
@@ -113,7 +176,7 @@ impl Sheet {
     /// Drops what counts no more, and names those of it that were written.
     pub fn sweep(&mut self, now: &Now) -> Vec<LimitId> {
         let over = |slot: &&Slot| slot.is_over(now);
-        if !self.0.iter().any(|slot| over(&slot)) {
+        if self.0.iter().all(|slot| !over(&slot)) {
             return Vec::new();
         }
         let written = self.0.iter().filter(over).filter(|slot| slot.is_written()).map(Slot::id).collect();
@@ -128,8 +191,8 @@ impl Sheet {
 
     /// Whether nothing is counted.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().next().is_none()
     }
 
     fn with<T>(&self, bound: &Bound, reading: &Reading, look: impl FnOnce(&Slot) -> T) -> T {
@@ -140,26 +203,18 @@ impl Sheet {
         }
     }
 
-    /// The count of a limit; begun if there is none, or another window has begun.
-    fn slot(&mut self, bound: &Bound, reading: &Reading) -> &mut Slot {
-        let place = self.0.iter().position(|slot| slot.id() == bound.id);
-        let place = place.unwrap_or_else(|| self.push(Slot::open(bound, reading)));
-        // It was found or put there just now.
-        #[expect(clippy::indexing_slicing, reason = "a place of this slice")]
-        let slot = &mut self.0[place];
-        if !slot.serves(bound, &reading.now) {
-            *slot = Slot::open(bound, reading);
+    /// Changes the count of a limit; it is begun if there is none, or another window has begun.
+    fn change<T>(&mut self, bound: &Bound, reading: &Reading, change: impl FnOnce(&mut Slot) -> T) -> T {
+        let known = self.0.iter_mut().find(|slot| slot.id() == bound.id);
+        if let Some(slot) = known {
+            if !slot.serves(bound, &reading.now) {
+                *slot = Slot::open(bound, reading);
+            }
+            return change(slot);
         }
-        slot
-    }
-
-    /// Exactly as long as it must be: there are many.
-    fn push(&mut self, slot: Slot) -> usize {
-        let mut slots = std::mem::take(&mut self.0).into_vec();
-        slots.reserve_exact(1);
-        slots.push(slot);
-        let place = slots.len().saturating_sub(1);
-        self.0 = slots.into_boxed_slice();
-        place
+        let mut slot = Slot::open(bound, reading);
+        let changed = change(&mut slot);
+        self.0.push(slot);
+        changed
     }
 }

@@ -9,37 +9,34 @@ use super::{
     bucket::{Bucket, Flow},
     calendar,
     measure::{Measure, Reading},
+    narrow::Narrow,
     rolling::Rolling,
     state::{bytes, words},
 };
 use crate::domain::time::Now;
 
-/// A count. Small, for there are many: a calendar window takes 32 bytes.
+/// A count. Small, for there are many: one of a calendar window takes 24 bytes, and so does the place of any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Slot {
     /// Of a window of the calendar.
     Calendar {
         /// Of which limit.
         id: LimitId,
-        /// Whether it is known on disk.
-        written: bool,
-        /// Whether a write is on its way.
-        asked: bool,
-        /// The first millisecond of the next window.
-        end: i64,
+        /// What is known of its writing.
+        marks: Marks,
+        /// The first second of the next window.
+        end: Narrow,
         /// Units used.
-        used: u64,
+        used: Narrow,
         /// Units that may be used before more must be written.
-        covered: u64,
+        covered: Narrow,
     },
     /// Of a rolling window.
     Rolling {
         /// Of which limit.
         id: LimitId,
-        /// Whether it is known on disk.
-        written: bool,
-        /// Whether a write is on its way.
-        asked: bool,
+        /// What is known of its writing.
+        marks: Marks,
         /// What is used.
         count: Box<Rolling>,
     },
@@ -47,13 +44,31 @@ pub enum Slot {
     Bucket {
         /// Of which limit.
         id: LimitId,
-        /// Whether it is known on disk.
-        written: bool,
-        /// Whether a write is on its way.
-        asked: bool,
+        /// What is known of its writing.
+        marks: Marks,
         /// What is missing.
         count: Box<Bucket>,
     },
+}
+
+/// What is known of the writing of a count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Whether it is known on disk.
+    pub(super) written: bool,
+    /// Whether a write is on its way.
+    pub(super) asked: bool,
+}
+
+/// The second in which a window of the calendar is over that ends at this millisecond. Windows end with a second; what says
+/// otherwise was not written by us, and counts for the rest of it.
+fn second_of(end: i64) -> Narrow {
+    Narrow::new(u64::try_from(end).unwrap_or(0).div_ceil(1_000))
+}
+
+/// The millisecond at which it is over.
+fn ms_of(end: Narrow) -> i64 {
+    i64::try_from(end.get().saturating_mul(1_000)).unwrap_or(i64::MAX)
 }
 
 /// What is to be written of a count.
@@ -92,20 +107,14 @@ impl Slot {
     /// A count that begins. If a window was open at a crash and nothing of its count was written, its use is unknown: it is
     /// at most what may be used unwritten.
     pub(super) fn open(bound: &Bound, reading: &Reading) -> Self {
-        let (id, written, asked, free) = (bound.id, false, false, bound.unwritten(reading.replicas));
+        let (id, marks, free) = (bound.id, Marks::default(), bound.unwritten(reading.replicas));
         let crashed = reading.unclean.filter(|_| free > 0);
         match &bound.shape {
             Shape::Calendar(unit, zone) => {
                 let (start, end) = calendar::window(*unit, zone, reading.now.time);
                 let was_open = crashed.is_some_and(|started| start <= started.time.as_ms());
-                Self::Calendar {
-                    id,
-                    written,
-                    asked,
-                    end,
-                    used: if was_open { free } else { 0 },
-                    covered: free,
-                }
+                let used = Narrow::new(if was_open { free } else { 0 });
+                Self::Calendar { id, marks, end: second_of(end), used, covered: Narrow::new(free) }
             }
             Shape::Rolling(window) => {
                 let mut count = Rolling::new(*window, signed(free));
@@ -116,7 +125,7 @@ impl Slot {
                         count = was_open;
                     }
                 }
-                Self::Rolling { id, written, asked, count: Box::new(count) }
+                Self::Rolling { id, marks, count: Box::new(count) }
             }
             Shape::Bucket(flow) => {
                 let mut count = Bucket::new(*flow, signed(free));
@@ -127,7 +136,7 @@ impl Slot {
                         count = was_open;
                     }
                 }
-                Self::Bucket { id, written, asked, count: Box::new(count) }
+                Self::Bucket { id, marks, count: Box::new(count) }
             }
         }
     }
@@ -140,18 +149,16 @@ impl Slot {
         }
     }
 
-    pub(super) const fn marks(&mut self) -> (&mut bool, &mut bool) {
+    pub(super) const fn marks(&mut self) -> &mut Marks {
         match self {
-            Self::Calendar { written, asked, .. }
-            | Self::Rolling { written, asked, .. }
-            | Self::Bucket { written, asked, .. } => (written, asked),
+            Self::Calendar { marks, .. } | Self::Rolling { marks, .. } | Self::Bucket { marks, .. } => marks,
         }
     }
 
     pub(super) const fn is_written(&self) -> bool {
         match self {
-            Self::Calendar { written, .. } | Self::Rolling { written, .. } | Self::Bucket { written, .. } => {
-                *written
+            Self::Calendar { marks, .. } | Self::Rolling { marks, .. } | Self::Bucket { marks, .. } => {
+                marks.written
             }
         }
     }
@@ -165,7 +172,7 @@ impl Slot {
     /// has been repaired since.
     pub(super) fn is_of_the_future(&self, length: i64, now: &Now) -> bool {
         match self {
-            Self::Calendar { end, .. } => end.saturating_sub(now.time.as_ms()) > length.saturating_mul(2),
+            Self::Calendar { end, .. } => ms_of(*end).saturating_sub(now.time.as_ms()) > length.saturating_mul(2),
             Self::Rolling { .. } | Self::Bucket { .. } => false,
         }
     }
@@ -173,7 +180,7 @@ impl Slot {
     /// Whether nothing of it counts any more.
     pub(super) fn is_over(&self, now: &Now) -> bool {
         match self {
-            Self::Calendar { end, .. } => now.time.as_ms() >= *end,
+            Self::Calendar { end, .. } => now.time.as_ms() >= ms_of(*end),
             Self::Rolling { count, .. } => now.steady.as_ms() >= count.over_at(),
             Self::Bucket { count, .. } => now.steady.as_ms() >= count.over_at(),
         }
@@ -182,7 +189,7 @@ impl Slot {
     /// Whether this counts what `bound` limits, now.
     pub(super) fn serves(&self, bound: &Bound, now: &Now) -> bool {
         match (self, &bound.shape) {
-            (Self::Calendar { end, .. }, Shape::Calendar(..)) => now.time.as_ms() < *end,
+            (Self::Calendar { end, .. }, Shape::Calendar(..)) => now.time.as_ms() < ms_of(*end),
             (Self::Rolling { count, .. }, Shape::Rolling(window)) => count.window == *window,
             (Self::Bucket { count, .. }, Shape::Bucket(flow)) => count.flow.every == flow.every,
             (Self::Calendar { .. } | Self::Rolling { .. } | Self::Bucket { .. }, _) => false,
@@ -205,7 +212,7 @@ impl Slot {
     /// The same; below zero where more was used than was written.
     fn left(&self) -> i64 {
         match self {
-            Self::Calendar { used, covered, .. } => signed(*covered).saturating_sub(signed(*used)),
+            Self::Calendar { used, covered, .. } => signed(covered.get()).saturating_sub(signed(used.get())),
             Self::Rolling { count, .. } => count.left,
             Self::Bucket { count, .. } => count.left,
         }
@@ -213,7 +220,7 @@ impl Slot {
 
     pub(super) fn remaining(&self, bound: &Bound, now: &Now) -> u64 {
         match (self, &bound.shape) {
-            (Self::Calendar { used, .. }, _) => bound.limit.saturating_sub(*used),
+            (Self::Calendar { used, .. }, _) => bound.limit.saturating_sub(used.get()),
             (Self::Rolling { count, .. }, _) => bound.limit.saturating_sub(count.used_at(now.steady.as_ms())),
             (Self::Bucket { count, .. }, Shape::Bucket(flow)) => {
                 count.holds(bound.limit, *flow, now.steady.as_ms())
@@ -226,7 +233,7 @@ impl Slot {
     pub(super) fn until_whole(&self, bound: &Bound, now: &Now) -> i64 {
         let steady = now.steady.as_ms();
         match (self, &bound.shape) {
-            (Self::Calendar { end, .. }, _) => end.saturating_sub(now.time.as_ms()),
+            (Self::Calendar { end, .. }, _) => ms_of(*end).saturating_sub(now.time.as_ms()),
             (Self::Bucket { count, .. }, Shape::Bucket(flow)) => count.until_full(*flow, steady),
             (Self::Rolling { count, .. }, _) => count.over_at().saturating_sub(steady).max(0),
             (Self::Bucket { count, .. }, _) => count.over_at().saturating_sub(steady).max(0),
@@ -256,7 +263,7 @@ impl Slot {
         let now = &reading.now;
         let steady = now.steady.as_ms();
         match (&mut *self, &bound.shape) {
-            (Self::Calendar { used, .. }, _) => *used = used.saturating_add(cost),
+            (Self::Calendar { used, .. }, _) => *used = Narrow::new(used.get().saturating_add(cost)),
             (Self::Rolling { count, .. }, _) => {
                 count.add(cost, steady);
                 count.left = count.left.saturating_sub(signed(cost));
@@ -283,8 +290,9 @@ impl Slot {
         let more = more.max(self.covered());
         let (end, reach, state) = match self {
             Self::Calendar { end, used, .. } => {
+                let (end, used) = (ms_of(*end), used.get());
                 let reach = used.saturating_add(more);
-                (*end, reach, bytes(CALENDAR, &[word(*end), *used, reach]))
+                (end, reach, bytes(CALENDAR, &[word(end), used, reach]))
             }
             Self::Rolling { count, .. } => {
                 let head = [word(count.newest), word(count.window), more];
@@ -304,21 +312,21 @@ impl Slot {
     pub(super) fn wrote(&mut self, snapshot: &Snapshot) {
         let left_now = self.left();
         match self {
-            Self::Calendar { end, covered, written, .. } if *end == snapshot.end => {
-                *covered = snapshot.reach.max(*covered);
-                *written = true;
+            Self::Calendar { end, covered, marks, .. } if ms_of(*end) == snapshot.end => {
+                *covered = Narrow::new(snapshot.reach.max(covered.get()));
+                marks.written = true;
             }
             // Of a window that is over.
             Self::Calendar { .. } => {}
-            Self::Rolling { count, written, .. } => {
+            Self::Rolling { count, marks, .. } => {
                 let used_since = snapshot.left.saturating_sub(left_now);
                 count.left = signed(snapshot.reach).saturating_sub(used_since);
-                *written = true;
+                marks.written = true;
             }
-            Self::Bucket { count, written, .. } => {
+            Self::Bucket { count, marks, .. } => {
                 let used_since = snapshot.left.saturating_sub(left_now);
                 count.left = signed(snapshot.reach).saturating_sub(used_since);
-                *written = true;
+                marks.written = true;
             }
         }
     }
@@ -327,11 +335,12 @@ impl Slot {
     /// bytes are not ours. Unless the process before stopped in order, all that it might have used counts as used.
     pub(super) fn read(id: LimitId, state: &[u8], complete: bool, now: &Now) -> Option<Self> {
         let (kind, words) = words(state)?;
-        let (written, asked) = (true, false);
+        let marks = Marks { written: true, asked: false };
         let slot = match (kind, words.as_slice()) {
             (CALENDAR, [end, used, reach]) => {
                 let used = if complete { *used } else { *reach };
-                Self::Calendar { id, written, asked, end: number(*end), used, covered: *reach }
+                let (end, used, covered) = (second_of(number(*end)), Narrow::new(used), Narrow::new(*reach));
+                Self::Calendar { id, marks, end, used, covered }
             }
             (ROLLING, [newest, window, reach, used @ ..]) => {
                 let used = used.try_into().ok()?;
@@ -342,7 +351,7 @@ impl Slot {
                     count.left = 0;
                     count.add(*reach, now.steady.as_ms());
                 }
-                Self::Rolling { id, written, asked, count: Box::new(count) }
+                Self::Rolling { id, marks, count: Box::new(count) }
             }
             (BUCKET, [at, low, high, refill, every, reach]) => {
                 let flow = Flow { refill: *refill, every: *every };
@@ -353,7 +362,7 @@ impl Slot {
                     count.left = 0;
                     count.take(*reach, flow, now.steady.as_ms());
                 }
-                Self::Bucket { id, written, asked, count: Box::new(count) }
+                Self::Bucket { id, marks, count: Box::new(count) }
             }
             _ => return None,
         };
