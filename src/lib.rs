@@ -94,7 +94,7 @@
 //!    has ready ([`Index::bill`](index::Index::bill)): [`MemoryCounters`](counters::memory::MemoryCounters) locks the accounts
 //!    of key, owner and workspace that it names, judges every limit, and charges all or none.
 //! 6. Every decision passes [`judge::record`]. An enforcing Check that is allowed notes the use in memory where its minute is news
-//!    ([`Index::note_use`](index::Index::note_use), written once a minute by [`changes::support::last_use`]); every
+//!    ([`Index::note_use`](index::Index::note_use), written each second by [`changes::support::last_use`]); every
 //!    enforcing one of a known key is counted ([`judge::usage`], written each second by [`changes::usage`]); and
 //!    `grpc/convert/check_bytes.rs` writes the answer, in the same bytes as `check.rs` beside it.
 //!

@@ -23,6 +23,7 @@ pub mod key;
 pub mod least_privilege;
 pub mod limit;
 pub mod member;
+pub mod narrow;
 pub mod network;
 pub mod parse;
 pub mod policy;

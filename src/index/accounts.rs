@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    domain::{id::WorkspaceId, key::KeyView, text::EnvironmentName, time::Timestamp},
+    domain::{id::WorkspaceId, key::KeyView, text::EnvironmentName},
     ports::{AccountSlot, AnySlot, Payer, Slotted},
 };
 
@@ -17,8 +17,7 @@ pub(super) struct SharedPayer<S: ?Sized = AnySlot> {
 impl SharedPayer {
     fn new<S: AccountSlot>(subject: &str) -> Arc<Self> {
         let is_owner = matches!(Payer::stored_under(subject), Payer::Owner(_));
-        // What was over before this process began counts for a payer that is restored.
-        Arc::new(SharedPayer { subject: subject.into(), is_owner, slot: S::new(Timestamp::EPOCH) })
+        Arc::new(SharedPayer { subject: subject.into(), is_owner, slot: S::default() })
     }
 }
 
@@ -29,10 +28,6 @@ impl Slotted for Arc<SharedPayer> {
 
     fn slot(&self) -> &AnySlot {
         &self.slot
-    }
-
-    fn keep(&self) -> Box<dyn Slotted> {
-        Box::new(Self::clone(self))
     }
 }
 

@@ -1,25 +1,27 @@
 //! What is counted of a key that was found: who pays for its requests, and who used it.
 
-use std::sync::Arc;
-
 use super::{Index, found::Found, used::Used, uses::User};
 use crate::{
     domain::{
         policy::{Subject, TierSet},
         time::Timestamp,
     },
-    ports::{Account, Bill, Payer},
+    ports::{Account, AnySlot, Bill, Payer},
 };
+
+/// In the place of a cell, where there are more keys than cells: no back end counts in it, and so nothing is let through.
+static NOBODYS: () = ();
 
 impl Index {
     /// What a request of these tiers is to be charged to.
     #[must_use]
-    pub fn bill<'a>(&self, found: &'a Found, tiers: TierSet, cost: u64) -> Bill<'a> {
-        let used = self.used_by(found);
-        let of_owner = || used.owner(|| self.account_of_owner(&found.key()));
+    pub fn bill<'a>(&'a self, found: &'a Found, tiers: TierSet, cost: u64) -> Bill<'a> {
+        let key = &found.own;
+        let slot = self.used_by(found).map_or(&NOBODYS as &AnySlot, Used::slot);
+        let of_owner = || self.account_of_owner(&found.key());
         let by_owner = found.class.limits.has(Subject::Owner);
         Bill {
-            key: Account { payer: Payer::Key(used.id), slot: used },
+            key: Account { payer: Payer::Key(key.id()), since: key.created(), slot },
             owner: by_owner.then(|| Account::of(found.owner.get_or_init(of_owner))),
             workspace: found.class.account.as_ref().map(|shared| Account::of(shared)),
             limits: &found.class.limits,
@@ -31,10 +33,16 @@ impl Index {
     /// Notes a use of a secret. Writes only where its minute is news, so that cores that check one key share its line of
     /// cache.
     pub fn note_use(&self, found: &Found, user: User, is_current: bool, now: Timestamp) {
-        self.used_by(found).uses.note(user, is_current, now, found.own.secrets());
+        let (key, secrets) = (found.own.id(), found.own.secrets());
+        if !is_current {
+            self.uses.note_retiring(key, user, now, secrets);
+        } else if let Some(used) = self.used_by(found) {
+            self.uses.note_current(&used.newest, key, user, now);
+        }
     }
 
-    fn used_by<'a>(&self, found: &'a Found) -> &'a Arc<Used> {
-        found.used.get_or_init(|| self.used(found.place, &found.own))
+    fn used_by(&self, found: &Found) -> Option<&Used> {
+        let new = || self.cell_of(found.place, found.own.id());
+        self.cell(*found.used.get_or_init(new))
     }
 }

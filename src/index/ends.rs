@@ -36,6 +36,6 @@ impl Index {
         let Some((place, before, class)) = self.slab.by_id(key, Index::copied) else { return };
         let after = self.laid.over(before.stored().clone());
         sharing.tallies.moved(class.load().parts.workspace, &before, &after);
-        self.slab.change(place, |record| record.own = after);
+        self.slab.change(place, |record| record.put(after));
     }
 }

@@ -9,19 +9,18 @@ use super::{
     class::Class,
     own::Own,
     slab::{Place, Record},
-    used::Used,
+    used::CellNumber,
 };
-use crate::{
-    domain::{key::KeyView, limit::KeyLimits, member::Surroundings, rights::Rights, workspace::Workspace},
-    ports::LastUse,
+use crate::domain::{
+    key::KeyView, limit::KeyLimits, member::Surroundings, rights::Rights, workspace::Workspace,
 };
 
 /// A key as it stood when it was found.
 pub struct Found {
     pub(super) own: Own,
     pub(super) class: Guard<Arc<Class>>,
-    /// What is counted of it, once that was asked for.
-    pub(super) used: OnceLock<Arc<Used>>,
+    /// Where is counted what is counted of it, once that was asked for.
+    pub(super) used: OnceLock<CellNumber>,
     /// What all keys of its owner share, once that was asked for.
     pub(super) owner: OnceLock<Arc<SharedPayer>>,
     pub(super) place: Place,
@@ -29,7 +28,7 @@ pub struct Found {
 
 impl Found {
     pub(super) fn of(place: Place, record: &Record) -> Self {
-        let used = record.used.clone().map_or_else(OnceLock::new, OnceLock::from);
+        let used = if record.own.used == CellNumber::NONE { OnceLock::new() } else { record.own.used.into() };
         Self { own: record.own.clone(), class: record.class.load(), used, owner: OnceLock::new(), place }
     }
 
@@ -74,11 +73,5 @@ impl Found {
     #[must_use]
     pub fn limits(&self) -> &KeyLimits {
         &self.class.limits
-    }
-
-    /// The last uses of its secrets that this process knows of.
-    #[must_use]
-    pub fn uses(&self) -> Vec<LastUse> {
-        self.used.get().map(|used| used.uses.all(used.id)).unwrap_or_default()
     }
 }

@@ -5,10 +5,12 @@
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use super::slab::Place;
+use super::{
+    leads::{Lead, Leads},
+    slab::Place,
+};
 use crate::domain::secret::KeyHash;
 
 const PARTS: usize = 256;
@@ -19,13 +21,22 @@ pub(super) struct Hashes(Box<[HashesPart]>);
 /// A part with cache lines of its own, so that one that is read slows no neighbour.
 #[derive(Default)]
 #[repr(align(128))]
-struct HashesPart(RwLock<HashTable<Lead>>);
+struct HashesPart(RwLock<Leads<Secret>>);
 
 /// A secret that leads to a key.
-#[derive(PartialEq, Eq)]
-struct Lead {
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Secret {
     tag: u32,
     place: u32,
+}
+
+impl Lead for Secret {
+    const NONE: Self = Self { tag: u32::MAX, place: Place::NOWHERE.0 };
+
+    /// A keyed hash is random, and no caller can choose it.
+    fn spread(self) -> u32 {
+        spread(self.tag)
+    }
 }
 
 /// What is kept of a hash.
@@ -46,11 +57,6 @@ impl Short {
         let [part, one, two, three, four, ..] = *hash.as_bytes();
         Self { part, tag: u32::from_be_bytes([one, two, three, four]) }
     }
-
-    /// A keyed hash is random, and no caller can choose it.
-    fn spread(self) -> u64 {
-        spread(self.tag)
-    }
 }
 
 impl Hashes {
@@ -58,39 +64,36 @@ impl Hashes {
     pub(super) fn places(&self, hash: &KeyHash) -> SmallVec<[Place; 2]> {
         let short = Short::of(hash);
         let Some(part) = self.read(short) else { return SmallVec::new() };
-        let like_it = part.iter_hash(short.spread()).filter(|secret| secret.tag == short.tag);
+        let like_it = part.of(spread(short.tag)).filter(|secret| secret.tag == short.tag);
         like_it.map(|secret| Place(secret.place)).collect()
     }
 
     /// Lets a secret lead to a key.
     pub(super) fn put(&self, short: Short, place: Place) {
-        let secret = Lead { tag: short.tag, place: place.0 };
-        let Some(mut part) = self.write(short) else { return };
-        if part.find(short.spread(), |known| *known == secret).is_none() {
-            part.insert_unique(short.spread(), secret, |known| spread(known.tag));
+        if let Some(mut part) = self.write(short) {
+            part.put(Secret { tag: short.tag, place: place.0 });
         }
     }
 
     /// Lets a secret lead there no more.
     pub(super) fn remove(&self, short: Short, place: Place) {
-        let secret = Lead { tag: short.tag, place: place.0 };
-        let Some(mut part) = self.write(short) else { return };
-        if let Ok(entry) = part.find_entry(short.spread(), |known| *known == secret) {
-            entry.remove();
+        if let Some(mut part) = self.write(short) {
+            part.remove(Secret { tag: short.tag, place: place.0 });
         }
     }
 
-    fn read(&self, short: Short) -> Option<RwLockReadGuard<'_, HashTable<Lead>>> {
+    fn read(&self, short: Short) -> Option<RwLockReadGuard<'_, Leads<Secret>>> {
         let part = self.0.get(usize::from(short.part))?;
         Some(part.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn write(&self, short: Short) -> Option<RwLockWriteGuard<'_, HashTable<Lead>>> {
+    fn write(&self, short: Short) -> Option<RwLockWriteGuard<'_, Leads<Secret>>> {
         let part = self.0.get(usize::from(short.part))?;
         Some(part.0.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn spread(tag: u32) -> u64 {
-    u64::from(tag).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+/// So that it does not matter which bits of a hash are random.
+const fn spread(tag: u32) -> u32 {
+    tag.wrapping_mul(0x9e37_79b9)
 }

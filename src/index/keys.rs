@@ -25,10 +25,10 @@ impl Index {
     pub fn apply_group(&self, change: &GroupChange, keys: &[KeyId]) {
         let mut sharing = self.lock();
         for (place, before, class) in keys.iter().filter_map(|key| self.slab.by_id(*key, Self::copied)) {
-            if before.revision < change.revision {
+            if before.revision() < change.revision {
                 let after = self.laid.over(before.stored().clone().under(change));
                 sharing.tallies.moved(class.load().parts.workspace, &before, &after);
-                self.slab.change(place, |record| record.own = after);
+                self.slab.change(place, |record| record.put(after));
             }
         }
     }
@@ -76,6 +76,7 @@ impl Index {
         self.residents.remove(class.parts.workspace, place);
         sharing.tallies.drop(class.parts.workspace, own);
         self.imports.remove(id, own.secrets());
+        self.uses.forget_users(id);
         shorts(own).for_each(|short| self.hashes.remove(short, place));
     }
 
@@ -91,13 +92,16 @@ impl Index {
             self.add_key(own, workspace, class);
             return;
         };
-        if before.revision > own.revision {
+        if before.revision() > own.revision() {
             return;
         }
         // The record first: a hash that leads to a record without it is unknown, never wrong.
-        let record = self.slab.change(place, |record| {
-            (std::mem::replace(&mut record.own, own.clone()), std::mem::replace(&mut record.class, class))
-        });
+        if own.secrets().retiring.is_empty() {
+            self.uses.forget_users(id);
+        }
+        let record = self
+            .slab
+            .change(place, |record| (record.put(own.clone()), std::mem::replace(&mut record.class, class)));
         drop(record);
         sharing.schemes.count(own.secrets());
         sharing.schemes.discount(before.secrets());
@@ -110,7 +114,7 @@ impl Index {
 
     fn add_key(&self, own: Own, workspace: WorkspaceId, class: Arc<ClassCell>) {
         let (id, secrets): (_, Vec<_>) = (own.id(), shorts(&own).collect());
-        let Some(place) = self.slab.insert(Record { own, class, used: None }) else {
+        let Some(place) = self.slab.insert(Record { own, class }) else {
             tracing::error!(key.id = %id, "there are more keys than one process can keep; this one is denied");
             return;
         };

@@ -2,15 +2,17 @@
 //!
 //! Ids are random, so that each part of the slab has as many keys as the others. A part grows by a few records at a time: nobody
 //! waits for a million to be moved. A lock of a part is held for as long as a record is copied, and while it is held no other
-//! lock is taken.
+//! lock is taken but that of the [cells](super::used), which takes none itself.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use hashbrown::{HashTable, hash_table::Entry};
-
-use super::{class::ClassCell, own::Own, used::Used};
-use crate::domain::id::KeyId;
+use super::{
+    class::ClassCell,
+    leads::{Lead, Leads},
+    own::Own,
+};
+use crate::domain::{id::KeyId, narrow::Narrow};
 
 const PARTS: usize = 256;
 /// Records that a part grows by: as many as fit into 8 KiB, which is a size that the allocator hands out.
@@ -20,8 +22,14 @@ const AT_ONCE: usize = 8_192 / size_of::<Option<Record>>();
 pub(super) struct Record {
     pub(super) own: Own,
     pub(super) class: Arc<ClassCell>,
-    /// What is counted of it; made with its first use.
-    pub(super) used: Option<Arc<Used>>,
+}
+
+impl Record {
+    /// Puts the key there as it is now, and gives back what it was; what is counted of it goes on in the same cell.
+    pub(super) fn put(&mut self, own: Own) -> Own {
+        let own = own.counted_in(self.own.used);
+        std::mem::replace(&mut self.own, own)
+    }
 }
 
 /// Where a record stands. A place is no other key's, also when its key is gone.
@@ -39,7 +47,7 @@ struct SlabPart(RwLock<Records>);
 #[derive(Default)]
 struct Records {
     records: Vec<Vec<Option<Record>>>,
-    by_id: HashTable<u32>,
+    by_id: Leads<Numbered>,
 }
 
 impl Default for Slab {
@@ -62,7 +70,7 @@ impl Slab {
         self.read(place.part())?.get(place.number()).map(look)
     }
 
-    /// Changes the key that stands here. `change` must take no lock.
+    /// Changes the key that stands here. `change` must take no lock but that of the cells.
     pub(super) fn change<T>(&self, place: Place, change: impl FnOnce(&mut Record) -> T) -> Option<T> {
         self.write(place.part())?.get_mut(place.number()).map(change)
     }
@@ -80,10 +88,7 @@ impl Slab {
         let part = part_of(id);
         let mut records = self.write(part)?;
         let number = records.find(id)?;
-        let found = records.by_id.find_entry(hash_of(id), |known| *known == number);
-        if let Ok(entry) = found {
-            entry.remove();
-        }
+        records.by_id.remove(Numbered::new(id, number));
         let record = records.place(number)?.take()?;
         Some((Place::new(part, number), record))
     }
@@ -135,8 +140,10 @@ impl Slab {
 
 impl Records {
     fn find(&self, id: KeyId) -> Option<u32> {
+        let tag = tag_of(id);
+        let mut like_it = self.by_id.of(spread(tag)).filter(|known| known.tag == tag);
         let is_it = |number: &u32| self.get(*number).is_some_and(|record| record.own.id() == id);
-        self.by_id.find(hash_of(id), is_it).copied()
+        like_it.by_ref().map(Numbered::number).find(is_it)
     }
 
     fn get(&self, number: u32) -> Option<&Record> {
@@ -163,16 +170,7 @@ impl Records {
         let number = chunks.checked_mul(AT_ONCE)?.checked_add(chunk.len())?;
         let number = u32::try_from(number).ok().filter(|number| *number < Place::MOST)?;
         chunk.push(Some(record));
-        let records = &self.records;
-        let hash_at = |number: &u32| {
-            let (chunk, place) = split(*number);
-            let record = records.get(chunk).and_then(|chunk| chunk.get(place)).and_then(Option::as_ref);
-            record.map_or(0, |record| hash_of(record.own.id()))
-        };
-        match self.by_id.entry(hash_of(id), |_| false, hash_at) {
-            Entry::Vacant(entry) => drop(entry.insert(number)),
-            Entry::Occupied(_) => {}
-        }
+        self.by_id.put(Numbered::new(id, number));
         Some(number)
     }
 }
@@ -181,8 +179,8 @@ impl Place {
     /// Where no key stands.
     pub(super) const NOWHERE: Self = Self(u32::MAX);
 
-    /// How many places a part has.
-    const MOST: u32 = 1 << 24;
+    /// How many places a part has; no number is all ones.
+    const MOST: u32 = (1 << 24) - 1;
 
     fn new(part: usize, number: u32) -> Self {
         Self(number << 8 | u32::try_from(part).unwrap_or_default())
@@ -208,10 +206,40 @@ fn part_of(id: KeyId) -> usize {
     usize::from(last)
 }
 
+/// Where a key stands, and three bytes that its id comes to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Numbered {
+    number: Narrow<3>,
+    tag: Narrow<3>,
+}
+
+impl Numbered {
+    fn new(id: KeyId, number: u32) -> Self {
+        Self { number: Narrow::new(number.into()), tag: tag_of(id) }
+    }
+
+    fn number(self) -> u32 {
+        u32::try_from(self.number.get()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Lead for Numbered {
+    const NONE: Self = Self { number: Narrow::MOST, tag: Narrow::MOST };
+
+    fn spread(self) -> u32 {
+        spread(self.tag)
+    }
+}
+
+/// The high bits say where an entry belongs.
+fn spread(tag: Narrow<3>) -> u32 {
+    u32::try_from(tag.get() << 8).unwrap_or(u32::MAX)
+}
+
 /// An id spread over all bits: it is random, unless somebody chose it for a test.
-fn hash_of(id: KeyId) -> u64 {
+fn tag_of(id: KeyId) -> Narrow<3> {
     let [high, low] = halves(id.to_bytes());
-    (high ^ low.rotate_right(8)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    Narrow::new((high ^ low.rotate_right(8)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40)
 }
 
 fn halves(bytes: [u8; KeyId::BYTES]) -> [u64; 2] {

@@ -25,7 +25,8 @@ use super::{
     sharing::Sharing,
     slab::{Place, Record, Slab},
     tally::Kept,
-    used::Used,
+    used::{CellNumber, Cells, SlotCells, Used},
+    uses::Uses,
 };
 
 use crate::{
@@ -41,7 +42,7 @@ use crate::{
         time::Timestamp,
         workspace::Workspace,
     },
-    ports::{AccountSlot, LastUse, Lease, Payer, PolicyVersion, Slotted},
+    ports::{AccountSlot, Lease, Payer, PolicyVersion, Slotted},
 };
 
 /// Every key and workspace.
@@ -77,8 +78,10 @@ pub struct Index {
     /// What keys use together. Taken while `sharing` is held, and never the other way round.
     pub(super) accounts: Mutex<SharedAccounts>,
     pub(super) limit_ids: Arc<LimitIds>,
-    /// Makes what is counted of a key, with the slot of the back end.
-    new_used: fn(KeyId, Timestamp) -> Arc<Used>,
+    /// What is counted of keys, with the slots of the back end.
+    cells: Box<dyn Cells>,
+    /// Who used them last, until that is written.
+    pub(super) uses: Uses,
 }
 
 /// The view will not follow the log any more.
@@ -116,7 +119,8 @@ impl Index {
             sharing: Mutex::new(Sharing::new(Arc::clone(&limit_ids))),
             accounts: Mutex::new(SharedAccounts::with_slots::<S>()),
             limit_ids,
-            new_used: Used::new::<S>,
+            cells: Box::new(SlotCells::<S>::default()),
+            uses: Uses::default(),
         }
     }
 }
@@ -140,12 +144,22 @@ impl Index {
         self.slab.at(place, |record| Found::of(place, record))
     }
 
-    /// What is counted of the key that stands here.
-    pub(super) fn used(&self, place: Place, key: &Own) -> Arc<Used> {
-        let new = || (self.new_used)(key.id(), key.created);
-        let used = self.slab.change(place, |record| Arc::clone(record.used.get_or_insert_with(new)));
+    /// The number of the cell in which is counted what is counted of the key that stands here.
+    pub(super) fn cell_of(&self, place: Place, key: KeyId) -> CellNumber {
+        let take = || self.cells.take(key).unwrap_or(CellNumber::NONE);
+        let number = self.slab.change(place, |record| {
+            if record.own.used == CellNumber::NONE {
+                record.own.used = take();
+            }
+            record.own.used
+        });
         // Nothing stands there any more: what is counted now counts for nobody.
-        used.unwrap_or_else(new)
+        number.unwrap_or_else(take)
+    }
+
+    /// A cell.
+    pub(super) fn cell(&self, number: CellNumber) -> Option<&Used> {
+        self.cells.at(number)
     }
 
     /// What all keys of a key's owner use together.
@@ -245,18 +259,6 @@ impl Index {
         any
     }
 
-    /// Takes the last uses that are news since they were taken, of as many keys as have `most` or a few more.
-    #[must_use]
-    pub fn take_uses(&self, most: usize) -> Vec<LastUse> {
-        let mut taken = Vec::new();
-        let news = |_, record: &Record| record.used.clone().filter(|used| used.uses.has_news());
-        self.slab.each(news, |used| {
-            used.uses.take(used.id, &mut taken);
-            if taken.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        taken
-    }
-
     /// What limits are counted under.
     #[must_use]
     pub fn limit_ids(&self) -> Arc<LimitIds> {
@@ -265,14 +267,21 @@ impl Index {
 
     /// This payer, with its slot; `None` for a key that is unknown.
     #[must_use]
-    pub fn payer(&self, payer: &Payer<'_>) -> Option<Box<dyn Slotted>> {
-        Some(match payer {
+    pub fn payer(&self, payer: &Payer<'_>) -> Option<Box<dyn Slotted + '_>> {
+        match payer {
             Payer::Key(key) => {
-                let (place, own, _) = self.slab.by_id(*key, Self::copied)?;
-                Box::new(self.used(place, &own))
+                let (place, used) = self.slab.by_id(*key, |place, record| (place, record.own.used))?;
+                let number = if used == CellNumber::NONE { self.cell_of(place, *key) } else { used };
+                Some(Box::new(self.cell(number)?))
             }
-            Payer::Owner(text) | Payer::Workspace(text) => Box::new(self.accounts().account(text)),
-        })
+            Payer::Owner(text) | Payer::Workspace(text) => Some(Box::new(self.accounts().account(text))),
+        }
+    }
+
+    /// A workspace itself as a payer, with its slot.
+    #[must_use]
+    pub fn payer_of_workspace(&self, workspace: WorkspaceId) -> Box<dyn Slotted> {
+        Box::new(self.accounts().account(&workspace.to_string()))
     }
 
     /// Drops shared payers that no key names any more, where `is_empty`: they have no counts.
@@ -288,13 +297,9 @@ impl Index {
 
     /// Shows everyone whose use is counted to `see`.
     pub fn each_payer(&self, mut see: impl FnMut(&dyn Slotted)) {
-        self.slab.each(
-            |_, record| record.used.clone(),
-            |used| {
-                see(&used);
-                ControlFlow::Continue(())
-            },
-        );
+        for used in self.cells.each() {
+            see(&used);
+        }
         let shared: Vec<_> = self.accounts().iter().map(Arc::clone).collect();
         for shared in &shared {
             see(shared);

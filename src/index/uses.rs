@@ -1,19 +1,20 @@
-//! Who used a key's secrets last, beside its record: exact to the minute, in memory, and news until it is taken to be
-//! written.
+//! Who used which secret last: exact to the minute, and in memory until it is written.
 //!
 //! A Check with the current secret looks at one number, and goes on where it says that the minute is known. So of the
 //! current secret one user of each minute is noted; of a retiring one each, up to eight, because each of
 //! its users must be told that it ends (R5).
 
 use std::{
+    collections::HashSet,
     hash::{BuildHasher as _, RandomState},
     net::IpAddr,
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
 };
 
+use super::{Index, journal::Journal};
 use crate::{
     domain::{
         id::KeyId,
@@ -38,110 +39,109 @@ pub struct User {
     pub address: Option<IpAddr>,
 }
 
-/// The last uses of one key's secrets.
+/// The last uses of all keys, until they are written.
 #[derive(Default)]
-pub(super) struct LastUses {
-    /// Generation and minute of the newest use of the current secret, in one number so that they are read together; zero
-    /// before the first.
-    current: AtomicU64,
-    /// Made with the first use.
-    noted: OnceLock<Box<NotedUse>>,
+pub(super) struct Uses {
+    /// What is not written.
+    journal: Journal,
+    /// Who used the retiring secrets of a key, for as long as it has such.
+    retiring: papaya::HashMap<KeyId, Arc<RetiringUsers>>,
 }
 
+/// The users of a key's retiring secrets.
 #[derive(Default)]
-struct NotedUse {
-    /// Taken in the first Check of a minute, and for a retiring secret where its user has no mark.
+struct RetiringUsers {
+    /// Taken where a user has no mark.
     users: Mutex<Vec<NotedUser>>,
-    /// Whether there is something in `users` that was not taken; written under its lock.
-    news: AtomicBool,
-    /// Of users and minutes of retiring secrets that are noted already.
-    marks: OnceLock<Box<[AtomicU64; MARKS]>>,
+    /// Of users and minutes that are noted already.
+    marks: [AtomicU64; MARKS],
 }
 
 struct NotedUser {
     user: User,
     minute: u32,
-    news: bool,
 }
 
-impl LastUses {
-    /// Notes an allowed Check.
-    pub(super) fn note(&self, user: User, is_current: bool, now: Timestamp, secrets: SecretViews<'_>) {
+impl Index {
+    /// The oldest last uses that are not written, so many at the most. They stay until they are [told](Index::wrote_uses) to be
+    /// written.
+    #[must_use]
+    pub fn unwritten_uses(&self, most: usize) -> Vec<LastUse> {
+        self.uses.journal.first(most)
+    }
+
+    /// Forgets so many of the oldest: they are written.
+    pub fn wrote_uses(&self, count: usize) {
+        self.uses.journal.wrote(count);
+    }
+
+    /// The last uses of these keys that are not written.
+    #[must_use]
+    pub fn noted_uses(&self, keys: &HashSet<KeyId>) -> Vec<LastUse> {
+        self.uses.journal.of(keys)
+    }
+}
+
+impl Uses {
+    /// Notes an allowed Check with the current secret of a key; `newest` is what is known of it.
+    pub(super) fn note_current(&self, newest: &AtomicU64, key: KeyId, user: User, now: Timestamp) {
         let minute = minute_of(now);
-        let newest = packed(user.generation, minute);
-        if is_current {
-            let known = self.current.load(Ordering::Relaxed);
-            if known >= newest && known >> 32 == newest >> 32 {
-                return;
-            }
+        let this = packed(user.generation, minute);
+        let known = newest.load(Ordering::Relaxed);
+        if known >= this && known >> 32 == this >> 32 {
+            return;
         }
+        // While there is no room, the minute stays unknown: a later Check of it is noted, if there is room then.
+        if self.journal.is_full() {
+            return;
+        }
+        // One of those who come at once notes it.
+        if newest.compare_exchange(known, this, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.journal.note(to_use(key, user, minute));
+        }
+    }
+
+    /// Notes an allowed Check with a retiring secret.
+    pub(super) fn note_retiring(&self, key: KeyId, user: User, now: Timestamp, secrets: SecretViews<'_>) {
+        let minute = minute_of(now);
         // One address is one user, however it is spelled.
         let user = User { address: user.address.map(|address| address.to_canonical()), ..user };
-        let noted = self.noted.get_or_init(Box::default);
-        if is_current {
-            let mut users = noted.lock();
-            forget_gone(&mut users, secrets);
-            put_only(&mut users, user, minute);
-            noted.news.store(true, Ordering::Relaxed);
-            self.current.store(newest, Ordering::Relaxed);
-            return;
-        }
+        let of_all = self.retiring.pin();
+        let known = of_all.get_or_insert_with(key, Arc::default);
         let mark = mark_of(&user, minute);
-        let marks = noted.marks.get_or_init(|| Box::new([const { AtomicU64::new(0) }; MARKS]));
-        if marks.iter().any(|known| known.load(Ordering::Relaxed) == mark) {
+        if known.marks.iter().any(|known| known.load(Ordering::Relaxed) == mark) || self.journal.is_full() {
             return;
         }
-        let mut users = noted.lock();
-        forget_gone(&mut users, secrets);
-        if put_among(&mut users, user, minute) {
-            noted.news.store(true, Ordering::Relaxed);
+        if put_among(&mut known.lock(), secrets, user, minute) {
+            self.journal.note(to_use(key, user, minute));
         }
         // Any place will do: a mark that is lost costs a lock, and one that stands is true.
         let place = usize::try_from(mark >> 32).unwrap_or(0) % MARKS;
-        let free = marks.iter().find(|known| known.load(Ordering::Relaxed) == 0);
-        if let Some(place) = free.or_else(|| marks.get(place)) {
+        let free = known.marks.iter().find(|known| known.load(Ordering::Relaxed) == 0);
+        if let Some(place) = free.or_else(|| known.marks.get(place)) {
             place.store(mark, Ordering::Relaxed);
         }
     }
 
-    /// Whether something is new since the last time.
-    pub(super) fn has_news(&self) -> bool {
-        self.noted.get().is_some_and(|noted| noted.news.load(Ordering::Relaxed))
-    }
-
-    /// Takes what is new since the last time.
-    pub(super) fn take(&self, key: KeyId, taken: &mut Vec<LastUse>) {
-        let Some(noted) = self.noted.get().filter(|noted| noted.news.load(Ordering::Relaxed)) else { return };
-        let mut users = noted.lock();
-        noted.news.store(false, Ordering::Relaxed);
-        for known in users.iter_mut().filter(|known| known.news) {
-            known.news = false;
-            taken.push(known.to_use(key));
+    /// Forgets who used the retiring secrets of a key: it has none any more.
+    pub(super) fn forget_users(&self, key: KeyId) {
+        if !self.retiring.is_empty() {
+            self.retiring.pin().remove(&key);
         }
-    }
-
-    /// All that is known here.
-    pub(super) fn all(&self, key: KeyId) -> Vec<LastUse> {
-        let noted = self.noted.get();
-        noted.map(|noted| noted.lock().iter().map(|known| known.to_use(key)).collect()).unwrap_or_default()
     }
 }
 
-impl NotedUse {
+impl RetiringUsers {
     fn lock(&self) -> MutexGuard<'_, Vec<NotedUser>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl NotedUser {
-    fn to_use(&self, key: KeyId) -> LastUse {
-        let User { generation, caller, address } = self.user;
-        LastUse { key, generation, caller, address, time: start_of_minute(self.minute) }
-    }
-
-    fn renew(&mut self, user: User, minute: u32) {
-        *self = Self { user, minute, news: true };
-    }
+fn to_use(key: KeyId, user: User, minute: u32) -> LastUse {
+    let User { generation, caller, address } = user;
+    // One address is one user, however it is spelled.
+    let address = address.map(|address| address.to_canonical());
+    LastUse { key, generation, caller, address, time: start_of_minute(minute) }
 }
 
 const fn packed(generation: u32, minute: u32) -> u64 {
@@ -149,42 +149,23 @@ const fn packed(generation: u32, minute: u32) -> u64 {
     u64::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3], low[0], low[1], low[2], low[3]])
 }
 
-/// Drops what is written of secrets that the key no longer has.
-fn forget_gone(users: &mut Vec<NotedUser>, secrets: SecretViews<'_>) {
-    users.retain(|known| {
-        known.news || secrets.iter().any(|(secret, _)| secret.generation == known.user.generation)
-    });
-}
-
-/// Notes the user of a current secret in place of the one before.
-fn put_only(users: &mut Vec<NotedUser>, user: User, minute: u32) {
-    match users.iter_mut().find(|known| known.user.generation == user.generation) {
-        Some(known) if known.minute < minute => known.renew(user, minute),
-        Some(_) => {}
-        None => {
-            users.reserve_exact(1);
-            users.push(NotedUser { user, minute, news: true });
-        }
-    }
-}
-
-/// Notes one of the users of a retiring secret; where there are eight, in place of the one who used it longest ago.
-fn put_among(users: &mut Vec<NotedUser>, user: User, minute: u32) -> bool {
+/// Notes one of the users of a retiring secret; where there are eight, in place of the one who used it longest ago. Whether
+/// that is news. Users of secrets that the key no longer has are dropped.
+fn put_among(users: &mut Vec<NotedUser>, secrets: SecretViews<'_>, user: User, minute: u32) -> bool {
+    users.retain(|known| secrets.iter().any(|(secret, _)| secret.generation == known.user.generation));
     if let Some(known) = users.iter_mut().find(|known| known.user == user) {
         let is_news = known.minute < minute;
-        if is_news {
-            known.renew(user, minute);
-        }
+        known.minute = known.minute.max(minute);
         return is_news;
     }
     let same = |known: &&mut NotedUser| known.user.generation == user.generation;
     if users.iter_mut().filter(same).count() < MAX_USERS {
-        users.push(NotedUser { user, minute, news: true });
+        users.push(NotedUser { user, minute });
         return true;
     }
     let oldest = users.iter_mut().filter(same).min_by_key(|known| known.minute);
     let Some(oldest) = oldest.filter(|oldest| oldest.minute < minute) else { return false };
-    oldest.renew(user, minute);
+    *oldest = NotedUser { user, minute };
     true
 }
 
@@ -205,57 +186,62 @@ mod tests {
         User { generation, caller: None, address: Some(IpAddr::from([10, 0, 0, last])) }
     }
 
-    fn taken(uses: &LastUses, key: KeyId) -> Vec<(u32, String, i64)> {
-        let mut taken = Vec::new();
-        uses.take(key, &mut taken);
+    fn taken(uses: &Uses) -> Vec<(u32, String, i64)> {
         let shown = |used: LastUse| {
             let address = used.address.map(|address| address.to_string()).unwrap_or_default();
             (used.generation, address, used.time.as_ms() / MINUTE)
         };
+        let taken = uses.journal.first(100);
+        uses.journal.wrote(taken.len());
         taken.into_iter().map(shown).collect()
     }
 
     #[test]
     fn a_current_secret_has_one_user_a_minute() {
-        let (uses, key) = (LastUses::default(), key().unwrap());
-        let note = |last, ms| uses.note(user(1, last), true, at(ms), key.view().secrets);
-        assert_eq!(taken(&uses, key.id), []);
+        let (uses, newest, key) = (Uses::default(), AtomicU64::new(0), key().unwrap());
+        let note = |last, ms| uses.note_current(&newest, key.id, user(1, last), at(ms));
+        assert_eq!(taken(&uses), []);
         note(1, 5 * MINUTE);
         note(2, 5 * MINUTE + 59_999);
         note(3, 4 * MINUTE);
-        assert_eq!(taken(&uses, key.id), [(1, "10.0.0.1".to_owned(), 5)]);
-        assert_eq!(taken(&uses, key.id), [], "what was taken is no news");
+        assert_eq!(taken(&uses), [(1, "10.0.0.1".to_owned(), 5)]);
+        assert_eq!(taken(&uses), [], "what was written is no news");
         note(2, 6 * MINUTE);
-        assert_eq!(taken(&uses, key.id), [(1, "10.0.0.2".to_owned(), 6)]);
-        assert_eq!(uses.all(key.id).len(), 1);
+        assert_eq!(taken(&uses), [(1, "10.0.0.2".to_owned(), 6)]);
+        uses.note_current(&newest, key.id, user(2, 2), at(6 * MINUTE));
+        assert_eq!(taken(&uses), [(2, "10.0.0.2".to_owned(), 6)], "another secret is another's use");
     }
 
     #[test]
     fn a_retiring_secret_names_everybody_who_uses_it_up_to_eight() {
         // R5
-        let (uses, key) = (LastUses::default(), key().unwrap());
-        let note = |last, ms| uses.note(user(1, last), false, at(ms), key.view().secrets);
+        let (uses, key) = (Uses::default(), key().unwrap());
+        let note = |last, ms| uses.note_retiring(key.id, user(1, last), at(ms), key.view().secrets);
         for last in 1..=9 {
             note(last, 5 * MINUTE);
             note(last, 5 * MINUTE + 1);
         }
-        assert_eq!(taken(&uses, key.id).len(), 8, "the ninth of a minute has no place");
+        assert_eq!(taken(&uses).len(), 8, "the ninth of a minute has no place");
         note(9, 6 * MINUTE);
         note(9, 6 * MINUTE);
-        assert_eq!(taken(&uses, key.id), [(1, "10.0.0.9".to_owned(), 6)], "but in the next it has");
-        assert_eq!(uses.all(key.id).len(), 8);
-        uses.note(user(1, 9), false, at(7 * MINUTE), key.view().secrets);
-        uses.note(User { caller: Some(key.id), ..user(1, 9) }, false, at(7 * MINUTE), key.view().secrets);
-        assert_eq!(taken(&uses, key.id).len(), 2, "another caller is another user");
+        assert_eq!(taken(&uses), [(1, "10.0.0.9".to_owned(), 6)], "but in the next it has");
+        note(9, 7 * MINUTE);
+        let another = User { caller: Some(key.id), ..user(1, 9) };
+        uses.note_retiring(key.id, another, at(7 * MINUTE), key.view().secrets);
+        assert_eq!(taken(&uses).len(), 2, "another caller is another user");
     }
 
     #[test]
-    fn what_is_written_of_a_secret_that_is_gone_is_forgotten() {
-        let (uses, key) = (LastUses::default(), key().unwrap());
-        uses.note(user(7, 1), false, at(MINUTE), key.view().secrets);
-        uses.note(user(1, 1), true, at(MINUTE), key.view().secrets);
-        assert_eq!(taken(&uses, key.id).len(), 2, "news is kept until it is taken");
-        uses.note(user(1, 1), true, at(2 * MINUTE), key.view().secrets);
-        assert_eq!(uses.all(key.id).len(), 1);
+    fn what_is_known_of_a_secret_that_is_gone_is_forgotten() {
+        let (uses, key) = (Uses::default(), key().unwrap());
+        let note =
+            |generation| uses.note_retiring(key.id, user(generation, 1), at(MINUTE), key.view().secrets);
+        note(7);
+        note(1);
+        let known = uses.retiring.pin().get(&key.id).map(Arc::clone).unwrap();
+        assert_eq!(known.lock().len(), 1, "the key has no secret of generation 7");
+        uses.forget_users(key.id);
+        assert!(uses.retiring.is_empty());
+        assert_eq!(taken(&uses).len(), 2, "what is not written yet stays until it is");
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn examine(
 
 impl Unbilled {
     /// What it is to be charged to.
-    pub(super) fn bill(&self, index: &Index) -> Bill<'_> {
+    pub(super) fn bill<'a>(&'a self, index: &'a Index) -> Bill<'a> {
         index.bill(&self.found, self.tiers, self.cost)
     }
 

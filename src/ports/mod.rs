@@ -31,7 +31,7 @@ pub use self::{
     lifecycle::{Lifecycle, Until, WriterState},
     note::{LastUse, MAX_USERS, Note, StoredMark},
     part::PayerPart,
-    payer::{Account, AccountSlot, AnySlot, Payer, Slotted},
+    payer::{Account, AccountSlot, AnySlot, KeptPayer, Payer, Slotted},
     permits::{CountName, CountSink, GiveBack, PackedCounts, Permits, PermitsFound, ReplicaId, Take},
     query::{KeyFilter, KeyPosition, Listening, LogFilter, LogPage, LogRecord, LogRows, Verification},
     usage::{ScopeUse, Usage, UsageFilter, UsagePosition, UsageRows},

@@ -27,6 +27,16 @@ impl<'a> Payer<'a> {
         }
     }
 
+    /// The same, to be kept for longer than a bill.
+    #[must_use]
+    pub fn keep(&self) -> KeptPayer {
+        match *self {
+            Self::Key(key) => KeptPayer::Key(key),
+            Self::Owner(text) => KeptPayer::Owner(text.into()),
+            Self::Workspace(text) => KeptPayer::Workspace(text.into()),
+        }
+    }
+
     /// What its counts are stored under.
     #[must_use]
     pub fn text(&self) -> Cow<'a, str> {
@@ -37,25 +47,41 @@ impl<'a> Payer<'a> {
     }
 }
 
+/// A [`Payer`] that was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeptPayer {
+    /// A key.
+    Key(KeyId),
+    /// All keys of an owner.
+    Owner(Box<str>),
+    /// All keys of a workspace, or the workspace itself.
+    Workspace(Box<str>),
+}
+
+impl KeptPayer {
+    /// Who it is.
+    #[must_use]
+    pub fn payer(&self) -> Payer<'_> {
+        match self {
+            Self::Key(key) => Payer::Key(*key),
+            Self::Owner(text) => Payer::Owner(text),
+            Self::Workspace(text) => Payer::Workspace(text),
+        }
+    }
+}
+
 impl fmt::Display for Payer<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text())
     }
 }
 
-/// What a back end keeps in the slot of a payer, so that it looks nothing up. An index makes a slot for each payer
+/// What a back end keeps in the slot of a payer, so that it looks nothing up. An index makes an empty slot for each payer
 /// and never looks inside.
-pub trait AccountSlot: Any + Send + Sync {
-    /// The slot of a payer that exists since this time.
-    fn new(since: Timestamp) -> Self
-    where
-        Self: Sized;
-}
+pub trait AccountSlot: Any + Default + Send + Sync {}
 
 /// For back ends that keep nothing beside a payer.
-impl AccountSlot for () {
-    fn new(_: Timestamp) -> Self {}
-}
+impl AccountSlot for () {}
 
 /// A slot as the index keeps it: the back end that it belongs to knows its type.
 pub type AnySlot = dyn Any + Send + Sync;
@@ -67,9 +93,6 @@ pub trait Slotted: Send + Sync {
 
     /// What the back end keeps of it.
     fn slot(&self) -> &AnySlot;
-
-    /// The same, to be kept for longer than a bill.
-    fn keep(&self) -> Box<dyn Slotted>;
 }
 
 /// What a limit of a bill is charged to: a payer, and its slot for a back end that has use for it.
@@ -77,15 +100,17 @@ pub trait Slotted: Send + Sync {
 pub struct Account<'a> {
     /// Who it is.
     pub payer: Payer<'a>,
+    /// When the payer came to be: it has no counts from before then.
+    pub since: Timestamp,
     /// The slot. Where the back end's type is not in it, the index was made for another back end.
-    pub slot: &'a dyn Slotted,
+    pub slot: &'a AnySlot,
 }
 
 impl<'a> Account<'a> {
-    /// The account of a payer in the index.
+    /// The account of a payer in the index that may have been there always, as owners and workspaces are.
     #[must_use]
     pub fn of(slotted: &'a dyn Slotted) -> Self {
-        Self { payer: slotted.payer(), slot: slotted }
+        Self { payer: slotted.payer(), since: Timestamp::EPOCH, slot: slotted.slot() }
     }
 }
 
@@ -113,7 +138,7 @@ mod tests {
             (&ann, Payer::Owner(&ann)),
             (&nobody, Payer::Owner(&nobody)),
         ] {
-            assert_eq!(Payer::stored_under(text), payer);
+            assert_eq!((Payer::stored_under(text), payer.keep().payer()), (payer, payer));
             assert_eq!(payer.text(), text.as_str());
         }
         assert!(Payer::Key(id) < Payer::Owner(&ann) && Payer::Owner(&ann) < Payer::Workspace(&live));

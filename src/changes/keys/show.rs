@@ -242,7 +242,7 @@ impl Changes {
             Ok(mut uses) => uses.remove(&id).unwrap_or_default(),
             Err(error) => {
                 tracing::warn!(%error, key.id = %id, "a changed key is shown without the uses that are stored");
-                self.index.by_id(id).map(|found| found.uses()).unwrap_or_default()
+                self.index.noted_uses(&[id].into())
             }
         };
         uses.sort_by_key(|last| std::cmp::Reverse(last.time));

@@ -1,4 +1,4 @@
-//! Last uses: noted in memory by a Check, written once a minute for the secrets that were used, kept to the minute.
+//! Last uses: noted in memory by a Check, written each second for the secrets that were used, kept to the minute.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -12,11 +12,10 @@ use crate::{
     ports::{KeyStore, LastUse, Note},
 };
 
-const WRITE_EVERY: Duration = Duration::from_secs(60);
+/// A crash loses no more than the uses of this time.
+const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// Uses in one write: a change that comes meanwhile waits for no more than these.
 const BATCH: usize = 16_384;
-/// Uses that are taken from memory at once, some 20 MiB: to look for them goes through all keys.
-const TAKEN_AT_ONCE: usize = 1 << 18;
 
 impl Changes {
     /// The last uses of these keys, those of each newest first: as they are stored, and what is not written yet.
@@ -24,10 +23,10 @@ impl Changes {
         &self,
         keys: Vec<KeyId>,
     ) -> Result<HashMap<KeyId, Vec<LastUse>>, OperationError> {
-        let noted: Vec<_> =
-            keys.iter().filter_map(|key| self.index.by_id(*key)).map(|found| found.uses()).collect();
+        // Before the store is read: what is written in between is seen twice, and not never.
+        let noted = self.index.noted_uses(&keys.iter().copied().collect());
         let mut uses: HashMap<KeyId, Vec<LastUse>> = HashMap::new();
-        for last in self.store.last_uses(keys).await?.into_iter().chain(noted.into_iter().flatten()) {
+        for last in self.store.last_uses(keys).await?.into_iter().chain(noted) {
             let known = uses.entry(last.key).or_default();
             match known.iter_mut().find(|known| LastUse { time: last.time, ..**known } == last) {
                 Some(same) => same.time = same.time.max(last.time),
@@ -45,18 +44,18 @@ impl Changes {
 pub struct UseWriter {
     store: Arc<dyn KeyStore>,
     index: Arc<Index>,
-    /// What was taken from the index and is not written.
-    unwritten: Vec<LastUse>,
+    /// Whether the last write failed.
+    failing: bool,
 }
 
 impl UseWriter {
     /// Writes the uses that `index` notes into `store`.
     #[must_use]
     pub const fn new(store: Arc<dyn KeyStore>, index: Arc<Index>) -> Self {
-        Self { store, index, unwritten: Vec::new() }
+        Self { store, index, failing: false }
     }
 
-    /// Writes each minute what is news, until `stop` says true or is gone; then all that is left.
+    /// Writes each second what is news, until `stop` says true or is gone; then all that is left.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
             let stopped = tokio::time::timeout(WRITE_EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
@@ -69,19 +68,19 @@ impl UseWriter {
 
     async fn write(&mut self) {
         loop {
-            while !self.unwritten.is_empty() {
-                let batch = self.unwritten.split_off(self.unwritten.len().saturating_sub(BATCH));
-                if let Err(error) = self.store.note(batch.iter().copied().map(Note::LastUse).collect()).await
-                {
-                    tracing::warn!(%error, "last uses could not be written; they are tried again a minute later");
-                    self.unwritten.extend(batch);
-                    return;
-                }
-            }
-            self.unwritten = self.index.take_uses(TAKEN_AT_ONCE);
-            if self.unwritten.is_empty() {
+            let batch = self.index.unwritten_uses(BATCH);
+            if batch.is_empty() {
                 return;
             }
+            let count = batch.len();
+            if let Err(error) = self.store.note(batch.into_iter().map(Note::LastUse).collect()).await {
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::warn!(%error, "last uses could not be written; they are kept, and tried again each second");
+                }
+                return;
+            }
+            self.failing = false;
+            self.index.wrote_uses(count);
         }
     }
 }

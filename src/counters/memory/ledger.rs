@@ -25,7 +25,7 @@ use crate::{
     },
     index::Index,
     ports::{
-        CountName, GiveBack, PackedCounts, Payer, PayerPart, Permits, ReplicaId, Slotted, StoreError, Take,
+        CountName, GiveBack, KeptPayer, PackedCounts, Payer, PayerPart, Permits, ReplicaId, StoreError, Take,
         Taking,
     },
 };
@@ -45,7 +45,7 @@ pub(super) const IN_MEMORY_ONLY: &str =
 
 /// A write that a request needs.
 pub(super) struct Ask {
-    pub(super) payer: Box<dyn Slotted>,
+    pub(super) payer: KeptPayer,
     pub(super) limit: LimitId,
     /// What it is stored under, so that its number stays its own until this is written.
     pub(super) text: Arc<str>,
@@ -64,7 +64,7 @@ pub(super) enum Job {
 
 /// A snapshot that is being written.
 struct InFlight {
-    payer: Box<dyn Slotted>,
+    payer: KeptPayer,
     snapshot: Snapshot,
 }
 
@@ -174,7 +174,8 @@ impl Ledger {
         let mut list = Vec::with_capacity(asks.len());
         for ask in asks {
             // Gone where the window was over and swept meanwhile: a request that needs it asks again.
-            let slot = MemorySlot::of(&*ask.payer);
+            let slotted = self.index.payer(&ask.payer.payer());
+            let slot = slotted.as_deref().and_then(MemorySlot::of);
             let Some(snapshot) = slot.and_then(|slot| slot.lock().snapshot(ask.limit, ask.more)) else {
                 continue;
             };
@@ -201,7 +202,8 @@ impl Ledger {
         self.heard(&outcome);
         let granted = outcome.as_deref().unwrap_or_default();
         for (place, InFlight { payer, snapshot }) in pending.into_iter().enumerate() {
-            if let Some(slot) = MemorySlot::of(&*payer) {
+            let slotted = self.index.payer(&payer.payer());
+            if let Some(slot) = slotted.as_deref().and_then(MemorySlot::of) {
                 let granted = granted.get(place).copied();
                 slot.lock().wrote(&snapshot.granted(granted.unwrap_or_default()), granted.is_some());
             }
@@ -298,7 +300,7 @@ impl Ledger {
                 for snapshot in snapshots {
                     let Some(limit) = self.ids.text(snapshot.id) else { continue };
                     let count = CountName { payer: payer.payer().to_string(), limit: limit.to_string() };
-                    list.push((count, InFlight { payer: payer.keep(), snapshot }));
+                    list.push((count, InFlight { payer: payer.payer().keep(), snapshot }));
                 }
             }
             self.take(list).await?;

@@ -226,11 +226,11 @@ impl MemoryCounters {
     /// Asks for a write. While the store takes no writes this asks for none: the ledger tries again by itself.
     fn ask(&self, needed: &Needed<'_>) {
         let Needed { account, bound, units } = needed;
-        let (payer, limit, text) = (account.slot.keep(), bound.id, bound.text());
+        let (payer, limit, text) = (account.payer.keep(), bound.id, bound.text());
         let ask = Ask { payer, limit, text, more: bound.reach(*units, self.replicas.now()) };
         let sent = if self.is_degraded() { Err(ask) } else { self.send(ask) };
         if let Err(ask) = sent
-            && let Some(slot) = MemorySlot::of(&*ask.payer)
+            && let Some(slot) = MemorySlot::within(account.slot)
         {
             slot.lock().forget_ask(ask.limit);
         }

@@ -9,8 +9,9 @@ use crate::{
     domain::{
         limit::{Bound, Measure, Reading, Sheet},
         policy::Subject,
+        time::Timestamp,
     },
-    ports::{AnySlot, Bill, LimitState, Payer},
+    ports::{Account, Bill, LimitState, Payer},
 };
 
 /// Locked accounts.
@@ -26,6 +27,13 @@ enum Accounts<'a> {
     Key(LockedSheet<'a>),
     /// In the order in which they were locked.
     Several(SmallVec<[LockedSheet<'a>; 3]>),
+}
+
+/// An account that is to be locked.
+struct SheetPlace<'a> {
+    place: LockOrder,
+    slot: &'a MemorySlot,
+    since: Timestamp,
 }
 
 struct LockedSheet<'a> {
@@ -51,22 +59,20 @@ impl<'a> LockedSheets<'a> {
             && !bill.limits.has(Subject::Owner)
             && !bill.limits.has(Subject::Workspace)
         {
-            let (place, slot) = account(bill, Subject::Key);
-            let key = LockedSheet::lock(reading, place, MemorySlot::within(slot)?);
+            let key = LockedSheet::lock(reading, SheetPlace::of(bill.key)?);
             return Some(Self { held: Accounts::Key(key), before: None });
         }
-        let mut accounts: SmallVec<[(LockOrder, &'a MemorySlot); 3]> = SmallVec::new();
+        let mut accounts: SmallVec<[SheetPlace<'a>; 3]> = SmallVec::new();
         for bill in bills {
             for per in [Subject::Key, Subject::Owner, Subject::Workspace] {
                 if bill.limits.has(per) {
-                    let (place, slot) = account(bill, per);
-                    accounts.push((place, MemorySlot::within(slot)?));
+                    accounts.push(SheetPlace::of(bill.account(per))?);
                 }
             }
         }
-        accounts.sort_unstable_by_key(|(place, _)| *place);
-        accounts.dedup_by_key(|(place, _)| *place);
-        let held = accounts.into_iter().map(|(place, slot)| LockedSheet::lock(reading, place, slot));
+        accounts.sort_unstable_by_key(|account| account.place);
+        accounts.dedup_by_key(|account| account.place);
+        let held = accounts.into_iter().map(|account| LockedSheet::lock(reading, account));
         let held: SmallVec<[_; 3]> = held.collect();
         let before = (bills.len() > 1).then(|| held.iter().map(|held| Sheet::clone(&held.sheet)).collect());
         Some(Self { held: Accounts::Several(held), before })
@@ -77,7 +83,7 @@ impl<'a> LockedSheets<'a> {
         let held = match &mut self.held {
             Accounts::Key(held) => held,
             Accounts::Several(held) => {
-                let (place, _) = account(bill, bound.per);
+                let place = place_of(bill.account(bound.per));
                 let found = held.binary_search_by_key(&place, |held| held.place).ok()?;
                 held.get_mut(found)?
             }
@@ -95,24 +101,30 @@ impl<'a> LockedSheets<'a> {
     }
 }
 
+impl<'a> SheetPlace<'a> {
+    fn of(account: Account<'a>) -> Option<Self> {
+        let slot = MemorySlot::within(account.slot)?;
+        Some(Self { place: place_of(account), slot, since: account.since })
+    }
+}
+
 impl<'a> LockedSheet<'a> {
-    fn lock(reading: &Reading, place: LockOrder, slot: &'a MemorySlot) -> Self {
+    fn lock(reading: &Reading, account: SheetPlace<'a>) -> Self {
+        let SheetPlace { place, slot, since } = account;
         // Of a payer that came later the process before the crash has counted nothing.
-        let unclean = reading.unclean.filter(|started| slot.since() <= started.time);
+        let unclean = reading.unclean.filter(|started| since <= started.time);
         Self { place, sheet: slot.lock(), reading: Reading { unclean, ..*reading } }
     }
 }
 
-/// The slot of the payer that a limit is charged to, and where it stands in the order of locking.
-fn account<'a>(bill: &Bill<'a>, per: Subject) -> (LockOrder, &'a AnySlot) {
-    let account = bill.account(per);
+/// Where the slot of a payer stands in the order of locking.
+fn place_of(account: Account<'_>) -> LockOrder {
     let kind = match account.payer {
         Payer::Key(_) => 0,
         Payer::Owner(_) => 1,
         Payer::Workspace(_) => 2,
     };
-    let slot = account.slot.slot();
-    ((kind, std::ptr::from_ref(slot).cast::<()>().addr()), slot)
+    (kind, std::ptr::from_ref(account.slot).cast::<()>().addr())
 }
 
 impl OpenAccount<'_> {

@@ -6,24 +6,18 @@ use std::{
 };
 
 use crate::{
-    domain::{limit::Sheet, time::Timestamp},
+    domain::limit::Sheet,
     ports::{AccountSlot, AnySlot, Slotted},
 };
 
 /// The counts of one payer, beside the payer itself: so that nothing is looked up.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct MemorySlot {
     /// Held for a judgement and its charge, and never while anything waits.
     sheet: Mutex<Sheet>,
-    /// When the payer came to be: it has no counts from before then.
-    since: Timestamp,
 }
 
-impl AccountSlot for MemorySlot {
-    fn new(since: Timestamp) -> Self {
-        Self { sheet: Mutex::default(), since }
-    }
-}
+impl AccountSlot for MemorySlot {}
 
 impl MemorySlot {
     /// The counts of a payer; `None` where the index was made for another back end.
@@ -39,10 +33,5 @@ impl MemorySlot {
     /// The counts, for as long as the guard is held.
     pub(super) fn lock(&self) -> MutexGuard<'_, Sheet> {
         self.sheet.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// When the payer came to be.
-    pub(super) const fn since(&self) -> Timestamp {
-        self.since
     }
 }

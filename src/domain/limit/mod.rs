@@ -15,7 +15,6 @@ mod bucket;
 mod calendar;
 mod ids;
 mod measure;
-mod narrow;
 mod rolling;
 mod sheet;
 mod slot;

@@ -9,11 +9,10 @@ use super::{
     bucket::{Bucket, Flow},
     calendar,
     measure::{Measure, Reading},
-    narrow::Narrow,
     rolling::Rolling,
     state::{bytes, words},
 };
-use crate::domain::time::Now;
+use crate::domain::{narrow::Narrow, time::Now};
 
 /// A count. Small, for there are many: one of a calendar window takes 24 bytes, and so does the place of any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,11 +24,11 @@ pub enum Slot {
         /// What is known of its writing.
         marks: Marks,
         /// The first second of the next window.
-        end: Narrow,
+        end: Narrow<6>,
         /// Units used.
-        used: Narrow,
+        used: Narrow<6>,
         /// Units that may be used before more must be written.
-        covered: Narrow,
+        covered: Narrow<6>,
     },
     /// Of a rolling window.
     Rolling {
@@ -62,12 +61,12 @@ pub struct Marks {
 
 /// The second in which a window of the calendar is over that ends at this millisecond. Windows end with a second; what says
 /// otherwise was not written by us, and counts for the rest of it.
-fn second_of(end: i64) -> Narrow {
+fn second_of(end: i64) -> Narrow<6> {
     Narrow::new(u64::try_from(end).unwrap_or(0).div_ceil(1_000))
 }
 
 /// The millisecond at which it is over.
-fn ms_of(end: Narrow) -> i64 {
+fn ms_of(end: Narrow<6>) -> i64 {
     i64::try_from(end.get().saturating_mul(1_000)).unwrap_or(i64::MAX)
 }
 
@@ -172,7 +171,9 @@ impl Slot {
     /// has been repaired since.
     pub(super) fn is_of_the_future(&self, length: i64, now: &Now) -> bool {
         match self {
-            Self::Calendar { end, .. } => ms_of(*end).saturating_sub(now.time.as_ms()) > length.saturating_mul(2),
+            Self::Calendar { end, .. } => {
+                ms_of(*end).saturating_sub(now.time.as_ms()) > length.saturating_mul(2)
+            }
             Self::Rolling { .. } | Self::Bucket { .. } => false,
         }
     }

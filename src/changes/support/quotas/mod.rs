@@ -26,7 +26,7 @@ use crate::{
         time::Timestamp,
     },
     error::{Limited, OperationError, QuotaReached},
-    ports::{Account, Bill, Charge, DrawsOn, LimitState, Mutation, Payer, Slotted},
+    ports::{Account, Bill, Charge, DrawsOn, LimitState, Mutation, Slotted},
 };
 
 use self::extent::{kept_of, limit_of};
@@ -174,7 +174,7 @@ impl Changes {
     /// What is counted of what a workspace's changes write.
     fn log_of(&self, workspace: WorkspaceId, limit: u64) -> Log {
         let limits = KeyLimits::only("log", &daily(limit), &self.index.limit_ids());
-        Log { workspace, limit, limits, payer: self.index.payer(&Payer::Workspace(&workspace.to_string())) }
+        Log { workspace, limit, limits, payer: self.index.payer_of_workspace(workspace) }
     }
 }
 
@@ -183,14 +183,13 @@ struct Log {
     workspace: WorkspaceId,
     limit: u64,
     limits: KeyLimits,
-    payer: Option<Box<dyn Slotted>>,
+    payer: Box<dyn Slotted>,
 }
 
 impl Log {
     /// Counts bytes; `None` where more must be written first, which is under way then.
     fn charge(&self, changes: &Changes, bytes: u64) -> Result<Option<()>, OperationError> {
-        let Some(bill) = self.bill(bytes) else { return Ok(Some(())) };
-        match changes.counters.charge(&bill, &changes.clock.read()) {
+        match changes.counters.charge(&self.bill(bytes), &changes.clock.read()) {
             Charge::Charged(_) => Ok(Some(())),
             Charge::Unwritten => Ok(None),
             Charge::Refused(refusal) => Err(self.refused(&refusal.into_parts().1, bytes)),
@@ -212,15 +211,13 @@ impl Log {
     }
 
     fn state(&self, changes: &Changes) -> Option<LimitState> {
-        let bill = self.bill(0)?;
-        let weighed = changes.counters.peek(&bill, &changes.clock.read())?;
+        let weighed = changes.counters.peek(&self.bill(0), &changes.clock.read())?;
         weighed.into_states().first().copied()
     }
 
-    fn bill(&self, cost: u64) -> Option<Bill<'_>> {
-        let key = Account::of(&**self.payer.as_ref()?);
-        let (limits, tiers) = (&self.limits, TierSet::default());
-        Some(Bill { key, owner: None, workspace: None, limits, tiers, cost })
+    fn bill(&self, cost: u64) -> Bill<'_> {
+        let (key, limits, tiers) = (Account::of(&*self.payer), &self.limits, TierSet::default());
+        Bill { key, owner: None, workspace: None, limits, tiers, cost }
     }
 }
 
