@@ -79,7 +79,7 @@ contract! {
     a_list_is_taken_as_a_whole_or_not_at_all,
     one_unit_or_all_of_a_limit_can_be_taken,
     a_replica_that_cannot_count_here_takes_nothing,
-    what_is_kept_at_the_end_stands_in_the_place_of_all_before,
+    what_is_kept_stands_in_the_place_of_what_was_kept_of_the_same_count,
     counts_are_read_by_part,
 }
 
@@ -243,18 +243,15 @@ async fn a_replica_that_cannot_count_here_takes_nothing<B: Backend>() {
     assert_eq!(taken(&*permits).await, (vec![kept("a", "x", b"1")], before));
 }
 
-/// Counts, in the parts that their payers lie in.
-fn packed(counts: &[(&str, &str, &[u8])]) -> Vec<PackedCounts> {
-    let mut parts: BTreeMap<PayerPart, PackedCounts> = BTreeMap::new();
+fn packed(counts: &[(&str, &str, &[u8])]) -> PackedCounts {
+    let mut packed = PackedCounts::default();
     for (payer, limit, state) in counts {
-        let payer = Payer::stored_under(payer);
-        let part = parts.entry(PayerPart::of(&payer)).or_insert_with_key(|part| PackedCounts::new(*part));
-        part.push(&payer, &Arc::from(*limit), state);
+        packed.push(&Payer::stored_under(payer), &Arc::from(*limit), state);
     }
-    parts.into_values().collect()
+    packed
 }
 
-async fn what_is_kept_at_the_end_stands_in_the_place_of_all_before<B: Backend>() {
+async fn what_is_kept_stands_in_the_place_of_what_was_kept_of_the_same_count<B: Backend>() {
     // L10
     let place = B::new();
     let permits = place.open();
@@ -277,13 +274,22 @@ async fn what_is_kept_at_the_end_stands_in_the_place_of_all_before<B: Backend>()
     // What was taken since counts for itself.
     permits.take(ONLY, vec![take(&key, "x", b"5", 16)]).await.unwrap();
     let of_key = || counts_in(&*permits, [PayerPart::of(&Payer::stored_under(&key))]);
-    assert_eq!(of_key().await, [kept(&key, "x", b"5"), kept(&key, "z", b"4")]);
+    assert_eq!(of_key().await, [kept(&key, "x", b"5"), kept(&key, "y", b"over too"), kept(&key, "z", b"4")]);
     permits.keep(ONLY, packed(&[("a", "x", b"as it is"), (&key, "x", b"6")])).await.unwrap();
+    let over = |payer: &str, limit: &str| GiveBack {
+        count: CountName { payer: payer.to_owned(), limit: limit.to_owned() },
+        state: None,
+    };
+    let mut gone = vec![over("b", "x"), over(&key, "y")];
+    gone.sort_by(|one, other| one.count.cmp(&other.count));
+    permits.give_back(ONLY, gone).await.unwrap();
     permits.end(ONLY, None).await.unwrap();
     drop(permits);
     let permits = place.open();
     let ended = PermitsFound { in_order: true, crash: None };
-    assert_eq!(taken(&*permits).await, (vec![kept("a", "x", b"as it is"), kept(&key, "x", b"6")], ended));
+    let mut counts = vec![kept("a", "x", b"as it is"), kept(&key, "x", b"6"), kept(&key, "z", b"4")];
+    counts.sort();
+    assert_eq!(taken(&*permits).await, (counts, ended), "what was not kept anew stays as it was");
 }
 
 async fn counts_are_read_by_part<B: Backend>() {

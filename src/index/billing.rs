@@ -1,12 +1,15 @@
 //! What is counted of a key that was found: who pays for its requests, and who used it.
 
+use std::collections::HashSet;
+
 use super::{Index, found::Found, used::Used, uses::User};
 use crate::{
     domain::{
+        id::KeyId,
         policy::{Subject, TierSet},
         time::Timestamp,
     },
-    ports::{Account, AnySlot, Bill, Payer},
+    ports::{Account, AnySlot, Bill, LastUse, Payer},
 };
 
 /// In the place of a cell, where there are more keys than cells: no back end counts in it, and so nothing is let through.
@@ -39,6 +42,24 @@ impl Index {
         } else if let Some(used) = self.used_by(found) {
             self.uses.note_current(&used.newest, key, user, now);
         }
+    }
+
+    /// The oldest last uses that are not written, so many at the most. They stay until they are [told](Index::wrote_uses) to be
+    /// written.
+    #[must_use]
+    pub fn unwritten_uses(&self, most: usize) -> Vec<LastUse> {
+        self.uses.journal().first(most)
+    }
+
+    /// Forgets so many of the oldest: they are written.
+    pub fn wrote_uses(&self, count: usize) {
+        self.uses.journal().wrote(count);
+    }
+
+    /// The last uses of these keys that are not written.
+    #[must_use]
+    pub fn noted_uses(&self, keys: &HashSet<KeyId>) -> Vec<LastUse> {
+        self.uses.journal().of(keys)
     }
 
     fn used_by(&self, found: &Found) -> Option<&Used> {

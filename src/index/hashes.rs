@@ -21,16 +21,16 @@ pub(super) struct Hashes(Box<[HashesPart]>);
 /// A part with cache lines of its own, so that one that is read slows no neighbour.
 #[derive(Default)]
 #[repr(align(128))]
-struct HashesPart(RwLock<Leads<Secret>>);
+struct HashesPart(RwLock<Leads<SecretLead>>);
 
 /// A secret that leads to a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Secret {
+struct SecretLead {
     tag: u32,
     place: u32,
 }
 
-impl Lead for Secret {
+impl Lead for SecretLead {
     const NONE: Self = Self { tag: u32::MAX, place: Place::NOWHERE.0 };
 
     /// A keyed hash is random, and no caller can choose it.
@@ -71,23 +71,23 @@ impl Hashes {
     /// Lets a secret lead to a key.
     pub(super) fn put(&self, short: Short, place: Place) {
         if let Some(mut part) = self.write(short) {
-            part.put(Secret { tag: short.tag, place: place.0 });
+            part.put(SecretLead { tag: short.tag, place: place.0 });
         }
     }
 
     /// Lets a secret lead there no more.
     pub(super) fn remove(&self, short: Short, place: Place) {
         if let Some(mut part) = self.write(short) {
-            part.remove(Secret { tag: short.tag, place: place.0 });
+            part.remove(SecretLead { tag: short.tag, place: place.0 });
         }
     }
 
-    fn read(&self, short: Short) -> Option<RwLockReadGuard<'_, Leads<Secret>>> {
+    fn read(&self, short: Short) -> Option<RwLockReadGuard<'_, Leads<SecretLead>>> {
         let part = self.0.get(usize::from(short.part))?;
         Some(part.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn write(&self, short: Short) -> Option<RwLockWriteGuard<'_, Leads<Secret>>> {
+    fn write(&self, short: Short) -> Option<RwLockWriteGuard<'_, Leads<SecretLead>>> {
         let part = self.0.get(usize::from(short.part))?;
         Some(part.0.write().unwrap_or_else(PoisonError::into_inner))
     }

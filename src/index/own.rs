@@ -30,9 +30,9 @@ pub(super) struct Own {
     more: Option<Arc<More>>,
     /// A million millions: as many changes as fill a thousand disks.
     revision: Narrow<5>,
-    created: Moment,
+    created: PackedTime,
     /// Never, where it does not.
-    expires: Moment,
+    expires: PackedTime,
     /// What it takes, for quotas; what takes 16 MiB or more counts for that.
     bytes: Narrow<3>,
     /// Of the current secret.
@@ -45,9 +45,9 @@ pub(super) struct Own {
 
 /// A point in time, or none, in seven bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Moment(Narrow<7>);
+struct PackedTime(Narrow<7>);
 
-impl Moment {
+impl PackedTime {
     const NONE: Self = Self(Narrow::ZERO);
     /// What is added to milliseconds, which may be before 1970, so that they are more than zero.
     const LIFT: i64 = 1 << 54;
@@ -106,8 +106,8 @@ impl Own {
             metadata: Some(&key.metadata).filter(|labels| !labels.pairs().is_empty()).cloned(),
             more: (!is_plain).then(|| Arc::new(more())),
             revision: Narrow::new(key.revision.0),
-            created: Moment::of(Some(key.created)),
-            expires: Moment::of(key.expires),
+            created: PackedTime::of(Some(key.created)),
+            expires: PackedTime::of(key.expires),
             bytes: Narrow::new(key_bytes(key)),
             generation: secret.generation,
             used: CellNumber::NONE,
@@ -222,7 +222,7 @@ impl Own {
             GroupAct::Revoke(_) => self.turn(StateKind::Revoked, change.time),
             GroupAct::Retire(end) => {
                 if self.state != StateKind::Revoked {
-                    self.expires = Moment::of(Some(self.expires().map_or(end, |before| before.min(end))));
+                    self.expires = PackedTime::of(Some(self.expires().map_or(end, |before| before.min(end))));
                 }
                 if self.state == StateKind::Disabled {
                     self.with_more(|more| more.updated = Some(change.time));
@@ -262,9 +262,9 @@ mod tests {
     fn times_are_what_they_were() {
         let ends = [-62_135_596_800_000, -1, 0, 1, 253_402_300_799_999];
         for ms in ends {
-            assert_eq!(Moment::of(Some(at(ms))).get(), Some(at(ms)));
+            assert_eq!(PackedTime::of(Some(at(ms))).get(), Some(at(ms)));
         }
-        assert_eq!(Moment::of(None).get(), None);
+        assert_eq!(PackedTime::of(None).get(), None);
     }
 
     #[test]

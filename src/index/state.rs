@@ -26,7 +26,7 @@ use super::{
     slab::{Place, Record, Slab},
     tally::Kept,
     used::{CellNumber, Cells, SlotCells, Used},
-    uses::Uses,
+    uses::UseNotes,
 };
 
 use crate::{
@@ -81,7 +81,7 @@ pub struct Index {
     /// What is counted of keys, with the slots of the back end.
     cells: Box<dyn Cells>,
     /// Who used them last, until that is written.
-    pub(super) uses: Uses,
+    pub(super) uses: UseNotes,
 }
 
 /// The view will not follow the log any more.
@@ -120,7 +120,7 @@ impl Index {
             accounts: Mutex::new(SharedAccounts::with_slots::<S>()),
             limit_ids,
             cells: Box::new(SlotCells::<S>::default()),
-            uses: Uses::default(),
+            uses: UseNotes::default(),
         }
     }
 }

@@ -59,11 +59,11 @@ impl dyn Cells {
 }
 
 /// Some cells.
-type Group<S> = OnceLock<Box<[Used<S>]>>;
+type CellGroup<S> = OnceLock<Box<[Used<S>]>>;
 
 /// The cells with the slots of one back end.
 pub(super) struct SlotCells<S> {
-    groups: Box<[OnceLock<Box<[Group<S>]>>]>,
+    groups: Box<[OnceLock<Box<[CellGroup<S>]>>]>,
     /// How many were taken; read without the lock by who looks at all.
     count: AtomicU32,
     taking: Mutex<()>,

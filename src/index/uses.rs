@@ -5,7 +5,6 @@
 //! its users must be told that it ends (R5).
 
 use std::{
-    collections::HashSet,
     hash::{BuildHasher as _, RandomState},
     net::IpAddr,
     sync::{
@@ -14,7 +13,7 @@ use std::{
     },
 };
 
-use super::{Index, journal::Journal};
+use super::journal::Journal;
 use crate::{
     domain::{
         id::KeyId,
@@ -41,7 +40,7 @@ pub struct User {
 
 /// The last uses of all keys, until they are written.
 #[derive(Default)]
-pub(super) struct Uses {
+pub(super) struct UseNotes {
     /// What is not written.
     journal: Journal,
     /// Who used the retiring secrets of a key, for as long as it has such.
@@ -62,27 +61,12 @@ struct NotedUser {
     minute: u32,
 }
 
-impl Index {
-    /// The oldest last uses that are not written, so many at the most. They stay until they are [told](Index::wrote_uses) to be
-    /// written.
-    #[must_use]
-    pub fn unwritten_uses(&self, most: usize) -> Vec<LastUse> {
-        self.uses.journal.first(most)
+impl UseNotes {
+    /// What is not written.
+    pub(super) const fn journal(&self) -> &Journal {
+        &self.journal
     }
 
-    /// Forgets so many of the oldest: they are written.
-    pub fn wrote_uses(&self, count: usize) {
-        self.uses.journal.wrote(count);
-    }
-
-    /// The last uses of these keys that are not written.
-    #[must_use]
-    pub fn noted_uses(&self, keys: &HashSet<KeyId>) -> Vec<LastUse> {
-        self.uses.journal.of(keys)
-    }
-}
-
-impl Uses {
     /// Notes an allowed Check with the current secret of a key; `newest` is what is known of it.
     pub(super) fn note_current(&self, newest: &AtomicU64, key: KeyId, user: User, now: Timestamp) {
         let minute = minute_of(now);
@@ -186,7 +170,7 @@ mod tests {
         User { generation, caller: None, address: Some(IpAddr::from([10, 0, 0, last])) }
     }
 
-    fn taken(uses: &Uses) -> Vec<(u32, String, i64)> {
+    fn taken(uses: &UseNotes) -> Vec<(u32, String, i64)> {
         let shown = |used: LastUse| {
             let address = used.address.map(|address| address.to_string()).unwrap_or_default();
             (used.generation, address, used.time.as_ms() / MINUTE)
@@ -198,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_current_secret_has_one_user_a_minute() {
-        let (uses, newest, key) = (Uses::default(), AtomicU64::new(0), key().unwrap());
+        let (uses, newest, key) = (UseNotes::default(), AtomicU64::new(0), key().unwrap());
         let note = |last, ms| uses.note_current(&newest, key.id, user(1, last), at(ms));
         assert_eq!(taken(&uses), []);
         note(1, 5 * MINUTE);
@@ -215,7 +199,7 @@ mod tests {
     #[test]
     fn a_retiring_secret_names_everybody_who_uses_it_up_to_eight() {
         // R5
-        let (uses, key) = (Uses::default(), key().unwrap());
+        let (uses, key) = (UseNotes::default(), key().unwrap());
         let note = |last, ms| uses.note_retiring(key.id, user(1, last), at(ms), key.view().secrets);
         for last in 1..=9 {
             note(last, 5 * MINUTE);
@@ -233,7 +217,7 @@ mod tests {
 
     #[test]
     fn what_is_known_of_a_secret_that_is_gone_is_forgotten() {
-        let (uses, key) = (Uses::default(), key().unwrap());
+        let (uses, key) = (UseNotes::default(), key().unwrap());
         let note =
             |generation| uses.note_retiring(key.id, user(generation, 1), at(MINUTE), key.view().secrets);
         note(7);

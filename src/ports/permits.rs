@@ -2,8 +2,8 @@
 //! processes that share limits never admit more than there is.
 //!
 //! The order in which a process speaks: [`Permits::taken`] once, then [`Permits::begin`]; then [`Permits::kept`] once for each
-//! part, and of a part that was read as many [`Permits::take`] and [`Permits::give_back`] as it needs; and if it stops in order,
-//! [`Permits::keep`] for every part that has counts, and [`Permits::end`].
+//! part, and of a part that was read as many [`Permits::take`], [`Permits::keep`] and [`Permits::give_back`] as it needs; and if
+//! it stops in order, [`Permits::keep`] for every count that is not kept as it is, and [`Permits::end`].
 
 use std::sync::Arc;
 
@@ -48,28 +48,15 @@ pub trait CountSink: Send + Sync {
     fn take(&self, payer: &Payer<'_>, limit: &str, state: &[u8]);
 }
 
-/// Counts of one part, close together, because there are many.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Counts, close together, because there are many.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PackedCounts {
-    part: PayerPart,
     limits: Vec<Arc<str>>,
     /// Of each count: the place of its limit, how long the payer's text and the state are, two bytes each; and both of them.
     bytes: Vec<u8>,
 }
 
 impl PackedCounts {
-    /// None of this part yet.
-    #[must_use]
-    pub const fn new(part: PayerPart) -> Self {
-        Self { part, limits: Vec::new(), bytes: Vec::new() }
-    }
-
-    /// The part.
-    #[must_use]
-    pub const fn part(&self) -> PayerPart {
-        self.part
-    }
-
     /// How many bytes they take.
     #[must_use]
     pub const fn size(&self) -> usize {
@@ -98,12 +85,10 @@ impl PackedCounts {
         }
     }
 
-    /// Shows each count: who pays, the limit and the state.
-    pub fn each(&self, mut see: impl FnMut(&Payer<'_>, &Arc<str>, &[u8])) {
+    /// Each count: who pays, the limit and the state.
+    pub fn iter(&self) -> impl Iterator<Item = (Payer<'_>, &Arc<str>, &[u8])> {
         let mut rest = self.bytes.as_slice();
-        while let Some((payer, limit, state)) = self.next(&mut rest) {
-            see(&payer, limit, state);
-        }
+        std::iter::from_fn(move || self.next(&mut rest))
     }
 
     fn next<'b>(&'b self, rest: &mut &'b [u8]) -> Option<(Payer<'b>, &'b Arc<str>, &'b [u8])> {
@@ -181,12 +166,12 @@ pub trait Permits: Send + Sync {
     /// Gives units back that are unspent, in one durable step; the list is sorted as for [`Permits::take`].
     fn give_back(&self, replica: ReplicaId, sorted: Vec<GiveBack>) -> Pending<'_, ()>;
 
-    /// Keeps the counts of some parts, each in the place of all that is kept of it, in one durable step. It comes before
-    /// [`Permits::end`], and means nothing without it: until then what may have been used of each counts as used.
-    fn keep(&self, replica: ReplicaId, parts: Vec<PackedCounts>) -> Pending<'_, ()>;
+    /// Keeps counts as they are, each in the place of what is kept of the same count, in one durable step. It takes no units and
+    /// gives none back: until [`Permits::end`] what may have been used of each counts as used.
+    fn keep(&self, replica: ReplicaId, counts: PackedCounts) -> Pending<'_, ()>;
 
-    /// Gives back everything that is unspent: the replica stops in order, and every part that [`Permits::keep`] did not name since
-    /// the last [`Permits::take`] has no count. `crash` is kept for [`PermitsFound::crash`].
+    /// Gives back everything that is unspent: the replica stops in order, and each count was used as far as it was kept last.
+    /// `crash` is kept for [`PermitsFound::crash`].
     fn end(&self, replica: ReplicaId, crash: Option<Now>) -> Pending<'_, ()>;
 
     /// How many replicas take of these permits now: a block is the smaller, the more there are.

@@ -106,9 +106,9 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 99] = [
     ),
     (
         "operating.md",
-        "Last uses are exact to the minute, and written once a minute",
+        "Last uses are exact to the minute, and written each second",
         "changes/support/last_use.rs",
-        "const WRITE_EVERY: Duration = Duration::from_secs(60);",
+        "const WRITE_EVERY: Duration = Duration::from_secs(1);",
     ),
     (
         "operating.md",

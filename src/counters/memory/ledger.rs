@@ -16,7 +16,8 @@ use tokio::{
 };
 
 use super::{
-    giving::sorted, parts::KeptParts, replicas::KnownReplicas, restorer::Restorer, slot::MemorySlot,
+    giving::sorted, news::News, parts::KeptParts, replicas::KnownReplicas, restorer::Restorer,
+    slot::MemorySlot,
 };
 use crate::{
     domain::{
@@ -25,15 +26,16 @@ use crate::{
     },
     index::Index,
     ports::{
-        CountName, GiveBack, KeptPayer, PackedCounts, Payer, PayerPart, Permits, ReplicaId, StoreError, Take,
-        Taking,
+        CountName, GiveBack, KeptPayer, PackedCounts, Payer, Permits, ReplicaId, StoreError, Take, Taking,
     },
 };
 
 /// Rows in one write: a change that comes meanwhile waits for no more than these.
 pub(super) const BATCH: usize = 1_024;
-/// Bytes of counts that a stop writes at once.
-const KEPT_AT_ONCE: usize = 1 << 20;
+/// How often counts are written as they are: what was charged since is what a stop has to write.
+const KEEP_EVERY: Duration = Duration::from_secs(4);
+/// Payers whose counts are written as they are in one write, less than a block.
+const KEPT_AT_ONCE: usize = 8_192;
 /// How often what is over is dropped.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How often a write is tried while none succeeds.
@@ -74,6 +76,13 @@ struct Over {
     limit: Arc<str>,
 }
 
+/// Who hears of writes.
+pub(super) struct Hearers {
+    pub(super) written: Arc<watch::Sender<u64>>,
+    pub(super) degraded: Arc<AtomicBool>,
+    pub(super) replicas: Arc<KnownReplicas>,
+}
+
 /// What writes.
 pub(super) struct Ledger {
     permits: Arc<dyn Permits>,
@@ -90,6 +99,8 @@ pub(super) struct Ledger {
     replicas: Arc<KnownReplicas>,
     /// What the process before has counted, as far as it is in memory, and what reads it.
     kept: (Arc<KeptParts>, Arc<Restorer>),
+    /// Who was charged and is not written as they are.
+    news: Arc<News>,
     /// Whether something may have been counted in memory only.
     behind: AtomicBool,
 }
@@ -100,10 +111,11 @@ impl Ledger {
         index: Arc<Index>,
         clock: Arc<TrustedClock>,
         unclean: Option<Now>,
-        (written, degraded, replicas): (Arc<watch::Sender<u64>>, Arc<AtomicBool>, Arc<KnownReplicas>),
-        kept: (Arc<KeptParts>, Arc<Restorer>),
+        told: Hearers,
+        (parts, restorer, news): (Arc<KeptParts>, Arc<Restorer>, Arc<News>),
     ) -> Self {
-        let ids = index.limit_ids();
+        let (ids, kept) = (index.limit_ids(), (parts, restorer));
+        let Hearers { written, degraded, replicas } = told;
         Self {
             permits,
             replica,
@@ -115,6 +127,7 @@ impl Ledger {
             degraded,
             replicas,
             kept,
+            news,
             behind: AtomicBool::new(false),
         }
     }
@@ -127,7 +140,9 @@ impl Ledger {
         probe.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::new();
         let mut last_sweep = self.clock.read();
-        let mut over = VecDeque::new();
+        let mut keep = tokio::time::interval(KEEP_EVERY);
+        keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut over, mut news) = (VecDeque::new(), Vec::new());
         let mut taking = self.permits.accepting();
         loop {
             tokio::select! {
@@ -142,10 +157,14 @@ impl Ledger {
                     self.sweep(&last_sweep, &mut over);
                     last_sweep = self.clock.read();
                 }
+                _tick = keep.tick(), if !self.degraded.load(Ordering::Acquire) => news.append(&mut self.news.take()),
                 taken = jobs.recv_many(&mut batch, BATCH) => if taken == 0 {
                     return Ok(());
                 },
                 // One batch at a time, and only while no request waits for a write.
+                () = ready(()), if !news.is_empty() => {
+                    let _heard = self.keep_some(&mut news).await;
+                }
                 () = ready(()), if !over.is_empty() => self.forget(&mut over).await,
             }
             let mut asks = Vec::new();
@@ -154,10 +173,10 @@ impl Ledger {
                     Job::Ask(ask) => asks.push(ask),
                     Job::Settle(answer) => {
                         self.write(std::mem::take(&mut asks)).await;
-                        let _gone = answer.send(self.write_unwritten().await);
+                        let _gone = answer.send(self.keep_all(&mut news).await);
                     }
                     Job::Close(answer) => {
-                        let closed = self.close().await;
+                        let closed = self.close(&mut news).await;
                         let _gone = answer.send(closed.clone());
                         return closed;
                     }
@@ -166,7 +185,7 @@ impl Ledger {
             if !asks.is_empty() {
                 self.write(asks).await;
             }
-            self.catch_up().await;
+            self.catch_up(&mut news).await;
         }
     }
 
@@ -231,10 +250,10 @@ impl Ledger {
 
     /// Writes what was counted in memory only, once the store takes writes again: even if no request uses it ever after, a
     /// process after a crash must find it.
-    async fn catch_up(&self) {
+    async fn catch_up(&self, news: &mut Vec<KeptPayer>) {
         let written_again =
             !self.degraded.load(Ordering::Acquire) && self.behind.swap(false, Ordering::AcqRel);
-        if written_again && self.write_unwritten().await.is_err() {
+        if written_again && self.keep_all(news).await.is_err() {
             self.behind.store(true, Ordering::Release);
         }
     }
@@ -284,75 +303,67 @@ impl Ledger {
         }
     }
 
-    /// Writes every count that was never written, or less of it than was used.
-    async fn write_unwritten(&self) -> Result<(), StoreError> {
-        let mut payers = Vec::new();
-        self.index.each_payer(|payer| {
-            if MemorySlot::of(payer).is_some_and(|slot| slot.lock().as_it_is(false).next().is_some()) {
-                payers.push(payer.payer().to_string());
+    /// Writes the counts of some of those payers as they are.
+    async fn keep_some(&self, news: &mut Vec<KeptPayer>) -> Result<(), StoreError> {
+        let batch = news.split_off(news.len().saturating_sub(KEPT_AT_ONCE));
+        let (mut counts, mut pending) = (PackedCounts::default(), Vec::new());
+        let mut texts = HashMap::new();
+        for kept in &batch {
+            let payer = kept.payer();
+            let slotted = self.index.payer(&payer);
+            let Some(slot) = slotted.as_deref().and_then(MemorySlot::of) else { continue };
+            let mut sheet = slot.lock();
+            for snapshot in sheet.take_news() {
+                let text = texts.entry(snapshot.id).or_insert_with(|| self.ids.text(snapshot.id));
+                let Some(limit) = text else { continue };
+                counts.push(&payer, limit, &snapshot.state);
+                pending.push((kept, snapshot));
             }
-        });
-        for batch in payers.chunks(BATCH) {
-            let mut list = Vec::new();
-            for payer in batch.iter().filter_map(|subject| self.index.payer(&Payer::stored_under(subject))) {
-                let Some(slot) = MemorySlot::of(&*payer) else { continue };
-                let snapshots: Vec<_> = slot.lock().as_it_is(false).collect();
-                for snapshot in snapshots {
-                    let Some(limit) = self.ids.text(snapshot.id) else { continue };
-                    let count = CountName { payer: payer.payer().to_string(), limit: limit.to_string() };
-                    list.push((count, InFlight { payer: payer.payer().keep(), snapshot }));
-                }
+        }
+        let outcome = self.permits.keep(self.replica, counts).await;
+        self.heard(&outcome);
+        for (kept, snapshot) in pending {
+            let slotted = self.index.payer(&kept.payer());
+            let Some(slot) = slotted.as_deref().and_then(MemorySlot::of) else { continue };
+            let mut sheet = slot.lock();
+            if outcome.is_ok() {
+                sheet.noted(&snapshot);
+            } else {
+                sheet.renew();
             }
-            self.take(list).await?;
+        }
+        if outcome.is_err() {
+            batch.into_iter().for_each(|payer| self.news.add(payer));
+        }
+        outcome
+    }
+
+    /// Writes every count as it is that is not written so.
+    async fn keep_all(&self, news: &mut Vec<KeptPayer>) -> Result<(), StoreError> {
+        news.append(&mut self.news.take());
+        while !news.is_empty() {
+            if let Err(error) = self.keep_some(news).await {
+                news.drain(..).for_each(|payer| self.news.add(payer));
+                return Err(error);
+            }
         }
         Ok(())
     }
 
-    /// Writes every count as it is, part by part, and says that all of them are there.
-    async fn close(&self) -> Result<(), StoreError> {
-        let (parts, _) = &self.kept;
+    /// Writes what is not written as it is, and says that every count is.
+    async fn close(&self, news: &mut Vec<KeptPayer>) -> Result<(), StoreError> {
+        let (parts, restorer) = &self.kept;
         if !parts.complete().await {
             // They stay as they are, and what may have been used of them counts as used.
             let why = "not all that was counted before the start could be read";
             return Err(StoreError::Unavailable(why.to_owned()));
         }
-        let (mut batch, mut bytes) = (Vec::new(), 0_usize);
-        for counts in self.all_counts() {
-            bytes = bytes.saturating_add(counts.size());
-            batch.push(counts);
-            if bytes >= KEPT_AT_ONCE {
-                self.permits.keep(self.replica, std::mem::take(&mut batch)).await?;
-                bytes = 0;
-            }
+        self.keep_all(news).await?;
+        let mut strays = PackedCounts::default();
+        restorer.keep_strays(&self.clock.read(), &mut strays);
+        if strays.size() > 0 {
+            self.permits.keep(self.replica, strays).await?;
         }
-        self.permits.keep(self.replica, batch).await?;
         self.permits.end(self.replica, self.unclean).await
-    }
-
-    /// Every count, by part; no part without one.
-    fn all_counts(&self) -> Vec<PackedCounts> {
-        let mut parts: Vec<_> = PayerPart::all().map(PackedCounts::new).collect();
-        let now = self.clock.read();
-        let mut texts = HashMap::new();
-        self.index.each_payer(|slotted| {
-            let Some(slot) = MemorySlot::of(slotted) else { return };
-            let mut sheet = slot.lock();
-            if sheet.is_empty() {
-                return;
-            }
-            sheet.sweep(&now);
-            let payer = slotted.payer();
-            let Some(part) = parts.get_mut(usize::from(PayerPart::of(&payer).number())) else { return };
-            for snapshot in sheet.as_it_is(true) {
-                let text = texts.entry(snapshot.id).or_insert_with(|| self.ids.text(snapshot.id));
-                if let Some(limit) = text {
-                    part.push(&payer, limit, &snapshot.state);
-                }
-            }
-        });
-        let (_, restorer) = &self.kept;
-        restorer.keep_strays(&now, &mut parts);
-        parts.retain(|part| part.size() > 0);
-        parts
     }
 }

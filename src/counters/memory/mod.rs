@@ -7,6 +7,7 @@
 
 mod giving;
 mod ledger;
+mod news;
 mod parts;
 mod replicas;
 mod restorer;
@@ -28,11 +29,12 @@ use tokio::{
 
 pub use self::slot::MemorySlot;
 use self::{
-    ledger::{Ask, Job, Ledger},
+    ledger::{Ask, Hearers, Job, Ledger},
+    news::News,
     parts::KeptParts,
     replicas::KnownReplicas,
     restorer::Restorer,
-    sheets::LockedSheets,
+    sheets::{LockedSheets, OnCharge},
 };
 use crate::{
     domain::{
@@ -68,6 +70,8 @@ pub struct MemoryCounters {
     replicas: Arc<KnownReplicas>,
     /// What the process before has counted, as far as it is in memory.
     parts: Arc<KeptParts>,
+    /// Who was charged and is not written as they are.
+    news: Arc<News>,
     /// Reads the rest of it.
     restoring: JoinHandle<()>,
     /// Taken by the first call that closes this.
@@ -116,7 +120,8 @@ impl MemoryCounters {
         let replicas = Arc::new(KnownReplicas::new(permits.replicas()));
         let written_sender = Arc::new(written_sender);
         let parts = Arc::new(KeptParts::unread());
-        let restorer = Arc::new(Restorer::new(Arc::clone(&index), in_order, now));
+        let news = Arc::<News>::default();
+        let restorer = Arc::new(Restorer::new(Arc::clone(&index), in_order, now, Arc::clone(&news)));
         let restoring = Arc::clone(&restorer).run(
             (Arc::clone(&permits), replica),
             Arc::clone(&parts),
@@ -125,12 +130,13 @@ impl MemoryCounters {
         let restoring = tokio::spawn(restoring);
         // Few counts are there at once, so that the first answers have their limits; for many nobody waits.
         let _later = tokio::time::timeout(FIRST_LOOK, parts.complete()).await;
-        let told = (written_sender, Arc::clone(&degraded), Arc::clone(&replicas));
-        let kept = (Arc::clone(&parts), restorer);
+        let (degraded_too, replicas_too) = (Arc::clone(&degraded), Arc::clone(&replicas));
+        let told = Hearers { written: written_sender, degraded: degraded_too, replicas: replicas_too };
+        let kept = (Arc::clone(&parts), restorer, Arc::clone(&news));
         let ledger = Ledger::new((permits, replica), index, clock, unclean, told, kept);
         let ledger = Mutex::new(Some(tokio::spawn(ledger.run(receiver))));
         let closed = AtomicBool::new(false);
-        Ok(Self { jobs, written, degraded, closed, unclean, replicas, parts, restoring, ledger })
+        Ok(Self { jobs, written, degraded, closed, unclean, replicas, parts, news, restoring, ledger })
     }
 
     /// Writes every count, so that nothing is wasted. Nothing is charged any more: a call that outlives its server is
@@ -162,7 +168,7 @@ impl MemoryCounters {
         // Read under the locks: the call that closes this sets it, and looks at each account after that.
         let closed = self.closed.load(Ordering::Acquire);
         let degraded = self.is_degraded();
-        let mut asks = Vec::new();
+        let (mut asks, mut news) = (Vec::new(), Vec::new());
         let mut all_covered = true;
         for (place, bill) in bills.iter().enumerate() {
             let (mut passes, mut covered, mut limited) = (true, true, false);
@@ -191,9 +197,12 @@ impl MemoryCounters {
                 break;
             }
             for bound in bill.limits.of(bill.tiers) {
-                if let Some(mut open) = sheets.of(bill, bound)
-                    && open.charge(bound, bill.cost)
-                {
+                let Some(mut open) = sheets.of(bill, bound) else { continue };
+                let OnCharge { low, is_news } = open.charge(bound, bill.cost);
+                if is_news {
+                    news.push(bill.account(bound.per).payer);
+                }
+                if low {
                     asks.push(Needed { account: bill.account(bound.per), bound, units: 0 });
                 }
             }
@@ -204,7 +213,9 @@ impl MemoryCounters {
             charged(Charged::by_counters(passing));
         }
         // Only now: for bills that are refused in the end nothing is written ahead.
-        if !all_covered {
+        if all_covered {
+            news.iter().for_each(|payer| self.news.add(payer.keep()));
+        } else {
             sheets.roll_back();
             asks = needed(&mut sheets, bills);
         }

@@ -8,14 +8,14 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{giving::sorted, parts::KeptParts, slot::MemorySlot};
+use super::{giving::sorted, news::News, parts::KeptParts, slot::MemorySlot};
 use crate::{
     domain::{
         limit::{LimitIds, Sheet},
         time::Now,
     },
     index::Index,
-    ports::{CountName, CountSink, GiveBack, PackedCounts, Payer, PayerPart, Permits, ReplicaId},
+    ports::{CountName, CountSink, GiveBack, PackedCounts, Payer, Permits, ReplicaId},
 };
 
 /// How long after a failure it is tried again.
@@ -29,6 +29,8 @@ pub(super) struct Restorer {
     in_order: bool,
     /// When this one began.
     started: Now,
+    /// Where it did not, what may have been used counts as used, which is to be written.
+    news: Arc<News>,
     taken: Mutex<Taken>,
 }
 
@@ -50,9 +52,9 @@ struct Stray {
 }
 
 impl Restorer {
-    pub(super) fn new(index: Arc<Index>, in_order: bool, started: Now) -> Self {
+    pub(super) fn new(index: Arc<Index>, in_order: bool, started: Now, news: Arc<News>) -> Self {
         let ids = index.limit_ids();
-        Self { index, ids, in_order, started, taken: Mutex::default() }
+        Self { index, ids, in_order, started, news, taken: Mutex::default() }
     }
 
     /// Reads part after part until all are read.
@@ -106,14 +108,13 @@ impl Restorer {
         }
     }
 
-    /// Adds the counts of those whom the index does not know to what is kept for the process that comes after.
-    pub(super) fn keep_strays(&self, now: &Now, parts: &mut [PackedCounts]) {
+    /// Adds the counts of those whom the index does not know to what is kept for the process that comes after, where they are not
+    /// there as they are.
+    pub(super) fn keep_strays(&self, now: &Now, counts: &mut PackedCounts) {
         for Stray { payer, limit, sheet } in &mut self.lock().strays {
             sheet.sweep(now);
-            let payer = Payer::stored_under(payer);
-            let part = parts.get_mut(usize::from(PayerPart::of(&payer).number()));
-            if let Some((part, snapshot)) = part.zip(sheet.as_it_is(true).next()) {
-                part.push(&payer, limit, &snapshot.state);
+            for snapshot in sheet.take_news() {
+                counts.push(&Payer::stored_under(payer), limit, &snapshot.state);
             }
         }
     }
@@ -130,7 +131,13 @@ impl CountSink for Restorer {
         let known = self.index.payer(payer);
         let slot = known.as_deref().and_then(MemorySlot::of);
         let restored = if let Some(slot) = slot {
-            slot.lock().restore((id, limit), state, self.in_order, &self.started)
+            let mut sheet = slot.lock();
+            let had_news = sheet.has_news();
+            let restored = sheet.restore((id, limit), state, self.in_order, &self.started);
+            if !had_news && sheet.has_news() {
+                self.news.add(payer.keep());
+            }
+            restored
         } else {
             let mut sheet = Sheet::default();
             let restored = sheet.restore((id, limit), state, self.in_order, &self.started);

@@ -52,6 +52,14 @@ pub(super) struct OpenAccount<'a> {
     reading: &'a Reading,
 }
 
+/// What a charge makes necessary.
+pub(super) struct OnCharge {
+    /// Whether a write is to be asked for, so that more may be used.
+    pub(super) low: bool,
+    /// Whether the account has counts now that are not written as they are, and had none before.
+    pub(super) is_news: bool,
+}
+
 impl<'a> LockedSheets<'a> {
     /// Locks the accounts of these bills; `None` where the index keeps no slots for this back end.
     pub(super) fn lock(reading: &Reading, bills: &[Bill<'a>]) -> Option<Self> {
@@ -132,9 +140,11 @@ impl OpenAccount<'_> {
         self.sheet.measure(bound, cost, self.reading)
     }
 
-    /// Counts units as used; whether a write is to be asked for.
-    pub(super) fn charge(&mut self, bound: &Bound, cost: u64) -> bool {
-        self.sheet.charge(bound, cost, self.reading)
+    /// Counts units as used.
+    pub(super) fn charge(&mut self, bound: &Bound, cost: u64) -> OnCharge {
+        let had_news = self.sheet.has_news();
+        let low = self.sheet.charge(bound, cost, self.reading);
+        OnCharge { low, is_news: !had_news && self.sheet.has_news() }
     }
 
     pub(super) fn ask_for(&mut self, bound: &Bound) -> bool {

@@ -38,6 +38,8 @@ struct Rows {
     grants: Mutex<Option<u64>>,
     /// How many others take of the same.
     others: AtomicU32,
+    /// How many counts were kept as they are, each time.
+    kept: Mutex<Vec<usize>>,
 }
 
 impl Rows {
@@ -95,17 +97,18 @@ impl Permits for Rows {
         Box::pin(async { written })
     }
 
-    fn keep(&self, _: ReplicaId, parts: Vec<PackedCounts>) -> Pending<'_, ()> {
-        let mut counts = self.counts.lock().unwrap();
-        for part in parts {
-            counts.retain(|name, _| PayerPart::of(&Payer::stored_under(&name.payer)) != part.part());
-            part.each(|payer, limit, state| {
-                let count = CountName { payer: payer.to_string(), limit: limit.to_string() };
-                counts.insert(count, Some(state.to_vec()));
-            });
+    fn keep(&self, _: ReplicaId, kept: PackedCounts) -> Pending<'_, ()> {
+        let counts = kept.iter().map(|(payer, limit, state)| {
+            let count = CountName { payer: payer.to_string(), limit: limit.to_string() };
+            (count, Some(state.to_vec()))
+        });
+        let counts: Vec<_> = counts.collect();
+        let count = counts.len();
+        let written = self.write(counts);
+        if written.is_ok() {
+            self.kept.lock().unwrap().push(count);
         }
-        drop(counts);
-        Box::pin(async { self.write(Vec::new()) })
+        Box::pin(async { written })
     }
 
     fn end(&self, _: ReplicaId, _: Option<Now>) -> Pending<'_, ()> {

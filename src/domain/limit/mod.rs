@@ -14,6 +14,7 @@ mod bound;
 mod bucket;
 mod calendar;
 mod ids;
+mod marks;
 mod measure;
 mod rolling;
 mod sheet;

@@ -1,6 +1,6 @@
 //! Everything that one subject has used.
 
-use super::{Bound, LimitId, Measure, Reading, Slot, Snapshot, bound};
+use super::{Bound, LimitId, Measure, Reading, Slot, Snapshot, bound, marks::Marks};
 use crate::domain::time::Now;
 
 /// The counts of one subject, one for each limit that it has used and that is not over.
@@ -116,7 +116,7 @@ impl Sheet {
     /// Takes note that a write that was asked for is not on its way.
     pub fn forget_ask(&mut self, id: LimitId) {
         if let Some(slot) = self.0.iter_mut().find(|slot| slot.id() == id) {
-            slot.marks().asked = false;
+            slot.marks().clear(Marks::ASKED);
         }
     }
 
@@ -126,7 +126,7 @@ impl Sheet {
     }
 
     fn ask(slot: &mut Slot) -> bool {
-        !std::mem::replace(&mut slot.marks().asked, true)
+        slot.marks().set(Marks::ASKED)
     }
 
     /// What is to be written of a count so that `more` units may be used after it.
@@ -135,16 +135,40 @@ impl Sheet {
         self.0.iter().find(|slot| slot.id() == id).map(|slot| slot.snapshot(more))
     }
 
-    /// What is to be written of every count, or of those of which nothing is written or less than was used, so that no
-    /// write is needed for what may be used now.
-    pub fn as_it_is(&self, all: bool) -> impl Iterator<Item = Snapshot> {
-        self.0.iter().filter(move |slot| all || !slot.is_written() || slot.is_behind()).map(Slot::as_it_is)
+    /// Whether something is counted of which the disk says something else.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.0.iter().any(|slot| slot.has(Marks::NEWS))
+    }
+
+    /// What is to be written of every count that is news, as it is; from now on it is none. Where it is not written in the end,
+    /// [`Sheet::renew`] is to be told.
+    pub fn take_news(&mut self) -> impl Iterator<Item = Snapshot> {
+        let news = self.0.iter_mut().filter(|slot| slot.has(Marks::NEWS));
+        news.map(|slot| {
+            slot.marks().clear(Marks::NEWS);
+            slot.as_it_is()
+        })
+    }
+
+    /// Takes note that a count was written as it was.
+    pub fn noted(&mut self, snapshot: &Snapshot) {
+        if let Some(slot) = self.0.iter_mut().find(|slot| slot.id() == snapshot.id) {
+            slot.wrote(snapshot);
+        }
+    }
+
+    /// Makes every count news, because it is not known what of it is on disk.
+    pub fn renew(&mut self) {
+        for slot in self.0.iter_mut() {
+            slot.marks().set(Marks::NEWS);
+        }
     }
 
     /// Takes note of what became of a write.
     pub fn wrote(&mut self, snapshot: &Snapshot, done: bool) {
         let Some(slot) = self.0.iter_mut().find(|slot| slot.id() == snapshot.id) else { return };
-        slot.marks().asked = false;
+        slot.marks().clear(Marks::ASKED);
         if done {
             slot.wrote(snapshot);
         }
@@ -179,7 +203,8 @@ impl Sheet {
         if self.0.iter().all(|slot| !over(&slot)) {
             return Vec::new();
         }
-        let written = self.0.iter().filter(over).filter(|slot| slot.is_written()).map(Slot::id).collect();
+        let written =
+            self.0.iter().filter(over).filter(|slot| slot.has(Marks::WRITTEN)).map(Slot::id).collect();
         self.0 = std::mem::take(&mut self.0).into_iter().filter(|slot| !slot.is_over(now)).collect();
         written
     }

@@ -8,13 +8,14 @@ use super::{
     bound::Shape,
     bucket::{Bucket, Flow},
     calendar,
+    marks::Marks,
     measure::{Measure, Reading},
     rolling::Rolling,
     state::{bytes, words},
 };
 use crate::domain::{narrow::Narrow, time::Now};
 
-/// A count. Small, for there are many: one of a calendar window takes 24 bytes, and so does the place of any other.
+/// A count. Small, for there are many: the place of one takes 24 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Slot {
     /// Of a window of the calendar.
@@ -48,15 +49,6 @@ pub enum Slot {
         /// What is missing.
         count: Box<Bucket>,
     },
-}
-
-/// What is known of the writing of a count.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Marks {
-    /// Whether it is known on disk.
-    pub(super) written: bool,
-    /// Whether a write is on its way.
-    pub(super) asked: bool,
 }
 
 /// The second in which a window of the calendar is over that ends at this millisecond. Windows end with a second; what says
@@ -154,17 +146,12 @@ impl Slot {
         }
     }
 
-    pub(super) const fn is_written(&self) -> bool {
+    pub(super) const fn has(&self, mark: Marks) -> bool {
         match self {
             Self::Calendar { marks, .. } | Self::Rolling { marks, .. } | Self::Bucket { marks, .. } => {
-                marks.written
+                marks.has(mark)
             }
         }
-    }
-
-    /// Whether more was used than was written.
-    pub(super) fn is_behind(&self) -> bool {
-        self.left() < 0
     }
 
     /// Whether its window ends later than one of this length that is open now: it was counted by a clock that was wrong, and
@@ -261,6 +248,7 @@ impl Slot {
 
     /// Counts units as used; whether more should be written soon.
     pub(super) fn charge(&mut self, bound: &Bound, cost: u64, reading: &Reading) -> bool {
+        self.marks().set(Marks::NEWS);
         let now = &reading.now;
         let steady = now.steady.as_ms();
         match (&mut *self, &bound.shape) {
@@ -315,19 +303,19 @@ impl Slot {
         match self {
             Self::Calendar { end, covered, marks, .. } if ms_of(*end) == snapshot.end => {
                 *covered = Narrow::new(snapshot.reach.max(covered.get()));
-                marks.written = true;
+                marks.set(Marks::WRITTEN);
             }
             // Of a window that is over.
             Self::Calendar { .. } => {}
             Self::Rolling { count, marks, .. } => {
                 let used_since = snapshot.left.saturating_sub(left_now);
                 count.left = signed(snapshot.reach).saturating_sub(used_since);
-                marks.written = true;
+                marks.set(Marks::WRITTEN);
             }
             Self::Bucket { count, marks, .. } => {
                 let used_since = snapshot.left.saturating_sub(left_now);
                 count.left = signed(snapshot.reach).saturating_sub(used_since);
-                marks.written = true;
+                marks.set(Marks::WRITTEN);
             }
         }
     }
@@ -336,7 +324,11 @@ impl Slot {
     /// bytes are not ours. Unless the process before stopped in order, all that it might have used counts as used.
     pub(super) fn read(id: LimitId, state: &[u8], complete: bool, now: &Now) -> Option<Self> {
         let (kind, words) = words(state)?;
-        let marks = Marks { written: true, asked: false };
+        // What counts as used after a crash is news to the disk.
+        let mut marks = Marks::WRITTEN;
+        if !complete {
+            marks.set(Marks::NEWS);
+        }
         let slot = match (kind, words.as_slice()) {
             (CALENDAR, [end, used, reach]) => {
                 let used = if complete { *used } else { *reach };

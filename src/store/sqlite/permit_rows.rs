@@ -23,8 +23,8 @@ const UNCLEAN_COUNT: (&str, &str) = ("", "unclean");
 pub(super) enum PermitRow {
     /// A count; without a state it goes.
     Count(CountName, Option<Vec<u8>>),
-    /// The counts of a part, in the place of all that is known of it.
-    Part(PackedCounts),
+    /// Counts as they are.
+    Kept(PackedCounts),
     /// What is not unspent may have been used from now on.
     Begin(ReplicaId),
     /// Every count was written when the counting ended: what is not written was not charged. With the start of the last process
@@ -35,13 +35,23 @@ pub(super) enum PermitRow {
 /// What is noted of counts, in blocks.
 pub(super) fn to_blocks<'r>(rows: impl Iterator<Item = &'r PermitRow>) -> Vec<(Kind, Vec<u8>)> {
     let mut counts: BTreeMap<BlockSubject, CountsOf> = BTreeMap::new();
+    let mut blocks = Vec::new();
     for row in rows {
-        if let PermitRow::Count(CountName { payer, limit }, state) = row {
-            let of = counts.entry(BlockSubject::of(&Payer::stored_under(payer))).or_default();
-            of.put_one(limit.as_str().into(), state.clone());
+        match row {
+            PermitRow::Count(CountName { payer, limit }, state) => {
+                let of = counts.entry(BlockSubject::of(&Payer::stored_under(payer))).or_default();
+                of.put_one(limit.as_str().into(), state.clone());
+            }
+            PermitRow::Kept(kept) => {
+                // What came before them stands before them.
+                blocks.append(&mut written(&std::mem::take(&mut counts)));
+                blocks.append(&mut packed(kept));
+            }
+            PermitRow::Begin(_) | PermitRow::End(..) => {}
         }
     }
-    written(&counts).into_iter().map(|block| (Kind::Counts, block)).collect()
+    blocks.append(&mut written(&counts));
+    blocks.into_iter().map(|block| (Kind::Counts, block)).collect()
 }
 
 fn written(counts: &BTreeMap<BlockSubject, CountsOf>) -> Vec<Vec<u8>> {
@@ -51,15 +61,9 @@ fn written(counts: &BTreeMap<BlockSubject, CountsOf>) -> Vec<Vec<u8>> {
 /// Writes into the open transaction what is not noted, behind what is.
 pub(super) fn put(connection: &Connection, rows: &[PermitRow]) -> rusqlite::Result<()> {
     rows.iter().try_for_each(|row| match row {
-        PermitRow::Count(..) => Ok(()),
-        PermitRow::Part(counts) => {
-            let covers = blocks::newest_noted(connection, Kind::Counts)?;
-            blocks::replace(connection, (Kind::Counts, counts.part()), covers, &packed(counts))
-        }
+        PermitRow::Count(..) | PermitRow::Kept(_) => Ok(()),
         PermitRow::Begin(replica) => notes::put_counts_complete(connection, *replica, false),
         PermitRow::End(replica, crash) => {
-            let newest = blocks::newest_noted(connection, Kind::Counts)?;
-            blocks::forget_before(connection, Kind::Counts, newest)?;
             let unclean = |start| put_unclean_start(connection, *replica, &to_bytes(start));
             crash.as_ref().map_or(Ok(()), unclean)?;
             notes::put_counts_complete(connection, *replica, true)
@@ -69,9 +73,13 @@ pub(super) fn put(connection: &Connection, rows: &[PermitRow]) -> rusqlite::Resu
 
 fn packed(counts: &PackedCounts) -> Vec<Vec<u8>> {
     let mut writer = BlockWriter::default();
-    counts.each(|payer, limit, state| {
-        writer.entry(payer, |payload| blocks::put_count(payload, limit, Some(state)));
-    });
+    let all: Vec<_> = counts.iter().collect();
+    for of_one in all.chunk_by(|(one, ..), (other, ..)| one == other) {
+        let Some((payer, ..)) = of_one.first() else { continue };
+        writer.entry(payer, |payload| {
+            of_one.iter().for_each(|(_, limit, state)| blocks::put_count(payload, limit, Some(state)));
+        });
+    }
     writer.finish()
 }
 

@@ -72,8 +72,8 @@ impl Permits for SqliteStore {
         self.write_permits(replica, rows)
     }
 
-    fn keep(&self, replica: ReplicaId, parts: Vec<PackedCounts>) -> Pending<'_, ()> {
-        self.write_permits(replica, parts.into_iter().map(PermitRow::Part).collect())
+    fn keep(&self, replica: ReplicaId, counts: PackedCounts) -> Pending<'_, ()> {
+        self.write_permits(replica, vec![PermitRow::Kept(counts)])
     }
 
     fn end(&self, replica: ReplicaId, crash: Option<Now>) -> Pending<'_, ()> {

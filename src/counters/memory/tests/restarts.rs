@@ -98,3 +98,52 @@ async fn what_was_counted_in_memory_only_is_written_once_that_can_be() {
     assert!(!admitted_twice, "510 of 1,000 were used");
     assert!(!counters.is_degraded());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_writes_what_was_charged_since_the_last_write_and_no_more() {
+    // L10, D7
+    let world = World::new();
+    let kept = || std::mem::take(&mut *world.store.kept.lock().unwrap());
+    let (counters, found, now) = world.open().await;
+    // No block is spent, so nothing else is written of it.
+    charge(&counters, &found, &now, 3).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(kept(), [1], "it is written once, and not each time");
+    counters.close().await.unwrap();
+    assert_eq!(kept(), Vec::<usize>::new());
+    let (counters, found, now) = world.open().await;
+    assert_eq!(left(&counters, &found, &now), 997);
+    charge(&counters, &found, &now, 2).await;
+    charge(&counters, &found, &now, 1).await;
+    counters.close().await.unwrap();
+    assert_eq!(kept(), [1], "the last second's is not forgotten");
+
+    let (counters, found, now) = world.open().await;
+    assert_eq!(left(&counters, &found, &now), 994);
+    charge(&counters, &found, &now, 1).await;
+    world.store.fails.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    world.store.fails.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(kept(), [1], "what could not be written is tried again");
+    counters.close().await.unwrap();
+    let (counters, found, now) = world.open().await;
+    assert_eq!((kept(), left(&counters, &found, &now)), (vec![], 993));
+    counters.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_crash_has_cost_is_kept_by_a_stop_in_order_after_it() {
+    // L10
+    let world = World::new();
+    let (counters, found, now) = world.open().await;
+    charge(&counters, &found, &now, 100).await;
+    drop(counters);
+    let (counters, found, now) = world.open().await;
+    let spent = left(&counters, &found, &now);
+    assert!(spent < 900, "what may have been used counts as used: {spent}");
+    counters.close().await.unwrap();
+    let (counters, found, now) = world.open().await;
+    assert_eq!(left(&counters, &found, &now), spent);
+    counters.close().await.unwrap();
+}

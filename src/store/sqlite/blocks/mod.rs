@@ -17,5 +17,5 @@ pub(super) use self::{
     counts::{CountsOf, put_count},
     frame::{BlockNames, BlockSubject, BlockWriter, Payload},
     pile::{Bounds, Pile},
-    table::{all, all_of, forget_before, newest_noted, note, replace},
+    table::{all, all_of, note, replace},
 };

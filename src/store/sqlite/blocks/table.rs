@@ -64,14 +64,6 @@ pub(in crate::store::sqlite) fn replace(
     blocks.iter().try_for_each(|block| insert(connection, kind, part.number().into(), covers, block))
 }
 
-/// The number of the newest block that was noted; zero where there is none.
-pub(in crate::store::sqlite) fn newest_noted(connection: &Connection, kind: Kind) -> rusqlite::Result<i64> {
-    let newest = "SELECT max(number) FROM blocks WHERE kind = ?1 AND part = ?2";
-    let newest: Option<i64> =
-        connection.prepare_cached(newest)?.query_row(params![kind.number(), NOTED], |row| row.get(0))?;
-    Ok(newest.unwrap_or_default())
-}
-
 /// Blocks as they were noted, the oldest first, until they have `most` bytes together.
 pub(super) fn oldest_noted(
     connection: &Connection,
@@ -103,17 +95,6 @@ pub(super) fn forget_noted(
          (SELECT number FROM blocks WHERE kind = ?1 AND part = ?2 AND number <= ?3 ORDER BY number LIMIT ?4)";
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     connection.prepare_cached(forget)?.execute(params![kind.number(), NOTED, upto, most])
-}
-
-/// Removes all that was noted of a kind up to `upto`, and every part that does not cover it.
-pub(in crate::store::sqlite) fn forget_before(
-    connection: &Connection,
-    kind: Kind,
-    upto: i64,
-) -> rusqlite::Result<()> {
-    let forget =
-        "DELETE FROM blocks WHERE kind = ?1 AND (part = ?2 AND number <= ?3 OR part <> ?2 AND covers < ?3)";
-    connection.prepare_cached(forget)?.execute(params![kind.number(), NOTED, upto]).map(drop)
 }
 
 /// How much there is of a kind: bytes and blocks as they were noted, and bytes by part.

@@ -203,13 +203,11 @@ impl World {
                 self.write(&[], &[PermitRow::Count(count, state)]);
             }
             Step::Keep => {
-                let mut parts: BTreeMap<PayerPart, PackedCounts> = BTreeMap::new();
+                let mut counts = PackedCounts::default();
                 for ((key, limit), state) in &self.model.counts {
-                    let part = PayerPart::of_key(*key);
-                    let counts = parts.entry(part).or_insert_with(|| PackedCounts::new(part));
                     counts.push(&Payer::Key(*key), &limit.as_str().into(), state);
                 }
-                self.write(&[], &parts.into_values().map(PermitRow::Part).collect::<Vec<_>>());
+                self.write(&[], &[PermitRow::Kept(counts)]);
                 self.write(&[], &[PermitRow::End(ReplicaId::ONLY, None)]);
             }
             Step::Sweep(steps) => (0..steps).for_each(|_| self.sweep(true)),
