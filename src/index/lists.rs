@@ -9,7 +9,7 @@ use crate::domain::{
     member::{Member, MemberId},
     revision::Revision,
     rights::Rights,
-    text::{Label, Owner},
+    text::{EnvironmentName, Label, Owner},
     workspace::Within,
 };
 
@@ -47,6 +47,12 @@ impl Index {
                 }
             }
         }
+    }
+
+    /// Every environment that some key is of, and perhaps some that none is of any more.
+    #[must_use]
+    pub fn environments(&self) -> Vec<EnvironmentName> {
+        self.lock().environments()
     }
 
     /// A member by its id.

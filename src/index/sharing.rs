@@ -129,6 +129,11 @@ impl Sharing {
         }
     }
 
+    /// Every environment that some key is of, and perhaps some that none is of any more.
+    pub(super) fn environments(&self) -> Vec<EnvironmentName> {
+        self.environments.iter().cloned().collect()
+    }
+
     /// Replaces labels by equal ones that are in memory already.
     pub(super) fn share_metadata(&mut self, metadata: &mut Arc<Metadata>) {
         one(&mut self.metadata, metadata);

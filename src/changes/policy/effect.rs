@@ -173,7 +173,7 @@ struct Look<'a> {
     current: Option<&'a PolicyVersion>,
     policy: &'a Policy,
     plans: Plans<'a>,
-    shifts: HashMap<RightsSource, Shift>,
+    shifts: Shifts,
     affected: FirstNamed<AffectedKey>,
     affected_count: usize,
     gaining: FirstNamed<GainingKey>,
@@ -189,7 +189,7 @@ impl<'a> Look<'a> {
             current,
             policy,
             plans: Plans::new(current.map(|current| &current.policy), policy),
-            shifts: HashMap::new(),
+            shifts: Shifts::default(),
             affected: FirstNamed(BTreeMap::new()),
             affected_count: 0,
             gaining: FirstNamed(BTreeMap::new()),
@@ -210,8 +210,10 @@ impl<'a> Look<'a> {
             return;
         }
         let (id, workspace) = (key.id, key.workspace);
-        let (source, policy) = (self.source(key, rights), self.policy);
-        let shift = self.shifts.entry(source).or_insert_with_key(|source| source.shift(rights, policy));
+        let policy = self.policy;
+        let open = self.open(key);
+        let role = || self.index.owner_role(key);
+        let Some(shift) = self.shifts.of(key, rights, (open, policy), role) else { return };
         if !shift.gained.is_empty() {
             self.gains.add(id, &shift.gained);
             let gained_scopes = Arc::clone(&shift.gained);
@@ -225,15 +227,50 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn source(&self, key: &KeyView<'_>, rights: &Rights) -> RightsSource {
-        let all_open = self.plans.all_open;
-        RightsSource {
-            grants: Arc::clone(key.grants),
-            follows: key.follows_owner_role,
-            role: self.index.owner_role(key).filter(|_| key.follows_owner_role),
-            has_rights: rights.scopes().next().is_some(),
-            open: if all_open { (true, true) } else { self.plans.open(self.index.workspace(key.workspace)) },
-        }
+    /// Whether the plan of a key's workspace lets it use its rights, now and then.
+    fn open(&self, key: &KeyView<'_>) -> (bool, bool) {
+        if self.plans.all_open { (true, true) } else { self.plans.open(self.index.workspace(key.workspace)) }
+    }
+}
+
+/// What becomes of rights, worked out once for all that come from the same.
+#[derive(Default)]
+struct Shifts {
+    all: Vec<Shift>,
+    /// Each by its place.
+    by_source: HashMap<RightsSource, usize>,
+    /// Those of keys that follow no role, by where their grants stand in memory: most keys share them, and nothing of them is
+    /// compared then. The grants are held, so that no others come to stand there.
+    by_grants: HashMap<(usize, bool, (bool, bool)), (Arc<Grants>, usize)>,
+}
+
+impl Shifts {
+    /// What becomes of the rights of a key, whose plan is open so; `role` is asked for where the key follows it.
+    fn of(
+        &mut self,
+        key: &KeyView<'_>,
+        rights: &Rights,
+        (open, policy): ((bool, bool), &Policy),
+        role: impl FnOnce() -> Option<Label>,
+    ) -> Option<&Shift> {
+        let has_rights = rights.scopes().next().is_some();
+        let stands_at = (Arc::as_ptr(key.grants).addr(), has_rights, open);
+        let follows = key.follows_owner_role;
+        let known = self.by_grants.get(&stands_at).filter(|_| !follows).map(|(_, place)| *place);
+        let place = known.unwrap_or_else(|| {
+            let role = if follows { role() } else { None };
+            let source = RightsSource { grants: Arc::clone(key.grants), follows, role, has_rights, open };
+            let all = &mut self.all;
+            let place = *self.by_source.entry(source).or_insert_with_key(|source| {
+                all.push(source.shift(rights, policy));
+                all.len().saturating_sub(1)
+            });
+            if !follows {
+                self.by_grants.insert(stands_at, (Arc::clone(key.grants), place));
+            }
+            place
+        });
+        self.all.get(place)
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
         parse::ParseError,
         policy::{Change, Fault, Policy},
         revision::Revision,
-        text::Comment,
+        text::{Comment, EnvironmentName},
         workspace::Workspace,
     },
     error::{Blocked, Conflict, Invalid, NotFound, OperationError},
@@ -231,12 +231,15 @@ impl Changes {
     fn require_used_kept(&self, policy: &Policy) -> Result<(), OperationError> {
         let now = self.clock.now();
         let (mut environments, mut plans) = (BTreeMap::new(), BTreeMap::new());
-        self.index.each(|key, _| {
-            let counts = key.admin.is_none() && is_alive(key, now);
-            if counts && policy.environments().holder(key.environment.as_str()).is_err() {
-                *environments.entry(key.environment.to_string()).or_insert(0_usize) += 1;
-            }
-        });
+        let is_missing = |name: &EnvironmentName| policy.environments().holder(name.as_str()).is_err();
+        // Keys are counted only where some can be in the way.
+        if self.index.environments().iter().any(is_missing) {
+            self.index.each(|key, _| {
+                if key.admin.is_none() && is_alive(key, now) && is_missing(key.environment) {
+                    *environments.entry(key.environment.to_string()).or_insert(0_usize) += 1;
+                }
+            });
+        }
         let unused = self.unused_default(policy).map(|workspace| workspace.id);
         self.index.each_workspace(|workspace| {
             if !policy.has_plan(&workspace.plan) && Some(workspace.id) != unused {
