@@ -20,7 +20,8 @@ impl Index {
     #[must_use]
     pub fn bill<'a>(&'a self, found: &'a Found, tiers: TierSet, cost: u64) -> Bill<'a> {
         let key = &found.own;
-        let slot = self.used_by(found).map_or(&NOBODYS as &AnySlot, Used::slot);
+        let nobodys: &AnySlot = &NOBODYS;
+        let slot = self.used_by(found).map_or(nobodys, Used::slot);
         let of_owner = || self.account_of_owner(&found.key());
         let by_owner = found.class.limits.has(Subject::Owner);
         Bill {

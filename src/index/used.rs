@@ -61,9 +61,12 @@ impl dyn Cells {
 /// Some cells.
 type CellGroup<S> = OnceLock<Box<[Used<S>]>>;
 
+/// Many of those.
+type CellGroups<S> = OnceLock<Box<[CellGroup<S>]>>;
+
 /// The cells with the slots of one back end.
 pub(super) struct SlotCells<S> {
-    groups: Box<[OnceLock<Box<[CellGroup<S>]>>]>,
+    groups: Box<[CellGroups<S>]>,
     /// How many were taken; read without the lock by who looks at all.
     count: AtomicU32,
     taking: Mutex<()>,

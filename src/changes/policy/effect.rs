@@ -233,6 +233,10 @@ impl<'a> Look<'a> {
     }
 }
 
+/// Where grants stand in memory, whether they give any rights now, and whether the plan of the workspace lets a key use them, now
+/// and then.
+type GrantsPlace = (usize, bool, (bool, bool));
+
 /// What becomes of rights, worked out once for all that come from the same.
 #[derive(Default)]
 struct Shifts {
@@ -241,7 +245,7 @@ struct Shifts {
     by_source: HashMap<RightsSource, usize>,
     /// Those of keys that follow no role, by where their grants stand in memory: most keys share them, and nothing of them is
     /// compared then. The grants are held, so that no others come to stand there.
-    by_grants: HashMap<(usize, bool, (bool, bool)), (Arc<Grants>, usize)>,
+    by_grants: HashMap<GrantsPlace, (Arc<Grants>, usize)>,
 }
 
 impl Shifts {

@@ -333,7 +333,9 @@ impl Ledger {
             }
         }
         if outcome.is_err() {
-            batch.into_iter().for_each(|payer| self.news.add(payer));
+            for payer in batch {
+                self.news.add(payer);
+            }
         }
         outcome
     }

@@ -214,7 +214,9 @@ impl MemoryCounters {
         }
         // Only now: for bills that are refused in the end nothing is written ahead.
         if all_covered {
-            news.iter().for_each(|payer| self.news.add(payer.keep()));
+            for payer in &news {
+                self.news.add(payer.keep());
+            }
         } else {
             sheets.roll_back();
             asks = needed(&mut sheets, bills);

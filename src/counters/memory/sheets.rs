@@ -30,6 +30,7 @@ enum Accounts<'a> {
 }
 
 /// An account that is to be locked.
+#[derive(Clone, Copy)]
 struct SheetPlace<'a> {
     place: LockOrder,
     slot: &'a MemorySlot,

@@ -77,7 +77,9 @@ fn packed(counts: &PackedCounts) -> Vec<Vec<u8>> {
     for of_one in all.chunk_by(|(one, ..), (other, ..)| one == other) {
         let Some((payer, ..)) = of_one.first() else { continue };
         writer.entry(payer, |payload| {
-            of_one.iter().for_each(|(_, limit, state)| blocks::put_count(payload, limit, Some(state)));
+            for (_, limit, state) in of_one {
+                blocks::put_count(payload, limit, Some(state));
+            }
         });
     }
     writer.finish()
