@@ -49,7 +49,8 @@ fn resident() -> usize {
 
 #[test]
 fn an_account_is_small() {
-    assert!(size_of::<MemorySlot>() <= 32);
+    // Two counts stand in it: there is no list on the heap beside it, but for a third.
+    assert!(size_of::<MemorySlot>() <= 60);
 }
 
 #[test]

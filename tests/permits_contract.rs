@@ -117,7 +117,8 @@ impl CountSink for Shown {
 async fn counts_in(permits: &dyn Permits, parts: impl IntoIterator<Item = PayerPart>) -> Counts {
     let shown = Arc::new(Shown::default());
     let sink: Arc<dyn CountSink> = Arc::<Shown>::clone(&shown);
-    permits.kept(ONLY, parts.into_iter().collect(), sink).await.unwrap();
+    let kept = permits.kept(ONLY).await.unwrap();
+    kept.show(parts.into_iter().collect(), sink).await.unwrap();
     let counts = std::mem::take(&mut *shown.0.lock().unwrap());
     counts.into_iter().collect()
 }
@@ -229,7 +230,7 @@ async fn a_replica_that_cannot_count_here_takes_nothing<B: Backend>() {
     assert_ne!(other, ONLY);
     let refused = [
         permits.taken(other).await.map(drop),
-        permits.kept(other, PayerPart::all().collect(), Arc::new(Shown::default())).await,
+        permits.kept(other).await.map(drop),
         permits.keep(other, packed(&[("a", "x", b"2")])).await,
         permits.begin(other).await,
         permits.take(other, vec![take("a", "x", b"2", 16)]).await.map(drop),

@@ -32,7 +32,9 @@ pub use self::{
     note::{LastUse, MAX_USERS, Note, StoredMark},
     part::PayerPart,
     payer::{Account, AccountSlot, AnySlot, KeptPayer, Payer, Slotted},
-    permits::{CountName, CountSink, GiveBack, PackedCounts, Permits, PermitsFound, ReplicaId, Take},
+    permits::{
+        CountName, CountSink, GiveBack, KeptCounts, PackedCounts, Permits, PermitsFound, ReplicaId, Take,
+    },
     query::{KeyFilter, KeyPosition, Listening, LogFilter, LogPage, LogRecord, LogRows, Verification},
     usage::{ScopeUse, Usage, UsageFilter, UsagePosition, UsageRows},
     view::{Damaged, OpenScheme, PolicyView, View, ViewSink},

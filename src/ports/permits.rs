@@ -1,8 +1,8 @@
 //! What may be used of limits, taken ahead of its use and durable before it is used: so that a crash admits nothing twice, and
 //! processes that share limits never admit more than there is.
 //!
-//! The order in which a process speaks: [`Permits::taken`] once, then [`Permits::begin`]; then [`Permits::kept`] once for each
-//! part, and of a part that was read as many [`Permits::take`], [`Permits::keep`] and [`Permits::give_back`] as it needs; and if
+//! The order in which a process speaks: [`Permits::taken`] once, then [`Permits::begin`]; then [`Permits::kept`], and
+//! [`KeptCounts::show`] once for each part; of a part that was shown as many [`Permits::take`], [`Permits::keep`] and [`Permits::give_back`] as it needs; and if
 //! it stops in order, [`Permits::keep`] for every count that is not kept as it is, and [`Permits::end`].
 
 use std::sync::Arc;
@@ -142,15 +142,21 @@ pub struct PermitsFound {
     pub crash: Option<Now>,
 }
 
+/// What was kept for a process, as it was when this was asked for: nothing of a part is taken, kept or given back before that part
+/// was shown.
+pub trait KeptCounts: Send + Sync {
+    /// Shows what these parts have: every count to `sink`, or none where this fails.
+    fn show(&self, parts: Vec<PayerPart>, sink: Arc<dyn CountSink>) -> Pending<'_, ()>;
+}
+
 /// Where permits are taken. Every error means that nothing of the call is there, but for
 /// [`StoreError::OutcomeUnknown`](super::StoreError::OutcomeUnknown).
 pub trait Permits: Send + Sync {
     /// How the one before this replica of the same id ended.
     fn taken(&self, replica: ReplicaId) -> Pending<'_, PermitsFound>;
 
-    /// Shows what a replica of this id has taken before of these parts, and not given back: every count to `sink`, or none where
-    /// this fails.
-    fn kept(&self, replica: ReplicaId, parts: Vec<PayerPart>, sink: Arc<dyn CountSink>) -> Pending<'_, ()>;
+    /// What a replica of this id has taken before and not given back, to be shown part by part.
+    fn kept(&self, replica: ReplicaId) -> Pending<'_, Box<dyn KeptCounts + '_>>;
 
     /// From now on what is not given back counts as used if the replica stops without [`Permits::end`]. It can be said again, to
     /// see whether anything can be taken.

@@ -224,7 +224,8 @@ pub(crate) async fn kept_counts(permits: &dyn Permits) -> Vec<(String, String, V
 
     let shown = Arc::new(Shown::default());
     let sink: Arc<dyn CountSink> = Arc::<Shown>::clone(&shown);
-    permits.kept(ReplicaId::ONLY, PayerPart::all().collect(), sink).await.unwrap();
+    let kept = permits.kept(ReplicaId::ONLY).await.unwrap();
+    kept.show(PayerPart::all().collect(), sink).await.unwrap();
     std::mem::take(&mut *shown.0.lock().unwrap())
 }
 

@@ -57,6 +57,9 @@ const MARK_AGE: Duration = Duration::from_secs(10);
 /// How long a start waits for what was counted before, so that the answers of a small store have their limits from the first.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 
+/// How long it waits for the first part of many: what was noted last, and is not brought together by part, is read before that.
+const FIRST_PART: Duration = Duration::from_secs(1);
+
 /// Counts in memory.
 pub struct MemoryCounters {
     jobs: mpsc::Sender<Job>,
@@ -130,6 +133,7 @@ impl MemoryCounters {
         let restoring = tokio::spawn(restoring);
         // Few counts are there at once, so that the first answers have their limits; for many nobody waits.
         let _later = tokio::time::timeout(FIRST_LOOK, parts.complete()).await;
+        let _later = tokio::time::timeout(FIRST_PART, parts.begun()).await;
         let (degraded_too, replicas_too) = (Arc::clone(&degraded), Arc::clone(&replicas));
         let told = Hearers { written: written_sender, degraded: degraded_too, replicas: replicas_too };
         let kept = (Arc::clone(&parts), restorer, Arc::clone(&news));

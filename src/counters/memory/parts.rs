@@ -1,7 +1,7 @@
 //! Which counts that the process before has kept are in memory: they are read part by part, and what is asked for comes first.
 
 use std::{
-    collections::BTreeSet,
+    collections::VecDeque,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -15,15 +15,21 @@ use crate::{
     ports::{Bill, PayerPart},
 };
 
-/// Parts that are read at once where nobody asks for one, at first: a Check that asks waits for no more than these.
+/// Parts that are read at once, at first.
 const AT_ONCE: usize = 8;
 
 /// Where so few counts came of a step, the next one reads twice as many parts.
 const FEW: usize = 256;
 
+/// Where so many came of it, the next one reads half as many: a Check that asks for a part waits for the step that is under way, for
+/// those who asked before, and for its own.
+const MANY: usize = 2_048;
+
 /// How the reading stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeptReading {
+    /// No part is read yet.
+    Unbegun,
     /// It goes on.
     UnderWay,
     /// It goes on, and failed the last time.
@@ -36,8 +42,9 @@ pub(super) enum KeptReading {
 pub(super) struct KeptParts {
     all: AtomicBool,
     read: Box<[AtomicBool]>,
-    asked: Mutex<BTreeSet<PayerPart>>,
-    /// How many parts the next step reads where nobody asks.
+    /// What is asked for, each once: who asked first comes first.
+    asked: Mutex<VecDeque<PayerPart>>,
+    /// How many parts the next step reads.
     step: AtomicUsize,
     wanted: Notify,
     reading: watch::Sender<KeptReading>,
@@ -52,7 +59,7 @@ impl KeptParts {
             asked: Mutex::default(),
             step: AtomicUsize::new(AT_ONCE),
             wanted: Notify::new(),
-            reading: watch::Sender::new(KeptReading::UnderWay),
+            reading: watch::Sender::new(KeptReading::Unbegun),
         }
     }
 
@@ -73,9 +80,21 @@ impl KeptParts {
         if unread.is_empty() {
             return true;
         }
-        self.lock().extend(unread);
-        self.wanted.notify_one();
+        self.ask(unread);
         false
+    }
+
+    /// What is to be read next, behind what others asked for.
+    fn ask(&self, unread: Vec<PayerPart>) {
+        let mut asked = self.lock();
+        for part in unread {
+            // Who asked already waits and asks again with each step: it keeps its place.
+            if !asked.contains(&part) {
+                asked.push_back(part);
+            }
+        }
+        drop(asked);
+        self.wanted.notify_one();
     }
 
     fn has(&self, part: PayerPart) -> bool {
@@ -85,12 +104,15 @@ impl KeptParts {
 
     /// What is to be read next: what is asked for, or else what comes next. Nothing where all is read.
     pub(super) fn next(&self) -> Vec<PayerPart> {
-        let asked: Vec<_> =
-            std::mem::take(&mut *self.lock()).into_iter().filter(|part| !self.has(*part)).collect();
-        if !asked.is_empty() {
-            return asked;
+        let step = self.step.load(Ordering::Relaxed);
+        let mut asked = self.lock();
+        asked.retain(|part| !self.has(*part));
+        let first = step.min(asked.len());
+        if first > 0 {
+            return asked.drain(..first).collect();
         }
-        PayerPart::all().filter(|part| !self.has(*part)).take(self.step.load(Ordering::Relaxed)).collect()
+        drop(asked);
+        PayerPart::all().filter(|part| !self.has(*part)).take(step).collect()
     }
 
     /// Waits until a part is asked for.
@@ -101,7 +123,11 @@ impl KeptParts {
     /// These are in memory, whole: so many counts.
     pub(super) fn took(&self, parts: &[PayerPart], counts: usize) {
         let step = self.step.load(Ordering::Relaxed);
-        let next = if counts < FEW { step.saturating_mul(2) } else { AT_ONCE };
+        let next = match counts {
+            0..FEW => step.saturating_mul(2),
+            FEW..MANY => step,
+            MANY.. => step.div_ceil(2),
+        };
         self.step.store(next, Ordering::Relaxed);
         for part in parts {
             if let Some(read) = self.read.get(usize::from(part.number())) {
@@ -122,14 +148,63 @@ impl KeptParts {
         self.reading.send_replace(KeptReading::Failing);
     }
 
+    /// Waits until the first parts are read, or could not be: from then on what is asked for is there soon.
+    pub(super) async fn begun(&self) {
+        let mut reading = self.reading.subscribe();
+        let _gone = reading.wait_for(|reading| *reading != KeptReading::Unbegun).await;
+    }
+
     /// Waits until every part is read; whether they are, or could not be.
     pub(super) async fn complete(&self) -> bool {
         let mut reading = self.reading.subscribe();
-        let ended = reading.wait_for(|reading| *reading != KeptReading::UnderWay).await;
+        let ended = |reading: &KeptReading| match reading {
+            KeptReading::Unbegun | KeptReading::UnderWay => false,
+            KeptReading::Failing | KeptReading::Complete => true,
+        };
+        let ended = reading.wait_for(ended).await;
         ended.is_ok_and(|reading| *reading == KeptReading::Complete)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<PayerPart>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<PayerPart>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(number: u16) -> PayerPart {
+        PayerPart::numbered(number.into()).unwrap()
+    }
+
+    fn read(parts: &KeptParts, counts: usize) -> Vec<u16> {
+        let next = parts.next();
+        parts.took(&next, counts);
+        next.into_iter().map(PayerPart::number).collect()
+    }
+
+    #[test]
+    fn who_asks_first_is_served_first_and_a_step_takes_few_counts() {
+        let parts = KeptParts::unread();
+        assert_eq!(read(&parts, 16_000), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(read(&parts, 8_000), [8, 9, 10, 11]);
+        assert_eq!(read(&parts, 4_000), [12, 13]);
+        parts.ask(vec![part(900), part(800)]);
+        parts.ask(vec![part(700), part(900), part(3)]);
+        assert_eq!(read(&parts, 2_000), [900], "nobody waits for what others asked for later");
+        parts.ask(vec![part(800)]);
+        assert_eq!(read(&parts, 2_000), [800], "who asks again keeps the place");
+        assert_eq!(read(&parts, 0), [700]);
+        assert_eq!(read(&parts, 2_000), [14, 15], "what was read is not read again");
+    }
+
+    #[test]
+    fn where_few_are_counted_all_is_read_in_some_steps() {
+        let parts = KeptParts::unread();
+        let steps = (1..).find(|_| read(&parts, 10).is_empty()).unwrap();
+        assert_eq!(steps, 9);
+        parts.told();
+        assert_eq!(*parts.reading.borrow(), KeptReading::Complete);
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         time::Now,
     },
     index::Index,
-    ports::{CountName, CountSink, GiveBack, PackedCounts, Payer, Permits, ReplicaId},
+    ports::{CountName, CountSink, GiveBack, PackedCounts, Payer, Permits, ReplicaId, StoreError},
 };
 
 /// How long after a failure it is tried again.
@@ -65,36 +65,43 @@ impl Restorer {
         written: Arc<watch::Sender<u64>>,
     ) {
         let mut failing = false;
+        while let Err(error) = self.read(&*permits, replica, (&parts, &written), &mut failing).await {
+            if !failing {
+                tracing::error!(
+                    %error,
+                    "what was counted before the start cannot be read: keys that it is of are COUNTS_UNWRITTEN"
+                );
+            }
+            failing = true;
+            parts.failed();
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN_AFTER) => {}
+                () = parts.wanted() => tokio::time::sleep(AGAIN_AFTER / 10).await,
+            }
+        }
+    }
+
+    async fn read(
+        self: &Arc<Self>,
+        permits: &dyn Permits,
+        replica: ReplicaId,
+        (parts, written): (&KeptParts, &watch::Sender<u64>),
+        failing: &mut bool,
+    ) -> Result<(), StoreError> {
+        let kept = permits.kept(replica).await?;
         loop {
             let next = parts.next();
             if next.is_empty() {
-                return;
+                return Ok(());
             }
-            let sink: Arc<dyn CountSink> = Arc::<Self>::clone(&self);
-            match permits.kept(replica, next.clone(), sink).await {
-                Ok(()) => {
-                    failing = false;
-                    // Before anybody is charged: a new window of the same count would go with it.
-                    self.give_back(&*permits, replica).await;
-                    parts.took(&next, std::mem::take(&mut self.lock().read));
-                    written.send_modify(|written| *written = written.wrapping_add(1));
-                    parts.told();
-                }
-                Err(error) => {
-                    if !failing {
-                        tracing::error!(
-                            %error,
-                            "what was counted before the start cannot be read: keys that it is of are COUNTS_UNWRITTEN"
-                        );
-                    }
-                    failing = true;
-                    parts.failed();
-                    tokio::select! {
-                        () = tokio::time::sleep(AGAIN_AFTER) => {}
-                        () = parts.wanted() => tokio::time::sleep(AGAIN_AFTER / 10).await,
-                    }
-                }
-            }
+            let sink: Arc<dyn CountSink> = Arc::<Self>::clone(self);
+            kept.show(next.clone(), sink).await?;
+            *failing = false;
+            // Before anybody is charged: a new window of the same count would go with it.
+            self.give_back(permits, replica).await;
+            parts.took(&next, std::mem::take(&mut self.lock().read));
+            written.send_modify(|written| *written = written.wrapping_add(1));
+            parts.told();
         }
     }
 

@@ -20,7 +20,8 @@ use crate::{
     },
     index::tests::Known,
     ports::{
-        CountName, CountSink, GiveBack, PackedCounts, Payer, PayerPart, PolicyVersion, PolicyView, Take, View,
+        CountName, CountSink, GiveBack, KeptCounts, PackedCounts, Payer, PayerPart, PolicyVersion,
+        PolicyView, Take, View,
     },
 };
 
@@ -52,18 +53,15 @@ impl Rows {
     }
 }
 
-impl Permits for Rows {
-    fn taken(&self, _: ReplicaId) -> Pending<'_, PermitsFound> {
-        let in_order = self.is_complete.load(Ordering::SeqCst);
-        Box::pin(async move { Ok(PermitsFound { in_order, crash: None }) })
-    }
+struct KeptRows<'r>(&'r Rows);
 
-    fn kept(&self, _: ReplicaId, parts: Vec<PayerPart>, sink: Arc<dyn CountSink>) -> Pending<'_, ()> {
+impl KeptCounts for KeptRows<'_> {
+    fn show(&self, parts: Vec<PayerPart>, sink: Arc<dyn CountSink>) -> Pending<'_, ()> {
         Box::pin(async move {
-            if self.cannot_be_read.load(Ordering::SeqCst) {
+            if self.0.cannot_be_read.load(Ordering::SeqCst) {
                 return Err(StoreError::Unavailable("it fails".to_owned()));
             }
-            for (CountName { payer, limit }, state) in &*self.counts.lock().unwrap() {
+            for (CountName { payer, limit }, state) in &*self.0.counts.lock().unwrap() {
                 let payer = Payer::stored_under(payer);
                 if let Some(state) = state.as_ref().filter(|_| parts.contains(&PayerPart::of(&payer))) {
                     sink.take(&payer, limit, state);
@@ -71,6 +69,18 @@ impl Permits for Rows {
             }
             Ok(())
         })
+    }
+}
+
+impl Permits for Rows {
+    fn taken(&self, _: ReplicaId) -> Pending<'_, PermitsFound> {
+        let in_order = self.is_complete.load(Ordering::SeqCst);
+        Box::pin(async move { Ok(PermitsFound { in_order, crash: None }) })
+    }
+
+    fn kept(&self, _: ReplicaId) -> Pending<'_, Box<dyn KeptCounts + '_>> {
+        let kept: Box<dyn KeptCounts + '_> = Box::new(KeptRows(self));
+        Box::pin(async { Ok(kept) })
     }
 
     fn begin(&self, _: ReplicaId) -> Pending<'_, ()> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::{
-    blocks::{self, BlockSubject, BlockWriter, CountsOf, Kind},
+    blocks::{self, BlockSubject, BlockWriter, CountsOf, Kind, Known, Noted},
     meta, notes,
 };
 use crate::{
@@ -92,19 +92,37 @@ pub(super) fn taken(connection: &Connection, replica: ReplicaId) -> rusqlite::Re
     Ok(PermitsFound { in_order: notes::ended_in_order(connection, replica)?, crash })
 }
 
-/// Shows every count of some parts.
-pub(super) fn kept(
-    connection: &mut Connection,
-    parts: &[PayerPart],
-    sink: &dyn CountSink,
-) -> rusqlite::Result<()> {
-    let snapshot = connection.transaction()?;
-    let known = blocks::all::<CountsOf>(&snapshot, parts.iter().copied(), |_| true)?;
-    for (subject, of) in &known {
-        let payer = subject.payer();
-        of.each().for_each(|(limit, state)| sink.take(&payer, limit, state));
+/// What was noted of counts when it was read, and is shown part by part with what was brought together.
+///
+/// No part of what it has is noted anew before that part was shown. What is brought together meanwhile counts once: what holds a
+/// part says up to which block.
+pub(super) struct NotedCounts(Noted);
+
+impl NotedCounts {
+    /// Reads it.
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        Noted::read(connection, Kind::Counts, usize::MAX).map(Self)
     }
-    Ok(())
+
+    /// Shows every count of some parts; none where one of them cannot be read.
+    pub(super) fn show(
+        &self,
+        connection: &mut Connection,
+        parts: &[PayerPart],
+        sink: &dyn CountSink,
+    ) -> rusqlite::Result<()> {
+        let snapshot = connection.transaction()?;
+        let mut known: Known<CountsOf> = Known::new();
+        for part in parts {
+            let covers = blocks::of_part(&snapshot, part.number().into(), |_: &Payer<'_>| true, &mut known)?;
+            self.0.add_to(&mut known, *part, covers)?;
+        }
+        for (subject, of) in &known {
+            let payer = subject.payer();
+            of.each().for_each(|(limit, state)| sink.take(&payer, limit, state));
+        }
+        Ok(())
+    }
 }
 
 /// Takes the counts over that schemas up to 8 have in rows.

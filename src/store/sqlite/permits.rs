@@ -6,15 +6,15 @@ use tokio::sync::watch;
 
 use super::{
     failure,
-    permit_rows::{self, PermitRow},
+    permit_rows::{self, NotedCounts, PermitRow},
     store::SqliteStore,
     writer::WriterWork,
 };
 use crate::{
     domain::{limit::Replicas, time::Now},
     ports::{
-        CountSink, GiveBack, KeyStore, PackedCounts, PayerPart, Pending, Permits, PermitsFound, ReplicaId,
-        StoreError, Take, Taking,
+        CountSink, GiveBack, KeptCounts, KeyStore, PackedCounts, PayerPart, Pending, Permits, PermitsFound,
+        ReplicaId, StoreError, Take, Taking,
     },
 };
 
@@ -33,6 +33,21 @@ fn only(replica: ReplicaId) -> Result<(), StoreError> {
     Err(StoreError::Unavailable("one process alone counts by a SQLite store".to_owned()))
 }
 
+/// What the process before has kept here.
+struct SqliteKept<'s> {
+    store: &'s SqliteStore,
+    noted: Arc<NotedCounts>,
+}
+
+impl KeptCounts for SqliteKept<'_> {
+    fn show(&self, parts: Vec<PayerPart>, sink: Arc<dyn CountSink>) -> Pending<'_, ()> {
+        let noted = Arc::clone(&self.noted);
+        self.store.read(move |connection, _| {
+            noted.show(connection, &parts, &*sink).map_err(|error| failure::of_reading(&error))
+        })
+    }
+}
+
 impl Permits for SqliteStore {
     fn taken(&self, replica: ReplicaId) -> Pending<'_, PermitsFound> {
         let asked = only(replica);
@@ -45,14 +60,16 @@ impl Permits for SqliteStore {
         })
     }
 
-    fn kept(&self, replica: ReplicaId, parts: Vec<PayerPart>, sink: Arc<dyn CountSink>) -> Pending<'_, ()> {
+    fn kept(&self, replica: ReplicaId) -> Pending<'_, Box<dyn KeptCounts + '_>> {
         let asked = only(replica);
         Box::pin(async move {
             asked?;
-            self.read(move |connection, _| {
-                permit_rows::kept(connection, &parts, &*sink).map_err(|error| failure::of_reading(&error))
-            })
-            .await
+            let read = self.read(|connection, _| {
+                NotedCounts::read(connection).map_err(|error| failure::of_reading(&error))
+            });
+            let noted = Arc::new(read.await?);
+            let kept: Box<dyn KeptCounts + '_> = Box::new(SqliteKept { store: self, noted });
+            Ok(kept)
         })
     }
 

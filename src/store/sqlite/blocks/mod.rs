@@ -2,12 +2,13 @@
 //!
 //! What is new is one block each time, at the end of the table: so the disk writes as much as is new, and not a page for each
 //! key. In the background, block after block is brought together by part ([`pile`]), and in the end becomes rows, but for
-//! counts of limits: these are only ever read whole. Whoever reads, reads rows and blocks together ([`table::all`]).
+//! counts of limits: these are only ever read whole. Whoever reads, reads rows and blocks together.
 
 mod bytes;
 mod content;
 mod counts;
 mod frame;
+mod noted;
 mod pile;
 mod table;
 
@@ -16,6 +17,7 @@ pub(super) use self::{
     content::{Content, Kind, to_blocks},
     counts::{CountsOf, put_count},
     frame::{BlockNames, BlockSubject, BlockWriter, Payload},
+    noted::Noted,
     pile::{Bounds, Pile},
-    table::{all, all_of, note, replace},
+    table::{Known, all_of, note, of_part, replace},
 };

@@ -115,7 +115,7 @@ fn any(connection: &Connection, kind: Kind) -> rusqlite::Result<bool> {
 }
 
 /// What the blocks of one part say, and the number that they cover.
-pub(super) fn of_part<C: Content>(
+pub(in crate::store::sqlite) fn of_part<C: Content>(
     connection: &Connection,
     part: i64,
     is_wanted: impl Fn(&Payer<'_>) -> bool,
@@ -132,7 +132,7 @@ pub(super) fn of_part<C: Content>(
 
 /// What all blocks of these parts say, by part and as it was noted, of those who are wanted. What else is read beside it is of
 /// the same moment only in one transaction.
-pub(in crate::store::sqlite) fn all<C: Content>(
+fn all<C: Content>(
     connection: &Connection,
     parts: impl IntoIterator<Item = PayerPart>,
     is_wanted: impl Fn(&Payer<'_>) -> bool,

@@ -10,10 +10,10 @@ use rusqlite::Connection;
 use tokio::time::Instant;
 
 use super::{
-    bytes::NoBlock,
     content::{Content, Kind, to_blocks},
     counts::CountsOf,
-    frame::{Block, BlockSubject},
+    frame::BlockSubject,
+    noted::Noted,
     table::{self, Known},
 };
 use crate::{
@@ -88,11 +88,8 @@ struct Size {
 struct Sweep {
     kind: Kind,
     to_rows: bool,
-    /// The number of the last block that it takes in.
-    upto: i64,
-    noted: Vec<(i64, Vec<u8>)>,
-    /// Where the entries of each part lie, part by part, and of each in the order in which they were noted: block and place.
-    entries: Vec<(PayerPart, usize, usize)>,
+    /// What it takes in.
+    noted: Noted,
     /// The part that comes next; `None` where only the blocks are to be removed.
     next: Option<PayerPart>,
     removed: usize,
@@ -218,24 +215,8 @@ impl Size {
 
 impl Sweep {
     fn begin(connection: &Connection, kind: Kind, to_rows: bool, most: usize) -> rusqlite::Result<Self> {
-        let noted = table::oldest_noted(connection, kind, most)?;
-        let upto = noted.last().map_or(0, |(number, _)| *number);
-        let mut entries = Vec::new();
-        for (place, (number, bytes)) in noted.iter().enumerate() {
-            let index = |entries: &mut Vec<_>| -> Result<(), NoBlock> {
-                let mut block = Block::read(bytes)?;
-                loop {
-                    let at = block.place();
-                    let Some(entry) = block.next()? else { return Ok(()) };
-                    entries.push((entry.part(), place, at));
-                }
-            };
-            if index(&mut entries).is_err() {
-                table::spoilt(kind, *number)?;
-            }
-        }
-        entries.sort_unstable();
-        Ok(Self { kind, to_rows, upto, noted, entries, next: PayerPart::all().next(), removed: 0 })
+        let noted = Noted::read(connection, kind, most)?;
+        Ok(Self { kind, to_rows, noted, next: PayerPart::all().next(), removed: 0 })
     }
 
     fn step<C: Content>(&self, connection: &Connection, most: usize) -> rusqlite::Result<Done> {
@@ -259,8 +240,7 @@ impl Sweep {
         from: Option<PayerPart>,
     ) -> rusqlite::Result<Option<PayerPart>> {
         let Some(from) = from else { return Ok(None) };
-        let place = self.entries.partition_point(|(of, ..)| *of < from);
-        let noted = self.entries.get(place).map(|(part, ..)| *part);
+        let noted = self.noted.part_from(from);
         if !self.to_rows {
             return Ok(noted);
         }
@@ -270,26 +250,16 @@ impl Sweep {
 
     /// Brings one part together; how many subjects it has.
     fn sweep_part<C: Content>(&self, connection: &Connection, part: PayerPart) -> rusqlite::Result<usize> {
-        let from = self.entries.partition_point(|(of, ..)| *of < part);
-        let to = self.entries.partition_point(|(of, ..)| *of <= part);
-        let entries = self.entries.get(from..to).unwrap_or_default();
-        if entries.is_empty() && !self.to_rows {
+        let is_noted = self.noted.part_from(part) == Some(part);
+        if !is_noted && !self.to_rows {
             return Ok(0);
         }
         let mut known: Known<C> = Known::new();
         let covers = table::of_part(connection, part.number().into(), |_: &Payer<'_>| true, &mut known)?;
-        if entries.is_empty() && known.is_empty() {
+        if !is_noted && known.is_empty() {
             return Ok(0);
         }
-        for of_block in entries.chunk_by(|(_, one, _), (_, other, _)| one == other) {
-            let Some((number, bytes)) = of_block.first().and_then(|(_, block, _)| self.noted.get(*block))
-            else {
-                continue;
-            };
-            if *number > covers && take(bytes, of_block, &mut known).is_none() {
-                table::spoilt(self.kind, *number)?;
-            }
-        }
+        self.noted.add_to(&mut known, part, covers)?;
         let subjects = known.len();
         let mut sorted: Vec<_> = known.into_iter().collect();
         sorted.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
@@ -303,37 +273,26 @@ impl Sweep {
             }
         }
         let blocks = to_blocks(kept.iter().map(|(subject, content)| (subject.payer(), content)));
-        table::replace(connection, (self.kind, part), self.upto.max(covers), &blocks)?;
+        table::replace(connection, (self.kind, part), self.noted.upto().max(covers), &blocks)?;
         Ok(subjects.max(1))
     }
 
     /// Removes some of what was noted: every part covers it.
     fn remove(&self, connection: &Connection) -> rusqlite::Result<Done> {
         let (mut count, mut bytes) = (0, 0_usize);
-        for (_, block) in self.noted.iter().skip(self.removed).take(REMOVED_AT_ONCE) {
+        for length in self.noted.lengths().skip(self.removed).take(REMOVED_AT_ONCE) {
             if bytes >= REMOVED_BYTES {
                 break;
             }
-            bytes = bytes.saturating_add(block.len());
+            bytes = bytes.saturating_add(length);
             count += 1;
         }
-        table::forget_noted(connection, self.kind, self.upto, count)?;
-        if self.removed.saturating_add(count) < self.noted.len() {
+        table::forget_noted(connection, self.kind, self.noted.upto(), count)?;
+        if self.removed.saturating_add(count) < self.noted.lengths().len() {
             return Ok(Done::Removed(count));
         }
         Ok(Done::All(table::sizes(connection, self.kind)?))
     }
-}
-
-/// Takes entries of one block in; `None` where it is none of ours.
-fn take<C: Content>(bytes: &[u8], entries: &[(PayerPart, usize, usize)], known: &mut Known<C>) -> Option<()> {
-    let mut block = Block::read(bytes).ok()?;
-    for (.., place) in entries {
-        block.go_to(*place).ok()?;
-        let entry = block.next().ok()??;
-        known.entry(entry.subject()).or_default().take(entry.payload, &block.names).ok()?;
-    }
-    Some(())
 }
 
 #[cfg(test)]
