@@ -16,6 +16,7 @@ use crate::{
         lanes::Lanes,
         routes::{DescriptorError, routes},
     },
+    health::HealthWatch,
     judge::{Judge, JudgeParts},
     ports::KeyStore,
     server::calls::Calls,
@@ -27,6 +28,7 @@ pub(super) struct Services {
     changes: Arc<Changes>,
     lanes: Arc<Lanes>,
     desk: Arc<Desk>,
+    health: HealthWatch,
 }
 
 impl Services {
@@ -36,6 +38,7 @@ impl Services {
         entropy: Arc<dyn Entropy>,
         threads: &Threads,
         gateway: Gateway,
+        health: HealthWatch,
     ) -> Self {
         let JudgeParts { index, counters, clock, keys, .. } = parts.clone();
         let judge = Arc::new(Judge::new(parts));
@@ -43,7 +46,7 @@ impl Services {
         let changes = Arc::new(Changes::new(parts));
         let lanes = Lanes::new(&threads.runtimes());
         let desk = Arc::new(Desk::new(Arc::clone(&judge), gateway));
-        Self { judge, changes, lanes, desk }
+        Self { judge, changes, lanes, desk, health }
     }
 
     /// Starts what writes usage, and the ends that could not be written.
@@ -62,7 +65,8 @@ impl Services {
     /// The calls, for one listener.
     pub(super) fn api(&self, check_is_open: bool) -> Arc<Api> {
         let (judge, changes) = (Arc::clone(&self.judge), Arc::clone(&self.changes));
-        Arc::new(Api::new(judge, changes, Arc::clone(&self.lanes), check_is_open, Arc::clone(&self.desk)))
+        let (lanes, desk) = (Arc::clone(&self.lanes), Arc::clone(&self.desk));
+        Arc::new(Api::new(judge, changes, lanes, check_is_open, desk, self.health.clone()))
     }
 
     /// Everything that gRPC serves.

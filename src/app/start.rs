@@ -61,7 +61,7 @@ impl Service {
         let (health, watch) = health();
         let health_service = HealthService::new(watch.clone(), HEALTH_NAMES).with_clock(Arc::clone(&clock));
         let parts = JudgeParts { index, counters, clock, keys, count_wait: settings.count_wait };
-        let services = Services::new(parts, port, entropy, &threads, settings.gateway);
+        let services = Services::new(parts, port, entropy, &threads, settings.gateway, watch.clone());
         services.start_tasks(&mut tasks);
         let site = Site::new(services.api(settings.http_check_is_open), watch);
         let routes = services.routes(check_is_open, health_service, limits.message_bytes)?;

@@ -11,6 +11,7 @@ use crate::{
     domain::admin::{Caller, Party},
     error::{OperationError, Refused},
     gateway::Desk,
+    health::HealthWatch,
     judge::{Judge, identify},
     ports::StoreError,
     server::connection::Peer,
@@ -23,11 +24,12 @@ pub struct Api {
     check_is_open: bool,
     desk: Arc<Desk>,
     pub(super) lanes: Arc<Lanes>,
+    health: HealthWatch,
 }
 
 impl Api {
     /// Serves what `judge` decides and `changes` do. Administration has places in `lanes`; Check and BatchCheck need no
-    /// caller where `check_is_open`. Gateways are answered at `desk`.
+    /// caller where `check_is_open`. Gateways are answered at `desk`. Streams end when `health` says that the process does.
     #[must_use]
     pub fn new(
         judge: Arc<Judge>,
@@ -35,8 +37,14 @@ impl Api {
         lanes: Arc<Lanes>,
         check_is_open: bool,
         desk: Arc<Desk>,
+        health: HealthWatch,
     ) -> Self {
-        Self { judge, changes, check_is_open, desk, lanes }
+        Self { judge, changes, check_is_open, desk, lanes, health }
+    }
+
+    /// Hears when the process ends.
+    pub(super) fn health(&self) -> HealthWatch {
+        self.health.clone()
     }
 
     pub(super) fn judge(&self) -> &Judge {

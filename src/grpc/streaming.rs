@@ -1,5 +1,5 @@
 //! RPCs that answer with a stream: long looks, which tell how far they are and what they find. No deadline of a listener ends one.
-//! The client does, by going away, and so does a client that does not read.
+//! The client does, by going away, and so does a client that does not read, and a process that ends.
 
 use std::pin::Pin;
 
@@ -15,6 +15,8 @@ use super::{
 use crate::{
     changes::{Changes, support::audience::Audience},
     error::OperationError,
+    health::HealthWatch,
+    ports::StoreError,
 };
 
 /// How much is told before the client has taken what came first.
@@ -73,18 +75,25 @@ impl Api {
             // The client may be gone.
             drop(ended.send(done));
         });
-        Ok(Response::new(Box::pin(messages::<R>(news, end))))
+        Ok(Response::new(Box::pin(messages::<R>(news, end, self.health()))))
     }
 }
 
 fn messages<R: StreamRpc>(
     news: mpsc::Receiver<R::News>,
     end: WorkEnd,
+    health: HealthWatch,
 ) -> impl Stream<Item = Result<R::Message, Status>> + Send {
-    stream::unfold(Some((news, end)), |reading| async move {
-        let (mut news, end) = reading?;
-        if let Some(told) = news.recv().await {
-            return Some((Ok(R::message(told)), Some((news, end))));
+    stream::unfold(Some((news, end, health)), |reading| async move {
+        let (mut news, end, mut health) = reading?;
+        let told = tokio::select! {
+            biased;
+            // With the messages goes the work: nothing waits for it.
+            () = health.drains() => return Some((Err(cut_short().into()), None)),
+            told = news.recv() => told,
+        };
+        if let Some(told) = told {
+            return Some((Ok(R::message(told)), Some((news, end, health))));
         }
         match end.await {
             Ok(Ok(())) => None,
@@ -93,4 +102,9 @@ fn messages<R: StreamRpc>(
             Err(_never_ended) => Some((Err(stopping().into()), None)),
         }
     })
+}
+
+/// A look changes nothing, so it can be asked for again.
+fn cut_short() -> OperationError {
+    StoreError::Unavailable("Keyward is stopping, and the look was cut short: ask again".to_owned()).into()
 }

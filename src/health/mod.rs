@@ -102,6 +102,12 @@ impl HealthWatch {
         self.standing.changed().await.is_ok()
     }
 
+    /// Waits until the process ends.
+    pub async fn drains(&mut self) {
+        // Where nobody is left who says anything, it has ended.
+        let _gone = self.standing.wait_for(|standing| standing.hold(HealthCondition::Draining)).await;
+    }
+
     /// Whether a restart would not help.
     #[must_use]
     pub fn is_alive(&self) -> bool {

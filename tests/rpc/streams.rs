@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use keyward::wire::v1::{self, stream_review_keys_response, stream_verify_log_response};
 use tonic::{Code, Status, Streaming};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::support::{
     Keyward, admin_rights, signed,
@@ -110,4 +111,29 @@ async fn a_log_is_verified_in_a_stream_that_says_how_far_it_is() {
         keyward.audit().stream_verify_log(signed(&bound.api_key, v1::StreamVerifyLogRequest {})).await;
     refusal(refused, Code::PermissionDenied, "GLOBAL_CALLER_REQUIRED");
     keyward.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_an_open_stream_at_once_and_says_so() {
+    // D10
+    let keyward = Keyward::start().await;
+    keyward.take_in(24_000).await;
+    keyward.clock.advance(DAY * 40);
+    let mut probe = HealthClient::new(keyward.new_channel().await);
+    let mut watch = probe.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    let mut told = keyward.reviewing(v1::StreamReviewKeysRequest::default()).await.unwrap();
+    told.message().await.unwrap().unwrap();
+    let stopping = tokio::spawn(keyward.stop());
+    // Nothing is read before the stop has begun, and more is told than a client's window takes.
+    while watch.message().await.unwrap().is_some() {}
+    let end = loop {
+        match told.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("what was cut short looks whole"),
+            Err(status) => break status,
+        }
+    };
+    refusal::<()>(Err(end), Code::Unavailable, "STORE_UNAVAILABLE");
+    // Before the 15 seconds that open calls have.
+    drop(tokio::time::timeout(Duration::from_secs(10), stopping).await.unwrap().unwrap());
 }
