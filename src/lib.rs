@@ -22,6 +22,7 @@
 //! | [`changes`] | what administrators can ask for, one verb per file: what changes truth, and what looks at it |
 //! | [`error`] | why Keyward could not do what was asked, by what the caller does next |
 //! | [`health`] | how the process stands, in conditions with names, for probes of every protocol |
+//! | [`metrics`] | every family of metrics, and both formats of their text; what is counted is counted where it happens |
 //! | [`server`] | sockets, connections and calls within their bounds, of every protocol |
 //! | [`store`], [`counters`], [`grpc`], [`http`] | the adapters: where truth is kept (data directory, roots, SQLite); where limits are counted; the services of the wire, and Envoy's; `/verify` for other gateways, and Check in JSON |
 //! | `guard` | with the feature of that name: a layer by which services in Rust ask a Keyward; the server does without |
@@ -93,7 +94,8 @@
 //! 5. What passes is a [`Bill`](ports::Bill) for the limits of the tiers that it asked for, which the key's place in the index
 //!    has ready ([`Index::bill`](index::Index::bill)): [`MemoryCounters`](counters::memory::MemoryCounters) locks the accounts
 //!    of key, owner and workspace that it names, judges every limit, and charges all or none.
-//! 6. Every decision passes [`judge::record`]. An enforcing Check that is allowed notes the use in memory where its minute is news
+//! 6. Every decision passes [`judge::record`], and is counted for metrics there ([`judge::tally`]). An enforcing Check that is
+//!    allowed notes the use in memory where its minute is news
 //!    ([`Index::note_use`](index::Index::note_use), written each second by [`changes::support::last_use`]); every
 //!    enforcing one of a known key is counted ([`judge::usage`], written each second by [`changes::usage`]); and
 //!    `grpc/convert/check_bytes.rs` writes the answer, in the same bytes as `check.rs` beside it.
@@ -149,6 +151,7 @@ pub mod http;
 pub mod http_answer;
 pub mod index;
 pub mod judge;
+pub mod metrics;
 
 pub mod ports;
 pub mod server;

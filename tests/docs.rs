@@ -16,6 +16,8 @@ mod house;
 #[path = "../benches/size/measures.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a part of it is used")]
 mod measures;
+#[path = "docs/metrics.rs"]
+mod metrics;
 #[path = "docs/surface.rs"]
 mod surface;
 

@@ -16,14 +16,21 @@ use keyward::{
     error::OperationError,
     judge::{
         Judge, JudgeParts,
-        question::{InQuestion, Mode, Query},
+        question::{Door, InQuestion, Mode, Query},
     },
     ports::{Lease, StoreError},
 };
 use store_support::Place;
 
 fn query(subject: InQuestion<'_>) -> Query<'_> {
-    Query { subject, requirement: Requirement::default(), mode: Mode::Enforce, bound_to: None, caller: None }
+    Query {
+        subject,
+        requirement: Requirement::default(),
+        mode: Mode::Enforce,
+        bound_to: None,
+        caller: None,
+        door: Door::Grpc,
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod error;
 mod initialize;
 mod listeners;
 mod memory;
+mod metrics;
 mod offline;
 mod readiness;
 mod recover;

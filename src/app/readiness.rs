@@ -1,11 +1,17 @@
 //! Looks at the parts of a process, and says how it stands to the probes that ask for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
 use crate::{
@@ -22,6 +28,31 @@ use crate::{
 /// How often all of it is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// For how long a view has been behind what is written.
+#[derive(Debug)]
+pub(super) struct ViewAge {
+    began: Instant,
+    /// Milliseconds since then, when it was seen last that the view had everything.
+    current: AtomicU64,
+}
+
+impl ViewAge {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { began: Instant::now(), current: AtomicU64::new(0) })
+    }
+
+    /// Notes whether the view has everything, and says for how long it has not.
+    pub(super) fn look(&self, is_current: bool) -> Duration {
+        let now = self.began.elapsed();
+        if is_current {
+            let ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+            self.current.fetch_max(ms, Ordering::Relaxed);
+            return Duration::ZERO;
+        }
+        now.saturating_sub(Duration::from_millis(self.current.load(Ordering::Relaxed)))
+    }
+}
+
 /// Looks, and tells, until it is dropped.
 #[derive(Debug)]
 pub(super) struct ReadinessProbe(JoinHandle<()>);
@@ -36,6 +67,8 @@ pub(super) struct LookedAt {
     pub(super) revisions: watch::Receiver<Revision>,
     /// The time.
     pub(super) clock: Arc<TrustedClock>,
+    /// For how long the view has been behind.
+    pub(super) age: Arc<ViewAge>,
     /// The certificate in force.
     pub(super) tls: Option<Arc<Tls>>,
 }
@@ -44,6 +77,7 @@ impl LookedAt {
     /// What is the case now; `goal` was written before the last look.
     fn conditions(&self, goal: Revision) -> HealthConditions {
         let (now, taking) = (self.clock.read(), *self.taking.borrow());
+        self.age.look(self.index.revision() >= *self.revisions.borrow());
         let tls = self.tls.as_ref().map(|tls| tls.summary());
         HealthConditions::NONE
             .with(HealthCondition::NoLease, !self.index.lease().holds(|| now.steady))

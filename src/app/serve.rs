@@ -58,6 +58,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         limits: ListenerLimits { in_flight_bytes: args.in_flight_mib << 20, ..ListenerLimits::default() },
         workers: args.workers.unwrap_or_else(cores),
         count_wait: Duration::from_millis(args.count_wait_ms.into()),
+        log_lines: logging.lost_lines(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::default()),
     };

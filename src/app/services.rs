@@ -49,6 +49,16 @@ impl Services {
         Self { judge, changes, lanes, desk, health }
     }
 
+    /// What decides.
+    pub(super) const fn judge(&self) -> &Arc<Judge> {
+        &self.judge
+    }
+
+    /// The places of administrative work.
+    pub(super) const fn lanes(&self) -> &Arc<Lanes> {
+        &self.lanes
+    }
+
     /// Starts what writes usage, and the ends that could not be written.
     pub(super) fn start_tasks(&self, tasks: &mut Tasks) {
         let (usage, changes) = (self.changes.usage_ledger(), Arc::clone(&self.changes));

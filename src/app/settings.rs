@@ -10,6 +10,7 @@ use crate::{
     },
     server::{limits::ListenerLimits, tls::TlsFiles},
     store::settings::StoreSettings,
+    telemetry::LostLines,
 };
 
 /// What a Keyward is started with.
@@ -38,6 +39,8 @@ pub struct Settings {
     pub workers: NonZeroUsize,
     /// How long a Check waits until what it would use of a limit is written.
     pub count_wait: Duration,
+    /// How many log lines were lost, for metrics.
+    pub log_lines: LostLines,
     /// What the machine says of time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

@@ -1,11 +1,12 @@
 //! How a service is started, step by step.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{
     error::AppError,
     listeners::Listeners,
-    readiness::{LookedAt, ReadinessProbe},
+    metrics::MetricSources,
+    readiness::{LookedAt, ReadinessProbe, ViewAge},
     root_key::Destination,
     service::Service,
     services::Services,
@@ -24,6 +25,7 @@ use crate::{
     http::Site,
     index::Index,
     judge::JudgeParts,
+    metrics::Metrics,
     ports::ReplicaId,
     server::tls::Tls,
 };
@@ -56,6 +58,7 @@ impl Service {
             taking: port.taking(),
             revisions: port.revisions(),
             clock: Arc::clone(&clock),
+            age: ViewAge::new(),
             tls: tls.clone(),
         };
         let (health, watch) = health();
@@ -63,10 +66,26 @@ impl Service {
         let parts = JudgeParts { index, counters, clock, keys, count_wait: settings.count_wait };
         let services = Services::new(parts, port, entropy, &threads, settings.gateway, watch.clone());
         services.start_tasks(&mut tasks);
-        let site = Site::new(services.api(settings.http_check_is_open), watch);
+        let gathered = Arc::new(MetricSources {
+            judge: Arc::clone(services.judge()),
+            lanes: Arc::clone(services.lanes()),
+            life: Arc::clone(&life),
+            health: watch.clone(),
+            index: Arc::clone(&looked_at.index),
+            revisions: looked_at.revisions.clone(),
+            age: Arc::clone(&looked_at.age),
+            tls: tls.clone(),
+            log_lines: settings.log_lines,
+            listeners: OnceLock::new(),
+        });
+        // They tell how much is asked of whom: beyond this machine, nobody hears that unless told so.
+        let shown: Option<Arc<dyn Metrics>> =
+            if settings.http_check_is_open { Some(Arc::<MetricSources>::clone(&gathered)) } else { None };
+        let site = Site::new(services.api(settings.http_check_is_open), watch, shown);
         let routes = services.routes(check_is_open, health_service, limits.message_bytes)?;
         let readiness = ReadinessProbe::begin(health.clone(), looked_at);
         let (grpc, http) = listeners.serve(settings.workers, limits, (routes, site))?;
+        gathered.show([("grpc", grpc.figures()), ("http", http.figures())]);
         Ok(Self { life, tasks, threads, grpc, http, health, readiness, follower, is_new, check_is_open, tls })
     }
 }

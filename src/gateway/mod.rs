@@ -143,9 +143,9 @@ impl Desk {
         caller: Result<Caller, OperationError>,
         asked: Result<Question<'_, R>, Unreadable>,
     ) -> GatewayAnswer {
-        let began = self.judge.reading();
-        let mut outcome = self.judge(caller, asked, began.time).await;
-        let took = self.judge.reading().steady.saturating_since(began.steady);
+        let (now, began) = self.judge.exact_reading();
+        let mut outcome = self.judge(caller, asked, now.time).await;
+        let took = self.judge.note_answered(R::DOOR, began);
         outcome.tell(latency(took));
         outcome
     }
@@ -241,6 +241,7 @@ impl Desk {
             mode: Mode::Enforce,
             bound_to: caller.bound_to(),
             caller: caller.key_id(),
+            door: R::DOOR,
         };
         let answer = self.judge.check(&query).await?;
         if let Some(subject) = answer.subject.as_ref().filter(|_| query.requirement.from_browser) {
@@ -280,14 +281,14 @@ impl Desk {
     }
 
     /// What a gateway is to do by a decision that needs no key.
-    fn without_key(
+    fn without_key<R: GatewayRequest>(
         &self,
         decision: WithoutKey,
-        request: &impl GatewayRequest,
+        request: &R,
         requirement: &Requirement<'_>,
         format: BodyFormat,
     ) -> GatewayAnswer {
-        match self.judge.record_without_key(decision).decision() {
+        match self.judge.record_without_key(R::DOOR, decision).decision() {
             WithoutKey::Public => {
                 let (identity, spent) = (nobody(), self.spent(request));
                 GatewayAnswer::Passed(Passed { identity, spent, told: Vec::new() })
@@ -313,11 +314,14 @@ fn spent(settings: &Gateway, request: &impl GatewayRequest) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::question::Door;
 
     /// A request of which its headers alone count.
     pub(super) struct WithHeaders<'a>(pub(super) &'a [(&'a str, &'a str)]);
 
     impl GatewayRequest for WithHeaders<'_> {
+        const DOOR: Door = Door::Verify;
+
         fn host(&self) -> &'static str {
             "localhost"
         }

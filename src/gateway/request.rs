@@ -1,7 +1,12 @@
 //! A request that a gateway asks about.
 
+use crate::judge::question::Door;
+
 /// A request that is asked about, as the gateway tells of it.
 pub trait GatewayRequest {
+    /// By which door such requests come.
+    const DOOR: Door;
+
     /// Its host, with or without a port.
     fn host(&self) -> &str;
 

@@ -14,6 +14,7 @@ use crate::{
     domain::{parse::ParseError, secret::holds_secret},
     error::{OperationError, Refused},
     http_answer::{Header, error_body},
+    judge::question::Door,
     server::connection::Peer,
     wire::{
         json,
@@ -124,6 +125,7 @@ impl Api {
         if let Some(peer) = peer {
             request.extensions_mut().insert(peer);
         }
+        request.extensions_mut().insert(Door::Json);
         match self.check(request).await {
             Ok(answer) => JsonAnswer {
                 status: 200,

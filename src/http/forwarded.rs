@@ -10,6 +10,7 @@ use crate::{
     domain::{gateway::Gateway, parse::ParseError},
     error::OperationError,
     gateway::{GatewayRequest, Unreadable, tells_origin},
+    judge::question::Door,
 };
 
 const METHOD: &str = "x-forwarded-method";
@@ -50,6 +51,8 @@ impl<'a> Forwarded<'a> {
 }
 
 impl GatewayRequest for Forwarded<'_> {
+    const DOOR: Door = Door::Verify;
+
     fn host(&self) -> &str {
         self.host
     }

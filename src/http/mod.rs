@@ -1,10 +1,11 @@
-//! Plain HTTP: what gateways without gRPC ask (`/verify`), Check as JSON for services without it (`/v1/check`), and probes.
+//! Plain HTTP: what gateways without gRPC ask (`/verify`), Check as JSON for services without it (`/v1/check`), probes, and metrics.
 //!
 //! Each request came [in](crate::server) over HTTP/1.1 or HTTP/2. Nothing is decided here: `/verify` is answered at the
 //! same [`Desk`](crate::gateway::Desk) as Envoy, `/v1/check` is the Check of gRPC in other clothes.
 
 mod check;
 mod forwarded;
+mod metrics;
 mod probes;
 mod respond;
 mod verify;
@@ -21,6 +22,7 @@ use crate::{
     grpc::api::Api,
     health::HealthWatch,
     http_answer::{HttpAnswer, undecided},
+    metrics::Metrics,
     server::{
         calls::{Calls, RefusalTail, TakenRequest},
         failure::CallFailure,
@@ -34,6 +36,7 @@ const VERIFY: &str = "/verify";
 const CHECK: &str = "/v1/check";
 const LIVE: &str = "/livez";
 const READY: &str = "/readyz";
+const METRICS: &str = "/metrics";
 const DESCRIPTION: &str = "/openapi.json";
 
 /// The description of what is served here.
@@ -44,18 +47,23 @@ const OPENAPI: &str = include_str!("../../openapi/keyward.json");
 pub struct Site {
     api: Arc<Api>,
     health: HealthWatch,
+    metrics: Option<Arc<dyn Metrics>>,
     unread: RefusalTail,
 }
 
 impl Site {
-    /// Answers gateways and Checks by `api`, which also knows who may ask, and probes by `health`.
+    /// Answers gateways and Checks by `api`, which also knows who may ask, probes by `health`, and who gathers metrics by
+    /// `metrics`, where there are any.
     #[must_use]
-    pub fn new(api: Arc<Api>, health: HealthWatch) -> Self {
+    pub fn new(api: Arc<Api>, health: HealthWatch, metrics: Option<Arc<dyn Metrics>>) -> Self {
         let unread = unread(&api.desk().unreadable());
-        Self { api, health, unread }
+        Self { api, health, metrics, unread }
     }
 
     async fn answer(self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
+        if let (METRICS, Some(metrics)) = (request.uri().path(), &self.metrics) {
+            return metrics::answer(&**metrics, &request);
+        }
         match (request.uri().path(), request.method()) {
             (VERIFY, _) => verify::answer(&self.api, &request).await,
             (CHECK, &Method::POST) => check::answer(&self.api, request).await,

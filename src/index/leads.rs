@@ -31,6 +31,11 @@ impl<L> Default for Leads<L> {
 }
 
 impl<L: Lead> Leads<L> {
+    /// How many entries there are.
+    pub(super) const fn len(&self) -> usize {
+        self.taken
+    }
+
     /// Every entry that can be one that is looked for, and perhaps others.
     pub(super) fn of(&self, spread: u32) -> impl Iterator<Item = L> {
         let (before, from) = self.cells.split_at_checked(self.home(spread)).unwrap_or_default();

@@ -65,6 +65,11 @@ impl Slab {
         records.get(number).map(|record| look(Place::new(part, number), record))
     }
 
+    /// How many keys there are.
+    pub(super) fn len(&self) -> usize {
+        (0..PARTS).filter_map(|part| self.read(part)).map(|records| records.by_id.len()).sum()
+    }
+
     /// Looks at the key that stands here. `look` must take no lock.
     pub(super) fn at<T>(&self, place: Place, look: impl FnOnce(&Record) -> T) -> Option<T> {
         self.read(place.part())?.get(place.number()).map(look)

@@ -327,6 +327,12 @@ impl Index {
         look(Kept { workspaces, import_schemes, ..kept }, &|name| schemes.contains_key(name))
     }
 
+    /// How many keys are in memory, and how many workspaces.
+    #[must_use]
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.slab.len(), self.workspaces.len())
+    }
+
     /// The revision up to which the view follows the log.
     #[must_use]
     pub fn revision(&self) -> Revision {

@@ -1,5 +1,7 @@
 //! What a Check is answered. Answers are made in [`record`](super::record) alone.
 
+use std::time::Duration;
+
 use crate::{
     domain::{
         decision::{Decision, Denial},
@@ -26,6 +28,8 @@ pub struct Answer {
     pub states: Vec<LimitState>,
     /// When it was decided.
     pub time: Timestamp,
+    /// What the boot clock showed when that was begun.
+    pub began: Duration,
     /// Whether counting goes on in memory only.
     pub degraded: bool,
     /// The revision that the answer is based on.

@@ -1,6 +1,6 @@
 //! What a decision is based on.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     domain::{revision::Revision, time::Now},
@@ -14,6 +14,8 @@ pub(super) struct Basis<'a> {
     pub(super) policy: &'a Arc<PolicyVersion>,
     /// The time.
     pub(super) now: &'a Now,
+    /// What the boot clock showed for it.
+    pub(super) began: Duration,
     /// What the view had at the least.
     pub(super) revision: Revision,
 }

@@ -9,7 +9,7 @@ use super::{
     Judge,
     answer::Answer,
     basis::Basis,
-    question::{Mode, Query},
+    question::{Door, Mode, Query},
     record::{Settled, Verdict},
     trusted,
     unbilled::{Unbilled, examine},
@@ -61,10 +61,15 @@ impl Judge {
     /// The policy cannot be trusted; an operator asks about an id that does not exist within reach; what the request would use
     /// could not be written in time. Anything that a holder presents gets an answer, and no error.
     pub async fn check(&self, query: &Query<'_>) -> Result<Answer, OperationError> {
-        match self.try_check(query)? {
-            Some(answer) => Ok(answer),
-            None => self.when_written(|| self.try_check(query)).await,
-        }
+        let began = match self.attempt(query) {
+            Ok(Some(answer)) => return Ok(answer),
+            // What is waited for counts.
+            Ok(None) => self.exact_reading().1,
+            Err(error) => return Err(self.undecided(query.door, error)),
+        };
+        let answered = self.when_written(|| self.attempt(query)).await;
+        let answered = answered.map(|answer| Answer { began, ..answer });
+        answered.map_err(|error| self.undecided(query.door, error))
     }
 
     /// The one wait in a Check: for a write that is under way, so that a crash admits nothing twice.
@@ -93,14 +98,26 @@ impl Judge {
     /// # Errors
     /// The same, but for the last.
     pub fn try_check(&self, query: &Query<'_>) -> Result<Option<Answer>, OperationError> {
+        self.attempt(query).map_err(|error| self.undecided(query.door, error))
+    }
+
+    /// Counts a question that cannot be answered, unless who asked it is to blame.
+    pub(super) fn undecided(&self, door: Door, error: OperationError) -> OperationError {
+        if matches!(error, OperationError::Unavailable(_) | OperationError::Store(_)) {
+            self.tally.undecided(door);
+        }
+        error
+    }
+
+    fn attempt(&self, query: &Query<'_>) -> Result<Option<Answer>, OperationError> {
+        let (now, began) = self.clock.read_exact();
         // Before the look-up, so that the answer is based on this revision at the least.
         let revision = self.index.revision();
         let policy = self.policy_now();
         let policy = trusted(policy.as_ref())?;
         let located = self.locate(query, policy);
-        let now = self.clock.read();
         self.require_fresh(|| now.steady)?;
-        let basis = Basis { policy, now: &now, revision };
+        let basis = Basis { policy, now: &now, began, revision };
         let (unbilled, decision) = match examine(query, located?, basis) {
             Ok(examined) => examined,
             Err(denial) => return Ok(Some(self.record_unknown(query, denial, basis))),

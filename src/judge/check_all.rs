@@ -6,7 +6,7 @@ use super::{
     Judge,
     answer::Answer,
     basis::Basis,
-    question::Query,
+    question::{Door, Query},
     record::{Settled, Verdict},
     trusted,
     unbilled::{Unbilled, examine},
@@ -46,20 +46,23 @@ impl Judge {
     /// # Errors
     /// As for [`Judge::check`]; nothing is charged then.
     pub async fn check_all(&self, queries: &[Query<'_>]) -> Result<Vec<Together>, OperationError> {
-        match self.try_check_all(queries)? {
-            Some(answers) => Ok(answers),
-            None => self.when_written(|| self.try_check_all(queries)).await,
-        }
+        let answered = match self.try_check_all(queries) {
+            Ok(Some(answers)) => Ok(answers),
+            Ok(None) => self.when_written(|| self.try_check_all(queries)).await,
+            Err(error) => Err(error),
+        };
+        let door = queries.first().map_or(Door::Grpc, |query| query.door);
+        answered.map_err(|error| self.undecided(door, error))
     }
 
     fn try_check_all(&self, queries: &[Query<'_>]) -> Result<Option<Vec<Together>>, OperationError> {
         // Before the look-ups, so that the answers are based on this revision at the least.
         let revision = self.index.revision();
-        let now = self.clock.read();
+        let (now, began) = self.clock.read_exact();
         self.require_fresh(|| now.steady)?;
         let policy = self.policy_now();
         let policy = trusted(policy.as_ref())?;
-        let basis = Basis { policy, now: &now, revision };
+        let basis = Basis { policy, now: &now, began, revision };
         let mut examined = Vec::with_capacity(queries.len());
         for query in queries {
             examined.push(examine(query, self.locate(query, policy)?, basis));

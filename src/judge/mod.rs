@@ -15,6 +15,7 @@ mod presented;
 pub mod question;
 pub mod record;
 mod source_limit;
+pub mod tally;
 mod unbilled;
 pub mod usage;
 pub mod wrong_callers;
@@ -22,7 +23,10 @@ pub mod wrong_callers;
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 pub(crate) use self::source_limit::ProcessSourceLimit;
-use self::{import_alarm::ImportAlarms, usage::UsageBook, wrong_callers::WrongCallers};
+use self::{
+    import_alarm::ImportAlarms, question::Door, tally::DecisionTally, usage::UsageBook,
+    wrong_callers::WrongCallers,
+};
 use crate::{
     domain::{
         root::DerivedKeys,
@@ -44,6 +48,7 @@ pub struct Judge {
     keys: Arc<DerivedKeys>,
     count_wait: Duration,
     usage: Arc<UsageBook>,
+    tally: Arc<DecisionTally>,
     wrong_callers: WrongCallers,
     import_alarms: ImportAlarms,
 }
@@ -75,6 +80,7 @@ impl Judge {
             keys,
             count_wait,
             usage: Arc::default(),
+            tally: Arc::default(),
             wrong_callers: WrongCallers::default(),
             import_alarms: ImportAlarms::default(),
         }
@@ -84,6 +90,20 @@ impl Judge {
     #[must_use]
     pub fn usage_book(&self) -> Arc<UsageBook> {
         Arc::clone(&self.usage)
+    }
+
+    /// What came of Checks, for metrics.
+    #[must_use]
+    pub fn tally(&self) -> Arc<DecisionTally> {
+        Arc::clone(&self.tally)
+    }
+
+    /// Notes for metrics that the questions of a call are answered, which were begun when the boot clock showed this.
+    /// Says how long that took.
+    pub fn note_answered(&self, door: Door, began: Duration) -> Duration {
+        let took = self.clock.since(began);
+        self.tally.took(door, took);
+        took
     }
 
     /// Passes while the view may be acted upon at `now`. Every decision passes here, and nothing else looks at the lease: where it
@@ -96,6 +116,12 @@ impl Judge {
             return Ok(());
         }
         Err(StoreError::Unreachable(NO_LEASE.to_owned()).into())
+    }
+
+    /// The same, with what the boot clock showed.
+    #[must_use]
+    pub fn exact_reading(&self) -> (Now, Duration) {
+        self.clock.read_exact()
     }
 
     /// The time, with a count of time that nobody can set.

@@ -15,6 +15,48 @@ pub enum InQuestion<'a> {
     Key(KeyId),
 }
 
+/// By which door questions come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// gRPC: Check and BatchCheck.
+    Grpc,
+    /// Envoy's ext_authz.
+    Envoy,
+    /// `/verify`, which other gateways ask.
+    Verify,
+    /// Check as JSON.
+    Json,
+}
+
+/// How many there are.
+pub(super) const DOORS: usize = Door::ALL.len();
+
+impl Door {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Grpc, Self::Envoy, Self::Verify, Self::Json];
+
+    /// Its name, for metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Envoy => "envoy",
+            Self::Verify => "verify",
+            Self::Json => "json",
+        }
+    }
+
+    /// Its place among all.
+    pub(super) const fn place(self) -> usize {
+        match self {
+            Self::Grpc => 0,
+            Self::Envoy => 1,
+            Self::Verify => 2,
+            Self::Json => 3,
+        }
+    }
+}
+
 /// How to judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -38,4 +80,6 @@ pub struct Query<'a> {
     pub bound_to: Option<WorkspaceId>,
     /// The administration key that asks; `None` for a caller without one.
     pub caller: Option<KeyId>,
+    /// By which door it came.
+    pub door: Door,
 }

@@ -7,7 +7,7 @@ use super::{
     Judge,
     answer::{Answer, CheckedKey},
     basis::Basis,
-    question::{Mode, Query},
+    question::{Door, Mode, Query},
     unbilled::Unbilled,
 };
 use crate::{
@@ -118,22 +118,39 @@ impl Judge {
         let Unbilled { found, tiers, secret, .. } = unbilled;
         let creator_known = self.index.is_creator_seen(Sight::within(query.bound_to), found.key().creator);
         let subject = Some(CheckedKey { found, secret, creator_known, tiers });
-        let (time, revision) = (basis.now.time, basis.revision);
+        let (time, began, revision) = (basis.now.time, basis.began, basis.revision);
         let degraded = self.counters.is_degraded();
-        Answer { decision, failures, undeclared, subject, states, time, degraded, revision }
+        Answer { decision, failures, undeclared, subject, states, time, began, degraded, revision }
     }
 
     /// Records the denial of a question about a key that does not exist, or that the caller may not know, and answers with it.
     pub(super) fn record_unknown(&self, query: &Query<'_>, denial: Denial, basis: Basis<'_>) -> Answer {
+        self.tally.count_unknown(query, &denial);
         self.note(&Final::WithoutKey);
         let failures = if query.mode == Mode::Explain { vec![denial.clone()] } else { Vec::new() };
-        let (decision, time, revision) = (Decision::Deny(denial), basis.now.time, basis.revision);
+        let (decision, began) = (Decision::Deny(denial), basis.began);
+        let (time, revision) = (basis.now.time, basis.revision);
         let (undeclared, states) = (None, Vec::new());
-        Answer { decision, failures, undeclared, subject: None, states, time, degraded: false, revision }
+        Answer {
+            decision,
+            failures,
+            undeclared,
+            subject: None,
+            states,
+            time,
+            began,
+            degraded: false,
+            revision,
+        }
     }
 
     /// Records what a gateway decides before any key is looked for.
-    pub fn record_without_key(&self, decision: WithoutKey) -> Recorded {
+    pub fn record_without_key(&self, door: Door, decision: WithoutKey) -> Recorded {
+        let denial = match &decision {
+            WithoutKey::Public => None,
+            WithoutKey::Denied(denial) => Some(denial),
+        };
+        self.tally.count_without_key(door, denial);
         self.note(&Final::WithoutKey);
         Recorded(decision)
     }
@@ -149,6 +166,7 @@ impl Judge {
             let user = User { generation, caller: query.caller, address: requirement.address };
             self.index.note_use(found, user, end.is_none(), now);
         }
+        self.tally.count(query, *basis, (found.key().environment, unbilled.tiers), decision);
         self.note_usage(requirement, basis.policy, found, now, (unbilled.tiers, decision, *is_own));
     }
 }

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use super::{Pending, StoredMark};
+use super::{Pending, StoreFigures, StoredMark};
 
 /// How what writes a store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,9 @@ pub trait Lifecycle: Send + Sync {
 
     /// The state of the store's writer; the server that serves from this store watches it.
     fn writer_state(&self) -> watch::Receiver<WriterState>;
+
+    /// What it has counted of its own work.
+    fn figures(&self) -> StoreFigures;
 
     /// Takes no change any more, writes those that wait, and gives back what it holds.
     ///

@@ -6,6 +6,7 @@ mod change;
 mod counters;
 #[cfg(test)]
 pub(crate) mod double;
+mod figures;
 mod freshness;
 mod lifecycle;
 mod note;
@@ -27,6 +28,7 @@ pub use self::{
         Bill, Charge, ChargeAll, Charged, Count, Counters, LimitState, Passing, Refusal, Weighed, costs,
         denials,
     },
+    figures::{COMMIT_BOUNDS, GROUP_BOUNDS, StoreFigures},
     freshness::{Freshness, Lease},
     lifecycle::{Lifecycle, Until, WriterState},
     note::{LastUse, MAX_USERS, Note, StoredMark},

@@ -15,6 +15,7 @@ use super::{
     calls::Calls,
     connection::{ConnectionsShared, Peer},
     counts::ServerCounts,
+    figures::ListenerFigures,
     limits::ListenerLimits,
     part::{EndNotice, Part},
     protocol::Protocol,
@@ -145,6 +146,12 @@ impl Running {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What there is to show of it, also while it is waited for.
+    #[must_use]
+    pub fn figures(&self) -> ListenerFigures {
+        ListenerFigures { shared: Arc::clone(&self.shared), admission: Arc::clone(&self.admission) }
     }
 
     /// What has happened so far.

@@ -16,6 +16,7 @@ pub mod connection;
 mod cost;
 pub mod counts;
 pub mod failure;
+pub mod figures;
 mod frames;
 mod gate;
 pub mod gather;

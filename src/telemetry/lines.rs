@@ -45,6 +45,18 @@ struct LineTally {
     lost: AtomicU64,
 }
 
+/// How many lines could not be written, for who shows it.
+#[derive(Clone, Default)]
+pub struct LostLines(Option<Arc<LineTally>>);
+
+impl LostLines {
+    /// How many since the start; none where the process logs elsewhere.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.as_ref().map_or(0, |tally| tally.lost.load(Ordering::Relaxed))
+    }
+}
+
 /// Logging, for as long as this is held: dropping it waits, but not for long, until the last lines are written.
 pub struct Logging(Option<LogLines>);
 
@@ -110,6 +122,12 @@ impl Logging {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.0.as_ref().map_or(0, LogLines::lost)
+    }
+
+    /// The same for others to read.
+    #[must_use]
+    pub fn lost_lines(&self) -> LostLines {
+        LostLines(self.0.as_ref().map(|lines| Arc::clone(&lines.tally)))
     }
 
     /// Says once a minute that lines were lost, until that can be read; never ends.

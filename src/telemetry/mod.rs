@@ -7,7 +7,10 @@ mod lines;
 use std::io::{self, IsTerminal as _, stderr};
 
 use self::lines::LogLines;
-pub use self::{filter::FilterError, lines::Logging};
+pub use self::{
+    filter::FilterError,
+    lines::{Logging, LostLines},
+};
 
 /// Why there are no logs.
 #[derive(Debug, thiserror::Error)]

@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 14] = [
     &["judge"],
     &["http_answer", "changes"],
     &["gateway"],
-    &["health", "server"],
+    &["health", "metrics", "server"],
     &["store", "counters", "grpc", "guard", "http"],
     &["app"],
     &["cli"],

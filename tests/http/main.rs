@@ -19,6 +19,7 @@ mod description;
 mod farewell;
 mod hostile;
 mod imported;
+mod metrics;
 mod probes;
 mod twins;
 mod verify;

@@ -35,6 +35,7 @@ use keyward::{
     },
     server::limits::ListenerLimits,
     store::settings::StoreSettings,
+    telemetry::LostLines,
     wire::v1::{
         self, audit_service_client::AuditServiceClient, key_service_client::KeyServiceClient,
         policy_service_client::PolicyServiceClient, workspace_service_client::WorkspaceServiceClient,
@@ -470,6 +471,7 @@ async fn launch(
         limits,
         workers: NonZeroUsize::new(2).unwrap(),
         count_wait: SLOW_DISK,
+        log_lines: LostLines::default(),
         clock: Arc::<ManualClock>::clone(clock),
         entropy: Arc::new(SeededEntropy::new(seed.wrapping_mul(0xA076_1D64_78BD_642F))),
     };

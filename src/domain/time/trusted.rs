@@ -123,6 +123,19 @@ impl TrustedClock {
         self.judge(boot, wall)
     }
 
+    /// The same, and what the boot clock showed: from it shorter times are measured than a millisecond.
+    #[must_use]
+    pub fn read_exact(&self) -> (Now, Duration) {
+        let (boot, wall) = (self.clock.boot(), self.clock.wall());
+        (self.judge(to_ms(boot), wall), boot)
+    }
+
+    /// The time since the boot clock showed this.
+    #[must_use]
+    pub fn since(&self, began: Duration) -> Duration {
+        self.clock.boot().saturating_sub(began)
+    }
+
     /// The greatest time that a clock has shown and that was believed, to be kept for the next process.
     #[must_use]
     pub fn mark(&self) -> Timestamp {

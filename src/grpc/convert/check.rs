@@ -18,7 +18,7 @@ use crate::{
     judge::{
         answer::{Answer, CheckedKey},
         check_all::Together,
-        question::{InQuestion, Mode, Query},
+        question::{Door, InQuestion, Mode, Query},
     },
     ports::LimitState,
     wire::v1::{self, check_request},
@@ -65,7 +65,7 @@ pub(in crate::grpc) fn query<'a>(
     asked: &'a v1::CheckRequest,
     mode: Mode,
     workspace: Option<WorkspaceId>,
-    caller: &Caller,
+    (caller, door): (&Caller, Door),
 ) -> Result<Query<'a>, OperationError> {
     let subject = match &asked.subject {
         None => InQuestion::Nothing,
@@ -90,7 +90,7 @@ pub(in crate::grpc) fn query<'a>(
         from_browser: false,
     };
     let (bound_to, caller) = (caller.bound_to(), caller.key_id());
-    Ok(Query { subject, requirement, mode, bound_to, caller })
+    Ok(Query { subject, requirement, mode, bound_to, caller, door })
 }
 
 /// What a request costs, if that is little enough.

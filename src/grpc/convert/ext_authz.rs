@@ -12,6 +12,7 @@ use crate::{
     error::OperationError,
     gateway::{self, GatewayAnswer, GatewayRequest, Passed, RequestOrigin, StoppedRequest},
     http_answer::{Identity, StopStatus},
+    judge::question::Door,
     wire::{
         envoy::{
             config::core::v3::{
@@ -40,6 +41,8 @@ pub(in crate::grpc) fn request(asked: &CheckRequest) -> Option<(&AttributeContex
 }
 
 impl GatewayRequest for HttpRequest {
+    const DOOR: Door = Door::Envoy;
+
     fn host(&self) -> &str {
         &self.host
     }

@@ -23,7 +23,7 @@ use crate::{
         parse::ParseError,
     },
     error::OperationError,
-    judge::question::{Mode, Query},
+    judge::question::{Door, Mode, Query},
     server::{
         budget::{BudgetSpent, Held, Purse},
         request_body::RequestBody,
@@ -188,7 +188,7 @@ impl Api {
         // All are read before the first is answered: a batch that is refused for what it asks has charged nothing.
         let mut queries = Vec::with_capacity(questions.len());
         for (place, question) in questions.iter().enumerate() {
-            queries.push(self.question(&caller, &format!("requests[{place}]"), question).await?);
+            queries.push(self.question(&caller, Door::Grpc, &format!("requests[{place}]"), question).await?);
             if queries.len().is_multiple_of(QUESTIONS_READ_AT_A_TIME) {
                 tokio::task::yield_now().await;
             }
@@ -199,12 +199,16 @@ impl Api {
             self.answer_together(queries, &mut answers).await?;
             return Ok(answers);
         }
-        let mut answered = Answered::default();
+        let (mut answered, mut began) = (Answered::default(), None);
         for query in &queries {
             let answer = self.judge().check(query).await?;
+            began.get_or_insert(answer.began);
             let before = answers.bytes();
             answers.add(|bytes| convert::check_bytes::write(&answer, bytes))?;
             answered.add(answers.bytes().saturating_sub(before)).await?;
+        }
+        if let Some(began) = began {
+            self.judge().note_answered(Door::Grpc, began);
         }
         Ok(answers)
     }
@@ -228,7 +232,10 @@ impl Api {
             answered.add(length.saturating_add(COUNTS_BYTES)).await?;
         }
         answers.reserve(answered.bytes.saturating_add(PREFIX_BYTES))?;
-        for together in &self.judge().check_all(&queries).await? {
+        let (_, began) = self.judge().exact_reading();
+        let answered = self.judge().check_all(&queries).await?;
+        self.judge().note_answered(Door::Grpc, began);
+        for together in &answered {
             let response = convert::check::response_of(together);
             answers.add(|bytes| response.encode_raw(bytes))?;
         }

@@ -16,7 +16,7 @@ use crate::{
         revision::Revision,
     },
     error::{NotFound, OperationError, Unavailable},
-    judge::question::{Mode, Query},
+    judge::question::{Door, Mode, Query},
     server::{budget::Purse, connection::Peer},
     wire::v1,
 };
@@ -31,7 +31,7 @@ impl CheckAtOnce for Api {
     ) -> Option<Result<(), Status>> {
         let answer = || {
             let caller = self.caller_of(headers, Some(address(peer)))?;
-            match self.question_at_once(&caller, "", asked)? {
+            match self.question_at_once(&caller, Door::Grpc, "", asked)? {
                 // An explanation says more, and is asked for by people.
                 Some(query) if query.mode != Mode::Explain => self.judge().try_check(&query),
                 Some(_) | None => Ok(None),
@@ -40,6 +40,7 @@ impl CheckAtOnce for Api {
         match answer() {
             Ok(Some(answer)) => {
                 convert::check_bytes::write(&answer, message);
+                self.judge().note_answered(Door::Grpc, answer.began);
                 Some(Ok(()))
             }
             Ok(None) => None,
@@ -64,24 +65,28 @@ impl Api {
         request: Request<v1::CheckRequest>,
     ) -> Result<Response<v1::CheckResponse>, Status> {
         let caller = self.caller(&request)?;
-        let query = self.question(&caller, "", request.get_ref()).await?;
-        let mut answer = self.answer(&query).await?;
-        answer.route = self.route(&caller, &query, request.get_ref())?;
-        Ok(Response::new(answer))
+        let door = request.extensions().get::<Door>().copied().unwrap_or(Door::Grpc);
+        let query = self.question(&caller, door, "", request.get_ref()).await?;
+        let answer = self.judge().check(&query).await?;
+        let mut response = convert::check::response(&answer);
+        response.route = self.route(&caller, &query, request.get_ref())?;
+        self.judge().note_answered(door, answer.began);
+        Ok(Response::new(response))
     }
 
     /// Reads one question, as [`Self::question_at_once`] does, once the view has the revision that it asks for.
     pub(super) async fn question<'a>(
         &self,
         caller: &Caller,
+        door: Door,
         prefix: &str,
         asked: &'a v1::CheckRequest,
     ) -> Result<Query<'a>, OperationError> {
-        if let Some(query) = self.question_at_once(caller, prefix, asked)? {
+        if let Some(query) = self.question_at_once(caller, door, prefix, asked)? {
             return Ok(query);
         }
         self.judge().await_revision(Revision(asked.min_revision)).await?;
-        self.question_at_once(caller, prefix, asked)?
+        self.question_at_once(caller, door, prefix, asked)?
             .ok_or(OperationError::Unavailable(Unavailable::RevisionAhead))
     }
 
@@ -90,6 +95,7 @@ impl Api {
     fn question_at_once<'a>(
         &self,
         caller: &Caller,
+        door: Door,
         prefix: &str,
         asked: &'a v1::CheckRequest,
     ) -> Result<Option<Query<'a>>, OperationError> {
@@ -113,7 +119,7 @@ impl Api {
             }
             self.judge().require_known(bound_to, id)?;
         }
-        let query = convert::check::query(prefix, asked, mode?, named, caller)?;
+        let query = convert::check::query(prefix, asked, mode?, named, (caller, door))?;
         Ok(is_known.then_some(query))
     }
 

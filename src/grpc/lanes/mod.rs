@@ -84,6 +84,20 @@ impl Lanes {
         })
     }
 
+    /// What each lane is called, how many calls are under way in it, and how many may be.
+    #[must_use]
+    pub fn figures(&self) -> [(&'static str, usize, usize); 6] {
+        [
+            ("revocations", &self.revocations),
+            ("mass-revocations", &self.mass_revocations),
+            ("administration", &self.administration),
+            ("changes", &self.changes),
+            ("looks", &self.looks),
+            ("long-looks", &self.long_looks),
+        ]
+        .map(|(name, lane)| (name, lock(&lane.taken).all, lane.sizes.all))
+    }
+
     /// The lane for work of this kind.
     pub(super) const fn of(&self, work: Work) -> &Lane {
         match work {

@@ -20,12 +20,13 @@ use super::{
     rewriting::Rewriting,
     sums::RunningSum,
     writer::{
-        DiskRoom, FileIdentity, ForeignWrites, ReplyTo, Telling, WRITTEN_BY_OTHERS, Writer, WriterWork,
+        DiskRoom, FileIdentity, ForeignWrites, ReplyTo, Telling, WRITTEN_BY_OTHERS, Writer, WriterCounts,
+        WriterWork,
     },
 };
 use crate::{
     domain::{revision::Revision, root::DerivedKeys, time::Timestamp},
-    ports::{Lifecycle, Pending, StoreError, StoredMark, Taking, Until, WriterState},
+    ports::{Lifecycle, Pending, StoreError, StoreFigures, StoredMark, Taking, Until, WriterState},
     store::data_dir::DataDir,
 };
 
@@ -44,6 +45,7 @@ pub(super) const MAX_READS: usize = 64;
 /// A store in a SQLite database.
 pub struct SqliteStore {
     works: mpsc::Sender<WriterWork>,
+    counts: Arc<WriterCounts>,
     pub(super) readers: Readers,
     pub(super) keys: Arc<DerivedKeys>,
     pub(super) revisions: watch::Receiver<Revision>,
@@ -86,7 +88,9 @@ impl SqliteStore {
         let (taking_sender, taking) = watch::channel(Taking::Everything);
         let room = DiskRoom::of(&connection, dir)?;
         let pile = Pile::of(&connection, Bounds::default()).map_err(database(&path))?;
+        let counts = Arc::<WriterCounts>::default();
         let mut writer = Writer {
+            counts: Arc::clone(&counts),
             connection,
             pile,
             foreign,
@@ -115,6 +119,7 @@ impl SqliteStore {
             follower::spawn(following, Arc::clone(&keys)).map_err(database(&path))?;
         Ok(Self {
             works,
+            counts,
             readers,
             follower,
             follower_thread: Some(follower_thread),
@@ -197,6 +202,11 @@ impl Lifecycle for SqliteStore {
 
     fn writer_state(&self) -> watch::Receiver<WriterState> {
         self.state.clone()
+    }
+
+    fn figures(&self) -> StoreFigures {
+        let capacity = self.works.max_capacity();
+        self.counts.figures(capacity.saturating_sub(self.works.capacity()), capacity)
     }
 
     /// Empties the WAL too, and gives the data directory back.

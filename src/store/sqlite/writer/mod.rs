@@ -5,6 +5,7 @@
 //! the rest, a restart reads what is really there.
 
 mod anew;
+mod counts;
 mod file;
 mod foreign;
 mod full_disk;
@@ -19,10 +20,14 @@ mod wal;
 use std::{fs::File, ops::ControlFlow, sync::Arc, thread};
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
 pub use self::foreign::WRITTEN_BY_OTHERS;
 pub(super) use self::{
+    counts::WriterCounts,
     file::FileIdentity,
     foreign::ForeignWrites,
     group::{ReplyTo, WriterWork},
@@ -86,6 +91,8 @@ pub(super) struct Writer {
     pub(super) pile: Pile,
     /// What is still to be written anew of rows under older roots.
     pub(super) rewriting: Rewriting,
+    /// What it counts of its transactions.
+    pub(super) counts: Arc<WriterCounts>,
     /// What was said of its seals.
     pub(super) sealing: Telling,
     #[expect(dead_code, reason = "held, never read")]
@@ -207,8 +214,20 @@ impl Writer {
     }
 
     fn write(&mut self, group: &Batch) -> BatchOutcome {
-        let blocks = group.to_blocks();
+        let (blocks, began) = (group.to_blocks(), Instant::now());
         let outcome = self.write_with(group, &blocks);
+        match &outcome {
+            BatchOutcome::Committed(_) if !group.is_empty() => {
+                self.counts.committed(group.len(), began.elapsed());
+            }
+            BatchOutcome::Committed(_) => {}
+            BatchOutcome::Refused(_)
+            | BatchOutcome::Full
+            | BatchOutcome::Broken(_)
+            | BatchOutcome::Unknown(..) => {
+                self.counts.failed();
+            }
+        }
         if !matches!(outcome, BatchOutcome::Committed(_)) {
             self.pile.failed();
             return outcome;
