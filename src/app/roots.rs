@@ -59,8 +59,10 @@ fn status(args: &StoreRootsArgs) -> Result<String, AppError> {
 }
 
 fn shown(root: &RootStatus) -> String {
-    let RootStatus { state, rows, secrets, since, added, .. } = root;
-    let starts = format!("{secrets} secrets start at it");
+    let RootStatus { state, rows, secrets, over, since, added, .. } = root;
+    let over =
+        if *over > 0 { format!(", and {over} that ended 90 days ago or earlier") } else { String::new() };
+    let starts = format!("{secrets} secrets start at it{over}");
     match state {
         RootState::Coming => "is at hand, and the next start lays it over the store".to_owned(),
         RootState::Newest => format!("in force since revision {since}, {added}; {starts}"),

@@ -26,6 +26,7 @@ mod import;
 mod import_twice;
 mod issue;
 mod key_rules;
+mod later_roots;
 mod least_privilege;
 mod lifetime;
 mod limits;

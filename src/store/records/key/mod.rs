@@ -181,11 +181,31 @@ pub(in crate::store) fn secrets_of(body: &[u8]) -> Vec<StoredSecret> {
     all.map(stored).collect()
 }
 
-/// The roots at which the secrets of a body start.
-pub(in crate::store) fn starts_of(body: &[u8]) -> Vec<u32> {
+/// Where a secret starts, and whether anything depends on its being found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct SecretStart {
+    /// The root that it starts at.
+    pub(in crate::store) root: u32,
+    /// Whether it ended for good by the time that was asked for, and is one of ours. An imported one is never let go: while it is
+    /// found, no later import of its token is good.
+    pub(in crate::store) is_over: bool,
+}
+
+/// Where the secrets of a body start; those are over that ended at the millisecond `by` or earlier.
+pub(in crate::store) fn starts_of(body: &[u8], by: i64) -> Vec<SecretStart> {
     let Some(body) = unpack::<KeyBody<'_>>(body) else { return Vec::new() };
-    let retiring = body.retiring.iter().map(|retiring| retiring.secret.root);
-    std::iter::once(body.current.root).chain(retiring).collect()
+    let revoked = match &body.state {
+        StateBody::Revoked { at_ms, .. } => Some(*at_ms),
+        StateBody::Active | StateBody::Disabled => None,
+    };
+    let of_key = body.expires_ms.into_iter().chain(revoked).min();
+    let start = |secret: &SecretBody<'_>, own: Option<i64>| {
+        let end = own.into_iter().chain(of_key).min();
+        let is_over = secret.scheme.is_empty() && end.is_some_and(|end| end <= by);
+        SecretStart { root: secret.root, is_over }
+    };
+    let retiring = body.retiring.iter().map(|retiring| start(&retiring.secret, Some(retiring.end_ms)));
+    std::iter::once(start(&body.current, None)).chain(retiring).collect()
 }
 
 /// A body with other hashes, which `lay` makes of those that are in it.

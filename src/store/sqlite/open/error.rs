@@ -68,13 +68,13 @@ pub enum OpenError {
     },
     /// Secrets start at as many roots as there may be.
     #[error(
-        "secrets start at 3 roots already, and each costs every Check: {secrets} start at root {root}, those of revoked and expired \
-         keys among them; rotation of its key ends one"
+        "secrets start at 3 roots already, and each costs every Check: {secrets} start at root {root}; rotation of its key ends \
+         one, and 90 days after its end none is looked up any more, but for imported ones"
     )]
     TooManyStarts {
         /// The oldest of them.
         root: u32,
-        /// How many secrets start there.
+        /// How many secrets start there that are looked up.
         secrets: u64,
     },
     /// A newer program wrote the database.

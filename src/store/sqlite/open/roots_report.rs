@@ -6,7 +6,10 @@ use super::{belonging::Belonging, error::OpenError, rotation};
 use crate::{
     domain::{revision::Revision, time::Timestamp},
     ports::StoreError,
-    store::sqlite::{failure::of_reading, rewriting},
+    store::sqlite::{
+        failure::of_reading,
+        rewriting::{self, Starts},
+    },
 };
 
 /// How a store stands to its roots, the oldest first.
@@ -29,8 +32,10 @@ pub struct RootStatus {
     pub added: Timestamp,
     /// How many rows stand under it.
     pub rows: u64,
-    /// How many secrets start at it, those of dead keys too.
+    /// How many secrets start at it that are looked up as long as they are there.
     pub secrets: u64,
+    /// How many start at it that ended so long ago that the next root is laid over the store without a look-up of theirs.
+    pub over: u64,
 }
 
 /// What a root is to a store.
@@ -49,9 +54,10 @@ pub enum RootState {
 impl RootsReport {
     pub(super) fn read(connection: &Connection, belonging: &Belonging) -> Result<Self, StoreError> {
         let keys = &*belonging.keys;
-        let starts = rewriting::starts(connection).map_err(|error| of_reading(&error))?;
+        let starts = rewriting::starts(connection, keys).map_err(|error| of_reading(&error))?;
         let mut roots = Vec::new();
         for known in keys.history.iter() {
+            let Starts { needed, over } = starts.get(&known.number).copied().unwrap_or_default();
             let state = if known.number == keys.newest {
                 RootState::Newest
             } else if known.is_destroyed {
@@ -65,7 +71,8 @@ impl RootsReport {
                 since: known.since,
                 added: known.added,
                 rows: rewriting::left_under(connection, known.number).map_err(|error| of_reading(&error))?,
-                secrets: starts.get(&known.number).copied().unwrap_or_default(),
+                secrets: needed,
+                over,
             });
         }
         roots.extend(belonging.coming().map(|root| RootStatus {
@@ -75,6 +82,7 @@ impl RootsReport {
             added: Timestamp::EPOCH,
             rows: 0,
             secrets: 0,
+            over: 0,
         }));
         Ok(Self { roots })
     }
@@ -89,8 +97,8 @@ impl RootsReport {
     /// # Errors
     /// Secrets start at as many roots as there may be.
     pub fn require_room(&self) -> Result<(), OpenError> {
-        let with_secrets = self.roots.iter().filter(|root| root.secrets > 0);
-        rotation::require_room(&with_secrets.map(|root| (root.number, root.secrets)).collect())
+        let starts = |root: &RootStatus| Starts { needed: root.secrets, over: root.over };
+        rotation::require_room(&self.roots.iter().map(|root| (root.number, starts(root))).collect())
     }
 
     /// The number of the newest that the store has had, or is to have.

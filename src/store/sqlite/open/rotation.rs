@@ -22,7 +22,11 @@ use crate::{
         chain::LogHead,
         draws::Draws,
         sqlite::{
-            failure, groups, log, notes, refusal::WriteRefusal, rewriting, root_note, rows, sums::RunningSum,
+            failure, groups, log, notes,
+            refusal::WriteRefusal,
+            rewriting::{self, Starts},
+            root_note, rows,
+            sums::RunningSum,
         },
     },
 };
@@ -39,7 +43,7 @@ pub(super) fn settle(
         return Ok(keys);
     }
     let known: Vec<_> = belonging.known().collect();
-    let starts = rewriting::starts(connection).map_err(|error| failed(&error))?;
+    let starts = rewriting::starts(connection, &keys).map_err(|error| failed(&error))?;
     for root in absent {
         keys = Arc::new(destroy(connection, (&keys, draws), (&known, &starts), root, time)?);
     }
@@ -50,10 +54,12 @@ pub(super) fn settle(
 }
 
 /// Refuses a further root where secrets start at as many as there may be: each start costs every Check.
-pub(super) fn require_room(starts: &BTreeMap<u32, u64>) -> Result<(), OpenError> {
-    match starts.first_key_value() {
-        Some((&root, &secrets)) if starts.len() >= MOST_STARTS => {
-            Err(OpenError::TooManyStarts { root, secrets })
+pub(super) fn require_room(starts: &BTreeMap<u32, Starts>) -> Result<(), OpenError> {
+    let mut needed = starts.iter().filter(|(_, secrets)| secrets.needed > 0);
+    let count = needed.clone().count();
+    match needed.next() {
+        Some((&root, secrets)) if count >= MOST_STARTS => {
+            Err(OpenError::TooManyStarts { root, secrets: secrets.needed })
         }
         Some(_) | None => Ok(()),
     }
@@ -74,7 +80,7 @@ pub(super) fn require_roots(connection: &Connection, belonging: &Belonging) -> R
 fn add(
     connection: &mut Connection,
     (before, draws): (&DerivedKeys, &Draws),
-    (known, starts): (&[&Root], &BTreeMap<u32, u64>),
+    (known, starts): (&[&Root], &BTreeMap<u32, Starts>),
     newest: &Root,
     time: Timestamp,
 ) -> Result<DerivedKeys, OpenError> {
@@ -105,7 +111,7 @@ fn add(
 fn destroy(
     connection: &mut Connection,
     (before, draws): (&DerivedKeys, &Draws),
-    (known, starts): (&[&Root], &BTreeMap<u32, u64>),
+    (known, starts): (&[&Root], &BTreeMap<u32, Starts>),
     root: u32,
     time: Timestamp,
 ) -> Result<DerivedKeys, OpenError> {
@@ -122,17 +128,21 @@ fn destroy(
 }
 
 /// What is known of the roots, without the look-up keys of those that no secret starts at, but for the newest, where new ones do;
-/// and what there is to say of that.
+/// and what there is to say of that. Secrets that ended long ago keep none: they are unknown from then on, as denied as before.
 fn without_unused_starts(
     keys: &DerivedKeys,
     newest: u32,
-    starts: &BTreeMap<u32, u64>,
+    starts: &BTreeMap<u32, Starts>,
 ) -> (RootHistory, Vec<FieldChange>) {
     let mut dropped = Vec::new();
     let history = keys.history.changed(|root| {
-        let is_unused = root.number != newest && !starts.contains_key(&root.number);
+        let secrets = starts.get(&root.number).copied().unwrap_or_default();
+        let is_unused = root.number != newest && secrets.needed == 0;
         if is_unused && root.start.take().is_some() {
             dropped.push(field("lookup_key_of_root", root.number.into(), serde_json::Value::Null));
+            if secrets.over > 0 {
+                dropped.push(field("secrets_still_known", secrets.over.into(), 0.into()));
+            }
         }
     });
     (history, dropped)

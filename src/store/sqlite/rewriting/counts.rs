@@ -1,15 +1,19 @@
 //! How much there is under each root.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, ToSql, params};
 
 use super::{RootedTable, TABLES};
 use crate::{
-    domain::{audit::PersonRef, id::KeyId},
+    domain::{audit::PersonRef, id::KeyId, root::DerivedKeys},
+    ports::StoredMark,
     store::{
-        records::key::starts_of,
-        sqlite::columns::{KEYS, each_key},
+        records::key::{SecretStart, starts_of},
+        sqlite::{
+            columns::{KEYS, each_key},
+            notes,
+        },
     },
 };
 
@@ -52,12 +56,39 @@ fn named_under(connection: &Connection, root: u32) -> rusqlite::Result<i64> {
     Ok(count)
 }
 
+/// For how long a secret that ended is still told from one that never was, in milliseconds: 90 days.
+const REMEMBERED_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
+
+/// How many secrets start at a root.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::store::sqlite) struct Starts {
+    /// Those that are looked up as long as they are there.
+    pub(in crate::store::sqlite) needed: u64,
+    /// Those that ended so long ago that a start need not be kept for them.
+    pub(in crate::store::sqlite) over: u64,
+}
+
 /// How many secrets start at each root.
-pub(in crate::store::sqlite) fn starts(connection: &Connection) -> rusqlite::Result<BTreeMap<u32, u64>> {
-    let mut starts: BTreeMap<u32, u64> = BTreeMap::new();
+///
+/// How long ago they ended is told by the clock's mark, which is behind the clock: one that is wrong since this very start lets
+/// nothing go that is good once it is right again.
+pub(in crate::store::sqlite) fn starts(
+    connection: &Connection,
+    keys: &DerivedKeys,
+) -> rusqlite::Result<BTreeMap<u32, Starts>> {
+    let mark = match notes::clock_mark(connection, keys)? {
+        StoredMark::At(mark) => mark.as_ms(),
+        StoredMark::Missing | StoredMark::Edited => i64::MIN,
+    };
+    let by = mark.saturating_sub(REMEMBERED_MS);
+    let forgotten: BTreeSet<_> =
+        keys.history.iter().filter(|root| root.start.is_none()).map(|root| root.number).collect();
+    let mut starts: BTreeMap<u32, Starts> = BTreeMap::new();
     each_key(connection, KEYS, [], |row| {
-        for root in starts_of(row.body) {
-            let count = starts.entry(root).or_default();
+        for SecretStart { root, is_over } in starts_of(row.body, by) {
+            let at_root = starts.entry(root).or_default();
+            let count =
+                if is_over || forgotten.contains(&root) { &mut at_root.over } else { &mut at_root.needed };
             *count = count.saturating_add(1);
         }
     })?;

@@ -11,7 +11,7 @@ mod rows;
 
 use rusqlite::types::Value;
 
-pub(super) use self::counts::{left_under, starts};
+pub(super) use self::counts::{Starts, left_under, starts};
 use self::rows::RowsOf;
 use super::{counted::CountedRows, groups, log, people};
 use crate::{domain::root::DerivedKeys, store::key_row};
