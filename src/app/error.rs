@@ -106,6 +106,24 @@ pub enum AppError {
         /// What the system says.
         why: io::Error,
     },
+    /// The port is one that the system keeps.
+    #[error(
+        "cannot listen on {0}: the system keeps this port for the superuser (net.ipv4.ip_unprivileged_port_start); choose one \
+         from 1024 on, or give the process CAP_NET_BIND_SERVICE"
+    )]
+    ReservedPort(SocketAddr),
+    /// Two listeners would be on one address.
+    #[error("{flag} {address} and {other_flag} {other_address} are one address: give each a port of its own")]
+    SameAddress {
+        /// The flag of the one.
+        flag: &'static str,
+        /// What it says.
+        address: SocketAddr,
+        /// The flag of the other.
+        other_flag: &'static str,
+        /// What that says.
+        other_address: SocketAddr,
+    },
     /// A thread, a runtime or a signal cannot be had.
     #[error("the operating system refuses a thread or a signal: {0}")]
     Runtime(io::Error),

@@ -42,17 +42,17 @@ pub(super) struct MetricSources {
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) log_lines: LostLines,
     /// There once they serve.
-    pub(super) listeners: OnceLock<[Named; 2]>,
+    pub(super) listeners: OnceLock<Vec<Named>>,
 }
 
 impl MetricSources {
     /// Shows these listeners from now on.
-    pub(super) fn show(&self, listeners: [Named; 2]) {
+    pub(super) fn show(&self, listeners: Vec<Named>) {
         let _only_once = self.listeners.set(listeners);
     }
 
     fn listeners(&self) -> &[Named] {
-        self.listeners.get().map_or(&[], |listeners| listeners.as_slice())
+        self.listeners.get().map_or(&[], Vec::as_slice)
     }
 
     fn of_the_view(&self, to: &mut Exposition) {

@@ -9,6 +9,7 @@ mod listeners;
 mod memory;
 mod metrics;
 mod offline;
+mod reach;
 mod readiness;
 mod recover;
 mod root_key;

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     config::{self, args::ServeArgs},
+    domain::surfaces::Surfaces,
     server::{limits::ListenerLimits, listener::cores, tls::TlsFiles},
     shutdown::Signals,
     system::{SystemClock, SystemEntropy},
@@ -33,8 +34,11 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
     let http_check_is_open = args.http_listen.ip().is_loopback();
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
-    for (address, is_open) in [(args.listen, check_is_open), (args.http_listen, http_check_is_open)] {
-        if is_open || tls.is_some() {
+    let unless_told = Surfaces::unless_told(http_check_is_open);
+    let http_surfaces = args.http_surfaces.unwrap_or(unless_told);
+    let may_be_clear = http_check_is_open || http_surfaces.only_watch();
+    for (address, may_be_clear) in [(args.listen, check_is_open), (args.http_listen, may_be_clear)] {
+        if may_be_clear || tls.is_some() {
             continue;
         }
         if !args.insecure_listen_beyond_loopback_without_tls {
@@ -50,6 +54,8 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         store,
         listen: args.listen,
         http_listen: args.http_listen,
+        http_surfaces,
+        probes_listen: args.probes_listen,
         tls,
         check_is_open,
         http_check_is_open,

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use tokio::task::JoinHandle;
 
-use super::{error::AppError, readiness::ReadinessProbe, tasks::Tasks, threads::Threads};
+use super::{
+    error::AppError, listeners::Serving, reach::Exposure, readiness::ReadinessProbe, tasks::Tasks,
+    threads::Threads,
+};
 use crate::{
     health::HealthReporter,
     ports::{Lifecycle, StoreError, WriterState},
@@ -20,13 +23,13 @@ pub struct Service {
     pub(super) life: Arc<dyn Lifecycle>,
     pub(super) tasks: Tasks,
     pub(super) threads: Threads,
-    pub(super) grpc: Running,
-    pub(super) http: Running,
+    pub(super) serving: Serving,
     pub(super) health: HealthReporter,
     pub(super) readiness: ReadinessProbe,
     pub(super) follower: JoinHandle<Result<(), StoreError>>,
     pub(super) is_new: bool,
     pub(super) check_is_open: bool,
+    pub(super) reach: Exposure,
     pub(super) tls: Option<Arc<Tls>>,
 }
 
@@ -43,13 +46,19 @@ impl Service {
     /// Where gRPC is served.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.grpc.local_addr()
+        self.serving.grpc.local_addr()
     }
 
     /// Where plain HTTP is served.
     #[must_use]
     pub fn http_address(&self) -> SocketAddr {
-        self.http.local_addr()
+        self.serving.http.local_addr()
+    }
+
+    /// Where probes and metrics are served alone.
+    #[must_use]
+    pub fn probes_address(&self) -> Option<SocketAddr> {
+        self.serving.probes.as_ref().map(Running::local_addr)
     }
 
     /// Says that it serves, and what to try first.
@@ -60,12 +69,18 @@ impl Service {
         }
         let clear = if self.tls.is_some() { " -cacert CA" } else { " -plaintext" };
         let caller = if self.check_is_open { "" } else { " -H 'authorization: Bearer kw_admin_…'" };
-        tracing::info!(listen = %self.http_address(), "serving /verify for gateways, and /v1/check in JSON; see /openapi.json");
+        tracing::info!(listen = %self.http_address(), "serving plain HTTP: {}", self.reach.http_surfaces());
+        if let Some(address) = self.probes_address() {
+            tracing::info!(listen = %address, "serving probes and metrics alone");
+        }
         tracing::info!(listen = %address, "serving gRPC; a first Check, with whatever key:");
         tracing::info!(
             "grpcurl{clear}{caller} -d '{{\"api_key\": \"kw_live_…\", \"scopes\": [\"messaging:send\"]}}' {address} \
              keyward.v1.KeyService/Check"
         );
+        for line in self.reach.lines(address, self.http_address(), self.probes_address()) {
+            tracing::info!("{line}");
+        }
         if self.is_new {
             tracing::info!(
                 "make a key: keyward issue 'first key' --scope messaging:send --admin-key-file FILE"
@@ -77,8 +92,7 @@ impl Service {
     pub async fn died(&mut self) -> StopReason {
         let mut writer = self.life.writer_state();
         let why = tokio::select! {
-            part = self.grpc.died() => part.to_string(),
-            part = self.http.died() => format!("of plain HTTP, {part}"),
+            part = self.serving.died() => part,
             ended = &mut self.follower => match ended {
                 Ok(Ok(())) => "the follower of the log ended".to_owned(),
                 Ok(Err(error)) => format!("the log cannot be followed: {error}"),
@@ -95,16 +109,15 @@ impl Service {
     /// # Errors
     /// Something died before or does not end in order.
     pub async fn shutdown(self, stopped: StopReason) -> Result<(), AppError> {
-        let Self { life, tasks, threads, grpc, http, health, readiness, follower, .. } = self;
+        let Self { life, tasks, threads, serving, health, readiness, follower, .. } = self;
         health.drain();
         drop((health, readiness));
-        let (grpc_drained, http_drained) = tokio::join!(grpc.shutdown(), http.shutdown());
+        let drained = serving.shutdown().await;
         let written = tasks.stop().await;
         follower.abort();
         drop(threads);
         let closed = life.close().await;
-        grpc_drained?;
-        http_drained?;
+        drained?;
         written?;
         closed?;
         match stopped {

@@ -6,6 +6,7 @@ use crate::{
     domain::{
         gateway::Gateway,
         policy::Policy,
+        surfaces::Surfaces,
         time::{Clock, Entropy},
     },
     server::{limits::ListenerLimits, tls::TlsFiles},
@@ -23,6 +24,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where plain HTTP is served.
     pub http_listen: SocketAddr,
+    /// What of it is on.
+    pub http_surfaces: Surfaces,
+    /// Where probes and metrics are served alone, in clear text.
+    pub probes_listen: Option<SocketAddr>,
     /// The certificate that both are served with under TLS.
     pub tls: Option<TlsFiles>,
     /// Whether Check and BatchCheck need no caller.

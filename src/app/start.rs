@@ -6,6 +6,7 @@ use super::{
     error::AppError,
     listeners::Listeners,
     metrics::MetricSources,
+    reach::Exposure,
     readiness::{LookedAt, ReadinessProbe, ViewAge},
     root_key::Destination,
     service::Service,
@@ -36,11 +37,15 @@ impl Service {
     /// # Errors
     /// The store cannot be opened, or the address not be bound.
     pub async fn start(settings: Settings, root_key: &Destination) -> Result<Self, AppError> {
-        let Settings { entropy, limits, check_is_open, .. } = settings;
         // Before a file is made, and without listening: who probes a port is answered when Checks are.
-        let tls =
-            settings.tls.map(|files| Tls::load(files, settings.clock.wall())).transpose()?.map(Arc::new);
-        let listeners = Listeners::bind(settings.listen, settings.http_listen, tls.as_ref())?;
+        let tls = settings
+            .tls
+            .clone()
+            .map(|files| Tls::load(files, settings.clock.wall()))
+            .transpose()?
+            .map(Arc::new);
+        let (listeners, reach) = (Listeners::bind(&settings, tls.as_ref())?, Exposure::of(&settings));
+        let Settings { entropy, limits, check_is_open, .. } = settings;
         let store = Store::open(&settings.data_dir, &settings.store, &*entropy, settings.clock)?;
         let first_policy = store.begin(settings.policy, &*entropy, root_key).await?;
         let is_new = first_policy.is_none();
@@ -78,15 +83,26 @@ impl Service {
             log_lines: settings.log_lines,
             listeners: OnceLock::new(),
         });
-        // They tell how much is asked of whom: beyond this machine, nobody hears that unless told so.
-        let shown: Option<Arc<dyn Metrics>> =
-            if settings.http_check_is_open { Some(Arc::<MetricSources>::clone(&gathered)) } else { None };
-        let site = Site::new(services.api(settings.http_check_is_open), watch, shown);
+        let shown: Arc<dyn Metrics> = Arc::<MetricSources>::clone(&gathered);
+        let api = services.api(settings.http_check_is_open);
+        let site = Site::new(api, watch, shown, settings.http_surfaces);
         let routes = services.routes(check_is_open, health_service, limits.message_bytes)?;
         let readiness = ReadinessProbe::begin(health.clone(), looked_at);
-        let (grpc, http) = listeners.serve(settings.workers, limits, (routes, site))?;
-        gathered.show([("grpc", grpc.figures()), ("http", http.figures())]);
-        Ok(Self { life, tasks, threads, grpc, http, health, readiness, follower, is_new, check_is_open, tls })
+        let serving = listeners.serve(settings.workers, limits, (routes, site))?;
+        gathered.show(serving.figures());
+        Ok(Self {
+            life,
+            tasks,
+            threads,
+            serving,
+            health,
+            readiness,
+            follower,
+            is_new,
+            check_is_open,
+            tls,
+            reach,
+        })
     }
 }
 

@@ -4,6 +4,9 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::listen;
+use crate::domain::surfaces::Surfaces;
+
 /// Where the roots are kept, for every command that needs them.
 #[derive(Args, Clone, Debug, Default)]
 #[group(multiple = false)]
@@ -55,10 +58,19 @@ pub struct ServeArgs {
     pub data: DataArgs,
     /// The address that gRPC is served on
     #[arg(long, value_name = "IP:PORT", env = "KEYWARD_LISTEN", default_value = "127.0.0.1:50051")]
+    #[arg(value_parser = listen::address)]
     pub listen: SocketAddr,
-    /// The address that plain HTTP is served on: /verify for gateways, /v1/check in JSON
+    /// The address that plain HTTP is served on: /verify for gateways, /v1/check in JSON, probes and metrics
     #[arg(long, value_name = "IP:PORT", env = "KEYWARD_HTTP_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(value_parser = listen::address)]
     pub http_listen: SocketAddr,
+    /// What of plain HTTP is on, with commas between: probes, metrics, verify, check [default: all on loopback, probes and
+    /// verify beyond it]
+    #[arg(long, value_name = "LIST", env = "KEYWARD_HTTP_SURFACES")]
+    pub http_surfaces: Option<Surfaces>,
+    /// A further address for probes and metrics alone, in clear text wherever it is [default: none]
+    #[arg(long, value_name = "IP:PORT", env = "KEYWARD_PROBES_LISTEN", value_parser = listen::address)]
+    pub probes_listen: Option<SocketAddr>,
     /// Threads that serve connections; each connection stays with one of them [default: as many as there are cores]
     #[arg(long, value_name = "N", env = "KEYWARD_WORKERS")]
     pub workers: Option<NonZeroUsize>,

@@ -2,6 +2,7 @@
 //! beside clap.
 
 pub mod args;
+pub mod listen;
 pub mod zoneinfo;
 
 use std::{

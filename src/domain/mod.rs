@@ -38,6 +38,7 @@ pub mod scheme;
 pub mod scope;
 pub mod seal;
 pub mod secret;
+pub mod surfaces;
 pub mod tag;
 pub mod text;
 pub mod time;

@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 
 use self::respond::{json, refuse, respond, without_body};
 use crate::{
+    domain::surfaces::{Surface, Surfaces},
     grpc::api::Api,
     health::HealthWatch,
     http_answer::{HttpAnswer, undecided},
@@ -47,24 +48,51 @@ const OPENAPI: &str = include_str!("../../openapi/keyward.json");
 pub struct Site {
     api: Arc<Api>,
     health: HealthWatch,
-    metrics: Option<Arc<dyn Metrics>>,
+    metrics: Arc<dyn Metrics>,
+    surfaces: Surfaces,
     unread: RefusalTail,
 }
 
 impl Site {
     /// Answers gateways and Checks by `api`, which also knows who may ask, probes by `health`, and who gathers metrics by
-    /// `metrics`, where there are any.
+    /// `metrics`: as far as these `surfaces` are on.
     #[must_use]
-    pub fn new(api: Arc<Api>, health: HealthWatch, metrics: Option<Arc<dyn Metrics>>) -> Self {
+    pub fn new(api: Arc<Api>, health: HealthWatch, metrics: Arc<dyn Metrics>, surfaces: Surfaces) -> Self {
         let unread = unread(&api.desk().unreadable());
-        Self { api, health, metrics, unread }
+        Self { api, health, metrics, surfaces, unread }
+    }
+
+    /// The same with other surfaces, for another listener.
+    #[must_use]
+    pub fn with(&self, surfaces: Surfaces) -> Self {
+        Self { surfaces, ..self.clone() }
+    }
+
+    /// Whether there is anything at this path. What is off is not told apart from what does not exist.
+    fn is_on(&self, path: &str) -> bool {
+        let surface = match path {
+            LIVE | READY => Surface::Probes,
+            METRICS => Surface::Metrics,
+            VERIFY => Surface::Verify,
+            CHECK | DESCRIPTION => Surface::Check,
+            _ => return false,
+        };
+        self.surfaces.has(surface)
+    }
+
+    fn nothing_here(&self) -> Response<Full<Bytes>> {
+        let described = self.surfaces.has(Surface::Check);
+        let words =
+            if described { "There is nothing here; see /openapi.json." } else { "There is nothing here." };
+        refuse(StatusCode::NOT_FOUND, "NOT_FOUND", words, None)
     }
 
     async fn answer(self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
-        if let (METRICS, Some(metrics)) = (request.uri().path(), &self.metrics) {
-            return metrics::answer(&**metrics, &request);
+        if !self.is_on(request.uri().path()) {
+            return self.nothing_here();
         }
         match (request.uri().path(), request.method()) {
+            (METRICS, _) => metrics::answer(&*self.metrics, &request),
             (VERIFY, _) => verify::answer(&self.api, &request).await,
             (CHECK, &Method::POST) => check::answer(&self.api, request).await,
             (DESCRIPTION, &Method::GET | &Method::HEAD) => respond(StatusCode::OK, [json()], OPENAPI),
@@ -76,9 +104,7 @@ impl Site {
             (DESCRIPTION | LIVE | READY, _) => {
                 refuse(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Use GET.", Some("GET"))
             }
-            _ => {
-                refuse(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing here; see /openapi.json.", None)
-            }
+            _ => self.nothing_here(),
         }
     }
 }
@@ -103,7 +129,7 @@ impl Calls for Site {
         }
         // A gateway may send the body of the request that it asks about, which decides nothing.
         let gather = match (request.method(), request.uri().path()) {
-            (&Method::POST, CHECK) => Gather::UpTo(limits.message_bytes),
+            (&Method::POST, CHECK) if self.is_on(CHECK) => Gather::UpTo(limits.message_bytes),
             _ => Gather::Nothing,
         };
         Ok(TakenRequest { client_limit: None, gather })

@@ -37,6 +37,7 @@ mod sealed;
 mod spend;
 mod stands_still;
 mod stop;
+mod surfaces;
 mod upgrade;
 mod usage;
 #[cfg(target_os = "linux")]

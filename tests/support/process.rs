@@ -23,7 +23,7 @@ use std::{
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What would make a process do other than its test says.
-const VARIABLES: [&str; 17] = [
+const VARIABLES: [&str; 19] = [
     "CREDENTIALS_DIRECTORY",
     "KEYWARD_ADMIN_KEY",
     "KEYWARD_ADMIN_KEY_FILE",
@@ -31,8 +31,10 @@ const VARIABLES: [&str; 17] = [
     "KEYWARD_CA_FILE",
     "KEYWARD_CONFIG",
     "KEYWARD_DATA_DIR",
+    "KEYWARD_HTTP_SURFACES",
     "KEYWARD_LISTEN",
     "KEYWARD_LOG",
+    "KEYWARD_PROBES_LISTEN",
     "KEYWARD_ROOT_KEY_FILE",
     "KEYWARD_ROOTS_COMMAND",
     "KEYWARD_ROOTS_CREDENTIAL",
@@ -282,7 +284,7 @@ impl Stage {
         };
         let (grpc, http) = match self {
             Self::Bound => (said("starting:", "grpc.bound="), said("starting:", "http.bound=")),
-            Self::Serving => (said("serving gRPC", "listen="), said("serving /verify", "listen=")),
+            Self::Serving => (said("serving gRPC", "listen="), said("serving plain HTTP", "listen=")),
         };
         Some((grpc??, http??))
     }
