@@ -44,13 +44,14 @@ pub struct Durations {
 }
 
 impl DurationCells {
-    pub(super) fn add(&self, time: Duration) {
+    /// Counts one; `add` adds to a cell.
+    pub(super) fn add(&self, time: Duration, add: impl Fn(&AtomicU64, u64)) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let place = BOUNDS.iter().position(|bound| nanos <= *bound).unwrap_or(BOUNDS.len());
         if let Some(bucket) = self.buckets.get(place) {
-            bucket.fetch_add(1, Ordering::Relaxed);
+            add(bucket, 1);
         }
-        self.nanos.fetch_add(nanos, Ordering::Relaxed);
+        add(&self.nanos, nanos);
     }
 
     /// Adds these to those of other threads.

@@ -92,7 +92,7 @@ impl DecisionTally {
 
     /// Counts a call whose questions were answered in so long.
     pub(super) fn took(&self, door: Door, time: Duration) {
-        self.cells.of_this_thread().durations(door).add(time);
+        self.cells.of_this_thread().took(door, time);
     }
 
     /// Counts a question that could not be answered.
