@@ -78,6 +78,7 @@ fn index(keys: usize) -> (Arc<Index>, Vec<KeyHash>) {
         removed_members: Vec::new(),
         revision: Some(Revision(1)),
         workspaces: vec![workspace],
+        kept: Vec::new(),
         keys,
         policy: Some(PolicyView::Sound(Arc::new(version))),
         schemes: Vec::new(),

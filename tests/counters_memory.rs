@@ -67,6 +67,7 @@ fn a_million_keys_and_their_use_cost_no_more_than_was_promised() {
         removed_members: Vec::new(),
         revision: Some(Revision(1)),
         workspaces: vec![workspace.clone()],
+        kept: Vec::new(),
         keys: Vec::new(),
         policy: Some(PolicyView::Sound(policy(day_and_hour))),
         schemes: Vec::new(),

@@ -674,11 +674,12 @@ async fn everything_is_handed_over_in_parts_and_each_key_once<B: Backend>() {
     let revision = store.load(Arc::<Parts>::clone(&sink)).await.unwrap();
     assert_eq!(revision, *store.revisions().borrow());
     let parts = std::mem::take(&mut *sink.0.lock().unwrap());
-    assert!(parts.iter().all(|part| part.keys.len() <= 1_024 && part.revision.is_none()));
-    let first = parts.iter().position(|part| !part.keys.is_empty()).unwrap();
+    assert!(parts.iter().all(|part| part.kept.len() <= 1_024 && part.revision.is_none()));
+    let first = parts.iter().position(|part| !part.kept.is_empty()).unwrap();
     let with_workspace = parts.iter().position(|part| !part.workspaces.is_empty()).unwrap();
     assert!(with_workspace < first, "what a key stands in comes before it");
-    let mut handed_over: Vec<_> = parts.into_iter().flat_map(|part| part.keys).map(|key| key.id).collect();
+    let mut handed_over: Vec<_> =
+        parts.into_iter().flat_map(|part| part.kept).map(|key| key.own.id).collect();
     let mut ids: Vec<_> = keys.iter().map(|key| key.id).collect();
     handed_over.sort_unstable();
     ids.sort_unstable();

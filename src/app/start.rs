@@ -100,8 +100,8 @@ impl Service {
             follower,
             is_new,
             check_is_open,
-            tls,
             reach,
+            tls,
         })
     }
 }

@@ -41,6 +41,15 @@ pub struct RetiringSecret {
     pub end: Timestamp,
 }
 
+impl RetiringSecret {
+    /// The same without what people recognize it by.
+    #[must_use]
+    pub fn without_hint(&self) -> Self {
+        let secret = Secret { hint: Hint::stored(""), ..self.secret.clone() };
+        Self { secret, end: self.end }
+    }
+}
+
 impl Secret {
     /// Whether another system made it.
     #[must_use]

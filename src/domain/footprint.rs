@@ -1,10 +1,13 @@
 //! What a key takes, in bytes, and whether a change of it gives its holder no more: what quotas are about.
 
 use super::{
+    admin::AdminRights,
     credentials::{Credentials, Secret},
     grant::{Grant, Grants},
     key::{Key, KeyState},
     network::AllowedNetworks,
+    policy::LimitOverrides,
+    text::{Metadata, Owner},
     time::Timestamp,
 };
 
@@ -21,19 +24,34 @@ const LIMIT: usize = 400;
 /// who makes them differ pays for each.
 #[must_use]
 pub fn key_bytes(key: &Key) -> u64 {
-    let texts = key.name.as_str().len()
-        + key.description.as_str().len()
-        + key.owner.as_ref().map_or(0, |owner| owner.as_str().len());
-    let labels: usize =
-        key.metadata.pairs().iter().map(|(name, value)| PAIR + name.len() + value.len()).sum();
-    let limits = key.limits.as_ref().map_or(0, |limits| limits.iter().count() * LIMIT);
-    let ceiling = key.admin.as_ref().map_or(0, |rights| match &rights.ceiling.grants {
+    let texts = [key.name.as_str(), key.description.as_str(), key.owner.as_ref().map_or("", Owner::as_str)];
+    let shared = shared_bytes(&key.grants, &key.networks, key.limits.as_deref(), key.admin.as_deref());
+    own_bytes(texts, &key.metadata).saturating_add(shared)
+}
+
+/// What it takes by itself.
+#[must_use]
+pub fn own_bytes(texts: [&str; 3], metadata: &Metadata) -> u64 {
+    let texts: usize = texts.map(str::len).iter().sum();
+    let labels: usize = metadata.pairs().iter().map(|(name, value)| PAIR + name.len() + value.len()).sum();
+    u64::try_from(KEY + texts + labels).unwrap_or(u64::MAX)
+}
+
+/// What it takes with what others have, too.
+#[must_use]
+pub fn shared_bytes(
+    grants: &Grants,
+    networks: &AllowedNetworks,
+    limits: Option<&LimitOverrides>,
+    admin: Option<&AdminRights>,
+) -> u64 {
+    let limits = limits.map_or(0, |limits| limits.iter().count() * LIMIT);
+    let ceiling = admin.map_or(0, |rights| match &rights.ceiling.grants {
         super::ceiling::GrantCeiling::Any => 0,
         super::ceiling::GrantCeiling::Within(grants) => grants_bytes(grants),
     });
-    let networks = key.networks.as_slice().len() * NETWORK;
-    let bytes = KEY + texts + labels + limits + ceiling + networks + grants_bytes(&key.grants);
-    u64::try_from(bytes).unwrap_or(u64::MAX)
+    let networks = networks.as_slice().len() * NETWORK;
+    u64::try_from(limits + ceiling + networks + grants_bytes(grants)).unwrap_or(u64::MAX)
 }
 
 fn grants_bytes(grants: &Grants) -> usize {

@@ -6,6 +6,7 @@ use super::{Index, coming::Coming, sharing::Sharing};
 use crate::{
     domain::{
         id::{KeyId, WorkspaceId},
+        key::KeptKey,
         member::MemberId,
         revision::Revision,
         workspace::Workspace,
@@ -26,8 +27,8 @@ impl Index {
     /// revision counts.
     pub fn apply_rows(&self, mut view: View) -> Vec<KeyId> {
         // What needs nothing of the index is done before others wait for it.
-        let keys = Coming::new(&view.keys);
-        drop(view.keys);
+        let keys = std::mem::take(&mut view.keys).iter().map(KeptKey::of).chain(view.kept).collect();
+        let keys = Coming::new(keys);
         let mut sharing = self.lock();
         let mut touched = Vec::new();
         if let Some(policy) = view.policy {

@@ -12,7 +12,7 @@ use crate::domain::{
     admin::AdminRights,
     grant::Grants,
     id::WorkspaceId,
-    key::{Creator, Key},
+    key::{Creator, SharedParts},
     limit::KeyLimits,
     member::Surroundings,
     network::AllowedNetworks,
@@ -39,17 +39,17 @@ pub(super) struct ClassParts {
 
 impl ClassParts {
     /// Those of a key whose owner's role is not known yet.
-    pub(super) fn of(key: &Key) -> Self {
+    pub(super) fn of(workspace: WorkspaceId, shared: &SharedParts) -> Self {
         Self {
-            workspace: key.workspace,
-            environment: key.environment.clone(),
-            follows_owner_role: key.follows_owner_role,
+            workspace,
+            environment: shared.environment.clone(),
+            follows_owner_role: shared.follows_owner_role,
             role: None,
-            creator: Arc::clone(&key.creator),
-            grants: Arc::clone(&key.grants),
-            networks: Arc::clone(&key.networks),
-            limits: key.limits.clone(),
-            admin: key.admin.clone(),
+            creator: Arc::clone(&shared.creator),
+            grants: Arc::clone(&shared.grants),
+            networks: Arc::clone(&shared.networks),
+            limits: shared.limits.clone(),
+            admin: shared.admin.clone(),
         }
     }
 }

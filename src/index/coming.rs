@@ -2,8 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use foldhash::fast::RandomState;
+
 use super::{class::ClassParts, own::Own};
-use crate::domain::{id::WorkspaceId, key::Key};
+use crate::domain::{id::WorkspaceId, key::KeptKey};
 
 /// Some keys, and their classes.
 #[derive(Default)]
@@ -24,39 +26,41 @@ struct PartsAt {
 }
 
 impl Coming {
-    pub(super) fn new(keys: &[Key]) -> Self {
-        let mut coming = Self { keys: Vec::with_capacity(keys.len()), classes: Vec::new() };
-        let (mut known, mut seen) = (HashMap::new(), HashMap::new());
-        for key in keys {
+    pub(super) fn new(keys: Vec<KeptKey>) -> Self {
+        let mut classes = Vec::new();
+        let (mut known, mut seen) = (HashMap::new(), HashMap::with_hasher(RandomState::default()));
+        let class_of = |key: &KeptKey| {
             // The keys are there until all are looked at: what lies at a place stays the same.
-            let class = *seen.entry(PartsAt::of(key)).or_insert_with(|| {
-                let parts = Arc::new(ClassParts::of(key));
+            *seen.entry(PartsAt::of(key)).or_insert_with(|| {
+                let parts = Arc::new(ClassParts::of(key.workspace, &key.shared));
                 *known.entry(Arc::clone(&parts)).or_insert_with(|| {
-                    coming.classes.push(parts);
-                    coming.classes.len().saturating_sub(1)
+                    classes.push(parts);
+                    classes.len().saturating_sub(1)
                 })
-            });
-            coming.keys.push((Own::new(key), class));
-        }
-        coming
+            })
+        };
+        let places: Vec<_> = keys.iter().map(class_of).collect();
+        let keys = keys.into_iter().zip(places).map(|(key, class)| (Own::new(key.own), class)).collect();
+        Self { keys, classes }
     }
 }
 
 impl PartsAt {
-    fn of(key: &Key) -> Self {
+    fn of(key: &KeptKey) -> Self {
         fn at<T>(part: Option<&Arc<T>>) -> usize {
             part.map_or(0, |part| Arc::as_ptr(part).addr())
         }
+        let shared = &*key.shared;
         Self {
             workspace: key.workspace,
-            follows_owner_role: key.follows_owner_role,
+            follows_owner_role: shared.follows_owner_role,
             places: [
-                key.environment.as_str().as_ptr().addr(),
-                at(Some(&key.creator)),
-                at(Some(&key.grants)),
-                at(Some(&key.networks)),
-                at(key.limits.as_ref()),
-                at(key.admin.as_ref()),
+                shared.environment.as_str().as_ptr().addr(),
+                at(Some(&shared.creator)),
+                at(Some(&shared.grants)),
+                at(Some(&shared.networks)),
+                at(shared.limits.as_ref()),
+                at(shared.admin.as_ref()),
             ],
         }
     }

@@ -1,6 +1,9 @@
 //! Keys that come, change and go, and the classes that they are of.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
+
+use foldhash::quality::RandomState;
+use smallvec::SmallVec;
 
 use super::{
     Index,
@@ -9,7 +12,7 @@ use super::{
     hashes::Short,
     own::Own,
     sharing::Sharing,
-    slab::Record,
+    slab::{Place, Record},
 };
 use crate::domain::{
     group::GroupChange,
@@ -35,6 +38,8 @@ impl Index {
 
     pub(super) fn put_keys(&self, coming: Coming, sharing: &mut Sharing) {
         let mut classes: Vec<Option<Arc<ClassCell>>> = vec![None; coming.classes.len()];
+        // A workspace is told of all its new keys at once.
+        let mut come = HashMap::with_hasher(RandomState::default());
         for (mut own, class) in coming.keys {
             let (Some(parts), Some(known)) = (coming.classes.get(class), classes.get_mut(class)) else {
                 continue;
@@ -48,7 +53,13 @@ impl Index {
             } else {
                 Arc::clone(known.get_or_insert_with(|| self.class_of(Arc::clone(parts), sharing)))
             };
-            self.put_key(self.laid.over(own), parts.workspace, class, sharing);
+            let new = self.put_key(self.laid.over(own), parts.workspace, class, sharing);
+            if let Some(place) = new {
+                come.entry(parts.workspace).or_insert_with(Vec::new).push(place);
+            }
+        }
+        for (workspace, places) in come {
+            self.residents.add(workspace, &places);
         }
     }
 
@@ -80,7 +91,14 @@ impl Index {
         shorts(own).for_each(|short| self.hashes.remove(short, place));
     }
 
-    fn put_key(&self, own: Own, workspace: WorkspaceId, class: Arc<ClassCell>, sharing: &mut Sharing) {
+    /// Puts a key in, and says where, if it is new here.
+    fn put_key(
+        &self,
+        own: Own,
+        workspace: WorkspaceId,
+        class: Arc<ClassCell>,
+        sharing: &mut Sharing,
+    ) -> Option<Place> {
         let id = own.id();
         if !self.damaged.is_empty() {
             self.damaged.pin().remove(&id.to_string());
@@ -89,11 +107,10 @@ impl Index {
             self.imports.put(id, own.secrets());
             sharing.schemes.count(own.secrets());
             sharing.tallies.add(workspace, &own);
-            self.add_key(own, workspace, class);
-            return;
+            return self.add_key(own, class);
         };
         if before.revision() > own.revision() {
-            return;
+            return None;
         }
         // The record first: a hash that leads to a record without it is unknown, never wrong.
         if own.secrets().retiring.is_empty() {
@@ -110,18 +127,19 @@ impl Index {
         shorts(&own).for_each(|short| self.hashes.put(short, place));
         let gone = shorts(&before).filter(|short| shorts(&own).all(|kept| kept != *short));
         gone.for_each(|short| self.hashes.remove(short, place));
+        None
     }
 
-    fn add_key(&self, own: Own, workspace: WorkspaceId, class: Arc<ClassCell>) {
-        let (id, secrets): (_, Vec<_>) = (own.id(), shorts(&own).collect());
+    fn add_key(&self, own: Own, class: Arc<ClassCell>) -> Option<Place> {
+        let (id, secrets): (_, SmallVec<[_; 1]>) = (own.id(), shorts(&own).collect());
         let Some(place) = self.slab.insert(Record { own, class }) else {
             tracing::error!(key.id = %id, "there are more keys than one process can keep; this one is denied");
-            return;
+            return None;
         };
         for short in secrets {
             self.hashes.put(short, place);
         }
-        self.residents.add(workspace, place);
+        Some(place)
     }
 
     /// The parts with the role that the owner of a key has now, where the key follows it.

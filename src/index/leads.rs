@@ -76,9 +76,10 @@ impl<L: Lead> Leads<L> {
         self.set(gap, L::NONE);
     }
 
-    /// By an eighth: what is copied of a part at once is little.
+    /// By three sixteenths: what is copied of a part at once is little, and an entry is copied some five times until a table is large.
     fn grow(&mut self) {
-        let count = self.cells.len().saturating_add(self.cells.len() / 8).saturating_add(8);
+        let more = self.cells.len().saturating_mul(3) / OF;
+        let count = self.cells.len().saturating_add(more).saturating_add(8);
         let before = std::mem::replace(&mut self.cells, vec![L::NONE; count]);
         before.into_iter().filter(|entry| *entry != L::NONE).for_each(|entry| self.place(entry));
     }

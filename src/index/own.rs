@@ -6,15 +6,14 @@ use std::sync::{Arc, LazyLock};
 
 use super::{class::ClassParts, used::CellNumber};
 use crate::domain::{
-    credentials::{Credentials, RetiringSecret},
-    footprint::key_bytes,
+    credentials::RetiringSecret,
     group::{GroupAct, GroupChange},
     id::KeyId,
-    key::{Key, KeyView, SecretView, SecretViews, StateKind},
+    key::{KeyView, OwnParts, SecretView, SecretViews, StateKind},
     narrow::Narrow,
     revision::Revision,
     scheme::Scheme,
-    secret::{Hint, KeyHash},
+    secret::KeyHash,
     text::{Metadata, Owner},
     time::Timestamp,
 };
@@ -85,34 +84,34 @@ static NO_METADATA: LazyLock<Metadata> = LazyLock::new(Metadata::default);
 
 impl Own {
     /// What is kept of a key by itself.
-    pub(super) fn new(key: &Key) -> Self {
-        let secret = &key.credentials.current;
+    pub(super) fn new(key: OwnParts) -> Self {
+        let secret = key.current;
         let is_plain = secret.scheme == Scheme::Native
             && secret.created == key.created
-            && key.credentials.retiring.is_empty()
-            && key.state.kind() != StateKind::Disabled
+            && key.retiring.is_empty()
+            && key.state != StateKind::Disabled
             && key.taken_in == Revision::ZERO;
         let more = || More {
-            scheme: secret.scheme.clone(),
+            scheme: secret.scheme,
             made: secret.created,
-            retiring: without_hints(&key.credentials),
+            retiring: key.retiring.into(),
             updated: Some(key.updated),
             taken_in: key.taken_in,
             stored: None,
         };
         Self {
             id: key.id.to_bytes(),
-            owner: key.owner.clone(),
-            metadata: Some(&key.metadata).filter(|labels| !labels.pairs().is_empty()).cloned(),
+            owner: key.owner,
+            metadata: key.metadata,
             more: (!is_plain).then(|| Arc::new(more())),
             revision: Narrow::new(key.revision.0),
             created: PackedTime::of(Some(key.created)),
             expires: PackedTime::of(key.expires),
-            bytes: Narrow::new(key_bytes(key)),
+            bytes: Narrow::new(key.bytes),
             generation: secret.generation,
             used: CellNumber::NONE,
             hash: secret.hash,
-            state: key.state.kind(),
+            state: key.state,
         }
     }
 
@@ -214,7 +213,7 @@ impl Own {
         });
     }
 
-    /// As a change of many leaves it. It is what [`Key::under`] says of whole keys.
+    /// As a change of many leaves it. It is what [`Key::under`](crate::domain::key::Key::under) says of whole keys.
     pub(super) fn under(mut self, change: &GroupChange) -> Self {
         match change.act {
             GroupAct::Disable => self.turn(StateKind::Disabled, change.time),
@@ -240,12 +239,6 @@ impl Own {
         });
         change(Arc::make_mut(more));
     }
-}
-
-fn without_hints(credentials: &Credentials) -> Box<[RetiringSecret]> {
-    let mut retiring: Box<[RetiringSecret]> = credentials.retiring.as_slice().into();
-    retiring.iter_mut().for_each(|retiring| retiring.secret.hint = Hint::stored(""));
-    retiring
 }
 
 #[cfg(test)]
@@ -275,7 +268,7 @@ mod tests {
         rotated.credentials.retiring = vec![retiring];
         let generation = rotated.credentials.retiring[0].secret.generation;
         for (laid, expected) in [(9_000, 5_000), (3_000, 3_000)] {
-            let mut own = Own::new(&rotated);
+            let mut own = Own::new(OwnParts::of(&rotated));
             own.end_secret(generation, at(laid));
             let ends: Vec<_> = own.secrets().iter().filter_map(|(_, end)| end).collect();
             assert_eq!(ends, [at(expected)]);

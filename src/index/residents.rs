@@ -18,9 +18,9 @@ pub(super) struct Residents(papaya::HashMap<WorkspaceId, Arc<Keys>>);
 struct Keys(RwLock<Vec<Place>>);
 
 impl Residents {
-    pub(super) fn add(&self, workspace: WorkspaceId, key: Place) {
+    pub(super) fn add(&self, workspace: WorkspaceId, keys: &[Place]) {
         let all = self.0.pin();
-        all.get_or_insert_with(workspace, Arc::default).write().push(key);
+        all.get_or_insert_with(workspace, Arc::default).write().extend_from_slice(keys);
     }
 
     pub(super) fn remove(&self, workspace: WorkspaceId, key: Place) {

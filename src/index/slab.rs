@@ -205,10 +205,11 @@ fn split(number: u32) -> (usize, usize) {
     (number / AT_ONCE, number % AT_ONCE)
 }
 
-/// The part of the slab that a key stands in.
+/// The part of the slab that a key stands in: keys that are read in the order of their ids come into one part after the other, while
+/// what is written of each part is near.
 fn part_of(id: KeyId) -> usize {
-    let [.., last] = id.to_bytes();
-    usize::from(last)
+    let [first, ..] = id.to_bytes();
+    usize::from(first)
 }
 
 /// Where a key stands, and three bytes that its id comes to.

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::quality::RandomState;
+
 use super::own::Own;
 use crate::domain::{id::WorkspaceId, key::StateKind, time::Timestamp};
 
@@ -25,7 +27,7 @@ pub struct Kept {
 
 /// The counts of every workspace. Only the writer of the index has them.
 #[derive(Default)]
-pub(super) struct Tallies(HashMap<WorkspaceId, KeyTally>);
+pub(super) struct Tallies(HashMap<WorkspaceId, KeyTally, RandomState>);
 
 #[derive(Default)]
 struct KeyTally {
@@ -141,7 +143,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         key::{
-            Key, Revocation, RevokeReason,
+            Key, OwnParts, Revocation, RevokeReason,
             tests::{at, key},
         },
         text::Comment,
@@ -160,7 +162,7 @@ mod tests {
             comment: Comment::parse("").unwrap(),
         });
         let workspace = endless.workspace;
-        let (endless, ending, revoked) = (Own::new(&endless), Own::new(&ending), Own::new(&revoked));
+        let [endless, ending, revoked] = [&endless, &ending, &revoked].map(|key| Own::new(OwnParts::of(key)));
         let kept = |tallies: &mut Tallies, ms| {
             let Kept { keys, kept_keys, .. } = tallies.of(workspace, at(ms));
             (keys, kept_keys)

@@ -43,7 +43,7 @@ pub use self::{
 };
 use crate::domain::{
     id::{GroupId, KeyId},
-    key::Key,
+    key::{KeptKey, Key},
     revision::Revision,
     time::Timestamp,
 };
@@ -146,16 +146,31 @@ pub trait KeyStore: Send + Sync {
     fn freshness(&self) -> watch::Receiver<Freshness>;
 
     /// Hands everything that is stored to `sink`, at the one revision that this answers: first the policy, then import schemes,
-    /// workspaces and members, then keys, in parts of about a thousand. Parts of keys can come from several threads at once,
+    /// workspaces and members, then keys, in parts of some hundreds. Parts of keys can come from several threads at once,
     /// and no key is in two of them. Where this fails, what was handed over is not all there is.
     fn load(&self, sink: Arc<dyn ViewSink>) -> Pending<'_, Revision>;
 
-    /// The same, put together: for who must have all of it at hand, and whose store is small.
+    /// The same, put together, with keys read whole: for who must have all of it at hand, and whose store is small.
     fn whole(&self) -> Pending<'_, View> {
         Box::pin(async move {
             let whole = Arc::new(PartsTogether::default());
             let revision = self.load(Arc::<PartsTogether>::clone(&whole)).await?;
-            Ok(whole.view(revision))
+            let mut view = whole.view(revision);
+            let kept = std::mem::take(&mut view.kept);
+            if kept.is_empty() {
+                return Ok(view);
+            }
+            let ids = kept.iter().map(|key| key.own.id).collect();
+            for (kept, key) in kept.into_iter().zip(self.keys(ids).await?) {
+                match key {
+                    Some(Ok(key)) if KeptKey::of(&key) == kept => view.keys.push(key),
+                    Some(Err(damaged)) => view.damaged.push(damaged),
+                    Some(Ok(_)) | None => {
+                        return Err(StoreError::Unavailable("a key was changed meanwhile".to_owned()));
+                    }
+                }
+            }
+            Ok(view)
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::PolicyVersion;
 use crate::domain::{
     group::GroupChange,
-    key::Key,
+    key::{KeptKey, Key},
     member::{Member, MemberId},
     revision::Revision,
     scheme::{ForeignKey, ImportScheme},
@@ -25,6 +25,8 @@ pub struct View {
     pub removed_members: Vec<(MemberId, Revision)>,
     /// Keys.
     pub keys: Vec<Key>,
+    /// Keys, as much of them as memory keeps: none that is among those above.
+    pub kept: Vec<KeptKey>,
     /// Changes of many keys at once, oldest first. The keys above have them already; others that they name have them in
     /// no row, and are as [`Key::under`] says.
     pub groups: Vec<GroupChange>,
@@ -113,6 +115,7 @@ impl ViewSink for PartsTogether {
             members,
             removed_members,
             keys,
+            kept,
             groups,
             policy,
             schemes,
@@ -122,6 +125,7 @@ impl ViewSink for PartsTogether {
         whole.members.extend(members);
         whole.removed_members.extend(removed_members);
         whole.keys.extend(keys);
+        whole.kept.extend(kept);
         whole.groups.extend(groups);
         whole.policy = policy.or(whole.policy.take());
         whole.schemes.extend(schemes);

@@ -4,7 +4,7 @@
 
 use super::{
     records::{
-        key::{laid_body, pack_key, read_key, zone_of},
+        key::{KeyColumns, laid_body, pack_key, read_kept, read_key, zone_of},
         known::KnownValues,
         packed::Unpackable,
     },
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::{
         id::{KeyId, WorkspaceId},
-        key::Key,
+        key::{KeptKey, Key},
         revision::Revision,
         root::DerivedKeys,
         time::Timestamp,
@@ -108,6 +108,22 @@ impl KeyRow<'_> {
         keys: &DerivedKeys,
         known: &mut KnownValues,
     ) -> Result<Key, Damaged> {
+        self.verify(newest, keys)?;
+        self.genuine_key(keys, known)
+    }
+
+    /// As much of the key as memory keeps, if its row is as it was written.
+    pub(super) fn to_kept(self, keys: &DerivedKeys, known: &mut KnownValues) -> Result<KeptKey, Damaged> {
+        self.verify(self.revision, keys)?;
+        self.kept(known).and_then(|key| self.kept_laid(key, keys)).ok_or_else(|| self.unreadable())
+    }
+
+    /// The key of a row that is known to be genuine.
+    pub(super) fn genuine_key(&self, keys: &DerivedKeys, known: &mut KnownValues) -> Result<Key, Damaged> {
+        self.read(known).and_then(|key| self.laid(key, keys)).ok_or_else(|| self.unreadable())
+    }
+
+    fn verify(&self, newest: i64, keys: &DerivedKeys) -> Result<(), Damaged> {
         if self.revision < 0 {
             return Err(self.damaged(ROW_MISSING));
         }
@@ -117,17 +133,30 @@ impl KeyRow<'_> {
         if self.revision != newest {
             return Err(self.damaged(NOT_NEWEST));
         }
-        self.read(known)
-            .and_then(|key| self.laid(key, keys))
-            .ok_or_else(|| Damaged { zone: zone_of(self.body), ..self.damaged("its body cannot be read") })
+        Ok(())
+    }
+
+    fn unreadable(&self) -> Damaged {
+        Damaged { zone: zone_of(self.body), ..self.damaged("its body cannot be read") }
     }
 
     /// What a genuine row tells of.
     fn read(&self, known: &mut KnownValues) -> Option<Key> {
-        let workspace = WorkspaceId::from_bytes(self.workspace.try_into().ok()?);
-        let created = Timestamp::from_ms(self.created_ms).ok()?;
-        let owner = self.owner.map(std::str::from_utf8).transpose().ok()?;
-        read_key((self.key_id()?, workspace, from_stored(self.revision)?), (created, owner), self.body, known)
+        read_key(&self.columns()?, self.body, known)
+    }
+
+    fn kept(&self, known: &mut KnownValues) -> Option<KeptKey> {
+        read_kept(&self.columns()?, self.body, known)
+    }
+
+    fn columns(&self) -> Option<KeyColumns<'_>> {
+        Some(KeyColumns {
+            id: self.key_id()?,
+            workspace: WorkspaceId::from_bytes(self.workspace.try_into().ok()?),
+            created: Timestamp::from_ms(self.created_ms).ok()?,
+            owner: self.owner.map(std::str::from_utf8).transpose().ok()?,
+            revision: from_stored(self.revision)?,
+        })
     }
 
     /// The same row under the newest root, with its layer over the hashes; `None` of one that is not as it was written.
@@ -154,6 +183,18 @@ impl KeyRow<'_> {
             let retiring = credentials.retiring.iter_mut().map(|retiring| &mut retiring.secret);
             for secret in std::iter::once(&mut credentials.current).chain(retiring) {
                 secret.hash = secret.hash.laid_over(&keys.lookup, under)?;
+            }
+        }
+        Some(key)
+    }
+
+    /// The same for as much of it as memory keeps.
+    fn kept_laid(&self, mut key: KeptKey, keys: &DerivedKeys) -> Option<KeptKey> {
+        let under = u32::try_from(self.root).ok()?;
+        if under != keys.newest {
+            let retiring = key.own.retiring.iter_mut().map(|retiring| &mut retiring.secret.hash);
+            for hash in std::iter::once(&mut key.own.current.hash).chain(retiring) {
+                *hash = hash.laid_over(&keys.lookup, under)?;
             }
         }
         Some(key)
@@ -250,6 +291,7 @@ mod tests {
         for written in [key().unwrap(), full(), disabled, full()] {
             let row = NewKeyRow::of(&written, Revision(7), &keys).unwrap();
             let read = row.as_row().to_key(7, &keys, &mut known).unwrap();
+            assert_eq!(row.as_row().to_kept(&keys, &mut known).unwrap(), KeptKey::of(&read));
             assert_eq!(read, Key { revision: Revision(7), ..written });
         }
     }
@@ -300,6 +342,9 @@ mod tests {
         let both = DerivedKeys::new(&first, std::slice::from_ref(&second));
         let row = NewKeyRow::of(&full(), Revision(7), &DerivedKeys::new(&first, &[])).unwrap();
         assert!(row.as_row().is_genuine(&both));
+        let mut known = KnownValues::default();
+        let whole = row.as_row().to_key(7, &both, &mut known).unwrap();
+        assert_eq!(row.as_row().to_kept(&both, &mut known).unwrap(), KeptKey::of(&whole), "laid over alike");
         let anew = row.coded(&both);
         assert_eq!(anew.root, 2);
         assert!(anew.as_row().is_genuine(&both) && !anew.as_row().is_genuine(&DerivedKeys::new(&first, &[])));

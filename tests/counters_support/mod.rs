@@ -281,6 +281,7 @@ impl<B: Backend> World<B> {
             removed_members: Vec::new(),
             revision: Some(Revision(self.revision)),
             workspaces: vec![self.workspace.clone()],
+            kept: Vec::new(),
             keys: self.keys.clone(),
             policy: Some(PolicyView::Sound(Arc::clone(&self.policy))),
             schemes: Vec::new(),

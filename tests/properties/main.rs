@@ -58,7 +58,7 @@ async fn live(commands: &[Command]) {
     let member = |workspace, subject, role| Command::Member { workspace, subject, wish: Wish::Add(role) };
     let members = [member(0, "ann", "reading"), member(1, "bob", "writing")];
     for command in members.iter().chain(commands) {
-        world = world.carry_out(command).await;
+        world = Box::pin(world.carry_out(command)).await;
         world.check_every_secret().await;
     }
     world.compare_lists().await;

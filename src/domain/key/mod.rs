@@ -3,11 +3,15 @@
 //! Every change is a method that consumes the key and gives the changed one, or says why that cannot be. Revoked and
 //! expired are final (K9).
 
+mod kept;
 mod view;
 
 use std::{sync::Arc, time::Duration};
 
-pub use self::view::{KeyView, SecretView, SecretViews, StateKind};
+pub use self::{
+    kept::{KeptKey, KeptSecret, OwnParts, SharedParts},
+    view::{KeyView, SecretView, SecretViews, StateKind},
+};
 use super::{
     admin::AdminRights,
     credentials::{Credentials, RetiringSecret, Secret},

@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::key::SharedParts;
+use foldhash::quality::RandomState;
+
+use super::key::AlikeParts;
 use crate::domain::text::Metadata;
 
 /// How many values of a kind are remembered; what comes after them is read anew each time.
@@ -12,16 +14,16 @@ const MOST: usize = 65_536;
 /// once.
 #[derive(Default)]
 pub(in crate::store) struct KnownValues {
-    pub(in crate::store) alike: Values<SharedParts>,
+    pub(in crate::store) alike: Values<Arc<AlikeParts>>,
     pub(in crate::store) metadata: Values<Arc<Metadata>>,
 }
 
 /// Values of one kind.
-pub(in crate::store) struct Values<T>(HashMap<Box<[u8]>, T>);
+pub(in crate::store) struct Values<T>(HashMap<Box<[u8]>, T, RandomState>);
 
 impl<T> Default for Values<T> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(HashMap::default())
     }
 }
 

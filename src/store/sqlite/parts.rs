@@ -1,9 +1,12 @@
 //! What a start has read, on its way to whoever takes it: in parts, so that no more than a few are in memory at any time.
 
-use crate::ports::{View, ViewSink};
+use crate::{
+    domain::key::KeptKey,
+    ports::{View, ViewSink},
+};
 
-/// How many keys are handed over at once.
-const AT_ONCE: usize = 1_024;
+/// How many keys are handed over at once: as many as stay in a core's cache until they are taken over.
+const AT_ONCE: usize = 256;
 
 /// The part that is being read, and what is known of those that were handed over.
 #[derive(Default)]
@@ -14,6 +17,14 @@ pub(super) struct ViewParts {
 }
 
 impl ViewParts {
+    /// Takes a key.
+    pub(super) fn put(&mut self, key: KeptKey) {
+        if self.view.kept.capacity() == 0 {
+            self.view.kept.reserve_exact(AT_ONCE);
+        }
+        self.view.kept.push(key);
+    }
+
     /// Hands over what was read so far.
     pub(super) fn hand_over(&mut self, sink: &dyn ViewSink) {
         let part = std::mem::take(&mut self.view);
@@ -23,7 +34,7 @@ impl ViewParts {
 
     /// The same where there are as many keys as a part has.
     pub(super) fn hand_over_full(&mut self, sink: &dyn ViewSink) {
-        if self.view.keys.len() >= AT_ONCE {
+        if self.view.keys.len().max(self.view.kept.len()) >= AT_ONCE {
             self.hand_over(sink);
         }
     }

@@ -6,12 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        admin::AdminRights,
-        grant::Grants,
+        footprint::shared_bytes,
         id::{KeyId, WorkspaceId},
-        key::{Creator, Key},
+        key::{Creator, Key, SharedParts},
         network::{AllowedNetworks, parse_network},
-        policy::LimitOverrides,
         text::{EnvironmentName, Owner},
     },
     store::{
@@ -20,16 +18,10 @@ use crate::{
     },
 };
 
-/// What a key has that many others have, too.
-#[derive(Clone)]
-pub(in crate::store) struct SharedParts {
-    pub(super) follows_owner_role: bool,
-    pub(super) creator: Arc<Creator>,
-    pub(super) environment: EnvironmentName,
-    pub(super) grants: Arc<Grants>,
-    pub(super) networks: Arc<AllowedNetworks>,
-    pub(super) limits: Option<Arc<LimitOverrides>>,
-    pub(super) admin: Option<Arc<AdminRights>>,
+/// What a key has that many others have, too, and what that takes, for quotas.
+pub(in crate::store) struct AlikeParts {
+    pub(super) parts: Arc<SharedParts>,
+    pub(super) bytes: u64,
 }
 
 /// The same as it is packed.
@@ -71,11 +63,11 @@ impl AlikeBody {
     }
 
     /// `None` if something in it is not what it must be.
-    pub(super) fn into_alike(self) -> Option<SharedParts> {
+    pub(super) fn into_alike(self) -> Option<AlikeParts> {
         let networks = self.networks.iter().map(|text| parse_network(text).ok()).collect::<Option<_>>()?;
         let limits = self.limits.map(|text| serde_json::from_str(&text)).transpose().ok()?;
         let admin = self.admin.map(|admin| admin.into_rights().map(Arc::new));
-        Some(SharedParts {
+        let parts = SharedParts {
             follows_owner_role: self.follows_owner_role,
             creator: Arc::new(self.creator.into_creator()?),
             environment: EnvironmentName::parse(&self.environment).ok()?,
@@ -83,7 +75,10 @@ impl AlikeBody {
             networks: AllowedNetworks::new(networks).ok().map(Arc::new)?,
             limits: read_limits(limits).ok()?,
             admin: admin.map_or(Some(None), |admin| admin.map(Some))?,
-        })
+        };
+        let (limits, admin) = (parts.limits.as_deref(), parts.admin.as_deref());
+        let bytes = shared_bytes(&parts.grants, &parts.networks, limits, admin);
+        Some(AlikeParts { parts: Arc::new(parts), bytes })
     }
 
     /// The first time zone of its limits that is not known here.

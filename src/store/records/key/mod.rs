@@ -6,13 +6,16 @@
 mod alike;
 mod older;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use serde::{Deserialize, Serialize};
 
 use self::alike::AlikeBody;
 pub(in crate::store) use self::{
-    alike::SharedParts,
+    alike::AlikeParts,
     older::{OlderKeyRow, OlderSecretRow},
 };
 use super::{
@@ -21,8 +24,9 @@ use super::{
 };
 use crate::domain::{
     credentials::{Credentials, RetiringSecret, Secret},
+    footprint::own_bytes,
     id::{KeyId, WorkspaceId},
-    key::{Key, KeyState, Revocation, RevokeReason},
+    key::{KeptKey, KeptSecret, Key, KeyState, OwnParts, Revocation, RevokeReason, StateKind},
     revision::Revision,
     scheme::Scheme,
     secret::{Hint, KeyHash},
@@ -109,47 +113,79 @@ pub(in crate::store) fn pack_key(key: &Key, revision: Revision) -> Result<Vec<u8
     })
 }
 
-/// A key from its row's columns and body. `None` if it cannot be read.
+/// What stands in columns of a key's row.
+pub(in crate::store) struct KeyColumns<'r> {
+    pub(in crate::store) id: KeyId,
+    pub(in crate::store) workspace: WorkspaceId,
+    pub(in crate::store) created: Timestamp,
+    pub(in crate::store) owner: Option<&'r str>,
+    pub(in crate::store) revision: Revision,
+}
+
+/// A key from its row's columns and body, which are known to be as they were written. `None` if it cannot be read.
 pub(in crate::store) fn read_key(
-    (id, workspace, revision): (KeyId, WorkspaceId, Revision),
-    (created, owner): (Timestamp, Option<&str>),
+    columns: &KeyColumns<'_>,
     body: &[u8],
     known: &mut KnownValues,
 ) -> Option<Key> {
+    let KeyColumns { id, workspace, created, owner, revision } = *columns;
     let body: KeyBody<'_> = unpack(body)?;
-    let alike = known.alike.value(body.alike, |bytes| unpack::<AlikeBody>(bytes)?.into_alike())?;
+    let alike = alike_of(body.alike, known)?;
+    let shared = &alike.parts;
     Some(Key {
         id,
         workspace,
-        name: Name::parse(body.name).ok()?,
-        description: Description::parse(body.description).ok()?,
-        owner: owner.map(Owner::parse).transpose().ok()?,
-        follows_owner_role: alike.follows_owner_role,
-        creator: alike.creator,
-        environment: alike.environment,
-        grants: alike.grants,
-        networks: alike.networks,
-        metadata: known.metadata.value(body.metadata, |bytes| read_metadata(bytes).map(Into::into))?,
-        limits: alike.limits,
+        name: Name::stored(body.name),
+        description: Description::stored(body.description),
+        owner: owner.map(Owner::stored),
+        follows_owner_role: shared.follows_owner_role,
+        creator: Arc::clone(&shared.creator),
+        environment: shared.environment.clone(),
+        grants: Arc::clone(&shared.grants),
+        networks: Arc::clone(&shared.networks),
+        metadata: metadata_of(body.metadata, known)?.unwrap_or_default(),
+        limits: shared.limits.clone(),
         state: body.state.into_state()?,
         created,
         expires: body.expires_ms.map(Timestamp::from_ms).transpose().ok()?,
         updated: after(created, body.updated_after)?,
         credentials: Credentials {
             current: body.current.into_secret(created)?,
-            retiring: body
-                .retiring
-                .into_iter()
-                .map(|RetiringBody { secret, end_ms }| {
-                    let end = Timestamp::from_ms(end_ms).ok()?;
-                    Some(RetiringSecret { secret: secret.into_secret(created)?, end })
-                })
-                .collect::<Option<_>>()?,
+            retiring: body.retiring.into_iter().map(|it| it.into_retiring(created)).collect::<Option<_>>()?,
         },
-        admin: alike.admin,
+        admin: shared.admin.clone(),
         revision,
         taken_in: Revision(body.taken_in),
     })
+}
+
+/// The same, as much of it as memory keeps.
+pub(in crate::store) fn read_kept(
+    columns: &KeyColumns<'_>,
+    body: &[u8],
+    known: &mut KnownValues,
+) -> Option<KeptKey> {
+    let KeyColumns { id, workspace, created, owner, revision } = *columns;
+    let body: KeyBody<'_> = unpack(body)?;
+    let alike = alike_of(body.alike, known)?;
+    let metadata = metadata_of(body.metadata, known)?;
+    let texts = [body.name, body.description, owner.unwrap_or_default()];
+    let retiring = body.retiring.into_iter().map(|it| it.into_retiring(created));
+    let own = OwnParts {
+        id,
+        owner: owner.map(Owner::stored),
+        state: body.state.kind()?,
+        created,
+        expires: body.expires_ms.map(Timestamp::from_ms).transpose().ok()?,
+        updated: after(created, body.updated_after)?,
+        current: body.current.into_kept(created)?,
+        retiring: retiring.map(|retiring| Some(retiring?.without_hint())).collect::<Option<_>>()?,
+        revision,
+        taken_in: Revision(body.taken_in),
+        bytes: own_bytes(texts, metadata.as_deref().unwrap_or(&NO_METADATA)).saturating_add(alike.bytes),
+        metadata,
+    };
+    Some(KeptKey { own, workspace, shared: Arc::clone(&alike.parts) })
 }
 
 /// Of a body that is the one that was written and cannot be read: the time zone for want of which it cannot.
@@ -225,10 +261,22 @@ pub(in crate::store) fn laid_body(
     pack(&body).ok()
 }
 
-fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
+static NO_METADATA: LazyLock<Metadata> = LazyLock::new(Metadata::default);
+
+fn alike_of(bytes: &[u8], known: &mut KnownValues) -> Option<Arc<AlikeParts>> {
+    known.alike.value(bytes, |bytes| unpack::<AlikeBody>(bytes)?.into_alike().map(Arc::new))
+}
+
+/// Labels; the inner `None` stands for no labels, which most keys have.
+#[expect(clippy::option_option, reason = "the outer one says whether they can be read")]
+fn metadata_of(bytes: &[u8], known: &mut KnownValues) -> Option<Option<Arc<Metadata>>> {
     if bytes.is_empty() {
-        return Some(Metadata::default());
+        return Some(None);
     }
+    known.metadata.value(bytes, |bytes| read_metadata(bytes).map(Into::into)).map(Some)
+}
+
+fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
     Metadata::parse(unpack::<BTreeMap<String, String>>(bytes)?).ok()
 }
 
@@ -239,6 +287,10 @@ fn since(begin: Timestamp, time: Timestamp) -> i64 {
 
 fn after(begin: Timestamp, milliseconds: i64) -> Option<Timestamp> {
     Timestamp::from_ms(begin.as_ms().wrapping_add(milliseconds)).ok()
+}
+
+fn reason_of(text: &str) -> Option<RevokeReason> {
+    RevokeReason::ALL.into_iter().find(|known| known.as_str() == text)
 }
 
 fn scheme_text(scheme: &Scheme) -> String {
@@ -259,19 +311,40 @@ impl<'a> SecretBody<'a> {
     }
 
     fn into_secret(self, key_created: Timestamp) -> Option<Secret> {
+        let (root, hint) = (self.root, Hint::stored(self.hint));
+        let KeptSecret { generation, scheme, hash, created } = self.into_kept(key_created)?;
+        Some(Secret { generation, scheme, hash, root, hint, created })
+    }
+
+    /// As much of it as memory keeps.
+    fn into_kept(self, key_created: Timestamp) -> Option<KeptSecret> {
         let hash = KeyHash::stored(self.hash.try_into().ok()?);
-        Some(Secret {
+        Some(KeptSecret {
             generation: self.generation,
             scheme: if self.scheme.is_empty() { Scheme::Native } else { Scheme::stored(self.scheme)? },
             hash: if self.is_later { hash.later() } else { hash },
-            root: self.root,
-            hint: Hint::stored(self.hint),
             created: after(key_created, self.created_after)?,
         })
     }
 }
 
+impl RetiringBody<'_> {
+    fn into_retiring(self, key_created: Timestamp) -> Option<RetiringSecret> {
+        let end = Timestamp::from_ms(self.end_ms).ok()?;
+        Some(RetiringSecret { secret: self.secret.into_secret(key_created)?, end })
+    }
+}
+
 impl<'a> StateBody<'a> {
+    /// As much of it as memory keeps.
+    fn kind(&self) -> Option<StateKind> {
+        Some(match self {
+            Self::Active => StateKind::Active,
+            Self::Disabled => StateKind::Disabled,
+            Self::Revoked { reason, .. } => reason_of(reason).map(|_| StateKind::Revoked)?,
+        })
+    }
+
     fn of(state: &'a KeyState) -> Self {
         match state {
             KeyState::Active => Self::Active,
@@ -294,8 +367,8 @@ impl<'a> StateBody<'a> {
         Some(KeyState::Revoked(Box::new(Revocation {
             at: Timestamp::from_ms(at_ms).ok()?,
             by: by.map(KeyId::from_bytes),
-            reason: RevokeReason::ALL.into_iter().find(|known| known.as_str() == reason)?,
-            comment: Comment::parse(comment).ok()?,
+            reason: reason_of(reason)?,
+            comment: Comment::stored(comment),
         })))
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::{
     domain::{
         group::GroupChange,
-        key::Key,
+        key::{KeptKey, Key},
         member::{Member, MemberId},
         root::DerivedKeys,
     },
@@ -94,11 +94,18 @@ impl<'s> Scan<'s> {
             self.parts.view.damaged.push(row.damaged(why));
             return;
         }
-        match row.to_key(row.revision, self.keys, &mut self.known) {
-            Ok(key) => {
+        match row.to_kept(self.keys, &mut self.known) {
+            Ok(kept) => {
                 self.sum.add(row.summand(), self.keys);
-                let key = changes.since_row(key.id, row.revision).fold(key, Key::under);
-                self.parts.view.keys.push(key);
+                let mut since = changes.since_row(kept.own.id, row.revision).peekable();
+                if since.peek().is_none() {
+                    self.parts.put(kept);
+                } else {
+                    match row.genuine_key(self.keys, &mut self.known) {
+                        Ok(key) => self.parts.put(KeptKey::of(&since.fold(key, Key::under))),
+                        Err(damaged) => self.parts.view.damaged.push(damaged),
+                    }
+                }
             }
             Err(damaged) => {
                 if row.is_genuine(self.keys) {
