@@ -9,11 +9,16 @@ mod process;
 #[path = "../support/skip.rs"]
 mod skip;
 
+#[allow(dead_code, unreachable_pub, reason = "it belongs to the tests of TLS")]
+#[path = "../tls/certificates.rs"]
+mod certificates;
+
 mod answers;
 mod example;
 mod fake;
 mod house;
 mod outage;
+mod secured;
 mod tries;
 
 use crate::example::{GO, GRPC_JS, NODE_CONNECT, PYTHON};
@@ -68,4 +73,22 @@ for_each_program! {
     node_connect: NODE_CONNECT;
     go: GO;
 
+}
+
+// M3
+#[tokio::test]
+async fn python_trusts_whom_it_is_told_to_and_proves_who_it_is() {
+    secured::trusted(&PYTHON).await;
+}
+
+// M3
+#[tokio::test]
+async fn grpc_js_trusts_whom_it_is_told_to_and_proves_who_it_is() {
+    secured::trusted(&GRPC_JS).await;
+}
+
+// M3
+#[tokio::test]
+async fn connect_trusts_whom_it_is_told_to_and_proves_who_it_is() {
+    secured::trusted(&NODE_CONNECT).await;
 }

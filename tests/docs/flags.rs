@@ -13,12 +13,14 @@ use super::{OPERATING, documents, root};
 const VARIABLES: [&str; 2] = ["KEYWARD_LOG", "KEYWARD_ADMIN_KEY"];
 
 /// Read by tests, scripts and examples alone, each in one of these files.
-const OF_OTHERS: [(&str, &str); 5] = [
+const OF_OTHERS: [(&str, &str); 7] = [
     ("KEYWARD_KILL_SEED", "tests/restart/kill.rs"),
     ("KEYWARD_REQUIRE_PEERS", "scripts/test"),
     ("KEYWARD_REQUIRE_BROWSER", ".ci/run"),
     ("KEYWARD_WRITE_DOCS", "tests/gateways/document.rs"),
     ("KEYWARD_ADDRESS", "examples/clients/go/main.go"),
+    ("KEYWARD_CLIENT_CERT", "examples/clients/node/server.js"),
+    ("KEYWARD_CLIENT_KEY", "examples/clients/node/server.js"),
 ];
 
 /// Flags that stand alone in a document and are another program's.

@@ -13,9 +13,13 @@ const TRIES = 2;
 // there: UNAVAILABLE by itself, or a deadline that has passed, is no absence.
 const NOBODY = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT"];
 
-/** Holds the one connection to Keyward. `callerKey`: an administration key with `keys:check`, where Keyward listens beyond loopback. */
-export function connect(address, callerKey) {
-  const client = createClient(KeyService, createGrpcTransport({ baseUrl: `http://${address}` }));
+/**
+ * Holds the one connection to Keyward. `callerKey`: an administration key with `keys:check`, where Keyward listens beyond loopback.
+ * `tls`: `ca`, `cert` and `key` in PEM, where Keyward speaks TLS; the last two where it asks who calls.
+ */
+export function connect(address, callerKey, tls) {
+  const baseUrl = `${tls ? "https" : "http"}://${address}`;
+  const client = createClient(KeyService, createGrpcTransport({ baseUrl, nodeOptions: tls }));
   const headers = callerKey ? { authorization: `Bearer ${callerKey}` } : {};
 
   return async ({ apiKey, scopes, sourceAddress }) => {

@@ -38,9 +38,15 @@ const definitions = loadSync(
 );
 const { KeyService } = grpc.loadPackageDefinition(definitions).keyward.v1;
 
-/** Holds the one connection to Keyward. `callerKey`: an administration key with `keys:check`, where Keyward listens beyond loopback. */
-export function connect(address, callerKey) {
-  const client = new KeyService(address, grpc.credentials.createInsecure(), CHANNEL_OPTIONS);
+/**
+ * Holds the one connection to Keyward. `callerKey`: an administration key with `keys:check`, where Keyward listens beyond loopback.
+ * `tls`: `ca`, `cert` and `key` in PEM, where Keyward speaks TLS; the last two where it asks who calls.
+ */
+export function connect(address, callerKey, tls) {
+  const credentials = tls
+    ? grpc.credentials.createSsl(tls.ca, tls.key ?? null, tls.cert ?? null)
+    : grpc.credentials.createInsecure();
+  const client = new KeyService(address, credentials, CHANNEL_OPTIONS);
   const metadata = new grpc.Metadata();
   if (callerKey) metadata.set("authorization", `Bearer ${callerKey}`);
 

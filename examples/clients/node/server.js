@@ -1,12 +1,21 @@
 // A service whose endpoints Keyward guards: KEYWARD_ADDRESS=127.0.0.1:50051 PORT=8000 node server.js [grpc-js|connect]
 
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { makeGuard } from "./guard.js";
 
 const { KEYWARD_ADDRESS = "127.0.0.1:50051", KEYWARD_ADMIN_KEY, FAIL_OPEN, PORT = "8000" } = process.env;
+const { KEYWARD_CA_FILE, KEYWARD_CLIENT_CERT, KEYWARD_CLIENT_KEY } = process.env;
+const contents = (file) => file && readFileSync(file);
+// TLS, where it is said whose word on Keyward's certificate is trusted.
+const tls = KEYWARD_CA_FILE && {
+  ca: contents(KEYWARD_CA_FILE),
+  cert: contents(KEYWARD_CLIENT_CERT),
+  key: contents(KEYWARD_CLIENT_KEY),
+};
 const client = process.argv[2] ?? "grpc-js";
 const { connect } = await import(`./${client}.js`);
-const guard = makeGuard(connect(KEYWARD_ADDRESS, KEYWARD_ADMIN_KEY), { failOpen: FAIL_OPEN === "yes" });
+const guard = makeGuard(connect(KEYWARD_ADDRESS, KEYWARD_ADMIN_KEY, tls), { failOpen: FAIL_OPEN === "yes" });
 
 const routes = new Map([
   ["GET /v1/templates", [guard("templates:read"), hello]],

@@ -57,13 +57,18 @@ FORBIDDEN = {
 class Guard:
     """Holds the one connection to Keyward. Make one for each process: where there is a fork, after it."""
 
-    def __init__(self, address, caller_key=None, fail_open=False):
+    def __init__(self, address, caller_key=None, fail_open=False, credentials=None):
         """`caller_key`: an administration key with `keys:check`, which Keyward asks for beyond loopback.
 
         `fail_open`: while no connection to Keyward can be made, whoever presents a credential gets through unchecked,
         instead of a 503.
+        `credentials`: `grpc.ssl_channel_credentials(...)`, for a Keyward that speaks TLS.
         """
-        self.check = KeyServiceStub(grpc.insecure_channel(address, CHANNEL_OPTIONS)).Check
+        if credentials:
+            channel = grpc.secure_channel(address, credentials, CHANNEL_OPTIONS)
+        else:
+            channel = grpc.insecure_channel(address, CHANNEL_OPTIONS)
+        self.check = KeyServiceStub(channel).Check
         self.metadata = [("authorization", f"Bearer {caller_key}")] if caller_key else None
         self.fail_open = fail_open
 

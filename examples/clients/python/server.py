@@ -3,16 +3,33 @@
 import json
 import logging
 import os
+from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIServer, make_server
 
+import grpc
 from guard import Guard
 
 logging.basicConfig(level=logging.INFO)
+
+
+def contents(variable):
+    """What the file holds that this variable names; None without it."""
+    return Path(os.environ[variable]).read_bytes() if variable in os.environ else None
+
+
+def credentials():
+    """TLS, where it is said whose word on Keyward's certificate is trusted."""
+    authorities = contents("KEYWARD_CA_FILE")
+    own = contents("KEYWARD_CLIENT_KEY"), contents("KEYWARD_CLIENT_CERT")
+    return authorities and grpc.ssl_channel_credentials(authorities, *own)
+
+
 guard = Guard(
     os.environ.get("KEYWARD_ADDRESS", "127.0.0.1:50051"),
     caller_key=os.environ.get("KEYWARD_ADMIN_KEY"),
     fail_open=os.environ.get("FAIL_OPEN") == "yes",
+    credentials=credentials(),
 )
 
 
