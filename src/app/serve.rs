@@ -16,7 +16,11 @@ use super::{
 use crate::{
     config::{self, args::ServeArgs},
     domain::surfaces::Surfaces,
-    server::{limits::ListenerLimits, listener::cores, tls::TlsFiles},
+    server::{
+        limits::ListenerLimits,
+        listener::cores,
+        tls::{ClientCa, TlsFiles},
+    },
     shutdown::Signals,
     system::{SystemClock, SystemEntropy},
     telemetry,
@@ -33,7 +37,9 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
     let check_is_open = args.listen.ip().is_loopback();
     let http_check_is_open = args.http_listen.ip().is_loopback();
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
-    let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
+    let clients = args.client_ca.clone();
+    let clients = clients.map(|file| ClientCa { file, is_required: args.require_client_cert });
+    let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key, clients });
     let unless_told = Surfaces::unless_told(http_check_is_open);
     let http_surfaces = args.http_surfaces.unwrap_or(unless_told);
     let may_be_clear = http_check_is_open || http_surfaces.only_watch();

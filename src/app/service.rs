@@ -13,7 +13,7 @@ use crate::{
     ports::{Lifecycle, StoreError, WriterState},
     server::{
         listener::Running,
-        tls::{CertificateSummary, Tls},
+        tls::{CertificateSummary, ClientCa, Tls},
     },
 };
 
@@ -66,6 +66,14 @@ impl Service {
         let address = self.address();
         if let Some(CertificateSummary { subject, good_until }) = self.tls.as_ref().map(|tls| tls.summary()) {
             tracing::info!(%subject, %good_until, "both listeners speak TLS with this certificate");
+        }
+        if let Some(ClientCa { file, is_required }) = self.tls.as_ref().and_then(|tls| tls.client_ca()) {
+            let client_ca = file.display();
+            if *is_required {
+                tracing::info!(%client_ca, "a client of gRPC must show a certificate of these authorities");
+            } else {
+                tracing::info!(%client_ca, "a client of gRPC may show a certificate of these authorities, or none");
+            }
         }
         let clear = if self.tls.is_some() { " -cacert CA" } else { " -plaintext" };
         let caller = if self.check_is_open { "" } else { " -H 'authorization: Bearer kw_admin_…'" };

@@ -1,14 +1,19 @@
 //! How a client command reaches its server, and as which caller.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Uri},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Uri},
 };
+use zeroize::Zeroizing;
 
 use super::{
     credential::{self, Credential},
@@ -40,6 +45,12 @@ pub(super) struct ConnectionArgs {
     /// The certificates, in PEM, of those whose word on the server's certificate is trusted [default: the system's]
     #[arg(long, value_name = "FILE", env = "KEYWARD_CA_FILE")]
     ca_file: Option<PathBuf>,
+    /// The certificate, in PEM, that is shown to a server that asks its clients for one. Needs --client-key
+    #[arg(long, value_name = "FILE", env = "KEYWARD_CLIENT_CERT", requires = "client_key")]
+    client_cert: Option<PathBuf>,
+    /// The private key of that certificate, in PEM, unencrypted
+    #[arg(long, value_name = "FILE", env = "KEYWARD_CLIENT_KEY", requires = "client_cert")]
+    client_key: Option<PathBuf>,
     /// How long to wait for the connection, and again for each answer
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::timeout)]
     timeout: Duration,
@@ -113,16 +124,23 @@ impl ConnectionArgs {
         }
         let trusting = match &self.ca_file {
             None => ClientTlsConfig::new().with_native_roots(),
-            Some(path) => {
-                let unread = |error| Failure::input(format!("cannot read {}: {error}", path.display()));
-                ClientTlsConfig::new()
-                    .ca_certificate(Certificate::from_pem(std::fs::read(path).map_err(unread)?))
+            Some(path) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(path)?)),
+        };
+        let speaking = match self.client_cert.as_ref().zip(self.client_key.as_ref()) {
+            None => trusting,
+            Some((certificate, key)) => {
+                let key = Zeroizing::new(read(key)?);
+                trusting.identity(Identity::from_pem(read(certificate)?, &*key))
             }
         };
-        endpoint.tls_config(trusting).map_err(|error| {
+        endpoint.tls_config(speaking).map_err(|error| {
             Failure::input(format!("cannot speak TLS with {}: {}", self.server, root_cause(&error)))
         })
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|error| Failure::input(format!("cannot read {}: {error}", path.display())))
 }
 
 impl Interceptor for CallerHeaders {
@@ -141,7 +159,14 @@ mod tests {
 
     fn at(server: &str) -> ConnectionArgs {
         let timeout = Duration::from_secs(1);
-        ConnectionArgs { server: server.to_owned(), admin_key_file: None, ca_file: None, timeout }
+        ConnectionArgs {
+            server: server.to_owned(),
+            admin_key_file: None,
+            ca_file: None,
+            client_cert: None,
+            client_key: None,
+            timeout,
+        }
     }
 
     #[test]

@@ -90,6 +90,13 @@ pub struct ServeArgs {
     /// The private key of that certificate, in PEM, unencrypted
     #[arg(long, value_name = "FILE", env = "KEYWARD_TLS_KEY", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// The certificates, in PEM, of those whose word on the certificates of gRPC clients is believed: a client may then show
+    /// one, and one that is not good ends the connection. Read anew like --tls-cert
+    #[arg(long, value_name = "FILE", env = "KEYWARD_CLIENT_CA", requires = "tls_cert")]
+    pub client_ca: Option<PathBuf>,
+    /// Turns away gRPC clients that show no certificate
+    #[arg(long, requires = "client_ca")]
+    pub require_client_cert: bool,
     /// Serves beyond loopback without encryption: whoever is on the network can read keys and ask in others' names
     #[arg(long)]
     pub insecure_listen_beyond_loopback_without_tls: bool,

@@ -33,8 +33,9 @@ const CLOTHES: (&str, &str) = ("http", "grpc");
 const SUPPORT: [&str; 4] = ["config", "shutdown", "system", "telemetry"];
 const WIRING: [&str; 3] = ["app", "cli", "main"];
 
-/// Where plaintexts live: secrets, roots and the file that keeps them, and the messages that carry them.
+/// Where plaintexts live: secrets, roots and the file that keeps them, the messages that carry them, and the keys of certificates.
 const WIPED: &[&str] = &[
+    "cli/connection.rs",
     "domain/root/mod.rs",
     "domain/root/facts.rs",
     "domain/root/rows.rs",

@@ -148,7 +148,8 @@ pub(crate) struct Twins {
 impl Twins {
     pub(crate) async fn start(policy: Policy) -> Self {
         let same = Policy::new(policy.document().clone()).unwrap();
-        Self { one: Keyward::start_with(true, policy).await, other: Keyward::start_with(true, same).await }
+        let (one, other) = (Keyward::start_with(true, policy), Keyward::start_with(true, same));
+        Self { one: Box::pin(one).await, other: Box::pin(other).await }
     }
 
     pub(crate) async fn issue(&self, request: v1::IssueRequest) -> Issued {

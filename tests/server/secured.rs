@@ -22,7 +22,8 @@ fn at(ms: i64) -> Timestamp {
 
 /// Writes a certificate with its key that is good from the first of January of this year on.
 fn write(folder: &Path, from_year: i32) -> TlsFiles {
-    let files = TlsFiles { certificate: folder.join("server.pem"), key: folder.join("server.key") };
+    let (certificate, key) = (folder.join("server.pem"), folder.join("server.key"));
+    let files = TlsFiles { certificate, key, clients: None };
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     params.not_before = date_time_ymd(from_year, 1, 1);
     let key = KeyPair::generate().unwrap();

@@ -23,12 +23,15 @@ use std::{
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What would make a process do other than its test says.
-const VARIABLES: [&str; 19] = [
+const VARIABLES: [&str; 22] = [
     "CREDENTIALS_DIRECTORY",
     "KEYWARD_ADMIN_KEY",
     "KEYWARD_ADMIN_KEY_FILE",
     "KEYWARD_ANCHOR",
     "KEYWARD_CA_FILE",
+    "KEYWARD_CLIENT_CA",
+    "KEYWARD_CLIENT_CERT",
+    "KEYWARD_CLIENT_KEY",
     "KEYWARD_CONFIG",
     "KEYWARD_DATA_DIR",
     "KEYWARD_HTTP_SURFACES",
@@ -209,13 +212,18 @@ impl Server {
 
     /// Waits until it has logged this.
     pub fn until_logged(&self, said: &str) {
+        self.until_logged_times(said, 1);
+    }
+
+    /// Waits until it has logged this so many times.
+    pub fn until_logged_times(&self, said: &str, times: usize) {
         for _ in 0..PATIENCE.as_millis() {
-            if self.log().contains(said) {
+            if self.log().matches(said).count() >= times {
                 return;
             }
             std::thread::park_timeout(Duration::from_millis(1));
         }
-        panic!("not logged: {said}\n{}", self.log());
+        panic!("not logged {times} times: {said}\n{}", self.log());
     }
 
     /// Waits for its end, and gives all that it has logged.

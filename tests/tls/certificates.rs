@@ -17,11 +17,21 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new() -> Self {
+        Self::new_as(|_| ())
+    }
+
+    /// One whose own certificate ended long ago.
+    pub(crate) fn ended() -> Self {
+        Self::new_as(expired)
+    }
+
+    fn new_as(with: impl FnOnce(&mut CertificateParams)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         // A certificate whose subject is its issuer's is one that signs itself, to OpenSSL.
         params.distinguished_name.push(DnType::CommonName, "an authority of a test");
+        with(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
         fs::write(folder.path().join("ca.pem"), certificate.pem()).unwrap();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod certificates;
+mod clients;
 #[path = "../support/process.rs"]
 mod process;
 #[allow(dead_code, unreachable_pub, reason = "it belongs to all tests")]
@@ -33,11 +34,16 @@ struct Secured {
 
 impl Secured {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(further: &[&str]) -> Self {
         let authority = Authority::new();
         let files = authority.issue(authority.folder.path());
         let data = tempfile::tempdir().unwrap();
         let mut flags = vec!["--listen", "127.0.0.1:0"];
         flags.extend(files.flags());
+        flags.extend(further);
         let server = Server::start_with(&data.path().join("data"), &flags);
         Self { authority, files, server, data }
     }

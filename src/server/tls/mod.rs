@@ -3,6 +3,8 @@
 //! A new one that cannot be served leaves the old one in force, and so does a file that is gone. Connections keep what they
 //! began with.
 
+mod chain;
+mod clients;
 mod error;
 mod files;
 
@@ -10,11 +12,14 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use rustls::{
-    ServerConfig, crypto::ring::default_provider, server::ResolvesServerCert, sign::SingleCertAndKey,
+    ServerConfig,
+    crypto::ring::default_provider,
+    server::{NoServerSessionStorage, ResolvesServerCert},
+    sign::SingleCertAndKey,
 };
 
-use self::files::Served;
-pub use self::{error::TlsError, files::TlsFiles};
+pub use self::{clients::ClientCa, error::TlsError, files::TlsFiles};
+use self::{clients::Clients, files::Served};
 use super::protocol::Protocol;
 use crate::domain::time::Timestamp;
 
@@ -46,7 +51,7 @@ pub struct CertificateSummary {
 }
 
 impl Tls {
-    /// Reads a certificate and its key.
+    /// Reads a certificate, its key, and the authorities of clients.
     ///
     /// # Errors
     /// They cannot be served at this time.
@@ -78,6 +83,12 @@ impl Tls {
         self.in_force.load().summary.clone()
     }
 
+    /// Whose word on the certificates of gRPC clients is believed, if they are asked for any.
+    #[must_use]
+    pub const fn client_ca(&self) -> Option<&ClientCa> {
+        self.files.clients.as_ref()
+    }
+
     /// What a new connection is served with.
     pub(super) fn config(&self, protocol: Protocol) -> Arc<ServerConfig> {
         let in_force = self.in_force.load();
@@ -95,20 +106,31 @@ impl fmt::Debug for Tls {
 }
 
 impl InForce {
-    fn new(Served { key, good_until, subject }: Served, digest: [u8; 32]) -> Result<Self, TlsError> {
+    fn new(served: Served, digest: [u8; 32]) -> Result<Self, TlsError> {
+        let Served { key, good_until, subject, clients } = served;
         // Served whatever name a client asks for: Envoy, nginx and Caddy ask for none where they have an address.
         let key: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(key));
-        let config = |protocols: &[&[u8]]| {
+        let config = |protocols: &[&[u8]], clients: Option<Clients>| {
             let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
                 .with_safe_default_protocol_versions()
                 .map_err(TlsError::Refused)?;
-            let mut config = config.with_no_client_auth().with_cert_resolver(Arc::clone(&key));
+            let asks_clients = clients.is_some();
+            let config = match clients {
+                None => config.with_no_client_auth(),
+                Some(clients) => config.with_client_cert_verifier(clients),
+            };
+            let mut config = config.with_cert_resolver(Arc::clone(&key));
+            if asks_clients {
+                // A resumed session would be taken for the client's without a look at its certificate.
+                config.session_storage = Arc::new(NoServerSessionStorage {});
+                config.send_tls13_tickets = 0;
+            }
             config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
             Ok(Arc::new(config))
         };
         Ok(Self {
-            grpc: config(&[HTTP2])?,
-            http: config(&[HTTP2, HTTP1])?,
+            grpc: config(&[HTTP2], clients)?,
+            http: config(&[HTTP2, HTTP1], None)?,
             summary: CertificateSummary { subject, good_until },
             digest,
         })
