@@ -13,10 +13,12 @@ use super::{
 };
 use crate::{
     domain::{
+        credentials::RetiringSecret,
         id::{KeyId, WorkspaceId},
         key::{KeptKey, Key},
         revision::Revision,
         root::DerivedKeys,
+        secret::KeyHash,
         time::Timestamp,
     },
     ports::Damaged,
@@ -177,27 +179,27 @@ impl KeyRow<'_> {
 
     /// A key as it was read, with the layers of later roots over its hashes.
     fn laid(&self, mut key: Key, keys: &DerivedKeys) -> Option<Key> {
-        let under = u32::try_from(self.root).ok()?;
-        if under != keys.newest {
-            let credentials = &mut key.credentials;
-            let retiring = credentials.retiring.iter_mut().map(|retiring| &mut retiring.secret);
-            for secret in std::iter::once(&mut credentials.current).chain(retiring) {
-                secret.hash = secret.hash.laid_over(&keys.lookup, under)?;
-            }
-        }
+        let credentials = &mut key.credentials;
+        self.lay(&mut credentials.current.hash, &mut credentials.retiring, keys)?;
         Some(key)
     }
 
     /// The same for as much of it as memory keeps.
     fn kept_laid(&self, mut key: KeptKey, keys: &DerivedKeys) -> Option<KeptKey> {
+        self.lay(&mut key.own.current.hash, &mut key.own.retiring, keys)?;
+        Some(key)
+    }
+
+    /// Lays the roots after the row's own over the hashes of a key's secrets; `None` where there is no such root.
+    fn lay(&self, current: &mut KeyHash, retiring: &mut [RetiringSecret], keys: &DerivedKeys) -> Option<()> {
         let under = u32::try_from(self.root).ok()?;
         if under != keys.newest {
-            let retiring = key.own.retiring.iter_mut().map(|retiring| &mut retiring.secret.hash);
-            for hash in std::iter::once(&mut key.own.current.hash).chain(retiring) {
+            let retiring = retiring.iter_mut().map(|retiring| &mut retiring.secret.hash);
+            for hash in std::iter::once(current).chain(retiring) {
                 *hash = hash.laid_over(&keys.lookup, under)?;
             }
         }
-        Some(key)
+        Some(())
     }
 
     /// The key's id, if it is one.

@@ -7,7 +7,7 @@ use super::{Creator, Key, StateKind};
 use crate::domain::{
     admin::AdminRights,
     credentials::RetiringSecret,
-    footprint::{own_bytes, shared_bytes},
+    footprint::key_bytes,
     grant::Grants,
     id::{KeyId, WorkspaceId},
     network::AllowedNetworks,
@@ -111,9 +111,6 @@ impl OwnParts {
     /// Those of a key.
     #[must_use]
     pub fn of(key: &Key) -> Self {
-        let texts =
-            [key.name.as_str(), key.description.as_str(), key.owner.as_ref().map_or("", Owner::as_str)];
-        let shared = shared_bytes(&key.grants, &key.networks, key.limits.as_deref(), key.admin.as_deref());
         let secret = &key.credentials.current;
         Self {
             id: key.id,
@@ -132,7 +129,7 @@ impl OwnParts {
             retiring: key.credentials.retiring.iter().map(RetiringSecret::without_hint).collect(),
             revision: key.revision,
             taken_in: key.taken_in,
-            bytes: own_bytes(texts, &key.metadata).saturating_add(shared),
+            bytes: key_bytes(key),
         }
     }
 }
