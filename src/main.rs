@@ -9,10 +9,10 @@ use std::{
 use clap::Parser as _;
 use keyward::{
     app::{self, AppError},
-    cli::{self, Cli, Command, Console, LogFault, LogReport},
+    cli::{self, Cli, Command, Console, LogFault, LogReport, Terminal},
     config::{self, args::RootsArgs},
     domain::time::Clock as _,
-    system::{SystemClock, input_waits},
+    system::{SystemClock, input_waits, terminal_columns},
 };
 
 /// glibc's allocator costs a quarter more CPU per Check.
@@ -23,6 +23,8 @@ fn main() -> ExitCode {
     // Standard output and error are not locked: the server's threads write there too.
     let mut console = Console {
         out: &mut io::stdout(),
+        out_terminal: terminal_columns()
+            .map(|columns| Terminal { columns, takes_colours: config::allows_colours() }),
         err: &mut io::stderr(),
         input: &mut io::stdin().lock(),
         input_is_terminal: io::stdin().is_terminal(),

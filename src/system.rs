@@ -94,6 +94,13 @@ fn as_f64(number: u64) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
+/// How many columns the terminal has that standard output is: 80 where it does not tell; none where there is no terminal.
+#[must_use]
+pub fn terminal_columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(if size.ws_col == 0 { 80 } else { usize::from(size.ws_col) })
+}
+
 /// Whether bytes wait on standard input: of a file behind where it is read, or in a pipe. Nothing is read, and nothing waits.
 #[must_use]
 pub fn input_waits() -> bool {

@@ -263,6 +263,7 @@ fn at(time: &str, desk: &Desk, arguments: &[&str]) -> String {
     let Command::Client(command) = Cli::parse_from(line).command else { panic!("{arguments:?}: no client") };
     let mut console = Console {
         out: &mut out,
+        out_terminal: None,
         err: &mut err,
         input: &mut io::empty(),
         input_is_terminal: false,

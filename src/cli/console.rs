@@ -8,10 +8,21 @@ use serde_json::Value;
 use super::{failure::Failure, output::text};
 use crate::domain::secret::HeldSecret;
 
+/// The terminal that standard output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// How many columns it has.
+    pub columns: usize,
+    /// Whether it takes colours, and nobody asked for none.
+    pub takes_colours: bool,
+}
+
 /// What surrounds a command.
 pub struct Console<'a> {
     /// Standard output: the answer, and nothing but the answer.
     pub out: &'a mut dyn Write,
+    /// The terminal that standard output is; none where something else reads it.
+    pub out_terminal: Option<Terminal>,
     /// Standard error: everything said beside the answer.
     pub err: &'a mut dyn Write,
     /// Standard input: where a presented API key comes from.

@@ -22,7 +22,7 @@ mod words;
 
 pub use self::{
     commands::audit::{LogFault, LogReport, VerifyOffline},
-    console::Console,
+    console::{Console, Terminal},
     dispatch::{ClientCommand, run},
     exit::{
         EXIT_DENIED, EXIT_EXPOSED, EXIT_FAILURE, EXIT_LOG_BROKEN, EXIT_NOT_DURABLE, EXIT_ROWS_BAD, EXIT_USAGE,

@@ -8,7 +8,8 @@ use super::{
     console::Console,
     credential::Credential,
     failure::Failure,
-    output::text,
+    input::page::PageArgs,
+    output::{listing::Printed, onlooker::Onlooker, text},
 };
 use crate::wire::v1::{
     audit_service_client::AuditServiceClient, key_service_client::KeyServiceClient,
@@ -23,11 +24,13 @@ pub(super) struct Session<'c, 'a> {
     pub(super) json: bool,
     /// The connection, once there is one: what a command asks first and what it then sends reach the same server.
     caller: Option<CallerChannel>,
+    /// Whether it was said which columns are not shown.
+    told_left_out: bool,
 }
 
 impl<'c, 'a> Session<'c, 'a> {
     pub(super) const fn new(console: &'c mut Console<'a>, connection: ConnectionArgs, json: bool) -> Self {
-        Self { console, connection, json, caller: None }
+        Self { console, connection, json, caller: None, told_left_out: false }
     }
 }
 
@@ -52,6 +55,28 @@ impl Session<'_, '_> {
     pub(super) async fn keys_as_nobody(&mut self) -> Result<KeyServiceClient<CallerChannel>, Failure> {
         self.warn_of_exposure();
         Ok(KeyServiceClient::new(self.connection.connect_as_nobody().await?))
+    }
+
+    /// How its lists are shown. A person is told how long ago things were by the server's clock, where it tells its time.
+    pub(super) async fn onlooker(&mut self, page: &PageArgs) -> Onlooker {
+        match self.console.out_terminal {
+            None => Onlooker::WHOLE,
+            Some(terminal) => {
+                let fitted = !page.is_wide() && !self.json;
+                let now = self.now(fitted).await.unwrap_or(self.console.now);
+                Onlooker::at(terminal, page.is_wide(), now)
+            }
+        }
+    }
+
+    /// Prints a list, and says once which columns are not there.
+    pub(super) fn list(&mut self, printed: &Printed) -> Result<(), Failure> {
+        self.console.print(&printed.text)?;
+        if !printed.left_out.is_empty() && !std::mem::replace(&mut self.told_left_out, true) {
+            let names = printed.left_out.join(", ");
+            self.console.note(&format!("Not shown: {names}; --wide shows everything.\n"));
+        }
+        Ok(())
     }
 
     /// Turns a status into a failure that names the server.
@@ -171,6 +196,7 @@ mod tests {
         let mut err = Vec::new();
         let mut console = Console {
             out,
+            out_terminal: None,
             err: &mut err,
             input: &mut io::empty(),
             input_is_terminal: false,

@@ -213,6 +213,14 @@ pub fn admin_key() -> Option<HeldSecret> {
     Some(HeldSecret::new(key.to_string_lossy().into_owned()))
 }
 
+/// Whether nobody asked for text without colours: `NO_COLOR` is empty or not set, and `TERM` is not `dumb`.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "no flag does")]
+pub fn allows_colours() -> bool {
+    let unset = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    unset && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
 /// Where systemd puts the credentials of this service (`CREDENTIALS_DIRECTORY`).
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "systemd sets it, and no flag does")]

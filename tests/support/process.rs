@@ -55,6 +55,7 @@ pub fn keyward() -> Command {
     for variable in VARIABLES {
         command.env_remove(variable);
     }
+    command.env_remove("NO_COLOR");
     command.env("KEYWARD_HTTP_LISTEN", "127.0.0.1:0");
     command.env("KEYWARD_COUNT_WAIT_MS", "5000");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -12,7 +12,14 @@ use crate::{
             parse::{self, LookBack},
             within::WorkspaceArg,
         },
-        output::{csv::Csv, json, names, table::Table, time, view},
+        output::{
+            csv::Csv,
+            json,
+            listing::{Cell, Column, Listing, Printed},
+            names,
+            onlooker::{Onlooker, Tone},
+            time, view,
+        },
         preflight::Younger,
         session::Session,
     },
@@ -159,6 +166,7 @@ pub(in crate::cli) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -
     let mut request = args.request(&asked, now)?;
     session.require(asked.all(), Younger::all_workspaces("ListKeysRequest")).await?;
     let mut keys = session.keys().await?;
+    let onlooker = session.onlooker(&args.page).await;
     let mut csv = if args.csv { Some(Csv::with_header(&COLUMNS)?) } else { None };
     loop {
         let mut answer = keys.list_keys(request.clone()).await.map_err(session.rpc())?.into_inner();
@@ -179,7 +187,7 @@ pub(in crate::cli) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -
                 session.console.print(&csv.take()?)?;
                 more(&answer, args.page.is_all(), session);
             }
-            None => show(&answer, args.page.is_all(), session)?,
+            None => show(&answer, args.page.is_all(), &onlooker, session)?,
         }
         if !args.page.is_all() || answer.next_page_token.is_empty() {
             return Ok(Exit::Done);
@@ -187,14 +195,19 @@ pub(in crate::cli) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -
     }
 }
 
-fn show(answer: &ListKeysResponse, all: bool, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+fn show(
+    answer: &ListKeysResponse,
+    all: bool,
+    onlooker: &Onlooker,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
     match (session.json, all) {
         (true, true) => {
             answer.keys.iter().try_for_each(|key| session.console.print_json_line(&json::key(key)))
         }
         (true, false) => session.console.print_json(&json::keys(answer)),
         (false, _) => {
-            session.console.print(&text(&answer.keys))?;
+            session.list(&text(&answer.keys, onlooker))?;
             more(answer, all, session);
             Ok(())
         }
@@ -251,34 +264,45 @@ fn cells(key: &Key) -> [String; COLUMNS.len()] {
     ]
 }
 
-fn text(keys: &[Key]) -> String {
-    let mut table = Table::with_header(&[
-        "ID",
-        "NAME",
-        "STATE",
-        "ENVIRONMENT",
-        "OWNER",
-        "HINT",
-        "CREATED",
-        "EXPIRES",
-        "LAST USED",
-        "SCOPES",
-    ]);
+const LISTED: [Column; 10] = [
+    Column::whole("ID", 1),
+    Column::text("NAME", 2),
+    Column::whole("STATE", 3),
+    Column::whole("ENVIRONMENT", 8),
+    Column::text("OWNER", 7),
+    Column::whole("HINT", 9),
+    Column::whole("CREATED", 10),
+    Column::whole("EXPIRES", 5),
+    Column::whole("LAST USED", 4),
+    Column::text("SCOPES", 6),
+];
+
+fn text(keys: &[Key], onlooker: &Onlooker) -> Printed {
+    let mut list = Listing::new(&LISTED);
     for key in keys {
-        table.row([
-            key.id.clone(),
-            key.name.clone(),
-            names::for_eyes(&names::key_state(key.state)),
-            key.environment.clone(),
-            key.owner.clone(),
-            key.hint.clone(),
-            time::shown(key.create_time.as_ref()),
-            time::shown(key.expire_time.as_ref()),
-            time::shown(key.last_use_time.as_ref()),
-            breadth(key),
+        list.row([
+            key.id.clone().into(),
+            key.name.clone().into(),
+            Cell::from(names::for_eyes(&names::key_state(key.state))).toned(tone(key.state())),
+            key.environment.clone().into(),
+            key.owner.clone().into(),
+            key.hint.clone().into(),
+            Cell::time(key.create_time),
+            Cell::time(key.expire_time),
+            Cell::time(key.last_use_time),
+            breadth(key).into(),
         ]);
     }
-    table.render()
+    list.print(onlooker)
+}
+
+fn tone(state: KeyState) -> Tone {
+    match state {
+        KeyState::Active => Tone::Good,
+        KeyState::Disabled => Tone::Caution,
+        KeyState::Revoked | KeyState::Expired => Tone::Bad,
+        KeyState::Unspecified => Tone::Plain,
+    }
 }
 
 /// What a key may do, in as many words as fit into a column.
@@ -322,6 +346,6 @@ ID      NAME    STATE     ENVIRONMENT  OWNER  HINT           CREATED  EXPIRES  L
 key_1   upload  active    live         -      kw_live_…AbCd  -        -        -          a:b c:d@…
 key_22  -       disabled  -            ann    -              -        -        -          admin: keys:read
 ";
-        assert_eq!(text(&[upload, ops]), expected);
+        assert_eq!(text(&[upload, ops], &Onlooker::WHOLE).text, expected);
     }
 }

@@ -14,7 +14,14 @@ use crate::{
             page::{self, PageArgs},
             within::WorkspaceArg,
         },
-        output::{json, table::Table, text::printable, time},
+        output::{
+            json,
+            listing::{Cell, Column, Listing, Printed},
+            onlooker::Onlooker,
+            table::Table,
+            text::printable,
+            time,
+        },
         preflight::Younger,
         remote::Remote,
         session::Session,
@@ -206,12 +213,13 @@ async fn list(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         role: args.role.unwrap_or_default(),
     };
     let mut workspaces = session.workspaces().await?;
+    let onlooker = session.onlooker(&args.page).await;
     loop {
         let answer = workspaces.list_members(request.clone()).await.map_err(session.rpc())?.into_inner();
         if !std::mem::replace(&mut looked, true) && !session.json {
             session.console.note(&format!("Looked at: workspace {}\n", printable(&answer.workspace_id)));
         }
-        print(&answer, args.page.is_all(), session)?;
+        print(&answer, args.page.is_all(), &onlooker, session)?;
         if !args.page.is_all() || answer.next_page_token.is_empty() {
             return Ok(Exit::Done);
         }
@@ -219,7 +227,12 @@ async fn list(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Exit, Fai
     }
 }
 
-fn print(answer: &ListMembersResponse, all: bool, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+fn print(
+    answer: &ListMembersResponse,
+    all: bool,
+    onlooker: &Onlooker,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
     match (session.json, all) {
         (true, true) => {
             let mut lines = answer.members.iter().map(json::member);
@@ -227,7 +240,7 @@ fn print(answer: &ListMembersResponse, all: bool, session: &mut Session<'_, '_>)
         }
         (true, false) => session.console.print_json(&json::members(answer)),
         (false, _) => {
-            session.console.print(&table(&answer.members))?;
+            session.list(&table(&answer.members, onlooker))?;
             if !all && !answer.next_page_token.is_empty() {
                 session.console.note(&page::more(&answer.next_page_token));
             }
@@ -236,17 +249,24 @@ fn print(answer: &ListMembersResponse, all: bool, session: &mut Session<'_, '_>)
     }
 }
 
-fn table(members: &[Member]) -> String {
-    let mut table = Table::with_header(&["SUBJECT", "ROLE", "ADDED", "CHANGED"]);
+const LISTED: [Column; 4] = [
+    Column::whole("SUBJECT", 1),
+    Column::whole("ROLE", 2),
+    Column::whole("ADDED", 3),
+    Column::whole("CHANGED", 4),
+];
+
+fn table(members: &[Member], onlooker: &Onlooker) -> Printed {
+    let mut list = Listing::new(&LISTED);
     for member in members {
-        table.row([
-            member.subject.clone(),
-            member.role.clone(),
-            time::shown(member.create_time.as_ref()),
-            time::shown(member.update_time.as_ref()),
+        list.row([
+            member.subject.clone().into(),
+            member.role.clone().into(),
+            Cell::time(member.create_time),
+            Cell::time(member.update_time),
         ]);
     }
-    table.render()
+    list.print(onlooker)
 }
 
 fn facts(member: &Member) -> String {

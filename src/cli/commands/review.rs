@@ -13,13 +13,19 @@ use crate::{
             page::{self, PageArgs},
             parse, within,
         },
-        output::{json, names, table::Table, time},
+        output::{
+            json, names,
+            onlooker::{Onlooker, Tone},
+            table::Table,
+            text::printable,
+            time,
+        },
         preflight::Younger,
         session::Session,
     },
     wire::v1::{
-        Finding, FindingKind, FindingTotal, KeyBreadth, ReviewKeysRequest, ReviewKeysResponse, ReviewedKey,
-        StreamReviewKeysRequest, stream_review_keys_response::News,
+        Finding, FindingKind, FindingSeverity, FindingTotal, KeyBreadth, ReviewKeysRequest,
+        ReviewKeysResponse, ReviewedKey, StreamReviewKeysRequest, stream_review_keys_response::News,
     },
 };
 
@@ -55,11 +61,14 @@ pub struct ReviewArgs {
 struct Asked {
     unused_for: SignedDuration,
     expiring_within: SignedDuration,
+    /// Who looks at the answer.
+    onlooker: Onlooker,
 }
 
 impl Asked {
-    fn new(args: &ReviewArgs) -> Self {
+    fn new(args: &ReviewArgs, onlooker: Onlooker) -> Self {
         Self {
+            onlooker,
             unused_for: args.unused_for.unwrap_or(DAY * 90),
             expiring_within: args.expiring_within.unwrap_or(DAY * 14),
         }
@@ -68,7 +77,7 @@ impl Asked {
 
 pub(in crate::cli) async fn run(args: ReviewArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let all = args.page.is_all();
-    let asked = Asked::new(&args);
+    let asked = Asked::new(&args, session.onlooker(&args.page).await);
     let within = within::WorkspaceArg::new(args.workspace.clone());
     let request = ReviewKeysRequest {
         page_size: args.page.size(),
@@ -169,7 +178,9 @@ fn show(
 
 fn text(answer: &ReviewKeysResponse, asked: Asked, with_totals: bool) -> String {
     let mut text = String::new();
-    if !answer.keys.is_empty() {
+    if asked.onlooker.is_fitted() {
+        text = answer.keys.iter().map(|key| by_key(key, asked)).collect();
+    } else if !answer.keys.is_empty() {
         let mut table =
             Table::with_header(&["SCORE", "KEY", "NAME", "OWNER", "ENVIRONMENT", "FINDING", "DO"]);
         for key in &answer.keys {
@@ -191,6 +202,33 @@ fn text(answer: &ReviewKeysResponse, asked: Asked, with_totals: bool) -> String 
         text.push_str(&totals(answer));
     }
     text
+}
+
+/// A key with its findings below it, and below each what to do: the commands are too long for the line of a table.
+fn by_key(key: &ReviewedKey, asked: Asked) -> String {
+    let onlooker = asked.onlooker;
+    let mut beside = vec![key.key_id.as_str(), key.owner.as_str(), key.environment.as_str()];
+    beside.retain(|word| !word.is_empty());
+    let mut text =
+        format!("{}  {}\n", key.score, onlooker.line(&format!("{}  {}", key.name, beside.join("  ")), 4));
+    for finding in &key.findings {
+        let words = onlooker.toned(&onlooker.line(&finding.words, 4), tone(finding.severity()));
+        text.extend(["    ", &words, "\n"]);
+        let remedy = remedy(finding.kind(), &key.key_id, asked);
+        if !remedy.is_empty() {
+            // Never cut off: it is to be copied.
+            text.extend(["      ", &printable(&remedy), "\n"]);
+        }
+    }
+    text
+}
+
+fn tone(severity: FindingSeverity) -> Tone {
+    match severity {
+        FindingSeverity::High => Tone::Bad,
+        FindingSeverity::Medium => Tone::Caution,
+        FindingSeverity::Low | FindingSeverity::Unspecified => Tone::Plain,
+    }
 }
 
 fn totals(answer: &ReviewKeysResponse) -> String {
@@ -314,15 +352,17 @@ KEYS  WITH
 3     no-expiry
 of 7 keys reviewed
 ";
-        let asked = Asked { unused_for: DAY * 90, expiring_within: DAY * 14 };
+        let asked = Asked { unused_for: DAY * 90, expiring_within: DAY * 14, onlooker: Onlooker::WHOLE };
         assert_eq!(text(&answer, asked, true), expected);
         let nothing = ReviewKeysResponse { reviewed: 7, ..ReviewKeysResponse::default() };
         assert_eq!(text(&nothing, asked, true), "7 keys reviewed: nothing to do.\n");
     }
     #[test]
     fn a_command_repeats_what_was_asked() {
-        let say =
-            |kind, unused_for, expiring_within| remedy(kind, "k", Asked { unused_for, expiring_within });
+        let onlooker = Onlooker::WHOLE;
+        let say = |kind, unused_for, expiring_within| {
+            remedy(kind, "k", Asked { unused_for, expiring_within, onlooker })
+        };
         for (unused_for, since) in
             [(DAY * 90, "90d"), (DAY * 30, "30d"), (DAY, "24h"), (SignedDuration::from_secs(5_400), "1h30m")]
         {

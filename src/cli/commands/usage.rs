@@ -12,7 +12,13 @@ use crate::{
             parse::{self, KeyId, LookBack},
             within::WorkspaceArg,
         },
-        output::{json, names, table::Table, time},
+        output::{
+            json,
+            listing::{Cell, Column, Listing, Printed},
+            names,
+            onlooker::{Onlooker, Tone},
+            time,
+        },
         preflight::Younger,
         session::Session,
     },
@@ -95,6 +101,7 @@ pub(in crate::cli) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) 
     };
     session.require(asked.all(), Younger::all_workspaces("GetUsageRequest")).await?;
     let mut total = Total::default();
+    let onlooker = session.onlooker(&args.page).await;
     let mut keys = session.keys().await?;
     loop {
         let mut answer = keys.get_usage(request.clone()).await.map_err(session.rpc())?.into_inner();
@@ -118,7 +125,7 @@ pub(in crate::cli) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) 
             (true, false) => session.console.print_json(&many(&answer))?,
             (false, _) => {
                 let total = (is_last || !all).then_some(&total);
-                session.console.print(&text(&answer.usage, total))?;
+                session.list(&text(&answer.usage, total, &onlooker))?;
                 if !all && !is_last {
                     session.console.note("\nThe total is that of the sums shown.");
                     session.console.note(&page::more(&answer.next_page_token));
@@ -151,48 +158,58 @@ fn denied(usage: &Usage) -> u64 {
     usage.denied.iter().fold(0, |sum, denied| sum.saturating_add(denied.count))
 }
 
-fn text(usage: &[Usage], total: Option<&Total>) -> String {
-    let mut table = Table::with_header(&[
-        "KEY",
-        "FROM",
-        "ENVIRONMENT",
-        "TIER",
-        "BILLABLE",
-        "ALLOWED",
-        "COST",
-        "DENIED",
-        "REASONS",
-    ]);
+const LISTED: [Column; 9] = [
+    Column::new("KEY", 1),
+    Column::new("FROM", 5),
+    Column::whole("ENVIRONMENT", 8),
+    Column::text("TIER", 6),
+    Column::whole("BILLABLE", 9),
+    Column::whole("ALLOWED", 2),
+    Column::whole("COST", 4),
+    Column::whole("DENIED", 3),
+    Column::text("REASONS", 7),
+];
+
+fn text(usage: &[Usage], total: Option<&Total>, onlooker: &Onlooker) -> Printed {
+    let mut list = Listing::new(&LISTED);
     let reason = |denied: &DeniedUsage| format!("{} {}", names::denial_reason(denied.reason), denied.count);
+    let count = |count: u64| Cell::from(count.to_string());
+    let refused = |denied: u64| count(denied).toned(if denied == 0 { Tone::Plain } else { Tone::Caution });
     for usage in usage {
-        table.row([
-            usage.key_id.clone(),
-            time::shown(usage.start_time.as_ref()),
-            usage.environment.clone(),
-            usage.tier.clone(),
-            if usage.billable { "yes" } else { "no" }.to_owned(),
-            usage.allowed.to_string(),
-            usage.cost.to_string(),
-            denied(usage).to_string(),
-            usage.denied.iter().map(reason).collect::<Vec<_>>().join(", "),
+        list.row([
+            Cell::id(&usage.key_id),
+            hour(usage.start_time.as_ref()),
+            usage.environment.clone().into(),
+            usage.tier.clone().into(),
+            if usage.billable { "yes" } else { "no" }.to_owned().into(),
+            count(usage.allowed),
+            count(usage.cost),
+            refused(denied(usage)),
+            usage.denied.iter().map(reason).collect::<Vec<_>>().join(", ").into(),
         ]);
     }
     if let Some(Total { allowed, denied, cost }) = total {
-        let nothing = String::new;
-        let (allowed, cost, denied) = (allowed.to_string(), cost.to_string(), denied.to_string());
-        table.row([
-            "TOTAL".to_owned(),
+        let nothing = || Cell::from(String::new());
+        list.row([
+            "TOTAL".to_owned().into(),
             nothing(),
             nothing(),
             nothing(),
             nothing(),
-            allowed,
-            cost,
-            denied,
+            count(*allowed),
+            count(*cost),
+            refused(*denied),
             nothing(),
         ]);
     }
-    table.render()
+    list.print(onlooker)
+}
+
+/// The hour that a sum begins with; short of it goes what every hour has.
+fn hour(start: Option<&prost_types::Timestamp>) -> Cell {
+    let whole = time::shown(start);
+    let short = whole.strip_suffix(":00:00Z").map_or_else(|| whole.clone(), |hour| format!("{hour}Z"));
+    Cell::forms(whole, short)
 }
 
 fn many(page: &GetUsageResponse) -> Value {
@@ -267,7 +284,7 @@ key_1  1970-01-01T00:00:00Z  live         -      no        0        0     184467
 SCOPE_INSUFFICIENT 18446744073709551615
 TOTAL  -                     -            -      -         12       30    18446744073709551615  -
 ";
-        assert_eq!(text(&sums, Some(&total)), expected);
-        assert_eq!(text(&[], None).lines().count(), 1);
+        assert_eq!(text(&sums, Some(&total), &Onlooker::WHOLE).text, expected);
+        assert_eq!(text(&[], None, &Onlooker::WHOLE).text.lines().count(), 1);
     }
 }

@@ -15,6 +15,9 @@ pub(in crate::cli) struct PageArgs {
     /// Shows every page; with --json as JSON Lines, one entry a line
     #[arg(long)]
     all: bool,
+    /// Shows every column, ids and times whole, as it goes to a pipe; else lines fit the terminal
+    #[arg(long, conflicts_with = "json")]
+    wide: bool,
 }
 
 /// With `--all` nobody waits for a page to be full, so pages are as large as they may be.
@@ -36,6 +39,10 @@ impl PageArgs {
     pub(in crate::cli) fn first_time(&self) -> Option<Timestamp> {
         let (ms, _) = self.page_token.as_deref().and_then(split)?;
         Timestamp::from_millisecond(ms).ok()
+    }
+
+    pub(in crate::cli) const fn is_wide(&self) -> bool {
+        self.wide
     }
 
     pub(in crate::cli) fn is_all(&self) -> bool {
@@ -67,7 +74,12 @@ mod tests {
     #[test]
     fn a_dated_token_takes_its_time_to_the_next_page() {
         let at = |ms| Timestamp::from_millisecond(ms).unwrap();
-        let page = |token: &str| PageArgs { page_size: None, page_token: Some(token.to_owned()), all: false };
+        let page = |token: &str| PageArgs {
+            page_size: None,
+            page_token: Some(token.to_owned()),
+            all: false,
+            wide: false,
+        };
         assert_eq!(dated("", at(5)), "");
         let going_on = page(&dated("AbC-_", at(1_795_000_000_123)));
         assert_eq!(going_on.first_token(), "AbC-_");

@@ -1,6 +1,11 @@
 //! Aligned columns for eyes. Every cell is made printable here, so that no caller can forget it.
 
-use super::text::printable;
+use std::iter;
+
+use super::text::{printable, width};
+
+/// Between two columns.
+pub(super) const GAP: usize = 2;
 
 /// Rows of cells, two spaces apart.
 pub(in crate::cli) struct Table {
@@ -36,9 +41,14 @@ impl Table {
         let widths = self.widths();
         let mut text = String::new();
         for row in &self.rows {
-            let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-            let line = padded.collect::<Vec<_>>().join("  ");
-            text.push_str(line.trim_end());
+            let last = row.len().saturating_sub(1);
+            for (at, (cell, widest)) in row.iter().zip(&widths).enumerate() {
+                text.push_str(cell);
+                if at < last {
+                    text.extend(iter::repeat_n(' ', widest.saturating_sub(width(cell)) + GAP));
+                }
+            }
+            text.truncate(text.trim_end_matches(' ').len());
             text.push('\n');
         }
         text
@@ -46,11 +56,11 @@ impl Table {
 
     fn widths(&self) -> Vec<usize> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| {
+        let widest = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell: &String| cell.chars().count()).max().unwrap_or(0)
+            cells.map(|cell: &String| width(cell)).max().unwrap_or(0)
         };
-        (0..columns).map(width).collect()
+        (0..columns).map(widest).collect()
     }
 }
 
@@ -63,7 +73,11 @@ mod tests {
         let mut table = Table::with_header(&["ID", "NAME", "OWNER"]);
         table.row(["key_1".into(), "ünï".into(), String::new()]);
         table.row(["key_23".into(), String::new(), "u\u{1b}[1m".into()]);
-        assert_eq!(table.render(), "ID      NAME  OWNER\nkey_1   ünï   -\nkey_23  -     u\\u{1b}[1m\n");
+        table.row(["key_4".into(), "鍵".into(), "bob".into()]);
+        assert_eq!(
+            table.render(),
+            "ID      NAME  OWNER\nkey_1   ünï   -\nkey_23  -     u\\u{1b}[1m\nkey_4   鍵    bob\n"
+        );
     }
 
     #[test]

@@ -2,6 +2,28 @@
 
 use std::fmt::Write as _;
 
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+/// How many columns of a terminal this takes.
+pub(in crate::cli) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text within so many columns, `…` in place of what is cut off.
+pub(in crate::cli) fn shortened(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut room = columns.saturating_sub(1);
+    let fits = |c: &char| {
+        let left = room.checked_sub(c.width().unwrap_or(0));
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let kept: String = text.chars().take_while(fits).collect();
+    format!("{}…", kept.trim_end())
+}
+
 /// The text with control and bidirectional formatting characters spelled out, for example `\u{202e}`.
 pub(in crate::cli) fn printable(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
@@ -51,6 +73,21 @@ fn is_unprintable(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_cut_off_by_the_columns_it_takes() {
+        for (text, columns, shown) in [
+            ("deploy", 6, "deploy"),
+            ("deploy bot", 8, "deploy…"),
+            ("deploy bot", 9, "deploy b…"),
+            ("鍵鍵鍵", 6, "鍵鍵鍵"),
+            ("鍵鍵鍵", 5, "鍵鍵…"),
+            ("鍵鍵鍵", 4, "鍵…"),
+            ("abc", 0, "…"),
+        ] {
+            assert_eq!(shortened(text, columns), shown);
+        }
+    }
 
     #[test]
     fn what_could_steer_a_terminal_is_spelled_out() {

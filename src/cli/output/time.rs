@@ -42,6 +42,25 @@ pub(in crate::cli) fn shown(time: Option<&prost_types::Timestamp>) -> String {
     time.map(rfc3339).unwrap_or_default()
 }
 
+/// For a person whose time is `now`, how far away it is: `3h ago`, `in 12d`; without one, as [`shown`].
+pub(in crate::cli) fn seen(time: Option<&prost_types::Timestamp>, now: Option<Timestamp>) -> String {
+    let Some((time, now)) = time.zip(now) else { return shown(time) };
+    let away = i128::from(time.seconds) - i128::from(now.as_second());
+    let length = away.unsigned_abs();
+    let (count, unit) = match length {
+        0..60 => (length, "s"),
+        60..3_600 => (length / 60, "min"),
+        3_600..172_800 => (length / 3_600, "h"),
+        172_800..63_072_000 => (length / 86_400, "d"),
+        _ => (length / 31_556_952, "y"),
+    };
+    match away {
+        0 => "now".to_owned(),
+        1.. => format!("in {count}{unit}"),
+        _ => format!("{count}{unit} ago"),
+    }
+}
+
 /// For eyes, for example `90d`, `24h` or `1m 30s`. Empty when absent.
 pub(in crate::cli) fn duration_shown(duration: Option<&prost_types::Duration>) -> String {
     duration.map(|d| in_days_if_whole(signed(d))).unwrap_or_default()
@@ -86,6 +105,32 @@ mod tests {
         {
             assert_eq!(read(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn a_person_is_told_how_far_away_a_time_is() {
+        let now = Timestamp::from_second(1_795_000_000).unwrap();
+        for (away, shown) in [
+            (0, "now"),
+            (-1, "1s ago"),
+            (59, "in 59s"),
+            (-60, "1min ago"),
+            (-3_599, "59min ago"),
+            (3_600, "in 1h"),
+            (-172_799, "47h ago"),
+            (172_800, "in 2d"),
+            (90 * 86_400, "in 90d"),
+            (-729 * 86_400, "729d ago"),
+            (730 * 86_400, "in 1y"),
+            (-1_795_000_000, "56y ago"),
+        ] {
+            let time = prost_types::Timestamp { seconds: now.as_second() + away, nanos: 999 };
+            assert_eq!(seen(Some(&time), Some(now)), shown);
+        }
+        let far = prost_types::Timestamp { seconds: i64::MIN, nanos: 0 };
+        assert_eq!(seen(Some(&far), Some(now)), "292277024683y ago");
+        assert_eq!(seen(None, Some(now)), "");
+        assert_eq!(seen(Some(&prost_types::Timestamp::default()), None), "1970-01-01T00:00:00Z");
     }
 
     #[test]

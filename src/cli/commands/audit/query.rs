@@ -10,7 +10,13 @@ use crate::{
             page::{self, PageArgs},
             parse::{self, KeyId, LookBack},
         },
-        output::{json, names, table::Table, time},
+        output::{
+            json,
+            listing::{Cell, Column, Listing, Printed, short_id},
+            names,
+            onlooker::Onlooker,
+            text::shortened,
+        },
         session::Session,
     },
     wire::v1::{Actor, AuditAction, AuditRecord, FieldChange, QueryLogRequest, QueryLogResponse},
@@ -147,6 +153,7 @@ pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) 
         start_time: args.since.map(|since| since.resolve(now)).transpose()?,
         end_time: args.until.map(|until| until.resolve(now)).transpose()?,
     };
+    let onlooker = session.onlooker(&args.page).await;
     let mut audit = session.audit().await?;
     loop {
         let mut answer = audit.query_log(request.clone()).await.map_err(session.rpc())?.into_inner();
@@ -158,7 +165,7 @@ pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) 
         if moves {
             answer.next_page_token = page::dated(&answer.next_page_token, now);
         }
-        show(&answer, all, args.values, session)?;
+        show(&answer, all, args.values, &onlooker, session)?;
         if !all || answer.next_page_token.is_empty() {
             return Ok(Exit::Done);
         }
@@ -169,6 +176,7 @@ fn show(
     answer: &QueryLogResponse,
     all: bool,
     values: bool,
+    onlooker: &Onlooker,
     session: &mut Session<'_, '_>,
 ) -> Result<(), Failure> {
     match (session.json, all) {
@@ -178,7 +186,7 @@ fn show(
             .try_for_each(|record| session.console.print_json_line(&json::record(record))),
         (true, false) => session.console.print_json(&json::log(answer)),
         (false, _) => {
-            session.console.print(&text(&answer.records, values))?;
+            session.list(&text(&answer.records, values, onlooker))?;
             if !all && !answer.next_page_token.is_empty() {
                 session.console.note(&page::more(&answer.next_page_token));
             }
@@ -187,10 +195,20 @@ fn show(
     }
 }
 
-fn text(records: &[AuditRecord], values: bool) -> String {
-    let mut table = Table::with_header(&[
-        "REVISION", "TIME", "ACTION", "KEY", "ACTOR", "ADDRESS", "REASON", "COMMENT", "CHANGES",
-    ]);
+const LISTED: [Column; 9] = [
+    Column::whole("REVISION", 1),
+    Column::whole("TIME", 3),
+    Column::whole("ACTION", 2),
+    Column::new("KEY", 4),
+    Column::new("ACTOR", 5),
+    Column::whole("ADDRESS", 9),
+    Column::text("REASON", 7),
+    Column::text("COMMENT", 8),
+    Column::text("CHANGES", 6),
+];
+
+fn text(records: &[AuditRecord], values: bool, onlooker: &Onlooker) -> Printed {
+    let mut list = Listing::new(&LISTED);
     let field = |change: &FieldChange| {
         if values {
             format!("{}: {} → {}", change.field, or_none(&change.from), or_none(&change.to))
@@ -199,19 +217,20 @@ fn text(records: &[AuditRecord], values: bool) -> String {
         }
     };
     for record in records {
-        table.row([
-            record.revision.to_string(),
-            time::shown(record.time.as_ref()),
-            names::for_eyes(&names::audit_action(record.action)),
+        let actor = record.actor.as_ref();
+        list.row([
+            record.revision.to_string().into(),
+            Cell::time(record.time),
+            names::for_eyes(&names::audit_action(record.action)).into(),
             whom(record),
-            record.actor.as_ref().map(who).unwrap_or_default(),
-            record.actor.as_ref().map(|actor| actor.address.clone()).unwrap_or_default(),
-            record.reason.clone(),
-            record.comment.clone(),
-            record.changes.iter().map(field).chain(gains(record)).collect::<Vec<_>>().join(", "),
+            actor.map_or_else(|| Cell::from(String::new()), who),
+            actor.map(|actor| actor.address.clone()).unwrap_or_default().into(),
+            record.reason.clone().into(),
+            record.comment.clone().into(),
+            record.changes.iter().map(field).chain(gains(record)).collect::<Vec<_>>().join(", ").into(),
         ]);
     }
-    table.render()
+    list.print(onlooker)
 }
 
 /// How many keys gained, and what the one gained that was asked for.
@@ -225,19 +244,23 @@ fn gains(record: &AuditRecord) -> Option<String> {
 }
 
 /// The key, or the change of many and how many they were.
-fn whom(record: &AuditRecord) -> String {
+fn whom(record: &AuditRecord) -> Cell {
     match (record.key_id.as_str(), record.group_id.as_str()) {
-        (key, "") => key.to_owned(),
-        (_, group) => format!("{group} ({} keys)", record.key_count),
+        (key, "") => Cell::id(key),
+        (_, group) => {
+            let count = record.key_count;
+            Cell::forms(format!("{group} ({count} keys)"), format!("{count} keys"))
+        }
     }
 }
 
-fn who(actor: &Actor) -> String {
+/// Who asked for it; in few words the owner of the key that did, or the key.
+fn who(actor: &Actor) -> Cell {
     let kind = names::for_eyes(&names::actor_kind(actor.kind));
     match (actor.key_id.as_str(), actor.owner.as_str()) {
-        ("", _) => kind,
-        (id, "") => format!("{kind} {id}"),
-        (id, owner) => format!("{kind} {id} ({owner})"),
+        ("", _) => kind.into(),
+        (id, "") => Cell::forms(format!("{kind} {id}"), short_id(id)),
+        (id, owner) => Cell::forms(format!("{kind} {id} ({owner})"), shortened(owner, 20)),
     }
 }
 
@@ -271,9 +294,12 @@ mod tests {
             "REVISION  TIME  ACTION      KEY    ACTOR              ADDRESS    REASON  COMMENT  CHANGES\n";
         let start = "12        -     key-update  key_1  admin key_0 (ann)  127.0.0.1  -       -        ";
         let records = [record];
-        assert_eq!(text(&records, false), format!("{header}{start}name, expire_time\n"));
         assert_eq!(
-            text(&records, true),
+            text(&records, false, &Onlooker::WHOLE).text,
+            format!("{header}{start}name, expire_time\n")
+        );
+        assert_eq!(
+            text(&records, true, &Onlooker::WHOLE).text,
             format!("{header}{start}name: \"a\" → \"b\", expire_time: none → \"x\"\n")
         );
     }
@@ -295,7 +321,9 @@ mod tests {
     fn a_change_of_many_keys_says_how_many() {
         let one = AuditRecord { key_id: "key_1".into(), ..Default::default() };
         let many = AuditRecord { group_id: "grp_1".into(), key_count: 42, ..Default::default() };
-        assert_eq!((whom(&one), whom(&many)), ("key_1".to_owned(), "grp_1 (42 keys)".to_owned()));
+        let actions = text(&[one, many], false, &Onlooker::WHOLE).text;
+        let keys: Vec<&str> = actions.lines().skip(1).map(|line| line[29..44].trim_end()).collect();
+        assert_eq!(keys, ["key_1", "grp_1 (42 keys)"], "{actions}");
     }
 
     #[test]

@@ -7,7 +7,11 @@ use crate::{
         exit::Exit,
         failure::Failure,
         input::page::{self, PageArgs},
-        output::{json::policy, table::Table, time},
+        output::{
+            json::policy,
+            listing::{Cell, Column, Listing, Printed},
+            onlooker::Onlooker,
+        },
         session::Session,
     },
     wire::v1::{ListPolicyVersionsRequest, ListPolicyVersionsResponse, PolicyVersion},
@@ -24,11 +28,12 @@ pub(in crate::cli) async fn run(args: VersionsArgs, session: &mut Session<'_, '_
     let all = args.page.is_all();
     let mut request =
         ListPolicyVersionsRequest { page_size: args.page.size(), page_token: args.page.first_token() };
+    let onlooker = session.onlooker(&args.page).await;
     let mut policies = session.policies().await?;
     loop {
         let answer =
             policies.list_policy_versions(request.clone()).await.map_err(session.rpc())?.into_inner();
-        show(&answer, all, session)?;
+        show(&answer, all, &onlooker, session)?;
         if !all || answer.next_page_token.is_empty() {
             return Ok(Exit::Done);
         }
@@ -39,6 +44,7 @@ pub(in crate::cli) async fn run(args: VersionsArgs, session: &mut Session<'_, '_
 fn show(
     answer: &ListPolicyVersionsResponse,
     all: bool,
+    onlooker: &Onlooker,
     session: &mut Session<'_, '_>,
 ) -> Result<(), Failure> {
     match (session.json, all) {
@@ -48,7 +54,7 @@ fn show(
             .try_for_each(|version| session.console.print_json_line(&policy::version(version))),
         (true, false) => session.console.print_json(&policy::versions(answer)),
         (false, _) => {
-            session.console.print(&text(&answer.versions))?;
+            session.list(&text(&answer.versions, onlooker))?;
             if !all && !answer.next_page_token.is_empty() {
                 session.console.note(&page::more(&answer.next_page_token));
             }
@@ -57,24 +63,32 @@ fn show(
     }
 }
 
-fn text(versions: &[PolicyVersion]) -> String {
-    let mut table = Table::with_header(&["VERSION", "APPLIED", "BY", "REVISION", "COMMENT"]);
+const LISTED: [Column; 5] = [
+    Column::whole("VERSION", 1),
+    Column::whole("APPLIED", 2),
+    Column::new("BY", 3),
+    Column::whole("REVISION", 5),
+    Column::text("COMMENT", 4),
+];
+
+fn text(versions: &[PolicyVersion], onlooker: &Onlooker) -> Printed {
+    let mut list = Listing::new(&LISTED);
     for version in versions {
-        table.row([
-            version.version.to_string(),
-            time::shown(version.apply_time.as_ref()),
+        list.row([
+            version.version.to_string().into(),
+            Cell::time(version.apply_time),
             who(version),
-            version.revision.to_string(),
-            version.comment.clone(),
+            version.revision.to_string().into(),
+            version.comment.clone().into(),
         ]);
     }
-    table.render()
+    list.print(onlooker)
 }
 
-fn who(version: &PolicyVersion) -> String {
+fn who(version: &PolicyVersion) -> Cell {
     match (version.applied_by.as_str(), version.applied_by_owner.as_str()) {
-        (id, "") => id.to_owned(),
-        (id, owner) => format!("{id} ({owner})"),
+        (id, "") => Cell::id(id),
+        (id, owner) => Cell::forms(format!("{id} ({owner})"), owner.to_owned()),
     }
 }
 
@@ -98,6 +112,6 @@ VERSION  APPLIED               BY           REVISION  COMMENT
 2        1970-01-01T00:01:00Z  key_1 (ann)  7         ticket 4711
 1        -                     -            1         -
 ";
-        assert_eq!(text(&[second, first]), expected);
+        assert_eq!(text(&[second, first], &Onlooker::WHOLE).text, expected);
     }
 }

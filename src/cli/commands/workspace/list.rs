@@ -7,7 +7,12 @@ use crate::{
         exit::Exit,
         failure::Failure,
         input::page::{self, PageArgs},
-        output::{json, names, table::Table, time},
+        output::{
+            json,
+            listing::{Cell, Column, Listing, Printed},
+            names,
+            onlooker::{Onlooker, Tone},
+        },
         session::Session,
     },
     wire::v1::{ListWorkspacesRequest, ListWorkspacesResponse, Workspace, WorkspaceState},
@@ -54,10 +59,11 @@ pub(in crate::cli) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -
         page_size: args.page.size(),
         page_token: args.page.first_token(),
     };
+    let onlooker = session.onlooker(&args.page).await;
     let mut workspaces = session.workspaces().await?;
     loop {
         let answer = workspaces.list_workspaces(request.clone()).await.map_err(session.rpc())?.into_inner();
-        print(&answer, args.page.is_all(), session)?;
+        print(&answer, args.page.is_all(), &onlooker, session)?;
         if !args.page.is_all() || answer.next_page_token.is_empty() {
             return Ok(Exit::Done);
         }
@@ -65,7 +71,12 @@ pub(in crate::cli) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -
     }
 }
 
-fn print(answer: &ListWorkspacesResponse, all: bool, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+fn print(
+    answer: &ListWorkspacesResponse,
+    all: bool,
+    onlooker: &Onlooker,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
     match (session.json, all) {
         (true, true) => {
             let mut lines = answer.workspaces.iter().map(json::workspace);
@@ -73,7 +84,7 @@ fn print(answer: &ListWorkspacesResponse, all: bool, session: &mut Session<'_, '
         }
         (true, false) => session.console.print_json(&json::workspaces(answer)),
         (false, _) => {
-            session.console.print(&table(&answer.workspaces))?;
+            session.list(&table(&answer.workspaces, onlooker))?;
             if !all && !answer.next_page_token.is_empty() {
                 session.console.note(&page::more(&answer.next_page_token));
             }
@@ -82,17 +93,32 @@ fn print(answer: &ListWorkspacesResponse, all: bool, session: &mut Session<'_, '
     }
 }
 
-fn table(workspaces: &[Workspace]) -> String {
-    let mut table = Table::with_header(&["ID", "NAME", "STATE", "PLAN", "OWNER", "CREATED"]);
+const LISTED: [Column; 6] = [
+    Column::whole("ID", 1),
+    Column::text("NAME", 2),
+    Column::whole("STATE", 3),
+    Column::text("PLAN", 4),
+    Column::text("OWNER", 5),
+    Column::whole("CREATED", 6),
+];
+
+fn table(workspaces: &[Workspace], onlooker: &Onlooker) -> Printed {
+    let mut list = Listing::new(&LISTED);
     for workspace in workspaces {
-        table.row([
-            workspace.id.clone(),
-            workspace.name.clone(),
-            names::for_eyes(&names::workspace_state(workspace.state)),
-            workspace.plan.clone(),
-            workspace.owner.clone(),
-            time::shown(workspace.create_time.as_ref()),
+        let tone = match workspace.state() {
+            WorkspaceState::Active => Tone::Good,
+            WorkspaceState::Suspended => Tone::Caution,
+            WorkspaceState::Closed => Tone::Bad,
+            WorkspaceState::Unspecified => Tone::Plain,
+        };
+        list.row([
+            workspace.id.clone().into(),
+            workspace.name.clone().into(),
+            Cell::from(names::for_eyes(&names::workspace_state(workspace.state))).toned(tone),
+            workspace.plan.clone().into(),
+            workspace.owner.clone().into(),
+            Cell::time(workspace.create_time),
         ]);
     }
-    table.render()
+    list.print(onlooker)
 }
