@@ -6,7 +6,12 @@
 
 mod store_support;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc};
+use std::{
+    collections::HashMap,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    sync::{Arc, Mutex},
+};
 
 use keyward::{
     domain::{
@@ -14,6 +19,7 @@ use keyward::{
         credentials::RetiringSecret,
         gains::GainsFound,
         group::GroupAct,
+        id::KeyId,
         key::{Key, KeyState, RevokeReason},
         member::Member,
         revision::Revision,
@@ -22,7 +28,7 @@ use keyward::{
         text::{Label, Name},
         workspace::WorkspaceState,
     },
-    ports::{KeyStore, Lifecycle as _, LogFilter, Mutation, PolicyView, Rows, StoreError, View},
+    ports::{KeyStore, Lifecycle as _, LogFilter, Mutation, PolicyView, Rows, StoreError, View, ViewSink},
     store::{data_dir::DataDir, sqlite::SqliteStore},
 };
 use rusqlite::Connection;
@@ -467,4 +473,150 @@ async fn a_database_of_before_the_sum_is_summed_up_at_its_first_start() {
     let kept = Connection::open(place.path().join("keyward.db.schema-7")).unwrap();
     let count = |table| kept.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
     assert_eq!((count("keys"), count("pragma_integrity_check")), (Ok(2), Ok(1)));
+}
+
+/// Counts what is handed over.
+#[derive(Default)]
+struct HandedOver(Mutex<HashMap<KeyId, usize>>);
+
+impl ViewSink for HandedOver {
+    fn take(&self, part: View) {
+        let ids = part.keys.iter().map(|key| key.id).chain(part.kept.iter().map(|key| key.own.id));
+        let mut times = self.0.lock().unwrap();
+        ids.for_each(|id| *times.entry(id).or_default() += 1);
+    }
+
+    fn begin_anew(&self) {}
+}
+
+/// A store with a log that is read in more than one range, and all its keys.
+async fn long_log(place: &Place) -> Vec<KeyId> {
+    let (store, first) = place.initialized().await;
+    let entropy = Seeded::new(5);
+    let keys: Vec<_> = (0..4_200).map(|_| key(&entropy, first.workspace)).collect();
+    for some in keys.chunks(600) {
+        store.commit_all(some.iter().map(put).collect()).await.unwrap();
+    }
+    assert!(*store.revisions().borrow() > Revision(4_200));
+    place.closed(store).await;
+    let mut ids: Vec<_> = keys.iter().map(|key| key.id).chain([first.id]).collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[tokio::test]
+async fn a_row_that_is_found_damaged_lets_no_other_be_read_or_handed_over_twice() {
+    // D5: as few looks at a million keys as it takes
+    let place = Place::new();
+    let ids = long_log(&place).await;
+    let [edited, gone, old] = [ids[7], ids[2_000], ids[4_000]];
+    let at = |id: KeyId| blob(&id.to_bytes());
+    place.tamper(&format!("CREATE TABLE old AS SELECT * FROM keys WHERE id = {}", at(old)));
+    let store = place.open();
+    let renamed = Key { name: Name::parse("new").unwrap(), ..read_one(&store, old).await };
+    stored(&store, &renamed).await;
+    place.closed(store).await;
+    place.tamper(&format!(
+        "UPDATE keys SET owner = 'eve' WHERE id = {}; DELETE FROM keys WHERE id = {};
+         DELETE FROM keys WHERE id = {}; INSERT INTO keys SELECT * FROM old; DROP TABLE old",
+        at(edited),
+        at(gone),
+        at(old)
+    ));
+    let mut expected = [
+        (edited, "it was edited"),
+        (gone, "its row is missing"),
+        (old, "it is not the one that its newest log entry wrote"),
+    ]
+    .map(|(id, why)| (id.to_string(), why));
+    expected.sort();
+    let store = place.open();
+    let sink = Arc::new(HandedOver::default());
+    store.load(Arc::<HandedOver>::clone(&sink)).await.unwrap();
+    let times = std::mem::take(&mut *sink.0.lock().unwrap());
+    assert!(times.values().all(|times| *times == 1), "each of them once");
+    assert_eq!(times.len(), ids.len() - 2, "all but the edited and the missing one");
+    assert_eq!(found_entries(&store).await, 1);
+    place.closed(store).await;
+    place.tamper(UNREADABLE_LOG);
+    let view = place.open().whole().await.unwrap();
+    let mut named: Vec<_> = view.damaged.into_iter().map(|row| (row.id, row.why)).collect();
+    named.sort();
+    assert_eq!((named, view.keys.len()), (expected.to_vec(), ids.len() - 3), "by rows alone");
+}
+
+async fn read_one(store: &SqliteStore, id: KeyId) -> Key {
+    store.keys(vec![id]).await.unwrap().pop().unwrap().unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_log_that_is_read_in_ranges_is_whole_within_them_and_between_them() {
+    // D5: 4,096 records are a range
+    let place = Place::new();
+    let ids = long_log(&place).await;
+    let whole = fs::read(place.database()).unwrap();
+    for (sql, refused) in [
+        ("DELETE FROM log WHERE revision = 4096", Some("log record 4096 is missing")),
+        ("DELETE FROM log WHERE revision = 4097", Some("log record 4097 is missing")),
+        ("DELETE FROM log WHERE revision = 4199", Some("log record 4199 is missing")),
+        ("UPDATE log SET code = zeroblob(16) WHERE revision = 4097", Some("log record 4097 was altered")),
+        ("UPDATE log SET code = zeroblob(16) WHERE revision IN (3, 4100)", Some("log record 3 was altered")),
+        ("SELECT 1", None),
+    ] {
+        fs::write(place.database(), &whole).unwrap();
+        for left in ["-wal", "-shm"] {
+            let left = place.database().with_file_name(format!("keyward.db{left}"));
+            fs::remove_file(left).ok();
+        }
+        place.tamper(&format!("DELETE FROM keys WHERE id = {}; {sql}", blob(&ids[9].to_bytes())));
+        let found = place.open().whole().await.map(|view| view.damaged.len());
+        match refused {
+            Some(words) => {
+                assert!(
+                    matches!(&found, Err(StoreError::Corrupt(why)) if why.contains(words)),
+                    "{sql}: {found:?}"
+                );
+            }
+            None => assert_eq!(found, Ok(1)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_that_were_edited_where_they_stand_are_named_without_a_look_at_the_log() {
+    // D5: as long as nothing else differs
+    for (edit, read_by_rows) in [
+        ("UPDATE keys SET owner = 'eve' WHERE id IN (:a, :b)", true),
+        ("UPDATE keys SET revision = revision + 1 WHERE id IN (:a, :b)", true),
+        // Whose row it was, only the log can tell.
+        ("UPDATE keys SET id = x'00000000000000000000000000000001', owner = 'eve' WHERE id = :a", false),
+        ("UPDATE keys SET owner = 'eve', code = zeroblob(16) WHERE id = :a", false),
+        ("UPDATE keys SET owner = 'eve' WHERE id = :a; DELETE FROM keys WHERE id = :b", false),
+        ("UPDATE keys SET owner = 'eve' WHERE id = :a; DELETE FROM members", false),
+    ] {
+        let place = Place::new();
+        let store = full_store(&place).await;
+        let before = sorted(store.whole().await.unwrap()).keys;
+        let [a, b] = [before[3].id, before[5].id];
+        place.closed(store).await;
+        let edit = edit.replace(":a", &blob(&a.to_bytes())).replace(":b", &blob(&b.to_bytes()));
+        place.tamper(&format!("{edit}; {UNREADABLE_LOG}"));
+        if !read_by_rows {
+            let refused = place.open().whole().await;
+            assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{edit}: the log is read");
+            continue;
+        }
+        let mut expected = [a, b].map(|id| (id.to_string(), "it was edited"));
+        expected.sort();
+        for start in 1..3 {
+            let store = place.open();
+            let view = sorted(store.whole().await.unwrap());
+            let named: Vec<_> = view.damaged.iter().map(|row| (row.id.clone(), row.why)).collect();
+            assert_eq!(named, expected, "{edit}, start {start}");
+            let others = before.iter().filter(|key| key.id != a && key.id != b);
+            assert!(view.keys.iter().eq(others), "{edit}: the others as they were");
+            assert_eq!(found_entries(&store).await, 1, "{edit}: once, at the first start");
+            place.closed(store).await;
+        }
+    }
 }

@@ -175,6 +175,10 @@ impl ViewSink for Loading {
         self.touched.lock().unwrap_or_else(PoisonError::into_inner).extend(touched);
     }
 
+    fn expect(&self, keys: usize) {
+        self.index.expect(keys);
+    }
+
     /// Rows that come again take the place of those that are there, and what cannot be trusted goes.
     fn begin_anew(&self) {}
 }

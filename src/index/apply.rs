@@ -23,6 +23,12 @@ impl Index {
         self.arrive(revision);
     }
 
+    /// Makes room for about so many keys in all, each with one secret, so that a start moves none of them once more.
+    pub fn expect(&self, keys: usize) {
+        self.slab.expect(keys);
+        self.hashes.expect(keys);
+    }
+
     /// Takes over rows, and says for which other keys they change something: those are to be refreshed before the view's
     /// revision counts.
     pub fn apply_rows(&self, mut view: View) -> Vec<KeyId> {

@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use smallvec::SmallVec;
 
 use super::{
-    leads::{Lead, Leads},
+    leads::{Lead, Leads, share},
     slab::Place,
 };
 use crate::domain::secret::KeyHash;
@@ -60,6 +60,13 @@ impl Short {
 }
 
 impl Hashes {
+    /// Makes room for so many secrets in all: hashes are random, so that all parts have about as many.
+    pub(super) fn expect(&self, secrets: usize) {
+        for part in &self.0 {
+            part.0.write().unwrap_or_else(PoisonError::into_inner).expect(share(secrets, PARTS));
+        }
+    }
+
     /// Where a key can stand that has a secret of this hash.
     pub(super) fn places(&self, hash: &KeyHash) -> SmallVec<[Place; 2]> {
         let short = Short::of(hash);

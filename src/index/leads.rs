@@ -36,6 +36,14 @@ impl<L: Lead> Leads<L> {
         self.taken
     }
 
+    /// Makes room for as many entries in all at once, so that none of them is copied later.
+    pub(super) fn expect(&mut self, entries: usize) {
+        let cells = entries.saturating_mul(OF).div_ceil(TAKEN);
+        if cells > self.cells.len() {
+            self.take_cells(cells);
+        }
+    }
+
     /// Every entry that can be one that is looked for, and perhaps others.
     pub(super) fn of(&self, spread: u32) -> impl Iterator<Item = L> {
         let (before, from) = self.cells.split_at_checked(self.home(spread)).unwrap_or_default();
@@ -79,7 +87,11 @@ impl<L: Lead> Leads<L> {
     /// By three sixteenths: what is copied of a part at once is little, and an entry is copied some five times until a table is large.
     fn grow(&mut self) {
         let more = self.cells.len().saturating_mul(3) / OF;
-        let count = self.cells.len().saturating_add(more).saturating_add(8);
+        self.take_cells(self.cells.len().saturating_add(more).saturating_add(8));
+    }
+
+    /// Moves all entries into so many cells.
+    fn take_cells(&mut self, count: usize) {
         let before = std::mem::replace(&mut self.cells, vec![L::NONE; count]);
         before.into_iter().filter(|entry| *entry != L::NONE).for_each(|entry| self.place(entry));
     }
@@ -104,6 +116,13 @@ impl<L: Lead> Leads<L> {
         let count = u64::try_from(self.cells.len()).unwrap_or(u64::MAX);
         usize::try_from((u64::from(spread).saturating_mul(count)) >> 32).unwrap_or_default()
     }
+}
+
+/// How many of `all` a part can have at the most, but for one part in thousands: entries go to parts at random, so that their number
+/// in one is its mean and a few times the root of that.
+pub(super) fn share(all: usize, parts: usize) -> usize {
+    let mean = all / parts.max(1);
+    mean.saturating_add(mean.isqrt().saturating_mul(4))
 }
 
 /// So many cells further on, around the end.
@@ -155,6 +174,21 @@ mod tests {
                 prop_assert_eq!(leads.taken, known.len());
             }
         }
+    }
+
+    #[test]
+    fn a_table_that_has_room_for_what_comes_copies_none_of_it_and_takes_no_more_than_it_must() {
+        let mut leads = Leads::default();
+        leads.put((7, 7));
+        leads.expect(5_000);
+        let cells = leads.cells.len();
+        for entry in 0..4_999_u32 {
+            leads.put((entry.wrapping_mul(0x9E37_79B9), entry));
+        }
+        assert_eq!((leads.cells.len(), cells), (cells, 6_154));
+        assert!(leads.of(7).any(|known| known == (7, 7)), "what was there before is there");
+        leads.expect(10);
+        assert_eq!(leads.cells.len(), cells, "no table becomes smaller");
     }
 
     #[test]

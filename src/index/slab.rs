@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{
     class::ClassCell,
-    leads::{Lead, Leads},
+    leads::{Lead, Leads, share},
     own::Own,
 };
 use crate::domain::{id::KeyId, narrow::Narrow};
@@ -57,6 +57,15 @@ impl Default for Slab {
 }
 
 impl Slab {
+    /// Makes room for so many keys in all.
+    pub(super) fn expect(&self, keys: usize) {
+        for part in 0..PARTS {
+            if let Some(mut records) = self.write(part) {
+                records.by_id.expect(share(keys, PARTS));
+            }
+        }
+    }
+
     /// Looks at the key of this id. `look` must take no lock.
     pub(super) fn by_id<T>(&self, id: KeyId, look: impl FnOnce(Place, &Record) -> T) -> Option<T> {
         let part = part_of(id);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::PolicyVersion;
 use crate::domain::{
     group::GroupChange,
+    id::KeyId,
     key::{KeptKey, Key},
     member::{Member, MemberId},
     revision::Revision,
@@ -90,8 +91,14 @@ pub trait ViewSink: Send + Sync {
     /// Takes a part. None of them says a revision: they count together, when the last one was taken.
     fn take(&self, part: View);
 
+    /// About so many keys will come: whoever wants to can make room for all of them at once.
+    fn expect(&self, _keys: usize) {}
+
     /// What was taken so far was not what was written last: all of it comes again, and which rows cannot be trusted.
     fn begin_anew(&self);
+
+    /// The same, but for keys: those that were taken stay, unless one of them comes again, or is named as damaged.
+    fn begin_anew_but_for_keys(&self) {}
 }
 
 /// A sink that puts all parts together.
@@ -129,11 +136,22 @@ impl ViewSink for PartsTogether {
         whole.groups.extend(groups);
         whole.policy = policy.or(whole.policy.take());
         whole.schemes.extend(schemes);
+        let is_damaged = |id: KeyId| damaged.iter().any(|row| row.id == id.to_string());
+        if !damaged.is_empty() {
+            whole.keys.retain(|key| !is_damaged(key.id));
+            whole.kept.retain(|key| !is_damaged(key.own.id));
+        }
         whole.damaged.extend(damaged);
     }
 
     fn begin_anew(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = View::default();
+    }
+
+    fn begin_anew_but_for_keys(&self) {
+        let mut whole = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let View { keys, kept, .. } = std::mem::take(&mut *whole);
+        *whole = View { keys, kept, ..View::default() };
     }
 }
 

@@ -60,8 +60,12 @@ impl RowSum {
 
     /// Counts a row no more.
     pub(super) fn subtract(&mut self, row: Summand<'_>, keys: &DerivedKeys) {
-        let Self(term) = row.term(keys);
-        for (lane, term) in self.0.iter_mut().zip(term) {
+        self.part(&row.term(keys));
+    }
+
+    /// Counts no more what another sum counts.
+    pub(super) fn part(&mut self, other: &Self) {
+        for (lane, term) in self.0.iter_mut().zip(other.0) {
             *lane = lane.wrapping_sub(term);
         }
     }

@@ -69,7 +69,7 @@ pub(super) fn each_key(
 }
 
 /// The bytes of a text or blob where they lie; `None` where there is no value.
-fn lying<'r>(row: &'r SqliteRow<'_>, column: usize) -> rusqlite::Result<Option<&'r [u8]>> {
+pub(super) fn lying<'r>(row: &'r SqliteRow<'_>, column: usize) -> rusqlite::Result<Option<&'r [u8]>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(bytes),
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => None,

@@ -60,6 +60,11 @@ impl Distrusted {
         Ok((Self(named), is_genuine))
     }
 
+    /// Whether no row is named.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Why a row is not trusted, if it is named.
     pub(super) fn why(&self, table: &str, id: &[u8]) -> Option<&'static str> {
         if self.0.is_empty() { None } else { self.0.get(&named(table, id)).copied() }
@@ -84,21 +89,28 @@ impl Distrusted {
     }
 }
 
-/// Names these rows, and no others.
-pub(super) fn put_all(
+/// Names no row any more.
+pub(super) fn forget_all(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM distrusted", []).map(drop)
+}
+
+/// Names these rows, too.
+pub(super) fn put(
     connection: &Connection,
     keys: &DerivedKeys,
+    sum: &mut RunningSum,
     bad: &[BadRow],
     revision: Revision,
 ) -> rusqlite::Result<()> {
-    connection.execute("DELETE FROM distrusted", [])?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO distrusted (id, body, revision, root, code) VALUES (CAST(?1 AS TEXT), ?2, ?3, ?4, ?5)
          ON CONFLICT (id) DO NOTHING",
     )?;
     for bad in bad {
         let row = Row::new(TABLE, named(bad.table, &bad.id), bad.why, revision, keys);
-        insert.execute((row.id, row.body, row.revision, row.root, row.code))?;
+        if insert.execute((&row.id, &row.body, row.revision, row.root, &row.code))? > 0 {
+            sum.add(row.summand(), keys);
+        }
     }
     Ok(())
 }

@@ -118,9 +118,21 @@ fn is_genuine_older(row: &Row, keys: &DerivedKeys) -> bool {
 }
 
 /// Shows every row to `put`.
-pub(super) fn each(connection: &Connection, mut put: impl FnMut(&Row)) -> rusqlite::Result<()> {
-    let mut select = connection.prepare_cached(COLUMNS)?;
-    let mut rows = select.query([])?;
+pub(super) fn each(connection: &Connection, put: impl FnMut(&Row)) -> rusqlite::Result<()> {
+    each_from(connection, &[], None, put)
+}
+
+/// Shows the rows to `put` whose references begin with `from` or later, and before `end`, where there is one.
+pub(super) fn each_from(
+    connection: &Connection,
+    from: &[u8],
+    end: Option<&[u8]>,
+    mut put: impl FnMut(&Row),
+) -> rusqlite::Result<()> {
+    let bound = if end.is_some() { "reference < ?2" } else { "?2 IS NULL" };
+    let select = format!("{COLUMNS} WHERE reference >= ?1 AND {bound} ORDER BY reference");
+    let mut select = connection.prepare_cached(&select)?;
+    let mut rows = select.query((from, end))?;
     while let Some(row) = rows.next()? {
         put(&person(row)?);
     }

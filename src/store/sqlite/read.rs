@@ -25,6 +25,7 @@ use crate::{
         key_row::KeyRow,
         records::known::KnownValues,
         rows::{EDITED, NOT_NEWEST, ROW_MISSING, ROW_UNKNOWN, Row, from_stored},
+        sum::Summand,
     },
 };
 
@@ -205,28 +206,79 @@ impl<'k> ViewRows<'k> {
         mut newest: Newest,
         sink: &dyn ViewSink,
     ) -> rusqlite::Result<()> {
-        self.parts.hand_over(sink);
-        each_row(connection, &select_from("workspaces"), [], |row| {
-            let newest = row.parse_id(WorkspaceId::parse).and_then(|id| newest.workspaces.remove(&id));
-            self.put_workspace(row, newest);
-        })?;
-        each_row(connection, &select_from("members"), [], |row| {
-            let id = row.parse_id(|text| MemberId::parse(text).ok_or(()));
-            let written = id.and_then(|id| newest.members.remove(&id).or_else(|| newest.removed.remove(&id)));
-            self.put_member(row, written);
-        })?;
-        self.removed(newest.removed.drain());
-        self.parts.hand_over(sink);
+        self.all_but_keys(connection, &newest, sink)?;
         each_key(connection, &format!("{KEYS} ORDER BY id"), [], |row| {
             let written = row.key_id().and_then(|id| newest.keys.remove(&id));
             self.put_key(row, written, |key| newest.since_row(key.id, row.revision).fold(key, Key::under));
             self.parts.hand_over_full(sink);
         })?;
-        newest.workspaces.keys().for_each(|id| self.missing("workspaces", id.to_string()));
-        newest.members.keys().for_each(|id| self.missing("members", id.to_string()));
         newest.keys.keys().for_each(|id| self.missing("keys", id.to_string()));
         self.parts.hand_over(sink);
         Ok(())
+    }
+
+    /// The same without keys.
+    pub(super) fn all_but_keys(
+        &mut self,
+        connection: &Connection,
+        newest: &Newest,
+        sink: &dyn ViewSink,
+    ) -> rusqlite::Result<()> {
+        self.parts.hand_over(sink);
+        let mut workspaces = newest.workspaces.clone();
+        each_row(connection, &select_from("workspaces"), [], |row| {
+            let newest = row.parse_id(WorkspaceId::parse).and_then(|id| workspaces.remove(&id));
+            self.put_workspace(row, newest);
+        })?;
+        let (mut members, mut removed) = (newest.members.clone(), newest.removed.clone());
+        each_row(connection, &select_from("members"), [], |row| {
+            let id = row.parse_id(|text| MemberId::parse(text).ok_or(()));
+            let written = id.and_then(|id| members.remove(&id).or_else(|| removed.remove(&id)));
+            self.put_member(row, written);
+        })?;
+        self.removed(removed.drain());
+        for id in workspaces.keys() {
+            self.missing("workspaces", id.to_string());
+        }
+        for id in members.keys() {
+            self.missing("members", id.to_string());
+        }
+        self.parts.hand_over(sink);
+        Ok(())
+    }
+
+    /// Takes these keys, each against the newest record that names it, and shows what of them counts.
+    pub(super) fn again(
+        &mut self,
+        connection: &Connection,
+        keys: &[KeyId],
+        newest: &Newest,
+        mut count: impl FnMut(Summand<'_>),
+    ) -> rusqlite::Result<()> {
+        for id in keys {
+            each_key(connection, &format!("{KEYS} WHERE id = ?1"), [id.to_bytes()], |row| {
+                let bad = self.bad.len();
+                let later = |key| newest.since_row(*id, row.revision).fold(key, Key::under);
+                self.put_key(row, newest.keys.get(id).copied(), later);
+                if self.bad.len() == bad {
+                    count(row.summand());
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Names keys that cannot be trusted, and what could not be read for want of a time zone.
+    pub(super) fn name(&mut self, damaged: Vec<Damaged>, zone_missing: Option<(String, String)>) {
+        for damaged in damaged {
+            self.distrust("keys", damaged.id.clone(), damaged);
+        }
+        self.parts.note_zone(|| zone_missing);
+    }
+
+    /// Hands over what was taken so far.
+    pub(super) fn hand_over(&mut self, sink: &dyn ViewSink) {
+        self.parts.hand_over(sink);
     }
 
     /// Takes the rows that are named.

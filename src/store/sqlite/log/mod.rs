@@ -13,10 +13,12 @@ pub(super) use self::{
     after::after,
     end::{head, position},
     names::{
-        change_of_many, has_gains, keys_named_since, keys_within, named, named_since, policy_written_at,
+        change_of_many, has_gains, keys_named_since, keys_within, named_between, named_since, names_key,
+        policy_written_at,
     },
-    newest::Newest,
+    newest::{Named, Newest},
     query::query,
     recode::recode,
+    record::unreadable,
     verify::verify,
 };

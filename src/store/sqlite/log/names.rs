@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    newest::Newest,
+    newest::{Named, Newest},
     record::{altered, ends_at, missing, record, select, unreadable},
 };
 use crate::{
@@ -17,13 +17,26 @@ use crate::{
     },
 };
 
-/// The rows that all records name, up to `head`, see [`named_since`]; changes of many keys are without their keys.
-pub(in crate::store::sqlite) fn named(
+/// What the records after `after` name, up to `last`, or to the end where that is the head of the log: they must follow one
+/// another, each genuine. The names come from where [`named_since`] has them.
+pub(in crate::store::sqlite) fn named_between(
     connection: &Connection,
     keys: &DerivedKeys,
+    (after, last): (Revision, Revision),
     head: Revision,
-) -> Result<Newest, StoreError> {
-    read_names(connection, keys, Revision::ZERO, head, Newest::of_a_whole_log())
+) -> Result<Vec<Named>, StoreError> {
+    let mut found = Vec::new();
+    let until = if last == head { i64::MAX } else { to_stored(last) };
+    let end = each_record(connection, keys, (after, until), |record| {
+        let revision = record.revision;
+        found.push(Named::of(record).ok_or_else(|| unreadable(revision))?);
+        Ok(())
+    })?;
+    match end == last {
+        true => Ok(found),
+        false if last == head => Err(ends_at(end, head)),
+        false => Err(missing(end.next())),
+    }
 }
 
 /// The rows that the records after `after` name, up to `head`: the records must follow one another, each genuine.
@@ -36,19 +49,26 @@ pub(in crate::store::sqlite) fn named_since(
     after: Revision,
     head: Revision,
 ) -> Result<Newest, StoreError> {
-    read_names(connection, keys, after, head, Newest::default())
+    let mut newest = Newest::default();
+    let last = each_record(connection, keys, (after, i64::MAX), |record| {
+        let noted = newest.note(&record, connection, keys).map_err(|error| of_reading(&error))?;
+        noted.ok_or_else(|| unreadable(record.revision))
+    })?;
+    if last == head { Ok(newest) } else { Err(ends_at(last, head)) }
 }
 
-fn read_names(
+/// Shows each of these records, which must follow one another, each genuine; the last one, or `after` where there is none.
+fn each_record(
     connection: &Connection,
     keys: &DerivedKeys,
-    after: Revision,
-    head: Revision,
-    mut newest: Newest,
-) -> Result<Newest, StoreError> {
-    let mut statement = select(connection, "NOT INDEXED WHERE revision > ?1 ORDER BY revision")
-        .map_err(|error| of_reading(&error))?;
-    let rows = statement.query_map(params![to_stored(after)], record).map_err(|error| of_reading(&error))?;
+    (after, until): (Revision, i64),
+    mut see: impl FnMut(StoredRecord) -> Result<(), StoreError>,
+) -> Result<Revision, StoreError> {
+    let mut statement =
+        select(connection, "NOT INDEXED WHERE revision > ?1 AND revision <= ?2 ORDER BY revision")
+            .map_err(|error| of_reading(&error))?;
+    let rows = statement.query_map(params![to_stored(after), until], record);
+    let rows = rows.map_err(|error| of_reading(&error))?;
     let mut last = after;
     for row in rows {
         let record = row.map_err(|error| of_reading(&error))?;
@@ -59,10 +79,22 @@ fn read_names(
         if !record.is_genuine(keys) {
             return Err(altered(record.revision));
         }
-        let noted = newest.note(&record, connection, keys).map_err(|error| of_reading(&error))?;
-        noted.ok_or_else(|| unreadable(&record))?;
+        see(record)?;
     }
-    if last == head { Ok(newest) } else { Err(ends_at(last, head)) }
+    Ok(last)
+}
+
+/// Whether a genuine record is about this key alone.
+pub(in crate::store::sqlite) fn names_key(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    key: KeyId,
+) -> rusqlite::Result<bool> {
+    let mut select = connection.prepare_cached("SELECT revision FROM log WHERE key_id = ?1 LIMIT 1")?;
+    // Where it stands is told by what no code covers; that it is there, by its bytes.
+    let at: Option<i64> = select.query_row([key.to_string()], |row| row.get(0)).optional()?;
+    let found = at.map(|revision| genuine(connection, keys, revision)).transpose()?.flatten();
+    Ok(found.is_some_and(|record| Named::of(record).is_some_and(|named| named.is_about(key))))
 }
 
 /// The version of the policy that a genuine record says it wrote.
@@ -86,7 +118,7 @@ pub(in crate::store::sqlite) fn change_of_many(
     let read = || -> rusqlite::Result<_> {
         let Some(found) = genuine(connection, keys, revision)? else { return Ok(Err(altered(revision))) };
         let change = read_group(revision, &found.bytes, || groups::list(connection, revision))?;
-        Ok(change.ok_or_else(|| unreadable(&found)))
+        Ok(change.ok_or_else(|| unreadable(found.revision)))
     };
     read().map_err(|error| of_reading(&error))?
 }
@@ -139,7 +171,7 @@ pub(in crate::store::sqlite) fn keys_named_since(
     let mut newest = Newest::default();
     for record in statement.query_map([to_stored(after)], record)? {
         let record = record?;
-        newest.note(&record, connection, keys)?.ok_or_else(|| unreadable(&record))?;
+        newest.note(&record, connection, keys)?.ok_or_else(|| unreadable(record.revision))?;
     }
     let together = newest.groups.into_iter().flat_map(|change| change.keys);
     Ok(newest.keys.into_keys().chain(together).collect())

@@ -53,12 +53,9 @@ pub(super) fn to_record(record: &StoredRecord, keys: &DerivedKeys) -> Result<Log
     }
 }
 
-pub(super) fn unreadable(record: &StoredRecord) -> StoreError {
+pub(in crate::store::sqlite) fn unreadable(revision: i64) -> StoreError {
     let why = "its bytes are no entry, or the keys that it changed together were altered";
-    StoreError::Corrupt(damage::of_log(&format!(
-        "log record {} cannot be read, because {why}",
-        record.revision
-    )))
+    StoreError::Corrupt(damage::of_log(&format!("log record {revision} cannot be read, because {why}")))
 }
 
 pub(super) fn altered(revision: i64) -> StoreError {

@@ -4,16 +4,17 @@ use rusqlite::Connection;
 
 use super::{
     keys,
-    scan::{Groups, Scan},
+    scan::{DamagedKeys, Groups, Scan},
 };
 use crate::{
-    domain::root::DerivedKeys,
+    domain::{group::GroupChange, root::DerivedKeys},
     ports::{View, ViewSink},
     store::{
         chain::LogHead,
         sqlite::{
             columns::{KEYS, each_key},
             distrusted::Distrusted,
+            people,
             readers::ReadingConnection,
         },
         sum::RowSum,
@@ -23,9 +24,22 @@ use crate::{
 /// What rows alone say.
 pub(super) struct ByRows {
     pub(super) sum: RowSum,
-    /// Whether each of them is as it was written, but for those that are named as damaged.
+    /// The same over keys alone.
+    pub(super) sum_of_keys: RowSum,
+    pub(super) distrusted: Distrusted,
+    /// Changes of many keys, where every row of them is as it was written: without their keys.
+    pub(super) changes: Option<Vec<GroupChange>>,
+    pub(super) damaged_keys: DamagedKeys,
+    /// Whether each of them is as it was written, but for those that are named as damaged, and for `damaged_keys`.
     pub(super) is_genuine: bool,
     pub(super) zone_missing: Option<(String, String)>,
+}
+
+impl ByRows {
+    /// Whether the rows are those of which this sum was kept.
+    pub(super) fn is_all_there(&self, kept: &RowSum) -> bool {
+        self.is_genuine && self.damaged_keys.values().all(|key| key.is_genuine) && self.sum == *kept
+    }
 }
 
 /// Hands over what rows say, and sums them up.
@@ -42,17 +56,31 @@ pub(super) fn by_rows(
     sum.merge(&groups.sum);
     let mut scan = Scan::new(keys, &distrusted, sink);
     scan.small_tables(connection)?;
+    sink.expect(keys::about(connection)?);
     let scanned = keys::read_all(scan, connection, head, others, &groups.changes)?;
     sum.merge(&scanned.sum);
+    sum.merge(&scanned.sum_of_keys);
+    let (zone_missing, is_genuine) =
+        (scanned.zone_missing(), is_genuine && groups.is_genuine && scanned.is_genuine);
+    let Scan { sum_of_keys, damaged_keys, .. } = scanned;
     Ok(ByRows {
         sum,
-        is_genuine: is_genuine && groups.is_genuine && scanned.is_genuine,
-        zone_missing: scanned.zone_missing(),
+        sum_of_keys,
+        is_genuine,
+        zone_missing,
+        damaged_keys,
+        changes: groups.is_genuine.then_some(groups.changes.groups),
+        distrusted,
     })
 }
 
 /// The sum of what is stored, where all of it is as it was written, but for what is named as damaged.
-pub(super) fn sum_of_all(connection: &Connection, keys: &DerivedKeys) -> rusqlite::Result<Option<RowSum>> {
+/// `of_keys` is the sum over all keys, where it is known.
+pub(super) fn sum_of_all(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    of_keys: Option<&RowSum>,
+) -> rusqlite::Result<Option<RowSum>> {
     struct Nobody;
     impl ViewSink for Nobody {
         fn take(&self, _: View) {}
@@ -64,8 +92,13 @@ pub(super) fn sum_of_all(connection: &Connection, keys: &DerivedKeys) -> rusqlit
     sum.merge(&groups.sum);
     let mut scan = Scan::new(keys, &distrusted, &Nobody);
     scan.small_tables(connection)?;
+    people::each(connection, |row| scan.person(row))?;
     sum.merge(&scan.sum);
     is_genuine &= groups.is_genuine && scan.is_genuine;
+    if let Some(of_keys) = of_keys {
+        sum.merge(of_keys);
+        return Ok(is_genuine.then_some(sum));
+    }
     // What keys are need not be known for that.
     each_key(connection, KEYS, [], |row| {
         if distrusted.why_of_key(row).is_none() {

@@ -1,28 +1,39 @@
-//! Keys, read on all cores: ranges of ids, each in one of several connections that see the same revision.
+//! Keys and the names of people, read on all cores: ranges of ids, each in one of several connections that see the same revision.
 
-use std::{
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rusqlite::Connection;
 
-use super::scan::Scan;
+use super::{beside::on_all_cores, scan::Scan};
 use crate::store::{
     chain::LogHead,
     key_row::KeyRow,
-    rows::to_stored,
     sqlite::{
         columns::{KEYS, each_key},
-        log::{self, Newest},
+        log::Newest,
+        people,
         readers::ReadingConnection,
     },
 };
 
 /// How many ranges of ids there are: one for each first byte.
-const RANGES: usize = 256;
+pub(super) const RANGES: usize = 256;
 
-/// Reads all keys into the sink of `scan`, with `others` beside this connection where they see the same; answers the scan with all
+/// Ranges that are counted to know about how many keys there are.
+const COUNTED: [u8; 4] = [0x10, 0x50, 0x90, 0xd0];
+
+/// About how many keys there are: ids are random, so that all ranges have about as many. Rather too few, so that a range that
+/// somebody filled makes nobody keep room for nothing.
+pub(super) fn about(connection: &Connection) -> rusqlite::Result<usize> {
+    let mut count = connection.prepare_cached("SELECT count(*) FROM keys WHERE id >= ?1 AND id < ?2")?;
+    let mut fewest = i64::MAX;
+    for first in COUNTED {
+        fewest = fewest.min(count.query_row([[first], [first.saturating_add(1)]], |row| row.get(0))?);
+    }
+    Ok(usize::try_from(fewest).unwrap_or_default().saturating_mul(RANGES))
+}
+
+/// Reads all keys and names into the sink of `scan`, with `others` beside this connection where they see the same; answers the scan with all
 /// that was counted.
 pub(super) fn read_all<'s>(
     mut scan: Scan<'s>,
@@ -33,23 +44,9 @@ pub(super) fn read_all<'s>(
 ) -> rusqlite::Result<Scan<'s>> {
     let next = AtomicUsize::new(0);
     let (keys, distrusted, sink) = (scan.keys, scan.distrusted, scan.sink);
-    let beside = |reader: &mut ReadingConnection| -> rusqlite::Result<Scan<'s>> {
+    let scans = on_all_cores(connection, head, others, |connection| {
         let mut scan = Scan::new(keys, distrusted, sink);
-        let snapshot = reader.transaction()?;
-        // A change may have been written meanwhile: then the others read everything.
-        if log::position(&snapshot)? == Some((to_stored(head.revision), head.chain.0.to_vec())) {
-            read_ranges(&mut scan, &snapshot, &next, changes)?;
-        }
-        Ok(scan)
-    };
-    let scans = thread::scope(|threads| {
-        let beside: Vec<_> = others.iter_mut().map(|reader| threads.spawn(|| beside(reader))).collect();
-        let own = read_ranges(&mut scan, connection, &next, changes);
-        let ended = beside
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        let scans: rusqlite::Result<Vec<_>> = ended.collect();
-        own.and(scans)
+        read_ranges(&mut scan, connection, &next, changes).map(|()| scan)
     })?;
     for other in scans {
         scan.merge(other);
@@ -59,7 +56,8 @@ pub(super) fn read_all<'s>(
     Ok(scan)
 }
 
-/// Reads one range after the other that nobody has begun.
+/// Reads one range after the other that nobody has begun: of keys and of people in turn, because who takes keys over must wait
+/// for who takes others over.
 fn read_ranges(
     scan: &mut Scan<'_>,
     connection: &Connection,
@@ -71,14 +69,20 @@ fn read_ranges(
         format!("{KEYS} WHERE id >= ?1 ORDER BY id"),
     );
     loop {
-        let range = next.fetch_add(1, Ordering::Relaxed);
+        let turn = next.fetch_add(1, Ordering::Relaxed);
+        let range = turn / 2;
         if range >= RANGES {
             break;
         }
+        let (begin, end) = (begin_of(range).unwrap_or_default(), begin_of(range.saturating_add(1)));
+        if !turn.is_multiple_of(2) {
+            people::each_from(connection, &begin, end.as_deref(), |row| scan.person(row))?;
+            continue;
+        }
         let put = |row: &KeyRow<'_>| scan.key(row, changes);
-        match begin_of(range.saturating_add(1)) {
-            Some(end) => each_key(connection, &bounded, [begin_of(range).unwrap_or_default(), end], put)?,
-            None => each_key(connection, &last, [begin_of(range).unwrap_or_default()], put)?,
+        match end {
+            Some(end) => each_key(connection, &bounded, [begin, end], put)?,
+            None => each_key(connection, &last, [begin], put)?,
         }
     }
     scan.hand_over();
@@ -87,7 +91,7 @@ fn read_ranges(
 
 /// The bytes with which a range begins; `None` behind the last. The first and the last are without a bound on their outer side, so
 /// that a row whose id was edited is in one of them.
-fn begin_of(range: usize) -> Option<Vec<u8>> {
+pub(super) fn begin_of(range: usize) -> Option<Vec<u8>> {
     let first = u8::try_from(range).ok()?;
     Some(if first == 0 { Vec::new() } else { vec![first] })
 }

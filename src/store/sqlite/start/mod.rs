@@ -1,15 +1,23 @@
 //! A start: rows alone, where their sum is the one at the head of the log. Where it is not, the log is read, and names which row is
 //! old, missing or too many; that is then written down, so that the next start is quick again.
 
+mod beside;
 mod by_rows;
+mod edited;
 mod keys;
 mod repair;
 mod scan;
+mod second_look;
+mod whole_log;
 
 use rusqlite::Connection;
 
-use self::by_rows::by_rows;
 pub(super) use self::repair::{Repair, repair};
+use self::{
+    by_rows::{ByRows, by_rows},
+    edited::edited_alone,
+    second_look::{Known, second_look},
+};
 use super::{
     failure::{of_reading, zone_missing},
     groups, log,
@@ -41,49 +49,71 @@ pub(super) fn load(
     let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
     let head = log::head(&snapshot, keys)?;
     let kept = sums::read(&snapshot, keys, head).map_err(|error| of_reading(&error))?;
-    let was_missing = match kept {
+    let (was_missing, found) = match kept {
         KeptSum::Kept(kept) => {
             let found = by_rows(&snapshot, keys, head, others, sink).map_err(|error| of_reading(&error))?;
-            if found.is_genuine && found.sum == *kept {
-                let loaded = Loaded { revision: head.revision, repair: None };
+            let is_all = found.is_all_there(&kept);
+            let edited = if is_all { Ok(None) } else { edited_alone(&snapshot, keys, head, &kept, &found) };
+            let edited = edited.map_err(|error| of_reading(&error))?;
+            if is_all || edited.is_some() {
+                let loaded = Loaded { revision: head.revision, repair: edited };
                 return found.zone_missing.map_or(Ok(loaded), |(whose, zone)| Err(zone_missing(whose, zone)));
             }
-            sink.begin_anew();
             tracing::warn!(
                 "what is stored is not what it was when it was written last: the whole log is read to name what differs"
             );
-            false
+            (false, Some(found))
         }
         KeptSum::Unreadable => {
             tracing::warn!(
                 "the sum over what is stored was edited, or is another store's: the whole log is read"
             );
-            false
+            (false, None)
         }
-        KeptSum::Missing => true,
+        KeptSum::Missing => (true, None),
     };
-    by_log(&snapshot, keys, head, was_missing, sink)
+    by_log(&snapshot, keys, (head, was_missing), others, found, sink)
 }
 
 /// Every record of the log is looked at first: one that was removed or altered could have told that a row is old.
 fn by_log(
     connection: &Connection,
     keys: &DerivedKeys,
-    head: LogHead,
-    was_missing: bool,
+    (head, was_missing): (LogHead, bool),
+    others: &mut [ReadingConnection],
+    found: Option<ByRows>,
     sink: &dyn ViewSink,
 ) -> Result<Loaded, StoreError> {
-    let newest = log::named(connection, keys, head.revision)?;
+    let newest = whole_log::named(connection, keys, head, others)?;
     let fault =
         groups::mark_fault(connection, keys, newest.newest_group()).map_err(|error| of_reading(&error))?;
     fault.map_or(Ok(()), |why| Err(StoreError::Corrupt(why)))?;
     let mut repair = Repair::new(head, was_missing, &newest);
     let mut reading = ViewRows::new(keys);
-    reading.schemes(connection, keys, &newest).map_err(|error| of_reading(&error))?;
-    reading.unknown_schemes(connection, &newest).map_err(|error| of_reading(&error))?;
-    reading.policies(connection, &newest).map_err(|error| of_reading(&error))?;
-    reading.people(connection, keys, &newest).map_err(|error| of_reading(&error))?;
-    reading.all(connection, newest, sink).map_err(|error| of_reading(&error))?;
+    // Keys that were read under the very changes of many that the log tells of need not be read once more.
+    let found = found.filter(|found| found.changes.as_ref() == Some(&newest.groups));
+    match &found {
+        Some(_) => sink.begin_anew_but_for_keys(),
+        None => sink.begin_anew(),
+    }
+    let read = || -> rusqlite::Result<()> {
+        reading.schemes(connection, keys, &newest)?;
+        reading.unknown_schemes(connection, &newest)?;
+        reading.policies(connection, &newest)?;
+        reading.people(connection, keys, &newest)?;
+        let Some(found) = found else { return reading.all(connection, newest, sink) };
+        reading.all_but_keys(connection, &newest, sink)?;
+        let known = Known { keys, distrusted: &found.distrusted, damaged: &found.damaged_keys };
+        let differing = second_look(connection, head, others, &known, &newest)?;
+        let mut sum_of_keys = found.sum_of_keys;
+        differing.leave_out(&mut sum_of_keys);
+        reading.again(connection, &differing.again, &newest, |row| sum_of_keys.add(row, keys))?;
+        reading.name(differing.damaged, found.zone_missing);
+        reading.hand_over(sink);
+        repair.sum_of_keys = Some(Box::new(sum_of_keys));
+        Ok(())
+    };
+    read().map_err(|error| of_reading(&error))?;
     let (bad, missing) = reading.end();
     repair.bad = bad;
     // A store that holds nothing has nothing to sum up.

@@ -42,6 +42,16 @@ pub(in crate::store::sqlite) struct Repair {
     /// Whether there was no sum: none that was edited, as far as anybody can tell.
     was_missing: bool,
     pub(super) bad: Vec<BadRow>,
+    /// The sum over the rows of keys that can be trusted, where it is known.
+    pub(super) sum_of_keys: Option<Box<RowSum>>,
+    /// The sum over all rows that can be trusted, where it is known.
+    sum: Option<Box<RowSum>>,
+    /// What entries tell, where the log was read.
+    told: Option<Told>,
+}
+
+/// What follows from entries.
+struct Told {
     /// Who was a member, by the entries that removed them, the oldest first.
     removed: Vec<(MemberId, i64)>,
     /// Changes of many keys, without them.
@@ -63,7 +73,18 @@ impl Repair {
             keys: Vec::new(),
         };
         let changes = newest.groups.iter().map(without_keys).collect();
-        Self { head, time: Timestamp::EPOCH, was_missing, bad: Vec::new(), removed, changes }
+        let told = Some(Told { removed, changes });
+        Self { was_missing, told, ..Self::at(head) }
+    }
+
+    fn at(head: LogHead) -> Self {
+        let (time, was_missing, bad) = (Timestamp::EPOCH, false, Vec::new());
+        Self { head, time, was_missing, bad, sum_of_keys: None, sum: None, told: None }
+    }
+
+    /// Rows of keys that were edited, beside which nothing differs: what was named before stays so, and `sum` is that of the others.
+    pub(super) fn of_edited(head: LogHead, bad: Vec<BadRow>, sum: RowSum) -> Self {
+        Self { bad, sum: Some(Box::new(sum)), ..Self::at(head) }
     }
 
     /// The entry that names what was found now of these rows, if anything was.
@@ -100,39 +121,45 @@ pub(in crate::store::sqlite) fn repair(
     (keys, draws): (&DerivedKeys, &Draws),
     head: LogHead,
     repair: &Repair,
-) -> Result<(LogHead, RowSum), WriteRefusal> {
+) -> Result<(LogHead, RunningSum), WriteRefusal> {
     if head != repair.head {
         return Err(
             StoreError::Unavailable("a change was written since the store was read".to_owned()).into()
         );
     }
-    // Nothing is taken out of this one: it is worked out anew at the end.
-    let mut unknown = RunningSum::unknown();
+    // Nothing is taken out of one that is not known: it is worked out anew at the end.
+    let mut sum = repair.sum.as_ref().map_or(RunningSum::unknown(), |sum| RunningSum::known((**sum).clone()));
     let (before, _) = Distrusted::read(connection, keys, &mut RowSum::EMPTY.clone())?;
     let mut bad = repair.bad.clone();
-    let mut counted = CountedRows { connection, keys, sum: &mut unknown };
-    put_derived(&mut counted, repair)?;
-    bad.extend(groups::put_lists(&mut counted, &repair.changes)?);
+    let mut counted = CountedRows { connection, keys, sum: &mut sum };
+    if let Some(told) = &repair.told {
+        put_derived(&mut counted, told)?;
+        bad.extend(groups::put_lists(&mut counted, &told.changes)?);
+        distrusted::forget_all(connection)?;
+    }
     let head = match repair.entry(&bad, &before) {
         Some(entry) => {
             let mutation = Mutation::new(entry, Rows::default());
-            rows::apply(connection, (keys, draws), &mut unknown, head, &mutation)?
+            rows::apply(connection, (keys, draws), &mut sum, head, &mutation)?
         }
         None => head,
     };
-    distrusted::put_all(connection, keys, &bad, head.revision)?;
-    let sum = sum_of_all(connection, keys)?;
+    distrusted::put(connection, keys, &mut sum, &bad, head.revision)?;
+    if sum.is_known() {
+        return Ok((head, sum));
+    }
+    let sum = sum_of_all(connection, keys, repair.sum_of_keys.as_deref())?;
     let sum = sum.ok_or_else(|| StoreError::Corrupt("what is stored cannot be summed up".to_owned()))?;
-    Ok((head, sum))
+    Ok((head, RunningSum::known(sum)))
 }
 
 /// Writes anew what follows from entries.
-fn put_derived(counted: &mut CountedRows<'_>, repair: &Repair) -> Result<(), WriteRefusal> {
+fn put_derived(counted: &mut CountedRows<'_>, told: &Told) -> Result<(), WriteRefusal> {
     counted.connection.execute_batch("DELETE FROM removed_members; DELETE FROM group_changes;")?;
-    for (member, revision) in &repair.removed {
+    for (member, revision) in &told.removed {
         if let Some(revision) = from_stored(*revision) {
             removed::put(counted, member, revision)?;
         }
     }
-    repair.changes.iter().try_for_each(|change| groups::put_change(counted, change))
+    told.changes.iter().try_for_each(|change| groups::put_change(counted, change))
 }

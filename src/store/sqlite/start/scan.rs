@@ -24,7 +24,7 @@ use crate::{
             parts::ViewParts,
             people, policies, removed,
         },
-        sum::RowSum,
+        sum::{RowSum, Summand},
     },
 };
 
@@ -37,8 +37,32 @@ pub(super) struct Scan<'s> {
     parts: ViewParts,
     /// Of the table that is being read, those that are named as damaged and were there.
     pub(super) seen: HashSet<Vec<u8>>,
+    /// Of all but keys.
     pub(super) sum: RowSum,
+    pub(super) sum_of_keys: RowSum,
+    /// Whether each of all but keys is as it was written.
     pub(super) is_genuine: bool,
+    /// Keys whose rows cannot be trusted, and were not named before.
+    pub(super) damaged_keys: DamagedKeys,
+}
+
+/// Keys whose rows cannot be trusted, by their ids as they are shown.
+pub(super) type DamagedKeys = HashMap<String, DamagedKey>;
+
+/// What is wrong with the row of a key.
+pub(super) struct DamagedKey {
+    pub(super) why: &'static str,
+    /// Whether it is as it was written, and cannot be read all the same.
+    pub(super) is_genuine: bool,
+    root: i64,
+    code: Vec<u8>,
+}
+
+impl DamagedKey {
+    /// What a row of this code is to the sum.
+    pub(super) fn summand(&self) -> Summand<'_> {
+        Summand { root: self.root, code: &self.code }
+    }
 }
 
 impl<'s> Scan<'s> {
@@ -51,11 +75,13 @@ impl<'s> Scan<'s> {
             parts: ViewParts::default(),
             seen: HashSet::new(),
             sum: RowSum::EMPTY,
+            sum_of_keys: RowSum::EMPTY,
             is_genuine: true,
+            damaged_keys: HashMap::new(),
         }
     }
 
-    /// Reads what is not very much: the policy first, because what keys may do follows from it.
+    /// Reads all but keys and people: what is not very much. The policy first, because what keys may do follows from it.
     pub(super) fn small_tables(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.policy(connection)?;
         self.hand_over();
@@ -74,13 +100,12 @@ impl<'s> Scan<'s> {
         each_row(connection, &select_from(removed::TABLE), [], |row| {
             self.removed(row);
         })?;
-        people::each(connection, |row| self.person(row))?;
         self.hand_over();
         Ok(())
     }
 
     /// Counts the name of a person, which nobody is asked for at a start.
-    fn person(&mut self, row: &Row) {
+    pub(super) fn person(&mut self, row: &Row) {
         match self.distrusted.why(people::TABLE, &row.id) {
             Some(why) => people::tell(&row.id, why),
             None => self.count(people::TABLE, row),
@@ -96,7 +121,7 @@ impl<'s> Scan<'s> {
         }
         match row.to_kept(self.keys, &mut self.known) {
             Ok(kept) => {
-                self.sum.add(row.summand(), self.keys);
+                self.sum_of_keys.add(row.summand(), self.keys);
                 let mut since = changes.since_row(kept.own.id, row.revision).peekable();
                 if since.peek().is_none() {
                     self.parts.put(kept);
@@ -108,11 +133,14 @@ impl<'s> Scan<'s> {
                 }
             }
             Err(damaged) => {
-                if row.is_genuine(self.keys) {
-                    self.sum.add(row.summand(), self.keys);
-                } else {
-                    self.is_genuine = false;
+                let is_genuine = row.is_genuine(self.keys);
+                // Of one that is not, the sum lacks the term.
+                if is_genuine {
+                    self.sum_of_keys.add(row.summand(), self.keys);
                 }
+                let (root, code) = (row.root, row.code.to_vec());
+                let known = DamagedKey { why: damaged.why, is_genuine, root, code };
+                self.damaged_keys.insert(damaged.id.clone(), known);
                 self.parts.view.damaged.push(damaged);
             }
         }
@@ -136,15 +164,17 @@ impl<'s> Scan<'s> {
     }
 
     /// What could not be read for want of a time zone, and that zone.
-    pub(super) fn zone_missing(self) -> Option<(String, String)> {
-        self.parts.zone_missing
+    pub(super) fn zone_missing(&self) -> Option<(String, String)> {
+        self.parts.zone_missing.clone()
     }
 
     /// Counts what another scan has counted.
     pub(super) fn merge(&mut self, other: Self) {
         self.sum.merge(&other.sum);
+        self.sum_of_keys.merge(&other.sum_of_keys);
         self.is_genuine &= other.is_genuine;
         self.seen.extend(other.seen);
+        self.damaged_keys.extend(other.damaged_keys);
         self.parts.note_zone(|| other.parts.zone_missing);
     }
 

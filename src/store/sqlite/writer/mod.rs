@@ -305,7 +305,7 @@ impl Writer {
         let (mut head, mut sum) = (found, self.sum.clone());
         for (repair, _) in &group.repairs {
             match start::repair(&self.connection, (&self.keys, &self.draws), head, repair) {
-                Ok((repaired, known)) => (head, sum) = (repaired, RunningSum::known(known)),
+                Ok((repaired, known)) => (head, sum) = (repaired, known),
                 Err(WriteRefusal::Store(error)) => {
                     return Ok(ControlFlow::Break(BatchOutcome::Refused(error)));
                 }

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
+use foldhash::quality::RandomState;
 use rusqlite::Connection;
 use serde::Deserialize;
 use smallvec::SmallVec;
@@ -30,7 +31,7 @@ const REMOVE: &str = Action::MemberRemove.as_str();
 #[derive(Default)]
 pub(in crate::store::sqlite) struct Newest {
     /// The newest entry that is about this key alone: it wrote the key's row.
-    pub(in crate::store::sqlite) keys: HashMap<KeyId, i64>,
+    pub(in crate::store::sqlite) keys: HashMap<KeyId, i64, RandomState>,
     /// Changes of many keys at once, oldest first.
     pub(in crate::store::sqlite) groups: Vec<GroupChange>,
     /// Where `groups` are without their keys, because a whole log can have more of them than memory: for each key those that
@@ -81,6 +82,52 @@ enum MemberSaid<'a> {
     },
 }
 
+/// What a genuine record names, as far as that stands in its bytes alone.
+pub(in crate::store::sqlite) struct Named {
+    revision: i64,
+    people: SmallVec<[PersonRef; 1]>,
+    what: WhatIsNamed,
+}
+
+enum WhatIsNamed {
+    Nothing,
+    /// A key, and nothing else.
+    Key(KeyId),
+    /// What is to be looked at in the order of the log.
+    More(Box<StoredRecord>),
+}
+
+impl Named {
+    /// Looks at a record; `None` if its bytes are no entry.
+    pub(super) fn of(record: StoredRecord) -> Option<Self> {
+        let people = PersonRef::all_in(&record.bytes).collect();
+        let named: NamedRows<'_> = serde_json::from_slice(&record.bytes).ok()?;
+        let is_more = named.member.is_some()
+            || named.policy_version.is_some()
+            || named.scheme.is_some()
+            || named.workspace_changed
+            || named.group_id.is_some();
+        let key = named.key_id.filter(|_| !is_more).map(KeyId::parse).transpose().ok()?;
+        let revision = record.revision;
+        let what = match key {
+            Some(key) => WhatIsNamed::Key(key),
+            None if is_more => WhatIsNamed::More(Box::new(record)),
+            None => WhatIsNamed::Nothing,
+        };
+        Some(Self { revision, people, what })
+    }
+
+    /// Whether it is about this key, and nothing else.
+    pub(super) fn is_about(&self, key: KeyId) -> bool {
+        matches!(self.what, WhatIsNamed::Key(named) if named == key)
+    }
+
+    /// The record's revision.
+    pub(in crate::store::sqlite) const fn revision(&self) -> i64 {
+        self.revision
+    }
+}
+
 impl Newest {
     /// Takes changes of many keys without their keys.
     pub(in crate::store::sqlite) fn of_a_whole_log() -> Self {
@@ -124,6 +171,25 @@ impl Newest {
         self.groups.push(change);
     }
 
+    /// Takes what a record names that was looked at before; `None` as in [`Self::note`].
+    pub(in crate::store::sqlite) fn take(
+        &mut self,
+        named: Named,
+        connection: &Connection,
+        keys: &DerivedKeys,
+    ) -> rusqlite::Result<Option<()>> {
+        let Named { revision, people, what } = named;
+        for person in people {
+            self.people.entry(person).or_insert(revision);
+        }
+        match what {
+            WhatIsNamed::Nothing => {}
+            WhatIsNamed::Key(key) => self.note_key(key, revision),
+            WhatIsNamed::More(record) => return self.note(&record, connection, keys),
+        }
+        Ok(Some(()))
+    }
+
     /// Takes the names from a genuine record; `None` if its bytes are no entry, or it names keys together that are not stored
     /// as it had them.
     pub(super) fn note(
@@ -155,12 +221,15 @@ impl Newest {
         Ok(self.note_rows(&named, subject, record.revision))
     }
 
+    fn note_key(&mut self, key: KeyId, revision: i64) {
+        self.keys.insert(key, revision);
+        self.grouped.as_mut().and_then(|grouped| grouped.remove(&key));
+    }
+
     /// The row of a member whose name is not known is named by no record, and so is not trusted.
     fn note_rows(&mut self, named: &NamedRows<'_>, subject: Option<Owner>, revision: i64) -> Option<()> {
         if let Some(key) = named.key_id {
-            let key = KeyId::parse(key).ok()?;
-            self.keys.insert(key, revision);
-            self.grouped.as_mut().and_then(|grouped| grouped.remove(&key));
+            self.note_key(KeyId::parse(key).ok()?, revision);
         }
         if named.workspace_changed {
             self.workspaces.insert(WorkspaceId::parse(named.workspace_id?).ok()?, revision);
