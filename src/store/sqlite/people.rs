@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
+use foldhash::quality::RandomState;
 use rusqlite::{Connection, OptionalExtension, Row as SqliteRow, params};
 
 use super::{
-    columns::{bytes, integer_of},
+    columns::{bytes, integer_of, lying},
     counted::CountedRows,
     distrusted::BadRow,
     refusal::WriteRefusal,
@@ -21,6 +22,7 @@ use crate::{
     store::{
         draws::Draws,
         rows::{EDITED, NOT_NEWEST, ROW_MISSING, ROW_UNKNOWN, Row},
+        sum::Summand,
     },
 };
 
@@ -144,16 +146,11 @@ pub(super) fn each_from(
 pub(super) fn bad(
     connection: &Connection,
     keys: &DerivedKeys,
-    mut missing: HashMap<PersonRef, i64>,
+    mut missing: HashMap<PersonRef, i64, RandomState>,
 ) -> rusqlite::Result<Vec<BadRow>> {
     let mut bad = Vec::new();
     each(connection, |row| {
-        let why = match reference_of(row).and_then(|reference| missing.remove(&reference)) {
-            None => Some(ROW_UNKNOWN),
-            Some(_) if !row.is_genuine(TABLE, keys) => Some(EDITED),
-            Some(written) if written != row.revision => Some(NOT_NEWEST),
-            Some(_) => None,
-        };
+        let why = why_bad(row, keys, reference_of(row).and_then(|reference| missing.remove(&reference)));
         bad.extend(why.map(|why| BadRow { table: TABLE, id: row.id.clone(), why }));
     })?;
     let missing = missing.into_keys();
@@ -162,10 +159,45 @@ pub(super) fn bad(
         id: person.to_string().into(),
         why: ROW_MISSING,
     }));
-    for bad in &bad {
-        tell(&bad.id, bad.why);
+    tell_all(&bad);
+    Ok(bad)
+}
+
+/// The same of a few of them, each of which is there and has been `written`; what counts of the others is shown to `count`.
+pub(super) fn again(
+    connection: &Connection,
+    keys: &DerivedKeys,
+    people: impl Iterator<Item = PersonRef>,
+    written: &HashMap<PersonRef, i64, RandomState>,
+    mut count: impl FnMut(Summand<'_>),
+) -> rusqlite::Result<Vec<BadRow>> {
+    let mut bad = Vec::new();
+    let mut select = connection.prepare_cached(&format!("{COLUMNS} WHERE reference = ?1"))?;
+    for reference in people {
+        let row = select.query_row([reference.to_bytes()], person)?;
+        match why_bad(&row, keys, written.get(&reference).copied()) {
+            Some(why) => bad.push(BadRow { table: TABLE, id: row.id, why }),
+            None => count(row.summand()),
+        }
     }
     Ok(bad)
+}
+
+/// Why a row cannot be trusted that the log says was `written` so, if it cannot.
+fn why_bad(row: &Row, keys: &DerivedKeys, written: Option<i64>) -> Option<&'static str> {
+    match written {
+        None => Some(ROW_UNKNOWN),
+        Some(_) if !row.is_genuine(TABLE, keys) => Some(EDITED),
+        Some(written) if written != row.revision => Some(NOT_NEWEST),
+        Some(_) => None,
+    }
+}
+
+/// Says of each that it cannot be trusted.
+pub(super) fn tell_all(bad: &[BadRow]) {
+    for bad in bad {
+        tell(&bad.id, bad.why);
+    }
 }
 
 /// Says that a row cannot be trusted.
@@ -176,17 +208,24 @@ pub(super) fn tell(id: &[u8], why: &str) {
 
 /// A row as it is coded: it is called by its reference as entries spell it.
 pub(super) fn person(row: &SqliteRow<'_>) -> rusqlite::Result<Row> {
-    let stored = bytes(row, 0)?;
-    let reference = stored.as_slice().try_into().map(|bytes| PersonRef::from_bytes(bytes).to_string());
-    // One that was edited finds nothing.
-    let id = reference.map_or(stored, String::into_bytes);
     Ok(Row {
-        id,
+        id: spelled(lying(row, 0)?.unwrap_or_default()),
         body: bytes(row, 1)?,
         revision: integer_of(row, 2)?,
         root: integer_of(row, 3)?,
         code: bytes(row, 4)?,
     })
+}
+
+/// A reference as entries spell it. One that was edited finds nothing.
+fn spelled(stored: &[u8]) -> Vec<u8> {
+    let reference = stored.try_into().map(|bytes| PersonRef::from_bytes(bytes).to_string());
+    reference.map_or_else(|_other| stored.to_vec(), String::into_bytes)
+}
+
+/// The same, to be shown.
+pub(super) fn shown(stored: &[u8]) -> String {
+    String::from_utf8_lossy(&spelled(stored)).into_owned()
 }
 
 fn reference_of(row: &Row) -> Option<PersonRef> {

@@ -251,15 +251,15 @@ impl<'k> ViewRows<'k> {
     pub(super) fn again(
         &mut self,
         connection: &Connection,
-        keys: &[KeyId],
+        keys: impl Iterator<Item = KeyId>,
         newest: &Newest,
         mut count: impl FnMut(Summand<'_>),
     ) -> rusqlite::Result<()> {
         for id in keys {
             each_key(connection, &format!("{KEYS} WHERE id = ?1"), [id.to_bytes()], |row| {
                 let bad = self.bad.len();
-                let later = |key| newest.since_row(*id, row.revision).fold(key, Key::under);
-                self.put_key(row, newest.keys.get(id).copied(), later);
+                let later = |key| newest.since_row(id, row.revision).fold(key, Key::under);
+                self.put_key(row, newest.keys.get(&id).copied(), later);
                 if self.bad.len() == bad {
                     count(row.summand());
                 }

@@ -56,6 +56,11 @@ impl RunningSum {
         Self(Some(sum))
     }
 
+    /// The sum, where it is known.
+    pub(super) fn sum(self) -> Option<RowSum> {
+        self.0
+    }
+
     /// Whether it is known: then what is replaced must be verified before its term is taken away.
     pub(super) const fn is_known(&self) -> bool {
         self.0.is_some()

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::{
     keys,
-    scan::{DamagedKeys, Groups, Scan},
+    scan::{DamagedRows, Groups, Scan},
 };
 use crate::{
     domain::{group::GroupChange, root::DerivedKeys},
@@ -24,12 +24,13 @@ use crate::{
 /// What rows alone say.
 pub(super) struct ByRows {
     pub(super) sum: RowSum,
-    /// The same over keys alone.
-    pub(super) sum_of_keys: RowSum,
+    /// The same over keys and people alone.
+    pub(super) sum_of_many: RowSum,
     pub(super) distrusted: Distrusted,
     /// Changes of many keys, where every row of them is as it was written: without their keys.
     pub(super) changes: Option<Vec<GroupChange>>,
-    pub(super) damaged_keys: DamagedKeys,
+    pub(super) damaged_keys: DamagedRows,
+    pub(super) damaged_people: DamagedRows,
     /// Whether each of them is as it was written, but for those that are named as damaged, and for `damaged_keys`.
     pub(super) is_genuine: bool,
     pub(super) zone_missing: Option<(String, String)>,
@@ -59,27 +60,28 @@ pub(super) fn by_rows(
     sink.expect(keys::about(connection)?);
     let scanned = keys::read_all(scan, connection, head, others, &groups.changes)?;
     sum.merge(&scanned.sum);
-    sum.merge(&scanned.sum_of_keys);
+    sum.merge(&scanned.sum_of_many);
     let (zone_missing, is_genuine) =
         (scanned.zone_missing(), is_genuine && groups.is_genuine && scanned.is_genuine);
-    let Scan { sum_of_keys, damaged_keys, .. } = scanned;
+    let Scan { sum_of_many, damaged_keys, damaged_people, .. } = scanned;
     Ok(ByRows {
         sum,
-        sum_of_keys,
+        sum_of_many,
         is_genuine,
         zone_missing,
         damaged_keys,
+        damaged_people,
         changes: groups.is_genuine.then_some(groups.changes.groups),
         distrusted,
     })
 }
 
 /// The sum of what is stored, where all of it is as it was written, but for what is named as damaged.
-/// `of_keys` is the sum over all keys, where it is known.
+/// `of_many` is the sum over keys and people, where it is known.
 pub(super) fn sum_of_all(
     connection: &Connection,
     keys: &DerivedKeys,
-    of_keys: Option<&RowSum>,
+    of_many: Option<&RowSum>,
 ) -> rusqlite::Result<Option<RowSum>> {
     struct Nobody;
     impl ViewSink for Nobody {
@@ -92,13 +94,15 @@ pub(super) fn sum_of_all(
     sum.merge(&groups.sum);
     let mut scan = Scan::new(keys, &distrusted, &Nobody);
     scan.small_tables(connection)?;
-    people::each(connection, |row| scan.person(row))?;
     sum.merge(&scan.sum);
     is_genuine &= groups.is_genuine && scan.is_genuine;
-    if let Some(of_keys) = of_keys {
-        sum.merge(of_keys);
+    if let Some(of_many) = of_many {
+        sum.merge(of_many);
         return Ok(is_genuine.then_some(sum));
     }
+    people::each(connection, |row| scan.person(row))?;
+    sum.merge(&scan.sum_of_many);
+    is_genuine &= scan.is_genuine;
     // What keys are need not be known for that.
     each_key(connection, KEYS, [], |row| {
         if distrusted.why_of_key(row).is_none() {

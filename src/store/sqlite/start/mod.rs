@@ -16,17 +16,17 @@ pub(super) use self::repair::{Repair, repair};
 use self::{
     by_rows::{ByRows, by_rows},
     edited::edited_alone,
-    second_look::{Known, second_look},
+    second_look::{Known, Many, second_look},
 };
 use super::{
     failure::{of_reading, zone_missing},
-    groups, log,
+    groups, log, people,
     read::ViewRows,
     readers::ReadingConnection,
     sums::{self, KeptSum},
 };
 use crate::{
-    domain::{revision::Revision, root::DerivedKeys},
+    domain::{audit::PersonRef, id::KeyId, revision::Revision, root::DerivedKeys},
     ports::{StoreError, ViewSink},
     store::chain::LogHead,
 };
@@ -100,22 +100,34 @@ fn by_log(
         reading.schemes(connection, keys, &newest)?;
         reading.unknown_schemes(connection, &newest)?;
         reading.policies(connection, &newest)?;
-        reading.people(connection, keys, &newest)?;
-        let Some(found) = found else { return reading.all(connection, newest, sink) };
+        let Some(found) = found else {
+            reading.people(connection, keys, &newest)?;
+            return reading.all(connection, newest, sink);
+        };
         reading.all_but_keys(connection, &newest, sink)?;
-        let known = Known { keys, distrusted: &found.distrusted, damaged: &found.damaged_keys };
-        let differing = second_look(connection, head, others, &known, &newest)?;
-        let mut sum_of_keys = found.sum_of_keys;
-        differing.leave_out(&mut sum_of_keys);
-        reading.again(connection, &differing.again, &newest, |row| sum_of_keys.add(row, keys))?;
+        let mut sum = found.sum_of_many;
+        let known = Known { keys, distrusted: &found.distrusted, damaged: &found.damaged_people };
+        let written = newest.people.iter().map(|(person, written)| (person.to_bytes(), *written));
+        let differing = second_look(connection, head, others, (Many::People, &known), written)?;
+        differing.leave_out(&mut sum);
+        let again = differing.again.iter().map(|id| PersonRef::from_bytes(*id));
+        repair.bad = people::again(connection, keys, again, &newest.people, |row| sum.add(row, keys))?;
+        repair.bad.extend(differing.bad(Many::People));
+        people::tell_all(&repair.bad);
+        let known = Known { damaged: &found.damaged_keys, ..known };
+        let written = newest.keys.iter().map(|(key, written)| (key.to_bytes(), *written));
+        let differing = second_look(connection, head, others, (Many::Keys, &known), written)?;
+        differing.leave_out(&mut sum);
+        let again = differing.again.iter().map(|id| KeyId::from_bytes(*id));
+        reading.again(connection, again, &newest, |row| sum.add(row, keys))?;
         reading.name(differing.damaged, found.zone_missing);
         reading.hand_over(sink);
-        repair.sum_of_keys = Some(Box::new(sum_of_keys));
+        repair.sum_of_many = Some(Box::new(sum));
         Ok(())
     };
     read().map_err(|error| of_reading(&error))?;
     let (bad, missing) = reading.end();
-    repair.bad = bad;
+    repair.bad.extend(bad);
     // A store that holds nothing has nothing to sum up.
     let repair = Some(repair).filter(|_| head != LogHead::START);
     let loaded = Loaded { revision: head.revision, repair };

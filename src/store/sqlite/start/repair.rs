@@ -42,8 +42,8 @@ pub(in crate::store::sqlite) struct Repair {
     /// Whether there was no sum: none that was edited, as far as anybody can tell.
     was_missing: bool,
     pub(super) bad: Vec<BadRow>,
-    /// The sum over the rows of keys that can be trusted, where it is known.
-    pub(super) sum_of_keys: Option<Box<RowSum>>,
+    /// The sum over the rows of keys and people that can be trusted, where it is known.
+    pub(super) sum_of_many: Option<Box<RowSum>>,
     /// The sum over all rows that can be trusted, where it is known.
     sum: Option<Box<RowSum>>,
     /// What entries tell, where the log was read.
@@ -79,7 +79,7 @@ impl Repair {
 
     fn at(head: LogHead) -> Self {
         let (time, was_missing, bad) = (Timestamp::EPOCH, false, Vec::new());
-        Self { head, time, was_missing, bad, sum_of_keys: None, sum: None, told: None }
+        Self { head, time, was_missing, bad, sum_of_many: None, sum: None, told: None }
     }
 
     /// Rows of keys that were edited, beside which nothing differs: what was named before stays so, and `sum` is that of the others.
@@ -127,8 +127,8 @@ pub(in crate::store::sqlite) fn repair(
             StoreError::Unavailable("a change was written since the store was read".to_owned()).into()
         );
     }
-    // Nothing is taken out of one that is not known: it is worked out anew at the end.
-    let mut sum = repair.sum.as_ref().map_or(RunningSum::unknown(), |sum| RunningSum::known((**sum).clone()));
+    // Nothing is taken out of this one: it is worked out at the end.
+    let mut sum = RunningSum::unknown();
     let (before, _) = Distrusted::read(connection, keys, &mut RowSum::EMPTY.clone())?;
     let mut bad = repair.bad.clone();
     let mut counted = CountedRows { connection, keys, sum: &mut sum };
@@ -137,20 +137,35 @@ pub(in crate::store::sqlite) fn repair(
         bad.extend(groups::put_lists(&mut counted, &told.changes)?);
         distrusted::forget_all(connection)?;
     }
+    let mut added = RunningSum::known(RowSum::EMPTY);
     let head = match repair.entry(&bad, &before) {
         Some(entry) => {
             let mutation = Mutation::new(entry, Rows::default());
-            rows::apply(connection, (keys, draws), &mut sum, head, &mutation)?
+            // People who are new in it count, too.
+            rows::apply(connection, (keys, draws), &mut added, head, &mutation)?
         }
         None => head,
     };
-    distrusted::put(connection, keys, &mut sum, &bad, head.revision)?;
-    if sum.is_known() {
+    let added = added.sum().ok_or_else(unknown)?;
+    if let Some(sum) = &repair.sum {
+        let mut sum = (**sum).clone();
+        sum.merge(&added);
+        let mut sum = RunningSum::known(sum);
+        distrusted::put(connection, keys, &mut sum, &bad, head.revision)?;
         return Ok((head, sum));
     }
-    let sum = sum_of_all(connection, keys, repair.sum_of_keys.as_deref())?;
-    let sum = sum.ok_or_else(|| StoreError::Corrupt("what is stored cannot be summed up".to_owned()))?;
+    distrusted::put(connection, keys, &mut RunningSum::unknown(), &bad, head.revision)?;
+    let of_many = repair.sum_of_many.as_ref().map(|of_many| {
+        let mut of_many = (**of_many).clone();
+        of_many.merge(&added);
+        of_many
+    });
+    let sum = sum_of_all(connection, keys, of_many.as_ref())?.ok_or_else(unknown)?;
     Ok((head, RunningSum::known(sum)))
+}
+
+fn unknown() -> StoreError {
+    StoreError::Corrupt("what is stored cannot be summed up".to_owned())
 }
 
 /// Writes anew what follows from entries.

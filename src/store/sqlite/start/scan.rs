@@ -37,20 +37,23 @@ pub(super) struct Scan<'s> {
     parts: ViewParts,
     /// Of the table that is being read, those that are named as damaged and were there.
     pub(super) seen: HashSet<Vec<u8>>,
-    /// Of all but keys.
+    /// Of all but keys and people.
     pub(super) sum: RowSum,
-    pub(super) sum_of_keys: RowSum,
+    /// Of keys and people.
+    pub(super) sum_of_many: RowSum,
     /// Whether each of all but keys is as it was written.
     pub(super) is_genuine: bool,
     /// Keys whose rows cannot be trusted, and were not named before.
-    pub(super) damaged_keys: DamagedKeys,
+    pub(super) damaged_keys: DamagedRows,
+    /// The same of people.
+    pub(super) damaged_people: DamagedRows,
 }
 
-/// Keys whose rows cannot be trusted, by their ids as they are shown.
-pub(super) type DamagedKeys = HashMap<String, DamagedKey>;
+/// Rows that cannot be trusted, by their ids as they are shown.
+pub(super) type DamagedRows = HashMap<String, DamagedRow>;
 
-/// What is wrong with the row of a key.
-pub(super) struct DamagedKey {
+/// What is wrong with a row.
+pub(super) struct DamagedRow {
     pub(super) why: &'static str,
     /// Whether it is as it was written, and cannot be read all the same.
     pub(super) is_genuine: bool,
@@ -58,7 +61,7 @@ pub(super) struct DamagedKey {
     code: Vec<u8>,
 }
 
-impl DamagedKey {
+impl DamagedRow {
     /// What a row of this code is to the sum.
     pub(super) fn summand(&self) -> Summand<'_> {
         Summand { root: self.root, code: &self.code }
@@ -75,9 +78,10 @@ impl<'s> Scan<'s> {
             parts: ViewParts::default(),
             seen: HashSet::new(),
             sum: RowSum::EMPTY,
-            sum_of_keys: RowSum::EMPTY,
+            sum_of_many: RowSum::EMPTY,
             is_genuine: true,
             damaged_keys: HashMap::new(),
+            damaged_people: HashMap::new(),
         }
     }
 
@@ -108,7 +112,15 @@ impl<'s> Scan<'s> {
     pub(super) fn person(&mut self, row: &Row) {
         match self.distrusted.why(people::TABLE, &row.id) {
             Some(why) => people::tell(&row.id, why),
-            None => self.count(people::TABLE, row),
+            None if row.is_genuine(people::TABLE, self.keys) => {
+                self.sum_of_many.add(row.summand(), self.keys);
+            }
+            None => {
+                self.is_genuine = false;
+                let (root, code) = (row.root, row.code.clone());
+                let known = DamagedRow { why: EDITED, is_genuine: false, root, code };
+                self.damaged_people.insert(String::from_utf8_lossy(&row.id).into_owned(), known);
+            }
         }
     }
 
@@ -121,7 +133,7 @@ impl<'s> Scan<'s> {
         }
         match row.to_kept(self.keys, &mut self.known) {
             Ok(kept) => {
-                self.sum_of_keys.add(row.summand(), self.keys);
+                self.sum_of_many.add(row.summand(), self.keys);
                 let mut since = changes.since_row(kept.own.id, row.revision).peekable();
                 if since.peek().is_none() {
                     self.parts.put(kept);
@@ -136,10 +148,10 @@ impl<'s> Scan<'s> {
                 let is_genuine = row.is_genuine(self.keys);
                 // Of one that is not, the sum lacks the term.
                 if is_genuine {
-                    self.sum_of_keys.add(row.summand(), self.keys);
+                    self.sum_of_many.add(row.summand(), self.keys);
                 }
                 let (root, code) = (row.root, row.code.to_vec());
-                let known = DamagedKey { why: damaged.why, is_genuine, root, code };
+                let known = DamagedRow { why: damaged.why, is_genuine, root, code };
                 self.damaged_keys.insert(damaged.id.clone(), known);
                 self.parts.view.damaged.push(damaged);
             }
@@ -171,10 +183,11 @@ impl<'s> Scan<'s> {
     /// Counts what another scan has counted.
     pub(super) fn merge(&mut self, other: Self) {
         self.sum.merge(&other.sum);
-        self.sum_of_keys.merge(&other.sum_of_keys);
+        self.sum_of_many.merge(&other.sum_of_many);
         self.is_genuine &= other.is_genuine;
         self.seen.extend(other.seen);
         self.damaged_keys.extend(other.damaged_keys);
+        self.damaged_people.extend(other.damaged_people);
         self.parts.note_zone(|| other.parts.zone_missing);
     }
 

@@ -48,7 +48,7 @@ pub(in crate::store::sqlite) struct Newest {
     pub(in crate::store::sqlite) policies: HashMap<u64, i64>,
     pub(in crate::store::sqlite) schemes: HashMap<Label, i64>,
     /// Where a whole log was read: every reference to a person, with the entry that has it first.
-    pub(in crate::store::sqlite) people: HashMap<PersonRef, i64>,
+    pub(in crate::store::sqlite) people: HashMap<PersonRef, i64, RandomState>,
 }
 
 /// The rows that an entry says it changed.
