@@ -970,13 +970,13 @@ async fn every_method_has_a_row_and_every_row_a_method() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_method_takes_its_own_callers_and_no_others() {
     // X9, X4, O2, T1
-    walk(true).await;
+    Box::pin(walk(true)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_checks_are_not_open_they_take_their_own_callers_too() {
     // X9, O1
-    walk(false).await;
+    Box::pin(walk(false)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

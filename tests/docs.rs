@@ -363,7 +363,7 @@ fn the_example_of_a_configuration_shows_the_defaults_and_every_setting() {
     let folder = tempfile::tempdir().unwrap();
     let unknown = folder.path().join("unknown.toml");
     let example = fs::read_to_string(path).unwrap();
-    for table in ["", "[gateway]\n"] {
+    for table in ["", "[gateway]\n", "[[actors]]\n", "[[actors]]\n[actors.ceiling]\n"] {
         fs::write(&unknown, format!("{table}no_such_setting = 1")).unwrap();
         let refused = Config::load(Some(&unknown)).unwrap_err().to_string();
         let (_, known) = refused.split_once("expected ").unwrap();
@@ -371,11 +371,18 @@ fn the_example_of_a_configuration_shows_the_defaults_and_every_setting() {
             // One without a default stands in a comment.
             let is_shown = |line: &str| {
                 let line = line.strip_prefix("# ").unwrap_or(line);
-                line.starts_with(&format!("{setting} =")) || line == format!("[{setting}]")
+                let headings =
+                    [format!("[{setting}]"), format!("[[{setting}]]"), format!("[actors.{setting}]")];
+                line.starts_with(&format!("{setting} =")) || headings.iter().any(|heading| line == heading)
             };
             assert!(example.lines().any(is_shown), "examples/keyward.toml lacks {setting}");
         }
     }
+    // The actor that it shows is one.
+    let (_, shown) = example.split_once("# [[actors]]").unwrap();
+    let lines: Vec<_> = shown.lines().map(|line| line.strip_prefix("# ").unwrap_or_default()).collect();
+    fs::write(&unknown, format!("[[actors]]\n{}", lines.join("\n"))).unwrap();
+    assert_eq!(Config::load(Some(&unknown)).unwrap().actors.count(), 1);
 }
 
 #[test]

@@ -133,9 +133,9 @@ fn edge_keys(entropy: &Seeded, workspace: WorkspaceId) -> Vec<Key> {
         description: Description::parse(&text("\u{1F511}\" \\", 256)).unwrap(),
         owner: Some(Owner::parse(&text("~", 128)).unwrap()),
         creator: Arc::new(Creator::Admin {
-            key: key(entropy, workspace).id,
+            by: key(entropy, workspace).id.into(),
             owner: Some(Owner::parse("\"ops\\\"").unwrap()),
-            workspace,
+            workspace: Some(workspace),
             on_behalf_of: Some(Owner::parse("u/\"").unwrap()),
         }),
         follows_owner_role: true,
@@ -167,7 +167,8 @@ fn edge_keys(entropy: &Seeded, workspace: WorkspaceId) -> Vec<Key> {
     let revoked = RevokeReason::ALL.map(|reason| {
         let by = (reason != RevokeReason::Unspecified).then_some(full.id);
         let comment = Comment::parse(if by.is_some() { "left\u{a0}the company’s “team”" } else { "" });
-        let revocation = Revocation { at: at(2_000), by, reason, comment: comment.unwrap() };
+        let revocation =
+            Revocation { at: at(2_000), by: by.map(Into::into), reason, comment: comment.unwrap() };
         Key { state: KeyState::Revoked(Box::new(revocation)), ..key(entropy, workspace) }
     });
     let admin = |rights| Key { admin: Some(Arc::new(rights)), ..key(entropy, workspace) };
@@ -881,7 +882,7 @@ async fn the_log_is_queried_page_by_page<B: Backend>() {
             time: at(1_000 + turn / 3),
             actor: [
                 Actor::System,
-                Actor::Admin { key: actors[0], owner: None, address },
+                Actor::Admin { by: actors[0].into(), owner: None, address },
                 Actor::Holder { key: actors[1], owner: Some(Owner::parse("o").unwrap()), address: None },
             ][entropy.below(3)]
             .clone(),
@@ -897,7 +898,8 @@ async fn the_log_is_queried_page_by_page<B: Backend>() {
         entries.insert(0, (revision, entry));
     }
     let actor_key = |actor: &Actor| match actor {
-        Actor::Admin { key, .. } | Actor::Holder { key, .. } => Some(*key),
+        Actor::Admin { by, .. } => Some(*by),
+        Actor::Holder { key, .. } => Some((*key).into()),
         Actor::System => None,
     };
     let all = LogFilter::default();
@@ -905,12 +907,12 @@ async fn the_log_is_queried_page_by_page<B: Backend>() {
         all.clone(),
         LogFilter { workspace: Some(workspaces[0]), ..all.clone() },
         LogFilter { key: entries[7].1.key, ..all.clone() },
-        LogFilter { actor_key: Some(actors[1]), ..all.clone() },
+        LogFilter { actor_key: Some(actors[1].into()), ..all.clone() },
         LogFilter { action: Some("key.update"), ..all.clone() },
         LogFilter { start: Some(at(1_005)), end: Some(at(1_010)), ..all.clone() },
         LogFilter {
             workspace: Some(workspaces[1]),
-            actor_key: Some(actors[0]),
+            actor_key: Some(actors[0].into()),
             start: Some(at(1_004)),
             ..all.clone()
         },
@@ -1002,7 +1004,8 @@ async fn people_are_references_in_entries_and_names_to_who_reads_them<B: Backend
         for turn in 0..20 {
             let key = key(&entropy, workspace);
             let mut put = put(&key);
-            put.entry.actor = Actor::Admin { key: key.id, owner: owner("zoe-the-first"), address: None };
+            put.entry.actor =
+                Actor::Admin { by: key.id.into(), owner: owner("zoe-the-first"), address: None };
             put.entry.changes = vec![change(if turn % 2 == 0 { "zoe-the-first" } else { "ann/\"1\\" })];
             store.commit(put).await.unwrap();
         }
@@ -1189,7 +1192,7 @@ async fn a_secret_has_eight_last_users_and_one_that_is_gone_has_none<B: Backend>
     store.commit(put_workspace(&workspace)).await.unwrap();
     let key = stored(&*store, &key(&entropy, workspace.id)).await;
     let by = |address: u8, ms| LastUse {
-        caller: Some(key.id),
+        caller: Some(key.id.into()),
         address: Some([10, 0, 0, address].into()),
         ..last_use(key.id, 1, ms)
     };

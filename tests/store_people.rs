@@ -38,15 +38,16 @@ fn owner(name: &str) -> Owner {
 fn issue(entropy: &Seeded, workspace: WorkspaceId) -> Mutation {
     let new = key(entropy, workspace);
     let creator = Creator::Admin {
-        key: new.id,
+        by: new.id.into(),
         owner: Some(owner(ACTOR)),
-        workspace,
+        workspace: Some(workspace),
         on_behalf_of: Some(owner(BEHALF)),
     };
     let mut put = put(&Key { owner: Some(owner(OWNER)), creator: creator.into(), ..new });
     let field =
         |field: &'static str, to: &str| FieldChange { field: field.into(), from: Value::Null, to: to.into() };
-    put.entry.actor = Actor::Admin { key: put.entry.key.unwrap(), owner: Some(owner(ACTOR)), address: None };
+    put.entry.actor =
+        Actor::Admin { by: put.entry.key.unwrap().into(), owner: Some(owner(ACTOR)), address: None };
     put.entry.changes =
         vec![field("owner", OWNER), field("on_behalf_of", BEHALF), field("workspace.owner", OWNER)];
     put
@@ -168,7 +169,7 @@ async fn a_row_that_was_edited_stops_no_change_and_the_next_start_names_it() {
     let workspace = place_workspace(&store).await;
     let mut change = issue(&Seeded::new(9), workspace);
     change.entry.actor = Actor::Admin {
-        key: change.entry.key.unwrap(),
+        by: change.entry.key.unwrap().into(),
         owner: Some(owner(&format!("{ACTOR}-2"))),
         address: None,
     };

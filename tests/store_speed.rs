@@ -45,9 +45,9 @@ async fn loading_and_verifying() {
             .unwrap(),
     );
     let creator = Arc::new(Creator::Admin {
-        key: first.id,
+        by: first.id.into(),
         owner: None,
-        workspace: first.workspace,
+        workspace: Some(first.workspace),
         on_behalf_of: None,
     });
     let (started, before) = (Instant::now(), spent());

@@ -64,7 +64,7 @@ pub(crate) fn way_in(answer_bytes: usize) -> io::Result<()> {
             Protocol::Grpc,
             NonZeroUsize::MIN,
             limits,
-            move |_peer: Peer| routes.clone(),
+            move |_peer: &Peer| routes.clone(),
         )?;
         Err(io::Error::other(running.died().await))
     })

@@ -32,6 +32,12 @@ pub enum AppError {
          say --insecure-listen-beyond-loopback-without-tls"
     )]
     BeyondLoopback(SocketAddr),
+    /// Nobody could be one of the actors.
+    #[error(
+        "the configuration file has [[actors]], which are known by client certificates, and no client is asked for one: give \
+         --client-ca, or take them out"
+    )]
+    ActorsWithoutCertificates,
     /// The certificate cannot be served.
     #[error(transparent)]
     Tls(#[from] TlsError),

@@ -9,6 +9,7 @@ use crate::{
     server::{
         budget::Budget,
         calls::Calls,
+        connection::Peer,
         figures::ListenerFigures,
         limits::ListenerLimits,
         listener::{Listener, ListenerError, Running},
@@ -79,15 +80,16 @@ impl Listeners {
         let budget = Budget::new(limits.in_flight_bytes);
         tracing::info!(budget.bytes = budget.limit(), "memory for calls in flight");
         let shared = || Arc::clone(&budget);
-        let made = move |_peer| routes.clone();
+        let made = move |_peer: &Peer| routes.clone();
         let served = grpc.listener.serve(shared(), Protocol::Grpc, workers, limits.clone(), made);
         let grpc = served.map_err(not_served(grpc.address))?;
         let watching = site.with(Surfaces::WATCHING);
         let served =
-            http.listener.serve(shared(), Protocol::Http, workers, limits.clone(), move |_peer| site.clone());
+            http.listener
+                .serve(shared(), Protocol::Http, workers, limits.clone(), move |_peer: &Peer| site.clone());
         let http = served.map_err(not_served(http.address))?;
         let serve = |probes: BoundListener| {
-            let made = move |_peer| watching.clone();
+            let made = move |_peer: &Peer| watching.clone();
             let served = probes.listener.serve(shared(), Protocol::Http, NonZeroUsize::MIN, limits, made);
             served.map_err(not_served(probes.address))
         };

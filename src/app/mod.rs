@@ -1,5 +1,6 @@
 //! Wires the adapters together; the one place that names them all.
 
+mod actors;
 mod background;
 mod begin;
 mod doctor;

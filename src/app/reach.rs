@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use super::settings::Settings;
 use crate::domain::surfaces::{Surface, Surfaces};
 
+const OR_ACTOR: &str = ", or the client certificate of an actor";
+
 /// What the settings let in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Exposure {
@@ -12,15 +14,18 @@ pub(super) struct Exposure {
     check_is_open: bool,
     http_check_is_open: bool,
     http_surfaces: Surfaces,
+    /// What proves an actor, where there are any.
+    or_actor: &'static str,
 }
 
 impl Exposure {
-    pub(super) const fn of(settings: &Settings) -> Self {
+    pub(super) fn of(settings: &Settings) -> Self {
         Self {
             is_encrypted: settings.tls.is_some(),
             check_is_open: settings.check_is_open,
             http_check_is_open: settings.http_check_is_open,
             http_surfaces: settings.http_surfaces,
+            or_actor: if settings.actors.is_empty() { "" } else { OR_ACTOR },
         }
     }
 
@@ -34,8 +39,9 @@ impl Exposure {
         let mut lines = vec!["who can reach what, and must prove what:".to_owned()];
         let at = |address, is_encrypted| format!("  {} {}", from(address), channel(is_encrypted));
         let place = at(grpc, self.is_encrypted);
-        lines.push(format!("{place} grpc {grpc} Check, gateways: {}", asker(self.check_is_open)));
-        lines.push(format!("{place} grpc {grpc} administration: an administration key"));
+        let or_actor = if self.check_is_open { "" } else { self.or_actor };
+        lines.push(format!("{place} grpc {grpc} Check, gateways: {}{or_actor}", asker(self.check_is_open)));
+        lines.push(format!("{place} grpc {grpc} administration: an administration key{}", self.or_actor));
         lines.push(format!("{place} grpc {grpc} health: nothing"));
         let surfaces = |address, is_encrypted, surfaces: Surfaces| {
             let place = at(address, is_encrypted);
@@ -85,6 +91,7 @@ mod tests {
             check_is_open: true,
             http_check_is_open: false,
             http_surfaces: Surfaces::BEYOND_LOOPBACK,
+            or_actor: OR_ACTOR,
         };
         let [grpc, http, probes] =
             ["127.0.0.1:50051", "192.0.2.1:8080", "192.0.2.1:9090"].map(|address| address.parse().unwrap());
@@ -93,7 +100,8 @@ mod tests {
             [
                 "who can reach what, and must prove what:",
                 "  this machine (TLS) grpc 127.0.0.1:50051 Check, gateways: nothing",
-                "  this machine (TLS) grpc 127.0.0.1:50051 administration: an administration key",
+                "  this machine (TLS) grpc 127.0.0.1:50051 administration: an administration key, or the client certificate of \
+                 an actor",
                 "  this machine (TLS) grpc 127.0.0.1:50051 health: nothing",
                 "  the network (TLS) http 192.0.2.1:8080 probes: nothing",
                 "  the network (TLS) http 192.0.2.1:8080 verify: an address in gateway.trusted_peers, and an administration key \

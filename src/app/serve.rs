@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 use super::{
+    actors,
     begin::{load, runtime, store_of},
     error::AppError,
     memory::give_back,
@@ -52,6 +53,9 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         }
         tracing::warn!(listen = %address, "keys and secrets cross the network unencrypted; every call needs a caller");
     }
+    if !config.actors.is_empty() && args.client_ca.is_none() {
+        return Err(AppError::ActorsWithoutCertificates);
+    }
     let destination = Destination::choose(&args.data);
     let mut store = store_of(args.data.anchor.as_deref(), &args.data.roots, args.accept_rollback);
     store.without_upgrade_copy = args.no_upgrade_copy;
@@ -67,6 +71,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         http_check_is_open,
         policy: config::first_policy(args.data.policy.as_deref())?,
         gateway: config.gateway,
+        actors: config.actors,
         limits: ListenerLimits { in_flight_bytes: args.in_flight_mib << 20, ..ListenerLimits::default() },
         workers: args.workers.unwrap_or_else(cores),
         count_wait: Duration::from_millis(args.count_wait_ms.into()),
@@ -79,13 +84,19 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         let clock = Arc::clone(&settings.clock);
         let mut service = Service::start(settings, &destination).await?;
         service.announce();
-        let (asked, tls) = (Notify::new(), service.tls.clone());
+        let (asked, asked_of_actors) = (Notify::new(), Notify::new());
+        let (tls, index, file) = (service.tls.clone(), Arc::clone(&service.index), args.data.config.clone());
+        let read_anew = || {
+            asked.notify_one();
+            asked_of_actors.notify_one();
+        };
         let stopped = tokio::select! {
-            () = signals.next(|| asked.notify_one()) => StopReason::Asked,
+            () = signals.next(read_anew) => StopReason::Asked,
             stopped = service.died() => stopped,
             never = logging.tell_of_lost() => match never {},
             never = give_back() => match never {},
             never = tend(tls, &*clock, &asked) => match never {},
+            never = actors::tend(file, index, &asked_of_actors) => match never {},
         };
         tracing::info!("stopping: calls in flight finish first");
         tokio::select! {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     health::HealthReporter,
+    index::Index,
     ports::{Lifecycle, StoreError, WriterState},
     server::{
         listener::Running,
@@ -31,6 +32,7 @@ pub struct Service {
     pub(super) check_is_open: bool,
     pub(super) reach: Exposure,
     pub(super) tls: Option<Arc<Tls>>,
+    pub(super) index: Arc<Index>,
 }
 
 /// Why a service stopped serving.
@@ -74,6 +76,10 @@ impl Service {
             } else {
                 tracing::info!(%client_ca, "a client of gRPC may show a certificate of these authorities, or none");
             }
+        }
+        let actors = self.index.actors().count();
+        if actors > 0 {
+            tracing::info!(actors, "actors of the configuration may call without a key");
         }
         let clear = if self.tls.is_some() { " -cacert CA" } else { " -plaintext" };
         let caller = if self.check_is_open { "" } else { " -H 'authorization: Bearer kw_admin_…'" };

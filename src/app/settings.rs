@@ -4,6 +4,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Du
 
 use crate::{
     domain::{
+        admin::Actors,
         gateway::Gateway,
         policy::Policy,
         surfaces::Surfaces,
@@ -38,6 +39,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Where holders carry their keys when they come through a gateway.
     pub gateway: Gateway,
+    /// Who may call without a key.
+    pub actors: Actors,
     /// What a client may take.
     pub limits: ListenerLimits,
     /// How many threads serve connections.

@@ -50,6 +50,7 @@ impl Service {
         let first_policy = store.begin(settings.policy, &*entropy, root_key).await?;
         let is_new = first_policy.is_none();
         let index = Arc::new(Index::with_slots::<MemorySlot>());
+        index.put_actors(Arc::new(settings.actors));
         let threads = Threads::start().map_err(AppError::Runtime)?;
         let follower = load(&store, &index, &threads, first_policy, &*entropy).await?;
         let counters = count(&store, &index).await?;
@@ -102,6 +103,7 @@ impl Service {
             check_is_open,
             reach,
             tls,
+            index: Arc::clone(&gathered.index),
         })
     }
 }

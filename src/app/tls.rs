@@ -96,9 +96,7 @@ pub(super) async fn tend(tls: Option<Arc<Tls>>, clock: &dyn Clock, asked: &Notif
 async fn nothing_to_read(asked: &Notify) -> Infallible {
     loop {
         asked.notified().await;
-        tracing::warn!(
-            "SIGHUP: nothing is read anew but a certificate, and there is none; restart for new settings"
-        );
+        tracing::warn!("SIGHUP: there is no certificate to read anew");
     }
 }
 

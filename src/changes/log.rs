@@ -52,7 +52,7 @@ impl Changes {
         page_size: usize,
     ) -> Result<LogAnswer, OperationError> {
         // A caller cannot filter by an actor that it may not know of.
-        if filter.actor_key.is_some_and(|actor| !self.index.is_seen(permit.sight(), actor)) {
+        if filter.actor_key.is_some_and(|actor| !self.index.is_caller_seen(permit.sight(), actor)) {
             return Ok(LogAnswer { records: Vec::new(), next_page_token: String::new() });
         }
         let list = format!("log {:?} {filter:?}", permit.bound_to());

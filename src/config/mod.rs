@@ -1,6 +1,7 @@
 //! File, environment and flags, read into types before anything else happens; the only reader of the environment
 //! beside clap.
 
+mod actors;
 pub mod args;
 pub mod listen;
 pub mod zoneinfo;
@@ -13,7 +14,9 @@ use std::{
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use self::actors::{FileActor, actors};
 use crate::domain::{
+    admin::Actors,
     client_address::{ClientAddress, Hops, TrustedProxies},
     gateway::Gateway,
     network::{TrustedPeers, parse_network},
@@ -30,6 +33,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// Who may call without a key.
+    pub actors: Actors,
 }
 
 /// How log lines look.
@@ -88,6 +93,8 @@ struct File {
     log_format: Option<LogFormat>,
     #[serde(default)]
     gateway: FileGateway,
+    #[serde(default)]
+    actors: Vec<FileActor>,
 }
 
 #[derive(Deserialize, Default)]
@@ -123,8 +130,9 @@ impl Config {
         let file: File = toml::from_str(text).map_err(malformed)?;
         let invalid =
             |field: &str, why| ConfigError::Invalid { path: path.to_owned(), field: field.to_owned(), why };
+        let actors = actors(&file.actors).map_err(|(field, why)| invalid(&field, why))?;
         let gateway = gateway(&file.gateway).map_err(|(field, why)| invalid(field, why))?;
-        Ok(Self { gateway, log_format: file.log_format.unwrap_or_default() })
+        Ok(Self { gateway, log_format: file.log_format.unwrap_or_default(), actors })
     }
 }
 

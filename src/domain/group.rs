@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     audit::{Action, array},
+    caller_id::CallerId,
     id::{GroupId, KeyId},
     key::{Key, KeyState, KeyView, Revocation, RevokeReason, Standing},
     revision::Revision,
@@ -65,8 +66,8 @@ pub struct GroupChange {
     pub revision: Revision,
     /// When it was accepted.
     pub time: Timestamp,
-    /// The administration key that asked.
-    pub by: Option<KeyId>,
+    /// The administration key or actor that asked.
+    pub by: Option<CallerId>,
     /// What was done.
     pub act: GroupAct,
     /// The operator's own words.

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod audit;
+pub mod caller_id;
 pub mod carried;
 pub mod ceiling;
 pub mod client_address;

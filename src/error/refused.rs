@@ -1,7 +1,12 @@
 //! Errors of callers who may not.
 
 use super::listed::listed;
-use crate::domain::{admin::AdminRefusal, ceiling::CeilingPart, id::KeyId, text::Label};
+use crate::domain::{
+    admin::{AdminRefusal, Unproven},
+    ceiling::CeilingPart,
+    id::KeyId,
+    text::Label,
+};
 
 /// Who calls may not: another caller might, or this one with more rights.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,6 +14,9 @@ pub enum Refused {
     /// What was sent to identify the caller is not a usable administration key.
     #[error("what was sent in `authorization` is not a usable administration key")]
     CallerInvalid,
+    /// The connection proves somebody who is no actor, and no key was sent.
+    #[error(transparent)]
+    Unproven(Unproven),
     /// The caller may not.
     #[error(transparent)]
     Admin(#[from] AdminRefusal),

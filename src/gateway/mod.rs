@@ -240,7 +240,7 @@ impl Desk {
             requirement,
             mode: Mode::Enforce,
             bound_to: caller.bound_to(),
-            caller: caller.key_id(),
+            caller: caller.id(),
             door: R::DOOR,
         };
         let answer = self.judge.check(&query).await?;

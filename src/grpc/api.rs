@@ -73,31 +73,38 @@ impl Api {
 
     /// Who sent a request.
     pub(super) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, OperationError> {
-        self.caller_of(request.metadata().as_ref(), source(request))
+        self.caller_of(request.metadata().as_ref(), request.extensions().get::<Peer>())
     }
 
-    /// Who sent these headers from there.
+    /// Who sent these headers over this connection.
     pub(super) fn caller_of(
         &self,
         headers: &HeaderMap,
-        address: Option<IpAddr>,
+        peer: Option<&Peer>,
     ) -> Result<Caller, OperationError> {
-        let presented = bearer(headers).map_err(|_guessed_never| self.judge.wrong_caller(address))?;
-        self.judge.identify(presented, address)
+        self.identify(bearer(headers), peer)
     }
 
-    /// Who asks a Check from this address, if he may; `callers` are the values in which he says who he is.
+    fn identify(
+        &self,
+        presented: Result<Option<&str>, OperationError>,
+        peer: Option<&Peer>,
+    ) -> Result<Caller, OperationError> {
+        let address = peer.map(address);
+        let presented = presented.map_err(|_guessed_never| self.judge.wrong_caller(address))?;
+        self.judge.identify(presented, address, peer.and_then(|peer| peer.proof.as_deref()))
+    }
+
+    /// Who asks a Check over this connection, if he may; `callers` are the values in which he says who he is.
     ///
     /// # Errors
     /// He may not, or says it in a way that could be read in two.
     pub fn checker<'a>(
         &self,
         callers: impl Iterator<Item = &'a [u8]>,
-        address: Option<IpAddr>,
+        peer: Option<&Peer>,
     ) -> Result<Caller, OperationError> {
-        let address = address.map(|ip| ip.to_canonical());
-        let presented = only_bearer(callers).map_err(|_guessed_never| self.judge.wrong_caller(address))?;
-        let caller = self.judge.identify(presented, address)?;
+        let caller = self.identify(only_bearer(callers), peer)?;
         self.require_checker(&caller)?;
         Ok(caller)
     }
@@ -138,11 +145,11 @@ pub(super) fn stopping() -> OperationError {
 
 /// Where a request came from: the address of the connection, since nothing else can be believed.
 pub(super) fn source<T>(request: &Request<T>) -> Option<IpAddr> {
-    request.extensions().get::<Peer>().copied().map(address)
+    request.extensions().get::<Peer>().map(address)
 }
 
 /// The address of the other end of a connection.
-pub(super) fn address(peer: Peer) -> IpAddr {
+fn address(peer: &Peer) -> IpAddr {
     peer.address.ip().to_canonical()
 }
 

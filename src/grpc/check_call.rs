@@ -37,7 +37,7 @@ pub trait CheckAtOnce: Send + Sync + 'static {
     fn check_at_once(
         &self,
         _headers: &HeaderMap,
-        _peer: Peer,
+        _peer: &Peer,
         _asked: &v1::CheckRequest,
         _answer: &mut Vec<u8>,
     ) -> Option<Result<(), Status>> {
@@ -60,7 +60,7 @@ pub(super) fn serve(
     handler: &impl CheckAtOnce,
     headers: &HeaderMap,
     body: &RequestBody,
-    peer: Peer,
+    peer: &Peer,
     held: &mut Option<Held>,
 ) -> Option<Response<Body>> {
     if headers.contains_key("grpc-encoding") {

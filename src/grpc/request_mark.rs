@@ -3,11 +3,11 @@
 use prost::Message;
 
 use super::convert;
-use crate::{domain::id::KeyId, error::OperationError, ports::RequestMark};
+use crate::{domain::caller_id::CallerId, error::OperationError, ports::RequestMark};
 
 /// What a request id stands for: whose it is, and a fingerprint of the whole request.
 pub(super) fn request_mark(
-    caller: KeyId,
+    caller: CallerId,
     field: &str,
     text: &str,
     method: &'static str,

@@ -176,7 +176,7 @@ where
         &self,
         head: &Parts,
         body: &RequestBody,
-        peer: Peer,
+        peer: &Peer,
         paid: &mut Option<Held>,
     ) -> Option<Response<Body>> {
         if head.uri.path() != check_call::PATH {

@@ -121,7 +121,9 @@ fn invalid(error: Invalid) -> ErrorParts {
 fn refused(error: &Refused) -> (Code, ErrorParts) {
     let denied = |reason, metadata| (Code::PermissionDenied, (reason, metadata, Extra::None));
     match error {
-        Refused::CallerInvalid => (Code::Unauthenticated, plain(ErrorReason::CallerInvalid)),
+        Refused::CallerInvalid | Refused::Unproven(_) => {
+            (Code::Unauthenticated, plain(ErrorReason::CallerInvalid))
+        }
         Refused::Admin(AdminRefusal::CallerMissing) => {
             (Code::Unauthenticated, plain(ErrorReason::CallerMissing))
         }

@@ -22,7 +22,7 @@ pub(super) async fn answer(api: &Api, request: Request<RequestBody>) -> Response
     let Some(body) = body.into_whole() else {
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "The body is over 512 KiB.", None);
     };
-    let peer = head.extensions.get::<Peer>().copied();
+    let peer = head.extensions.get::<Peer>().cloned();
     let callers = head.headers.get_all(header::AUTHORIZATION).iter();
     let JsonAnswer { status, headers, body } =
         api.check_json(callers.map(http::HeaderValue::as_bytes), peer, &body).await;

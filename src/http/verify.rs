@@ -34,8 +34,9 @@ type QueryFields<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 pub(super) async fn answer(api: &Api, request: &Request<RequestBody>) -> Response<Full<Bytes>> {
     let desk = api.desk();
     let headers = request.headers();
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
+    let peer = request.extensions().get::<Peer>();
     let caller = api.checker(headers.get_all(CALLER).iter().map(http::HeaderValue::as_bytes), peer);
+    let peer = peer.map(|peer| peer.address.ip());
     let query = request.uri().query().unwrap_or_default();
     let mut settings: QueryFields<'_> = form_urlencoded::parse(query.as_bytes()).collect();
     let body_in_header = take_body_in_header(&mut settings);

@@ -4,6 +4,7 @@
 //! alike is kept once, in their class, with what the policy makes of it; what only administration shows is not kept at all.
 
 mod accounts;
+mod actors;
 mod apply;
 mod billing;
 mod class;

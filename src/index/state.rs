@@ -31,6 +31,7 @@ use super::{
 
 use crate::{
     domain::{
+        admin::Actors,
         id::{KeyId, WorkspaceId},
         key::KeyView,
         limit::LimitIds,
@@ -64,6 +65,8 @@ pub struct Index {
     pub(super) default_workspace: OnceLock<WorkspaceId>,
     /// The policy in force; `None` before the first is known, and while the stored one cannot be trusted.
     pub(super) policy: ArcSwapOption<PolicyVersion>,
+    /// Who may call without a key, by the configuration.
+    pub(super) actors: ArcSwap<Actors>,
     /// How foreign credentials are hashed: as long as secrets of other systems are in memory, and in their ways alone.
     pub(super) ways: ArcSwap<Vec<Way>>,
     /// The newest version that is stored, whether or not it can be trusted.
@@ -111,6 +114,7 @@ impl Index {
             damaged: papaya::HashMap::default(),
             default_workspace: OnceLock::new(),
             policy: ArcSwapOption::empty(),
+            actors: ArcSwap::default(),
             ways: ArcSwap::default(),
             newest_policy: AtomicU64::new(0),
             revision: AtomicU64::new(0),

@@ -16,6 +16,7 @@ use std::{
 use super::journal::Journal;
 use crate::{
     domain::{
+        caller_id::CallerId,
         id::KeyId,
         key::SecretViews,
         time::Timestamp,
@@ -32,8 +33,8 @@ const MARKS: usize = 2 * MAX_USERS;
 pub struct User {
     /// Which secret.
     pub generation: u32,
-    /// The administration key that asked; `None` for a caller without one.
-    pub caller: Option<KeyId>,
+    /// The administration key or actor that asked; `None` for a caller without one.
+    pub caller: Option<CallerId>,
     /// Where the holder is, if that is known.
     pub address: Option<IpAddr>,
 }
@@ -210,7 +211,7 @@ mod tests {
         note(9, 6 * MINUTE);
         assert_eq!(taken(&uses), [(1, "10.0.0.9".to_owned(), 6)], "but in the next it has");
         note(9, 7 * MINUTE);
-        let another = User { caller: Some(key.id), ..user(1, 9) };
+        let another = User { caller: Some(key.id.into()), ..user(1, 9) };
         uses.note_retiring(key.id, another, at(7 * MINUTE), key.view().secrets);
         assert_eq!(taken(&uses).len(), 2, "another caller is another user");
     }

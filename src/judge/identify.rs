@@ -1,14 +1,14 @@
-//! Who is asking: the one place where a presented administration key becomes a caller.
+//! Who is asking: the one place where a presented administration key, or what a connection proves, becomes a caller.
 
 use std::net::IpAddr;
 
 use super::{Judge, wrong_callers::WrongCallersSeen};
 use crate::{
     domain::{
-        admin::{AdminCaller, AdminPermit, AdminRefusal, Caller, CheckKeys},
+        admin::{AdminCaller, AdminPermit, AdminRefusal, Caller, CheckKeys, ProvenClient},
         secret::PresentedKey,
     },
-    error::OperationError,
+    error::{OperationError, Refused},
     index::User,
 };
 
@@ -29,20 +29,38 @@ pub fn require_checker(caller: &Caller, is_open: bool) -> Result<(), OperationEr
 }
 
 impl Judge {
-    /// The caller who presented this, or an anonymous caller where nothing was presented.
+    /// The caller who presented this; where nothing was presented, the actor that the connection proves to be there, or an
+    /// anonymous caller where it proves nothing. A key that is presented counts alone.
     ///
     /// # Errors
     /// Something was presented, and it is not a usable administration key: unknown, a holder's, expired, disabled,
-    /// revoked, past its grace, or bound to other networks. Which of these is not told.
+    /// revoked, past its grace, or bound to other networks. Which of these is not told. Or nothing was, and what the
+    /// connection proves is no actor's, though there are actors.
     pub fn identify(
         &self,
         presented: Option<&str>,
         address: Option<IpAddr>,
+        proof: Option<&ProvenClient>,
     ) -> Result<Caller, OperationError> {
         let Some(text) = presented else {
-            return Ok(Caller::Anonymous { address });
+            return self.proven(proof, address);
         };
         self.admin(text, address).map(Caller::Admin).ok_or_else(|| self.wrong_caller(address))
+    }
+
+    /// Looked up at each call, so that an actor that was taken away is none from then on.
+    fn proven(
+        &self,
+        proof: Option<&ProvenClient>,
+        address: Option<IpAddr>,
+    ) -> Result<Caller, OperationError> {
+        let Some(client) = proof else { return Ok(Caller::Anonymous { address }) };
+        let actors = self.index.actors();
+        if actors.is_empty() {
+            return Ok(Caller::Anonymous { address });
+        }
+        let caller = actors.caller(client, address, self.clock.now());
+        caller.map(Caller::Admin).map_err(|why| Refused::Unproven(why).into())
     }
 
     fn admin(&self, text: &str, address: Option<IpAddr>) -> Option<AdminCaller> {

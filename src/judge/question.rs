@@ -1,6 +1,7 @@
 //! What a Check asks.
 
 use crate::domain::{
+    caller_id::CallerId,
     decision::Requirement,
     id::{KeyId, WorkspaceId},
 };
@@ -79,7 +80,7 @@ pub struct Query<'a> {
     /// The workspace that the caller is bound to: keys of others are unknown to it.
     pub bound_to: Option<WorkspaceId>,
     /// The administration key that asks; `None` for a caller without one.
-    pub caller: Option<KeyId>,
+    pub caller: Option<CallerId>,
     /// By which door it came.
     pub door: Door,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::{
     audit::{LogEntry, digest},
+    caller_id::CallerId,
     id::{KeyId, WorkspaceId},
     key::Key,
     member::{Member, MemberId},
@@ -96,8 +97,8 @@ pub struct PolicyVersion {
     pub policy: Policy,
     /// When it was applied.
     pub applied: Timestamp,
-    /// The administration key that applied it; `None` for Keyward itself.
-    pub applied_by: Option<KeyId>,
+    /// The administration key or actor that applied it; `None` for Keyward itself.
+    pub applied_by: Option<CallerId>,
     /// That key's owner.
     pub applied_by_owner: Option<Owner>,
     /// The operator's own words.
@@ -109,8 +110,8 @@ pub struct PolicyVersion {
 /// A request id, whose it is, and what was asked with it (K10).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestMark {
-    /// The administration key that used it.
-    pub caller: KeyId,
+    /// The administration key or actor that used it.
+    pub caller: CallerId,
     /// The id.
     pub id: RequestId,
     /// SHA-256 over the method and its arguments.
@@ -120,7 +121,7 @@ pub struct RequestMark {
 impl RequestMark {
     /// Marks a request: its id, its method, and all of its arguments.
     #[must_use]
-    pub fn new(caller: KeyId, id: RequestId, method: &str, arguments: &[u8]) -> Self {
+    pub fn new(caller: CallerId, id: RequestId, method: &str, arguments: &[u8]) -> Self {
         let fingerprint = digest(&[method.as_bytes(), b"\0", arguments].concat());
         Self { caller, id, fingerprint }
     }

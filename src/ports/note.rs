@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{ScopeUse, Usage};
-use crate::domain::{id::KeyId, time::Timestamp};
+use crate::domain::{caller_id::CallerId, id::KeyId, time::Timestamp};
 
 /// The most users of one secret that are kept: those who used it last.
 pub const MAX_USERS: usize = 8;
@@ -34,8 +34,8 @@ pub struct LastUse {
     pub key: KeyId,
     /// Its secret; 0 where that is not known.
     pub generation: u32,
-    /// The administration key that asked; `None` for a caller without one.
-    pub caller: Option<KeyId>,
+    /// The administration key or actor that asked; `None` for a caller without one.
+    pub caller: Option<CallerId>,
     /// Where the holder was, if that is known.
     pub address: Option<IpAddr>,
     /// When it was last allowed something, exact to the minute.

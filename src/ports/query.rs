@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::{
     audit::{Chain, PersonName, PersonRef, read_entry},
+    caller_id::CallerId,
     id::{KeyId, WorkspaceId},
     revision::Revision,
     text::Owner,
@@ -43,7 +44,7 @@ pub struct LogFilter {
     /// About this key.
     pub key: Option<KeyId>,
     /// By this administration key.
-    pub actor_key: Option<KeyId>,
+    pub actor_key: Option<CallerId>,
     /// Of this kind, as the log spells it.
     pub action: Option<&'static str>,
     /// At or after this time.

@@ -46,7 +46,7 @@ impl Acceptor {
             match accepted {
                 Ok((socket, address)) => {
                     failing = false;
-                    self.hand.over(socket.into_std(), Peer { address })?;
+                    self.hand.over(socket.into_std(), Peer { address, proof: None })?;
                 }
                 Err(error) if is_the_peers(&error) => {}
                 Err(error) => {
@@ -70,7 +70,7 @@ impl Hand {
         for _ in 0..BACKLOG {
             match socket.accept() {
                 Ok((socket, address)) => {
-                    self.over(socket.set_nonblocking(true).map(|()| socket), Peer { address })?;
+                    self.over(socket.set_nonblocking(true).map(|()| socket), Peer { address, proof: None })?;
                 }
                 Err(error) if is_the_peers(&error) => {}
                 Err(_nobody_waits) => break,

@@ -195,7 +195,7 @@ impl<S: Calls> Call<S> {
         }
         let mut held = Some(open.take_charge());
         let answered = catch_unwind(AssertUnwindSafe(|| {
-            self.service.at_once(&arriving.head, &body, arriving.peer, &mut held)
+            self.service.at_once(&arriving.head, &body, &arriving.peer, &mut held)
         }));
         if let Some(held) = held {
             open.put_charge(held);

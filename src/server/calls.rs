@@ -35,7 +35,7 @@ pub trait Calls: Send + Sync + 'static {
         &self,
         _head: &Parts,
         _body: &RequestBody,
-        _peer: Peer,
+        _peer: &Peer,
         _held: &mut Option<Held>,
     ) -> Option<Response<Self::Body>> {
         None

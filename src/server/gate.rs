@@ -44,7 +44,7 @@ impl<S: Calls> Service<Request<Incoming>> for Gate<S> {
             return Call::over_budget(Arc::clone(&self.service), open);
         }
         match self.service.admit(&request, &self.pulse.shared.limits) {
-            Ok(taken) => Call::new(Arc::clone(&self.service), request, self.peer, taken, open),
+            Ok(taken) => Call::new(Arc::clone(&self.service), request, self.peer.clone(), taken, open),
             Err(answer) => {
                 self.pulse.shared.counts.calls_refused.increment();
                 Call::refused(Arc::clone(&self.service), answer, open)

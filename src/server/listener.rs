@@ -104,7 +104,7 @@ impl Listener {
         make: M,
     ) -> io::Result<Running>
     where
-        M: Fn(Peer) -> S + Send + Sync + 'static,
+        M: Fn(&Peer) -> S + Send + Sync + 'static,
         S: Calls,
     {
         let socket: TcpListener = self.socket.listen(BACKLOG)?;

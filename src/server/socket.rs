@@ -353,7 +353,7 @@ mod tests {
         let service = Together { answer: vec![b'x'; bytes].into(), all: Arc::new(Barrier::new(CALLS)) };
         let limits = ListenerLimits::default();
         let builder = Builder::new(Protocol::Grpc, &limits);
-        let peer = Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)) };
+        let peer = Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)), proof: None };
         let shared = ConnectionsShared::new(Protocol::Grpc, limits, Budget::new(u64::MAX));
         let pulse = Pulse::new(Arc::new(shared), peer.address.ip());
         let serving = tokio::spawn(serve(builder, socket, peer, service, pulse));

@@ -25,6 +25,7 @@ use super::{
     calls::Calls,
     connection::{Builder as ConnectionBuilder, ConnectionsShared, Peer, Pulse, serve, shake_hands},
     part::{EndNotice, Part, told_to_drain},
+    tls,
     vigil::{ConnectionStep, Lateness, Vigil},
 };
 
@@ -86,7 +87,7 @@ pub(super) fn start<M, S>(
     ends: mpsc::Sender<(Part, bool)>,
 ) -> io::Result<WorkerHandle>
 where
-    M: Fn(Peer) -> S + Send + Sync + 'static,
+    M: Fn(&Peer) -> S + Send + Sync + 'static,
     S: Calls,
 {
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -103,7 +104,7 @@ where
 
 fn run<M, S>(runtime: &Runtime, worker: Worker<M>, notice: EndNotice)
 where
-    M: Fn(Peer) -> S + Send + Sync + 'static,
+    M: Fn(&Peer) -> S + Send + Sync + 'static,
     S: Calls,
 {
     // The service may be built when the connection's task first runs, so `S` appears only there.
@@ -148,7 +149,7 @@ impl<M> Worker<M> {
 
     async fn run<S>(mut self)
     where
-        M: Fn(Peer) -> S + Send + Sync + 'static,
+        M: Fn(&Peer) -> S + Send + Sync + 'static,
         S: Calls,
     {
         let mut sweeps = interval(self.shared.limits.sweep_interval());
@@ -167,7 +168,7 @@ impl<M> Worker<M> {
 
     fn admit<S>(&mut self, arrival: Arrival, seat: Seat)
     where
-        M: Fn(Peer) -> S + Send + Sync + 'static,
+        M: Fn(&Peer) -> S + Send + Sync + 'static,
         S: Calls,
     {
         let Arrival { socket, peer, permit, pulse } = arrival;
@@ -183,9 +184,15 @@ impl<M> Worker<M> {
         let tls = self.shared.tls.as_ref().map(|tls| tls.config(self.shared.protocol));
         self.connections.spawn(async move {
             let _held_until_the_end = (permit, seat);
-            let Some(tls) = tls else { return serve(builder, socket, peer, make(peer), pulse).await };
-            if let Some(socket) = shake_hands(tls, socket, peer, &pulse).await {
-                serve(builder, socket, peer, make(peer), pulse).await;
+            let Some(tls) = tls else {
+                let service = make(&peer);
+                return serve(builder, socket, peer, service, pulse).await;
+            };
+            if let Some(socket) = shake_hands(tls, socket, &peer, &pulse).await {
+                let proof = tls::proven(socket.get_ref().1.peer_certificates());
+                let peer = Peer { proof: proof.map(Arc::new), ..peer };
+                let service = make(&peer);
+                serve(builder, socket, peer, service, pulse).await;
             }
         });
     }
@@ -252,7 +259,7 @@ impl<M> Worker<M> {
     /// is dropped with the runtime.
     async fn drain<S>(mut self, mut sweeps: Interval)
     where
-        M: Fn(Peer) -> S + Send + Sync + 'static,
+        M: Fn(&Peer) -> S + Send + Sync + 'static,
         S: Calls,
     {
         let deadline = Instant::now() + self.shared.limits.drain_deadline;

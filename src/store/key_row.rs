@@ -259,9 +259,9 @@ mod tests {
         let plain = key().unwrap();
         let pairs = [("team".to_owned(), "blue".to_owned())].into();
         let creator = Creator::Admin {
-            key: plain.id,
+            by: plain.id.into(),
             owner: Some(Owner::parse("ann").unwrap()),
-            workspace: plain.workspace,
+            workspace: Some(plain.workspace),
             on_behalf_of: Some(Owner::parse("bob").unwrap()),
         };
         let mut key = Key {
@@ -279,7 +279,7 @@ mod tests {
         key.credentials.current.hash = key.credentials.current.hash.later();
         key.rotate(secret(2), Duration::from_secs(5), at(2)).unwrap().revoke(Revocation {
             at: at(3),
-            by: Some(KeyId::from_bytes([4; 16])),
+            by: Some(KeyId::from_bytes([4; 16]).into()),
             reason: RevokeReason::Superseded,
             comment: Comment::parse("ticket 4711").unwrap(),
         })

@@ -106,7 +106,7 @@ async fn a_panic_in_a_stream_of_answers_ends_it_with_internal() {
         HealthService::new(health().1, HEALTH_NAMES),
         &ListenerLimits::default(),
     );
-    let service = move |_peer: Peer| PanicsInItsStream(routes.clone());
+    let service = move |_peer: &Peer| PanicsInItsStream(routes.clone());
     let limits = ListenerLimits::default();
     let running = listener
         .serve(Budget::new(limits.in_flight_bytes), Protocol::Grpc, NonZeroUsize::MIN, limits, service)

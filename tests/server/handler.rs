@@ -104,7 +104,7 @@ impl Server {
                 Protocol::Grpc,
                 NonZeroUsize::new(2).unwrap(),
                 limits,
-                move |_peer: Peer| routes.clone(),
+                move |_peer: &Peer| routes.clone(),
             )
             .unwrap();
         Self { running, handler, health: reporter }
@@ -133,7 +133,7 @@ impl CheckAtOnce for Handler {
     fn check_at_once(
         &self,
         _headers: &HeaderMap,
-        _peer: Peer,
+        _peer: &Peer,
         asked: &CheckRequest,
         _answer: &mut Vec<u8>,
     ) -> Option<Result<(), Status>> {

@@ -201,7 +201,7 @@ pub(crate) async fn stored_group(store: &dyn KeyStore, mutation: Mutation, keys:
 }
 
 pub(crate) fn request(caller: KeyId, id: &str, fingerprint: u8) -> RequestMark {
-    RequestMark { caller, id: RequestId::parse(id).unwrap(), fingerprint: [fingerprint; 32] }
+    RequestMark { caller: caller.into(), id: RequestId::parse(id).unwrap(), fingerprint: [fingerprint; 32] }
 }
 
 /// Stores a key as it is, and answers it as it is stored.

@@ -28,6 +28,7 @@ use std::{
 use keyward::{
     app::{Destination, Service, Settings, StopReason},
     domain::{
+        admin::Actors,
         gateway::Gateway,
         network::TrustedPeers,
         policy::{Policy, RouteEntry, ScopeEntry},
@@ -471,6 +472,7 @@ async fn launch(
         probes_listen: None,
         policy,
         gateway,
+        actors: Actors::default(),
         limits,
         workers: NonZeroUsize::new(2).unwrap(),
         count_wait: SLOW_DISK,

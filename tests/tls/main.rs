@@ -1,6 +1,7 @@
 //! TLS from outside: the real binary with certificates that the test made, and clients that trust them or do not.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod actors;
 mod certificates;
 mod clients;
 #[path = "../support/process.rs"]

@@ -152,7 +152,7 @@ impl Changes {
                     Some(first) => Ok(first),
                     None => self.judge_import(new.clone(), &judging()?),
                 };
-                self.until_committed(Some(permit.stands_on()), judge).await
+                self.until_committed(permit.stands_on(), judge).await
             });
             for row in join_all(group).await {
                 imported.revision =

@@ -55,14 +55,15 @@ impl Changes {
         entry.changes = vec![change("scheme.name", (), scheme.name.as_str())];
         let rows = Rows { scheme: Some(scheme.clone()), ..Rows::default() };
         let mutation = Mutation { seen: self.index.revision(), ..Mutation::new(entry, rows) };
-        match self.commit_by(Some(permit.stands_on()), mutation).await {
+        match self.commit_by(permit.stands_on(), mutation).await {
             Ok(revision) => Ok((ImportScheme { revision, ..scheme }, revision)),
             Err(OperationError::Store(StoreError::Conflict)) => {
                 self.catch_up().await?;
-                let (caller, revision) = permit.stands_on();
+                let is_over =
+                    permit.stands_on().is_some_and(|(caller, since)| self.has_changed(caller, since));
                 match self.index.scheme(&scheme.name) {
                     Some(known) => self.same_scheme(known, &secret),
-                    None if self.has_changed(caller, revision) => Err(Conflict::Contended.into()),
+                    None if is_over => Err(Conflict::Contended.into()),
                     None => {
                         let why = format!("the import scheme {} cannot be trusted", scheme.name);
                         Err(StoreError::Corrupt(why).into())

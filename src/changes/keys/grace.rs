@@ -14,6 +14,7 @@ use crate::{
     domain::{
         admin::{AdminPermit, ReadKeys, RotateKeys},
         audit::Action,
+        caller_id::CallerId,
         credentials::Secret,
         id::KeyId,
         key::Key,
@@ -42,8 +43,8 @@ pub struct SecretInUse {
 pub struct SecretUser {
     /// The use.
     pub last: LastUse,
-    /// The administration key that asked, unless that is out of the caller's reach.
-    pub caller: Option<KeyId>,
+    /// The administration key or actor that asked, unless that is out of the caller's reach.
+    pub caller: Option<CallerId>,
     /// Its owner.
     pub owner: Option<Owner>,
 }
@@ -78,8 +79,8 @@ impl Changes {
     }
 
     fn user(&self, permit: &AdminPermit<ReadKeys>, last: LastUse) -> SecretUser {
-        let caller = last.caller.filter(|caller| self.index.is_seen(permit.sight(), *caller));
-        let found = caller.and_then(|caller| self.index.by_id(caller));
+        let caller = last.caller.filter(|caller| self.index.is_caller_seen(permit.sight(), *caller));
+        let found = caller.and_then(CallerId::key).and_then(|key| self.index.by_id(key));
         SecretUser { last, caller, owner: found.and_then(|found| found.key().owner.cloned()) }
     }
 
@@ -96,7 +97,7 @@ impl Changes {
         grace: Duration,
     ) -> Result<Changed, OperationError> {
         let read = || self.key(&permit, id);
-        self.change_key(Some(permit.stands_on()), read, |key, now| {
+        self.change_key(permit.stands_on(), read, |key, now| {
             let policy = self.index.policy();
             Self::require_grant_over(&permit, policy.as_deref(), &key)?;
             let newest = key.credentials.current.generation;

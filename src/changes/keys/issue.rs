@@ -19,6 +19,7 @@ use crate::{
     domain::{
         admin::{AdminPermit, AdminRefusal, AdminRights, GrantAdmin, ImportKeys, IssueKeys, Party, Sight},
         audit::{Action, Actor, FieldChange},
+        caller_id::CallerId,
         ceiling::CeilingPart,
         credentials::{Credentials, Secret},
         ending::Ending,
@@ -97,13 +98,13 @@ impl IssuePermit {
         }
     }
 
-    /// The caller's own key.
+    /// The caller's own key, or the actor.
     #[must_use]
-    pub fn key_id(&self) -> KeyId {
+    pub fn caller_id(&self) -> CallerId {
         match self {
-            Self::Holder(permit) => permit.key_id(),
-            Self::Import(permit) => permit.key_id(),
-            Self::Admin(permit) => permit.key_id(),
+            Self::Holder(permit) => permit.caller_id(),
+            Self::Import(permit) => permit.caller_id(),
+            Self::Admin(permit) => permit.caller_id(),
         }
     }
 
@@ -150,7 +151,7 @@ impl IssuePermit {
         }
     }
 
-    pub(in crate::changes) fn stands_on(&self) -> (KeyId, Revision) {
+    pub(in crate::changes) fn stands_on(&self) -> Option<(KeyId, Revision)> {
         match self {
             Self::Holder(permit) => permit.stands_on(),
             Self::Import(permit) => permit.stands_on(),
@@ -201,7 +202,7 @@ impl Changes {
         let _turn = self.locks.under_policy().await;
         let _making = self.locks.to_make(workspace).await;
         let judge = || self.judge_issue(&permit, workspace, new.clone());
-        let ((key, secret), revision) = self.until_committed(Some(permit.stands_on()), judge).await?;
+        let ((key, secret), revision) = self.until_committed(permit.stands_on(), judge).await?;
         let revision = revision.unwrap_or(key.revision);
         Ok(with_secret(key, secret, revision))
     }

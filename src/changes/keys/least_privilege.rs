@@ -124,7 +124,7 @@ impl Changes {
         let known = read()?;
         let LeastPrivilege { since, used, .. } = self.privilege_of(&known.key(), how.since).await?;
         let changed = self
-            .change_key(Some(permit.stands_on()), read, |key, now| {
+            .change_key(permit.stands_on(), read, |key, now| {
                 let policy = self.policy()?;
                 Self::require_grant_over(&permit, Some(&policy), &key)?;
                 self.require_open(key.workspace)?;

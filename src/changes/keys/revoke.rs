@@ -52,16 +52,16 @@ impl Changes {
         comment: Comment,
     ) -> Result<Changed, OperationError> {
         let read = || self.key(&permit, id);
-        let ended = self.end_key(Some(permit.stands_on()), read, |key, now| {
+        let ended = self.end_key(permit.stands_on(), read, |key, now| {
             // A key is judged by the policy only if it administers: others can be revoked while there is none.
             Self::require_grant_over(&permit, self.index.policy().as_deref(), &key)?;
-            let by = Some(permit.key_id());
+            let by = Some(permit.caller_id());
             self.revocation(key, permit.actor(), Revocation { at: now, by, reason, comment: comment.clone() })
         });
         match ended.await {
             Ok(ended) => Ok(changed(ended)),
             Err(error) => {
-                let by = Some(permit.key_id());
+                let by = Some(permit.caller_id());
                 let end = Revocation { at: self.clock.now(), by, reason, comment: comment.clone() };
                 Err(self.deny_key(error, &permit, id, End::Revoked(end), stated(reason), comment))
             }

@@ -41,7 +41,7 @@ impl Changes {
         self.require_unused(request.as_ref()).await?;
         let read = || self.key(&permit, id);
         let (rotated, revision) = self
-            .change(Some(permit.stands_on()), read, |key, now| {
+            .change(permit.stands_on(), read, |key, now| {
                 let policy = self.policy()?;
                 Self::require_grant_over(&permit, Some(&policy), &key)?;
                 self.require_open(key.workspace)?;

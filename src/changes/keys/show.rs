@@ -11,6 +11,7 @@ use crate::{
     },
     domain::{
         admin::{AdminPermit, ReadKeys, Sight},
+        caller_id::CallerId,
         id::{KeyId, WorkspaceId},
         key::Key,
         parse::ParseError,
@@ -69,6 +70,12 @@ impl Moment {
     #[must_use]
     pub fn knows(&self, id: KeyId) -> bool {
         self.index.is_seen(self.sight, id)
+    }
+
+    /// Whether who is answered may know of this caller.
+    #[must_use]
+    pub fn knows_caller(&self, caller: CallerId) -> bool {
+        self.index.is_caller_seen(self.sight, caller)
     }
 
     /// Whether who is answered may know who made a key.

@@ -55,9 +55,9 @@ impl Changes {
             self.switched(key, permit.actor(), switch, &comment, now)
         };
         if switch == Switch::Enable {
-            return self.change_key(Some(permit.stands_on()), read, attempt).await;
+            return self.change_key(permit.stands_on(), read, attempt).await;
         }
-        match self.end_key(Some(permit.stands_on()), read, attempt).await {
+        match self.end_key(permit.stands_on(), read, attempt).await {
             Ok(ended) => Ok(changed(ended)),
             Err(error) => {
                 let end = End::Disabled(self.clock.now());

@@ -88,7 +88,7 @@ impl Changes {
         let read = || self.key(permit, id);
         // No policy comes between, by which a key would gain that was not counted (S10).
         let _turn = self.locks.under_policy().await;
-        self.change_key(Some(permit.stands_on()), read, |key, now| {
+        self.change_key(permit.stands_on(), read, |key, now| {
             let policy = self.policy()?;
             Self::require_grant_over(permit, Some(&policy), &key)?;
             self.require_open(key.workspace)?;

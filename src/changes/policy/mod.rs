@@ -107,7 +107,7 @@ impl Changes {
         }
         let (applied_by, applied_by_owner) = match permit.creator() {
             Creator::System => (None, None),
-            Creator::Admin { key, owner, .. } => (Some(key), owner),
+            Creator::Admin { by, owner, .. } => (Some(by), owner),
         };
         self.settle().await;
         // Where keys gain, none ends or loses between being counted and gaining; where none does, none waits.
@@ -132,7 +132,7 @@ impl Changes {
         mutation.entry.gains = Some(Arc::clone(&effect.gains)).filter(|gains| gains.count() > 0);
         let moved = moved.map(|moved| Mutation { seen, ..moved });
         let mutations = std::iter::once(mutation).chain(moved).collect();
-        let committed = self.commit_all_by(Some(permit.stands_on()), mutations).await;
+        let committed = self.commit_all_by(permit.stands_on(), mutations).await;
         self.settle().await;
         match committed {
             // By its number: another may be in force already.

@@ -112,7 +112,7 @@ impl Changes {
         };
         let (seen, judged_by) = (self.index.revision(), Some(policy.version));
         let mutation = Mutation { seen, judged_by, request, ..Mutation::new(entry, rows) };
-        let revision = self.commit_by(Some(permit.stands_on()), mutation).await?;
+        let revision = self.commit_by(permit.stands_on(), mutation).await?;
         workspace.revision = revision;
         let member = member.map(|first| Member { revision, ..first });
         let first = made.map(|(key, secret)| with_secret(key, secret, revision));

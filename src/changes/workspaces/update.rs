@@ -146,7 +146,7 @@ impl Changes {
         judge: impl Fn(&Workspace) -> Result<Attempt<Workspace>, OperationError>,
     ) -> Result<(Workspace, Revision), OperationError> {
         let judge = || judge(&*self.index.workspace(id).ok_or(NotFound::Workspace)?);
-        let (mut workspace, revision) = self.until_committed(Some(permit.stands_on()), judge).await?;
+        let (mut workspace, revision) = self.until_committed(permit.stands_on(), judge).await?;
         workspace.revision = revision.unwrap_or(workspace.revision);
         let revision = workspace.revision;
         Ok((workspace, revision))

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::{
     cli::{failure::Failure, output::time},
+    domain::caller_id::CallerId,
     wire::v1::{Grant, ScopeGroup},
 };
 
@@ -193,6 +194,22 @@ impl TypedValueParser for KeyId {
         value.to_str().filter(is_id).map(str::to_owned).ok_or_else(|| {
             refusal(command, "a key is named here by its public id, key_…; `keyward list` shows the ids")
         })
+    }
+}
+
+/// Takes a key's public id, or `actor:` and the id of an actor; anything else as [`KeyId`] does.
+#[derive(Clone, Copy)]
+pub(in crate::cli) struct KeyOrActor;
+
+impl TypedValueParser for KeyOrActor {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, Error> {
+        let caller = value.to_str().and_then(|text| CallerId::parse(text).ok());
+        match caller.filter(|caller| caller.key().is_none()) {
+            Some(actor) => Ok(actor.to_text()),
+            None => KeyId.parse_ref(command, arg, value),
+        }
     }
 }
 

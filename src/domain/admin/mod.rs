@@ -1,11 +1,13 @@
 //! Who may administer what. Only this module makes an [`AdminPermit`], the proof that every change demands.
 
+mod actors;
 mod party;
 mod permit;
 mod rights;
 
 use std::{net::IpAddr, sync::Arc};
 
+pub use self::actors::{Actors, NamedActor, ProvenClient, ProvenName, Unproven};
 pub use self::party::Party;
 pub use self::permit::{
     AdminPermit, ApplyPolicy, CheckKeys, ExplainKeys, GrantAdmin, ImportKeys, IssueKeys, ManageWorkspaces,
@@ -15,6 +17,7 @@ pub use self::permit::{
 pub use self::rights::{AdminRights, AdminScope};
 
 use super::{
+    caller_id::{ActorId, CallerId},
     ceiling::CeilingPart,
     id::{KeyId, WorkspaceId},
     key::{KeyView, Standing},
@@ -32,22 +35,35 @@ pub enum Caller {
         /// Where the request came from; `None` on a Unix socket.
         address: Option<IpAddr>,
     },
-    /// The bearer of an administration key.
+    /// The bearer of an administration key, or an actor.
     Admin(AdminCaller),
 }
 
-/// The bearer of a usable administration key.
+/// The bearer of a usable administration key, or an actor of the configuration.
 #[derive(Debug, Clone)]
 pub struct AdminCaller {
-    key: KeyId,
-    owner: Option<Owner>,
-    workspace: WorkspaceId,
-    revision: Revision,
+    identity: AdminIdentity,
     rights: Arc<AdminRights>,
-    /// From where the key may be used, and until when: an administration key hands out no other that may more.
+    /// From where the caller may call, and until when: it hands out no administration key that may more.
     networks: Arc<AllowedNetworks>,
     expires: Option<Timestamp>,
     address: Option<IpAddr>,
+}
+
+/// Who it is.
+#[derive(Debug, Clone)]
+enum AdminIdentity {
+    Key {
+        id: KeyId,
+        owner: Option<Owner>,
+        workspace: WorkspaceId,
+        revision: Revision,
+    },
+    Actor {
+        id: ActorId,
+        /// `None` for a global one.
+        workspace: Option<WorkspaceId>,
+    },
 }
 
 impl AdminCaller {
@@ -57,10 +73,12 @@ impl AdminCaller {
         let rights = key.admin.cloned()?;
         let usable = key.standing(now) == Standing::Active && key.networks.permit(address);
         usable.then(|| Self {
-            key: key.id,
-            owner: key.owner.cloned(),
-            workspace: key.workspace,
-            revision: key.revision,
+            identity: AdminIdentity::Key {
+                id: key.id,
+                owner: key.owner.cloned(),
+                workspace: key.workspace,
+                revision: key.revision,
+            },
             rights,
             networks: Arc::clone(key.networks),
             expires: key.expires,
@@ -68,10 +86,30 @@ impl AdminCaller {
         })
     }
 
+    /// The caller's own key, or the actor.
+    #[must_use]
+    pub const fn id(&self) -> CallerId {
+        match self.identity {
+            AdminIdentity::Key { id, .. } => CallerId::Key(id),
+            AdminIdentity::Actor { id, .. } => CallerId::Actor(id),
+        }
+    }
+
     /// The workspace that the caller is bound to, or `None` for a global one.
     #[must_use]
     pub fn bound_to(&self) -> Option<WorkspaceId> {
-        (!self.rights.global).then_some(self.workspace)
+        match &self.identity {
+            AdminIdentity::Key { workspace, .. } => (!self.rights.global).then_some(*workspace),
+            AdminIdentity::Actor { workspace, .. } => *workspace,
+        }
+    }
+
+    /// Whose the caller's key is, and where it lives.
+    fn home(&self) -> (Option<&Owner>, Option<WorkspaceId>) {
+        match &self.identity {
+            AdminIdentity::Key { owner, workspace, .. } => (owner.as_ref(), Some(*workspace)),
+            AdminIdentity::Actor { workspace, .. } => (None, *workspace),
+        }
     }
 }
 
@@ -109,11 +147,11 @@ pub enum AdminRefusal {
     /// No credential was sent.
     #[error("this call needs an administration key: send `authorization: Bearer <key>`")]
     CallerMissing,
-    /// The administration key lacks a scope.
-    #[error("the administration key lacks `{}`", .0.as_str())]
+    /// The caller lacks a scope.
+    #[error("the caller lacks `{}`", .0.as_str())]
     ScopeMissing(AdminScope),
     /// The call reaches every workspace.
-    #[error("the administration key is bound to one workspace, and this call reaches all")]
+    #[error("the caller is bound to one workspace, and this call reaches all")]
     GlobalRequired,
     /// More than the caller may hand out.
     #[error("{}", ceiling_message(*.0))]

@@ -3,15 +3,15 @@
 use std::{fmt, net::IpAddr};
 
 use super::{AdminPermit, Caller};
-use crate::domain::id::{KeyId, WorkspaceId};
+use crate::domain::{caller_id::CallerId, id::WorkspaceId};
 
 /// Who has one share of the places for administrative work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Party {
     /// All callers who are bound to this workspace.
     Workspace(WorkspaceId),
-    /// The global caller with this key.
-    Key(KeyId),
+    /// This global caller.
+    Global(CallerId),
     /// A caller who sends no credential, from this address; `None` on a Unix socket.
     Address(Option<IpAddr>),
 }
@@ -20,7 +20,7 @@ impl Party {
     /// Whose work is done with this permit.
     #[must_use]
     pub fn of<P>(permit: &AdminPermit<P>) -> Self {
-        Self::bound_or(permit.bound_to(), permit.key_id())
+        Self::bound_or(permit.bound_to(), permit.caller_id())
     }
 
     /// Whose work it is to call.
@@ -28,7 +28,7 @@ impl Party {
     pub fn of_caller(caller: &Caller) -> Self {
         match caller {
             Caller::Anonymous { address } => Self::Address(*address),
-            Caller::Admin(admin) => Self::bound_or(admin.bound_to(), admin.key),
+            Caller::Admin(admin) => Self::bound_or(admin.bound_to(), admin.id()),
         }
     }
 
@@ -36,13 +36,13 @@ impl Party {
     #[must_use]
     pub const fn is_global(self) -> bool {
         match self {
-            Self::Key(_) => true,
+            Self::Global(_) => true,
             Self::Workspace(_) | Self::Address(_) => false,
         }
     }
 
-    fn bound_or(workspace: Option<WorkspaceId>, key: KeyId) -> Self {
-        workspace.map_or(Self::Key(key), Self::Workspace)
+    fn bound_or(workspace: Option<WorkspaceId>, caller: CallerId) -> Self {
+        workspace.map_or(Self::Global(caller), Self::Workspace)
     }
 }
 
@@ -50,7 +50,8 @@ impl fmt::Display for Party {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Workspace(id) => write!(f, "workspace {id}"),
-            Self::Key(id) => write!(f, "administration key {id}"),
+            Self::Global(CallerId::Key(id)) => write!(f, "administration key {id}"),
+            Self::Global(CallerId::Actor(id)) => write!(f, "actor {id}"),
             Self::Address(Some(address)) => write!(f, "callers without a key at {address}"),
             Self::Address(None) => write!(f, "callers without a key on the Unix socket"),
         }

@@ -2,9 +2,10 @@
 
 use std::marker::PhantomData;
 
-use super::{AdminCaller, AdminRefusal, AdminRights, AdminScope, Caller, Sight};
+use super::{AdminCaller, AdminIdentity, AdminRefusal, AdminRights, AdminScope, Caller, Sight};
 use crate::domain::{
     audit::Actor,
+    caller_id::CallerId,
     ceiling::CeilingPart,
     id::{KeyId, WorkspaceId},
     key::{Creator, KeyView},
@@ -91,12 +92,12 @@ impl Caller {
         }
     }
 
-    /// The caller's own key.
+    /// The caller's own key, or the actor.
     #[must_use]
-    pub const fn key_id(&self) -> Option<KeyId> {
+    pub const fn id(&self) -> Option<CallerId> {
         match self {
             Self::Anonymous { .. } => None,
-            Self::Admin(caller) => Some(caller.key),
+            Self::Admin(caller) => Some(caller.id()),
         }
     }
 }
@@ -231,30 +232,34 @@ impl<P> AdminPermit<P> {
             .map_or(Ok(()), |part| Err(AdminRefusal::CeilingExceeded(part)))
     }
 
-    /// The caller's own key.
+    /// The caller's own key, or the actor.
     #[must_use]
-    pub fn key_id(&self) -> KeyId {
-        self.caller.key
+    pub const fn caller_id(&self) -> CallerId {
+        self.caller.id()
     }
 
     /// What a change stands on: the caller's key as it was when it was let in. Where that key has changed since, by a
-    /// revocation for one, the change does not happen.
+    /// revocation for one, the change does not happen. An actor is in no store: it stands until the next call.
     #[must_use]
-    pub fn stands_on(&self) -> (KeyId, Revision) {
-        (self.caller.key, self.caller.revision)
+    pub const fn stands_on(&self) -> Option<(KeyId, Revision)> {
+        match self.caller.identity {
+            AdminIdentity::Key { id, revision, .. } => Some((id, revision)),
+            AdminIdentity::Actor { .. } => None,
+        }
     }
 
     /// Who the log says it was.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::Admin { key: self.caller.key, owner: self.caller.owner.clone(), address: self.caller.address }
+        let (owner, _) = self.caller.home();
+        Actor::Admin { by: self.caller.id(), owner: owner.cloned(), address: self.caller.address }
     }
 
     /// Who the keys that are made say it was.
     #[must_use]
     pub fn creator(&self) -> Creator {
-        let AdminCaller { key, owner, workspace, .. } = &self.caller;
-        Creator::Admin { key: *key, owner: owner.clone(), workspace: *workspace, on_behalf_of: None }
+        let (owner, workspace) = self.caller.home();
+        Creator::Admin { by: self.caller.id(), owner: owner.cloned(), workspace, on_behalf_of: None }
     }
 }
 

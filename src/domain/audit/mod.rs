@@ -16,6 +16,7 @@ pub use self::{
 };
 
 use super::{
+    caller_id::CallerId,
     gains::Gains,
     group::Group,
     id::{KeyId, WorkspaceId},
@@ -27,11 +28,11 @@ use super::{
 /// Who asked for a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// The bearer of an administration key.
+    /// The bearer of an administration key, or an actor of the configuration.
     Admin {
-        /// That key.
-        key: KeyId,
-        /// Its owner.
+        /// That key, or that actor.
+        by: CallerId,
+        /// The owner of the key.
         owner: Option<Owner>,
         /// Where the request came from.
         address: Option<IpAddr>,
@@ -121,6 +122,8 @@ impl LogEntry {
     /// written: what they are now follows from the entry ([`super::group`]).
     /// Those that `gains_digest` sums up were not: what they gained follows from the policy and their members' roles.
     ///
+    /// The actor's `key_id` is the caller as [`CallerId`] is written: a key, or an actor of the configuration.
+    ///
     /// Where the entry names a person stands what `reference` answers for the name. In entries of version 1 stand names, and they
     /// have no salt.
     ///
@@ -191,13 +194,13 @@ impl Actor {
 
     fn to_json(&self) -> Value {
         let (kind, key, owner, address) = match self {
-            Self::Admin { key, owner, address } => ("admin", Some(key), owner.as_ref(), *address),
-            Self::Holder { key, owner, address } => ("holder", Some(key), owner.as_ref(), *address),
+            Self::Admin { by, owner, address } => ("admin", Some(by.to_text()), owner.as_ref(), *address),
+            Self::Holder { key, owner, address } => ("holder", Some(key.to_text()), owner.as_ref(), *address),
             Self::System => ("system", None, None, None),
         };
         let mut actor = Map::from_iter([("kind".to_owned(), json!(kind))]);
         let known = [
-            ("key_id", key.map(ToString::to_string)),
+            ("key_id", key),
             ("owner", owner.map(ToString::to_string)),
             ("address", address.map(|address| address.to_canonical().to_string())),
         ];

@@ -14,6 +14,7 @@ pub use self::{
 };
 use super::{
     admin::AdminRights,
+    caller_id::CallerId,
     credentials::{Credentials, RetiringSecret, Secret},
     grant::Grants,
     id::{KeyId, WorkspaceId},
@@ -82,14 +83,14 @@ pub struct Key {
 pub enum Creator {
     /// Keyward itself, at its initialization or recovery.
     System,
-    /// An administration key.
+    /// An administration key, or an actor of the configuration.
     Admin {
-        /// That key.
-        key: KeyId,
-        /// Its owner.
+        /// That key, or that actor.
+        by: CallerId,
+        /// The owner of the key.
         owner: Option<Owner>,
-        /// Its workspace.
-        workspace: WorkspaceId,
+        /// The workspace of the key, or that an actor is bound to; `None` for a global actor.
+        workspace: Option<WorkspaceId>,
         /// The member on whose behalf it asked.
         on_behalf_of: Option<Owner>,
     },
@@ -101,8 +102,8 @@ impl Creator {
     pub fn on_behalf_of(self, member: Option<Owner>) -> Self {
         match self {
             Self::System => Self::System,
-            Self::Admin { key, owner, workspace, .. } => {
-                Self::Admin { key, owner, workspace, on_behalf_of: member }
+            Self::Admin { by, owner, workspace, .. } => {
+                Self::Admin { by, owner, workspace, on_behalf_of: member }
             }
         }
     }
@@ -133,8 +134,8 @@ pub enum KeyState {
 pub struct Revocation {
     /// When it was accepted.
     pub at: Timestamp,
-    /// The administration key that asked; `None` when the key itself was presented.
-    pub by: Option<KeyId>,
+    /// The administration key or actor that asked; `None` when the key itself was presented.
+    pub by: Option<CallerId>,
     /// Why.
     pub reason: RevokeReason,
     /// The operator's own words.

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::{optional_key_id, time};
+use super::{optional_caller_id, optional_key_id, time};
 use crate::{
     changes::keys::show::Moment,
     domain::{
         audit::{Action, Actor},
-        id::{KeyId, WorkspaceId},
+        caller_id::CallerId,
+        id::WorkspaceId,
         parse::ParseError,
         time::Timestamp,
     },
@@ -26,7 +27,7 @@ pub(in crate::grpc) fn filter(
     Ok(LogFilter {
         workspace,
         key: optional_key_id("key_id", &asked.key_id)?,
-        actor_key: optional_key_id("actor_key_id", &asked.actor_key_id)?,
+        actor_key: optional_caller_id("actor_key_id", &asked.actor_key_id)?,
         action: action(asked.action)?,
         start: asked.start_time.map(|asked| time::timestamp("start_time", asked)).transpose()?,
         end: asked.end_time.map(|asked| time::timestamp("end_time", asked)).transpose()?,
@@ -123,15 +124,15 @@ fn read(record: &LogRecord, moment: &Moment) -> Option<v1::AuditRecord> {
 pub(super) fn actor_to_wire(asked: &Actor, moment: &Moment) -> v1::Actor {
     let text = |address: Option<IpAddr>| address.map(|address| address.to_string()).unwrap_or_default();
     let (kind, key, owner, address) = match asked {
-        Actor::Admin { key, .. } if !moment.knows(*key) => {
+        Actor::Admin { by, .. } if !moment.knows_caller(*by) => {
             return v1::Actor { kind: ActorKind::Admin.into(), ..v1::Actor::default() };
         }
-        Actor::Admin { key, owner, address } => (ActorKind::Admin, key, owner, address),
-        Actor::Holder { key, owner, address } => (ActorKind::Holder, key, owner, address),
+        Actor::Admin { by, owner, address } => (ActorKind::Admin, by.to_text(), owner, address),
+        Actor::Holder { key, owner, address } => (ActorKind::Holder, key.to_text(), owner, address),
         Actor::System => return v1::Actor { kind: ActorKind::System.into(), ..v1::Actor::default() },
     };
     let owner = owner.as_ref().map(ToString::to_string).unwrap_or_default();
-    v1::Actor { kind: kind.into(), key_id: key.to_string(), owner, address: text(*address) }
+    v1::Actor { kind: kind.into(), key_id: key, owner, address: text(*address) }
 }
 
 /// Who acted. Of an administration key that the reader may not know of, only that it was one.
@@ -142,7 +143,7 @@ fn actor(actor: &Value, moment: &Moment) -> Option<v1::Actor> {
         "system" => ActorKind::System,
         _ => return None,
     };
-    let is_known = || KeyId::parse(&text(actor, "key_id")).is_ok_and(|key| moment.knows(key));
+    let is_known = || CallerId::parse(&text(actor, "key_id")).is_ok_and(|caller| moment.knows_caller(caller));
     if kind == ActorKind::Admin && !is_known() {
         return Some(v1::Actor { kind: kind.into(), ..v1::Actor::default() });
     }

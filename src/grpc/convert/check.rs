@@ -89,7 +89,7 @@ pub(in crate::grpc) fn query<'a>(
         address: asked.context.as_ref().map(|context| address(prefix, context)).transpose()?.flatten(),
         from_browser: false,
     };
-    let (bound_to, caller) = (caller.bound_to(), caller.key_id());
+    let (bound_to, caller) = (caller.bound_to(), caller.id());
     Ok(Query { subject, requirement, mode, bound_to, caller, door })
 }
 

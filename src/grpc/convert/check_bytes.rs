@@ -7,8 +7,8 @@ use prost::Message as _;
 use super::{check::denial_to_wire, fields::ProtoFields};
 use crate::{
     domain::{
-        decision::Decision, grant::Grant, id::WorkspaceId, key::Creator, limit::Bound, text::Owner,
-        time::Timestamp,
+        caller_id::CallerId, decision::Decision, grant::Grant, id::WorkspaceId, key::Creator, limit::Bound,
+        text::Owner, time::Timestamp,
     },
     judge::answer::{Answer, CheckedKey},
     ports::LimitState,
@@ -65,10 +65,15 @@ fn creator(creator: &Creator, known: bool, fields: &mut ProtoFields<'_>) {
     match creator {
         Creator::System => {}
         Creator::Admin { on_behalf_of, .. } if !known => owner(4, on_behalf_of.as_ref(), fields),
-        Creator::Admin { key, owner: of, workspace: its, on_behalf_of } => {
-            fields.text(1, key.text().as_str());
+        Creator::Admin { by, owner: of, workspace: its, on_behalf_of } => {
+            match by {
+                CallerId::Key(key) => fields.text(1, key.text().as_str()),
+                CallerId::Actor(_) => fields.text(1, &by.to_text()),
+            }
             owner(2, of.as_ref(), fields);
-            workspace(3, *its, fields);
+            if let Some(its) = its {
+                workspace(3, *its, fields);
+            }
             owner(4, on_behalf_of.as_ref(), fields);
         }
     }

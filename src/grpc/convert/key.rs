@@ -5,8 +5,9 @@ use crate::{
     changes::keys::show::{Moment, ShownKey},
     domain::{
         admin::AdminScope,
+        caller_id::CallerId,
         credentials::Secret,
-        id::KeyId,
+        id::{KeyId, WorkspaceId},
         key::{Creator, Key, KeyState, RevokeReason, Standing},
         parse::ParseError,
         text::Owner,
@@ -91,10 +92,10 @@ pub(super) fn creator_to_wire(creator: &Creator, known: bool) -> v1::Creator {
         Creator::Admin { on_behalf_of, .. } if !known => {
             v1::Creator { on_behalf_of: owner_to_wire(on_behalf_of.as_ref()), ..v1::Creator::default() }
         }
-        Creator::Admin { key, owner, workspace, on_behalf_of } => v1::Creator {
-            key_id: key.to_text(),
+        Creator::Admin { by, owner, workspace, on_behalf_of } => v1::Creator {
+            key_id: by.to_text(),
             owner: owner_to_wire(owner.as_ref()),
-            workspace_id: workspace.to_text(),
+            workspace_id: workspace.map(WorkspaceId::to_text).unwrap_or_default(),
             on_behalf_of: owner_to_wire(on_behalf_of.as_ref()),
         },
     }
@@ -110,14 +111,14 @@ pub(super) const fn state_to_wire(standing: Standing) -> v1::KeyState {
 }
 
 fn revocation_to_wire(state: &KeyState, moment: &Moment) -> Option<v1::Revocation> {
-    let known = |by: Option<KeyId>| by.filter(|key| moment.knows(*key));
+    let known = |by: Option<CallerId>| by.filter(|caller| moment.knows_caller(*caller));
     match state {
         KeyState::Active | KeyState::Disabled => None,
         KeyState::Revoked(revocation) => Some(v1::Revocation {
             revoke_time: Some(time::to_wire(revocation.at)),
             reason: reason_to_wire(revocation.reason).into(),
             comment: revocation.comment.to_string(),
-            revoked_by: known(revocation.by).map(|key| key.to_string()).unwrap_or_default(),
+            revoked_by: known(revocation.by).map(CallerId::to_text).unwrap_or_default(),
             by_operator: revocation.by.is_some() && known(revocation.by).is_none(),
         }),
     }

@@ -28,6 +28,7 @@ pub(super) use self::time::{grace, required_grace};
 
 use crate::{
     domain::{
+        caller_id::CallerId,
         id::{KeyId, WorkspaceId},
         network::{AllowedNetworks, parse_network},
         parse::ParseError,
@@ -52,6 +53,11 @@ pub(super) fn key_id(field: &str, text: &str) -> Result<KeyId, OperationError> {
 /// An id that may be left out.
 pub(super) fn optional_key_id(field: &str, text: &str) -> Result<Option<KeyId>, OperationError> {
     unless_empty(text, |text| key_id(field, text))
+}
+
+/// The id of a key or an actor that may be left out.
+pub(super) fn optional_caller_id(field: &str, text: &str) -> Result<Option<CallerId>, OperationError> {
+    unless_empty(text, |text| within(field, CallerId::parse(text)))
 }
 
 /// Passes where no key is named by its id: it is named by one of its secrets.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     changes::keys::grace::{SecretInUse, SecretUser},
     domain::{
-        id::KeyId,
+        caller_id::CallerId,
         key::MAX_GRACE,
         parse::ParseError,
         rotation::{QUIET_PERIOD, Readiness},
@@ -53,7 +53,7 @@ fn to_wire(shown: &SecretInUse, now: Timestamp) -> v1::RotationSecret {
 
 fn user_to_wire(SecretUser { last, caller, owner }: &SecretUser) -> v1::SecretUser {
     v1::SecretUser {
-        caller_key_id: caller.map(KeyId::to_text).unwrap_or_default(),
+        caller_key_id: caller.map(CallerId::to_text).unwrap_or_default(),
         caller_owner: owner_to_wire(owner.as_ref()),
         source_address: last.address.map(|address| address.to_string()).unwrap_or_default(),
         last_use_time: Some(time::to_wire(last.time)),

@@ -73,7 +73,7 @@ async fn change<P: Permission + Send + Sync + 'static>(
     let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
     let within = changes.within(&permit, named, asked.all_workspaces)?;
     let act = convert::bulk::act(asked.action.as_ref())?;
-    let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "ChangeKeys", &asked)?;
+    let mark = request_mark(permit.caller_id(), "request_id", &asked.request_id, "ChangeKeys", &asked)?;
     let bulk = convert::bulk::bulk_change(within, act, &asked, mark)?;
     let answer = changes.change_keys(permit, bulk).await?;
     Ok(convert::bulk::response(&answer, within))

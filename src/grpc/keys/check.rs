@@ -5,11 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use tonic::{Request, Response, Status, body::Body, codegen::BoxFuture};
 
-use crate::grpc::{
-    api::{Api, address},
-    check_call::CheckAtOnce,
-    convert,
-};
+use crate::grpc::{api::Api, check_call::CheckAtOnce, convert};
 use crate::{
     domain::{
         admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys, ReadPolicy},
@@ -25,12 +21,12 @@ impl CheckAtOnce for Api {
     fn check_at_once(
         &self,
         headers: &HeaderMap,
-        peer: Peer,
+        peer: &Peer,
         asked: &v1::CheckRequest,
         message: &mut Vec<u8>,
     ) -> Option<Result<(), Status>> {
         let answer = || {
-            let caller = self.caller_of(headers, Some(address(peer)))?;
+            let caller = self.caller_of(headers, Some(peer))?;
             match self.question_at_once(&caller, Door::Grpc, "", asked)? {
                 // An explanation says more, and is asked for by people.
                 Some(query) if query.mode != Mode::Explain => self.judge().try_check(&query),

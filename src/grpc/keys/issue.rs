@@ -26,7 +26,7 @@ impl Rpc for v1::IssueRequest {
     ) -> Result<Self::Answer, OperationError> {
         let named = convert::workspace_id("workspace_id", &asked.workspace_id)?;
         let workspace = permit.workspace(changes, named)?;
-        let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "Issue", &asked)?;
+        let mark = request_mark(permit.caller_id(), "request_id", &asked.request_id, "Issue", &asked)?;
         let new = convert::new_key::new_key("", asked, changes.policy()?.policy.environments(), mark)?;
         let sight = permit.sight();
         let WithSecret { key, secret, revision } = changes.issue(permit, workspace, new).await?;

@@ -27,7 +27,7 @@ impl Rpc for v1::RotateRequest {
     ) -> Result<Self::Answer, OperationError> {
         let id = key_within_reach(changes, &permit, "key_id", &asked.key_id)?;
         let grace = convert::grace(asked.grace_period)?;
-        let mark = request_mark(permit.key_id(), "request_id", &asked.request_id, "Rotate", &asked)?;
+        let mark = request_mark(permit.caller_id(), "request_id", &asked.request_id, "Rotate", &asked)?;
         let sight = permit.sight();
         let WithSecret { key, secret, revision } = changes.rotate(permit, id, grace, mark).await?;
         let key = changed(changes, sight, key).await;

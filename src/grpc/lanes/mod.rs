@@ -192,7 +192,7 @@ impl Lane {
         let Sizes { all, not_kept, workspace, key, at_work } = self.sizes;
         let mut taken = lock(&self.taken);
         let share = match party {
-            Party::Key(_) => key,
+            Party::Global(_) => key,
             Party::Workspace(_) => workspace,
             // Of very many people behind one proxy.
             Party::Address(_) => not_kept.div_ceil(2),

@@ -24,7 +24,7 @@ fn tenant(number: u128) -> Party {
 }
 
 fn operator(number: u128) -> Party {
-    Party::Key(KeyId::parse(&format!("key_{number:026}")).unwrap())
+    Party::Global(KeyId::parse(&format!("key_{number:026}")).unwrap().into())
 }
 
 /// Takes places until none is given.

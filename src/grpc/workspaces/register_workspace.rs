@@ -51,7 +51,7 @@ impl Rpc for v1::RegisterWorkspaceRequest {
     ) -> Result<Self::Answer, OperationError> {
         let RegisterPermit { permit, issuer } = permit;
         let text = asked.key.as_ref().map(|key| key.request_id.clone()).unwrap_or_default();
-        let mark = request_mark(permit.key_id(), "key.request_id", &text, "RegisterWorkspace", &asked)?;
+        let mark = request_mark(permit.caller_id(), "key.request_id", &text, "RegisterWorkspace", &asked)?;
         let workspace = convert::workspace::new_workspace(&asked)?;
         let first = asked.key.take().map(|key| first_key(key, &asked.owner)).transpose()?;
         let policy = changes.policy()?;

@@ -20,7 +20,7 @@ const MOST_UNSENT_BYTES: usize = 32 << 10;
 pub(in crate::server) async fn shake_hands<T>(
     config: Arc<ServerConfig>,
     socket: T,
-    peer: Peer,
+    peer: &Peer,
     pulse: &Pulse,
 ) -> Option<TlsStream<T>>
 where

@@ -34,6 +34,7 @@ use super::{
     tls::Tls,
     vigil::Signs,
 };
+use crate::domain::admin::ProvenClient;
 
 /// How many generations of calls are told apart: the present one, the last one, and those before.
 const GENERATIONS: usize = 3;
@@ -45,10 +46,12 @@ const STREAM_BYTES: u64 = 2_560;
 /// How much of that may be unpaid before a connection is closed.
 const MAX_UNPAID_BYTES: u64 = 64 << 10;
 /// Who is at the other end of a connection. It is also in the extensions of each request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     /// The address that the connection came from: a proxy's, if there is one in between.
     pub address: SocketAddr,
+    /// What the certificate says of it that it showed, if it showed one.
+    pub proof: Option<Arc<ProvenClient>>,
 }
 
 /// What all connections share.
@@ -108,7 +111,7 @@ impl ConnectionsShared {
     }
 
     /// Says that a connection was closed because it made work without progress; once a minute.
-    fn tell_of_no_progress(&self, peer: Peer) {
+    fn tell_of_no_progress(&self, peer: &Peer) {
         if self.no_progress.is_due(self.age_ms(Instant::now())) {
             tracing::warn!(
                 peer.address = %peer.address,

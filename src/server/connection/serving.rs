@@ -52,13 +52,13 @@ pub(in crate::server) async fn serve<T, S>(
     S: Calls,
 {
     let socket = Watched::new(Mended::new(socket, service.unread()), Arc::clone(&pulse));
-    let gate = Gate::new(service, peer, Arc::clone(&pulse));
+    let gate = Gate::new(service, peer.clone(), Arc::clone(&pulse));
     match builder {
-        Builder::Grpc(builder) => attend(builder.serve_connection(socket, gate), peer, &pulse).await,
-        Builder::Http(builder) => attend(builder.serve_connection(socket, gate), peer, &pulse).await,
+        Builder::Grpc(builder) => attend(builder.serve_connection(socket, gate), &peer, &pulse).await,
+        Builder::Http(builder) => attend(builder.serve_connection(socket, gate), &peer, &pulse).await,
     }
     if pulse.allowance.is_overdrawn() {
-        pulse.shared.tell_of_no_progress(peer);
+        pulse.shared.tell_of_no_progress(&peer);
     }
 }
 
@@ -88,7 +88,7 @@ impl Farewell {
 }
 
 /// Errors are the peer's, or the network's, and an operator cannot act on them: they are traced only.
-async fn attend<C>(connection: C, peer: Peer, pulse: &Pulse)
+async fn attend<C>(connection: C, peer: &Peer, pulse: &Pulse)
 where
     C: GracefulConnection,
     C::Error: Into<Box<dyn Error + Send + Sync>>,

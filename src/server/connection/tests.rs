@@ -98,7 +98,7 @@ async fn line(settings: &[u8], frames: &[Vec<u8>]) -> Line {
     client.write_all(&opening).await.unwrap();
     let (pulse, desk) = (pulse_within(Budget::new(LIMIT)), Desk::default());
     let builder = Builder::new(Protocol::Grpc, &pulse.shared.limits);
-    let peer = Peer { address: SocketAddr::from((LOCAL, 1)) };
+    let peer = Peer { address: SocketAddr::from((LOCAL, 1)), proof: None };
     let serving = tokio::spawn(serve(builder, server, peer, desk.clone(), Arc::clone(&pulse)));
     Line { client, pulse, desk, serving }
 }

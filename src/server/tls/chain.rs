@@ -13,7 +13,10 @@ use x509_parser::{
 };
 
 use super::error::TlsError;
-use crate::domain::time::Timestamp;
+use crate::domain::{
+    admin::{ProvenClient, ProvenName},
+    time::Timestamp,
+};
 
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const FEWEST_RSA_BITS: usize = 2048;
@@ -62,6 +65,33 @@ pub(super) fn validity(
         whose.get_or_insert(subject);
     }
     Ok((whose.unwrap_or_default(), good_until.unwrap_or(now)))
+}
+
+/// What the first of a client's certificates, which the handshake has judged, says of the client. A name that could not be an
+/// actor's is none; a certificate that cannot be read says that it has ended.
+pub(in crate::server) fn proven(chain: Option<&[CertificateDer<'_>]>) -> Option<ProvenClient> {
+    let first = chain?.first()?;
+    let Ok((_rest, certificate)) = X509Certificate::from_der(first) else {
+        return Some(ProvenClient { names: Vec::new(), ends: Timestamp::EPOCH });
+    };
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names = names.map(|names| names.value.general_names.iter().filter_map(proven_name).collect());
+    Some(ProvenClient { names: names.unwrap_or_default(), ends: time(certificate.validity().not_after) })
+}
+
+fn proven_name(name: &GeneralName<'_>) -> Option<ProvenName> {
+    match name {
+        GeneralName::URI(uri) => ProvenName::uri(uri).ok(),
+        GeneralName::DNSName(name) => ProvenName::dns(name).ok(),
+        GeneralName::OtherName(..)
+        | GeneralName::RFC822Name(_)
+        | GeneralName::X400Address(_)
+        | GeneralName::DirectoryName(_)
+        | GeneralName::EDIPartyName(_)
+        | GeneralName::IPAddress(_)
+        | GeneralName::RegisteredID(_)
+        | GeneralName::Invalid(..) => None,
+    }
 }
 
 /// That a file does not hold what it should.

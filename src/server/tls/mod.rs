@@ -18,6 +18,7 @@ use rustls::{
     sign::SingleCertAndKey,
 };
 
+pub(super) use self::chain::proven;
 pub use self::{clients::ClientCa, error::TlsError, files::TlsFiles};
 use self::{clients::Clients, files::Served};
 use super::protocol::Protocol;

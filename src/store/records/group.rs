@@ -4,8 +4,12 @@ use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::packed::{Unpackable, pack, unpack};
+use super::{
+    caller::CallerBody,
+    packed::{Unpackable, pack, unpack},
+};
 use crate::domain::{
+    caller_id::CallerId,
     group::{GroupAct, GroupChange},
     id::KeyId,
     key::RevokeReason,
@@ -78,7 +82,7 @@ pub(in crate::store) fn read_group<E>(
 #[derive(Serialize, Deserialize)]
 struct ChangeBody {
     time_ms: i64,
-    by: Option<[u8; KeyId::BYTES]>,
+    by: CallerBody,
     act: ActBody,
     comment: String,
 }
@@ -95,7 +99,7 @@ enum ActBody {
 pub(in crate::store) fn change_body(change: &GroupChange) -> Result<Vec<u8>, Unpackable> {
     pack(&ChangeBody {
         time_ms: change.time.as_ms(),
-        by: change.by.map(KeyId::to_bytes),
+        by: CallerBody::of(change.by),
         act: match change.act {
             GroupAct::Disable => ActBody::Disable,
             GroupAct::Enable => ActBody::Enable,
@@ -113,7 +117,7 @@ pub(in crate::store) fn read_change(revision: Revision, body: &[u8]) -> Option<G
     Some(GroupChange {
         revision,
         time: Timestamp::from_ms(body.time_ms).ok()?,
-        by: body.by.map(KeyId::from_bytes),
+        by: body.by.into_caller().ok()?,
         act: match body.act {
             ActBody::Disable => GroupAct::Disable,
             ActBody::Enable => GroupAct::Enable,
@@ -151,7 +155,7 @@ fn change(revision: i64, said: &GroupFields<'_>, keys: Vec<KeyId>) -> Option<Gro
     Some(GroupChange {
         revision: from_stored(revision)?,
         time: Timestamp::from_ms(said.time_ms).ok()?,
-        by: said.actor.key_id.map(KeyId::parse).transpose().ok()?,
+        by: said.actor.key_id.map(CallerId::parse).transpose().ok()?,
         act: act(said)?,
         comment: Comment::parse(said.comment.as_deref().unwrap_or_default()).ok()?,
         keys,

@@ -1,5 +1,6 @@
 //! How what Keyward keeps is written down: one file for each kind of record.
 
+mod caller;
 pub(super) mod group;
 pub(super) mod key;
 pub(super) mod known;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::body::{VERSION, stated};
 use crate::{
     domain::{
-        id::KeyId,
+        caller_id::CallerId,
         policy::{Document, Policy},
         revision::Revision,
         text::{Comment, Owner},
@@ -34,7 +34,7 @@ pub(in crate::store) fn policy_body(version: &PolicyVersion) -> Result<String, s
     serde_json::to_string(&PolicyBody {
         v: VERSION,
         applied_ms: version.applied.as_ms(),
-        applied_by: version.applied_by.map(|key| key.to_string()),
+        applied_by: version.applied_by.map(CallerId::to_text),
         applied_by_owner: version.applied_by_owner.as_ref().map(ToString::to_string),
         comment: version.comment.as_str().to_owned(),
         document: Cow::Borrowed(version.policy.document()),
@@ -49,7 +49,7 @@ pub(in crate::store) fn read_policy(version: u64, revision: Revision, body: &str
         version,
         policy: Policy::kept(body.document.into_owned()).ok()?,
         applied: Timestamp::from_ms(body.applied_ms).ok()?,
-        applied_by: body.applied_by.as_deref().map(KeyId::parse).transpose().ok()?,
+        applied_by: body.applied_by.as_deref().map(CallerId::parse).transpose().ok()?,
         applied_by_owner: body.applied_by_owner.as_deref().map(Owner::parse).transpose().ok()?,
         comment: Comment::parse(&body.comment).ok()?,
         revision,

@@ -9,7 +9,11 @@ use super::{
     columns::bytes,
 };
 use crate::{
-    domain::{id::KeyId, time::Timestamp},
+    domain::{
+        caller_id::{ActorId, CallerId},
+        id::KeyId,
+        time::Timestamp,
+    },
     ports::{LastUse, MAX_USERS},
     store::records::key::secrets_of as secrets_of_body,
 };
@@ -21,15 +25,16 @@ pub(super) struct UsesOf(Vec<UseOf>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct UseOf {
     generation: u32,
-    caller: Option<KeyId>,
+    caller: Option<CallerId>,
     address: Option<IpAddr>,
     time: Timestamp,
 }
 
 /// What an entry has, in the bits of one byte.
-const CALLER: u8 = 1;
+const KEY: u8 = 1;
 const V4: u8 = 2;
 const V6: u8 = 4;
+const ACTOR: u8 = 8;
 
 impl UsesOf {
     /// Adds a use, unless a newer one of the same user is known.
@@ -78,7 +83,12 @@ impl Content for UsesOf {
     fn take(&mut self, mut payload: BlockReader<'_>, _: &BlockNames) -> Result<(), NoBlock> {
         while !payload.is_empty() {
             let (generation, has) = (payload.small()?, payload.byte()?);
-            let caller = (has & CALLER != 0).then(|| payload.array().map(KeyId::from_bytes)).transpose()?;
+            let caller = match has & (KEY | ACTOR) {
+                0 => None,
+                KEY => Some(CallerId::Key(KeyId::from_bytes(payload.array()?))),
+                ACTOR => Some(CallerId::Actor(ActorId::from_bytes(payload.array()?).ok_or(NoBlock)?)),
+                _ => return Err(NoBlock),
+            };
             let address = match has & (V4 | V6) {
                 0 => None,
                 V4 => Some(IpAddr::from(payload.array::<4>()?)),
@@ -100,8 +110,13 @@ impl Content for UsesOf {
                 Some(IpAddr::V4(_)) => V4,
                 Some(IpAddr::V6(_)) => V6,
             };
-            payload.out.push(has_address | if of.caller.is_some() { CALLER } else { 0 });
-            payload.out.extend(of.caller.map(KeyId::to_bytes).into_iter().flatten());
+            let (has_caller, caller) = match of.caller {
+                None => (0, None),
+                Some(CallerId::Key(key)) => (KEY, Some(key.to_bytes())),
+                Some(CallerId::Actor(actor)) => (ACTOR, Some(actor.to_bytes())),
+            };
+            payload.out.push(has_address | has_caller);
+            payload.out.extend(caller.into_iter().flatten());
             match of.address {
                 Some(IpAddr::V4(address)) => payload.out.extend_from_slice(&address.octets()),
                 Some(IpAddr::V6(address)) => payload.out.extend_from_slice(&address.octets()),
@@ -199,7 +214,7 @@ fn last_use(key: KeyId, row: &Row<'_>) -> rusqlite::Result<Option<LastUse>> {
         Some(LastUse {
             key,
             generation,
-            caller: KeyId::parse(&caller).ok(),
+            caller: CallerId::parse(&caller).ok(),
             address: address.parse().ok(),
             time,
         })

@@ -187,7 +187,7 @@ impl Changes {
             let answer = BulkAnswer { group: Some(id), ..judged.answer() };
             Ok(Attempt::CommitAll(mutations, answer))
         };
-        let committed = self.until_committed(Some(permit.stands_on()), judge).await;
+        let committed = self.until_committed(permit.stands_on(), judge).await;
         let committed = committed.map_err(|error| self.deny_many(error, permit, &bulk));
         let (mut answer, revision) = committed?;
         answer.revision = revision.unwrap_or(answer.revision);

@@ -41,7 +41,7 @@ impl Changes {
         let (act, keys) = (judged.act, judged.keys.into_values().flatten().map(|(key, _)| key).collect());
         let (comment, request) = (bulk.comment.clone(), bulk.request.clone());
         let within = bulk.selection.within;
-        let what = What::Many { act, keys, within, by: permit.key_id(), comment, request };
+        let what = What::Many { act, keys, within, by: permit.caller_id(), comment, request };
         let part = permit.bound_to().map_or(ListPart::Operators, ListPart::Workspace);
         self.deny_here(error, part, permit.actor(), within.one(), what)
     }

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use crate::{
     domain::{
         audit::Actor,
+        caller_id::CallerId,
         group::GroupAct,
         id::{KeyId, WorkspaceId},
         key::Revocation,
@@ -51,7 +52,7 @@ pub(in crate::changes) enum What {
         act: GroupAct,
         keys: Vec<KeyId>,
         within: Within,
-        by: KeyId,
+        by: CallerId,
         comment: Comment,
         request: Option<RequestMark>,
     },

@@ -83,11 +83,12 @@ impl Changes {
         match actor {
             Actor::System => DrawsOn::KeptForOperators,
             Actor::Holder { .. } => DrawsOn::Kept,
-            Actor::Admin { key, .. } => {
-                let found = self.index.by_id(*key);
-                let is_global =
-                    found.is_some_and(|found| found.key().admin.as_ref().is_some_and(|it| it.global));
-                if is_global { DrawsOn::KeptForOperators } else { DrawsOn::Kept }
+            Actor::Admin { by, .. } => {
+                if self.index.is_global(*by) {
+                    DrawsOn::KeptForOperators
+                } else {
+                    DrawsOn::Kept
+                }
             }
         }
     }

@@ -62,7 +62,7 @@ impl Changes {
             }
             Ok(Attempt::CommitAll(mutations, memberships))
         };
-        let (found, revision) = self.until_committed(Some(permit.stands_on()), judge).await?;
+        let (found, revision) = self.until_committed(permit.stands_on(), judge).await?;
         let stays = (found.closed > 0).then(|| self.index.revision());
         let revision = revision.or(found.removed).or(stays);
         let revision = revision.ok_or_else(|| NotFound::Member(subject.clone()))?;

@@ -196,7 +196,7 @@ impl Changes {
         let _counting = if many { self.locks.to_count(id.workspace).await } else { None };
         let _turns = if many { self.locks.of_all(id.workspace).await } else { None };
         let (mut member, revision) = self
-            .until_committed(Some(permit.stands_on()), || {
+            .until_committed(permit.stands_on(), || {
                 let policy = self.policy()?;
                 let before = self.trusted_member(id)?.or_else(|| self.removed_before(id, &wish));
                 match self.judged(permit, id, before.as_deref(), &wish, &policy)? {

@@ -8,7 +8,7 @@ use crate::{
         failure::Failure,
         input::{
             page::{self, PageArgs},
-            parse::{self, KeyId, LookBack},
+            parse::{self, KeyId, KeyOrActor, LookBack},
         },
         output::{
             json,
@@ -31,8 +31,8 @@ pub struct QueryArgs {
     /// Only changes of this key
     #[arg(long, value_name = "KEY_ID", value_parser = KeyId)]
     key_id: Option<String>,
-    /// Only changes asked for with this administration key
-    #[arg(long, value_name = "KEY_ID", value_parser = KeyId)]
+    /// Only changes asked for with this administration key, or by this actor: `actor:` and its id
+    #[arg(long, value_name = "KEY_ID", value_parser = KeyOrActor)]
     actor: Option<String>,
     /// Only changes of this kind
     #[arg(long, value_enum)]

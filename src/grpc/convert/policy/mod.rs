@@ -11,6 +11,7 @@ use super::time;
 use crate::{
     changes::policy::{AffectedKey, Effect, GainingKey},
     domain::{
+        caller_id::CallerId,
         parse::ParseError,
         policy::{Change, Policy},
     },
@@ -58,7 +59,7 @@ pub(in crate::grpc) fn version_to_wire(version: &PolicyVersion) -> v1::PolicyVer
     v1::PolicyVersion {
         version: version.version,
         apply_time: Some(time::to_wire(version.applied)),
-        applied_by: applied_by.map(|key| key.to_string()).unwrap_or_default(),
+        applied_by: applied_by.map(CallerId::to_text).unwrap_or_default(),
         applied_by_owner: owner.map(ToString::to_string).unwrap_or_default(),
         comment: version.comment.to_string(),
         revision: version.revision.0,

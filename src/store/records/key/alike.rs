@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
+        caller_id::{ActorId, CallerId},
         footprint::shared_bytes,
         id::{KeyId, WorkspaceId},
         key::{Creator, Key, SharedParts},
@@ -46,6 +47,11 @@ pub(super) enum CreatorBody {
         workspace: [u8; WorkspaceId::BYTES],
         on_behalf_of: Option<String>,
     },
+    Actor {
+        actor: [u8; ActorId::BYTES],
+        workspace: Option<[u8; WorkspaceId::BYTES]>,
+        on_behalf_of: Option<String>,
+    },
 }
 
 impl AlikeBody {
@@ -53,7 +59,7 @@ impl AlikeBody {
         let limits = key.limits.as_ref().map(|own| serde_json::to_string(own.entry())).transpose();
         Ok(Self {
             follows_owner_role: key.follows_owner_role,
-            creator: CreatorBody::of(&key.creator),
+            creator: CreatorBody::of(&key.creator).ok_or(Unpackable)?,
             environment: key.environment.to_string(),
             grants: GrantBody::all(&key.grants),
             networks: key.networks.as_slice().iter().map(ToString::to_string).collect(),
@@ -88,25 +94,43 @@ impl AlikeBody {
 }
 
 impl CreatorBody {
-    fn of(creator: &Creator) -> Self {
-        match creator {
+    fn of(creator: &Creator) -> Option<Self> {
+        Some(match creator {
             Creator::System => Self::System,
-            Creator::Admin { key, owner, workspace, on_behalf_of } => Self::Admin {
-                key: key.to_bytes(),
-                owner: owner.as_ref().map(ToString::to_string),
-                workspace: workspace.to_bytes(),
-                on_behalf_of: on_behalf_of.as_ref().map(ToString::to_string),
-            },
-        }
+            Creator::Admin { by, owner, workspace, on_behalf_of } => {
+                let on_behalf_of = on_behalf_of.as_ref().map(ToString::to_string);
+                match (by, workspace) {
+                    (CallerId::Key(key), Some(workspace)) => Self::Admin {
+                        key: key.to_bytes(),
+                        owner: owner.as_ref().map(ToString::to_string),
+                        workspace: workspace.to_bytes(),
+                        on_behalf_of,
+                    },
+                    // Every key has a workspace.
+                    (CallerId::Key(_), None) => return None,
+                    (CallerId::Actor(actor), workspace) => Self::Actor {
+                        actor: actor.to_bytes(),
+                        workspace: workspace.map(WorkspaceId::to_bytes),
+                        on_behalf_of,
+                    },
+                }
+            }
+        })
     }
 
     fn into_creator(self) -> Option<Creator> {
         Some(match self {
             Self::System => Creator::System,
             Self::Admin { key, owner, workspace, on_behalf_of } => Creator::Admin {
-                key: KeyId::from_bytes(key),
+                by: KeyId::from_bytes(key).into(),
                 owner: owner.as_deref().map(Owner::parse).transpose().ok()?,
-                workspace: WorkspaceId::from_bytes(workspace),
+                workspace: Some(WorkspaceId::from_bytes(workspace)),
+                on_behalf_of: on_behalf_of.as_deref().map(Owner::parse).transpose().ok()?,
+            },
+            Self::Actor { actor, workspace, on_behalf_of } => Creator::Admin {
+                by: CallerId::Actor(ActorId::from_bytes(actor)?),
+                owner: None,
+                workspace: workspace.map(WorkspaceId::from_bytes),
                 on_behalf_of: on_behalf_of.as_deref().map(Owner::parse).transpose().ok()?,
             },
         })

@@ -19,6 +19,7 @@ pub(in crate::store) use self::{
     older::{OlderKeyRow, OlderSecretRow},
 };
 use super::{
+    caller::CallerBody,
     known::KnownValues,
     packed::{Unpackable, pack, unpack},
 };
@@ -60,7 +61,7 @@ struct KeyBody<'a> {
 enum StateBody<'a> {
     Active,
     Disabled,
-    Revoked { at_ms: i64, by: Option<[u8; KeyId::BYTES]>, reason: &'a str, comment: &'a str },
+    Revoked { at_ms: i64, by: CallerBody, reason: &'a str, comment: &'a str },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -351,7 +352,7 @@ impl<'a> StateBody<'a> {
             KeyState::Disabled => Self::Disabled,
             KeyState::Revoked(revocation) => Self::Revoked {
                 at_ms: revocation.at.as_ms(),
-                by: revocation.by.map(KeyId::to_bytes),
+                by: CallerBody::of(revocation.by),
                 reason: revocation.reason.as_str(),
                 comment: revocation.comment.as_str(),
             },
@@ -366,7 +367,7 @@ impl<'a> StateBody<'a> {
         };
         Some(KeyState::Revoked(Box::new(Revocation {
             at: Timestamp::from_ms(at_ms).ok()?,
-            by: by.map(KeyId::from_bytes),
+            by: by.into_caller().ok()?,
             reason: reason_of(reason)?,
             comment: Comment::stored(comment),
         })))

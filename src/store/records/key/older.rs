@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
+        caller_id::CallerId,
         id::{KeyId, WorkspaceId},
         policy::LimitOverridesEntry,
         root::DerivedKeys,
@@ -19,6 +20,7 @@ use crate::{
         records::{
             admin::AdminBody,
             body::{VERSION, stated},
+            caller::CallerBody,
             grant::GrantBody,
             packed::pack,
         },
@@ -262,7 +264,7 @@ impl<'a> OlderState<'a> {
             Self::Disabled => StateBody::Disabled,
             Self::Revoked { at_ms, by, reason, comment } => StateBody::Revoked {
                 at_ms: *at_ms,
-                by: by.as_deref().map(KeyId::parse).transpose().ok()?.map(KeyId::to_bytes),
+                by: CallerBody::of(by.as_deref().map(CallerId::parse).transpose().ok()?),
                 reason,
                 comment,
             },

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     domain::{
         audit::{Actor, LogEntry},
+        caller_id::CallerId,
         gains::Gains,
         group::{Group, GroupChange},
         revision::Revision,
@@ -108,7 +109,8 @@ pub(super) fn put(
         revision,
         time: entry.time,
         by: match &entry.actor {
-            Actor::Admin { key, .. } | Actor::Holder { key, .. } => Some(*key),
+            Actor::Admin { by, .. } => Some(*by),
+            Actor::Holder { key, .. } => Some(CallerId::Key(*key)),
             Actor::System => None,
         },
         act: group.act(),

@@ -187,7 +187,13 @@ impl World {
                     _ => Some("2001:db8::1".parse().unwrap()),
                 };
                 let time = Timestamp::from_ms(minute * 60_000).unwrap();
-                let last = LastUse { key: key(number), generation: 1, caller, address, time };
+                let last = LastUse {
+                    key: key(number),
+                    generation: 1,
+                    caller: caller.map(Into::into),
+                    address,
+                    time,
+                };
                 let known = self.model.uses.entry((last.key, format!("{caller:?} {address:?}"))).or_default();
                 *known = (*known).max(time.as_ms());
                 self.write(&[Note::LastUse(last)], &[]);
