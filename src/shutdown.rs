@@ -16,6 +16,25 @@ pub struct Signals {
     hang_up: Signal,
 }
 
+/// SIGHUP alone, for one more who reads settings anew.
+pub struct HangUps(Signal);
+
+impl HangUps {
+    /// Takes the signal from now on.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn take() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        // There is no end of signals.
+        let _one = self.0.recv().await;
+    }
+}
+
 impl Signals {
     /// Takes these signals from now on.
     ///

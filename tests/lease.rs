@@ -43,7 +43,7 @@ async fn nothing_is_decided_after_the_lease_of_the_view_has_ended() {
         index: Arc::clone(&process.index),
         counters: process.counters,
         clock: Arc::clone(&process.clock),
-        keys,
+        keys: std::sync::Arc::new(keyward::domain::root::KeysInForce::new(keys)),
         count_wait: Duration::from_millis(50),
     });
     let known = || query(InQuestion::Key(world.id(FIRST)));

@@ -62,8 +62,8 @@ pub enum AppError {
     /// Standard output takes no roots.
     #[error("the new roots could not be written: {0}; what was written of them is worth nothing")]
     RootsUnwritten(io::Error),
-    /// A new root is at hand that no start has laid over the store yet.
-    #[error("root {0} is at hand already, and waits for a start: restart the server")]
+    /// A new root is at hand that no server has laid over the store yet.
+    #[error("root {0} is at hand already, and waits for the server: send it SIGHUP, or restart it")]
     RootWaits(u32),
     /// Rows stand under an older root.
     #[error(
@@ -84,7 +84,7 @@ pub enum AppError {
     },
     /// The roots are kept where only the operator can change them.
     #[error(
-        "{why}: put the line of `keyward roots new --number {number} -` behind those that are there, and restart the server"
+        "{why}: put the line of `keyward roots new --number {number} -` behind those that are there, and send the server SIGHUP, or restart it"
     )]
     RootsKeptByOthers {
         /// Where they are.

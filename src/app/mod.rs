@@ -9,6 +9,7 @@ mod initialize;
 mod listeners;
 mod memory;
 mod metrics;
+mod new_roots;
 mod offline;
 mod reach;
 mod readiness;

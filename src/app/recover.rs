@@ -36,7 +36,8 @@ pub fn recover(args: &RecoverArgs) -> Result<(), AppError> {
         let view = store.port.whole().await?;
         let default = view.workspaces.iter().find(|workspace| workspace.is_default);
         let default = default.ok_or_else(|| AppError::NotInitialized(args.data.data_dir.clone()))?.id;
-        let maker = Maker { entropy: &entropy, lookup: &store.keys.lookup, now: store.clock.now() };
+        let keys = store.keys.shared();
+        let maker = Maker { entropy: &entropy, lookup: &keys.lookup, now: store.clock.now() };
         // For the prefix of administration keys; where the stored one is damaged, that of the first one serves.
         let policy = match &view.policy {
             Some(PolicyView::Sound(stored)) => &stored.policy,

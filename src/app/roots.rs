@@ -64,7 +64,7 @@ fn shown(root: &RootStatus) -> String {
         if *over > 0 { format!(", and {over} that ended 90 days ago or earlier") } else { String::new() };
     let starts = format!("{secrets} secrets start at it{over}");
     match state {
-        RootState::Coming => "is at hand, and the next start lays it over the store".to_owned(),
+        RootState::Coming => "is at hand: SIGHUP, or the next start, lays it over the store".to_owned(),
         RootState::Newest => format!("in force since revision {since}, {added}; {starts}"),
         RootState::Older if *rows > 0 => format!("{rows} rows are still to be written anew; {starts}"),
         RootState::Older => {
@@ -92,8 +92,8 @@ fn rotate(args: &StoreRootsArgs) -> Result<String, AppError> {
     let path = found(args, &settings)?.with(root).replace(&args.data_dir, &settings.roots);
     let path = path.map_err(|error| AppError::RootsKeptByOthers { why: error.to_string(), number })?;
     Ok(format!(
-        "root {number} is in {}: keep a copy of the file apart from the database. Restart the server: it lays the root over the store, \
-         and every key stays good. `keyward roots status` says how far it is\n",
+        "root {number} is in {}: keep a copy of the file apart from the database. Send SIGHUP to the server, or restart it: it lays the root over \
+         the store, and every key stays good. `keyward roots status` says how far it is\n",
         path.display()
     ))
 }
@@ -114,7 +114,8 @@ fn destroy(args: &DestroyRootArgs) -> Result<String, AppError> {
     let kept = kept.without_oldest().ok_or_else(refused)?;
     let path = kept.replace(&args.store.data_dir, &settings.roots).map_err(OpenError::from)?;
     Ok(format!(
-        "root {} is taken out of {}; the next start notes in the log that it is gone. Destroy every copy of it, too\n",
+        "root {} is taken out of {}. Send SIGHUP to the server, or restart it: it notes in the log that the root is gone. Destroy every copy \
+         of it, too\n",
         args.root,
         path.display()
     ))

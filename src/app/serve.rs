@@ -22,7 +22,7 @@ use crate::{
         listener::cores,
         tls::{ClientCa, TlsFiles},
     },
-    shutdown::Signals,
+    shutdown::{HangUps, Signals},
     system::{SystemClock, SystemEntropy},
     telemetry,
 };
@@ -83,6 +83,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
         let mut signals = Signals::take().map_err(AppError::Runtime)?;
         let clock = Arc::clone(&settings.clock);
         let mut service = Service::start(settings, &destination).await?;
+        let (roots, hang_ups) = (Arc::clone(&service.roots), HangUps::take().map_err(AppError::Runtime)?);
         service.announce();
         let (asked, asked_of_actors) = (Notify::new(), Notify::new());
         let (tls, index, file) = (service.tls.clone(), Arc::clone(&service.index), args.data.config.clone());
@@ -94,6 +95,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
             () = signals.next(read_anew) => StopReason::Asked,
             stopped = service.died() => stopped,
             never = logging.tell_of_lost() => match never {},
+            never = roots.tend(hang_ups) => match never {},
             never = give_back() => match never {},
             never = tend(tls, &*clock, &asked) => match never {},
             never = actors::tend(file, index, &asked_of_actors) => match never {},

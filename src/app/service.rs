@@ -5,8 +5,8 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio::task::JoinHandle;
 
 use super::{
-    error::AppError, listeners::Serving, reach::Exposure, readiness::ReadinessProbe, tasks::Tasks,
-    threads::Threads,
+    error::AppError, listeners::Serving, new_roots::RootsTender, reach::Exposure, readiness::ReadinessProbe,
+    tasks::Tasks, threads::Threads,
 };
 use crate::{
     health::HealthReporter,
@@ -22,6 +22,8 @@ use crate::{
 pub struct Service {
     /// The store, for its end.
     pub(super) life: Arc<dyn Lifecycle>,
+    /// Who changes the roots.
+    pub(super) roots: Arc<RootsTender>,
     pub(super) tasks: Tasks,
     pub(super) threads: Threads,
     pub(super) serving: Serving,
@@ -100,6 +102,15 @@ impl Service {
                 "make a key: keyward issue 'first key' --scope messaging:send --admin-key-file FILE"
             );
         }
+    }
+
+    /// Reads the roots anew, and takes those that are new, or does without those that are gone, while calls go on; whether anything
+    /// changed.
+    ///
+    /// # Errors
+    /// They cannot be read, are another store's, or one is missing that is in use; the store takes no change now. Those in force stay.
+    pub async fn take_roots(&self) -> Result<bool, AppError> {
+        self.roots.look().await
     }
 
     /// Waits until a part dies; while all is well, for ever.

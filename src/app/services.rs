@@ -54,6 +54,11 @@ impl Services {
         &self.judge
     }
 
+    /// What changes something.
+    pub(super) const fn changes(&self) -> &Arc<Changes> {
+        &self.changes
+    }
+
     /// The places of administrative work.
     pub(super) const fn lanes(&self) -> &Arc<Lanes> {
         &self.lanes

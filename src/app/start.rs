@@ -58,7 +58,8 @@ impl Service {
         let mut tasks = Tasks::default();
         write_notes(&mut tasks, &store, &index);
         write_counts(&mut tasks, &counters);
-        let Store { port, life, keys, clock, .. } = store;
+        let (port, life, clock) =
+            (Arc::clone(&store.port), Arc::clone(&store.life), Arc::clone(&store.clock));
         let looked_at = LookedAt {
             index: Arc::clone(&index),
             taking: port.taking(),
@@ -69,9 +70,11 @@ impl Service {
         };
         let (health, watch) = health();
         let health_service = HealthService::new(watch.clone(), HEALTH_NAMES).with_clock(Arc::clone(&clock));
+        let keys = Arc::clone(&store.keys);
         let parts = JudgeParts { index, counters, clock, keys, count_wait: settings.count_wait };
         let services = Services::new(parts, port, entropy, &threads, settings.gateway, watch.clone());
         services.start_tasks(&mut tasks);
+        let roots = Arc::new(store.tender(services.changes(), Arc::clone(&looked_at.index)));
         let gathered = Arc::new(MetricSources {
             judge: Arc::clone(services.judge()),
             lanes: Arc::clone(services.lanes()),
@@ -98,6 +101,7 @@ impl Service {
             serving,
             health,
             readiness,
+            roots,
             follower,
             is_new,
             check_is_open,
@@ -119,7 +123,8 @@ async fn load(
     let follower = Follower::new(Arc::clone(&store.port), Arc::clone(index), threads.following().clone());
     follower.load().await?;
     if let Some(policy) = first_policy.filter(|_| index.newest_policy_version() == 0) {
-        let maker = Maker { entropy, lookup: &store.keys.lookup, now: store.clock.now() };
+        let keys = store.keys.shared();
+        let maker = Maker { entropy, lookup: &keys.lookup, now: store.clock.now() };
         store.port.commit(maker.adopt(policy)?).await?;
         follower.load().await?;
     }

@@ -2,14 +2,20 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{error::AppError, root_key::Destination};
+use tokio::sync::Mutex;
+
+use super::{error::AppError, new_roots::RootsTender, root_key::Destination};
 use crate::{
-    changes::support::{clock_mark, initialize::Maker},
+    changes::{
+        Changes,
+        support::{clock_mark, initialize::Maker},
+    },
     domain::{
         policy::Policy,
-        root::DerivedKeys,
+        root::KeysInForce,
         time::{Clock, Entropy, TrustedClock},
     },
+    index::Index,
     ports::{KeyStore, Lifecycle, Permits, StoredMark},
     store::{
         data_dir::DataDir,
@@ -24,7 +30,9 @@ pub(super) struct Store {
     pub(super) port: Arc<dyn KeyStore>,
     pub(super) permits: Arc<dyn Permits>,
     pub(super) life: Arc<dyn Lifecycle>,
-    pub(super) keys: Arc<DerivedKeys>,
+    pub(super) keys: Arc<KeysInForce>,
+    /// For what only this store can.
+    pub(super) sqlite: Arc<SqliteStore>,
     pub(super) clock: Arc<TrustedClock>,
     dir: DataDir,
     roots: RootsSource,
@@ -38,7 +46,7 @@ impl Store {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AppError> {
         let dir = DataDir::open(path)?;
-        let (sqlite, keys) = SqliteStore::open_with(&dir, settings, entropy, clock.wall())?;
+        let (sqlite, _) = SqliteStore::open_with(&dir, settings, entropy, clock.wall())?;
         if sqlite.is_initialized() {
             // A first start that was cut off behind its commit.
             Roots::keep(dir.path(), &settings.roots).map_err(OpenError::from)?;
@@ -52,7 +60,23 @@ impl Store {
         let (clock, sqlite) = (Arc::new(clock), Arc::new(sqlite));
         let port: Arc<dyn KeyStore> = Arc::<SqliteStore>::clone(&sqlite);
         let permits: Arc<dyn Permits> = Arc::<SqliteStore>::clone(&sqlite);
-        Ok(Self { port, permits, life: sqlite, keys, clock, dir, roots: settings.roots.clone() })
+        let (keys, life): (_, Arc<dyn Lifecycle>) =
+            (sqlite.keys_in_force(), Arc::<SqliteStore>::clone(&sqlite));
+        Ok(Self { port, permits, life, sqlite, keys, clock, dir, roots: settings.roots.clone() })
+    }
+
+    /// Who changes its roots while it is served.
+    pub(super) fn tender(&self, changes: &Arc<Changes>, index: Arc<Index>) -> RootsTender {
+        RootsTender {
+            store: Arc::clone(&self.sqlite),
+            changes: Arc::clone(changes),
+            index,
+            keys: Arc::clone(&self.keys),
+            clock: Arc::clone(&self.clock),
+            data_dir: self.dir.path().to_owned(),
+            source: self.roots.clone(),
+            turn: Mutex::default(),
+        }
     }
 
     /// Makes the first change of a new store; answers the policy where that was not needed.
@@ -77,7 +101,8 @@ impl Store {
         entropy: &dyn Entropy,
         root_key: &Destination,
     ) -> Result<(), AppError> {
-        let maker = Maker { entropy, lookup: &self.keys.lookup, now: self.clock.now() };
+        let keys = self.keys.shared();
+        let maker = Maker { entropy, lookup: &keys.lookup, now: self.clock.now() };
         let (mutation, secret) = maker.initialize(policy)?;
         let parcel = root_key.prepare(secret)?;
         parcel.settle(self.port.commit(mutation).await)?;

@@ -70,8 +70,9 @@ impl Changes {
             }
             before = more;
         };
-        let next_page_token =
-            more.map(|more| cursor::seal(&self.keys.cursors, &list, &more.to_string())).unwrap_or_default();
+        let next_page_token = more
+            .map(|more| cursor::seal(&self.keys.now().cursors, &list, &more.to_string()))
+            .unwrap_or_default();
         records.retain(|record| self.may_read(&permit, record));
         Ok(LogAnswer { records, next_page_token })
     }
@@ -127,7 +128,7 @@ impl Changes {
         if token.is_empty() {
             return Ok(None);
         }
-        let place = cursor::open(&self.keys.cursors, list, token).and_then(|text| text.parse().ok());
+        let place = cursor::open(&self.keys.now().cursors, list, token).and_then(|text| text.parse().ok());
         let foreign =
             ParseError::new("empty, or the next_page_token of the page before, with the same filter");
         place.map(|place| Some(Revision(place))).ok_or(OperationError::invalid("page_token", foreign))

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         credentials::Secret,
-        root::DerivedKeys,
+        root::KeysInForce,
         scheme::Scheme,
         secret::SecretKey,
         text::EnvironmentName,
@@ -29,7 +29,7 @@ pub struct Changes {
     pub(super) index: Arc<Index>,
     pub(super) clock: Arc<TrustedClock>,
     pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) keys: Arc<DerivedKeys>,
+    pub(super) keys: Arc<KeysInForce>,
     pub(super) revocations_by_source: ProcessSourceLimit,
     pub(super) locks: Locks,
     pub(super) denied: DeniedHere,
@@ -52,7 +52,7 @@ pub struct Parts {
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
     /// The keys derived from the roots.
-    pub keys: Arc<DerivedKeys>,
+    pub keys: Arc<KeysInForce>,
 }
 
 impl Changes {
@@ -107,11 +107,12 @@ impl Changes {
             if admin { Ok(environments.admin()) } else { environments.holder(environment.as_str()) };
         let environment = environment.map_err(|why| OperationError::invalid("environment", why))?;
         let secret = SecretKey::generate(&environment.prefix, &*self.entropy)?;
+        let keys = self.keys.now();
         let kept = Secret {
             generation,
             scheme: Scheme::Native,
-            hash: secret.hash(&self.keys.lookup),
-            root: self.keys.lookup.root(),
+            hash: secret.hash(&keys.lookup),
+            root: keys.lookup.root(),
             hint: secret.hint(),
             created: now,
         };

@@ -114,7 +114,7 @@ pub struct ServeArgs {
 pub enum RootsCommand {
     /// Make the roots of a new store that are to be kept outside its data directory
     New(NewRootsArgs),
-    /// Add a further root to a store's file of roots; the next start lays it over the store
+    /// Add a further root to a store's file of roots; SIGHUP, or the next start, lays it over the store
     Rotate(StoreRootsArgs),
     /// Say how a store stands to its roots, whether a server runs or not
     Status(StoreRootsArgs),

@@ -237,6 +237,12 @@ impl ForeignKey {
     pub fn new(secret: &ForeignSecret) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret.expose()))
     }
+
+    /// Whether this secret hashes as that one does.
+    #[must_use]
+    pub fn is_of(&self, secret: &ForeignSecret) -> bool {
+        hmac::verify(&self.0, b"", hmac::sign(&Self::new(secret).0, b"").as_ref()).is_ok()
+    }
 }
 
 /// Another system's secret as it is kept.

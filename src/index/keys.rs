@@ -27,6 +27,10 @@ impl Index {
     /// its rows cannot be trusted, stays away.
     pub fn apply_group(&self, change: &GroupChange, keys: &[KeyId]) {
         let mut sharing = self.lock();
+        // A key that is of a later revision than a new root has its layer.
+        for key in keys {
+            self.lay_under(*key, &mut sharing);
+        }
         for (place, before, class) in keys.iter().filter_map(|key| self.slab.by_id(*key, Self::copied)) {
             if before.revision() < change.revision {
                 let after = self.laid.over(before.stored().clone().under(change));
@@ -109,7 +113,8 @@ impl Index {
             sharing.tallies.add(workspace, &own);
             return self.add_key(own, class);
         };
-        if before.revision() > own.revision() {
+        let is_waiting = sharing.laying.as_ref().is_some_and(|root| root.awaits(own.revision()));
+        if before.revision() > own.revision() || is_waiting {
             return None;
         }
         // The record first: a hash that leads to a record without it is unknown, never wrong.
@@ -187,7 +192,7 @@ impl Index {
 }
 
 /// What leads to a key: all its secrets but those of later imports, which nothing that is presented leads to.
-fn shorts(own: &Own) -> impl Iterator<Item = Short> {
+pub(super) fn shorts(own: &Own) -> impl Iterator<Item = Short> {
     let hashes = own.secrets().iter().map(|(secret, _)| secret.hash);
     hashes.filter(|hash| !hash.is_later()).map(Short::of)
 }

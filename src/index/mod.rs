@@ -16,12 +16,14 @@ mod imports;
 mod journal;
 mod keys;
 mod laid;
+mod laying;
 mod leads;
 mod lease;
 mod lists;
 mod members;
 mod own;
 mod residents;
+mod roots;
 mod schemes;
 mod sharing;
 mod sight;
@@ -32,9 +34,12 @@ mod tokens;
 mod used;
 mod uses;
 
+#[cfg(test)]
+pub(crate) use self::state::LOOK_UPS;
 pub use self::{
     found::Found,
     laid::End,
+    laying::LayingRoot,
     state::{FollowingStopped, Index},
     tally::Kept,
     uses::User,

@@ -179,6 +179,18 @@ impl Own {
         SecretViews { current, retiring }
     }
 
+    /// The same with other hashes, which `lay` makes of those that are here.
+    pub(super) fn with_hashes(mut self, lay: &dyn Fn(KeyHash) -> KeyHash) -> Self {
+        self.hash = lay(self.hash);
+        if self.more.as_ref().is_some_and(|more| !more.retiring.is_empty() || more.stored.is_some()) {
+            self.with_more(|more| {
+                more.retiring.iter_mut().for_each(|it| it.secret.hash = lay(it.secret.hash));
+                more.stored = more.stored.take().map(|stored| Box::new(stored.with_hashes(lay)));
+            });
+        }
+        self
+    }
+
     /// As it is stored.
     pub(super) fn stored(&self) -> &Self {
         self.more.as_ref().and_then(|more| more.stored.as_deref()).unwrap_or(self)

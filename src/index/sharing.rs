@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     class::{ClassCell, ClassParts},
+    laying::LayingRoot,
     members::Followers,
     schemes::Schemes,
     tally::Tallies,
@@ -60,6 +61,8 @@ pub(super) struct Sharing {
     rights: HashSet<Arc<AdminRights>>,
     /// As many as are configured or ever were.
     environments: HashSet<EnvironmentName>,
+    /// The root that is being laid over what memory has.
+    pub(super) laying: Option<LayingRoot>,
     prune_at: usize,
 }
 

@@ -129,10 +129,18 @@ impl Index {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// What a thread has looked up, so that a test can tell that it is the same for every secret.
+    pub(crate) static LOOK_UPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 impl Index {
     /// The key that has a secret of this hash, whether or not it may still be used, and however it was hashed before that.
     #[must_use]
     pub fn by_hash(&self, hash: &KeyHash) -> Option<Found> {
+        #[cfg(test)]
+        LOOK_UPS.set(LOOK_UPS.get() + 1);
         let found = self.hashes.places(hash).into_iter().filter_map(|place| self.at(place));
         found.into_iter().find(|found| found.key().secrets.find(hash).is_some())
     }

@@ -15,6 +15,10 @@ use crate::{
         },
         policy::{LimitEntry, LimitOverrides, LimitOverridesEntry, OverridesOf, Policy, TierSet},
         revision::Revision,
+        root::{
+            DerivedKeys, LookupKey,
+            tests::{history, root},
+        },
         scope::ScopePattern,
         secret::KeyHash,
         text::Comment,
@@ -77,6 +81,96 @@ fn with(keys: Vec<Key>) -> Index {
         ..View::default()
     });
     index
+}
+
+/// The digest of a secret.
+fn digest(number: u32) -> [u8; 32] {
+    let mut digest = [9; 32];
+    digest[..4].copy_from_slice(&number.to_be_bytes());
+    digest
+}
+
+/// A key with a secret of this digest, hashed as memory has it under these keys.
+fn hashed(number: u32, keys: &DerivedKeys) -> Key {
+    let mut key = reader(number);
+    key.credentials.current.hash = KeyHash::stored(keys.lookup.hash(&digest(number)));
+    key
+}
+
+fn found_by(index: &Index, lookup: &LookupKey, number: u32) -> Vec<KeyId> {
+    let found = lookup.hashes(&digest(number)).filter_map(|(_, hash)| index.by_hash(&KeyHash::stored(hash)));
+    found.map(|found| found.key().id).collect()
+}
+
+#[test]
+fn while_a_root_is_laid_over_memory_every_secret_is_found_at_every_moment() {
+    // X7, D5, K2
+    const KEYS: u32 = 2_000;
+    let [one, two] = [1, 2].map(|newest| Arc::new(DerivedKeys::with(&[&root(newest)], history(newest))));
+    let both = DerivedKeys::with(&[&root(2)], history(2)).beside(&one);
+    let mut keys: Vec<_> = (0..KEYS).map(|number| hashed(number, &one)).collect();
+    // One that was rotated, and one that is a later import of another's token.
+    let retiring = RetiringSecret { secret: keys[1].credentials.current.clone(), end: at(5_000) };
+    keys[2].credentials.retiring = vec![retiring];
+    keys[1].credentials.current.hash = KeyHash::stored([1; 32]);
+    keys[3].credentials.current.hash = keys[4].credentials.current.hash.later();
+    let ids: Vec<_> = keys.iter().map(|key| key.id).collect();
+    let index = Arc::new(with(keys.clone()));
+    let whole: Vec<_> = (5..KEYS).chain([2, 4]).collect();
+
+    let (stop, rounds) = (std::sync::atomic::AtomicBool::new(false), std::sync::atomic::AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Acquire) {
+                for number in &whole {
+                    let found = found_by(&index, &both.lookup, *number);
+                    let place = usize::try_from(*number).unwrap();
+                    assert!(!found.is_empty() && found.iter().all(|id| *id == ids[place]), "{number}");
+                }
+                rounds.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+            }
+        });
+        let until = |count| {
+            while rounds.load(std::sync::atomic::Ordering::Acquire) < count && !reader.is_finished() {
+                std::thread::yield_now();
+            }
+        };
+        until(1);
+        index.begin_laying(LayingRoot { keys: Arc::clone(&two), under: 1, since: Revision(5) });
+        // Changed meanwhile: alone, by a row that has the layer, and among many.
+        let laid = |number: u32| {
+            let hash = one.lookup.hash(&digest(number));
+            KeyHash::stored(two.lookup.laid_over(hash, 1).unwrap())
+        };
+        let mut alone = Key { revision: Revision(6), ..hashed(10, &one) };
+        alone.credentials.current.hash = laid(10);
+        // The same row as before, read under the new root.
+        let mut again = hashed(11, &one);
+        again.credentials.current.hash = laid(11);
+        index.apply(View { keys: vec![alone, again], revision: Some(Revision(6)), ..View::default() });
+        let change = GroupChange {
+            keys: ids[12..14].to_vec(),
+            revision: Revision(7),
+            time: at(2_000),
+            act: GroupAct::Disable,
+            by: None,
+            comment: Comment::parse("").unwrap(),
+        };
+        index.apply_group(&change, &change.keys);
+        index.lay_root();
+        until(rounds.load(std::sync::atomic::Ordering::Acquire) + 2);
+        stop.store(true, std::sync::atomic::Ordering::Release);
+    });
+
+    for number in &whole {
+        let place = usize::try_from(*number).unwrap();
+        let was = KeyHash::stored(one.lookup.hash(&digest(*number)));
+        assert!(index.by_hash(&was).is_none(), "{number} is found as it was");
+        assert_eq!(found_by(&index, &two.lookup, *number), [ids[place]], "{number}");
+    }
+    let later = KeyHash::stored(two.lookup.laid_over(one.lookup.hash(&digest(4)), 1).unwrap());
+    assert_eq!(index.later_imports(&later).iter().map(|found| found.key().id).collect::<Vec<_>>(), [ids[3]]);
+    assert!(index.later_imports(&KeyHash::stored(one.lookup.hash(&digest(4)))).is_empty());
 }
 
 #[test]

@@ -29,7 +29,7 @@ use self::{
 };
 use crate::{
     domain::{
-        root::DerivedKeys,
+        root::KeysInForce,
         time::{Now, Steady, TrustedClock},
     },
     error::OperationError,
@@ -45,7 +45,7 @@ pub struct Judge {
     index: Arc<Index>,
     counters: Arc<dyn Counters>,
     clock: Arc<TrustedClock>,
-    keys: Arc<DerivedKeys>,
+    keys: Arc<KeysInForce>,
     count_wait: Duration,
     usage: Arc<UsageBook>,
     tally: Arc<DecisionTally>,
@@ -63,7 +63,7 @@ pub struct JudgeParts {
     /// The time.
     pub clock: Arc<TrustedClock>,
     /// The keys derived from the roots.
-    pub keys: Arc<DerivedKeys>,
+    pub keys: Arc<KeysInForce>,
     /// How long a Check waits until what it would use of a limit is written.
     pub count_wait: Duration,
 }

@@ -44,8 +44,8 @@ impl Judge {
     ///
     /// It is hashed from every root that secrets start at, and looked up each time, found or not (X7).
     pub(crate) fn whose_native(&self, plaintext: &Plaintext<'_>) -> Option<(Found, KeyHash)> {
-        let mut known = None;
-        for hash in plaintext.hashes(&self.keys.lookup) {
+        let (mut known, keys) = (None, self.keys.now());
+        for hash in plaintext.hashes(&keys.lookup) {
             if let Some(found) = self.index.by_hash(&hash)
                 && is_native(&found, &hash)
             {
@@ -56,13 +56,15 @@ impl Judge {
     }
 
     fn whose_foreign(&self, plaintext: &Plaintext<'_>) -> Option<(Found, KeyHash)> {
-        let mut first: Option<(Found, KeyHash)> = None;
+        let (mut first, keys): (Option<(Found, KeyHash)>, _) = (None, self.keys.now());
         for way in self.index.ways_now().iter() {
-            for &(_, hash) in plaintext.hashes_in(way, &self.keys.lookup).iter() {
+            for &(_, hash) in plaintext.hashes_in(way, &keys.lookup).iter() {
                 let Some(found) = self.imported(&hash, way) else { continue };
                 let next = (found, hash);
                 first = Some(match first {
                     None => next,
+                    // Under a new root already, which it was not at the look before.
+                    Some(known) if known.0.key().id == next.0.key().id => next,
                     Some(known) => self.first_of(known, next),
                 });
             }
@@ -109,26 +111,39 @@ impl Judge {
         key.secrets.current.is_imported() && self.index.earlier_import(key).is_some()
     }
 
-    /// Every key that has this secret, in every way and workspace, each with the secret's hash as that key has it.
-    pub(crate) fn all_with(&self, presented: &PresentedKey<'_>) -> Vec<(KeyId, KeyHash)> {
+    /// Every key that has this secret, in every way and workspace, each with the secret's generation: its hash can get another root's
+    /// layer at any time.
+    pub(crate) fn all_with(&self, presented: &PresentedKey<'_>) -> Vec<(KeyId, u32)> {
         let plaintext = match presented {
             PresentedKey::Native(plaintext) => {
-                let ours = self.whose_native(plaintext).into_iter();
-                return ours.map(|(found, hash)| (found.key().id, hash)).collect();
+                return self
+                    .whose_native(plaintext)
+                    .iter()
+                    .filter_map(|(found, hash)| named(found, hash))
+                    .collect();
             }
             PresentedKey::Foreign(plaintext) => plaintext,
         };
-        let mut all = Vec::new();
+        let (mut all, keys) = (Vec::new(), self.keys.now());
         for way in self.index.ways_now().iter() {
-            for &(_, hash) in plaintext.hashes_in(way, &self.keys.lookup).iter() {
-                all.extend(self.imported(&hash, way).map(|found| (found.key().id, hash)));
+            for &(_, hash) in plaintext.hashes_in(way, &keys.lookup).iter() {
+                all.extend(self.imported(&hash, way).and_then(|found| named(&found, &hash)));
                 let later = self.index.later_imports(&hash).into_iter();
                 let later = later.filter(|found| was_hashed(found, &hash.later(), way));
-                all.extend(later.map(|found| (found.key().id, hash.later())));
+                all.extend(later.filter_map(|found| named(&found, &hash.later())));
             }
         }
+        // In the layers of before and after a change of roots it is one secret.
+        all.sort_unstable();
+        all.dedup();
         all
     }
+}
+
+/// A key and the generation of its secret of this hash.
+fn named(found: &Found, hash: &KeyHash) -> Option<(KeyId, u32)> {
+    let key = found.key();
+    key.secrets.find(hash).map(|(secret, _)| (key.id, secret.generation))
 }
 
 /// Whether a key's secret of this hash is one that Keyward made.
@@ -147,3 +162,6 @@ fn taken_in(found: &Found) -> (Revision, Timestamp, KeyId) {
     let key = found.key();
     (key.taken_in, key.created, key.id)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The log's chain: how a record is sealed, and what a reading of the whole log finds.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::{
@@ -103,8 +105,8 @@ impl StoredRecord {
 }
 
 /// Reads records one after the other, from the first.
-pub(super) struct ChainCheck<'k> {
-    keys: &'k DerivedKeys,
+pub(super) struct ChainCheck {
+    keys: Arc<DerivedKeys>,
     head: LogHead,
     records: u64,
     signed: bool,
@@ -125,8 +127,8 @@ impl<'a> EntryPlace<'a> {
     }
 }
 
-impl<'k> ChainCheck<'k> {
-    pub(super) const fn new(keys: &'k DerivedKeys) -> Self {
+impl ChainCheck {
+    pub(super) const fn new(keys: Arc<DerivedKeys>) -> Self {
         Self {
             keys,
             head: LogHead::START,
@@ -135,6 +137,11 @@ impl<'k> ChainCheck<'k> {
             newest_group: Revision::ZERO,
             fault: None,
         }
+    }
+
+    /// Reads on with these keys, which read what was read before as well.
+    pub(super) fn take_keys(&mut self, keys: &Arc<DerivedKeys>) {
+        self.keys = Arc::clone(keys);
     }
 
     /// Takes the next record, with the keys that `list` finds for one that changed many together, and `gained` for one by which
@@ -224,7 +231,7 @@ impl<'k> ChainCheck<'k> {
             Some("it was rewritten: its bytes are no entry".to_owned())
         } else if chain.0 != *record.chain {
             Some("it was altered: it does not continue the chain".to_owned())
-        } else if !record.is_coded(&digest, self.keys) {
+        } else if !record.is_coded(&digest, &self.keys) {
             Some("it was rewritten: its code is not of this store's roots".to_owned())
         } else if record
             .signature

@@ -25,6 +25,7 @@ mod foreign;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod kill;
+mod live_rotation;
 mod load;
 mod members;
 #[cfg(target_os = "linux")]

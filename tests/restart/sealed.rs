@@ -14,6 +14,7 @@ use crate::{
     Client,
     full_disk::not_durable,
     process::{Server, hardened, keyward},
+    rotation::done,
     support::{
         holder_key,
         verbs::{by_id, by_possession, disabling, enabling, refusal},
@@ -193,6 +194,26 @@ async fn where_a_quota_leaves_no_room_for_the_database_the_room_in_the_wal_is_us
         client.denied_for(api_key, "KEY_REVOKED").await;
     }
     client.denied_for(&keys[ended + 1].1, "ALLOWED").await;
+    server.stop();
+    verify_offline(&data);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_store_takes_no_new_root_until_it_is_open_again() {
+    // D3, D5
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (server, client, keys) = start_sealed(&data, 2).await;
+    done(&["rotate"], &data);
+    server.hang_up();
+    server.until_logged("SIGHUP: the roots are refused; those in force stay");
+    client.denied_for(&keys[0].1, "KEY_REVOKED").await;
+    server.limit_files(None);
+    server.until_logged(WRITTEN);
+    server.hang_up();
+    server.until_logged("SIGHUP: the roots at hand are in force");
+    client.denied_for(&keys[0].1, "KEY_REVOKED").await;
+    assert!(client.allows(&keys[1].1).await);
     server.stop();
     verify_offline(&data);
 }

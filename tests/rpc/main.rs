@@ -31,6 +31,7 @@ mod least_privilege;
 mod lifetime;
 mod limits;
 mod list_keys;
+mod live_roots;
 mod long_looks;
 mod members;
 mod older_schemas;

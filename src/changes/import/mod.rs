@@ -127,6 +127,7 @@ impl Changes {
         let _import = self.locks.of_import().await;
         let _turn = self.locks.under_policy().await;
         let _making = self.locks.to_make(workspace).await;
+        let _roots = self.locks.under_roots().await;
         let ImportOptions { dry_run, allow_weak } = options;
         let judging = || self.judging(&permit, workspace, allow_weak);
         let at_first = judging()?;
@@ -188,7 +189,7 @@ impl Changes {
     ) -> Result<GoodRow, OperationError> {
         let new = row.new?;
         let first = self.judge_import(new.clone(), judging)?;
-        let (_, newest) = new.hash.keyed(&self.keys.lookup).newest;
+        let (_, newest) = new.hash.keyed(&self.keys.now().lookup).newest;
         match seen.entry(*newest.as_bytes()) {
             Entry::Occupied(line) => Err(Exists::HashRepeated(*line.get()).into()),
             Entry::Vacant(place) => {
@@ -202,7 +203,7 @@ impl Changes {
         let NewImport { key: mut new, hash, hint, bits } = new;
         let hashing = hash.hashing();
         let way = self.index.way(&hashing).map_err(Blocked::SchemeNotFound)?;
-        let hashes = hash.keyed(&self.keys.lookup);
+        let hashes = hash.keyed(&self.keys.now().lookup);
         let strength = if bits < ENOUGH_BITS { Strength::Weak } else { Strength::Enough };
         if strength == Strength::Weak {
             if !judging.allow_weak {
@@ -274,11 +275,11 @@ impl Changes {
 
     /// Passes a key whose texts do not hold its own secret: exports can have it in any column (K2).
     fn require_without_secret(&self, key: &Key, way: &Way, left: &AtomicUsize) -> Result<(), OperationError> {
-        let hash = &key.credentials.current.hash;
+        let (hash, keys) = (&key.credentials.current.hash, self.keys.now());
         let mut known = HashSet::new();
         let is_it = |text: &str| match PresentedKey::either(text) {
             Some(PresentedKey::Native(plaintext) | PresentedKey::Foreign(plaintext)) => {
-                let hashes = plaintext.hashes_in(way, &self.keys.lookup);
+                let hashes = plaintext.hashes_in(way, &keys.lookup);
                 hashes.iter().any(|(_, presented)| presented.equals(hash))
             }
             None => false,

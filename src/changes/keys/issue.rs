@@ -201,6 +201,7 @@ impl Changes {
         self.require_unused(new.request.as_ref()).await?;
         let _turn = self.locks.under_policy().await;
         let _making = self.locks.to_make(workspace).await;
+        let _roots = self.locks.under_roots().await;
         let judge = || self.judge_issue(&permit, workspace, new.clone());
         let ((key, secret), revision) = self.until_committed(permit.stands_on(), judge).await?;
         let revision = revision.unwrap_or(key.revision);

@@ -156,7 +156,7 @@ impl Changes {
     /// The token of the page behind this place; empty where there is none.
     pub(super) fn review_token(&self, list: &str, start: &Start, behind: Option<&Rank>) -> String {
         let place = behind.map(|(Reverse(score), id)| format!("{},{score},{id}", start.time.as_ms()));
-        place.map(|place| cursor::seal(&self.keys.cursors, list, &place)).unwrap_or_default()
+        place.map(|place| cursor::seal(&self.keys.now().cursors, list, &place)).unwrap_or_default()
     }
 
     /// Every key of these workspaces that the caller may know of.
@@ -205,7 +205,7 @@ impl Changes {
             return Ok(Start { time: self.clock.now(), after: None });
         }
         let read = || {
-            let text = cursor::open(&self.keys.cursors, list, token)?;
+            let text = cursor::open(&self.keys.now().cursors, list, token)?;
             let mut parts = text.split(',');
             let time = Timestamp::from_ms(parts.next()?.parse().ok()?).ok()?;
             let score = parts.next()?.parse().ok()?;

@@ -21,7 +21,7 @@ use crate::{
         id::KeyId,
         key::{Key, KeyState, KeyView, Revocation, RevokeReason, Standing},
         revision::Revision,
-        secret::{KeyHash, PresentedKey},
+        secret::PresentedKey,
         text::Comment,
         time::Timestamp,
     },
@@ -87,13 +87,13 @@ impl Changes {
         let Presenter { source, is_known } = presenter;
         let proven = PresentedKey::either(text).map(|presented| self.judge.all_with(&presented));
         let (proven, now) = (proven.unwrap_or_default(), self.clock.now());
-        let is_free = is_known || proven.iter().any(|(id, hash)| self.is_good(*id, hash, now));
+        let is_free = is_known || proven.iter().any(|(id, generation)| self.is_good(*id, *generation, now));
         let limited = if is_free { None } else { self.revocations_by_source.spend(source, now).err() };
         // Together, so that they are of one transaction where the store has room for it; one that is left over is ended by a
         // retry, which finds them all again.
-        let ended = proven.into_iter().map(|(id, hash)| {
+        let ended = proven.into_iter().map(|(id, generation)| {
             let revocation = Revocation { at: now, by: None, reason, comment: comment.clone() };
-            self.end_one(id, hash, revocation, source)
+            self.end_one(id, generation, revocation, source)
         });
         let ended = join_all(ended).await.into_iter().collect::<Result<Vec<_>, _>>();
         if let Some(seconds) = limited {
@@ -121,9 +121,12 @@ impl Changes {
     }
 
     /// Whether this secret is good by the state of its key and its own end alone.
-    fn is_good(&self, id: KeyId, hash: &KeyHash, now: Timestamp) -> bool {
+    fn is_good(&self, id: KeyId, generation: u32, now: Timestamp) -> bool {
         let found = self.index.by_id(id);
-        let end = found.as_ref().and_then(|found| found.key().secrets.find(hash)).map(|(_, end)| end);
+        let end = found.as_ref().and_then(|found| {
+            let mut secrets = found.key().secrets.iter();
+            secrets.find(|(secret, _)| secret.generation == generation).map(|(_, end)| end)
+        });
         let in_time = end.is_some_and(|end| end.is_none_or(|end| now < end));
         in_time && found.is_some_and(|found| found.key().standing(now) == Standing::Active)
     }
@@ -132,14 +135,14 @@ impl Changes {
     async fn end_one(
         &self,
         id: KeyId,
-        hash: KeyHash,
+        generation: u32,
         revocation: Revocation,
         source: Option<IpAddr>,
     ) -> Result<bool, OperationError> {
         let read = || self.index.by_id(id).ok_or(OperationError::NotFound(NotFound::Key(id)));
         let attempt = |key: Key, now| {
             let actor = Actor::Holder { key: key.id, owner: key.owner.clone(), address: source };
-            self.end_presented(key, &hash, actor, Revocation { at: now, ..revocation.clone() })
+            self.end_presented(key, generation, actor, Revocation { at: now, ..revocation.clone() })
         };
         match self.end_key(None, read, attempt).await {
             Ok((key, Some(_))) => {
@@ -149,7 +152,7 @@ impl Changes {
             // It had ended before; or its rows are not to be trusted any more, and so it is denied.
             Ok((_, None)) | Err(OperationError::NotFound(NotFound::Key(_))) => Ok(false),
             Err(error @ OperationError::EndUnwritten(_)) => {
-                Err(self.deny_presented(error, id, &hash, source, revocation))
+                Err(self.deny_presented(error, id, generation, source, revocation))
             }
             Err(error) => Err(error),
         }
@@ -160,16 +163,16 @@ impl Changes {
         &self,
         error: OperationError,
         id: KeyId,
-        hash: &KeyHash,
+        generation: u32,
         source: Option<IpAddr>,
         revocation: Revocation,
     ) -> OperationError {
         let Some(found) = self.index.by_id(id) else { return error };
         let key = found.stored();
-        let secret = key.secrets.find(hash).map(|(secret, end)| (secret.generation, end));
+        let secret = key.secrets.iter().find(|(secret, _)| secret.generation == generation);
         let (reason, comment) = (stated(revocation.reason), revocation.comment.clone());
         let end = match secret {
-            Some((generation, Some(_))) => End::Secret(generation, self.clock.now()),
+            Some((_, Some(_))) => End::Secret(generation, self.clock.now()),
             Some((_, None)) | None => End::Revoked(revocation),
         };
         let actor = Actor::Holder { key: key.id, owner: key.owner.cloned(), address: source };
@@ -180,18 +183,17 @@ impl Changes {
     fn end_presented(
         &self,
         key: Key,
-        hash: &KeyHash,
+        generation: u32,
         actor: Actor,
         revocation: Revocation,
     ) -> Result<Attempt<Key>, OperationError> {
         let now = revocation.at;
-        match key.credentials.find(hash).map(|(secret, end)| (secret.generation, end)) {
+        let presented = key.credentials.iter().find(|(secret, _)| secret.generation == generation);
+        match presented.map(|(_, end)| end) {
             None => Ok(Attempt::Done(key)),
-            Some((_, None)) => self.revocation(key, actor, revocation),
-            Some((_, Some(end))) if now >= end || key.standing(now) == Standing::Revoked => {
-                Ok(Attempt::Done(key))
-            }
-            Some((generation, Some(_))) => Ok(Self::secret_end(
+            Some(None) => self.revocation(key, actor, revocation),
+            Some(Some(end)) if now >= end || key.standing(now) == Standing::Revoked => Ok(Attempt::Done(key)),
+            Some(Some(_)) => Ok(Self::secret_end(
                 key,
                 generation,
                 actor,

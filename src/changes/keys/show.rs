@@ -203,7 +203,7 @@ impl Changes {
         };
         let place = more.map(|last| format!("{},{},{}", last.workspace, last.created.as_ms(), last.id));
         let next_page_token =
-            place.map(|place| cursor::seal(&self.keys.cursors, &name, &place)).unwrap_or_default();
+            place.map(|place| cursor::seal(&self.keys.now().cursors, &name, &place)).unwrap_or_default();
         Ok(KeyPage { keys, next_page_token })
     }
 
@@ -230,7 +230,7 @@ impl Changes {
             return Ok(None);
         }
         let read = || {
-            let text = cursor::open(&self.keys.cursors, list, token)?;
+            let text = cursor::open(&self.keys.now().cursors, list, token)?;
             let mut parts = text.split(',');
             let workspace = WorkspaceId::parse(parts.next()?).ok()?;
             let created = Timestamp::from_ms(parts.next()?.parse().ok()?).ok()?;

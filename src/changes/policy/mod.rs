@@ -191,14 +191,14 @@ impl Changes {
         let before = if page_token.is_empty() {
             None
         } else {
-            let place = cursor::open(&self.keys.cursors, LIST, page_token);
+            let place = cursor::open(&self.keys.now().cursors, LIST, page_token);
             Some(place.and_then(|place| place.parse().ok()).ok_or_else(foreign)?)
         };
         let mut versions = self.store.policy_versions(before, page_size.saturating_add(1)).await?;
         let more = versions.len() > page_size;
         versions.truncate(page_size);
         let last = versions.last().filter(|_| more).map(|last| last.version.to_string());
-        let next_page_token = last.map(|place| cursor::seal(&self.keys.cursors, LIST, &place));
+        let next_page_token = last.map(|place| cursor::seal(&self.keys.now().cursors, LIST, &place));
         Ok(VersionPage { versions, next_page_token: next_page_token.unwrap_or_default() })
     }
 

@@ -80,6 +80,7 @@ impl Changes {
         let (workspace, id) = (found.key().workspace, found.key().id);
         drop(found);
         let _turn = self.locks.of(workspace, id).await;
+        let _roots = self.locks.under_roots().await;
         for _ in 0..ATTEMPTS {
             let seen = self.index.revision();
             let found = read()?;

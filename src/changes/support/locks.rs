@@ -31,6 +31,9 @@ pub(in crate::changes) struct Locks {
     wide_looks: Mutex<()>,
     /// Taken by few imports at once.
     imports: Semaphore,
+    /// Shared by changes of keys, from reading or hashing secrets to committing, and had alone by a change of roots. Taken after all
+    /// others: who has it waits for no other turn.
+    roots: RwLock<()>,
 }
 
 /// The turn of a change of one key; it is over when this is dropped.
@@ -49,6 +52,7 @@ impl Default for Locks {
             looks: (0..STRIPES).map(|_| Mutex::default()).collect(),
             wide_looks: Mutex::default(),
             imports: Semaphore::new(IMPORTS),
+            roots: RwLock::default(),
         }
     }
 }
@@ -139,6 +143,16 @@ impl Locks {
     /// no place in it. Taken before all other turns, so that no policy waits for more than a few of them.
     pub(in crate::changes) async fn of_import(&self) -> Option<SemaphorePermit<'_>> {
         self.imports.acquire().await.ok()
+    }
+
+    /// Waits until secrets may be hashed and keys be changed: until the guard is dropped, the roots stay the same.
+    pub(in crate::changes) async fn under_roots(&self) -> RwLockReadGuard<'_, ()> {
+        self.roots.read().await
+    }
+
+    /// Waits until no key is being changed: until the guard is dropped, none is, and every hash on its way has arrived.
+    pub(in crate::changes) async fn over_roots(&self) -> RwLockWriteGuard<'_, ()> {
+        self.roots.write().await
     }
 
     /// Waits until something may be made: the policy stays the same until the guard is dropped.

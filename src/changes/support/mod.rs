@@ -17,4 +17,5 @@ pub(in crate::changes) mod locks;
 pub(in crate::changes) mod look;
 pub mod quotas;
 mod reach;
+mod standstill;
 mod whole;

@@ -172,7 +172,7 @@ impl Changes {
         let behind = behind.or_else(|| found.last().filter(|_| is_cut).map(|(place, _)| place.clone()));
         let place = behind.map(|(key, hour, tier)| format!("{from},{before},{key},{hour},{tier}"));
         let next_page_token =
-            place.map(|place| cursor::seal(&self.keys.cursors, &list, &place)).unwrap_or_default();
+            place.map(|place| cursor::seal(&self.keys.now().cursors, &list, &place)).unwrap_or_default();
         let usage = found.into_iter().map(|(group, sum)| self.shown(&policy.policy, group, sum)).collect();
         Ok(UsagePage { usage, next_page_token })
     }
@@ -192,7 +192,7 @@ impl Changes {
             return Ok(None);
         }
         let read = || {
-            let text = cursor::open(&self.keys.cursors, list, token)?;
+            let text = cursor::open(&self.keys.now().cursors, list, token)?;
             let mut parts = text.splitn(5, ',');
             let mut number = || parts.next()?.parse().ok();
             let hours = HourRange { from: number()?, before: number()? };

@@ -61,7 +61,7 @@ impl Changes {
         let more = places.len() > page_size;
         places.truncate(page_size);
         let token = places.last().filter(|_| more).map(|(created, id)| {
-            cursor::seal(&self.keys.cursors, &list, &format!("{},{id}", created.as_ms()))
+            cursor::seal(&self.keys.now().cursors, &list, &format!("{},{id}", created.as_ms()))
         });
         let workspaces =
             places.iter().filter_map(|(_, id)| Some((*self.index.workspace(*id)?).clone())).collect();
@@ -73,7 +73,7 @@ impl Changes {
             return Ok(None);
         }
         let read = || {
-            let text = cursor::open(&self.keys.cursors, list, token)?;
+            let text = cursor::open(&self.keys.now().cursors, list, token)?;
             let (created, id) = text.split_once(',')?;
             Some((Timestamp::from_ms(created.parse().ok()?).ok()?, WorkspaceId::parse(id).ok()?))
         };

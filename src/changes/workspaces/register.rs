@@ -80,6 +80,7 @@ impl Changes {
         let request = first.as_ref().and_then(|first| first.key.request.clone());
         self.require_unused(request.as_ref()).await?;
         let _turn = self.locks.under_policy().await;
+        let _roots = self.locks.under_roots().await;
         let policy = self.policy()?;
         let role = new.owner_role.clone();
         let mut workspace = self.new_workspace(&permit, &policy.policy, new, now)?;

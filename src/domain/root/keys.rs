@@ -76,6 +76,12 @@ impl DerivedKeys {
         }
     }
 
+    /// The same while some hashes in memory are still as those keys make them.
+    #[must_use]
+    pub fn beside(self, before: &Self) -> Self {
+        Self { lookup: self.lookup.beside(&before.lookup), ..self }
+    }
+
     /// What rows are written with now.
     #[must_use]
     pub const fn newest_rows(&self) -> &RowKeys {

@@ -7,6 +7,9 @@
 //!
 //! A layer has a key of its own: whoever has read a hash from an old copy of a database could otherwise import it as another
 //! system's hash, and find it laid over as if it were the old secret's.
+//!
+//! While a running server takes a new root, some hashes in memory have its layer and others do not yet: what is presented is looked
+//! up as it was before, and then as it is to be.
 
 use ring::hmac;
 
@@ -19,6 +22,9 @@ pub const MOST_STARTS: usize = 3;
 pub struct LookupKey {
     /// Of new secrets.
     newest: Lineage,
+    /// As hashes were before the newest root, for as long as some in memory are still so. They are looked up before those that take
+    /// their place: who gets its layer meanwhile is found by the one or the other.
+    before: Vec<Lineage>,
     /// The newest first.
     earlier: Vec<Lineage>,
     /// What lays each root over older ones, oldest first.
@@ -26,6 +32,7 @@ pub struct LookupKey {
 }
 
 /// The roots that lie over each other in the hashes that start at one of them.
+#[derive(Clone)]
 struct Lineage {
     start: u32,
     first: hmac::Key,
@@ -44,7 +51,13 @@ impl LookupKey {
         });
         let earlier = earlier.collect();
         let newest = Lineage { start: newest.number, first: newest.mac_key(b"lookup"), later: Vec::new() };
-        Self { newest, earlier, layers }
+        Self { newest, before: Vec::new(), earlier, layers }
+    }
+
+    /// The same while some hashes in memory are still as `before` makes them.
+    pub(super) fn beside(self, before: &Self) -> Self {
+        let before = std::iter::once(&before.newest).chain(&before.earlier).cloned().collect();
+        Self { before, ..self }
     }
 
     /// The keyed hash of a new secret, or of a text, whose SHA-256 is `digest`: from the newest start.
@@ -66,7 +79,7 @@ impl LookupKey {
         parts: &'p [&'p [u8]],
     ) -> ((u32, [u8; 32]), impl Iterator<Item = (u32, [u8; 32])> + use<'p>) {
         let hash = |lineage: &Lineage| (lineage.start, lineage.hash(parts));
-        (hash(&self.newest), self.earlier.iter().map(hash))
+        (hash(&self.newest), self.before.iter().chain(&self.earlier).map(hash))
     }
 
     /// Lays the roots after `under` over a hash in which that one lies outermost; `None` where there is no such root.
@@ -87,7 +100,7 @@ impl LookupKey {
     }
 
     fn lineages(&self) -> impl Iterator<Item = &Lineage> {
-        std::iter::once(&self.newest).chain(&self.earlier)
+        std::iter::once(&self.newest).chain(&self.before).chain(&self.earlier)
     }
 }
 
@@ -104,6 +117,8 @@ fn value_of(digest: &[u8]) -> [u8; 32] {
 }
 
 fn sign(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    #[cfg(test)]
+    counting::HASHES.set(counting::HASHES.get() + 1);
     let mut context = hmac::Context::with_key(key);
     for part in parts {
         context.update(part);
@@ -111,4 +126,14 @@ fn sign(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(context.sign().as_ref());
     hash
+}
+
+/// What a thread has hashed, so that a test can tell that it is the same for every secret.
+#[cfg(test)]
+pub(crate) mod counting {
+    use std::cell::Cell;
+
+    thread_local! {
+        pub(crate) static HASHES: Cell<u64> = const { Cell::new(0) };
+    }
 }

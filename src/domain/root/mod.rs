@@ -8,6 +8,7 @@
 mod codes;
 mod facts;
 mod heads;
+mod in_force;
 mod keys;
 mod lookup;
 mod rows;
@@ -18,10 +19,13 @@ use ring::{
 };
 use zeroize::Zeroizing;
 
+#[cfg(test)]
+pub(crate) use self::lookup::counting::HASHES;
 pub use self::{
     codes::MacKey,
     facts::{RootFacts, RootHistory},
     heads::HeadKeys,
+    in_force::KeysInForce,
     keys::DerivedKeys,
     lookup::{LookupKey, MOST_STARTS},
     rows::RowKeys,

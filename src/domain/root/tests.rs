@@ -24,7 +24,7 @@ pub(crate) fn root(number: u32) -> Root {
 }
 
 /// What a store knows that has had roots 1 to `newest`; each signed its first head at ten times its number.
-fn history(newest: u32) -> RootHistory {
+pub(crate) fn history(newest: u32) -> RootHistory {
     let facts = |number| RootFacts::of(&root(number), Revision(u64::from(number) * 10), Timestamp::EPOCH);
     RootHistory::new((1..=newest).map(facts).collect())
 }
@@ -72,6 +72,20 @@ fn a_start_without_secrets_costs_nothing_and_leaves_the_layers_as_they_are() {
     let hashes = |key: &LookupKey| key.hashes(&[7; 32]).collect::<Vec<_>>();
     let expected: Vec<_> = hashes(&all).into_iter().filter(|(start, _)| *start != 2).collect();
     assert_eq!(hashes(&left), expected);
+}
+
+#[test]
+fn while_memory_gets_a_new_layer_a_secret_is_looked_up_as_it_was_and_then_as_it_is_to_be() {
+    // X7
+    let [one, two] = [1, 2].map(|newest| DerivedKeys::with(&[&root(newest)], history(newest)));
+    let hashes = |key: &LookupKey| key.hashes(&[7; 32]).map(|(_, hash)| hash).collect::<Vec<_>>();
+    let (before, after) = (hashes(&one.lookup), hashes(&two.lookup));
+    let both = two.beside(&one).lookup;
+    let [newest, earlier] = after[..] else { panic!("two starts") };
+    assert_eq!(hashes(&both), [newest, before[0], earlier]);
+    let ((start, of_parts), others) = both.hashes_of(&[b"a part"]);
+    assert_eq!((start, others.map(|(start, _)| start).collect::<Vec<_>>()), (2, vec![1, 1]));
+    assert_ne!(of_parts, newest);
 }
 
 #[test]

@@ -75,7 +75,8 @@ pub fn holds_database(path: &Path) -> bool {
 }
 
 /// The database's file in a data directory.
-pub(super) fn database_in(path: &Path) -> PathBuf {
+#[must_use]
+pub fn database_in(path: &Path) -> PathBuf {
     path.join(DATABASE)
 }
 

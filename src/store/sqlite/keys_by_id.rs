@@ -20,13 +20,11 @@ use crate::{
 /// A row counts if its code fits, whichever revision wrote it: who asks knows the newest. What came to a key among many is
 /// laid upon it, from entries that are genuine.
 pub(super) fn read(
-    connection: &mut Connection,
+    connection: &Connection,
     keys: &DerivedKeys,
     ids: &[KeyId],
 ) -> Result<Vec<Option<Result<Key, Damaged>>>, StoreError> {
-    let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
-    let mut reading =
-        KeysById { connection: &snapshot, keys, known: KnownValues::default(), changes: HashMap::new() };
+    let mut reading = KeysById { connection, keys, known: KnownValues::default(), changes: HashMap::new() };
     ids.iter().map(|id| reading.key(*id)).collect()
 }
 

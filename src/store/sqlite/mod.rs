@@ -34,10 +34,12 @@ mod removed;
 mod reserve;
 mod rewriting;
 mod root_note;
+mod rooting;
 mod rows;
 mod schema;
 mod schemes;
 mod scope_uses;
+mod snapshot;
 mod start;
 mod store;
 mod sums;
@@ -51,6 +53,7 @@ pub use self::{
         roots_offline, verify_offline,
     },
     reserve::KeptRoom,
+    rooting::RootsAtHand,
     store::SqliteStore,
-    writer::WRITTEN_BY_OTHERS,
+    writer::{AddedRoot, WRITTEN_BY_OTHERS},
 };

@@ -107,14 +107,13 @@ impl NotedCounts {
     /// Shows every count of some parts; none where one of them cannot be read.
     pub(super) fn show(
         &self,
-        connection: &mut Connection,
+        snapshot: &Connection,
         parts: &[PayerPart],
         sink: &dyn CountSink,
     ) -> rusqlite::Result<()> {
-        let snapshot = connection.transaction()?;
         let mut known: Known<CountsOf> = Known::new();
         for part in parts {
-            let covers = blocks::of_part(&snapshot, part.number().into(), |_: &Payer<'_>| true, &mut known)?;
+            let covers = blocks::of_part(snapshot, part.number().into(), |_: &Payer<'_>| true, &mut known)?;
             self.0.add_to(&mut known, *part, covers)?;
         }
         for (subject, of) in &known {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
     writer::{WriterWork, full},
 };
 use crate::{
-    domain::{id::KeyId, key::Key, revision::Revision, time::Timestamp},
+    domain::{id::KeyId, key::Key, revision::Revision, root::KeysInForce, time::Timestamp},
     ports::{
         Damaged, Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, Listening, LogFilter, LogPage,
         LogRows, Mutation, Note, Pending, PolicyVersion, RequestMark, ScopeUse, StoreError, Taking,
@@ -128,7 +129,10 @@ impl KeyStore for SqliteStore {
         Box::pin(async move {
             let permit = Arc::clone(&self.verifying).acquire_owned().await;
             let permit = permit.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-            self.read_with(permit, move |connection, keys| log::verify(connection, keys, &*listening)).await
+            let verify = move |connection: &mut Connection, keys: &KeysInForce| {
+                log::verify(connection, &|| keys.shared(), &*listening)
+            };
+            self.read_with(permit, verify).await
         })
     }
 }

@@ -31,19 +31,18 @@ use crate::{
 
 /// What was written after `after`, as it stands now.
 pub(super) fn changes(
-    connection: &mut Connection,
+    snapshot: &Connection,
     keys: &DerivedKeys,
     after: Revision,
 ) -> Result<View, StoreError> {
-    let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
-    let head = log::head(&snapshot, keys)?.revision;
+    let head = log::head(snapshot, keys)?.revision;
     if head < after {
         return Err(StoreError::Corrupt(format!("the log ends at {head}, and {after} was committed before")));
     }
-    let newest = log::named_since(&snapshot, keys, after, head)?;
+    let newest = log::named_since(snapshot, keys, after, head)?;
     let mut reading = ViewRows::new(keys);
-    reading.schemes(&snapshot, keys, &newest).map_err(|error| of_reading(&error))?;
-    reading.named(&snapshot, &newest).map_err(|error| of_reading(&error))?;
+    reading.schemes(snapshot, keys, &newest).map_err(|error| of_reading(&error))?;
+    reading.named(snapshot, &newest).map_err(|error| of_reading(&error))?;
     Ok(View { groups: newest.groups, ..reading.at(head) })
 }
 

@@ -6,34 +6,38 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
-    follower,
+    failure, follower,
+    snapshot::KeyedSnapshot,
     start::{self, Loaded},
     store::{MAX_READS, SqliteStore},
     writer::WriterWork,
 };
 use crate::{
-    domain::{revision::Revision, root::DerivedKeys},
+    domain::{
+        revision::Revision,
+        root::{DerivedKeys, KeysInForce},
+    },
     ports::{Pending, StoreError, ViewSink},
 };
 
 impl SqliteStore {
     pub(super) fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+        read: impl FnOnce(&Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<'_, T> {
-        Box::pin(async move { self.read_with(self.place()?, read).await })
+        Box::pin(async move { self.read_pinned(self.place()?, read).await })
     }
 
     /// Reads what can take long, behind others who do: few of them at a time.
     pub(super) fn read_long<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+        read: impl FnOnce(&Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<'_, T> {
         Box::pin(async move {
             let place = self.place()?;
             let turn = Arc::clone(&self.long_reads).acquire_owned().await;
             let turn = turn.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-            self.read_with((place, turn), read).await
+            self.read_pinned((place, turn), read).await
         })
     }
 
@@ -44,11 +48,20 @@ impl SqliteStore {
         })
     }
 
+    /// Reads one snapshot, with the keys that read it.
+    fn read_pinned<T: Send + 'static>(
+        &self,
+        permit: impl Send + 'static,
+        read: impl FnOnce(&Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, T> {
+        self.read_with(permit, |connection, keys| pinned(connection, keys, read))
+    }
+
     /// Reads, and holds the permit until that is done: the caller may be gone before.
     pub(super) fn read_with<T: Send + 'static>(
         &self,
         permit: impl Send + 'static,
-        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+        read: impl FnOnce(&mut Connection, &KeysInForce) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<'_, T> {
         let (readers, keys) = (self.readers.clone(), Arc::clone(&self.keys));
         Box::pin(async move {
@@ -69,11 +82,12 @@ impl SqliteStore {
     /// the next start needs it no more; a store that takes no change stays as it is.
     pub(super) fn load_into(&self, sink: Arc<dyn ViewSink>) -> Pending<'_, Revision> {
         let readers = self.readers.clone();
-        let loading = self.follow(move |connection, keys| {
+        let loading = self.follow_with(move |connection, keys| {
             let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
             let beside = cores.saturating_sub(1);
             let mut others: Vec<_> = (0..beside).map_while(|_| readers.try_get()).collect();
-            start::load(connection, keys, &mut others, &*sink)
+            // No root is changed before everything is loaded.
+            start::load(connection, &keys.shared(), &mut others, &*sink)
         });
         Box::pin(async move {
             let Loaded { revision, repair } = loading.await?;
@@ -90,10 +104,18 @@ impl SqliteStore {
         })
     }
 
-    /// Reads for the follower of the log.
+    /// Reads one snapshot for the follower of the log.
     pub(super) fn follow<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&mut Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+        read: impl FnOnce(&Connection, &DerivedKeys) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, T> {
+        self.follow_with(|connection, keys| pinned(connection, keys, read))
+    }
+
+    /// Reads for the follower of the log.
+    fn follow_with<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Connection, &KeysInForce) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<'_, T> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
@@ -106,4 +128,15 @@ impl SqliteStore {
             answered.await.unwrap_or_else(died)
         })
     }
+}
+
+/// Reads one snapshot with the keys that read it.
+fn pinned<T>(
+    connection: &Connection,
+    keys: &KeysInForce,
+    read: impl FnOnce(&Connection, &DerivedKeys) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let fixed =
+        KeyedSnapshot::fix(connection, &|| keys.shared()).map_err(|error| failure::of_reading(&error))?;
+    read(&fixed.transaction, &fixed.keys)
 }

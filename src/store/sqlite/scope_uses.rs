@@ -89,12 +89,11 @@ impl Content for ScopesOf {
 
 /// What is known of these keys, in rows and in blocks, and since when it is noted. A row that cannot be read is left out.
 pub(super) fn read(
-    connection: &mut Connection,
+    snapshot: &Connection,
     keys: &[KeyId],
 ) -> rusqlite::Result<(Vec<ScopeUse>, Option<Timestamp>)> {
-    let snapshot = connection.transaction()?;
-    let since: Option<i64> = meta::value(&snapshot, SCOPES_WATCHED)?;
-    let mut pending = blocks::all_of::<ScopesOf>(&snapshot, keys)?;
+    let since: Option<i64> = meta::value(snapshot, SCOPES_WATCHED)?;
+    let mut pending = blocks::all_of::<ScopesOf>(snapshot, keys)?;
     let select = "SELECT scope, outcome, first_hour, last_hour FROM scope_uses WHERE key_id = ?1";
     let mut statement = snapshot.prepare_cached(select)?;
     let mut uses = Vec::new();

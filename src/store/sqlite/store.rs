@@ -25,7 +25,7 @@ use super::{
     },
 };
 use crate::{
-    domain::{revision::Revision, root::DerivedKeys, time::Timestamp},
+    domain::{revision::Revision, root::KeysInForce, time::Timestamp},
     ports::{Lifecycle, Pending, StoreError, StoreFigures, StoredMark, Taking, Until, WriterState},
     store::data_dir::DataDir,
 };
@@ -47,7 +47,7 @@ pub struct SqliteStore {
     works: mpsc::Sender<WriterWork>,
     counts: Arc<WriterCounts>,
     pub(super) readers: Readers,
-    pub(super) keys: Arc<DerivedKeys>,
+    pub(super) keys: Arc<KeysInForce>,
     pub(super) revisions: watch::Receiver<Revision>,
     pub(super) state: watch::Receiver<WriterState>,
     /// Whether it is sealed because another process has written.
@@ -89,12 +89,14 @@ impl SqliteStore {
         let room = DiskRoom::of(&connection, dir)?;
         let pile = Pile::of(&connection, Bounds::default()).map_err(database(&path))?;
         let counts = Arc::<WriterCounts>::default();
+        let in_force = Arc::new(KeysInForce::new(Arc::clone(&keys)));
         let mut writer = Writer {
             counts: Arc::clone(&counts),
             connection,
             pile,
             foreign,
-            keys: Arc::clone(&keys),
+            keys,
+            in_force: Arc::clone(&in_force),
             draws,
             head,
             sum,
@@ -116,7 +118,7 @@ impl SqliteStore {
         let thread = Mutex::new(Some(writer.spawn().map_err(database(&path))?));
         let following = connection::open_reader(&path, index).map_err(database(&path))?;
         let (follower, follower_thread) =
-            follower::spawn(following, Arc::clone(&keys)).map_err(database(&path))?;
+            follower::spawn(following, Arc::clone(&in_force)).map_err(database(&path))?;
         Ok(Self {
             works,
             counts,
@@ -126,7 +128,7 @@ impl SqliteStore {
             reads: Arc::new(Semaphore::new(MAX_READS)),
             long_reads: Arc::new(Semaphore::new(LONG_READS)),
             verifying: Arc::new(Semaphore::new(1)),
-            keys,
+            keys: in_force,
             revisions,
             state,
             written_by_others,

@@ -130,13 +130,11 @@ fn usage_before(connection: &Connection) -> rusqlite::Result<u32> {
 
 /// What rows and blocks say together, in the order of the keys: by workspace, in each the newest key first.
 pub(super) fn read(
-    connection: &mut Connection,
+    connection: &Connection,
     filter: &UsageFilter,
     after: Option<&UsagePosition>,
     limit: usize,
 ) -> rusqlite::Result<UsageRows> {
-    let snapshot = connection.transaction()?;
-    let connection = &snapshot;
     let from = filter.from.max(usage_before(connection)?);
     let filter = &UsageFilter { from, ..filter.clone() };
     // Each of the two is one range of the index that has keys in this order; both in one condition would not be.

@@ -174,19 +174,18 @@ fn secrets_of(connection: &Connection, key: KeyId) -> rusqlite::Result<Vec<u32>>
 
 /// The last uses that are known of these keys, in rows and in blocks. A use is a hint to people: one that cannot be read is
 /// left out.
-pub(super) fn read(connection: &mut Connection, keys: &[KeyId]) -> rusqlite::Result<Vec<LastUse>> {
-    let snapshot = connection.transaction()?;
-    let mut pending = blocks::all_of::<UsesOf>(&snapshot, keys)?;
+pub(super) fn read(snapshot: &Connection, keys: &[KeyId]) -> rusqlite::Result<Vec<LastUse>> {
+    let mut pending = blocks::all_of::<UsesOf>(snapshot, keys)?;
     let mut uses = Vec::new();
     for key in keys {
-        let rows = rows(&snapshot, *key)?;
+        let rows = rows(snapshot, *key)?;
         match pending.remove(&blocks::BlockSubject::Key(*key)) {
             None => uses.extend(rows),
             Some(mut all) => {
                 for last in &rows {
                     all.add(last);
                 }
-                all.keep(&secrets_of(&snapshot, *key)?);
+                all.keep(&secrets_of(snapshot, *key)?);
                 uses.extend(all.each(*key));
             }
         }

@@ -175,6 +175,7 @@ impl Changes {
         // No other call changes a key of these workspaces between the look and the change: so no call can keep this from
         // happening.
         let _turns = self.locks.of_all_within(within).await;
+        let _roots = self.locks.under_roots().await;
         let judge = || {
             let now = self.clock.now();
             let judged = self.look(permit, &bulk, now)?;

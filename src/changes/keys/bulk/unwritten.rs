@@ -56,6 +56,7 @@ impl Changes {
         request: Option<&RequestMark>,
     ) -> Result<(), OperationError> {
         let _turns = self.locks.of_all_within(within).await;
+        let _roots = self.locks.under_roots().await;
         let judge = || {
             let now = self.clock.now();
             let mut changed: BTreeMap<WorkspaceId, Vec<(KeyId, Before)>> = BTreeMap::new();

@@ -160,7 +160,7 @@ impl Changes {
         let after = match page_token {
             "" => None,
             token => {
-                let place = cursor::open(&self.keys.cursors, &list, token);
+                let place = cursor::open(&self.keys.now().cursors, &list, token);
                 Some(place.and_then(|place| Owner::parse(&place).ok()).ok_or_else(foreign)?)
             }
         };
@@ -171,7 +171,8 @@ impl Changes {
         let more = members.len() > page_size;
         members.truncate(page_size);
         let place = members.last().filter(|_| more);
-        let token = place.map(|place| cursor::seal(&self.keys.cursors, &list, place.id.subject.as_str()));
+        let token =
+            place.map(|place| cursor::seal(&self.keys.now().cursors, &list, place.id.subject.as_str()));
         Ok(MemberPage { members, next_page_token: token.unwrap_or_default() })
     }
 

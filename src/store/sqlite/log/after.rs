@@ -28,22 +28,21 @@ const MOST_BYTES: usize = 1 << 20;
 
 /// The entries after `after`, oldest first: at most `limit`, but all that was committed with the first of them.
 pub(in crate::store::sqlite) fn after(
-    connection: &mut Connection,
+    snapshot: &Connection,
     keys: &DerivedKeys,
     after: Revision,
     limit: usize,
 ) -> Result<LogPage, StoreError> {
-    let snapshot = connection.transaction().map_err(|error| of_reading(&error))?;
-    let head = end::head(&snapshot, keys)?.revision;
+    let head = end::head(snapshot, keys)?.revision;
     if head < after {
         return Err(StoreError::Corrupt(format!("the log ends at {head}, and {after} was committed before")));
     }
-    let mut page = Page::new(chained_at(&snapshot, keys, after)?, limit);
-    let mut statement = select(&snapshot, "NOT INDEXED WHERE revision > ?1 ORDER BY revision")
+    let mut page = Page::new(chained_at(snapshot, keys, after)?, limit);
+    let mut statement = select(snapshot, "NOT INDEXED WHERE revision > ?1 ORDER BY revision")
         .map_err(|error| of_reading(&error))?;
     let rows = statement.query_map([to_stored(after)], record).map_err(|error| of_reading(&error))?;
     for row in rows {
-        page.take(&row.map_err(|error| of_reading(&error))?, &snapshot, keys)?;
+        page.take(&row.map_err(|error| of_reading(&error))?, snapshot, keys)?;
         if page.is_full() {
             break;
         }

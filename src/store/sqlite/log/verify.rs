@@ -1,6 +1,6 @@
 //! The check of the whole log.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use rusqlite::Connection;
 
@@ -20,6 +20,7 @@ use crate::{
             failure::{is_corruption, is_nonsense, of_reading},
             groups, people,
             schema::{REVISED, TABLES, present},
+            snapshot::KeyedSnapshot,
         },
     },
 };
@@ -30,15 +31,18 @@ const AT_ONCE: usize = 4096;
 /// How many people are looked at once only.
 const MOST_KNOWN: usize = 65_536;
 
+/// The keys in force.
+pub(in crate::store::sqlite) type KeysNow<'k> = &'k dyn Fn() -> Arc<DerivedKeys>;
+
 /// Reads the log from its first record to its last as they are now; then whether the indexes agree with their tables,
 /// because queries go through them, and an index could leave entries out.
 pub(in crate::store::sqlite) fn verify(
     connection: &mut Connection,
-    keys: &DerivedKeys,
+    keys_now: KeysNow<'_>,
     listening: &dyn Fn(u64) -> bool,
 ) -> Result<Verification, StoreError> {
-    let mut check = ChainCheck::new(keys);
-    let ends = verify_all(connection, keys, &mut check, listening).map_err(|error| of_reading(&error))?;
+    let mut check = ChainCheck::new(keys_now());
+    let ends = verify_all(connection, keys_now, &mut check, listening).map_err(|error| of_reading(&error))?;
     let Some(Ends { newest_row, mark_fault }) = ends else { return Err(unheard()) };
     let mut found = check.finish(newest_row);
     if found.fault.is_none() {
@@ -99,13 +103,15 @@ struct Ends {
 /// Takes every record, and answers what other rows say of their end; `None` where nobody waits for it any more.
 fn verify_all(
     connection: &mut Connection,
-    keys: &DerivedKeys,
-    check: &mut ChainCheck<'_>,
+    keys_now: KeysNow<'_>,
+    check: &mut ChainCheck,
     listening: &dyn Fn(u64) -> bool,
 ) -> rusqlite::Result<Option<Ends>> {
     let (mut after, mut known) = (i64::MIN, KnownPeople::default());
     loop {
-        let snapshot = connection.transaction()?;
+        let KeyedSnapshot { transaction: snapshot, keys } = KeyedSnapshot::fix(connection, keys_now)?;
+        let keys = &keys;
+        check.take_keys(keys);
         let mut statement =
             select(&snapshot, &format!("WHERE revision > ?1 ORDER BY revision LIMIT {AT_ONCE}"))?;
         let mut rows = statement.query([after])?;

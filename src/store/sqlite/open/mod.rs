@@ -20,6 +20,7 @@ use rusqlite::Connection;
 
 use self::belonging::{ours, roots_for};
 pub(super) use self::error::database;
+pub(super) use self::rotation::{NewRoots, RootStep, TakenKeys};
 pub use self::{
     anchored::AnchorReport,
     doubt::Doubt,
@@ -115,8 +116,9 @@ pub(super) fn open(
     let default = AnchorSettings::default().path(dir.path());
     let mut anchor = judged.keep(&mut connection, (&keys, &draws), (now, mark), &default)?;
     let time = if let StoredMark::At(mark) = mark { now.max(mark) } else { now };
-    let keys = rotation::settle(&mut connection, (&belonging, &draws), time)?;
-    if !Arc::ptr_eq(&keys, &belonging.keys) {
+    let before = keys;
+    let keys = rotation::settle(&mut connection, (belonging, &draws), time)?;
+    if !Arc::ptr_eq(&keys, &before) {
         anchor.take_keys(Arc::clone(&keys));
         anchor.follow(log::head(&connection, &keys)?);
     }

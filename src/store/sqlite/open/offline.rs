@@ -1,6 +1,6 @@
 //! Looking at a store from outside, whether a server runs in it or not: nothing is locked, and nothing changed.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use rusqlite::Connection;
 
@@ -33,7 +33,7 @@ use crate::{
 /// error: [`Verification::fault`] tells.
 pub fn verify_offline(directory: &Path, settings: &StoreSettings) -> Result<Verification, OpenError> {
     let (mut found, anchor) = read_offline(directory, settings, |connection, belonging| {
-        log::verify(connection, &belonging.keys, &|_records| true)
+        log::verify(connection, &|| Arc::clone(&belonging.keys), &|_records| true)
     })?;
     if found.fault.is_none() {
         let doubt = anchor?.into_report().doubt;

@@ -41,7 +41,7 @@ pub struct RootStatus {
 /// What a root is to a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RootState {
-    /// It is at hand, and no start has laid it over the store yet.
+    /// It is at hand, and no server has laid it over the store yet.
     Coming,
     /// It makes all that is new.
     Newest,

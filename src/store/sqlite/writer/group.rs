@@ -1,15 +1,18 @@
 //! What waits for the writing thread, and how it is answered.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::super::{
     blocks::Kind,
     notes,
+    open::{NewRoots, RootStep},
     permit_rows::{self, PermitRow},
     start::Repair,
 };
 use crate::{
-    domain::revision::Revision,
+    domain::{revision::Revision, root::DerivedKeys},
     ports::{DrawsOn, Mutation, Note, StoreError},
 };
 
@@ -28,10 +31,22 @@ pub(in crate::store::sqlite) enum WriterWork {
     Repair(Box<Repair>, ReplyTo<()>),
     /// Write rows under older roots anew, from now on, a step at a time.
     Rewrite,
+    /// Take new roots, or do without old ones, behind all that was asked for before.
+    Roots(Arc<NewRoots>, ReplyTo<Option<AddedRoot>>),
     /// Try to write, where the store is sealed.
     OpenAnew(ReplyTo<()>),
     /// Take nothing new, write what waits, empty the WAL.
     Close(ReplyTo<()>),
+}
+
+/// A root that was laid over the store while it is served.
+pub struct AddedRoot {
+    /// The root that lay outermost before.
+    pub under: u32,
+    /// The revision that noted it.
+    pub since: Revision,
+    /// The keys in force once memory is laid under it, too. Those until then know it as it was before as well.
+    pub settled: Arc<DerivedKeys>,
 }
 
 /// What is written in one transaction.
@@ -43,6 +58,9 @@ pub(in crate::store::sqlite) struct Batch {
     pub(in crate::store::sqlite) repairs: Vec<(Box<Repair>, ReplyTo<()>)>,
     pub(in crate::store::sqlite) trials: Vec<ReplyTo<()>>,
     pub(in crate::store::sqlite) closers: Vec<ReplyTo<()>>,
+    pub(in crate::store::sqlite) roots: Vec<(Arc<NewRoots>, ReplyTo<Option<AddedRoot>>)>,
+    /// A change of roots, which is written alone.
+    pub(in crate::store::sqlite) root_step: Option<(Arc<NewRoots>, RootStep)>,
     /// What the thread does in it for itself.
     pub(in crate::store::sqlite) own: Option<OwnStep>,
     /// Whether rows under older roots are to be written anew from now on.
@@ -76,6 +94,11 @@ impl Batch {
         Self { own: Some(OwnStep::Rewriting), ..Self::default() }
     }
 
+    /// A group that makes one change of the roots.
+    pub(in crate::store::sqlite) fn of_root(new: &Arc<NewRoots>, step: RootStep) -> Self {
+        Self { root_step: Some((Arc::clone(new), step)), ..Self::default() }
+    }
+
     /// What of it is written in blocks, each with its kind.
     pub(in crate::store::sqlite) fn to_blocks(&self) -> Vec<(Kind, Vec<u8>)> {
         let mut blocks = notes::to_blocks(self.notes.iter().flat_map(|(notes, _)| notes));
@@ -95,6 +118,7 @@ impl Batch {
             WriterWork::Permits(rows, answer) => self.permits.push((rows, answer)),
             WriterWork::Repair(repair, answer) => self.repairs.push((repair, answer)),
             WriterWork::Rewrite => self.begins_rewriting = true,
+            WriterWork::Roots(new, answer) => self.roots.push((new, answer)),
             WriterWork::OpenAnew(answer) => self.trials.push(answer),
             WriterWork::Close(answer) => self.closers.push(answer),
         }

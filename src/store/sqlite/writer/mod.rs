@@ -13,8 +13,10 @@ mod group;
 mod idle;
 mod outcome;
 mod room;
+mod roots;
 mod state;
 mod telling;
+mod together;
 mod wal;
 
 use std::{fs::File, ops::ControlFlow, sync::Arc, thread};
@@ -25,7 +27,6 @@ use tokio::{
     time::Instant,
 };
 
-pub use self::foreign::WRITTEN_BY_OTHERS;
 pub(super) use self::{
     counts::WriterCounts,
     file::FileIdentity,
@@ -34,6 +35,7 @@ pub(super) use self::{
     room::{DiskRoom, full},
     telling::Telling,
 };
+pub use self::{foreign::WRITTEN_BY_OTHERS, group::AddedRoot};
 use self::{
     group::{Batch, OwnStep},
     outcome::{BatchOutcome, before_commit, broken},
@@ -41,7 +43,9 @@ use self::{
 use super::{
     blocks::{self, Kind, Pile},
     counted::CountedRows,
-    failure, log, notes, permit_rows,
+    failure, notes,
+    open::TakenKeys,
+    permit_rows,
     refusal::WriteRefusal,
     reserve::{HeldIndex, WAL_MAX},
     rewriting::Rewriting,
@@ -49,9 +53,12 @@ use super::{
     sums::RunningSum,
 };
 use crate::{
-    domain::{revision::Revision, root::DerivedKeys},
-    ports::{Mutation, StoreError, Taking, Until, WriterState},
-    store::{anchor::Keeper, chain::LogHead, draws::Draws, rows::to_stored},
+    domain::{
+        revision::Revision,
+        root::{DerivedKeys, KeysInForce},
+    },
+    ports::{StoreError, Taking, Until, WriterState},
+    store::{anchor::Keeper, chain::LogHead, draws::Draws},
 };
 
 /// The most that one transaction takes.
@@ -65,6 +72,8 @@ struct Filled {
     answers: Vec<Result<Revision, StoreError>>,
     /// What is left to be written anew.
     rewriting: Rewriting,
+    /// Where the roots change, the keys from then on.
+    taken: Option<TakenKeys>,
 }
 
 /// What the thread owns.
@@ -72,6 +81,8 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) foreign: ForeignWrites,
     pub(super) keys: Arc<DerivedKeys>,
+    /// Where all others have them.
+    pub(super) in_force: Arc<KeysInForce>,
     pub(super) draws: Draws,
     pub(super) head: LogHead,
     /// The sum of the rows at that head.
@@ -128,11 +139,15 @@ impl Writer {
             if group.begins_rewriting {
                 self.rewriting = Rewriting::begin(&self.keys);
             }
+            let roots = std::mem::take(&mut group.roots);
             for repair in group.take_repairs() {
                 self.serve(repair);
             }
             if !group.is_empty() {
                 self.serve(group);
+            }
+            for (new, answer) in roots {
+                let _gone = answer.send(self.take_roots(&new));
             }
             if self.pile.is_late() {
                 let _made = self.sweep() && self.sweep();
@@ -267,18 +282,26 @@ impl Writer {
             }
         }
         let swept = if group.own == Some(OwnStep::Sweep) { self.pile.step(&self.connection) } else { Ok(()) };
-        let Filled { head, sum, answers, rewriting } = match swept.and_then(|()| self.fill(group, blocks)) {
-            Ok(ControlFlow::Continue(written)) => written,
-            Ok(ControlFlow::Break(outcome)) => {
-                self.roll_back();
-                return outcome;
-            }
-            Err(error) => {
-                self.roll_back();
-                return before_commit(&error);
-            }
-        };
+        let Filled { head, sum, answers, rewriting, taken } =
+            match swept.and_then(|()| self.fill(group, blocks)) {
+                Ok(ControlFlow::Continue(written)) => written,
+                Ok(ControlFlow::Break(outcome)) => {
+                    self.roll_back();
+                    return outcome;
+                }
+                Err(error) => {
+                    self.roll_back();
+                    return before_commit(&error);
+                }
+            };
+        // Before anybody can see what needs them.
+        if let Some(taken) = &taken {
+            self.in_force.put(Arc::clone(&taken.at_first));
+        }
         if let Err(error) = self.connection.execute_batch("COMMIT") {
+            if taken.is_some() {
+                self.in_force.put(Arc::clone(&self.keys));
+            }
             let undone = self.roll_back();
             return if undone && failure::is_passing(&error) {
                 before_commit(&error)
@@ -289,6 +312,9 @@ impl Writer {
         self.head = head;
         self.sum = sum;
         self.rewriting = rewriting;
+        if let Some(taken) = taken {
+            self.write_under(taken.settled);
+        }
         BatchOutcome::Committed(answers)
     }
 
@@ -336,56 +362,32 @@ impl Writer {
         if group.own == Some(OwnStep::Trial) {
             notes::put_trial(&self.connection)?;
         }
+        if let Some((new, step)) = &group.root_step {
+            let keys = (&*self.keys, &self.draws);
+            match new.take(&self.connection, keys, *step, (head, &mut sum)) {
+                Ok((taken_head, keys)) => {
+                    let answers = Vec::new();
+                    return Ok(ControlFlow::Continue(Filled {
+                        head: taken_head,
+                        sum,
+                        answers,
+                        rewriting,
+                        taken: Some(keys),
+                    }));
+                }
+                Err(WriteRefusal::Store(error)) => {
+                    return Ok(ControlFlow::Break(BatchOutcome::Refused(error)));
+                }
+                Err(WriteRefusal::Driver(error)) => return Err(error),
+            }
+        }
         if head != found || !group.repairs.is_empty() || group.own == Some(OwnStep::Rewriting) {
             sum.put(&self.connection, &self.keys, head)?;
         }
         if head != found {
             rows::sign(&self.connection, &self.keys, head)?;
         }
-        Ok(ControlFlow::Continue(Filled { head, sum, answers, rewriting }))
-    }
-
-    /// The head of the log that the open transaction finds, on which everything in it stands. No other process writes here:
-    /// so it is the one that this process has left there, and `None` where it is another.
-    fn head_found(&self) -> rusqlite::Result<Option<LogHead>> {
-        let left = (self.head != LogHead::START)
-            .then(|| (to_stored(self.head.revision), self.head.chain.0.to_vec()));
-        Ok((log::position(&self.connection)? == left).then_some(self.head))
-    }
-
-    /// Writes changes that stand or fall together, or leaves no trace of any.
-    fn write_together(
-        &self,
-        mutations: &[Mutation],
-        head: &mut LogHead,
-        sum: &mut RunningSum,
-    ) -> rusqlite::Result<Result<Revision, StoreError>> {
-        self.connection.prepare_cached("SAVEPOINT one")?.execute([])?;
-        let mut with_these = sum.clone();
-        let apply = |head, mutation| {
-            rows::apply(&self.connection, (&self.keys, &self.draws), &mut with_these, head, mutation)
-        };
-        let refused = match mutations.iter().try_fold(*head, apply) {
-            Ok(new) => {
-                self.connection.prepare_cached("RELEASE one")?.execute([])?;
-                (*head, *sum) = (new, with_these);
-                return Ok(Ok(new.revision));
-            }
-            Err(WriteRefusal::Driver(error)) if failure::is_constraint(&error) => {
-                StoreError::Unavailable(error.to_string())
-            }
-            Err(WriteRefusal::Driver(error)) => return Err(error),
-            Err(WriteRefusal::Store(error)) => error,
-        };
-        self.connection.prepare_cached("ROLLBACK TO one")?.execute([])?;
-        self.connection.prepare_cached("RELEASE one")?.execute([])?;
-        Ok(Err(refused))
-    }
-
-    /// Undoes the open transaction; whether none is open any more.
-    pub(super) fn roll_back(&self) -> bool {
-        // SQLite has done so itself after some errors.
-        self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
+        Ok(ControlFlow::Continue(Filled { head, sum, answers, rewriting, taken: None }))
     }
 }
 

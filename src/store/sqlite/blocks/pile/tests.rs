@@ -248,15 +248,15 @@ impl World {
             from: 0,
             before: u32::MAX,
         };
-        for of in usage::read(&mut self.database, &filter, None, usize::MAX).unwrap().rows {
+        for of in usage::read(&self.database, &filter, None, usize::MAX).unwrap().rows {
             let line = (of.key, format!("{} {} {}", of.hour, of.tier, of.outcome));
             assert_eq!(read.usage.insert(line, (of.checks, of.cost)), None);
         }
-        for of in scope_uses::read(&mut self.database, &keys).unwrap().0 {
+        for of in scope_uses::read(&self.database, &keys).unwrap().0 {
             let line = (of.key, format!("{} {}", of.scope, of.used));
             assert_eq!(read.scopes.insert(line, (of.first_hour, of.last_hour)), None);
         }
-        for of in uses::read(&mut self.database, &keys).unwrap() {
+        for of in uses::read(&self.database, &keys).unwrap() {
             let line = (of.key, format!("{:?} {:?}", of.caller, of.address));
             assert_eq!(read.uses.insert(line, of.time.as_ms()), None);
         }
@@ -268,7 +268,7 @@ impl World {
     fn counts(&mut self, noted: &NotedCounts) -> Seen<Vec<u8>> {
         let counts = Counts::default();
         let parts: Vec<_> = PayerPart::all().collect();
-        noted.show(&mut self.database, &parts, &counts).unwrap();
+        noted.show(&self.database, &parts, &counts).unwrap();
         counts.0.into_inner().unwrap()
     }
 }
@@ -372,7 +372,7 @@ fn what_another_replica_notes_is_not_counted_as_this_ones() {
     impl CountSink for Nobody {
         fn take(&self, _: &Payer<'_>, _: &str, _: &[u8]) {}
     }
-    let mut database = database();
+    let database = database();
     let (only, other) = (ReplicaId::ONLY, ReplicaId::numbered(1));
     let crash = Now { time: Timestamp::from_ms(7).unwrap(), steady: Steady::from_ms(8) };
     permit_rows::put(&database, &[PermitRow::End(other, Some(crash)), PermitRow::Begin(only)]).unwrap();
@@ -383,7 +383,7 @@ fn what_another_replica_notes_is_not_counted_as_this_ones() {
     for (block, is_read) in [([2, 0, 0], true), ([2, 1, 0], false), ([3, 0, 0], false)] {
         table::note(&database, Kind::Counts, &block).unwrap();
         let noted = NotedCounts::read(&database);
-        let shown = noted.and_then(|noted| noted.show(&mut database, &parts, &Nobody));
+        let shown = noted.and_then(|noted| noted.show(&database, &parts, &Nobody));
         assert_eq!(shown.is_ok(), is_read, "{block:?}");
         database.execute("DELETE FROM blocks", []).unwrap();
     }
