@@ -42,6 +42,17 @@ impl Clock for Still {
     }
 }
 
+/// What this process has resident once the allocator has given back what was freed: it keeps that for a second, and gives it back when
+/// the next large block is freed, which a service sees to all the time.
+fn settled() -> usize {
+    for _tenth in 0..15 {
+        #[expect(clippy::disallowed_methods, reason = "the allocator goes by the clock of the machine")]
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(1 << 20)));
+    }
+    resident()
+}
+
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/statm").unwrap();
     status.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
@@ -50,7 +61,7 @@ fn resident() -> usize {
 #[test]
 fn an_account_is_small() {
     // Two counts stand in it: there is no list on the heap beside it, but for a third.
-    assert!(size_of::<MemorySlot>() <= 60);
+    assert!(size_of::<MemorySlot>() <= 40);
 }
 
 #[test]
@@ -75,18 +86,18 @@ fn a_million_keys_and_their_use_cost_no_more_than_was_promised() {
     });
     let mut ids = vec![KeyId::from_bytes([1; 16]); KEYS];
     ids.clear();
-    let empty = resident();
+    let empty = settled();
     for _chunk in 0..KEYS / 1_000 {
         let keys: Vec<_> = (0..1_000).map(|_| key(&entropy, workspace.id)).collect();
         ids.extend(keys.iter().map(|key| key.id));
         index.apply(View { keys, ..View::default() });
     }
-    let kept = resident().saturating_sub(empty) / KEYS;
+    let kept = settled().saturating_sub(empty) / KEYS;
     let clock = Arc::new(TrustedClock::new(Arc::new(Still), None));
     let mut backend = Memory::new();
     let counters = backend.open(&index, &clock);
     let now = clock.read();
-    let before = resident();
+    let before = settled();
     for id in &ids {
         let found = index.by_id(*id).unwrap();
         // What was counted before the start is looked for first, part by part.
@@ -94,7 +105,7 @@ fn a_million_keys_and_their_use_cost_no_more_than_was_promised() {
             std::thread::yield_now();
         }
     }
-    let more = resident().saturating_sub(before);
+    let more = settled().saturating_sub(before);
     let bytes = more / KEYS;
     eprintln!("{kept} bytes a key, and {bytes} more with its first use");
     assert!(kept <= MOST_BYTES_KEPT, "{kept} bytes a key");

@@ -64,7 +64,7 @@ impl Index {
     }
 
     fn used_by(&self, found: &Found) -> Option<&Used> {
-        let new = || self.cell_of(found.place, found.own.id());
+        let new = || self.cell_of(found.place);
         self.cell(*found.used.get_or_init(new))
     }
 }

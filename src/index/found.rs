@@ -4,13 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::Guard;
 
-use super::{
-    accounts::SharedPayer,
-    class::Class,
-    own::Own,
-    slab::{Place, Record},
-    used::CellNumber,
-};
+use super::{accounts::SharedPayer, class::Class, own::Own, place::Place, slab::Record, used::CellNumber};
 use crate::domain::{
     key::KeyView, limit::KeyLimits, member::Surroundings, rights::Rights, workspace::Workspace,
 };

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::{
     leads::{Lead, Leads, share},
-    slab::Place,
+    place::Place,
 };
 use crate::domain::secret::KeyHash;
 

@@ -11,8 +11,9 @@ use super::{
     coming::Coming,
     hashes::Short,
     own::Own,
+    place::Place,
     sharing::Sharing,
-    slab::{Place, Record},
+    slab::Record,
 };
 use crate::domain::{
     group::GroupChange,
@@ -124,6 +125,12 @@ impl Index {
         let record = self
             .slab
             .change(place, |record| (record.put(own.clone()), std::mem::replace(&mut record.class, class)));
+        if let Some((before, _)) = &record
+            && before.secrets().current.generation != own.secrets().current.generation
+            && let Some(used) = self.cell(before.used)
+        {
+            used.newest.forget();
+        }
         drop(record);
         sharing.schemes.count(own.secrets());
         sharing.schemes.discount(before.secrets());

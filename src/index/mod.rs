@@ -22,6 +22,7 @@ mod lease;
 mod lists;
 mod members;
 mod own;
+mod place;
 mod residents;
 mod roots;
 mod schemes;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::slab::Place;
+use super::place::Place;
 use crate::domain::id::WorkspaceId;
 
 /// How many are taken out at once to be looked at: no writer waits for a reader of all keys.

@@ -11,6 +11,7 @@ use super::{
     class::ClassCell,
     leads::{Lead, Leads, share},
     own::Own,
+    place::Place,
 };
 use crate::domain::{id::KeyId, narrow::Narrow};
 
@@ -31,10 +32,6 @@ impl Record {
         std::mem::replace(&mut self.own, own)
     }
 }
-
-/// Where a record stands. A place is no other key's, also when its key is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place(pub(super) u32);
 
 /// Every record.
 pub(super) struct Slab(Box<[SlabPart]>);
@@ -186,26 +183,6 @@ impl Records {
         chunk.push(Some(record));
         self.by_id.put(Numbered::new(id, number));
         Some(number)
-    }
-}
-
-impl Place {
-    /// Where no key stands.
-    pub(super) const NOWHERE: Self = Self(u32::MAX);
-
-    /// How many places a part has; no number is all ones.
-    const MOST: u32 = (1 << 24) - 1;
-
-    fn new(part: usize, number: u32) -> Self {
-        Self(number << 8 | u32::try_from(part).unwrap_or_default())
-    }
-
-    fn part(self) -> usize {
-        usize::try_from(self.0 & 0xff).unwrap_or_default()
-    }
-
-    const fn number(self) -> u32 {
-        self.0 >> 8
     }
 }
 

@@ -21,11 +21,12 @@ use super::{
     lease::LeaseCell,
     members::Members,
     own::Own,
+    place::Place,
     residents::Residents,
     sharing::Sharing,
-    slab::{Place, Record, Slab},
+    slab::{Record, Slab},
     tally::Kept,
-    used::{CellNumber, Cells, SlotCells, Used},
+    used::{CellNumber, Cells, KeyPayer, SlotCells, Used},
     uses::UseNotes,
 };
 
@@ -43,7 +44,7 @@ use crate::{
         time::Timestamp,
         workspace::Workspace,
     },
-    ports::{AccountSlot, Lease, Payer, PolicyVersion, Slotted},
+    ports::{AccountSlot, AnySlot, KeptPayer, Lease, Payer, PolicyVersion, Slotted},
 };
 
 /// Every key and workspace.
@@ -157,8 +158,8 @@ impl Index {
     }
 
     /// The number of the cell in which is counted what is counted of the key that stands here.
-    pub(super) fn cell_of(&self, place: Place, key: KeyId) -> CellNumber {
-        let take = || self.cells.take(key).unwrap_or(CellNumber::NONE);
+    pub(super) fn cell_of(&self, place: Place) -> CellNumber {
+        let take = || self.cells.take(place).unwrap_or(CellNumber::NONE);
         let number = self.slab.change(place, |record| {
             if record.own.used == CellNumber::NONE {
                 record.own.used = take();
@@ -283,8 +284,8 @@ impl Index {
         match payer {
             Payer::Key(key) => {
                 let (place, used) = self.slab.by_id(*key, |place, record| (place, record.own.used))?;
-                let number = if used == CellNumber::NONE { self.cell_of(place, *key) } else { used };
-                Some(Box::new(self.cell(number)?))
+                let number = if used == CellNumber::NONE { self.cell_of(place) } else { used };
+                Some(Box::new(KeyPayer { key: *key, used: self.cell(number)? }))
             }
             Payer::Owner(text) | Payer::Workspace(text) => Some(Box::new(self.accounts().account(text))),
         }
@@ -307,14 +308,14 @@ impl Index {
         self.accounts().len()
     }
 
-    /// Shows everyone whose use is counted to `see`.
-    pub fn each_payer(&self, mut see: impl FnMut(&dyn Slotted)) {
+    /// Shows the slot of everyone whose use is counted to `see`, with what says whose it is: nobody's where its key is gone.
+    pub fn each_slot(&self, mut see: impl FnMut(&AnySlot, &dyn Fn() -> Option<KeptPayer>)) {
         for used in self.cells.each() {
-            see(&used);
+            see(used.slot(), &|| self.slab.at(used.place(), |record| KeptPayer::Key(record.own.id())));
         }
         let shared: Vec<_> = self.accounts().iter().map(Arc::clone).collect();
         for shared in &shared {
-            see(shared);
+            see(shared.slot(), &|| Some(shared.payer().keep()));
         }
     }
 

@@ -306,3 +306,20 @@ fn a_change_of_many_does_to_what_is_kept_what_it_does_to_whole_keys() {
         }
     }
 }
+
+#[test]
+fn a_use_of_a_new_secret_is_noted_however_often_its_key_was_rotated_in_that_minute() {
+    // R5
+    let index = with(Vec::new());
+    let id = reader(1).id;
+    let noted = |generation: u32| {
+        let secret = Secret { generation, ..reader(1).credentials.current };
+        let revision = Revision(generation.into());
+        let key = Key { credentials: Credentials::new(secret), revision, ..reader(1) };
+        index.apply(View { keys: vec![key], ..View::default() });
+        let user = User { generation, caller: None, address: None };
+        index.note_use(&index.by_id(id).unwrap(), user, true, at(60_000));
+        index.noted_uses(&[id].into()).len()
+    };
+    assert_eq!([1, 65, 65, 129].map(noted), [1, 2, 2, 3]);
+}

@@ -3,9 +3,10 @@
 
 use std::sync::{
     Mutex, OnceLock, PoisonError,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicU32, Ordering},
 };
 
+use super::{place::Place, uses::NewestUse};
 use crate::{
     domain::id::KeyId,
     ports::{AccountSlot, AnySlot, Payer, Slotted},
@@ -18,13 +19,13 @@ const TOGETHER: usize = 1 << 11;
 /// How many of those there are: together there is a cell for every place of the slab.
 const ALL: usize = 1 << 11;
 
-/// A key that was used. All its secrets lead here, so that they share what is counted (L8).
+/// A key that was used. All its secrets lead here, so that they share what is counted (L8). It takes 48 bytes with the slot of
+/// those who count in memory: there are as many as keys.
 pub(super) struct Used<S: ?Sized = AnySlot> {
-    /// The key, in two halves; written before anybody knows of the cell.
-    id: [AtomicU64; 2],
-    /// Generation and minute of the newest use of the current secret, in one number so that they are read together; zero
-    /// before the first.
-    pub(super) newest: AtomicU64,
+    /// Where the key stands; written before anybody knows of the cell.
+    place: AtomicU32,
+    /// The newest use of the current secret.
+    pub(super) newest: NewestUse,
     /// What the back end that counts keeps of the key. It stands here itself, so that a Check has it at hand.
     slot: S,
 }
@@ -45,7 +46,7 @@ pub(super) trait Cells: Send + Sync {
 
     /// Takes a new one for a key; none where there are more than one process can have. Waits for others who take one, and takes
     /// no lock besides.
-    fn take(&self, key: KeyId) -> Option<CellNumber>;
+    fn take(&self, place: Place) -> Option<CellNumber>;
 
     /// How many were taken.
     fn count(&self) -> u32;
@@ -87,15 +88,13 @@ impl<S: AccountSlot> Cells for SlotCells<S> {
         Some(used)
     }
 
-    fn take(&self, key: KeyId) -> Option<CellNumber> {
+    fn take(&self, place: Place) -> Option<CellNumber> {
         let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
         let number = self.count.load(Ordering::Relaxed);
         let (group, within, cell) = split(number)?;
         let groups = self.groups.get(group)?.get_or_init(|| (0..TOGETHER).map(|_| OnceLock::new()).collect());
         let cells = groups.get(within)?.get_or_init(|| (0..AT_ONCE).map(|_| Used::empty()).collect());
-        for (half, known) in cells.get(cell)?.id.iter().zip(halves(key)) {
-            half.store(known, Ordering::Relaxed);
-        }
+        cells.get(cell)?.place.store(place.0, Ordering::Relaxed);
         self.count.store(number.checked_add(1)?, Ordering::Release);
         Some(CellNumber(number))
     }
@@ -113,7 +112,7 @@ fn split(number: u32) -> Option<(usize, usize, usize)> {
 
 impl<S: AccountSlot> Used<S> {
     fn empty() -> Self {
-        Self { id: Default::default(), newest: AtomicU64::new(0), slot: S::default() }
+        Self { place: AtomicU32::new(Place::NOWHERE.0), newest: NewestUse::default(), slot: S::default() }
     }
 }
 
@@ -123,27 +122,35 @@ impl Used {
         &self.slot
     }
 
-    /// Whose it is.
-    pub(super) fn id(&self) -> KeyId {
-        let [high, low] = self.id.each_ref().map(|half| half.load(Ordering::Relaxed).to_be_bytes());
-        let mut bytes = [0; KeyId::BYTES];
-        bytes.iter_mut().zip(high.into_iter().chain(low)).for_each(|(byte, known)| *byte = known);
-        KeyId::from_bytes(bytes)
+    /// Where its key stands, or stood.
+    pub(super) fn place(&self) -> Place {
+        Place(self.place.load(Ordering::Relaxed))
     }
 }
 
-impl Slotted for &Used {
+/// A key that pays, and its cell.
+pub(super) struct KeyPayer<'i> {
+    pub(super) key: KeyId,
+    pub(super) used: &'i Used,
+}
+
+impl Slotted for KeyPayer<'_> {
     fn payer(&self) -> Payer<'_> {
-        Payer::Key(self.id())
+        Payer::Key(self.key)
     }
 
     fn slot(&self) -> &AnySlot {
-        &self.slot
+        self.used.slot()
     }
 }
 
-fn halves(id: KeyId) -> [u64; 2] {
-    let bytes = id.to_bytes();
-    let (high, low) = bytes.split_at(8);
-    [high, low].map(|half| u64::from_be_bytes(half.try_into().unwrap_or_default()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_was_used_takes_48_bytes_beside_what_one_takes_that_was_not() {
+        // With a slot of 40 bytes, as that of counts in memory.
+        assert_eq!(size_of::<Used<[u64; 5]>>(), 48);
+    }
 }

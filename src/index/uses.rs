@@ -9,7 +9,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -62,6 +62,41 @@ struct NotedUser {
     minute: u32,
 }
 
+/// The newest use that is noted of a current secret: its minute, and of the secret's generation the lowest bits, in one number so that
+/// they are read together; zero before the first. Of another generation with the same bits it is [forgotten](NewestUse::forget).
+#[derive(Default)]
+pub(super) struct NewestUse(AtomicU32);
+
+/// Bits of the generation.
+const OF_GENERATION: u32 = 6;
+
+impl NewestUse {
+    /// The current secret is another.
+    pub(super) fn forget(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether it is not noted that this generation was used in this minute, or later.
+    fn is_news(&self, generation: u32, minute: u32) -> bool {
+        let known = self.0.load(Ordering::Relaxed);
+        packed(generation, minute)
+            .is_none_or(|this| known < this || !(known ^ this).is_multiple_of(1 << OF_GENERATION))
+    }
+
+    /// Takes it for noted. Of those who come at once with what is news one does.
+    fn takes(&self, generation: u32, minute: u32) -> bool {
+        // A minute of a later century is noted with each use.
+        let Some(this) = packed(generation, minute) else { return true };
+        self.0.swap(this, Ordering::Relaxed) != this
+    }
+}
+
+/// None where the minute is too large a number: from the year 2097 on.
+fn packed(generation: u32, minute: u32) -> Option<u32> {
+    let minute = minute.checked_mul(1 << OF_GENERATION)?;
+    Some(minute | (generation % (1 << OF_GENERATION)))
+}
+
 impl UseNotes {
     /// What is not written.
     pub(super) const fn journal(&self) -> &Journal {
@@ -69,19 +104,13 @@ impl UseNotes {
     }
 
     /// Notes an allowed Check with the current secret of a key; `newest` is what is known of it.
-    pub(super) fn note_current(&self, newest: &AtomicU64, key: KeyId, user: User, now: Timestamp) {
+    pub(super) fn note_current(&self, newest: &NewestUse, key: KeyId, user: User, now: Timestamp) {
         let minute = minute_of(now);
-        let this = packed(user.generation, minute);
-        let known = newest.load(Ordering::Relaxed);
-        if known >= this && known >> 32 == this >> 32 {
-            return;
-        }
         // While there is no room, the minute stays unknown: a later Check of it is noted, if there is room then.
-        if self.journal.is_full() {
-            return;
-        }
-        // One of those who come at once notes it.
-        if newest.compare_exchange(known, this, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if newest.is_news(user.generation, minute)
+            && !self.journal.is_full()
+            && newest.takes(user.generation, minute)
+        {
             self.journal.note(to_use(key, user, minute));
         }
     }
@@ -127,11 +156,6 @@ fn to_use(key: KeyId, user: User, minute: u32) -> LastUse {
     // One address is one user, however it is spelled.
     let address = address.map(|address| address.to_canonical());
     LastUse { key, generation, caller, address, time: start_of_minute(minute) }
-}
-
-const fn packed(generation: u32, minute: u32) -> u64 {
-    let (bytes, low) = (generation.to_be_bytes(), minute.to_be_bytes());
-    u64::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3], low[0], low[1], low[2], low[3]])
 }
 
 /// Notes one of the users of a retiring secret; where there are eight, in place of the one who used it longest ago. Whether
@@ -183,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_current_secret_has_one_user_a_minute() {
-        let (uses, newest, key) = (UseNotes::default(), AtomicU64::new(0), key().unwrap());
+        let (uses, newest, key) = (UseNotes::default(), NewestUse::default(), key().unwrap());
         let note = |last, ms| uses.note_current(&newest, key.id, user(1, last), at(ms));
         assert_eq!(taken(&uses), []);
         note(1, 5 * MINUTE);
@@ -195,6 +219,10 @@ mod tests {
         assert_eq!(taken(&uses), [(1, "10.0.0.2".to_owned(), 6)]);
         uses.note_current(&newest, key.id, user(2, 2), at(6 * MINUTE));
         assert_eq!(taken(&uses), [(2, "10.0.0.2".to_owned(), 6)], "another secret is another's use");
+        // R5: one that was rotated 64 times since has the same number.
+        newest.forget();
+        uses.note_current(&newest, key.id, user(66, 2), at(6 * MINUTE));
+        assert_eq!(taken(&uses), [(66, "10.0.0.2".to_owned(), 6)]);
     }
 
     #[test]

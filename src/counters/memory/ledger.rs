@@ -268,16 +268,16 @@ impl Ledger {
     /// The rows of what is over are to be forgotten.
     fn sweep(&self, now: &Now, over: &mut VecDeque<Over>) {
         let mut unused = self.ids.idle();
-        self.index.each_payer(|payer| {
-            let Some(slot) = MemorySlot::of(payer) else { return };
+        self.index.each_slot(|slot, whose| {
+            let Some(slot) = MemorySlot::within(slot) else { return };
             let mut sheet = slot.lock();
             let swept = sheet.sweep(now);
             sheet.ids().for_each(|counted| {
                 unused.remove(&counted);
             });
             drop(sheet);
-            if !swept.is_empty() {
-                let subject: Arc<str> = payer.payer().text().into();
+            if let Some(kept) = whose().filter(|_| !swept.is_empty()) {
+                let subject: Arc<str> = kept.payer().text().into();
                 let limits = swept.into_iter().filter_map(|limit| self.ids.text(limit));
                 over.extend(limits.map(|limit| Over { subject: Arc::clone(&subject), limit }));
             }
@@ -306,6 +306,10 @@ impl Ledger {
     /// Writes the counts of some of those payers as they are.
     async fn keep_some(&self, news: &mut Vec<KeptPayer>) -> Result<(), StoreError> {
         let batch = news.split_off(news.len().saturating_sub(KEPT_AT_ONCE));
+        if news.is_empty() {
+            // Nothing of the room for many is kept.
+            *news = Vec::new();
+        }
         let (mut counts, mut pending) = (PackedCounts::default(), Vec::new());
         let mut texts = HashMap::new();
         for kept in &batch {

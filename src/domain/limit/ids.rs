@@ -122,6 +122,15 @@ impl LimitIds {
 }
 
 impl LimitId {
+    /// The one of this number.
+    pub(super) const fn numbered(number: u32) -> Self {
+        Self(number)
+    }
+
+    pub(super) const fn number(self) -> u32 {
+        self.0
+    }
+
     fn place(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }

@@ -5,6 +5,8 @@
 pub struct Marks(u8);
 
 impl Marks {
+    /// Nothing is known.
+    pub(super) const NONE: Self = Self(0);
     /// It is known on disk.
     pub(super) const WRITTEN: Self = Self(1);
     /// A write is on its way.

@@ -13,9 +13,9 @@ use super::{
     rolling::Rolling,
     state::{bytes, words},
 };
-use crate::domain::{narrow::Narrow, time::Now};
+use crate::domain::time::Now;
 
-/// A count. Small, for there are many: the place of one takes 24 bytes.
+/// A count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Slot {
     /// Of a window of the calendar.
@@ -25,11 +25,11 @@ pub enum Slot {
         /// What is known of its writing.
         marks: Marks,
         /// The first second of the next window.
-        end: Narrow<6>,
+        end: u64,
         /// Units used.
-        used: Narrow<6>,
+        used: u64,
         /// Units that may be used before more must be written.
-        covered: Narrow<6>,
+        covered: u64,
     },
     /// Of a rolling window.
     Rolling {
@@ -53,13 +53,13 @@ pub enum Slot {
 
 /// The second in which a window of the calendar is over that ends at this millisecond. Windows end with a second; what says
 /// otherwise was not written by us, and counts for the rest of it.
-fn second_of(end: i64) -> Narrow<6> {
-    Narrow::new(u64::try_from(end).unwrap_or(0).div_ceil(1_000))
+fn second_of(end: i64) -> u64 {
+    u64::try_from(end).unwrap_or(0).div_ceil(1_000)
 }
 
 /// The millisecond at which it is over.
-fn ms_of(end: Narrow<6>) -> i64 {
-    i64::try_from(end.get().saturating_mul(1_000)).unwrap_or(i64::MAX)
+fn ms_of(end: u64) -> i64 {
+    i64::try_from(end.saturating_mul(1_000)).unwrap_or(i64::MAX)
 }
 
 /// What is to be written of a count.
@@ -104,8 +104,8 @@ impl Slot {
             Shape::Calendar(unit, zone) => {
                 let (start, end) = calendar::window(*unit, zone, reading.now.time);
                 let was_open = crashed.is_some_and(|started| start <= started.time.as_ms());
-                let used = Narrow::new(if was_open { free } else { 0 });
-                Self::Calendar { id, marks, end: second_of(end), used, covered: Narrow::new(free) }
+                let used = if was_open { free } else { 0 };
+                Self::Calendar { id, marks, end: second_of(end), used, covered: free }
             }
             Shape::Rolling(window) => {
                 let mut count = Rolling::new(*window, signed(free));
@@ -200,7 +200,7 @@ impl Slot {
     /// The same; below zero where more was used than was written.
     fn left(&self) -> i64 {
         match self {
-            Self::Calendar { used, covered, .. } => signed(covered.get()).saturating_sub(signed(used.get())),
+            Self::Calendar { used, covered, .. } => signed(*covered).saturating_sub(signed(*used)),
             Self::Rolling { count, .. } => count.left,
             Self::Bucket { count, .. } => count.left,
         }
@@ -208,7 +208,7 @@ impl Slot {
 
     pub(super) fn remaining(&self, bound: &Bound, now: &Now) -> u64 {
         match (self, &bound.shape) {
-            (Self::Calendar { used, .. }, _) => bound.limit.saturating_sub(used.get()),
+            (Self::Calendar { used, .. }, _) => bound.limit.saturating_sub(*used),
             (Self::Rolling { count, .. }, _) => bound.limit.saturating_sub(count.used_at(now.steady.as_ms())),
             (Self::Bucket { count, .. }, Shape::Bucket(flow)) => {
                 count.holds(bound.limit, *flow, now.steady.as_ms())
@@ -252,7 +252,7 @@ impl Slot {
         let now = &reading.now;
         let steady = now.steady.as_ms();
         match (&mut *self, &bound.shape) {
-            (Self::Calendar { used, .. }, _) => *used = Narrow::new(used.get().saturating_add(cost)),
+            (Self::Calendar { used, .. }, _) => *used = used.saturating_add(cost),
             (Self::Rolling { count, .. }, _) => {
                 count.add(cost, steady);
                 count.left = count.left.saturating_sub(signed(cost));
@@ -279,7 +279,7 @@ impl Slot {
         let more = more.max(self.covered());
         let (end, reach, state) = match self {
             Self::Calendar { end, used, .. } => {
-                let (end, used) = (ms_of(*end), used.get());
+                let (end, used) = (ms_of(*end), *used);
                 let reach = used.saturating_add(more);
                 (end, reach, bytes(CALENDAR, &[word(end), used, reach]))
             }
@@ -302,7 +302,7 @@ impl Slot {
         let left_now = self.left();
         match self {
             Self::Calendar { end, covered, marks, .. } if ms_of(*end) == snapshot.end => {
-                *covered = Narrow::new(snapshot.reach.max(covered.get()));
+                *covered = snapshot.reach.max(*covered);
                 marks.set(Marks::WRITTEN);
             }
             // Of a window that is over.
@@ -332,8 +332,7 @@ impl Slot {
         let slot = match (kind, words.as_slice()) {
             (CALENDAR, [end, used, reach]) => {
                 let used = if complete { *used } else { *reach };
-                let (end, used, covered) = (second_of(number(*end)), Narrow::new(used), Narrow::new(*reach));
-                Self::Calendar { id, marks, end, used, covered }
+                Self::Calendar { id, marks, end: second_of(number(*end)), used, covered: *reach }
             }
             (ROLLING, [newest, window, reach, used @ ..]) => {
                 let used = used.try_into().ok()?;
