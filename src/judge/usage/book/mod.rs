@@ -204,13 +204,12 @@ impl ShardUsage {
         self.slots == FULL_SOON
     }
 
-    /// Takes everything out, and goes on with what is `empty` under the newest policy.
+    /// Takes everything out, and goes on with what is `empty` under the newest policy; where nothing was counted since the last time,
+    /// with nothing, so that what was needed once is not kept for ever.
     fn empty(&mut self, empty: Slots) -> (Vec<PolicyUsage>, u64) {
-        if self.is_empty() {
-            return (Vec::new(), 0);
-        }
+        let newest = self.by_policy.last().filter(|_| self.slots > 0);
+        let newest = newest.map(|newest| Arc::clone(&newest.policy));
         self.slots = 0;
-        let newest = self.by_policy.last().map(|newest| Arc::clone(&newest.policy));
         let next = newest.map(|policy| PolicyUsage { policy, slots: empty });
         (mem::replace(&mut self.by_policy, next.into_iter().collect()), mem::take(&mut self.lost))
     }

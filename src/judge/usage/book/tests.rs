@@ -71,6 +71,25 @@ fn place(policy: &PolicyVersion, tier: &str) -> TierSet {
     TierSet::only(policy.policy.tiers().iter().position(|known| known.name.as_str() == tier).unwrap())
 }
 
+#[test]
+fn room_that_was_needed_once_is_given_back_after_a_time_without_checks() {
+    // D7
+    let (book, policy) = (UsageBook::default(), policy(1, &["default"]));
+    for number in 0..1_000 {
+        book.note(&policy, key(number), Timestamp::EPOCH, TierSet::default(), ALLOWED, 1);
+    }
+    let room = || {
+        book.shards
+            .iter()
+            .flat_map(|shard| shard.lock().by_policy.iter().map(|of| of.slots.capacity()).collect::<Vec<_>>())
+            .sum::<usize>()
+    };
+    assert_eq!(drained(&book).len(), 1_000);
+    assert!(room() >= 1_000, "as many are expected in the next second");
+    assert_eq!(drained(&book).len(), 0);
+    assert_eq!(room(), 0);
+}
+
 fn drained(book: &UsageBook) -> Vec<(String, u32, &'static str, u64, u64)> {
     let mut lines = UsageLines::default();
     assert_eq!(book.drain(&mut lines, usize::MAX), 0);
