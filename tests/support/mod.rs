@@ -191,7 +191,7 @@ impl Keyward {
     async fn start_as(gateway: Gateway, check_is_open: bool, policy: Policy, limits: ListenerLimits) -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Arc::new(ManualClock::new());
-        let service = launch(dir.path(), &clock, 1, check_is_open, policy, gateway, limits).await;
+        let service = Box::pin(launch(dir.path(), &clock, 1, check_is_open, policy, gateway, limits)).await;
         let root = std::fs::read_to_string(root_key_file(dir.path())).unwrap().trim_end().to_owned();
         let address = service.address();
         let channel = connect(address).await;
@@ -220,7 +220,8 @@ impl Keyward {
         seed: u64,
     ) -> Self {
         let (gateway, limits) = (Gateway::default(), ListenerLimits::default());
-        let service = launch(dir.path(), &clock, seed, check_is_open, policy(), gateway, limits).await;
+        let service =
+            Box::pin(launch(dir.path(), &clock, seed, check_is_open, policy(), gateway, limits)).await;
         let address = service.address();
         let channel = connect(address).await;
         Self { service, address, clock, root, channel, check_is_open, dir, seed }

@@ -16,7 +16,7 @@ pub(super) use self::{
         change_of_many, has_gains, keys_named_since, keys_within, named_between, named_since, names_key,
         policy_written_at,
     },
-    newest::{Named, Newest},
+    newest::{Newest, RecordNames},
     query::query,
     recode::recode,
     record::unreadable,

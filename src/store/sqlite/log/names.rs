@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    newest::{Named, Newest},
+    newest::{Newest, RecordNames},
     record::{altered, ends_at, missing, record, select, unreadable},
 };
 use crate::{
@@ -24,12 +24,12 @@ pub(in crate::store::sqlite) fn named_between(
     keys: &DerivedKeys,
     (after, last): (Revision, Revision),
     head: Revision,
-) -> Result<Vec<Named>, StoreError> {
+) -> Result<Vec<RecordNames>, StoreError> {
     let mut found = Vec::new();
     let until = if last == head { i64::MAX } else { to_stored(last) };
     let end = each_record(connection, keys, (after, until), |record| {
         let revision = record.revision;
-        found.push(Named::of(record).ok_or_else(|| unreadable(revision))?);
+        found.push(RecordNames::of(record).ok_or_else(|| unreadable(revision))?);
         Ok(())
     })?;
     match end == last {
@@ -94,7 +94,7 @@ pub(in crate::store::sqlite) fn names_key(
     // Where it stands is told by what no code covers; that it is there, by its bytes.
     let at: Option<i64> = select.query_row([key.to_string()], |row| row.get(0)).optional()?;
     let found = at.map(|revision| genuine(connection, keys, revision)).transpose()?.flatten();
-    Ok(found.is_some_and(|record| Named::of(record).is_some_and(|named| named.is_about(key))))
+    Ok(found.is_some_and(|record| RecordNames::of(record).is_some_and(|named| named.is_about(key))))
 }
 
 /// The version of the policy that a genuine record says it wrote.

@@ -16,7 +16,7 @@ pub(super) use self::repair::{Repair, repair};
 use self::{
     by_rows::{ByRows, by_rows},
     edited::edited_alone,
-    second_look::{Known, Many, second_look},
+    second_look::{KnownRows, Many, second_look},
 };
 use super::{
     failure::{of_reading, zone_missing},
@@ -106,7 +106,7 @@ fn by_log(
         };
         reading.all_but_keys(connection, &newest, sink)?;
         let mut sum = found.sum_of_many;
-        let known = Known { keys, distrusted: &found.distrusted, damaged: &found.damaged_people };
+        let known = KnownRows { keys, distrusted: &found.distrusted, damaged: &found.damaged_people };
         let written = newest.people.iter().map(|(person, written)| (person.to_bytes(), *written));
         let differing = second_look(connection, head, others, (Many::People, &known), written)?;
         differing.leave_out(&mut sum);
@@ -114,7 +114,7 @@ fn by_log(
         repair.bad = people::again(connection, keys, again, &newest.people, |row| sum.add(row, keys))?;
         repair.bad.extend(differing.bad(Many::People));
         people::tell_all(&repair.bad);
-        let known = Known { damaged: &found.damaged_keys, ..known };
+        let known = KnownRows { damaged: &found.damaged_keys, ..known };
         let written = newest.keys.iter().map(|(key, written)| (key.to_bytes(), *written));
         let differing = second_look(connection, head, others, (Many::Keys, &known), written)?;
         differing.leave_out(&mut sum);

@@ -47,11 +47,11 @@ pub(in crate::store::sqlite) struct Repair {
     /// The sum over all rows that can be trusted, where it is known.
     sum: Option<Box<RowSum>>,
     /// What entries tell, where the log was read.
-    told: Option<Told>,
+    told: Option<DerivedRows>,
 }
 
 /// What follows from entries.
-struct Told {
+struct DerivedRows {
     /// Who was a member, by the entries that removed them, the oldest first.
     removed: Vec<(MemberId, i64)>,
     /// Changes of many keys, without them.
@@ -73,7 +73,7 @@ impl Repair {
             keys: Vec::new(),
         };
         let changes = newest.groups.iter().map(without_keys).collect();
-        let told = Some(Told { removed, changes });
+        let told = Some(DerivedRows { removed, changes });
         Self { was_missing, told, ..Self::at(head) }
     }
 
@@ -169,7 +169,7 @@ fn unknown() -> StoreError {
 }
 
 /// Writes anew what follows from entries.
-fn put_derived(counted: &mut CountedRows<'_>, told: &Told) -> Result<(), WriteRefusal> {
+fn put_derived(counted: &mut CountedRows<'_>, told: &DerivedRows) -> Result<(), WriteRefusal> {
     counted.connection.execute_batch("DELETE FROM removed_members; DELETE FROM group_changes;")?;
     for (member, revision) in &told.removed {
         if let Some(revision) = from_stored(*revision) {

@@ -50,7 +50,7 @@ pub(super) struct Differing {
 }
 
 /// What is known when it begins.
-pub(super) struct Known<'k> {
+pub(super) struct KnownRows<'k> {
     pub(super) keys: &'k DerivedKeys,
     pub(super) distrusted: &'k Distrusted,
     /// What the first look found damaged.
@@ -115,7 +115,7 @@ pub(super) fn second_look(
     connection: &Connection,
     head: LogHead,
     others: &mut [ReadingConnection],
-    (of, known): (Many, &Known<'_>),
+    (of, known): (Many, &KnownRows<'_>),
     written: impl Iterator<Item = ([u8; ID], i64)>,
 ) -> rusqlite::Result<Differing> {
     let next = AtomicUsize::new(0);
@@ -146,7 +146,7 @@ pub(super) fn second_look(
 fn look_at(
     range: usize,
     connection: &Connection,
-    (of, known): (Many, &Known<'_>),
+    (of, known): (Many, &KnownRows<'_>),
     written: &[([u8; ID], i64)],
     found: &mut Differing,
 ) -> rusqlite::Result<()> {
@@ -192,7 +192,7 @@ fn look_at(
     Ok(())
 }
 
-impl Known<'_> {
+impl KnownRows<'_> {
     /// Whether nothing was ever said against any row.
     fn is_empty(&self) -> bool {
         self.damaged.is_empty() && self.distrusted.is_empty()

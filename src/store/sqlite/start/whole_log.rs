@@ -18,7 +18,7 @@ use crate::{
         chain::LogHead,
         sqlite::{
             failure::of_reading,
-            log::{self, Named, Newest},
+            log::{self, Newest, RecordNames},
             readers::ReadingConnection,
         },
     },
@@ -34,7 +34,7 @@ pub(super) fn named(
     head: LogHead,
     others: &mut [ReadingConnection],
 ) -> Result<Newest, StoreError> {
-    let reading = Reading { keys, head: head.revision, next: AtomicU64::new(0), noted: Mutex::default() };
+    let reading = WholeLook { keys, head: head.revision, next: AtomicU64::new(0), noted: Mutex::default() };
     on_all_cores(connection, head, others, |connection| {
         reading.read_ranges(connection);
         Ok::<_, rusqlite::Error>(())
@@ -44,7 +44,7 @@ pub(super) fn named(
     failed.map_or(Ok(newest), Err)
 }
 
-struct Reading<'k> {
+struct WholeLook<'k> {
     keys: &'k DerivedKeys,
     head: Revision,
     /// The range that nobody has begun.
@@ -58,7 +58,7 @@ struct InOrder {
     /// The range that comes next.
     next: u64,
     /// Ranges that were read before it.
-    waiting: BTreeMap<u64, Result<Vec<Named>, StoreError>>,
+    waiting: BTreeMap<u64, Result<Vec<RecordNames>, StoreError>>,
     /// The first thing that is wrong with the log.
     failed: Option<StoreError>,
 }
@@ -69,7 +69,7 @@ impl Default for InOrder {
     }
 }
 
-impl Reading<'_> {
+impl WholeLook<'_> {
     fn read_ranges(&self, connection: &Connection) {
         loop {
             let range = self.next.fetch_add(1, Ordering::Relaxed);
@@ -101,7 +101,7 @@ impl InOrder {
 
     fn note(
         &mut self,
-        named: Vec<Named>,
+        named: Vec<RecordNames>,
         connection: &Connection,
         keys: &DerivedKeys,
     ) -> Result<(), StoreError> {

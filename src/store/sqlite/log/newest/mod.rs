@@ -83,7 +83,7 @@ enum MemberSaid<'a> {
 }
 
 /// What a genuine record names, as far as that stands in its bytes alone.
-pub(in crate::store::sqlite) struct Named {
+pub(in crate::store::sqlite) struct RecordNames {
     revision: i64,
     people: SmallVec<[PersonRef; 1]>,
     what: WhatIsNamed,
@@ -97,7 +97,7 @@ enum WhatIsNamed {
     More(Box<StoredRecord>),
 }
 
-impl Named {
+impl RecordNames {
     /// Looks at a record; `None` if its bytes are no entry.
     pub(super) fn of(record: StoredRecord) -> Option<Self> {
         let people = PersonRef::all_in(&record.bytes).collect();
@@ -174,11 +174,11 @@ impl Newest {
     /// Takes what a record names that was looked at before; `None` as in [`Self::note`].
     pub(in crate::store::sqlite) fn take(
         &mut self,
-        named: Named,
+        named: RecordNames,
         connection: &Connection,
         keys: &DerivedKeys,
     ) -> rusqlite::Result<Option<()>> {
-        let Named { revision, people, what } = named;
+        let RecordNames { revision, people, what } = named;
         for person in people {
             self.people.entry(person).or_insert(revision);
         }
