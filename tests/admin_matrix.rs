@@ -99,6 +99,7 @@ fn rows(place: &Place) -> Vec<Row> {
         key_rows(place),
         bulk_rows(place),
         usage_rows(place),
+        audit_rows(place),
         workspace_rows(place),
         status_rows(),
         state_rows(place),
@@ -429,13 +430,44 @@ fn review_rows(Place { workspace, key, .. }: &Place) -> Vec<Row> {
     ]
 }
 
+fn audit_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
+    let denials =
+        || v1::QueryDenialsRequest { workspace_id: workspace.clone(), ..v1::QueryDenialsRequest::default() };
+    let log = || v1::QueryLogRequest { workspace_id: workspace.clone(), ..v1::QueryLogRequest::default() };
+    vec![
+        Row {
+            method: "keyward.v1.AuditService/QueryLog",
+            needs: &["audit:read"],
+            access: Access::Within,
+            good: log().encode_to_vec(),
+            spoilt: vec![
+                Spoilt::Id(v1::QueryLogRequest { workspace_id: "\0".to_owned(), ..log() }.encode_to_vec()),
+                Spoilt::Rest(v1::QueryLogRequest { page_size: -1, ..log() }.encode_to_vec()),
+            ],
+        },
+        Row {
+            method: "keyward.v1.AuditService/QueryDenials",
+            needs: &["audit:read"],
+            access: Access::Within,
+            good: denials().encode_to_vec(),
+            spoilt: vec![
+                Spoilt::Id(
+                    v1::QueryDenialsRequest { workspace_id: "\0".to_owned(), ..denials() }.encode_to_vec(),
+                ),
+                Spoilt::Rest(
+                    v1::QueryDenialsRequest { door: "window".to_owned(), ..denials() }.encode_to_vec(),
+                ),
+            ],
+        },
+    ]
+}
+
 fn workspace_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
     let register = v1::RegisterWorkspaceRequest {
         name: "Acme".to_owned(),
         key: Some(holder_key(&["a:b"])),
         ..v1::RegisterWorkspaceRequest::default()
     };
-    let log = || v1::QueryLogRequest { workspace_id: workspace.clone(), ..v1::QueryLogRequest::default() };
     vec![
         Row {
             method: "keyward.v1.WorkspaceService/RegisterWorkspace",
@@ -463,16 +495,6 @@ fn workspace_rows(Place { workspace, .. }: &Place) -> Vec<Row> {
             spoilt: vec![
                 Spoilt::Id(renaming_workspace("ws_", &["name"]).encode_to_vec()),
                 Spoilt::Rest(renaming_workspace(workspace, &[]).encode_to_vec()),
-            ],
-        },
-        Row {
-            method: "keyward.v1.AuditService/QueryLog",
-            needs: &["audit:read"],
-            access: Access::Within,
-            good: log().encode_to_vec(),
-            spoilt: vec![
-                Spoilt::Id(v1::QueryLogRequest { workspace_id: "\0".to_owned(), ..log() }.encode_to_vec()),
-                Spoilt::Rest(v1::QueryLogRequest { page_size: -1, ..log() }.encode_to_vec()),
             ],
         },
         Row {

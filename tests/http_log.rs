@@ -17,7 +17,7 @@ use keyward::{
 
 use crate::{
     exchange::{exchange, request},
-    support::{Issued, Keyward, gateway_trusting, holder_key, log::Log, policy},
+    support::{Issued, Keyward, admin_rights, gateway_trusting, holder_key, log::Log, policy, signed},
 };
 
 const FORWARDED: [(&str, &str); 2] = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/v1/messages")];
@@ -115,6 +115,7 @@ async fn each_kind_of_trouble_is_a_line_without_a_secret() {
     // Kept: one whose files are gone complains.
     let _alive = addresses(&log).await;
     browsers(&log).await;
+    refusals(&log).await;
 }
 
 /// What is no address is heard of, once in ten seconds, without what a client must not write into a log.
@@ -140,6 +141,35 @@ async fn addresses(log: &Log) -> Keyward {
     ask("[2001:db8::1]:443").await;
     assert_eq!(log.lines(), [""; 0]);
     keyward
+}
+
+/// Of administration that is refused, by a wrong key or for what the caller may do, ten are told in a minute, and then how many
+/// were not.
+async fn refusals(log: &Log) {
+    // A6
+    let keyward = Keyward::start_closed().await;
+    let _begun = log.lines();
+    let reader = keyward.issue_admin("", admin_rights(&["keys:read"], false)).await;
+    let wrong = "kw_live_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg418bBM";
+    for _ in 0..12 {
+        assert!(keyward.keys().issue(signed(&reader.api_key, holder_key(&["a:b"]))).await.is_err());
+        assert!(keyward.keys().issue(signed(wrong, holder_key(&["a:b"]))).await.is_err());
+    }
+    let lines = log.lines();
+    assert_eq!(lines.len(), 10, "{lines:#?}");
+    let told = [
+        "WARN",
+        "a call of administration was refused",
+        &reader.key.id,
+        "Issue",
+        "ADMIN_SCOPE_MISSING",
+        "127.0.0.1",
+    ];
+    assert!(told.iter().all(|part| lines[0].contains(part)), "{}", lines[0]);
+    keyward.clock.advance(Duration::from_secs(60));
+    assert!(keyward.keys().issue(signed(&reader.api_key, holder_key(&["a:b"]))).await.is_err());
+    assert_line(log, &["ADMIN_SCOPE_MISSING", "untold=14"], &reader.api_key);
+    keyward.stop().await;
 }
 
 /// Each environment has its own rule for browsers.

@@ -768,7 +768,7 @@ async fn a_newer_schema_is_refused() {
     let before = place.copy_database();
     let refused = place.open_error();
     assert!(refused.to_string().contains("the oldest that may: 0.2.0"), "{refused}");
-    assert!(matches!(refused, OpenError::NewerSchema { found: 99, known: 14, .. }));
+    assert!(matches!(refused, OpenError::NewerSchema { found: 99, known: 15, .. }));
     assert!(matches!(
         verify_offline(&place.path(), &StoreSettings::default()),
         Err(OpenError::NewerSchema { .. })

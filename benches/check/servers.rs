@@ -145,6 +145,13 @@ impl AuditService for Constant {
         not_here()
     }
 
+    async fn query_denials(
+        &self,
+        _request: Request<keyward::wire::v1::QueryDenialsRequest>,
+    ) -> Result<Response<keyward::wire::v1::QueryDenialsResponse>, Status> {
+        not_here()
+    }
+
     type StreamVerifyLogStream = tonic::codegen::BoxStream<keyward::wire::v1::StreamVerifyLogResponse>;
 
     async fn stream_verify_log(

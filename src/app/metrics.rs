@@ -116,6 +116,9 @@ impl Metrics for MetricSources {
         }
         self.of_listeners(&mut to);
         to.count(&of::WRONG_CALLERS, &[], self.judge.wrong_callers_seen().count);
+        for ((reason, call), count) in self.judge.refused_calls() {
+            to.count(&of::CALLS_DENIED, &[("reason", reason), ("call", call)], count);
+        }
         to.count(&of::LOG_LINES_LOST, &[], self.log_lines.count());
         if let Some(tls) = &self.tls {
             let seconds = u64::try_from(tls.summary().good_until.as_ms() / 1_000).unwrap_or(0);

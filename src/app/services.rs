@@ -64,11 +64,16 @@ impl Services {
         &self.lanes
     }
 
-    /// Starts what writes usage, and the ends that could not be written.
+    /// Starts what writes usage and denials, and the ends that could not be written.
     pub(super) fn start_tasks(&self, tasks: &mut Tasks) {
         let (usage, changes) = (self.changes.usage_ledger(), Arc::clone(&self.changes));
+        let denials = self.changes.denial_ledger();
         tasks.start(Task::Usage, |stop| async move {
             usage.run(stop).await;
+            Ok(())
+        });
+        tasks.start(Task::Denials, |stop| async move {
+            denials.run(stop).await;
             Ok(())
         });
         tasks.start(Task::Denied, |stop| async move {

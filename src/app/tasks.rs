@@ -18,6 +18,8 @@ pub(super) enum Task {
     Counts,
     /// Writes usage.
     Usage,
+    /// Writes sums of denials.
+    Denials,
 }
 
 impl Task {
@@ -27,6 +29,7 @@ impl Task {
             Self::Notes => "the writer of last uses and the clock's mark",
             Self::Counts => "the writer of counts",
             Self::Usage => "the writer of usage",
+            Self::Denials => "the writer of denials",
         }
     }
 }

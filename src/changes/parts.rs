@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    denials::DenialLedger,
     support::{denied_here::DeniedHere, locks::Locks, quotas::UnderWay},
     usage::UsageLedger,
 };
@@ -35,6 +36,7 @@ pub struct Changes {
     pub(super) denied: DeniedHere,
     pub(super) under_way: UnderWay,
     pub(super) usage: Arc<UsageLedger>,
+    pub(super) denials: Arc<DenialLedger>,
 }
 
 /// What they are made of.
@@ -60,6 +62,7 @@ impl Changes {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { judge, store, counters, index, clock, entropy, keys } = parts;
+        let denials = DenialLedger::new(judge.denial_book(), Arc::clone(&store), Arc::clone(&clock));
         let usage = UsageLedger::new(judge.usage_book(), Arc::clone(&store), Arc::clone(&clock));
         Self {
             judge,
@@ -74,6 +77,7 @@ impl Changes {
             denied: DeniedHere::default(),
             under_way: UnderWay::default(),
             usage: Arc::new(usage),
+            denials: Arc::new(denials),
         }
     }
 

@@ -172,6 +172,7 @@ async fn dispatch(
         ClientCommand::Route(RouteCommand::Explain(call)) => call.run(console, route::explain).await,
         ClientCommand::Gateway(command) => command.run(console),
         ClientCommand::Audit(AuditCommand::Query(call)) => call.run(console, audit::query).await,
+        ClientCommand::Audit(AuditCommand::Denials(call)) => call.run(console, audit::denials).await,
         ClientCommand::Audit(AuditCommand::Verify(call)) => {
             let verify = async |args, session: &mut Session<'_, '_>| {
                 audit::verify(args, session, verify_offline).await

@@ -11,6 +11,7 @@ pub mod ceiling;
 pub mod client_address;
 pub mod credentials;
 pub mod decision;
+pub mod denial_sums;
 pub mod ending;
 pub mod environment;
 mod escape;

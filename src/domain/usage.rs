@@ -6,6 +6,12 @@ const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
 const HOURS_A_DAY: u32 = 24;
 
+/// How many minutes an hour has.
+pub const MINUTES_AN_HOUR: u32 = 60;
+
+/// How many minutes a day has.
+pub const MINUTES_A_DAY: u32 = HOURS_A_DAY * MINUTES_AN_HOUR;
+
 /// For how many hours usage is kept, and the most that can be asked for at once: 400 days.
 pub const MAX_HOURS: u32 = 400 * HOURS_A_DAY;
 

@@ -39,7 +39,7 @@ use crate::{
         Judge,
         answer::Answer,
         question::{InQuestion, Mode, Query},
-        record::WithoutKey,
+        record::{KeylessRequest, WithoutKey},
         trusted,
     },
 };
@@ -204,17 +204,20 @@ impl Desk {
         if said.workspace.is_some_and(|named| caller.bound_to().is_some_and(|bound| bound != named)) {
             return Err(NotFound::Workspace.into());
         }
+        let asked =
+            KeylessRequest { door: R::DOOR, address: said.address, bound_to: caller.bound_to(), key: None };
         if let Some(leaked) = self.judge.secret_in_url(request.path(), caller.bound_to()) {
             self.complaints.of_leak(now, leaked);
             let denied = WithoutKey::Denied(Denial::CredentialsInUrl);
-            return Ok(self.without_key(denied, request, &Requirement::default(), format));
+            let asked = KeylessRequest { key: leaked.key, ..asked };
+            return Ok(self.without_key((asked, denied), request, &Requirement::default(), format));
         }
         said.from_browser = marks::of_browser(request);
         let policy = self.judge.policy_now();
         let policy = &trusted(policy.as_ref())?.policy;
         let way = way(policy, request, &said);
         if matches!(way, DecidedBy::Public) {
-            return Ok(self.without_key(WithoutKey::Public, request, &said, format));
+            return Ok(self.without_key((asked, WithoutKey::Public), request, &said, format));
         }
         let requirement = match &way {
             DecidedBy::Public | DecidedBy::Closed => None,
@@ -228,12 +231,12 @@ impl Desk {
             Ok(presented) => presented,
             Err(denial) => {
                 let (denied, requirement) = (WithoutKey::Denied(denial), requirement.unwrap_or_default());
-                return Ok(self.without_key(denied, request, &requirement, format));
+                return Ok(self.without_key((asked, denied), request, &requirement, format));
             }
         };
         let Some(requirement) = requirement else {
             let denied = WithoutKey::Denied(Denial::RouteNotFound);
-            return Ok(self.without_key(denied, request, &Requirement::default(), format));
+            return Ok(self.without_key((asked, denied), request, &Requirement::default(), format));
         };
         let query = Query {
             subject: InQuestion::Presented(presented),
@@ -283,12 +286,12 @@ impl Desk {
     /// What a gateway is to do by a decision that needs no key.
     fn without_key<R: GatewayRequest>(
         &self,
-        decision: WithoutKey,
+        (asked, decision): (KeylessRequest, WithoutKey),
         request: &R,
         requirement: &Requirement<'_>,
         format: BodyFormat,
     ) -> GatewayAnswer {
-        match self.judge.record_without_key(R::DOOR, decision).decision() {
+        match self.judge.record_without_key(asked, decision).decision() {
             WithoutKey::Public => {
                 let (identity, spent) = (nobody(), self.spent(request));
                 GatewayAnswer::Passed(Passed { identity, spent, told: Vec::new() })

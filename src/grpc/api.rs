@@ -8,14 +8,20 @@ use tonic::{Request, Response, Status};
 use super::lanes::{Lane, Lanes};
 use crate::{
     changes::Changes,
-    domain::admin::{Caller, Party},
+    domain::{
+        admin::{Caller, Party},
+        denial_sums::DeniedCredential,
+    },
     error::{OperationError, Refused},
     gateway::Desk,
     health::HealthWatch,
-    judge::{Judge, identify},
+    judge::{Judge, denials::AskedAs, identify},
     ports::StoreError,
     server::connection::Peer,
 };
+
+/// What gateways are taken to call, whichever way they ask.
+pub(super) const CHECK: &str = "Check";
 
 /// Implements the services of `keyward.v1`, and Envoy's.
 pub struct Api {
@@ -71,28 +77,52 @@ impl Api {
         identify::require_checker(caller, self.check_is_open)
     }
 
-    /// Who sent a request.
-    pub(super) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, OperationError> {
-        self.caller_of(request.metadata().as_ref(), request.extensions().get::<Peer>())
+    /// Who sent a request of this call.
+    pub(super) fn caller<T>(
+        &self,
+        request: &Request<T>,
+        call: &'static str,
+    ) -> Result<Caller, OperationError> {
+        self.caller_of(request.metadata().as_ref(), call, request.extensions().get::<Peer>())
     }
 
     /// Who sent these headers over this connection.
     pub(super) fn caller_of(
         &self,
         headers: &HeaderMap,
+        call: &'static str,
         peer: Option<&Peer>,
     ) -> Result<Caller, OperationError> {
-        self.identify(bearer(headers), peer)
+        self.identify(bearer(headers), call, peer)
     }
 
     fn identify(
         &self,
         presented: Result<Option<&str>, OperationError>,
+        call: &'static str,
         peer: Option<&Peer>,
     ) -> Result<Caller, OperationError> {
-        let address = peer.map(address);
-        let presented = presented.map_err(|_guessed_never| self.judge.wrong_caller(address))?;
-        self.judge.identify(presented, address, peer.and_then(|peer| peer.proof.as_deref()))
+        let asked = AskedAs { call, address: peer.map(address) };
+        let presented =
+            presented.map_err(|_guessed_never| self.judge.wrong_caller(asked, DeniedCredential::Unnamed))?;
+        self.judge.identify(presented, asked, peer.and_then(|peer| peer.proof.as_deref()))
+    }
+
+    /// Passes a gateway that may check.
+    pub(super) fn require_gateway(&self, asked: AskedAs, caller: Caller) -> Result<Caller, OperationError> {
+        match self.require_checker(&caller) {
+            Ok(()) => Ok(caller),
+            Err(error) => {
+                self.judge.count_refused(asked, &caller, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes an error where it refuses a caller.
+    pub(super) fn noted(&self, asked: AskedAs, caller: &Caller, error: OperationError) -> OperationError {
+        self.judge.note_refused(asked, caller, &error);
+        error
     }
 
     /// Who asks a Check over this connection, if he may; `callers` are the values in which he says who he is.
@@ -104,9 +134,8 @@ impl Api {
         callers: impl Iterator<Item = &'a [u8]>,
         peer: Option<&Peer>,
     ) -> Result<Caller, OperationError> {
-        let caller = self.identify(only_bearer(callers), peer)?;
-        self.require_checker(&caller)?;
-        Ok(caller)
+        let caller = self.identify(only_bearer(callers), CHECK, peer)?;
+        self.require_gateway(AskedAs { call: CHECK, address: peer.map(address) }, caller)
     }
 
     /// Does administrative work in a lane, on threads that no Check waits for. Once begun it goes on when the client goes
@@ -149,7 +178,7 @@ pub(super) fn source<T>(request: &Request<T>) -> Option<IpAddr> {
 }
 
 /// The address of the other end of a connection.
-fn address(peer: &Peer) -> IpAddr {
+pub(super) fn address(peer: &Peer) -> IpAddr {
     peer.address.ip().to_canonical()
 }
 

@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::{api::Api, lanes::Work};
+use super::{
+    api::{Api, source},
+    lanes::Work,
+};
 use crate::{
     changes::Changes,
     domain::admin::{AdminPermit, Caller, Party, Permission},
     error::OperationError,
+    judge::denials::AskedAs,
 };
 
 /// The request of an RPC that is answered in a lane of administration.
@@ -20,6 +24,8 @@ pub(super) trait Rpc: Send + Sync + Sized + 'static {
     /// What a caller must prove.
     type Permit: CallerProof<Self>;
 
+    /// What it is called.
+    const CALL: &'static str;
     /// Which work it is, and so which lane it takes.
     const WORK: Work;
 
@@ -79,12 +85,17 @@ impl<R, P: Permission + Send + Sync + 'static> CallerProof<R> for Global<P> {
 impl Api {
     /// Answers an RPC of administration: who calls, may they, is there a place, and then the work.
     pub(super) async fn serve<R: Rpc>(&self, request: Request<R>) -> Result<Response<R::Answer>, Status> {
-        let caller = self.caller(&request)?;
+        let asked_as = AskedAs { call: R::CALL, address: source(&request) };
+        let caller = self.caller(&request, R::CALL)?;
         let asked = request.into_inner();
-        let permit = R::Permit::of(&caller, &asked)?;
-        let lane = self.lanes.of(asked.work(self.changes(), &permit)?);
+        let noted = |error| self.noted(asked_as, &caller, error);
+        let permit = R::Permit::of(&caller, &asked).map_err(noted)?;
+        let lane = self.lanes.of(asked.work(self.changes(), &permit).map_err(noted)?);
         let party = permit.party();
-        self.work_in(lane, party, async move |changes: Arc<Changes>| R::handle(&changes, permit, asked).await)
-            .await
+        let work = async move |changes: Arc<Changes>| {
+            let handled = R::handle(&changes, permit, asked).await;
+            handled.inspect_err(|error| changes.note_refused(asked_as, &caller, error))
+        };
+        self.work_in(lane, party, work).await
     }
 }

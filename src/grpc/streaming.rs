@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Response, Status};
 
 use super::{
-    api::{Api, stopping},
+    api::{Api, source, stopping},
     lanes::Work,
     rpc::CallerProof,
 };
@@ -16,6 +16,7 @@ use crate::{
     changes::{Changes, support::audience::Audience},
     error::OperationError,
     health::HealthWatch,
+    judge::denials::AskedAs,
     ports::StoreError,
 };
 
@@ -30,6 +31,9 @@ pub(super) trait StreamRpc: Send + Sync + Sized + 'static {
     type Message: Send + 'static;
     /// What a caller must prove.
     type Permit: CallerProof<Self>;
+
+    /// What it is called.
+    const CALL: &'static str;
 
     /// Does the work. Permission comes first: fields are read here, and nowhere before.
     fn tell(
@@ -55,9 +59,11 @@ impl Api {
         &self,
         request: Request<R>,
     ) -> Result<Response<Messages<R::Message>>, Status> {
-        let caller = self.caller(&request)?;
+        let asked_as = AskedAs { call: R::CALL, address: source(&request) };
+        let caller = self.caller(&request, R::CALL)?;
         let asked = request.into_inner();
-        let permit = R::Permit::of(&caller, &asked)?;
+        let permit = R::Permit::of(&caller, &asked);
+        let permit = permit.map_err(|error| self.noted(asked_as, &caller, error))?;
         let party = permit.party();
         let lane = self.lanes.of(Work::LongLook);
         let turn = lane.take(party)?.turn().await.map_err(|_closed| stopping())?;
@@ -68,7 +74,9 @@ impl Api {
             let telling = Audience::new(to);
             let unheard = telling.clone();
             let done = tokio::select! {
-                done = R::tell(&changes, permit, asked, telling) => done,
+                done = R::tell(&changes, permit, asked, telling) => {
+                    done.inspect_err(|error| changes.note_refused(asked_as, &caller, error))
+                }
                 () = unheard.is_unheard() => Ok(()),
             };
             drop(turn);

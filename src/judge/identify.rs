@@ -2,14 +2,19 @@
 
 use std::net::IpAddr;
 
-use super::{Judge, wrong_callers::WrongCallersSeen};
+use super::{
+    Judge,
+    denials::{AskedAs, CALLER_INVALID},
+    wrong_callers::WrongCallersSeen,
+};
 use crate::{
     domain::{
         admin::{AdminCaller, AdminPermit, AdminRefusal, Caller, CheckKeys, ProvenClient},
-        secret::PresentedKey,
+        denial_sums::DeniedCredential,
+        secret::{KeyHash, PresentedKey, hint_of},
     },
     error::{OperationError, Refused},
-    index::User,
+    index::{Found, User},
 };
 
 /// Passes a caller who may check: where Check is open, also one without a credential, but never one whose credential does
@@ -39,40 +44,44 @@ impl Judge {
     pub fn identify(
         &self,
         presented: Option<&str>,
-        address: Option<IpAddr>,
+        asked: AskedAs,
         proof: Option<&ProvenClient>,
     ) -> Result<Caller, OperationError> {
         let Some(text) = presented else {
-            return self.proven(proof, address);
+            return self.proven(proof, asked);
         };
-        self.admin(text, address).map(Caller::Admin).ok_or_else(|| self.wrong_caller(address))
+        let known = PresentedKey::native(text).and_then(|presented| self.whose_native(&presented));
+        let Some((found, hash)) = known else {
+            return Err(self.wrong_caller(asked, hint_of(text).into()));
+        };
+        let caller = self.admin(&found, &hash, asked.address).map(Caller::Admin);
+        caller.ok_or_else(|| self.wrong_caller(asked, DeniedCredential::Key(found.key().id)))
     }
 
     /// Looked up at each call, so that an actor that was taken away is none from then on.
-    fn proven(
-        &self,
-        proof: Option<&ProvenClient>,
-        address: Option<IpAddr>,
-    ) -> Result<Caller, OperationError> {
+    fn proven(&self, proof: Option<&ProvenClient>, asked: AskedAs) -> Result<Caller, OperationError> {
+        let address = asked.address;
         let Some(client) = proof else { return Ok(Caller::Anonymous { address }) };
         let actors = self.index.actors();
         if actors.is_empty() {
             return Ok(Caller::Anonymous { address });
         }
-        let caller = actors.caller(client, address, self.clock.now());
-        caller.map(Caller::Admin).map_err(|why| Refused::Unproven(why).into())
+        let now = self.clock.now();
+        actors.caller(client, address, now).map(Caller::Admin).map_err(|why| {
+            self.note_refused_call(asked, now, (CALLER_INVALID, None), DeniedCredential::Unnamed);
+            Refused::Unproven(why).into()
+        })
     }
 
-    fn admin(&self, text: &str, address: Option<IpAddr>) -> Option<AdminCaller> {
-        let (found, hash) = self.whose_native(&PresentedKey::native(text)?)?;
+    fn admin(&self, found: &Found, hash: &KeyHash, address: Option<IpAddr>) -> Option<AdminCaller> {
         let now = self.clock.now();
-        let (secret, end) = found.key().secrets.find(&hash)?;
+        let (secret, end) = found.key().secrets.find(hash)?;
         if end.is_some_and(|end| now >= end) {
             return None;
         }
         let caller = AdminCaller::new(&found.key(), address, now)?;
         let user = User { generation: secret.generation, caller: None, address };
-        self.index.note_use(&found, user, end.is_none(), now);
+        self.index.note_use(found, user, end.is_none(), now);
         Some(caller)
     }
 
@@ -82,7 +91,9 @@ impl Judge {
     }
 
     /// Counts a credential that is not a usable administration key, and says what its sender hears.
-    pub fn wrong_caller(&self, source: Option<IpAddr>) -> OperationError {
-        self.wrong_callers.refuse(source, self.clock.now())
+    pub fn wrong_caller(&self, asked: AskedAs, sent: DeniedCredential) -> OperationError {
+        let now = self.clock.now();
+        self.note_refused_call(asked, now, (CALLER_INVALID, None), sent);
+        self.wrong_callers.refuse(asked.address, now, &self.refused_calls)
     }
 }

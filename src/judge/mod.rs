@@ -7,6 +7,7 @@ pub mod answer;
 mod basis;
 pub mod check;
 pub mod check_all;
+pub mod denials;
 pub mod identify;
 mod import_alarm;
 pub mod leak;
@@ -24,7 +25,11 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 pub(crate) use self::source_limit::ProcessSourceLimit;
 use self::{
-    import_alarm::ImportAlarms, question::Door, tally::DecisionTally, usage::UsageBook,
+    denials::{DenialBook, RefusedCalls},
+    import_alarm::ImportAlarms,
+    question::Door,
+    tally::DecisionTally,
+    usage::UsageBook,
     wrong_callers::WrongCallers,
 };
 use crate::{
@@ -49,6 +54,8 @@ pub struct Judge {
     count_wait: Duration,
     usage: Arc<UsageBook>,
     tally: Arc<DecisionTally>,
+    denials: Arc<DenialBook>,
+    refused_calls: RefusedCalls,
     wrong_callers: WrongCallers,
     import_alarms: ImportAlarms,
 }
@@ -81,6 +88,8 @@ impl Judge {
             count_wait,
             usage: Arc::default(),
             tally: Arc::default(),
+            denials: Arc::default(),
+            refused_calls: RefusedCalls::default(),
             wrong_callers: WrongCallers::default(),
             import_alarms: ImportAlarms::default(),
         }
@@ -90,6 +99,12 @@ impl Judge {
     #[must_use]
     pub fn usage_book(&self) -> Arc<UsageBook> {
         Arc::clone(&self.usage)
+    }
+
+    /// What denials are noted in; the ledger of denials writes it to the store.
+    #[must_use]
+    pub fn denial_book(&self) -> Arc<DenialBook> {
+        Arc::clone(&self.denials)
     }
 
     /// What came of Checks, for metrics.

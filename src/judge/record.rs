@@ -3,18 +3,25 @@
 //! Checks come here, alone and together, and so does what a gateway decides before any key is looked for
 //! ([`WithoutKey`]). An allow that was enforced cannot be recorded without the proof that it was charged.
 
+use std::{borrow::Cow, net::IpAddr};
+
 use super::{
     Judge,
     answer::{Answer, CheckedKey},
     basis::Basis,
-    question::{Door, Mode, Query},
+    question::{Door, InQuestion, Mode, Query},
     unbilled::Unbilled,
 };
 use crate::{
     domain::{
         admin::Sight,
         decision::{Cleared, Decision, Denial},
+        denial_sums::{DenialLabel, DenialSeen, DeniedCredential},
+        id::{KeyId, WorkspaceId},
+        network::source_of,
         policy::{Policy, Undeclared},
+        secret::hint_of,
+        time::Timestamp,
     },
     index::User,
     ports::{Charged, LimitState, Passing, Refusal},
@@ -64,6 +71,19 @@ pub enum WithoutKey {
     Denied(Denial),
 }
 
+/// What is known of a request that is decided before any key is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct KeylessRequest {
+    /// By which door it was asked about.
+    pub door: Door,
+    /// Where it came from, as far as that is believed.
+    pub address: Option<IpAddr>,
+    /// The workspace that the gateway is bound to.
+    pub bound_to: Option<WorkspaceId>,
+    /// The key whose secret was sent where it may not be.
+    pub key: Option<KeyId>,
+}
+
 /// A decision that was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -90,8 +110,18 @@ enum Final<'a> {
         is_own: bool,
         basis: Basis<'a>,
     },
-    /// About no key.
-    WithoutKey,
+    /// Without a key that counts: why it was denied, if it was and that was enforced.
+    WithoutKey(Option<DeniedWithoutKey<'a>>),
+}
+
+/// What is denied without a key that counts.
+struct DeniedWithoutKey<'a> {
+    denial: &'a Denial,
+    door: Door,
+    address: Option<IpAddr>,
+    workspace: Option<WorkspaceId>,
+    credential: DeniedCredential,
+    now: Timestamp,
 }
 
 impl Judge {
@@ -126,7 +156,14 @@ impl Judge {
     /// Records the denial of a question about a key that does not exist, or that the caller may not know, and answers with it.
     pub(super) fn record_unknown(&self, query: &Query<'_>, denial: Denial, basis: Basis<'_>) -> Answer {
         self.tally.count_unknown(query, &denial);
-        self.note(&Final::WithoutKey);
+        self.note(&Final::WithoutKey((query.mode == Mode::Enforce).then(|| DeniedWithoutKey {
+            denial: &denial,
+            door: query.door,
+            address: query.requirement.address,
+            workspace: query.bound_to,
+            credential: sent(&query.subject),
+            now: basis.now.time,
+        })));
         let failures = if query.mode == Mode::Explain { vec![denial.clone()] } else { Vec::new() };
         let (decision, began) = (Decision::Deny(denial), basis.began);
         let (time, revision) = (basis.now.time, basis.revision);
@@ -145,21 +182,33 @@ impl Judge {
     }
 
     /// Records what a gateway decides before any key is looked for.
-    pub fn record_without_key(&self, door: Door, decision: WithoutKey) -> Recorded {
+    pub fn record_without_key(&self, request: KeylessRequest, decision: WithoutKey) -> Recorded {
+        let KeylessRequest { door, address, bound_to, key } = request;
         let denial = match &decision {
             WithoutKey::Public => None,
             WithoutKey::Denied(denial) => Some(denial),
         };
         self.tally.count_without_key(door, denial);
-        self.note(&Final::WithoutKey);
+        self.note(&Final::WithoutKey(denial.map(|denial| DeniedWithoutKey {
+            denial,
+            door,
+            address,
+            workspace: bound_to,
+            credential: key.map_or(DeniedCredential::Unnamed, DeniedCredential::Key),
+            now: self.clock.now(),
+        })));
         Recorded(decision)
     }
 
     /// Notes what a final decision leaves behind. Every decision passes here once; what is to hear of decisions is told here.
     fn note(&self, decided: &Final<'_>) {
-        // Usage and last uses are those of keys, and of what was enforced.
-        let Final::OfKey { is_enforced: true, query, unbilled, decision, is_own, basis } = decided else {
-            return;
+        // What is only looked at leaves nothing behind.
+        let (query, unbilled, decision, is_own, basis) = match decided {
+            Final::OfKey { is_enforced: true, query, unbilled, decision, is_own, basis } => {
+                (query, unbilled, decision, is_own, basis)
+            }
+            Final::WithoutKey(Some(denied)) => return self.note_keyless(denied),
+            Final::OfKey { .. } | Final::WithoutKey(None) => return,
         };
         let (found, requirement, now) = (&unbilled.found, &query.requirement, basis.now.time);
         if let (Decision::Allow(_), Some((generation, end))) = (decision, unbilled.secret) {
@@ -168,6 +217,38 @@ impl Judge {
         }
         self.tally.count(query, *basis, (found.key().environment, unbilled.tiers), decision);
         self.note_usage(requirement, basis.policy, found, now, (unbilled.tiers, decision, *is_own));
+        if let Decision::Deny(denial) = decision {
+            let (workspace, id) = (Some(found.key().workspace), found.key().id);
+            let (source, credential) = (requirement.address.map(source_of), DeniedCredential::Key(id));
+            let label = label(query.door, denial);
+            self.denials.note(now, DenialSeen { label, workspace, source, credential });
+        }
+    }
+
+    /// Notes what was denied without a key that counts.
+    fn note_keyless(&self, denied: &DeniedWithoutKey<'_>) {
+        let DeniedWithoutKey { denial, door, address, workspace, credential, now } = denied;
+        let (source, credential) = (address.map(source_of), credential.clone());
+        let seen = DenialSeen { label: label(*door, denial), workspace: *workspace, source, credential };
+        self.denials.note(*now, seen);
+    }
+}
+
+/// What a denied Check is counted as.
+const fn label(door: Door, denial: &Denial) -> DenialLabel {
+    DenialLabel {
+        door: Cow::Borrowed(door.name()),
+        call: Cow::Borrowed(""),
+        reason: Cow::Borrowed(denial.reason()),
+    }
+}
+
+/// What was sent that is no key's which the caller may know of.
+fn sent(subject: &InQuestion<'_>) -> DeniedCredential {
+    match subject {
+        InQuestion::Presented(text) => hint_of(text).into(),
+        InQuestion::Nothing => DeniedCredential::Unnamed,
+        InQuestion::Key(id) => DeniedCredential::Key(*id),
     }
 }
 

@@ -7,9 +7,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{import_alarm::Told, source_limit::ProcessSourceLimit};
+use super::{
+    denials::{RefusedCalls, shown},
+    source_limit::ProcessSourceLimit,
+};
 use crate::{
-    domain::{time::Timestamp, usage::minute_of},
+    domain::time::Timestamp,
     error::{Limited, OperationError, Refused},
 };
 
@@ -20,13 +23,12 @@ pub(super) struct WrongCallers {
     noted: Mutex<NotedCallers>,
 }
 
-/// How many came since the start, and what was told of them in the log.
+/// How many came since the start.
 #[derive(Default)]
 struct NotedCallers {
     count: u64,
     limited: u64,
     last: Option<Timestamp>,
-    told: Told,
 }
 
 /// The most sources that are named.
@@ -55,10 +57,16 @@ impl WrongCallers {
     }
 
     /// Counts one, and says what its sender hears.
-    pub(super) fn refuse(&self, source: Option<IpAddr>, now: Timestamp) -> OperationError {
+    pub(super) fn refuse(
+        &self,
+        source: Option<IpAddr>,
+        now: Timestamp,
+        told: &RefusedCalls,
+    ) -> OperationError {
         let (count, allowed) = self.by_source.count(source, now);
-        if let Some(untold) = self.note(allowed.is_err(), now) {
-            let source = source.map_or_else(|| "unix".to_owned(), |source| source.to_string());
+        self.note(allowed.is_err(), now);
+        if let Some(untold) = told.untold(now) {
+            let source = shown(source);
             let waits = allowed.is_err();
             tracing::warn!(
                 source,
@@ -74,12 +82,10 @@ impl WrongCallers {
         )
     }
 
-    /// Notes one; where it is to be logged, how many before it were not logged.
-    fn note(&self, is_limited: bool, now: Timestamp) -> Option<u64> {
+    fn note(&self, is_limited: bool, now: Timestamp) {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         noted.count = noted.count.saturating_add(1);
         noted.limited = noted.limited.saturating_add(u64::from(is_limited));
         noted.last = Some(now);
-        noted.told.next(minute_of(now))
     }
 }

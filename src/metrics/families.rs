@@ -105,6 +105,8 @@ families! {
     CALL_MEMORY: Gauge "keyward_call_memory_bytes" [] "Memory that calls in flight hold";
     CALL_MEMORY_LIMIT: Gauge "keyward_call_memory_limit_bytes" [] "Memory that calls in flight may hold";
     WRONG_CALLERS: Counter "keyward_wrong_callers" [] "What was sent as an administration key and is none";
+    CALLS_DENIED: Counter "keyward_admin_calls_denied" ["reason", "call"]
+        "Calls that were refused because of who called, or what the caller may do or reach";
     LOG_LINES_LOST: Counter "keyward_log_lines_lost" [] "Log lines that could not be written";
     CERTIFICATE_EXPIRY: Gauge "keyward_certificate_expiry_timestamp_seconds" []
         "When the certificate in force ends, in seconds since 1970";

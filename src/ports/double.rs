@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{
-    Damaged, Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, Listening, LogFilter, LogPage, LogRows,
-    Mutation, Note, Pending, PolicyVersion, RequestMark, ScopeUse, Taking, UsageFilter, UsagePosition,
-    UsageRows, Verification, View, ViewSink,
+    Damaged, DenialFilter, DenialSheet, Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, Listening,
+    LogFilter, LogPage, LogRows, Mutation, Note, Pending, PolicyVersion, RequestMark, ScopeUse, Taking,
+    UsageFilter, UsagePosition, UsageRows, Verification, View, ViewSink,
 };
 use crate::domain::{id::KeyId, key::Key, revision::Revision, time::Timestamp};
 
@@ -22,6 +22,10 @@ pub(crate) trait StoreDouble: Send + Sync {
     }
 
     fn note(&self, _: Vec<Note>) -> Pending<'_, ()> {
+        not_asked()
+    }
+
+    fn denials(&self, _: DenialFilter, _: usize) -> Pending<'_, Vec<DenialSheet>> {
         not_asked()
     }
 
@@ -84,6 +88,14 @@ impl<D: StoreDouble> KeyStore for D {
     }
 
     fn usage(&self, _: UsageFilter, _: Option<UsagePosition>, _: usize) -> Pending<'_, UsageRows> {
+        not_asked()
+    }
+
+    fn denials(&self, filter: DenialFilter, limit: usize) -> Pending<'_, Vec<DenialSheet>> {
+        StoreDouble::denials(self, filter, limit)
+    }
+
+    fn denial_bytes(&self) -> Pending<'_, u64> {
         not_asked()
     }
 

@@ -4,6 +4,7 @@
 
 mod change;
 mod counters;
+mod denials;
 #[cfg(test)]
 pub(crate) mod double;
 mod figures;
@@ -28,6 +29,7 @@ pub use self::{
         Bill, Charge, ChargeAll, Charged, Count, Counters, LimitState, Passing, Refusal, Weighed, costs,
         denials,
     },
+    denials::{DenialFilter, DenialPlace, DenialSheet, DenialSums, SheetKind},
     figures::{COMMIT_BOUNDS, GROUP_BOUNDS, StoreFigures},
     freshness::{Freshness, Lease},
     lifecycle::{Lifecycle, Until, WriterState},
@@ -211,6 +213,12 @@ pub trait KeyStore: Send + Sync {
         after: Option<UsagePosition>,
         limit: usize,
     ) -> Pending<'_, UsageRows>;
+
+    /// At most `limit` sheets of denials that match. One that is not as it was written is left out, and told in the log.
+    fn denials(&self, filter: DenialFilter, limit: usize) -> Pending<'_, Vec<DenialSheet>>;
+
+    /// How many bytes all sheets of denials have.
+    fn denial_bytes(&self) -> Pending<'_, u64>;
 
     /// Which scopes these keys used or were denied, and since when that is noted; `None` if never.
     fn scope_uses(&self, keys: Vec<KeyId>) -> Pending<'_, (Vec<ScopeUse>, Option<Timestamp>)>;

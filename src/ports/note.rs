@@ -1,8 +1,8 @@
-//! What is kept beside the truth, without an entry in the log: last uses, usage, the clock's mark.
+//! What is kept beside the truth, without an entry in the log: last uses, usage, denials, the clock's mark.
 
 use std::net::IpAddr;
 
-use super::{ScopeUse, Usage};
+use super::{DenialPlace, DenialSheet, ScopeUse, SheetKind, Usage};
 use crate::domain::{caller_id::CallerId, id::KeyId, time::Timestamp};
 
 /// The most users of one secret that are kept: those who used it last.
@@ -20,6 +20,12 @@ pub enum Note {
     /// Usage of hours before this one is forgotten: the oldest rows first, at most 1,024 of them, so that no change waits
     /// for long.
     UsageBefore(u32),
+    /// Sheets of denials, each in the place of the one that was there.
+    Denials(Vec<DenialSheet>),
+    /// Sheets of denials that are there no more.
+    DenialsGone(Vec<DenialPlace>),
+    /// Sheets of denials of a kind that begin before this minute are there no more: the oldest first, at most 256 of them.
+    DenialsBefore(SheetKind, u32),
     /// That there was nothing to write at this time: the same work for the disk as a change, for who must not see which it
     /// was.
     Nothing(Timestamp),

@@ -1,7 +1,7 @@
 //! What ties the running text of the documents to the source.
 
 /// Figures in running text, and what in the source makes each of them so: whoever changes the one has the other before them.
-pub(crate) const FIGURES: [(&str, &str, &str, &str); 99] = [
+pub(crate) const FIGURES: [(&str, &str, &str, &str); 104] = [
     ("operating.md", "at most 256 changes", "store/sqlite/writer/mod.rs", "const MAX_GROUP: usize = 256;"),
     (
         "operating.md",
@@ -339,10 +339,40 @@ pub(crate) const FIGURES: [(&str, &str, &str, &str); 99] = [
     ),
     ("wire.md", "At most 250,000 keys in one change", "domain/group.rs", "const MAX_GROUP: usize = 250_000;"),
     ("wire.md", "at most 36,525 days", "domain/ending.rs", "DAY.saturating_mul(36_525)"),
+    (
+        "wire.md",
+        "the 1,000 that were denied most in each hour",
+        "domain/denial_sums/mod.rs",
+        "pub const MOST_NAMES: usize = 1_000;",
+    ),
+    (
+        "wire.md",
+        "of what is older than 7 days a sum is of an hour",
+        "changes/denials/keeping.rs",
+        "const TOGETHER_AFTER: u32 = 7 * MINUTES_A_DAY;",
+    ),
+    (
+        "wire.md",
+        "what was denied in the last 30 days",
+        "changes/denials/keeping.rs",
+        "const GONE_AFTER: u32 = 30 * MINUTES_A_DAY;",
+    ),
+    (
+        "operating.md",
+        "Where it has over 64 MiB",
+        "changes/denials/keeping.rs",
+        "pub const MOST_BYTES: u64 = 64 << 20;",
+    ),
+    (
+        "operating.md",
+        "a day of minutes and of hours, and beyond that the oldest are given up",
+        "changes/denials/sheets.rs",
+        "const MOST_MINUTES: usize = 1_440;",
+    ),
     ("wire.md", "the first 1,000 of their ids", "changes/keys/bulk/mod.rs", "const NAMED: usize = 1_000;"),
     (
         "wire.md",
-        "ten a minute at most, with the source",
+        "ten a minute at most in all, with the source",
         "judge/import_alarm.rs",
         "const A_MINUTE: u32 = 10;",
     ),

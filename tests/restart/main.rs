@@ -19,6 +19,7 @@ mod bogus;
 mod bulk;
 mod clock;
 mod damage;
+mod denials;
 mod facts;
 mod first_start;
 mod foreign;
@@ -81,6 +82,10 @@ impl Client {
         let endpoint = Channel::from_shared(server.url()).unwrap().timeout(PATIENCE);
         let channel = endpoint.connect().await.unwrap();
         Self { channel, root: root.to_owned() }
+    }
+
+    fn audit(&self) -> AuditServiceClient<Channel> {
+        AuditServiceClient::new(self.channel.clone())
     }
 
     fn keys(&self) -> KeyServiceClient<Channel> {

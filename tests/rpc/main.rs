@@ -37,6 +37,7 @@ mod members;
 mod older_schemas;
 mod overrides;
 mod policy;
+mod query_denials;
 mod query_log;
 mod quotas;
 mod register_workspace;

@@ -216,6 +216,13 @@ impl AuditService for Handler {
         Ok(Response::new(QueryLogResponse::default()))
     }
 
+    async fn query_denials(
+        &self,
+        _request: Request<keyward::wire::v1::QueryDenialsRequest>,
+    ) -> Result<Response<keyward::wire::v1::QueryDenialsResponse>, Status> {
+        not_here()
+    }
+
     async fn verify_log(
         &self,
         _request: Request<VerifyLogRequest>,

@@ -231,7 +231,7 @@ pub(crate) async fn kept_counts(permits: &dyn Permits) -> Vec<(String, String, V
 
 /// What makes the tables of schema 8 of those of today.
 pub(crate) const BACK_TO_SCHEMA_8: &str =
-    "DROP TABLE people; DROP TABLE sum; DROP TABLE group_changes; DROP TABLE removed_members; DROP TABLE distrusted;
+    "DROP TABLE denials; DROP TABLE people; DROP TABLE sum; DROP TABLE group_changes; DROP TABLE removed_members; DROP TABLE distrusted;
 ALTER TABLE grouped_keys DROP COLUMN root; ALTER TABLE grouped_keys DROP COLUMN code;
 ALTER TABLE log DROP COLUMN root; ALTER TABLE workspaces DROP COLUMN root; ALTER TABLE members DROP COLUMN root;
 ALTER TABLE schemes DROP COLUMN root; ALTER TABLE policies DROP COLUMN root;

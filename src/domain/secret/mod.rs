@@ -156,6 +156,12 @@ impl HeldSecret {
     }
 }
 
+/// What people recognize a text by that is like a key of ours; `None` for every other: what it gives away, nobody knows.
+#[must_use]
+pub fn hint_of(text: &str) -> Option<Hint> {
+    is_native(text).then(|| Hint::of(text))
+}
+
 /// The first of our secrets that stands in a text.
 #[must_use]
 pub fn secret_in(text: &str) -> Option<Plaintext<'_>> {

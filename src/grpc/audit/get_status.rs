@@ -12,6 +12,7 @@ impl Rpc for v1::GetStatusRequest {
     type Answer = v1::GetStatusResponse;
     type Permit = AdminPermit<ReadAudit>;
 
+    const CALL: &'static str = "GetStatus";
     const WORK: Work = Work::Few;
 
     async fn handle(

@@ -1,6 +1,7 @@
 //! `keyward.v1.AuditService`: each RPC in a file of its own.
 
 mod get_status;
+mod query_denials;
 mod query_log;
 mod stream_verify_log;
 mod verify_log;
@@ -18,6 +19,13 @@ impl AuditService for Api {
         &self,
         request: Request<v1::QueryLogRequest>,
     ) -> Result<Response<v1::QueryLogResponse>, Status> {
+        self.serve(request).await
+    }
+
+    async fn query_denials(
+        &self,
+        request: Request<v1::QueryDenialsRequest>,
+    ) -> Result<Response<v1::QueryDenialsResponse>, Status> {
         self.serve(request).await
     }
 

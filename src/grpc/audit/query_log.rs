@@ -12,6 +12,7 @@ impl Rpc for v1::QueryLogRequest {
     type Answer = v1::QueryLogResponse;
     type Permit = AdminPermit<ReadAudit>;
 
+    const CALL: &'static str = "QueryLog";
     const WORK: Work = Work::Few;
 
     async fn handle(

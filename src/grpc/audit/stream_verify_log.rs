@@ -13,6 +13,8 @@ impl StreamRpc for v1::StreamVerifyLogRequest {
     type Message = v1::StreamVerifyLogResponse;
     type Permit = Global<ReadAudit>;
 
+    const CALL: &'static str = "StreamVerifyLog";
+
     async fn tell(
         changes: &Changes,
         permit: Self::Permit,

@@ -12,6 +12,7 @@ impl Rpc for v1::VerifyLogRequest {
     type Answer = v1::VerifyLogResponse;
     type Permit = AdminPermit<ReadAudit>;
 
+    const CALL: &'static str = "VerifyLog";
     const WORK: Work = Work::Few;
 
     async fn handle(

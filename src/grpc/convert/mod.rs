@@ -4,6 +4,7 @@ pub(super) mod audit;
 pub(super) mod bulk;
 pub(super) mod check;
 pub(super) mod check_bytes;
+pub(super) mod denials;
 pub(super) mod effective;
 pub(super) mod ext_authz;
 mod fields;

@@ -14,10 +14,14 @@ use std::{sync::Arc, time::Duration};
 use http::Response;
 use tonic::{Request, body::Body, metadata::MetadataMap};
 
-use super::{api::Api, convert::ext_authz as convert};
+use super::{
+    api::{Api, CHECK, source},
+    convert::ext_authz as convert,
+};
 use crate::{
     gateway::{GatewayAnswer, Question, StoppedRequest, Unreadable},
     http_answer::{Stop, undecided},
+    judge::denials::AskedAs,
     server::request_body::RequestBody,
     wire::envoy::service::auth::v3 as envoy,
 };
@@ -64,8 +68,8 @@ impl ExtAuthz for Api {
         caller: &Request<()>,
         asked: Result<envoy::CheckRequest, Malformed>,
     ) -> envoy::CheckResponse {
-        let caller = self.caller(caller);
-        let caller = caller.and_then(|caller| self.require_checker(&caller).map(|()| caller));
+        let asked_as = AskedAs { call: CHECK, address: source(caller) };
+        let caller = self.caller(caller, CHECK).and_then(|caller| self.require_gateway(asked_as, caller));
         let asked = asked.as_ref().ok().and_then(convert::request).ok_or(Unreadable::Malformed);
         let desk = self.desk();
         let asked = asked.map(|(attributes, request)| {

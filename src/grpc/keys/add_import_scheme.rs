@@ -19,6 +19,7 @@ impl Rpc for v1::AddImportSchemeRequest {
     type Answer = v1::AddImportSchemeResponse;
     type Permit = AdminPermit<ImportKeys>;
 
+    const CALL: &'static str = "AddImportScheme";
     const WORK: Work = Work::Few;
 
     async fn handle(

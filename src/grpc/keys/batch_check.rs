@@ -10,7 +10,7 @@ use prost::Message as _;
 use tonic::{Request, Status, body::Body, codegen::BoxFuture, metadata::MetadataMap};
 
 use crate::grpc::{
-    api::Api,
+    api::{Api, source},
     check_call::CheckAtOnce,
     convert,
     cost::fields,
@@ -23,7 +23,10 @@ use crate::{
         parse::ParseError,
     },
     error::OperationError,
-    judge::question::{Door, Mode, Query},
+    judge::{
+        denials::AskedAs,
+        question::{Door, Mode, Query},
+    },
     server::{
         budget::{BudgetSpent, Held, Purse},
         request_body::RequestBody,
@@ -178,8 +181,10 @@ impl Api {
         asked: &v1::BatchCheckRequest,
         purse: &Purse,
     ) -> Result<Answers, Status> {
-        let caller = self.caller(caller)?;
-        self.require_checker_or_explainer(&caller)?;
+        let asked_as = AskedAs { call: "BatchCheck", address: source(caller) };
+        let caller = self.caller(caller, asked_as.call)?;
+        let noted = |error| self.noted(asked_as, &caller, error);
+        self.require_checker_or_explainer(&caller).map_err(noted)?;
         let questions = &asked.requests;
         if questions.is_empty() || questions.len() > MAX_BATCH {
             let why = ParseError::new("1 to 1,000 questions");
@@ -188,7 +193,8 @@ impl Api {
         // All are read before the first is answered: a batch that is refused for what it asks has charged nothing.
         let mut queries = Vec::with_capacity(questions.len());
         for (place, question) in questions.iter().enumerate() {
-            queries.push(self.question(&caller, Door::Grpc, &format!("requests[{place}]"), question).await?);
+            let query = self.question(&caller, Door::Grpc, &format!("requests[{place}]"), question).await;
+            queries.push(query.map_err(noted)?);
             if queries.len().is_multiple_of(QUESTIONS_READ_AT_A_TIME) {
                 tokio::task::yield_now().await;
             }

@@ -43,6 +43,7 @@ impl Rpc for v1::ChangeKeysRequest {
     type Answer = v1::ChangeKeysResponse;
     type Permit = ChangePermit;
 
+    const CALL: &'static str = "ChangeKeys";
     const WORK: Work = Work::Many;
 
     fn work(&self, _changes: &Changes, _permit: &ChangePermit) -> Result<Work, OperationError> {

@@ -5,14 +5,21 @@ use std::sync::Arc;
 use http::HeaderMap;
 use tonic::{Request, Response, Status, body::Body, codegen::BoxFuture};
 
-use crate::grpc::{api::Api, check_call::CheckAtOnce, convert};
+use crate::grpc::{
+    api::{Api, CHECK, address, source},
+    check_call::CheckAtOnce,
+    convert,
+};
 use crate::{
     domain::{
         admin::{AdminPermit, AdminRefusal, Caller, ExplainKeys, ReadPolicy},
         revision::Revision,
     },
     error::{NotFound, OperationError, Unavailable},
-    judge::question::{Door, Mode, Query},
+    judge::{
+        denials::AskedAs,
+        question::{Door, Mode, Query},
+    },
     server::{budget::Purse, connection::Peer},
     wire::v1,
 };
@@ -26,8 +33,10 @@ impl CheckAtOnce for Api {
         message: &mut Vec<u8>,
     ) -> Option<Result<(), Status>> {
         let answer = || {
-            let caller = self.caller_of(headers, Some(peer))?;
-            match self.question_at_once(&caller, Door::Grpc, "", asked)? {
+            let asked_as = AskedAs { call: CHECK, address: Some(address(peer)) };
+            let caller = self.caller_of(headers, CHECK, Some(peer))?;
+            let query = self.question_at_once(&caller, Door::Grpc, "", asked);
+            match query.map_err(|error| self.noted(asked_as, &caller, error))? {
                 // An explanation says more, and is asked for by people.
                 Some(query) if query.mode != Mode::Explain => self.judge().try_check(&query),
                 Some(_) | None => Ok(None),
@@ -60,9 +69,11 @@ impl Api {
         &self,
         request: Request<v1::CheckRequest>,
     ) -> Result<Response<v1::CheckResponse>, Status> {
-        let caller = self.caller(&request)?;
+        let asked_as = AskedAs { call: CHECK, address: source(&request) };
+        let caller = self.caller(&request, CHECK)?;
         let door = request.extensions().get::<Door>().copied().unwrap_or(Door::Grpc);
-        let query = self.question(&caller, door, "", request.get_ref()).await?;
+        let query = self.question(&caller, door, "", request.get_ref()).await;
+        let query = query.map_err(|error| self.noted(asked_as, &caller, error))?;
         let answer = self.judge().check(&query).await?;
         let mut response = convert::check::response(&answer);
         response.route = self.route(&caller, &query, request.get_ref())?;

@@ -12,6 +12,7 @@ impl Rpc for v1::DisableKeyRequest {
     type Answer = v1::DisableKeyResponse;
     type Permit = AdminPermit<UpdateKeys>;
 
+    const CALL: &'static str = "DisableKey";
     const WORK: Work = Work::End;
 
     async fn handle(

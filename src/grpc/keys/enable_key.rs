@@ -12,6 +12,7 @@ impl Rpc for v1::EnableKeyRequest {
     type Answer = v1::EnableKeyResponse;
     type Permit = AdminPermit<UpdateKeys>;
 
+    const CALL: &'static str = "EnableKey";
     const WORK: Work = Work::Few;
 
     async fn handle(

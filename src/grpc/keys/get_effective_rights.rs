@@ -12,6 +12,7 @@ impl Rpc for v1::GetEffectiveRightsRequest {
     type Answer = v1::GetEffectiveRightsResponse;
     type Permit = AdminPermit<ReadKeys>;
 
+    const CALL: &'static str = "GetEffectiveRights";
     const WORK: Work = Work::Few;
 
     async fn handle(

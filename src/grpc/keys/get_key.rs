@@ -12,6 +12,7 @@ impl Rpc for v1::GetKeyRequest {
     type Answer = v1::GetKeyResponse;
     type Permit = AdminPermit<ReadKeys>;
 
+    const CALL: &'static str = "GetKey";
     const WORK: Work = Work::Few;
 
     async fn handle(

@@ -12,6 +12,7 @@ impl Rpc for v1::GetLeastPrivilegeRequest {
     type Answer = v1::GetLeastPrivilegeResponse;
     type Permit = AdminPermit<ReadKeys>;
 
+    const CALL: &'static str = "GetLeastPrivilege";
     const WORK: Work = Work::Few;
 
     async fn handle(

@@ -12,6 +12,7 @@ impl Rpc for v1::GetRotationRequest {
     type Answer = v1::GetRotationResponse;
     type Permit = AdminPermit<ReadKeys>;
 
+    const CALL: &'static str = "GetRotation";
     const WORK: Work = Work::Few;
 
     async fn handle(

@@ -12,6 +12,7 @@ impl Rpc for v1::GetUsageRequest {
     type Answer = v1::GetUsageResponse;
     type Permit = AdminPermit<ReadKeys>;
 
+    const CALL: &'static str = "GetUsage";
     const WORK: Work = Work::Few;
 
     async fn handle(

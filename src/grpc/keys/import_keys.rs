@@ -21,6 +21,7 @@ impl Rpc for v1::ImportKeysRequest {
     type Answer = v1::ImportKeysResponse;
     type Permit = IssuePermit;
 
+    const CALL: &'static str = "ImportKeys";
     const WORK: Work = Work::Few;
 
     async fn handle(

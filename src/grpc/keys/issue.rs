@@ -17,6 +17,7 @@ impl Rpc for v1::IssueRequest {
     type Answer = v1::IssueResponse;
     type Permit = IssuePermit;
 
+    const CALL: &'static str = "Issue";
     const WORK: Work = Work::Few;
 
     async fn handle(

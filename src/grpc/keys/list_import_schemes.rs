@@ -12,6 +12,7 @@ impl Rpc for v1::ListImportSchemesRequest {
     type Answer = v1::ListImportSchemesResponse;
     type Permit = AdminPermit<ReadKeys>;
 
+    const CALL: &'static str = "ListImportSchemes";
     const WORK: Work = Work::Few;
 
     async fn handle(

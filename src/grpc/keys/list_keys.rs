@@ -12,6 +12,7 @@ impl Rpc for v1::ListKeysRequest {
     type Answer = v1::ListKeysResponse;
     type Permit = AdminPermit<ReadKeys>;
 
+    const CALL: &'static str = "ListKeys";
     const WORK: Work = Work::Few;
 
     async fn handle(

@@ -17,6 +17,7 @@ impl Rpc for v1::NarrowKeyRequest {
     type Answer = v1::NarrowKeyResponse;
     type Permit = AdminPermit<UpdateKeys>;
 
+    const CALL: &'static str = "NarrowKey";
     const WORK: Work = Work::Few;
 
     async fn handle(

@@ -12,6 +12,7 @@ impl Rpc for v1::ReviewKeysRequest {
     type Answer = v1::ReviewKeysResponse;
     type Permit = AdminPermit<ReadKeys>;
 
+    const CALL: &'static str = "ReviewKeys";
     const WORK: Work = Work::Look;
 
     async fn handle(

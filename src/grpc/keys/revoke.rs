@@ -41,7 +41,7 @@ impl Api {
         &self,
         request: Request<v1::RevokeRequest>,
     ) -> Result<Response<v1::RevokeResponse>, Status> {
-        let caller = self.caller(&request)?;
+        let caller = self.caller(&request, v1::RevokeRequest::CALL)?;
         let (is_known, party) = (matches!(caller, Caller::Admin(_)), Party::of_caller(&caller));
         let presenter = Presenter { source: source(&request), is_known };
         let lane = self.lanes.of(Work::End);
@@ -63,6 +63,7 @@ impl Rpc for v1::RevokeRequest {
     type Answer = v1::RevokeResponse;
     type Permit = AdminPermit<RevokeKeys>;
 
+    const CALL: &'static str = "Revoke";
     const WORK: Work = Work::End;
 
     async fn handle(

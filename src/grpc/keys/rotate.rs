@@ -18,6 +18,7 @@ impl Rpc for v1::RotateRequest {
     type Answer = v1::RotateResponse;
     type Permit = AdminPermit<RotateKeys>;
 
+    const CALL: &'static str = "Rotate";
     const WORK: Work = Work::Few;
 
     async fn handle(

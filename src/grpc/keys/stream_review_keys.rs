@@ -13,6 +13,8 @@ impl StreamRpc for v1::StreamReviewKeysRequest {
     type Message = v1::StreamReviewKeysResponse;
     type Permit = AdminPermit<ReadKeys>;
 
+    const CALL: &'static str = "StreamReviewKeys";
+
     async fn tell(
         changes: &Changes,
         permit: Self::Permit,

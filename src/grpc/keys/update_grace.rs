@@ -17,6 +17,7 @@ impl Rpc for v1::UpdateGraceRequest {
     type Answer = v1::UpdateGraceResponse;
     type Permit = AdminPermit<RotateKeys>;
 
+    const CALL: &'static str = "UpdateGrace";
     const WORK: Work = Work::Few;
 
     async fn handle(

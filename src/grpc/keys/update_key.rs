@@ -17,6 +17,7 @@ impl Rpc for v1::UpdateKeyRequest {
     type Answer = v1::UpdateKeyResponse;
     type Permit = AdminPermit<UpdateKeys>;
 
+    const CALL: &'static str = "UpdateKey";
     const WORK: Work = Work::Few;
 
     async fn handle(

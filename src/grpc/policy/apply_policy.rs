@@ -16,6 +16,7 @@ impl Rpc for v1::ApplyPolicyRequest {
     type Answer = v1::ApplyPolicyResponse;
     type Permit = Global<ApplyPolicy>;
 
+    const CALL: &'static str = "ApplyPolicy";
     const WORK: Work = Work::Few;
 
     async fn handle(

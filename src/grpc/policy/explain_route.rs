@@ -16,6 +16,7 @@ impl Rpc for v1::ExplainRouteRequest {
     type Answer = v1::ExplainRouteResponse;
     type Permit = Global<ReadPolicy>;
 
+    const CALL: &'static str = "ExplainRoute";
     const WORK: Work = Work::Few;
 
     async fn handle(

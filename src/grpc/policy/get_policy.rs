@@ -16,6 +16,7 @@ impl Rpc for v1::GetPolicyRequest {
     type Answer = v1::GetPolicyResponse;
     type Permit = Global<ReadPolicy>;
 
+    const CALL: &'static str = "GetPolicy";
     const WORK: Work = Work::Few;
 
     async fn handle(

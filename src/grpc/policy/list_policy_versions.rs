@@ -16,6 +16,7 @@ impl Rpc for v1::ListPolicyVersionsRequest {
     type Answer = v1::ListPolicyVersionsResponse;
     type Permit = Global<ReadPolicy>;
 
+    const CALL: &'static str = "ListPolicyVersions";
     const WORK: Work = Work::Few;
 
     async fn handle(

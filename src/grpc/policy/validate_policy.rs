@@ -16,6 +16,7 @@ impl Rpc for v1::ValidatePolicyRequest {
     type Answer = v1::ValidatePolicyResponse;
     type Permit = Global<ReadPolicy>;
 
+    const CALL: &'static str = "ValidatePolicy";
     const WORK: Work = Work::Few;
 
     async fn handle(

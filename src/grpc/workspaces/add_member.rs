@@ -17,6 +17,7 @@ impl Rpc for v1::AddMemberRequest {
     type Answer = v1::AddMemberResponse;
     type Permit = AdminPermit<ManageWorkspaces>;
 
+    const CALL: &'static str = "AddMember";
     const WORK: Work = Work::Few;
 
     fn work(&self, changes: &Changes, permit: &Self::Permit) -> Result<Work, OperationError> {

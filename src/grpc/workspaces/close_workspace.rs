@@ -12,6 +12,7 @@ impl Rpc for v1::CloseWorkspaceRequest {
     type Answer = v1::CloseWorkspaceResponse;
     type Permit = AdminPermit<ManageWorkspaces>;
 
+    const CALL: &'static str = "CloseWorkspace";
     const WORK: Work = Work::End;
 
     fn work(&self, _changes: &Changes, _permit: &Self::Permit) -> Result<Work, OperationError> {

@@ -12,6 +12,7 @@ impl Rpc for v1::GetMemberRequest {
     type Answer = v1::GetMemberResponse;
     type Permit = AdminPermit<ReadWorkspaces>;
 
+    const CALL: &'static str = "GetMember";
     const WORK: Work = Work::Few;
 
     async fn handle(

@@ -12,6 +12,7 @@ impl Rpc for v1::GetWorkspaceRequest {
     type Answer = v1::GetWorkspaceResponse;
     type Permit = AdminPermit<ReadWorkspaces>;
 
+    const CALL: &'static str = "GetWorkspace";
     const WORK: Work = Work::Few;
 
     async fn handle(

@@ -12,6 +12,7 @@ impl Rpc for v1::ListMembersRequest {
     type Answer = v1::ListMembersResponse;
     type Permit = AdminPermit<ReadWorkspaces>;
 
+    const CALL: &'static str = "ListMembers";
     const WORK: Work = Work::Few;
 
     async fn handle(

@@ -12,6 +12,7 @@ impl Rpc for v1::ListWorkspacesRequest {
     type Answer = v1::ListWorkspacesResponse;
     type Permit = AdminPermit<ReadWorkspaces>;
 
+    const CALL: &'static str = "ListWorkspaces";
     const WORK: Work = Work::Few;
 
     async fn handle(

@@ -42,6 +42,7 @@ impl Rpc for v1::RegisterWorkspaceRequest {
     type Answer = v1::RegisterWorkspaceResponse;
     type Permit = RegisterPermit;
 
+    const CALL: &'static str = "RegisterWorkspace";
     const WORK: Work = Work::Few;
 
     async fn handle(

@@ -16,6 +16,7 @@ impl Rpc for v1::RemoveMemberRequest {
     type Answer = v1::RemoveMemberResponse;
     type Permit = AdminPermit<ManageWorkspaces>;
 
+    const CALL: &'static str = "RemoveMember";
     const WORK: Work = Work::Few;
 
     async fn handle(

@@ -15,6 +15,7 @@ impl Rpc for v1::ResumeWorkspaceRequest {
     type Answer = v1::ResumeWorkspaceResponse;
     type Permit = AdminPermit<ManageWorkspaces>;
 
+    const CALL: &'static str = "ResumeWorkspace";
     const WORK: Work = Work::Few;
 
     async fn handle(

@@ -15,6 +15,7 @@ impl Rpc for v1::SuspendWorkspaceRequest {
     type Answer = v1::SuspendWorkspaceResponse;
     type Permit = AdminPermit<ManageWorkspaces>;
 
+    const CALL: &'static str = "SuspendWorkspace";
     const WORK: Work = Work::End;
 
     async fn handle(

@@ -17,6 +17,7 @@ impl Rpc for v1::UpdateMemberRequest {
     type Answer = v1::UpdateMemberResponse;
     type Permit = AdminPermit<ManageWorkspaces>;
 
+    const CALL: &'static str = "UpdateMember";
     const WORK: Work = Work::Few;
 
     fn work(&self, changes: &Changes, permit: &Self::Permit) -> Result<Work, OperationError> {

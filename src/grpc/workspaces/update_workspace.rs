@@ -12,6 +12,7 @@ impl Rpc for v1::UpdateWorkspaceRequest {
     type Answer = v1::UpdateWorkspaceResponse;
     type Permit = AdminPermit<ManageWorkspaces>;
 
+    const CALL: &'static str = "UpdateWorkspace";
     const WORK: Work = Work::Few;
 
     async fn handle(

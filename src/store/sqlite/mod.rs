@@ -5,6 +5,7 @@ mod columns;
 mod connection;
 mod counted;
 mod damage;
+mod denials;
 mod distrusted;
 mod entrance;
 mod failure;

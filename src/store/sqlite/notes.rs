@@ -1,4 +1,4 @@
-//! What is kept beside the truth: last uses, usage, the clock's mark. None of it has an entry in the log.
+//! What is kept beside the truth: last uses, usage, denials, the clock's mark. None of it has an entry in the log.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use rusqlite::{Connection, types::Value};
 
 use super::{
     blocks::{self, Content, Kind},
-    meta,
+    denials, meta,
     scope_uses::ScopesOf,
     usage::{self, UsageOf},
     uses::UsesOf,
@@ -39,7 +39,12 @@ pub(super) fn to_blocks<'n>(notes: impl Iterator<Item = &'n Note>) -> Vec<(Kind,
                     scopes.entry(of.key).or_insert_with(ScopesOf::default).add(of);
                 }
             }
-            Note::UsageBefore(_) | Note::Nothing(_) | Note::ClockMark(_) => {}
+            Note::UsageBefore(_)
+            | Note::Denials(_)
+            | Note::DenialsGone(_)
+            | Note::DenialsBefore(..)
+            | Note::Nothing(_)
+            | Note::ClockMark(_) => {}
         }
     }
     written(&usage).chain(written(&scopes)).chain(written(&uses)).collect()
@@ -63,6 +68,9 @@ fn put_one(connection: &Connection, keys: &DerivedKeys, note: &Note) -> rusqlite
         // In blocks: see `to_blocks`.
         Note::LastUse(_) | Note::Usage(_) | Note::ScopeUses(_) => {}
         Note::UsageBefore(hour) => usage::forget(connection, *hour)?,
+        Note::Denials(sheets) => denials::put(connection, keys, sheets)?,
+        Note::DenialsGone(places) => denials::remove(connection, places)?,
+        Note::DenialsBefore(kind, minute) => denials::forget(connection, *kind, *minute)?,
         Note::Nothing(time) => meta::put(connection, NOTHING, &time.as_ms())?,
         Note::ClockMark(time) => {
             // A mark that was edited meanwhile does not count: this process knows better.

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::{
-    failure, keys_by_id, log, policies, read,
+    denials, failure, keys_by_id, log, policies, read,
     refusal::WriteRefusal,
     rows, scope_uses,
     store::{CLOSED, SqliteStore},
@@ -16,9 +16,9 @@ use super::{
 use crate::{
     domain::{id::KeyId, key::Key, revision::Revision, root::KeysInForce, time::Timestamp},
     ports::{
-        Damaged, Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, Listening, LogFilter, LogPage,
-        LogRows, Mutation, Note, Pending, PolicyVersion, RequestMark, ScopeUse, StoreError, Taking,
-        UsageFilter, UsagePosition, UsageRows, Verification, View, ViewSink, WriterState,
+        Damaged, DenialFilter, DenialSheet, Freshness, KeyFilter, KeyPosition, KeyStore, LastUse, Listening,
+        LogFilter, LogPage, LogRows, Mutation, Note, Pending, PolicyVersion, RequestMark, ScopeUse,
+        StoreError, Taking, UsageFilter, UsagePosition, UsageRows, Verification, View, ViewSink, WriterState,
     },
 };
 
@@ -108,6 +108,18 @@ impl KeyStore for SqliteStore {
         self.read_long(move |connection, _| {
             let rows = usage::read(connection, &filter, after.as_ref(), limit);
             rows.map_err(|error| failure::of_reading(&error))
+        })
+    }
+
+    fn denials(&self, filter: DenialFilter, limit: usize) -> Pending<'_, Vec<DenialSheet>> {
+        self.read_long(move |connection, keys| {
+            denials::read(connection, keys, filter, limit).map_err(|error| failure::of_reading(&error))
+        })
+    }
+
+    fn denial_bytes(&self) -> Pending<'_, u64> {
+        self.read_long(move |connection, _| {
+            denials::bytes(connection).map_err(|error| failure::of_reading(&error))
         })
     }
 

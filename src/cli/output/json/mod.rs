@@ -3,6 +3,7 @@
 //! An absent message is `null`, an empty text `""`. Times are RFC 3339, durations decimal seconds with an `s`
 //! (`"86400s"`), enum values bare names (`"ACTIVE"`), numbers numbers, chain values lower-case hexadecimal.
 
+pub(in crate::cli) mod denials;
 pub(in crate::cli) mod policy;
 
 use serde_json::{Value, json};

@@ -13,7 +13,7 @@ mod pile;
 mod table;
 
 pub(super) use self::{
-    bytes::{BlockReader, NoBlock},
+    bytes::{BlockReader, NoBlock, put_length, put_number, put_text},
     content::{Content, Kind, to_blocks},
     counts::{CountsOf, put_count},
     frame::{BlockNames, BlockSubject, BlockWriter, Payload},

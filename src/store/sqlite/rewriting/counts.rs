@@ -49,7 +49,7 @@ fn named_under(connection: &Connection, root: u32) -> rusqlite::Result<i64> {
             Some(RootedTable::Policies) => under("CAST(version AS TEXT)", &id),
             Some(RootedTable::Rows(_)) => under("id", &id),
             // None of these is named.
-            Some(RootedTable::Log) | None => Ok(0),
+            Some(RootedTable::Denials | RootedTable::Log) | None => Ok(0),
         };
         count = count.saturating_add(found?);
     }

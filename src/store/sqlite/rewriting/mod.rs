@@ -13,14 +13,14 @@ use rusqlite::types::Value;
 
 pub(super) use self::counts::{Starts, left_under, starts};
 use self::rows::RowsOf;
-use super::{counted::CountedRows, groups, log, people};
+use super::{counted::CountedRows, denials, groups, log, people};
 use crate::{domain::root::DerivedKeys, store::key_row};
 
 /// How many rows a step looks at.
 const AT_ONCE: usize = 256;
 
 /// The tables whose rows stand under a root, in the order in which they are written anew.
-const TABLES: [RootedTable; 11] = [
+const TABLES: [RootedTable; 12] = [
     RootedTable::Keys,
     RootedTable::Rows("workspaces"),
     RootedTable::Rows("members"),
@@ -31,6 +31,7 @@ const TABLES: [RootedTable; 11] = [
     RootedTable::Rows("distrusted"),
     RootedTable::People,
     RootedTable::Lists,
+    RootedTable::Denials,
     RootedTable::Log,
 ];
 
@@ -45,6 +46,8 @@ enum RootedTable {
     /// With a reference for an id, and a name.
     People,
     Lists,
+    /// With no place in the sum.
+    Denials,
     Log,
 }
 
@@ -56,6 +59,7 @@ impl RootedTable {
             Self::Policies => "policies",
             Self::People => people::TABLE,
             Self::Lists => groups::TABLE,
+            Self::Denials => denials::TABLE,
             Self::Log => "log",
         }
     }
@@ -92,6 +96,7 @@ impl Rewriting {
             RootedTable::Policies => rows::step(counted, &RowsOf::POLICIES, &self.after, AT_ONCE)?,
             RootedTable::People => rows::step(counted, &RowsOf::PEOPLE, &self.after, AT_ONCE)?,
             RootedTable::Lists => groups::rewrite_lists(counted, &self.after, AT_ONCE)?,
+            RootedTable::Denials => denials::recode(counted.connection, counted.keys, &self.after, AT_ONCE)?,
             RootedTable::Log => log::recode(counted.connection, counted.keys, &self.after, AT_ONCE)?,
         };
         if after.is_none() {

@@ -4,7 +4,7 @@
 pub(in crate::store::sqlite) const OLDEST: &str = "0.2.0";
 
 /// The schema that this program writes.
-pub(in crate::store::sqlite) const VERSION: i64 = 14;
+pub(in crate::store::sqlite) const VERSION: i64 = 15;
 
 /// Columns for queries are generated from the coded body or the chained bytes, so that they cannot be edited apart.
 /// Indexes of them can: so they only find rows for people to look at, and what counts is read without them.
@@ -293,5 +293,17 @@ CREATE INDEX keys_by_workspace ON keys (workspace_id, created_ms DESC, id DESC);
 CREATE INDEX keys_by_owner ON keys (workspace_id, owner, created_ms DESC, id DESC) WHERE owner IS NOT NULL;
 ";
 
+/// Sums of denials, many to a row: of one kind, and of one piece of time that begins with this minute.
+const V15: &str = "
+CREATE TABLE denials (
+    kind INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    root INTEGER NOT NULL,
+    code BLOB NOT NULL,
+    PRIMARY KEY (kind, start)
+) STRICT;
+";
+
 /// Each step from one schema to the next.
-pub(super) const STEPS: [&str; 14] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14];
+pub(super) const STEPS: [&str; 15] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15];

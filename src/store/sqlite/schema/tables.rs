@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Its tables, the log first; `secrets` is one of older schemas.
-pub(in crate::store::sqlite) const TABLES: [&str; 20] = [
+pub(in crate::store::sqlite) const TABLES: [&str; 21] = [
     "log",
     "keys",
     "secrets",
@@ -23,6 +23,7 @@ pub(in crate::store::sqlite) const TABLES: [&str; 20] = [
     "scope_uses",
     "blocks",
     "usage",
+    "denials",
     "meta",
 ];
 
