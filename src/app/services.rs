@@ -42,10 +42,10 @@ impl Services {
     ) -> Self {
         let JudgeParts { index, counters, clock, keys, .. } = parts.clone();
         let judge = Arc::new(Judge::new(parts));
+        let desk = Arc::new(Desk::new(Arc::clone(&judge), gateway, Arc::clone(&entropy)));
         let parts = Parts { judge: Arc::clone(&judge), store, counters, index, clock, entropy, keys };
         let changes = Arc::new(Changes::new(parts));
         let lanes = Lanes::new(&threads.runtimes());
-        let desk = Arc::new(Desk::new(Arc::clone(&judge), gateway));
         Self { judge, changes, lanes, desk, health }
     }
 

@@ -9,6 +9,7 @@ pub mod caller_id;
 pub mod carried;
 pub mod ceiling;
 pub mod client_address;
+pub mod correlation;
 pub mod credentials;
 pub mod decision;
 pub mod denial_sums;

@@ -27,13 +27,15 @@ use crate::{
     domain::{
         admin::Caller,
         carried,
+        correlation::{CorrelationId, REQUEST_ID_HEADER},
         decision::{Decision, Denial, Requirement},
         gateway::Gateway,
-        time::Timestamp,
+        time::{Entropy, Timestamp},
     },
     error::{NotFound, OperationError},
     http_answer::{
-        BodyFormat, Header, HttpAnswer, Identity, Stop, identity, latency, limits, nobody, retiring, stopped,
+        BodyFormat, Header, HttpAnswer, Identity, Stop, StopForm, identity, latency, limits, nobody,
+        retiring, stopped,
     },
     judge::{
         Judge,
@@ -105,13 +107,14 @@ pub struct Desk {
     judge: Arc<Judge>,
     settings: Gateway,
     complaints: Complaints,
+    entropy: Arc<dyn Entropy>,
 }
 
 impl Desk {
-    /// Answers by what `judge` decides; `settings` say where holders carry their keys.
+    /// Answers by what `judge` decides; `settings` say where holders carry their keys. Requests without an id get one of `entropy`.
     #[must_use]
-    pub fn new(judge: Arc<Judge>, settings: Gateway) -> Self {
-        Self { judge, settings, complaints: Complaints::default() }
+    pub fn new(judge: Arc<Judge>, settings: Gateway, entropy: Arc<dyn Entropy>) -> Self {
+        Self { judge, settings, complaints: Complaints::default(), entropy }
     }
 
     /// What gateways are set to.
@@ -132,21 +135,27 @@ impl Desk {
     /// The answer to what cannot be read at all.
     #[must_use]
     pub fn unreadable(&self) -> HttpAnswer {
-        let mut answer = stopped(Stop::Malformed, &self.settings.realm, BodyFormat::Plain);
+        let mut answer = stopped(Stop::Malformed, &self.settings.realm, StopForm::default());
         answer.headers.push(latency(Duration::ZERO));
         answer
     }
 
-    /// Answers a question; `caller` is who asks it, if he may.
+    /// Answers a question; `caller` is who asks it, if he may, and `request_id` the id that the gateway says, if it says one.
     pub async fn answer<R: GatewayRequest>(
         &self,
         caller: Result<Caller, OperationError>,
         asked: Result<Question<'_, R>, Unreadable>,
+        request_id: Option<CorrelationId>,
     ) -> GatewayAnswer {
         let (now, began) = self.judge.exact_reading();
-        let mut outcome = self.judge(caller, asked, now.time).await;
+        // Without randomness for it there is none.
+        let request_id = request_id.or_else(|| CorrelationId::drawn(&*self.entropy).ok());
+        let mut outcome = self.judge(caller, asked, request_id.as_ref(), now.time).await;
         let took = self.judge.note_answered(R::DOOR, began);
         outcome.tell(latency(took));
+        if let Some(id) = request_id {
+            outcome.tell((REQUEST_ID_HEADER, id.to_string()));
+        }
         outcome
     }
 
@@ -154,39 +163,41 @@ impl Desk {
         &self,
         caller: Result<Caller, OperationError>,
         asked: Result<Question<'_, R>, Unreadable>,
+        request_id: Option<&CorrelationId>,
         now: Timestamp,
     ) -> GatewayAnswer {
         let format = asked.as_ref().map_or(BodyFormat::Plain, |question| {
             BodyFormat::wanted(question.request.values("content-type"), question.request.values("accept"))
         });
+        let form = StopForm { format, request_id };
         let caller = match caller {
             Ok(caller) => caller,
             Err(error) => {
                 self.complaints.of_caller(now, &error);
-                return self.stop(Stop::Undecided, format);
+                return self.stop(Stop::Undecided, form);
             }
         };
         let question = match asked {
             Ok(question) => question,
-            Err(Unreadable::Malformed) => return self.stop(Stop::Malformed, format),
+            Err(Unreadable::Malformed) => return self.stop(Stop::Malformed, form),
             Err(Unreadable::Setup(error)) => {
                 self.complaints.of_question(now, &error);
-                return self.stop(Stop::Undecided, format);
+                return self.stop(Stop::Undecided, form);
             }
         };
         let Question { request, said } = question;
         let decided = match said {
-            Ok(said) => self.decide(&caller, request, said, now, format).await,
+            Ok(said) => self.decide(&caller, request, said, now, form).await,
             Err(error) => Err(error),
         };
         decided.unwrap_or_else(|error| {
             self.complaints.of_question(now, &error);
-            self.stop(Stop::Undecided, format)
+            self.stop(Stop::Undecided, form)
         })
     }
 
-    fn stop(&self, stop: Stop<'_>, format: BodyFormat) -> GatewayAnswer {
-        let answer = stopped(stop, &self.settings.realm, format);
+    fn stop(&self, stop: Stop<'_>, form: StopForm<'_>) -> GatewayAnswer {
+        let answer = stopped(stop, &self.settings.realm, form);
         GatewayAnswer::Stopped(StoppedRequest { answer, reason: stop.reason(), identity: None })
     }
 
@@ -198,7 +209,7 @@ impl Desk {
         request: &R,
         mut said: Requirement<'_>,
         now: Timestamp,
-        format: BodyFormat,
+        form: StopForm<'_>,
     ) -> Result<GatewayAnswer, OperationError> {
         self.judge.require_fresh(|| self.judge.reading().steady)?;
         if said.workspace.is_some_and(|named| caller.bound_to().is_some_and(|bound| bound != named)) {
@@ -210,14 +221,14 @@ impl Desk {
             self.complaints.of_leak(now, leaked);
             let denied = WithoutKey::Denied(Denial::CredentialsInUrl);
             let asked = KeylessRequest { key: leaked.key, ..asked };
-            return Ok(self.without_key((asked, denied), request, &Requirement::default(), format));
+            return Ok(self.without_key((asked, denied), request, &Requirement::default(), form));
         }
         said.from_browser = marks::of_browser(request);
         let policy = self.judge.policy_now();
         let policy = &trusted(policy.as_ref())?.policy;
         let way = way(policy, request, &said);
         if matches!(way, DecidedBy::Public) {
-            return Ok(self.without_key((asked, WithoutKey::Public), request, &said, format));
+            return Ok(self.without_key((asked, WithoutKey::Public), request, &said, form));
         }
         let requirement = match &way {
             DecidedBy::Public | DecidedBy::Closed => None,
@@ -231,12 +242,12 @@ impl Desk {
             Ok(presented) => presented,
             Err(denial) => {
                 let (denied, requirement) = (WithoutKey::Denied(denial), requirement.unwrap_or_default());
-                return Ok(self.without_key((asked, denied), request, &requirement, format));
+                return Ok(self.without_key((asked, denied), request, &requirement, form));
             }
         };
         let Some(requirement) = requirement else {
             let denied = WithoutKey::Denied(Denial::RouteNotFound);
-            return Ok(self.without_key((asked, denied), request, &Requirement::default(), format));
+            return Ok(self.without_key((asked, denied), request, &Requirement::default(), form));
         };
         let query = Query {
             subject: InQuestion::Presented(presented),
@@ -252,7 +263,7 @@ impl Desk {
             let rule = policy.environments().browsers(key.environment);
             self.complaints.of_browser(now, key.id, rule);
         }
-        Ok(self.with_key(&answer, request, &query.requirement, format))
+        Ok(self.with_key(&answer, request, &query.requirement, form))
     }
 
     /// What a gateway is to do by the answer to a Check.
@@ -261,7 +272,7 @@ impl Desk {
         answer: &Answer,
         request: &impl GatewayRequest,
         requirement: &Requirement<'_>,
-        format: BodyFormat,
+        form: StopForm<'_>,
     ) -> GatewayAnswer {
         match (&answer.decision, &answer.subject) {
             (Decision::Allow(_), Some(subject)) => {
@@ -273,11 +284,11 @@ impl Desk {
                 })
             }
             // An allow without a subject cannot be; it would let an unknown caller through.
-            (Decision::Allow(_), None) => self.stop(Stop::Undecided, format),
+            (Decision::Allow(_), None) => self.stop(Stop::Undecided, form),
             (Decision::Deny(denial), subject) => {
                 let stop = Stop::Denied { denial, requirement, answer: Some(answer) };
                 let identity = subject.as_ref().map(identity);
-                let answer = stopped(stop, &self.settings.realm, format);
+                let answer = stopped(stop, &self.settings.realm, form);
                 GatewayAnswer::Stopped(StoppedRequest { answer, reason: stop.reason(), identity })
             }
         }
@@ -289,16 +300,14 @@ impl Desk {
         (asked, decision): (KeylessRequest, WithoutKey),
         request: &R,
         requirement: &Requirement<'_>,
-        format: BodyFormat,
+        form: StopForm<'_>,
     ) -> GatewayAnswer {
         match self.judge.record_without_key(asked, decision).decision() {
             WithoutKey::Public => {
                 let (identity, spent) = (nobody(), self.spent(request));
                 GatewayAnswer::Passed(Passed { identity, spent, told: Vec::new() })
             }
-            WithoutKey::Denied(denial) => {
-                self.stop(Stop::Denied { denial, requirement, answer: None }, format)
-            }
+            WithoutKey::Denied(denial) => self.stop(Stop::Denied { denial, requirement, answer: None }, form),
         }
     }
 

@@ -10,11 +10,12 @@ use tonic::{Code, Status};
 use super::needs::Needs;
 use crate::{
     domain::{
+        correlation::{CorrelationId, REQUEST_ID_HEADER},
         decision::{Denial, DenialDetails, Requirement, Spent},
         text::Realm,
         time::Timestamp,
     },
-    http_answer::{self, BodyFormat, HttpAnswer, Stop, StopStatus},
+    http_answer::{self, BodyFormat, HttpAnswer, Stop, StopForm, StopStatus},
     wire::v1::{self, CheckResponse, LimitState},
 };
 
@@ -23,12 +24,29 @@ pub(super) fn denied(parts: &Parts, denial: &Denial, needs: Option<&Needs>) -> R
     let scopes = needs.iter().flat_map(|needs| needs.0.iter().map(|scope| scope.as_scope())).collect();
     let requirement = Requirement { scopes, ..Requirement::default() };
     let stop = Stop::Denied { denial, requirement: &requirement, answer: None };
-    render(parts, http_answer::stopped(stop, &Realm::default(), BodyFormat::Plain))
+    stopped(parts, stop)
 }
 
 /// The answer where there is no decision.
 pub(super) fn undecided(parts: &Parts) -> Response<Full<Bytes>> {
-    render(parts, http_answer::stopped(Stop::Undecided, &Realm::default(), BodyFormat::Plain))
+    stopped(parts, Stop::Undecided)
+}
+
+/// The answer, with the id that the request came with.
+fn stopped(parts: &Parts, stop: Stop<'_>) -> Response<Full<Bytes>> {
+    let request_id = request_id(parts);
+    let form = StopForm { format: BodyFormat::Plain, request_id: request_id.as_ref() };
+    let mut response = render(parts, http_answer::stopped(stop, &Realm::default(), form));
+    if let Some(id) = &request_id {
+        set(response.headers_mut(), REQUEST_ID_HEADER, id.as_str());
+    }
+    response
+}
+
+/// The id that a request came with.
+pub(super) fn request_id(parts: &Parts) -> Option<CorrelationId> {
+    let values = parts.headers.get_all(REQUEST_ID_HEADER).iter();
+    CorrelationId::given(values.map(HeaderValue::as_bytes))
 }
 
 /// A gRPC client does not look at the status of HTTP.

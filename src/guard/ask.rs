@@ -11,6 +11,7 @@ use tonic::{
 use tonic_types::StatusExt as _;
 
 use super::{
+    answer::request_id,
     needs::Needs,
     reach::{Noting, Reached, is_absence},
 };
@@ -123,11 +124,12 @@ impl Guard {
         parts: &Parts,
         reached: &Reached,
     ) -> Result<CheckResponse, Status> {
-        let source = (self.source)(parts).map(|address| address.to_string());
+        let source_address = (self.source)(parts).map(|address| address.to_string()).unwrap_or_default();
+        let request_id = request_id(parts).map(|id| id.to_string()).unwrap_or_default();
         let mut request = Request::new(CheckRequest {
             subject: Some(Subject::ApiKey(api_key.to_owned())),
             scopes: needs.0.iter().map(|scope| scope.as_str().to_owned()).collect(),
-            context: source.map(|source_address| CheckContext { source_address, ..CheckContext::default() }),
+            context: Some(CheckContext { source_address, request_id, ..CheckContext::default() }),
             ..CheckRequest::default()
         });
         request.extensions_mut().insert(reached.clone());

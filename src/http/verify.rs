@@ -12,7 +12,10 @@ use http_body_util::Full;
 
 use super::{forwarded::Forwarded, respond::respond};
 use crate::{
-    domain::parse::ParseError,
+    domain::{
+        correlation::{CorrelationId, REQUEST_ID_HEADER},
+        parse::ParseError,
+    },
     error::OperationError,
     gateway::{self, GatewayAnswer, GatewayRequest as _, Question, RequestOrigin, Unreadable},
     grpc::api::Api,
@@ -45,13 +48,16 @@ pub(super) async fn answer(api: &Api, request: &Request<RequestBody>) -> Respons
     let peer = peer.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     let asked = Forwarded::read(headers, peer, desk.settings());
     let asked = asked.and_then(|request| require_own(query, request.path()).map(|()| request));
+    // Also where the request cannot be read: the gateway's log has it by this.
+    let given = headers.get_all(REQUEST_ID_HEADER).iter();
+    let request_id = CorrelationId::given(given.map(http::HeaderValue::as_bytes));
     let outcome = match asked {
         Ok(request) => {
             let settings = settings.iter().map(|(name, text)| (name.as_ref(), text.as_ref()));
             let said = gateway::said("query", settings, desk.origin(&request, RequestOrigin::Forwarded));
-            desk.answer(caller, Ok(Question { request: &request, said })).await
+            desk.answer(caller, Ok(Question { request: &request, said }), request_id).await
         }
-        Err(unreadable) => desk.answer::<Forwarded<'_>>(caller, Err(unreadable)).await,
+        Err(unreadable) => desk.answer::<Forwarded<'_>>(caller, Err(unreadable), request_id).await,
     };
     render(outcome, body_in_header)
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{grpc, status::StopStatus};
+use crate::domain::correlation::CorrelationId;
 
 const PROBLEM: &str = "application/problem+json";
 
@@ -30,14 +31,19 @@ struct ErrorBody<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
 }
 
 /// Our own JSON of an error; `field` is what is wrong with the request, where it is one field.
 #[must_use]
 pub fn error_body(code: &str, message: &str, field: Option<&str>) -> String {
-    let body = Plain { success: false, error: ErrorBody { code, message, field } };
+    plain(ErrorBody { code, message, field, request_id: None })
+}
+
+fn plain(error: ErrorBody<'_>) -> String {
     // Texts alone cannot fail to be written.
-    serde_json::to_string(&body).unwrap_or_default()
+    serde_json::to_string(&Plain { success: false, error }).unwrap_or_default()
 }
 
 /// Without a `type`, which is `about:blank` then: the title is that of the status.
@@ -47,6 +53,17 @@ struct Problem<'a> {
     status: u16,
     detail: &'a str,
     code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+/// How a client is told.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StopForm<'a> {
+    /// In this format.
+    pub format: BodyFormat,
+    /// With the id of its request.
+    pub request_id: Option<&'a CorrelationId>,
 }
 
 impl BodyFormat {
@@ -73,13 +90,18 @@ impl BodyFormat {
             Self::Grpc => grpc::CONTENT_TYPE,
         }
     }
+}
 
+impl StopForm<'_> {
     pub(super) fn body(self, status: StopStatus, code: &str, message: &str) -> String {
-        match self {
-            Self::Plain | Self::Grpc => error_body(code, message, None),
-            Self::Problem => {
+        let request_id = self.request_id.map(CorrelationId::as_str);
+        match self.format {
+            BodyFormat::Plain | BodyFormat::Grpc => {
+                plain(ErrorBody { code, message, field: None, request_id })
+            }
+            BodyFormat::Problem => {
                 let (status, title) = (status.code(), status.title());
-                let problem = Problem { title, status, detail: message, code };
+                let problem = Problem { title, status, detail: message, code, request_id };
                 // Texts and a number alone cannot fail to be written.
                 serde_json::to_string(&problem).unwrap_or_default()
             }
@@ -133,9 +155,19 @@ mod tests {
 
     #[test]
     fn problem_details_hold_what_the_plain_body_holds() {
-        let body = BodyFormat::Problem.body(StopStatus::TooManyRequests, "RATE_LIMITED", "Say \"when\".");
+        let id = CorrelationId::given([&b"req-7"[..]].into_iter());
+        let body = |format, request_id| {
+            let form = StopForm { format, request_id };
+            form.body(StopStatus::TooManyRequests, "RATE_LIMITED", "Say \"when\".")
+        };
         let expected =
             r#"{"title":"Too Many Requests","status":429,"detail":"Say \"when\".","code":"RATE_LIMITED"}"#;
-        assert_eq!(body, expected);
+        assert_eq!(body(BodyFormat::Problem, None), expected);
+        // M7
+        assert!(
+            body(BodyFormat::Problem, id.as_ref())
+                .ends_with(r#""code":"RATE_LIMITED","request_id":"req-7"}"#)
+        );
+        assert!(body(BodyFormat::Plain, id.as_ref()).ends_with(r#"when\".","request_id":"req-7"}}"#));
     }
 }

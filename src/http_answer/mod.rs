@@ -1,8 +1,8 @@
 //! What a gateway's client sees of a decision: status, headers and body of HTTP, for all gateways alike. What is known of a
 //! denial stands in the table of denials ([`Denial::facts`]); its kind decides the status.
 //!
-//! Invariants: all 401s for a credential are the same bytes, so that a stranger cannot tell whether a key ever existed;
-//! no answer holds a secret, or any byte that a client chose, beyond scopes that were parsed; every header value is
+//! Invariants: all 401s for a credential are the same bytes but for the id of the request, so that a stranger cannot tell whether a key ever existed;
+//! no answer holds a secret, or any byte that a client chose, beyond scopes that were parsed and the id of its request; every header value is
 //! visible ASCII and spaces; a 401 tells nothing of limits; all headers of an answer together stay well under the 8 KiB
 //! that clients of gRPC take.
 
@@ -15,7 +15,7 @@ mod scopes;
 mod status;
 
 pub use self::{
-    body::{BodyFormat, error_body},
+    body::{BodyFormat, StopForm, error_body},
     header::Header,
     identity::{Identity, identity, nobody, retiring},
     limits::{latency, limits},
@@ -103,10 +103,10 @@ enum Challenge {
 
 /// The answer to a request that is not let through.
 #[must_use]
-pub fn stopped(stop: Stop<'_>, realm: &Realm, format: BodyFormat) -> HttpAnswer {
+pub fn stopped(stop: Stop<'_>, realm: &Realm, form: StopForm<'_>) -> HttpAnswer {
     let row = row(stop);
     let challenge = challenge(&row, stop, realm);
-    let mut stopped = render(&row, challenge, format);
+    let mut stopped = render(&row, challenge, form);
     if let Stop::Denied { answer: Some(answer), .. } = stop
         && matches!(row.status, StopStatus::Forbidden | StopStatus::TooManyRequests)
     {
@@ -119,22 +119,22 @@ pub fn stopped(stop: Stop<'_>, realm: &Realm, format: BodyFormat) -> HttpAnswer 
 /// The answer where Keyward cannot decide, as [`stopped`] gives it too: it needs no setting.
 #[must_use]
 pub fn undecided(took: Duration) -> HttpAnswer {
-    let mut undecided = render(&row(Stop::Undecided), None, BodyFormat::Plain);
+    let mut undecided = render(&row(Stop::Undecided), None, StopForm::default());
     undecided.headers.push(latency(took));
     undecided
 }
 
-fn render(row: &AnswerRow, challenge: Option<String>, format: BodyFormat) -> HttpAnswer {
+fn render(row: &AnswerRow, challenge: Option<String>, form: StopForm<'_>) -> HttpAnswer {
     let mut headers =
-        vec![("content-type", format.media_type().to_owned()), ("cache-control", "no-store".to_owned())];
+        vec![("content-type", form.format.media_type().to_owned()), ("cache-control", "no-store".to_owned())];
     if let Some(challenge) = challenge {
         headers.push(("www-authenticate", challenge));
     }
     if let Some(seconds) = row.retry_after {
         headers.push(("retry-after", seconds.to_string()));
     }
-    let body = format.body(row.status, row.code, &row.message);
-    if format == BodyFormat::Grpc {
+    let body = form.body(row.status, row.code, &row.message);
+    if form.format == BodyFormat::Grpc {
         headers.extend(grpc::headers(row.status, &body));
     }
     HttpAnswer { status: row.status, headers, body }
@@ -197,12 +197,12 @@ fn challenge(row: &AnswerRow, stop: Stop<'_>, realm: &Realm) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::scope::Scope;
+    use crate::domain::{correlation::CorrelationId, scope::Scope};
 
     #[test]
     fn what_needs_no_setting_says_the_same_as_the_table() {
         let took = Duration::from_millis(7);
-        let mut same = stopped(Stop::Undecided, &Realm::parse("another").unwrap(), BodyFormat::Plain);
+        let mut same = stopped(Stop::Undecided, &Realm::parse("another").unwrap(), StopForm::default());
         same.headers.push(latency(took));
         assert_eq!(undecided(took), same);
     }
@@ -213,7 +213,7 @@ mod tests {
         let requirement = Requirement::default();
         let denial = &Denial::CredentialsMissing;
         let missing = Stop::Denied { denial, requirement: &requirement, answer: None };
-        let answer = stopped(missing, &Realm::parse("Example API").unwrap(), BodyFormat::Plain);
+        let answer = stopped(missing, &Realm::parse("Example API").unwrap(), StopForm::default());
         assert!(answer.headers.contains(&("www-authenticate", "Bearer realm=\"Example API\"".to_owned())));
     }
 
@@ -235,7 +235,7 @@ mod tests {
         for (denial, retry_after, message) in rows {
             let requirement = Requirement::default();
             let stop = Stop::Denied { denial: &denial, requirement: &requirement, answer: None };
-            let answer = stopped(stop, &Realm::default(), BodyFormat::Plain);
+            let answer = stopped(stop, &Realm::default(), StopForm::default());
             assert_eq!(answer.status, StopStatus::TooManyRequests);
             let code = denial.reason();
             let body = format!(r#"{{"success":false,"error":{{"code":"{code}","message":"{message}"}}}}"#);
@@ -257,8 +257,10 @@ mod tests {
         };
         let denial = &Denial::ScopeInsufficient(texts.iter().map(|text| text.as_str().into()).collect());
         let realm = Realm::default();
+        let id = CorrelationId::given(["x".repeat(128).as_bytes()].into_iter());
         let answer = |format| {
-            stopped(Stop::Denied { denial, requirement: &requirement, answer: None }, &realm, format)
+            let form = StopForm { format, request_id: id.as_ref() };
+            stopped(Stop::Denied { denial, requirement: &requirement, answer: None }, &realm, form)
         };
         let denied = answer(BodyFormat::Grpc);
         // As HTTP/2 counts it (RFC 9113 section 6.5.2).
@@ -266,10 +268,10 @@ mod tests {
         let ours: usize = denied.headers.iter().map(size).sum();
         let of_limits = limits::MOST_BYTES;
         assert!(ours + of_limits <= 7 * 1024, "{ours} and {of_limits}");
-        assert!(denied.body.ends_with(" and 55 more.\"}}"), "{}", denied.body);
+        assert!(denied.body.contains(" and 55 more.\","), "{}", denied.body);
         assert!(answer(BodyFormat::Plain).body == denied.body && denied.is_for_grpc());
         let few = &Denial::ScopeInsufficient(vec!["a:b".into(), "c:d".into()]);
         let few = Stop::Denied { denial: few, requirement: &requirement, answer: None };
-        assert!(stopped(few, &realm, BodyFormat::Plain).body.contains("lacks a:b, c:d."));
+        assert!(stopped(few, &realm, StopForm::default()).body.contains("lacks a:b, c:d."));
     }
 }

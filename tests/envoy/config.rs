@@ -15,6 +15,8 @@ const ALLOWED_HEADERS: &str = "                      allowed_headers:
                           - { exact: content-type }
                           - { exact: origin }
                           - { prefix: sec-fetch- }
+                          # By which the request is found in every log.
+                          - { exact: x-request-id }
                           # For a Keyward that is told whose word in it to believe.
                           - { exact: x-forwarded-for }
 ";

@@ -29,5 +29,6 @@ mod outage;
 mod passage;
 mod paths;
 mod readmes;
+mod request_ids;
 mod sentences;
 mod streams;

@@ -77,7 +77,7 @@ const OF_ENVOY: &Sentences = &[
     ("The secret stays here.", DECISIONS),
     ("`request_headers_to_remove` takes", DECISIONS),
     (
-        "The access log has no header",
+        "The access log has no header but",
         By("../envoy/identity.rs", "the_access_log_says_who_asked_and_why_it_was_denied_and_holds_no_secret"),
     ),
     ("One spelling of a path.", PATHS),

@@ -7,7 +7,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
     description,
-    exchange::{self, Connection, exchange},
+    exchange::{self, Connection, exchange, without_request_id},
     process::PATIENCE,
     support::Keyward,
 };
@@ -47,17 +47,42 @@ impl Reply {
 impl From<exchange::Reply> for Reply {
     fn from(reply: exchange::Reply) -> Self {
         let mut headers = BTreeMap::new();
-        for (name, value) in reply.message.headers.into_iter().chain(reply.limits) {
+        for (name, value) in reply.whole.headers {
             if !OF_THE_PROTOCOL.contains(&name.as_str()) {
                 assert_eq!(headers.insert(name, value), None, "twice");
             }
         }
-        Self { status: reply.status, headers, body: String::from_utf8(reply.message.body).unwrap() }
+        Self { status: reply.status, headers, body: String::from_utf8(reply.whole.body).unwrap() }
     }
 }
 
-/// Asks over HTTP/1.1, on a connection of its own.
+impl Reply {
+    /// The same without the id of the request, which is another one each time.
+    pub(crate) fn without_request_id(mut self) -> Self {
+        let id = self.headers.remove("x-request-id");
+        self.body = without_request_id(&self.body, id.as_deref());
+        for name in ["x-keyward-body", "grpc-message"] {
+            if let Some(body) = self.headers.get_mut(name) {
+                *body = without_request_id(body, id.as_deref());
+            }
+        }
+        self
+    }
+}
+
+/// Asks over HTTP/1.1, on a connection of its own: an answer without the id of its request.
 pub(crate) async fn ask(
+    keyward: &Keyward,
+    method: &str,
+    target: &str,
+    headers: Headers<'_>,
+    body: &str,
+) -> Reply {
+    ask_for_all(keyward, method, target, headers, body).await.without_request_id()
+}
+
+/// The same, with everything that the answer has.
+pub(crate) async fn ask_for_all(
     keyward: &Keyward,
     method: &str,
     target: &str,
@@ -79,9 +104,9 @@ pub(crate) async fn ask_on(
 ) -> Reply {
     let bytes = exchange::request(method, target, headers, "");
     let reply = timeout(PATIENCE, connection.ask(&bytes)).await.unwrap().unwrap();
-    let reply = reply.expect("an answer").into();
+    let reply = Reply::from(reply.expect("an answer"));
     description::assert_described(method, target, &reply);
-    reply
+    reply.without_request_id()
 }
 
 /// Asks over HTTP/2, on a connection of its own.
@@ -120,5 +145,5 @@ pub(crate) async fn ask_h2(
     let status = head.status.as_u16();
     let reply = Reply { status, headers: known, body: String::from_utf8(bytes).unwrap() };
     description::assert_described(method, target, &reply);
-    reply
+    reply.without_request_id()
 }

@@ -7,7 +7,7 @@ use prost_reflect::DescriptorPool;
 use serde_json::json;
 
 use crate::{
-    client::{Headers, Reply, ask},
+    client::{Headers, Reply, ask_for_all},
     description::{self, DESCRIPTION, Shown, everything},
     support::{
         Keyward, admin_rights, holder_key, policy_with_routes,
@@ -28,7 +28,7 @@ struct Collector {
 
 impl Collector {
     async fn ask(&mut self, method: &str, target: &str, headers: Headers<'_>, body: &str) -> u16 {
-        let reply = ask(&self.keyward, method, target, headers, body).await;
+        let reply = ask_for_all(&self.keyward, method, target, headers, body).await;
         self.shown.extend(description::assert_described(method, target, &reply));
         reply.status
     }

@@ -136,7 +136,7 @@ pub(crate) async fn ask_envoy(keyward: &Keyward, asked: Asked<'_>) -> Reply {
         let header = header.unwrap();
         assert_eq!(headers.insert(header.key, header.value), None, "twice");
     }
-    Reply { status: status.try_into().unwrap(), headers, body }
+    Reply { status: status.try_into().unwrap(), headers, body }.without_request_id()
 }
 
 /// Twins: whatever is done to one is done to the other.

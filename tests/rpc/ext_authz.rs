@@ -58,6 +58,8 @@ fn to_send(headers: &[(&str, &str)]) -> CheckRequest {
     request(headers, SEND, SOMEWHERE)
 }
 
+const REQUEST_ID: &str = "x-request-id";
+
 /// An answer in short.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Seen {
@@ -69,6 +71,8 @@ pub(crate) struct Seen {
     pub(crate) told: BTreeMap<String, String>,
     pub(crate) removed: Vec<String>,
     pub(crate) body: String,
+    /// The id of the request, which is nowhere else here.
+    pub(crate) request_id: Option<String>,
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
@@ -112,8 +116,20 @@ fn seen(answer: CheckResponse) -> Seen {
         HttpResponse::ErrorResponse(_) => panic!("an error is what Envoy may let through"),
     };
     assert_eq!(code == 0, status == 200, "status and response agree");
-    let (headers, told) = (each_once(headers), each_once(told));
-    Seen { code, status, headers, told, removed, body, metadata: metadata.collect() }
+    let (mut headers, mut told) = (each_once(headers), each_once(told));
+    // M7
+    headers.remove(REQUEST_ID);
+    let request_id = told.remove(REQUEST_ID);
+    let body = without_request_id(&body, request_id.as_deref());
+    Seen { code, status, headers, told, removed, body, request_id, metadata: metadata.collect() }
+}
+
+/// The JSON of a denial without the id of its request, which must be the one of the header.
+#[track_caller]
+fn without_request_id(json: &str, id: Option<&str>) -> String {
+    let said = id.map(|id| format!(r#","request_id":"{id}""#)).unwrap_or_default();
+    assert_eq!(json.contains("request_id"), !said.is_empty() && json.contains(&said), "{id:?}: {json}");
+    if said.is_empty() { json.to_owned() } else { json.replace(&said, "") }
 }
 
 #[track_caller]
@@ -407,6 +423,29 @@ async fn exactly_one_credential_counts() {
     }
     let beside = [("authorization", "Basic dTpw"), ("x-api-key", good.as_str())];
     assert_eq!(ask(&keyward, to_send(&beside)).await.status, 200);
+}
+
+#[tokio::test]
+async fn every_answer_has_the_id_of_its_request_or_one_of_our_own() {
+    // M7
+    let keyward = Keyward::start().await;
+    let issued = keyward.issue(holder_key(&["messaging:send"])).await;
+    let key = ("x-api-key", issued.api_key.as_str());
+    for headers in [&[key][..], &[]] {
+        let with = |id| [headers, &[(REQUEST_ID, id)]].concat();
+        let told = ask(&keyward, to_send(&with("0192f0c1-7c3a-7d2e-8f4b-1a2b3c4d5e6f"))).await.request_id;
+        assert_eq!(told.as_deref(), Some("0192f0c1-7c3a-7d2e-8f4b-1a2b3c4d5e6f"));
+        for unfit in ["", "two words", "\"}", "a,b", &"x".repeat(129)] {
+            let own = ask(&keyward, to_send(&with(unfit))).await.request_id.unwrap();
+            assert!(own.len() == 32 && own.bytes().all(|byte| byte.is_ascii_hexdigit()), "{unfit}: {own}");
+        }
+        let mut drawn = Vec::new();
+        for _ in 0..3 {
+            drawn.push(ask(&keyward, to_send(headers)).await.request_id.unwrap());
+        }
+        drawn.dedup();
+        assert_eq!(drawn.len(), 3, "each request has another");
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ use crate::process::PATIENCE;
 /// Headers that differ between two replies that are the same.
 const OF_THE_MOMENT: [&str; 2] = ["date", "x-envoy-upstream-service-time"];
 
+const REQUEST_ID: &str = "x-request-id";
+
 /// A message as it came: its first line, its headers with their names in lower case, its body.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Message {
@@ -96,6 +98,10 @@ pub(crate) struct Reply {
     pub(crate) message: Message,
     /// The headers that tell of limits, which go on from request to request, sorted; no others are in `message`.
     pub(crate) limits: Vec<(String, String)>,
+    /// The id of the request, as the header says it; `message` has it nowhere.
+    pub(crate) request_id: Option<String>,
+    /// The message as it came.
+    pub(crate) whole: Message,
 }
 
 impl Reply {
@@ -126,13 +132,38 @@ impl Reply {
 
 impl From<Message> for Reply {
     fn from(mut message: Message) -> Self {
-        let status = message.start.split(' ').nth(1).unwrap().parse().unwrap();
+        let (whole, status) = (message.clone(), message.start.split(' ').nth(1).unwrap().parse().unwrap());
         message.headers.retain(|(name, _)| !OF_THE_MOMENT.contains(&name.as_str()));
         let of_limits = |(name, _): &mut (String, String)| name.contains("ratelimit");
         let mut limits: Vec<_> = message.headers.extract_if(.., of_limits).collect();
         limits.sort();
-        Self { status, message, limits }
+        let request_id = message.header(REQUEST_ID).map(str::to_owned);
+        message.headers.retain(|(name, _)| name != REQUEST_ID);
+        for (name, value) in &mut message.headers {
+            if name == "grpc-message" {
+                *value = without_request_id(value, request_id.as_deref());
+            }
+        }
+        if let Ok(body) = std::str::from_utf8(&message.body).map(str::to_owned) {
+            message.body = without_request_id(&body, request_id.as_deref()).into_bytes();
+            let shorter = body.len() - message.body.len();
+            for (name, value) in &mut message.headers {
+                if name == "content-length" && shorter > 0 {
+                    *value = (value.parse::<usize>().unwrap() - shorter).to_string();
+                }
+            }
+        }
+        Self { status, message, limits, request_id, whole }
     }
+}
+
+/// The JSON of a denial without the id of its request, which must be the one of the header.
+#[track_caller]
+pub(crate) fn without_request_id(json: &str, id: Option<&str>) -> String {
+    let Some(id) = id.filter(|_| json.contains(r#""request_id":"#)) else { return json.to_owned() };
+    let said = format!(r#","request_id":"{id}""#);
+    assert_eq!(json.matches(&said).count(), 1, "not the id of the header, {id}: {json}");
+    json.replace(&said, "")
 }
 
 /// A connection that is kept open between requests.

@@ -19,7 +19,8 @@ use super::{
     convert::ext_authz as convert,
 };
 use crate::{
-    gateway::{GatewayAnswer, Question, StoppedRequest, Unreadable},
+    domain::correlation::{CorrelationId, REQUEST_ID_HEADER},
+    gateway::{GatewayAnswer, GatewayRequest as _, Question, StoppedRequest, Unreadable},
     http_answer::{Stop, undecided},
     judge::denials::AskedAs,
     server::request_body::RequestBody,
@@ -72,10 +73,12 @@ impl ExtAuthz for Api {
         let caller = self.caller(caller, CHECK).and_then(|caller| self.require_gateway(asked_as, caller));
         let asked = asked.as_ref().ok().and_then(convert::request).ok_or(Unreadable::Malformed);
         let desk = self.desk();
+        let given = asked.as_ref().ok().map(|(_, request)| request.values(REQUEST_ID_HEADER));
+        let request_id = given.and_then(CorrelationId::given);
         let asked = asked.map(|(attributes, request)| {
             let address = desk.origin(request, convert::origin(attributes));
             Question { request, said: convert::said(attributes, address) }
         });
-        convert::answer(desk.answer(caller, asked).await)
+        convert::answer(desk.answer(caller, asked, request_id).await)
     }
 }
