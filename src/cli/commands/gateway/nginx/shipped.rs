@@ -60,11 +60,11 @@ mod tests {
             (Shipped::Ask, "auth_request", 1),
             (Shipped::Ask, "auth_request_set", 20),
             (Shipped::Ask, "error_page", 2),
-            (Shipped::Proxy, "proxy_set_header", 20),
-            (Shipped::Grpc, "grpc_set_header", 17),
-            (Shipped::Client, "add_header", 11),
-            (Shipped::Client, "proxy_hide_header", 8),
-            (Shipped::Client, "grpc_hide_header", 8),
+            (Shipped::Proxy, "proxy_set_header", 21),
+            (Shipped::Grpc, "grpc_set_header", 18),
+            (Shipped::Client, "add_header", 12),
+            (Shipped::Client, "proxy_hide_header", 9),
+            (Shipped::Client, "grpc_hide_header", 9),
         ] {
             assert_eq!(shipped.directives(name).len(), count, "{name}");
         }
