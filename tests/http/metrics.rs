@@ -153,8 +153,12 @@ async fn both_formats_are_served_and_each_family_is_told_once() {
     assert_eq!(open.message.header("content-type"), Some(open_type));
     assert!(open.text().ends_with("\n# EOF\n") && open.text().contains("# TYPE keyward_build info\n"));
     // What has no sample yet is not told of: decisions, refusals, and a certificate that is not there.
-    let absent =
-        ["keyward_decisions", "keyward_limit_refusals", "keyward_certificate_expiry_timestamp_seconds"];
+    let absent = [
+        "keyward_decisions",
+        "keyward_limit_refusals",
+        "keyward_admin_calls_denied",
+        "keyward_certificate_expiry_timestamp_seconds",
+    ];
     for family in FAMILIES {
         let told = open.text().matches(&format!("# TYPE {} ", family.name)).count();
         assert_eq!(told, usize::from(!absent.contains(&family.name)), "{}", family.name);
