@@ -9,14 +9,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Signals within this time are one order.
 const ONE_ORDER: Duration = Duration::from_secs(1);
 
-/// SIGTERM, SIGINT and SIGHUP.
+/// SIGTERM and SIGINT.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    hang_up: Signal,
 }
 
-/// SIGHUP alone, for one more who reads settings anew.
+/// SIGHUP, which a terminal that closes sends too, for one who reads settings anew: each takes it for itself.
 pub struct HangUps(Signal);
 
 impl HangUps {
@@ -28,7 +27,7 @@ impl HangUps {
         Ok(Self(signal(SignalKind::hangup())?))
     }
 
-    /// Waits for the next one.
+    /// Waits for the next one; one that came since the last is not lost.
     pub async fn next(&mut self) {
         // There is no end of signals.
         let _one = self.0.recv().await;
@@ -41,30 +40,22 @@ impl Signals {
     /// # Errors
     /// What the system says.
     pub fn take() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// Waits for an order to end that comes at least a second after the last: what stops a process often signals it and its
     /// group, which is one order, not two.
     pub async fn again(&mut self) {
         tokio::time::sleep(ONE_ORDER).await;
-        while self.next(|| ()).now_or_never().is_some() {}
-        self.next(|| ()).await;
+        while self.next().now_or_never().is_some() {}
+        self.next().await;
     }
 
-    /// Waits for the next order to end. Whenever one comes to read settings anew, `read_anew` is called: by SIGHUP, which a
-    /// terminal that closes sends too.
-    pub async fn next(&mut self, mut read_anew: impl FnMut()) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => read_anew(),
-            }
+    /// Waits for the next order to end.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

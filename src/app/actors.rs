@@ -2,15 +2,13 @@
 
 use std::{convert::Infallible, path::PathBuf, sync::Arc};
 
-use tokio::sync::Notify;
-
-use crate::{config::Config, index::Index};
+use crate::{config::Config, index::Index, shutdown::HangUps};
 
 /// Reads the file anew whenever `asked`, for as long as the process serves. A file that is wrong leaves what was in force; of one
 /// that is not, the actors alone are taken.
-pub(super) async fn tend(file: Option<PathBuf>, index: Arc<Index>, asked: &Notify) -> Infallible {
+pub(super) async fn tend(file: Option<PathBuf>, index: Arc<Index>, mut asked: HangUps) -> Infallible {
     loop {
-        asked.notified().await;
+        asked.next().await;
         let Some(path) = file.clone() else { continue };
         let read = tokio::task::spawn_blocking(move || Config::load(Some(&path))).await;
         match read {

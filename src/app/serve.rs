@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Notify;
-
 use super::{
     actors,
     begin::{load, runtime, store_of},
@@ -81,24 +79,22 @@ pub fn serve(args: &ServeArgs) -> Result<(), AppError> {
     };
     runtime()?.block_on(async {
         let mut signals = Signals::take().map_err(AppError::Runtime)?;
+        let hang_ups = || HangUps::take().map_err(AppError::Runtime);
+        // Before the start, so that one that comes meanwhile ends nothing, and is heard behind it.
+        let (to_roots, to_tls, to_actors) = (hang_ups()?, hang_ups()?, hang_ups()?);
         let clock = Arc::clone(&settings.clock);
         let mut service = Service::start(settings, &destination).await?;
-        let (roots, hang_ups) = (Arc::clone(&service.roots), HangUps::take().map_err(AppError::Runtime)?);
         service.announce();
-        let (asked, asked_of_actors) = (Notify::new(), Notify::new());
-        let (tls, index, file) = (service.tls.clone(), Arc::clone(&service.index), args.data.config.clone());
-        let read_anew = || {
-            asked.notify_one();
-            asked_of_actors.notify_one();
-        };
+        let (roots, tls) = (Arc::clone(&service.roots), service.tls.clone());
+        let (index, file) = (Arc::clone(&roots.index), args.data.config.clone());
         let stopped = tokio::select! {
-            () = signals.next(read_anew) => StopReason::Asked,
+            () = signals.next() => StopReason::Asked,
             stopped = service.died() => stopped,
             never = logging.tell_of_lost() => match never {},
-            never = roots.tend(hang_ups) => match never {},
+            never = roots.tend(to_roots) => match never {},
             never = give_back() => match never {},
-            never = tend(tls, &*clock, &asked) => match never {},
-            never = actors::tend(file, index, &asked_of_actors) => match never {},
+            never = tend(tls, &*clock, to_tls) => match never {},
+            never = actors::tend(file, index, to_actors) => match never {},
         };
         tracing::info!("stopping: calls in flight finish first");
         tokio::select! {

@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     health::HealthReporter,
-    index::Index,
     ports::{Lifecycle, StoreError, WriterState},
     server::{
         listener::Running,
@@ -34,7 +33,6 @@ pub struct Service {
     pub(super) check_is_open: bool,
     pub(super) reach: Exposure,
     pub(super) tls: Option<Arc<Tls>>,
-    pub(super) index: Arc<Index>,
 }
 
 /// Why a service stopped serving.
@@ -79,7 +77,7 @@ impl Service {
                 tracing::info!(%client_ca, "a client of gRPC may show a certificate of these authorities, or none");
             }
         }
-        let actors = self.index.actors().count();
+        let actors = self.roots.index.actors().count();
         if actors > 0 {
             tracing::info!(actors, "actors of the configuration may call without a key");
         }

@@ -96,18 +96,17 @@ impl Service {
         gathered.show(serving.figures());
         Ok(Self {
             life,
+            roots,
             tasks,
             threads,
             serving,
             health,
             readiness,
-            roots,
             follower,
             is_new,
             check_is_open,
             reach,
             tls,
-            index: Arc::clone(&gathered.index),
         })
     }
 }

@@ -2,14 +2,12 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::Notify,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     domain::time::{Clock, Timestamp},
     server::tls::{CertificateSummary, Tls},
+    shutdown::HangUps,
 };
 
 /// How often the files are looked at: platforms swap the links to mounted secrets, which tells nobody.
@@ -50,7 +48,7 @@ impl Nearness {
 }
 
 /// Looks at the files every ten seconds and whenever `asked`, for as long as the process serves.
-pub(super) async fn tend(tls: Option<Arc<Tls>>, clock: &dyn Clock, asked: &Notify) -> Infallible {
+pub(super) async fn tend(tls: Option<Arc<Tls>>, clock: &dyn Clock, mut asked: HangUps) -> Infallible {
     let Some(tls) = tls else { return nothing_to_read(asked).await };
     let mut looks = interval(LOOKS);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -59,7 +57,7 @@ pub(super) async fn tend(tls: Option<Arc<Tls>>, clock: &dyn Clock, asked: &Notif
     loop {
         let was_asked = tokio::select! {
             _ = looks.tick() => false,
-            () = asked.notified() => true,
+            () = asked.next() => true,
         };
         let (looking, now) = (Arc::clone(&tls), clock.wall());
         let Ok(looked) = tokio::task::spawn_blocking(move || looking.look(now)).await else { continue };
@@ -93,9 +91,9 @@ pub(super) async fn tend(tls: Option<Arc<Tls>>, clock: &dyn Clock, asked: &Notif
     }
 }
 
-async fn nothing_to_read(asked: &Notify) -> Infallible {
+async fn nothing_to_read(mut asked: HangUps) -> Infallible {
     loop {
-        asked.notified().await;
+        asked.next().await;
         tracing::warn!("SIGHUP: there is no certificate to read anew");
     }
 }

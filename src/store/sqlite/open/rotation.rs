@@ -1,8 +1,8 @@
 //! Laying a new root over a store, and doing without one that nothing needs any more.
 //!
-//! At a start, or while the server runs. Both are changes of the log, in one transaction with all that stands once in the database: the note of the roots, the seal of the
-//! sum, the marks. A start that is cut off before its end finds the store as it was, and behind it as it is to be. Rows are many:
-//! they are written anew step by step, by the thread that writes ([`rewriting`]), and each says under which
+//! At a start, or while the server runs. Both are changes of the log, in one transaction with all that stands once in the database:
+//! the note of the roots, the seal of the sum, the marks. A start that is cut off before its end finds the store as it was, and behind
+//! it as it is to be. Rows are many: they are written anew step by step, by the thread that writes ([`rewriting`]), and each says under which
 //! root it stands.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
