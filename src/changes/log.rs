@@ -10,7 +10,6 @@ use crate::{
     domain::{
         admin::{AdminPermit, ReadAudit},
         id::WorkspaceId,
-        parse::ParseError,
         revision::Revision,
     },
     error::OperationError,
@@ -125,12 +124,6 @@ impl Changes {
     }
 
     fn place(&self, list: &str, token: &str) -> Result<Option<Revision>, OperationError> {
-        if token.is_empty() {
-            return Ok(None);
-        }
-        let place = cursor::open(&self.keys.now().cursors, list, token).and_then(|text| text.parse().ok());
-        let foreign =
-            ParseError::new("empty, or the next_page_token of the page before, with the same filter");
-        place.map(|place| Some(Revision(place))).ok_or(OperationError::invalid("page_token", foreign))
+        cursor::begin(&self.keys.now().cursors, list, token, |text| text.parse().ok().map(Revision))
     }
 }

@@ -150,21 +150,14 @@ impl Changes {
     }
 
     fn denial_place(&self, list: &str, token: &str) -> Result<Option<DenialCursor>, OperationError> {
-        if token.is_empty() {
-            return Ok(None);
-        }
-        let read = || {
-            let text = cursor::open(&self.keys.now().cursors, list, token)?;
+        cursor::begin(&self.keys.now().cursors, list, token, |text| {
             let mut parts = text.split(',');
             let mut number = || parts.next()?.parse::<u32>().ok();
             let range = MinuteRange { from: number()?, before: number()? };
             let (kind, start, row) = (number()?, number()?, number()?);
             let size = |number| usize::try_from(number).ok();
             Some(DenialCursor { range, kind: size(kind)?, start, row: size(row)? })
-        };
-        let foreign =
-            ParseError::new("empty, or the next_page_token of the page before, with the same filter");
-        read().map(Some).ok_or(OperationError::invalid("page_token", foreign))
+        })
     }
 }
 

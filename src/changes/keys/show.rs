@@ -14,7 +14,6 @@ use crate::{
         caller_id::CallerId,
         id::{KeyId, WorkspaceId},
         key::Key,
-        parse::ParseError,
         policy::{Effective, effective},
         rights::Rights,
         secret::PresentedKey,
@@ -226,19 +225,12 @@ impl Changes {
     }
 
     fn position(&self, list: &str, token: &str) -> Result<Option<KeyPosition>, OperationError> {
-        if token.is_empty() {
-            return Ok(None);
-        }
-        let read = || {
-            let text = cursor::open(&self.keys.now().cursors, list, token)?;
+        cursor::begin(&self.keys.now().cursors, list, token, |text| {
             let mut parts = text.split(',');
             let workspace = WorkspaceId::parse(parts.next()?).ok()?;
             let created = Timestamp::from_ms(parts.next()?.parse().ok()?).ok()?;
             Some(KeyPosition { workspace, created, id: KeyId::parse(parts.next()?).ok()? })
-        };
-        let foreign =
-            ParseError::new("empty, or the next_page_token of the page before, with the same filter");
-        read().map(Some).ok_or(OperationError::invalid("page_token", foreign))
+        })
     }
 
     /// A key that was just changed, with what is known of its use. The change stands even if this look fails: where the

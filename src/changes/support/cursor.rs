@@ -2,7 +2,10 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::domain::root::MacKey;
+use crate::{
+    domain::{parse::ParseError, root::MacKey},
+    error::OperationError,
+};
 
 const CODE_LENGTH: usize = 16;
 /// No token of ours is as long: the longest place is the name of a member.
@@ -25,6 +28,24 @@ pub(in crate::changes) fn open(key: &MacKey, list: &str, token: &str) -> Option<
     let right = key.code(&[list.as_bytes(), place]);
     let (right, _) = right.split_at(CODE_LENGTH);
     bool::from(subtle::ConstantTimeEq::ct_eq(right, code)).then(|| String::from_utf8(place.to_vec()).ok())?
+}
+
+/// Where a page of `list` begins, as its token says and `read` takes it apart; nothing for the first page, whose token is empty.
+///
+/// # Errors
+/// The token is not one of this list.
+pub(in crate::changes) fn begin<T>(
+    key: &MacKey,
+    list: &str,
+    token: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, OperationError> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let place = open(key, list, token).and_then(|place| read(&place));
+    let foreign = ParseError::new("empty, or the next_page_token of the page before, with the same filter");
+    place.map(Some).ok_or(OperationError::invalid("page_token", foreign))
 }
 
 #[cfg(test)]

@@ -188,21 +188,14 @@ impl Changes {
     }
 
     fn usage_place(&self, list: &str, token: &str) -> Result<Option<UsageCursor>, OperationError> {
-        if token.is_empty() {
-            return Ok(None);
-        }
-        let read = || {
-            let text = cursor::open(&self.keys.now().cursors, list, token)?;
+        cursor::begin(&self.keys.now().cursors, list, token, |text| {
             let mut parts = text.splitn(5, ',');
             let mut number = || parts.next()?.parse().ok();
             let hours = HourRange { from: number()?, before: number()? };
             let key = KeyId::parse(parts.next()?).ok()?;
             let hour = parts.next()?.parse().ok()?;
             Some(UsageCursor { hours, key, hour, tier: parts.next()?.to_owned() })
-        };
-        let foreign =
-            ParseError::new("empty, or the next_page_token of the page before, with the same filter");
-        read().map(Some).ok_or(OperationError::invalid("page_token", foreign))
+        })
     }
 }
 

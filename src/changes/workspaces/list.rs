@@ -7,7 +7,6 @@ use crate::{
     domain::{
         admin::{AdminPermit, ReadWorkspaces},
         id::WorkspaceId,
-        parse::ParseError,
         text::Plan,
         time::Timestamp,
         workspace::{Workspace, WorkspaceState},
@@ -69,17 +68,10 @@ impl Changes {
     }
 
     fn workspace_place(&self, list: &str, token: &str) -> Result<Option<ListPosition>, OperationError> {
-        if token.is_empty() {
-            return Ok(None);
-        }
-        let read = || {
-            let text = cursor::open(&self.keys.now().cursors, list, token)?;
+        cursor::begin(&self.keys.now().cursors, list, token, |text| {
             let (created, id) = text.split_once(',')?;
             Some((Timestamp::from_ms(created.parse().ok()?).ok()?, WorkspaceId::parse(id).ok()?))
-        };
-        let foreign =
-            ParseError::new("empty, or the next_page_token of the page before, with the same filter");
-        read().map(Some).ok_or(OperationError::invalid("page_token", foreign))
+        })
     }
 }
 

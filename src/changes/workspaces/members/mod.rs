@@ -152,18 +152,8 @@ impl Changes {
         page_size: usize,
     ) -> Result<MemberPage, OperationError> {
         let list = format!("members {workspace} {role:?}");
-        let foreign = || {
-            let why =
-                ParseError::new("empty, or the next_page_token of the page before, with the same filter");
-            OperationError::invalid("page_token", why)
-        };
-        let after = match page_token {
-            "" => None,
-            token => {
-                let place = cursor::open(&self.keys.now().cursors, &list, token);
-                Some(place.and_then(|place| Owner::parse(&place).ok()).ok_or_else(foreign)?)
-            }
-        };
+        let after =
+            cursor::begin(&self.keys.now().cursors, &list, page_token, |place| Owner::parse(place).ok())?;
         let wanted = |member: &Member| {
             member.role.is_some() && role.is_none_or(|role| member.role.as_ref() == Some(role))
         };
