@@ -8,7 +8,7 @@ use super::{
     console::Console,
     credential::Credential,
     failure::Failure,
-    input::page::PageArgs,
+    input::page::{self, PageArgs},
     output::{listing::Printed, onlooker::Onlooker, text},
 };
 use crate::wire::v1::{
@@ -77,6 +77,33 @@ impl Session<'_, '_> {
             self.console.note(&format!("Not shown: {names}; --wide shows everything.\n"));
         }
         Ok(())
+    }
+
+    /// Shows a page of a list in the form that was asked for: to a person, or as JSON; where `all` pages are, a line for each row.
+    pub(super) fn page<R>(
+        &mut self,
+        all: bool,
+        (rows, next_page_token): (&[R], &str),
+        one: impl Fn(&R) -> Value,
+        whole: impl FnOnce() -> Value,
+        printed: impl FnOnce() -> Printed,
+    ) -> Result<(), Failure> {
+        match (self.json, all) {
+            (true, true) => rows.iter().try_for_each(|row| self.console.print_json_line(&one(row))),
+            (true, false) => self.console.print_json(&whole()),
+            (false, _) => {
+                self.list(&printed())?;
+                self.more(all, next_page_token);
+                Ok(())
+            }
+        }
+    }
+
+    /// Says how the list goes on, if it does and nobody asked for all of it.
+    pub(super) fn more(&mut self, all: bool, next_page_token: &str) {
+        if !all && !next_page_token.is_empty() {
+            self.console.note(&page::more(next_page_token));
+        }
     }
 
     /// Turns a status into a failure that names the server.

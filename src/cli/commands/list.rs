@@ -23,7 +23,7 @@ use crate::{
         preflight::Younger,
         session::Session,
     },
-    wire::v1::{Key, KeyState, ListKeysRequest, ListKeysResponse},
+    wire::v1::{Key, KeyState, ListKeysRequest},
 };
 
 pub(in crate::cli) const EXAMPLES: &str = "\
@@ -161,7 +161,7 @@ fn moved(now: Timestamp, by: SignedDuration) -> Result<prost_types::Timestamp, F
 
 pub(in crate::cli) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let asked = WorkspaceArg::new(args.workspace.clone());
-    let (moves, mut said) = (args.moves(), false);
+    let (all, moves, mut said) = (args.page.is_all(), args.moves(), false);
     let now = session.counted_from(&args.page, moves).await?;
     let mut request = args.request(&asked, now)?;
     session.require(asked.all(), Younger::all_workspaces("ListKeysRequest")).await?;
@@ -185,38 +185,19 @@ pub(in crate::cli) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -
             Some(csv) => {
                 answer.keys.iter().try_for_each(|key| csv.row(&cells(key)))?;
                 session.console.print(&csv.take()?)?;
-                more(&answer, args.page.is_all(), session);
+                session.more(all, &answer.next_page_token);
             }
-            None => show(&answer, args.page.is_all(), &onlooker, session)?,
+            None => session.page(
+                all,
+                (&answer.keys, &answer.next_page_token),
+                json::key,
+                || json::keys(&answer),
+                || text(&answer.keys, &onlooker),
+            )?,
         }
-        if !args.page.is_all() || answer.next_page_token.is_empty() {
+        if !all || answer.next_page_token.is_empty() {
             return Ok(Exit::Done);
         }
-    }
-}
-
-fn show(
-    answer: &ListKeysResponse,
-    all: bool,
-    onlooker: &Onlooker,
-    session: &mut Session<'_, '_>,
-) -> Result<(), Failure> {
-    match (session.json, all) {
-        (true, true) => {
-            answer.keys.iter().try_for_each(|key| session.console.print_json_line(&json::key(key)))
-        }
-        (true, false) => session.console.print_json(&json::keys(answer)),
-        (false, _) => {
-            session.list(&text(&answer.keys, onlooker))?;
-            more(answer, all, session);
-            Ok(())
-        }
-    }
-}
-
-fn more(answer: &ListKeysResponse, all: bool, session: &mut Session<'_, '_>) {
-    if !all && !answer.next_page_token.is_empty() {
-        session.console.note(&page::more(&answer.next_page_token));
     }
 }
 

@@ -3,17 +3,14 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     cli::{
         Console,
         exit::Exit,
         failure::Failure,
-        input::{
-            page::{self, PageArgs},
-            within::WorkspaceArg,
-        },
+        input::{page::PageArgs, within::WorkspaceArg},
         output::{
             json,
             listing::{Cell, Column, Listing, Printed},
@@ -27,8 +24,8 @@ use crate::{
         session::Session,
     },
     wire::v1::{
-        AddMemberRequest, GetMemberRequest, ListMembersRequest, ListMembersResponse, Member,
-        RemoveMemberRequest, RemoveMemberResponse, UpdateMemberRequest,
+        AddMemberRequest, GetMemberRequest, ListMembersRequest, Member, RemoveMemberRequest,
+        RemoveMemberResponse, UpdateMemberRequest,
     },
 };
 
@@ -219,33 +216,17 @@ async fn list(args: ListArgs, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         if !std::mem::replace(&mut looked, true) && !session.json {
             session.console.note(&format!("Looked at: workspace {}\n", printable(&answer.workspace_id)));
         }
-        print(&answer, args.page.is_all(), &onlooker, session)?;
+        session.page(
+            args.page.is_all(),
+            (&answer.members, &answer.next_page_token),
+            json::member,
+            || json::members(&answer),
+            || table(&answer.members, &onlooker),
+        )?;
         if !args.page.is_all() || answer.next_page_token.is_empty() {
             return Ok(Exit::Done);
         }
         request.page_token = answer.next_page_token;
-    }
-}
-
-fn print(
-    answer: &ListMembersResponse,
-    all: bool,
-    onlooker: &Onlooker,
-    session: &mut Session<'_, '_>,
-) -> Result<(), Failure> {
-    match (session.json, all) {
-        (true, true) => {
-            let mut lines = answer.members.iter().map(json::member);
-            lines.try_for_each(|line: Value| session.console.print_json_line(&line))
-        }
-        (true, false) => session.console.print_json(&json::members(answer)),
-        (false, _) => {
-            session.list(&table(&answer.members, onlooker))?;
-            if !all && !answer.next_page_token.is_empty() {
-                session.console.note(&page::more(&answer.next_page_token));
-            }
-            Ok(())
-        }
     }
 }
 

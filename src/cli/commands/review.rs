@@ -9,10 +9,7 @@ use crate::{
     cli::{
         exit::Exit,
         failure::Failure,
-        input::{
-            page::{self, PageArgs},
-            parse, within,
-        },
+        input::{page::PageArgs, parse, within},
         output::{
             json, names,
             onlooker::{Onlooker, Tone},
@@ -168,9 +165,7 @@ fn show(
         (true, false) => session.console.print_json(&to_json(answer)),
         (false, _) => {
             session.console.print(&text(answer, asked, is_last || !all))?;
-            if !answer.next_page_token.is_empty() && !all {
-                session.console.note(&page::more(&answer.next_page_token));
-            }
+            session.more(all, &answer.next_page_token);
             Ok(())
         }
     }

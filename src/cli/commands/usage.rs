@@ -128,8 +128,8 @@ pub(in crate::cli) async fn run(args: UsageArgs, session: &mut Session<'_, '_>) 
                 session.list(&text(&answer.usage, total, &onlooker))?;
                 if !all && !is_last {
                     session.console.note("\nThe total is that of the sums shown.");
-                    session.console.note(&page::more(&answer.next_page_token));
                 }
+                session.more(all, &answer.next_page_token);
             }
         }
         if !all || is_last {

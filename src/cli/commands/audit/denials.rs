@@ -124,21 +124,14 @@ pub(in crate::cli) async fn run(args: DenialsArgs, session: &mut Session<'_, '_>
         if moves {
             answer.next_page_token = page::dated(&answer.next_page_token, now);
         }
-        let is_last = answer.next_page_token.is_empty();
-        match (session.json, all) {
-            (true, true) => {
-                let mut sums = answer.denials.iter();
-                sums.try_for_each(|sum| session.console.print_json_line(&json::denials::sum(sum)))?;
-            }
-            (true, false) => session.console.print_json(&json::denials::page(&answer))?,
-            (false, _) => {
-                session.list(&text(&answer.denials, args.by, &onlooker))?;
-                if !all && !is_last {
-                    session.console.note(&page::more(&answer.next_page_token));
-                }
-            }
-        }
-        if !all || is_last {
+        session.page(
+            all,
+            (&answer.denials, &answer.next_page_token),
+            json::denials::sum,
+            || json::denials::page(&answer),
+            || text(&answer.denials, args.by, &onlooker),
+        )?;
+        if !all || answer.next_page_token.is_empty() {
             return Ok(Exit::Done);
         }
     }

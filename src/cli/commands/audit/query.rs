@@ -19,7 +19,7 @@ use crate::{
         },
         session::Session,
     },
-    wire::v1::{Actor, AuditAction, AuditRecord, FieldChange, QueryLogRequest, QueryLogResponse},
+    wire::v1::{Actor, AuditAction, AuditRecord, FieldChange, QueryLogRequest},
 };
 
 /// Show changes that match, newest first
@@ -165,32 +165,15 @@ pub(in crate::cli) async fn run(args: QueryArgs, session: &mut Session<'_, '_>) 
         if moves {
             answer.next_page_token = page::dated(&answer.next_page_token, now);
         }
-        show(&answer, all, args.values, &onlooker, session)?;
+        session.page(
+            all,
+            (&answer.records, &answer.next_page_token),
+            json::record,
+            || json::log(&answer),
+            || text(&answer.records, args.values, &onlooker),
+        )?;
         if !all || answer.next_page_token.is_empty() {
             return Ok(Exit::Done);
-        }
-    }
-}
-
-fn show(
-    answer: &QueryLogResponse,
-    all: bool,
-    values: bool,
-    onlooker: &Onlooker,
-    session: &mut Session<'_, '_>,
-) -> Result<(), Failure> {
-    match (session.json, all) {
-        (true, true) => answer
-            .records
-            .iter()
-            .try_for_each(|record| session.console.print_json_line(&json::record(record))),
-        (true, false) => session.console.print_json(&json::log(answer)),
-        (false, _) => {
-            session.list(&text(&answer.records, values, onlooker))?;
-            if !all && !answer.next_page_token.is_empty() {
-                session.console.note(&page::more(&answer.next_page_token));
-            }
-            Ok(())
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     cli::{
         exit::Exit,
         failure::Failure,
-        input::page::{self, PageArgs},
+        input::page::PageArgs,
         output::{
             json::policy,
             listing::{Cell, Column, Listing, Printed},
@@ -14,7 +14,7 @@ use crate::{
         },
         session::Session,
     },
-    wire::v1::{ListPolicyVersionsRequest, ListPolicyVersionsResponse, PolicyVersion},
+    wire::v1::{ListPolicyVersionsRequest, PolicyVersion},
 };
 
 /// List the versions, newest first
@@ -33,33 +33,17 @@ pub(in crate::cli) async fn run(args: VersionsArgs, session: &mut Session<'_, '_
     loop {
         let answer =
             policies.list_policy_versions(request.clone()).await.map_err(session.rpc())?.into_inner();
-        show(&answer, all, &onlooker, session)?;
+        session.page(
+            all,
+            (&answer.versions, &answer.next_page_token),
+            policy::version,
+            || policy::versions(&answer),
+            || text(&answer.versions, &onlooker),
+        )?;
         if !all || answer.next_page_token.is_empty() {
             return Ok(Exit::Done);
         }
         request.page_token = answer.next_page_token;
-    }
-}
-
-fn show(
-    answer: &ListPolicyVersionsResponse,
-    all: bool,
-    onlooker: &Onlooker,
-    session: &mut Session<'_, '_>,
-) -> Result<(), Failure> {
-    match (session.json, all) {
-        (true, true) => answer
-            .versions
-            .iter()
-            .try_for_each(|version| session.console.print_json_line(&policy::version(version))),
-        (true, false) => session.console.print_json(&policy::versions(answer)),
-        (false, _) => {
-            session.list(&text(&answer.versions, onlooker))?;
-            if !all && !answer.next_page_token.is_empty() {
-                session.console.note(&page::more(&answer.next_page_token));
-            }
-            Ok(())
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     cli::{
         exit::Exit,
         failure::Failure,
-        input::page::{self, PageArgs},
+        input::page::PageArgs,
         output::{
             json,
             listing::{Cell, Column, Listing, Printed},
@@ -15,7 +15,7 @@ use crate::{
         },
         session::Session,
     },
-    wire::v1::{ListWorkspacesRequest, ListWorkspacesResponse, Workspace, WorkspaceState},
+    wire::v1::{ListWorkspacesRequest, Workspace, WorkspaceState},
 };
 
 /// List workspaces, newest first
@@ -63,33 +63,17 @@ pub(in crate::cli) async fn run(args: ListArgs, session: &mut Session<'_, '_>) -
     let mut workspaces = session.workspaces().await?;
     loop {
         let answer = workspaces.list_workspaces(request.clone()).await.map_err(session.rpc())?.into_inner();
-        print(&answer, args.page.is_all(), &onlooker, session)?;
+        session.page(
+            args.page.is_all(),
+            (&answer.workspaces, &answer.next_page_token),
+            json::workspace,
+            || json::workspaces(&answer),
+            || table(&answer.workspaces, &onlooker),
+        )?;
         if !args.page.is_all() || answer.next_page_token.is_empty() {
             return Ok(Exit::Done);
         }
         request.page_token = answer.next_page_token;
-    }
-}
-
-fn print(
-    answer: &ListWorkspacesResponse,
-    all: bool,
-    onlooker: &Onlooker,
-    session: &mut Session<'_, '_>,
-) -> Result<(), Failure> {
-    match (session.json, all) {
-        (true, true) => {
-            let mut lines = answer.workspaces.iter().map(json::workspace);
-            lines.try_for_each(|line| session.console.print_json_line(&line))
-        }
-        (true, false) => session.console.print_json(&json::workspaces(answer)),
-        (false, _) => {
-            session.list(&table(&answer.workspaces, onlooker))?;
-            if !all && !answer.next_page_token.is_empty() {
-                session.console.note(&page::more(&answer.next_page_token));
-            }
-            Ok(())
-        }
     }
 }
 
