@@ -77,12 +77,12 @@ impl Api {
         identify::require_checker(caller, self.check_is_open)
     }
 
-    /// Who sent a request of this call.
+    /// Who sent a request of this call, and how that is noted.
     pub(super) fn caller<T>(
         &self,
         request: &Request<T>,
         call: &'static str,
-    ) -> Result<Caller, OperationError> {
+    ) -> Result<(Caller, AskedAs), OperationError> {
         self.caller_of(request.metadata().as_ref(), call, request.extensions().get::<Peer>())
     }
 
@@ -92,7 +92,7 @@ impl Api {
         headers: &HeaderMap,
         call: &'static str,
         peer: Option<&Peer>,
-    ) -> Result<Caller, OperationError> {
+    ) -> Result<(Caller, AskedAs), OperationError> {
         self.identify(bearer(headers), call, peer)
     }
 
@@ -101,11 +101,12 @@ impl Api {
         presented: Result<Option<&str>, OperationError>,
         call: &'static str,
         peer: Option<&Peer>,
-    ) -> Result<Caller, OperationError> {
+    ) -> Result<(Caller, AskedAs), OperationError> {
         let asked = AskedAs { call, address: peer.map(address) };
         let presented =
             presented.map_err(|_guessed_never| self.judge.wrong_caller(asked, DeniedCredential::Unnamed))?;
-        self.judge.identify(presented, asked, peer.and_then(|peer| peer.proof.as_deref()))
+        let proof = peer.and_then(|peer| peer.proof.as_deref());
+        Ok((self.judge.identify(presented, asked, proof)?, asked))
     }
 
     /// Passes a gateway that may check.
@@ -134,8 +135,8 @@ impl Api {
         callers: impl Iterator<Item = &'a [u8]>,
         peer: Option<&Peer>,
     ) -> Result<Caller, OperationError> {
-        let caller = self.identify(only_bearer(callers), CHECK, peer)?;
-        self.require_gateway(AskedAs { call: CHECK, address: peer.map(address) }, caller)
+        let (caller, asked) = self.identify(only_bearer(callers), CHECK, peer)?;
+        self.require_gateway(asked, caller)
     }
 
     /// Does administrative work in a lane, on threads that no Check waits for. Once begun it goes on when the client goes
@@ -172,13 +173,8 @@ pub(super) fn stopping() -> OperationError {
     StoreError::OutcomeUnknown("Keyward is stopping".to_owned()).into()
 }
 
-/// Where a request came from: the address of the connection, since nothing else can be believed.
-pub(super) fn source<T>(request: &Request<T>) -> Option<IpAddr> {
-    request.extensions().get::<Peer>().map(address)
-}
-
-/// The address of the other end of a connection.
-pub(super) fn address(peer: &Peer) -> IpAddr {
+/// Where a call came from: the address of the other end of its connection, since nothing else can be believed.
+fn address(peer: &Peer) -> IpAddr {
     peer.address.ip().to_canonical()
 }
 

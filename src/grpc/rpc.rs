@@ -6,15 +6,11 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::{
-    api::{Api, source},
-    lanes::Work,
-};
+use super::{api::Api, lanes::Work};
 use crate::{
     changes::Changes,
     domain::admin::{AdminPermit, Caller, Party, Permission},
     error::OperationError,
-    judge::denials::AskedAs,
 };
 
 /// The request of an RPC that is answered in a lane of administration.
@@ -85,8 +81,7 @@ impl<R, P: Permission + Send + Sync + 'static> CallerProof<R> for Global<P> {
 impl Api {
     /// Answers an RPC of administration: who calls, may they, is there a place, and then the work.
     pub(super) async fn serve<R: Rpc>(&self, request: Request<R>) -> Result<Response<R::Answer>, Status> {
-        let asked_as = AskedAs { call: R::CALL, address: source(&request) };
-        let caller = self.caller(&request, R::CALL)?;
+        let (caller, asked_as) = self.caller(&request, R::CALL)?;
         let asked = request.into_inner();
         let noted = |error| self.noted(asked_as, &caller, error);
         let permit = R::Permit::of(&caller, &asked).map_err(noted)?;

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Response, Status};
 
 use super::{
-    api::{Api, source, stopping},
+    api::{Api, stopping},
     lanes::Work,
     rpc::CallerProof,
 };
@@ -16,7 +16,6 @@ use crate::{
     changes::{Changes, support::audience::Audience},
     error::OperationError,
     health::HealthWatch,
-    judge::denials::AskedAs,
     ports::StoreError,
 };
 
@@ -59,8 +58,7 @@ impl Api {
         &self,
         request: Request<R>,
     ) -> Result<Response<Messages<R::Message>>, Status> {
-        let asked_as = AskedAs { call: R::CALL, address: source(&request) };
-        let caller = self.caller(&request, R::CALL)?;
+        let (caller, asked_as) = self.caller(&request, R::CALL)?;
         let asked = request.into_inner();
         let permit = R::Permit::of(&caller, &asked);
         let permit = permit.map_err(|error| self.noted(asked_as, &caller, error))?;

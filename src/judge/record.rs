@@ -111,11 +111,11 @@ enum Final<'a> {
         basis: Basis<'a>,
     },
     /// Without a key that counts: why it was denied, if it was and that was enforced.
-    WithoutKey(Option<DeniedWithoutKey<'a>>),
+    WithoutKey(Option<DeniedCheck<'a>>),
 }
 
-/// What is denied without a key that counts.
-struct DeniedWithoutKey<'a> {
+/// A Check that is denied.
+struct DeniedCheck<'a> {
     denial: &'a Denial,
     door: Door,
     address: Option<IpAddr>,
@@ -138,7 +138,7 @@ impl Judge {
             Settled::Looked(verdict) => (false, verdict.into_parts(Passing::into_states)),
         };
         let (of, came_to) = (&unbilled, &decision);
-        self.note(&Final::OfKey { query, unbilled: of, decision: came_to, is_enforced, is_own, basis });
+        self.note(Final::OfKey { query, unbilled: of, decision: came_to, is_enforced, is_own, basis });
         let failures = match query.mode {
             Mode::Explain => unbilled.failures(&self.index, query, &states, basis),
             Mode::Enforce | Mode::Peek => Vec::new(),
@@ -156,7 +156,7 @@ impl Judge {
     /// Records the denial of a question about a key that does not exist, or that the caller may not know, and answers with it.
     pub(super) fn record_unknown(&self, query: &Query<'_>, denial: Denial, basis: Basis<'_>) -> Answer {
         self.tally.count_unknown(query, &denial);
-        self.note(&Final::WithoutKey((query.mode == Mode::Enforce).then(|| DeniedWithoutKey {
+        self.note(Final::WithoutKey((query.mode == Mode::Enforce).then(|| DeniedCheck {
             denial: &denial,
             door: query.door,
             address: query.requirement.address,
@@ -189,7 +189,7 @@ impl Judge {
             WithoutKey::Denied(denial) => Some(denial),
         };
         self.tally.count_without_key(door, denial);
-        self.note(&Final::WithoutKey(denial.map(|denial| DeniedWithoutKey {
+        self.note(Final::WithoutKey(denial.map(|denial| DeniedCheck {
             denial,
             door,
             address,
@@ -201,13 +201,13 @@ impl Judge {
     }
 
     /// Notes what a final decision leaves behind. Every decision passes here once; what is to hear of decisions is told here.
-    fn note(&self, decided: &Final<'_>) {
+    fn note(&self, decided: Final<'_>) {
         // What is only looked at leaves nothing behind.
         let (query, unbilled, decision, is_own, basis) = match decided {
             Final::OfKey { is_enforced: true, query, unbilled, decision, is_own, basis } => {
                 (query, unbilled, decision, is_own, basis)
             }
-            Final::WithoutKey(Some(denied)) => return self.note_keyless(denied),
+            Final::WithoutKey(Some(denied)) => return self.note_denied(denied),
             Final::OfKey { .. } | Final::WithoutKey(None) => return,
         };
         let (found, requirement, now) = (&unbilled.found, &query.requirement, basis.now.time);
@@ -215,31 +215,30 @@ impl Judge {
             let user = User { generation, caller: query.caller, address: requirement.address };
             self.index.note_use(found, user, end.is_none(), now);
         }
-        self.tally.count(query, *basis, (found.key().environment, unbilled.tiers), decision);
-        self.note_usage(requirement, basis.policy, found, now, (unbilled.tiers, decision, *is_own));
+        self.tally.count(query, basis, (found.key().environment, unbilled.tiers), decision);
+        self.note_usage(requirement, basis.policy, found, now, (unbilled.tiers, decision, is_own));
         if let Decision::Deny(denial) = decision {
-            let (workspace, id) = (Some(found.key().workspace), found.key().id);
-            let (source, credential) = (requirement.address.map(source_of), DeniedCredential::Key(id));
-            let label = label(query.door, denial);
-            self.denials.note(now, DenialSeen { label, workspace, source, credential });
+            self.note_denied(DeniedCheck {
+                denial,
+                door: query.door,
+                address: requirement.address,
+                workspace: Some(found.key().workspace),
+                credential: DeniedCredential::Key(found.key().id),
+                now,
+            });
         }
     }
 
-    /// Notes what was denied without a key that counts.
-    fn note_keyless(&self, denied: &DeniedWithoutKey<'_>) {
-        let DeniedWithoutKey { denial, door, address, workspace, credential, now } = denied;
-        let (source, credential) = (address.map(source_of), credential.clone());
-        let seen = DenialSeen { label: label(*door, denial), workspace: *workspace, source, credential };
-        self.denials.note(*now, seen);
-    }
-}
-
-/// What a denied Check is counted as.
-const fn label(door: Door, denial: &Denial) -> DenialLabel {
-    DenialLabel {
-        door: Cow::Borrowed(door.name()),
-        call: Cow::Borrowed(""),
-        reason: Cow::Borrowed(denial.reason()),
+    /// Notes what was denied, and to whom.
+    fn note_denied(&self, denied: DeniedCheck<'_>) {
+        let DeniedCheck { denial, door, address, workspace, credential, now } = denied;
+        let label = DenialLabel {
+            door: Cow::Borrowed(door.name()),
+            call: Cow::Borrowed(""),
+            reason: Cow::Borrowed(denial.reason()),
+        };
+        let source = address.map(source_of);
+        self.denials.note(now, DenialSeen { label, workspace, source, credential });
     }
 }
 

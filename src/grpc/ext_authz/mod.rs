@@ -15,14 +15,13 @@ use http::Response;
 use tonic::{Request, body::Body, metadata::MetadataMap};
 
 use super::{
-    api::{Api, CHECK, source},
+    api::{Api, CHECK},
     convert::ext_authz as convert,
 };
 use crate::{
     domain::correlation::{CorrelationId, REQUEST_ID_HEADER},
     gateway::{GatewayAnswer, GatewayRequest as _, Question, StoppedRequest, Unreadable},
     http_answer::{Stop, undecided},
-    judge::denials::AskedAs,
     server::request_body::RequestBody,
     wire::envoy::service::auth::v3 as envoy,
 };
@@ -69,8 +68,8 @@ impl ExtAuthz for Api {
         caller: &Request<()>,
         asked: Result<envoy::CheckRequest, Malformed>,
     ) -> envoy::CheckResponse {
-        let asked_as = AskedAs { call: CHECK, address: source(caller) };
-        let caller = self.caller(caller, CHECK).and_then(|caller| self.require_gateway(asked_as, caller));
+        let caller = self.caller(caller, CHECK);
+        let caller = caller.and_then(|(caller, asked_as)| self.require_gateway(asked_as, caller));
         let asked = asked.as_ref().ok().and_then(convert::request).ok_or(Unreadable::Malformed);
         let desk = self.desk();
         let given = asked.as_ref().ok().map(|(_, request)| request.values(REQUEST_ID_HEADER));

@@ -10,7 +10,7 @@ use prost::Message as _;
 use tonic::{Request, Status, body::Body, codegen::BoxFuture, metadata::MetadataMap};
 
 use crate::grpc::{
-    api::{Api, source},
+    api::Api,
     check_call::CheckAtOnce,
     convert,
     cost::fields,
@@ -23,10 +23,7 @@ use crate::{
         parse::ParseError,
     },
     error::OperationError,
-    judge::{
-        denials::AskedAs,
-        question::{Door, Mode, Query},
-    },
+    judge::question::{Door, Mode, Query},
     server::{
         budget::{BudgetSpent, Held, Purse},
         request_body::RequestBody,
@@ -181,8 +178,7 @@ impl Api {
         asked: &v1::BatchCheckRequest,
         purse: &Purse,
     ) -> Result<Answers, Status> {
-        let asked_as = AskedAs { call: "BatchCheck", address: source(caller) };
-        let caller = self.caller(caller, asked_as.call)?;
+        let (caller, asked_as) = self.caller(caller, "BatchCheck")?;
         let noted = |error| self.noted(asked_as, &caller, error);
         self.require_checker_or_explainer(&caller).map_err(noted)?;
         let questions = &asked.requests;

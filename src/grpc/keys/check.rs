@@ -6,7 +6,7 @@ use http::HeaderMap;
 use tonic::{Request, Response, Status, body::Body, codegen::BoxFuture};
 
 use crate::grpc::{
-    api::{Api, CHECK, address, source},
+    api::{Api, CHECK},
     check_call::CheckAtOnce,
     convert,
 };
@@ -16,10 +16,7 @@ use crate::{
         revision::Revision,
     },
     error::{NotFound, OperationError, Unavailable},
-    judge::{
-        denials::AskedAs,
-        question::{Door, Mode, Query},
-    },
+    judge::question::{Door, Mode, Query},
     server::{budget::Purse, connection::Peer},
     wire::v1,
 };
@@ -33,8 +30,7 @@ impl CheckAtOnce for Api {
         message: &mut Vec<u8>,
     ) -> Option<Result<(), Status>> {
         let answer = || {
-            let asked_as = AskedAs { call: CHECK, address: Some(address(peer)) };
-            let caller = self.caller_of(headers, CHECK, Some(peer))?;
+            let (caller, asked_as) = self.caller_of(headers, CHECK, Some(peer))?;
             let query = self.question_at_once(&caller, Door::Grpc, "", asked);
             match query.map_err(|error| self.noted(asked_as, &caller, error))? {
                 // An explanation says more, and is asked for by people.
@@ -69,8 +65,7 @@ impl Api {
         &self,
         request: Request<v1::CheckRequest>,
     ) -> Result<Response<v1::CheckResponse>, Status> {
-        let asked_as = AskedAs { call: CHECK, address: source(&request) };
-        let caller = self.caller(&request, CHECK)?;
+        let (caller, asked_as) = self.caller(&request, CHECK)?;
         let door = request.extensions().get::<Door>().copied().unwrap_or(Door::Grpc);
         let query = self.question(&caller, door, "", request.get_ref()).await;
         let query = query.map_err(|error| self.noted(asked_as, &caller, error))?;

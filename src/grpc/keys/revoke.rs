@@ -11,7 +11,7 @@ use crate::{
     domain::admin::{AdminPermit, Caller, Party, RevokeKeys},
     error::OperationError,
     grpc::{
-        api::{Api, source},
+        api::Api,
         convert,
         keys::{changed::changed, named::key_within_reach},
         lanes::Work,
@@ -41,9 +41,9 @@ impl Api {
         &self,
         request: Request<v1::RevokeRequest>,
     ) -> Result<Response<v1::RevokeResponse>, Status> {
-        let caller = self.caller(&request, v1::RevokeRequest::CALL)?;
+        let (caller, asked_as) = self.caller(&request, v1::RevokeRequest::CALL)?;
         let (is_known, party) = (matches!(caller, Caller::Admin(_)), Party::of_caller(&caller));
-        let presenter = Presenter { source: source(&request), is_known };
+        let presenter = Presenter { source: asked_as.address, is_known };
         let lane = self.lanes.of(Work::End);
         let ended = self.work_in(lane, party, async move |changes| {
             let asked = request.into_inner();
