@@ -7,7 +7,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
     description,
-    exchange::{self, Connection, exchange, without_request_id},
+    exchange::{self, Connection, REQUEST_ID, exchange, without_request_id},
     process::PATIENCE,
     support::Keyward,
 };
@@ -59,7 +59,7 @@ impl From<exchange::Reply> for Reply {
 impl Reply {
     /// The same without the id of the request, which is another one each time.
     pub(crate) fn without_request_id(mut self) -> Self {
-        let id = self.headers.remove("x-request-id");
+        let id = self.headers.remove(REQUEST_ID);
         self.body = without_request_id(&self.body, id.as_deref());
         for name in ["x-keyward-body", "grpc-message"] {
             if let Some(body) = self.headers.get_mut(name) {

@@ -19,9 +19,12 @@ use prost::Message as _;
 use prost_types::value::Kind;
 use tokio::net::TcpStream;
 
-use crate::support::{
-    Keyward, admin_rights, holder_key, policy, roomy, signed,
-    verbs::{DAY, HOUR, bound, strings},
+use crate::{
+    request_id::{REQUEST_ID, without_request_id},
+    support::{
+        Keyward, admin_rights, holder_key, policy, roomy, signed,
+        verbs::{DAY, HOUR, bound, strings},
+    },
 };
 
 /// A request with these headers and route settings, from this address.
@@ -57,8 +60,6 @@ pub(crate) const SOMEWHERE: &str = "203.0.113.7";
 fn to_send(headers: &[(&str, &str)]) -> CheckRequest {
     request(headers, SEND, SOMEWHERE)
 }
-
-const REQUEST_ID: &str = "x-request-id";
 
 /// An answer in short.
 #[derive(Debug, PartialEq)]
@@ -120,16 +121,9 @@ fn seen(answer: CheckResponse) -> Seen {
     // M7
     headers.remove(REQUEST_ID);
     let request_id = told.remove(REQUEST_ID);
+    assert!(request_id.is_some() || !body.contains("request_id"), "without its header: {body}");
     let body = without_request_id(&body, request_id.as_deref());
     Seen { code, status, headers, told, removed, body, request_id, metadata: metadata.collect() }
-}
-
-/// The JSON of a denial without the id of its request, which must be the one of the header.
-#[track_caller]
-fn without_request_id(json: &str, id: Option<&str>) -> String {
-    let said = id.map(|id| format!(r#","request_id":"{id}""#)).unwrap_or_default();
-    assert_eq!(json.contains("request_id"), !said.is_empty() && json.contains(&said), "{id:?}: {json}");
-    if said.is_empty() { json.to_owned() } else { json.replace(&said, "") }
 }
 
 #[track_caller]

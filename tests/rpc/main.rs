@@ -1,6 +1,8 @@
 //! Every RPC through the wire: one file each.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "../support/request_id.rs"]
+mod request_id;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -10,12 +10,15 @@ use tokio::{
     time::timeout,
 };
 
+#[path = "request_id.rs"]
+mod request_id;
+
+pub(crate) use request_id::{REQUEST_ID, without_request_id};
+
 use crate::process::PATIENCE;
 
 /// Headers that differ between two replies that are the same.
 const OF_THE_MOMENT: [&str; 2] = ["date", "x-envoy-upstream-service-time"];
-
-const REQUEST_ID: &str = "x-request-id";
 
 /// A message as it came: its first line, its headers with their names in lower case, its body.
 #[derive(Clone, PartialEq, Eq)]
@@ -155,15 +158,6 @@ impl From<Message> for Reply {
         }
         Self { status, message, limits, request_id, whole }
     }
-}
-
-/// The JSON of a denial without the id of its request, which must be the one of the header.
-#[track_caller]
-pub(crate) fn without_request_id(json: &str, id: Option<&str>) -> String {
-    let Some(id) = id.filter(|_| json.contains(r#""request_id":"#)) else { return json.to_owned() };
-    let said = format!(r#","request_id":"{id}""#);
-    assert_eq!(json.matches(&said).count(), 1, "not the id of the header, {id}: {json}");
-    json.replace(&said, "")
 }
 
 /// A connection that is kept open between requests.
